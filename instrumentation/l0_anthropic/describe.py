@@ -1,0 +1,72 @@
+"""What an anthropic request asks for: a message, or nothing that concerns us."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from l0.patching.upstream import Sketch
+from l0.telemetry import names
+from l0.values.calls import AttributeValue, Replay
+
+_PATHS = frozenset({"/v1/messages", "/v1/messages?beta=true"})
+_CLASSES = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
+_PARAMETERS = (
+    ("temperature", names.REQUEST_TEMPERATURE, float),
+    ("top_p", names.REQUEST_TOP_P, float),
+    ("top_k", names.REQUEST_TOP_K, int),
+    ("max_tokens", names.REQUEST_MAX_TOKENS, int),
+)
+
+
+def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
+    """The inference call that a request makes; ``None`` for all others."""
+    if str(options.url) not in _PATHS or options.method.lower() != "post":
+        return None
+    body = _body(options)
+    provider = _provider(client)
+    return Sketch(
+        dialect="messages",
+        operation="chat",
+        provider=provider,
+        model=str(body.get("model") or ""),
+        replay=Replay.UNTIL_ACCEPTED if _server_side(body) else Replay.SAFE,
+        body=body,
+        attributes=_attributes(body, stream=stream),
+        certain=provider != "anthropic" or client.base_url.host == "api.anthropic.com",
+    )
+
+
+def _body(options: Any) -> Mapping[str, Any]:
+    body = options.json_data if isinstance(options.json_data, Mapping) else {}
+    extra = options.extra_json
+    return {**body, **extra} if isinstance(extra, Mapping) else body
+
+
+def _provider(client: Any) -> str:
+    kind = type(client).__name__
+    return next((name for part, name in _CLASSES.items() if part in kind), "anthropic")
+
+
+def _server_side(body: Mapping[str, Any]) -> bool:
+    """Containers, MCP servers and server tools do something that must not be done twice."""
+    if body.get("container") or body.get("mcp_servers"):
+        return True
+    tools = body.get("tools")
+    if not isinstance(tools, list | tuple):
+        return False
+    return any(isinstance(tool, Mapping) and tool.get("type") not in (None, "custom") for tool in tools)
+
+
+def _attributes(body: Mapping[str, Any], *, stream: bool) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {}
+    for field, name, kind in _PARAMETERS:
+        value = body.get(field)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            attributes[name] = kind(value)
+    stop = body.get("stop_sequences")
+    if isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
+        attributes[names.REQUEST_STOP_SEQUENCES] = tuple(stop)
+    if stream:
+        attributes[names.REQUEST_STREAM] = True
+    return attributes

@@ -1,0 +1,19 @@
+"""The instrumentor of the anthropic SDK."""
+
+from __future__ import annotations
+
+from l0.patching.instrumentor import StainlessInstrumentor
+from l0.patching.sdk import Sdk
+from l0.patching.upstream import Provider
+
+from .provider import AnthropicProvider
+
+
+class AnthropicInstrumentor(StainlessInstrumentor):
+    """Found by OpenTelemetry as ``l0_anthropic``."""
+
+    sdk_name = "anthropic"
+    supported = ">= 0.40, < 3"
+
+    def provider(self, sdk: Sdk) -> Provider:
+        return AnthropicProvider(sdk)

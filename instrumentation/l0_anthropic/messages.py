@@ -1,0 +1,165 @@
+"""Messages. Whole at ``message_stop``, or once a ``stop_reason`` came. Blocks come in order, and one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from l0.values.events import Facts
+from l0.values.failures import Cause, Failure
+from l0.values.ports import Build
+from l0.wire.reading import BaseReader
+
+from .whole import message_facts
+
+_DELTAS = {
+    "text_delta": "text",
+    "thinking_delta": "thinking",
+    "input_json_delta": "partial_json",
+    "citations_delta": "citation",
+    "compaction_delta": "content",
+}
+_OWN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "fallback", "compaction"})
+"""Blocks of the model's own; all others (server tools, their results, containers) are work on the server's side."""
+
+Refuse = Callable[[bytes], Failure]
+
+
+class MessagesReader(BaseReader):
+    """One streamed message.
+
+    ``names``: the event names that the SDK hands over, or ``None`` for all; ``typed``: it adds a missing ``type``.
+    ``refuse`` makes the failure of an ``error`` event.
+    """
+
+    def __init__(
+        self, build: Build, content_type: str, *, names: frozenset[bytes] | None, typed: bool, refuse: Refuse
+    ) -> None:
+        super().__init__(build, content_type)
+        self._names = names
+        self._typed = typed
+        self._refuse = refuse
+        self._started = False
+        self._stopped_at: str | None = None
+        self._next = 0
+        self._open: set[int] = set()
+        self._cumulative: dict[str, Any] = {}
+
+    def take(self, name: bytes | None, data: bytes) -> Any:
+        if name == b"ping":
+            return None
+        if name == b"error":
+            self.fail(self._refuse(data))
+            return None
+        if name is None:
+            return self._nameless(data)
+        if self._names is not None and name not in self._names:
+            return None
+        return self._event(name, self.decode(data))
+
+    def _nameless(self, data: bytes) -> Any:
+        """A proxy dropped the names. The SDK skips such events in silence; their type says what they are."""
+        event = self.decode(data) if data[:1] == b"{" else None
+        kind = event.get("type") if type(event) is dict else None
+        if type(kind) is not str or kind == "ping":
+            return None
+        if kind == "error":
+            self.fail(self._refuse(data))
+            return None
+        self.odd("unnamed_event")
+        return self._event(kind.encode(), event)
+
+    def _event(self, name: bytes, event: Any) -> Any:
+        if event is None:
+            return None
+        self.events += 1
+        if type(event) is dict:
+            if self._typed and "type" not in event:
+                event["type"] = name.decode()
+            self.learn(event)
+            if self.failure is not None:
+                return None
+        return self.construct(event)
+
+    def learn(self, event: dict[str, Any]) -> None:
+        kind = event.get("type")
+        try:
+            if kind == "content_block_delta":
+                if event["index"] not in self._open:
+                    self._out_of_order(f"a delta for block {event['index']}, which is not open")
+                    return
+                delta = event["delta"]
+                field = _DELTAS.get(delta["type"])
+                if field is not None:
+                    self.said(delta.get(field), answer=field == "text")
+            elif type(kind) is str:
+                handle = _HANDLERS.get(kind)
+                if handle is not None:
+                    handle(self, event)
+        except (KeyError, TypeError, AttributeError):
+            self.odd("unknown_shape")
+
+    def _message_start(self, event: dict[str, Any]) -> None:
+        if self._started:
+            self._out_of_order("a second message_start")
+            return
+        self._started = True
+        message = event["message"]
+        self.response_id, self.model = message.get("id"), message.get("model")
+        self.usage = message.get("usage") or {}
+
+    def _block_start(self, event: dict[str, Any]) -> None:
+        index = event["index"]
+        if not self._started or index != self._next:
+            self._out_of_order(f"block {index} where block {self._next} was due")
+            return
+        self._next += 1
+        self._open.add(index)
+        if event["content_block"]["type"] not in _OWN_BLOCKS:
+            self.accepted = True
+
+    def _block_stop(self, event: dict[str, Any]) -> None:
+        if event["index"] not in self._open:
+            self._out_of_order(f"the end of block {event['index']}, which is not open")
+            return
+        self._open.discard(event["index"])
+
+    def _message_delta(self, event: dict[str, Any]) -> None:
+        self._stopped_at = event["delta"].get("stop_reason") or self._stopped_at
+        # Counts are cumulative: they replace what message_start said, they do not add to it.
+        self._cumulative = event.get("usage") or self._cumulative
+
+    def _message_stop(self, event: dict[str, Any]) -> None:  # noqa: ARG002
+        self.finish()
+
+    def _out_of_order(self, message: str) -> None:
+        self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
+
+    def verdict(self) -> Cause | None:
+        if self.finished and not self._started:
+            return Cause.EMPTY
+        if self.finished or self._stopped_at:
+            if not self.content:
+                self.odd("no_content")
+            if not self._stopped_at:
+                self.odd("stop_without_reason")
+            return None
+        return self.missing()
+
+    def facts(self) -> Facts:
+        usage = self.usage | _given(self._cumulative)
+        reason = self._stopped_at or "error"
+        return message_facts(self.response_id, self.model, usage, reason, tuple(self.oddities))
+
+
+_HANDLERS: dict[str, Callable[[MessagesReader, dict[str, Any]], None]] = {
+    "message_start": MessagesReader._message_start,
+    "content_block_start": MessagesReader._block_start,
+    "content_block_stop": MessagesReader._block_stop,
+    "message_delta": MessagesReader._message_delta,
+    "message_stop": MessagesReader._message_stop,
+}
+
+
+def _given(usage: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in usage.items() if value is not None}

@@ -1,0 +1,111 @@
+"""Chat completions. Whole when every choice has its ``finish_reason``, or at ``[DONE]``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from l0.values.events import Facts
+from l0.values.failures import Cause, Failure
+from l0.values.ports import Build
+from l0.wire.reading import BaseReader
+
+from ..in_band import in_band
+from ..whole import completion_facts
+
+_SILENT_KEYS = frozenset({"role", "content"})
+
+
+class ChatReader(BaseReader):
+    """One streamed chat completion of ``choices`` choices. ``wraps``: named events that the SDK wraps."""
+
+    def __init__(
+        self, build: Build, content_type: str, *, choices: int, wraps: frozenset[bytes], request: Any
+    ) -> None:
+        super().__init__(build, content_type)
+        self._choices = choices
+        self._wraps = bool(wraps)
+        self._request = request
+        self._done = False
+        self._finish: dict[int, str] = {}
+
+    def take(self, name: bytes | None, data: bytes) -> Any:
+        if data[:6] == b"[DONE]":
+            self._done = True
+            self.finish()
+            return None
+        event = self.decode(data)
+        if event is None:
+            return None
+        self.events += 1
+        if type(event) is dict:
+            if event.get("error") or name == b"error":
+                self.fail(in_band(event.get("error") or event, self._request))
+                return None
+            self.learn(event)
+        if name is not None and self._wraps:
+            event = {"data": event, "event": name.decode()}
+        return self.construct(event)
+
+    def learn(self, event: dict[str, Any]) -> None:
+        try:
+            if self.model is None:
+                self.response_id, self.model = event.get("id"), event.get("model")
+            for choice in event["choices"]:
+                delta = choice.get("delta")
+                if delta:
+                    text = delta.get("content")
+                    if text:
+                        self.content += 1
+                        self.chars += len(text)
+                        if not choice.get("index"):
+                            self.text.append(text)
+                    if not delta.keys() <= _SILENT_KEYS:
+                        self._other_content(delta)
+                reason = choice.get("finish_reason")
+                if reason:
+                    self._finished(choice.get("index") or 0, reason)
+            usage = event.get("usage")
+            if usage:
+                self.usage = usage
+        except (KeyError, TypeError, AttributeError):
+            self.odd("unknown_shape")
+
+    def _other_content(self, delta: dict[str, Any]) -> None:
+        for key, value in delta.items():
+            if key in _SILENT_KEYS or not value:
+                continue
+            if type(value) is str:
+                self.said(value)
+            elif key == "tool_calls":
+                for call in value:
+                    self.said((call.get("function") or call.get("custom") or {}).get("arguments") or call)
+            elif key in ("function_call", "audio", "reasoning_details"):
+                self.said(value)
+
+    def _finished(self, index: int, reason: str) -> None:
+        self._finish[index] = reason
+        if reason == "error":
+            message = "the provider ended the answer with finish_reason 'error'"
+            self.fail(Failure(cause=Cause.IN_BAND_ERROR, message=message, typed=True))
+
+    def verdict(self) -> Cause | None:
+        if self._done:
+            if not self.events:
+                return Cause.EMPTY
+            if not self._finish:
+                self.odd("done_without_finish_reason")
+            elif not self.content:
+                self.odd("no_content")
+            return None
+        if len(self._finish) >= self._choices:
+            if not self.content:
+                self.odd("no_content")
+            return None
+        return self.missing()
+
+    def facts(self) -> Facts:
+        expected = range(max(self._choices, len(self._finish)))
+        reasons = tuple(self._finish.get(index, "error") for index in expected)
+        told = {"id": self.response_id, "model": self.model}
+        return replace(completion_facts(told, self.usage, reasons), oddities=tuple(self.oddities))

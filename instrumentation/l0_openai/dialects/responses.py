@@ -1,0 +1,122 @@
+"""Responses. Whole at ``response.completed`` or ``.incomplete``; ``.failed`` and ``error`` are typed failures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from l0.values.events import Facts
+from l0.values.failures import Cause, Failure
+from l0.values.ports import Build
+from l0.wire.reading import BaseReader
+
+from ..in_band import cause_of, in_band
+from ..whole import response_facts
+
+_TEXT = "response.output_text.delta"
+_SERVER_TOOLS = (
+    "response.web_search_call.",
+    "response.file_search_call.",
+    "response.code_interpreter_call",
+    "response.image_generation_call.",
+    "response.mcp_call",
+    "response.mcp_list_tools.",
+)
+
+
+class ResponsesReader(BaseReader):
+    """One streamed response. ``kept``: the provider keeps it from ``response.created`` on."""
+
+    def __init__(self, build: Build, content_type: str, *, kept: bool, request: Any) -> None:
+        super().__init__(build, content_type)
+        self._kept = kept
+        self._request = request
+        self._whole = False
+        self._status: str | None = None
+        self._sequence: int | None = None
+        self._counting = False
+        self._last = b""
+
+    def take(self, name: bytes | None, data: bytes) -> Any:  # noqa: ARG002 - the type stands in the data as well
+        if data[:6] == b"[DONE]":
+            self.finish()
+            return None
+        event = self.decode(data)
+        if event is None:
+            return None
+        self.events += 1
+        if type(event) is dict:
+            if event.get("error") and event.get("type") != "response.failed":
+                self.fail(in_band(event["error"], self._request))
+                return None
+            number = event.get("sequence_number")
+            if number is not None and not self._in_sequence(number, data):
+                return None
+            self.learn(event)
+        return self.construct(event)
+
+    def _in_sequence(self, number: object, data: bytes) -> bool:
+        """Whether this is the next event. A server that does not really count is not held to it."""
+        last, self._sequence = self._sequence, number if type(number) is int else None
+        repeated, self._last = data == self._last, data
+        if last is None or type(number) is not int:
+            return True
+        if number == last + 1:
+            self._counting = True
+            return True
+        if not self._counting:
+            return True
+        if number == last and repeated:
+            self.odd("duplicate_event")
+            return False
+        message = f"event {number} came after event {last}"
+        self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
+        return False
+
+    def learn(self, event: dict[str, Any]) -> None:
+        kind = event.get("type")
+        if type(kind) is not str:
+            return
+        if kind == _TEXT:
+            self.said(event.get("delta"), answer=not event.get("output_index"))
+        elif kind.endswith(".delta"):
+            self.said(event.get("delta"))
+        elif kind == "response.created":
+            self.accepted = self._kept
+            self._learn_response(event)
+        elif kind in ("response.completed", "response.incomplete", "response.failed"):
+            self._learn_response(event)
+            self._whole = kind != "response.failed"
+            if kind == "response.failed":
+                self._failed((event.get("response") or {}).get("error"))
+            self.finish()
+        elif kind == "error":
+            self._failed(event)
+            self.finish()
+        elif kind.startswith(_SERVER_TOOLS):
+            self.accepted = True
+
+    def _learn_response(self, event: dict[str, Any]) -> None:
+        response = event.get("response")
+        if type(response) is dict:
+            self.response_id, self.model = response.get("id"), response.get("model")
+            self._status = response.get("status")
+            self.usage = response.get("usage") or self.usage
+
+    def _failed(self, error: object) -> None:
+        code = error.get("code") if isinstance(error, dict) else None
+        message = error.get("message") if isinstance(error, dict) else None
+        text = str(message or "the response failed")
+        self.fail(Failure(cause=cause_of(code), message=text, code=str(code) if code else None, typed=True))
+
+    def verdict(self) -> Cause | None:
+        if not self._whole:
+            return self.missing()
+        if not self.content:
+            self.odd("no_content")
+        return None
+
+    def facts(self) -> Facts:
+        reasons = (self._status or "error",) if self._whole else ("error",)
+        told = {"id": self.response_id, "model": self.model}
+        return replace(response_facts(told, self.usage, reasons), oddities=tuple(self.oddities))

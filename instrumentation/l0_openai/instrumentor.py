@@ -1,0 +1,19 @@
+"""The instrumentor of the openai SDK."""
+
+from __future__ import annotations
+
+from l0.patching.instrumentor import StainlessInstrumentor
+from l0.patching.sdk import Sdk
+from l0.patching.upstream import Provider
+
+from .provider import OpenAIProvider
+
+
+class OpenAIInstrumentor(StainlessInstrumentor):
+    """Found by OpenTelemetry as ``l0_openai``."""
+
+    sdk_name = "openai"
+    supported = ">= 1.60, < 4"
+
+    def provider(self, sdk: Sdk) -> Provider:
+        return OpenAIProvider(sdk)

@@ -1,0 +1,60 @@
+"""What only the openai package knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from l0.patching.sdk import Sdk
+from l0.patching.upstream import Reading, Sketch
+from l0.values.calls import Replay
+from l0.values.events import Facts
+from l0.values.failures import Cause, Failure
+from l0.values.ports import Reader
+
+from . import describe as requests
+from .dialects.chat import ChatReader
+from .dialects.completions import CompletionsReader
+from .dialects.responses import ResponsesReader
+from .in_band import CODES, in_band
+from .whole import whole
+
+
+class OpenAIProvider:
+    """The openai side of the seam."""
+
+    def __init__(self, sdk: Sdk) -> None:
+        self._sdk = sdk
+
+    def describe(self, client: Any, options: Any, *, stream: bool) -> Sketch | None:
+        return requests.describe(client, options, stream=stream)
+
+    def reader(self, reading: Reading) -> Reader:
+        response, sketch = reading.response, reading.sketch
+        content_type = response.headers.get("content-type", "")
+        if sketch.dialect == "responses":
+            kept = sketch.replay is not Replay.SAFE
+            return ResponsesReader(reading.build, content_type, kept=kept, request=response.request)
+        kind = CompletionsReader if sketch.dialect == "completions" else ChatReader
+        return kind(
+            reading.build,
+            content_type,
+            choices=sketch.choices,
+            wraps=reading.loop.wraps,
+            request=response.request,
+        )
+
+    def cause(self, status: int, error: Any) -> tuple[Cause | None, str | None]:  # noqa: ARG002
+        code = error.code or error.type
+        return CODES.get(error.code) or CODES.get(error.type), code
+
+    def in_band(self, error: Any) -> Failure | None:
+        body = getattr(error, "body", None)
+        failure = in_band(body, error.request)
+        return Failure(cause=failure.cause, message=failure.message, code=failure.code, error=error)
+
+    def whole(self, sketch: Sketch, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
+        return whole(sketch.dialect, answer)
+
+    def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
+        """openai has no tracing of its own to take over."""

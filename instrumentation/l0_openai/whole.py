@@ -1,0 +1,67 @@
+"""Facts and text of answers that came in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from l0.values.events import Facts
+from l0.wire.reading import count
+
+
+def whole(dialect: str, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
+    """From the JSON of a whole answer; nothing where it has another shape than the dialect's."""
+    try:
+        if dialect == "responses":
+            return _response(answer)
+        return _completion(answer)
+    except (AttributeError, KeyError, TypeError):
+        return None, ""
+
+
+def _completion(answer: Mapping[str, Any]) -> tuple[Facts, str]:
+    """A chat or legacy completion, or embeddings."""
+    usage = answer.get("usage") or {}
+    choices = answer.get("choices") or []
+    first = choices[0] if choices else {}
+    text = (first.get("message") or {}).get("content") or first.get("text") or ""
+    reasons = tuple(choice.get("finish_reason") or "error" for choice in choices)
+    return completion_facts(answer, usage, reasons), text if isinstance(text, str) else ""
+
+
+def completion_facts(answer: Mapping[str, Any], usage: Mapping[str, Any], reasons: tuple[str, ...]) -> Facts:
+    """Facts of a chat or legacy completion, whole or streamed."""
+    return Facts(
+        response_id=answer.get("id"),
+        model=answer.get("model"),
+        finish_reasons=reasons,
+        input_tokens=count(usage.get("prompt_tokens")),
+        output_tokens=count(usage.get("completion_tokens")),
+        cache_read_tokens=count((usage.get("prompt_tokens_details") or {}).get("cached_tokens")),
+        reasoning_tokens=count((usage.get("completion_tokens_details") or {}).get("reasoning_tokens")),
+    )
+
+
+def _response(answer: Mapping[str, Any]) -> tuple[Facts, str]:
+    usage = answer.get("usage") or {}
+    parts = [
+        part.get("text") or ""
+        for item in answer.get("output") or []
+        if item.get("type") == "message"
+        for part in item.get("content") or []
+        if part.get("type") == "output_text"
+    ]
+    return response_facts(answer, usage, (answer.get("status") or "error",)), "".join(parts)
+
+
+def response_facts(answer: Mapping[str, Any], usage: Mapping[str, Any], reasons: tuple[str, ...]) -> Facts:
+    """Facts of a response, whole or streamed."""
+    return Facts(
+        response_id=answer.get("id"),
+        model=answer.get("model"),
+        finish_reasons=reasons,
+        input_tokens=count(usage.get("input_tokens")),
+        output_tokens=count(usage.get("output_tokens")),
+        cache_read_tokens=count((usage.get("input_tokens_details") or {}).get("cached_tokens")),
+        reasoning_tokens=count((usage.get("output_tokens_details") or {}).get("reasoning_tokens")),
+    )

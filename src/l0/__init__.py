@@ -1,0 +1,53 @@
+"""L0: one line makes streaming LLM calls reliable and visible.
+
+``import l0; l0.instrument()`` patches the openai and anthropic SDKs in place. Names resolve lazily, so that importing
+`l0` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .patching.discovery import instrument, uninstrument
+    from .patching.switchboard import policy
+    from .values.errors import StreamInterrupted
+    from .values.policy import Hold, Policy, PolicyError, Retry, Timeout
+
+__all__ = [
+    "Hold",
+    "Policy",
+    "PolicyError",
+    "Retry",
+    "StreamInterrupted",
+    "Timeout",
+    "instrument",
+    "policy",
+    "uninstrument",
+]
+
+_HOMES = {
+    "instrument": ".patching.discovery",
+    "uninstrument": ".patching.discovery",
+    "policy": ".patching.switchboard",
+    "StreamInterrupted": ".values.errors",
+    "Hold": ".values.policy",
+    "Policy": ".values.policy",
+    "PolicyError": ".values.policy",
+    "Retry": ".values.policy",
+    "Timeout": ".values.policy",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'l0' has no attribute {name!r}")
+    value = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,126 @@
+"""The driver of asynchronous calls. Its twin is `sync`; what they decide stands in `session`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import perf_counter
+from typing import Any, Protocol, assert_never
+
+from l0.engine.commands import Finish, Open, Raise, Relay, Wait
+
+from .pump import Pump
+from .session import END, Session
+from .timers import deadline_reads, sleep
+from .watchdog import Expired
+
+
+class AsyncBody(Protocol):
+    """The body of one call's answer, whichever attempt is serving it."""
+
+    def start(self) -> tuple[AsyncIterator[Any], Pump]:
+        """Raw reads of the present attempt, and what turns them into the user's objects."""
+
+    async def reopen(self, options: Any) -> None:
+        """Send the request again; the user's response object shows the new one from then on."""
+
+    async def drain(self, chunks: AsyncIterator[Any]) -> None:
+        """Read the end of a body whose answer is whole, within a moment, so that its connection is used again."""
+
+    async def close(self) -> None:
+        """Release the connection."""
+
+
+async def request(session: Session, send: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Serve one call up to its answer, or to the headers of its stream."""
+    while True:
+        match session.command:
+            case Open():
+                try:
+                    with session.sending() as options:
+                        answer = await send(options)
+                except BaseException as error:
+                    session.failed(error)
+                    continue
+                if session.call.streaming:
+                    return answer
+                session.answered(answer)
+                if isinstance(session.command, Finish):
+                    return answer
+            case Wait() as command:
+                await _sleep(session, command)
+            case Raise() as command:
+                raise session.error(command)
+            case Relay() | Finish():
+                return None
+            case unknown:
+                assert_never(unknown)
+
+
+async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:
+    """Hand out an answer, whatever number of attempts it takes."""
+    try:
+        while True:
+            match session.command:
+                case Relay():
+                    chunks, pump = body.start()
+                    session.reads(pump)
+                    timed, took = session.timed, session.took
+                    reads = deadline_reads(chunks.__anext__, session.clocks) if session.clocks is not None else None
+                    read = reads.read if reads is not None else chunks.__anext__
+                    since = 0.0
+                    try:
+                        while type(session.command) is Relay:
+                            if timed:
+                                since = perf_counter()
+                            session.busy = True
+                            try:
+                                items = took(await read(), since)
+                            except StopAsyncIteration:
+                                items = took(END, since)
+                            except Expired as error:
+                                items = session.expired(error.__cause__)
+                            except BaseException as error:
+                                items = session.broke(error)
+                            for item in items:
+                                yield item
+                        session.busy = True  # what follows closes the connection: that is no stop of the user's
+                    finally:
+                        if reads is not None:
+                            reads.close()
+                    if pump.reader.finished:
+                        await body.drain(chunks)
+                case Open():
+                    await _reopen(session, body)
+                case Wait() as command:
+                    await body.close()
+                    await _sleep(session, command)
+                case Raise() as command:
+                    if command.failure.typed:
+                        return
+                    raise session.error(command)
+                case Finish():
+                    return
+                case unknown:
+                    assert_never(unknown)
+    finally:
+        session.released()
+        if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
+            await body.close()
+
+
+async def _reopen(session: Session, body: AsyncBody) -> None:
+    try:
+        with session.sending() as options:
+            await body.reopen(options)
+    except BaseException as error:
+        session.failed(error)
+
+
+async def _sleep(session: Session, command: Wait) -> None:
+    try:
+        await sleep(session.delay(command))
+    except BaseException:
+        session.close()
+        raise
+    session.slept()

@@ -1,0 +1,112 @@
+"""How an answer arrives: O(1) a read, O(1) memory. Only made for calls that somebody listens to."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from math import sqrt
+
+from l0.values.events import Pace
+
+STALL = 10.0
+"""Seconds without content, while reading, that are reported as a stall."""
+
+# Bounds of the gap histogram: a tenth of a millisecond to twenty minutes, each 1.1 times the last (5 % either way).
+_BOUNDS = tuple(0.0001 * 1.1**step for step in range(172))
+
+
+class Meter:
+    """Gaps between reads that brought content. A gap counts the time spent reading, not the consumer's."""
+
+    __slots__ = (
+        "_began",
+        "_counts",
+        "_max",
+        "_mean",
+        "_number",
+        "_opened",
+        "_spread",
+        "_waiting",
+        "chunks",
+        "first_chunk",
+        "first_content",
+        "held",
+        "stalls",
+        "wire_bytes",
+    )
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._opened = began
+        self._counts = [0] * (len(_BOUNDS) + 1)
+        self._max = self._mean = self._spread = self._waiting = 0.0
+        self._number = 0
+        self.chunks = 0
+        self.stalls = 0
+        self.wire_bytes = 0
+        self.held = 0.0
+        self.first_chunk: float | None = None
+        self.first_content: float | None = None
+
+    def opened(self, started: float) -> None:
+        """An attempt was sent at ``started``."""
+        self._opened = started
+        self._waiting = 0.0
+        self.first_content = None
+
+    def waited(self, seconds: float, at: float, content: bool) -> None:
+        """A read took ``seconds`` and ended at ``at``."""
+        waiting = self._waiting + seconds
+        if not content:
+            self._waiting = waiting
+            return
+        self._waiting = 0.0
+        if waiting >= STALL:
+            self.stalls += 1
+        if self.first_content is None:
+            self.first_content = at - self._opened
+            return
+        self._counts[bisect_left(_BOUNDS, waiting)] += 1
+        self._number += 1
+        if waiting > self._max:
+            self._max = waiting
+        step = waiting - self._mean  # Welford: the spread without keeping the gaps
+        self._mean += step / self._number
+        self._spread += step * (waiting - self._mean)
+
+    def delivered(self, chunks: int, at: float) -> None:
+        """``chunks`` objects are handed to the user at ``at``."""
+        if self.first_chunk is None:
+            self.first_chunk = at - self._began
+        self.chunks += chunks
+
+    def result(self, at: float) -> Pace:
+        """The figures, once the call is over."""
+        if self._waiting >= STALL:
+            self.stalls += 1
+        deviation = sqrt(self._spread / self._number) if self._number else 0.0
+        steady = 100.0 * (1.0 - deviation / self._mean) if self._mean > 0 else 100.0
+        return Pace(
+            chunks=self.chunks,
+            first_chunk=self.first_chunk,
+            first_content=self.first_content,
+            duration=at - self._began,
+            stalls=self.stalls,
+            gap_max=self._max,
+            gap_p50=self._quantile(0.50),
+            gap_p95=self._quantile(0.95),
+            gap_p99=self._quantile(0.99),
+            jitter=deviation,
+            smoothness=max(0.0, steady),
+            wire_bytes=self.wire_bytes,
+            held=self.held,
+        )
+
+    def _quantile(self, share: float) -> float:
+        """Upper bound of the bucket that holds the quantile, and never above the longest gap."""
+        wanted = share * self._number
+        seen = 0
+        for bound, count in zip(_BOUNDS, self._counts, strict=False):
+            seen += count
+            if count and seen >= wanted:
+                return min(bound, self._max)
+        return self._max

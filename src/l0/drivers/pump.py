@@ -1,0 +1,68 @@
+"""Raw reads in, the SDK's objects out: one call for each read of the network, shared by both drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from l0.values.ports import Reader
+from l0.wire.sse import Splitter
+
+
+class Pump(Protocol):
+    """Turns what one read brought into what the user gets for it."""
+
+    reader: Reader
+
+    def feed(self, raw: Any) -> list[Any]:
+        """The user's objects in this read; fewer than the read holds where `Reader` finished or failed in it."""
+
+
+class WirePump:
+    """Our own loop: bytes to events to objects."""
+
+    __slots__ = ("_split", "_take", "reader")
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._split = Splitter().feed
+        self._take = reader.take
+
+    def feed(self, raw: bytes) -> list[Any]:
+        reader = self.reader
+        items: list[Any] = []
+        append: Callable[[Any], None] = items.append
+        take = self._take
+        for name, data in self._split(raw):
+            item = take(name, data)
+            if item is not None:
+                append(item)
+            if reader.stopped:
+                break
+        return items
+
+
+class DecodedPump:
+    """Our loop over the SDK's own decoder, where a client brings a special one (AWS event streams)."""
+
+    __slots__ = ("reader",)
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def feed(self, raw: Any) -> list[Any]:
+        item = self.reader.take(raw.event.encode() if raw.event else None, raw.data.encode())
+        return [] if item is None else [item]
+
+
+class ObjectPump:
+    """The SDK's loop left in place: it builds the objects, and the reader only looks at them."""
+
+    __slots__ = ("reader",)
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def feed(self, raw: Any) -> list[Any]:
+        self.reader.note(raw)
+        return [raw]

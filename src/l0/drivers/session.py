@@ -1,0 +1,378 @@
+"""One call at run time: the machine, what it commands, and everything that both drivers share.
+
+A driver only sends, reads, sleeps and yields; what to make of it is decided here, in one place, without ``await``.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from math import inf
+from time import perf_counter
+from typing import Any
+
+from l0.engine._machine import Machine, State
+from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
+from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Used, Waited
+from l0.values.calls import Call, Outcome
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts
+from l0.values.failures import TIMEOUT_CAUSES, Failure
+from l0.values.ports import Reader, Upstream, Watcher
+
+from .clocks import Clocks
+from .pace import Meter
+from .pump import Pump
+
+_log = logging.getLogger("l0")
+
+END = object()
+"""What a driver hands to `Session.took` when the body is over."""
+
+
+class Session:
+    """State of one call between its commands. Used by one thread or task at a time, as the SDK's streams are."""
+
+    __slots__ = (
+        "_ended",
+        "_held",
+        "_held_since",
+        "_lease",
+        "_leased_from",
+        "_machine",
+        "_meter",
+        "_pump",
+        "_started",
+        "_status",
+        "_watchers",
+        "busy",
+        "call",
+        "clocks",
+        "command",
+        "upstream",
+    )
+
+    def __init__(self, call: Call, upstream: Upstream, watchers: Sequence[Watcher]) -> None:
+        began = perf_counter()
+        self.call = call
+        self.upstream = upstream
+        self.busy = False
+        """The driver itself is at the connection: what closes now was not closed by the user."""
+        self._watchers = watchers
+        self._machine = Machine(call, random.random)
+        self._meter = Meter(began) if watchers else None
+        timeout = call.policy.timeout
+        self.clocks = Clocks(timeout, began) if timeout is not None and call.streaming else None
+        self._pump: Pump | None = None
+        self._held: list[Any] = []
+        self._held_since = inf
+        self._lease: int | None = None
+        self._leased_from = 0
+        self._started = began
+        self._status: tuple[int | None, str | None] = (None, None)
+        self._ended = False
+        self.command: Command = self._machine.step(Begin(began))
+
+    # -- opening ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def sending(self) -> Iterator[Any]:
+        """The options of the attempt that the machine commanded, with every watcher's context active."""
+        command = self.command
+        assert isinstance(command, Open)
+        self._started = perf_counter()
+        self._emit(AttemptStarted(number=command.number, waited=command.waited, at=self._started))
+        headers: dict[str, str] = {}
+        with ExitStack() as stack:
+            for watcher in self._watchers:
+                headers.update(self._entered(stack, watcher))
+            yield self.upstream.options(command.number - 1, headers)
+
+    def _entered(self, stack: ExitStack, watcher: Watcher) -> Mapping[str, str]:
+        try:
+            stack.enter_context(watcher.active())
+            return watcher.headers()
+        except Exception:
+            _log.warning("an observer failed and is ignored for this call", exc_info=True)
+            return {}
+
+    def answered(self, answer: Any) -> None:
+        """A whole answer is there: accept it, or find what is wrong with it."""
+        at = perf_counter()
+        flaw = self.upstream.flaw(answer)
+        if flaw is not None:
+            self._fail(flaw, at)
+            return
+        self._attempt_ended(None, at)
+        self.command = self._machine.step(Answered(at))
+        facts, text = self.upstream.whole(answer) if self._watchers else (None, "")
+        self._finish(self.command, at, facts, text)
+
+    def opened(self, status: int | None, request_id: str | None) -> None:
+        """The headers of a stream are there."""
+        at = perf_counter()
+        self._status = (status, request_id)
+        self._held, self._held_since, self._leased_from = [], inf, 0
+        if self.clocks is not None:
+            self.clocks.opened(self._started, at)
+        if self._meter is not None:
+            self._meter.opened(self._started)
+        self._obey(self._machine.step(Opened(at)))
+
+    def failed(self, error: BaseException, *, opened: bool = False) -> None:
+        """An exception came up while sending or reading. Lets through what is no failure of the request."""
+        failure = self.upstream.failed(error, opened=opened) if self._machine.state is not State.DONE else None
+        if failure is None:
+            self.close()
+            raise error
+        self._fail(failure, perf_counter())
+
+    def slept(self) -> None:
+        """The backoff is over."""
+        self.command = self._machine.step(Waited(perf_counter()))
+
+    def delay(self, command: Wait) -> float:
+        """Seconds to sleep."""
+        if command.seconds is not None:
+            return command.seconds
+        return self.upstream.backoff(command.retry, command.failure)
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def reads(self, pump: Pump) -> None:
+        """Reading of an attempt's body begins, through ``pump``."""
+        self._pump = pump
+
+    @property
+    def timed(self) -> bool:
+        """Whether reads have deadlines, or somebody wants to know how long they take."""
+        return self.clocks is not None or self._meter is not None
+
+    @property
+    def retries(self) -> int:
+        """How many requests were repeats."""
+        return max(self._machine.attempts - 1, 0)
+
+    @property
+    def open(self) -> bool:
+        """Whether the call is still under way."""
+        return not self._ended
+
+    def took(self, raw: Any, since: float = 0.0) -> list[Any]:
+        """What one read brought (`END`: the body is over). Returns what the user gets now; sets `command`.
+
+        ``since``: when the read began, where reads are timed.
+        """
+        self.busy = False
+        pump = self._pump
+        assert pump is not None
+        reader = pump.reader
+        content = reader.content
+        items = [] if raw is END else pump.feed(raw)
+        at = perf_counter() if self.timed else 0.0
+        if self.timed and raw is not END:
+            self._time(raw, since, at, reader.content > content)
+        if reader.failure is not None:
+            self._held += items
+            return self._fail(reader.failure, at or perf_counter())
+        if raw is END or reader.finished:
+            self._held += items
+            return self._end(reader, at or perf_counter())
+        if type(self.command) is Relay and self.command.holding:
+            return self._hold(items, reader, at)
+        if self._meter is not None and items:
+            self._meter.delivered(len(items), at)
+        if self._lease is not None and reader.chars - self._leased_from >= self._lease:
+            self._obey(self._machine.step(Used(reader.chars - self._leased_from, at or perf_counter())))
+            self._leased_from = reader.chars
+        return items
+
+    def broke(self, error: BaseException) -> list[Any]:
+        """A read raised. An answer that was already whole stays whole."""
+        self.busy = False
+        reader = self._pump.reader if self._pump is not None else None
+        if reader is not None and self.open and isinstance(error, Exception) and reader.verdict() is None:
+            return self._end(reader, perf_counter())
+        failure = self.upstream.failed(error, opened=True) if self.open else None
+        if failure is None:
+            self.close()
+            raise error
+        return self._fail(failure, perf_counter())
+
+    def expired(self, error: BaseException | None) -> list[Any]:
+        """A clock ran out while a read was blocked."""
+        assert self.clocks is not None
+        self.busy = False
+        at = perf_counter()
+        cause = self.clocks.expired(at)
+        return self._fail(Failure(cause=cause, message=f"no {_AWAITED[cause.value]} in time", error=error), at)
+
+    def released(self) -> None:
+        """The driver is done: drop what would keep the response alive."""
+        self.close()
+        self._pump = None
+
+    def _time(self, raw: Any, since: float, at: float, content: bool) -> None:
+        if self.clocks is not None:
+            self.clocks.read(at, content)
+        if self._meter is not None:
+            self._meter.waited(at - since, at, content)
+            if type(raw) is bytes:
+                self._meter.wire_bytes += len(raw)
+
+    def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
+        """Before the commit point: keep lifecycle frames back, so that a restart stays invisible."""
+        held, hold = self._held, self.call.policy.hold
+        if items and not held:
+            self._held_since = perf_counter()
+        held += items
+        if not held:
+            return held
+        if reader.content or reader.accepted or len(held) >= hold.frames or self._held_long(hold.seconds):
+            at = at or perf_counter()
+            self._obey(self._machine.step(Released(at)))
+            return self._release(at)
+        return []
+
+    def _held_long(self, seconds: float) -> bool:
+        return perf_counter() - self._held_since >= seconds
+
+    def _release(self, at: float) -> list[Any]:
+        held, self._held = self._held, []
+        if self._meter is not None and held:
+            self._meter.held = max(0.0, at - self._held_since) if self._held_since < inf else 0.0
+            self._meter.delivered(len(held), at)
+        return held
+
+    def _end(self, reader: Reader, at: float) -> list[Any]:
+        missing = reader.verdict()
+        command = self._machine.step(Ended(missing, at))
+        if isinstance(command, Finish):
+            if missing is None:
+                self.upstream.completed()
+            if missing is not None and missing.value in command.odd:
+                _log.warning(
+                    "a %s stream from %s ended without its terminal event; accepted, as this origin has never sent one",
+                    self.call.dialect,
+                    self.call.origin,
+                )
+            self._attempt_ended(None, at)
+        return self._settle(command, at)
+
+    def _fail(self, failure: Failure, at: float) -> list[Any]:
+        reader = self._pump.reader if self._pump is not None else None
+        chars = reader.chars - self._leased_from if reader is not None else 0
+        return self._settle(self._machine.step(Failed(failure, at, chars)), at)
+
+    def _settle(self, command: Command, at: float) -> list[Any]:
+        """After an attempt: drop what was held where it is repeated, hand it over where it was the last."""
+        if isinstance(command, Wait | Raise):
+            self._attempt_ended(self._machine.failures[-1], at)
+        self.command = command
+        if isinstance(command, Wait):
+            self._held = []
+            self._pump = None
+            return []
+        items = self._release(at)
+        reader = self._pump.reader if self._pump is not None else None
+        self._finish(command, at, reader.facts() if reader is not None and self._watchers else None, "")
+        return items
+
+    def _obey(self, command: Command) -> None:
+        self.command = command
+        if isinstance(command, Relay):
+            self._lease = command.lease
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """What the model has said so far."""
+        return "".join(self._pump.reader.text) if self._pump is not None else ""
+
+    def error(self, command: Raise) -> BaseException:
+        """What to raise, with the history of the attempts in its notes."""
+        failure, failures = command.failure, self._machine.failures
+        error = self.upstream.exception(failure, text=self.text, attempts=self._machine.attempts)
+        if len(failures) > 1:
+            for number, past in enumerate(failures, start=1):
+                error.add_note(f"l0: attempt {number} failed: {past}")
+        return error
+
+    def close(self) -> None:
+        """The user stopped, or something that is no failure came through. Final; safe to call at any time."""
+        if self._ended:
+            return
+        at = perf_counter()
+        command = self._machine.step(Closed(at))
+        self._attempt_ended(None, at)
+        reader = self._pump.reader if self._pump is not None else None
+        self._finish(command, at, reader.facts() if reader is not None and self._watchers else None, "")
+
+    def consumed(self) -> None:
+        """The body was read to its end, but not through us (a raw response)."""
+        if self.open and self._machine.state in (State.HOLDING, State.RELAYING):
+            at = perf_counter()
+            self._attempt_ended(None, at)
+            self._finish(self._machine.step(Ended(None, at)), at, None, "")
+
+    def _attempt_ended(self, failure: Failure | None, at: float) -> None:
+        if not self._watchers:
+            return
+        status, request_id = self._status
+        if failure is not None:
+            status = failure.status if failure.status is not None else status
+            request_id = failure.request_id or request_id
+        self._status = (None, None)
+        self._emit(
+            AttemptEnded(
+                number=self._machine.attempts, failure=failure, status=status, request_id=request_id, at=at
+            )
+        )
+
+    def _finish(self, command: Command, at: float, facts: Facts | None, text: str) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        if not self._watchers:
+            return
+        failure = command.failure if isinstance(command, Raise) else None
+        outcome = command.outcome if isinstance(command, Finish) else Outcome.FAILED
+        odd = command.odd if isinstance(command, Finish) else ()
+        if odd and facts is not None:
+            facts = _marked(facts, odd)
+        meter = self._meter
+        self._emit(
+            CallEnded(
+                outcome=outcome,
+                failure=failure,
+                failures=tuple(self._machine.failures),
+                attempts=self._machine.attempts,
+                facts=facts,
+                pace=meter.result(at) if meter is not None else None,
+                text=text or self.text,
+                at=at,
+            )
+        )
+
+    def _emit(self, event: Event) -> None:
+        for watcher in self._watchers:
+            try:
+                watcher.notify(event)
+            except Exception:
+                _log.warning("an observer failed at %s and is ignored", type(event).__name__, exc_info=True)
+
+
+def _marked(facts: Facts, odd: tuple[str, ...]) -> Facts:
+    from dataclasses import replace
+
+    return replace(facts, oddities=facts.oddities + odd)
+
+
+_AWAITED = {cause.value: "answer" for cause in TIMEOUT_CAUSES} | {
+    "first_content_timeout": "first content",
+    "stalled": "further content",
+    "dead": "sign of life",
+    "total_timeout": "whole answer",
+}

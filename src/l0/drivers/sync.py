@@ -1,0 +1,148 @@
+"""The driver of synchronous calls. Its twin is `asynchronous`; what they decide stands in `session`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Any, Protocol, assert_never
+
+from l0.engine.commands import Finish, Open, Raise, Relay, Wait
+
+from .pump import Pump
+from .session import END, Session
+from .watchdog import WATCHDOG, Expired, Watch, WatchedReads
+
+_DRAIN = 0.1
+"""Seconds that a finished answer's body may take to end, so that its connection can be used again."""
+
+
+class Body(Protocol):
+    """The body of one call's answer, whichever attempt is serving it."""
+
+    def start(self) -> tuple[Iterator[Any], Pump]:
+        """Raw reads of the present attempt, and what turns them into the user's objects."""
+
+    def reopen(self, options: Any) -> None:
+        """Send the request again; the user's response object shows the new one from then on."""
+
+    def watch(self) -> Watch | None:
+        """A watch on the connection in use; ``None`` where it cannot be shut on its own."""
+
+    def close(self) -> None:
+        """Release the connection."""
+
+
+def request(session: Session, send: Callable[[Any], Any]) -> Any:
+    """Serve one call up to its answer, or to the headers of its stream."""
+    while True:
+        match session.command:
+            case Open():
+                try:
+                    with session.sending() as options:
+                        answer = send(options)
+                except BaseException as error:
+                    session.failed(error)
+                    continue
+                if session.call.streaming:
+                    return answer
+                session.answered(answer)
+                if isinstance(session.command, Finish):
+                    return answer
+            case Wait() as command:
+                _sleep(session, command)
+            case Raise() as command:
+                raise session.error(command)
+            case Relay() | Finish():
+                return None
+            case unknown:
+                assert_never(unknown)
+
+
+def relay(session: Session, body: Body) -> Iterator[Any]:
+    """Hand out an answer, whatever number of attempts it takes."""
+    try:
+        while True:
+            match session.command:
+                case Relay():
+                    yield from _read(session, body)
+                case Open():
+                    _reopen(session, body)
+                case Wait() as command:
+                    body.close()
+                    _sleep(session, command)
+                case Raise() as command:
+                    if command.failure.typed:
+                        return
+                    raise session.error(command)
+                case Finish():
+                    return
+                case unknown:
+                    assert_never(unknown)
+    finally:
+        session.released()
+        if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
+            body.close()
+
+
+def _read(session: Session, body: Body) -> Iterator[Any]:
+    chunks, pump = body.start()
+    session.reads(pump)
+    took, timed = session.took, session.timed
+    watch = body.watch() if session.clocks is not None else None
+    reads = WatchedReads(chunks.__next__, watch, session.clocks) if watch and session.clocks else None
+    read = reads.read if reads is not None else chunks.__next__
+    since = 0.0
+    try:
+        while type(session.command) is Relay:
+            if timed:
+                since = perf_counter()
+            session.busy = True
+            try:
+                items = took(read(), since)
+            except StopIteration:
+                items = took(END, since)
+            except Expired as error:
+                items = session.expired(error.__cause__)
+            except BaseException as error:
+                items = session.broke(error)
+            yield from items
+        session.busy = True  # what follows closes the connection: that is no stop of the user's
+    finally:
+        if reads is not None:
+            reads.close()
+    if pump.reader.finished:
+        _drain(chunks, body)
+
+
+def _drain(chunks: Iterator[Any], body: Body) -> None:
+    """Read the end of a body whose answer is whole: a connection that was read to its end is used again."""
+    watch = body.watch()
+    if watch is None:
+        return
+    WATCHDOG.arm(watch, perf_counter() + _DRAIN)
+    try:
+        for _ in chunks:
+            pass
+    except Exception:  # noqa: S110 - the answer is complete; only the connection is lost
+        pass
+    finally:
+        watch.over = True
+
+
+def _reopen(session: Session, body: Body) -> None:
+    try:
+        with session.sending() as options:
+            body.reopen(options)
+    except BaseException as error:
+        session.failed(error)
+
+
+def _sleep(session: Session, command: Wait) -> None:
+    try:
+        time.sleep(session.delay(command))
+    except BaseException:
+        session.close()
+        raise
+    session.slept()

@@ -1,0 +1,166 @@
+"""One daemon thread that unblocks reads whose deadline has passed, in sync code.
+
+A blocked ``recv`` cannot be told to stop; shutting its socket down ends it within a moment, through TLS as well, where
+``close()`` and ``settimeout()`` would wait for the peer. The thread exists only while some stream has deadlines.
+Arming is one attribute store: the thread looks at the deadline when its last one has passed, and goes back to sleep if
+it has moved on.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import socket
+import threading
+from collections.abc import Callable
+from itertools import count
+from math import inf
+from time import perf_counter
+from typing import Any, Protocol
+
+from .clocks import Clocks
+
+
+class Shutter(Protocol):
+    """What ends a blocked read: a socket."""
+
+    def shutdown(self, how: int, /) -> Any:
+        """End both directions."""
+
+
+class Watch:
+    """The deadline of one stream's present read, in seconds of the monotonic clock; ``inf`` between reads."""
+
+    __slots__ = ("_shutter", "deadline", "fired", "over", "queued")
+
+    def __init__(self, shutter: Shutter) -> None:
+        self._shutter = shutter
+        self.deadline = inf
+        self.queued = inf
+        self.fired = False
+        self.over = False
+
+    def fire(self) -> None:
+        """Unblock the read."""
+        self.fired = True
+        try:
+            self._shutter.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the peer was quicker
+
+
+class Expired(Exception):  # noqa: N818 - an event, turned into a failure at once
+    """The deadline of a read passed."""
+
+
+class Watchdog:
+    """Looks after all watches of the process. `idle` seconds without any end its thread."""
+
+    def __init__(self, idle: float = 5.0) -> None:
+        self._idle = idle
+        self._reset()
+
+    def _reset(self) -> None:
+        self._changed = threading.Condition()
+        self._due: list[tuple[float, int, Watch]] = []
+        self._ticket = count()
+        self._thread: threading.Thread | None = None
+        self._next = inf
+        self._stopping = False
+
+    def reset_after_fork(self) -> None:
+        """A child process has neither the thread nor the parent's streams."""
+        self._reset()
+
+    def arm(self, watch: Watch, deadline: float) -> None:
+        """Set the deadline of a read that begins. Only one earlier than the thread knows of needs to wake it."""
+        watch.deadline = deadline
+        if deadline < watch.queued:
+            with self._changed:
+                self._queue(watch, deadline)
+                if self._thread is None:
+                    self._stopping = False
+                    self._thread = threading.Thread(target=self._run, name="l0-watchdog", daemon=True)
+                    self._thread.start()
+                elif deadline < self._next:
+                    self._changed.notify()
+
+    def _queue(self, watch: Watch, at: float) -> None:
+        watch.queued = at
+        heapq.heappush(self._due, (at, next(self._ticket), watch))
+
+    def stop(self) -> None:
+        """End the thread; streams that are still read lose their deadlines."""
+        with self._changed:
+            thread, self._due = self._thread, []
+            self._stopping = True
+            self._changed.notify()
+        if thread is not None:
+            thread.join(timeout=1.0)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                watch = self._wait()
+                if watch is None:
+                    self._thread = None
+                    return
+            watch.fire()
+
+    def _wait(self) -> Watch | None:
+        """The next watch whose deadline has passed; ``None`` when there is nothing left to look after."""
+        while not self._stopping:
+            now = perf_counter()
+            while self._due and (self._due[0][2].over or self._due[0][2].fired):
+                heapq.heappop(self._due)
+            if not self._due:
+                self._next = inf
+                if not self._changed.wait(self._idle) and not self._due:
+                    return None
+                continue
+            at, _, watch = self._due[0]
+            if at > now:
+                self._next = at
+                self._changed.wait(at - now)
+                continue
+            heapq.heappop(self._due)
+            # First forget the entry, then look at the deadline: a reader that sets it in between queues a new one.
+            watch.queued = inf
+            if watch.deadline <= now:
+                return watch
+            if watch.deadline < inf:
+                self._queue(watch, watch.deadline)
+        return None
+
+
+WATCHDOG = Watchdog()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=WATCHDOG.reset_after_fork)
+
+
+class WatchedReads:
+    """The reads of one body, each with a deadline."""
+
+    __slots__ = ("_advance", "_clocks", "_watch")
+
+    def __init__(self, advance: Callable[[], Any], watch: Watch, clocks: Clocks) -> None:
+        self._advance = advance
+        self._watch = watch
+        self._clocks = clocks
+
+    def read(self) -> Any:
+        """The next raw read. Raises `Expired`, `StopIteration`, or what the transport raises."""
+        watch = self._watch
+        WATCHDOG.arm(watch, self._clocks.reading(perf_counter()))
+        try:
+            return self._advance()
+        except Exception as error:
+            if watch.fired:
+                raise Expired from error
+            raise
+        finally:
+            watch.deadline = inf
+
+    def close(self) -> None:
+        """No more reads."""
+        self._watch.over = True

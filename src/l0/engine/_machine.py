@@ -1,0 +1,179 @@
+"""The state machine of one call.
+
+Theory of operation
+-------------------
+A **call** is what the user made; an **attempt** is one HTTP request of it. Drivers report what happened as *signals*
+and obey the *commands* that come back. The machine has no clock, no thread and no socket: the same signals always give
+the same commands, so a test with a virtual clock sees what production does.
+
+    READY --Begin--> OPENING --Opened--> HOLDING --Released--> RELAYING --Ended--> DONE
+                        ^  |                |                      |
+                        |  +--Answered----> DONE (not streaming)   +--Failed--> DONE
+                        |  +--Failed--+     +--Failed, Ended (something is missing)--+
+                        |             v                                              v
+                        +--Waited-- WAITING <----------------------------------------+   or DONE
+
+Rules, all of them here or in `retrying`:
+
+1. Before the commit point (the first release to the user) a recoverable failure is repeated, and the user sees nothing
+   of it. After it, a failure is raised: what was released is never released again.
+2. A call that is not safe to replay is not repeated once the provider has accepted it: at the headers, or at the
+   first event (`Replay`).
+3. A body that ends without what makes an answer whole is a failure where that is certain (``Call.strict``); else it is
+   accepted, and marked as odd. An answer of which nothing at all arrived is never accepted.
+4. Closing is final, at any time, and never a failure.
+
+**Leases.** Stepping the machine for every token would cost more than the token. So `Relay` grants a lease: a number of
+characters that the driver may deliver on its own. `Used` says what was delivered, in any portions: any splitting of an
+answer into leases gives the same decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from l0.values.calls import Call, Outcome, Replay
+from l0.values.failures import Cause, Failure
+
+from .commands import Command, Finish, Open, Raise, Relay, Wait
+from .retrying import Phase, decide
+from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
+
+
+class State(StrEnum):
+    """Where a call stands."""
+
+    READY = "ready"
+    OPENING = "opening"
+    HOLDING = "holding"
+    RELAYING = "relaying"
+    WAITING = "waiting"
+    DONE = "done"
+
+
+TRANSITIONS: dict[State, dict[type[Signal], frozenset[State]]] = {
+    State.READY: {Begin: frozenset({State.OPENING})},
+    State.OPENING: {
+        Opened: frozenset({State.HOLDING, State.RELAYING}),
+        Answered: frozenset({State.DONE}),
+        Failed: frozenset({State.WAITING, State.DONE}),
+        Closed: frozenset({State.DONE}),
+    },
+    State.HOLDING: {
+        Released: frozenset({State.RELAYING}),
+        Ended: frozenset({State.WAITING, State.DONE}),
+        Failed: frozenset({State.WAITING, State.DONE}),
+        Closed: frozenset({State.DONE}),
+    },
+    State.RELAYING: {
+        Used: frozenset({State.RELAYING}),
+        Ended: frozenset({State.DONE}),
+        Failed: frozenset({State.DONE}),
+        Closed: frozenset({State.DONE}),
+    },
+    State.WAITING: {Waited: frozenset({State.OPENING}), Closed: frozenset({State.DONE})},
+    State.DONE: {Closed: frozenset({State.DONE})},
+}
+"""Every legal step, and the states that it may lead to. A signal that has no cell here is a defect of a driver."""
+
+_PHASES = {State.OPENING: Phase.OPENING, State.HOLDING: Phase.HOLDING, State.RELAYING: Phase.RELAYING}
+_MISSING = {
+    Cause.TRUNCATED: "the stream ended without its terminal event",
+    Cause.EMPTY: "the stream ended without any content",
+    Cause.NOT_A_STREAM: "the server answered success with something that is no event stream",
+}
+
+
+class IllegalSignal(RuntimeError):
+    """A driver sent a signal that has no place in the present state."""
+
+
+class Machine:
+    """One call's decisions. `step` is its only verb.
+
+    ``rand`` gives uniform numbers in [0, 1) for jitter: the one thing that a pure function cannot make up. ``lease``: the
+    characters that a driver may deliver between two signals; ``None`` while nothing looks at the text on its way.
+    """
+
+    __slots__ = ("attempts", "began", "call", "delivered", "failures", "state", "_lease", "_rand", "_waited")
+
+    def __init__(self, call: Call, rand: Callable[[], float], lease: int | None = None) -> None:
+        self.call = call
+        self.state = State.READY
+        self.attempts = 0
+        self.began = 0.0
+        self.delivered = 0
+        self.failures: list[Failure] = []
+        self._rand = rand
+        self._lease = lease
+        self._waited = 0.0
+
+    @property
+    def committed(self) -> bool:
+        """Whether the user may have seen something of the answer."""
+        return self.state is State.RELAYING
+
+    def step(self, signal: Signal) -> Command:
+        """Take one signal, and say what to do next."""
+        if type(signal) not in TRANSITIONS[self.state]:
+            raise IllegalSignal(f"{type(signal).__name__} in state {self.state}")
+        match signal:
+            case Begin(at=at):
+                self.began = at
+                return self._open()
+            case Opened():
+                self.state = State.HOLDING
+                return self._relay()
+            case Released():
+                self.state = State.RELAYING
+                return self._relay()
+            case Used(chars=chars):
+                self.delivered += chars
+                return self._relay()
+            case Answered():
+                return self._finish()
+            case Ended(missing=missing, at=at):
+                return self._ended(missing, at)
+            case Failed(failure=failure, at=at, chars=chars):
+                self.delivered += chars
+                return self._failed(failure, at)
+            case Waited():
+                return self._open()
+            case Closed():
+                self.state = State.DONE
+                return Finish(Outcome.CANCELLED)
+
+    def _open(self) -> Open:
+        self.state = State.OPENING
+        self.attempts += 1
+        return Open(self.attempts, self._waited)
+
+    def _relay(self) -> Relay:
+        return Relay(self._lease, self.state is State.HOLDING)
+
+    def _finish(self, *odd: str) -> Finish:
+        self.state = State.DONE
+        return Finish(Outcome.RECOVERED_RETRY if self.failures else Outcome.OK, odd)
+
+    def _ended(self, missing: Cause | None, at: float) -> Command:
+        if missing is None:
+            return self._finish()
+        if self.call.strict or missing is not Cause.TRUNCATED:
+            return self._failed(Failure(cause=missing, message=_MISSING[missing]), at)
+        return self._finish(missing.value) if self.call.strict is False else self._finish()
+
+    def _failed(self, failure: Failure, at: float) -> Command:
+        phase = _PHASES[self.state]
+        verdict = decide(self.call, failure, phase, self.failures, self._rand)
+        self.failures.append(failure)
+        if verdict is None or self._too_late(at + (verdict.seconds or 0.0)):
+            self.state = State.DONE
+            return Raise(failure)
+        self.state = State.WAITING
+        self._waited = verdict.seconds or 0.0
+        return Wait(verdict.seconds, len(self.failures), failure)
+
+    def _too_late(self, at: float) -> bool:
+        timeout = self.call.policy.timeout
+        return timeout is not None and timeout.total is not None and at - self.began >= timeout.total / 1000

@@ -1,0 +1,54 @@
+"""What the machine tells drivers to do. A driver obeys with ``match``, and ends in ``assert_never``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from l0.values.calls import Outcome
+from l0.values.failures import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Send request number ``number`` (from 1) of the call, ``waited`` seconds of backoff after the last."""
+
+    number: int
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Read on. While all is well, deliver up to ``lease`` characters (``None``: any number) before the next signal.
+
+    ``holding``: nothing was released yet; keep what is no content back.
+    """
+
+    lease: int | None
+    holding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Sleep ``seconds``, then signal `Waited`; ``None``: as long as the bare SDK would before its retry ``retry``."""
+
+    seconds: float | None
+    retry: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The call is over; the user has, or now gets, what there is. ``odd``: what was accepted though it was odd."""
+
+    outcome: Outcome
+    odd: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """The call is over, and failed."""
+
+    failure: Failure
+
+
+Command = Open | Relay | Wait | Finish | Raise

@@ -1,0 +1,107 @@
+"""Whether, and after how long, a failed attempt is repeated. Pure: everything it looks at is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from l0.values.calls import Call, Replay
+from l0.values.failures import RETRY_REASONS, Category, Cause, Failure
+from l0.values.policy import BackoffStrategy, Retry
+
+LONGEST_SERVER_WAIT = 60.0
+"""Seconds. A server that asks for more is not waited for: fail over or raise."""
+
+_COUNTED = (Category.MODEL, Category.CONTENT)
+_RESTARTABLE = (Category.NETWORK, Category.TRANSIENT, Category.MODEL, Category.CONTENT, Category.PROVIDER)
+_AT_ONCE = frozenset(
+    {
+        Cause.RESET,
+        Cause.INCOMPLETE_READ,
+        Cause.CORRUPT,
+        Cause.TRUNCATED,
+        Cause.EMPTY,
+        Cause.NOT_A_STREAM,
+        Cause.MALFORMED,
+        Cause.OUT_OF_ORDER,
+        Cause.READ_TIMEOUT,
+        Cause.FIRST_CONTENT_TIMEOUT,
+    }
+)
+"""Broken on the way, with no sign that the provider is in trouble: the first repeat does not wait."""
+
+
+class Phase(Enum):
+    """How far an attempt had come when it failed."""
+
+    OPENING = "opening"
+    HOLDING = "holding"
+    RELAYING = "relaying"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Repeat after ``seconds``; ``None`` leaves the figure to the SDK."""
+
+    seconds: float | None
+
+
+def decide(
+    call: Call, failure: Failure, phase: Phase, history: Sequence[Failure], rand: Callable[[], float]
+) -> Again | None:
+    """The verdict on ``failure``; ``history`` holds those before it. ``None``: give up."""
+    if phase is Phase.RELAYING or (phase is Phase.HOLDING and call.replay is Replay.UNTIL_ACCEPTED):
+        return None
+    if call.max_retries == 0 or failure.category is Category.FATAL:
+        return None
+    retry = call.policy.retry
+    if retry is not None:
+        return _by_policy(retry, failure, phase, history, rand)
+    return _by_sdk(call, failure, phase, history)
+
+
+def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failure]) -> Again | None:
+    """Without a policy: the SDK's own decision, delay and count, extended to what broke after the headers."""
+    if len(history) >= call.max_retries:
+        return None
+    if phase is Phase.OPENING:
+        return Again(None) if failure.sdk_retries else None
+    if failure.category not in _RESTARTABLE:
+        return None
+    return Again(0.0 if not history and failure.cause in _AT_ONCE else None)
+
+
+def _by_policy(
+    retry: Retry, failure: Failure, phase: Phase, history: Sequence[Failure], rand: Callable[[], float]
+) -> Again | None:
+    counted = sum(past.category in _COUNTED for past in history)
+    if len(history) >= retry.max_retries or (failure.category in _COUNTED and counted >= retry.attempts):
+        return None
+    if RETRY_REASONS[failure.cause] not in retry.retry_on:
+        return None
+    if phase is Phase.OPENING and failure.status is not None and not failure.sdk_retries:
+        return None  # the server, or the SDK's own table, says that a repeat is in vain
+    if retry.should_retry is not None and not retry.should_retry(failure):
+        return None
+    if failure.retry_after is not None:
+        return Again(failure.retry_after) if failure.retry_after <= LONGEST_SERVER_WAIT else None
+    return Again(delay(retry, len(history) + 1, rand()))
+
+
+def delay(retry: Retry, number: int, chance: float) -> float:
+    """Seconds before retry ``number`` (from 1); ``chance`` is uniform in [0, 1)."""
+    base, most = retry.base_delay, retry.max_delay
+    doubled = base * 2.0 ** min(number - 1, 60)
+    match retry.strategy:
+        case BackoffStrategy.FIXED:
+            seconds = base
+        case BackoffStrategy.LINEAR:
+            seconds = base * number
+        case BackoffStrategy.EXPONENTIAL:
+            seconds = doubled
+        case BackoffStrategy.FULL_JITTER:
+            seconds = min(doubled, most) * chance
+        case BackoffStrategy.FIXED_JITTER:
+            seconds = base * (1.0 + 0.5 * chance)
+    return min(seconds, most)

@@ -1,0 +1,77 @@
+"""What drivers tell the machine. ``at`` is always seconds of one monotonic clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from l0.values.failures import Cause, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The user made a call."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A whole, non-streaming answer is there."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The headers of a stream arrived, and promise success."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The first frame of the answer is about to be handed to the user: the commit point."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A lease, or a part of it, is used up: ``chars`` characters of content were delivered since the last signal."""
+
+    chars: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The body is over. ``missing``: what is missing of a whole answer, or ``None``."""
+
+    missing: Cause | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed. ``chars``: content delivered since the last signal."""
+
+    failure: Failure
+    at: float
+    chars: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """The backoff is over."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The user stopped: a break, ``close()``, cancellation, garbage collection. Never retried."""
+
+    at: float
+
+
+Signal = Begin | Answered | Opened | Released | Used | Ended | Failed | Waited | Closed

@@ -1,0 +1,129 @@
+"""The body of one streamed answer, as the drivers read it: whichever attempt is serving it, the user's response object
+stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from l0.drivers.pump import DecodedPump, ObjectPump, Pump, WirePump
+from l0.drivers.session import Session
+from l0.drivers.watchdog import Watch
+from l0.values.ports import Reader
+
+from .responses import adopt, tap, watch
+from .sdk import Loop
+from .upstream import Reading, StainlessUpstream
+
+_DRAIN = 0.1
+"""Seconds that a finished answer's body may take to end, so that its connection can be used again."""
+_AS_SDK = Loop(plain=True, names=None, wraps=frozenset(), typed=False, leaks=True)
+
+
+class _Body:
+    """What both flavours share. ``stream`` is the SDK's stream object; ``own`` its unpatched ``__stream__``."""
+
+    def __init__(self, session: Session, upstream: StainlessUpstream, stream: Any, own: Callable[[], Any]) -> None:
+        self.session = session
+        self.upstream = upstream
+        self.stream = stream
+        self.response = stream.response
+        self._own = own
+        upstream.request = self.response.request
+
+    def _reader(self) -> Reader:
+        upstream, response = self.upstream, self.response
+        reading = Reading(
+            sketch=upstream.sketch,
+            loop=upstream.sdk.loop or _AS_SDK,
+            build=upstream.builder(self.stream._cast_to, response),
+            response=response,
+            client=upstream.client,
+        )
+        return upstream.provider.reader(reading)
+
+    def _plain_decoder(self) -> bool:
+        return type(self.stream._decoder) is self.upstream.sdk.streaming.SSEDecoder
+
+    def _replaced(self, fresh: Any) -> None:
+        """A new attempt's headers are there: show it, and listen to it."""
+        adopt(self.response, fresh)
+        transport = self.upstream.sdk.transport_of(self.response)
+        tap(self.response, transport, self.session)
+        self.stream._decoder = self.upstream.client._make_sse_decoder()
+        self.upstream.request = self.response.request
+        headers = self.response.headers
+        self.session.opened(self.response.status_code, headers.get("x-request-id") or headers.get("request-id"))
+
+
+class SyncBody(_Body):
+    """For the sync driver. ``again`` sends a request and returns the transport's response."""
+
+    def __init__(self, *args: Any, again: Callable[[Any], Any]) -> None:
+        super().__init__(*args)
+        self._again = again
+
+    def start(self) -> tuple[Iterator[Any], Pump]:
+        """Raw reads of the present attempt, and their pump: our own loop where the SDK's is one that we know."""
+        reader = self._reader()
+        if self.upstream.sdk.loop is None:
+            return self._own(), ObjectPump(reader)
+        if self._plain_decoder():
+            return self.response.iter_bytes(), WirePump(reader)
+        return self.stream._decoder.iter_bytes(self.response.iter_bytes()), DecodedPump(reader)
+
+    def reopen(self, options: Any) -> None:
+        """Send the request again."""
+        self._replaced(self._again(self.upstream.again(options)))
+
+    def watch(self) -> Watch | None:
+        """A watch on the connection in use."""
+        return watch(self.response)
+
+    def close(self) -> None:
+        """Release the connection; what closes now is not the user's doing."""
+        self.session.busy = True
+        try:
+            self.response.close()
+        finally:
+            self.session.busy = False
+
+
+class AsyncBody(_Body):
+    """For the async driver."""
+
+    def __init__(self, *args: Any, again: Callable[[Any], Awaitable[Any]]) -> None:
+        super().__init__(*args)
+        self._again = again
+
+    def start(self) -> tuple[AsyncIterator[Any], Pump]:
+        """As `SyncBody.start`."""
+        reader = self._reader()
+        if self.upstream.sdk.loop is None:
+            return self._own(), ObjectPump(reader)
+        if self._plain_decoder():
+            return self.response.aiter_bytes(), WirePump(reader)
+        return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), DecodedPump(reader)
+
+    async def reopen(self, options: Any) -> None:
+        """Send the request again."""
+        self._replaced(await self._again(self.upstream.again(options)))
+
+    async def drain(self, chunks: AsyncIterator[Any]) -> None:
+        """Read to the end of a body whose answer is whole, so that its connection is used again."""
+        if self.response.is_closed:
+            return
+        import anyio  # both SDKs bring it
+
+        with suppress(Exception), anyio.move_on_after(_DRAIN):
+            async for _ in chunks:
+                pass
+
+    async def close(self) -> None:
+        """As `SyncBody.close`."""
+        self.session.busy = True
+        try:
+            await self.response.aclose()
+        finally:
+            self.session.busy = False

@@ -1,0 +1,79 @@
+"""The instrumentor that both providers' packages are: OpenTelemetry's, on top of one seam."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from abc import abstractmethod
+from collections.abc import Collection
+from typing import Any
+
+import wrapt
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+from l0.telemetry.metrics import MetricObserver
+from l0.telemetry.spans import SpanObserver
+
+from .sdk import Sdk
+from .seam import Seam
+from .switchboard import SWITCHBOARD
+from .upstream import Provider
+
+_log = logging.getLogger("l0")
+
+
+class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInstrumentor is untyped
+    """Patches one SDK, now or when it is imported. Subclasses name it, and bring what only they know."""
+
+    sdk_name: str
+    supported: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        if not hasattr(self, "_guard"):  # OpenTelemetry makes a singleton of every instrumentor class
+            self._guard = threading.Lock()
+            self._wanted = False
+            self._hooked = False
+            self.seam: Seam | None = None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """The range of SDK versions that is supported."""
+        return (f"{self.sdk_name} {self.supported}",)
+
+    @abstractmethod
+    def provider(self, sdk: Sdk) -> Provider:
+        """What only this provider's package knows."""
+
+    def _instrument(self, **kwargs: Any) -> None:
+        """Takes ``tracer_provider`` and ``meter_provider``, as OpenTelemetry's instrumentors do."""
+        SWITCHBOARD.observe(
+            (SpanObserver(kwargs.get("tracer_provider")), MetricObserver(kwargs.get("meter_provider")))
+        )
+        with self._guard:
+            self._wanted = True
+            hooked, self._hooked = self._hooked, True
+        if f"{self.sdk_name}._base_client" in sys.modules:
+            self._patch()
+        elif not hooked:
+            wrapt.register_post_import_hook(lambda _: self._patch(), self.sdk_name)
+
+    def _patch(self) -> None:
+        with self._guard:
+            if not self._wanted or self.seam is not None:
+                return
+            try:
+                sdk = Sdk(self.sdk_name)
+                seam = Seam(sdk, self.provider(sdk))
+                seam.apply()
+            except Exception as error:
+                _log.warning("l0 leaves %s alone: its insides are not as expected (%r)", self.sdk_name, error)
+                return
+            self.seam = seam
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        with self._guard:
+            self._wanted = False
+            if self.seam is not None:
+                self.seam.undo()
+                self.seam = None

@@ -1,0 +1,107 @@
+"""The transport's response object, which the user holds while attempts come and go behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from l0.drivers.session import Session
+from l0.drivers.watchdog import Watch
+
+
+class Tap:
+    """The response's byte stream, with an ear for how it ends: read to its end, closed, or dropped.
+
+    This is how a call notices that its user has stopped: every way to stop ends here.
+    """
+
+    inner: Any
+    session: Session | None
+    ended = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        busy = self.session is not None and self.session.busy
+        return iter(self.inner) if busy else self._listen()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        busy = self.session is not None and self.session.busy
+        return aiter(self.inner) if busy else self._alisten()
+
+    def _listen(self) -> Iterator[bytes]:
+        yield from self.inner
+        self.ended = True
+
+    async def _alisten(self) -> AsyncIterator[bytes]:
+        async for part in self.inner:
+            yield part
+        self.ended = True
+
+    def close(self) -> None:
+        """Closed by the user, by the transport at the end of the body, or by us."""
+        try:
+            self.inner.close()
+        finally:
+            self._over()
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        try:
+            await self.inner.aclose()
+        finally:
+            self._over()
+
+    def _over(self) -> None:
+        session = self.session
+        if session is None or session.busy:
+            return
+        if self.ended:
+            session.consumed()
+        else:
+            session.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def __del__(self) -> None:
+        session = self.__dict__.get("session")
+        if session is not None and not session.busy:
+            session.close()
+
+
+@lru_cache(maxsize=4)
+def _tap_class(transport: ModuleType) -> type[Tap]:
+    bases = (Tap, transport.SyncByteStream, transport.AsyncByteStream)
+    return type("Tap", bases, {"__module__": __name__, "__doc__": Tap.__doc__})
+
+
+def tap(response: Any, transport: ModuleType, session: Session) -> None:
+    """Listen to how the body of ``response`` ends."""
+    kind = _tap_class(transport)
+    wrapper = kind.__new__(kind)
+    wrapper.inner, wrapper.session = response.stream, session
+    response.stream = wrapper
+
+
+def tapped(response: Any) -> Session | None:
+    """The call that a response belongs to, if it is one of ours."""
+    stream = getattr(response, "stream", None)
+    return stream.session if isinstance(stream, Tap) else None
+
+
+def adopt(response: Any, fresh: Any) -> None:
+    """Make the object that the user holds show, read and close a new attempt's response."""
+    if isinstance(response.stream, Tap):
+        response.stream.session = None
+    response.__dict__.clear()
+    response.__dict__.update(fresh.__dict__)
+
+
+def watch(response: Any) -> Watch | None:
+    """A watch on the response's connection; ``None`` where it carries other streams too, or is no socket."""
+    if response.extensions.get("http_version", b"HTTP/1.1") not in (b"HTTP/1.1", b"HTTP/1.0"):
+        return None
+    network = response.extensions.get("network_stream")
+    socket = network.get_extra_info("socket") if network is not None else None
+    return Watch(socket) if hasattr(socket, "shutdown") else None

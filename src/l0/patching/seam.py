@@ -1,0 +1,212 @@
+"""The four functions of an SDK that are patched, and how the patches come off again.
+
+``SyncAPIClient.request`` and ``AsyncAPIClient.request`` see every call; ``Stream.__stream__`` and
+``AsyncStream.__stream__`` are where an answer is read. Nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import wrapt
+
+from l0.drivers import asynchronous, sync
+from l0.drivers.session import Session
+from l0.values.calls import Call
+from l0.values.policy import Policy
+
+from .bodies import AsyncBody, SyncBody
+from .responses import tap, tapped
+from .sdk import Sdk
+from .switchboard import SWITCHBOARD
+from .upstream import RAW_HEADER, Provider, Sketch, StainlessUpstream
+
+_log = logging.getLogger("l0")
+_sending: ContextVar[Session | None] = ContextVar("l0_sending", default=None)
+"""The call whose request is being sent: a stream object made meanwhile belongs to it."""
+
+
+class Seam:
+    """The patches of one SDK."""
+
+    def __init__(self, sdk: Sdk, provider: Provider) -> None:
+        self.sdk = sdk
+        self.provider = provider
+        self.active = False
+        self._patches: list[tuple[type, str, Any, Any]] = []
+        self._originals: list[Any] = []
+
+    def apply(self) -> None:
+        """Patch. Raises `AttributeError` where the SDK has no such function; nothing is patched then."""
+        base, streaming = self.sdk.base, self.sdk.streaming
+        targets = [
+            (base.SyncAPIClient, "request", self._request),
+            (base.AsyncAPIClient, "request", self._arequest),
+            (streaming.Stream, "__stream__", self._stream),
+            (streaming.AsyncStream, "__stream__", self._astream),
+        ]
+        originals = [owner.__dict__.get(name) for owner, name, _ in targets]
+        if None in originals:
+            raise AttributeError(f"{self.sdk.name} {self.sdk.version} lacks the functions that l0 patches")
+        self.sdk.loop  # noqa: B018 - looked at while the loop is still the SDK's own
+        self._originals = originals
+        for (owner, name, wrapper), original in zip(targets, originals, strict=True):
+            patched = wrapt.FunctionWrapper(original, wrapper)
+            setattr(owner, name, patched)
+            self._patches.append((owner, name, original, patched))
+        self.active = True
+
+    def undo(self) -> None:
+        """Restore the SDK's functions. Under a wrapper that somebody put over ours, ours becomes a pass-through."""
+        self.active = False
+        for owner, name, original, patched in self._patches:
+            if owner.__dict__.get(name) is patched:
+                setattr(owner, name, original)
+        self._patches.clear()
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def _request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        session = self._begin(client, args, kwargs)
+        if session is None:
+            return wrapped(*args, **kwargs)
+
+        def send(options: Any) -> Any:
+            token = _sending.set(session)
+            try:
+                answer = wrapped(*_with_options(args, kwargs, options), **_without_options(kwargs))
+            finally:
+                _sending.reset(token)
+            return self._sent(session, answer)
+
+        return sync.request(session, send)
+
+    async def _arequest(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        session = self._begin(client, args, kwargs)
+        if session is None:
+            return await wrapped(*args, **kwargs)
+
+        async def send(options: Any) -> Any:
+            token = _sending.set(session)
+            try:
+                answer = await wrapped(*_with_options(args, kwargs, options), **_without_options(kwargs))
+            finally:
+                _sending.reset(token)
+            return self._sent(session, answer)
+
+        return await asynchronous.request(session, send)
+
+    def _begin(self, client: Any, args: Any, kwargs: Any) -> Session | None:
+        """The session of an inference call; ``None`` for everything else, which is left alone."""
+        if not self.active:
+            return None
+        options = args[1] if len(args) > 1 else kwargs.get("options")
+        stream = bool(kwargs.get("stream", False))
+        try:
+            sketch = self.provider.describe(client, options, stream=stream)
+            if sketch is None:
+                return None
+            call = _call(client, options, sketch, streaming=stream or _deferred(options))
+        except Exception:
+            _log.debug("l0 leaves alone a request that it cannot describe", exc_info=True)
+            return None
+        upstream = StainlessUpstream(self.sdk, self.provider, client, options, sketch, call)
+        return Session(call, upstream, SWITCHBOARD.watch(call))
+
+    def _sent(self, session: Session, answer: Any) -> Any:
+        """Attach the call to what the SDK returned, and tell what the SDK shows of retries."""
+        if session.retries and hasattr(answer, "retries_taken"):
+            answer.retries_taken = session.retries
+        if session.call.streaming:
+            response = getattr(answer, "http_response", None) or getattr(answer, "response", None) or answer
+            if hasattr(response, "stream"):
+                tap(response, self.sdk.transport_of(response), session)
+            headers = getattr(response, "headers", {})
+            request_id = headers.get("x-request-id") or headers.get("request-id")
+            session.opened(getattr(response, "status_code", None), request_id)
+        return answer
+
+    # -- streams ------------------------------------------------------------------------------------------------
+
+    def _stream(self, wrapped: Callable[[], Iterator[Any]], stream: Any, args: Any, kwargs: Any) -> Iterator[Any]:
+        session = self._session_of(stream)
+        if session is None:
+            return wrapped(*args, **kwargs)
+        upstream, client, original = session.upstream, stream._client, self._original(0)
+        assert isinstance(upstream, StainlessUpstream)
+
+        def again(options: Any) -> Any:
+            return original(client, upstream.response_type, options, stream=True)
+
+        return sync.relay(session, SyncBody(session, upstream, stream, wrapped, again=again))
+
+    def _astream(
+        self, wrapped: Callable[[], AsyncIterator[Any]], stream: Any, args: Any, kwargs: Any
+    ) -> AsyncIterator[Any]:
+        session = self._session_of(stream)
+        if session is None:
+            return wrapped(*args, **kwargs)
+        upstream, client, original = session.upstream, stream._client, self._original(1)
+        assert isinstance(upstream, StainlessUpstream)
+
+        async def again(options: Any) -> Any:
+            return await original(client, upstream.response_type, options, stream=True)
+
+        return asynchronous.relay(session, AsyncBody(session, upstream, stream, wrapped, again=again))
+
+    def _original(self, index: int) -> Callable[..., Any]:
+        """What a restart calls: the function below our patch, so that it is not counted as a call of the user's."""
+        original: Callable[..., Any] = self._originals[index]
+        return original
+
+    def _session_of(self, stream: Any) -> Session | None:
+        session = _sending.get() or tapped(stream.response)
+        return session if session is not None and session.open and session.call.streaming else None
+
+
+def _with_options(args: Any, kwargs: Any, options: Any) -> tuple[Any, ...]:
+    return (args[0] if args else kwargs["cast_to"], options)
+
+
+def _without_options(kwargs: Any) -> dict[str, Any]:
+    return {name: value for name, value in kwargs.items() if name not in ("cast_to", "options")}
+
+
+def _deferred(options: Any) -> bool:
+    """Whether the user will read the body of a non-streaming answer on their own (``with_streaming_response``)."""
+    headers = options.headers
+    if not isinstance(headers, Mapping):
+        return False
+    return any(name.lower() == RAW_HEADER and value == "stream" for name, value in headers.items())
+
+
+def _call(client: Any, options: Any, sketch: Sketch, *, streaming: bool) -> Call:
+    url = client.base_url
+    origin = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
+    policy = SWITCHBOARD.policy()
+    return Call(
+        operation=sketch.operation,
+        provider=sketch.provider,
+        model=sketch.model,
+        dialect=sketch.dialect,
+        streaming=streaming,
+        origin=origin,
+        host=url.host,
+        port=url.port or (80 if url.scheme == "http" else 443),
+        replay=sketch.replay,
+        max_retries=options.get_max_retries(client.max_retries),
+        policy=policy,
+        strict=_strict(policy, origin, sketch),
+        attributes=sketch.attributes,
+        body=sketch.body,
+    )
+
+
+def _strict(policy: Policy, origin: str, sketch: Sketch) -> bool | None:
+    mode = policy.truncation_at(origin)
+    if mode is None:
+        return sketch.certain or SWITCHBOARD.terminals.known(origin, sketch.dialect)
+    return {"strict": True, "warn": False, "off": None}[mode]

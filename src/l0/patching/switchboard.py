@@ -1,0 +1,79 @@
+"""The one room for global state: the default policy, its override for a block, the observers, what origins have shown."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+from l0.health.terminals import Terminals
+from l0.values.calls import Call
+from l0.values.policy import Policy, PolicyError
+from l0.values.ports import Observer, Watcher
+
+_override: ContextVar[Policy | None] = ContextVar("l0_policy", default=None)
+
+
+class Switchboard:
+    """Process-wide settings. Reading takes no lock: each field is replaced whole."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._default = Policy()
+        self._observers: tuple[Observer, ...] = ()
+        self.terminals = Terminals()
+
+    def set_default(self, policy: Policy | None) -> None:
+        """The policy of calls that have no other; ``None``: the built-in one."""
+        if policy is not None and not isinstance(policy, Policy):
+            raise PolicyError("policy", policy, "an l0.Policy, or None")
+        with self._lock:
+            self._default = policy or Policy()
+
+    def observe(self, observers: Sequence[Observer]) -> None:
+        """Replace the observers."""
+        with self._lock:
+            self._observers = tuple(observers)
+
+    def policy(self) -> Policy:
+        """What applies here and now."""
+        return _override.get() or self._default
+
+    def watch(self, call: Call) -> list[Watcher]:
+        """Those of the observers that want to hear of this call. One that fails is left out."""
+        watchers = []
+        for observer in self._observers:
+            try:
+                watcher = observer.watch(call)
+            except Exception:  # noqa: S112 - an observer never stands in the way of a call
+                continue
+            if watcher is not None:
+                watchers.append(watcher)
+        return watchers
+
+
+SWITCHBOARD = Switchboard()
+
+
+@contextmanager
+def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
+    """Use another policy for the calls made in one block, in this thread or task.
+
+    ``with l0.policy(Policy.interactive()): ...``, or single fields on top of what applies:
+    ``with l0.policy(timeout=Timeout(total=30_000)): ...``. Raises `PolicyError` for a value that is not allowed.
+    """
+    base = SWITCHBOARD.policy() if policy is None else policy
+    if not isinstance(base, Policy):
+        raise PolicyError("policy", base, "an l0.Policy")
+    for field in changes:
+        if field not in Policy.__dataclass_fields__:
+            raise PolicyError(f"policy.{field}", changes[field], "one of " + ", ".join(Policy.__dataclass_fields__))
+    chosen = replace(base, **changes)
+    token = _override.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _override.reset(token)

@@ -1,0 +1,329 @@
+"""What the engine asks of an SDK, answered for the Stainless family. What only one provider knows is asked of it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from json import JSONDecodeError
+from socket import gaierror
+from typing import Any, Protocol
+
+from l0.values.calls import AttributeValue, Call, Replay
+from l0.values.events import Facts
+from l0.values.failures import TIMEOUT_CAUSES, Cause, Failure
+from l0.values.ports import Build, Reader
+from l0.wire.waits import server_wait
+
+from .interruptions import interruption
+from .sdk import Loop, Sdk
+from .switchboard import SWITCHBOARD
+
+RAW_HEADER = "x-stainless-raw-response"
+CAST_HEADER = "____stainless_override_cast_to"
+_COUNT_HEADER = "x-stainless-retry-count"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """What a provider package says of one inference request. ``choices``: how many answers were asked for."""
+
+    dialect: str
+    operation: str
+    provider: str
+    model: str
+    replay: Replay
+    body: Mapping[str, Any]
+    attributes: Mapping[str, AttributeValue]
+    certain: bool
+    """The request goes to a host of the provider's own, which is known to end its streams properly."""
+    choices: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a provider's reader is made from."""
+
+    sketch: Sketch
+    loop: Loop
+    build: Build
+    response: Any
+    client: Any
+
+
+class Provider(Protocol):
+    """What only the provider's package knows."""
+
+    def describe(self, client: Any, options: Any, *, stream: bool) -> Sketch | None:
+        """The inference call that a request makes; ``None`` for anything else, which is left alone."""
+
+    def reader(self, reading: Reading) -> Reader:
+        """A reader of one attempt's events."""
+
+    def cause(self, status: int, error: Any) -> tuple[Cause | None, str | None]:
+        """Cause and code of an error response, where its body says more than its status."""
+
+    def in_band(self, error: Any) -> Failure | None:
+        """The failure that an exception of the SDK's own loop stands for: an error inside a stream."""
+
+    def whole(self, sketch: Sketch, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
+        """Facts and text of a whole answer, from its JSON."""
+
+    def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
+        """Last changes to the options of an attempt."""
+
+
+_STATUSES: dict[int, Cause] = {
+    400: Cause.BAD_REQUEST,
+    401: Cause.AUTHENTICATION,
+    402: Cause.QUOTA,
+    403: Cause.AUTHENTICATION,
+    404: Cause.NOT_FOUND,
+    408: Cause.REQUEST_TIMEOUT,
+    409: Cause.CONFLICT,
+    413: Cause.BAD_REQUEST,
+    422: Cause.BAD_REQUEST,
+    429: Cause.RATE_LIMIT,
+    501: Cause.NOT_IMPLEMENTED,
+    503: Cause.UNAVAILABLE,
+    504: Cause.UNAVAILABLE,
+    529: Cause.OVERLOADED,
+}
+
+
+class StainlessUpstream:
+    """One call through one client."""
+
+    def __init__(
+        self, sdk: Sdk, provider: Provider, client: Any, options: Any, sketch: Sketch, call: Call
+    ) -> None:
+        self.sdk = sdk
+        self.provider = provider
+        self.client = client
+        self.sketch = sketch
+        self.request: Any = None
+        self.call = call
+        self._options = options
+        self._key: str | None = options.idempotency_key
+
+    # -- sending ------------------------------------------------------------------------------------------------
+
+    def options(self, resend: int, headers: Mapping[str, str]) -> Any:
+        """A copy for one attempt: no retries of the SDK's own, one idempotency key for all, true counts."""
+        client, options = self.client, self._options.model_copy()
+        options.max_retries = 0
+        if self._key is None and getattr(client, "_idempotency_header", None):
+            self._key = client._idempotency_key()
+        options.idempotency_key = self._key
+        own = dict(options.headers) if isinstance(options.headers, Mapping) else {}
+        if resend and _COUNT_HEADER not in {name.lower() for name in own}:
+            own[_COUNT_HEADER] = str(resend)
+            options.headers = own
+        self._limit(options)
+        self.provider.prepare(client, options, headers)
+        return options
+
+    def _limit(self, options: Any) -> None:
+        """Where the policy's clocks are tighter than the SDK's time-out, they hold before the headers, too."""
+        timeout = self.call.policy.timeout
+        if timeout is None:
+            return
+        limits = [timeout.initial_token if self.call.streaming else None, timeout.total]
+        known = [limit / 1000 for limit in limits if limit is not None]
+        if not known:
+            return
+        kind = self.sdk.transport.Timeout
+        given = options.timeout if isinstance(options.timeout, int | float | None | kind) else self.client.timeout
+        full = kind(given) if not isinstance(given, kind) else given
+        most = min(known)
+        options.timeout = kind(
+            **{part: most if value is None else min(value, most) for part, value in full.as_dict().items()}
+        )
+
+    @property
+    def response_type(self) -> type:
+        """The transport's response class: a request for it comes back unparsed."""
+        if self.request is not None:
+            for module in self.sdk.transports:
+                if isinstance(self.request, module.Request):
+                    kind: type = module.Response
+                    return kind
+        found: type = self.sdk.transport.Response
+        return found
+
+    def again(self, options: Any) -> Any:
+        """Options that make the SDK return the transport's own response, for a restart behind the user's back."""
+        if isinstance(options.headers, Mapping):
+            hidden = (RAW_HEADER, CAST_HEADER)
+            options.headers = {name: value for name, value in options.headers.items() if name.lower() not in hidden}
+        return options
+
+    # -- failing ------------------------------------------------------------------------------------------------
+
+    def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+        """Classify by type, status, code and cause; ``None`` for what is no failure of the request."""
+        package = self.sdk.package
+        if not isinstance(error, Exception):
+            return None
+        if isinstance(error, package.APIStatusError):
+            return self.provider.in_band(error) if error.status_code < 400 else self._status(error)
+        if isinstance(error, package.APIResponseValidationError | JSONDecodeError | UnicodeDecodeError):
+            return Failure(cause=Cause.MALFORMED, message="the answer does not parse", error=error)
+        transport = self._transport_error(error)
+        if transport is not None:
+            cause = self._broken(transport) if opened else self._unreachable(transport)
+            return Failure(cause=cause, message=_said(transport), error=error, sdk_retries=self._repeats(error))
+        if isinstance(error, package.APIConnectionError):
+            return Failure(
+                cause=Cause.CONNECTION, message=_said(error), error=error, sdk_retries=self._repeats(error)
+            )
+        return self.provider.in_band(error) if opened and isinstance(error, package.APIError) else None
+
+    def _status(self, error: Any) -> Failure:
+        response = error.response
+        status = response.status_code
+        cause, code = self.provider.cause(status, error)
+        fallback = Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST
+        return Failure(
+            cause=cause or _STATUSES.get(status, fallback),
+            message=str(error.message),
+            status=status,
+            code=code,
+            retry_after=server_wait(response.headers),
+            sdk_retries=self._replayable() and bool(self.client._should_retry(response)),
+            error=error,
+            request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
+        )
+
+    def _repeats(self, error: Exception) -> bool:
+        """Whether the bare SDK would repeat after an error without a response."""
+        decide = getattr(self.client, "_should_retry_exception", None)
+        return self._replayable() and (bool(decide(error)[0]) if decide is not None else True)
+
+    def _replayable(self) -> bool:
+        content = getattr(self._options, "content", None)
+        return not self._options.files and (content is None or isinstance(content, bytes | str))
+
+    def _transport_error(self, error: BaseException) -> Exception | None:
+        """The transport's error in the chain of causes."""
+        for link in _causes(error):
+            for module in self.sdk.transports:
+                if isinstance(link, module.TransportError | module.TooManyRedirects | module.DecodingError):
+                    return link
+        return None
+
+    def _unreachable(self, error: Exception) -> Cause:
+        names = {base.__name__ for base in type(error).__mro__}
+        for link in _causes(error):
+            if isinstance(link, ssl.SSLCertVerificationError):
+                return Cause.TLS_CERTIFICATE
+            if isinstance(link, gaierror):
+                return Cause.DNS
+        if "TooManyRedirects" in names:
+            return Cause.REDIRECTS
+        return Cause.NO_HEADERS if "TimeoutException" in names else Cause.CONNECTION
+
+    def _broken(self, error: Exception) -> Cause:
+        names = {base.__name__ for base in type(error).__mro__}
+        if "TimeoutException" in names:
+            return Cause.READ_TIMEOUT
+        if "DecodingError" in names:
+            return Cause.CORRUPT
+        return Cause.INCOMPLETE_READ if "RemoteProtocolError" in names else Cause.RESET
+
+    # -- answering ----------------------------------------------------------------------------------------------
+
+    def flaw(self, answer: Any) -> Failure | None:
+        """The SDKs hand a success that is no JSON over as a string, where an object was promised."""
+        if isinstance(answer, str):
+            return Failure(cause=Cause.NOT_A_STREAM, message="the server answered success with a body that is no JSON")
+        return None
+
+    def whole(self, answer: Any) -> tuple[Facts | None, str]:
+        """From the object, or, behind a raw response, from its body."""
+        dump = getattr(answer, "to_dict", None)
+        if dump is not None:
+            return self.provider.whole(self.sketch, dump(mode="python"))
+        response = getattr(answer, "http_response", None)
+        if response is None or not response.is_stream_consumed:
+            return None, ""
+        try:
+            value = response.json()
+        except ValueError:
+            return None, ""
+        return self.provider.whole(self.sketch, value) if isinstance(value, dict) else (None, "")
+
+    def completed(self) -> None:
+        """From now on this origin is known to end its streams of this dialect properly."""
+        SWITCHBOARD.terminals.add(self.call.origin, self.call.dialect)
+
+    def backoff(self, retry: int, failure: Failure) -> float:
+        """The SDK's own figure."""
+        options = self._options
+        allowed = options.get_max_retries(self.client.max_retries)
+        response = getattr(failure.error, "response", None)
+        remaining = max(allowed - retry + 1, 1)
+        return float(
+            self.client._calculate_retry_timeout(remaining, options, response.headers if response is not None else None)
+        )
+
+    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
+        """The SDK's own exception where it raises one; for breaks of a stream one that is of its class, and ours."""
+        error = failure.error
+        if self.request is None and error is not None:
+            return error  # nothing was delivered: the failure happened before any headers
+        if isinstance(error, self.sdk.package.APIStatusError | JSONDecodeError | UnicodeDecodeError):
+            return error
+        if isinstance(error, self.sdk.package.APIError) and not isinstance(error, self.sdk.package.APIConnectionError):
+            return error
+        return self._interrupted(failure, text, attempts)
+
+    def _interrupted(self, failure: Failure, text: str, attempts: int) -> BaseException:
+        package, error = self.sdk.package, failure.error
+        message = (
+            f"The stream was interrupted ({failure.cause}): {failure.message}. "
+            f"{len(text)} characters had arrived; attempt {attempts}."
+        )
+        timed_out = failure.cause in TIMEOUT_CAUSES
+        kind = package.APITimeoutError if timed_out else package.APIConnectionError
+        sample = kind(request=self.request)
+        sample.message = message
+        sample.args = (message,)
+        raised = interruption(
+            sample, self._leaked(failure, timed_out), partial_text=text, reason=failure.cause.value, attempts=attempts
+        )
+        raised.__cause__ = error.__cause__ if isinstance(error, package.APIError) else error
+        return raised
+
+    def _leaked(self, failure: Failure, timed_out: bool) -> type[Exception] | None:
+        """The transport's class that the bare SDK would let through."""
+        if self.sdk.loop is None or not self.sdk.loop.leaks:
+            return None
+        if failure.error is not None and self._transport_error(failure.error) is failure.error:
+            return type(failure.error)
+        transport = self.sdk.transport
+        leaked: type[Exception] = transport.ReadTimeout if timed_out else transport.RemoteProtocolError
+        return leaked
+
+    def builder(self, cast_to: Any, response: Any) -> Callable[[Any], Any]:
+        """What makes the SDK's object of one event: compiled where it can be, else the SDK's own way."""
+        client = self.client
+        if not client._strict_response_validation:
+            fast = self.sdk.constructors.builder(cast_to)
+            if fast is not None:
+                return fast
+        process = client._process_response_data
+        return lambda data: process(data=data, cast_to=cast_to, response=response)
+
+
+def _causes(error: BaseException) -> Iterator[Any]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or type(error).__name__

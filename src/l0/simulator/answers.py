@@ -1,0 +1,89 @@
+"""What a simulated model says, free of any dialect."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import cycle, islice
+from typing import Literal
+
+Stop = Literal["stop", "length", "content_filter"]
+
+MAX_TOKENS = 1_000_000
+
+# A piece is roughly a token: a short word with its leading space, one sign, or white space.
+_PIECE = re.compile(r"\s?\w{1,8}|\s?[^\w\s]|\s+")
+
+_FILLER = (
+    "The harbour wakes before the town does. Boats leave in single file, lamps still lit, and gulls argue over the first "
+    "nets of the morning. By eight the quay is loud with crates, prices and weather; by noon it is quiet again. "
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One function call: `arguments` is the JSON text, as a model writes it."""
+
+    name: str
+    arguments: str = "{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer. `tokens` > 0 replaces `text` by that many filler tokens (at most 1,000,000), made lazily.
+
+    `alternatives` are the texts of the second and later choices; where there are too few, `text` with its number is used.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    alternatives: tuple[str, ...] = ()
+    stop: Stop = "stop"
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tokens <= MAX_TOKENS:
+            raise ValueError(f"tokens: {self.tokens!r} given, allowed is 0 to {MAX_TOKENS:,}")
+
+    def text_of(self, choice: int) -> str:
+        """The whole text of a choice."""
+        if self.tokens:
+            return "".join(filler(self.tokens))
+        if choice == 0 or not self.text:
+            return self.text
+        if choice <= len(self.alternatives):
+            return self.alternatives[choice - 1]
+        return f"{self.text} ({choice + 1})"
+
+    def pieces_of(self, choice: int) -> Iterator[str]:
+        """The text of a choice as token-like pieces; joined they are the text."""
+        return filler(self.tokens) if self.tokens else pieces(self.text_of(choice))
+
+    def output_tokens(self, choices: int = 1) -> int:
+        """Tokens of all choices, as usage reports them: one per piece."""
+        shared = (self.reasoning, self.refusal, *(call.name + call.arguments for call in self.tool_calls))
+        each = sum(count(text) for text in shared)
+        return each * choices + sum(self.tokens or count(self.text_of(i)) for i in range(choices))
+
+
+def pieces(text: str) -> Iterator[str]:
+    """Cut text into token-like pieces; joined they are the text."""
+    return (match.group() for match in _PIECE.finditer(text))
+
+
+def filler(tokens: int) -> Iterator[str]:
+    """That many pieces of filler text."""
+    return islice(cycle(_filler_pieces()), tokens)
+
+
+@lru_cache(maxsize=256)
+def count(text: str) -> int:
+    """How many pieces a text has."""
+    return sum(1 for _ in pieces(text))
+
+
+@lru_cache(maxsize=1)
+def _filler_pieces() -> tuple[str, ...]:
+    return tuple(pieces(_FILLER))

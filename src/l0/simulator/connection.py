@@ -1,0 +1,154 @@
+"""One client connection: requests in, steps carried out, on a bare asyncio transport."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import cast
+
+from l0.simulator import http
+from l0.simulator.steps import End, Pause, Raw, Response, Send
+
+_WRITE_SIZE = 65536
+
+
+class Disconnected(Exception):
+    """The client has left."""
+
+
+class Connection(asyncio.Protocol):
+    """Bytes both ways. A client that closes its side counts as gone."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._news = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.events = 0
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self._news.set()
+
+    def eof_received(self) -> bool:
+        self._leave()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def _leave(self) -> None:
+        self._gone.set()
+        self._news.set()
+        self._writable.set()
+
+    async def request(self) -> http.Request | None:
+        """The next request; None when the client has left."""
+        while (found := http.take(self._buffer)) is None:
+            if self._gone.is_set():
+                return None
+            self._news.clear()
+            await self._news.wait()
+        return found
+
+    async def silence(self, seconds: float) -> None:
+        """Say nothing for a while; raises `Disconnected` as soon as the client leaves."""
+        await self._flush(b"")
+        if seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._gone.wait()
+        except TimeoutError:
+            return
+        raise Disconnected
+
+    async def carry_out(self, response: Response, before_last: Callable[[int], None] = lambda _: None) -> bool:
+        """Send a response; whether the connection can take another request. Raises `Disconnected`.
+
+        Steps are gathered into large writes; a pause or the end sends what there is. `before_last` gets the number of
+        all events just before the last write, so that a client that has read it all finds that known.
+        """
+        self.events = 0
+        self._before_last = before_last
+        if response.delay:
+            await self.silence(response.delay)
+        out, events = bytearray(_head(response)), 0
+        for step in response.steps:
+            match step:
+                case Send(data, count):
+                    out += http.chunk(data) if response.length is None else data
+                    events += count
+                case Raw(data, count):
+                    out += data
+                    events += count
+                case Pause(seconds):
+                    await self._flush(bytes(out), events)
+                    out, events = bytearray(), 0
+                    await self.silence(seconds)
+                case End():
+                    return await self._end(step, response, bytes(out), events)
+            if len(out) >= _WRITE_SIZE:
+                await self._flush(bytes(out), events)
+                out, events = bytearray(), 0
+        return await self._end(End.COMPLETE, response, bytes(out), events)
+
+    async def _end(self, end: End, response: Response, out: bytes, events: int) -> bool:
+        keep = end is End.COMPLETE and response.length != -1
+        if keep and response.length is None and response.status:
+            out += http.LAST_CHUNK
+        self._before_last(self.events + events)
+        await self._flush(out, events)
+        if end is End.RST:
+            self.reset()
+        elif not keep:
+            self.transport.close()
+        return keep
+
+    async def _flush(self, data: bytes, events: int = 0) -> None:
+        if self._gone.is_set():
+            raise Disconnected
+        if data:
+            self.transport.write(data)
+        await asyncio.sleep(0)
+        await self._writable.wait()
+        if self._gone.is_set():
+            raise Disconnected
+        self.events += events
+
+    def drop(self) -> None:
+        """Close, with what was written sent first."""
+        self.transport.close()
+
+    def reset(self) -> None:
+        """End the connection by RST."""
+        raw = self.transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+
+def _head(response: Response) -> bytes:
+    if not response.status:
+        return b""
+    if response.length is None:
+        framing = {"transfer-encoding": "chunked"}
+    elif response.length < 0:
+        framing = {"connection": "close"}
+    else:
+        framing = {"content-length": str(response.length)}
+    return http.head(response.status, {**response.headers, **framing})

@@ -1,0 +1,35 @@
+"""The answers that are shipped: compact definitions in `answers.json`, from which every dialect builds its bodies."""
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from l0.simulator.answers import Answer, ToolCall
+from l0.simulator.config import SimulatorError
+
+DEFAULT = "greeting"
+MULTILINGUAL = "languages"
+
+
+@lru_cache(maxsize=1)
+def answers() -> dict[str, Answer]:
+    """All shipped answers by name."""
+    text = (files("l0.simulator") / "answers.json").read_text(encoding="utf-8")
+    return {name: _answer(fields) for name, fields in json.loads(text).items()}
+
+
+def named(name: str) -> Answer:
+    """The answer of that name; raises `SimulatorError` that lists the names."""
+    found = answers().get(name)
+    if found is None:
+        raise SimulatorError(f"answer: {name!r} is unknown; allowed are {', '.join(sorted(answers()))}")
+    return found
+
+
+def _answer(fields: dict[str, Any]) -> Answer:
+    calls = tuple(
+        ToolCall(name=call["name"], arguments=json.dumps(call["arguments"], ensure_ascii=False))
+        for call in fields.pop("tool_calls", [])
+    )
+    return Answer(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}, tool_calls=calls)

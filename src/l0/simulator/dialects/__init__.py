@@ -1,0 +1,1 @@
+"""One module per wire dialect: request bodies in, response bodies out, in the provider's real shapes."""

@@ -1,0 +1,88 @@
+"""OpenAI embeddings: one body, never a stream."""
+
+import base64
+import math
+import random
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from l0.simulator.answers import Answer
+from l0.simulator.dialects import openai
+from l0.simulator.dialects.base import Ask, Dialect, Json, Role, Stamp, prompt_tokens, required, text_in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingAsk(Ask):
+    """An `Ask` with its inputs, the length of a vector and whether it is wanted as base64 (the SDK's default)."""
+
+    inputs: tuple[str, ...] = ()
+    dimensions: int = 1536
+    base64: bool = False
+
+
+def ask(body: Mapping[str, Any]) -> Ask:
+    """Read a request body."""
+    required(body, "model", "input")
+    given = body["input"]
+    # A list of integers is one input of tokens, not many inputs.
+    several = isinstance(given, list) and given and not isinstance(given[0], int)
+    return EmbeddingAsk(
+        model=str(body["model"]),
+        prompt=text_in(given),
+        inputs=tuple(map(str, given)) if several else (str(given),),
+        dimensions=int(body.get("dimensions") or 1536),
+        base64=body.get("encoding_format") == "base64",
+    )
+
+
+def whole(_answer: Answer, ask: Ask, _stamp: Stamp) -> Json:
+    """One vector of length 1 per input; the same text gives the same vector."""
+    assert isinstance(ask, EmbeddingAsk)
+    data = [{"object": "embedding", "index": i, "embedding": _vector(text, ask)} for i, text in enumerate(ask.inputs)]
+    tokens = prompt_tokens(ask)
+    return {
+        "object": "list",
+        "data": data,
+        "model": ask.model,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+
+
+def _vector(text: str, ask: EmbeddingAsk) -> list[float] | str:
+    source = random.Random(text)
+    raw = [source.gauss(0, 1) for _ in range(ask.dimensions)]
+    length = math.sqrt(sum(value * value for value in raw))
+    vector = [value / length for value in raw]
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode() if ask.base64 else vector
+
+
+def events(_answer: Answer, _ask: Ask, _stamp: Stamp) -> Iterator[bytes]:
+    """Nothing: embeddings are never streamed."""
+    return iter(())
+
+
+def role(_chunk: bytes) -> Role:
+    """The body is content."""
+    return "content"
+
+
+def hollow(_stamp: Stamp) -> bytes:
+    """Nothing."""
+    return b""
+
+
+EMBEDDINGS = Dialect(
+    name="embeddings",
+    ask=ask,
+    events=events,
+    whole=whole,
+    error=openai.error,
+    in_band=openai.in_band,
+    failed=openai.in_band,
+    role=role,
+    idle=b"",
+    hollow=hollow,
+    headers=openai.headers,
+)

@@ -1,0 +1,212 @@
+"""Anthropic messages."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from l0.simulator.answers import Answer, ToolCall, pieces
+from l0.simulator.dialects.base import Ask, Dialect, Json, Role, Stamp, Trouble, prompt_tokens, required, text_in
+from l0.simulator.schema import example
+from l0.simulator.sse import HOLE, block, dumps, quoted, template
+
+_SIGNATURE = "ErUBCkYIBRgCIkBzaW11bGF0ZWQtc2lnbmF0dXJlLW9mLXRoaW5raW5n"
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_MESSAGES = {
+    401: "invalid x-api-key",
+    404: "model not found",
+    429: "This request would exceed your rate limit.",
+    529: "Overloaded",
+}
+_PING = block({"type": "ping"}, "ping")
+_TYPE = re.compile(rb'"type":\s*"([a-z_]+)"')
+
+
+def ask(body: Mapping[str, Any]) -> Ask:
+    """Read a request body."""
+    required(body, "model", "messages", "max_tokens")
+    return Ask(
+        model=str(body["model"]),
+        stream=bool(body.get("stream")),
+        prompt="\n".join(filter(None, (text_in(body.get("system")), text_in(body["messages"])))),
+        schema=_schema(body),
+        forced=_forced(body.get("tools") or [], body.get("tool_choice")),
+    )
+
+
+def _schema(body: Mapping[str, Any]) -> str | None:
+    wanted = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
+    return dumps(example(wanted["schema"])) if wanted.get("schema") else None
+
+
+def _forced(tools: list[Json], choice: Any) -> ToolCall | None:
+    if not isinstance(choice, Mapping) or choice.get("type") not in ("any", "tool"):
+        return None
+    for tool in tools:
+        if choice.get("name", tool.get("name")) == tool.get("name"):
+            schema = tool.get("input_schema") or {"type": "object"}
+            return ToolCall(name=str(tool["name"]), arguments=dumps(example(schema)))
+    return None
+
+
+def events(answer: Answer, ask: Ask, stamp: Stamp) -> Iterator[bytes]:
+    """The answer as content blocks between `message_start` and `message_stop`, with a ping after the first start."""
+    yield _event("message_start", message=_message(ask, stamp, [], None, _usage(ask, 1)))
+    ping = _PING
+    for index, (start, deltas) in enumerate(_blocks(answer, stamp)):
+        yield _event("content_block_start", index=index, content_block=start)
+        yield ping
+        ping = b""
+        for delta, parts in deltas:
+            head, tail = template(
+                {"type": "content_block_delta", "index": index, "delta": delta}, "content_block_delta"
+            )
+            yield from (head + quoted(part) + tail for part in parts)
+        yield _event("content_block_stop", index=index)
+    reason = {"stop_reason": stop_reason(answer), "stop_sequence": None, "stop_details": None}
+    yield _event("message_delta", delta=reason, usage={"output_tokens": answer.output_tokens()})
+    yield _event("message_stop")
+
+
+_Deltas = list[tuple[Json, Iterator[str]]]
+
+
+def _blocks(answer: Answer, stamp: Stamp) -> Iterator[tuple[Json, _Deltas]]:
+    """Each content block: how it starts, and its deltas as (shape with a hole, texts)."""
+    if answer.reasoning:
+        yield (
+            {"type": "thinking", "thinking": "", "signature": ""},
+            [
+                ({"type": "thinking_delta", "thinking": HOLE}, pieces(answer.reasoning)),
+                ({"type": "signature_delta", "signature": HOLE}, iter((_SIGNATURE,))),
+            ],
+        )
+    if answer.text or answer.tokens or answer.refusal:
+        parts = answer.pieces_of(0) if answer.text or answer.tokens else pieces(answer.refusal)
+        yield {"type": "text", "text": ""}, [({"type": "text_delta", "text": HOLE}, parts)]
+    for number, call in enumerate(answer.tool_calls):
+        delta = {"type": "input_json_delta", "partial_json": HOLE}
+        yield _tool(call, stamp, number, {}), [(delta, iter(("", *pieces(call.arguments))))]
+
+
+def whole(answer: Answer, ask: Ask, stamp: Stamp) -> Json:
+    """The answer as one body."""
+    content: list[Json] = []
+    if answer.reasoning:
+        content.append({"type": "thinking", "thinking": answer.reasoning, "signature": _SIGNATURE})
+    if answer.text or answer.tokens or answer.refusal:
+        content.append({"type": "text", "text": answer.text_of(0) or answer.refusal})
+    for number, call in enumerate(answer.tool_calls):
+        content.append(_tool(call, stamp, number, _parsed(call.arguments)))
+    return _message(ask, stamp, content, stop_reason(answer), _usage(ask, answer.output_tokens()))
+
+
+def stop_reason(answer: Answer) -> str:
+    """Why the answer stopped, in this dialect's words."""
+    if answer.refusal or answer.stop == "content_filter":
+        return "refusal"
+    if answer.stop == "length":
+        return "max_tokens"
+    return "tool_use" if answer.tool_calls else "end_turn"
+
+
+def _event(kind: str, **fields: Any) -> bytes:
+    return block({"type": kind, **fields}, kind)
+
+
+def _message(ask: Ask, stamp: Stamp, content: list[Json], reason: str | None, usage: Json) -> Json:
+    return {
+        "model": ask.model,
+        "id": f"msg_{stamp.digits}",
+        "type": "message",
+        "role": "assistant",
+        "content": content,
+        "stop_reason": reason,
+        "stop_sequence": None,
+        "stop_details": None,
+        "usage": usage,
+    }
+
+
+def _usage(ask: Ask, output: int) -> Json:
+    return {
+        "input_tokens": prompt_tokens(ask),
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "output_tokens": output,
+        "service_tier": "standard",
+    }
+
+
+def _tool(call: ToolCall, stamp: Stamp, number: int, arguments: Any) -> Json:
+    return {"type": "tool_use", "id": f"toolu_{stamp.digits}{number}", "name": call.name, "input": arguments}
+
+
+def _parsed(arguments: str) -> Any:
+    try:
+        return json.loads(arguments)
+    except ValueError:  # an answer may hold broken arguments on purpose; a whole body needs an object
+        return {}
+
+
+def error(status: int, trouble: Trouble, stamp: Stamp) -> Json:
+    """`{"type": "error", "error": {type, message}, "request_id"}`, by default in the words of the status."""
+    kind = trouble.type or trouble.code or _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+    message = trouble.message or _MESSAGES.get(status, "Internal server error" if status >= 500 else "Invalid request")
+    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": f"req_{stamp.digits}"}
+
+
+def in_band(trouble: Trouble, _number: int, stamp: Stamp) -> bytes:
+    """An `error` event; overloaded by default."""
+    return block(error(529, trouble, stamp), "error")
+
+
+def role(chunk: bytes) -> Role:
+    """What a block is."""
+    found = _TYPE.search(chunk)
+    kind = found.group(1) if found else b""
+    if kind == b"content_block_delta":
+        return "content"
+    return "end" if kind == b"message_stop" else "finish" if kind == b"message_delta" else "lifecycle"
+
+
+def hollow(_stamp: Stamp) -> bytes:
+    """A ping: the only event here that says nothing."""
+    return _PING
+
+
+def headers(stamp: Stamp) -> Json:
+    """Headers of a response, as api.anthropic.com sends them."""
+    return {
+        "request-id": f"req_{stamp.digits}",
+        "anthropic-organization-id": "00000000-0000-4000-8000-000000000000",
+        "anthropic-ratelimit-requests-limit": "4000",
+        "anthropic-ratelimit-requests-remaining": "3999",
+        "anthropic-ratelimit-requests-reset": "2026-01-01T00:00:00Z",
+    }
+
+
+MESSAGES = Dialect(
+    name="messages",
+    ask=ask,
+    events=lambda answer, ask, stamp: filter(None, events(answer, ask, stamp)),
+    whole=whole,
+    error=error,
+    in_band=in_band,
+    failed=in_band,
+    role=role,
+    idle=_PING,
+    hollow=hollow,
+    headers=headers,
+)

@@ -1,0 +1,84 @@
+"""What the OpenAI dialects share: errors, headers, ids."""
+
+from typing import Any
+
+from l0.simulator.dialects.base import Json, Stamp, Trouble
+from l0.simulator.sse import block
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "invalid_request_error",
+    403: "invalid_request_error",
+    404: "invalid_request_error",
+    429: "requests",
+}
+_CODES = {
+    401: "invalid_api_key",
+    403: "unsupported_country_region_territory",
+    404: "model_not_found",
+    429: "rate_limit_exceeded",
+}
+_MESSAGES = {
+    400: "Invalid request.",
+    401: "Incorrect API key provided.",
+    403: "Country, region, or territory not supported.",
+    404: "The model does not exist or you do not have access to it.",
+    429: "Rate limit reached. Please try again later.",
+    503: "The engine is currently overloaded, please try again later.",
+}
+SERVER_ERROR = "The server had an error while processing your request. Sorry about that!"
+
+
+def error(status: int, trouble: Trouble, _stamp: Stamp) -> Json:
+    """`{"error": {message, type, param, code}}`, by default in the words of the status."""
+    return {
+        "error": {
+            "message": trouble.message or _MESSAGES.get(status, SERVER_ERROR),
+            "type": trouble.type or _TYPES.get(status, "server_error"),
+            "param": None,
+            "code": trouble.code or _CODES.get(status),
+        }
+    }
+
+
+def in_band(trouble: Trouble, _number: int, stamp: Stamp) -> bytes:
+    """An `error` object as an event of its own, as chat and completions streams carry it."""
+    return block(error(500, trouble, stamp))
+
+
+def headers(stamp: Stamp) -> Json:
+    """Headers of a response, as api.openai.com sends them."""
+    return {
+        "x-request-id": f"req_{stamp.digits}",
+        "openai-processing-ms": "12",
+        "openai-version": "2020-10-01",
+        "openai-organization": "simulated-org",
+        "x-ratelimit-limit-requests": "10000",
+        "x-ratelimit-remaining-requests": "9999",
+        "x-ratelimit-reset-requests": "6ms",
+    }
+
+
+def usage(prompt: int, completion: int, reasoning: int) -> Json:
+    """Usage of chat: totals with their details."""
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": reasoning,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def named(tools: Any, name: str) -> Any:
+    """The JSON Schema of the arguments of a tool, in the chat or the Responses shape; {} where there is none."""
+    for tool in tools or []:
+        function = tool.get("function", tool)
+        if isinstance(function, dict) and (not name or function.get("name") == name):
+            return function.get("name", ""), function.get("parameters") or {}
+    return name, {}

@@ -1,0 +1,280 @@
+"""What may go wrong with one answer: frozen values, built by name and combined with `|`.
+
+`at_event` counts events (blocks that carry data) from 0: that many have been sent when the fault happens; for a fault
+that changes an event it is the event's index. `at_byte` counts bytes of the body. With neither, the fault comes right
+after the first event of content (or changes that one). All times are in seconds.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+Framing = Literal["lf", "cr", "crlf"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One thing that goes wrong; `kind` is the name of its constructor, None a value that does not apply."""
+
+    kind: str
+    value: str | None = None
+    at_event: int | None = None
+    at_byte: int | None = None
+    seconds: float | None = None
+    interval: float | None = None
+    count: int | None = None
+    code: str | None = None
+    type: str | None = None
+    message: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+
+    def __str__(self) -> str:
+        """As the text grammar writes it."""
+        words = [self.kind.replace("_", "-"), *filter(None, (self.value,))]
+        for item in fields(self)[2:-2]:
+            if (given := getattr(self, item.name)) is not None:
+                words.append(f"{item.name}={json.dumps(given) if ' ' in str(given) else given}")
+        return " ".join([*words, *(f"{name}={value}" for name, value in self.headers)])
+
+
+def _one(kind: str, **options: Any) -> "Fault":
+    for name in ("at_event", "at_byte", "seconds", "interval", "count"):
+        if (given := options.get(name)) is not None and given < 0:
+            raise ValueError(f"{name}: {given!r} given, allowed is 0 or more")
+    return Fault(parts=(Part(kind=kind, **options),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A fault script for one request; `Fault()` is healthy. `a | b` does both."""
+
+    parts: tuple[Part, ...] = ()
+
+    def __or__(self, other: "Fault") -> "Fault":
+        return Fault(parts=self.parts + other.parts)
+
+    def __str__(self) -> str:
+        return " | ".join(map(str, self.parts)) or "ok"
+
+    def __bool__(self) -> bool:
+        return bool(self.parts)
+
+    def find(self, *kinds: str) -> Part | None:
+        """The first part of one of these kinds."""
+        return next((part for part in self.parts if part.kind in kinds), None)
+
+    # Instead of the answer
+
+    @staticmethod
+    def status(status: int, headers: Mapping[str, str] | None = None, body: Any = None) -> "Fault":
+        """That status with extra headers and a body (text, bytes, JSON); by default the provider's own error body."""
+        if not 100 <= status <= 599:
+            raise ValueError(f"status: {status!r} given, allowed is 100 to 599")
+        raw = body if isinstance(body, bytes) or body is None else _text(body).encode()
+        pairs = tuple((name.lower(), str(value)) for name, value in (headers or {}).items())
+        return _one("status", value=str(status), headers=pairs, body=raw)
+
+    @staticmethod
+    def refuse(how: Literal["fin", "rst"] = "fin") -> "Fault":
+        """The connection ends before any header."""
+        if how not in ("fin", "rst"):
+            raise ValueError(f"how: {how!r} given, allowed are fin, rst")
+        return _one("refuse", value=how)
+
+    @staticmethod
+    def no_headers(seconds: float = 3600) -> "Fault":
+        """Silence before the headers, then the connection ends."""
+        return _one("no_headers", seconds=seconds)
+
+    @staticmethod
+    def empty() -> "Fault":
+        """200 with an empty body."""
+        return _one("empty")
+
+    @staticmethod
+    def html() -> "Fault":
+        """200 with an HTML page, as a proxy would."""
+        return _one("html")
+
+    @staticmethod
+    def json_error() -> "Fault":
+        """200 with the provider's JSON error body."""
+        return _one("json_error")
+
+    @staticmethod
+    def whole_json() -> "Fault":
+        """The whole answer as one JSON body where a stream was asked for."""
+        return _one("whole_json")
+
+    # Where the body ends or rests
+
+    @staticmethod
+    def reset(at_event: int | None = None, at_byte: int | None = None) -> "Fault":
+        """RST inside the body."""
+        return _one("reset", at_event=at_event, at_byte=at_byte)
+
+    @staticmethod
+    def cut(at_event: int | None = None, at_byte: int | None = None) -> "Fault":
+        """FIN without the terminating chunk: an incomplete chunked read."""
+        return _one("cut", at_event=at_event, at_byte=at_byte)
+
+    @staticmethod
+    def clean_end(at_event: int | None = None, at_byte: int | None = None) -> "Fault":
+        """A properly ended body without its rest; `at_byte` may end it inside an event."""
+        return _one("clean_end", at_event=at_event, at_byte=at_byte)
+
+    @staticmethod
+    def close_delimited(at_event: int | None = None) -> "Fault":
+        """A body without length or chunks, ended by FIN; where `at_event` is given, that early."""
+        return _one("close_delimited", at_event=at_event)
+
+    @staticmethod
+    def stall(at_event: int | None = None, at_byte: int | None = None, seconds: float = 3600) -> "Fault":
+        """Silence, then the rest. Ends at once when the client leaves or the server stops."""
+        return _one("stall", at_event=at_event, at_byte=at_byte, seconds=seconds)
+
+    @staticmethod
+    def pings(at_event: int | None = None, count: int | None = None, interval: float = 0.05) -> "Fault":
+        """Pings (comments where the dialect has none) only; `count` None is for ever, else the rest follows."""
+        return _one("pings", at_event=at_event, count=count, interval=interval)
+
+    @staticmethod
+    def slow_drip(interval: float = 0.05) -> "Fault":
+        """That pause before every event."""
+        return _one("slow_drip", interval=interval)
+
+    @staticmethod
+    def bad_chunk_header(at_event: int | None = None) -> "Fault":
+        """A chunk header that is no hexadecimal number, then FIN."""
+        return _one("bad_chunk_header", at_event=at_event)
+
+    @staticmethod
+    def content_length_short(at_event: int | None = None) -> "Fault":
+        """`content-length` of the whole body, FIN after a part of it."""
+        return _one("content_length_short", at_event=at_event)
+
+    @staticmethod
+    def corrupt_gzip(at_event: int | None = None) -> "Fault":
+        """A gzip body that turns to garbage."""
+        return _one("corrupt_gzip", at_event=at_event)
+
+    # Errors inside the stream
+
+    @staticmethod
+    def in_band_error(
+        at_event: int | None = None, code: str | None = None, message: str | None = None, type: str | None = None
+    ) -> "Fault":
+        """An error event in the dialect's shape, then a proper end."""
+        return _one("in_band_error", at_event=at_event, code=code, message=message, type=type)
+
+    @staticmethod
+    def failed(at_event: int | None = None, code: str | None = None, message: str | None = None) -> "Fault":
+        """Responses `response.failed` (an in-band error in other dialects), then a proper end."""
+        return _one("failed", at_event=at_event, code=code, message=message)
+
+    # Events that are wrong
+
+    @staticmethod
+    def malformed(at_event: int | None = None) -> "Fault":
+        """That event's JSON breaks off in the middle."""
+        return _one("malformed", at_event=at_event)
+
+    @staticmethod
+    def invalid_utf8(at_event: int | None = None) -> "Fault":
+        """That event holds bytes that are no UTF-8."""
+        return _one("invalid_utf8", at_event=at_event)
+
+    @staticmethod
+    def duplicate(at_event: int | None = None) -> "Fault":
+        """That event comes twice."""
+        return _one("duplicate", at_event=at_event)
+
+    @staticmethod
+    def reorder(at_event: int | None = None) -> "Fault":
+        """That event and the next one change places."""
+        return _one("reorder", at_event=at_event)
+
+    @staticmethod
+    def drop(at_event: int | None = None) -> "Fault":
+        """That event is missing."""
+        return _one("drop", at_event=at_event)
+
+    @staticmethod
+    def null_data(at_event: int | None = None) -> "Fault":
+        """An extra event `data: null` before that one."""
+        return _one("null_data", at_event=at_event)
+
+    @staticmethod
+    def no_event_names() -> "Fault":
+        """All `event:` lines are missing."""
+        return _one("no_event_names")
+
+    @staticmethod
+    def no_terminal() -> "Fault":
+        """All content, but neither finish reason, nor usage, nor terminal event."""
+        return _one("no_terminal")
+
+    @staticmethod
+    def no_finish_reason() -> "Fault":
+        """The finish or stop reason is null; the terminal event comes."""
+        return _one("no_finish_reason")
+
+    @staticmethod
+    def done_only() -> "Fault":
+        """Nothing but the terminal event."""
+        return _one("done_only")
+
+    @staticmethod
+    def after_end() -> "Fault":
+        """One more event of content after the terminal event."""
+        return _one("after_end")
+
+    @staticmethod
+    def lifecycle_frames(count: int) -> "Fault":
+        """That many extra frames without content before the first content."""
+        return _one("lifecycle_frames", count=count)
+
+    # Odd but legitimate wire forms
+
+    @staticmethod
+    def framing(style: Framing) -> "Fault":
+        """Lines end in LF, CR or CRLF."""
+        if style not in ("lf", "cr", "crlf"):
+            raise ValueError(f"style: {style!r} given, allowed are lf, cr, crlf")
+        return _one("framing", value=style)
+
+    @staticmethod
+    def bom() -> "Fault":
+        """The body begins with a UTF-8 byte order mark."""
+        return _one("bom")
+
+    @staticmethod
+    def comments(every: int = 1) -> "Fault":
+        """A comment block before every so many events."""
+        return _one("comments", count=max(1, every))
+
+    @staticmethod
+    def id_retry_lines() -> "Fault":
+        """A block of `id:` and `retry:` alone before every event."""
+        return _one("id_retry_lines")
+
+    @staticmethod
+    def split_utf8() -> "Fault":
+        """HTTP chunks end inside multi-byte characters."""
+        return _one("split_utf8")
+
+    @staticmethod
+    def bytewise() -> "Fault":
+        """Every byte is an HTTP chunk."""
+        return _one("bytewise")
+
+    @staticmethod
+    def one_write() -> "Fault":
+        """The whole body is one HTTP chunk."""
+        return _one("one_write")
+
+
+def _text(body: Any) -> str:
+    return body if isinstance(body, str) else json.dumps(body)

@@ -1,0 +1,118 @@
+"""The small text grammar of header, prompt and script: `status 503 retry-after=1`, `answer weather | cut at_event=3`.
+
+Parts are joined by `|`. A part is a word and its options: a constructor of `Fault` with its parameters (by position or
+`name=value`), `ok`, `answer NAME`, `tokens N` or `recorded NAME`.
+"""
+
+import inspect
+import re
+import shlex
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from l0.simulator.answers import Answer
+from l0.simulator.faults import Fault
+
+IN_PROMPT = re.compile(r"\[\[simulate:\s*(.*?)\s*\]\]", re.DOTALL)
+HEADER = "x-l0-simulate"
+
+
+class GrammarError(ValueError):
+    """The text cannot be read; the message names the word and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a text asks for: a named answer, an answer, a recorded body, a fault; each may be absent."""
+
+    named: str | None = None
+    answer: Answer | None = None
+    recorded: str | None = None
+    fault: Fault = Fault()
+
+
+def parse(text: str) -> Wish:
+    """Read one text; raises `GrammarError`."""
+    wish = Wish()
+    for part in text.split("|"):
+        try:
+            words = shlex.split(part)
+        except ValueError as error:
+            raise GrammarError(f"{part.strip()!r}: {error}") from None
+        if not words:
+            raise GrammarError(f"{text!r}: a part is empty; allowed are {', '.join(vocabulary())}")
+        wish = _add(wish, words[0].replace("-", "_").lower(), words[1:])
+    return wish
+
+
+def vocabulary() -> list[str]:
+    """All first words."""
+    return ["ok", "answer", "tokens", "recorded", *(name.replace("_", "-") for name in _constructors())]
+
+
+def _add(wish: Wish, word: str, rest: list[str]) -> Wish:
+    if word == "ok":
+        return wish
+    if word in ("answer", "tokens", "recorded"):
+        if len(rest) != 1:
+            raise GrammarError(f"{word}: takes one value, {len(rest)} given")
+        if word == "answer":
+            return replace(wish, named=rest[0])
+        if word == "recorded":
+            return replace(wish, recorded=rest[0])
+        return replace(wish, answer=_built(lambda: Answer(tokens=_number(word, rest[0], int)), word))
+    if word not in _constructors():
+        raise GrammarError(f"{word!r} is unknown; allowed are {', '.join(vocabulary())}")
+    return replace(wish, fault=wish.fault | _fault(word, rest))
+
+
+def _constructors() -> dict[str, Callable[..., Fault]]:
+    found = inspect.getmembers_static(Fault, lambda member: isinstance(member, staticmethod))
+    return {name: member.__func__ for name, member in found}
+
+
+def _fault(word: str, rest: list[str]) -> Fault:
+    make = _constructors()[word]
+    names = list(inspect.signature(make).parameters)
+    hints = get_type_hints(make)
+    given: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    for position, item in enumerate(rest):
+        name, is_named, value = item.partition("=")
+        if not is_named:
+            if position >= len(names):
+                raise GrammarError(f"{word}: {item!r} is too much; options are {', '.join(names) or 'none'}")
+            name, value = names[position], item
+        if name in names and name != "headers":
+            given[name] = _value(name, value, hints[name])
+        elif "headers" in names:
+            headers[name] = value
+        else:
+            raise GrammarError(f"{word}: option {name!r} is unknown; allowed are {', '.join(names) or 'none'}")
+    if headers:
+        given["headers"] = headers
+    return _built(lambda: make(**given), word)
+
+
+def _built(make: Callable[[], Any], word: str) -> Any:
+    try:
+        return make()
+    except (TypeError, ValueError) as error:
+        raise GrammarError(f"{word}: {error}") from None
+
+
+def _value(name: str, text: str, hint: Any) -> Any:
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if int in kinds:
+        return _number(name, text, int)
+    return _number(name, text, float) if float in kinds else text
+
+
+def _number(name: str, text: str, kind: type[int] | type[float]) -> int | float:
+    try:
+        return kind(text)
+    except ValueError:
+        allowed = "a whole number" if kind is int else "a number"
+        raise GrammarError(f"{name}: {text!r} given, allowed is {allowed}") from None

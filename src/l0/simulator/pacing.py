@@ -1,0 +1,52 @@
+"""How long a simulated model takes: log-normal delays with a share of stragglers, all from one seed."""
+
+import math
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delays:
+    """Delays of one simulated model.
+
+    `first_token_ms` and `inter_token_ms` are medians in milliseconds; `sigma` is the spread (standard deviation of the
+    logarithm); `stragglers` is the share of requests (0 to 1) that are `straggler_factor` times slower throughout.
+    """
+
+    first_token_ms: float = 0.0
+    inter_token_ms: float = 0.0
+    sigma: float = 0.5
+    stragglers: float = 0.0
+    straggler_factor: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("first_token_ms", "inter_token_ms", "sigma", "straggler_factor"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: {getattr(self, name)!r} given, allowed is 0 or more")
+        if not 0 <= self.stragglers <= 1:
+            raise ValueError(f"stragglers: {self.stragglers!r} given, allowed is 0 to 1")
+
+
+class Pacer:
+    """The delays of one request, in seconds; the same seed and index give the same ones."""
+
+    __slots__ = ("_delays", "_factor", "_random")
+
+    def __init__(self, delays: Delays, *, seed: int, index: int) -> None:
+        self._delays = delays
+        self._random = random.Random(f"{seed}:{index}")
+        straggles = self._random.random() < delays.stragglers
+        self._factor = delays.straggler_factor if straggles else 1.0
+
+    def first_token(self) -> float:
+        """Seconds until the first content event."""
+        return self._draw(self._delays.first_token_ms)
+
+    def inter_token(self) -> float:
+        """Seconds between two content events."""
+        return self._draw(self._delays.inter_token_ms)
+
+    def _draw(self, median_ms: float) -> float:
+        if median_ms <= 0:
+            return 0.0
+        return math.exp(self._random.gauss(math.log(median_ms), self._delays.sigma)) * self._factor / 1000

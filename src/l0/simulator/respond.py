@@ -1,0 +1,186 @@
+"""From a request and the reply it gets to a response: pure."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from l0.simulator import corpus, http
+from l0.simulator.answers import Answer
+from l0.simulator.dialects.base import Ask, Dialect, Stamp, Trouble
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
+from l0.simulator.pacing import Pacer
+from l0.simulator.playback import Body
+from l0.simulator.shaping import Item, Piece, chunked, gzipped, marked, shape, split_characters
+from l0.simulator.sse import is_event, split
+from l0.simulator.steps import End, Pause, Raw, Response, Send, Step
+
+_BLOCK_SIZE = 65536
+_CACHED_TOKENS = 50_000  # some 10 MB of chat chunks: what is longer is made as it is sent
+_PLACEHOLDER = Stamp(digits="5ce0aced" * 3)  # as long as real digits, so that chunk sizes stay right
+
+_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
+_SSE = "text/event-stream; charset=utf-8"
+
+
+def respond(dialect: Dialect, ask: Ask, reply: Reply, stamp: Stamp, pacer: Pacer | None = None) -> Response:
+    """The response to one inference request."""
+    fault = reply.fault
+    if instead := _instead(dialect, fault, stamp):
+        return instead
+    if reply.body:
+        return _played(dialect, reply.body, fault, stamp, pacer)
+    answer = reply.answer or fitting(ask, fault)
+    delay = _delay(fault)
+    if not ask.stream or fault.find("whole_json"):
+        return _whole(dialect, dialect.whole(answer, ask, stamp), fault, stamp, delay + _thinking(answer, ask, pacer))
+    headers = {"content-type": _SSE, "cache-control": "no-cache", **dialect.headers(stamp)}
+    if not fault and pacer is None:
+        return Response(status=200, headers=headers, steps=_healthy(dialect, answer, ask, stamp))
+    blocks = dialect.events(answer, ask, stamp)
+    return _shaped(200, headers, marked(blocks, dialect), fault, dialect, stamp, pacer, delay)
+
+
+def json_response(status: int, value: object, headers: Mapping[str, str]) -> Response:
+    """A JSON body."""
+    body = json.dumps(value, ensure_ascii=False).encode()
+    return Response(
+        status=status, headers={"content-type": "application/json", **headers}, steps=(Send(body, 1),), length=len(body)
+    )
+
+
+def fitting(ask: Ask, fault: Fault) -> Answer:
+    """What a healthy model would answer: the call it must make, the structure it was asked for, else a greeting."""
+    if ask.forced:
+        return Answer(tool_calls=(ask.forced,))
+    if ask.schema:
+        return Answer(text=ask.schema)
+    return corpus.named(corpus.MULTILINGUAL if fault.find("split_utf8") else corpus.DEFAULT)
+
+
+def _instead(dialect: Dialect, fault: Fault, stamp: Stamp) -> Response | None:
+    """The response of a fault that replaces the answer."""
+    delay = _delay(fault)
+    if part := fault.find("refuse"):
+        return Response(status=0, headers={}, steps=(End.RST if part.value == "rst" else End.FIN,), delay=delay)
+    if fault.find("no_headers") and len(fault.parts) == 1:
+        return Response(status=0, headers={}, steps=(Pause(delay), End.FIN))
+    headers: dict[str, str] = dialect.headers(stamp)
+    if part := fault.find("status"):
+        status = int(part.value or 0)
+        body = part.body
+        if body is None:
+            body = json.dumps(dialect.error(status, Trouble(), stamp)).encode()
+        headers |= {"content-type": _content_type(body), **dict(part.headers)}
+        return Response(status=status, headers=headers, steps=(Send(body),), length=len(body), delay=delay)
+    if fault.find("empty"):
+        return Response(status=200, headers=headers | {"content-type": _SSE}, steps=(), length=0, delay=delay)
+    if fault.find("html"):
+        kind = {"content-type": "text/html; charset=utf-8"}
+        return Response(status=200, headers=headers | kind, steps=(Send(_HTML),), length=len(_HTML), delay=delay)
+    if fault.find("json_error"):
+        return json_response(200, dialect.error(500, Trouble(), stamp), headers)
+    return None
+
+
+def _content_type(body: bytes) -> str:
+    first = body.lstrip()[:1]
+    return {b"{": "application/json", b"[": "application/json", b"<": "text/html"}.get(first, "text/plain")
+
+
+def _delay(fault: Fault) -> float:
+    part = fault.find("no_headers")
+    return (part.seconds or 0.0) if part else 0.0
+
+
+def _thinking(answer: Answer, ask: Ask, pacer: Pacer | None) -> float:
+    """How long a model takes for an answer that comes as one body."""
+    if pacer is None:
+        return 0.0
+    return pacer.first_token() + sum(pacer.inter_token() for _ in range(answer.output_tokens(ask.choices)))
+
+
+def _whole(dialect: Dialect, value: Mapping[str, Any], fault: Fault, stamp: Stamp, delay: float) -> Response:
+    headers = {"content-type": "application/json", **dialect.headers(stamp)}
+    body = json.dumps(value, ensure_ascii=False).encode()
+    if all(part.kind in ("whole_json", "no_headers") for part in fault.parts):
+        return Response(status=200, headers=headers, steps=(Send(body, 1),), length=len(body), delay=delay)
+    # Two pieces, so that every fault with a place has one inside the body.
+    middle = len(body) // 2
+    pieces = (Piece(body[:middle], True, "content"), Piece(body[middle:], True, "lifecycle"))
+    return _shaped(200, headers, pieces, fault, dialect, stamp, None, delay)
+
+
+def _played(dialect: Dialect, body: Body, fault: Fault, stamp: Stamp, pacer: Pacer | None) -> Response:
+    headers = {"content-type": body.content_type, **dialect.headers(stamp)}
+    blocks = split(body.content) if "event-stream" in body.content_type else iter((body.content,))
+    pieces = marked(blocks, dialect)
+    return _shaped(body.status, headers, pieces, fault, dialect, stamp, pacer, _delay(fault), body.chunk_size)
+
+
+def _shaped(
+    status: int,
+    headers: Mapping[str, str],
+    pieces: Iterable[Piece],
+    fault: Fault,
+    dialect: Dialect,
+    stamp: Stamp,
+    pacer: Pacer | None,
+    delay: float,
+    size: int | None = 0,
+) -> Response:
+    length = -1 if fault.find("close_delimited") else None
+    if fault.find("content_length_short"):
+        pieces = tuple(pieces)
+        length = sum(len(piece.data) for piece in pieces)
+    items = shape(pieces, fault, dialect, stamp)
+    if pacer:
+        items = _paced(items, pacer)
+    if fault.find("bytewise"):
+        size = 1
+    elif fault.find("one_write"):
+        size = None
+    steps = chunked(items, size)
+    if fault.find("split_utf8"):
+        steps = split_characters(steps)
+    if part := fault.find("corrupt_gzip"):
+        steps = gzipped(steps, part)
+        headers = {**headers, "content-encoding": "gzip"}
+    return Response(status=status, headers=headers, steps=steps, length=length, delay=delay)
+
+
+def _paced(items: Iterable[Item], pacer: Pacer) -> Iterator[Item]:
+    wait = pacer.first_token
+    for item in items:
+        if isinstance(item, Piece) and item.role == "content":
+            yield Pause(wait())
+            wait = pacer.inter_token
+        yield item
+
+
+def _healthy(dialect: Dialect, answer: Answer, ask: Ask, stamp: Stamp) -> Iterator[Step]:
+    """The fast path: chunks joined into large writes, made once for answers of moderate length."""
+    if answer.tokens * ask.choices > _CACHED_TOKENS:
+        yield from _blocks(dialect.events(answer, ask, stamp))
+    else:
+        old, new = _PLACEHOLDER.digits.encode(), stamp.digits.encode()
+        for data, events in _prebuilt(dialect, answer, ask):
+            yield Raw(data.replace(old, new), events)
+
+
+def _blocks(events: Iterable[bytes]) -> Iterator[Raw]:
+    out, size, count = list[bytes](), 0, 0
+    for event in events:
+        out.append(http.chunk(event))
+        size += len(event)
+        count += is_event(event)
+        if size >= _BLOCK_SIZE:
+            yield Raw(b"".join(out), count)
+            out, size, count = [], 0, 0
+    yield Raw(b"".join(out), count)
+
+
+@lru_cache(maxsize=32)
+def _prebuilt(dialect: Dialect, answer: Answer, ask: Ask) -> tuple[Raw, ...]:
+    return tuple(_blocks(dialect.events(answer, ask, _PLACEHOLDER)))

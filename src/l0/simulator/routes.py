@@ -1,0 +1,90 @@
+"""Which path speaks which dialect, and what is answered beside inference."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from l0.simulator.dialects.base import Dialect, InvalidRequest, Stamp, Trouble, required, text_in
+from l0.simulator.dialects.chat import CHAT
+from l0.simulator.dialects.completions import COMPLETIONS
+from l0.simulator.dialects.embeddings import EMBEDDINGS
+from l0.simulator.dialects.messages import MESSAGES
+from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.http import Request
+from l0.simulator.respond import json_response
+from l0.simulator.steps import Response
+
+# By the end of the path, so that Azure's longer ones are found too; `/chat/completions` must come first.
+_PATHS = (
+    ("/chat/completions", CHAT),
+    ("/completions", COMPLETIONS),
+    ("/responses", RESPONSES),
+    ("/embeddings", EMBEDDINGS),
+    ("/messages", MESSAGES),
+)
+_OPENAI_MODELS = ("gpt-4o-mini", "gpt-4o", "gpt-5", "gpt-3.5-turbo-instruct", "text-embedding-3-small")
+_ANTHROPIC_MODELS = ("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5")
+
+
+def dialect_of(request: Request) -> Dialect | None:
+    """The dialect of an inference request; None for everything else."""
+    if request.method != "POST":
+        return None
+    return next((dialect for suffix, dialect in _PATHS if request.path.endswith(suffix)), None)
+
+
+def beside(request: Request, stamp: Stamp) -> Response:
+    """The response to a request that is no inference: models, token counts, or 404."""
+    family = _family(request)
+    _, _, name = request.path.partition("/models")
+    if request.method == "GET" and "/models" in request.path:
+        return _models(family, name.strip("/"), stamp)
+    if request.method == "POST" and request.path.endswith("/messages/count_tokens"):
+        return _count_tokens(request.json, stamp)
+    known = any(request.path.endswith(suffix) for suffix, _ in _PATHS)
+    status = 405 if known else 404
+    message = f"{request.method} {request.path} is not simulated."
+    return failed(family, status, message, stamp)
+
+
+def failed(dialect: Dialect, status: int, message: str, stamp: Stamp) -> Response:
+    """An error in the dialect's shape."""
+    kind = "invalid_request_error" if status != 404 else None
+    return json_response(
+        status, dialect.error(status, Trouble(message=message, type=kind), stamp), dialect.headers(stamp)
+    )
+
+
+def _family(request: Request) -> Dialect:
+    anthropic = "anthropic-version" in request.headers or "/messages" in request.path
+    return MESSAGES if anthropic else CHAT
+
+
+def _models(family: Dialect, name: str, stamp: Stamp) -> Response:
+    known = _ANTHROPIC_MODELS if family is MESSAGES else _OPENAI_MODELS
+    make = _anthropic_model if family is MESSAGES else _openai_model
+    if name:
+        if name not in known:
+            return failed(family, 404, f"The model '{name}' does not exist; simulated are {', '.join(known)}.", stamp)
+        return json_response(200, make(name, stamp), family.headers(stamp))
+    rows = [make(each, stamp) for each in known]
+    page: dict[str, Any] = {"object": "list", "data": rows}
+    if family is MESSAGES:
+        page = {"data": rows, "has_more": False, "first_id": known[0], "last_id": known[-1]}
+    return json_response(200, page, family.headers(stamp))
+
+
+def _openai_model(name: str, stamp: Stamp) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": stamp.created, "owned_by": "simulated"}
+
+
+def _anthropic_model(name: str, _stamp: Stamp) -> dict[str, Any]:
+    return {"type": "model", "id": name, "display_name": name.title(), "created_at": "2026-01-01T00:00:00Z"}
+
+
+def _count_tokens(body: Any, stamp: Stamp) -> Response:
+    try:
+        required(body if isinstance(body, Mapping) else {}, "model", "messages")
+    except InvalidRequest as error:
+        return failed(MESSAGES, 400, str(error), stamp)
+    text = text_in(body.get("system")) + text_in(body["messages"])
+    return json_response(200, {"input_tokens": max(1, len(text) // 4)}, MESSAGES.headers(stamp))

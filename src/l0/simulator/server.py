@@ -1,0 +1,218 @@
+"""The simulator: an asyncio server, its script and its log."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from l0.simulator import corpus, grammar, http, routes
+from l0.simulator.answers import Answer
+from l0.simulator.config import SimulatorConfig, SimulatorError
+from l0.simulator.connection import Connection, Disconnected
+from l0.simulator.dialects.base import Dialect, InvalidRequest, Stamp
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Ledger, Received, Reply
+from l0.simulator.pacing import Pacer
+from l0.simulator.playback import Body, Chunks, Traffic
+from l0.simulator.respond import respond
+from l0.simulator.steps import Response
+
+Item = Fault | Answer | Body | Reply | str | None
+"""One step of a script: a fault, an answer, a raw body, both (`Reply`), the text grammar, or None (healthy)."""
+
+
+class Simulator:
+    """A simulated provider. Everything but `start` and `stop` may be called from any thread.
+
+    Who decides what is answered: the script; else the request's `x-l0-simulate` header; else `[[simulate: …]]` in its
+    prompt; else the answer is healthy.
+    """
+
+    def __init__(self, config: SimulatorConfig | None = None) -> None:
+        """Raises `SimulatorError` for a traffic folder that cannot be read."""
+        self.config = config or SimulatorConfig()
+        self._traffic = Traffic(self.config.traffic_dir) if self.config.traffic_dir else None
+        self._ledger = Ledger()
+        self._server: asyncio.Server | None = None
+        self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._port = self.config.port
+
+    @property
+    def origin(self) -> str:
+        """`http://host:port`."""
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        return f"http://{host}:{self._port}"
+
+    @property
+    def openai(self) -> str:
+        """`base_url` for openai clients."""
+        return f"{self.origin}/v1"
+
+    @property
+    def anthropic(self) -> str:
+        """`base_url` for anthropic clients."""
+        return self.origin
+
+    @property
+    def requests(self) -> list[Received]:
+        """What was received so far, in order of arrival."""
+        return self._ledger.requests()
+
+    def script(self, *items: Item) -> None:
+        """Answer the next inference requests with these, in order; after that all is healthy again."""
+        self._ledger.extend([self._reply(item) for item in items])
+
+    def play(
+        self,
+        body: bytes,
+        *,
+        chunks: Chunks = "event",
+        content_type: str = "text/event-stream",
+        status: int = 200,
+    ) -> None:
+        """Queue one raw body, sent as it stands; `chunks` says how it is cut into HTTP chunks."""
+        self.script(Body(content=body, chunks=chunks, content_type=content_type, status=status))
+
+    def reset(self) -> None:
+        """Forget the script and the log."""
+        self._ledger.clear()
+
+    def wait_idle(self, timeout: float = 5.0) -> bool:
+        """Wait until no request is in work; False after `timeout` seconds."""
+        return self._ledger.wait_idle(timeout)
+
+    async def start(self) -> None:
+        """Listen; raises `SimulatorError` that names the port where that fails."""
+        loop = asyncio.get_running_loop()
+        host, port = self.config.host, self.config.port
+        try:
+            self._server = await loop.create_server(self._accept, host, port, backlog=1024)
+        except OSError as error:
+            raise SimulatorError(
+                f"port: cannot listen on {host}:{port}: {error.strerror or error}; give a free port, or 0 for any"
+            ) from error
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close all connections and stop listening."""
+        if self._server is not None:
+            self._server.close()
+        tasks = list(self._connections)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def _accept(self) -> Connection:
+        connection = Connection()
+        task = asyncio.get_running_loop().create_task(self._serve(connection))
+        self._connections[task] = connection
+        task.add_done_callback(partial(self._forget, connection))
+        return connection
+
+    def _forget(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        del self._connections[task]
+        connection.drop()
+
+    async def _serve(self, connection: Connection) -> None:
+        """Answer one client's requests until it leaves."""
+        try:
+            while (request := await connection.request()) is not None:
+                if not await self._answer(connection, request):
+                    return
+        except http.BadRequest as error:
+            await connection.carry_out(routes.failed(routes.CHAT, 400, str(error), Stamp.of(self.config.seed, 0)))
+        except Disconnected:
+            pass
+
+    async def _answer(self, connection: Connection, request: http.Request) -> bool:
+        dialect = routes.dialect_of(request)
+        received = Received(
+            method=request.method,
+            path=request.target,
+            headers=request.headers,
+            body=request.json,
+            dialect=dialect.name if dialect else None,
+        )
+        index = self._ledger.begin(received)
+        left = True
+        try:
+            response = self._response(request, dialect, index)
+            keep = await connection.carry_out(
+                response, lambda events: self._ledger.note(index, sent_events=events, finished=True)
+            )
+            left = False
+            return keep and request.headers.get("connection", "").lower() != "close"
+        finally:
+            self._ledger.end(index, sent_events=connection.events, finished=not left, disconnected=left)
+
+    def _response(self, request: http.Request, dialect: Dialect | None, index: int) -> Response:
+        stamp = Stamp.of(self.config.seed, index)
+        if dialect is None:
+            return routes.beside(request, stamp)
+        try:
+            body = request.json
+            if not isinstance(body, dict):
+                raise InvalidRequest("We could not parse the JSON body of your request: an object is expected.")
+            ask = dialect.ask(body)
+            reply = self._ledger.next_reply() or self._wished(request, dialect, ask.prompt, ask.stream)
+        except (InvalidRequest, grammar.GrammarError, SimulatorError) as error:
+            self._ledger.note(index, answered="invalid request")
+            return routes.failed(dialect, 400, str(error), stamp)
+        self._ledger.note(index, answered=str(reply.fault) if reply.fault or not reply.body else reply.body.name)
+        delays = self.config.delays
+        pacer = Pacer(delays, seed=self.config.seed, index=index) if delays else None
+        return respond(dialect, ask, reply, stamp, pacer)
+
+    def _wished(self, request: http.Request, dialect: Dialect, prompt: str, stream: bool) -> Reply:
+        """What header or prompt ask for; else a recorded stream where there is a folder of them."""
+        text = request.headers.get(grammar.HEADER)
+        if text is None and (found := grammar.IN_PROMPT.search(prompt)):
+            text = found.group(1)
+        if text is not None:
+            return self._read(text, dialect.name)
+        return Reply(body=self._traffic.next(dialect.name) if self._traffic and stream else None)
+
+    def _read(self, text: str, dialect: str) -> Reply:
+        wish = grammar.parse(text)
+        body = None
+        if wish.recorded:
+            if self._traffic is None:
+                raise SimulatorError(f"recorded: {wish.recorded!r} was asked for, but no traffic folder was given")
+            body = self._traffic.named(dialect, wish.recorded)
+        answer = corpus.named(wish.named) if wish.named else wish.answer
+        return Reply(answer=answer, body=body, fault=wish.fault)
+
+    def _reply(self, item: Item) -> Reply:
+        match item:
+            case None:
+                return Reply()
+            case Fault():
+                return Reply(fault=item)
+            case Answer():
+                return Reply(answer=item)
+            case Body():
+                return Reply(body=item)
+            case str():
+                return self._read(item, "chat")
+        return item
+
+
+async def serve(config: SimulatorConfig, started: Callable[[Simulator], None] | None = None) -> None:
+    """Run a simulator until cancelled; `started` is called when it listens."""
+    simulator = Simulator(config)
+    await simulator.start()
+    try:
+        if started:
+            started(simulator)
+        await asyncio.Event().wait()
+    finally:
+        await simulator.stop()
+
+
+def run(config: SimulatorConfig, started: Callable[[Simulator], None] | None = None) -> None:
+    """Run a simulator in the foreground until interrupted (Ctrl-C); raises `SimulatorError` where it cannot start."""
+    try:
+        asyncio.run(serve(config, started))
+    except KeyboardInterrupt:
+        pass

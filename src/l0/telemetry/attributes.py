@@ -1,0 +1,131 @@
+"""Values to attributes: what spans and metrics say alike. Pure; builds only what is set."""
+
+from __future__ import annotations
+
+from l0.values.calls import AttributeValue, Call, Outcome
+from l0.values.events import CallEnded, Facts, Pace
+from l0.values.failures import Failure
+
+from . import names
+
+Attributes = dict[str, AttributeValue]
+
+_FACTS = (
+    ("response_id", names.RESPONSE_ID),
+    ("model", names.RESPONSE_MODEL),
+    ("input_tokens", names.INPUT_TOKENS),
+    ("output_tokens", names.OUTPUT_TOKENS),
+    ("cache_read_tokens", names.CACHE_READ_TOKENS),
+    ("cache_write_tokens", names.CACHE_WRITE_TOKENS),
+    ("reasoning_tokens", names.REASONING_TOKENS),
+)
+
+
+def of_call(call: Call) -> Attributes:
+    """The bounded few that samplers read and that every metric carries."""
+    return {
+        names.OPERATION: call.operation,
+        names.PROVIDER: call.provider,
+        names.REQUEST_MODEL: call.model,
+        names.SERVER_ADDRESS: call.host,
+        names.SERVER_PORT: call.port,
+    }
+
+
+def of_request(call: Call) -> Attributes:
+    """All that is known of a call when it begins."""
+    attributes = of_call(call)
+    if call.streaming:
+        attributes[names.REQUEST_STREAM] = True
+    attributes.update(call.attributes)
+    return attributes
+
+
+def of_answer(ended: CallEnded) -> Attributes:
+    """What the conventions have names for, once the call is over."""
+    attributes: Attributes = {}
+    facts = ended.facts
+    if facts is not None:
+        for field, name in _FACTS:
+            value = getattr(facts, field)
+            if value is not None:
+                attributes[name] = value
+        if facts.finish_reasons:
+            attributes[names.RESPONSE_FINISH_REASONS] = facts.finish_reasons
+        attributes.update(facts.extra)
+    if ended.pace is not None and ended.pace.first_chunk is not None:
+        attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = ended.pace.first_chunk
+    if failed(ended):
+        attributes[names.ERROR_TYPE] = error_type(ended.failure)
+    return attributes
+
+
+def of_engine(ended: CallEnded) -> Attributes:
+    """What only the engine knows: ``l0.*``."""
+    attributes: Attributes = {names.OUTCOME: outcome(ended).value, names.ATTEMPTS_MADE: ended.attempts}
+    if retried := retried_failures(ended):
+        attributes[names.RETRY_CAUSES] = tuple(failure.cause.value for failure in retried)
+    if ended.facts is not None and ended.facts.oddities:
+        attributes[names.ODDITIES] = ended.facts.oddities
+    if ended.pace is not None:
+        attributes.update(_of_pace(ended.pace, ended.facts))
+    return attributes
+
+
+def _of_pace(pace: Pace, facts: Facts | None) -> Attributes:
+    attributes: Attributes = {}
+    if pace.first_chunk is not None or pace.stalls:
+        attributes[names.STALLS] = pace.stalls
+    if pace.wire_bytes:
+        attributes[names.WIRE_BYTES] = pace.wire_bytes
+    if pace.first_content is not None:
+        attributes[names.TIME_TO_FIRST_CONTENT] = pace.first_content
+    if pace.held > 0:
+        attributes[names.HELD] = pace.held
+    if pace.gap_max > 0:
+        attributes[names.GAP_MAX] = pace.gap_max
+        attributes[names.GAP_P50] = pace.gap_p50
+        attributes[names.GAP_P95] = pace.gap_p95
+        attributes[names.GAP_P99] = pace.gap_p99
+        attributes[names.JITTER] = pace.jitter
+        attributes[names.SMOOTHNESS] = pace.smoothness
+    if (rate := throughput(pace, facts)) is not None:
+        attributes[names.THROUGHPUT] = rate
+    return attributes
+
+
+def throughput(pace: Pace, facts: Facts | None) -> float | None:
+    """Tokens/s after the first; ``None`` where the provider gave no count, or there was no time to measure."""
+    tokens = facts.output_tokens if facts is not None else None
+    if tokens is None or tokens < 2 or pace.first_chunk is None or pace.duration <= pace.first_chunk:
+        return None
+    return (tokens - 1) / (pace.duration - pace.first_chunk)
+
+
+def per_chunk(pace: Pace) -> float | None:
+    """Mean seconds per chunk after the first."""
+    if pace.first_chunk is None or pace.chunks < 2:
+        return None
+    return (pace.duration - pace.first_chunk) / (pace.chunks - 1)
+
+
+def failed(ended: CallEnded) -> bool:
+    """An error that reached the user as a typed event is one like any other."""
+    return ended.outcome is Outcome.FAILED or (ended.failure is not None and ended.failure.typed)
+
+
+def outcome(ended: CallEnded) -> Outcome:
+    """How the call ended, delivered errors counted as failures."""
+    return Outcome.FAILED if failed(ended) else ended.outcome
+
+
+def retried_failures(ended: CallEnded) -> tuple[Failure, ...]:
+    """The failures that were followed by another attempt."""
+    return ended.failures[: max(0, ended.attempts - 1)]
+
+
+def error_type(failure: Failure | None) -> str:
+    """The exception's class, or the cause: both bounded, as a server's own error codes are not."""
+    if failure is None:
+        return names.ERROR_TYPE_OTHER
+    return type(failure.error).__qualname__ if failure.error is not None else failure.cause.value

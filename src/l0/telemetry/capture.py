@@ -1,0 +1,193 @@
+"""Message content, for those who opted in, in the structure of the conventions' JSON schemas, and bounded in size.
+
+Off by default. Binary data never leaves the process: a part that holds some is named by its type only.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from l0.values.calls import Call
+from l0.values.events import CallEnded
+
+from . import names
+
+log = logging.getLogger(__name__)
+
+TEXT_LIMIT = 8_192
+"""Characters of one text, or of one tool call's arguments."""
+MESSAGE_LIMIT = 32_768
+"""Characters of JSON of all parts of one message."""
+TOTAL_LIMIT = 65_536
+"""Characters of JSON of one attribute."""
+
+_CUT = " [cut]"
+_TEXTS = {
+    "text": ("text", "text"),
+    "input_text": ("text", "text"),
+    "output_text": ("text", "text"),
+    "thinking": ("reasoning", "thinking"),
+    "refusal": ("refusal", "refusal"),
+}
+"""The SDKs' parts that are plain text: the conventions' name for each, and where the text is."""
+Json = dict[str, Any]
+
+
+class ContentMode(StrEnum):
+    """Where message content may go."""
+
+    NO_CONTENT = "NO_CONTENT"
+    SPAN_ONLY = "SPAN_ONLY"
+    EVENT_ONLY = "EVENT_ONLY"
+    SPAN_AND_EVENT = "SPAN_AND_EVENT"
+
+    @property
+    def on_span(self) -> bool:
+        """As JSON text in span attributes."""
+        return self in (ContentMode.SPAN_ONLY, ContentMode.SPAN_AND_EVENT)
+
+    @property
+    def on_event(self) -> bool:
+        """In structured form in a log event."""
+        return self in (ContentMode.EVENT_ONLY, ContentMode.SPAN_AND_EVENT)
+
+
+def content_mode(switch: str | None) -> ContentMode:
+    """The mode that the environment asks for; one that is not known captures nothing, and is warned about."""
+    if not switch or not switch.strip():
+        return ContentMode.NO_CONTENT
+    try:
+        return ContentMode(switch.strip().upper())
+    except ValueError:
+        allowed = ", ".join(ContentMode)
+        log.warning("%s: got %r, allowed: %s; no content is captured", names.CONTENT_SWITCH, switch, allowed)
+        return ContentMode.NO_CONTENT
+
+
+def of_request(call: Call) -> dict[str, list[Json]]:
+    """The request's content by attribute name. Where it is too long, the newest messages are kept."""
+    body = call.body
+    history = body.get("messages") or body.get("input") or body.get("prompt")
+    content = {
+        names.INPUT_MESSAGES: _fit(map(_message, reversed(_items(history))), TOTAL_LIMIT)[::-1],
+        names.SYSTEM_INSTRUCTIONS: _parts(body.get("system") or body.get("instructions")),
+        names.TOOL_DEFINITIONS: _fit(map(_tool, _items(body.get("tools"))), TOTAL_LIMIT),
+    }
+    return {name: value for name, value in content.items() if value}
+
+
+def of_answer(ended: CallEnded) -> dict[str, list[Json]]:
+    """The answer's text by attribute name."""
+    if not ended.text:
+        return {}
+    reasons = ended.facts.finish_reasons if ended.facts is not None else ()
+    reason = reasons[0] if reasons else names.FINISH_ERROR
+    return {names.OUTPUT_MESSAGES: [{"role": "assistant", "parts": _parts(ended.text), "finish_reason": reason}]}
+
+
+def as_json(content: Mapping[str, list[Json]]) -> dict[str, str]:
+    """Each value as JSON text: what a span's attribute can hold."""
+    return {name: _dump(value) for name, value in content.items()}
+
+
+def _message(item: object) -> Json:
+    if not isinstance(item, Mapping):
+        return {"role": "user", "parts": _parts(item)}
+    role = item.get("role") or ("tool" if str(item.get("type", "")).endswith("_output") else "assistant")
+    if role == "tool" and "tool_call_id" in item:
+        answer = {"type": "tool_result", "tool_use_id": item["tool_call_id"], "content": item.get("content")}
+        return {"role": role, "parts": _parts([answer])}
+    if "role" not in item:
+        return {"role": role, "parts": _parts([item])}
+    calls = item.get("tool_calls")
+    return {"role": str(role), "parts": _parts([*_items(item.get("content")), *_items(calls)])}
+
+
+def _parts(content: object) -> list[Json]:
+    return _fit(map(_part, _items(content)), MESSAGE_LIMIT)
+
+
+def _part(item: object) -> Json:
+    """One part of a message, from the shapes of both SDKs' dialects."""
+    if not isinstance(item, Mapping):
+        return {"type": "text", "content": _clip(str(item))}
+    kind = str(item.get("type", "text"))
+    if kind in _TEXTS:
+        told, key = _TEXTS[kind]
+        return {"type": told, "content": _clip(str(item.get(key, "")))}
+    match kind:
+        case "function" | "function_call" | "tool_use":
+            return _tool_call(item)
+        case "tool_result" | "function_call_output":
+            answer = item.get("content", item.get("output"))
+            return {"type": "tool_call_response", "id": _call_id(item), "response": _bounded(answer)}
+        case "image_url" | "input_image" | "image":
+            return _image(kind, item)
+        case _:
+            return {"type": kind}
+
+
+def _tool_call(item: Mapping[str, Any]) -> Json:
+    function = item.get("function")
+    called = function if isinstance(function, Mapping) else item
+    arguments = called.get("arguments", called.get("input"))
+    name = str(called.get("name", ""))
+    return {"type": "tool_call", "id": _call_id(item), "name": name, "arguments": _bounded(arguments)}
+
+
+def _call_id(item: Mapping[str, Any]) -> Any:
+    return item.get("call_id") or item.get("tool_use_id") or item.get("id")
+
+
+def _image(kind: str, item: Mapping[str, Any]) -> Json:
+    held = item.get("image_url") or item.get("source")
+    url = held.get("url") if isinstance(held, Mapping) else held
+    if isinstance(url, str) and url.startswith(("http://", "https://")):
+        return {"type": "uri", "modality": "image", "uri": _clip(url)}
+    return {"type": kind}
+
+
+def _tool(item: object) -> Json:
+    tool = item if isinstance(item, Mapping) else {}
+    function = tool.get("function")
+    named = function if isinstance(function, Mapping) else tool
+    return {"type": str(tool.get("type", "function")), "name": str(named.get("name", ""))}
+
+
+def _items(value: object) -> Sequence[object]:
+    if value is None:
+        return ()
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return value
+    return (value,)
+
+
+def _bounded(value: object) -> Any:
+    if isinstance(value, str):
+        return _clip(value)
+    text = _dump(value)
+    return json.loads(text) if len(text) <= TEXT_LIMIT else _clip(text)
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - len(_CUT)] + _CUT
+
+
+def _fit(items: Iterable[Json], limit: int) -> list[Json]:
+    """As many of the first items as ``limit`` characters of JSON hold."""
+    kept: list[Json] = []
+    left = limit - 2
+    for item in items:
+        left -= len(_dump(item)) + 2
+        if left < 0:
+            break
+        kept.append(item)
+    return kept
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=lambda thing: type(thing).__name__)

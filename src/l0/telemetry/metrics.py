@@ -1,0 +1,153 @@
+"""Events to metrics: one pass at the end of a call, nothing in between that costs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+from opentelemetry.metrics import Meter, MeterProvider
+
+from l0.values.calls import AttributeValue, Call, Outcome
+from l0.values.events import AttemptStarted, CallEnded, Event, Pace
+from l0.values.failures import Cause, Failure
+
+from . import attributes, listening, names
+
+Record = Callable[[float, Mapping[str, AttributeValue]], None]
+Instruments = dict[names.Metric, Record]
+
+_NO_CONTEXT: AbstractContextManager[object] = nullcontext()
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class MetricObserver:
+    """Client metrics of every call. ``meter_provider``: ``None`` for the global one, whenever it is set."""
+
+    __slots__ = ("_families", "_instruments")
+
+    def __init__(self, meter_provider: MeterProvider | None = None) -> None:
+        self._families = families(os.environ.get(names.CONVENTIONS_SWITCH, ""))
+        self._instruments = listening.meter(meter_provider, self._create)
+
+    def watch(self, call: Call) -> MetricWatcher | None:
+        """``None`` when nobody listens."""
+        instruments = self._instruments()
+        if instruments is None or listening.suppressed():
+            return None
+        # Under another GenAI instrumentation the conventional metrics are its own to record.
+        return MetricWatcher(call, instruments, () if listening.inside_another() else self._families)
+
+    def _create(self, meter: Meter) -> Instruments:
+        metrics = (*names.OWN, *(metric for family in self._families for metric in family.metrics))
+        return {metric: _instrument(meter, metric) for metric in metrics}
+
+
+def families(switch: str) -> tuple[names.Family, ...]:
+    """Which names to use, by the value of the standard's own switch: a comma-separated list of opt-ins."""
+    chosen = {item.strip() for item in switch.split(",")}
+    if names.CONVENTIONS_BOTH in chosen:
+        return (names.CURRENT, names.LATEST)
+    return (names.LATEST,) if names.CONVENTIONS_LATEST in chosen else (names.CURRENT,)
+
+
+def _instrument(meter: Meter, metric: names.Metric) -> Record:
+    if metric.kind == "counter":
+        return meter.create_counter(metric.name, metric.unit, metric.description).add
+    histogram = meter.create_histogram(
+        metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=metric.buckets
+    )
+    return histogram.record
+
+
+class MetricWatcher:
+    """Remembers what the end does not tell, and records it all there."""
+
+    __slots__ = ("_base", "_began", "_families", "_instruments", "_waits")
+
+    def __init__(self, call: Call, instruments: Instruments, families: tuple[names.Family, ...]) -> None:
+        self._base = attributes.of_call(call)
+        self._instruments = instruments
+        self._families = families
+        self._began: float | None = None
+        self._waits: list[float] = []
+
+    def notify(self, event: Event) -> None:
+        """Counts at the end only."""
+        match event:
+            case AttemptStarted(number=number, waited=waited, at=at):
+                if self._began is None:
+                    self._began = at
+                if number > 1:
+                    self._waits.append(waited)
+            case CallEnded():
+                self._attempts(event)
+                self._stream(event)
+                for family in self._families:
+                    self._client(event, family)
+            case _:
+                pass
+
+    def active(self) -> AbstractContextManager[object]:
+        """Metrics have no context."""
+        return _NO_CONTEXT
+
+    def headers(self) -> Mapping[str, str]:
+        """Metrics carry nothing on."""
+        return _NO_HEADERS
+
+    def _record(self, metric: names.Metric, value: float, *more: tuple[str, AttributeValue]) -> None:
+        self._instruments[metric](value, {**self._base, **dict(more)} if more else self._base)
+
+    def _client(self, ended: CallEnded, family: names.Family) -> None:
+        error = ((names.ERROR_TYPE, attributes.error_type(ended.failure)),) if attributes.failed(ended) else ()
+        self._record(family.duration, self._duration(ended), *error)
+        pace = ended.pace
+        if pace is not None and pace.first_chunk is not None:
+            self._record(family.first_chunk, pace.first_chunk)
+            if (mean := attributes.per_chunk(pace)) is not None:
+                self._record(family.per_chunk, mean)
+        if ended.facts is not None:
+            for tokens in family.tokens:
+                count = getattr(ended.facts, tokens.field)
+                if count is not None:
+                    self._record(tokens.metric, count, *tokens.attributes)
+
+    def _attempts(self, ended: CallEnded) -> None:
+        for failure in ended.failures:
+            self._record(names.ATTEMPTS, 1, (names.OUTCOME, Outcome.FAILED.value), *_blame(failure))
+        if ended.attempts > len(ended.failures):
+            last = Outcome.OK if ended.outcome is Outcome.RECOVERED_RETRY else ended.outcome
+            self._record(names.ATTEMPTS, 1, (names.OUTCOME, last.value))
+        for failure, waited in zip(attributes.retried_failures(ended), self._waits, strict=False):
+            self._record(names.RETRIES, 1, *_blame(failure))
+            self._record(names.BACKOFF, waited, (names.CAUSE, failure.cause.value))
+
+    def _stream(self, ended: CallEnded) -> None:
+        for failure in ended.failures:
+            if failure.cause is Cause.TRUNCATED:
+                self._record(names.TRUNCATIONS, 1, (names.KIND, Outcome.FAILED.value))
+        for oddity in ended.facts.oddities if ended.facts is not None else ():
+            if oddity == Cause.TRUNCATED:
+                self._record(names.TRUNCATIONS, 1, (names.KIND, "accepted"))
+            else:
+                self._record(names.ANOMALIES, 1, (names.KIND, oddity))
+        if ended.pace is not None:
+            self._pace(ended.pace)
+
+    def _pace(self, pace: Pace) -> None:
+        if pace.gap_max > 0:
+            self._record(names.LONGEST_GAP, pace.gap_max)
+        if pace.stalls:
+            self._record(names.STREAM_STALLS, pace.stalls)
+
+    def _duration(self, ended: CallEnded) -> float:
+        if ended.pace is not None:
+            return ended.pace.duration
+        return ended.at - self._began if self._began is not None else 0.0
+
+
+def _blame(failure: Failure) -> tuple[tuple[str, str], tuple[str, str]]:
+    category = failure.category
+    assert category is not None  # __post_init__ fills it in
+    return (names.CAUSE, failure.cause.value), (names.CATEGORY, category.value)

@@ -1,0 +1,200 @@
+"""Every name that leaves the process: spans, attributes, events, metrics with their units and buckets.
+
+Nothing else in the tree spells one. What the GenAI conventions know is ``gen_ai.*``; what they do not is ``l0.*``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+SCOPE: Final = "l0"
+DISTRIBUTION: Final = "l0-otel"
+
+# The conventions' attributes.
+OPERATION: Final = "gen_ai.operation.name"
+PROVIDER: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
+REQUEST_SEED: Final = "gen_ai.request.seed"
+REQUEST_TOP_K: Final = "gen_ai.request.top_k"
+REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
+REQUEST_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+OUTPUT_TYPE: Final = "gen_ai.output.type"
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+"""s, from the call (retries included) to the first chunk that the user got."""
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+TOKEN_TYPE: Final = "gen_ai.token.type"
+TOKEN_MODALITY: Final = "gen_ai.token.modality"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+ERROR_TYPE: Final = "error.type"
+ERROR_TYPE_OTHER: Final = "_OTHER"
+HTTP_STATUS: Final = "http.response.status_code"
+HTTP_RESEND_COUNT: Final = "http.request.resend_count"
+
+# Our own attributes. Times are in seconds.
+OUTCOME: Final = "l0.outcome"
+ATTEMPTS_MADE: Final = "l0.attempts"
+RETRY_CAUSES: Final = "l0.retry.causes"
+STALLS: Final = "l0.stalls"
+GAP_MAX: Final = "l0.gap.max"
+GAP_P50: Final = "l0.gap.p50"
+GAP_P95: Final = "l0.gap.p95"
+GAP_P99: Final = "l0.gap.p99"
+JITTER: Final = "l0.jitter"
+SMOOTHNESS: Final = "l0.smoothness"
+THROUGHPUT: Final = "l0.throughput"
+TIME_TO_FIRST_CONTENT: Final = "l0.time_to_first_content"
+"""s, from the last attempt's request to its first content; framing events and role-only deltas are none."""
+HELD: Final = "l0.held"
+WIRE_BYTES: Final = "l0.wire.bytes"
+ODDITIES: Final = "l0.oddities"
+CAUSE: Final = "l0.cause"
+CATEGORY: Final = "l0.category"
+KIND: Final = "l0.kind"
+WAITED: Final = "l0.backoff"
+ATTEMPT_NUMBER: Final = "l0.attempt.number"
+ATTEMPT_CAUSE: Final = "l0.attempt.cause"
+REQUEST_ID: Final = "l0.request.id"
+
+# Spans and events.
+ATTEMPT_SPAN: Final = "attempt"
+RETRY_EVENT: Final = "l0.retry"
+DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
+
+# Values.
+FINISH_ERROR: Final = "error"
+"""What the conventions put in the place of a finish reason that was expected and did not come."""
+OUTER_CALL: Final = "opentelemetry.genai.client.inference.context"
+"""Context key under which OpenTelemetry's own GenAI utilities mark a call that has its inference span already."""
+
+# Switches.
+CONVENTIONS_SWITCH: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
+CONVENTIONS_LATEST: Final = "gen_ai_latest_experimental"
+CONVENTIONS_BOTH: Final = "gen_ai_latest_experimental/dup"
+CONTENT_SWITCH: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+SECONDS: Final = tuple(round(0.01 * 2**step, 2) for step in range(14))
+"""Bucket bounds of durations, in s: 0.01 doubling to 81.92."""
+TOKENS: Final = tuple(float(4**step) for step in range(14))
+"""Bucket bounds of token counts: 1 to 67,108,864."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metric:
+    """One instrument. ``buckets``: a histogram's bounds in ``unit``. Compared by identity, being a dictionary's key."""
+
+    kind: Literal["histogram", "counter"]
+    name: str
+    unit: str
+    description: str
+    buckets: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """How one count of tokens is told: which field of `Facts` goes to which instrument, with which attribute."""
+
+    field: str
+    metric: Metric
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    """The client metrics of one generation of the conventions."""
+
+    duration: Metric
+    first_chunk: Metric
+    per_chunk: Metric
+    tokens: tuple[Tokens, ...]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((self.duration, self.first_chunk, self.per_chunk, *(t.metric for t in self.tokens))))
+
+
+def _seconds(name: str, description: str) -> Metric:
+    return Metric("histogram", name, "s", description, SECONDS)
+
+
+def _usage(field: str, name: str, description: str) -> Tokens:
+    # Neither provider says for every count of which modality the tokens were.
+    return Tokens(field, Metric("counter", name, "{token}", description), ((TOKEN_MODALITY, "unknown"),))
+
+
+def _spread(field: str, name: str, description: str) -> Tokens:
+    return Tokens(field, Metric("histogram", name, "{token}", description, TOKENS))
+
+
+_TOKEN_USAGE = Metric(
+    "histogram", "gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", TOKENS
+)
+
+CURRENT: Final = Family(
+    duration=_seconds("gen_ai.client.operation.duration", "GenAI operation duration."),
+    first_chunk=_seconds("gen_ai.client.operation.time_to_first_chunk", "Time to the first chunk, from the call."),
+    per_chunk=_seconds("gen_ai.client.operation.time_per_output_chunk", "Mean time per chunk after the first."),
+    tokens=(
+        Tokens("input_tokens", _TOKEN_USAGE, ((TOKEN_TYPE, "input"),)),
+        Tokens("output_tokens", _TOKEN_USAGE, ((TOKEN_TYPE, "output"),)),
+    ),
+)
+"""The names that collectors and dashboards know today."""
+
+LATEST: Final = Family(
+    duration=_seconds("gen_ai.client.inference.duration", "Duration of a client inference operation."),
+    first_chunk=_seconds("gen_ai.client.inference.time_to_first_chunk", "Time to the first chunk, from the call."),
+    per_chunk=_seconds("gen_ai.client.inference.time_per_output_chunk", "Mean time per chunk after the first."),
+    tokens=(
+        _usage("input_tokens", "gen_ai.client.inference.usage.input_tokens", "Input tokens, cached ones included."),
+        _usage("output_tokens", "gen_ai.client.inference.usage.output_tokens", "Output tokens, reasoning included."),
+        _usage(
+            "cache_read_tokens",
+            "gen_ai.client.inference.usage.cache_read.input_tokens",
+            "Input tokens that the provider's cache served.",
+        ),
+        _usage(
+            "cache_write_tokens",
+            "gen_ai.client.inference.usage.cache_write.input_tokens",
+            "Input tokens written to the provider's cache.",
+        ),
+        _usage(
+            "reasoning_tokens",
+            "gen_ai.client.inference.usage.reasoning.output_tokens",
+            "Output tokens used for reasoning.",
+        ),
+        _spread("input_tokens", "gen_ai.client.inference.operation.input_tokens", "Input tokens of one operation."),
+        _spread("output_tokens", "gen_ai.client.inference.operation.output_tokens", "Output tokens of one operation."),
+    ),
+)
+"""The names of the conventions' newest edition."""
+
+ATTEMPTS: Final = Metric("counter", "l0.attempts", "{attempt}", "Requests made for calls, by how they ended.")
+RETRIES: Final = Metric("counter", "l0.retries", "{retry}", "Requests repeated, by the cause that made it necessary.")
+BACKOFF: Final = _seconds("l0.backoff", "Time waited before a retry.")
+LONGEST_GAP: Final = _seconds("l0.stream.gap.max", "The longest gap between two pieces of content of one answer.")
+STREAM_STALLS: Final = Metric("counter", "l0.stream.stalls", "{event}", "Stalls: no content for 10 s while reading.")
+TRUNCATIONS: Final = Metric("counter", "l0.stream.truncations", "{event}", "Streams without their terminal event.")
+ANOMALIES: Final = Metric("counter", "l0.stream.anomalies", "{event}", "What was odd in an answer, but legitimate.")
+
+OWN: Final = (ATTEMPTS, RETRIES, BACKOFF, LONGEST_GAP, STREAM_STALLS, TRUNCATIONS, ANOMALIES)
+"""The metrics that no convention has a name for."""

@@ -1,0 +1,184 @@
+"""Set-up by one argument: providers that export by OTLP over HTTP, where the app has none of its own.
+
+The only module that needs opentelemetry-sdk, and only once `setup` is called.
+"""
+
+# ruff: noqa: PLC0415 - whoever never calls `setup` needs no SDK
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import Any, Protocol
+
+from opentelemetry import _logs, metrics, trace
+
+from l0.values.policy import PolicyError
+
+from . import names
+from .capture import content_mode
+from .listening import is_apis_own
+
+log = logging.getLogger(__name__)
+Shutdown = Callable[[], None]
+
+GRACE = 3.0
+"""Seconds that the last flush may take before it is interrupted: an unreachable collector must not hold a program."""
+
+_LOGGERS = (
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
+    "opentelemetry.exporter.otlp.proto.http._log_exporter",
+    # Older exporters raise instead, and the SDK logs the traceback.
+    "opentelemetry.sdk.trace.export",
+    "opentelemetry.sdk.metrics._internal.export",
+    "opentelemetry.sdk._shared_internal",
+)
+
+
+class _Closable(Protocol):
+    def shutdown(self) -> Any: ...
+
+
+def setup(endpoint: str | bool) -> Shutdown:
+    """Make and register the providers that are missing; the app's own are kept.
+
+    ``endpoint``: base URL of a collector (``"http://localhost:4318"``), or ``True`` for what OpenTelemetry's own
+    environment variables say. The resource is detected as they say, too (``OTEL_SERVICE_NAME`` and the others).
+
+    Returns what flushes and ends the export; it also runs by itself when the program ends. OpenTelemetry registers a
+    provider once a process, so after it there is no second set-up.
+
+    Raises `PolicyError` for an endpoint that is no URL, `ImportError` without opentelemetry-sdk.
+    """
+    base = _checked(endpoint)
+    export = _Export(base or "the configured endpoint")
+    if endpoint is not False:
+        try:
+            _register(base, export)
+        except ImportError as error:
+            raise ImportError("OTLP export needs opentelemetry-sdk: pip install 'l0-otel[otlp]'") from error
+    if export.providers:
+        export.begin()
+    return export.end
+
+
+def _checked(endpoint: str | bool) -> str | None:
+    if isinstance(endpoint, bool):
+        return None
+    if not isinstance(endpoint, str) or not endpoint.startswith(("http://", "https://")):
+        allowed = "the URL of an OTLP/HTTP collector such as 'http://localhost:4318', True, or False"
+        raise PolicyError("otlp", endpoint, allowed)
+    return endpoint.rstrip("/")
+
+
+def _register(base: str | None, export: _Export) -> None:
+    from opentelemetry.sdk.resources import Resource
+
+    resource = Resource.create()
+    if is_apis_own(trace.get_tracer_provider()):
+        _register_traces(base, resource, export)
+    if is_apis_own(metrics.get_meter_provider()):
+        _register_metrics(base, resource, export)
+    if content_mode(os.environ.get(names.CONTENT_SWITCH)).on_event and is_apis_own(_logs.get_logger_provider()):
+        _register_events(base, resource, export)
+
+
+def _register_traces(base: str | None, resource: Any, export: _Export) -> None:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    exporter = OTLPSpanExporter(_url(base, "traces"))
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    export.add(provider, exporter)
+
+
+def _register_metrics(base: str | None, resource: Any, export: _Export) -> None:
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+    exporter = OTLPMetricExporter(_url(base, "metrics"))
+    provider = MeterProvider([PeriodicExportingMetricReader(exporter)], resource, shutdown_on_exit=False)
+    metrics.set_meter_provider(provider)
+    export.add(provider, exporter)
+
+
+def _register_events(base: str | None, resource: Any, export: _Export) -> None:
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+
+    exporter = OTLPLogExporter(_url(base, "logs"))
+    provider = LoggerProvider(resource, shutdown_on_exit=False)
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    _logs.set_logger_provider(provider)
+    export.add(provider, exporter)
+
+
+def _url(base: str | None, signal: str) -> str | None:
+    return None if base is None else f"{base}/v1/{signal}"
+
+
+class _Once(logging.Filter):
+    """Exporters warn at every try. One warning says it all."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self._target = target
+        self._said = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        from_sdk = record.name.startswith("opentelemetry.sdk.")  # which warns of other things as well
+        if record.levelno < logging.WARNING or (from_sdk and error is None):
+            return True
+        if not self._said:
+            self._said = True
+            reason = error or record.getMessage()
+            log.warning("OTLP export to %s fails (%s). The program goes on; this is said once.", self._target, reason)
+        return False
+
+
+@dataclass(slots=True, eq=False)
+class _Export:
+    """The providers that are ours, and how they end: flushed, but never for longer than `GRACE`."""
+
+    target: str
+    providers: list[_Closable] = field(default_factory=list)
+    exporters: list[_Closable] = field(default_factory=list)
+    ending: Event = field(default_factory=Event)
+    ended: Event = field(default_factory=Event)
+
+    def add(self, provider: _Closable, exporter: _Closable) -> None:
+        self.providers.append(provider)
+        self.exporters.append(exporter)
+
+    def begin(self) -> None:
+        once = _Once(self.target)
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(once)
+        # Started now, because a program that is ending cannot start a thread any more.
+        Thread(target=self._interrupt, name="l0-otlp-end", daemon=True).start()
+        atexit.register(self.end)
+
+    def end(self) -> None:
+        if self.ending.is_set():
+            return
+        self.ending.set()
+        atexit.unregister(self.end)
+        for provider in self.providers:
+            provider.shutdown()
+        self.ended.set()
+
+    def _interrupt(self) -> None:
+        self.ending.wait()
+        if not self.ended.wait(GRACE):
+            for exporter in self.exporters:
+                exporter.shutdown()  # wakes an export that is waiting for its next try

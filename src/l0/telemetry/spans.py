@@ -1,0 +1,223 @@
+"""Events to spans: one CLIENT span a call, and below it one for each attempt where there was more than one."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from time import time_ns
+from types import TracebackType
+
+from opentelemetry import context, propagate, trace
+from opentelemetry._logs import Logger, LoggerProvider, LogRecord, get_logger
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider
+
+from l0.values.calls import Call
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event
+from l0.values.failures import Failure
+
+from . import attributes, capture, listening, names
+
+log = logging.getLogger(__name__)
+
+
+class SpanObserver:
+    """Spans of every call. Providers: ``None`` for the global ones, whenever they are set.
+
+    ``logger_provider`` is asked for only where content goes into events.
+    """
+
+    __slots__ = ("_logger_provider", "_mode", "_tracer")
+
+    def __init__(
+        self, tracer_provider: TracerProvider | None = None, *, logger_provider: LoggerProvider | None = None
+    ) -> None:
+        self._tracer = listening.tracer(tracer_provider)
+        self._logger_provider = logger_provider
+        self._mode = capture.content_mode(os.environ.get(names.CONTENT_SWITCH))
+
+    def watch(self, call: Call) -> SpanWatcher | None:
+        """Starts the span. ``None`` when nobody listens."""
+        tracer = self._tracer()
+        if tracer is None or listening.suppressed():
+            return None
+        if listening.inside_another():
+            # Exactly one inference span a call: theirs stays theirs to end, and carries what only we know.
+            return SpanWatcher(tracer, trace.get_current_span(), foreign=True)
+        began = time_ns()
+        span = tracer.start_span(
+            f"{call.operation} {call.model}".rstrip(),
+            kind=SpanKind.CLIENT,
+            attributes=attributes.of_request(call),
+            start_time=began,
+        )
+        wanted = self._mode is not capture.ContentMode.NO_CONTENT and span.is_recording()
+        return SpanWatcher(tracer, span, content=self._content(call) if wanted else None)
+
+    def _content(self, call: Call) -> Content | None:
+        try:
+            logger = get_logger(names.SCOPE, logger_provider=self._logger_provider) if self._mode.on_event else None
+            return Content(call, self._mode, logger)
+        except Exception:  # the span has begun: a body that JSON cannot hold must not keep it from being ended
+            log.warning("the content of a call could not be captured", exc_info=True)
+            return None
+
+
+class Content:
+    """What the user opted into showing. The request's part is taken at once: the user's lists may change later."""
+
+    __slots__ = ("_call", "_logger", "_mode", "_request")
+
+    def __init__(self, call: Call, mode: capture.ContentMode, logger: Logger | None) -> None:
+        self._call = call
+        self._mode = mode
+        self._logger = logger
+        self._request = capture.of_request(call)
+
+    def tell(self, span: Span, ended: CallEnded, at: int) -> None:
+        """Put it on the span, into an event, or both."""
+        content = self._request | capture.of_answer(ended)
+        if self._mode.on_span:
+            span.set_attributes(capture.as_json(content))
+        if self._logger is not None:
+            known = {**attributes.of_request(self._call), **attributes.of_answer(ended), **content}
+            within = trace.set_span_in_context(span)
+            record = LogRecord(timestamp=at, context=within, event_name=names.DETAILS_EVENT, attributes=known)
+            self._logger.emit(record)
+
+
+class SpanWatcher:
+    """One call's span. Events are kept as they come, and told in one pass when the call is over.
+
+    ``foreign``: the span is someone else's, who will end it.
+    """
+
+    __slots__ = ("_content", "_ended", "_foreign", "_offset", "_span", "_started", "_tracer")
+
+    def __init__(self, tracer: Tracer, span: Span, *, foreign: bool = False, content: Content | None = None) -> None:
+        self._tracer = tracer
+        self._span = span
+        self._foreign = foreign
+        self._content = content
+        self._offset: int | None = None
+        self._started: list[AttemptStarted] = []
+        self._ended: dict[int, AttemptEnded] = {}
+
+    def notify(self, event: Event) -> None:
+        """Tells OpenTelemetry at the end only."""
+        if self._offset is None:
+            # The engine's clock has no date: its first reading fixes where its zero lies, in ns of the wall clock.
+            self._offset = time_ns() - round(event.at * 1e9)
+        match event:
+            case AttemptStarted():
+                self._started.append(event)
+            case AttemptEnded():
+                self._ended.setdefault(event.number, event)
+            case CallEnded():
+                self._finish(event)
+
+    def active(self) -> AbstractContextManager[object]:
+        """Makes the span current, so that what an HTTP instrumentation starts hangs below it."""
+        return _Active(self._span)
+
+    def headers(self) -> Mapping[str, str]:
+        """The trace context, as the app's propagators write it."""
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier, trace.set_span_in_context(self._span))
+        return carrier
+
+    def _finish(self, ended: CallEnded) -> None:
+        end = self._wall(ended.at)
+        try:
+            if self._span.is_recording():
+                self._tell(ended, end)
+        finally:
+            if not self._foreign:
+                self._span.end(end)
+
+    def _tell(self, ended: CallEnded, end: int) -> None:
+        told = attributes.of_engine(ended)
+        if not self._foreign:
+            told |= attributes.of_answer(ended)
+            if attributes.failed(ended):
+                self._span.set_status(StatusCode.ERROR, str(ended.failure) if ended.failure is not None else None)
+        self._span.set_attributes(told)
+        if len(self._started) > 1:
+            self._tell_attempts(end)
+        if self._content is not None:
+            self._content.tell(self._span, ended, end)
+
+    def _tell_attempts(self, end: int) -> None:
+        within = trace.set_span_in_context(self._span)
+        before: Failure | None = None
+        for started in self._started:
+            over = self._ended.get(started.number)
+            if before is not None:
+                self._span.add_event(names.RETRY_EVENT, _retry(started, before), self._wall(started.at))
+            self._attempt(started, over, within, end)
+            before = over.failure if over is not None else None
+
+    def _attempt(self, started: AttemptStarted, over: AttemptEnded | None, within: Context, end: int) -> None:
+        span = self._tracer.start_span(
+            f"{names.ATTEMPT_SPAN} {started.number}",
+            context=within,
+            attributes=_of_attempt(started, over),
+            start_time=self._wall(started.at),
+        )
+        if over is not None and over.failure is not None:
+            span.set_status(StatusCode.ERROR, str(over.failure))
+        span.end(self._wall(over.at) if over is not None else end)
+
+    def _wall(self, at: float) -> int:
+        return (self._offset or 0) + round(at * 1e9)
+
+
+def _retry(started: AttemptStarted, before: Failure) -> attributes.Attributes:
+    return {
+        names.ATTEMPT_NUMBER: started.number,
+        names.CAUSE: before.cause.value,
+        names.WAITED: started.waited,
+    }
+
+
+def _of_attempt(started: AttemptStarted, over: AttemptEnded | None) -> attributes.Attributes:
+    told: attributes.Attributes = {names.ATTEMPT_NUMBER: started.number}
+    if started.number > 1:
+        told[names.HTTP_RESEND_COUNT] = started.number - 1
+        told[names.WAITED] = started.waited
+    if over is None:
+        return told
+    if over.status is not None:
+        told[names.HTTP_STATUS] = over.status
+    if over.request_id is not None:
+        told[names.REQUEST_ID] = over.request_id
+    if over.failure is not None:
+        told[names.ATTEMPT_CAUSE] = over.failure.cause.value
+        told[names.ERROR_TYPE] = attributes.error_type(over.failure)
+    return told
+
+
+class _Active:
+    """Attaches a span, and detaches only what it attached.
+
+    A generator may be closed by the garbage collector in another context, where the token means nothing: then there
+    is nothing to undo, and nothing to complain about.
+    """
+
+    __slots__ = ("_attached", "_span", "_token")
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> Span:
+        self._attached = trace.set_span_in_context(self._span)
+        self._token = context.attach(self._attached)
+        return self._span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+    ) -> None:
+        if context.get_current() is self._attached:
+            context.detach(self._token)

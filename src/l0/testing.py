@@ -1,0 +1,46 @@
+"""Test kit: a simulated provider for tests of code that calls one."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+from l0.simulator.config import SimulatorConfig
+from l0.simulator.pacing import Delays
+from l0.simulator.server import Simulator
+
+
+@contextmanager
+def simulator(
+    *,
+    seed: int = 0,
+    delays: Delays | None = None,
+    traffic_dir: str | PathLike[str] | None = None,
+    port: int = 0,
+) -> Iterator[Simulator]:
+    """Run a simulated OpenAI and Anthropic on loopback, in a thread of its own, for as long as the block lasts.
+
+    `seed` decides ids and delays; `delays` None means none; `traffic_dir` is a folder of recorded streams to play;
+    `port` 0 takes a free one. Give `.openai` or `.anthropic` to a client as its `base_url`, and `.script(…)` what
+    should happen. Raises `l0.simulator.config.SimulatorError` where it cannot start.
+    """
+    config = SimulatorConfig(
+        port=port, seed=seed, delays=delays, traffic_dir=None if traffic_dir is None else Path(traffic_dir)
+    )
+    running = Simulator(config)
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(running.start())
+        thread = threading.Thread(target=loop.run_forever, name="l0-simulator", daemon=True)
+        thread.start()
+        try:
+            yield running
+        finally:
+            asyncio.run_coroutine_threadsafe(running.stop(), loop).result(10)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(10)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -1,0 +1,86 @@
+"""What the engine tells its observers. Plain values: the spans, the metrics and the recorder are separate listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .calls import Outcome
+from .failures import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted:
+    """A request goes out. ``waited``: seconds of backoff before it. ``at``: seconds of the monotonic clock, here and below."""
+
+    number: int
+    waited: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded:
+    """An attempt is over. ``failure``: ``None`` for the one that served the answer."""
+
+    number: int
+    failure: Failure | None
+    status: int | None
+    request_id: str | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the provider said about its answer. ``None`` where it did not say; never an estimate.
+
+    ``input_tokens`` includes the cached parts. ``finish_reasons``: one a choice, ``"error"`` where one was expected
+    and did not come. ``oddities``: names of what was odd but legitimate. ``output``: the answer itself, only where
+    content is captured.
+    """
+
+    response_id: str | None = None
+    model: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    oddities: tuple[str, ...] = ()
+    extra: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How the answer arrived, in seconds. Gaps are between reads that brought content, while the engine was reading."""
+
+    chunks: int
+    first_chunk: float | None
+    first_content: float | None
+    duration: float
+    stalls: int
+    gap_max: float
+    gap_p50: float
+    gap_p95: float
+    gap_p99: float
+    jitter: float
+    smoothness: float
+    wire_bytes: int
+    held: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded:
+    """The call is over, told once, whatever ended it. ``failures``: of every attempt that failed, in order."""
+
+    outcome: Outcome
+    failure: Failure | None
+    failures: tuple[Failure, ...]
+    attempts: int
+    facts: Facts | None
+    pace: Pace | None
+    text: str
+    at: float
+
+
+Event = AttemptStarted | AttemptEnded | CallEnded

@@ -1,0 +1,197 @@
+"""What a user may ask of the engine. Every field is checked when the value is made, so the engine never meets a bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from .failures import Failure
+
+_E = TypeVar("_E", bound=StrEnum)
+TruncationMode = Literal["strict", "warn", "off"]
+TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
+
+
+class PolicyError(ValueError):
+    """A policy field that cannot be obeyed. Says which field, what was given and what is allowed."""
+
+    def __init__(self, field: str, given: object, allowed: str) -> None:
+        super().__init__(f"{field}: got {given!r}, allowed: {allowed}")
+        self.field = field
+        self.given = given
+        self.allowed = allowed
+
+
+class BackoffStrategy(StrEnum):
+    """How the delay grows from one retry to the next."""
+
+    FIXED = "fixed"
+    LINEAR = "linear"
+    EXPONENTIAL = "exponential"
+    FULL_JITTER = "full_jitter"
+    FIXED_JITTER = "fixed_jitter"
+
+
+class RetryableErrorType(StrEnum):
+    """The reasons for which a retry may be asked."""
+
+    ZERO_OUTPUT = "zero_output"
+    GUARDRAIL_VIOLATION = "guardrail_violation"
+    DRIFT = "drift"
+    INCOMPLETE = "incomplete"
+    NETWORK_ERROR = "network_error"
+    TIMEOUT = "timeout"
+    RATE_LIMIT = "rate_limit"
+    SERVER_ERROR = "server_error"
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124 - NaN
+
+
+def _check_limit(field: str, value: object) -> None:
+    if value is not None and not (_number(value) and value > 0):  # type: ignore[operator]
+        raise PolicyError(field, value, "a number of milliseconds above 0, or None for no limit")
+
+
+def _check_count(field: str, value: object, least: int = 0) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise PolicyError(field, value, f"a whole number, {least} or more")
+
+
+def _check_seconds(field: str, value: object) -> None:
+    if not (_number(value) and value >= 0):  # type: ignore[operator]
+        raise PolicyError(field, value, "a number of seconds, 0 or more")
+
+
+def _choice(field: str, value: object, kind: type[_E]) -> _E:
+    try:
+        return kind(str(value))
+    except ValueError:
+        raise PolicyError(field, value, "one of " + ", ".join(kind)) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeout:
+    """Clocks of one call, in **milliseconds**; ``None`` means no limit. They run only while the engine is reading.
+
+    ``initial_token``: from the request of an attempt to its first content.
+    ``inter_token``: between two pieces of content; pings do not count.
+    ``liveness``: between two reads of any bytes, pings included.
+    ``total``: the whole call, from the user's call to the end of the answer, retries and reading included.
+    """
+
+    initial_token: float | None = 5000
+    inter_token: float | None = 10000
+    liveness: float | None = None
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("initial_token", "inter_token", "liveness", "total"):
+            _check_limit(f"Timeout.{name}", getattr(self, name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """When a broken attempt is repeated, and after how long. Delays are in **seconds**.
+
+    ``attempts`` bounds the retries after a failure of the model or of its content; ``max_retries`` bounds all retries
+    of a call together (a client's or call's own ``max_retries=0`` still means none). A ``Retry-After`` of the server
+    wins over ``strategy``; one longer than 60 s is not waited for. ``should_retry`` may only veto.
+    """
+
+    attempts: int = 3
+    max_retries: int = 6
+    base_delay: float = 1.0
+    max_delay: float = 10.0
+    strategy: BackoffStrategy = BackoffStrategy.FIXED_JITTER
+    retry_on: Sequence[RetryableErrorType] = tuple(RetryableErrorType)
+    should_retry: Callable[[Failure], bool] | None = None
+
+    def __post_init__(self) -> None:
+        _check_count("Retry.attempts", self.attempts)
+        _check_count("Retry.max_retries", self.max_retries)
+        _check_seconds("Retry.base_delay", self.base_delay)
+        _check_seconds("Retry.max_delay", self.max_delay)
+        object.__setattr__(self, "strategy", _choice("Retry.strategy", self.strategy, BackoffStrategy))
+        if isinstance(self.retry_on, str) or not isinstance(self.retry_on, Sequence):
+            raise PolicyError("Retry.retry_on", self.retry_on, "a list of " + ", ".join(RetryableErrorType))
+        causes = tuple(_choice("Retry.retry_on", cause, RetryableErrorType) for cause in self.retry_on)
+        object.__setattr__(self, "retry_on", causes)
+        if self.should_retry is not None and not callable(self.should_retry):
+            raise PolicyError("Retry.should_retry", self.should_retry, "a function of a Failure, or None")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """How long lifecycle frames wait for the first content before they are handed over anyway.
+
+    ``frames`` of them, or ``seconds`` since the first, whichever is first, is the commit point.
+    """
+
+    frames: int = 64
+    seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        _check_count("Hold.frames", self.frames)
+        _check_seconds("Hold.seconds", self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the engine does with a call. ``Policy()`` is the default: the SDK's own behaviour, made truthful.
+
+    ``timeout`` and ``retry``: ``None`` leaves both to the SDK. ``truncation``: what happens to a stream that ends
+    without its terminal event: ``"strict"`` (an error), ``"warn"``, ``"off"``, a mapping from origin
+    (``"https://api.example.com"``) to one of these, or ``None``: strict where a terminal event is certain.
+    """
+
+    timeout: Timeout | None = None
+    retry: Retry | None = None
+    truncation: TruncationMode | Mapping[str, TruncationMode] | None = None
+    hold: Hold = Hold()
+
+    def __post_init__(self) -> None:
+        _check_type("Policy.timeout", self.timeout, Timeout, optional=True)
+        _check_type("Policy.retry", self.retry, Retry, optional=True)
+        _check_type("Policy.hold", self.hold, Hold)
+        _check_truncation(self.truncation)
+
+    @classmethod
+    def interactive(cls) -> Policy:
+        """A person waits: first content within 5 s, gaps up to 10 s, two quick retries."""
+        return cls(timeout=Timeout(), retry=Retry(attempts=2, max_retries=3, base_delay=0.5, max_delay=4.0))
+
+    @classmethod
+    def reasoning(cls) -> Policy:
+        """The model thinks first: two minutes to the first content, gaps up to one minute."""
+        return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(attempts=2))
+
+    @classmethod
+    def batch(cls) -> Policy:
+        """Nobody waits: patient clocks, many retries."""
+        clocks = Timeout(initial_token=300_000, inter_token=120_000)
+        return cls(timeout=clocks, retry=Retry(attempts=5, max_retries=12, base_delay=2.0, max_delay=60.0))
+
+    def truncation_at(self, origin: str) -> TruncationMode | None:
+        """The mode for one origin; ``None`` where the policy leaves it to the default rule."""
+        if self.truncation is None or isinstance(self.truncation, str):
+            return self.truncation
+        return self.truncation.get(origin.rstrip("/"))
+
+
+def _check_type(field: str, value: object, kind: type, *, optional: bool = False) -> None:
+    if isinstance(value, kind) or (optional and value is None):
+        return
+    raise PolicyError(field, value, f"a {kind.__name__}" + (", or None" if optional else ""))
+
+
+def _check_truncation(value: object) -> None:
+    modes = value.values() if isinstance(value, Mapping) else () if value is None else (value,)
+    for mode in modes:
+        if mode not in TRUNCATION_MODES:
+            choices = ", ".join(TRUNCATION_MODES)
+            raise PolicyError("Policy.truncation", value, f"one of {choices}; a mapping of origin to these; or None")

@@ -1,0 +1,92 @@
+"""The ports: what an upper floor must offer to a lower one. Everything that points upward goes through these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from .calls import Call
+from .events import Event, Facts
+from .failures import Cause, Failure
+
+Build = Callable[[dict[str, Any]], Any]
+"""Decoded JSON of one event to the SDK's own object."""
+
+
+class Watcher(Protocol):
+    """One observer's view of one call. What it raises is logged once and never reaches the user."""
+
+    def notify(self, event: Event) -> None:
+        """Told in order; `CallEnded` comes exactly once, and last."""
+
+    def active(self) -> AbstractContextManager[object]:
+        """Makes the call the current context while a request is sent. Never held across a yield."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Headers that carry the trace on, for providers that ask for them; empty for none."""
+
+
+class Observer(Protocol):
+    """A sink of events: spans, metrics, a recorder."""
+
+    def watch(self, call: Call) -> Watcher | None:
+        """``None`` when nobody listens; then nothing is measured for it."""
+
+
+class Reader(Protocol):
+    """Reads one attempt's events in a provider's dialect, and builds the SDK's objects from them.
+
+    Hot: `take` runs once an event. It never raises; what went wrong is in `failure`.
+    """
+
+    content: int
+    """Content deltas so far (text, reasoning, refusal, tool input, ...)."""
+    chars: int
+    """Characters of content so far: what a lease is measured in."""
+    text: list[str]
+    """Answer text of the first choice, in pieces."""
+    accepted: bool
+    """The provider has begun something that must not be begun twice: the commit point, content or not."""
+    finished: bool
+    """The terminal event was read: nothing that follows belongs to the answer."""
+    failure: Failure | None
+    stopped: bool
+    """`finished`, or a `failure`: read no further."""
+
+    def take(self, name: bytes | None, data: bytes) -> Any:
+        """The object for one wire event, or ``None`` where the user gets nothing for it."""
+
+    def note(self, item: Any) -> None:
+        """Learn from an object that the SDK itself has built, where its own loop is left in place."""
+
+    def verdict(self) -> Cause | None:
+        """At the end of the body: ``None`` if the answer is whole, else ``TRUNCATED``, ``EMPTY`` or ``NOT_A_STREAM``."""
+
+    def facts(self) -> Facts:
+        """What the provider said of its answer."""
+
+
+class Upstream(Protocol):
+    """What the engine needs of an SDK to serve one call. Made by the provider's package, one a call."""
+
+    def options(self, resend: int, headers: Mapping[str, str]) -> Any:
+        """The request options of one attempt: the SDK's own retries off, the counts that it shows kept true."""
+
+    def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+        """Classify by type, status, code and cause. ``None``: not a failure of the request; let it through."""
+
+    def flaw(self, answer: Any) -> Failure | None:
+        """What is wrong with a whole, non-streaming answer that the SDK accepted."""
+
+    def whole(self, answer: Any) -> tuple[Facts | None, str]:
+        """Facts and text of a whole, non-streaming answer. Asked only where somebody listens."""
+
+    def completed(self) -> None:
+        """A whole stream was read, terminal event included."""
+
+    def backoff(self, retry: int, failure: Failure) -> float:
+        """The delay in seconds that the bare SDK would choose before its retry number ``retry`` (from 1)."""
+
+    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
+        """What the user gets for a failure: the SDK's own exception, or one of its class where it would be silent."""

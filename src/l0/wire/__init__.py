@@ -1,0 +1,1 @@
+"""Pure: bytes to events, events to JSON, JSON to the SDKs' objects."""

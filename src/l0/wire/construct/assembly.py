@@ -1,0 +1,63 @@
+"""From the expressions of all fields to the function that makes the object. Both ways of building end here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from l0.wire.construct.annotations import IMMUTABLE
+from l0.wire.construct.scope import Build, Scope
+from l0.wire.construct.sdk import Sdk
+
+
+def variables_of(keys: tuple[str, ...]) -> dict[str, str]:
+    """The local variable that each key's value is unpacked into."""
+    return {key: f"v{index}" for index, key in enumerate(keys)}
+
+
+def literal(scope: Scope, value: object) -> str:
+    """An immutable value as source text."""
+    # A float's repr may be `inf`, which is a name.
+    return scope.bind(value) if type(value) is float else repr(value)
+
+
+def is_shared(default: object) -> bool:
+    """Whether objects share this default; every other one is copied for each object."""
+    return type(default) in IMMUTABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One shape of one class: the key tuple that arrives, and what becomes of it.
+
+    `values` maps every field name to the expression of its value, in the order of the class; `extras` and `fields_set`
+    hold keys and field names.
+    """
+
+    model: type
+    variables: Mapping[str, str]
+    values: Mapping[str, str]
+    extras: tuple[str, ...]
+    fields_set: tuple[str, ...]
+
+    def compile(self, scope: Scope, sdk: Sdk) -> Build:
+        """The function that builds this shape.
+
+        The instance's four slots are set through pydantic's own slot descriptors: no `__init__`, no `__setattr__`, and
+        dict and set displays, which is what makes it fast.
+        """
+        bound: dict[str, Any] = {name: scope.bind(setter) for name, setter in sdk.setters.items()}
+        new, model = scope.bind(object.__new__), scope.bind(self.model)
+        values = ", ".join(f"{name!r}: {expression}" for name, expression in self.values.items())
+        extras = ", ".join(f"{key!r}: {self.variables[key]}" for key in self.extras)
+        fields_set = f"{{{', '.join(map(repr, self.fields_set))}}}" if self.fields_set else "set()"
+        unpack = f"{', '.join(self.variables.values())}, = data.values()" if self.variables else "pass"
+        body = [
+            unpack,
+            f"made = {new}({model})",
+            f"{bound['__dict__']}(made, {{{values}}})",
+            f"{bound['__pydantic_extra__']}(made, {{{extras}}})",
+            f"{bound['__pydantic_fields_set__']}(made, {fields_set})",
+            f"{bound['__pydantic_private__']}(made, None)",
+            "return made",
+        ]
+        return scope.function("data", body, self.model.__name__)

@@ -1,0 +1,45 @@
+"""Whether two objects are the same to anyone who looks: the self-test of compiled constructors."""
+
+from typing import Any
+
+_SLOTS = ("__pydantic_fields_set__", "__pydantic_private__")
+
+
+def difference(one: Any, other: Any, path: str = "") -> str | None:
+    """Where two built objects first differ, in words, or None.
+
+    Stricter than `==`: exact types, the order of fields and keys, which fields count as set, and extra fields.
+    """
+    if type(one) is not type(other):
+        return f"{path or 'the object'} is {type(one).__name__}, not {type(other).__name__}"
+    if isinstance(one, dict):
+        return _dicts(one, other, path)
+    if isinstance(one, list):
+        return _lists(one, other, path)
+    if hasattr(type(one), "__pydantic_fields_set__"):
+        return _models(one, other, path)
+    if one == other or (one != one and other != other):  # noqa: PLR0124  NaN equals nothing, itself included
+        return None
+    return f"{path} is {one!r}, not {other!r}"
+
+
+def _dicts(one: dict[str, Any], other: dict[str, Any], path: str) -> str | None:
+    if list(one) != list(other):
+        return f"{path or 'the object'} has the keys {list(one)}, not {list(other)}"
+    return next((text for key in one if (text := difference(one[key], other[key], f"{path}.{key}"))), None)
+
+
+def _lists(one: list[Any], other: list[Any], path: str) -> str | None:
+    if len(one) != len(other):
+        return f"{path} has {len(one)} items, not {len(other)}"
+    pairs = enumerate(zip(one, other, strict=True))
+    return next((text for index, pair in pairs if (text := difference(*pair, f"{path}[{index}]"))), None)
+
+
+def _models(one: Any, other: Any, path: str) -> str | None:
+    for slot in _SLOTS:
+        mine, theirs = getattr(one, slot), getattr(other, slot)
+        if type(mine) is not type(theirs) or mine != theirs:
+            return f"{path or type(one).__name__}: {slot} is {mine}, not {theirs}"
+    extras = difference(one.__pydantic_extra__, other.__pydantic_extra__, f"{path}+")
+    return extras or _dicts(one.__dict__, other.__dict__, path)

@@ -1,0 +1,128 @@
+"""What a stream decodes its events to: a model class, or a union of model classes.
+
+The functions here are the only ones that a caller sees, and the only ones that catch: whatever happens inside, the
+answer is the SDK's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from l0.wire.construct.annotations import Unsupported, discriminator, members
+from l0.wire.construct.comparison import difference
+from l0.wire.construct.scope import Build, Unmatched
+from l0.wire.construct.sdk import Sdk
+from l0.wire.construct.shapes import ShapeTable
+from l0.wire.construct.tables import Fallbacks, Tables
+
+
+def class_root(annotation: object, table: ShapeTable, fallbacks: Fallbacks) -> Build:
+    """The builder for a model class."""
+
+    def build(data: Any) -> Any:
+        if type(data) is dict:
+            try:
+                return table[tuple(data)](data)
+            except Exception:  # the SDK raises its own below, if it agrees
+                return fallbacks.whole(annotation, data)
+        return fallbacks.whole(annotation, data)
+
+    return build
+
+
+def union_root(annotation: object, union: object, metadata: tuple[object, ...], sdk: Sdk, tables: Tables) -> Build:
+    """The builder for a union of model classes that one field tells apart.
+
+    Raises:
+        Unsupported: it is not such a union.
+    """
+    found = members(union)
+    if not all(sdk.is_silent(extra) for extra in [metadata, *(inner for _, inner in found)]):
+        raise Unsupported("metadata that pydantic obeys")
+    name, owners = discriminator([bare for bare, _ in found], sdk.base)
+    variants = _variants(owners, tables)
+    if not variants:
+        raise Unsupported("no variant of the union is supported")
+    recovery = _Recovery(annotation, variants, tables, declared=sdk.declared_discriminator(metadata) == name)
+    validated = {value: variant.validated for value, variant in variants.items()}
+
+    def build(data: Any) -> Any:
+        if type(data) is dict:
+            try:
+                return validated[data[name]][tuple(data)](data)
+            except Exception:  # no such variant, or data that pydantic has to judge
+                return recovery.build(data.get(name), data)
+        return tables.fallbacks.whole(annotation, data)
+
+    return build
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Variant:
+    model: type
+    validated: ShapeTable
+    constructed: ShapeTable
+    required: frozenset[str]  # keys without which the data is not valid
+
+
+def _variants(owners: Mapping[str, Any], tables: Tables) -> dict[str, _Variant]:
+    """The variant of each value of the discriminating field; those that are left to the SDK are left out."""
+    variants: dict[str, _Variant] = {}
+    for value, model in owners.items():
+        try:
+            validated, constructed = tables.validated(model), tables.constructed(model)
+        except Unsupported:
+            continue
+        required = frozenset(field.alias or name for name, field in model.model_fields.items() if field.is_required())
+        variants[value] = _Variant(model=model, validated=validated, constructed=constructed, required=required)
+    return variants
+
+
+class _Recovery:
+    """A union's data that compiled validation does not take, without trying all of the union's variants.
+
+    The SDK validates against every variant (dozens, for an event stream) and, when none fits, fills in the one that
+    the declared discriminator names. Only that one can ever fit, so it alone is asked. Servers that lag behind the
+    SDK, and leave out a field which it requires, make this the common path.
+
+    It is self-tested as constructors are: the first object of each variant is compared with the SDK's.
+    """
+
+    def __init__(self, annotation: object, variants: Mapping[str, _Variant], tables: Tables, *, declared: bool) -> None:
+        self._annotation = annotation
+        self._variants = variants
+        self._tables = tables
+        self._declared = declared
+        self._proven: set[type] = set()
+
+    def build(self, value: object, data: dict[str, Any]) -> Any:
+        """The object for this data, whose discriminating field has this value."""
+        variant = self._variants.get(value) if type(value) is str else None
+        if variant is None or variant.model in self._tables.switched_off:
+            return self._tables.fallbacks.whole(self._annotation, data)
+        try:
+            built = self._by_variant(variant, data)
+        except Exception:  # the SDK raises its own below, if it agrees
+            return self._tables.fallbacks.whole(self._annotation, data)
+        return built if variant.model in self._proven else self._prove(variant.model, built, data)
+
+    def _by_variant(self, variant: _Variant, data: dict[str, Any]) -> Any:
+        if variant.required <= data.keys():
+            self._tables.fallbacks.objects += 1
+            try:
+                return variant.model.model_validate(data)  # type: ignore[attr-defined]
+            except Exception:  # not valid, as below
+                if not self._declared:
+                    raise
+        if not self._declared:
+            raise Unmatched
+        return variant.constructed[tuple(data)](data)
+
+    def _prove(self, model: type, built: object, data: dict[str, Any]) -> Any:
+        expected = self._tables.fallbacks.whole(self._annotation, data)
+        found = difference(built, expected)
+        if found is not None:
+            self._tables.switch_off(model, found)
+        else:
+            self._proven.add(model)
+        return expected

@@ -1,0 +1,140 @@
+"""All shape tables of one SDK, the two ways to fill them, and the tally of what went to the SDK after all."""
+
+from collections.abc import Callable
+from typing import Any
+
+from l0.wire.construct.annotations import Unsupported
+from l0.wire.construct.constructed import compile_constructed
+from l0.wire.construct.scope import Build, Unmatched
+from l0.wire.construct.sdk import Sdk
+from l0.wire.construct.shapes import Keys, ShapeTable
+from l0.wire.construct.validated import compile_validated
+
+
+class Fallbacks:
+    """The SDK's own way, counted. Counts may lose a few under threads: they are for a person to read."""
+
+    def __init__(self, sdk: Sdk) -> None:
+        self._sdk = sdk
+        self.parts = 0
+        self.objects = 0
+
+    def field(self, field: Any, key: str) -> Callable[[object], Any]:
+        """The value of one model field, which arrives under this key."""
+        construct_field = self._sdk.construct_field
+
+        def build(value: object) -> Any:
+            self.parts += 1
+            return construct_field(value=value, field=field, key=key)
+
+        return build
+
+    def value(self, annotation: object) -> Callable[[object], Any]:
+        """A value of any annotation, inside a container."""
+        construct_type = self._sdk.construct_type
+
+        def build(value: object) -> Any:
+            self.parts += 1
+            return construct_type(type_=annotation, value=value)
+
+        return build
+
+    def whole(self, annotation: object, data: object) -> Any:
+        """A whole object, or whatever the SDK makes of this data; raises what the SDK raises."""
+        self.objects += 1
+        return self._sdk.construct_type(type_=annotation, value=data)
+
+
+class Tables:
+    """The shape tables of one SDK, two a class at most."""
+
+    def __init__(self, sdk: Sdk) -> None:
+        self.fallbacks = Fallbacks(sdk)
+        self.switched_off: dict[type, str] = {}
+        self._sdk = sdk
+        self._constructed: dict[type, ShapeTable] = {}
+        self._validated: dict[type, ShapeTable] = {}
+
+    def constructed(self, model: type) -> ShapeTable:
+        """The constructors of this class where the SDK does not validate; raises `Unsupported`."""
+        if model not in self._constructed:
+            self._check(model)
+            self._constructed[model] = ShapeTable(_Construction(model, self._sdk, self), self.switch_off)
+        return self._constructed[model]
+
+    def validated(self, model: type) -> ShapeTable:
+        """The constructors of this class where the SDK validates; raises `Unsupported`."""
+        if model not in self._validated:
+            self._check(model)
+            self._sdk.check_validation(model)
+            self._validated[model] = ShapeTable(_Validation(model, self._sdk, self), self.switch_off)
+        return self._validated[model]
+
+    def switch_off(self, model: type, reason: str) -> None:
+        """Leave this class to the SDK for good."""
+        self.switched_off[model] = reason
+        for tables in (self._constructed, self._validated):
+            if model in tables:
+                tables[model].switch_off()
+
+    def shapes(self) -> tuple[int, int]:
+        """How many constructors are in use, and of how many classes."""
+        used = [(model, len(t)) for tables in (self._constructed, self._validated) for model, t in tables.items() if t]
+        return sum(count for _, count in used), len({model for model, _ in used})
+
+    def _check(self, model: type) -> None:
+        if model in self.switched_off:
+            raise Unsupported(self.switched_off[model])
+        self._sdk.check_model(model)
+
+
+class _Construction:
+    """Without validation, as the SDK fills in models."""
+
+    def __init__(self, model: type, sdk: Sdk, tables: Tables) -> None:
+        self.model = model
+        self._sdk = sdk
+        self._tables = tables
+
+    def compile(self, keys: Keys) -> Build:
+        if not all(type(key) is str and key not in self._sdk.reserved_keys for key in keys):
+            raise Unsupported("a key that construct() takes for one of its own parameters")
+        tables = self._tables
+        return compile_constructed(
+            self.model, keys, self._sdk, (tables.constructed, tables.validated), tables.fallbacks
+        )
+
+    def by_sdk(self, data: dict[str, Any]) -> Any:
+        return self._sdk.construct_type(type_=self.model, value=data)
+
+    def fall_back(self, data: dict[str, Any]) -> Any:
+        return self._tables.fallbacks.whole(self.model, data)
+
+
+class _Validation:
+    """With validation, as the SDK treats everything below a union."""
+
+    def __init__(self, model: type, sdk: Sdk, tables: Tables) -> None:
+        self.model = model
+        self._sdk = sdk
+        self._tables = tables
+
+    def compile(self, keys: Keys) -> Build:
+        if not all(type(key) is str and _is_unicode(key) for key in keys):
+            raise Unsupported("a key that pydantic refuses")
+        return compile_validated(self.model, keys, self._sdk, self._tables.validated)
+
+    def by_sdk(self, data: dict[str, Any]) -> Any:
+        return self.model.model_validate(data)  # type: ignore[attr-defined]
+
+    def fall_back(self, data: dict[str, Any]) -> Any:
+        raise Unmatched(self.model, data.keys())
+
+
+def _is_unicode(key: str) -> bool:
+    """Whether there is no lone surrogate in it: pydantic takes one in a value, but not in the name of a field."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

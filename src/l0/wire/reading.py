@@ -1,0 +1,114 @@
+"""What the readers of all dialects share. A dialect adds what its events mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from l0.values.events import Facts
+from l0.values.failures import Cause, Failure
+from l0.values.ports import Build
+
+from .decode import loads
+
+
+class BaseReader:
+    """Reads one attempt. Subclasses implement `learn`, which looks at one decoded event, and `verdict`.
+
+    ``build`` makes the SDK's object; ``content_type`` is that of the response.
+    """
+
+
+
+    def __init__(self, build: Build, content_type: str) -> None:
+        self.build = build
+        self.content = 0
+        self.chars = 0
+        self.text: list[str] = []
+        self.accepted = False
+        self.finished = False
+        self.stopped = False
+        self.failure: Failure | None = None
+        self.events = 0
+        self.oddities: dict[str, None] = {}
+        self.response_id: str | None = None
+        self.model: str | None = None
+        self.usage: dict[str, Any] = {}
+        self._event_stream = not content_type or content_type.lower().startswith("text/event-stream")
+
+    def decode(self, data: bytes) -> Any:
+        """The JSON of one event, or ``None`` for one that carries nothing; sets `failure` where it is malformed."""
+        if not data:
+            self.odd("event_without_data")
+            return None
+        try:
+            value = loads(data)
+        except (ValueError, RecursionError) as error:
+            self.fail(Failure(cause=Cause.MALFORMED, message="an event is not valid JSON", error=error))
+            return None
+        if value is None:
+            self.odd("null_event")
+        return value
+
+    def construct(self, value: Any) -> Any:
+        """The SDK's object; sets `failure` where the SDK's own validation refuses it."""
+        try:
+            return self.build(value)
+        except Exception as error:
+            self.fail(Failure(cause=Cause.MALFORMED, message="an event is not of the expected shape", error=error))
+            return None
+
+    def finish(self) -> None:
+        """The terminal event was read."""
+        self.finished = self.stopped = True
+
+    def fail(self, failure: Failure) -> None:
+        """The attempt is broken; the first failure counts."""
+        if self.failure is None:
+            self.failure = failure
+            self.stopped = True
+
+    def odd(self, what: str) -> None:
+        """Note something odd that is accepted. ``what`` is from a bounded set."""
+        self.oddities[what] = None
+
+    def said(self, piece: object, *, answer: bool = False) -> None:
+        """A piece of content arrived; ``answer``: it is text of the first choice."""
+        if not piece:
+            return
+        self.content += 1
+        if type(piece) is str:
+            self.chars += len(piece)
+            if answer:
+                self.text.append(piece)
+
+    def missing(self) -> Cause:
+        """What is missing of an answer that ended without its terminal event."""
+        if not self.events and not self._event_stream:
+            return Cause.NOT_A_STREAM
+        return Cause.TRUNCATED if self.content else Cause.EMPTY
+
+    def note(self, item: Any) -> None:
+        """Learn from an object that the SDK built."""
+        dump = getattr(item, "to_dict", None)
+        if dump is not None:
+            self.events += 1
+            self.learn(dump(mode="python") if callable(dump) else {})
+
+    def learn(self, event: dict[str, Any]) -> None:
+        """What one event says. Must not raise on odd shapes."""
+        raise NotImplementedError
+
+    def facts(self) -> Facts:
+        """What the provider said; dialects add their usage."""
+        return Facts(response_id=self.response_id, model=self.model, oddities=tuple(self.oddities))
+
+
+def count(value: object) -> int | None:
+    """A number of tokens, or ``None`` for anything else."""
+    return value if type(value) is int and value >= 0 else None
+
+
+def total(*parts: int | None) -> int | None:
+    """The sum of what is known; ``None`` where nothing is."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None

@@ -1,0 +1,194 @@
+"""A call, its events, and the real SDK's in-memory ends. Providers are passed explicitly: no test sets a global one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from l0.values.calls import Call, Outcome, Replay
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, Pace
+from l0.values.failures import Cause, Failure
+from l0.values.policy import Policy
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OTEL_SEMCONV_STABILITY_OPT_IN", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def call() -> Call:
+    return Call(
+        operation="chat",
+        provider="openai",
+        model="gpt-4o",
+        dialect="chat",
+        streaming=True,
+        origin="https://api.example.com",
+        host="api.example.com",
+        port=443,
+        replay=Replay.SAFE,
+        max_retries=2,
+        policy=Policy(),
+        strict=True,
+        attributes={"gen_ai.request.temperature": 0.5, "gen_ai.request.stop_sequences": ("a", "b")},
+    )
+
+
+@pytest.fixture
+def pace() -> Pace:
+    return Pace(
+        chunks=11,
+        first_chunk=0.5,
+        first_content=0.3,
+        duration=2.5,
+        stalls=1,
+        gap_max=0.4,
+        gap_p50=0.1,
+        gap_p95=0.2,
+        gap_p99=0.35,
+        jitter=0.01,
+        smoothness=90.0,
+        wire_bytes=1000,
+        held=0.1,
+    )
+
+
+@pytest.fixture
+def facts() -> Facts:
+    return Facts(
+        response_id="chatcmpl-1",
+        model="gpt-4o-2026",
+        finish_reasons=("stop",),
+        input_tokens=100,
+        output_tokens=41,
+        cache_read_tokens=60,
+        reasoning_tokens=0,
+        oddities=("done_without_reason",),
+    )
+
+
+@pytest.fixture
+def ended(facts: Facts, pace: Pace) -> CallEnded:
+    """A call that went well at once, 2.5 s long by the engine's clock, which reads 100 at its first request."""
+    return CallEnded(
+        outcome=Outcome.OK,
+        failure=None,
+        failures=(),
+        attempts=1,
+        facts=facts,
+        pace=pace,
+        text="hello",
+        at=102.5,
+    )
+
+
+@pytest.fixture
+def overloaded() -> Failure:
+    return Failure(cause=Cause.OVERLOADED, message="busy", status=529, code="overloaded_error")
+
+
+@pytest.fixture
+def smooth(ended: CallEnded) -> list[Event]:
+    return [
+        AttemptStarted(number=1, waited=0.0, at=100.0),
+        AttemptEnded(number=1, failure=None, status=200, request_id="req_1", at=102.5),
+        ended,
+    ]
+
+
+@pytest.fixture
+def retried(ended: CallEnded, overloaded: Failure) -> list[Event]:
+    return [
+        AttemptStarted(number=1, waited=0.0, at=100.0),
+        AttemptEnded(number=1, failure=overloaded, status=529, request_id="req_1", at=100.2),
+        AttemptStarted(number=2, waited=0.3, at=100.5),
+        AttemptEnded(number=2, failure=None, status=200, request_id="req_2", at=102.5),
+        replace(ended, outcome=Outcome.RECOVERED_RETRY, failures=(overloaded,), attempts=2),
+    ]
+
+
+@pytest.fixture
+def play(call: Call) -> Callable[..., Any]:
+    def run(observer: Any, events: list[Event], of: Call = call) -> Any:
+        watcher = observer.watch(of)
+        assert watcher is not None
+        for event in events:
+            watcher.notify(event)
+        return watcher
+
+    return run
+
+
+@dataclass
+class Traces:
+    """Where spans and log events end up."""
+
+    exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
+    log_exporter: InMemoryLogRecordExporter = field(default_factory=InMemoryLogRecordExporter)
+    provider: TracerProvider = field(default_factory=lambda: TracerProvider(shutdown_on_exit=False))
+    logs: LoggerProvider = field(default_factory=lambda: LoggerProvider(shutdown_on_exit=False))
+
+    def __post_init__(self) -> None:
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.logs.add_log_record_processor(SimpleLogRecordProcessor(self.log_exporter))
+
+    @property
+    def spans(self) -> dict[str, Any]:
+        finished = self.exporter.get_finished_spans()
+        assert len({span.name for span in finished}) == len(finished)
+        return {span.name: span for span in finished}
+
+    @property
+    def events(self) -> list[Any]:
+        return [data.log_record for data in self.log_exporter.get_finished_logs()]
+
+
+class Metrics:
+    """Where metrics end up."""
+
+    def __init__(self) -> None:
+        self.reader = InMemoryMetricReader()
+        self.provider = MeterProvider([self.reader], shutdown_on_exit=False)
+
+    def collect(self) -> dict[str, Any]:
+        data = self.reader.get_metrics_data()
+        if data is None:
+            return {}
+        return {
+            metric.name: metric
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
+
+    def points(self, name: str) -> list[tuple[dict[str, Any], float, int]]:
+        """Attributes beyond those that every metric carries, sum, count (1 for counters)."""
+        common = {"gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model"}
+        common |= {"server.address", "server.port"}
+        found = []
+        for point in self.collect()[name].data.data_points:
+            assert common <= set(point.attributes)
+            rest = {key: value for key, value in point.attributes.items() if key not in common}
+            value = point.sum if hasattr(point, "sum") else point.value
+            found.append((rest, value, getattr(point, "count", 1)))
+        return found
+
+
+@pytest.fixture
+def traces() -> Traces:
+    return Traces()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()

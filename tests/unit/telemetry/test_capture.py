@@ -1,0 +1,249 @@
+"""Message content: only for those who opted in, in the conventions' structure, never more than the bounds."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from l0.telemetry import capture
+from l0.telemetry.capture import ContentMode, content_mode
+from l0.telemetry.spans import SpanObserver
+from l0.values.calls import Outcome
+
+SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+CHAT = {
+    "messages": [
+        {"role": "system", "content": "be brief"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "weather?"},
+                {"type": "image_url", "image_url": {"url": "https://x/y.png"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "w", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "rain"},
+    ],
+    "tools": [{"type": "function", "function": {"name": "w", "parameters": {"type": "object"}}}],
+}
+RESPONSES = {
+    "instructions": "be brief",
+    "input": [
+        {"role": "user", "content": [{"type": "input_text", "text": "weather?"}]},
+        {"type": "function_call", "call_id": "c1", "name": "w", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "rain"},
+    ],
+    "tools": [{"type": "function", "name": "w", "parameters": {"type": "object"}}, {"type": "web_search"}],
+}
+MESSAGES = {
+    "system": [{"type": "text", "text": "be brief"}],
+    "messages": [
+        {"role": "user", "content": "weather?"},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "hm"},
+                {"type": "tool_use", "id": "c1", "name": "w", "input": {"at": "Paris"}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "rain"}]}],
+        },
+    ],
+    "tools": [{"name": "w", "input_schema": {"type": "object"}}],
+}
+
+
+def text(content):
+    return {"type": "text", "content": content}
+
+
+def test_chat(call):
+    assert capture.of_request(replace(call, body=CHAT)) == {
+        "gen_ai.input.messages": [
+            {"role": "system", "parts": [text("be brief")]},
+            {
+                "role": "user",
+                "parts": [text("weather?"), {"type": "uri", "modality": "image", "uri": "https://x/y.png"}],
+            },
+            {"role": "assistant", "parts": [{"type": "tool_call", "id": "c1", "name": "w", "arguments": "{}"}]},
+            {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "rain"}]},
+        ],
+        "gen_ai.tool.definitions": [{"type": "function", "name": "w"}],
+    }
+
+
+def test_responses(call):
+    assert capture.of_request(replace(call, body=RESPONSES)) == {
+        "gen_ai.input.messages": [
+            {"role": "user", "parts": [text("weather?")]},
+            {"role": "assistant", "parts": [{"type": "tool_call", "id": "c1", "name": "w", "arguments": "{}"}]},
+            {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "rain"}]},
+        ],
+        "gen_ai.system_instructions": [text("be brief")],
+        "gen_ai.tool.definitions": [{"type": "function", "name": "w"}, {"type": "web_search", "name": ""}],
+    }
+
+
+def test_messages(call):
+    answer = {"type": "tool_call_response", "id": "c1", "response": [{"type": "text", "text": "rain"}]}
+    assert capture.of_request(replace(call, body=MESSAGES)) == {
+        "gen_ai.input.messages": [
+            {"role": "user", "parts": [text("weather?")]},
+            {
+                "role": "assistant",
+                "parts": [
+                    {"type": "reasoning", "content": "hm"},
+                    {"type": "tool_call", "id": "c1", "name": "w", "arguments": {"at": "Paris"}},
+                ],
+            },
+            {"role": "user", "parts": [answer]},
+        ],
+        "gen_ai.system_instructions": [text("be brief")],
+        "gen_ai.tool.definitions": [{"type": "function", "name": "w"}],
+    }
+
+
+@pytest.mark.parametrize("body", [{"input": "hello"}, {"prompt": "hello"}, {"prompt": ["hello"]}])
+def test_plain_text(call, body):
+    expected = {"gen_ai.input.messages": [{"role": "user", "parts": [text("hello")]}]}
+    assert capture.of_request(replace(call, body=body)) == expected
+
+
+def test_binary_data_is_named_and_left_out(call):
+    secret = "iVBORw0KGgo"
+    parts = [
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{secret}"}},
+        {"type": "image", "source": {"type": "base64", "data": secret}},
+        {"type": "input_audio", "input_audio": {"data": secret}},
+    ]
+    found = capture.of_request(replace(call, body={"messages": [{"role": "user", "content": parts}]}))
+    kinds = [{"type": "image_url"}, {"type": "image"}, {"type": "input_audio"}]
+    assert found == {"gen_ai.input.messages": [{"role": "user", "parts": kinds}]}
+
+
+def test_the_newest_messages_are_kept(call):
+    messages = [{"role": "user", "content": f"{number} " + "x" * 5000} for number in range(40)]
+    (kept,) = capture.of_request(replace(call, body={"messages": messages})).values()
+    assert kept[-1]["parts"][0]["content"].startswith("39 ")
+    assert [message["parts"][0]["content"][:3] for message in kept] == [
+        f"{40 - len(kept) + n} " for n in range(len(kept))
+    ]
+    assert 10 < len(kept) < 40
+
+
+LETTERS = st.text('ab"\\\x00é', max_size=8)
+KEYS = ["type", "role", "content", "text", "tool_calls", "function", "name", "arguments", "input", "output", "source"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | LETTERS | st.just('\x00"\\' * 5000),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.sampled_from(KEYS) | LETTERS, inner, max_size=6),
+    max_leaves=20,
+)
+
+
+@given(body=st.dictionaries(st.sampled_from(["messages", "input", "prompt", "system", "instructions", "tools"]), JSON))
+def test_whatever_the_body_what_comes_out_is_bounded_json(body):
+    class Request:
+        def __init__(self):
+            self.body = body
+
+    for value in capture.as_json(capture.of_request(Request())).values():
+        assert len(value) <= capture.TOTAL_LIMIT
+        assert isinstance(json.loads(value), list)
+
+
+@pytest.mark.parametrize("switch", [None, "", " ", "NO_CONTENT", "no_content"])
+def test_no_content_by_default(switch, caplog):
+    assert content_mode(switch) is ContentMode.NO_CONTENT
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("mode", ContentMode)
+def test_modes_are_read_in_any_case(mode):
+    assert content_mode(f" {mode.lower()} ") is mode
+
+
+def test_a_mode_that_is_not_known_captures_nothing_and_says_what_is_allowed(caplog):
+    assert content_mode("yes") is ContentMode.NO_CONTENT
+    (record,) = caplog.records
+    message = record.getMessage()
+    assert SWITCH in message
+    assert "'yes'" in message
+    assert "SPAN_AND_EVENT" in message
+
+
+CONTENT = {"gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.tool.definitions"}
+
+
+@pytest.fixture(params=[None, *ContentMode], ids=str)
+def mode(request, monkeypatch):
+    if request.param is not None:
+        monkeypatch.setenv(SWITCH, request.param)
+    return request.param or ContentMode.NO_CONTENT
+
+
+def test_content_goes_where_the_mode_says(traces, call, smooth, mode):
+    watcher = SpanObserver(traces.provider, logger_provider=traces.logs).watch(replace(call, body=CHAT))
+    for event in smooth:
+        watcher.notify(event)
+    (span,) = traces.exporter.get_finished_spans()
+    assert CONTENT & set(span.attributes) == (CONTENT if mode.on_span else set())
+    assert len(traces.events) == (1 if mode.on_event else 0)
+
+
+def test_on_a_span_it_is_json_text(traces, call, smooth, play, monkeypatch):
+    monkeypatch.setenv(SWITCH, "SPAN_ONLY")
+    play(SpanObserver(traces.provider), smooth, replace(call, body=CHAT))
+    (span,) = traces.exporter.get_finished_spans()
+    (answer,) = json.loads(span.attributes["gen_ai.output.messages"])
+    assert answer == {"role": "assistant", "parts": [text("hello")], "finish_reason": "stop"}
+    assert json.loads(span.attributes["gen_ai.input.messages"])[0] == {"role": "system", "parts": [text("be brief")]}
+
+
+def test_in_an_event_it_is_structured_and_belongs_to_the_span(traces, call, smooth, monkeypatch):
+    monkeypatch.setenv(SWITCH, "EVENT_ONLY")
+    watcher = SpanObserver(traces.provider, logger_provider=traces.logs).watch(replace(call, body=CHAT))
+    for event in smooth:
+        watcher.notify(event)
+    (record,) = traces.events
+    (span,) = traces.exporter.get_finished_spans()
+    assert record.event_name == "gen_ai.client.inference.operation.details"
+    assert (record.trace_id, record.span_id) == (span.context.trace_id, span.context.span_id)
+    assert record.timestamp == span.end_time
+    assert record.attributes["gen_ai.operation.name"] == "chat"
+    assert record.attributes["gen_ai.usage.output_tokens"] == 41
+    (answer,) = record.attributes["gen_ai.output.messages"]
+    assert answer["parts"][0]["content"] == "hello"
+
+
+def test_an_answer_that_broke_off_says_so(traces, call, smooth, play, monkeypatch):
+    monkeypatch.setenv(SWITCH, "SPAN_ONLY")
+    play(SpanObserver(traces.provider), [replace(smooth[-1], outcome=Outcome.FAILED, facts=None)], call)
+    (span,) = traces.exporter.get_finished_spans()
+    assert json.loads(span.attributes["gen_ai.output.messages"])[0]["finish_reason"] == "error"
+
+
+def test_a_body_that_json_cannot_hold_costs_the_content_only(traces, call, monkeypatch, caplog):
+    monkeypatch.setenv(SWITCH, "SPAN_ONLY")
+    body = {"messages": [{"role": "user", "content": [{"type": "tool_use", "input": {(1, 2): 3}}]}]}
+    watcher = SpanObserver(traces.provider).watch(replace(call, body=body))
+    assert watcher is not None
+    assert "the content of a call could not be captured" in caplog.text
+
+
+def test_the_request_is_captured_as_it_was_sent(traces, call, smooth, monkeypatch):
+    monkeypatch.setenv(SWITCH, "SPAN_ONLY")
+    messages = [{"role": "user", "content": "one"}]
+    watcher = SpanObserver(traces.provider).watch(replace(call, body={"messages": messages}))
+    messages.append({"role": "assistant", "content": "later"})
+    for event in smooth:
+        watcher.notify(event)
+    (span,) = traces.exporter.get_finished_spans()
+    assert "later" not in span.attributes["gen_ai.input.messages"]

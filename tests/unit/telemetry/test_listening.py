@@ -1,0 +1,103 @@
+"""Does anyone listen? The answer must be right, and cost next to nothing."""
+
+import opentelemetry.trace
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, ProxyTracerProvider
+
+from l0.telemetry import listening
+from l0.telemetry.listening import Source
+from l0.telemetry.spans import SpanObserver
+
+
+class Global:
+    """What the API keeps for a process, for one test."""
+
+    def __init__(self):
+        self.provider = None
+        self.asked = 0
+
+    def peek(self):
+        return self.provider
+
+    def get(self):
+        self.asked += 1
+        return self.provider or ProxyTracerProvider()
+
+
+def test_a_provider_that_is_set_later_is_found():
+    world = Global()
+    made = []
+    source = Source(None, world.peek, world.get, lambda provider: made.append(provider) or "made")
+    assert source() is None
+    world.provider = object()
+    assert source() == "made"
+    assert made == [world.provider]
+
+
+def test_things_are_made_once_a_provider():
+    world = Global()
+    world.provider = first = object()
+    made = []
+    source = Source(None, world.peek, world.get, lambda provider: made.append(provider) or "made")
+    assert [source() for _ in range(3)] == ["made"] * 3
+    world.provider = second = object()
+    assert [source() for _ in range(3)] == ["made"] * 3
+    assert made == [first, second]
+
+
+def test_while_nobody_listens_the_environment_is_searched_once():
+    world = Global()
+    source = Source(None, world.peek, world.get, lambda _provider: "made")
+    assert [source() for _ in range(5)] == [None] * 5
+    assert world.asked == 1
+
+
+def test_a_provider_that_the_environment_names_is_loaded_by_asking():
+    world = Global()
+
+    def get():
+        world.provider = loaded
+        return loaded
+
+    loaded = object()
+    source = Source(None, world.peek, get, lambda provider: provider)
+    assert source() is loaded
+
+
+def test_an_explicit_provider_wins():
+    world = Global()
+    world.provider = object()
+    mine = object()
+    assert Source(mine, world.peek, world.get, lambda provider: provider)() is mine
+
+
+def test_a_tracer_that_does_nothing_is_nobody():
+    class Disabled(TracerProvider):
+        def get_tracer(self, *_args, **_kwargs):
+            return NoOpTracer()
+
+    assert listening.tracer(Disabled(shutdown_on_exit=False))() is None
+
+
+def test_what_is_the_apis_own():
+    for own in (ProxyTracerProvider(), NoOpTracerProvider(), NoOpMeterProvider(), NoOpTracer()):
+        assert listening.is_apis_own(own)
+    for real in (TracerProvider(shutdown_on_exit=False), MeterProvider(shutdown_on_exit=False)):
+        assert not listening.is_apis_own(real)
+
+
+def test_the_global_provider_is_found_where_the_api_keeps_it(monkeypatch, traces, call):
+    """Reads a private variable for speed: this fails when it moves."""
+    observer = SpanObserver()
+    monkeypatch.setattr(opentelemetry.trace, "_TRACER_PROVIDER", None)
+    assert observer.watch(call) is None
+    monkeypatch.setattr(opentelemetry.trace, "_TRACER_PROVIDER", traces.provider)
+    assert observer.watch(call) is not None
+
+
+def test_without_that_variable_the_public_way_is_taken(monkeypatch, traces, call):
+    monkeypatch.delattr(opentelemetry.trace, "_TRACER_PROVIDER")
+    monkeypatch.setattr(opentelemetry.trace, "get_tracer_provider", lambda: traces.provider)
+    assert SpanObserver().watch(call) is not None

@@ -1,0 +1,195 @@
+"""Metrics: names, units, buckets, bounded attributes; recorded once, at the end of a call."""
+
+from dataclasses import replace
+
+import pytest
+from opentelemetry import context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.metrics import NoOpMeterProvider
+
+from l0.telemetry.metrics import MetricObserver
+from l0.values.calls import Outcome
+from l0.values.events import Facts
+from l0.values.failures import Cause, Failure
+
+SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
+TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864]
+
+
+def test_a_good_call(metrics, play, smooth):
+    play(MetricObserver(metrics.provider), smooth)
+    assert metrics.points("gen_ai.client.operation.duration") == [({}, 2.5, 1)]
+    assert metrics.points("gen_ai.client.operation.time_to_first_chunk") == [({}, 0.5, 1)]
+    assert metrics.points("gen_ai.client.operation.time_per_output_chunk") == [({}, pytest.approx(0.2), 1)]
+    assert metrics.points("gen_ai.client.token.usage") == [
+        ({"gen_ai.token.type": "input"}, 100, 1),
+        ({"gen_ai.token.type": "output"}, 41, 1),
+    ]
+    assert metrics.points("l0.attempts") == [({"l0.outcome": "ok"}, 1, 1)]
+    assert metrics.points("l0.stream.gap.max") == [({}, 0.4, 1)]
+    assert metrics.points("l0.stream.stalls") == [({}, 1, 1)]
+    assert metrics.points("l0.stream.anomalies") == [({"l0.kind": "done_without_reason"}, 1, 1)]
+    assert not {"l0.retries", "l0.backoff", "l0.stream.truncations"} & set(metrics.collect())
+
+
+def test_units_and_buckets(metrics, play, retried):
+    play(MetricObserver(metrics.provider), retried)
+    found = metrics.collect()
+    assert {name: metric.unit for name, metric in found.items()} == {
+        "gen_ai.client.operation.duration": "s",
+        "gen_ai.client.operation.time_to_first_chunk": "s",
+        "gen_ai.client.operation.time_per_output_chunk": "s",
+        "gen_ai.client.token.usage": "{token}",
+        "l0.attempts": "{attempt}",
+        "l0.retries": "{retry}",
+        "l0.backoff": "s",
+        "l0.stream.gap.max": "s",
+        "l0.stream.stalls": "{event}",
+        "l0.stream.anomalies": "{event}",
+    }
+    for name, metric in found.items():
+        for point in metric.data.data_points:
+            if hasattr(point, "explicit_bounds"):
+                expected = TOKENS if name == "gen_ai.client.token.usage" else SECONDS
+                assert list(point.explicit_bounds) == expected, name
+
+
+def test_retries_by_cause(metrics, play, retried):
+    play(MetricObserver(metrics.provider), retried)
+    blame = {"l0.cause": "overloaded", "l0.category": "transient"}
+    assert metrics.points("l0.retries") == [(blame, 1, 1)]
+    assert metrics.points("l0.backoff") == [({"l0.cause": "overloaded"}, 0.3, 1)]
+    assert metrics.points("l0.attempts") == [({"l0.outcome": "failed", **blame}, 1, 1), ({"l0.outcome": "ok"}, 1, 1)]
+
+
+def test_a_failed_call_has_a_type_on_its_duration_only(metrics, play, ended):
+    failure = Failure(cause=Cause.TRUNCATED, message="cut", error=ConnectionError("cut"))
+    over = replace(ended, outcome=Outcome.FAILED, failure=failure, failures=(failure,))
+    play(MetricObserver(metrics.provider), [over])
+    assert metrics.points("gen_ai.client.operation.duration") == [({"error.type": "ConnectionError"}, 2.5, 1)]
+    assert metrics.points("gen_ai.client.operation.time_to_first_chunk") == [({}, 0.5, 1)]
+    assert metrics.points("l0.stream.truncations") == [({"l0.kind": "failed"}, 1, 1)]
+    (attempt,) = metrics.points("l0.attempts")
+    assert attempt[0]["l0.outcome"] == "failed"
+
+
+def test_a_truncation_that_was_accepted_is_counted_as_one(metrics, play, ended, facts):
+    play(MetricObserver(metrics.provider), [replace(ended, facts=replace(facts, oddities=("truncated",)))])
+    assert metrics.points("l0.stream.truncations") == [({"l0.kind": "accepted"}, 1, 1)]
+    assert "l0.stream.anomalies" not in metrics.collect()
+
+
+def test_a_cancelled_call_is_no_error(metrics, play, smooth):
+    play(MetricObserver(metrics.provider), [*smooth[:2], replace(smooth[2], outcome=Outcome.CANCELLED)])
+    assert metrics.points("gen_ai.client.operation.duration") == [({}, 2.5, 1)]
+    assert metrics.points("l0.attempts") == [({"l0.outcome": "cancelled"}, 1, 1)]
+
+
+def test_cancelled_while_waiting_counts_no_retry(metrics, play, ended, overloaded):
+    play(MetricObserver(metrics.provider), [replace(ended, outcome=Outcome.CANCELLED, failures=(overloaded,))])
+    assert "l0.retries" not in metrics.collect()
+    assert [point[0]["l0.outcome"] for point in metrics.points("l0.attempts")] == ["failed"]
+
+
+def test_tokens_are_told_only_where_the_provider_said(metrics, play, ended):
+    play(MetricObserver(metrics.provider), [replace(ended, facts=Facts(input_tokens=7))])
+    assert metrics.points("gen_ai.client.token.usage") == [({"gen_ai.token.type": "input"}, 7, 1)]
+
+
+def test_without_a_pace_the_events_tell_the_duration(metrics, play, smooth):
+    play(MetricObserver(metrics.provider), [*smooth[:2], replace(smooth[2], pace=None)])
+    assert metrics.points("gen_ai.client.operation.duration") == [({}, 2.5, 1)]
+    assert "gen_ai.client.operation.time_to_first_chunk" not in metrics.collect()
+
+
+NEW = {
+    "gen_ai.client.inference.duration",
+    "gen_ai.client.inference.time_to_first_chunk",
+    "gen_ai.client.inference.time_per_output_chunk",
+    "gen_ai.client.inference.usage.input_tokens",
+    "gen_ai.client.inference.usage.output_tokens",
+    "gen_ai.client.inference.usage.cache_read.input_tokens",
+    "gen_ai.client.inference.usage.reasoning.output_tokens",
+    "gen_ai.client.inference.operation.input_tokens",
+    "gen_ai.client.inference.operation.output_tokens",
+}
+OLD = {
+    "gen_ai.client.operation.duration",
+    "gen_ai.client.operation.time_to_first_chunk",
+    "gen_ai.client.operation.time_per_output_chunk",
+    "gen_ai.client.token.usage",
+}
+
+
+@pytest.fixture(
+    params=[
+        ("", OLD),
+        ("http,database", OLD),
+        ("gen_ai_latest_experimental", NEW),
+        ("http, gen_ai_latest_experimental", NEW),
+        ("gen_ai_latest_experimental/dup", OLD | NEW),
+    ],
+    ids=lambda param: param[0] or "unset",
+)
+def expected(request, monkeypatch):
+    switch, names = request.param
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", switch)
+    return names
+
+
+def test_the_standards_own_switch_chooses_the_names(metrics, play, smooth, expected):
+    play(MetricObserver(metrics.provider), smooth)
+    assert {name for name in metrics.collect() if name.startswith("gen_ai.")} == expected
+
+
+def test_new_usage_is_a_counter_by_modality_and_a_spread(metrics, play, smooth, monkeypatch):
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
+    observer = MetricObserver(metrics.provider)
+    play(observer, smooth)
+    play(observer, smooth)
+    unknown = {"gen_ai.token.modality": "unknown"}
+    assert metrics.points("gen_ai.client.inference.usage.input_tokens") == [(unknown, 200, 1)]
+    assert metrics.points("gen_ai.client.inference.operation.input_tokens") == [({}, 200, 2)]
+    (point,) = metrics.collect()["gen_ai.client.inference.operation.output_tokens"].data.data_points
+    assert list(point.explicit_bounds) == TOKENS
+
+
+def test_instruments_are_made_once_for_all_calls(metrics, call, monkeypatch):
+    made = []
+    create = metrics.provider.get_meter
+
+    def counted(*args, **kwargs):
+        made.append(args)
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(metrics.provider, "get_meter", counted)
+    observer = MetricObserver(metrics.provider)
+    for _ in range(3):
+        observer.watch(call)
+    assert len(made) == 1
+
+
+def test_nobody_listens(call):
+    assert MetricObserver(NoOpMeterProvider()).watch(call) is None
+
+
+def test_suppressed_instrumentation_is_obeyed(metrics, call):
+    with suppress_instrumentation():
+        assert MetricObserver(metrics.provider).watch(call) is None
+
+
+def test_under_another_genai_instrumentation_only_our_own_metrics_are_told(metrics, play, smooth):
+    token = context.attach(context.set_value("opentelemetry.genai.client.inference.context", object()))
+    try:
+        play(MetricObserver(metrics.provider), smooth)
+    finally:
+        context.detach(token)
+    assert set(metrics.collect()) == {"l0.attempts", "l0.stream.gap.max", "l0.stream.stalls", "l0.stream.anomalies"}
+
+
+def test_a_metric_watcher_has_no_context_and_no_headers(metrics, call):
+    watcher = MetricObserver(metrics.provider).watch(call)
+    before = context.get_current()
+    with watcher.active(), watcher.active():
+        assert context.get_current() is before
+    assert watcher.headers() == {}

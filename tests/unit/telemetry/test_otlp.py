@@ -1,0 +1,151 @@
+"""Set-up by one argument. Global providers are set once a process, so each case gets a process of its own."""
+
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from l0.telemetry import otlp
+from l0.values.policy import PolicyError
+
+CLOSED = "http://127.0.0.1:9"
+EMIT = """
+from opentelemetry import trace, metrics
+trace.get_tracer("app").start_span("work").end()
+metrics.get_meter("app").create_counter("done").add(1)
+"""
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    start = (
+        "import logging\nlogging.basicConfig(format='LOG %(name)s %(message)s')\nfrom l0.telemetry.otlp import setup\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", start + code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={"PATH": "", **environment},
+    )
+
+
+@pytest.fixture
+def collector():
+    """A server that takes everything, and notes path, content type and body."""
+    seen = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            seen.append((self.path, self.headers["content-type"], body))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", seen
+        server.shutdown()
+        thread.join()
+
+
+def test_spans_and_metrics_reach_the_collector_when_the_program_ends(collector):
+    url, seen = collector
+    done = run(f"setup({url!r})\n{EMIT}", OTEL_SERVICE_NAME="shop")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path for path, _, _ in seen} == {"/v1/traces", "/v1/metrics"}
+    assert {kind for _, kind, _ in seen} == {"application/x-protobuf"}
+    bodies = {path: body for path, _, body in seen}
+    assert b"work" in bodies["/v1/traces"]
+    assert b"done" in bodies["/v1/metrics"]
+    assert all(b"shop" in body for body in bodies.values())
+
+
+def test_true_means_what_the_environment_says(collector):
+    url, seen = collector
+    done = run(f"setup(True)\n{EMIT}", OTEL_EXPORTER_OTLP_ENDPOINT=url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path for path, _, _ in seen} == {"/v1/traces", "/v1/metrics"}
+
+
+def test_shutdown_flushes_and_may_be_called_again(collector):
+    url, seen = collector
+    done = run(f"end = setup({url + '/'!r})\n{EMIT}\nend()\nend()\nprint('flushed')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "flushed\n", "")
+    assert {path for path, _, _ in seen} == {"/v1/traces", "/v1/metrics"}
+
+
+def test_content_events_are_exported_where_they_are_asked_for(collector):
+    url, seen = collector
+    code = f"""
+setup({url!r})
+from opentelemetry._logs import LogRecord, get_logger
+get_logger("app").emit(LogRecord(event_name="said"))
+"""
+    done = run(code, OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT="EVENT_ONLY")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "/v1/logs" in {path for path, _, _ in seen}
+
+
+def test_the_apps_own_providers_are_kept():
+    code = f"""
+from opentelemetry import trace, metrics
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.metrics import MeterProvider
+mine = TracerProvider(), MeterProvider()
+trace.set_tracer_provider(mine[0]); metrics.set_meter_provider(mine[1])
+setup({CLOSED!r})
+print((trace.get_tracer_provider(), metrics.get_meter_provider()) == mine)
+"""
+    done = run(code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+
+
+def test_false_sets_nothing_up():
+    done = run(
+        "end = setup(False)\nend()\nfrom opentelemetry import trace\nprint(type(trace.get_tracer_provider()).__name__)"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ProxyTracerProvider\n", "")
+
+
+def test_an_unreachable_collector_is_one_warning_and_holds_nothing_up():
+    code = f"""
+import time
+from l0.telemetry import otlp
+otlp.GRACE = 0.2
+setup({CLOSED!r})
+{EMIT}
+print("goes on")
+begun = time.monotonic()
+import atexit
+atexit.register(lambda: None)
+"""
+    done = run(code)
+    assert (done.returncode, done.stdout) == (0, "goes on\n")
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("LOG")]
+    assert len(warnings) == 1
+    assert CLOSED in warnings[0]
+
+
+def test_without_the_sdk_the_error_says_what_to_install():
+    done = run("import sys\nsys.modules['opentelemetry.sdk'] = None\nsetup(True)")
+    assert done.returncode == 1
+    assert "pip install 'l0-otel[otlp]'" in done.stderr
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:4318", "grpc://x:4317", "", 4318])
+def test_an_endpoint_that_is_no_url_is_refused(endpoint):
+    with pytest.raises(PolicyError, match=r"otlp: got .* allowed: the URL of an OTLP/HTTP collector"):
+        otlp.setup(endpoint)
+
+
+def test_nothing_of_the_sdk_is_imported_before():
+    done = run("import sys\nimport l0.telemetry.spans, l0.telemetry.metrics\nprint('opentelemetry.sdk' in sys.modules)")
+    assert (done.returncode, done.stdout) == (0, "False\n")

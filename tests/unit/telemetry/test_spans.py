@@ -1,0 +1,274 @@
+"""One span a call, its attempts below it, and nothing of it in anybody's way."""
+
+import asyncio
+import contextvars
+import logging
+from dataclasses import replace
+
+import pytest
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
+from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode, TraceFlags
+
+from l0.telemetry.spans import SpanObserver
+from l0.values.calls import Outcome
+from l0.values.events import AttemptEnded, AttemptStarted
+from l0.values.failures import Cause, Failure
+
+CREATION = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.request.stream": True,
+    "gen_ai.request.temperature": 0.5,
+    "gen_ai.request.stop_sequences": ("a", "b"),
+    "server.address": "api.example.com",
+    "server.port": 443,
+}
+
+
+def test_a_call_is_one_client_span_with_everything_that_is_known(traces, play, smooth):
+    play(SpanObserver(traces.provider), smooth)
+    (span,) = traces.exporter.get_finished_spans()
+    assert span.name == "chat gpt-4o"
+    assert span.kind is SpanKind.CLIENT
+    assert span.parent is None
+    assert span.status.status_code is StatusCode.UNSET
+    assert span.instrumentation_scope.name == "l0"
+    assert dict(span.attributes) == CREATION | {
+        "gen_ai.response.id": "chatcmpl-1",
+        "gen_ai.response.model": "gpt-4o-2026",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.response.time_to_first_chunk": 0.5,
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.output_tokens": 41,
+        "gen_ai.usage.cache_read.input_tokens": 60,
+        "gen_ai.usage.reasoning.output_tokens": 0,
+        "l0.outcome": "ok",
+        "l0.attempts": 1,
+        "l0.oddities": ("done_without_reason",),
+        "l0.stalls": 1,
+        "l0.gap.max": 0.4,
+        "l0.gap.p50": 0.1,
+        "l0.gap.p95": 0.2,
+        "l0.gap.p99": 0.35,
+        "l0.jitter": 0.01,
+        "l0.smoothness": 90.0,
+        "l0.throughput": 20.0,
+        "l0.time_to_first_content": 0.3,
+        "l0.held": 0.1,
+        "l0.wire.bytes": 1000,
+    }
+
+
+def test_the_span_is_as_long_as_the_engine_says(traces, play, smooth):
+    play(SpanObserver(traces.provider), smooth)
+    (span,) = traces.exporter.get_finished_spans()
+    assert 2.5 <= (span.end_time - span.start_time) / 1e9 < 2.6
+
+
+def test_what_is_not_known_is_left_out(traces, play, call, ended):
+    bare = replace(ended, facts=None, pace=None)
+    quiet = replace(call, streaming=False, attributes={})
+    play(SpanObserver(traces.provider), [bare], quiet)
+    (span,) = traces.exporter.get_finished_spans()
+    assert set(span.attributes) == {
+        *("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "server.address", "server.port"),
+        *("l0.outcome", "l0.attempts"),
+    }
+
+
+def test_samplers_see_the_request(call):
+    seen = []
+
+    class Spy(Sampler):
+        def should_sample(self, *args, **_kwargs):
+            _context, _trace, name, _kind, attributes, *_ = args
+            seen.append((name, dict(attributes)))
+            return SamplingResult(Decision.DROP)
+
+        def get_description(self):
+            return "spy"
+
+    SpanObserver(TracerProvider(sampler=Spy(), shutdown_on_exit=False)).watch(call)
+    assert seen == [("chat gpt-4o", CREATION)]
+
+
+def test_a_parent_is_the_context_of_the_call(traces, play, smooth):
+    with traces.provider.get_tracer("app").start_as_current_span("request"):
+        play(SpanObserver(traces.provider), smooth)
+    assert traces.spans["chat gpt-4o"].parent == traces.spans["request"].context
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (Failure(cause=Cause.TRUNCATED, message="cut"), "truncated"),
+        (Failure(cause=Cause.NO_HEADERS, message="late", error=TimeoutError("late")), "TimeoutError"),
+        (Failure(cause=Cause.IN_BAND_ERROR, message="server_error", code="free text of a server"), "in_band_error"),
+        (None, "_OTHER"),
+    ],
+)
+def test_a_failed_call_is_an_error_with_a_bounded_type(traces, play, ended, failure, kind):
+    over = replace(ended, outcome=Outcome.FAILED, failure=failure, failures=(failure,) if failure else ())
+    play(SpanObserver(traces.provider), [over])
+    (span,) = traces.exporter.get_finished_spans()
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.status.description == (str(failure) if failure else None)
+    assert span.attributes["error.type"] == kind
+    assert span.attributes["l0.outcome"] == "failed"
+
+
+def test_an_error_told_as_a_typed_event_fails_the_span(traces, play, ended):
+    failure = Failure(cause=Cause.IN_BAND_ERROR, message="server_error", typed=True)
+    play(SpanObserver(traces.provider), [replace(ended, failure=failure, failures=(failure,))])
+    (span,) = traces.exporter.get_finished_spans()
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.attributes["l0.outcome"] == "failed"
+
+
+def test_an_early_break_is_no_error(traces, play, ended):
+    play(SpanObserver(traces.provider), [replace(ended, outcome=Outcome.CANCELLED)])
+    (span,) = traces.exporter.get_finished_spans()
+    assert span.status.status_code is StatusCode.UNSET
+    assert span.attributes["l0.outcome"] == "cancelled"
+    assert span.attributes["gen_ai.usage.input_tokens"] == 100
+    assert "error.type" not in span.attributes
+
+
+def test_attempts_show_below_the_call_where_there_was_more_than_one(traces, play, retried):
+    play(SpanObserver(traces.provider), retried)
+    call, first, second = (traces.spans[name] for name in ("chat gpt-4o", "attempt 1", "attempt 2"))
+    assert first.parent == second.parent == call.context
+    assert first.kind is second.kind is SpanKind.INTERNAL
+    assert first.status.status_code is StatusCode.ERROR
+    assert second.status.status_code is StatusCode.UNSET
+    assert dict(first.attributes) == {
+        "l0.attempt.number": 1,
+        "http.response.status_code": 529,
+        "l0.request.id": "req_1",
+        "l0.attempt.cause": "overloaded",
+        "error.type": "overloaded",
+    }
+    assert dict(second.attributes) == {
+        "l0.attempt.number": 2,
+        "http.request.resend_count": 1,
+        "l0.backoff": 0.3,
+        "http.response.status_code": 200,
+        "l0.request.id": "req_2",
+    }
+    assert [(span.end_time - span.start_time) / 1e9 for span in (first, second)] == pytest.approx([0.2, 2.0])
+    assert (second.start_time - first.end_time) / 1e9 == pytest.approx(0.3)
+    assert call.start_time <= first.start_time
+    assert call.end_time == second.end_time
+    assert call.attributes["l0.retry.causes"] == ("overloaded",)
+    assert call.status.status_code is StatusCode.UNSET
+
+
+def test_a_retry_is_an_event_of_the_call_at_its_time(traces, play, retried):
+    play(SpanObserver(traces.provider), retried)
+    (event,) = traces.spans["chat gpt-4o"].events
+    assert event.name == "l0.retry"
+    assert dict(event.attributes) == {"l0.attempt.number": 2, "l0.cause": "overloaded", "l0.backoff": 0.3}
+    assert event.timestamp == traces.spans["attempt 2"].start_time
+
+
+def test_an_attempt_that_was_cut_off_ends_with_the_call(traces, play, retried):
+    play(SpanObserver(traces.provider), [*retried[:3], replace(retried[-1], outcome=Outcome.CANCELLED)])
+    assert traces.spans["attempt 2"].end_time == traces.spans["chat gpt-4o"].end_time
+    assert traces.spans["attempt 2"].status.status_code is StatusCode.UNSET
+
+
+def test_the_first_word_on_an_attempt_counts(traces, play, ended, overloaded):
+    """Closed while waiting for a retry: what failed stays failed."""
+    events = [
+        AttemptStarted(number=1, waited=0.0, at=1.0),
+        AttemptEnded(number=1, failure=overloaded, status=529, request_id=None, at=1.1),
+        AttemptStarted(number=2, waited=0.0, at=1.1),
+        AttemptEnded(number=2, failure=overloaded, status=529, request_id=None, at=1.2),
+        AttemptEnded(number=2, failure=None, status=None, request_id=None, at=1.5),
+        replace(ended, outcome=Outcome.CANCELLED, failures=(overloaded,) * 2, attempts=2, at=1.5),
+    ]
+    play(SpanObserver(traces.provider), events)
+    assert traces.spans["attempt 2"].status.status_code is StatusCode.ERROR
+    assert traces.spans["chat gpt-4o"].attributes["l0.retry.causes"] == ("overloaded",)
+
+
+def test_what_is_started_while_sending_hangs_below_the_call(traces, call, smooth):
+    watcher = SpanObserver(traces.provider).watch(call)
+    before = context.get_current()
+    with watcher.active():
+        traces.provider.get_tracer("http").start_span("POST").end()
+    assert context.get_current() is before
+    for event in smooth:
+        watcher.notify(event)
+    assert traces.spans["POST"].parent == traces.spans["chat gpt-4o"].context
+
+
+def test_headers_carry_the_trace(traces, smooth, play):
+    watcher = play(SpanObserver(traces.provider), smooth)
+    mine = traces.spans["chat gpt-4o"].context
+    assert watcher.headers()["traceparent"].split("-")[1:3] == [f"{mine.trace_id:032x}", f"{mine.span_id:016x}"]
+
+
+def test_detaching_in_another_context_is_silent_and_harmless(traces, call, caplog):
+    active = SpanObserver(traces.provider).watch(call).active()
+    contextvars.copy_context().run(active.__enter__)
+    here = context.get_current()
+    with caplog.at_level(logging.DEBUG):
+        active.__exit__(None, None, None)
+    assert context.get_current() is here
+    assert not caplog.records
+
+
+def test_concurrent_tasks_do_not_see_each_other(traces, call):
+    observer = SpanObserver(traces.provider)
+
+    async def one() -> bool:
+        watcher = observer.watch(call)
+        with watcher.active() as span:
+            await asyncio.sleep(0)
+            return trace.get_current_span() is span
+
+    async def all_of_them() -> list[bool]:
+        return await asyncio.gather(*(one() for _ in range(8)))
+
+    assert asyncio.run(all_of_them()) == [True] * 8
+
+
+def test_a_call_that_is_not_sampled_still_carries_the_decision_on(call, smooth):
+    provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    watcher = SpanObserver(provider).watch(call)
+    flags = int(watcher.headers()["traceparent"].split("-")[3], 16)
+    assert flags & TraceFlags.SAMPLED == 0
+    for event in smooth:
+        watcher.notify(event)
+
+
+def test_nobody_listens(call):
+    assert SpanObserver(NoOpTracerProvider()).watch(call) is None
+
+
+def test_suppressed_instrumentation_is_obeyed(traces, call):
+    with suppress_instrumentation():
+        assert SpanObserver(traces.provider).watch(call) is None
+    assert not traces.exporter.get_finished_spans()
+
+
+def test_under_another_genai_instrumentation_its_span_carries_what_only_we_know(traces, play, retried):
+    outer = traces.provider.get_tracer("other").start_span("chat theirs")
+    marked = context.set_value("opentelemetry.genai.client.inference.context", object(), Context())
+    token = context.attach(trace.set_span_in_context(outer, marked))
+    try:
+        play(SpanObserver(traces.provider), retried)
+    finally:
+        context.detach(token)
+    assert outer.is_recording()  # theirs to end
+    outer.end()
+    assert set(traces.spans) == {"chat theirs", "attempt 1", "attempt 2"}
+    assert traces.spans["attempt 1"].parent == outer.get_span_context()
+    assert traces.spans["chat theirs"].attributes["l0.outcome"] == "recovered_retry"
+    assert not any(name.startswith("gen_ai.") for name in traces.spans["chat theirs"].attributes)

@@ -1,0 +1,55 @@
+"""The self-test sees every kind of difference."""
+
+from typing import Any
+
+import pytest
+
+from l0.wire.construct.comparison import difference
+
+pydantic = pytest.importorskip("pydantic", minversion="2")
+
+
+class Inner(pydantic.BaseModel):
+    value: Any = None
+
+
+class Outer(pydantic.BaseModel, extra="allow"):
+    inner: Inner
+    items: list[Any] = []  # noqa: RUF012  pydantic copies it
+
+
+def outer(**changes: Any) -> Outer:
+    return Outer(**{"inner": Inner(value=1), "items": [1, {"a": 2}], "extra": {"b": [3]}, **changes})
+
+
+def test_equal_objects() -> None:
+    assert difference(outer(), outer()) is None
+    assert difference([float("nan")], [float("nan")]) is None
+
+
+@pytest.mark.parametrize(
+    ("other", "shown"),
+    [
+        (outer(inner=Inner(value=2)), ".inner.value is 1, not 2"),
+        (outer(inner=Inner(value=1.0)), ".inner.value is int, not float"),
+        (outer(inner=Inner(value=True)), ".inner.value is int, not bool"),
+        (outer(items=[1]), ".items has 2 items, not 1"),
+        (outer(items=[1, {"a": 3}]), ".items[1].a is 2, not 3"),
+        (outer(items=[1, {"b": 2}]), ".items[1] has the keys ['a'], not ['b']"),
+        (outer(extra={"b": [4]}), "+.extra.b[0] is 3, not 4"),
+        (outer(more=1), "__pydantic_fields_set__"),
+        (Outer.model_construct({"inner"}, inner=Inner(value=1)), "__pydantic_fields_set__"),
+        (Inner(), "the object is Outer, not Inner"),
+    ],
+)
+def test_differences(other: Any, shown: str) -> None:
+    found = difference(outer(), other)
+    assert found is not None
+    assert shown in found
+
+
+def test_the_order_of_fields() -> None:
+    turned = outer()
+    turned.__dict__.update({"inner": turned.__dict__.pop("inner")})
+    assert outer() == turned
+    assert "the keys" in (difference(outer(), turned) or "")

@@ -1,0 +1,334 @@
+"""What compiled constructors promise beside fidelity: when they step aside, and that they say so."""
+
+import dataclasses
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any, Literal, Optional, Union
+
+import pytest
+
+from l0.wire.construct import Constructors
+from l0.wire.construct.comparison import difference
+from l0.wire.construct.shapes import MAX_SHAPES
+
+models = pytest.importorskip("openai._models")
+pydantic = pytest.importorskip("pydantic", minversion="2")
+
+
+class Text(models.BaseModel):
+    type: Literal["text"]
+    text: str
+    note: Optional[str] = None  # noqa: UP045  as the SDKs write it
+
+
+class Tool(models.BaseModel):
+    type: Literal["tool"]
+    wire_name: str = pydantic.Field(alias="wire")
+    score: Optional[float] = None  # noqa: UP045
+
+
+Part = Annotated[Union[Text, Tool], models.PropertyInfo(discriminator="type")]  # noqa: UP007
+
+
+class Message(models.BaseModel):
+    id: str
+    parts: list[Part]
+    first: Text
+    count: Optional[int] = None  # noqa: UP045
+
+
+TEXT = {"type": "text", "text": "hello"}
+TOOL = {"type": "tool", "wire": "w", "score": 1, "extra": [1]}
+MESSAGE = {"id": "m", "parts": [TEXT, TOOL], "first": TEXT, "count": 2, "more": {"a": 1}}
+
+
+@pytest.fixture
+def constructors() -> Constructors:
+    return Constructors(models)
+
+
+def doctored(**changes: Any) -> types.ModuleType:
+    """The SDK's module with some members replaced."""
+    module = types.ModuleType("doctored")
+    vars(module).update({**vars(models), **changes})
+    return module
+
+
+def by_sdk(type_: object, data: object) -> Any:
+    return models.construct_type(type_=type_, value=data)
+
+
+def outcome(build: Callable[[Any], Any], data: Any) -> Any:
+    try:
+        return build(data)
+    except Exception as error:
+        return [type(error).__name__, str(error)]
+
+
+def assert_like_the_sdk(constructors: Constructors, type_: object, data: Any) -> None:
+    builder = constructors.builder(type_)
+    assert builder is not None
+    expected = by_sdk(type_, data)
+    assert difference(builder(data), expected) is None, "on first use"
+    assert difference(builder(data), expected) is None, "once proven"
+    assert constructors.report().switched_off == {}
+
+
+class TestWhatIsBuilt:
+    @pytest.mark.parametrize(
+        "data", [MESSAGE, {}, {"id": None}, {**MESSAGE, "parts": None}, {"first": [TEXT]}, {"parts": [1]}]
+    )
+    def test_a_class_like_the_sdk(self, constructors: Constructors, data: Any) -> None:
+        assert_like_the_sdk(constructors, Message, data)
+
+    @pytest.mark.parametrize("data", [TEXT, TOOL, {"type": "new"}, {"type": "text"}, {"type": "tool", "wire": 5}, {}])
+    def test_a_union_like_the_sdk(self, constructors: Constructors, data: Any) -> None:
+        assert_like_the_sdk(constructors, Part, data)
+
+    @pytest.mark.parametrize("data", [None, "text", 3, [], [MESSAGE], ["id", "parts"], True])
+    @pytest.mark.parametrize("type_", [Message, Part])
+    def test_data_that_is_no_object_like_the_sdk(self, constructors: Constructors, type_: object, data: Any) -> None:
+        assert_like_the_sdk(constructors, type_, data)
+
+    def test_extras_count_as_set_only_where_the_sdk_validates(self, constructors: Constructors) -> None:
+        data = {**TEXT, "extra": 1}
+        constructed, validated = constructors.builder(Text), constructors.builder(Part)
+        assert constructed is not None
+        assert validated is not None
+        assert constructed(data).model_fields_set == {"type", "text"}
+        assert validated(data).model_fields_set == {"type", "text", "extra"}
+
+    def test_the_wire_key_of_an_aliased_field_is_an_extra_as_well(self, constructors: Constructors) -> None:
+        builder = constructors.builder(Tool)
+        assert builder is not None
+        assert builder(TOOL).model_extra == {"wire": "w", "extra": [1]}
+        assert_like_the_sdk(constructors, Tool, {**TOOL, "wire_name": "shadowed"})
+        assert_like_the_sdk(constructors, Part, {**TOOL, "wire_name": "shadowed"})
+
+    def test_a_proven_shape_needs_the_sdk_no_more(self) -> None:
+        calls: list[object] = []
+
+        def construct_type(**arguments: Any) -> Any:
+            calls.append(arguments["value"])
+            return models.construct_type(**arguments)
+
+        builder = Constructors(doctored(construct_type=construct_type)).builder(Message)
+        assert builder is not None
+        builder(MESSAGE)
+        assert MESSAGE in calls
+        calls.clear()
+        builder({**MESSAGE, "id": "another"})
+        assert calls == []
+
+    def test_every_default_that_can_change_is_made_anew(self, constructors: Constructors) -> None:
+        class Defaults(models.BaseModel):
+            tags: list[str] = []  # noqa: RUF012  pydantic copies it
+            made: dict[str, int] = pydantic.Field(default_factory=dict)
+            number: float = float("inf")
+
+        builder = constructors.builder(Defaults)
+        assert builder is not None
+        assert_like_the_sdk(constructors, Defaults, {"x": 1})
+        assert_like_the_sdk(constructors, Defaults, {"tags": None, "number": None})
+        assert builder({"x": 1}).tags is not builder({"x": 1}).tags
+
+    def test_a_recursive_class(self, constructors: Constructors) -> None:
+        assert_like_the_sdk(constructors, Tree, {"left": {"left": {"name": "x"}}, "name": "y", "rest": [{"rest": []}]})
+
+
+class Tree(models.BaseModel):
+    name: Optional[str] = None  # noqa: UP045
+    left: Optional["Tree"] = None
+    rest: Optional[list["Tree"]] = None  # noqa: UP045
+
+
+class TestSteppingAside:
+    @pytest.mark.parametrize("type_", [str, object, dict, list[Message], Union[str, int], Union[Text, str], None])  # noqa: UP007
+    def test_types_that_are_left_to_the_sdk(self, constructors: Constructors, type_: object) -> None:
+        assert constructors.builder(type_) is None
+        assert len(constructors.report().unsupported) == 1
+
+    def test_a_union_that_no_field_tells_apart(self, constructors: Constructors) -> None:
+        class Twin(models.BaseModel):
+            type: Literal["text"]
+
+        assert constructors.builder(Union[Text, Twin]) is None  # noqa: UP007
+        assert "tells the variants" in next(iter(constructors.report().unsupported.values()))
+
+    def test_classes_with_a_say_of_their_own(self, constructors: Constructors) -> None:
+        class Private(models.BaseModel):
+            _secret: int = 1
+
+        class Own(models.BaseModel):
+            @classmethod
+            def construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Any:
+                return super().construct(_fields_set, **values)
+
+        class Typed(models.BaseModel):
+            __pydantic_extra__: dict[str, Text]
+
+        class Closed(models.BaseModel):
+            model_config = pydantic.ConfigDict(extra="ignore")
+
+        assert [constructors.builder(model) for model in (Private, Own, Typed, Closed)] == [None] * 4
+        assert len(constructors.report().unsupported) == 4
+
+    def test_a_class_with_a_say_of_its_own_inside_another(self, constructors: Constructors) -> None:
+        class Upper(models.BaseModel):
+            type: Literal["upper"]
+            text: str
+
+            @pydantic.field_validator("text")
+            @classmethod
+            def _upper(cls, text: str) -> str:
+                return text.upper()
+
+        class Holder(models.BaseModel):
+            one: Upper
+            some: Optional[Upper] = None  # noqa: UP045
+
+        upper = {"type": "upper", "text": "x"}
+        assert_like_the_sdk(constructors, Holder, {"one": upper, "some": upper})
+        assert_like_the_sdk(constructors, Union[Text, Upper], upper)  # noqa: UP007
+        assert constructors.report().part_fallbacks > 0
+
+    def test_constraints_are_pydantics_business(self, constructors: Constructors) -> None:
+        class Bounded(models.BaseModel):
+            short: Union[Annotated[str, pydantic.Field(max_length=2)], int]  # noqa: UP007
+            shout: Optional[Annotated[str, pydantic.AfterValidator(str.upper)]] = None  # noqa: UP045
+
+        assert_like_the_sdk(constructors, Bounded, {"short": "long", "shout": "x"})
+        assert_like_the_sdk(constructors, Bounded, {"short": "ok", "shout": None})
+
+    @pytest.mark.parametrize("key", ["_fields_set", "_BaseModel__cls", "cls", "self", "values", "\ud800"])
+    def test_keys_that_construct_takes_for_itself(self, constructors: Constructors, key: str) -> None:
+        builder = constructors.builder(Text)
+        assert builder is not None
+        for data in ({**TEXT, key: ["a"]}, {key: set()}):
+            assert difference(outcome(builder, data), outcome(lambda value: by_sdk(Text, value), data)) is None
+
+    def test_past_the_cap_the_sdk_builds(self, constructors: Constructors) -> None:
+        builder = constructors.builder(Text)
+        assert builder is not None
+        for number in range(MAX_SHAPES + 10):
+            data = {**TEXT, f"extra{number}": 1}
+            assert difference(builder(data), by_sdk(Text, data)) is None
+        assert constructors.report().shapes == MAX_SHAPES
+        assert constructors.report().object_fallbacks == 10
+
+    @pytest.mark.parametrize("missing", ["construct_type", "_construct_field", "BaseModel", "field_get_default"])
+    def test_an_sdk_without_the_hooks(self, missing: str) -> None:
+        module = doctored()
+        delattr(module, missing)
+        constructors = Constructors(module)
+        assert constructors.builder(Message) is None
+        assert missing in constructors.report().unsupported["*"]
+
+    def test_pydantic_1(self) -> None:
+        constructors = Constructors(doctored(pydantic=types.SimpleNamespace(VERSION="1.10.27")))
+        assert constructors.builder(Message) is None
+        assert constructors.report().unsupported == {"*": "pydantic 2 is required, found 1.10.27"}
+
+
+class TestTheSelfTest:
+    def test_a_mismatch_switches_the_class_off_and_answers_with_the_sdks_object(self) -> None:
+        def construct_type(*, type_: Any, value: Any) -> Any:
+            built = models.construct_type(type_=type_, value=value)
+            if type_ is Text:
+                built.__dict__["text"] = "as of tomorrow"
+            return built
+
+        constructors = Constructors(doctored(construct_type=construct_type))
+        builder = constructors.builder(Text)
+        assert builder is not None
+        assert [builder(TEXT).text, builder({**TEXT, "extra": 1}).text] == ["as of tomorrow"] * 2
+        assert constructors.report().shapes == 0
+        ((name, reason),) = constructors.report().switched_off.items()
+        assert name.endswith(".Text")
+        assert "'hello', not 'as of tomorrow'" in reason
+
+    def test_a_mismatch_below_a_union(self, constructors: Constructors, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Text, "model_validate", classmethod(lambda _cls, data: Tool.construct(**data)))
+        builder = constructors.builder(Part)
+        assert builder is not None
+        builder(TEXT)
+        assert [name.rpartition(".")[2] for name in constructors.report().switched_off] == ["Text"]
+        assert difference(builder(TEXT), by_sdk(Part, TEXT)) is None
+
+    def test_a_refusal_by_the_sdk_is_a_mismatch(
+        self, constructors: Constructors, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(_cls: type, _data: Any) -> Any:
+            raise ValueError
+
+        monkeypatch.setattr(Text, "model_validate", classmethod(refuse))
+        builder = constructors.builder(Part)
+        assert builder is not None
+        assert difference(builder(TEXT), by_sdk(Part, TEXT)) is None
+        assert "ValueError" in "".join(constructors.report().switched_off.values())
+
+    def test_the_way_round_an_invalid_variant_is_tested_too(self) -> None:
+        def construct_type(*, type_: Any, value: Any) -> Any:
+            return "another rule" if type_ is Part else models.construct_type(type_=type_, value=value)
+
+        constructors = Constructors(doctored(construct_type=construct_type))
+        builder = constructors.builder(Part)
+        assert builder is not None
+        assert [builder({"type": "text"}), builder({"type": "text"})] == ["another rule"] * 2
+        assert len(constructors.report().switched_off) == 1
+
+    def test_code_that_does_not_compile_costs_no_event(
+        self, constructors: Constructors, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_arguments: Any) -> Any:
+            raise SyntaxError("nobody thought of this")
+
+        monkeypatch.setattr("l0.wire.construct.tables.compile_constructed", fail)
+        builder = constructors.builder(Message)
+        assert builder is not None
+        assert difference(builder(MESSAGE), by_sdk(Message, MESSAGE)) is None
+        assert "nobody thought of this" in "".join(constructors.report().switched_off.values())
+
+
+class TestManners:
+    def test_the_same_builder_every_time(self, constructors: Constructors) -> None:
+        assert constructors.builder(Message) is constructors.builder(Message)
+        assert constructors.builder(Part) is constructors.builder(Part)
+
+    def test_the_order_of_a_unions_variants_matters(self, constructors: Constructors) -> None:
+        one, other = Union[Text, Tool], Union[Tool, Text]  # noqa: UP007
+        for union in (one, other):
+            builder = constructors.builder(union)
+            assert builder is not None
+            assert type(builder({"type": "new"})) is type(by_sdk(union, {"type": "new"}))
+
+    def test_the_report_is_a_snapshot(self, constructors: Constructors) -> None:
+        before = constructors.report()
+        builder = constructors.builder(Message)
+        assert builder is not None
+        builder(MESSAGE)
+        assert (before.shapes, before.classes) == (0, 0)
+        after = constructors.report()
+        assert after.shapes > after.classes > 0
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            after.shapes = 0  # type: ignore[misc]
+
+    def test_threads_share_one_set(self, constructors: Constructors) -> None:
+        builder = constructors.builder(Message)
+        assert builder is not None
+        data = [{**MESSAGE, f"extra{number % 5}": number} for number in range(200)]
+        with ThreadPoolExecutor(8) as pool:
+            built = list(pool.map(builder, data))
+        assert [difference(made, by_sdk(Message, source)) for made, source in zip(built, data, strict=True)] == [
+            None
+        ] * 200
+        assert constructors.report().switched_off == {}
+
+    def test_no_sdk_is_imported(self) -> None:
+        sdks = "{'openai', 'anthropic', 'pydantic'}"
+        code = f"import sys, l0.wire.construct, l0.wire.decode; print(sorted({sdks} & {{*sys.modules}}))"
+        shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert shown.stdout.strip() == "[]"
