@@ -30,6 +30,7 @@ class Meter:
         "first_chunk",
         "first_content",
         "held",
+        "last_chunk",
         "stalls",
         "wire_bytes",
     )
@@ -45,6 +46,7 @@ class Meter:
         self.wire_bytes = 0
         self.held = 0.0
         self.first_chunk: float | None = None
+        self.last_chunk: float | None = None
         self.first_content: float | None = None
 
     def opened(self, started: float) -> None:
@@ -77,6 +79,7 @@ class Meter:
         """``chunks`` objects are handed to the user at ``at``."""
         if self.first_chunk is None:
             self.first_chunk = at - self._began
+        self.last_chunk = at - self._began
         self.chunks += chunks
 
     def result(self, at: float) -> Pace:
@@ -88,6 +91,7 @@ class Meter:
         return Pace(
             chunks=self.chunks,
             first_chunk=self.first_chunk,
+            last_chunk=self.last_chunk,
             first_content=self.first_content,
             duration=at - self._began,
             stalls=self.stalls,

@@ -305,8 +305,10 @@ class Session:
         if self._ended:
             return
         at = perf_counter()
+        waiting = self._machine.state is State.WAITING
         command = self._machine.step(Closed(at))
-        self._attempt_ended(None, at)
+        if not waiting:
+            self._attempt_ended(None, at)
         reader = self._pump.reader if self._pump is not None else None
         self._finish(command, at, reader.facts() if reader is not None and self._watchers else None, "")
 

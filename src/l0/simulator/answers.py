@@ -15,8 +15,8 @@ MAX_TOKENS = 1_000_000
 _PIECE = re.compile(r"\s?\w{1,8}|\s?[^\w\s]|\s+")
 
 _FILLER = (
-    "The harbour wakes before the town does. Boats leave in single file, lamps still lit, and gulls argue over the first "
-    "nets of the morning. By eight the quay is loud with crates, prices and weather; by noon it is quiet again. "
+    " The harbour wakes before the town does. Boats leave in single file, lamps still lit, and gulls argue over the "
+    "first nets of the morning. By eight the quay is loud with crates, prices and weather; by noon it is quiet again."
 )
 
 
@@ -32,7 +32,7 @@ class ToolCall:
 class Answer:
     """One answer. `tokens` > 0 replaces `text` by that many filler tokens (at most 1,000,000), made lazily.
 
-    `alternatives` are the texts of the second and later choices; where there are too few, `text` with its number is used.
+    `alternatives` are the texts of the second and later choices; beyond them `text` with its number is used.
     """
 
     text: str = ""

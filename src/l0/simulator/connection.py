@@ -12,7 +12,7 @@ from l0.simulator.steps import End, Pause, Raw, Response, Send
 _WRITE_SIZE = 65536
 
 
-class Disconnected(Exception):
+class DisconnectedError(Exception):
     """The client has left."""
 
 
@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
         self._leave()
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         self._leave()
 
     def pause_writing(self) -> None:
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         return found
 
     async def silence(self, seconds: float) -> None:
-        """Say nothing for a while; raises `Disconnected` as soon as the client leaves."""
+        """Say nothing for a while; raises `DisconnectedError` as soon as the client leaves."""
         await self._flush(b"")
         if seconds <= 0:
             return
@@ -75,10 +75,10 @@ class Connection(asyncio.Protocol):
                 await self._gone.wait()
         except TimeoutError:
             return
-        raise Disconnected
+        raise DisconnectedError
 
     async def carry_out(self, response: Response, before_last: Callable[[int], None] = lambda _: None) -> bool:
-        """Send a response; whether the connection can take another request. Raises `Disconnected`.
+        """Send a response; whether the connection can take another request. Raises `DisconnectedError`.
 
         Steps are gathered into large writes; a pause or the end sends what there is. `before_last` gets the number of
         all events just before the last write, so that a client that has read it all finds that known.
@@ -121,13 +121,13 @@ class Connection(asyncio.Protocol):
 
     async def _flush(self, data: bytes, events: int = 0) -> None:
         if self._gone.is_set():
-            raise Disconnected
+            raise DisconnectedError
         if data:
             self.transport.write(data)
         await asyncio.sleep(0)
         await self._writable.wait()
         if self._gone.is_set():
-            raise Disconnected
+            raise DisconnectedError
         self.events += events
 
     def drop(self) -> None:

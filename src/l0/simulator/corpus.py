@@ -32,4 +32,5 @@ def _answer(fields: dict[str, Any]) -> Answer:
         ToolCall(name=call["name"], arguments=json.dumps(call["arguments"], ensure_ascii=False))
         for call in fields.pop("tool_calls", [])
     )
-    return Answer(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}, tool_calls=calls)
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return Answer(**plain, tool_calls=calls)

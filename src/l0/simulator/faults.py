@@ -6,6 +6,7 @@ after the first event of content (or changes that one). All times are in seconds
 """
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -33,10 +34,9 @@ class Part:
     def __str__(self) -> str:
         """As the text grammar writes it."""
         words = [self.kind.replace("_", "-"), *filter(None, (self.value,))]
-        for item in fields(self)[2:-2]:
-            if (given := getattr(self, item.name)) is not None:
-                words.append(f"{item.name}={json.dumps(given) if ' ' in str(given) else given}")
-        return " ".join([*words, *(f"{name}={value}" for name, value in self.headers)])
+        options = ((item.name, getattr(self, item.name)) for item in fields(self)[2:-2])
+        pairs = (*((name, given) for name, given in options if given is not None), *self.headers)
+        return " ".join([*words, *(f"{name}={shlex.quote(str(given))}" for name, given in pairs)])
 
 
 def _one(kind: str, **options: Any) -> "Fault":
@@ -164,7 +164,10 @@ class Fault:
 
     @staticmethod
     def in_band_error(
-        at_event: int | None = None, code: str | None = None, message: str | None = None, type: str | None = None
+        at_event: int | None = None,
+        code: str | None = None,
+        message: str | None = None,
+        type: str | None = None,  # noqa: A002 (the providers' own name for it)
     ) -> "Fault":
         """An error event in the dialect's shape, then a proper end."""
         return _one("in_band_error", at_event=at_event, code=code, message=message, type=type)
@@ -253,7 +256,7 @@ class Fault:
     @staticmethod
     def comments(every: int = 1) -> "Fault":
         """A comment block before every so many events."""
-        return _one("comments", count=max(1, every))
+        return _one("comments", value=str(max(1, every)))
 
     @staticmethod
     def id_retry_lines() -> "Fault":
@@ -274,6 +277,9 @@ class Fault:
     def one_write() -> "Fault":
         """The whole body is one HTTP chunk."""
         return _one("one_write")
+
+
+HEALTHY = Fault()
 
 
 def _text(body: Any) -> str:

@@ -10,13 +10,16 @@ import shlex
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from l0.simulator.answers import Answer
-from l0.simulator.faults import Fault
+from l0.simulator.faults import HEALTHY, Fault
 
 IN_PROMPT = re.compile(r"\[\[simulate:\s*(.*?)\s*\]\]", re.DOTALL)
 HEADER = "x-l0-simulate"
+
+
+_Made = TypeVar("_Made")
 
 
 class GrammarError(ValueError):
@@ -30,7 +33,7 @@ class Wish:
     named: str | None = None
     answer: Answer | None = None
     recorded: str | None = None
-    fault: Fault = Fault()
+    fault: Fault = HEALTHY
 
 
 def parse(text: str) -> Wish:
@@ -62,7 +65,7 @@ def _add(wish: Wish, word: str, rest: list[str]) -> Wish:
             return replace(wish, named=rest[0])
         if word == "recorded":
             return replace(wish, recorded=rest[0])
-        return replace(wish, answer=_built(lambda: Answer(tokens=_number(word, rest[0], int)), word))
+        return replace(wish, answer=_built(lambda: Answer(tokens=int(_number(word, rest[0], int))), word))
     if word not in _constructors():
         raise GrammarError(f"{word!r} is unknown; allowed are {', '.join(vocabulary())}")
     return replace(wish, fault=wish.fault | _fault(word, rest))
@@ -96,7 +99,7 @@ def _fault(word: str, rest: list[str]) -> Fault:
     return _built(lambda: make(**given), word)
 
 
-def _built(make: Callable[[], Any], word: str) -> Any:
+def _built(make: Callable[[], _Made], word: str) -> _Made:
     try:
         return make()
     except (TypeError, ValueError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 
-class BadRequest(Exception):
+class BadRequestError(Exception):
     """The bytes are no HTTP/1.1 request."""
 
 
@@ -48,7 +48,7 @@ def take(buffer: bytearray) -> Request | None:
     first, *lines = buffer[:end].decode("latin-1").split("\r\n")
     words = first.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        raise BadRequest(f"not an HTTP/1.1 request line: {first[:80]!r}")
+        raise BadRequestError(f"not an HTTP/1.1 request line: {first[:80]!r}")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body, after = _body(buffer, end + 4, headers)
     if body is None:
@@ -63,7 +63,7 @@ def _body(buffer: bytearray, start: int, headers: Mapping[str, str]) -> tuple[by
             return _chunks(buffer, start)
         after = start + int(headers.get("content-length", "0"))
     except ValueError as error:
-        raise BadRequest(f"body length: {error}") from None
+        raise BadRequestError(f"body length: {error}") from None
     return (bytes(buffer[start:after]), after) if len(buffer) >= after else (None, 0)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from l0.simulator.answers import Answer
-from l0.simulator.faults import Fault
+from l0.simulator.faults import HEALTHY, Fault
 from l0.simulator.playback import Body
 
 
@@ -17,7 +17,7 @@ class Reply:
 
     answer: Answer | None = None
     body: Body | None = None
-    fault: Fault = Fault()
+    fault: Fault = HEALTHY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,25 @@ _PLACEHOLDER = Stamp(digits="5ce0aced" * 3)  # as long as real digits, so that c
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
 _SSE = "text/event-stream; charset=utf-8"
+# Faults that mean something where the body is one JSON value; the others are about events.
+_OF_ANY_BODY = frozenset(
+    {
+        "reset",
+        "cut",
+        "clean_end",
+        "close_delimited",
+        "stall",
+        "slow_drip",
+        "bad_chunk_header",
+        "content_length_short",
+        "corrupt_gzip",
+        "malformed",
+        "invalid_utf8",
+        "bytewise",
+        "one_write",
+        "split_utf8",
+    }
+)
 
 
 def respond(dialect: Dialect, ask: Ask, reply: Reply, stamp: Stamp, pacer: Pacer | None = None) -> Response:
@@ -38,8 +58,8 @@ def respond(dialect: Dialect, ask: Ask, reply: Reply, stamp: Stamp, pacer: Pacer
     headers = {"content-type": _SSE, "cache-control": "no-cache", **dialect.headers(stamp)}
     if not fault and pacer is None:
         return Response(status=200, headers=headers, steps=_healthy(dialect, answer, ask, stamp))
-    blocks = dialect.events(answer, ask, stamp)
-    return _shaped(200, headers, marked(blocks, dialect), fault, dialect, stamp, pacer, delay)
+    pieces = marked(dialect.events(answer, ask, stamp), dialect)
+    return _Plan(dialect=dialect, fault=fault, stamp=stamp, pacer=pacer, delay=delay).response(headers, pieces)
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str]) -> Response:
@@ -61,27 +81,25 @@ def fitting(ask: Ask, fault: Fault) -> Answer:
 
 def _instead(dialect: Dialect, fault: Fault, stamp: Stamp) -> Response | None:
     """The response of a fault that replaces the answer."""
-    delay = _delay(fault)
+    delay, headers = _delay(fault), dialect.headers(stamp)
     if part := fault.find("refuse"):
         return Response(status=0, headers={}, steps=(End.RST if part.value == "rst" else End.FIN,), delay=delay)
     if fault.find("no_headers") and len(fault.parts) == 1:
         return Response(status=0, headers={}, steps=(Pause(delay), End.FIN))
-    headers: dict[str, str] = dialect.headers(stamp)
-    if part := fault.find("status"):
-        status = int(part.value or 0)
-        body = part.body
-        if body is None:
-            body = json.dumps(dialect.error(status, Trouble(), stamp)).encode()
-        headers |= {"content-type": _content_type(body), **dict(part.headers)}
-        return Response(status=status, headers=headers, steps=(Send(body),), length=len(body), delay=delay)
-    if fault.find("empty"):
-        return Response(status=200, headers=headers | {"content-type": _SSE}, steps=(), length=0, delay=delay)
-    if fault.find("html"):
-        kind = {"content-type": "text/html; charset=utf-8"}
-        return Response(status=200, headers=headers | kind, steps=(Send(_HTML),), length=len(_HTML), delay=delay)
-    if fault.find("json_error"):
-        return json_response(200, dialect.error(500, Trouble(), stamp), headers)
-    return None
+    part = fault.find("status", "empty", "html", "json_error")
+    if part is None:
+        return None
+    status, body = int(part.value or 200), part.body
+    kind = _SSE
+    if part.kind == "html":
+        body, kind = _HTML, "text/html; charset=utf-8"
+    elif part.kind != "empty":
+        trouble = json.dumps(dialect.error(500 if part.kind == "json_error" else status, Trouble(), stamp)).encode()
+        body = trouble if body is None else body
+        kind = _content_type(body)
+    body = body or b""
+    headers = {**headers, "content-type": kind, **dict(part.headers)}
+    return Response(status=status, headers=headers, steps=(Send(body),), length=len(body), delay=delay)
 
 
 def _content_type(body: bytes) -> str:
@@ -104,50 +122,61 @@ def _thinking(answer: Answer, ask: Ask, pacer: Pacer | None) -> float:
 def _whole(dialect: Dialect, value: Mapping[str, Any], fault: Fault, stamp: Stamp, delay: float) -> Response:
     headers = {"content-type": "application/json", **dialect.headers(stamp)}
     body = json.dumps(value, ensure_ascii=False).encode()
-    if all(part.kind in ("whole_json", "no_headers") for part in fault.parts):
+    if fault.find("in_band_error", "failed"):
+        return json_response(500, dialect.error(500, Trouble(), stamp), dialect.headers(stamp))
+    fault = Fault(parts=tuple(part for part in fault.parts if part.kind in _OF_ANY_BODY))
+    if not fault:
         return Response(status=200, headers=headers, steps=(Send(body, 1),), length=len(body), delay=delay)
     # Two pieces, so that every fault with a place has one inside the body.
     middle = len(body) // 2
     pieces = (Piece(body[:middle], True, "content"), Piece(body[middle:], True, "lifecycle"))
-    return _shaped(200, headers, pieces, fault, dialect, stamp, None, delay)
+    return _Plan(dialect=dialect, fault=fault, stamp=stamp, delay=delay).response(headers, pieces)
 
 
 def _played(dialect: Dialect, body: Body, fault: Fault, stamp: Stamp, pacer: Pacer | None) -> Response:
     headers = {"content-type": body.content_type, **dialect.headers(stamp)}
     blocks = split(body.content) if "event-stream" in body.content_type else iter((body.content,))
-    pieces = marked(blocks, dialect)
-    return _shaped(body.status, headers, pieces, fault, dialect, stamp, pacer, _delay(fault), body.chunk_size)
+    plan = _Plan(
+        dialect=dialect,
+        fault=fault,
+        stamp=stamp,
+        pacer=pacer,
+        delay=_delay(fault),
+        status=body.status,
+        size=body.chunk_size,
+    )
+    return plan.response(headers, marked(blocks, dialect))
 
 
-def _shaped(
-    status: int,
-    headers: Mapping[str, str],
-    pieces: Iterable[Piece],
-    fault: Fault,
-    dialect: Dialect,
-    stamp: Stamp,
-    pacer: Pacer | None,
-    delay: float,
-    size: int | None = 0,
-) -> Response:
-    length = -1 if fault.find("close_delimited") else None
-    if fault.find("content_length_short"):
-        pieces = tuple(pieces)
-        length = sum(len(piece.data) for piece in pieces)
-    items = shape(pieces, fault, dialect, stamp)
-    if pacer:
-        items = _paced(items, pacer)
-    if fault.find("bytewise"):
-        size = 1
-    elif fault.find("one_write"):
-        size = None
-    steps = chunked(items, size)
-    if fault.find("split_utf8"):
-        steps = split_characters(steps)
-    if part := fault.find("corrupt_gzip"):
-        steps = gzipped(steps, part)
-        headers = {**headers, "content-encoding": "gzip"}
-    return Response(status=status, headers=headers, steps=steps, length=length, delay=delay)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """How a body is to be sent."""
+
+    dialect: Dialect
+    fault: Fault
+    stamp: Stamp
+    pacer: Pacer | None = None
+    delay: float = 0.0
+    status: int = 200
+    size: int | None = 0
+
+    def response(self, headers: Mapping[str, str], pieces: Iterable[Piece]) -> Response:
+        """The response: faults, then delays, then chunks."""
+        fault = self.fault
+        length = -1 if fault.find("close_delimited") else None
+        if fault.find("content_length_short"):
+            pieces = tuple(pieces)
+            length = sum(len(piece.data) for piece in pieces)
+        items = shape(pieces, fault, self.dialect, self.stamp)
+        if self.pacer:
+            items = _paced(items, self.pacer)
+        steps = chunked(items, 1 if fault.find("bytewise") else None if fault.find("one_write") else self.size)
+        if fault.find("split_utf8"):
+            steps = split_characters(steps)
+        if part := fault.find("corrupt_gzip"):
+            steps = gzipped(steps, part)
+            headers = {**headers, "content-encoding": "gzip"}
+        return Response(status=self.status, headers=headers, steps=steps, length=length, delay=self.delay)
 
 
 def _paced(items: Iterable[Item], pacer: Pacer) -> Iterator[Item]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from l0.simulator.dialects.base import Dialect, InvalidRequest, Stamp, Trouble, required, text_in
+from l0.simulator.dialects.base import Dialect, InvalidRequestError, Stamp, Trouble, required, text_in
 from l0.simulator.dialects.chat import CHAT
 from l0.simulator.dialects.completions import COMPLETIONS
 from l0.simulator.dialects.embeddings import EMBEDDINGS
@@ -84,7 +84,7 @@ def _anthropic_model(name: str, _stamp: Stamp) -> dict[str, Any]:
 def _count_tokens(body: Any, stamp: Stamp) -> Response:
     try:
         required(body if isinstance(body, Mapping) else {}, "model", "messages")
-    except InvalidRequest as error:
+    except InvalidRequestError as error:
         return failed(MESSAGES, 400, str(error), stamp)
     text = text_in(body.get("system")) + text_in(body["messages"])
     return json_response(200, {"input_tokens": max(1, len(text) // 4)}, MESSAGES.headers(stamp))

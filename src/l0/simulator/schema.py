@@ -11,13 +11,13 @@ def example(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) ->
     root = schema if root is None else root
     if "$ref" in schema:
         return example(_resolve(str(schema["$ref"]), root), root)
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    for union in ("anyOf", "oneOf", "allOf"):
-        if schema.get(union):
-            return example(schema[union][0], root)
+    if "const" in schema or schema.get("enum"):
+        return schema["const"] if "const" in schema else schema["enum"][0]
+    union = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
+    return example(union[0], root) if union else _typed(schema, root)
+
+
+def _typed(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
     kind = schema.get("type", "object" if "properties" in schema else "string")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":

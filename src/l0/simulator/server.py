@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from l0.simulator import corpus, grammar, http, routes
 from l0.simulator.answers import Answer
 from l0.simulator.config import SimulatorConfig, SimulatorError
-from l0.simulator.connection import Connection, Disconnected
-from l0.simulator.dialects.base import Dialect, InvalidRequest, Stamp
+from l0.simulator.connection import Connection, DisconnectedError
+from l0.simulator.dialects.base import Dialect, InvalidRequestError, Stamp
+from l0.simulator.dialects.chat import CHAT
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Ledger, Received, Reply
 from l0.simulator.pacing import Pacer
@@ -120,9 +122,9 @@ class Simulator:
             while (request := await connection.request()) is not None:
                 if not await self._answer(connection, request):
                     return
-        except http.BadRequest as error:
-            await connection.carry_out(routes.failed(routes.CHAT, 400, str(error), Stamp.of(self.config.seed, 0)))
-        except Disconnected:
+        except http.BadRequestError as error:
+            await connection.carry_out(routes.failed(CHAT, 400, str(error), Stamp.of(self.config.seed, 0)))
+        except DisconnectedError:
             pass
 
     async def _answer(self, connection: Connection, request: http.Request) -> bool:
@@ -153,10 +155,10 @@ class Simulator:
         try:
             body = request.json
             if not isinstance(body, dict):
-                raise InvalidRequest("We could not parse the JSON body of your request: an object is expected.")
+                raise InvalidRequestError("We could not parse the JSON body of your request: an object is expected.")
             ask = dialect.ask(body)
             reply = self._ledger.next_reply() or self._wished(request, dialect, ask.prompt, ask.stream)
-        except (InvalidRequest, grammar.GrammarError, SimulatorError) as error:
+        except (InvalidRequestError, grammar.GrammarError, SimulatorError) as error:
             self._ledger.note(index, answered="invalid request")
             return routes.failed(dialect, 400, str(error), stamp)
         self._ledger.note(index, answered=str(reply.fault) if reply.fault or not reply.body else reply.body.name)
@@ -212,7 +214,5 @@ async def serve(config: SimulatorConfig, started: Callable[[Simulator], None] | 
 
 def run(config: SimulatorConfig, started: Callable[[Simulator], None] | None = None) -> None:
     """Run a simulator in the foreground until interrupted (Ctrl-C); raises `SimulatorError` where it cannot start."""
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(serve(config, started))
-    except KeyboardInterrupt:
-        pass

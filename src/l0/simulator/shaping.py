@@ -167,7 +167,7 @@ _CHANGES: dict[str, _Change] = {
     "malformed": _edited(_malformed),
     "invalid_utf8": _edited(_invalid_utf8),
     "duplicate": _edited(lambda piece: (piece, piece)),
-    "drop": _edited(lambda piece: ()),
+    "drop": _edited(lambda _: ()),
     "null_data": _edited(_null_data),
     "reorder": _reorder,
     "no_event_names": _mapped(_without_names),
@@ -194,7 +194,7 @@ def _bom(pieces: Iterator[Piece], _part: Part) -> Iterator[Piece]:
 
 def _comments(pieces: Iterator[Piece], part: Part) -> Iterator[Piece]:
     for number, piece in enumerate(pieces):
-        if number % (part.count or 1) == 0:
+        if number % int(part.value or 1) == 0:
             yield Piece(b": keep-alive\n\n", False, "lifecycle")
         yield piece
 
@@ -277,9 +277,18 @@ def _stop(part: Part, number: int, dialect: Dialect, stamp: Stamp) -> Iterator[I
 
 
 _STOPS = frozenset(
-    (
-        "stall pings in_band_error failed bad_chunk_header clean_end reset cut close_delimited content_length_short"
-    ).split()
+    {
+        "stall",
+        "pings",
+        "in_band_error",
+        "failed",
+        "bad_chunk_header",
+        "clean_end",
+        "reset",
+        "cut",
+        "close_delimited",
+        "content_length_short",
+    }
 )
 
 
@@ -345,7 +354,7 @@ def gzipped(steps: Iterable[Step], part: Part) -> Iterator[Step]:
     number = 0
     for step in steps:
         if isinstance(step, Send):
-            if number >= (2 if part.at_event is None else part.at_event):
+            if number >= (1 if part.at_event is None else part.at_event):
                 yield Send(packer.compress(b"") + b"\xff" * 64)
                 yield End.COMPLETE
                 return

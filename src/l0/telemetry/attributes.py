@@ -35,8 +35,6 @@ def of_call(call: Call) -> Attributes:
 def of_request(call: Call) -> Attributes:
     """All that is known of a call when it begins."""
     attributes = of_call(call)
-    if call.streaming:
-        attributes[names.REQUEST_STREAM] = True
     attributes.update(call.attributes)
     return attributes
 
@@ -97,16 +95,18 @@ def _of_pace(pace: Pace, facts: Facts | None) -> Attributes:
 def throughput(pace: Pace, facts: Facts | None) -> float | None:
     """Tokens/s after the first; ``None`` where the provider gave no count, or there was no time to measure."""
     tokens = facts.output_tokens if facts is not None else None
-    if tokens is None or tokens < 2 or pace.first_chunk is None or pace.duration <= pace.first_chunk:
+    if tokens is None or tokens < 2 or pace.first_chunk is None or pace.last_chunk is None:
         return None
-    return (tokens - 1) / (pace.duration - pace.first_chunk)
+    if pace.last_chunk <= pace.first_chunk:
+        return None
+    return (tokens - 1) / (pace.last_chunk - pace.first_chunk)
 
 
 def per_chunk(pace: Pace) -> float | None:
     """Mean seconds per chunk after the first."""
-    if pace.first_chunk is None or pace.chunks < 2:
+    if pace.first_chunk is None or pace.last_chunk is None or pace.chunks < 2:
         return None
-    return (pace.duration - pace.first_chunk) / (pace.chunks - 1)
+    return (pace.last_chunk - pace.first_chunk) / (pace.chunks - 1)
 
 
 def failed(ended: CallEnded) -> bool:

@@ -34,8 +34,7 @@ class Facts:
     """What the provider said about its answer. ``None`` where it did not say; never an estimate.
 
     ``input_tokens`` includes the cached parts. ``finish_reasons``: one a choice, ``"error"`` where one was expected
-    and did not come. ``oddities``: names of what was odd but legitimate. ``output``: the answer itself, only where
-    content is captured.
+    and did not come. ``oddities``: names of what was odd but legitimate.
     """
 
     response_id: str | None = None
@@ -52,10 +51,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How the answer arrived, in seconds. Gaps are between reads that brought content, while the engine was reading."""
+    """How the answer arrived, in seconds. ``first_chunk``, ``last_chunk``: from the call to when they were handed out;
+    ``first_content``: from the request of the attempt that served it. Gaps are between reads that brought content, while the engine was reading."""
 
     chunks: int
     first_chunk: float | None
+    last_chunk: float | None
     first_content: float | None
     duration: float
     stalls: int

@@ -40,7 +40,7 @@ def call() -> Call:
         max_retries=2,
         policy=Policy(),
         strict=True,
-        attributes={"gen_ai.request.temperature": 0.5, "gen_ai.request.stop_sequences": ("a", "b")},
+        attributes={"gen_ai.request.stream": True, "gen_ai.request.temperature": 0.5, "gen_ai.request.stop_sequences": ("a", "b")},
     )
 
 
@@ -49,6 +49,7 @@ def pace() -> Pace:
     return Pace(
         chunks=11,
         first_chunk=0.5,
+        last_chunk=2.5,
         first_content=0.3,
         duration=2.5,
         stalls=1,

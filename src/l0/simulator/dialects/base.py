@@ -13,7 +13,7 @@ Role = Literal["lifecycle", "content", "finish", "end"]
 Json = dict[str, Any]
 
 
-class InvalidRequest(Exception):
+class InvalidRequestError(Exception):
     """The request is answered with 400; the message names the field."""
 
 
@@ -89,10 +89,10 @@ def text_in(value: Any) -> str:
 
 
 def required(body: Mapping[str, Any], *names: str) -> None:
-    """Raise `InvalidRequest` for the first field that is missing."""
+    """Raise `InvalidRequestError` for the first field that is missing."""
     for name in names:
         if name not in body:
-            raise InvalidRequest(f"Missing required parameter: '{name}'.")
+            raise InvalidRequestError(f"Missing required parameter: '{name}'.")
 
 
 def prompt_tokens(ask: Ask) -> int:

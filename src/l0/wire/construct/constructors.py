@@ -11,6 +11,9 @@ from l0.wire.construct.scope import Build
 from l0.wire.construct.sdk import Sdk
 from l0.wire.construct.tables import Tables
 
+# SDKs decode to a few dozen types. A program that makes up new ones for every call must not be remembered for ever.
+MAX_TYPES = 512
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -59,9 +62,9 @@ class Constructors:
         # Equal unions may list their variants in another order, which the SDK's last resort goes by.
         try:
             key = (type_, get_args(unwrap(type_)[0]))
-            if key not in self._builders:
+            if key not in self._builders and len(self._builders) < MAX_TYPES:
                 self._builders[key] = self._make(type_)
-            return self._builders[key]
+            return self._builders.get(key)
         except TypeError:  # not hashable, hence no type that an SDK decodes to
             return None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from l0.wire.construct.annotations import Unsupported, discriminator, members
 from l0.wire.construct.comparison import difference
-from l0.wire.construct.scope import Build, Unmatched
+from l0.wire.construct.scope import Build
 from l0.wire.construct.sdk import Sdk
 from l0.wire.construct.shapes import ShapeTable
 from l0.wire.construct.tables import Fallbacks, Tables
@@ -23,8 +23,8 @@ def class_root(annotation: object, table: ShapeTable, fallbacks: Fallbacks) -> B
         if type(data) is dict:
             try:
                 return table[tuple(data)](data)
-            except Exception:  # the SDK raises its own below, if it agrees
-                return fallbacks.whole(annotation, data)
+            except Exception:  # the SDK raises its own below, with no context of ours
+                pass
         return fallbacks.whole(annotation, data)
 
     return build
@@ -51,7 +51,8 @@ def union_root(annotation: object, union: object, metadata: tuple[object, ...], 
             try:
                 return validated[data[name]][tuple(data)](data)
             except Exception:  # no such variant, or data that pydantic has to judge
-                return recovery.build(data.get(name), data)
+                pass
+            return recovery.build(data.get(name), data)
         return tables.fallbacks.whole(annotation, data)
 
     return build
@@ -61,7 +62,7 @@ def union_root(annotation: object, union: object, metadata: tuple[object, ...], 
 class _Variant:
     model: type
     validated: ShapeTable
-    constructed: ShapeTable
+    constructed: Build
     required: frozenset[str]  # keys without which the data is not valid
 
 
@@ -70,7 +71,8 @@ def _variants(owners: Mapping[str, Any], tables: Tables) -> dict[str, _Variant]:
     variants: dict[str, _Variant] = {}
     for value, model in owners.items():
         try:
-            validated, constructed = tables.validated(model), tables.constructed(model)
+            validated = tables.validated(model)
+            constructed = class_root(model, tables.constructed(model), tables.fallbacks)
         except Unsupported:
             continue
         required = frozenset(field.alias or name for name, field in model.model_fields.items() if field.is_required())
@@ -85,7 +87,8 @@ class _Recovery:
     the declared discriminator names. Only that one can ever fit, so it alone is asked. Servers that lag behind the
     SDK, and leave out a field which it requires, make this the common path.
 
-    It is self-tested as constructors are: the first object of each variant is compared with the SDK's.
+    It is self-tested as constructors are: the first valid and the first invalid object of each variant is compared
+    with the SDK's.
     """
 
     def __init__(self, annotation: object, variants: Mapping[str, _Variant], tables: Tables, *, declared: bool) -> None:
@@ -93,36 +96,36 @@ class _Recovery:
         self._variants = variants
         self._tables = tables
         self._declared = declared
-        self._proven: set[type] = set()
+        self._proven: set[tuple[type, bool]] = set()
 
     def build(self, value: object, data: dict[str, Any]) -> Any:
         """The object for this data, whose discriminating field has this value."""
         variant = self._variants.get(value) if type(value) is str else None
         if variant is None or variant.model in self._tables.switched_off:
             return self._tables.fallbacks.whole(self._annotation, data)
+        built, valid = self._validated(variant, data)
+        if not valid:
+            if not self._declared:
+                return self._tables.fallbacks.whole(self._annotation, data)
+            built = variant.constructed(data)
+        proven = (variant.model, valid) in self._proven
+        return built if proven else self._prove((variant.model, valid), built, data)
+
+    def _validated(self, variant: _Variant, data: dict[str, Any]) -> tuple[Any, bool]:
+        """The object, if the data is valid for the variant, and whether it is."""
+        if not variant.required <= data.keys():
+            return None, False
+        self._tables.fallbacks.objects += 1
         try:
-            built = self._by_variant(variant, data)
-        except Exception:  # the SDK raises its own below, if it agrees
-            return self._tables.fallbacks.whole(self._annotation, data)
-        return built if variant.model in self._proven else self._prove(variant.model, built, data)
+            return variant.model.model_validate(data), True  # type: ignore[attr-defined]
+        except Exception:
+            return None, False
 
-    def _by_variant(self, variant: _Variant, data: dict[str, Any]) -> Any:
-        if variant.required <= data.keys():
-            self._tables.fallbacks.objects += 1
-            try:
-                return variant.model.model_validate(data)  # type: ignore[attr-defined]
-            except Exception:  # not valid, as below
-                if not self._declared:
-                    raise
-        if not self._declared:
-            raise Unmatched
-        return variant.constructed[tuple(data)](data)
-
-    def _prove(self, model: type, built: object, data: dict[str, Any]) -> Any:
+    def _prove(self, case: tuple[type, bool], built: object, data: dict[str, Any]) -> Any:
         expected = self._tables.fallbacks.whole(self._annotation, data)
         found = difference(built, expected)
         if found is not None:
-            self._tables.switch_off(model, found)
+            self._tables.switch_off(case[0], found)
         else:
-            self._proven.add(model)
+            self._proven.add(case)
         return expected

@@ -10,7 +10,6 @@ from l0.wire.construct.annotations import Unsupported, is_alias
 # Settings that change nothing about how a response object is built. Any other one sends the class to the SDK.
 _HARMLESS_CONFIG = frozenset({"extra", "defer_build", "protected_namespaces", "title", "json_schema_extra"})
 
-
 # What an instance consists of, to pydantic 2.
 _SLOTS = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 

@@ -79,7 +79,8 @@ class Tables:
 
     def shapes(self) -> tuple[int, int]:
         """How many constructors are in use, and of how many classes."""
-        used = [(model, len(t)) for tables in (self._constructed, self._validated) for model, t in tables.items() if t]
+        every = [*self._constructed.items(), *self._validated.items()]
+        used = [(model, len(table)) for model, table in every if table]
         return sum(count for _, count in used), len({model for model, _ in used})
 
     def _check(self, model: type) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from l0.wire.construct import Constructors
 from l0.wire.construct.comparison import difference
+from l0.wire.construct.constructors import MAX_TYPES
 from l0.wire.construct.shapes import MAX_SHAPES
 
 models = pytest.importorskip("openai._models")
@@ -210,6 +211,13 @@ class TestSteppingAside:
         for data in ({**TEXT, key: ["a"]}, {key: set()}):
             assert difference(outcome(builder, data), outcome(lambda value: by_sdk(Text, value), data)) is None
 
+    def test_the_sdks_exceptions_carry_no_context_of_ours(self, constructors: Constructors) -> None:
+        builder = constructors.builder(Text)
+        assert builder is not None
+        with pytest.raises(TypeError) as caught:
+            builder({"_BaseModel__cls": 1, "text": "x"})
+        assert caught.value.__context__ is None
+
     def test_past_the_cap_the_sdk_builds(self, constructors: Constructors) -> None:
         builder = constructors.builder(Text)
         assert builder is not None
@@ -304,6 +312,12 @@ class TestManners:
             builder = constructors.builder(union)
             assert builder is not None
             assert type(builder({"type": "new"})) is type(by_sdk(union, {"type": "new"}))
+
+    def test_types_without_end_are_not_remembered(self, constructors: Constructors) -> None:
+        for number in range(MAX_TYPES + 5):
+            assert constructors.builder(type(f"Made{number}", (), {})) is None
+        assert len(constructors.report().unsupported) == MAX_TYPES
+        assert constructors.builder(Message) is None
 
     def test_the_report_is_a_snapshot(self, constructors: Constructors) -> None:
         before = constructors.report()

@@ -1,0 +1,39 @@
+"""A simulator and clients of the real SDKs."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import anthropic
+import openai
+import pytest
+
+from l0.simulator.server import Simulator
+from l0.testing import simulator
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def client(sim: Simulator) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(api_key="k", base_url=sim.openai, max_retries=0, timeout=10) as made:
+        yield made
+
+
+@pytest.fixture
+def claude(sim: Simulator) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(api_key="k", base_url=sim.anthropic, max_retries=0, timeout=10) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def traffic() -> Path:
+    root = Path(__file__).parents[3]
+    folder = Path(os.environ.get("L0_TRAFFIC") or root.parent / "shared" / "traffic")
+    if not (folder / "index.json").exists():
+        pytest.skip("no recorded traffic: L0_TRAFFIC is not set and ../shared/traffic does not exist")
+    return folder

@@ -1,0 +1,60 @@
+"""Fault values and their text grammar."""
+
+import pytest
+
+from l0.simulator import grammar
+from l0.simulator.faults import Fault
+
+FAULTS = [
+    Fault.status(503, {"Retry-After": "1"}),
+    Fault.refuse("rst"),
+    Fault.cut(at_event=3),
+    Fault.stall(at_byte=7, seconds=0.5),
+    Fault.framing("cr") | Fault.cut(at_event=3),
+    Fault.pings(2, count=4),
+    Fault.comments(every=2),
+    Fault.lifecycle_frames(70),
+    Fault.in_band_error(2, code="slow_down", message="Too much | at once; 'now'".replace("|", "")),
+    Fault.no_event_names(),
+    Fault(),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_text_of_a_fault_reads_back_as_the_fault(fault: Fault) -> None:
+    assert grammar.parse(str(fault)).fault == fault
+
+
+def test_faults_are_values() -> None:
+    assert Fault.cut(at_event=1) == Fault.cut(at_event=1)
+    assert hash(Fault.cut() | Fault.bom()) == hash(Fault.cut() | Fault.bom())
+    assert not Fault()
+
+
+def test_a_text_may_ask_for_answer_and_fault() -> None:
+    wish = grammar.parse("answer poem | stall at-event=2".replace("at-event", "at_event"))
+    assert (wish.named, wish.fault) == ("poem", Fault.stall(at_event=2))
+    assert grammar.parse("tokens 7").answer is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("explode", "'explode' is unknown; allowed are ok, answer, tokens"),
+        ("cut at_even=2", "option 'at_even' is unknown; allowed are at_event, at_byte"),
+        ("cut at_event=two", "at_event: 'two' given, allowed is a whole number"),
+        ("cut at_event=-1", "at_event: -1 given, allowed is 0 or more"),
+        ("framing tabs", "style: 'tabs' given, allowed are lf, cr, crlf"),
+        ("status 99", "status: 99 given, allowed is 100 to 599"),
+        ("tokens 1000001", "tokens: 1000001 given, allowed is 0 to 1,000,000"),
+        ("bom 1", "'1' is too much; options are none"),
+        ("answer", "answer: takes one value, 0 given"),
+        ("cut |", "a part is empty"),
+        ("cut 'x", "No closing quotation"),
+        ("status", "status: "),
+    ],
+)
+def test_bad_text_is_told_by_word_and_what_is_allowed(text: str, named: str) -> None:
+    with pytest.raises(grammar.GrammarError) as caught:
+        grammar.parse(text)
+    assert named in str(caught.value)
