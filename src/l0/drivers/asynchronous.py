@@ -63,6 +63,7 @@ async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:
         while True:
             match session.command:
                 case Relay():
+                    session.busy = True
                     chunks, pump = body.start()
                     session.reads(pump)
                     timed, took = session.timed, session.took

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from math import sqrt
+from typing import Any
 
 from l0.values.events import Pace
 
@@ -30,7 +31,7 @@ class Meter:
         "first_chunk",
         "first_content",
         "held",
-        "last_chunk",
+        "last",
         "stalls",
         "wire_bytes",
     )
@@ -46,7 +47,7 @@ class Meter:
         self.wire_bytes = 0
         self.held = 0.0
         self.first_chunk: float | None = None
-        self.last_chunk: float | None = None
+        self.last = began
         self.first_content: float | None = None
 
     def opened(self, started: float) -> None:
@@ -55,8 +56,10 @@ class Meter:
         self._waiting = 0.0
         self.first_content = None
 
-    def waited(self, seconds: float, at: float, content: bool) -> None:
-        """A read took ``seconds`` and ended at ``at``."""
+    def read(self, at: float, seconds: float, content: bool, raw: Any) -> None:
+        """A read took ``seconds``, ended at ``at`` and brought ``raw``."""
+        if type(raw) is bytes:
+            self.wire_bytes += len(raw)
         waiting = self._waiting + seconds
         if not content:
             self._waiting = waiting
@@ -79,7 +82,7 @@ class Meter:
         """``chunks`` objects are handed to the user at ``at``."""
         if self.first_chunk is None:
             self.first_chunk = at - self._began
-        self.last_chunk = at - self._began
+        self.last = at
         self.chunks += chunks
 
     def result(self, at: float) -> Pace:
@@ -91,7 +94,7 @@ class Meter:
         return Pace(
             chunks=self.chunks,
             first_chunk=self.first_chunk,
-            last_chunk=self.last_chunk,
+            last_chunk=self.last - self._began if self.first_chunk is not None else None,
             first_content=self.first_content,
             duration=at - self._began,
             stalls=self.stalls,

@@ -38,6 +38,7 @@ class Session:
         "_ended",
         "_held",
         "_held_since",
+        "_holding",
         "_lease",
         "_leased_from",
         "_machine",
@@ -50,6 +51,7 @@ class Session:
         "call",
         "clocks",
         "command",
+        "timed",
         "upstream",
     )
 
@@ -72,6 +74,9 @@ class Session:
         self._started = began
         self._status: tuple[int | None, str | None] = (None, None)
         self._ended = False
+        self._holding = True
+        self.timed = self.clocks is not None or self._meter is not None
+        """Whether reads have deadlines, or somebody wants to know how long they take."""
         self.command: Command = self._machine.step(Begin(began))
 
     # -- opening ------------------------------------------------------------------------------------------------
@@ -145,11 +150,6 @@ class Session:
         self._pump = pump
 
     @property
-    def timed(self) -> bool:
-        """Whether reads have deadlines, or somebody wants to know how long they take."""
-        return self.clocks is not None or self._meter is not None
-
-    @property
     def retries(self) -> int:
         """How many requests were repeats."""
         return max(self._machine.attempts - 1, 0)
@@ -167,22 +167,30 @@ class Session:
         self.busy = False
         pump = self._pump
         assert pump is not None
-        reader = pump.reader
-        content = reader.content
-        items = [] if raw is END else pump.feed(raw)
-        at = perf_counter() if self.timed else 0.0
-        if self.timed and raw is not END:
-            self._time(raw, since, at, reader.content > content)
-        if reader.failure is not None:
+        reader, meter = pump.reader, self._meter
+        at = 0.0
+        if raw is END:
+            items: list[Any] = []
+        elif self.timed:
+            content = reader.content
+            items = pump.feed(raw)
+            at = perf_counter()
+            if self.clocks is not None:
+                self.clocks.read(at, reader.content > content)
+            if meter is not None:
+                meter.read(at, at - since, reader.content > content, raw)
+        else:
+            items = pump.feed(raw)
+        if reader.stopped or raw is END:
             self._held += items
-            return self._fail(reader.failure, at or perf_counter())
-        if raw is END or reader.finished:
-            self._held += items
+            if reader.failure is not None:
+                return self._fail(reader.failure, at or perf_counter())
             return self._end(reader, at or perf_counter())
-        if type(self.command) is Relay and self.command.holding:
+        if self._holding:
             return self._hold(items, reader, at)
-        if self._meter is not None and items:
-            self._meter.delivered(len(items), at)
+        if meter is not None and items:
+            meter.chunks += len(items)
+            meter.last = at
         if self._lease is not None and reader.chars - self._leased_from >= self._lease:
             self._obey(self._machine.step(Used(reader.chars - self._leased_from, at or perf_counter())))
             self._leased_from = reader.chars
@@ -212,14 +220,6 @@ class Session:
         """The driver is done: drop what would keep the response alive."""
         self.close()
         self._pump = None
-
-    def _time(self, raw: Any, since: float, at: float, content: bool) -> None:
-        if self.clocks is not None:
-            self.clocks.read(at, content)
-        if self._meter is not None:
-            self._meter.waited(at - since, at, content)
-            if type(raw) is bytes:
-                self._meter.wire_bytes += len(raw)
 
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
         """Before the commit point: keep lifecycle frames back, so that a restart stays invisible."""
@@ -281,6 +281,7 @@ class Session:
 
     def _obey(self, command: Command) -> None:
         self.command = command
+        self._holding = isinstance(command, Relay) and command.holding
         if isinstance(command, Relay):
             self._lease = command.lease
 

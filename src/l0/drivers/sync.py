@@ -87,6 +87,7 @@ def relay(session: Session, body: Body) -> Iterator[Any]:
 
 
 def _read(session: Session, body: Body) -> Iterator[Any]:
+    session.busy = True
     chunks, pump = body.start()
     session.reads(pump)
     took, timed = session.took, session.timed

@@ -12,7 +12,7 @@ from l0.drivers.session import Session
 from l0.drivers.watchdog import Watch
 from l0.values.ports import Reader
 
-from .responses import adopt, tap, watch
+from .responses import adopt, areads, reads, tap, watch
 from .sdk import Loop
 from .upstream import Reading, StainlessUpstream
 
@@ -70,7 +70,7 @@ class SyncBody(_Body):
         if self.upstream.sdk.loop is None:
             return self._own(), ObjectPump(reader)
         if self._plain_decoder():
-            return self.response.iter_bytes(), WirePump(reader)
+            return reads(self.response), WirePump(reader)
         return self.stream._decoder.iter_bytes(self.response.iter_bytes()), DecodedPump(reader)
 
     def reopen(self, options: Any) -> None:
@@ -103,7 +103,7 @@ class AsyncBody(_Body):
         if self.upstream.sdk.loop is None:
             return self._own(), ObjectPump(reader)
         if self._plain_decoder():
-            return self.response.aiter_bytes(), WirePump(reader)
+            return areads(self.response), WirePump(reader)
         return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), DecodedPump(reader)
 
     async def reopen(self, options: Any) -> None:

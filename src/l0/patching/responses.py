@@ -22,12 +22,13 @@ class Tap:
     ended = False
 
     def __iter__(self) -> Iterator[bytes]:
-        busy = self.session is not None and self.session.busy
-        return iter(self.inner) if busy else self._listen()
+        return iter(self.inner) if self._ours() else self._listen()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        busy = self.session is not None and self.session.busy
-        return aiter(self.inner) if busy else self._alisten()
+        return aiter(self.inner) if self._ours() else self._alisten()
+
+    def _ours(self) -> bool:
+        return self.session is not None and self.session.busy
 
     def _listen(self) -> Iterator[bytes]:
         yield from self.inner
@@ -96,6 +97,32 @@ def adopt(response: Any, fresh: Any) -> None:
         response.stream.session = None
     response.__dict__.clear()
     response.__dict__.update(fresh.__dict__)
+
+
+def _plain(response: Any) -> bool:
+    """Whether the body's bytes are the connection's: nothing to decompress, nothing read before."""
+    return (
+        isinstance(response.stream, Tap)
+        and not response.is_closed
+        and not response.is_stream_consumed
+        and not response.headers.get("content-encoding")
+    )
+
+
+def reads(response: Any) -> Iterator[bytes]:
+    """Raw reads of a body; past the transport's decoding and re-chunking where there is nothing for them to do."""
+    if not _plain(response):
+        return iter(response.iter_bytes())
+    response.is_stream_consumed = True
+    return iter(response.stream)
+
+
+def areads(response: Any) -> AsyncIterator[bytes]:
+    """As `reads`."""
+    if not _plain(response):
+        return aiter(response.aiter_bytes())
+    response.is_stream_consumed = True
+    return aiter(response.stream)
 
 
 def watch(response: Any) -> Watch | None:

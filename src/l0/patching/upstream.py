@@ -171,6 +171,8 @@ class StainlessUpstream:
             return Failure(cause=Cause.MALFORMED, message="the answer does not parse", error=error)
         transport = self._transport_error(error)
         if transport is not None:
+            if opened and getattr(transport, "_request", self) is None:
+                transport._request = self.request  # as the transport itself does where it is asked for the body
             cause = self._broken(transport) if opened else self._unreachable(transport)
             return Failure(cause=cause, message=_said(transport), error=error, sdk_retries=self._repeats(error))
         if isinstance(error, package.APIConnectionError):

@@ -47,6 +47,8 @@ class Traffic:
     """
 
     def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise SimulatorError(f"traffic_dir: {folder} is no folder")
         self._paths: dict[str, list[Path]] = {}
         for kind, path in _listed(folder):
             self._paths.setdefault(_FOLDERS[kind], []).append(path)

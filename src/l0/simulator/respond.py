@@ -14,7 +14,7 @@ from l0.simulator.ledger import Reply
 from l0.simulator.pacing import Pacer
 from l0.simulator.playback import Body
 from l0.simulator.shaping import Item, Piece, chunked, gzipped, marked, shape, split_characters
-from l0.simulator.sse import is_event, split
+from l0.simulator.sse import split
 from l0.simulator.steps import End, Pause, Raw, Response, Send, Step
 
 _BLOCK_SIZE = 65536
@@ -55,7 +55,7 @@ def respond(dialect: Dialect, ask: Ask, reply: Reply, stamp: Stamp, pacer: Pacer
     delay = _delay(fault)
     if not ask.stream or fault.find("whole_json"):
         return _whole(dialect, dialect.whole(answer, ask, stamp), fault, stamp, delay + _thinking(answer, ask, pacer))
-    headers = {"content-type": _SSE, "cache-control": "no-cache", **dialect.headers(stamp)}
+    headers = stream_headers(dialect, stamp)
     if not fault and pacer is None:
         return Response(status=200, headers=headers, steps=_healthy(dialect, answer, ask, stamp))
     pieces = marked(dialect.events(answer, ask, stamp), dialect)
@@ -68,6 +68,11 @@ def json_response(status: int, value: object, headers: Mapping[str, str]) -> Res
     return Response(
         status=status, headers={"content-type": "application/json", **headers}, steps=(Send(body, 1),), length=len(body)
     )
+
+
+def stream_headers(dialect: Dialect, stamp: Stamp) -> dict[str, str]:
+    """Headers of a stream."""
+    return {"content-type": _SSE, "cache-control": "no-cache", **dialect.headers(stamp)}
 
 
 def fitting(ask: Ask, fault: Fault) -> Answer:
@@ -199,15 +204,14 @@ def _healthy(dialect: Dialect, answer: Answer, ask: Ask, stamp: Stamp) -> Iterat
 
 
 def _blocks(events: Iterable[bytes]) -> Iterator[Raw]:
-    out, size, count = list[bytes](), 0, 0
+    out, size = list[bytes](), 0
     for event in events:
         out.append(http.chunk(event))
         size += len(event)
-        count += is_event(event)
         if size >= _BLOCK_SIZE:
-            yield Raw(b"".join(out), count)
-            out, size, count = [], 0, 0
-    yield Raw(b"".join(out), count)
+            yield Raw(b"".join(out), len(out))
+            out, size = [], 0
+    yield Raw(b"".join(out), len(out))
 
 
 @lru_cache(maxsize=32)

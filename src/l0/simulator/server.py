@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from l0.simulator import corpus, grammar, http, routes
@@ -11,12 +12,14 @@ from l0.simulator.config import SimulatorConfig, SimulatorError
 from l0.simulator.connection import Connection, DisconnectedError
 from l0.simulator.dialects.base import Dialect, InvalidRequestError, Stamp
 from l0.simulator.dialects.chat import CHAT
+from l0.simulator.dialects.responses import RESPONSES
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Ledger, Received, Reply
 from l0.simulator.pacing import Pacer
 from l0.simulator.playback import Body, Chunks, Traffic
-from l0.simulator.respond import respond
+from l0.simulator.respond import fitting, respond
 from l0.simulator.steps import Response
+from l0.simulator.stored import StoredResponses
 
 Item = Fault | Answer | Body | Reply | str | None
 """One step of a script: a fault, an answer, a raw body, both (`Reply`), the text grammar, or None (healthy)."""
@@ -34,6 +37,7 @@ class Simulator:
         self.config = config or SimulatorConfig()
         self._traffic = Traffic(self.config.traffic_dir) if self.config.traffic_dir else None
         self._ledger = Ledger()
+        self._stored = StoredResponses()
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._port = self.config.port
@@ -151,7 +155,7 @@ class Simulator:
     def _response(self, request: http.Request, dialect: Dialect | None, index: int) -> Response:
         stamp = Stamp.of(self.config.seed, index)
         if dialect is None:
-            return routes.beside(request, stamp)
+            return self._stored.replay(request) or routes.beside(request, stamp)
         try:
             body = request.json
             if not isinstance(body, dict):
@@ -164,6 +168,9 @@ class Simulator:
         self._ledger.note(index, answered=str(reply.fault) if reply.fault or not reply.body else reply.body.name)
         delays = self.config.delays
         pacer = Pacer(delays, seed=self.config.seed, index=index) if delays else None
+        if dialect is RESPONSES and not reply.body:
+            reply = replace(reply, answer=reply.answer or fitting(ask, reply.fault))
+            self._stored.keep(reply.answer or Answer(), ask, stamp)
         return respond(dialect, ask, reply, stamp, pacer)
 
     def _wished(self, request: http.Request, dialect: Dialect, prompt: str, stream: bool) -> Reply:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from l0.simulator.answers import Answer
 from l0.simulator.corpus import DEFAULT, named
+from l0.simulator.dialects.base import Stamp
 from l0.simulator.server import Simulator
 
 HELLO = named(DEFAULT).text
@@ -99,6 +100,21 @@ def test_responses(client: openai.OpenAI, sim: Simulator) -> None:
     assert "response.refusal.delta" in {e.type for e in client.responses.create(model="m", input="x", stream=True)}
 
 
+def test_a_stored_response_is_continued_after_an_event(client: openai.OpenAI, sim: Simulator) -> None:
+    sim.script("cut at_event=9")
+    stream = client.responses.create(model="gpt-4o", input="hi", stream=True, background=True)
+    last = [next(stream) for _ in range(9)][-1]
+    with pytest.raises(openai.APIConnectionError):
+        next(stream)
+    identifier = f"resp_{Stamp.of(0, 0).digits}"
+    rest = list(client.responses.retrieve(identifier, stream=True, starting_after=last.sequence_number))
+    assert [event.sequence_number for event in rest] == list(range(9, 24))
+    assert rest[-1].response == client.responses.retrieve(identifier)
+    client.responses.create(model="gpt-4o", input="hi", store=False)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(f"resp_{Stamp.of(0, 3).digits}")
+
+
 def test_completions_embeddings_models(client: openai.OpenAI) -> None:
     assert client.completions.create(model="m", prompt="hi").choices[0].text == HELLO
     stream = client.completions.create(model="m", prompt="hi", stream=True)
@@ -150,7 +166,7 @@ def test_long_answers_come_whole_from_either_path(client: openai.OpenAI, sim: Si
             body = response.read()
         assert body.count(b'"delta":{"content"') == tokens
         assert sim.requests[-1].sent_events == tokens + 3
-        assert len(set(line.split(b'"', 4)[3] for line in body.splitlines() if line[:7] == b"data: {")) == 1
+        assert len({line.split(b'"', 4)[3] for line in body.splitlines() if line[:7] == b"data: {"}) == 1
 
 
 def test_invalid_requests_are_told_in_the_dialects_shape(client: openai.OpenAI, claude: anthropic.Anthropic) -> None:

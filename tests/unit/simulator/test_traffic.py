@@ -65,6 +65,8 @@ def test_subfolders_say_the_dialect_where_there_is_no_index(tmp_path: Path) -> N
 
 
 def test_an_unreadable_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SimulatorError, match=f"traffic_dir: {tmp_path}/gone is no folder"):
+        Traffic(tmp_path / "gone")
     with pytest.raises(SimulatorError, match=f"traffic_dir: {tmp_path} holds no recorded body"):
         Traffic(tmp_path)
     (tmp_path / "index.json").write_text('{"file": 1}')

@@ -1,0 +1,195 @@
+"""Drives the real SDKs through a plan: half of the calls in threads, half as asyncio tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from importlib import import_module
+from operator import attrgetter
+from time import perf_counter
+from typing import Any
+
+from l0.simulator.grammar import HEADER
+from l0.simulator.server import Simulator
+
+from .content import failed, said
+from .judge import Result
+from .plan import SDKS, Api, Planned
+from .provider import CALL
+
+_METHODS: Mapping[Api, Callable[[Any], Any]] = {
+    "chat": attrgetter("chat.completions.create"),
+    "responses": attrgetter("responses.create"),
+    "completions": attrgetter("completions.create"),
+    "messages": attrgetter("messages.create"),
+}
+_PROMPT = "Say what you are asked to say."
+_MESSAGES = [{"role": "user", "content": _PROMPT}]
+_ARGUMENTS: Mapping[Api, dict[str, Any]] = {
+    "chat": {"model": "gpt-4o", "messages": _MESSAGES},
+    # What a server keeps is not safe to repeat; these answers are nobody's to keep.
+    "responses": {"model": "gpt-4o", "input": _PROMPT, "store": False},
+    "completions": {"model": "gpt-3.5-turbo-instruct", "prompt": _PROMPT},
+    "messages": {"model": "claude-sonnet-4-5", "max_tokens": 4096, "messages": _MESSAGES},
+}
+
+Clients = Mapping[str, Any]
+"""One client by SDK name."""
+
+
+class FailureEvent(Exception):  # noqa: N818 - it stands for an event, and is never raised
+    """The SDK handed over an event that says that the answer failed."""
+
+
+class Answering:
+    """Reads one answer as a user would, with a stopwatch."""
+
+    def __init__(self, call: Planned) -> None:
+        self._call = call
+        self._began = perf_counter()
+        self._last: float | None = None
+        self._first: float | None = None
+        self._pieces: list[str] = []
+        self._gaps: list[float] = []
+        self._error: BaseException | None = None
+
+    def take(self, event: Any) -> None:
+        """One event."""
+        if failed(self._call.api, event):
+            self._error = FailureEvent(event.type)
+        elif piece := said(self._call.api, event):
+            now = perf_counter()
+            if self._last is None:
+                self._first = now - self._began
+            else:
+                self._gaps.append(now - self._last)
+            self._last = now
+            self._pieces.append(piece)
+
+    def result(self, error: BaseException | None = None) -> Result:
+        """All of it; ``error``: what the SDK raised."""
+        return Result(
+            call=self._call,
+            said="".join(self._pieces),
+            error=error or self._error,
+            honest=error is None or isinstance(error, _honest(SDKS[self._call.api])),
+            first=self._first,
+            gaps=tuple(self._gaps),
+        )
+
+
+def _honest(sdk: str) -> tuple[type[BaseException], ...]:
+    """What the bare SDK raises: its own errors, its transport's, and JSON that does not parse (a `ValueError`)."""
+    package, streaming = import_module(sdk), import_module(f"{sdk}._streaming")
+    transport = getattr(streaming, "httpx2", None) or streaming.httpx
+    base = package.OpenAIError if sdk == "openai" else package.AnthropicError
+    return (base, transport.TransportError, transport.DecodingError, ValueError)
+
+
+def read(clients: Clients, call: Planned, run: str) -> Result:
+    """Make one call."""
+    answering = Answering(call)
+    try:
+        with _create(clients, call, run) as stream:
+            for event in stream:
+                answering.take(event)
+    except Exception as error:
+        return answering.result(error)
+    return answering.result()
+
+
+async def aread(clients: Clients, call: Planned, run: str) -> Result:
+    """Make one call, in asyncio."""
+    answering = Answering(call)
+    try:
+        async with await _create(clients, call, run) as stream:
+            async for event in stream:
+                answering.take(event)
+    except Exception as error:
+        return answering.result(error)
+    return answering.result()
+
+
+def _create(clients: Clients, call: Planned, run: str) -> Any:
+    create = _METHODS[call.api](clients[SDKS[call.api]])
+    headers = {HEADER: call.script, CALL: f"{run}-{call.number}"}
+    return create(**_ARGUMENTS[call.api], stream=True, extra_headers=headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Runs plans against one simulator. ``concurrency``: calls at a time, half of them in threads."""
+
+    simulator: Simulator
+    concurrency: int
+
+    def one_by_one(self, run: str, calls: Iterable[Planned]) -> list[Result]:
+        """These, one after the other. ``run``: what tells their requests from those of other runs."""
+        with ExitStack() as stack:
+            clients = self._clients("OpenAI", "Anthropic")
+            for client in clients.values():
+                stack.enter_context(client)
+            return [read(clients, call, run) for call in calls]
+
+    def run(self, run: str, plan: Iterable[Planned], done: Callable[[Result], None]) -> None:
+        """All of it. ``done`` is told of every result, from any thread."""
+        threads, tasks = deque[Planned](), deque[Planned]()
+        for call in plan:
+            (threads if call.concurrent == "threads" else tasks).append(call)
+        workers = max(self.concurrency // 2, 1)
+        with ThreadPoolExecutor(1, thread_name_prefix="l0-demo-asyncio") as beside:
+            running = beside.submit(asyncio.run, self._tasks(run, tasks, workers, done))
+            try:
+                self._threads(run, threads, workers, done)
+                running.result()
+            finally:
+                threads.clear()  # whoever interrupts does not wait for what was not begun
+                tasks.clear()
+
+    def _threads(self, run: str, calls: deque[Planned], workers: int, done: Callable[[Result], None]) -> None:
+        with ExitStack() as stack:
+            clients = self._clients("OpenAI", "Anthropic")
+            for client in clients.values():
+                stack.enter_context(client)
+
+            def work() -> None:
+                while (call := _next(calls)) is not None:
+                    done(read(clients, call, run))
+
+            with ThreadPoolExecutor(workers, thread_name_prefix="l0-demo") as pool:
+                try:
+                    for future in [pool.submit(work) for _ in range(workers)]:
+                        future.result()
+                finally:
+                    calls.clear()
+
+    async def _tasks(self, run: str, calls: deque[Planned], workers: int, done: Callable[[Result], None]) -> None:
+        async with AsyncExitStack() as stack:
+            clients = self._clients("AsyncOpenAI", "AsyncAnthropic")
+            for client in clients.values():
+                await stack.enter_async_context(client)
+
+            async def work() -> None:
+                while (call := _next(calls)) is not None:
+                    done(await aread(clients, call, run))
+
+            await asyncio.gather(*(work() for _ in range(workers)))
+
+    def _clients(self, openai: str, anthropic: str) -> Clients:
+        """As a user makes them: the SDKs' own time-outs and two retries."""
+        made = getattr(import_module("openai"), openai), getattr(import_module("anthropic"), anthropic)
+        return {
+            "openai": made[0](api_key="demo", base_url=self.simulator.openai),
+            "anthropic": made[1](api_key="demo", base_url=self.simulator.anthropic),
+        }
+
+
+def _next(calls: deque[Planned]) -> Planned | None:
+    try:
+        return calls.popleft()  # one step, hence safe between threads
+    except IndexError:
+        return None

@@ -1,0 +1,116 @@
+"""What the demo does, decided before it starts: calls, what goes wrong with each of their requests, the right answers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from l0.simulator.answers import Answer
+from l0.simulator.faults import Fault
+
+Api = Literal["chat", "responses", "completions", "messages"]
+APIS: tuple[Api, ...] = ("chat", "responses", "completions", "messages")
+SDKS: Mapping[Api, str] = {"chat": "openai", "responses": "openai", "completions": "openai", "messages": "anthropic"}
+
+SEPARATOR = ";"
+"""Between what is to happen to the first, second and later request of one call."""
+
+_MOST_FAULTS = 6
+"""A bare SDK sends three requests a call; beyond six nothing is left to go wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """One answer that a provider may give. ``name``: as the simulator's text grammar asks for it; ``said``: its content."""
+
+    name: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One call: what is asked for, what goes wrong with its first, second, ... request (after these: nothing), and the
+    content that a right answer has."""
+
+    number: int
+    api: Api
+    concurrent: Literal["threads", "asyncio"]
+    answer: Known
+    faults: tuple[Fault, ...]
+
+    @property
+    def script(self) -> str:
+        """For the simulator: one text a request."""
+        steps = [f"{self.answer.name} | {fault}" for fault in self.faults]
+        return f" {SEPARATOR} ".join([*steps, self.answer.name])
+
+
+def plan(calls: int, seed: int, share: float, answers: Mapping[Api, Sequence[Known]]) -> list[Planned]:
+    """That many calls over all APIs, in threads and tasks alike. ``share``: of requests that go wrong, 0 to 1.
+
+    The same arguments give the same plan.
+    """
+    dice = random.Random(seed)
+    planned = []
+    for number in range(calls):
+        api = APIS[number % len(APIS)]
+        planned.append(
+            Planned(
+                number=number,
+                api=api,
+                concurrent="threads" if number // len(APIS) % 2 else "asyncio",
+                answer=dice.choice(answers[api]),
+                faults=_faults(dice, share, api),
+            )
+        )
+    return planned
+
+
+def shipped(answers: Mapping[str, Answer]) -> dict[Api, list[Known]]:
+    """The corpus, as far as its answers are whole ones: those that stop early or refuse need no fault to look broken."""
+    whole = {name: answer for name, answer in answers.items() if answer.stop == "stop" and not answer.refusal}
+    short = {name: answer for name, answer in whole.items() if not answer.tokens}
+    spoken = {name: answer for name, answer in short.items() if answer.text and not answer.tool_calls}
+    any_kind = {name: answer for name, answer in short.items() if answer.text or answer.tool_calls}
+    return {api: [_known(*item) for item in (spoken if api == "completions" else any_kind).items()] for api in APIS}
+
+
+def _known(name: str, answer: Answer) -> Known:
+    calls = "".join(call.name + call.arguments for call in answer.tool_calls)
+    return Known(name=f"answer {name}", said=answer.text + calls)
+
+
+def _faults(dice: random.Random, share: float, api: Api) -> tuple[Fault, ...]:
+    faults: list[Fault] = []
+    while len(faults) < _MOST_FAULTS and dice.random() < share:
+        faults.append(_fault(dice, api))
+    return tuple(faults)
+
+
+def _fault(dice: random.Random, api: Api) -> Fault:
+    """One row of the catalogue. Half of them happen before the answer begins, half inside it."""
+    early, late = dice.randint(0, 1), dice.randint(4, 14)
+    refused = {"retry-after-ms": str(dice.randint(20, 200))}
+    before = [
+        Fault.status(429, refused),
+        Fault.status(500, refused),
+        Fault.status(529 if api == "messages" else 503, refused),
+        Fault.refuse(dice.choice(("fin", "rst"))),
+        Fault.empty(),
+        Fault.html(),
+        Fault.json_error(),
+    ]
+    inside = [
+        Fault.clean_end(at_event=early),
+        Fault.clean_end(at_event=late),
+        Fault.cut(at_event=early),
+        Fault.cut(at_event=late),
+        Fault.reset(at_event=dice.choice((early, late))),
+        Fault.in_band_error(at_event=dice.choice((early, late))),
+        Fault.malformed(at_event=late),
+    ]
+    if api == "responses":  # the only one whose events are numbered: elsewhere no client can see these
+        inside += [Fault.duplicate(at_event=late), Fault.drop(at_event=late), Fault.reorder(at_event=late)]
+    return dice.choice(dice.choice((before, inside)))

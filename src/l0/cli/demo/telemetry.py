@@ -1,0 +1,57 @@
+"""Where the demo's telemetry goes."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from opentelemetry import metrics, trace
+
+from l0.cli.inputs import InputError
+from l0.telemetry.listening import is_apis_own
+
+_PATIENCE = 2.0
+"""Seconds to find out whether a collector is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """``url``: of a collector that answers, else None; ``warning``: why there is none, where one was asked for."""
+
+    url: str | None = None
+    warning: str | None = None
+
+    def flush(self) -> None:
+        """Send what is waiting to be sent."""
+        for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
+            flush = getattr(provider, "force_flush", None)
+            if flush is not None:
+                flush()
+
+    def __str__(self) -> str:
+        if self.url:
+            return f"spans and metrics went to {self.url} (OTLP over HTTP)"
+        if self.warning:
+            return f"nowhere: {self.warning}"
+        if not is_apis_own(trace.get_tracer_provider()):
+            return "to the OpenTelemetry providers of this process"
+        return "nowhere: no OpenTelemetry providers are set up; --otlp http://localhost:4318 exports to a collector"
+
+
+def destination(url: str | None) -> Destination:
+    """Look whether a collector listens there; raises `InputError` for what is no URL of one."""
+    if url is None:
+        return Destination()
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        host, port, parts = None, 0, urlsplit("")
+    if parts.scheme not in ("http", "https") or host is None:
+        raise InputError(f"--otlp: got {url!r}, allowed: the URL of an OTLP/HTTP collector, as http://localhost:4318")
+    try:
+        socket.create_connection((host, port), _PATIENCE).close()
+    except OSError as error:
+        return Destination(warning=f"no collector listens at {url} ({error.strerror or error})")
+    return Destination(url=url)

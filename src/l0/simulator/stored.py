@@ -1,0 +1,55 @@
+"""Responses that were stored: they can be read again, and a stream continued after an event that is known."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from l0.simulator.answers import Answer
+from l0.simulator.dialects.base import Ask, Stamp
+from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.http import Request
+from l0.simulator.respond import json_response, stream_headers
+from l0.simulator.steps import Response, Send
+
+_KEPT = 256
+
+
+class StoredResponses:
+    """The last 256 answers to Responses requests, by id."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, tuple[Answer, Ask, Stamp]] = OrderedDict()
+
+    def keep(self, answer: Answer, ask: Ask, stamp: Stamp) -> None:
+        """Store an answer, unless the request said not to."""
+        if ask.store:
+            with self._lock:
+                self._kept[f"resp_{stamp.digits}"] = (answer, ask, stamp)
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+
+    def replay(self, request: Request) -> Response | None:
+        """`GET /responses/{id}`, as a stream with `stream=true` (after `starting_after`); None if it is not that."""
+        before, _, identifier = request.path.rpartition("/")
+        if request.method != "GET" or not before.endswith("/responses"):
+            return None
+        with self._lock:
+            found = self._kept.get(identifier)
+        if found is None:
+            return None
+        answer, ask, stamp = found
+        if request.query.get("stream") != "true":
+            return json_response(200, RESPONSES.whole(answer, ask, stamp), RESPONSES.headers(stamp))
+        after = request.query.get("starting_after", "-1")
+        skipped = int(after) + 1 if after.removeprefix("-").isdigit() else 0
+        return Response(status=200, headers=stream_headers(RESPONSES, stamp), steps=_rest(found, skipped))
+
+
+def _rest(found: tuple[Answer, Ask, Stamp], skipped: int) -> Iterator[Send]:
+    answer, ask, stamp = found
+    return (
+        Send(block, 1) for block in islice(RESPONSES.events(answer, replace(ask, stream=True), stamp), skipped, None)
+    )

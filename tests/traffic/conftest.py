@@ -1,0 +1,47 @@
+"""A simulator, clients of the real SDKs, and one event loop for all async cases."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import l0
+import pytest
+from l0.simulator.server import Simulator
+from l0.testing import simulator
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves the helpers' folder off the path
+
+from traffic_kit import Player, Received, Sample, recorded, shipped
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[Simulator]:
+    with simulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    made = asyncio.new_event_loop()
+    yield made
+    made.run_until_complete(made.shutdown_asyncgens())
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def player(sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Player]:
+    made = Player(sim, loop)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def bare(player: Player) -> Iterator[dict[tuple[Sample, bool], Received]]:
+    """What users get without l0, for every body, sync (true) and async; from then on l0 is on."""
+    samples = (*recorded(), *shipped())
+    l0.uninstrument()
+    got = {(sample, sync): player.play(sample, sync=sync) for sample in samples for sync in (True, False)}
+    l0.instrument(l0.Policy(truncation="strict"))
+    yield got
+    l0.uninstrument()

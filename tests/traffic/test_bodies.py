@@ -1,0 +1,45 @@
+"""What real providers sent reaches the user of the real SDKs as it did before: every body, however the network cuts it."""
+
+import os
+import random
+
+import l0
+import pytest
+from l0.simulator.playback import Chunks
+from traffic_kit import TRAFFIC, Player, Received, Sample, difference, recorded, shipped
+
+SAMPLES = (*recorded(), *shipped())
+Bare = dict[tuple[Sample, bool], Received]
+SMALL = 1_500
+"""Bytes up to which a body is also sent byte by byte."""
+BROKEN = {"truncated", "empty", "not_a_stream"}
+
+
+def test_recorded_bodies_are_at_hand() -> None:
+    if not recorded() and os.environ.get("CI") != "true":
+        pytest.skip(f"no recorded bodies in {TRAFFIC}: set L0_TRAFFIC to their folder")
+    assert len(recorded()) > 200
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def test_a_body_is_received_as_without_l0(player: Player, bare: Bare, sample: Sample, sync: bool) -> None:
+    for chunks in cuts(sample, sync=sync):
+        told = compare(bare[sample, sync], player.play(sample, sync=sync, chunks=chunks))
+        assert told is None, f"cut into {chunks}: {told}"
+
+
+def cuts(sample: Sample, *, sync: bool) -> list[Chunks]:
+    """How the network cuts a body: per event or at once, and at a random length; small ones byte by byte."""
+    rnd = random.Random(f"{sample}{sync}")
+    found: list[Chunks] = ["event" if sync else "one", rnd.choice([rnd.randrange(20, 90), rnd.randrange(90, 4_000)])]
+    return [*found, "byte"] if len(sample.content) <= SMALL else found
+
+
+def compare(bare: Received, ours: Received) -> str | None:
+    """The same chunks; the same error, or one that names what is missing where the bare SDK is silent."""
+    if bare.error is None and isinstance(ours.error, l0.StreamInterrupted) and ours.error.reason in BROKEN:
+        return difference(bare.chunks, ours.chunks)
+    if type(bare.error) is not type(ours.error) or str(bare.error) != str(ours.error):
+        return f"ended with {ours.error!r}, not {bare.error!r}"
+    return difference(bare.chunks, ours.chunks)

@@ -1,0 +1,31 @@
+"""Calls and failures for tests of the engine and of what obeys it."""
+
+from typing import Any
+
+from l0.values.calls import Call, Replay
+from l0.values.failures import Cause, Failure
+from l0.values.policy import Policy
+
+
+def make_call(**changes: Any) -> Call:
+    """A streamed chat call that the SDK would retry twice."""
+    fields: dict[str, Any] = {
+        "operation": "chat",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "dialect": "chat",
+        "streaming": True,
+        "origin": "https://api.example.com",
+        "host": "api.example.com",
+        "port": 443,
+        "replay": Replay.SAFE,
+        "max_retries": 2,
+        "policy": Policy(),
+        "strict": True,
+    }
+    return Call(**fields | changes)
+
+
+def make_failure(cause: Cause = Cause.RESET, **fields: Any) -> Failure:
+    """A failure that the SDK would retry."""
+    return Failure(cause=cause, message="made for a test", **{"sdk_retries": True} | fields)

@@ -1,0 +1,304 @@
+"""What the machine promises, whatever order things happen in."""
+
+from dataclasses import dataclass, field
+from itertools import groupby
+from math import inf
+from typing import get_args
+
+import pytest
+from engine_makers import make_call, make_failure
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l0.engine._machine import TRANSITIONS, Machine, State
+from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
+from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
+from l0.values.calls import Call, Outcome, Replay
+from l0.values.failures import Category, Cause
+from l0.values.policy import Policy, Retry, Timeout
+
+MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
+
+
+def run(signals: list[Signal], call: Call | None = None, lease: int | None = None) -> tuple[Machine, list[Command]]:
+    machine = Machine(call or make_call(), lambda: 0.5, lease)
+    return machine, [machine.step(signal) for signal in signals]
+
+
+# The ways of one call
+
+
+def test_a_streamed_answer():
+    machine, commands = run([Begin(0.0), Opened(0.1), Released(0.2), Used(3, 0.3), Ended(None, 0.4)])
+    assert commands == [Open(1, 0.0), Relay(None, True), Relay(None, False), Relay(None, False), Finish(Outcome.OK)]
+    assert machine.delivered == 3
+
+
+def test_a_whole_answer():
+    _, commands = run([Begin(0.0), Answered(0.1)])
+    assert commands == [Open(1, 0.0), Finish(Outcome.OK)]
+
+
+def test_a_restart_is_told_in_the_outcome_only():
+    policy = Policy(retry=Retry(base_delay=1.0, strategy="fixed"))
+    failure = make_failure()
+    signals = [Begin(0.0), Opened(0.1), Failed(failure, 0.2), Waited(1.2), Opened(1.3), Released(1.4), Ended(None, 2)]
+    machine, commands = run(signals, make_call(policy=policy))
+    assert commands[2:4] == [Wait(1.0, 1, failure), Open(2, 1.0)]
+    assert commands[-1] == Finish(Outcome.RECOVERED_RETRY)
+    assert machine.failures == [failure]
+
+
+def test_after_the_commit_point_a_failure_is_raised():
+    failure = make_failure()
+    _, commands = run([Begin(0.0), Opened(0.1), Released(0.2), Failed(failure, 0.3)])
+    assert commands[-1] == Raise(failure)
+
+
+@pytest.mark.parametrize(
+    ("strict", "missing", "released", "expected"),
+    [
+        (True, None, True, Finish(Outcome.OK)),
+        (True, Cause.TRUNCATED, True, "raise"),
+        (True, Cause.TRUNCATED, False, "wait"),
+        (False, Cause.TRUNCATED, True, Finish(Outcome.OK, ("truncated",))),
+        (False, Cause.TRUNCATED, False, Finish(Outcome.OK, ("truncated",))),
+        (None, Cause.TRUNCATED, True, Finish(Outcome.OK)),
+        (True, Cause.EMPTY, False, "wait"),
+        (False, Cause.EMPTY, False, "wait"),
+        (None, Cause.EMPTY, False, "wait"),
+        (None, Cause.EMPTY, True, "raise"),
+        (False, Cause.NOT_A_STREAM, False, "wait"),
+        (None, Cause.NOT_A_STREAM, False, "wait"),
+    ],
+)
+def test_what_an_end_without_its_terminal_event_means(strict, missing, released, expected):
+    before = [Begin(0.0), Opened(0.1), *([Released(0.2)] if released else [])]
+    _, commands = run([*before, Ended(missing, 0.3)], make_call(strict=strict))
+    last = commands[-1]
+    if isinstance(expected, str):
+        assert isinstance(last, Wait if expected == "wait" else Raise)
+        assert last.failure.cause is missing
+    else:
+        assert last == expected
+
+
+def test_every_lease_is_the_one_that_was_asked_for():
+    _, commands = run([Begin(0.0), Opened(0.1), Released(0.2), Used(7, 0.3)], lease=7)
+    assert [command.lease for command in commands if isinstance(command, Relay)] == [7, 7, 7]
+
+
+@pytest.mark.parametrize("end", [Opened(0.1), Released(0.2), Failed(make_failure(), 0.3)])
+def test_closing_is_a_cancellation_at_any_time_and_never_retried(end):
+    signals: list[Signal] = [Begin(0.0)]
+    for signal in (Opened(0.1), Released(0.2)):
+        if signal.at <= end.at and not (isinstance(end, Failed) and isinstance(signal, Released)):
+            signals.append(signal)
+    if isinstance(end, Failed):
+        signals.append(end)
+    machine, commands = run([*signals, Closed(0.4), Closed(0.5)])
+    assert commands[-2:] == [Finish(Outcome.CANCELLED)] * 2
+    assert machine.state is State.DONE
+    assert not any(isinstance(command, Open) for command in commands[1:])
+
+
+# The clock of the whole call
+
+
+def test_a_retry_that_would_come_too_late_is_not_made():
+    policy = Policy(timeout=Timeout(total=1000), retry=Retry(base_delay=0.5, strategy="fixed"))
+    _, early = run([Begin(10.0), Opened(10.1), Failed(make_failure(), 10.4)], make_call(policy=policy))
+    _, late = run([Begin(10.0), Opened(10.1), Failed(make_failure(), 10.5)], make_call(policy=policy))
+    assert isinstance(early[-1], Wait)
+    assert isinstance(late[-1], Raise)
+
+
+def test_no_request_goes_out_once_the_whole_time_is_used_up():
+    """The SDK's own backoff is not known beforehand: it may end after the call's time."""
+    policy = Policy(timeout=Timeout(total=1000))
+    machine, commands = run([Begin(0.0), Failed(make_failure(), 0.9)], make_call(policy=policy))
+    if isinstance(commands[-1], Wait):
+        assert not isinstance(machine.step(Waited(5.0)), Open)
+
+
+# Any interleaving of legal signals
+
+
+@dataclass
+class Walk:
+    """A call at the mercy of a random driver."""
+
+    call: Call
+    machine: Machine = field(init=False)
+    signals: list[Signal] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
+    at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.machine = Machine(self.call, lambda: 0.5)
+
+    def step(self, signal: Signal) -> None:
+        self.signals.append(signal)
+        self.states.append(self.machine.state)
+        self.commands.append(self.machine.step(signal))
+
+
+causes = st.sampled_from(list(Cause))
+policies = st.builds(
+    Policy,
+    retry=st.none()
+    | st.builds(
+        Retry,
+        attempts=st.integers(0, 3),
+        max_retries=st.integers(0, 4),
+        base_delay=st.sampled_from([0.0, 0.5, 3.0]),
+        strategy=st.sampled_from(["fixed", "exponential", "full_jitter"]),
+    ),
+    timeout=st.none() | st.builds(Timeout, total=st.none() | st.sampled_from([500, 4000])),
+)
+calls = st.builds(
+    make_call,
+    policy=policies,
+    max_retries=st.integers(0, 3),
+    replay=st.sampled_from(list(Replay)),
+    strict=st.sampled_from([True, False, None]),
+    streaming=st.just(True),
+)
+
+
+@st.composite
+def walks(draw: st.DrawFn) -> Walk:
+    """Up to thirty legal signals, as any driver might send them."""
+    walk = Walk(draw(calls))
+    for _ in range(draw(st.integers(1, 30))):
+        kinds = sorted(TRANSITIONS[walk.machine.state], key=lambda kind: kind.__name__)
+        kind = draw(st.sampled_from(kinds))
+        last = walk.commands[-1] if walk.commands else None
+        walk.at += draw(st.sampled_from([0.0, 0.1, 1.0]))
+        if kind is Waited and isinstance(last, Wait):
+            walk.at += last.seconds or 0.0
+        match kind.__name__:
+            case "Used":
+                walk.step(Used(draw(st.integers(0, 50)), walk.at))
+            case "Ended":
+                walk.step(Ended(draw(st.sampled_from(MISSING)), walk.at))
+            case "Failed":
+                asked = draw(st.none() | st.sampled_from([0.0, 1.0, 61.0]))
+                failure = make_failure(draw(causes), retry_after=asked, sdk_retries=draw(st.booleans()))
+                walk.step(Failed(failure, walk.at, draw(st.integers(0, 9))))
+            case _:
+                walk.step(kind(walk.at))
+    return walk
+
+
+def allowed_retries(call: Call) -> int:
+    """The most that the user allowed."""
+    if call.max_retries == 0:
+        return 0
+    return call.policy.retry.max_retries if call.policy.retry is not None else call.max_retries
+
+
+@given(walk=walks())
+@settings(max_examples=150, deadline=None)
+def test_the_contract_holds_for_any_interleaving(walk):
+    machine, call = walk.machine, walk.call
+    opens = [command for command in walk.commands if isinstance(command, Open)]
+    assert machine.attempts == len(opens) <= 1 + allowed_retries(call)
+    assert [command.number for command in opens] == list(range(1, len(opens) + 1))
+    assert machine.delivered == sum(
+        signal.chars for signal in walk.signals if isinstance(signal, Used | Failed) and hasattr(signal, "chars")
+    )
+    for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
+        if isinstance(command, Wait | Raise):
+            assert command.failure is machine.failures[_failures_until(walk, signal) - 1]
+        if isinstance(signal, Closed):
+            assert command == Finish(Outcome.CANCELLED)
+        if state is State.DONE:
+            assert isinstance(signal, Closed)
+
+
+def _failures_until(walk: Walk, signal: Signal) -> int:
+    """How many attempts had failed once this signal was taken."""
+    index = next(i for i, each in enumerate(walk.signals) if each is signal)
+    return sum(isinstance(command, Wait | Raise) for command in walk.commands[: index + 1])
+
+
+@given(walk=walks())
+@settings(max_examples=100, deadline=None)
+def test_nothing_is_repeated_once_something_was_released_or_closed(walk):
+    over = False
+    for signal, command in zip(walk.signals, walk.commands, strict=True):
+        over = over or isinstance(signal, Released | Closed)
+        assert not (over and isinstance(command, Open | Wait))
+
+
+@given(walk=walks())
+@settings(max_examples=100, deadline=None)
+def test_what_must_not_be_replayed_is_not_once_it_was_accepted(walk):
+    accepted = False
+    for signal, command in zip(walk.signals, walk.commands, strict=True):
+        accepted = accepted or (isinstance(signal, Opened) and walk.call.replay is Replay.UNTIL_ACCEPTED)
+        assert not (accepted and isinstance(command, Open | Wait))
+
+
+@given(walk=walks())
+@settings(max_examples=100, deadline=None)
+def test_a_raise_carries_the_last_failure_and_fatal_ones_end_the_call(walk):
+    for command, following in zip(walk.commands, [*walk.commands[1:], None], strict=True):
+        if isinstance(command, Raise):
+            assert command.failure is walk.machine.failures[-1]
+            assert following is None or following == Finish(Outcome.CANCELLED)
+        if isinstance(command, Wait):
+            assert command.failure.category is not Category.FATAL
+
+
+@given(walk=walks())
+@settings(max_examples=100, deadline=None)
+def test_no_wait_is_known_to_end_after_the_whole_time(walk):
+    total = walk.call.policy.timeout.total if walk.call.policy.timeout else None
+    limit = walk.machine.began + (inf if total is None else total / 1000)
+    for signal, command in zip(walk.signals, walk.commands, strict=True):
+        if isinstance(command, Wait):
+            assert signal.at + (command.seconds or 0.0) < limit
+
+
+@given(walk=walks())
+@settings(max_examples=80, deadline=None)
+def test_the_same_signals_always_give_the_same_commands(walk):
+    again = Machine(walk.call, lambda: 0.5)
+    assert [repr(again.step(signal)) for signal in walk.signals] == [repr(command) for command in walk.commands]
+
+
+# Leases
+
+ENDS = [Ended(None, 9.0), Ended(Cause.TRUNCATED, 9.0), Failed(make_failure(), 9.0), Closed(9.0)]
+
+
+def _without_repeats(commands: list[Command]) -> list[str]:
+    return [command for command, _ in groupby(map(repr, commands))]
+
+
+@given(
+    portions=st.lists(st.integers(0, 200), max_size=20),
+    cuts=st.lists(st.integers(0, 200), max_size=20),
+    end=st.sampled_from(ENDS),
+    strict=st.sampled_from([True, False, None]),
+)
+@settings(max_examples=80, deadline=None)
+def test_any_splitting_into_leases_gives_the_same_commands(portions, cuts, end, strict):
+    """One signal for all the text, one for every portion, and one for every arbitrary cut of it."""
+    whole = sum(portions)
+    places = sorted({min(cut, whole) for cut in cuts} | {0, whole})
+    arbitrary = [end - start for start, end in zip(places, places[1:], strict=False)]
+    traces = []
+    for parts in ([whole], portions, arbitrary):
+        before = [Begin(0.0), Opened(0.1), Released(0.2)]
+        used = [Used(chars, 1.0 + index / 100) for index, chars in enumerate(parts)]
+        machine, commands = run([*before, *used, end], make_call(strict=strict), lease=50)
+        traces.append((_without_repeats(commands), machine.delivered, machine.state, machine.attempts))
+    assert traces[0] == traces[1] == traces[2]
+
+
+def test_samples_cover_all_signals():
+    assert {Begin, Answered, Opened, Released, Used, Ended, Failed, Waited, Closed} == set(get_args(Signal))

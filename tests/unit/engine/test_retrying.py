@@ -1,0 +1,201 @@
+"""Category, phase, policy and history to verdict; and how long each strategy waits."""
+
+from itertools import pairwise
+
+import pytest
+from engine_makers import make_call, make_failure
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l0.engine.retrying import LONGEST_SERVER_WAIT, Again, Phase, decide, delay
+from l0.values.calls import Replay
+from l0.values.failures import CATEGORIES, RETRY_REASONS, Category, Cause
+from l0.values.policy import BackoffStrategy, Policy, Retry, RetryableErrorType
+
+OPENING, HOLDING, RELAYING = Phase.OPENING, Phase.HOLDING, Phase.RELAYING
+NO_WAIT = Retry(base_delay=0)
+WITH = Policy(retry=NO_WAIT)
+SDK, AT_ONCE, NEVER = Again(None), Again(0.0), None
+
+NETWORK, TRANSIENT, MODEL = Cause.RESET, Cause.OVERLOADED, Cause.EMPTY
+PROVIDER, FATAL = Cause.MALFORMED, Cause.QUOTA
+
+
+def verdict(cause, phase, policy=None, history=(), *, call=None, **fields):
+    made = make_call(policy=policy or Policy(), **(call or {}))
+    return decide(made, make_failure(cause, **fields), phase, [make_failure(past) for past in history], lambda: 0.5)
+
+
+@pytest.mark.parametrize(
+    ("cause", "phase", "policy", "history", "expected"),
+    [
+        # Without a policy, before the headers: the SDK decides.
+        (NETWORK, OPENING, None, (), SDK),
+        (TRANSIENT, OPENING, None, (), SDK),
+        (TRANSIENT, OPENING, None, (TRANSIENT,), SDK),
+        (TRANSIENT, OPENING, None, (TRANSIENT, TRANSIENT), NEVER),
+        (FATAL, OPENING, None, (), NEVER),
+        (Cause.AUTHENTICATION, OPENING, None, (), NEVER),
+        # Without a policy, after the headers: what broke on the way is repeated at once, the rest as the SDK waits.
+        (NETWORK, HOLDING, None, (), AT_ONCE),
+        (NETWORK, HOLDING, None, (NETWORK,), SDK),
+        (NETWORK, HOLDING, None, (NETWORK, NETWORK), NEVER),
+        (TRANSIENT, HOLDING, None, (), SDK),
+        (MODEL, HOLDING, None, (), AT_ONCE),
+        (PROVIDER, HOLDING, None, (), AT_ONCE),
+        (FATAL, HOLDING, None, (), NEVER),
+        # After the commit point nothing is repeated, whatever the policy.
+        (NETWORK, RELAYING, None, (), NEVER),
+        (NETWORK, RELAYING, WITH, (), NEVER),
+        (MODEL, RELAYING, WITH, (), NEVER),
+        # With a policy its own figures hold, before the headers and after them.
+        (NETWORK, OPENING, WITH, (), AT_ONCE),
+        (TRANSIENT, HOLDING, WITH, (TRANSIENT,) * 5, AT_ONCE),
+        (TRANSIENT, HOLDING, WITH, (TRANSIENT,) * 6, NEVER),
+        (FATAL, OPENING, WITH, (), NEVER),
+        (FATAL, HOLDING, WITH, (), NEVER),
+        # Model failures count against `attempts`, others do not.
+        (MODEL, HOLDING, Policy(retry=Retry(attempts=1, base_delay=0)), (), AT_ONCE),
+        (MODEL, HOLDING, Policy(retry=Retry(attempts=1, base_delay=0)), (MODEL,), NEVER),
+        (MODEL, HOLDING, Policy(retry=Retry(attempts=1, base_delay=0)), (NETWORK,) * 5, AT_ONCE),
+        (NETWORK, HOLDING, Policy(retry=Retry(attempts=1, base_delay=0)), (MODEL, NETWORK), AT_ONCE),
+        (MODEL, HOLDING, Policy(retry=Retry(attempts=0, base_delay=0)), (), NEVER),
+        (NETWORK, HOLDING, Policy(retry=Retry(attempts=0, base_delay=0)), (), AT_ONCE),
+        (NETWORK, HOLDING, Policy(retry=Retry(max_retries=0)), (), NEVER),
+        # Only the reasons that the user named.
+        (NETWORK, HOLDING, Policy(retry=Retry(retry_on=["rate_limit"], base_delay=0)), (), NEVER),
+        (Cause.RATE_LIMIT, HOLDING, Policy(retry=Retry(retry_on=["rate_limit"], base_delay=0)), (), AT_ONCE),
+        (NETWORK, HOLDING, Policy(retry=Retry(retry_on=())), (), NEVER),
+    ],
+)
+def test_verdicts(cause, phase, policy, history, expected):
+    assert verdict(cause, phase, policy, history) == expected
+
+
+@pytest.mark.parametrize("policy", [None, WITH], ids=["sdk", "policy"])
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("cause", Cause)
+def test_no_retries_on_the_client_or_the_call_means_none(cause, phase, policy):
+    assert verdict(cause, phase, policy, call={"max_retries": 0}) is NEVER
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_fatal_is_never_repeated_and_all_else_is_with_a_policy(cause):
+    fatal = CATEGORIES[cause] is Category.FATAL
+    assert (verdict(cause, HOLDING, WITH) is NEVER) == fatal
+    assert (verdict(cause, HOLDING, None) is NEVER) == fatal
+
+
+@pytest.mark.parametrize("reason", RetryableErrorType)
+def test_a_reason_stands_for_its_causes_only(reason):
+    policy = Policy(retry=Retry(retry_on=[reason], base_delay=0))
+    repeated = {cause for cause in Cause if verdict(cause, HOLDING, policy) is not NEVER}
+    assert repeated == {c for c in Cause if RETRY_REASONS[c] is reason and CATEGORIES[c] is not Category.FATAL}
+
+
+@pytest.mark.parametrize("policy", [None, WITH], ids=["sdk", "policy"])
+def test_what_the_provider_accepted_is_not_sent_twice(policy):
+    stored = {"replay": Replay.UNTIL_ACCEPTED}
+    assert verdict(NETWORK, OPENING, policy, call=stored) is not NEVER
+    assert verdict(NETWORK, HOLDING, policy, call=stored) is NEVER
+    created = {"replay": Replay.UNTIL_CREATED}
+    assert verdict(NETWORK, HOLDING, policy, call=created) is not NEVER
+
+
+def test_without_a_policy_the_sdks_own_no_counts():
+    assert verdict(TRANSIENT, OPENING, sdk_retries=False) is NEVER
+
+
+def test_with_a_policy_the_servers_no_counts_and_a_broken_line_is_no_answer():
+    assert verdict(TRANSIENT, OPENING, WITH, status=503, sdk_retries=False) is NEVER
+    assert verdict(TRANSIENT, OPENING, WITH, status=503) == AT_ONCE
+    assert verdict(NETWORK, OPENING, WITH) == AT_ONCE
+
+
+# What the server asks for, and what the user vetoes
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(0.0, 0.0), (0.25, 0.25), (59.9, 59.9), (60.0, 60.0)])
+def test_retry_after_wins_over_the_strategy(asked, expected):
+    policy = Policy(retry=Retry(base_delay=3.0, max_delay=5.0, strategy=BackoffStrategy.FIXED))
+    assert verdict(Cause.RATE_LIMIT, OPENING, policy, status=429, retry_after=asked) == Again(expected)
+
+
+@pytest.mark.parametrize("asked", [60.001, 3600.0])
+def test_a_server_that_asks_for_more_than_a_minute_is_not_waited_for(asked):
+    assert asked > LONGEST_SERVER_WAIT
+    assert verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=asked) is NEVER
+
+
+def test_a_veto_is_obeyed_and_sees_the_failure():
+    seen = []
+    policy = Policy(retry=Retry(base_delay=0, should_retry=lambda failure: bool(seen.append(failure))))
+    assert verdict(NETWORK, HOLDING, policy) is NEVER
+    assert [failure.cause for failure in seen] == [NETWORK]
+
+
+def test_a_veto_is_all_that_the_callback_has():
+    policy = Policy(retry=Retry(base_delay=0, should_retry=lambda _: True))
+    assert verdict(FATAL, HOLDING, policy) is NEVER
+    assert verdict(NETWORK, RELAYING, policy) is NEVER
+    assert verdict(NETWORK, HOLDING, policy, (NETWORK,) * 6) is NEVER
+
+
+def test_a_callback_that_fails_does_not_break_the_call():
+    policy = Policy(retry=Retry(base_delay=0, should_retry=lambda failure: failure.no_such_field))
+    assert verdict(NETWORK, HOLDING, policy) in (NEVER, AT_ONCE)
+
+
+# Delays: strategies of the guide, in seconds
+
+delays = st.builds(
+    Retry,
+    base_delay=st.floats(0, 100),
+    max_delay=st.floats(0, 100),
+    strategy=st.sampled_from(list(BackoffStrategy)),
+)
+chances = st.floats(0, 1, exclude_max=True)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "chance", "expected"),
+    [
+        ("fixed", 0.9, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        ("linear", 0.9, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+        ("exponential", 0.9, [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]),
+        ("full_jitter", 0.0, [0.0] * 6),
+        ("full_jitter", 0.5, [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]),
+        ("fixed_jitter", 0.0, [1.0] * 6),
+        ("fixed_jitter", 0.5, [1.25] * 6),
+    ],
+)
+def test_how_each_strategy_grows(strategy, chance, expected):
+    retry = Retry(strategy=strategy, base_delay=1.0, max_delay=10.0)
+    assert [delay(retry, number, chance) for number in range(1, 7)] == expected
+
+
+@given(retry=delays, number=st.integers(1, 5000), chance=chances)
+@settings(max_examples=150, deadline=None)
+def test_no_delay_is_negative_or_above_the_longest(retry, number, chance):
+    assert 0.0 <= delay(retry, number, chance) <= retry.max_delay
+
+
+@given(retry=delays, chance=chances)
+@settings(max_examples=80, deadline=None)
+def test_no_strategy_waits_less_the_further_it_goes(retry, chance):
+    waits = [delay(retry, number, chance) for number in range(1, 12)]
+    assert all(early <= late for early, late in pairwise(waits))
+
+
+@given(base=st.floats(0.001, 50), number=st.integers(1, 40), chance=chances)
+@settings(max_examples=80, deadline=None)
+def test_jitter_stays_within_its_bounds(base, number, chance):
+    full = Retry(strategy="full_jitter", base_delay=base, max_delay=100)
+    fixed = Retry(strategy="fixed_jitter", base_delay=base, max_delay=100)
+    assert delay(full, number, chance) <= min(base * 2 ** (number - 1), 100)
+    assert base <= delay(fixed, number, chance) <= 1.5 * base
+
+
+def test_the_number_of_the_retry_counts_all_failures():
+    policy = Policy(retry=Retry(strategy="linear", base_delay=1.0, max_delay=60.0))
+    assert verdict(NETWORK, HOLDING, policy, (TRANSIENT, NETWORK)) == Again(3.0)

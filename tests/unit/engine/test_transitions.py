@@ -1,0 +1,119 @@
+"""The table of transitions is the law: every cell of it, legal and illegal, and the diagram that shows it."""
+
+import re
+from typing import get_args
+
+import pytest
+from engine_makers import make_call, make_failure
+
+from l0.engine import _machine
+from l0.engine._machine import TRANSITIONS, IllegalSignal, Machine, State
+from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
+from l0.values.failures import Cause
+
+SAMPLES: dict[type, list[Signal]] = {
+    Begin: [Begin(0.0)],
+    Answered: [Answered(1.0)],
+    Opened: [Opened(1.0)],
+    Released: [Released(1.0)],
+    Used: [Used(5, 1.0)],
+    Ended: [Ended(None, 1.0), Ended(Cause.TRUNCATED, 1.0), Ended(Cause.EMPTY, 1.0), Ended(Cause.NOT_A_STREAM, 1.0)],
+    Failed: [Failed(make_failure(), 1.0), Failed(make_failure(Cause.AUTHENTICATION), 1.0)],
+    Waited: [Waited(1.0)],
+    Closed: [Closed(1.0)],
+}
+PATHS: dict[State, list[Signal]] = {
+    State.READY: [],
+    State.OPENING: [Begin(0.0)],
+    State.HOLDING: [Begin(0.0), Opened(0.5)],
+    State.RELAYING: [Begin(0.0), Opened(0.5), Released(0.6)],
+    State.WAITING: [Begin(0.0), Failed(make_failure(), 0.5)],
+    State.DONE: [Begin(0.0), Closed(0.5)],
+}
+CELLS = [(state, kind) for state in State for kind in get_args(Signal)]
+LEGAL = [(state, kind) for state, kind in CELLS if kind in TRANSITIONS[state]]
+ILLEGAL = [(state, kind) for state, kind in CELLS if kind not in TRANSITIONS[state]]
+
+
+def machine_in(state: State) -> Machine:
+    machine = Machine(make_call(), lambda: 0.5)
+    for signal in PATHS[state]:
+        machine.step(signal)
+    assert machine.state is state
+    return machine
+
+
+def name(value: object) -> str:
+    return value.__name__ if isinstance(value, type) else str(value)
+
+
+@pytest.mark.parametrize(("state", "kind"), ILLEGAL, ids=name)
+def test_an_illegal_signal_is_refused_and_changes_nothing(state, kind):
+    for signal in SAMPLES[kind]:
+        machine = machine_in(state)
+        before = (machine.state, machine.attempts, machine.began, machine.delivered, list(machine.failures))
+        with pytest.raises(IllegalSignal, match=rf"{kind.__name__} in state {state}"):
+            machine.step(signal)
+        after = (machine.state, machine.attempts, machine.began, machine.delivered, list(machine.failures))
+        assert after == before
+
+
+@pytest.mark.parametrize(("state", "kind"), LEGAL, ids=name)
+def test_a_legal_signal_leads_where_the_table_says(state, kind):
+    for signal in SAMPLES[kind]:
+        machine = machine_in(state)
+        command = machine.step(signal)
+        assert command is not None
+        assert machine.state in TRANSITIONS[state][kind]
+
+
+def test_every_state_and_signal_has_its_place():
+    assert set(TRANSITIONS) == set(State) == set(PATHS)
+    assert {kind for row in TRANSITIONS.values() for kind in row} == set(get_args(Signal)) == set(SAMPLES)
+
+
+def test_every_state_can_be_closed_but_the_one_before_the_call():
+    assert [state for state in State if Closed not in TRANSITIONS[state]] == [State.READY]
+    assert all(row[Closed] == {State.DONE} for state, row in TRANSITIONS.items() if state is not State.READY)
+
+
+def test_nothing_leads_out_of_done():
+    assert set(TRANSITIONS[State.DONE]) == {Closed}
+
+
+# The diagram in the module's essay
+
+ESSAY = _machine.__doc__ or ""
+DIAGRAM = ESSAY[ESSAY.index("READY --") : ESSAY.index("Rules,")]
+WORDS = r"[A-Z][A-Za-z]+"
+
+
+def _pairs() -> set[tuple[str, str]]:
+    """The states and signals of every arrow that runs along a line: ``STATE --Signal--> ...``."""
+    return set(re.findall(r"\b([A-Z]{4,}) --(\w+)--", DIAGRAM))
+
+
+def test_the_diagrams_arrows_are_cells_of_the_table():
+    kinds = {kind.__name__: kind for kind in get_args(Signal)}
+    line = DIAGRAM.splitlines()[0]
+    states = re.findall(r"\b[A-Z]{4,}\b", line)
+    signals = re.findall(r"--(\w+)-->", line)
+    assert len(states) == len(signals) + 1
+    for start, signal, end in zip(states, signals, states[1:], strict=False):
+        assert State(end.lower()) in TRANSITIONS[State(start.lower())][kinds[signal]]
+
+
+def test_the_diagram_shows_every_state_and_no_other():
+    assert {word for word in re.findall(r"\b[A-Z]{4,}\b", DIAGRAM)} == {state.name for state in State}
+
+
+def test_the_diagram_shows_every_signal_that_changes_the_state():
+    shown = {word for word in re.findall(WORDS, DIAGRAM) if not word.isupper()}
+    moving = {
+        kind.__name__
+        for state, row in TRANSITIONS.items()
+        for kind, targets in row.items()
+        if targets != {state} and kind is not Closed  # rule 4 tells of closing
+    }
+    assert shown == moving
+    assert "Closing is final" in ESSAY

@@ -1,0 +1,169 @@
+"""Every field of a policy is checked when it is made: a bad one names the field, what was given and what is allowed."""
+
+import math
+import pickle
+from dataclasses import FrozenInstanceError, fields, replace
+
+import pytest
+
+from l0.values.policy import (
+    TRUNCATION_MODES,
+    BackoffStrategy,
+    Hold,
+    Policy,
+    PolicyError,
+    Retry,
+    RetryableErrorType,
+    Timeout,
+)
+
+LIMITS = ("initial_token", "inter_token", "liveness", "total")
+NO_LIMIT = (0, -1, -0.5, math.nan, -math.inf, True, "5000", [], object)
+NO_COUNT = (-1, 1.5, 2.0, True, None, "3", math.nan)
+NO_SECONDS = (-1, -0.001, math.nan, None, True, "1", [1])
+
+BAD = [
+    *((Timeout, name, given, "milliseconds above 0") for name in LIMITS for given in NO_LIMIT),
+    *((Retry, name, given, "whole number, 0 or more") for name in ("attempts", "max_retries") for given in NO_COUNT),
+    *((Retry, name, given, "seconds, 0 or more") for name in ("base_delay", "max_delay") for given in NO_SECONDS),
+    *((Retry, "strategy", given, "full_jitter") for given in ("quadratic", None, 3, "")),
+    *((Retry, "retry_on", given, "zero_output") for given in ("timeout", None, 5, {"timeout"}, iter(()))),
+    *((Retry, "should_retry", given, "function") for given in (True, "always", 1)),
+    *((Hold, "frames", given, "whole number, 0 or more") for given in NO_COUNT),
+    *((Hold, "seconds", given, "seconds, 0 or more") for given in NO_SECONDS),
+    *((Policy, "timeout", given, "Timeout, or None") for given in (5, 5000.0, {}, Timeout, Retry())),
+    *((Policy, "retry", given, "Retry, or None") for given in (3, True, Retry, Timeout())),
+    *((Policy, "hold", given, "a Hold") for given in (None, "message", 64)),
+    *((Policy, "truncation", given, "strict, warn, off") for given in ("loud", True, 1, ["strict"], {"http://a": "x"})),
+]
+
+
+@pytest.mark.parametrize(("kind", "field", "given", "allowed"), BAD)
+def test_a_bad_value_is_named_with_what_is_allowed(kind, field, given, allowed):
+    with pytest.raises(PolicyError) as raised:
+        kind(**{field: given})
+    error = raised.value
+    assert error.field == f"{kind.__name__}.{field}"
+    assert error.given is given
+    assert allowed in error.allowed
+    assert str(error) == f"{error.field}: got {given!r}, allowed: {error.allowed}"
+    assert isinstance(error, ValueError)
+
+
+def test_every_field_of_every_part_has_bad_values_in_the_table():
+    covered = {(kind, field) for kind, field, _, _ in BAD}
+    assert covered == {(kind, field.name) for kind in (Timeout, Retry, Hold, Policy) for field in fields(kind)}
+
+
+@pytest.mark.parametrize(("kind", "field"), [(Retry, "base_delay"), (Retry, "max_delay")])
+def test_a_delay_that_no_clock_can_sleep_is_refused(kind, field):
+    with pytest.raises(PolicyError, match=field):
+        kind(**{field: math.inf})
+
+
+@pytest.mark.parametrize("field", LIMITS)
+def test_infinity_is_no_limit_that_a_socket_takes_none_is(field):
+    with pytest.raises(PolicyError, match=field):
+        Timeout(**{field: math.inf})
+    assert getattr(Timeout(**{field: None}), field) is None
+
+
+@pytest.mark.parametrize("given", ["timeout", RetryableErrorType.TIMEOUT])
+def test_a_reason_that_is_none_is_named_alone(given):
+    with pytest.raises(PolicyError) as raised:
+        Retry(retry_on=[given, "bad luck"])
+    assert (raised.value.field, raised.value.given) == ("Retry.retry_on", "bad luck")
+
+
+def test_names_become_members_and_lists_become_tuples():
+    reasons = ["timeout", RetryableErrorType.DRIFT]
+    retry = Retry(strategy="linear", retry_on=reasons)
+    reasons.clear()
+    assert retry.strategy is BackoffStrategy.LINEAR
+    assert retry.retry_on == (RetryableErrorType.TIMEOUT, RetryableErrorType.DRIFT)
+
+
+def test_the_figures_of_the_guide():
+    assert Timeout() == Timeout(initial_token=5000, inter_token=10_000, liveness=None, total=None)
+    retry = Retry()
+    assert (retry.attempts, retry.max_retries, retry.base_delay, retry.max_delay) == (3, 6, 1.0, 10.0)
+    assert retry.strategy is BackoffStrategy.FIXED_JITTER
+    assert retry.retry_on == tuple(RetryableErrorType)
+
+
+def test_zero_and_one_are_allowed_where_they_mean_something():
+    assert Retry(attempts=0, max_retries=0, base_delay=0, max_delay=0, retry_on=()).retry_on == ()
+    assert Hold(frames=0, seconds=0) == Hold(frames=0, seconds=0.0)
+    assert Timeout(total=0.001).total == 0.001
+
+
+def test_a_policy_that_says_nothing_leaves_all_to_the_sdk():
+    policy = Policy()
+    assert (policy.timeout, policy.retry, policy.truncation) == (None, None, None)
+    assert policy.hold == Hold(frames=64, seconds=2.0)
+
+
+def test_presets_differ_as_their_names_say():
+    interactive, reasoning, batch = Policy.interactive(), Policy.reasoning(), Policy.batch()
+    firsts = [preset.timeout.initial_token for preset in (interactive, reasoning, batch)]
+    gaps = [preset.timeout.inter_token for preset in (interactive, reasoning, batch)]
+    assert firsts == sorted(firsts)
+    assert gaps == sorted(gaps)
+    assert firsts == [5000, 120_000, 300_000]
+    assert interactive.retry.max_retries < batch.retry.max_retries
+    assert interactive.retry.max_delay < batch.retry.max_delay
+    assert all(preset.truncation is None and preset.hold == Hold() for preset in (interactive, reasoning, batch))
+
+
+@pytest.mark.parametrize("mode", [*TRUNCATION_MODES, None])
+def test_one_mode_holds_for_every_origin(mode):
+    assert Policy(truncation=mode).truncation_at("https://anything.example") == mode
+
+
+def test_truncation_can_be_said_per_origin():
+    policy = Policy(truncation={"https://a.example": "strict", "http://b.example:8080": "off"})
+    assert policy.truncation_at("https://a.example") == "strict"
+    assert policy.truncation_at("https://a.example/") == "strict"
+    assert policy.truncation_at("http://b.example:8080") == "off"
+    assert policy.truncation_at("http://b.example") is None
+    assert policy.truncation_at("http://a.example") is None
+
+
+def test_an_origin_written_with_a_slash_means_the_same_origin():
+    policy = Policy(truncation={"https://a.example/": "off"})
+    assert policy.truncation_at("https://a.example") == "off"
+
+
+VALUES = [
+    Timeout(total=5),
+    Retry(attempts=1, strategy="full_jitter", retry_on=["drift"]),
+    Hold(frames=1),
+    Policy.interactive(),
+    Policy.batch(),
+    Policy(truncation={"https://a.example": "warn"}),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_values_survive_pickling_and_are_compared_by_what_they_say(value):
+    copy = pickle.loads(pickle.dumps(value))
+    assert copy == value
+    assert type(copy) is type(value)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_values_cannot_be_changed(value):
+    for field in fields(value):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, field.name, getattr(value, field.name))
+    assert not hasattr(value, "__dict__")
+
+
+def test_a_changed_copy_is_checked_again():
+    with pytest.raises(PolicyError, match=r"Timeout\.total"):
+        replace(Timeout(), total=-1)
+
+
+def test_positional_arguments_are_refused():
+    with pytest.raises(TypeError):
+        Timeout(5000)
