@@ -9,6 +9,8 @@ from l0.patching.upstream import Sketch
 from l0.telemetry import names
 from l0.values.calls import AttributeValue, Replay
 
+from .tracing import captures, own_attributes
+
 _PATHS = frozenset({"/v1/messages", "/v1/messages?beta=true"})
 _CLASSES = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
 _PARAMETERS = (
@@ -33,6 +35,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
         replay=Replay.UNTIL_ACCEPTED if _server_side(body) else Replay.SAFE,
         body=body,
         attributes=_attributes(body, stream=stream),
+        capture=captures(client),
         certain=provider != "anthropic" or client.base_url.host == "api.anthropic.com",
     )
 
@@ -69,4 +72,5 @@ def _attributes(body: Mapping[str, Any], *, stream: bool) -> dict[str, Attribute
         attributes[names.REQUEST_STOP_SEQUENCES] = tuple(stop)
     if stream:
         attributes[names.REQUEST_STREAM] = True
+    attributes.update(own_attributes(body))
     return attributes

@@ -1,4 +1,4 @@
-"""Messages. Whole at ``message_stop``, or once a ``stop_reason`` came. Blocks come in order, and one after the other."""
+"""Messages. Whole at ``message_stop``, or once a ``stop_reason`` came. Blocks come in order, one after the other."""
 
 from __future__ import annotations
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from l0.telemetry import names
+from l0.values.calls import AttributeValue
+
+_REQUEST = (
+    (("service_tier",), "anthropic.request.service_tier", str),
+    (("thinking", "type"), "anthropic.thinking.type", str),
+    (("thinking", "budget_tokens"), "anthropic.thinking.budget_tokens", int),
+    (("output_config", "effort"), names.REQUEST_REASONING_LEVEL, str),
+)
+"""What the SDK's own span says of a request beyond the conventions: path in the body, attribute, type."""
 
 
 def without_own_span(options: Any) -> bool:
@@ -11,6 +23,21 @@ def without_own_span(options: Any) -> bool:
         return False
     options.span_name = None
     return True
+
+
+def own_attributes(body: Mapping[str, Any]) -> Iterator[tuple[str, AttributeValue]]:
+    """What the SDK's own span would have said of the request."""
+    for path, name, kind in _REQUEST:
+        value: Any = body
+        for step in path:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        if isinstance(value, kind) and not isinstance(value, bool):
+            yield name, value
+
+
+def captures(client: Any) -> bool:
+    """Whether the client's settings put content on spans."""
+    return bool(getattr(getattr(client, "_otel", None), "records_content", False))
 
 
 def propagates(client: Any) -> bool:

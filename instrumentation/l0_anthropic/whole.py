@@ -34,4 +34,5 @@ def message_facts(
         cache_write_tokens=written,
         reasoning_tokens=count((usage.get("output_tokens_details") or {}).get("thinking_tokens")),
         oddities=oddities,
+        extra={"anthropic.response.service_tier": tier} if isinstance(tier := usage.get("service_tier"), str) else {},
     )

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import l0
 import pytest
+
+import l0
 from l0.simulator.server import Simulator
 from l0.testing import simulator
 

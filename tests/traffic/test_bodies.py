@@ -1,12 +1,13 @@
-"""What real providers sent reaches the user of the real SDKs as it did before: every body, however the network cuts it."""
+"""What real providers sent reaches the user of the real SDKs as before: every body, however it is cut."""
 
 import os
 import random
 
-import l0
 import pytest
-from l0.simulator.playback import Chunks
 from traffic_kit import TRAFFIC, Player, Received, Sample, difference, recorded, shipped
+
+import l0
+from l0.simulator.playback import Chunks
 
 SAMPLES = (*recorded(), *shipped())
 Bare = dict[tuple[Sample, bool], Received]

@@ -16,6 +16,7 @@ class Pump(Protocol):
 
     def feed(self, raw: Any) -> list[Any]:
         """The user's objects in this read; fewer than the read holds where `Reader` finished or failed in it."""
+        ...
 
 
 class WirePump:

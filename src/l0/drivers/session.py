@@ -62,7 +62,7 @@ class Session:
         self.busy = False
         """The driver itself is at the connection: what closes now was not closed by the user."""
         self._watchers = watchers
-        self._machine = Machine(call, random.random)
+        self._machine = Machine(call, random.random, upstream.backoff)
         self._meter = Meter(began) if watchers else None
         timeout = call.policy.timeout
         self.clocks = Clocks(timeout, began) if timeout is not None and call.streaming else None
@@ -92,7 +92,7 @@ class Session:
         with ExitStack() as stack:
             for watcher in self._watchers:
                 headers.update(self._entered(stack, watcher))
-            yield self.upstream.options(command.number - 1, headers)
+            yield self.upstream.options(command.number - 1, headers, self._machine.left(self._started))
 
     def _entered(self, stack: ExitStack, watcher: Watcher) -> Mapping[str, str]:
         try:
@@ -136,12 +136,6 @@ class Session:
     def slept(self) -> None:
         """The backoff is over."""
         self.command = self._machine.step(Waited(perf_counter()))
-
-    def delay(self, command: Wait) -> float:
-        """Seconds to sleep."""
-        if command.seconds is not None:
-            return command.seconds
-        return self.upstream.backoff(command.retry, command.failure)
 
     # -- reading ------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ class Body(Protocol):
 
     def start(self) -> tuple[Iterator[Any], Pump]:
         """Raw reads of the present attempt, and what turns them into the user's objects."""
+        ...
 
     def reopen(self, options: Any) -> None:
         """Send the request again; the user's response object shows the new one from then on."""
@@ -126,7 +127,7 @@ def _drain(chunks: Iterator[Any], body: Body) -> None:
     try:
         for _ in chunks:
             pass
-    except Exception:  # noqa: S110 - the answer is complete; only the connection is lost
+    except Exception:  # the answer is complete; only the connection is lost
         pass
     finally:
         watch.over = True
@@ -142,7 +143,7 @@ def _reopen(session: Session, body: Body) -> None:
 
 def _sleep(session: Session, command: Wait) -> None:
     try:
-        time.sleep(session.delay(command))
+        time.sleep(command.seconds)
     except BaseException:
         session.close()
         raise

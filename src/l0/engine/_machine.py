@@ -32,8 +32,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from math import inf
 
-from l0.values.calls import Call, Outcome, Replay
+from l0.values.calls import Call, Outcome
 from l0.values.failures import Cause, Failure
 
 from .commands import Command, Finish, Open, Raise, Relay, Wait
@@ -72,7 +73,7 @@ TRANSITIONS: dict[State, dict[type[Signal], frozenset[State]]] = {
         Failed: frozenset({State.DONE}),
         Closed: frozenset({State.DONE}),
     },
-    State.WAITING: {Waited: frozenset({State.OPENING}), Closed: frozenset({State.DONE})},
+    State.WAITING: {Waited: frozenset({State.OPENING, State.DONE}), Closed: frozenset({State.DONE})},
     State.DONE: {Closed: frozenset({State.DONE})},
 }
 """Every legal step, and the states that it may lead to. A signal that has no cell here is a defect of a driver."""
@@ -85,20 +86,27 @@ _MISSING = {
 }
 
 
-class IllegalSignal(RuntimeError):
+class IllegalSignal(RuntimeError):  # noqa: N818 - it says what the driver sent
     """A driver sent a signal that has no place in the present state."""
 
 
 class Machine:
     """One call's decisions. `step` is its only verb.
 
-    ``rand`` gives uniform numbers in [0, 1) for jitter: the one thing that a pure function cannot make up. ``lease``: the
-    characters that a driver may deliver between two signals; ``None`` while nothing looks at the text on its way.
+    ``rand`` gives uniform numbers in [0, 1) for jitter, and ``backoff`` the delay in seconds that the bare SDK would
+    choose before its retry number n after a failure: what a pure function cannot make up. ``lease``: the characters that
+    a driver may deliver between two signals; ``None`` while nothing looks at the text on its way.
     """
 
-    __slots__ = ("attempts", "began", "call", "delivered", "failures", "state", "_lease", "_rand", "_waited")
+    __slots__ = ("attempts", "began", "call", "delivered", "failures", "state", "_backoff", "_lease", "_rand", "_waited")
 
-    def __init__(self, call: Call, rand: Callable[[], float], lease: int | None = None) -> None:
+    def __init__(
+        self,
+        call: Call,
+        rand: Callable[[], float],
+        backoff: Callable[[int, Failure], float],
+        lease: int | None = None,
+    ) -> None:
         self.call = call
         self.state = State.READY
         self.attempts = 0
@@ -106,6 +114,7 @@ class Machine:
         self.delivered = 0
         self.failures: list[Failure] = []
         self._rand = rand
+        self._backoff = backoff
         self._lease = lease
         self._waited = 0.0
 
@@ -138,8 +147,8 @@ class Machine:
             case Failed(failure=failure, at=at, chars=chars):
                 self.delivered += chars
                 return self._failed(failure, at)
-            case Waited():
-                return self._open()
+            case Waited(at=at):
+                return self._raise(self.failures[-1]) if self.left(at) <= 0 else self._open()
             case Closed():
                 self.state = State.DONE
                 return Finish(Outcome.CANCELLED)
@@ -167,13 +176,21 @@ class Machine:
         phase = _PHASES[self.state]
         verdict = decide(self.call, failure, phase, self.failures, self._rand)
         self.failures.append(failure)
-        if verdict is None or self._too_late(at + (verdict.seconds or 0.0)):
-            self.state = State.DONE
-            return Raise(failure)
+        if verdict is None:
+            return self._raise(failure)
+        number = len(self.failures)
+        seconds = verdict.seconds if verdict.seconds is not None else self._backoff(number, failure)
+        if self.left(at) <= seconds:
+            return self._raise(failure)
         self.state = State.WAITING
-        self._waited = verdict.seconds or 0.0
-        return Wait(verdict.seconds, len(self.failures), failure)
+        self._waited = seconds
+        return Wait(seconds)
 
-    def _too_late(self, at: float) -> bool:
+    def _raise(self, failure: Failure) -> Raise:
+        self.state = State.DONE
+        return Raise(failure)
+
+    def left(self, at: float) -> float:
+        """Seconds until the whole call's time is used up."""
         timeout = self.call.policy.timeout
-        return timeout is not None and timeout.total is not None and at - self.began >= timeout.total / 1000
+        return inf if timeout is None or timeout.total is None else self.began + timeout.total / 1000 - at

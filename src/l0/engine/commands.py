@@ -29,11 +29,9 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Sleep ``seconds``, then signal `Waited`; ``None``: as long as the bare SDK would before its retry ``retry``."""
+    """Sleep ``seconds`` before the next attempt, then signal `Waited`."""
 
-    seconds: float | None
-    retry: int
-    failure: Failure
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -9,6 +10,8 @@ from enum import Enum
 from l0.values.calls import Call, Replay
 from l0.values.failures import RETRY_REASONS, Category, Cause, Failure
 from l0.values.policy import BackoffStrategy, Retry
+
+_log = logging.getLogger("l0")
 
 LONGEST_SERVER_WAIT = 60.0
 """Seconds. A server that asks for more is not waited for: fail over or raise."""
@@ -82,11 +85,22 @@ def _by_policy(
         return None
     if phase is Phase.OPENING and failure.status is not None and not failure.sdk_retries:
         return None  # the server, or the SDK's own table, says that a repeat is in vain
-    if retry.should_retry is not None and not retry.should_retry(failure):
+    if _vetoed(retry, failure):
         return None
     if failure.retry_after is not None:
         return Again(failure.retry_after) if failure.retry_after <= LONGEST_SERVER_WAIT else None
     return Again(delay(retry, len(history) + 1, rand()))
+
+
+def _vetoed(retry: Retry, failure: Failure) -> bool:
+    """What the user's own function says; one that fails has no say."""
+    if retry.should_retry is None:
+        return False
+    try:
+        return not retry.should_retry(failure)
+    except Exception:
+        _log.warning("Retry.should_retry failed and is ignored", exc_info=True)
+        return False
 
 
 def delay(retry: Retry, number: int, chance: float) -> float:

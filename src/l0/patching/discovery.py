@@ -28,8 +28,8 @@ def providers() -> list[EntryPoint]:
 def instrument(policy: Policy | None = None, *, otlp: str | bool = False) -> None:
     """Make the LLM SDKs of this process reliable and visible. Safe to call again; the last policy counts.
 
-    ``policy``: what the engine may do; ``None``: the SDK's own behaviour, made truthful. ``otlp``: an OTLP/HTTP endpoint
-    (``"http://localhost:4318"``) to export to, or ``True`` for the ``OTEL_*`` environment; where the application has
+    ``policy``: what the engine may do; ``None``: the SDK's own behaviour, made truthful. ``otlp``: an OTLP/HTTP
+    endpoint (``"http://localhost:4318"``) to export to, or ``True`` for the ``OTEL_*`` environment; where the application has
     OpenTelemetry providers of its own, those are used.
 
     SDKs that are not installed are passed over; one of a version outside the supported range is left alone, with one

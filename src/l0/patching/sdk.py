@@ -105,7 +105,7 @@ class Sdk:
                 wraps.add(name)
             elif got == [{"a": 1}] or got == [{"a": 1, "type": name.decode()}]:
                 names.add(name)
-                typed = typed or len(got[0]) == 2  # noqa: PLR2004 - "a" and the added "type"
+                typed = typed or len(got[0]) == 2  # "a" and the added "type"
             elif got:
                 return None
         every = names | wraps >= set(_NAMED)

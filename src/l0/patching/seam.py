@@ -197,12 +197,19 @@ def _call(client: Any, options: Any, sketch: Sketch, *, streaming: bool) -> Call
         host=url.host,
         port=url.port or (80 if url.scheme == "http" else 443),
         replay=sketch.replay,
-        max_retries=options.get_max_retries(client.max_retries),
+        max_retries=options.get_max_retries(client.max_retries) if _replayable(options) else 0,
         policy=policy,
         strict=_strict(policy, origin, sketch),
         attributes=sketch.attributes,
         body=sketch.body,
+        capture=sketch.capture,
     )
+
+
+def _replayable(options: Any) -> bool:
+    """Whether the body can be sent again: files and generators are read only once."""
+    content = getattr(options, "content", None)
+    return not options.files and (content is None or isinstance(content, bytes | str))
 
 
 def _strict(policy: Policy, origin: str, sketch: Sketch) -> bool | None:

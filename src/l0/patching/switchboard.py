@@ -1,4 +1,4 @@
-"""The one room for global state: the default policy, its override for a block, the observers, what origins have shown."""
+"""The one room for global state: default policy, its override for a block, observers, what origins have shown."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Switchboard:
         for observer in self._observers:
             try:
                 watcher = observer.watch(call)
-            except Exception:  # noqa: S112 - an observer never stands in the way of a call
+            except Exception:  # an observer never stands in the way of a call
                 continue
             if watcher is not None:
                 watchers.append(watcher)
@@ -68,9 +68,9 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
     base = SWITCHBOARD.policy() if policy is None else policy
     if not isinstance(base, Policy):
         raise PolicyError("policy", base, "an l0.Policy")
-    for field in changes:
+    for field, value in changes.items():
         if field not in Policy.__dataclass_fields__:
-            raise PolicyError(f"policy.{field}", changes[field], "one of " + ", ".join(Policy.__dataclass_fields__))
+            raise PolicyError(f"policy.{field}", value, "one of " + ", ".join(Policy.__dataclass_fields__))
     chosen = replace(base, **changes)
     token = _override.set(chosen)
     try:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from json import JSONDecodeError
+from math import inf
 from socket import gaierror
 from typing import Any, Protocol
 
@@ -38,6 +39,8 @@ class Sketch:
     certain: bool
     """The request goes to a host of the provider's own, which is known to end its streams properly."""
     choices: int = 1
+    capture: bool = False
+    """The client's own settings ask for content on the span."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +62,18 @@ class Provider(Protocol):
 
     def reader(self, reading: Reading) -> Reader:
         """A reader of one attempt's events."""
+        ...
 
     def cause(self, status: int, error: Any) -> tuple[Cause | None, str | None]:
         """Cause and code of an error response, where its body says more than its status."""
+        ...
 
     def in_band(self, error: Any) -> Failure | None:
         """The failure that an exception of the SDK's own loop stands for: an error inside a stream."""
 
     def whole(self, sketch: Sketch, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
         """Facts and text of a whole answer, from its JSON."""
+        ...
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """Last changes to the options of an attempt."""
@@ -108,7 +114,7 @@ class StainlessUpstream:
 
     # -- sending ------------------------------------------------------------------------------------------------
 
-    def options(self, resend: int, headers: Mapping[str, str]) -> Any:
+    def options(self, resend: int, headers: Mapping[str, str], left: float) -> Any:
         """A copy for one attempt: no retries of the SDK's own, one idempotency key for all, true counts."""
         client, options = self.client, self._options.model_copy()
         options.max_retries = 0
@@ -119,23 +125,22 @@ class StainlessUpstream:
         if resend and _COUNT_HEADER not in {name.lower() for name in own}:
             own[_COUNT_HEADER] = str(resend)
             options.headers = own
-        self._limit(options)
+        self._limit(options, left)
         self.provider.prepare(client, options, headers)
         return options
 
-    def _limit(self, options: Any) -> None:
+    def _limit(self, options: Any, left: float) -> None:
         """Where the policy's clocks are tighter than the SDK's time-out, they hold before the headers, too."""
         timeout = self.call.policy.timeout
         if timeout is None:
             return
-        limits = [timeout.initial_token if self.call.streaming else None, timeout.total]
-        known = [limit / 1000 for limit in limits if limit is not None]
-        if not known:
+        first = timeout.initial_token if self.call.streaming else None
+        most = min(left, inf if first is None else first / 1000)
+        if most == inf:
             return
         kind = self.sdk.transport.Timeout
         given = options.timeout if isinstance(options.timeout, int | float | None | kind) else self.client.timeout
         full = kind(given) if not isinstance(given, kind) else given
-        most = min(known)
         options.timeout = kind(
             **{part: most if value is None else min(value, most) for part, value in full.as_dict().items()}
         )
@@ -192,7 +197,7 @@ class StainlessUpstream:
             status=status,
             code=code,
             retry_after=server_wait(response.headers),
-            sdk_retries=self._replayable() and bool(self.client._should_retry(response)),
+            sdk_retries=bool(self.client._should_retry(response)),
             error=error,
             request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
         )
@@ -200,11 +205,7 @@ class StainlessUpstream:
     def _repeats(self, error: Exception) -> bool:
         """Whether the bare SDK would repeat after an error without a response."""
         decide = getattr(self.client, "_should_retry_exception", None)
-        return self._replayable() and (bool(decide(error)[0]) if decide is not None else True)
-
-    def _replayable(self) -> bool:
-        content = getattr(self._options, "content", None)
-        return not self._options.files and (content is None or isinstance(content, bytes | str))
+        return bool(decide(error)[0]) if decide is not None else True
 
     def _transport_error(self, error: BaseException) -> Exception | None:
         """The transport's error in the chain of causes."""

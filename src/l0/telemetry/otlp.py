@@ -3,7 +3,7 @@
 The only module that needs opentelemetry-sdk, and only once `setup` is called.
 """
 
-# ruff: noqa: PLC0415 - whoever never calls `setup` needs no SDK
+# Imports stand inside the functions: whoever never calls `setup` needs no SDK.
 from __future__ import annotations
 
 import atexit

@@ -53,13 +53,16 @@ class SpanObserver:
             attributes=attributes.of_request(call),
             start_time=began,
         )
-        wanted = self._mode is not capture.ContentMode.NO_CONTENT and span.is_recording()
-        return SpanWatcher(tracer, span, content=self._content(call) if wanted else None)
+        mode = self._mode
+        if call.capture and mode is capture.ContentMode.NO_CONTENT:
+            mode = capture.ContentMode.SPAN_ONLY
+        wanted = mode is not capture.ContentMode.NO_CONTENT and span.is_recording()
+        return SpanWatcher(tracer, span, content=self._content(call, mode) if wanted else None)
 
-    def _content(self, call: Call) -> Content | None:
+    def _content(self, call: Call, mode: capture.ContentMode) -> Content | None:
         try:
-            logger = get_logger(names.SCOPE, logger_provider=self._logger_provider) if self._mode.on_event else None
-            return Content(call, self._mode, logger)
+            logger = get_logger(names.SCOPE, logger_provider=self._logger_provider) if mode.on_event else None
+            return Content(call, mode, logger)
         except Exception:  # the span has begun: a body that JSON cannot hold must not keep it from being ended
             log.warning("the content of a call could not be captured", exc_info=True)
             return None

@@ -37,7 +37,8 @@ class Call:
 
     ``max_retries``: what the client and the call allow. ``strict``: a missing terminal event is an error; ``None``:
     it is not looked for at all. ``attributes``: request parameters for the span, by their conventional names.
-    ``body``: the request's JSON, by reference, for sinks whose user opted in to capturing content.
+    ``body``: the request's JSON, by reference, for sinks whose user opted in to capturing content. ``capture``: the
+    client's own settings ask for content on the span.
     """
 
     operation: str
@@ -54,3 +55,4 @@ class Call:
     strict: bool | None
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     body: Mapping[str, object] = field(default_factory=dict)
+    capture: bool = False

@@ -11,7 +11,10 @@ from .failures import Failure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted:
-    """A request goes out. ``waited``: seconds of backoff before it. ``at``: seconds of the monotonic clock, here and below."""
+    """A request goes out. ``waited``: seconds of backoff before it.
+
+    ``at``: seconds of the monotonic clock, here and below.
+    """
 
     number: int
     waited: float
@@ -51,8 +54,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How the answer arrived, in seconds. ``first_chunk``, ``last_chunk``: from the call to when they were handed out;
-    ``first_content``: from the request of the attempt that served it. Gaps are between reads that brought content, while the engine was reading."""
+    """How the answer arrived, in seconds.
+
+    ``first_chunk``, ``last_chunk``: from the call to when they were handed out. ``first_content``: from the request of
+    the attempt that served it. Gaps are between reads that brought content, while the engine was reading.
+    """
 
     chunks: int
     first_chunk: float | None

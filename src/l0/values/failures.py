@@ -1,4 +1,4 @@
-"""What can go wrong with one attempt, as values. A failure is data for a decision; exceptions are made from it at the seam."""
+"""What can go wrong with one attempt, as values: data for a decision. Exceptions are made from it at the seam."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""What a user may ask of the engine. Every field is checked when the value is made, so the engine never meets a bad one."""
+"""What a user may ask of the engine. Every field is checked when the value is made: the engine never meets a bad one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class RetryableErrorType(StrEnum):
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124 - NaN
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _check_limit(field: str, value: object) -> None:
@@ -159,6 +160,9 @@ class Policy:
         _check_type("Policy.retry", self.retry, Retry, optional=True)
         _check_type("Policy.hold", self.hold, Hold)
         _check_truncation(self.truncation)
+        if isinstance(self.truncation, Mapping):
+            modes = {str(origin).rstrip("/"): mode for origin, mode in self.truncation.items()}
+            object.__setattr__(self, "truncation", modes)
 
     @classmethod
     def interactive(cls) -> Policy:

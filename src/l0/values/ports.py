@@ -22,9 +22,11 @@ class Watcher(Protocol):
 
     def active(self) -> AbstractContextManager[object]:
         """Makes the call the current context while a request is sent. Never held across a yield."""
+        ...
 
     def headers(self) -> Mapping[str, str]:
         """Headers that carry the trace on, for providers that ask for them; empty for none."""
+        ...
 
 
 class Observer(Protocol):
@@ -56,22 +58,28 @@ class Reader(Protocol):
 
     def take(self, name: bytes | None, data: bytes) -> Any:
         """The object for one wire event, or ``None`` where the user gets nothing for it."""
+        ...
 
     def note(self, item: Any) -> None:
         """Learn from an object that the SDK itself has built, where its own loop is left in place."""
 
     def verdict(self) -> Cause | None:
-        """At the end of the body: ``None`` if the answer is whole, else ``TRUNCATED``, ``EMPTY`` or ``NOT_A_STREAM``."""
+        """At the end of the body: ``None`` if it is whole, else ``TRUNCATED``, ``EMPTY`` or ``NOT_A_STREAM``."""
 
     def facts(self) -> Facts:
         """What the provider said of its answer."""
+        ...
 
 
 class Upstream(Protocol):
     """What the engine needs of an SDK to serve one call. Made by the provider's package, one a call."""
 
-    def options(self, resend: int, headers: Mapping[str, str]) -> Any:
-        """The request options of one attempt: the SDK's own retries off, the counts that it shows kept true."""
+    def options(self, resend: int, headers: Mapping[str, str], left: float) -> Any:
+        """The request options of one attempt: the SDK's own retries off, the counts that it shows kept true.
+
+        ``headers`` carry the trace on; ``left``: seconds that the whole call may still take.
+        """
+        ...
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Classify by type, status, code and cause. ``None``: not a failure of the request; let it through."""
@@ -81,12 +89,15 @@ class Upstream(Protocol):
 
     def whole(self, answer: Any) -> tuple[Facts | None, str]:
         """Facts and text of a whole, non-streaming answer. Asked only where somebody listens."""
+        ...
 
     def completed(self) -> None:
         """A whole stream was read, terminal event included."""
 
     def backoff(self, retry: int, failure: Failure) -> float:
         """The delay in seconds that the bare SDK would choose before its retry number ``retry`` (from 1)."""
+        ...
 
     def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
         """What the user gets for a failure: the SDK's own exception, or one of its class where it would be silent."""
+        ...

@@ -61,13 +61,6 @@ def test_a_delay_that_no_clock_can_sleep_is_refused(kind, field):
         kind(**{field: math.inf})
 
 
-@pytest.mark.parametrize("field", LIMITS)
-def test_infinity_is_no_limit_that_a_socket_takes_none_is(field):
-    with pytest.raises(PolicyError, match=field):
-        Timeout(**{field: math.inf})
-    assert getattr(Timeout(**{field: None}), field) is None
-
-
 @pytest.mark.parametrize("given", ["timeout", RetryableErrorType.TIMEOUT])
 def test_a_reason_that_is_none_is_named_alone(given):
     with pytest.raises(PolicyError) as raised:

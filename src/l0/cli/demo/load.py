@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from operator import attrgetter
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 from l0.simulator.grammar import HEADER
 from l0.simulator.server import Simulator
@@ -130,7 +130,8 @@ class Load:
     def one_by_one(self, run: str, calls: Iterable[Planned]) -> list[Result]:
         """These, one after the other. ``run``: what tells their requests from those of other runs."""
         with ExitStack() as stack:
-            clients = self._clients("OpenAI", "Anthropic")
+            calls = list(calls)
+            clients = self._clients("", calls)
             for client in clients.values():
                 stack.enter_context(client)
             return [read(clients, call, run) for call in calls]
@@ -152,7 +153,7 @@ class Load:
 
     def _threads(self, run: str, calls: deque[Planned], workers: int, done: Callable[[Result], None]) -> None:
         with ExitStack() as stack:
-            clients = self._clients("OpenAI", "Anthropic")
+            clients = self._clients("", calls)
             for client in clients.values():
                 stack.enter_context(client)
 
@@ -169,7 +170,7 @@ class Load:
 
     async def _tasks(self, run: str, calls: deque[Planned], workers: int, done: Callable[[Result], None]) -> None:
         async with AsyncExitStack() as stack:
-            clients = self._clients("AsyncOpenAI", "AsyncAnthropic")
+            clients = self._clients("Async", calls)
             for client in clients.values():
                 await stack.enter_async_context(client)
 
@@ -179,12 +180,12 @@ class Load:
 
             await asyncio.gather(*(work() for _ in range(workers)))
 
-    def _clients(self, openai: str, anthropic: str) -> Clients:
+    def _clients(self, prefix: Literal["", "Async"], calls: Iterable[Planned]) -> Clients:
         """As a user makes them: the SDKs' own time-outs and two retries."""
-        made = getattr(import_module("openai"), openai), getattr(import_module("anthropic"), anthropic)
+        origins = {"openai": ("OpenAI", self.simulator.openai), "anthropic": ("Anthropic", self.simulator.anthropic)}
         return {
-            "openai": made[0](api_key="demo", base_url=self.simulator.openai),
-            "anthropic": made[1](api_key="demo", base_url=self.simulator.anthropic),
+            sdk: getattr(import_module(sdk), prefix + origins[sdk][0])(api_key="demo", base_url=origins[sdk][1])
+            for sdk in {SDKS[call.api] for call in calls}
         }
 
 

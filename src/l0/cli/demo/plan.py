@@ -1,4 +1,4 @@
-"""What the demo does, decided before it starts: calls, what goes wrong with each of their requests, the right answers."""
+"""What the demo does, decided before it starts: calls, what goes wrong with their requests, the right answers."""
 
 from __future__ import annotations
 
@@ -23,16 +23,20 @@ _MOST_FAULTS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """One answer that a provider may give. ``name``: as the simulator's text grammar asks for it; ``said``: its content."""
+    """One answer that a provider may give.
+
+    ``name``: as the simulator's text grammar asks for it; ``said``: its content; ``numbered``: its events carry
+    sequence numbers, by which a client can see that one is missing or doubled.
+    """
 
     name: str
     said: str
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One call: what is asked for, what goes wrong with its first, second, ... request (after these: nothing), and the
-    content that a right answer has."""
+    """One call: the answer it should get, and what goes wrong with its first, second, ... request (then: nothing)."""
 
     number: int
     api: Api
@@ -56,40 +60,42 @@ def plan(calls: int, seed: int, share: float, answers: Mapping[Api, Sequence[Kno
     planned = []
     for number in range(calls):
         api = APIS[number % len(APIS)]
+        answer = dice.choice(answers[api])
         planned.append(
             Planned(
                 number=number,
                 api=api,
                 concurrent="threads" if number // len(APIS) % 2 else "asyncio",
-                answer=dice.choice(answers[api]),
-                faults=_faults(dice, share, api),
+                answer=answer,
+                faults=_faults(dice, share, api, answer.numbered),
             )
         )
     return planned
 
 
 def shipped(answers: Mapping[str, Answer]) -> dict[Api, list[Known]]:
-    """The corpus, as far as its answers are whole ones: those that stop early or refuse need no fault to look broken."""
+    """The corpus, less what is long, and what stops early or refuses: that needs no fault to look broken."""
     whole = {name: answer for name, answer in answers.items() if answer.stop == "stop" and not answer.refusal}
     short = {name: answer for name, answer in whole.items() if not answer.tokens}
     spoken = {name: answer for name, answer in short.items() if answer.text and not answer.tool_calls}
     any_kind = {name: answer for name, answer in short.items() if answer.text or answer.tool_calls}
-    return {api: [_known(*item) for item in (spoken if api == "completions" else any_kind).items()] for api in APIS}
+    chosen = {api: spoken if api == "completions" else any_kind for api in APIS}
+    return {api: [_known(api, *item) for item in chosen[api].items()] for api in APIS}
 
 
-def _known(name: str, answer: Answer) -> Known:
+def _known(api: Api, name: str, answer: Answer) -> Known:
     calls = "".join(call.name + call.arguments for call in answer.tool_calls)
-    return Known(name=f"answer {name}", said=answer.text + calls)
+    return Known(name=f"answer {name}", said=answer.text + calls, numbered=api == "responses")
 
 
-def _faults(dice: random.Random, share: float, api: Api) -> tuple[Fault, ...]:
+def _faults(dice: random.Random, share: float, api: Api, numbered: bool) -> tuple[Fault, ...]:
     faults: list[Fault] = []
     while len(faults) < _MOST_FAULTS and dice.random() < share:
-        faults.append(_fault(dice, api))
+        faults.append(_fault(dice, api, numbered))
     return tuple(faults)
 
 
-def _fault(dice: random.Random, api: Api) -> Fault:
+def _fault(dice: random.Random, api: Api, numbered: bool) -> Fault:
     """One row of the catalogue. Half of them happen before the answer begins, half inside it."""
     early, late = dice.randint(0, 1), dice.randint(4, 14)
     refused = {"retry-after-ms": str(dice.randint(20, 200))}
@@ -111,6 +117,6 @@ def _fault(dice: random.Random, api: Api) -> Fault:
         Fault.in_band_error(at_event=dice.choice((early, late))),
         Fault.malformed(at_event=late),
     ]
-    if api == "responses":  # the only one whose events are numbered: elsewhere no client can see these
+    if numbered:  # elsewhere no client can see these
         inside += [Fault.duplicate(at_event=late), Fault.drop(at_event=late), Fault.reorder(at_event=late)]
     return dice.choice(dice.choice((before, inside)))

@@ -68,6 +68,7 @@ def _run(demo: Demo, run: Run, load: Load, planned: list[Planned]) -> None:
     for result in load.one_by_one(f"{run.name}-warm-up", firsts.values()):
         run.warm_up.add(result)
     load.simulator.reset()
+    demo.attempts.clear()
     began = perf_counter()
     load.run(run.name, planned, done)
     with demo.lock:
@@ -100,6 +101,6 @@ def _recorded(folder: Path) -> dict[Api, list[Known]]:
 
 def _known(api: Api, name: str, body: bytes) -> Known:
     try:
-        return Known(name=f"recorded {name}", said=recorded(api, body))
+        return Known(name=f"recorded {name}", said=recorded(api, body), numbered=b'"sequence_number"' in body)
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"--traffic: {name} is no recorded {api} stream: {error!r}") from error

@@ -64,7 +64,7 @@ class Run:
 
 @dataclass(slots=True, kw_only=True)
 class Demo:
-    """Everything that there is to show. ``source``: where the answers come from. ``lock`` is held while figures change."""
+    """All that there is to show. ``source``: where the answers come from. ``lock`` is held while figures change."""
 
     options: Options
     source: str

@@ -10,15 +10,30 @@ from contextlib import AbstractContextManager, nullcontext
 from l0.values.calls import Call
 from l0.values.events import AttemptStarted, CallEnded, Event
 
+Counts = dict[str, Counter[str]]
+
 
 class AttemptTally:
     """Counts by provider. An `l0.values.ports.Observer`; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.attempts: Counter[str] = Counter()
-        self.failed: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self.retried: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._attempts: Counter[str] = Counter()
+        self._failed: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._retried: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def snapshot(self) -> tuple[Counter[str], Counts, Counts]:
+        """Attempts by provider; failed ones and retried ones by provider and cause."""
+        with self._lock:
+            failed, retried = ({name: Counter(of) for name, of in by.items()} for by in (self._failed, self._retried))
+            return Counter(self._attempts), failed, retried
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        with self._lock:
+            self._attempts.clear()
+            self._failed.clear()
+            self._retried.clear()
 
     def watch(self, call: Call) -> _CallTally:
         """Listens to every call."""
@@ -29,12 +44,12 @@ class AttemptTally:
         match event:
             case AttemptStarted():
                 with self._lock:
-                    self.attempts[provider] += 1
+                    self._attempts[provider] += 1
             case CallEnded(failures=failures, attempts=attempts):
                 with self._lock:
-                    self.failed[provider].update(failure.cause.value for failure in failures)
+                    self._failed[provider].update(failure.cause.value for failure in failures)
                     # Every attempt but the last one was followed by a retry.
-                    self.retried[provider].update(failure.cause.value for failure in failures[: attempts - 1])
+                    self._retried[provider].update(failure.cause.value for failure in failures[: attempts - 1])
             case _:
                 pass
 

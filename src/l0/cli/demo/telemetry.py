@@ -36,7 +36,7 @@ class Destination:
             return f"nowhere: {self.warning}"
         if not is_apis_own(trace.get_tracer_provider()):
             return "to the OpenTelemetry providers of this process"
-        return "nowhere: no OpenTelemetry providers are set up; --otlp http://localhost:4318 exports to a collector"
+        return "nowhere: this process has no OpenTelemetry providers (try --otlp http://localhost:4318)"
 
 
 def destination(url: str | None) -> Destination:

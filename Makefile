@@ -1,0 +1,48 @@
+# `make demo` and `make test` are all that is needed; both prepare what they use. Paths are relative, since make cannot
+# hold a space in a target, and the project may stand in a folder that has one.
+
+ifndef PYTHON
+PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+endif
+
+BIN := .venv/bin
+
+.PHONY: help demo test test-sdk test-matrix lint format types contracts setup clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: setup ## see streams break, and what L0 makes of it: no key, no network
+	@$(BIN)/l0 demo
+
+test: setup ## run the tests on this Python and the newest SDKs
+	@$(BIN)/python -m pytest
+
+test-sdk: setup ## run the tests on the oldest, a middle and the newest SDKs
+	@$(BIN)/python scripts/matrix.py sdk
+
+test-matrix: test-sdk ## the same, and on the other Pythons of this machine
+	@$(BIN)/python scripts/matrix.py python
+
+lint: setup ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: setup ## put the format right
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+types: setup ## mypy --strict and pyright
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+contracts: setup ## import-linter: imports only go down
+	@$(BIN)/lint-imports
+
+setup: ## make or refresh .venv
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found: say which with PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" scripts/environment.py .venv '[dev]'
+
+clean: ## remove environments and caches
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -1,0 +1,72 @@
+"""Make a virtual environment ready for work on this project, or see in a moment that it is.
+
+    python scripts/environment.py FOLDER [REQUIREMENT ...]
+
+Installs the project (editable) with the given extras and packages: a REQUIREMENT that starts with a bracket names
+extras of the project, as in '[dev]'. The environment carries a stamp of what it was made from; one that was left
+half-made, was moved, or belongs to another interpreter is made anew. Only the standard library is needed.
+"""
+
+import hashlib
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+OLDEST = (3, 11)
+VERSION = sys.version.split()[0]
+ROOT = Path(__file__).resolve().parent.parent
+PROBE = "import l0, pathlib; print(pathlib.Path(l0.__file__).resolve().parents[2])"
+
+
+def fingerprint(requirements: list[str]) -> str:
+    """What an environment is made from: another value means that it has to be brought up to date."""
+    project = (ROOT / "pyproject.toml").read_bytes()
+    return hashlib.sha256(b"\0".join([project, *(item.encode() for item in requirements)])).hexdigest()
+
+
+def works(python: Path) -> bool:
+    """Whether the environment has the running interpreter's version and imports the project from this very folder."""
+    script = f"import sys; assert sys.version_info == {tuple(sys.version_info)!r}; {PROBE}"
+    try:
+        probe = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return probe.returncode == 0 and probe.stdout.strip() == str(ROOT)
+
+
+def install(python: Path, requirements: list[str]) -> None:
+    """Install the project and what it needs with the environment's own pip."""
+    extras = "".join(item for item in requirements if item.startswith("["))
+    others = [item for item in requirements if not item.startswith("[")]
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+    subprocess.run([*command, "--editable", f".{extras}", *others], cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
+
+
+def prepare(folder: Path, requirements: list[str]) -> None:
+    """Bring the environment in `folder` to what `requirements` say. Raises what pip or venv could not do."""
+    python, stamp = folder / "bin" / "python", folder / "ready"
+    wanted = fingerprint(requirements)
+    sound = stamp.is_file() and works(python)
+    if sound and stamp.read_text() == wanted:
+        return
+    started = time.monotonic()
+    if sound:
+        print(f"{folder.name}: the project's needs have changed, installing", flush=True)
+    else:
+        print(f"{folder.name}: making it with Python {VERSION}; this takes a minute or two", flush=True)
+        venv.create(folder, clear=True, with_pip=True, symlinks=True)
+    stamp.unlink(missing_ok=True)  # what is interrupted from here on is half-made
+    install(python, requirements)
+    stamp.write_text(wanted)
+    print(f"{folder.name}: ready after {time.monotonic() - started:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.version_info < OLDEST:
+        sys.exit(f"Python 3.11 or newer is needed, this is {VERSION}: try `make setup PYTHON=python3.12`")
+    try:
+        prepare(ROOT / sys.argv[1], sys.argv[2:])
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{sys.argv[1]}: not ready, because this failed: {' '.join(map(str, error.cmd))}")

@@ -1,0 +1,44 @@
+"""`l0 demo`: both runs, the screen, the exit code."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from l0.cli.inputs import InputError
+
+from .run import perform, prepare
+from .state import Options
+
+
+def demo(options: Options, *, plain: bool = False, svg: Path | None = None) -> int:
+    """Run it and show it; 0 if l0 let no wrong answer pass, else 1. Raises `InputError`."""
+    if find_spec("rich") is None:
+        raise InputError("the screen needs rich: pip install 'l0-otel[cli]'")
+    from . import screen  # rich is an extra
+
+    _check_writable(svg)
+    plain = plain or not sys.stdout.isatty()
+    prepared, planned = prepare(options)
+    if prepared.telemetry.warning:
+        print(f"warning: --otlp: {prepared.telemetry.warning}; going on without", file=sys.stderr)
+    console = screen.console(plain=plain)
+    with screen.live(prepared, console, plain=plain):
+        perform(prepared, planned)
+    console.print(screen.picture(prepared, plain=plain))
+    if svg is not None:
+        screen.save_svg(prepared, svg)
+    if wrong := prepared.covered.wrong:
+        print(screen.evidence(wrong), file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _check_writable(svg: Path | None) -> None:
+    """Now rather than after the run."""
+    if svg is None:
+        return
+    try:
+        svg.open("a").close()
+    except OSError as error:
+        raise InputError(f"--svg: cannot write {svg}: {error.strerror}") from error

@@ -1,0 +1,141 @@
+"""`l0 doctor`: what is installed, what l0 does with it, and whether that works here."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, entry_points, packages_distributions, version
+
+from opentelemetry import metrics, trace
+
+import l0
+from l0.patching.discovery import providers
+from l0.patching.instrumentor import StainlessInstrumentor
+from l0.simulator import corpus
+from l0.simulator.config import SimulatorConfig
+from l0.telemetry.listening import is_apis_own
+from l0.telemetry.names import DISTRIBUTION
+
+from .demo.judge import Verdict, judge
+from .demo.load import Load
+from .demo.plan import SDKS, plan, shipped
+from .demo.provider import provider
+
+_NAMESAKES = ("l0", "reliable-ai-streams-py")
+"""Distributions that also install a package `l0`: of two in one environment, one lies over the other."""
+
+_TELEMETRY = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. ``problem``: it needs somebody's attention."""
+
+    text: str
+    problem: bool = False
+
+
+def doctor() -> int:
+    """Print the report; 0 if all is well, else 1."""
+    problems = 0
+    for title, findings in _report():
+        print(title)
+        for finding in findings:
+            problems += finding.problem
+            print(f"  {'!' if finding.problem else ' '} {finding.text}")
+    print("All is well." if not problems else f"{problems} to look at, marked '!'.")
+    return 1 if problems else 0
+
+
+def _report() -> Iterator[tuple[str, list[Finding]]]:
+    own = installed(DISTRIBUTION)
+    python = f"Python {platform.python_version()}, {platform.system()}"
+    yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", namesakes(packages_distributions().get("l0", ()))
+    for point in providers():
+        instrumentor = point.load()()
+        if isinstance(instrumentor, StainlessInstrumentor):
+            yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
+    yield "OpenTelemetry", list(_telemetry())
+
+
+def installed(distribution: str) -> str | None:
+    """The version of a distribution, None where it is not installed."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def namesakes(owners: Iterable[str]) -> list[Finding]:
+    """Warnings of other distributions that install a package `l0`. ``owners``: those that are known to have one."""
+    others = sorted({*owners, *_NAMESAKES} - {DISTRIBUTION})
+    return [
+        Finding(
+            f"{name} {found} installs a package 'l0' too: pip uninstall {name}, then install {DISTRIBUTION} again", True
+        )
+        for name in others
+        if (found := installed(name)) is not None
+    ]
+
+
+def _sdk(instrumentor: StainlessInstrumentor) -> list[Finding]:
+    """What l0 makes of one SDK: found out by switching it on, and by asking for answers."""
+    name = instrumentor.sdk_name
+    found = installed(name)
+    if found is None:
+        return [Finding(f"not installed (pip install '{DISTRIBUTION}[{name}]')")]
+    import_module(name)
+    l0.instrument()
+    try:
+        seam = instrumentor.seam
+        if seam is None:
+            return [Finding(f"{name} {found}: left alone; its calls run as if there were no l0", True)]
+        tier = "l0's own loop reads its streams" if seam.sdk.loop else "l0 reads through the SDK's own loop, slower"
+        return [
+            Finding(f"{name} {found}: patched; {tier}", seam.sdk.loop is None),
+            *_answers(name),
+            *_constructors(instrumentor),
+        ]
+    finally:
+        l0.uninstrument()
+
+
+def _answers(name: str) -> Iterator[Finding]:
+    """One streamed answer of each kind."""
+    calls = [call for call in plan(len(SDKS), 0, 0.0, shipped(corpus.answers())) if SDKS[call.api] == name]
+    with provider(SimulatorConfig()) as simulator:
+        for result in Load(simulator=simulator, concurrency=2).one_by_one("doctor", calls):
+            verdict = judge(result)
+            said = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"
+            yield Finding(f"one streamed answer, {result.call.api}: {said}", verdict is not Verdict.WHOLE)
+
+
+def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[Finding]:
+    """What was compiled for these answers, and what the SDK had to build itself."""
+    assert instrumentor.seam is not None
+    report = instrumentor.seam.sdk.constructors.report()
+    yield Finding(
+        f"compiled constructors: {report.shapes} shapes of {report.classes} classes; left to the SDK: "
+        f"{report.object_fallbacks} objects, {report.part_fallbacks} parts"
+    )
+    for kind, reasons in (("switched off", report.switched_off), ("not supported", report.unsupported)):
+        for type_, reason in reasons.items():
+            yield Finding(f"{kind}: {type_}: {reason}", kind == "switched off")
+
+
+def _telemetry() -> Iterator[Finding]:
+    for name in _TELEMETRY:
+        yield Finding(f"{name} {installed(name) or 'is not installed'}")
+    for kind, current in (("spans", trace.get_tracer_provider()), ("metrics", metrics.get_meter_provider())):
+        where = "nowhere: this process has no provider" if is_apis_own(current) else f"to {type(current).__qualname__}"
+        yield Finding(f"{kind} go {where}")
+    switches = sorted(name for name in os.environ if name.startswith("OTEL_"))
+    yield Finding(f"environment: {', '.join(switches) or 'no OTEL_ variable is set'}")
+    for point in entry_points(group="opentelemetry_instrumentor"):
+        if point.name in SDKS.values() and point.dist is not None:
+            yield Finding(
+                f"{point.dist.name} instruments {point.name} too; its spans and metrics are then not doubled by l0"
+            )

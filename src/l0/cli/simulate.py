@@ -1,0 +1,52 @@
+"""`l0 simulate`: the simulated provider, in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+
+from l0.cli.inputs import InputError
+from l0.simulator.config import SimulatorConfig, SimulatorError
+from l0.simulator.pacing import Delays
+from l0.simulator.server import Simulator, run
+
+
+def configuration(given: argparse.Namespace) -> SimulatorConfig:
+    """From the command's arguments; raises `InputError` for a value that is not allowed."""
+    try:
+        delays = Delays(
+            first_token_ms=given.first_token_ms,
+            inter_token_ms=given.inter_token_ms,
+            sigma=given.sigma,
+            stragglers=given.stragglers,
+            straggler_factor=given.straggler_factor,
+        )
+        return SimulatorConfig(
+            host=given.host,
+            port=given.port,
+            seed=given.seed,
+            delays=delays if given.first_token_ms or given.inter_token_ms else None,
+            traffic_dir=given.traffic,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def simulate(config: SimulatorConfig) -> int:
+    """Run until interrupted or terminated, then end in good order. Raises `InputError` where it cannot start."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        run(config, _started)
+    except SimulatorError as error:
+        raise InputError(str(error)) from error
+    return 0
+
+
+def _started(simulator: Simulator) -> None:
+    lines = (
+        f"simulated provider at {simulator.origin}",
+        f"  openai:    base_url={simulator.openai}",
+        f"  anthropic: base_url={simulator.anthropic}",
+        "Ctrl-C stops it.",
+    )
+    print(*lines, sep="\n", flush=True)

@@ -1,0 +1,126 @@
+"""One call against one fault: what the user got, what the server saw, what the span says."""
+
+import asyncio
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import anthropic
+import openai
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from traffic_kit import REQUESTS, Sample, difference, shipped
+
+import l0
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
+from l0.simulator.playback import Body
+from l0.simulator.server import Simulator
+from l0_anthropic import AnthropicInstrumentor
+from l0_openai import OpenAIInstrumentor
+
+DIALECTS = tuple(REQUESTS)
+SDKS: dict[str, Any] = {"openai": openai, "anthropic": anthropic}
+
+
+def sdk_of(dialect: str) -> str:
+    """Which SDK speaks a dialect."""
+    return "anthropic" if dialect == "messages" else "openai"
+
+
+@lru_cache(maxsize=8)
+def body_of(dialect: str, name: str = "greeting") -> Sample:
+    """A shipped answer in a dialect."""
+    return next(sample for sample in shipped() if sample.dialect == dialect and sample.name == name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What came of one call. ``requests``: how many the server got. ``span``: attributes, ``None`` without l0."""
+
+    chunks: list[Any]
+    error: Exception | None
+    requests: int
+    span: dict[str, Any] | None = None
+    spans: int = 0
+
+
+class Stage:
+    """The simulator, clients of both SDKs with and without retries, and the spans that calls leave."""
+
+    def __init__(self, sim: Simulator, loop: asyncio.AbstractEventLoop) -> None:
+        self.sim = sim
+        self.loop = loop
+        self.exporter = InMemorySpanExporter()
+        self._provider = TracerProvider()
+        self._provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        urls = {"openai": sim.openai, "anthropic": sim.anthropic}
+        self._clients: dict[tuple[str, bool], Any] = {}
+        for name, url in urls.items():
+            kinds = {"openai": ("OpenAI", "AsyncOpenAI"), "anthropic": ("Anthropic", "AsyncAnthropic")}[name]
+            for kind, sync in zip(kinds, (True, False), strict=True):
+                self._clients[name, sync] = getattr(SDKS[name], kind)(api_key="k", base_url=url, timeout=10)
+
+    def on(self, policy: l0.Policy | None = None) -> None:
+        """Switch l0 on, with spans."""
+        for instrumentor in (OpenAIInstrumentor(), AnthropicInstrumentor()):
+            if not instrumentor.is_instrumented_by_opentelemetry:
+                instrumentor.instrument(tracer_provider=self._provider)
+        l0.instrument(policy)
+
+    def call(
+        self,
+        sample: Sample,
+        *faults: Fault,
+        sync: bool,
+        retries: int | None = None,
+        **request: Any,
+    ) -> Seen:
+        """One streamed call; the first requests meet ``faults``, those after them are healthy."""
+        self.sim.reset()
+        body = Body(content=sample.content)
+        self.sim.script(*(Reply(body=body, fault=fault) for fault in faults), *([Reply(body=body)] * 3))
+        self.exporter.clear()
+        request = REQUESTS[sample.dialect] | request
+        client = self._clients[sdk_of(sample.dialect), sync]
+        if retries is not None:
+            client = client.with_options(max_retries=retries)
+        create = (client.chat.completions if sample.dialect == "chat" else getattr(client, sample.dialect)).create
+        chunks: list[Any] = []
+        error: Exception | None = None
+        try:
+            if sync:
+                _read(create, request, chunks)
+            else:
+                self.loop.run_until_complete(_aread(create, request, chunks))
+        except Exception as raised:
+            error = raised
+        spans = [span for span in self.exporter.get_finished_spans() if span.parent is None]
+        found = dict(spans[0].attributes or {}) | {"status": spans[0].status.status_code.name} if spans else None
+        return Seen(chunks=chunks, error=error, requests=len(self.sim.requests), span=found, spans=len(spans))
+
+    def close(self) -> None:
+        """Close all clients."""
+        for (_, sync), client in self._clients.items():
+            if sync:
+                client.close()
+            else:
+                self.loop.run_until_complete(client.close())
+
+
+def _read(create: Any, request: dict[str, Any], chunks: list[Any]) -> None:
+    for chunk in create(**request, stream=True):
+        chunks.append(chunk)  # noqa: PERF402 - what came before an error counts
+
+
+async def _aread(create: Any, request: dict[str, Any], chunks: list[Any]) -> None:
+    async for chunk in await create(**request, stream=True):
+        chunks.append(chunk)  # noqa: PERF401 - what came before an error counts
+
+
+def is_prefix(part: list[Any], whole: list[Any]) -> str | None:
+    """``None`` where ``part`` is how ``whole`` begins, and not all of it; else what is wrong."""
+    if len(part) >= len(whole):
+        return f"{len(part)} chunks are no proper part of {len(whole)}"
+    return difference(part, whole[: len(part)])

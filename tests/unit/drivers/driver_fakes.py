@@ -1,0 +1,210 @@
+"""An SDK, a reader and a body that do as a test says. Raw reads are lists of words; exceptions among them are raised."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts
+from l0.values.failures import Cause, Failure
+
+DONE = "<done>"
+FRAME = "<frame>"
+TOOL = "<tool>"
+
+
+class Broken(Exception):
+    """What this SDK raises."""
+
+
+class FakeReader:
+    """Words are content, except `FRAME` (lifecycle), `TOOL` (work on the server's side) and `DONE` (terminal)."""
+
+    def __init__(self) -> None:
+        self.content = self.chars = 0
+        self.text: list[str] = []
+        self.accepted = self.finished = self.stopped = False
+        self.failure: Failure | None = None
+
+    def take(self, name: bytes | None, data: bytes) -> Any:
+        raise NotImplementedError
+
+    def note(self, item: Any) -> None:
+        if item is DONE:
+            self.finished = self.stopped = True
+        elif item is TOOL:
+            self.accepted = True
+        elif isinstance(item, Failure):
+            self.failure, self.stopped = item, True
+        elif item is not FRAME:
+            self.content += 1
+            self.chars += len(item)
+            self.text.append(item)
+
+    def verdict(self) -> Cause | None:
+        if self.finished:
+            return None
+        return Cause.TRUNCATED if self.content else Cause.EMPTY
+
+    def facts(self) -> Facts:
+        return Facts(model="fake")
+
+
+class FakePump:
+    """One raw read is a list of words."""
+
+    def __init__(self) -> None:
+        self.reader = FakeReader()
+
+    def feed(self, raw: list[Any]) -> list[Any]:
+        items = []
+        for word in raw:
+            self.reader.note(word)
+            if not isinstance(word, Failure) and word is not DONE:
+                items.append(word)
+            if self.reader.stopped:
+                break
+        return items
+
+
+@dataclass
+class FakeUpstream:
+    """Counts what it is asked. ``failures``: what `Broken` with that text means."""
+
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    wait: float = 0.0
+    resends: list[int] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    whole_streams: int = 0
+    flawed: list[Failure] = field(default_factory=list)
+
+    def options(self, resend: int, headers: Mapping[str, str]) -> Any:
+        self.resends.append(resend)
+        self.headers.append(headers)
+        return {"resend": resend}
+
+    def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+        if not isinstance(error, Broken):
+            return None
+        known = self.failures.get(str(error))
+        cause = Cause.RESET if opened else Cause.CONNECTION
+        return known or Failure(cause=cause, message=str(error), error=error, sdk_retries=True)
+
+    def flaw(self, answer: Any) -> Failure | None:
+        return self.flawed.pop(0) if self.flawed else None
+
+    def whole(self, answer: Any) -> tuple[Facts | None, str]:
+        return Facts(model="fake"), str(answer)
+
+    def completed(self) -> None:
+        self.whole_streams += 1
+
+    def backoff(self, retry: int, failure: Failure) -> float:
+        return self.wait
+
+    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
+        return failure.error or Broken(f"{failure.cause} after {text!r}, attempt {attempts}")
+
+
+@dataclass
+class Listener:
+    """An observer and its watcher, which remembers what it was told."""
+
+    events: list[Event] = field(default_factory=list)
+    failing: bool = False
+
+    def watch(self, call: Any) -> "Listener":
+        return self
+
+    def notify(self, event: Event) -> None:
+        self.events.append(event)
+        if self.failing:
+            raise RuntimeError("a broken observer")
+
+    def active(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def headers(self) -> Mapping[str, str]:
+        return {"traceparent": "00-1"}
+
+    @property
+    def told(self) -> list[str]:
+        """The events in short."""
+        return [_short(event) for event in self.events]
+
+    @property
+    def end(self) -> CallEnded:
+        """The last event, of which there is one only."""
+        (found,) = [event for event in self.events if isinstance(event, CallEnded)]
+        assert self.events[-1] is found
+        return found
+
+
+def _short(event: Event) -> str:
+    match event:
+        case AttemptStarted(number=number):
+            return f"start {number}"
+        case AttemptEnded(number=number, failure=failure):
+            return f"end {number} {failure.cause if failure else 'ok'}"
+        case CallEnded(outcome=outcome):
+            return f"call {outcome}"
+
+
+class FakeBody:
+    """Attempts, each a list of raw reads. ``closes``: how often the connection was released."""
+
+    def __init__(self, session: Any, *attempts: list[Any]) -> None:
+        self._session = session
+        self._attempts = iter(attempts)
+        self._reads: list[Any] = next(self._attempts)
+        self.closes = self.drains = 0
+        self.reopened: list[Any] = []
+
+    def start(self) -> tuple[Iterator[Any], FakePump]:
+        return self._raw(), FakePump()
+
+    def _raw(self) -> Iterator[Any]:
+        for raw in self._reads:
+            if isinstance(raw, BaseException):
+                raise raw
+            yield raw
+
+    def reopen(self, options: Any) -> None:
+        self.reopened.append(options)
+        reads = next(self._attempts)
+        if isinstance(reads, BaseException):
+            raise reads
+        self._reads = reads
+        self._session.opened(200, None)
+
+    def watch(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self.closes += 1
+
+
+class AsyncFakeBody:
+    """The same for the async driver."""
+
+    def __init__(self, session: Any, *attempts: list[Any]) -> None:
+        self._inner = FakeBody(session, *attempts)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def start(self) -> tuple[AsyncIterator[Any], FakePump]:
+        async def raw() -> AsyncIterator[Any]:
+            for each in self._inner._raw():
+                yield each
+
+        return raw(), FakePump()
+
+    async def reopen(self, options: Any) -> None:
+        self._inner.reopen(options)
+
+    async def drain(self, chunks: AsyncIterator[Any]) -> None:
+        self._inner.drains += 1
+
+    async def close(self) -> None:
+        self._inner.close()

@@ -1,0 +1,425 @@
+"""One call at run time, with an SDK that does as it is told; through both drivers, which must do the same."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from driver_fakes import DONE, FRAME, TOOL, AsyncFakeBody, Broken, FakeBody, FakePump, FakeUpstream, Listener
+from engine_makers import make_call, make_failure
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l0.drivers import asynchronous, session, sync
+from l0.drivers.session import END, Session
+from l0.engine.commands import Finish, Raise, Relay, Wait
+from l0.values.calls import Call, Outcome, Replay
+from l0.values.events import AttemptEnded
+from l0.values.failures import Cause, Failure
+from l0.values.policy import Hold, Policy, Retry
+
+AT_ONCE = Policy(retry=Retry(base_delay=0))
+
+
+@dataclass
+class Played:
+    """What a user and an observer saw of one streamed call."""
+
+    items: list[Any]
+    error: BaseException | None
+    listener: Listener
+    body: Any
+    upstream: FakeUpstream
+    session: Session
+
+
+def play(flavour: str, call: Call, *attempts: Any, upstream: FakeUpstream | None = None, take: int | None = None):
+    """Run a call whose headers are there; ``take``: how many items the user reads before they stop."""
+    upstream = upstream or FakeUpstream()
+    listener = Listener()
+    made = Session(call, upstream, [listener])
+    with made.sending():
+        made.opened(200, "req_1")
+    items: list[Any] = []
+    error: BaseException | None = None
+    if flavour == "sync":
+        body: Any = FakeBody(made, *attempts)
+        stream = sync.relay(made, body)
+        try:
+            for item in stream:
+                items.append(item)
+                if len(items) == take:
+                    break
+        except BaseException as raised:
+            error = raised
+        stream.close()
+    else:
+        body = AsyncFakeBody(made, *attempts)
+
+        async def consume() -> None:
+            stream = asynchronous.relay(made, body)
+            try:
+                async for item in stream:
+                    items.append(item)
+                    if len(items) == take:
+                        break
+            finally:
+                await stream.aclose()
+
+        try:
+            asyncio.run(consume())
+        except BaseException as raised:
+            error = raised
+    return Played(items, error, listener, body, upstream, made)
+
+
+both = pytest.mark.parametrize("flavour", ["sync", "async"])
+
+
+@both
+def test_an_answer_is_handed_out_in_order_and_told_once(flavour):
+    played = play(flavour, make_call(), [[FRAME, "a"], ["b", "c"], [DONE]])
+    assert (played.items, played.error) == ([FRAME, "a", "b", "c"], None)
+    assert played.listener.told == ["start 1", "end 1 ok", "call ok"]
+    assert played.listener.end.text == "abc"
+    assert played.upstream.whole_streams == 1
+    assert played.body.closes >= 1
+
+
+@both
+def test_what_follows_the_terminal_event_is_not_handed_out(flavour):
+    played = play(flavour, make_call(), [["a", DONE, "b"], ["c"]])
+    assert (played.items, played.error) == (["a"], None)
+
+
+@both
+def test_before_the_commit_point_a_restart_is_invisible(flavour):
+    played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], [[FRAME, "a"], [DONE]])
+    assert (played.items, played.error) == ([FRAME, "a"], None)
+    assert played.listener.told == ["start 1", "end 1 reset", "start 2", "end 2 ok", "call recovered_retry"]
+    assert played.upstream.resends == [0, 1]
+    assert played.listener.end.attempts == 2
+
+
+@both
+def test_after_the_commit_point_the_failure_is_raised(flavour):
+    error = Broken("rst")
+    played = play(flavour, make_call(policy=AT_ONCE), [["a"], error], [["never"]])
+    assert (played.items, played.error) == (["a"], error)
+    assert played.listener.end.outcome is Outcome.FAILED
+    assert played.listener.end.failure.error is error
+    assert played.body.reopened == []
+
+
+@both
+def test_content_in_the_read_that_fails_is_still_handed_over(flavour):
+    failure = make_failure(Cause.MALFORMED)
+    played = play(flavour, make_call(policy=AT_ONCE), [["a"], ["b", failure, "c"]])
+    assert played.items == ["a", "b"]
+    assert isinstance(played.error, Broken)
+
+
+@both
+def test_an_end_without_a_terminal_event_is_a_failure_where_that_is_certain(flavour):
+    strict = play(flavour, make_call(strict=True), [["a"]])
+    assert strict.items == ["a"]
+    assert "truncated after 'a'" in str(strict.error)
+    assert strict.upstream.whole_streams == 0
+
+
+@both
+def test_elsewhere_it_is_accepted_with_a_warning_and_marked(flavour, caplog):
+    with caplog.at_level(logging.WARNING, "l0"):
+        warned = play(flavour, make_call(strict=False), [["a"]])
+        quiet = play(flavour, make_call(strict=None), [["a"]])
+    assert (warned.items, warned.error, quiet.error) == (["a"], None, None)
+    assert warned.listener.end.facts.oddities == ("truncated",)
+    assert quiet.listener.end.facts.oddities == ()
+    assert len(caplog.records) == 1
+
+
+@both
+def test_an_empty_answer_is_repeated_and_then_raised(flavour):
+    policy = Policy(retry=Retry(attempts=1, base_delay=0))
+    played = play(flavour, make_call(policy=policy), [], [[FRAME]], [["never"]])
+    assert isinstance(played.error, Broken)
+    assert [failure.cause for failure in played.listener.end.failures] == [Cause.EMPTY, Cause.EMPTY]
+    assert played.error.__notes__ == [
+        "l0: attempt 1 failed: empty: the stream ended without any content",
+        "l0: attempt 2 failed: empty: the stream ended without any content",
+    ]
+
+
+@both
+def test_a_failure_that_the_user_gets_as_an_event_raises_nothing(flavour):
+    typed = Failure(cause=Cause.SERVER_ERROR, message="failed", typed=True)
+    played = play(flavour, make_call(), [["a"], [typed]])
+    assert (played.items, played.error) == (["a"], None)
+    assert played.listener.end.outcome is Outcome.FAILED
+
+
+@both
+def test_stopping_early_is_a_cancellation_and_closes_the_connection(flavour):
+    played = play(flavour, make_call(), [["a", "b"], ["c"], [DONE]], take=1)
+    assert played.items == ["a"]
+    assert played.listener.told == ["start 1", "end 1 ok", "call cancelled"]
+    assert played.body.closes == 1
+
+
+@both
+@pytest.mark.parametrize("foreign", [KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, ValueError])
+def test_what_is_no_failure_of_the_request_comes_through_at_once(flavour, foreign):
+    if foreign is GeneratorExit and flavour == "async":
+        pytest.skip("an async generator may not raise it from a read")
+    played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], foreign("theirs")], [["never"]])
+    assert isinstance(played.error, foreign)
+    assert played.listener.end.outcome is Outcome.CANCELLED
+    assert played.body.reopened == []
+
+
+@both
+def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
+    class Whole(FakePump):
+        def feed(self, raw: Any) -> list[Any]:
+            items = super().feed(raw)
+            self.reader.stopped = self.reader.finished = False
+            self.reader.verdict = lambda: None  # a finish reason came, and no terminal event yet
+            return items
+
+    made = Session(make_call(), FakeUpstream(), [])
+    with made.sending():
+        made.opened(200, None)
+    made.reads(Whole())
+    assert made.took(["a"]) == ["a"]
+    assert made.broke(Broken("rst")) == []
+    assert made.command == Finish(Outcome.OK)
+
+
+@both
+def test_reopening_may_fail_too(flavour):
+    played = play(
+        flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], Broken("refused"), [["a"], [DONE]]
+    )
+    assert played.items == ["a"]
+    causes = [failure.cause for failure in played.listener.end.failures]
+    assert causes == [Cause.RESET, Cause.CONNECTION]
+    assert played.upstream.resends == [0, 1, 2]
+
+
+@both
+def test_stored_answers_are_not_asked_for_twice(flavour):
+    call = make_call(policy=AT_ONCE, replay=Replay.UNTIL_ACCEPTED)
+    played = play(flavour, call, [[FRAME], Broken("rst")], [["never"]])
+    assert played.error is not None
+    assert played.items == [FRAME]  # the bare SDK had handed it over, too
+
+
+@both
+def test_work_on_the_servers_side_is_a_commit_point(flavour):
+    played = play(flavour, make_call(policy=AT_ONCE), [[FRAME, TOOL], Broken("rst")], [["never"]])
+    assert played.items == [FRAME, TOOL]
+    assert isinstance(played.error, Broken)
+
+
+# What is held back
+
+
+@both
+@pytest.mark.parametrize(("frames", "restarts"), [(3, False), (4, True)])
+def test_so_many_frames_are_held_and_no_more(flavour, frames, restarts):
+    policy = Policy(retry=Retry(base_delay=0), hold=Hold(frames=frames, seconds=60))
+    played = play(flavour, make_call(policy=policy), [[FRAME], [FRAME], [FRAME], Broken("rst")], [["a"], [DONE]])
+    assert (played.error is None) == restarts
+    assert played.items == (["a"] if restarts else [FRAME] * 3)
+
+
+def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
+    clock = {"now": 100.0}
+    monkeypatch.setattr(session, "perf_counter", lambda: clock["now"])
+    made = Session(make_call(policy=Policy(hold=Hold(seconds=2.0))), FakeUpstream(), [])
+    with made.sending():
+        made.opened(200, None)
+    made.reads(FakePump())
+    assert made.took([FRAME]) == []
+    clock["now"] += 1.9
+    assert made.took([FRAME]) == []
+    clock["now"] += 0.2
+    assert made.took([FRAME]) == [FRAME] * 3
+    assert made.command == Relay(None, False)
+
+
+# Whole answers
+
+
+def answered(flavour: str, made: Session, *answers: Any) -> Any:
+    queue = list(answers)
+
+    def send(options: Any) -> Any:
+        answer = queue.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    async def asend(options: Any) -> Any:
+        return send(options)
+
+    if flavour == "sync":
+        return sync.request(made, send)
+    return asyncio.run(asynchronous.request(made, asend))
+
+
+@both
+def test_a_whole_answer_is_returned_as_it_is(flavour):
+    listener, answer = Listener(), object()
+    made = Session(make_call(streaming=False), FakeUpstream(), [listener])
+    assert answered(flavour, made, answer) is answer
+    assert listener.told == ["start 1", "end 1 ok", "call ok"]
+
+
+@both
+def test_a_failed_request_is_repeated_as_long_as_the_sdk_would(flavour):
+    listener, upstream = Listener(), FakeUpstream()
+    made = Session(make_call(streaming=False), upstream, [listener])
+    with pytest.raises(Broken, match="third") as raised:
+        answered(flavour, made, Broken("first"), Broken("second"), Broken("third"))
+    assert upstream.resends == [0, 1, 2]
+    assert listener.end.attempts == 3
+    assert len(raised.value.__notes__) == 3
+
+
+@both
+def test_an_answer_with_a_flaw_is_asked_for_again(flavour):
+    upstream = FakeUpstream(flawed=[Failure(cause=Cause.NOT_A_STREAM, message="html", sdk_retries=True)])
+    made = Session(make_call(streaming=False), upstream, [])
+    assert answered(flavour, made, "<html>", "answer") == "answer"
+
+
+@both
+@pytest.mark.parametrize("foreign", [KeyboardInterrupt, ValueError])
+def test_what_the_request_is_not_to_blame_for_comes_through(flavour, foreign):
+    listener = Listener()
+    made = Session(make_call(streaming=False), FakeUpstream(), [listener])
+    with pytest.raises(foreign):
+        answered(flavour, made, foreign("theirs"))
+    assert listener.end.outcome is Outcome.CANCELLED
+
+
+@both
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, asyncio.CancelledError])
+def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, interrupt):
+    def stop(_seconds: float) -> None:
+        raise interrupt
+
+    async def astop(_seconds: float) -> None:
+        raise interrupt
+
+    monkeypatch.setattr(sync.time, "sleep", stop)
+    monkeypatch.setattr(asynchronous, "sleep", astop)
+    listener = Listener()
+    made = Session(make_call(streaming=False), FakeUpstream(wait=30), [listener])
+    with pytest.raises(interrupt):
+        answered(flavour, made, Broken("first"), "never")
+    assert listener.told == ["start 1", "end 1 connection", "call cancelled"]
+
+
+def test_the_wait_is_the_sdks_where_the_machine_leaves_it_to_it():
+    made = Session(make_call(), FakeUpstream(wait=7.5), [])
+    assert made.delay(Wait(None, 1, make_failure())) == 7.5
+    assert made.delay(Wait(0.25, 1, make_failure())) == 0.25
+
+
+# Observers
+
+
+@both
+def test_a_failing_observer_hurts_nobody(flavour, caplog):
+    broken, listener = Listener(failing=True), Listener()
+    made = Session(make_call(streaming=False), FakeUpstream(), [broken, listener])
+    with caplog.at_level(logging.WARNING, "l0"):
+        assert answered(flavour, made, "answer") == "answer"
+    assert broken.told == listener.told == ["start 1", "end 1 ok", "call ok"]
+    assert "is ignored" in caplog.text
+
+
+def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
+    class Rude(Listener):
+        def active(self) -> Any:
+            raise RuntimeError("no context")
+
+    upstream = FakeUpstream()
+    made = Session(make_call(), upstream, [Rude(), Listener()])
+    with made.sending():
+        pass
+    assert upstream.headers == [{"traceparent": "00-1"}]
+
+
+def test_attempts_are_told_with_the_status_and_id_of_their_response():
+    listener = Listener()
+    made = Session(make_call(policy=AT_ONCE), FakeUpstream(), [listener])
+    with made.sending():
+        made.opened(200, "req_1")
+    made.reads(FakePump())
+    made.broke(Broken("rst"))
+    made.slept()
+    with made.sending():
+        pass
+    made.failed(Broken("later"))
+    ended = [event for event in listener.events if isinstance(event, AttemptEnded)]
+    assert [(event.status, event.request_id) for event in ended] == [(200, "req_1"), (None, None)]
+
+
+# The end comes once
+
+
+def test_closing_is_final_and_told_once():
+    listener = Listener()
+    made = Session(make_call(), FakeUpstream(), [listener])
+    with made.sending():
+        made.opened(200, None)
+    for _ in range(3):
+        made.close()
+    made.released()
+    made.consumed()
+    assert listener.told == ["start 1", "end 1 ok", "call cancelled"]
+    assert not made.open
+
+
+def test_a_body_that_somebody_else_read_to_its_end_is_a_success():
+    listener = Listener()
+    made = Session(make_call(), FakeUpstream(), [listener])
+    with made.sending():
+        made.opened(200, None)
+    made.consumed()
+    made.close()
+    assert listener.told == ["start 1", "end 1 ok", "call ok"]
+
+
+# Any cutting of an answer into reads
+
+words = st.lists(st.sampled_from([FRAME, "a", "bb", "ccc"]), max_size=12)
+
+
+@given(answer=words, cuts=st.lists(st.integers(0, 12), max_size=6), ending=st.sampled_from([DONE, None, "broken"]))
+@settings(max_examples=100, deadline=None)
+def test_the_cutting_into_reads_changes_nothing(answer, cuts, ending):
+    def reads(places: list[int]) -> list[Any]:
+        parts = [answer[i:j] for i, j in zip([0, *places], [*places, len(answer)], strict=True)]
+        return [*parts, *([[DONE]] if ending is DONE else [Broken("rst")] if ending else [])]
+
+    call = make_call(max_retries=0)
+    one = play("sync", call, reads([]))
+    other = play("sync", call, reads(sorted(min(cut, len(answer)) for cut in cuts)))
+    assert one.items == other.items == answer
+    assert type(one.error) is type(other.error)
+    assert one.listener.told == other.listener.told
+    assert one.session.text == other.session.text
+
+
+def test_raise_is_what_a_session_says_when_it_is_over():
+    made = Session(make_call(max_retries=0), FakeUpstream(), [])
+    with made.sending():
+        made.opened(200, None)
+    made.reads(FakePump())
+    assert made.took(END) == []
+    assert isinstance(made.command, Raise)

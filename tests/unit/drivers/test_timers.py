@@ -1,0 +1,275 @@
+"""Deadlines of reads in async code. Under asyncio one handle serves all reads, and somebody else's cancellation wins."""
+
+import asyncio
+from math import inf
+from time import perf_counter
+
+import pytest
+import trio
+
+from l0.drivers.clocks import Clocks
+from l0.drivers.timers import AsyncioReads, ScopedReads, deadline_reads, sleep
+from l0.drivers.watchdog import Expired
+from l0.values.policy import Timeout
+
+SOON = 0.03
+
+
+def clocks(**limits: float) -> Clocks:
+    now = perf_counter()
+    made = Clocks(Timeout(**({"initial_token": None, "inter_token": None} | limits)), now)
+    made.opened(now, now)
+    return made
+
+
+def soon() -> Clocks:
+    return clocks(initial_token=1000 * SOON, inter_token=1000 * SOON)
+
+
+async def forever() -> bytes:
+    await asyncio.Event().wait()
+    return b""
+
+
+def test_a_read_that_takes_too_long_expires_and_leaves_the_task_uncancelled():
+    async def main() -> None:
+        reads = AsyncioReads(forever, soon())
+        with pytest.raises(Expired) as raised:
+            await reads.read()
+        assert isinstance(raised.value.__cause__, asyncio.CancelledError)
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        await asyncio.sleep(0)  # nothing is left that would interrupt what comes next
+
+    asyncio.run(main())
+
+
+def test_data_in_time_comes_through_and_between_reads_nothing_fires():
+    async def main() -> list[bytes]:
+        parts = iter([b"a", b"b"])
+
+        async def advance() -> bytes:
+            await asyncio.sleep(0)
+            return next(parts)
+
+        reads = AsyncioReads(advance, soon())
+        first = await reads.read()
+        await asyncio.sleep(2 * SOON)  # a slow consumer
+        second = await reads.read()
+        reads.close()
+        return [first, second]
+
+    assert asyncio.run(main()) == [b"a", b"b"]
+
+
+def test_one_handle_serves_many_reads():
+    async def main() -> int:
+        made = 0
+        loop = asyncio.get_running_loop()
+        original = loop.call_later
+
+        def counting(*args, **kwargs):
+            nonlocal made
+            made += 1
+            return original(*args, **kwargs)
+
+        async def advance() -> bytes:
+            return b"x"
+
+        loop.call_later = counting
+        reads = AsyncioReads(advance, clocks(inter_token=60_000, initial_token=60_000, total=120_000))
+        for _ in range(1000):
+            await reads.read()
+        reads.close()
+        return made
+
+    assert asyncio.run(main()) == 1
+
+
+def test_a_handle_that_fires_early_goes_back_to_sleep():
+    async def main() -> None:
+        calls = 0
+
+        async def advance() -> bytes:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                await asyncio.sleep(SOON / 2)
+                return b"x"
+            return await forever()
+
+        ticking = soon()
+        reads, began = AsyncioReads(advance, ticking), perf_counter()
+        await reads.read()
+        ticking.read(perf_counter(), content=True)
+        with pytest.raises(Expired):
+            await reads.read()
+        assert perf_counter() - began >= 1.4 * SOON
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [StopAsyncIteration, ConnectionError])
+def test_other_endings_come_through_as_they_are(error):
+    async def advance() -> bytes:
+        raise error
+
+    async def main() -> None:
+        reads = AsyncioReads(advance, soon())
+        with pytest.raises(error):
+            await reads.read()
+        reads.close()
+
+    asyncio.run(main())
+
+
+def test_a_foreign_cancellation_comes_through():
+    async def main() -> None:
+        task = asyncio.create_task(AsyncioReads(forever, clocks(total=60_000)).read())
+        await asyncio.sleep(0)
+        task.cancel("theirs")
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
+def test_a_foreign_cancellation_in_the_same_tick_wins():
+    async def main() -> None:
+        reads = AsyncioReads(forever, clocks(total=60_000))
+        task = asyncio.create_task(reads.read())
+        await asyncio.sleep(0)
+        reads._deadline = 0.0
+        reads._fire()
+        task.cancel("theirs")
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+
+    asyncio.run(main())
+
+
+def test_a_users_own_timeout_around_the_read_stays_theirs():
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(SOON):
+                await AsyncioReads(forever, clocks(total=60_000)).read()
+
+    asyncio.run(main())
+
+
+def test_data_in_the_tick_of_the_deadline_leaves_no_cancellation_behind():
+    async def main() -> None:
+        fired: list[AsyncioReads] = []
+
+        async def advance() -> bytes:
+            fired[0]._deadline = 0.0
+            fired[0]._fire()  # the deadline passes while the data is there already
+            return b"x"
+
+        reads = AsyncioReads(advance, clocks(total=60_000))
+        fired.append(reads)
+        with pytest.raises(Expired):
+            await reads.read()
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def test_an_error_in_the_tick_of_the_deadline_leaves_no_cancellation_behind():
+    async def main() -> None:
+        async def advance() -> bytes:
+            try:
+                return await forever()
+            except asyncio.CancelledError:
+                raise ConnectionError("a transport that words a cancellation its own way") from None
+
+        with pytest.raises((Expired, ConnectionError)):
+            await AsyncioReads(advance, soon()).read()
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+
+    asyncio.run(main())
+
+
+def test_after_close_nothing_fires():
+    async def main() -> None:
+        reads = AsyncioReads(forever, soon())
+        task = asyncio.create_task(reads.read())
+        await asyncio.sleep(0)
+        reads.close()
+        await asyncio.sleep(2 * SOON)
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+# Under trio
+
+
+def test_under_trio_a_read_that_takes_too_long_expires():
+    async def main() -> None:
+        reads = deadline_reads(trio.sleep_forever, soon())
+        assert isinstance(reads, ScopedReads)
+        with pytest.raises(Expired):
+            await reads.read()
+        reads.close()
+
+    trio.run(main)
+
+
+def test_under_trio_data_and_errors_come_through():
+    async def main() -> None:
+        async def data() -> bytes:
+            await trio.lowlevel.checkpoint()
+            return b"x"
+
+        async def error() -> bytes:
+            raise ConnectionError
+
+        assert await ScopedReads(data, soon()).read() == b"x"
+        with pytest.raises(ConnectionError):
+            await ScopedReads(error, soon()).read()
+
+    trio.run(main)
+
+
+def test_under_trio_a_foreign_cancellation_wins():
+    async def main() -> bool:
+        with trio.move_on_after(SOON) as scope:
+            await ScopedReads(trio.sleep_forever, clocks(total=60_000)).read()
+        return scope.cancelled_caught
+
+    assert trio.run(main)
+
+
+def test_without_a_limit_a_scope_waits_for_ever():
+    async def main() -> bytes:
+        async def data() -> bytes:
+            await trio.sleep(0.01)
+            return b"x"
+
+        unlimited = clocks()
+        assert unlimited.reading(0.0) == inf
+        return await ScopedReads(data, unlimited).read()
+
+    assert trio.run(main) == b"x"
+
+
+def test_the_loop_decides_which_kind_of_deadline_is_used():
+    async def main() -> type:
+        return type(deadline_reads(forever, soon()))
+
+    assert asyncio.run(main()) is AsyncioReads
+
+
+def test_sleep_works_under_both_loops():
+    asyncio.run(sleep(0.0))
+    trio.run(sleep, 0.0)

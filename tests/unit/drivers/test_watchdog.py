@@ -1,0 +1,216 @@
+"""Blocked reads of real sockets, ended by their deadlines; the few waits here are real, and short."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from math import inf
+from time import perf_counter, sleep
+
+import pytest
+
+from l0.drivers import watchdog
+from l0.drivers.clocks import Clocks
+from l0.drivers.watchdog import Expired, Watch, Watchdog, WatchedReads
+from l0.values.policy import Timeout
+
+SOON = 0.05
+
+
+@pytest.fixture
+def dog() -> Iterator[Watchdog]:
+    made = Watchdog(idle=0.1)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    near, far = socket.socketpair()
+    near.settimeout(5)
+    with near, far:
+        yield near, far
+
+
+def test_a_blocked_read_ends_at_its_deadline(dog, pair):
+    near, _ = pair
+    watch, began = Watch(near), perf_counter()
+    dog.arm(watch, began + SOON)
+    assert near.recv(10) == b""
+    assert SOON <= perf_counter() - began < 1.0
+    assert watch.fired
+
+
+def test_a_later_watch_does_not_hide_an_earlier_one(dog, pair):
+    near, _ = pair
+    late, early = Watch(near), Watch(near)
+    dog.arm(late, perf_counter() + 30)
+    dog.arm(early, perf_counter() + SOON)
+    assert near.recv(10) == b""
+    assert (early.fired, late.fired) == (True, False)
+
+
+def test_a_deadline_that_moved_on_is_not_enforced(dog, pair):
+    near, far = pair
+    watch = Watch(near)
+    dog.arm(watch, perf_counter() + SOON)
+    dog.arm(watch, perf_counter() + 30)
+    sleep(SOON * 2)
+    far.send(b"x")
+    assert near.recv(10) == b"x"
+    assert not watch.fired
+
+
+def test_a_deadline_that_moved_on_is_still_kept(dog, pair):
+    near, _ = pair
+    watch = Watch(near)
+    dog.arm(watch, perf_counter() + SOON)
+    dog.arm(watch, perf_counter() + 2 * SOON)
+    assert near.recv(10) == b""
+    assert watch.fired
+
+
+@pytest.mark.parametrize("how", ["over", "between reads"])
+def test_nothing_is_shut_that_is_not_being_read(dog, pair, how):
+    near, far = pair
+    watch = Watch(near)
+    dog.arm(watch, perf_counter() + SOON)
+    if how == "over":
+        watch.over = True
+    else:
+        watch.deadline = inf
+    sleep(SOON * 2)
+    far.send(b"x")
+    assert near.recv(10) == b"x"
+    assert not watch.fired
+
+
+def test_a_watch_that_was_idle_can_be_armed_again(dog, pair):
+    near, _ = pair
+    watch = Watch(near)
+    dog.arm(watch, perf_counter() + SOON)
+    watch.deadline = inf
+    sleep(SOON * 2)
+    dog.arm(watch, perf_counter() + SOON)
+    assert near.recv(10) == b""
+    assert watch.fired
+
+
+def test_the_thread_ends_when_there_is_nothing_to_look_after(dog, pair):
+    near, _ = pair
+    watch = Watch(near)
+    dog.arm(watch, perf_counter() + 0.01)
+    thread = dog._thread
+    assert thread is not None
+    assert thread.daemon
+    thread.join(2)
+    assert not thread.is_alive()
+    again = Watch(near)
+    dog.arm(again, perf_counter() + 0.01)
+    assert dog._thread is not thread
+
+
+def test_one_thread_serves_all_watches(dog):
+    shut = threading.Semaphore(0)
+
+    class Shutter:
+        def shutdown(self, how: int) -> None:
+            assert how == socket.SHUT_RDWR
+            shut.release()
+
+    before = threading.active_count()
+    for number in range(50):
+        dog.arm(Watch(Shutter()), perf_counter() + 0.01 + number / 10_000)
+    assert threading.active_count() <= before + 1
+    assert all(shut.acquire(timeout=2) for _ in range(50))
+
+
+def test_a_peer_that_was_quicker_is_no_error():
+    class Gone:
+        def shutdown(self, how: int) -> None:
+            raise OSError("not connected")
+
+    watch = Watch(Gone())
+    watch.fire()
+    assert watch.fired
+
+
+def test_stop_ends_the_thread_and_it_can_start_again(dog, pair):
+    near, _ = pair
+    dog.arm(Watch(near), perf_counter() + 30)
+    thread = dog._thread
+    dog.stop()
+    assert thread is not None
+    assert not thread.is_alive()
+    watch = Watch(near)
+    dog.arm(watch, perf_counter() + SOON)
+    assert near.recv(10) == b""
+    assert watch.fired
+
+
+def test_a_child_process_starts_with_no_watches(pair):
+    """What `os.register_at_fork` calls there: the parent's thread does not exist in it."""
+    dog = Watchdog()
+    dog._queue(Watch(pair[0]), perf_counter() + 30)
+    dog._thread = threading.Thread()
+    dog.reset_after_fork()
+    assert dog._thread is None
+    assert dog._due == []
+
+
+# Reads
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch, dog: Watchdog) -> None:
+    monkeypatch.setattr(watchdog, "WATCHDOG", dog)
+
+
+def reads(advance, near, **limits) -> WatchedReads:
+    clocks = Clocks(Timeout(**({"initial_token": None, "inter_token": None} | limits)), perf_counter())
+    clocks.opened(perf_counter(), perf_counter())
+    return WatchedReads(advance, Watch(near), clocks)
+
+
+@pytest.mark.usefixtures("own")
+def test_an_expired_read_says_so_and_keeps_what_the_transport_said(pair):
+    near, _ = pair
+
+    def advance() -> bytes:
+        if not (data := near.recv(10)):
+            raise ConnectionError("the peer closed")
+        return data
+
+    watched = reads(advance, near, initial_token=1000 * SOON)
+    with pytest.raises(Expired) as raised:
+        watched.read()
+    assert isinstance(raised.value.__cause__, ConnectionError)
+
+
+@pytest.mark.usefixtures("own")
+def test_an_end_of_body_that_the_deadline_made_is_an_expiry_too(pair):
+    near, _ = pair
+    stream = iter(lambda: near.recv(10), b"")
+    with pytest.raises(Expired):
+        reads(stream.__next__, near, liveness=1000 * SOON).read()
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("error", [StopIteration, ConnectionError, KeyboardInterrupt])
+def test_other_endings_come_through_as_they_are(pair, error):
+    def advance() -> bytes:
+        raise error
+
+    with pytest.raises(error):
+        reads(advance, pair[0], total=60_000).read()
+
+
+@pytest.mark.usefixtures("own")
+def test_between_reads_no_deadline_runs(pair):
+    near, far = pair
+    watched = reads(lambda: near.recv(10), near, inter_token=1000 * SOON, initial_token=1000 * SOON)
+    far.send(b"a")
+    assert watched.read() == b"a"
+    sleep(SOON * 2)
+    far.send(b"b")
+    assert watched.read() == b"b"
+    watched.close()
