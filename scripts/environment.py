@@ -40,7 +40,16 @@ def install(python: Path, requirements: list[str]) -> None:
     """Install the project and what it needs with the environment's own pip."""
     extras = "".join(item for item in requirements if item.startswith("["))
     others = [item for item in requirements if not item.startswith("[")]
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--progress-bar",
+        "off",
+    ]
     subprocess.run([*command, "--editable", f".{extras}", *others], cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
 
 

@@ -2,16 +2,17 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import anthropic
+import anyio
 import openai
 import pytest
 
 import l0
-from l0.drivers.session import Session
 from l0.simulator.server import Simulator
 from l0.testing import simulator
 
@@ -41,17 +42,19 @@ def stage(sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
     with pytest.MonkeyPatch.context() as patch:
         for sdk in (openai, anthropic):
             patch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
-        patch.setattr(Session, "delay", _impatient(Session.delay))
+        for module in (time, anyio):
+            patch.setattr(module, "sleep", _impatient(module.sleep))
         made = Stage(sim, loop)
         yield made
         made.close()
         l0.uninstrument()
 
 
-def _impatient(delay: Any) -> Any:
-    def bounded(session: Session, command: Any) -> float:
-        seconds: float = delay(session, command)
+def _impatient(sleep: Any) -> Any:
+    """No call may sleep for long: a retry that would is told from one that waits for a moment."""
+
+    def bounded(seconds: float) -> Any:
         assert seconds < 2, f"a call would sleep for {seconds} s"
-        return seconds
+        return sleep(seconds)
 
     return bounded

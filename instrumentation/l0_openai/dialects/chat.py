@@ -19,9 +19,7 @@ _SILENT_KEYS = frozenset({"role", "content"})
 class ChatReader(BaseReader):
     """One streamed chat completion of ``choices`` choices. ``wraps``: named events that the SDK wraps."""
 
-    def __init__(
-        self, build: Build, content_type: str, *, choices: int, wraps: frozenset[bytes], request: Any
-    ) -> None:
+    def __init__(self, build: Build, content_type: str, *, choices: int, wraps: frozenset[bytes], request: Any) -> None:
         super().__init__(build, content_type)
         self._choices = choices
         self._wraps = bool(wraps)

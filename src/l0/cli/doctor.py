@@ -136,6 +136,4 @@ def _telemetry() -> Iterator[Finding]:
     yield Finding(f"environment: {', '.join(switches) or 'no OTEL_ variable is set'}")
     for point in entry_points(group="opentelemetry_instrumentor"):
         if point.name in SDKS.values() and point.dist is not None:
-            yield Finding(
-                f"{point.dist.name} instruments {point.name} too; its spans and metrics are then not doubled by l0"
-            )
+            yield Finding(f"{point.dist.name} {point.dist.version} instruments {point.name} too")

@@ -15,7 +15,7 @@ l0.instrument(). Exit code: 0 if l0 let no wrong answer pass, 1 if it did, 2 for
 _DOCTOR = """What is installed, what l0 does with it, and whether it works: one streamed answer of each kind from a
 simulated provider on loopback. Exit code: 0 if all is well, 1 if not."""
 _SIMULATE = """Run the simulated provider (OpenAI and Anthropic dialects) until it is interrupted. What goes wrong is
-asked for by the header x-l0-simulate, or by [[simulate: ...]] in a prompt: 'status 503', 'answer story | cut at_event=3'."""
+asked for by the header x-l0-simulate, or by [[simulate: ...]] in a prompt: 'status 503', 'answer story | empty'."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

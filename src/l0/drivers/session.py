@@ -323,9 +323,7 @@ class Session:
             request_id = failure.request_id or request_id
         self._status = (None, None)
         self._emit(
-            AttemptEnded(
-                number=self._machine.attempts, failure=failure, status=status, request_id=request_id, at=at
-            )
+            AttemptEnded(number=self._machine.attempts, failure=failure, status=status, request_id=request_id, at=at)
         )
 
     def _finish(self, command: Command, at: float, facts: Facts | None, text: str) -> None:

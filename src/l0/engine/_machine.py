@@ -98,7 +98,18 @@ class Machine:
     a driver may deliver between two signals; ``None`` while nothing looks at the text on its way.
     """
 
-    __slots__ = ("attempts", "began", "call", "delivered", "failures", "state", "_backoff", "_lease", "_rand", "_waited")
+    __slots__ = (
+        "attempts",
+        "began",
+        "call",
+        "delivered",
+        "failures",
+        "state",
+        "_backoff",
+        "_lease",
+        "_rand",
+        "_waited",
+    )
 
     def __init__(
         self,

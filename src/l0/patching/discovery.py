@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
@@ -11,6 +12,7 @@ from opentelemetry.instrumentation.dependencies import DependencyConflictError
 from l0.drivers.watchdog import WATCHDOG
 from l0.telemetry.otlp import setup
 from l0.values.policy import Policy
+from l0.values.ports import Observer
 
 from .switchboard import SWITCHBOARD
 
@@ -25,17 +27,19 @@ def providers() -> list[EntryPoint]:
     return sorted(found, key=lambda point: point.name)
 
 
-def instrument(policy: Policy | None = None, *, otlp: str | bool = False) -> None:
+def instrument(policy: Policy | None = None, *, otlp: str | bool = False, observers: Sequence[Observer] = ()) -> None:
     """Make the LLM SDKs of this process reliable and visible. Safe to call again; the last policy counts.
 
     ``policy``: what the engine may do; ``None``: the SDK's own behaviour, made truthful. ``otlp``: an OTLP/HTTP
-    endpoint (``"http://localhost:4318"``) to export to, or ``True`` for the ``OTEL_*`` environment; where the application has
-    OpenTelemetry providers of its own, those are used.
+    endpoint (``"http://localhost:4318"``) to export to, or ``True`` for the ``OTEL_*`` environment; where the application
+    has OpenTelemetry providers of its own, those are used. ``observers``: your own sinks of events
+    (`l0.values.ports.Observer`), beside spans and metrics.
 
     SDKs that are not installed are passed over; one of a version outside the supported range is left alone, with one
     warning. Raises `l0.PolicyError` for a policy that is none, and `ImportError` where ``otlp`` lacks its extra.
     """
     SWITCHBOARD.set_default(policy)
+    SWITCHBOARD.add_observers(observers)
     if otlp:
         setup(otlp)
     for point in providers():
@@ -68,4 +72,5 @@ def uninstrument() -> None:
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()
     SWITCHBOARD.set_default(None)
+    SWITCHBOARD.add_observers(())
     WATCHDOG.stop()

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 import wrapt
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # it opts out
 
 from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.spans import SpanObserver
@@ -47,9 +47,7 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
 
     def _instrument(self, **kwargs: Any) -> None:
         """Takes ``tracer_provider`` and ``meter_provider``, as OpenTelemetry's instrumentors do."""
-        SWITCHBOARD.observe(
-            (SpanObserver(kwargs.get("tracer_provider")), MetricObserver(kwargs.get("meter_provider")))
-        )
+        SWITCHBOARD.observe((SpanObserver(kwargs.get("tracer_provider")), MetricObserver(kwargs.get("meter_provider"))))
         with self._guard:
             self._wanted = True
             hooked, self._hooked = self._hooked, True

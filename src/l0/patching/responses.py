@@ -131,4 +131,4 @@ def watch(response: Any) -> Watch | None:
         return None
     network = response.extensions.get("network_stream")
     socket = network.get_extra_info("socket") if network is not None else None
-    return Watch(socket) if hasattr(socket, "shutdown") else None
+    return Watch(socket) if socket is not None and hasattr(socket, "shutdown") else None

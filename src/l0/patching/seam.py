@@ -42,7 +42,7 @@ class Seam:
     def apply(self) -> None:
         """Patch. Raises `AttributeError` where the SDK has no such function; nothing is patched then."""
         base, streaming = self.sdk.base, self.sdk.streaming
-        targets = [
+        targets: list[tuple[type, str, Callable[..., Any]]] = [
             (base.SyncAPIClient, "request", self._request),
             (base.AsyncAPIClient, "request", self._arequest),
             (streaming.Stream, "__stream__", self._stream),

@@ -24,6 +24,7 @@ class Switchboard:
         self._lock = threading.Lock()
         self._default = Policy()
         self._observers: tuple[Observer, ...] = ()
+        self._added: tuple[Observer, ...] = ()
         self.terminals = Terminals()
 
     def set_default(self, policy: Policy | None) -> None:
@@ -34,9 +35,14 @@ class Switchboard:
             self._default = policy or Policy()
 
     def observe(self, observers: Sequence[Observer]) -> None:
-        """Replace the observers."""
+        """The observers that every call has: spans and metrics."""
         with self._lock:
             self._observers = tuple(observers)
+
+    def add_observers(self, observers: Sequence[Observer]) -> None:
+        """The application's own observers, beside those."""
+        with self._lock:
+            self._added = tuple(observers)
 
     def policy(self) -> Policy:
         """What applies here and now."""
@@ -45,7 +51,7 @@ class Switchboard:
     def watch(self, call: Call) -> list[Watcher]:
         """Those of the observers that want to hear of this call. One that fails is left out."""
         watchers = []
-        for observer in self._observers:
+        for observer in (*self._observers, *self._added):
             try:
                 watcher = observer.watch(call)
             except Exception:  # an observer never stands in the way of a call

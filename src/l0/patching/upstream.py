@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from json import JSONDecodeError
 from math import inf
 from socket import gaierror
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from l0.values.calls import AttributeValue, Call, Replay
 from l0.values.events import Facts
@@ -100,9 +100,7 @@ _STATUSES: dict[int, Cause] = {
 class StainlessUpstream:
     """One call through one client."""
 
-    def __init__(
-        self, sdk: Sdk, provider: Provider, client: Any, options: Any, sketch: Sketch, call: Call
-    ) -> None:
+    def __init__(self, sdk: Sdk, provider: Provider, client: Any, options: Any, sketch: Sketch, call: Call) -> None:
         self.sdk = sdk
         self.provider = provider
         self.client = client
@@ -171,7 +169,8 @@ class StainlessUpstream:
         if not isinstance(error, Exception):
             return None
         if isinstance(error, package.APIStatusError):
-            return self.provider.in_band(error) if error.status_code < 400 else self._status(error)
+            in_band = cast(Any, error).status_code < 400
+            return self.provider.in_band(error) if in_band else self._status(error)
         if isinstance(error, package.APIResponseValidationError | JSONDecodeError | UnicodeDecodeError):
             return Failure(cause=Cause.MALFORMED, message="the answer does not parse", error=error)
         transport = self._transport_error(error)
@@ -181,9 +180,7 @@ class StainlessUpstream:
             cause = self._broken(transport) if opened else self._unreachable(transport)
             return Failure(cause=cause, message=_said(transport), error=error, sdk_retries=self._repeats(error))
         if isinstance(error, package.APIConnectionError):
-            return Failure(
-                cause=Cause.CONNECTION, message=_said(error), error=error, sdk_retries=self._repeats(error)
-            )
+            return Failure(cause=Cause.CONNECTION, message=_said(error), error=error, sdk_retries=self._repeats(error))
         return self.provider.in_band(error) if opened and isinstance(error, package.APIError) else None
 
     def _status(self, error: Any) -> Failure:
@@ -207,8 +204,8 @@ class StainlessUpstream:
         decide = getattr(self.client, "_should_retry_exception", None)
         return bool(decide(error)[0]) if decide is not None else True
 
-    def _transport_error(self, error: BaseException) -> Exception | None:
-        """The transport's error in the chain of causes."""
+    def _transport_error(self, error: BaseException) -> Any:
+        """The transport's error in the chain of causes, if there is one."""
         for link in _causes(error):
             for module in self.sdk.transports:
                 if isinstance(link, module.TransportError | module.TooManyRedirects | module.DecodingError):
@@ -272,12 +269,13 @@ class StainlessUpstream:
 
     def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
         """The SDK's own exception where it raises one; for breaks of a stream one that is of its class, and ours."""
-        error = failure.error
-        if self.request is None and error is not None:
+        error, package = failure.error, self.sdk.package
+        if error is None:
+            return self._interrupted(failure, text, attempts)
+        if self.request is None:
             return error  # nothing was delivered: the failure happened before any headers
-        if isinstance(error, self.sdk.package.APIStatusError | JSONDecodeError | UnicodeDecodeError):
-            return error
-        if isinstance(error, self.sdk.package.APIError) and not isinstance(error, self.sdk.package.APIConnectionError):
+        own = isinstance(error, package.APIError) and not isinstance(error, package.APIConnectionError)
+        if own or isinstance(error, JSONDecodeError | UnicodeDecodeError):
             return error
         return self._interrupted(failure, text, attempts)
 
@@ -295,15 +293,16 @@ class StainlessUpstream:
         raised = interruption(
             sample, self._leaked(failure, timed_out), partial_text=text, reason=failure.cause.value, attempts=attempts
         )
-        raised.__cause__ = error.__cause__ if isinstance(error, package.APIError) else error
+        raised.__cause__ = error.__cause__ if error and isinstance(error, package.APIError) else error
         return raised
 
     def _leaked(self, failure: Failure, timed_out: bool) -> type[Exception] | None:
         """The transport's class that the bare SDK would let through."""
         if self.sdk.loop is None or not self.sdk.loop.leaks:
             return None
-        if failure.error is not None and self._transport_error(failure.error) is failure.error:
-            return type(failure.error)
+        transport = None if failure.error is None else self._transport_error(failure.error)
+        if transport is not None and transport is failure.error:
+            return type(transport)
         transport = self.sdk.transport
         leaked: type[Exception] = transport.ReadTimeout if timed_out else transport.RemoteProtocolError
         return leaked

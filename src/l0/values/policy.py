@@ -1,4 +1,4 @@
-"""What a user may ask of the engine. Every field is checked when the value is made: the engine never meets a bad one."""
+"""What a user may ask of the engine. Every field is checked when the value is made: the engine meets no bad one."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from l0.values.events import Facts
@@ -16,8 +17,6 @@ class BaseReader:
 
     ``build`` makes the SDK's object; ``content_type`` is that of the response.
     """
-
-
 
     def __init__(self, build: Build, content_type: str) -> None:
         self.build = build
@@ -89,7 +88,7 @@ class BaseReader:
 
     def note(self, item: Any) -> None:
         """Learn from an object that the SDK built."""
-        dump = getattr(item, "to_dict", None)
+        dump: Callable[..., dict[str, Any]] | None = getattr(item, "to_dict", None)
         if dump is not None:
             self.events += 1
             self.learn(dump(mode="python") if callable(dump) else {})

@@ -74,12 +74,14 @@ class FakeUpstream:
     failures: Mapping[str, Failure] = field(default_factory=dict)
     wait: float = 0.0
     resends: list[int] = field(default_factory=list)
+    left: list[float] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     whole_streams: int = 0
     flawed: list[Failure] = field(default_factory=list)
 
-    def options(self, resend: int, headers: Mapping[str, str]) -> Any:
+    def options(self, resend: int, headers: Mapping[str, str], left: float) -> Any:
         self.resends.append(resend)
+        self.left.append(left)
         self.headers.append(headers)
         return {"resend": resend}
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from l0.drivers import asynchronous, session, sync
 from l0.drivers.session import END, Session
-from l0.engine.commands import Finish, Raise, Relay, Wait
+from l0.engine.commands import Finish, Raise, Relay
 from l0.values.calls import Call, Outcome, Replay
 from l0.values.events import AttemptEnded
 from l0.values.failures import Cause, Failure
-from l0.values.policy import Hold, Policy, Retry
+from l0.values.policy import Hold, Policy, Retry, Timeout
 
 AT_ONCE = Policy(retry=Retry(base_delay=0))
 
@@ -323,10 +323,35 @@ def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, inter
     assert listener.told == ["start 1", "end 1 connection", "call cancelled"]
 
 
-def test_the_wait_is_the_sdks_where_the_machine_leaves_it_to_it():
-    made = Session(make_call(), FakeUpstream(wait=7.5), [])
-    assert made.delay(Wait(None, 1, make_failure())) == 7.5
-    assert made.delay(Wait(0.25, 1, make_failure())) == 0.25
+@both
+def test_the_wait_is_the_sdks_where_there_is_no_policy(flavour, monkeypatch):
+    slept: list[float] = []
+
+    async def asleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(sync.time, "sleep", slept.append)
+    monkeypatch.setattr(asynchronous, "sleep", asleep)
+    made = Session(make_call(streaming=False), FakeUpstream(wait=7.5), [])
+    assert answered(flavour, made, Broken("first"), "answer") == "answer"
+    assert slept == [7.5]
+
+
+@both
+def test_every_attempt_is_told_how_much_time_is_left(flavour, monkeypatch):
+    clock = {"now": 100.0}
+    monkeypatch.setattr(session, "perf_counter", lambda: clock["now"])
+
+    class Slow(FakeUpstream):
+        def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+            clock["now"] += 1.5
+            return super().failed(error, opened=opened)
+
+    policy = Policy(timeout=Timeout(total=4000), retry=Retry(base_delay=0))
+    made = Session(make_call(streaming=False, policy=policy), upstream := Slow(), [])
+    with pytest.raises(Broken, match="third"):
+        answered(flavour, made, *map(Broken, ("first", "second", "third", "fourth")))
+    assert upstream.left == [4.0, 2.5, 1.0]
 
 
 # Observers

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from l0.engine._machine import Machine
 from l0.values.calls import Call, Replay
 from l0.values.failures import Cause, Failure
 from l0.values.policy import Policy
@@ -24,6 +25,11 @@ def make_call(**changes: Any) -> Call:
         "strict": True,
     }
     return Call(**fields | changes)
+
+
+def make_machine(call: Call | None = None, *, backoff: float = 0.25, lease: int | None = None) -> Machine:
+    """A machine whose dice always fall on one half, and whose SDK would always wait for ``backoff`` seconds."""
+    return Machine(call or make_call(), lambda: 0.5, lambda _number, _failure: backoff, lease)
 
 
 def make_failure(cause: Cause = Cause.RESET, **fields: Any) -> Failure:

@@ -6,7 +6,7 @@ from math import inf
 from typing import get_args
 
 import pytest
-from engine_makers import make_call, make_failure
+from engine_makers import make_call, make_failure, make_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
 
 
 def run(signals: list[Signal], call: Call | None = None, lease: int | None = None) -> tuple[Machine, list[Command]]:
-    machine = Machine(call or make_call(), lambda: 0.5, lease)
+    machine = make_machine(call, lease=lease)
     return machine, [machine.step(signal) for signal in signals]
 
 
@@ -44,7 +44,7 @@ def test_a_restart_is_told_in_the_outcome_only():
     failure = make_failure()
     signals = [Begin(0.0), Opened(0.1), Failed(failure, 0.2), Waited(1.2), Opened(1.3), Released(1.4), Ended(None, 2)]
     machine, commands = run(signals, make_call(policy=policy))
-    assert commands[2:4] == [Wait(1.0, 1, failure), Open(2, 1.0)]
+    assert commands[2:4] == [Wait(1.0), Open(2, 1.0)]
     assert commands[-1] == Finish(Outcome.RECOVERED_RETRY)
     assert machine.failures == [failure]
 
@@ -74,11 +74,11 @@ def test_after_the_commit_point_a_failure_is_raised():
 )
 def test_what_an_end_without_its_terminal_event_means(strict, missing, released, expected):
     before = [Begin(0.0), Opened(0.1), *([Released(0.2)] if released else [])]
-    _, commands = run([*before, Ended(missing, 0.3)], make_call(strict=strict))
+    machine, commands = run([*before, Ended(missing, 0.3)], make_call(strict=strict))
     last = commands[-1]
     if isinstance(expected, str):
         assert isinstance(last, Wait if expected == "wait" else Raise)
-        assert last.failure.cause is missing
+        assert [failure.cause for failure in machine.failures] == [missing]
     else:
         assert last == expected
 
@@ -113,12 +113,33 @@ def test_a_retry_that_would_come_too_late_is_not_made():
     assert isinstance(late[-1], Raise)
 
 
-def test_no_request_goes_out_once_the_whole_time_is_used_up():
-    """The SDK's own backoff is not known beforehand: it may end after the call's time."""
+def test_the_sdks_own_backoff_is_weighed_against_the_whole_time_too():
     policy = Policy(timeout=Timeout(total=1000))
-    machine, commands = run([Begin(0.0), Failed(make_failure(), 0.9)], make_call(policy=policy))
-    if isinstance(commands[-1], Wait):
-        assert not isinstance(machine.step(Waited(5.0)), Open)
+    _, early = run([Begin(0.0), Failed(make_failure(), 0.7)], make_call(policy=policy))
+    _, late = run([Begin(0.0), Failed(make_failure(), 0.9)], make_call(policy=policy))
+    assert early[-1] == Wait(0.25)
+    assert isinstance(late[-1], Raise)
+
+
+def test_no_request_goes_out_once_the_whole_time_is_used_up():
+    """A sleep may take longer than it was asked to."""
+    policy, failure = Policy(timeout=Timeout(total=1000)), make_failure()
+    _, commands = run([Begin(0.0), Failed(failure, 0.5), Waited(5.0)], make_call(policy=policy))
+    assert commands[-1] == Raise(failure)
+
+
+def test_the_delay_is_the_sdks_where_the_policy_says_nothing():
+    asked = []
+
+    def backoff(number: int, failure: object) -> float:
+        asked.append((number, failure))
+        return 7.5
+
+    first, second = make_failure(Cause.OVERLOADED), make_failure(Cause.OVERLOADED)
+    machine = Machine(make_call(), lambda: 0.5, backoff)
+    steps = (Begin(0.0), Failed(first, 1.0), Waited(9.0), Failed(second, 10.0))
+    assert [machine.step(step) for step in steps] == [Open(1, 0.0), Wait(7.5), Open(2, 7.5), Wait(7.5)]
+    assert asked == [(1, first), (2, second)]
 
 
 # Any interleaving of legal signals
@@ -136,7 +157,7 @@ class Walk:
     at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.machine = Machine(self.call, lambda: 0.5)
+        self.machine = make_machine(self.call)
 
     def step(self, signal: Signal) -> None:
         self.signals.append(signal)
@@ -177,7 +198,7 @@ def walks(draw: st.DrawFn) -> Walk:
         last = walk.commands[-1] if walk.commands else None
         walk.at += draw(st.sampled_from([0.0, 0.1, 1.0]))
         if kind is Waited and isinstance(last, Wait):
-            walk.at += last.seconds or 0.0
+            walk.at += last.seconds
         match kind.__name__:
             case "Used":
                 walk.step(Used(draw(st.integers(0, 50)), walk.at))
@@ -210,18 +231,10 @@ def test_the_contract_holds_for_any_interleaving(walk):
         signal.chars for signal in walk.signals if isinstance(signal, Used | Failed) and hasattr(signal, "chars")
     )
     for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
-        if isinstance(command, Wait | Raise):
-            assert command.failure is machine.failures[_failures_until(walk, signal) - 1]
         if isinstance(signal, Closed):
             assert command == Finish(Outcome.CANCELLED)
         if state is State.DONE:
             assert isinstance(signal, Closed)
-
-
-def _failures_until(walk: Walk, signal: Signal) -> int:
-    """How many attempts had failed once this signal was taken."""
-    index = next(i for i, each in enumerate(walk.signals) if each is signal)
-    return sum(isinstance(command, Wait | Raise) for command in walk.commands[: index + 1])
 
 
 @given(walk=walks())
@@ -245,12 +258,12 @@ def test_what_must_not_be_replayed_is_not_once_it_was_accepted(walk):
 @given(walk=walks())
 @settings(max_examples=100, deadline=None)
 def test_a_raise_carries_the_last_failure_and_fatal_ones_end_the_call(walk):
-    for command, following in zip(walk.commands, [*walk.commands[1:], None], strict=True):
+    for signal, command, following in zip(walk.signals, walk.commands, [*walk.commands[1:], None], strict=True):
         if isinstance(command, Raise):
             assert command.failure is walk.machine.failures[-1]
             assert following is None or following == Finish(Outcome.CANCELLED)
-        if isinstance(command, Wait):
-            assert command.failure.category is not Category.FATAL
+        if isinstance(signal, Failed) and signal.failure.category is Category.FATAL:
+            assert command == Raise(signal.failure)
 
 
 @given(walk=walks())
@@ -260,13 +273,15 @@ def test_no_wait_is_known_to_end_after_the_whole_time(walk):
     limit = walk.machine.began + (inf if total is None else total / 1000)
     for signal, command in zip(walk.signals, walk.commands, strict=True):
         if isinstance(command, Wait):
-            assert signal.at + (command.seconds or 0.0) < limit
+            assert signal.at + command.seconds < limit
+        if isinstance(command, Open):
+            assert signal.at < limit
 
 
 @given(walk=walks())
 @settings(max_examples=80, deadline=None)
 def test_the_same_signals_always_give_the_same_commands(walk):
-    again = Machine(walk.call, lambda: 0.5)
+    again = make_machine(walk.call)
     assert [repr(again.step(signal)) for signal in walk.signals] == [repr(command) for command in walk.commands]
 
 

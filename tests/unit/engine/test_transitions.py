@@ -4,7 +4,7 @@ import re
 from typing import get_args
 
 import pytest
-from engine_makers import make_call, make_failure
+from engine_makers import make_failure, make_machine
 
 from l0.engine import _machine
 from l0.engine._machine import TRANSITIONS, IllegalSignal, Machine, State
@@ -36,7 +36,7 @@ ILLEGAL = [(state, kind) for state, kind in CELLS if kind not in TRANSITIONS[sta
 
 
 def machine_in(state: State) -> Machine:
-    machine = Machine(make_call(), lambda: 0.5)
+    machine = make_machine()
     for signal in PATHS[state]:
         machine.step(signal)
     assert machine.state is state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -36,7 +36,7 @@ def prepare(options: Options) -> tuple[Demo, list[Planned]]:
     missing = [name for name in ("openai", "anthropic") if find_spec(name) is None]
     if missing:
         raise InputError(f"the demo drives both SDKs: pip install 'l0-otel[{','.join(missing)}]'")
-    answers = shipped(corpus.answers())
+    answers: Mapping[Api, Sequence[Known]] = shipped(corpus.answers())
     source = f"{max(map(len, answers.values()))} shipped answers"
     if options.traffic is not None:
         found = _recorded(options.traffic)
