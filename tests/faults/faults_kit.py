@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 import anthropic
@@ -13,10 +14,17 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from traffic_kit import REQUESTS, Sample, difference, shipped
 
 import l0
+from l0.simulator.dialects.base import Stamp
+from l0.simulator.dialects.chat import CHAT
+from l0.simulator.dialects.completions import COMPLETIONS
+from l0.simulator.dialects.messages import MESSAGES
+from l0.simulator.dialects.responses import RESPONSES
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.playback import Body
 from l0.simulator.server import Simulator
+from l0.simulator.shaping import Piece, marked, shape
+from l0.simulator.sse import split
 from l0_anthropic import AnthropicInstrumentor
 from l0_openai import OpenAIInstrumentor
 
@@ -79,8 +87,8 @@ class Stage:
     ) -> Seen:
         """One streamed call; the first requests meet ``faults``, those after them are healthy."""
         self.sim.reset()
-        body = Body(content=sample.content)
-        self.sim.script(*(Reply(body=body, fault=fault) for fault in faults), *([Reply(body=body)] * 3))
+        healthy = Reply(body=Body(content=sample.content))
+        self.sim.script(*(_reply(sample, fault) for fault in faults), *([healthy] * 3))
         self.exporter.clear()
         request = REQUESTS[sample.dialect] | request
         client = self._clients[sdk_of(sample.dialect), sync]
@@ -107,6 +115,23 @@ class Stage:
                 client.close()
             else:
                 self.loop.run_until_complete(client.close())
+
+
+_STAMPED = ("failed", "in_band_error", "lifecycle_frames")
+
+
+def _reply(sample: Sample, fault: Fault) -> Reply:
+    """A body with its fault. Events that a fault adds carry ids: they are made here, so that they are always the same."""
+    if fault.find("whole_json"):
+        return Reply(fault=fault)
+    if not fault.find(*_STAMPED):
+        return Reply(body=Body(content=sample.content), fault=fault)
+    dialect = next(dialect for dialect in (CHAT, COMPLETIONS, RESPONSES, MESSAGES) if dialect.name == sample.dialect)
+    pieces = takewhile(
+        lambda item: isinstance(item, Piece),
+        shape(marked(split(sample.content), dialect), fault, dialect, Stamp.of(0, 0)),
+    )
+    return Reply(body=Body(content=b"".join(piece.data for piece in pieces if isinstance(piece, Piece))))
 
 
 def _read(create: Any, request: dict[str, Any], chunks: list[Any]) -> None:

@@ -25,6 +25,7 @@ def test_recorded_bodies_are_at_hand() -> None:
 @pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_a_body_is_received_as_without_l0(player: Player, bare: Bare, sample: Sample, sync: bool) -> None:
+    assert bare[sample, sync].chunks, bare[sample, sync].error
     for chunks in cuts(sample, sync=sync):
         told = compare(bare[sample, sync], player.play(sample, sync=sync, chunks=chunks))
         assert told is None, f"cut into {chunks}: {told}"

@@ -44,7 +44,7 @@ class AsyncioReads:
             if self._fired:
                 await asyncio.sleep(0)  # the data came in the same tick: take the cancellation that is on its way
             return raw
-        except asyncio.CancelledError as error:
+        except BaseException as error:  # a transport may word our cancellation as an error of its own
             if self._fired and self._task is not None and self._task.uncancel() == 0:
                 raise Expired from error
             raise

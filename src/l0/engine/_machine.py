@@ -94,8 +94,8 @@ class Machine:
     """One call's decisions. `step` is its only verb.
 
     ``rand`` gives uniform numbers in [0, 1) for jitter, and ``backoff`` the delay in seconds that the bare SDK would
-    choose before its retry number n after a failure: what a pure function cannot make up. ``lease``: the characters that
-    a driver may deliver between two signals; ``None`` while nothing looks at the text on its way.
+    choose before its retry number n after a failure: what a pure function cannot make up. ``lease``: the characters
+    that a driver may deliver between two signals; ``None`` while nothing looks at the text on its way.
     """
 
     __slots__ = (

@@ -31,8 +31,8 @@ def instrument(policy: Policy | None = None, *, otlp: str | bool = False, observ
     """Make the LLM SDKs of this process reliable and visible. Safe to call again; the last policy counts.
 
     ``policy``: what the engine may do; ``None``: the SDK's own behaviour, made truthful. ``otlp``: an OTLP/HTTP
-    endpoint (``"http://localhost:4318"``) to export to, or ``True`` for the ``OTEL_*`` environment; where the application
-    has OpenTelemetry providers of its own, those are used. ``observers``: your own sinks of events
+    endpoint (``"http://localhost:4318"``) to export to, or ``True`` for the ``OTEL_*`` environment; where the
+    application has OpenTelemetry providers of its own, those are used. ``observers``: your own sinks of events
     (`l0.values.ports.Observer`), beside spans and metrics.
 
     SDKs that are not installed are passed over; one of a version outside the supported range is left alone, with one

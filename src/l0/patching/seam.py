@@ -48,7 +48,7 @@ class Seam:
             (streaming.Stream, "__stream__", self._stream),
             (streaming.AsyncStream, "__stream__", self._astream),
         ]
-        originals = [owner.__dict__.get(name) for owner, name, _ in targets]
+        originals: list[Any] = [owner.__dict__.get(name) for owner, name, _ in targets]
         if None in originals:
             raise AttributeError(f"{self.sdk.name} {self.sdk.version} lacks the functions that l0 patches")
         self.sdk.loop  # noqa: B018 - looked at while the loop is still the SDK's own

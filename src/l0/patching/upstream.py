@@ -300,10 +300,9 @@ class StainlessUpstream:
         """The transport's class that the bare SDK would let through."""
         if self.sdk.loop is None or not self.sdk.loop.leaks:
             return None
-        transport = None if failure.error is None else self._transport_error(failure.error)
-        if transport is not None and transport is failure.error:
-            return type(transport)
-        transport = self.sdk.transport
+        error, transport = failure.error, self.sdk.transport
+        if isinstance(error, Exception) and self._transport_error(error) is error:
+            return type(error)
         leaked: type[Exception] = transport.ReadTimeout if timed_out else transport.RemoteProtocolError
         return leaked
 

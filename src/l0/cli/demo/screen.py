@@ -159,13 +159,14 @@ def _comparison(demo: Demo) -> Text:
     text.append(f"{wrong} broken answers handed over as good", style="bold red" if wrong else "bold green")
     text.append(f", {covered[Verdict.ERROR]} errors, {covered[Verdict.WHOLE]} whole.\n")
     firsts = demo.covered.warm_up.calls
-    lines = (
-        "What broke after its first words cannot be restarted unseen: that is an error, and said so. Faults that were",
-        f"due after an answer's end broke nothing. {demo.bare.seconds:.1f} s bare, {demo.covered.seconds:.1f} s with l0. "
-        f"Not counted: {firsts} healthy calls before",
-        "each run, by which l0 learns that this origin ends its streams properly; of the providers' own it knows.",
+    text.append(
+        "What broke after its first words cannot be restarted unseen: that is an error, and said so. Faults that were "
+        "due after an answer's end broke nothing. "
+        f"{demo.bare.seconds:.1f} s bare, {demo.covered.seconds:.1f} s with l0. "
+        f"Not counted: {firsts} healthy calls before each run, by which l0 learns that this origin ends its streams "
+        "properly; of the providers' own it knows.",
+        style="dim",
     )
-    text.append("\n".join(lines), style="dim")
     return text
 
 

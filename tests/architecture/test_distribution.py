@@ -1,0 +1,54 @@
+"""What an installed copy promises to tools: types, entry points, extras."""
+
+import tomllib
+from importlib.metadata import distribution, entry_points
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES = [ROOT / package for package in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]]
+
+
+def test_every_import_package_is_in_the_wheel() -> None:
+    found = {file.parent for room in ("src", "instrumentation") for file in (ROOT / room).glob("*/__init__.py")}
+    assert set(PACKAGES) == found
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_package_ships_its_types(package: Path) -> None:
+    assert (package / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_every_folder_of_modules_is_a_package(package: Path) -> None:
+    folders = {file.parent for file in package.rglob("*.py")}
+    assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["l0_openai", "l0_anthropic"])
+def test_instrumentor_is_found_where_opentelemetry_looks(name: str) -> None:
+    (found,) = entry_points(group="opentelemetry_instrumentor", name=name)
+    assert found.dist is not None
+    assert found.dist.name == "l0-otel"
+    ranges = [str(Requirement(item)) for item in found.load()().instrumentation_dependencies()]
+    declared = PROJECT["project"]["optional-dependencies"]["instruments-any"]
+    assert set(ranges) <= {str(Requirement(item)) for item in declared}
+
+
+def test_command_resolves() -> None:
+    (command,) = entry_points(group="console_scripts", name="l0")
+    assert callable(command.load())
+
+
+def test_all_names_every_extra_that_a_user_may_want() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    (everything,) = map(Requirement, extras["all"])
+    assert everything.extras == extras.keys() - {"instruments-any", "all", "test", "lint", "dev"}
+
+
+def test_opentelemetry_checks_either_sdk_and_not_both() -> None:
+    assert "instruments-any" in distribution("l0-otel").metadata.get_all("Provides-Extra", [])
+    assert "instruments" not in PROJECT["project"]["optional-dependencies"]

@@ -1,0 +1,188 @@
+"""The demo from end to end, with the real SDKs and few calls."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import openai
+import pytest
+from rich.console import Console
+
+from l0.cli.demo import command, run, screen
+from l0.cli.demo.judge import Verdict
+from l0.cli.demo.load import Load
+from l0.cli.demo.plan import Known, Planned, plan, shipped
+from l0.cli.demo.provider import provider
+from l0.cli.demo.state import Demo, Options
+from l0.cli.demo.telemetry import Destination, destination
+from l0.cli.inputs import InputError
+from l0.cli.main import main
+from l0.simulator import corpus
+from l0.simulator.config import SimulatorConfig
+from l0.simulator.dialects.base import Ask, Stamp
+from l0.simulator.dialects.chat import CHAT
+from l0.simulator.faults import Fault
+
+CALLS = 80
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No delays, neither of the simulated model's nor between retries."""
+    monkeypatch.setattr(run, "DELAYS", None)
+    for client in (openai.OpenAI, openai.AsyncOpenAI, *_anthropic()):
+        monkeypatch.setattr(client, "_calculate_retry_timeout", lambda *_args, **_kwargs: 0.0)
+
+
+def _anthropic() -> tuple[type, type]:
+    import anthropic
+
+    return anthropic.Anthropic, anthropic.AsyncAnthropic
+
+
+@pytest.fixture(scope="module")
+def finished() -> Demo:
+    """One demo, run once; the fixture above does not reach it, so its delays are short by seed and size."""
+    prepared, planned = run.prepare(Options(calls=CALLS, concurrency=16, seed=3, fault_share=0.5))
+    run.perform(prepared, planned)
+    return prepared
+
+
+def test_the_bare_sdks_hand_over_broken_answers_and_l0_does_not(finished: Demo) -> None:
+    bare, covered = finished.bare.total.verdicts, finished.covered.total.verdicts
+    assert bare[Verdict.SILENT] > 0
+    assert covered[Verdict.SILENT] == covered[Verdict.FOREIGN] == 0
+    assert covered[Verdict.WHOLE] > bare[Verdict.WHOLE]
+
+
+def test_the_numbers_add_up(finished: Demo) -> None:
+    covered = finished.covered
+    assert finished.bare.total.calls == CALLS
+    assert covered.total.verdicts[Verdict.WHOLE] + covered.total.verdicts[Verdict.ERROR] == CALLS
+    assert covered.warm_up.verdicts == {Verdict.WHOLE: 4}
+    attempts, failed, retried = finished.attempts.snapshot()
+    # What the provider received is what l0 says it sent: two counts of the same requests, made apart.
+    assert attempts == dict(covered.requests)
+    for sdk in ("openai", "anthropic"):
+        assert attempts[sdk] == covered.of(sdk).calls + retried[sdk].total()
+        assert failed[sdk].total() == retried[sdk].total() + covered.of(sdk).verdicts[Verdict.ERROR]
+
+
+def test_the_sdks_are_as_they_were_afterwards(finished: Demo) -> None:
+    assert not hasattr(openai.OpenAI.request, "__wrapped__")
+    assert finished.telemetry.url is None
+
+
+def test_the_picture_tells_the_comparison(finished: Demo, tmp_path: Path) -> None:
+    console = Console(record=True, width=screen.WIDTH, quiet=True)
+    console.print(screen.picture(finished, plain=True))
+    text = console.export_text()
+    silent = finished.bare.total.verdicts[Verdict.SILENT]
+    assert f"Bare: {silent} broken answers handed over as good" in text
+    assert "With l0.instrument(): 0 broken answers handed over as good" in text
+    assert max(map(len, text.splitlines())) <= screen.WIDTH
+    screen.save_svg(finished, tmp_path / "demo.svg")
+    picture = (tmp_path / "demo.svg").read_text(encoding="utf-8")
+    assert picture.startswith("<svg")
+    assert "@font-face" not in picture
+
+
+def test_a_wrong_answer_makes_it_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    answers = {
+        api: [replace(one, said=one.said + "!") for one in some] for api, some in shipped(corpus.answers()).items()
+    }
+    monkeypatch.setattr(run, "shipped", lambda _: answers)
+    assert main(["demo", "--calls", "4", "--fault-share", "0", "--plain"]) == 1
+    captured = capsys.readouterr()
+    assert "4 broken answers handed over as good" in captured.out or "8 broken" in captured.out
+    assert "wrong: call" in captured.err
+    assert "truncated" in captured.err
+
+
+def test_recorded_streams_are_played_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "openai-chat"
+    folder.mkdir()
+    body = b"".join(CHAT.events(corpus.named("poem"), Ask(model="m", stream=True), Stamp.of(0, 0)))
+    (folder / "one.sse").write_bytes(body)
+    assert main(["demo", "--calls", "8", "--traffic", str(tmp_path), "--plain"]) == 0
+    assert "1 recorded streams" in capsys.readouterr().out
+
+
+def test_a_call_gets_well_after_its_faults() -> None:
+    call = Planned(
+        number=1,
+        api="chat",
+        concurrent="threads",
+        answer=Known(name="answer short", said="Yes."),
+        faults=(Fault.status(503, {"retry-after-ms": "1"}), Fault.status(429, {"retry-after-ms": "1"})),
+    )
+    with provider(SimulatorConfig()) as simulator:
+        load = Load(simulator=simulator, concurrency=2)
+        (first,) = load.one_by_one("first", [call])
+        (second,) = load.one_by_one("second", [replace(call, faults=(Fault.empty(),))])
+        answered = [request.answered for request in simulator.requests]
+    assert (first.said, first.error) == ("Yes.", None)
+    assert (second.said, second.error) == ("", None)  # the bare SDK: nothing at all, as if that were an answer
+    assert answered == ["status 503 retry-after-ms=1", "status 429 retry-after-ms=1", "ok", "empty"]
+
+
+def test_an_interruption_does_not_wait_for_what_was_not_begun() -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with provider(SimulatorConfig()) as simulator:
+        load = Load(simulator=simulator, concurrency=2)
+        with pytest.raises(KeyboardInterrupt):
+            load.run("x", plan(500, 0, 0.0, shipped(corpus.answers())), interrupted)
+        assert len(simulator.requests) < 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--calls", "0"], ["--calls", "got 0", "1 to"]),
+        (["--concurrency", "1"], ["--concurrency", "got 1", "2 to"]),
+        (["--fault-share", "1.5"], ["--fault-share", "got 1.5", "0 to 1"]),
+        (["--fault-share", "nan"], ["--fault-share", "got nan", "0 to 1"]),
+        (["--otlp", "collector:4318"], ["--otlp", "collector:4318", "http://localhost:4318"]),
+        (["--otlp", "http://"], ["--otlp", "http://localhost:4318"]),
+        (["--otlp", "http://h:port"], ["--otlp", "http://localhost:4318"]),
+        (["--traffic", "no/such/folder"], ["--traffic", "no/such/folder"]),
+        (["--svg", "no/such/folder/demo.svg"], ["--svg", "no/such/folder"]),
+    ],
+)
+def test_bad_input_names_the_field(arguments: list[str], names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("l0 demo: ")
+    assert all(name in error for name in names)
+
+
+def test_a_folder_of_something_else_is_bad_input(tmp_path: Path) -> None:
+    folder = tmp_path / "responses"
+    folder.mkdir()
+    (folder / "one.sse").write_text('data: ["no event"]\n\n')
+    with pytest.raises(InputError, match="--traffic: one is no recorded responses stream"):
+        run.prepare(Options(traffic=tmp_path))
+
+
+def test_a_collector_that_is_not_there_is_told_once_and_the_demo_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with provider(SimulatorConfig()) as gone:
+        url = gone.origin
+    assert main(["demo", "--calls", "4", "--otlp", url]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.count("no collector listens") == 1
+    assert "Telemetry: nowhere: no collector listens" in re.sub(r"\s+", " ", captured.out)
+
+
+def test_a_collector_that_is_there_is_used() -> None:
+    with provider(SimulatorConfig()) as listening:
+        assert destination(listening.origin) == Destination(url=listening.origin)
+
+
+def test_without_rich_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "find_spec", lambda _: None)
+    assert main(["demo"]) == 2
+    assert "pip install 'l0-otel[cli]'" in capsys.readouterr().err

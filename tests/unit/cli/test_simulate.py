@@ -1,0 +1,110 @@
+"""`l0 simulate` as a process of its own, and the command line as such."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import anthropic
+import openai
+import pytest
+
+from l0.cli.main import main
+from l0.cli.simulate import configuration
+from l0.simulator.config import SimulatorConfig
+from l0.simulator.pacing import Delays
+from l0.testing import simulator
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_it_answers_both_sdks_and_stops_on_a_signal(stop: signal.Signals) -> None:
+    command = [sys.executable, "-m", "l0.cli.main", "simulate", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            found = re.search(r"http://127\.0\.0\.1:\d+", first)
+            assert found, first
+            with openai.OpenAI(api_key="x", base_url=f"{found.group()}/v1") as one:
+                answer = one.responses.create(model="gpt-4o", input="[[simulate: answer short]]")
+                assert answer.output_text == "Yes."
+            with anthropic.Anthropic(api_key="x", base_url=found.group()) as other:
+                message = other.messages.create(
+                    model="claude-sonnet-4-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}]
+                )
+                assert message.stop_reason == "end_turn"
+            process.send_signal(stop)
+            _, errors = process.communicate(timeout=30)
+            assert (process.returncode, errors) == (0, "")
+        finally:
+            process.kill()
+
+
+def test_a_port_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with simulator() as taken:
+            port = taken.origin.rpartition(":")[2]
+            assert main(["simulate", "--port", port]) == 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    error = capsys.readouterr().err
+    assert port in error
+    assert "give a free port" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--port", "70000"], ["port", "70000", "65535"]),
+        (["--stragglers", "2"], ["stragglers", "2.0", "0 to 1"]),
+        (["--first-token-ms", "-1"], ["first_token_ms", "-1.0", "0 or more"]),
+        (["--traffic", "no/such/folder"], ["traffic_dir", "no/such/folder"]),
+    ],
+)
+def test_bad_input_names_the_field(arguments: list[str], names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["simulate", *arguments]) == 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    error = capsys.readouterr().err
+    assert all(name in error for name in names)
+
+
+def test_its_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[SimulatorConfig] = []
+    monkeypatch.setattr("l0.cli.simulate.simulate", lambda config: made.append(config) or 0)
+    options = (
+        "--port 0 --seed 5 --first-token-ms 300 --inter-token-ms 20 --sigma 0.1 --stragglers 0.1 --straggler-factor 3"
+    )
+    assert main(["simulate", *options.split()]) == 0
+    delays = Delays(first_token_ms=300, inter_token_ms=20, sigma=0.1, stragglers=0.1, straggler_factor=3)
+    assert made == [SimulatorConfig(port=0, seed=5, delays=delays)]
+    assert main(["simulate"]) == 0
+    assert made[1] == SimulatorConfig(port=4010)
+    assert configuration.__module__ == "l0.cli.simulate"
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert re.fullmatch(r"l0-otel \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["demo", "--calls", "many"]])
+def test_what_is_no_command_ends_with_two(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+
+
+def test_help_imports_neither_sdk_nor_rich() -> None:
+    code = (
+        "import sys; from l0.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(str({'openai', 'anthropic', 'rich', 'asyncio'} & set(sys.modules) or 0))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert ended.stderr.strip() in ("", "0"), ended.stderr

@@ -1,0 +1,233 @@
+"""Chat chunks and legacy completions: event sequences to verdict, content, oddities, failure and facts."""
+
+import json
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+
+from l0.values.failures import Cause
+from l0_openai.dialects.chat import ChatReader
+from l0_openai.dialects.completions import CompletionsReader
+
+REQUEST = httpx2.Request("POST", "https://api.openai.com/v1/chat/completions")
+DONE = b"[DONE]"
+NO_WRAPS: frozenset[bytes] = frozenset()
+
+
+def reader(kind: Any = ChatReader, *, choices: int = 1, wraps: frozenset[bytes] = NO_WRAPS, **options: Any) -> Any:
+    made = {"build": dict, "content_type": "text/event-stream"} | options
+    return kind(made["build"], made["content_type"], choices=choices, wraps=wraps, request=REQUEST)
+
+
+def feed(made: Any, *events: Any) -> list[Any]:
+    """What the user gets; reading stops where the reader says so."""
+    items = []
+    for event in events:
+        item = made.take(None, event if isinstance(event, bytes) else json.dumps(event).encode())
+        if item is not None:
+            items.append(item)
+        if made.stopped:
+            break
+    return items
+
+
+def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, index: int = 0, **more: Any) -> dict[str, Any]:
+    choice = {"index": index, "delta": delta or {}, "finish_reason": finish}
+    return {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [choice]} | more
+
+
+def said(text: str, index: int = 0) -> dict[str, Any]:
+    return chunk({"content": text}, index=index)
+
+
+ROLE = chunk({"role": "assistant", "content": ""})
+STOP = chunk(finish="stop")
+USAGE = {
+    "id": "chatcmpl-1",
+    "choices": [],
+    "usage": {
+        "prompt_tokens": 9,
+        "completion_tokens": 4,
+        "prompt_tokens_details": {"cached_tokens": 3},
+        "completion_tokens_details": {"reasoning_tokens": 2},
+    },
+}
+TOOL = chunk({"tool_calls": [{"index": 0, "id": "call_1", "function": {"name": "f", "arguments": ""}}]})
+ARGUMENTS = chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 1}'}}]})
+
+
+@pytest.mark.parametrize(
+    ("events", "choices", "verdict", "content", "text", "oddities"),
+    [
+        ([ROLE, said("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
+        ([ROLE, said("Hi"), STOP], 1, None, 1, "Hi", ()),  # a finish reason is as good as a terminal event
+        ([ROLE, said("Hi"), DONE], 1, None, 1, "Hi", ("done_without_finish_reason",)),
+        ([ROLE, STOP, DONE], 1, None, 0, "", ("no_content",)),
+        ([ROLE, STOP], 1, None, 0, "", ("no_content",)),
+        ([ROLE, said("Hi")], 1, Cause.TRUNCATED, 1, "Hi", ()),
+        ([ROLE], 1, Cause.EMPTY, 0, "", ()),
+        ([], 1, Cause.EMPTY, 0, "", ()),
+        ([DONE], 1, Cause.EMPTY, 0, "", ()),
+        ([b"null", said("Hi"), STOP, DONE], 1, None, 1, "Hi", ("null_event",)),
+        ([b"", said("Hi"), STOP, DONE], 1, None, 1, "Hi", ("event_without_data",)),
+        # Several choices: each must finish, and only the first is the text.
+        ([said("a"), said("b", 1), STOP, chunk(finish="length", index=1), DONE], 2, None, 2, "a", ()),
+        ([said("a"), said("b", 1), STOP], 2, Cause.TRUNCATED, 2, "a", ()),
+        ([said("a"), said("b", 1), STOP, chunk(finish="stop", index=1)], 2, None, 2, "a", ()),
+        # Content that is no text.
+        ([ROLE, TOOL, ARGUMENTS, chunk(finish="tool_calls"), DONE], 1, None, 2, "", ()),
+        ([ROLE, TOOL], 1, Cause.TRUNCATED, 1, "", ()),
+        ([ROLE, chunk({"refusal": "I can't."}), STOP, DONE], 1, None, 1, "", ()),
+        ([ROLE, chunk({"reasoning_content": "hm"}), said("Hi"), STOP, DONE], 1, None, 2, "Hi", ()),
+        ([ROLE, chunk({"audio": {"data": "AAAA"}}), STOP, DONE], 1, None, 1, "", ()),
+        ([ROLE, chunk({"function_call": {"name": "f", "arguments": "{"}}), STOP, DONE], 1, None, 1, "", ()),
+        # Shapes that nobody promised.
+        ([{"choices": None}, said("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
+        ([{"object": "ping"}, said("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
+        ([{"choices": []}, said("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
+        ([chunk(None), said("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
+    ],
+)
+def test_sequences(events, choices, verdict, content, text, oddities):
+    made = reader(choices=choices)
+    feed(made, *events)
+    assert made.failure is None
+    assert (made.verdict(), made.content, "".join(made.text)) == (verdict, content, text)
+    assert made.facts().oddities == oddities
+
+
+def test_every_event_is_handed_over_as_it_came_and_the_terminal_one_is_not():
+    made = reader()
+    assert feed(made, ROLE, said("Hi"), STOP, USAGE, DONE, said("late")) == [ROLE, said("Hi"), STOP, USAGE]
+    assert (made.finished, made.stopped) == (True, True)
+
+
+def test_done_may_carry_white_space():
+    made = reader()
+    feed(made, said("Hi"), STOP, b"[DONE] ")
+    assert made.finished
+
+
+def test_facts():
+    made = reader()
+    feed(made, ROLE, said("Hi"), STOP, USAGE, DONE)
+    facts = made.facts()
+    assert (facts.response_id, facts.model, facts.finish_reasons) == ("chatcmpl-1", "gpt-4o", ("stop",))
+    assert (facts.input_tokens, facts.output_tokens) == (9, 4)
+    assert (facts.cache_read_tokens, facts.cache_write_tokens, facts.reasoning_tokens) == (3, None, 2)
+
+
+@pytest.mark.parametrize(
+    ("events", "choices", "reasons"),
+    [
+        ([said("a")], 1, ("error",)),
+        ([said("a"), STOP], 2, ("stop", "error")),
+        ([chunk(finish="length", index=1), STOP], 2, ("stop", "length")),
+        ([STOP, chunk(finish="stop", index=1)], 1, ("stop", "stop")),  # more choices than were asked for
+    ],
+)
+def test_a_finish_reason_for_every_choice_and_error_where_one_is_missing(events, choices, reasons):
+    made = reader(choices=choices)
+    feed(made, *events)
+    assert made.facts().finish_reasons == reasons
+
+
+def test_without_usage_nothing_is_estimated():
+    made = reader()
+    feed(made, said("Hi"), STOP, DONE)
+    assert (made.facts().input_tokens, made.facts().output_tokens) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "code"),
+    [
+        ({"code": "rate_limit_exceeded", "message": "slow"}, Cause.RATE_LIMIT, "rate_limit_exceeded"),
+        ({"code": "insufficient_quota", "message": "pay"}, Cause.QUOTA, "insufficient_quota"),
+        ({"type": "server_error", "message": "oops"}, Cause.SERVER_ERROR, "server_error"),
+        ({"code": None, "type": "overloaded_error", "message": "busy"}, Cause.OVERLOADED, "overloaded_error"),
+        ({"code": "context_length_exceeded", "message": "long"}, Cause.CONTEXT_LENGTH, "context_length_exceeded"),
+        ({"code": 529, "message": "busy"}, Cause.OVERLOADED, "529"),
+        ({"code": 502, "message": "gateway"}, Cause.SERVER_ERROR, "502"),
+        ({"code": 400, "message": "you"}, Cause.BAD_REQUEST, "400"),
+        ({"code": "never heard of", "message": "?"}, Cause.IN_BAND_ERROR, "never heard of"),
+        ("just text", Cause.IN_BAND_ERROR, None),
+    ],
+)
+def test_an_error_inside_the_stream_is_the_sdks_and_classified_by_its_code(error, cause, code):
+    made = reader()
+    assert feed(made, said("Hi"), {"error": error}, said("late")) == [said("Hi")]
+    failure = made.failure
+    assert (failure.cause, failure.code, failure.typed) == (cause, code, False)
+    assert type(failure.error) is openai.APIError
+    assert failure.error.body == error
+    expected = error["message"] if isinstance(error, dict) else "An error occurred during streaming"
+    assert failure.error.message == expected
+
+
+def test_a_finish_reason_of_error_is_a_failure_that_the_user_has_seen():
+    made = reader()
+    feed(made, said("Hi"), chunk(finish="error"))
+    assert (made.failure.cause, made.failure.typed) == (Cause.IN_BAND_ERROR, True)
+
+
+def test_broken_json_stops_the_reading():
+    made = reader()
+    assert feed(made, said("Hi"), b'{"choices": [', said("late")) == [said("Hi")]
+    assert made.failure.cause is Cause.MALFORMED
+    assert isinstance(made.failure.error, json.JSONDecodeError)
+
+
+def test_named_events_are_wrapped_where_the_sdk_wraps_them():
+    assert reader().take(b"probe", json.dumps(said("Hi")).encode()) == said("Hi")
+    wrapped = reader(wraps=frozenset({b"probe"})).take(b"probe", json.dumps(said("Hi")).encode())
+    assert wrapped == {"data": said("Hi"), "event": "probe"}
+
+
+def test_an_event_named_error_is_one():
+    made = reader()
+    made.take(b"error", b'{"code": "server_error", "message": "oops"}')
+    assert made.failure.cause is Cause.SERVER_ERROR
+
+
+def test_characters_of_every_kind_of_content_are_counted():
+    made = reader()
+    feed(made, said("four"), chunk({"reasoning_content": "six..."}), ARGUMENTS)
+    assert made.chars == 4 + 6 + 8
+
+
+def test_a_page_that_is_no_stream():
+    assert reader(content_type="text/html").verdict() is Cause.NOT_A_STREAM
+
+
+# Legacy completions
+
+
+def legacy(text: str, finish: str | None = None, index: int = 0) -> dict[str, Any]:
+    choice = {"text": text, "index": index, "finish_reason": finish}
+    return {"id": "cmpl-1", "model": "gpt-3.5-turbo-instruct", "choices": [choice]}
+
+
+@pytest.mark.parametrize(
+    ("events", "choices", "verdict", "text"),
+    [
+        ([legacy("Hi"), legacy("", "stop"), DONE], 1, None, "Hi"),
+        ([legacy("Hi", "length")], 1, None, "Hi"),
+        ([legacy("Hi")], 1, Cause.TRUNCATED, "Hi"),
+        ([legacy("a"), legacy("b", "stop", 1), DONE], 2, None, "a"),
+        ([legacy("a", "stop"), legacy("b", index=1)], 2, Cause.TRUNCATED, "a"),
+        ([legacy("")], 1, Cause.EMPTY, ""),
+    ],
+)
+def test_legacy_completions(events, choices, verdict, text):
+    made = reader(CompletionsReader, choices=choices)
+    feed(made, *events)
+    assert (made.verdict(), "".join(made.text)) == (verdict, text)
+    assert made.facts().model == (events[0]["model"] if events else None)
+
+
+def test_an_odd_legacy_chunk_is_odd_and_no_failure():
+    made = reader(CompletionsReader)
+    feed(made, {"choices": 7}, legacy("Hi", "stop"))
+    assert (made.verdict(), made.facts().oddities) == (None, ("unknown_shape",))

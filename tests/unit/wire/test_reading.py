@@ -1,0 +1,121 @@
+"""What all dialects share: decoding that never raises, and what is missing of an answer."""
+
+from typing import Any
+
+import pytest
+
+from l0.values.failures import Cause, Failure
+from l0.wire.reading import BaseReader, count, total
+
+
+class Plain(BaseReader):
+    """A dialect in which every event is text."""
+
+    def learn(self, event: dict[str, Any]) -> None:
+        self.said(event.get("text"), answer=True)
+
+
+def reader(content_type: str = "text/event-stream", build: Any = dict) -> Plain:
+    return Plain(build, content_type)
+
+
+def test_json_comes_back_decoded():
+    made = reader()
+    assert made.decode(b'{"a": [1, null]}') == {"a": [1, None]}
+    assert (made.failure, made.stopped) == (None, False)
+
+
+@pytest.mark.parametrize("data", [b"{", b"[DONE", b'{"a": "\xff"}', b"not json", b"[" * 100_000])
+def test_what_is_no_json_is_a_failure_with_the_sdks_own_error(data):
+    made = reader()
+    assert made.decode(data) is None
+    assert made.failure is not None
+    assert made.failure.cause is Cause.MALFORMED
+    assert isinstance(made.failure.error, ValueError | RecursionError)
+    assert made.stopped
+
+
+@pytest.mark.parametrize(("data", "oddity"), [(b"", "event_without_data"), (b"null", "null_event")])
+def test_events_that_carry_nothing_are_odd_and_no_failure(data, oddity):
+    made = reader()
+    assert made.decode(data) is None
+    assert made.failure is None
+    assert made.facts().oddities == (oddity,)
+
+
+def test_the_first_failure_counts():
+    made, first = reader(), Failure(cause=Cause.MALFORMED, message="first")
+    made.fail(first)
+    made.fail(Failure(cause=Cause.OUT_OF_ORDER, message="second"))
+    assert made.failure is first
+
+
+def test_a_shape_that_the_sdk_refuses_is_a_failure():
+    def refuse(value: Any) -> Any:
+        raise TypeError("not that")
+
+    made = reader(build=refuse)
+    assert made.construct({}) is None
+    assert made.failure is not None
+    assert made.failure.cause is Cause.MALFORMED
+    assert isinstance(made.failure.error, TypeError)
+
+
+def test_an_oddity_is_noted_once():
+    made = reader()
+    for what in ("b", "a", "b"):
+        made.odd(what)
+    assert made.facts().oddities == ("b", "a")
+
+
+def test_content_is_counted_in_pieces_and_characters():
+    made = reader()
+    made.said("abc", answer=True)
+    made.said("", answer=True)
+    made.said(None)
+    made.said("de")
+    made.said({"tool": 1})
+    assert (made.content, made.chars, made.text) == (3, 5, ["abc"])
+
+
+@pytest.mark.parametrize(
+    ("content_type", "events", "content", "missing"),
+    [
+        ("text/event-stream", 0, 0, Cause.EMPTY),
+        ("Text/Event-Stream; charset=utf-8", 0, 0, Cause.EMPTY),
+        ("", 0, 0, Cause.EMPTY),
+        ("text/html", 0, 0, Cause.NOT_A_STREAM),
+        ("application/json", 0, 0, Cause.NOT_A_STREAM),
+        ("application/json", 3, 2, Cause.TRUNCATED),  # some servers name it wrong
+        ("text/event-stream", 3, 0, Cause.EMPTY),
+        ("text/event-stream", 3, 1, Cause.TRUNCATED),
+    ],
+)
+def test_what_is_missing(content_type, events, content, missing):
+    made = reader(content_type)
+    made.events, made.content = events, content
+    assert made.missing() is missing
+
+
+def test_objects_of_the_sdk_are_learned_from_too():
+    class Chunk:
+        def to_dict(self, mode: str) -> dict[str, Any]:
+            assert mode == "python"
+            return {"text": "hi"}
+
+    made = reader()
+    made.note(Chunk())
+    made.note("something else")
+    assert (made.events, made.text) == (1, ["hi"])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0, 0), (7, 7), (-1, None), (True, None), ("7", None), (7.0, None), (None, None)]
+)
+def test_counts(value, expected):
+    assert count(value) == expected
+
+
+@pytest.mark.parametrize(("parts", "expected"), [((), None), ((None,), None), ((1, None, 2), 3), ((0, None), 0)])
+def test_totals_of_what_is_known(parts, expected):
+    assert total(*parts) == expected

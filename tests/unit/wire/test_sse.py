@@ -1,0 +1,191 @@
+"""The splitter against a parser that follows the specification line by line, and against the SDKs' own decoders.
+
+One deliberate difference from the letter: an event that has a name and no data, or empty data, is handed over, as the
+SDKs do, where a browser would drop it. Nothing is silent.
+"""
+
+import re
+from itertools import pairwise
+from time import perf_counter
+
+import anthropic._streaming
+import openai._streaming
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l0.wire.sse import Event, Splitter
+
+BOM = b"\xef\xbb\xbf"
+
+
+def reference(body: bytes) -> list[Event]:
+    """https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, in its own order."""
+    body = body.removeprefix(BOM)
+    lines = re.split(rb"\r\n|\n|\r", body)
+    lines.pop()  # what no line end follows yet is no line
+    events: list[Event] = []
+    name, data = b"", list[bytes]()
+    for line in lines:
+        if line == b"":  # dispatch
+            if name or data:
+                events.append((name or None, b"\n".join(data)))
+            name, data = b"", []
+        elif line.startswith(b":"):
+            continue
+        else:
+            field, colon, value = line.partition(b":")
+            if colon and value.startswith(b" "):
+                value = value[1:]
+            if field == b"event":
+                name = value
+            elif field == b"data":
+                data.append(value)
+    return events
+
+
+def split(body: bytes, cuts: list[int]) -> list[Event]:
+    """What the splitter gives for a body that arrives in these pieces."""
+    places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
+    splitter = Splitter()
+    return [event for start, end in pairwise(places) for event in splitter.feed(body[start:end])]
+
+
+PIECES = [
+    *(b"\n", b"\r", b"\r\n", b"\n\n", b"\r\n\r\n", b"\r\r", b" ", b":", b"x", BOM, BOM[:1], BOM[:2], b"\0"),
+    *(b"data", b"data:", b"data: ", b"data: {}", b"data:  two spaces", b"data: a\ndata: b", b"data:\n\n"),
+    *(b"event", b"event:", b"event: ", b"event: ping", b"event: a\ndata: {}\n\n", b"data: {}\nevent: late\n\n"),
+    *(b"id: 1\n", b"id", b"retry: 5\n", b"retry: x\n\n", b": comment\n\n", b":\n", b"unknown: field\n", b"Data: no\n"),
+    *("data: é你😀\n\n".encode(), b"data: [DONE]\n\n", b"data: \xff\xfe\n\n", b"event: a\nevent: b\ndata: 1\n\n"),
+]
+bodies = st.lists(st.sampled_from(PIECES), max_size=14).map(b"".join)
+cuts = st.lists(st.integers(0, 120), max_size=10)
+
+
+@given(body=bodies, cuts=cuts)
+@settings(max_examples=700, deadline=None)
+def test_any_cutting_of_any_stream_gives_the_events_of_the_specification(body, cuts):
+    assert split(body, cuts) == reference(body)
+
+
+@given(body=bodies)
+@settings(max_examples=200, deadline=None)
+def test_byte_by_byte_is_the_same_as_at_once(body):
+    assert split(body, list(range(len(body)))) == split(body, []) == reference(body)
+
+
+@given(body=st.binary(max_size=60), cuts=cuts)
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_at_all(body, cuts):
+    assert split(body, cuts) == reference(body)
+
+
+@given(start=st.sampled_from([BOM, BOM[:1], BOM[:2], BOM + BOM, b"", BOM[1:]]), cuts=st.lists(st.integers(0, 8)))
+@settings(max_examples=100, deadline=None)
+def test_a_byte_order_mark_is_dropped_once_at_the_start_however_it_is_cut(start, cuts):
+    body = start + b"data: x\n\n" + BOM + b"data: y\n\n"
+    assert split(body, cuts) == reference(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"data: x\n\n", [(None, b"x")]),
+        (b"data:x\n\n", [(None, b"x")]),
+        (b"data:  x\n\n", [(None, b" x")]),
+        (b"event: a\ndata: x\n\n", [(b"a", b"x")]),
+        (b"data: x\nevent: a\n\n", [(b"a", b"x")]),
+        (b"data: a\ndata: b\n\n", [(None, b"a\nb")]),
+        (b"event: ping\n\n", [(b"ping", b"")]),
+        (b"data\n\n", [(None, b"")]),
+        (b"event\ndata: x\n\n", [(None, b"x")]),
+        (b": comment\n\n", []),
+        (b"id: 1\nretry: 3\n\n", []),
+        (b"id: 1\ndata: x\n\n", [(None, b"x")]),
+        (b"data: x\r\rdata: y\r\n\r\n", [(None, b"x"), (None, b"y")]),
+        (b"data: x\n", []),
+        (b"data: x", []),
+        (b"\n\n\n\ndata: x\n\n\n\n", [(None, b"x")]),
+        (BOM + b"data: x\n\n", [(None, b"x")]),
+        (b"data: x: y\n\n", [(None, b"x: y")]),
+        (b" data: x\n\n", []),
+    ],
+)
+def test_examples(body, expected):
+    assert split(body, []) == expected
+    assert reference(body) == expected
+
+
+def test_an_event_is_handed_over_with_the_read_that_ends_it():
+    splitter = Splitter()
+    assert splitter.feed(b"data: a\r\n\r") == [(None, b"a")]
+    assert splitter.feed(b"\ndata: b\n") == []
+    assert splitter.feed(b"\n") == [(None, b"b")]
+    assert splitter.feed(b"") == []
+
+
+# The SDKs' own decoders
+
+endings = st.sampled_from([b"\n", b"\r", b"\r\n"])
+line_text = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=12)
+
+
+@st.composite
+def well_formed(draw: st.DrawFn) -> bytes:
+    """Events as a provider sends them. ``id`` is left out: the SDKs then dispatch an event for every blank line."""
+    end = draw(endings)
+    body = b""
+    for _ in range(draw(st.integers(0, 6))):
+        if draw(st.booleans()):
+            body += b": keep-alive" + end + end
+        if draw(st.booleans()):
+            body += b"event: " + draw(st.sampled_from([b"ping", b"message_start", "é".encode()])) + end
+        for text in draw(st.lists(line_text, min_size=1, max_size=3)):
+            body += b"data: " + text.encode() + end
+        body += end
+    return body
+
+
+@pytest.mark.parametrize("module", [openai._streaming, anthropic._streaming], ids=["openai", "anthropic"])
+@given(body=well_formed(), cuts=cuts)
+@settings(max_examples=150, deadline=None)
+def test_well_formed_streams_are_read_as_the_sdks_read_them(module, body, cuts):
+    theirs = [
+        (event.event.encode() if event.event else None, event.data.encode())
+        for event in module.SSEDecoder().iter_bytes(iter([body]))
+    ]
+    assert split(body, cuts) == theirs
+
+
+# Linear time
+
+
+def spent(pieces: list[bytes]) -> float:
+    """The best of three, in seconds."""
+    best = float("inf")
+    for _ in range(3):
+        splitter, began = Splitter(), perf_counter()
+        for piece in pieces:
+            splitter.feed(piece)
+        best = min(best, perf_counter() - began)
+    return best
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: [b"x"] * n,
+        lambda n: [b"data: " + b"x" * 40] * n,
+        lambda n: [b"\r"] * n,
+        lambda n: [b"\n"] * n,
+        lambda n: [b"data: x\n"] * n,
+        lambda n: [b"data: x\n\ndata: y"] * n,
+        lambda n: [b"data: x\r\n\r\n" * 8] * (n // 8),
+        lambda n: [BOM[:1], *([b":"] * n)],
+    ],
+    ids=["bytes", "one line", "cr", "lf", "one event", "always a rest", "crlf", "half a mark"],
+)
+def test_time_is_linear_in_the_length_however_it_is_cut(make):
+    """Eight times the input: quadratic would be 64 times the time."""
+    small, large = spent(make(3000)), spent(make(24_000))
+    assert large < 28 * max(small, 0.0005)
