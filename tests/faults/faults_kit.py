@@ -121,7 +121,7 @@ _STAMPED = ("failed", "in_band_error", "lifecycle_frames")
 
 
 def _reply(sample: Sample, fault: Fault) -> Reply:
-    """A body with its fault. Events that a fault adds carry ids: they are made here, so that they are always the same."""
+    """A body with its fault. Events that a fault adds carry ids: made here, they are always the same."""
     if fault.find("whole_json"):
         return Reply(fault=fault)
     if not fault.find(*_STAMPED):
@@ -141,7 +141,7 @@ def _read(create: Any, request: dict[str, Any], chunks: list[Any]) -> None:
 
 async def _aread(create: Any, request: dict[str, Any], chunks: list[Any]) -> None:
     async for chunk in await create(**request, stream=True):
-        chunks.append(chunk)  # noqa: PERF401 - what came before an error counts
+        chunks.append(chunk)
 
 
 def is_prefix(part: list[Any], whole: list[Any]) -> str | None:

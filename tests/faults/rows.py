@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from l0.simulator.faults import Fault as F
+from l0.simulator.faults import Fault
 
 
 class End(Enum):
@@ -29,15 +29,15 @@ AFTER = 8
 FINISH: Mapping[str, int] = {"chat": 17, "completions": 16, "responses": 23, "messages": 20}
 """The event that says why the answer ended."""
 
-Make = Callable[[str], F]
+Make = Callable[[str], Fault]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One fault. ``number``: the row of the failure catalogue. ``make``: the fault for a dialect.
 
-    ``end``: what must come of it; ``others``: dialects in which something else must. ``oddity``: what the span must be
-    marked with; ``reason``: of an interruption; ``requests``: how many the server must see, where ``end`` leaves it open.
+    ``end``: what must come of it; ``others``: dialects in which something else must. ``oddity``: what the span must
+    be marked with; ``reason``: of an interruption; ``requests``: what the server must see, if ``end`` leaves it open.
     ``times``: how many requests meet the fault. ``request``: parameters that matter. ``edit``: changes the body.
     """
 
@@ -62,13 +62,15 @@ OPENAI = ("chat", "completions", "responses")
 PLAIN = ("chat", "completions")
 
 
-def _always(fault: F) -> Make:
+def _always(fault: Fault) -> Make:
     return lambda _: fault
 
 
 def _status(number: int, code: int, end: End, headers: dict[str, str] | None = None, **more: Any) -> Row:
     name = more.pop("name", f"status {code}")
-    return Row(number=number, name=name, make=_always(F.status(code, headers, more.pop("body", None))), end=end, **more)
+    return Row(
+        number=number, name=name, make=_always(Fault.status(code, headers, more.pop("body", None))), end=end, **more
+    )
 
 
 def _error(code: str, kind: str = "error") -> dict[str, Any]:
@@ -107,19 +109,19 @@ STATUSES = (
 )
 
 NO_STREAM = (
-    Row(number=16, name="200 HTML", make=_always(F.html()), end=HEALED),
-    Row(number=16, name="200 HTML for ever", make=_always(F.html()), end=BROKEN, times=3, requests=3),
-    Row(number=16, name="200 JSON error", make=_always(F.json_error()), end=HEALED),
-    Row(number=16, name="200 whole completion", make=_always(F.whole_json()), end=HEALED),
-    Row(number=17, name="FIN before headers", make=_always(F.refuse("fin")), end=HEALED),
-    Row(number=17, name="RST before headers", make=_always(F.refuse("rst")), end=HEALED),
-    Row(number=17, name="RST before headers for ever", make=_always(F.refuse("rst")), end=SDK, times=3, requests=3),
-    Row(number=52, name="empty body", make=_always(F.empty()), end=HEALED),
-    Row(number=52, name="empty body for ever", make=_always(F.empty()), end=BROKEN, times=3, requests=3),
+    Row(number=16, name="200 HTML", make=_always(Fault.html()), end=HEALED),
+    Row(number=16, name="200 HTML for ever", make=_always(Fault.html()), end=BROKEN, times=3, requests=3),
+    Row(number=16, name="200 JSON error", make=_always(Fault.json_error()), end=HEALED),
+    Row(number=16, name="200 whole completion", make=_always(Fault.whole_json()), end=HEALED),
+    Row(number=17, name="FIN before headers", make=_always(Fault.refuse("fin")), end=HEALED),
+    Row(number=17, name="RST before headers", make=_always(Fault.refuse("rst")), end=HEALED),
+    Row(number=17, name="RST before headers for ever", make=_always(Fault.refuse("rst")), end=SDK, times=3, requests=3),
+    Row(number=52, name="empty body", make=_always(Fault.empty()), end=HEALED),
+    Row(number=52, name="empty body for ever", make=_always(Fault.empty()), end=BROKEN, times=3, requests=3),
     Row(
         number=53,
         name="terminal only",
-        make=_always(F.done_only()),
+        make=_always(Fault.done_only()),
         end=HEALED,
         others={"responses": SAME},
         oddity={"responses": "no_content"},
@@ -127,31 +129,31 @@ NO_STREAM = (
 )
 
 
-def _rst(at: int) -> F:
+def _rst(at: int) -> Fault:
     """What was sent before a reset may be lost with it: rest for a moment, so that it arrives."""
-    return F.stall(at_event=at, seconds=0.03) | F.reset(at_event=at)
+    return Fault.stall(at_event=at, seconds=0.03) | Fault.reset(at_event=at)
 
 
-_BREAKS: tuple[tuple[int, str, Callable[[int], F]], ...] = (
+_BREAKS: tuple[tuple[int, str, Callable[[int], Fault]], ...] = (
     (24, "RST", _rst),
-    (25, "incomplete chunked read", lambda at: F.cut(at_event=at)),
-    (25, "content-length short", lambda at: F.content_length_short(at_event=at)),
-    (27, "bad chunk header", lambda at: F.bad_chunk_header(at_event=at)),
-    (27, "corrupt gzip", lambda at: F.corrupt_gzip(at_event=at)),
-    (28, "clean close", lambda at: F.clean_end(at_event=at)),
-    (28, "close of a body without length", lambda at: F.close_delimited(at_event=at)),
+    (25, "incomplete chunked read", lambda at: Fault.cut(at_event=at)),
+    (25, "content-length short", lambda at: Fault.content_length_short(at_event=at)),
+    (27, "bad chunk header", lambda at: Fault.bad_chunk_header(at_event=at)),
+    (27, "corrupt gzip", lambda at: Fault.corrupt_gzip(at_event=at)),
+    (28, "clean close", lambda at: Fault.clean_end(at_event=at)),
+    (28, "close of a body without length", lambda at: Fault.close_delimited(at_event=at)),
 )
 
 
-def _before(make: Callable[[int], F]) -> Make:
+def _before(make: Callable[[int], Fault]) -> Make:
     return lambda dialect: make(BEFORE[dialect])
 
 
-def _after(make: Callable[[int], F]) -> Make:
+def _after(make: Callable[[int], Fault]) -> Make:
     return lambda _: make(AFTER)
 
 
-def _finish(make: Callable[[int], F]) -> Make:
+def _finish(make: Callable[[int], Fault]) -> Make:
     return lambda dialect: make(FINISH[dialect])
 
 
@@ -162,36 +164,36 @@ BREAKS = (
         Row(number=n, name=f"{name}, for ever", make=_before(make), end=BROKEN, times=3, requests=3)
         for n, name, make in _BREAKS
     ),
-    Row(number=29, name="no terminal event", make=_always(F.no_terminal()), end=BROKEN, reason="truncated"),
+    Row(number=29, name="no terminal event", make=_always(Fault.no_terminal()), end=BROKEN, reason="truncated"),
     Row(
         number=30,
         name="cut inside the finish event",
-        make=_finish(lambda at: F.malformed(at_event=at) | F.clean_end(at_event=at)),
+        make=_finish(lambda at: Fault.malformed(at_event=at) | Fault.clean_end(at_event=at)),
         end=BROKEN,
     ),
     Row(
         number=30,
         name="clean close before the finish event",
-        make=_finish(lambda at: F.clean_end(at_event=at)),
+        make=_finish(lambda at: Fault.clean_end(at_event=at)),
         end=BROKEN,
         reason="truncated",
     ),
     Row(
         number=32,
         name="clean close after the finish event",
-        make=_finish(lambda at: F.clean_end(at_event=at + 1)),
+        make=_finish(lambda at: Fault.clean_end(at_event=at + 1)),
         end=SAME,
     ),
     Row(
         number=32,
         name="incomplete chunked read after the finish event",
-        make=_finish(lambda at: F.cut(at_event=at + 1)),
+        make=_finish(lambda at: Fault.cut(at_event=at + 1)),
         end=SAME,
     ),
     Row(
         number=28,
         name="clean close of a kept response, before it is created",
-        make=_always(F.clean_end(at_event=0)),
+        make=_always(Fault.clean_end(at_event=0)),
         end=HEALED,
         request={"store": True},
         only=("responses",),
@@ -199,7 +201,7 @@ BREAKS = (
     Row(
         number=28,
         name="clean close of a kept response, once created",
-        make=_always(F.clean_end(at_event=2)),
+        make=_always(Fault.clean_end(at_event=2)),
         end=BROKEN,
         request={"store": True},
         only=("responses",),
@@ -207,7 +209,7 @@ BREAKS = (
     Row(
         number=28,
         name="clean close of a kept completion",
-        make=_always(F.clean_end(at_event=0)),
+        make=_always(Fault.clean_end(at_event=0)),
         end=BROKEN,
         request={"store": True},
         only=("chat",),
@@ -215,7 +217,7 @@ BREAKS = (
     Row(
         number=11,
         name="503 for a kept completion",
-        make=_always(F.status(503)),
+        make=_always(Fault.status(503)),
         end=HEALED,
         request={"store": True},
         only=("chat", "responses"),
@@ -223,25 +225,30 @@ BREAKS = (
 )
 
 IN_BAND = (
-    Row(number=38, name="in-band error, before content", make=_before(lambda at: F.in_band_error(at_event=at)), end=HEALED),
+    Row(
+        number=38,
+        name="in-band error, before content",
+        make=_before(lambda at: Fault.in_band_error(at_event=at)),
+        end=HEALED,
+    ),
     Row(
         number=38,
         name="in-band error, after content",
-        make=_after(lambda at: F.in_band_error(at_event=at)),
+        make=_after(lambda at: Fault.in_band_error(at_event=at)),
         end=SDK,
         others={"responses": EVENT},
     ),
     Row(
         number=38,
         name="in-band quota, before content",
-        make=_before(lambda at: F.in_band_error(at_event=at, code="insufficient_quota", type="billing_error")),
+        make=_before(lambda at: Fault.in_band_error(at_event=at, code="insufficient_quota", type="billing_error")),
         end=SDK,
         others={"responses": EVENT},
     ),
     Row(
         number=38,
         name="in-band error for ever",
-        make=_before(lambda at: F.in_band_error(at_event=at)),
+        make=_before(lambda at: Fault.in_band_error(at_event=at)),
         end=SDK,
         others={"responses": EVENT},
         times=3,
@@ -250,43 +257,55 @@ IN_BAND = (
     Row(
         number=39,
         name="response.failed, before content",
-        make=_before(lambda at: F.failed(at_event=at, code="server_error")),
+        make=_before(lambda at: Fault.failed(at_event=at, code="server_error")),
         end=HEALED,
         only=("responses",),
     ),
     Row(
         number=39,
         name="response.failed, after content",
-        make=_after(lambda at: F.failed(at_event=at, code="server_error")),
+        make=_after(lambda at: Fault.failed(at_event=at, code="server_error")),
         end=EVENT,
         only=("responses",),
     ),
     Row(
         number=39,
         name="response.failed for a bad prompt",
-        make=_before(lambda at: F.failed(at_event=at, code="invalid_prompt")),
+        make=_before(lambda at: Fault.failed(at_event=at, code="invalid_prompt")),
         end=EVENT,
         only=("responses",),
     ),
     Row(
         number=42,
         name="finish_reason error",
-        make=_always(F()),
+        make=_always(Fault()),
         end=EVENT,
         edit=lambda body: body.replace(b'"finish_reason":"stop"', b'"finish_reason":"error"'),
         only=PLAIN,
     ),
-    Row(number=43, name="malformed JSON, before content", make=_before(lambda at: F.malformed(at_event=at)), end=HEALED),
-    Row(number=43, name="malformed JSON, after content", make=_after(lambda at: F.malformed(at_event=at)), end=SDK),
-    Row(number=44, name="invalid UTF-8, before content", make=_before(lambda at: F.invalid_utf8(at_event=at)), end=HEALED),
-    Row(number=44, name="invalid UTF-8, after content", make=_after(lambda at: F.invalid_utf8(at_event=at)), end=SDK),
+    Row(
+        number=43,
+        name="malformed JSON, before content",
+        make=_before(lambda at: Fault.malformed(at_event=at)),
+        end=HEALED,
+    ),
+    Row(number=43, name="malformed JSON, after content", make=_after(lambda at: Fault.malformed(at_event=at)), end=SDK),
+    Row(
+        number=44,
+        name="invalid UTF-8, before content",
+        make=_before(lambda at: Fault.invalid_utf8(at_event=at)),
+        end=HEALED,
+    ),
+    Row(
+        number=44, name="invalid UTF-8, after content", make=_after(lambda at: Fault.invalid_utf8(at_event=at)), end=SDK
+    ),
 )
 
 ORDER = (
     Row(
         number=49,
         name="duplicated delta",
-        make=_after(lambda at: F.duplicate(at_event=at)),
+        make=_after(lambda at: Fault.duplicate(at_event=at)),
         end=UNSEEN,
         others={"responses": WHOLE},
         oddity={"responses": "duplicate_event"},
@@ -294,37 +313,41 @@ ORDER = (
     Row(
         number=50,
         name="reordered deltas",
-        make=_after(lambda at: F.reorder(at_event=at)),
+        make=_after(lambda at: Fault.reorder(at_event=at)),
         end=UNSEEN,
         others={"responses": BROKEN},
     ),
     Row(
         number=50,
         name="missing delta",
-        make=_after(lambda at: F.drop(at_event=at)),
+        make=_after(lambda at: Fault.drop(at_event=at)),
         end=UNSEEN,
         others={"responses": BROKEN},
     ),
-    Row(number=49, name="doubled start", make=_always(F.duplicate(at_event=0)), end=HEALED, only=("messages",)),
-    Row(number=50, name="missing message_start", make=_always(F.drop(at_event=0)), end=HEALED, only=("messages",)),
-    Row(number=50, name="missing block start", make=_always(F.drop(at_event=1)), end=HEALED, only=("messages",)),
-    Row(number=49, name="doubled block stop", make=_always(F.duplicate(at_event=19)), end=BROKEN, only=("messages",)),
+    Row(number=49, name="doubled start", make=_always(Fault.duplicate(at_event=0)), end=HEALED, only=("messages",)),
+    Row(number=50, name="missing message_start", make=_always(Fault.drop(at_event=0)), end=HEALED, only=("messages",)),
+    Row(number=50, name="missing block start", make=_always(Fault.drop(at_event=1)), end=HEALED, only=("messages",)),
+    Row(
+        number=49, name="doubled block stop", make=_always(Fault.duplicate(at_event=19)), end=BROKEN, only=("messages",)
+    ),
     Row(
         number=50,
         name="missing block stop",
-        make=_always(F.drop(at_event=19)),
+        make=_always(Fault.drop(at_event=19)),
         end=SAME,
         oddity={"messages": "open_block"},
         only=("messages",),
     ),
-    Row(number=50, name="missing response.created", make=_always(F.drop(at_event=0)), end=SAME, only=("responses",)),
+    Row(
+        number=50, name="missing response.created", make=_always(Fault.drop(at_event=0)), end=SAME, only=("responses",)
+    ),
 )
 
 ODD = (
     Row(
         number=31,
         name="terminal without a reason",
-        make=_always(F.no_finish_reason()),
+        make=_always(Fault.no_finish_reason()),
         end=SAME,
         oddity={
             "chat": "done_without_finish_reason",
@@ -335,28 +358,39 @@ ODD = (
     Row(
         number=33,
         name="no usage",
-        make=_always(F()),
+        make=_always(Fault()),
         end=SAME,
         edit=lambda body: b"\n\n".join(e for e in body.split(b"\n\n") if b'"usage":{' not in e or b"finish" in e),
         only=PLAIN,
     ),
-    Row(number=41, name="no event names", make=_always(F.no_event_names()), end=WHOLE, oddity={"messages": "unnamed_event"}),
-    Row(number=45, name="id and retry alone", make=_always(F.id_retry_lines()), end=WHOLE),
-    Row(number=46, name="byte order mark", make=_always(F.bom()), end=WHOLE),
-    Row(number=47, name="CRLF", make=_always(F.framing("crlf")), end=WHOLE),
-    Row(number=47, name="CR", make=_always(F.framing("cr")), end=WHOLE),
-    Row(number=47, name="byte-wise", make=_always(F.bytewise()), end=WHOLE),
-    Row(number=47, name="one write", make=_always(F.one_write()), end=WHOLE),
-    Row(number=47, name="split characters", make=_always(F.split_utf8()), end=WHOLE),
-    Row(number=35, name="comments", make=_always(F.comments()), end=WHOLE),
-    Row(number=35, name="some pings", make=_before(lambda at: F.pings(at_event=at, count=3, interval=0.001)), end=WHOLE),
-    Row(number=48, name="data: null", make=_after(lambda at: F.null_data(at_event=at)), end=WHOLE),
-    Row(number=51, name="data after the end", make=_always(F.after_end()), end=WHOLE),
-    Row(number=54, name="many lifecycle frames", make=_always(F.lifecycle_frames(70)), end=SAME),
+    Row(
+        number=41,
+        name="no event names",
+        make=_always(Fault.no_event_names()),
+        end=WHOLE,
+        oddity={"messages": "unnamed_event"},
+    ),
+    Row(number=45, name="id and retry alone", make=_always(Fault.id_retry_lines()), end=WHOLE),
+    Row(number=46, name="byte order mark", make=_always(Fault.bom()), end=WHOLE),
+    Row(number=47, name="CRLF", make=_always(Fault.framing("crlf")), end=WHOLE),
+    Row(number=47, name="CR", make=_always(Fault.framing("cr")), end=WHOLE),
+    Row(number=47, name="byte-wise", make=_always(Fault.bytewise()), end=WHOLE),
+    Row(number=47, name="one write", make=_always(Fault.one_write()), end=WHOLE),
+    Row(number=47, name="split characters", make=_always(Fault.split_utf8()), end=WHOLE),
+    Row(number=35, name="comments", make=_always(Fault.comments()), end=WHOLE),
+    Row(
+        number=35,
+        name="some pings",
+        make=_before(lambda at: Fault.pings(at_event=at, count=3, interval=0.001)),
+        end=WHOLE,
+    ),
+    Row(number=48, name="data: null", make=_after(lambda at: Fault.null_data(at_event=at)), end=WHOLE),
+    Row(number=51, name="data after the end", make=_always(Fault.after_end()), end=WHOLE),
+    Row(number=54, name="many lifecycle frames", make=_always(Fault.lifecycle_frames(70)), end=SAME),
     Row(
         number=55,
         name="stopped by length",
-        make=_always(F()),
+        make=_always(Fault()),
         end=SAME,
         edit=lambda body: body.replace(b'"finish_reason":"stop"', b'"finish_reason":"length"').replace(
             b'"stop_reason":"end_turn"', b'"stop_reason":"max_tokens"'

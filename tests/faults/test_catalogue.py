@@ -40,7 +40,7 @@ def sample(row: Row, dialect: str) -> Sample:
 
 
 @pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
-@pytest.mark.parametrize(("row", "dialect"), CELLS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("row", "dialect"), CELLS, ids=str)
 def test_a_fault(stage: Stage, bare: dict[tuple[str, str, bool], Seen], row: Row, dialect: str, sync: bool) -> None:
     faults = [row.make(dialect)] * row.times
     seen = stage.call(sample(row, dialect), *faults, sync=sync, **row.request)

@@ -20,7 +20,7 @@ from l0.telemetry.listening import is_apis_own
 from l0.telemetry.names import DISTRIBUTION
 
 from .demo.judge import Verdict, judge
-from .demo.load import Load
+from .demo.load import Load, offered
 from .demo.plan import SDKS, plan, shipped
 from .demo.provider import provider
 
@@ -105,7 +105,9 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[Finding]:
 
 def _answers(name: str) -> Iterator[Finding]:
     """One streamed answer of each kind."""
-    calls = [call for call in plan(len(SDKS), 0, 0.0, shipped(corpus.answers())) if SDKS[call.api] == name]
+    known = shipped(corpus.answers())
+    apis = [api for api in offered() if SDKS[api] == name]
+    calls = plan(len(apis), 0, 0.0, {api: known[api] for api in apis})
     with provider(SimulatorConfig()) as simulator:
         for result in Load(simulator=simulator, concurrency=2).one_by_one("doctor", calls):
             verdict = judge(result)

@@ -7,6 +7,7 @@ import openai
 import pytest
 
 from l0.cli import doctor
+from l0.cli.demo import load
 from l0.cli.main import main
 from l0.patching.sdk import Sdk
 
@@ -64,3 +65,12 @@ def test_another_package_of_the_same_name_is_a_problem(monkeypatch: pytest.Monke
 def test_an_unknown_distribution_with_a_package_of_that_name_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "installed", {"elsewhere": "3.0"}.get)
     assert [finding.problem for finding in doctor.namesakes(["elsewhere", "l0-otel"])] == [True]
+
+
+def test_an_sdk_without_responses_is_not_asked_for_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = load.find_spec
+    monkeypatch.setattr(load, "find_spec", lambda name: None if name.endswith(".responses") else real(name))
+    assert main(["doctor"]) == 0
+    assert "one streamed answer, responses" not in capsys.readouterr().out

@@ -1,7 +1,7 @@
 """The plan: the same for the same seed, with as many faults as asked for, and none that no client could see."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l0.cli.demo.plan import APIS, SEPARATOR, Known, plan, shipped
@@ -32,6 +32,7 @@ def test_a_share_of_one_ends_all_the_same() -> None:
     assert {len(call.faults) for call in plan(10, 0, 1.0, SHIPPED)} == {6}
 
 
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1000))
 def test_events_without_numbers_are_never_doubled_dropped_or_reordered(seed: int) -> None:
     for call in plan(40, seed, 0.9, UNNUMBERED):
@@ -43,6 +44,7 @@ def test_numbered_events_are() -> None:
     assert {kind for kind in UNSEEN for fault in faults if fault.find(kind)} == set(UNSEEN)
 
 
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1000))
 def test_the_simulator_reads_every_script_as_it_was_meant(seed: int) -> None:
     for call in plan(20, seed, 0.7, SHIPPED):
@@ -58,3 +60,8 @@ def test_no_shipped_answer_looks_broken_when_it_is_whole() -> None:
         assert all(known.said for known in SHIPPED[api])
     names = {known.name for known in SHIPPED["completions"]}
     assert names.isdisjoint({"answer refusal", "answer length", "answer tool_weather", "answer empty"})
+
+
+def test_only_the_apis_that_have_answers_are_called() -> None:
+    two = {api: SHIPPED[api] for api in APIS if api in ("messages", "chat")}
+    assert [call.api for call in plan(4, 0, 0.0, two)] == ["chat", "messages", "chat", "messages"]

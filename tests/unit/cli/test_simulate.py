@@ -10,7 +10,6 @@ import openai
 import pytest
 
 from l0.cli.main import main
-from l0.cli.simulate import configuration
 from l0.simulator.config import SimulatorConfig
 from l0.simulator.pacing import Delays
 from l0.testing import simulator
@@ -26,11 +25,11 @@ def test_it_answers_both_sdks_and_stops_on_a_signal(stop: signal.Signals) -> Non
             found = re.search(r"http://127\.0\.0\.1:\d+", first)
             assert found, first
             with openai.OpenAI(api_key="x", base_url=f"{found.group()}/v1") as one:
-                answer = one.responses.create(model="gpt-4o", input="[[simulate: answer short]]")
+                answer = one.responses.create(model="simulated", input="[[simulate: answer short]]")
                 assert answer.output_text == "Yes."
             with anthropic.Anthropic(api_key="x", base_url=found.group()) as other:
                 message = other.messages.create(
-                    model="claude-sonnet-4-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}]
+                    model="simulated", max_tokens=9, messages=[{"role": "user", "content": "hello"}]
                 )
                 assert message.stop_reason == "end_turn"
             process.send_signal(stop)
@@ -74,7 +73,12 @@ def test_bad_input_names_the_field(arguments: list[str], names: list[str], capsy
 
 def test_its_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[SimulatorConfig] = []
-    monkeypatch.setattr("l0.cli.simulate.simulate", lambda config: made.append(config) or 0)
+
+    def simulate(config: SimulatorConfig) -> int:
+        made.append(config)
+        return 0
+
+    monkeypatch.setattr("l0.cli.simulate.simulate", simulate)
     options = (
         "--port 0 --seed 5 --first-token-ms 300 --inter-token-ms 20 --sigma 0.1 --stragglers 0.1 --straggler-factor 3"
     )
@@ -83,7 +87,6 @@ def test_its_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -> Non
     assert made == [SimulatorConfig(port=0, seed=5, delays=delays)]
     assert main(["simulate"]) == 0
     assert made[1] == SimulatorConfig(port=4010)
-    assert configuration.__module__ == "l0.cli.simulate"
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,6 +152,13 @@ def test_a_duplicate_of_the_very_first_event_is_seen():
     assert made.failure is None
 
 
+def test_a_gap_at_the_start_is_seen_once_the_server_is_known_to_count():
+    made = reader()
+    feed(made, A, C, D)
+    assert made.failure is not None
+    assert made.failure.cause is Cause.OUT_OF_ORDER
+
+
 def test_two_equal_deltas_of_a_server_that_does_not_count_are_both_content():
     made = reader()
     feed(made, renumbered(CREATED, 0), renumbered(text("ha"), 0), renumbered(text("ha"), 0), renumbered(COMPLETED, 0))

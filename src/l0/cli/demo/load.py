@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from operator import attrgetter
 from time import perf_counter
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from l0.simulator.server import Simulator
 
 from .content import failed, said
 from .judge import Result
-from .plan import SDKS, Api, Planned
+from .plan import APIS, SDKS, Api, Planned
 from .provider import CALL
 
 _METHODS: Mapping[Api, Callable[[Any], Any]] = {
@@ -27,18 +28,31 @@ _METHODS: Mapping[Api, Callable[[Any], Any]] = {
     "completions": attrgetter("completions.create"),
     "messages": attrgetter("messages.create"),
 }
+_MODEL = "simulated"
 _PROMPT = "Say what you are asked to say."
 _MESSAGES = [{"role": "user", "content": _PROMPT}]
 _ARGUMENTS: Mapping[Api, dict[str, Any]] = {
-    "chat": {"model": "gpt-4o", "messages": _MESSAGES},
+    "chat": {"model": _MODEL, "messages": _MESSAGES},
     # What a server keeps is not safe to repeat; these answers are nobody's to keep.
-    "responses": {"model": "gpt-4o", "input": _PROMPT, "store": False},
-    "completions": {"model": "gpt-3.5-turbo-instruct", "prompt": _PROMPT},
-    "messages": {"model": "claude-sonnet-4-5", "max_tokens": 4096, "messages": _MESSAGES},
+    "responses": {"model": _MODEL, "input": _PROMPT, "store": False},
+    "completions": {"model": _MODEL, "prompt": _PROMPT},
+    "messages": {"model": _MODEL, "max_tokens": 4096, "messages": _MESSAGES},
+}
+
+_MODULES: Mapping[Api, str] = {
+    "chat": "openai.resources.chat",
+    "responses": "openai.resources.responses",
+    "completions": "openai.resources.completions",
+    "messages": "anthropic.resources.messages",
 }
 
 Clients = Mapping[str, Any]
 """One client by SDK name."""
+
+
+def offered() -> list[Api]:
+    """The APIs that the installed SDKs have: older ones of openai have no Responses."""
+    return [api for api in APIS if find_spec(SDKS[api]) is not None and find_spec(_MODULES[api]) is not None]
 
 
 class FailureEvent(Exception):  # noqa: N818 - it stands for an event, and is never raised

@@ -52,20 +52,21 @@ class Planned:
 
 
 def plan(calls: int, seed: int, share: float, answers: Mapping[Api, Sequence[Known]]) -> list[Planned]:
-    """That many calls over all APIs, in threads and tasks alike. ``share``: of requests that go wrong, 0 to 1.
+    """That many calls over these APIs, in threads and tasks alike. ``share``: of requests that go wrong, 0 to 1.
 
     The same arguments give the same plan.
     """
     dice = random.Random(seed)
+    apis = [api for api in APIS if api in answers]
     planned = []
     for number in range(calls):
-        api = APIS[number % len(APIS)]
+        api = apis[number % len(apis)]
         answer = dice.choice(answers[api])
         planned.append(
             Planned(
                 number=number,
                 api=api,
-                concurrent="threads" if number // len(APIS) % 2 else "asyncio",
+                concurrent="threads" if number // len(apis) % 2 else "asyncio",
                 answer=answer,
                 faults=_faults(dice, share, api, answer.numbered),
             )

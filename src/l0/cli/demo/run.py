@@ -22,7 +22,7 @@ from l0.telemetry.spans import SpanObserver
 from . import provider
 from .content import recorded
 from .judge import Result
-from .load import Load
+from .load import Load, offered
 from .plan import APIS, Api, Known, Planned, plan, shipped
 from .state import Demo, Options, Run
 from .telemetry import destination
@@ -36,14 +36,15 @@ def prepare(options: Options) -> tuple[Demo, list[Planned]]:
     missing = [name for name in ("openai", "anthropic") if find_spec(name) is None]
     if missing:
         raise InputError(f"the demo drives both SDKs: pip install 'l0-otel[{','.join(missing)}]'")
+    apis = offered()
     answers: Mapping[Api, Sequence[Known]] = shipped(corpus.answers())
     source = f"{max(map(len, answers.values()))} shipped answers"
     if options.traffic is not None:
         found = _recorded(options.traffic)
         source = f"{source} and {sum(map(len, found.values()))} recorded streams"
-        answers = {api: [*answers[api], *found[api]] for api in APIS}
+        answers = {api: [*answers[api], *found[api]] for api in apis}
     demo = Demo(options=options, source=source, telemetry=destination(options.otlp))
-    return demo, plan(options.calls, options.seed, options.fault_share, answers)
+    return demo, plan(options.calls, options.seed, options.fault_share, {api: answers[api] for api in apis})
 
 
 def perform(demo: Demo, planned: list[Planned]) -> None:

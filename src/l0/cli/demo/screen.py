@@ -155,7 +155,7 @@ def _comparison(demo: Demo) -> Text:
     text.append(f"{bare[Verdict.SILENT]} broken answers handed over as good", style="bold red")
     text.append(f", {bare[Verdict.ERROR]} errors, {bare[Verdict.WHOLE]} whole.\n")
     text.append("With l0.instrument(): ", style="bold")
-    wrong = len(demo.covered.wrong)
+    wrong = covered[Verdict.SILENT] + covered[Verdict.FOREIGN]
     text.append(f"{wrong} broken answers handed over as good", style="bold red" if wrong else "bold green")
     text.append(f", {covered[Verdict.ERROR]} errors, {covered[Verdict.WHOLE]} whole.\n")
     firsts = demo.covered.warm_up.calls

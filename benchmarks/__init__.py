@@ -1,0 +1,1 @@
+"""Every figure in the README, by one command: `python -m benchmarks`."""

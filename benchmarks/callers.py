@@ -1,0 +1,192 @@
+"""How one call is made, through the SDKs or through what stands in their place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Any, Protocol
+
+from .cases import Api, Case
+
+_MODELS: dict[Api, str] = {"chat": "gpt-4o", "responses": "gpt-4o", "messages": "claude-sonnet-4-5"}
+
+
+Open = Callable[[], Awaitable[AsyncIterator[Any]]]
+
+
+class UnsupportedError(Exception):
+    """This variant has no such call."""
+
+
+class Caller(Protocol):
+    """Makes the calls of a case. Asynchronous ones belong to the event loop they are made in."""
+
+    def stream(self, case: Case) -> Callable[[], Iterator[Any]]:
+        """A function that makes one synchronous call and hands out what arrives. Raises `UnsupportedError`."""
+
+    async def astream(self, case: Case) -> Open:
+        """As `stream`, asynchronously."""
+
+    async def aclose(self) -> None:
+        """Give up the connections of this event loop."""
+
+
+def _prompt(case: Case) -> str:
+    return f"[[simulate: tokens {case.tokens}]]"
+
+
+def _arguments(case: Case) -> dict[str, Any]:
+    prompt = _prompt(case)
+    body: dict[str, Any] = {"model": _MODELS[case.api]}
+    if case.api == "responses":
+        body["input"] = prompt
+    else:
+        body["messages"] = [{"role": "user", "content": prompt}]
+    if case.api == "messages":
+        body["max_tokens"] = 1024
+    if case.how == "stream":
+        body["stream"] = True
+    return body
+
+
+def _client(case: Case, origin: str) -> Any:
+    if case.api == "messages":
+        import anthropic
+
+        kind = anthropic.Anthropic if case.sync else anthropic.AsyncAnthropic
+        return kind(api_key="unused", base_url=origin, timeout=600)
+    import openai
+
+    kind = openai.OpenAI if case.sync else openai.AsyncOpenAI
+    return kind(api_key="unused", base_url=f"{origin}/v1", timeout=600)
+
+
+def _endpoint(client: Any, case: Case) -> Callable[..., Any]:
+    owner = {"chat": lambda: client.chat.completions, "responses": lambda: client.responses}.get(
+        case.api, lambda: client.messages
+    )()
+    made: Callable[..., Any] = owner.stream if case.how == "helper" else owner.create
+    return made
+
+
+class SdkCaller:
+    """Through openai and anthropic, whatever has patched them."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._clients: dict[tuple[bool, bool], Any] = {}
+        self._async: Any = None
+
+    def stream(self, case: Case) -> Callable[[], Iterator[Any]]:
+        key = (case.sync, case.api == "messages")
+        if key not in self._clients:
+            self._clients[key] = _client(case, self._origin)
+        call, arguments = _endpoint(self._clients[key], case), _arguments(case)
+
+        def one() -> Iterator[Any]:
+            if case.how == "whole":
+                return iter((call(**arguments),))
+            opened = call(**arguments)
+            return _entered(opened) if case.how == "helper" else iter(opened)
+
+        return one
+
+    async def astream(self, case: Case) -> Open:
+        self._async = _client(case, self._origin)
+        call, arguments = _endpoint(self._async, case), _arguments(case)
+
+        async def one() -> AsyncIterator[Any]:
+            if case.how == "helper":
+                return _aentered(call(**arguments))
+            answer = await call(**arguments)
+            return _single(answer) if case.how == "whole" else aiter(answer)
+
+        return one
+
+    async def aclose(self) -> None:
+        await self._async.close()
+
+
+def _entered(helper: AbstractContextManager[Any]) -> Iterator[Any]:
+    with helper as events:
+        yield from events
+
+
+async def _aentered(helper: AbstractAsyncContextManager[Any]) -> AsyncIterator[Any]:
+    async with helper as events:
+        async for event in events:
+            yield event
+
+
+async def _single(answer: Any) -> AsyncIterator[Any]:
+    yield answer
+
+
+class LiteLLMCaller:
+    """Through `litellm.completion`, which has an SDK's place, not a layer over one."""
+
+    def __init__(self, origin: str) -> None:
+        import litellm
+
+        self._litellm = litellm
+        self._origin = origin
+
+    def _arguments(self, case: Case) -> dict[str, Any]:
+        if case.api == "responses" or case.how == "helper":
+            raise UnsupportedError
+        chat = case.api == "chat"
+        return {
+            "model": f"{'openai' if chat else 'anthropic'}/{_MODELS[case.api]}",
+            "messages": [{"role": "user", "content": _prompt(case)}],
+            "api_base": f"{self._origin}/v1" if chat else self._origin,
+            "api_key": "unused",
+            "stream": case.how == "stream",
+            "max_tokens": 1024,
+        }
+
+    def stream(self, case: Case) -> Callable[[], Iterator[Any]]:
+        arguments, call = self._arguments(case), self._litellm.completion
+        if case.how == "whole":
+            return lambda: iter((call(**arguments),))
+        return lambda: iter(call(**arguments))
+
+    async def astream(self, case: Case) -> Open:
+        arguments, call = self._arguments(case), self._litellm.acompletion
+
+        async def one() -> AsyncIterator[Any]:
+            answer = await call(**arguments)
+            return _single(answer) if case.how == "whole" else aiter(answer)
+
+        return one
+
+    async def aclose(self) -> None:
+        """litellm keeps its clients to itself."""
+
+
+class L0PythonCaller:
+    """Through `l0.run` of L0 for Python, over the openai SDK's asynchronous streams: it has no others."""
+
+    def __init__(self, origin: str) -> None:
+        import l0
+
+        self._run: Any = l0.run
+        self._timeout: Any = l0.Timeout(initial_token=60_000, inter_token=60_000)
+        self._sdk = SdkCaller(origin)
+
+    def stream(self, case: Case) -> Callable[[], Iterator[Any]]:  # noqa: ARG002
+        raise UnsupportedError
+
+    async def astream(self, case: Case) -> Open:
+        if case.api != "chat" or case.how != "stream":
+            raise UnsupportedError
+        client = self._sdk._async = _client(case, self._sdk._origin)
+        arguments = _arguments(case)
+
+        async def one() -> AsyncIterator[Any]:
+            opened = await self._run(stream=lambda: client.chat.completions.create(**arguments), timeout=self._timeout)
+            return aiter(opened)
+
+        return one
+
+    async def aclose(self) -> None:
+        await self._sdk.aclose()

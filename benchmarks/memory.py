@@ -1,0 +1,15 @@
+"""The highest mark of this process's memory."""
+
+from __future__ import annotations
+
+import sys
+
+
+def peak_bytes() -> int:
+    """Peak resident memory so far, in bytes; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,83 @@
+"""Peers: other libraries that watch or wrap the same SDKs, each in an environment of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+CACHE = Path(__file__).parents[1] / ".cache" / "bench"
+_INSTALL_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """One peer. ``requirements``: what pip installs beside the SDKs; ``modules``: what must import for it to count."""
+
+    name: str
+    title: str
+    requirements: tuple[str, ...]
+    modules: tuple[str, ...]
+
+
+# A lower bound with a pre-release in it lets pip take pre-releases of this one package, and of no other.
+PEERS = (
+    Peer(
+        name="otel-genai",
+        title="OpenTelemetry GenAI",
+        requirements=(
+            "opentelemetry-instrumentation-genai-openai>=1.0b0",
+            "opentelemetry-instrumentation-genai-anthropic>=1.0b0",
+        ),
+        modules=("opentelemetry.instrumentation.genai.openai", "opentelemetry.instrumentation.genai.anthropic"),
+    ),
+    Peer(
+        name="openllmetry",
+        title="OpenLLMetry",
+        requirements=("opentelemetry-instrumentation-openai", "opentelemetry-instrumentation-anthropic"),
+        modules=("opentelemetry.instrumentation.openai", "opentelemetry.instrumentation.anthropic"),
+    ),
+    Peer(
+        name="openinference",
+        title="OpenInference",
+        requirements=("openinference-instrumentation-openai", "openinference-instrumentation-anthropic"),
+        modules=("openinference.instrumentation.openai", "openinference.instrumentation.anthropic"),
+    ),
+    Peer(name="litellm", title="LiteLLM", requirements=("litellm",), modules=("litellm",)),
+    Peer(name="l0-python", title="L0 for Python", requirements=("reliable-ai-streams-py",), modules=("l0",)),
+)
+
+
+class UnavailableError(Exception):
+    """This peer cannot take part; the text says why."""
+
+
+def python_of(peer: Peer) -> Path:
+    """The interpreter of a peer's environment, which is made where it is missing.
+
+    It has the same SDK versions as ours. Raises `UnavailableError` where pip cannot install that, or what it installed does
+    not import.
+    """
+    folder = CACHE / peer.name
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if not python.exists():
+        venv.create(folder, with_pip=True, clear=True)
+    sdks = [f"{name}=={version(name)}" for name in ("openai", "anthropic", "opentelemetry-sdk")]
+    _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *sdks, *peer.requirements])
+    _run([str(python), "-c", f"import {', '.join(peer.modules)}"])
+    return python
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(f"not installed within {_INSTALL_SECONDS} s") from None
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        raise UnavailableError(said[-1] if said else f"exit code {done.returncode}")

@@ -1,0 +1,151 @@
+"""One process, one variant: runs the cases it is told, one at a time, and says what they cost.
+
+`python -m benchmarks.worker VARIANT`, in the variant's own environment. Each line in is a case with the server's origin, as
+JSON; each line out is its result. Only this process's own CPU time is counted, that of its threads included.
+"""
+
+from __future__ import annotations
+
+import time
+
+_BORN = time.perf_counter(), time.process_time()  # before anything heavy is imported
+
+import asyncio  # noqa: E402
+import gc  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import statistics  # noqa: E402
+import sys  # noqa: E402
+from typing import TextIO  # noqa: E402
+
+from .callers import Caller, UnsupportedError  # noqa: E402
+from .cases import Case  # noqa: E402
+from .memory import peak_bytes  # noqa: E402
+
+Result = dict[str, float | int | str]
+_MAX_FILES = 8192
+
+
+def main() -> None:
+    """Read cases until the input ends."""
+    variant = sys.argv[1]
+    lines = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints is no result
+    _allow_files()
+    callers: dict[str, Caller] = {}
+    warm: set[str] = set()
+    for line in sys.stdin:
+        asked = json.loads(line)
+        case = Case(**asked["case"])
+        try:
+            started = _start(callers, variant, asked["origin"])
+            result = _measure(callers[asked["origin"]], case, warm) | started
+        except UnsupportedError:
+            result = {"unsupported": "has no such call"}
+        except Exception as error:
+            result = {"failed": f"{type(error).__name__}: {error}"[:300]}
+        _say(lines, result)
+
+
+def _say(lines: TextIO, result: Result) -> None:
+    lines.write(json.dumps(result) + "\n")
+    lines.flush()
+
+
+def _start(callers: dict[str, Caller], variant: str, origin: str) -> Result:
+    """Switch the variant on, once. How long this process took until then, and for that."""
+    if origin in callers:
+        return {}
+    if callers:  # instrumented already: only the server is another
+        callers[origin] = type(next(iter(callers.values())))(origin)
+        return {}
+    import anthropic  # noqa: F401, PLC0415
+    import openai  # noqa: F401, PLC0415
+
+    imported = time.perf_counter(), time.process_time()
+    from .variants import switch_on  # noqa: PLC0415
+
+    callers[origin] = switch_on(variant, origin)
+    return {
+        "sdk_import_ms": (imported[1] - _BORN[1]) * 1e3,
+        "switch_on_ms": (time.process_time() - imported[1]) * 1e3,
+    }
+
+
+def _allow_files() -> None:
+    try:
+        import resource  # noqa: PLC0415
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(_MAX_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+def _measure(caller: Caller, case: Case, warm: set[str]) -> Result:
+    run = _sync if case.sync else _async
+    if not case.fresh and case.name not in warm:
+        # Imports, caches and connections belong to the first call, which the cold start measures.
+        run(caller, Case(name=case.name, group="", api=case.api, how=case.how, sync=case.sync, tokens=20, calls=2))
+        warm.add(case.name)
+    gc.collect()
+    before = peak_bytes()
+    wall, cpu = time.perf_counter(), time.process_time()
+    events, firsts = run(caller, case)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return {
+        "events": events,
+        "cpu_us": cpu / max(events, 1) * 1e6,
+        "wall_us": wall / max(events, 1) * 1e6,
+        "first_ms": statistics.median(firsts) * 1e3,
+        "cpu_ms_call": cpu / case.calls * 1e3,
+        "memory_mb": (peak_bytes() - before) / 2**20,
+        "process_cpu_ms": (time.process_time() - _BORN[1]) * 1e3,
+    }
+
+
+def _sync(caller: Caller, case: Case) -> tuple[int, list[float]]:
+    call = caller.stream(case)
+    events, firsts = 0, []
+    for _ in range(case.calls):
+        began = time.perf_counter()
+        items = call()
+        next(items)
+        firsts.append(time.perf_counter() - began)
+        events += 1
+        for _ in items:
+            events += 1
+    return events, firsts
+
+
+def _async(caller: Caller, case: Case) -> tuple[int, list[float]]:
+    return asyncio.run(_gather(caller, case))
+
+
+async def _gather(caller: Caller, case: Case) -> tuple[int, list[float]]:
+    """``at_once`` users, each of whom makes calls one after the other."""
+    call = await caller.astream(case)
+    firsts: list[float] = []
+
+    async def user(calls: int) -> int:
+        events = 0
+        for _ in range(calls):
+            began = time.perf_counter()
+            items = await call()
+            await anext(items)
+            firsts.append(time.perf_counter() - began)
+            events += 1
+            async for _ in items:
+                events += 1
+        return events
+
+    share = case.calls // case.at_once
+    try:
+        counts = await asyncio.gather(*(user(share) for _ in range(case.at_once)))
+    finally:
+        await caller.aclose()
+    return sum(counts), firsts
+
+
+if __name__ == "__main__":
+    main()

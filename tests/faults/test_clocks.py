@@ -1,0 +1,168 @@
+"""Silence, pings alone, headers that never come: clocks of a tenth of a second, in sync code, asyncio and trio."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anthropic
+import anyio
+import openai
+import pytest
+from faults_kit import DIALECTS, SDKS, body_of, difference, is_prefix, sdk_of
+from rows import AFTER, BEFORE
+from traffic_kit import REQUESTS
+
+import l0
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
+from l0.simulator.playback import Body
+from l0.simulator.server import Simulator
+
+TIMEOUTS = (openai.APITimeoutError, anthropic.APITimeoutError)
+PATIENT = 3.0
+"""Seconds after which a clock of 150 ms certainly did not work, on the slowest machine."""
+NO_RETRY = l0.Retry(attempts=0, max_retries=0)
+QUICK = l0.Retry(base_delay=0.01)
+
+
+def _sync(url: dict[str, str], dialect: str, chunks: list[Any]) -> None:
+    name = sdk_of(dialect)
+    kind = SDKS[name].OpenAI if name == "openai" else SDKS[name].Anthropic
+    with kind(api_key="k", base_url=url[name], timeout=20) as client:
+        for chunk in _create(client, dialect)(**REQUESTS[dialect], stream=True):
+            chunks.append(chunk)  # noqa: PERF402 - what came before an error counts
+
+
+async def _async(url: dict[str, str], dialect: str, chunks: list[Any]) -> None:
+    name = sdk_of(dialect)
+    kind = SDKS[name].AsyncOpenAI if name == "openai" else SDKS[name].AsyncAnthropic
+    async with kind(api_key="k", base_url=url[name], timeout=20) as client:
+        async for chunk in await _create(client, dialect)(**REQUESTS[dialect], stream=True):
+            chunks.append(chunk)
+
+
+def _create(client: Any, dialect: str) -> Any:
+    return (client.chat.completions if dialect == "chat" else getattr(client, dialect)).create
+
+
+Run = Callable[[dict[str, str], str, list[Any]], None]
+RUNS: dict[str, Run] = {
+    "sync": _sync,
+    "asyncio": lambda *args: anyio.run(_async, *args, backend="asyncio"),
+    "trio": lambda *args: anyio.run(_async, *args, backend="trio"),
+}
+
+
+def play(sim: Simulator, run: str, dialect: str, *faults: Fault) -> tuple[list[Any], Exception | None, float]:
+    """One call: its chunks, its error, and how long it took."""
+    sim.reset()
+    body = Body(content=body_of(dialect).content)
+    sim.script(*(Reply(body=body, fault=fault) for fault in faults), *([Reply(body=body)] * 3))
+    chunks: list[Any] = []
+    error = None
+    began = time.perf_counter()
+    try:
+        RUNS[run]({"openai": sim.openai, "anthropic": sim.anthropic}, dialect, chunks)
+    except Exception as raised:
+        error = raised
+    return chunks, error, time.perf_counter() - began
+
+
+@pytest.fixture(autouse=True)
+def off() -> Any:
+    """Every test leaves l0 off."""
+    yield
+    l0.uninstrument()
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("number", "make"),
+    [
+        (22, lambda _: Fault.no_headers()),
+        (23, lambda _: Fault.stall(at_event=0)),
+        (34, lambda dialect: Fault.stall(at_event=BEFORE[dialect])),
+        (35, lambda dialect: Fault.pings(at_event=BEFORE[dialect], interval=0.02)),
+    ],
+    ids=["no-headers", "no-first-byte", "stall-before-content", "pings-before-content"],
+)
+def test_silence_before_the_first_content_is_healed(
+    sim: Simulator, run: str, dialect: str, number: int, make: Callable[[str], Fault]
+) -> None:
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=250, inter_token=2_000), retry=QUICK))
+    chunks, error, took = play(sim, run, dialect, make(dialect))
+    assert error is None, f"row {number}: {error!r}"
+    assert len(sim.requests) == 2
+    assert difference(chunks, play(sim, run, dialect)[0]) is None
+    assert 0.2 < took < PATIENT
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.stall(at_event=AFTER), Fault.pings(at_event=AFTER, interval=0.02)],
+    ids=["stall", "pings"],
+)
+def test_silence_after_content_is_raised(sim: Simulator, run: str, dialect: str, fault: Fault) -> None:
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=2_000, inter_token=150), retry=QUICK))
+    chunks, error, took = play(sim, run, dialect, fault)
+    assert isinstance(error, l0.StreamInterrupted), repr(error)
+    assert isinstance(error, TIMEOUTS)
+    assert (error.reason, len(sim.requests)) == ("stalled", 1)
+    assert error.partial_text
+    assert took < PATIENT
+    l0.uninstrument()
+    assert is_prefix(chunks, play(sim, "sync", dialect)[0]) is None
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_liveness_counts_pings_and_notices_their_absence(sim: Simulator, run: str) -> None:
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, liveness=200), retry=NO_RETRY))
+    chunks, error, _ = play(sim, run, "chat", Fault.pings(at_event=AFTER, count=10, interval=0.04))
+    assert error is None
+    assert len(chunks) == 19
+    _, error, took = play(sim, run, "chat", Fault.stall(at_event=AFTER))
+    assert isinstance(error, l0.StreamInterrupted)
+    assert error.reason == "dead"
+    assert took < PATIENT
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_total_bounds_an_answer_that_drips(sim: Simulator, run: str) -> None:
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, total=250), retry=QUICK))
+    chunks, error, took = play(sim, run, "chat", Fault.slow_drip(interval=0.05))
+    assert isinstance(error, l0.StreamInterrupted)
+    assert error.reason == "total_timeout"
+    assert 1 < len(chunks) < 12
+    assert took < PATIENT
+    assert len(sim.requests) == 1
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_silence_for_ever_ends_in_a_timeout_of_the_sdk(sim: Simulator, run: str) -> None:
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=150), retry=l0.Retry(max_retries=1, base_delay=0.01)))
+    for dialect in ("chat", "messages"):
+        chunks, error, _ = play(sim, run, dialect, Fault.stall(at_event=0), Fault.no_headers())
+        assert isinstance(error, TIMEOUTS), repr(error)
+        assert (chunks, len(sim.requests)) == ([], 2)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_slow_consumer_is_no_stall(sim: Simulator, run: str) -> None:
+    """Clocks run only while reading: 120 ms of thought per chunk are nobody's fault."""
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=100, inter_token=100, liveness=100), retry=NO_RETRY))
+    url = {"openai": sim.openai, "anthropic": sim.anthropic}
+    sim.reset()
+    sim.play(body_of("chat").content)
+
+    class Slow(list[Any]):
+        def append(self, item: Any) -> None:
+            if len(self) < 3:
+                time.sleep(0.12)
+            super().append(item)
+
+    chunks = Slow()
+    RUNS[run](url, "chat", chunks)
+    assert len(chunks) == 19

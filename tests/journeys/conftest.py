@@ -1,0 +1,43 @@
+"""A simulator, and spans of every call."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import anthropic
+import openai
+import pytest
+
+import l0
+from l0.simulator.server import Simulator
+from l0.testing import simulator
+
+# pytest's importlib mode leaves the helpers' folder off the path
+sys.path.append(str(Path(__file__).parent))
+
+from journeys_kit import Spans
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Simulator]:
+    with simulator() as made:
+        yield made
+
+
+@pytest.fixture
+def sim(running: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """The simulator, with nothing in its script; retries of the SDKs do not wait."""
+    for sdk in (openai, anthropic):
+        monkeypatch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
+    running.reset()
+    yield running
+    l0.uninstrument()
+
+
+@pytest.fixture
+def spans(sim: Simulator) -> Iterator[Spans]:
+    """l0 is on, and its spans are kept."""
+    made = Spans()
+    made.instrument()
+    yield made
+    l0.uninstrument()

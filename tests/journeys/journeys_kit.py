@@ -1,0 +1,95 @@
+"""Clients, requests, and where spans go."""
+
+from typing import Any
+
+import anthropic
+import openai
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import l0
+from l0.simulator.corpus import named
+from l0.simulator.dialects.base import Ask, Stamp
+from l0.simulator.dialects.chat import CHAT
+from l0.simulator.dialects.messages import MESSAGES
+from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.server import Simulator
+from l0_anthropic import AnthropicInstrumentor
+from l0_openai import OpenAIInstrumentor
+
+HELLO: list[Any] = [{"role": "user", "content": "hi"}]
+CHATTING: dict[str, Any] = {"model": "gpt-4o", "messages": HELLO}
+RESPONDING: dict[str, Any] = {"model": "gpt-4o", "input": "hi", "store": False}
+MESSAGING: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": HELLO}
+_DIALECTS = {dialect.name: dialect for dialect in (CHAT, RESPONSES, MESSAGES)}
+
+
+class Spans:
+    """A tracer provider of one test."""
+
+    def __init__(self) -> None:
+        self._exporter = InMemorySpanExporter()
+        self.provider = TracerProvider()
+        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.tracer = self.provider.get_tracer("journeys")
+
+    def instrument(self, policy: l0.Policy | None = None) -> None:
+        """Switch l0 on, with its spans going here."""
+        for instrumentor in (OpenAIInstrumentor(), AnthropicInstrumentor()):
+            instrumentor.instrument(tracer_provider=self.provider)
+        l0.instrument(policy)
+
+    @property
+    def all(self) -> tuple[ReadableSpan, ...]:
+        """What was exported."""
+        return self._exporter.get_finished_spans()
+
+    @property
+    def ends(self) -> list[tuple[str, str]]:
+        """Outcome and status of every call, in the order in which they ended."""
+        return [
+            (str((span.attributes or {})["l0.outcome"]), span.status.status_code.name)
+            for span in self.all
+            if "l0.outcome" in (span.attributes or {})
+        ]
+
+    @property
+    def only(self) -> ReadableSpan:
+        """The one span that there is."""
+        (span,) = self.all
+        return span
+
+
+def body(dialect: str, name: str = "greeting", choices: int = 1) -> bytes:
+    """A shipped answer, always with the same ids."""
+    ask = Ask(model="m", stream=True, choices=choices, store=False)
+    return b"".join(_DIALECTS[dialect].events(named(name), ask, Stamp.of(0, 0)))
+
+
+def chat_client(sim: Simulator, **options: Any) -> openai.OpenAI:
+    """A client of the simulator."""
+    return openai.OpenAI(**({"api_key": "k", "base_url": sim.openai} | options))
+
+
+def async_chat_client(sim: Simulator, **options: Any) -> openai.AsyncOpenAI:
+    """A client of the simulator."""
+    return openai.AsyncOpenAI(**({"api_key": "k", "base_url": sim.openai} | options))
+
+
+def claude(sim: Simulator, **options: Any) -> anthropic.Anthropic:
+    """A client of the simulator."""
+    return anthropic.Anthropic(**({"api_key": "k", "base_url": sim.anthropic} | options))
+
+
+def async_claude(sim: Simulator, **options: Any) -> anthropic.AsyncAnthropic:
+    """A client of the simulator."""
+    return anthropic.AsyncAnthropic(**({"api_key": "k", "base_url": sim.anthropic} | options))
+
+
+def dumped(items: Any) -> list[Any]:
+    """Objects of the SDK as plain data, with their type."""
+    return [
+        (type(item).__name__, item.model_dump(warnings=False) if hasattr(item, "model_dump") else item)
+        for item in items
+    ]

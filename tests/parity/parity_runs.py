@@ -1,0 +1,229 @@
+"""Plays one scenario through a real SDK, sync or async, and writes down everything that can be seen of it."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import anthropic
+import openai
+from parity_table import CALLS, Scenario
+
+import l0
+from l0.health.terminals import Terminals
+from l0.patching.switchboard import SWITCHBOARD
+from l0.simulator.server import Simulator
+from l0.testing import simulator
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event
+
+_ID = re.compile(r"[0-9a-f]{24}|call_\w+")
+_TIMES = re.compile(r"'(created_at|created|completed_at)': [\d.]+")
+
+
+class Recorder:
+    """An observer that remembers what does not depend on the time of day."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+    def watch(self, call: Any) -> "Recorder":
+        self.events.append(("call", call.operation, call.dialect, call.model, call.streaming, call.strict))
+        return self
+
+    def notify(self, event: Event) -> None:
+        match event:
+            case AttemptStarted(number=number):
+                self.events.append(("start", number))
+            case AttemptEnded(number=number, failure=failure, status=status):
+                self.events.append(("end", number, failure.cause.value if failure else None, status))
+            case CallEnded() as end:
+                causes = tuple(failure.cause.value for failure in end.failures)
+                chunks = end.pace.chunks if end.pace else None
+                self.events.append(("over", end.outcome.value, causes, end.attempts, end.text, _ID.sub("ID", str(end.facts)), chunks))
+
+    def active(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def headers(self) -> Mapping[str, str]:
+        return {}
+
+
+@dataclass
+class Trace:
+    """What a user, an observer and the server saw. Ids are blotted out: every request has its own."""
+
+    items: list[str] = field(default_factory=list)
+    error: tuple[Any, ...] | None = None
+    events: list[Any] = field(default_factory=list)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> str:
+        """How the call ended, as the observer was told: once."""
+        (end,) = [event for event in self.events if event[0] == "over"]
+        assert self.events[-1] is end
+        return str(end[1])
+
+
+def told(item: Any) -> str:
+    """Type and content of an object of the SDK."""
+    dump = getattr(item, "model_dump", None)
+    content = dump(warnings=False) if dump is not None else item
+    return _TIMES.sub("", _ID.sub("ID", f"{type(item).__name__} {content!r}"))
+
+
+def described(error: BaseException) -> tuple[Any, ...]:
+    """Class, bases, text, notes and fields of an exception."""
+    fields = [name for name in ("status_code", "partial_text", "reason", "attempts", "body") if hasattr(error, name)]
+    values = tuple((name, _ID.sub("ID", repr(getattr(error, name)))) for name in fields)
+    bases = tuple(f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__)
+    notes = tuple(_ID.sub("ID", note) for note in getattr(error, "__notes__", ()))
+    return bases, _ID.sub("ID", str(error)), notes, values, _neutral(type(error.__cause__).__name__)
+
+
+def _neutral(name: str) -> str:
+    """asyncio's and the blocking backend's names for one thing are the same thing here."""
+    return "TransportError" if name in ("ReadError", "RemoteProtocolError", "ConnectError") else name
+
+
+@dataclass
+class Stage:
+    """Simulator, clients and the loop of the async ones."""
+
+    server: Simulator
+    runner: asyncio.Runner
+    clients: dict[str, Any]
+    recorder: Recorder = field(default_factory=Recorder)
+
+    @classmethod
+    @contextmanager
+    def built(cls) -> Iterator["Stage"]:
+        with ExitStack() as stack:
+            server = stack.enter_context(simulator())
+            runner = stack.enter_context(asyncio.Runner())
+            ours: dict[str, Any] = {"api_key": "x", "base_url": server.openai}
+            theirs: dict[str, Any] = {"api_key": "x", "base_url": server.anthropic}
+            clients = {
+                "sync openai": openai.OpenAI(**ours),
+                "async openai": openai.AsyncOpenAI(**ours),
+                "sync anthropic": anthropic.Anthropic(**theirs),
+                "async anthropic": anthropic.AsyncAnthropic(**theirs),
+            }
+            for name, client in clients.items():
+                client._calculate_retry_timeout = lambda *_: 0.0  # the SDKs' own delays are half a second and more
+                close = (lambda c: runner.run(c.close())) if name.startswith("async") else (lambda c: c.close())
+                stack.callback(close, client)
+            yield cls(server, runner, clients)
+
+    def play(self, scenario: Scenario, flavour: str) -> Trace:
+        """One run of one scenario, in a process that has seen nothing yet."""
+        trace = Trace()
+        SWITCHBOARD.terminals = Terminals()
+        self.recorder.events = trace.events
+        SWITCHBOARD.observe([self.recorder])
+        self.server.reset()
+        self.server.script(*scenario.script)
+        call = CALLS[scenario.api]
+        client = self.clients[f"{flavour} {call.sdk}"]
+        if scenario.max_retries is not None:
+            client = client.with_options(max_retries=scenario.max_retries)
+            client._calculate_retry_timeout = lambda *_: 0.0
+        try:
+            with l0.policy(scenario.policy):
+                if flavour == "sync":
+                    play_sync(scenario, client, trace.items)
+                else:
+                    self.runner.run(play_async(scenario, client, trace.items))
+        except Exception as error:
+            trace.error = described(error)
+        self.server.wait_idle()
+        trace.requests = [
+            (json.dumps(request.body, sort_keys=True), request.headers.get("x-stainless-retry-count"))
+            for request in self.server.requests
+        ]
+        return trace
+
+
+def play_sync(scenario: Scenario, client: Any, items: list[str]) -> None:
+    """What a user's sync code does."""
+    call = CALLS[scenario.api]
+    resource, arguments = call.resource(client), call.arguments | scenario.more
+    match scenario.use:
+        case "whole":
+            items.append(told(resource.create(**arguments)))
+        case "all":
+            items.extend(_collected(resource.create(**arguments, stream=True), items))
+        case "first":
+            stream = resource.create(**arguments, stream=True)
+            items.append(told(next(stream)))
+            stream.close()
+        case "break":
+            with resource.create(**arguments, stream=True) as stream:
+                for item in stream:
+                    items.append(told(item))
+                    break
+        case "unread":
+            resource.create(**arguments, stream=True).close()
+        case "raw":
+            raw = resource.with_raw_response.create(**arguments, stream=True)
+            items.append(f"{raw.status_code} {raw.retries_taken}")
+            items.extend(_collected(raw.parse(), items))
+        case "lines":
+            with resource.with_streaming_response.create(**arguments, stream=True) as response:
+                items.extend(_ID.sub("ID", line) for line in response.iter_lines())
+        case "helper":
+            with resource.stream(**arguments) as stream:
+                items.extend(event.type for event in stream)
+                items.append(told(getattr(stream, call.final)()))
+
+
+def _collected(stream: Any, items: list[str]) -> list[str]:
+    for item in stream:
+        items.append(told(item))
+    items.append(f"{type(stream).__name__.removeprefix('Async')} {stream.response.status_code}")
+    return []
+
+
+async def play_async(scenario: Scenario, client: Any, items: list[str]) -> None:
+    """The same, word for word, with ``await``."""
+    call = CALLS[scenario.api]
+    resource, arguments = call.resource(client), call.arguments | scenario.more
+    match scenario.use:
+        case "whole":
+            items.append(told(await resource.create(**arguments)))
+        case "all":
+            await _acollected(await resource.create(**arguments, stream=True), items)
+        case "first":
+            stream = await resource.create(**arguments, stream=True)
+            items.append(told(await anext(stream)))
+            await stream.close()
+        case "break":
+            async with await resource.create(**arguments, stream=True) as stream:
+                async for item in stream:
+                    items.append(told(item))
+                    break
+        case "unread":
+            await (await resource.create(**arguments, stream=True)).close()
+        case "raw":
+            raw = await resource.with_raw_response.create(**arguments, stream=True)
+            items.append(f"{raw.status_code} {raw.retries_taken}")
+            parsed = raw.parse()
+            await _acollected(await parsed if asyncio.iscoroutine(parsed) else parsed, items)
+        case "lines":
+            async with resource.with_streaming_response.create(**arguments, stream=True) as response:
+                items.extend([_ID.sub("ID", line) async for line in response.iter_lines()])
+        case "helper":
+            async with resource.stream(**arguments) as stream:
+                items.extend([event.type async for event in stream])
+                items.append(told(await getattr(stream, call.final)()))
+    with suppress(TimeoutError):
+        await asyncio.sleep(0)
+
+
+async def _acollected(stream: Any, items: list[str]) -> None:
+    async for item in stream:
+        items.append(told(item))
+    items.append(f"{type(stream).__name__.removeprefix('Async')} {stream.response.status_code}")
