@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol
@@ -53,7 +54,7 @@ def _client(case: Case, origin: str) -> Any:
     if case.api == "messages":
         import anthropic
 
-        kind = anthropic.Anthropic if case.sync else anthropic.AsyncAnthropic
+        kind: Any = anthropic.Anthropic if case.sync else anthropic.AsyncAnthropic
         return kind(api_key="unused", base_url=origin, timeout=600)
     import openai
 
@@ -126,9 +127,7 @@ class LiteLLMCaller:
     """Through `litellm.completion`, which has an SDK's place, not a layer over one."""
 
     def __init__(self, origin: str) -> None:
-        import litellm
-
-        self._litellm = litellm
+        self._litellm: Any = importlib.import_module("litellm")
         self._origin = origin
 
     def _arguments(self, case: Case) -> dict[str, Any]:
@@ -167,10 +166,9 @@ class L0PythonCaller:
     """Through `l0.run` of L0 for Python, over the openai SDK's asynchronous streams: it has no others."""
 
     def __init__(self, origin: str) -> None:
-        import l0
-
-        self._run: Any = l0.run
-        self._timeout: Any = l0.Timeout(initial_token=60_000, inter_token=60_000)
+        other: Any = importlib.import_module("l0")  # in its environment this is not ours
+        self._run = other.run
+        self._timeout = other.Timeout(initial_token=60_000, inter_token=60_000)
         self._sdk = SdkCaller(origin)
 
     def stream(self, case: Case) -> Callable[[], Iterator[Any]]:  # noqa: ARG002

@@ -111,9 +111,7 @@ def _lengths() -> list[Case]:
         for tokens, calls, rounds in lengths
     ]
     # In a process of its own, where the highest mark of memory is this answer's.
-    million = Case(
-        name="1,000,000 tokens", group="length", api="chat", tokens=1_000_000, calls=1, fresh=True, rounds=1
-    )
+    million = Case(name="1,000,000 tokens", group="length", api="chat", tokens=1_000_000, calls=1, fresh=True, rounds=1)
     return [*many, million]
 
 

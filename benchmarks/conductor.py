@@ -51,9 +51,7 @@ class Worker:
         _end(self._process)
 
 
-def play(
-    cases: tuple[Case, ...], variants: Mapping[str, Path], rounds: int, tell: Callable[[str], None]
-) -> Samples:
+def play(cases: tuple[Case, ...], variants: Mapping[str, Path], rounds: int, tell: Callable[[str], None]) -> Samples:
     """Run every case ``rounds`` times with every variant, interleaved. ``variants``: name to interpreter."""
     samples: Samples = {case.name: {variant: [] for variant in variants} for case in cases}
     with ExitStack() as stack:

@@ -24,7 +24,7 @@ class Peer:
 
 
 # A lower bound with a pre-release in it lets pip take pre-releases of this one package, and of no other.
-PEERS = (
+_ALL = (
     Peer(
         name="otel-genai",
         title="OpenTelemetry GenAI",
@@ -51,6 +51,9 @@ PEERS = (
 )
 
 
+PEERS: dict[str, Peer] = {peer.name: peer for peer in _ALL}
+
+
 class UnavailableError(Exception):
     """This peer cannot take part; the text says why."""
 
@@ -58,8 +61,8 @@ class UnavailableError(Exception):
 def python_of(peer: Peer) -> Path:
     """The interpreter of a peer's environment, which is made where it is missing.
 
-    It has the same SDK versions as ours. Raises `UnavailableError` where pip cannot install that, or what it installed does
-    not import.
+    It has the same SDK versions as ours. Raises `UnavailableError` where pip cannot install that, or what it installed
+    does not import.
     """
     folder = CACHE / peer.name
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")

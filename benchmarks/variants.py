@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from typing import Any
 
 from .callers import Caller, L0PythonCaller, LiteLLMCaller, SdkCaller
+from .peers import PEERS
 
 BARE = "bare"
 FULL = "l0"
@@ -17,23 +20,28 @@ OWN: dict[str, str] = {
 """Variants that run in this environment, by name, with their titles."""
 
 
-def switch_on(name: str, origin: str) -> Caller:
-    """Set up this process for one variant; how calls are made then. Raises `KeyError` for an unknown name."""
+def switch_on(name: str) -> None:
+    """Set up this process for one variant. Raises `KeyError` for an unknown name."""
     if name == BARE:
-        return SdkCaller(origin)
+        return
     if name != SILENT:
         _listen()
     if name in (FULL, SILENT):
         import l0
 
         l0.instrument()
-        return SdkCaller(origin)
-    if name == "litellm":
-        return LiteLLMCaller(origin)
-    if name == "l0-python":
-        return L0PythonCaller(origin)
-    _INSTRUMENT[name]()
-    return SdkCaller(origin)
+        return
+    for module in PEERS[name].modules:
+        found = importlib.import_module(module)
+        for kind in ("OpenAIInstrumentor", "AnthropicInstrumentor"):
+            if hasattr(found, kind):
+                getattr(found, kind)().instrument()
+
+
+def caller(name: str, origin: str) -> Caller:
+    """How calls are made in one variant, once it is switched on."""
+    kinds: dict[str, Callable[[str], Caller]] = {"litellm": LiteLLMCaller, "l0-python": L0PythonCaller}
+    return kinds.get(name, SdkCaller)(origin)
 
 
 def _listen() -> None:
@@ -61,30 +69,3 @@ def _listen() -> None:
     traces.add_span_processor(BatchSpanProcessor(Spans()))
     trace.set_tracer_provider(traces)
     metrics.set_meter_provider(MeterProvider(metric_readers=[PeriodicExportingMetricReader(Metrics())]))
-
-
-def _otel_genai() -> None:
-    from opentelemetry.instrumentation.genai.anthropic import AnthropicInstrumentor
-    from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
-
-    OpenAIInstrumentor().instrument()
-    AnthropicInstrumentor().instrument()
-
-
-def _openllmetry() -> None:
-    from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
-    from opentelemetry.instrumentation.openai import OpenAIInstrumentor
-
-    OpenAIInstrumentor().instrument()
-    AnthropicInstrumentor().instrument()
-
-
-def _openinference() -> None:
-    from openinference.instrumentation.anthropic import AnthropicInstrumentor
-    from openinference.instrumentation.openai import OpenAIInstrumentor
-
-    OpenAIInstrumentor().instrument()
-    AnthropicInstrumentor().instrument()
-
-
-_INSTRUMENT = {"otel-genai": _otel_genai, "openllmetry": _openllmetry, "openinference": _openinference}

@@ -1,7 +1,7 @@
 """One process, one variant: runs the cases it is told, one at a time, and says what they cost.
 
-`python -m benchmarks.worker VARIANT`, in the variant's own environment. Each line in is a case with the server's origin, as
-JSON; each line out is its result. Only this process's own CPU time is counted, that of its threads included.
+`python -m benchmarks.worker VARIANT`, in the variant's own environment. Each line in is a case with the server's
+origin, as JSON; each line out is its result. Only this process's own CPU time is counted, that of its threads included.
 """
 
 from __future__ import annotations
@@ -14,16 +14,22 @@ import asyncio  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
+import re  # noqa: E402
 import statistics  # noqa: E402
 import sys  # noqa: E402
-from typing import TextIO  # noqa: E402
+from typing import Any, TextIO  # noqa: E402
 
 from .callers import Caller, UnsupportedError  # noqa: E402
 from .cases import Case  # noqa: E402
 from .memory import peak_bytes  # noqa: E402
+from .variants import caller, switch_on  # noqa: E402
 
-Result = dict[str, float | int | str]
+Result = dict[str, Any]
 _MAX_FILES = 8192
+_TELLING = re.compile(
+    r"openai|anthropic|pydantic|httpx|httpcore|h11|jiter|l0|litellm|reliable-ai|opentelemetry-(sdk|instr)|openinference"
+)
+"""Distributions whose versions decide what is measured."""
 
 
 def main() -> None:
@@ -56,25 +62,33 @@ def _start(callers: dict[str, Caller], variant: str, origin: str) -> Result:
     """Switch the variant on, once. How long this process took until then, and for that."""
     if origin in callers:
         return {}
-    if callers:  # instrumented already: only the server is another
-        callers[origin] = type(next(iter(callers.values())))(origin)
+    if callers:  # switched on already: only the server is another
+        callers[origin] = caller(variant, origin)
         return {}
-    import anthropic  # noqa: F401, PLC0415
-    import openai  # noqa: F401, PLC0415
+    import anthropic  # noqa: F401
+    import openai  # noqa: F401
 
     imported = time.perf_counter(), time.process_time()
-    from .variants import switch_on  # noqa: PLC0415
 
-    callers[origin] = switch_on(variant, origin)
+    switch_on(variant)
+    callers[origin] = caller(variant, origin)
     return {
         "sdk_import_ms": (imported[1] - _BORN[1]) * 1e3,
         "switch_on_ms": (time.process_time() - imported[1]) * 1e3,
+        "versions": _versions(),
     }
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import distributions
+
+    found = {found.metadata["Name"]: found.version for found in distributions()}
+    return {name: found[name] for name in sorted(found) if _TELLING.match(name)}
 
 
 def _allow_files() -> None:
     try:
-        import resource  # noqa: PLC0415
+        import resource
     except ImportError:  # Windows has no such limit
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

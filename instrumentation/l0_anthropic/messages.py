@@ -19,6 +19,8 @@ _DELTAS = {
     "citations_delta": "citation",
     "compaction_delta": "content",
 }
+_CONTENT = frozenset({"message_start", "content_block_start", "content_block_delta", "content_block_stop"})
+"""Events that cannot belong to a message that has stopped."""
 _OWN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "fallback", "compaction"})
 """Blocks of the model's own; all others (server tools, their results, containers) are work on the server's side."""
 
@@ -40,6 +42,7 @@ class MessagesReader(BaseReader):
         self._typed = typed
         self._refuse = refuse
         self._started = False
+        self._whole = False
         self._stopped_at: str | None = None
         self._next = 0
         self._open: set[int] = set()
@@ -76,6 +79,9 @@ class MessagesReader(BaseReader):
         if type(event) is dict:
             if self._typed and "type" not in event:
                 event["type"] = name.decode()
+            if self._whole and event.get("type") in _CONTENT:
+                self.odd("data_after_end")
+                return None
             self.learn(event)
             if self.failure is not None:
                 return None
@@ -120,8 +126,10 @@ class MessagesReader(BaseReader):
 
     def _block_stop(self, event: dict[str, Any]) -> None:
         if event["index"] not in self._open:
-            self._out_of_order(f"the end of block {event['index']}, which is not open")
-            return
+            if event["index"] < self._next:
+                self._out_of_order(f"a second end of block {event['index']}")
+                return
+            self.odd("stray_block_stop")  # no text is at stake
         self._open.discard(event["index"])
 
     def _message_delta(self, event: dict[str, Any]) -> None:
@@ -130,15 +138,17 @@ class MessagesReader(BaseReader):
         self._cumulative = event.get("usage") or self._cumulative
 
     def _message_stop(self, event: dict[str, Any]) -> None:  # noqa: ARG002
-        self.finish()
+        self._whole = True
+        if self._open:
+            self.odd("open_block")
 
     def _out_of_order(self, message: str) -> None:
         self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
 
     def verdict(self) -> Cause | None:
-        if self.finished and not self._started:
+        if self._whole and not self._started:
             return Cause.EMPTY
-        if self.finished or self._stopped_at:
+        if self._whole or self._stopped_at:
             if not self.content:
                 self.odd("no_content")
             if not self._stopped_at:

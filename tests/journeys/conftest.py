@@ -15,7 +15,7 @@ from l0.testing import simulator
 # pytest's importlib mode leaves the helpers' folder off the path
 sys.path.append(str(Path(__file__).parent))
 
-from journeys_kit import Spans
+from journeys_kit import Spans, close_all
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,7 @@ def sim(running: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulat
         monkeypatch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
     running.reset()
     yield running
+    close_all()
     l0.uninstrument()
 
 

@@ -67,29 +67,37 @@ def body(dialect: str, name: str = "greeting", choices: int = 1) -> bytes:
     return b"".join(_DIALECTS[dialect].events(named(name), ask, Stamp.of(0, 0)))
 
 
+_opened: list[Any] = []
+
+
+def close_all() -> None:
+    """Close the clients of a test."""
+    while _opened:
+        _opened.pop().close()
+
+
 def chat_client(sim: Simulator, **options: Any) -> openai.OpenAI:
-    """A client of the simulator."""
-    return openai.OpenAI(**({"api_key": "k", "base_url": sim.openai} | options))
-
-
-def async_chat_client(sim: Simulator, **options: Any) -> openai.AsyncOpenAI:
-    """A client of the simulator."""
-    return openai.AsyncOpenAI(**({"api_key": "k", "base_url": sim.openai} | options))
+    """A client of the simulator, closed after the test."""
+    _opened.append(made := openai.OpenAI(**({"api_key": "k", "base_url": sim.openai} | options)))
+    return made
 
 
 def claude(sim: Simulator, **options: Any) -> anthropic.Anthropic:
-    """A client of the simulator."""
-    return anthropic.Anthropic(**({"api_key": "k", "base_url": sim.anthropic} | options))
+    """A client of the simulator, closed after the test."""
+    _opened.append(made := anthropic.Anthropic(**({"api_key": "k", "base_url": sim.anthropic} | options)))
+    return made
+
+
+def async_chat_client(sim: Simulator, **options: Any) -> openai.AsyncOpenAI:
+    """A client of the simulator, to be closed in its event loop."""
+    return openai.AsyncOpenAI(**({"api_key": "k", "base_url": sim.openai} | options))
 
 
 def async_claude(sim: Simulator, **options: Any) -> anthropic.AsyncAnthropic:
-    """A client of the simulator."""
+    """A client of the simulator, to be closed in its event loop."""
     return anthropic.AsyncAnthropic(**({"api_key": "k", "base_url": sim.anthropic} | options))
 
 
 def dumped(items: Any) -> list[Any]:
     """Objects of the SDK as plain data, with their type."""
-    return [
-        (type(item).__name__, item.model_dump(warnings=False) if hasattr(item, "model_dump") else item)
-        for item in items
-    ]
+    return [(type(one).__name__, one.model_dump(warnings=False) if hasattr(one, "model_dump") else one) for one in items]

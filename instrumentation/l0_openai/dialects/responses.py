@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,8 @@ from ..in_band import cause_of, in_band
 from ..whole import response_facts
 
 _TEXT = "response.output_text.delta"
+_BEGINS = re.compile(rb'"type":\s?"response\.(created|in_progress)"')
+"""Events of which an answer has one."""
 _SERVER_TOOLS = (
     "response.web_search_call.",
     "response.file_search_call.",
@@ -33,8 +36,10 @@ class ResponsesReader(BaseReader):
         self._request = request
         self._whole = False
         self._status: str | None = None
+        self._first: int | None = None
+        self._numbered = 0
+        self._counts = False
         self._sequence: int | None = None
-        self._counting = False
         self._last = b""
         self._part = 0
 
@@ -58,20 +63,22 @@ class ResponsesReader(BaseReader):
 
     def _in_sequence(self, number: object, data: bytes) -> bool:
         """Whether this is the next event. A server that does not really count is not held to it."""
-        last, self._sequence = self._sequence, number if type(number) is int else None
+        if type(number) is not int:
+            return True
+        last, self._sequence = self._sequence, number
         repeated, self._last = data == self._last, data
-        if last is None or type(number) is not int:
-            return True
-        if number == last + 1:
-            self._counting = True
-            return True
-        if not self._counting:
-            return True
-        if number == last and repeated:
+        if last is None:
+            self._first = number
+        elif number == last and repeated and (self._counts or _BEGINS.search(data)):
             self.odd("duplicate_event")
             return False
-        message = f"event {number} came after event {last}"
-        self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
+        self._numbered += 1
+        if last is None or number == last + 1 == (self._first or 0) + self._numbered - 1:
+            self._counts = last is not None
+            return True
+        if not self._counts and number != last + 1:
+            return True
+        self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=f"event {number} came after event {last}"))
         return False
 
     def learn(self, event: dict[str, Any]) -> None:
@@ -91,13 +98,14 @@ class ResponsesReader(BaseReader):
             self._learn_response(event)
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
             self._learn_response(event)
-            self._whole = kind != "response.failed"
+            self._whole = True
             if kind == "response.failed":
                 self._failed((event.get("response") or {}).get("error"))
-            self.finish()
+            else:
+                self.failure = None  # it was not the last word after all
         elif kind == "error":
+            self._whole = True
             self._failed(event)
-            self.finish()
         elif kind.startswith(_SERVER_TOOLS):
             self.accepted = True
 

@@ -177,9 +177,7 @@ class Session:
             items = pump.feed(raw)
         if reader.stopped or raw is END:
             self._held += items
-            if reader.failure is not None:
-                return self._fail(reader.failure, at or perf_counter())
-            return self._end(reader, at or perf_counter())
+            return self._over(reader, at or perf_counter())
         if self._holding:
             return self._hold(items, reader, at)
         if meter is not None and items:
@@ -195,7 +193,7 @@ class Session:
         self.busy = False
         reader = self._pump.reader if self._pump is not None else None
         if reader is not None and self.open and isinstance(error, Exception) and reader.verdict() is None:
-            return self._end(reader, perf_counter())
+            return self._over(reader, perf_counter())
         failure = self.upstream.failed(error, opened=True) if self.open else None
         if failure is None:
             self.close()
@@ -207,6 +205,8 @@ class Session:
         assert self.clocks is not None
         self.busy = False
         at = perf_counter()
+        if self._pump is not None and self._pump.reader.verdict() is None:
+            return self._over(self._pump.reader, at)
         cause = self.clocks.expired(at)
         return self._fail(Failure(cause=cause, message=f"no {_AWAITED[cause.value]} in time", error=error), at)
 
@@ -238,6 +238,10 @@ class Session:
             self._meter.held = max(0.0, at - self._held_since) if self._held_since < inf else 0.0
             self._meter.delivered(len(held), at)
         return held
+
+    def _over(self, reader: Reader, at: float) -> list[Any]:
+        """Reading is over, for better or worse."""
+        return self._fail(reader.failure, at) if reader.failure is not None else self._end(reader, at)
 
     def _end(self, reader: Reader, at: float) -> list[Any]:
         missing = reader.verdict()

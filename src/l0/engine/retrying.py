@@ -56,7 +56,7 @@ def decide(
     """The verdict on ``failure``; ``history`` holds those before it. ``None``: give up."""
     if phase is Phase.RELAYING or (phase is Phase.HOLDING and call.replay is Replay.UNTIL_ACCEPTED):
         return None
-    if call.max_retries == 0 or failure.category is Category.FATAL:
+    if call.max_retries == 0 or failure.cause is Cause.QUOTA:
         return None
     retry = call.policy.retry
     if retry is not None:
@@ -66,7 +66,7 @@ def decide(
 
 def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failure]) -> Again | None:
     """Without a policy: the SDK's own decision, delay and count, extended to what broke after the headers."""
-    if len(history) >= call.max_retries:
+    if len(history) >= call.max_retries or (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
         return None
     if phase is Phase.OPENING:
         return Again(None) if failure.sdk_retries else None
@@ -78,6 +78,8 @@ def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failur
 def _by_policy(
     retry: Retry, failure: Failure, phase: Phase, history: Sequence[Failure], rand: Callable[[], float]
 ) -> Again | None:
+    if failure.category is Category.FATAL and not (phase is Phase.OPENING and failure.sdk_retries):
+        return None
     counted = sum(past.category in _COUNTED for past in history)
     if len(history) >= retry.max_retries or (failure.category in _COUNTED and counted >= retry.attempts):
         return None

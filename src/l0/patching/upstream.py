@@ -109,13 +109,15 @@ class StainlessUpstream:
         self.call = call
         self._options = options
         self._key: str | None = options.idempotency_key
+        # Middleware is told the number of each attempt, and may itself ask for one: then the SDK's own loop stays.
+        self._loops = bool(getattr(client, "_middleware", None)) and call.policy.retry is None
 
     # -- sending ------------------------------------------------------------------------------------------------
 
     def options(self, resend: int, headers: Mapping[str, str], left: float) -> Any:
         """A copy for one attempt: no retries of the SDK's own, one idempotency key for all, true counts."""
         client, options = self.client, self._options.model_copy()
-        options.max_retries = 0
+        options.max_retries = max(self.call.max_retries - resend, 0) if self._loops else 0
         if self._key is None and getattr(client, "_idempotency_header", None):
             self._key = client._idempotency_key()
         options.idempotency_key = self._key
@@ -194,13 +196,15 @@ class StainlessUpstream:
             status=status,
             code=code,
             retry_after=server_wait(response.headers),
-            sdk_retries=bool(self.client._should_retry(response)),
+            sdk_retries=not self._loops and bool(self.client._should_retry(response)),
             error=error,
             request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
         )
 
     def _repeats(self, error: Exception) -> bool:
         """Whether the bare SDK would repeat after an error without a response."""
+        if self._loops:
+            return False
         decide = getattr(self.client, "_should_retry_exception", None)
         return bool(decide(error)[0]) if decide is not None else True
 
@@ -210,6 +214,8 @@ class StainlessUpstream:
             for module in self.sdk.transports:
                 if isinstance(link, module.TransportError | module.TooManyRedirects | module.DecodingError):
                     return link
+            if isinstance(link, ssl.SSLError) or type(link).__name__ == "EndOfStream":  # below it: TLS, anyio
+                return link
         return None
 
     def _unreachable(self, error: Exception) -> Cause:
@@ -309,7 +315,8 @@ class StainlessUpstream:
     def builder(self, cast_to: Any, response: Any) -> Callable[[Any], Any]:
         """What makes the SDK's object of one event: compiled where it can be, else the SDK's own way."""
         client = self.client
-        if not client._strict_response_validation:
+        generic = cast_to is object or hasattr(cast_to, "build")  # the SDK has ways of its own for these
+        if not client._strict_response_validation and not generic:
             fast = self.sdk.constructors.builder(cast_to)
             if fast is not None:
                 return fast

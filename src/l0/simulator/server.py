@@ -102,12 +102,17 @@ class Simulator:
         """Close all connections and stop listening."""
         if self._server is not None:
             self._server.close()
+        await self._cancel_connections()
+        if self._server is not None:
+            await self._server.wait_closed()
+        await asyncio.sleep(0)  # a socket accepted just before the listener closed is served only now
+        await self._cancel_connections()
+
+    async def _cancel_connections(self) -> None:
         tasks = list(self._connections)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._server is not None:
-            await self._server.wait_closed()
 
     def _accept(self) -> Connection:
         connection = Connection()

@@ -61,10 +61,10 @@ class BaseReader:
         self.finished = self.stopped = True
 
     def fail(self, failure: Failure) -> None:
-        """The attempt is broken; the first failure counts."""
+        """The attempt is broken; the first failure counts. One that is an event of its own does not end the reading."""
         if self.failure is None:
             self.failure = failure
-            self.stopped = True
+            self.stopped = self.stopped or not failure.typed
 
     def odd(self, what: str) -> None:
         """Note something odd that is accepted. ``what`` is from a bounded set."""

@@ -1,6 +1,7 @@
 """`l0 doctor`: what it finds, and what it calls a problem."""
 
 import logging
+from importlib.util import find_spec
 
 import anthropic
 import openai
@@ -70,7 +71,9 @@ def test_an_unknown_distribution_with_a_package_of_that_name_is_found(monkeypatc
 def test_an_sdk_without_responses_is_not_asked_for_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = load.find_spec
-    monkeypatch.setattr(load, "find_spec", lambda name: None if name.endswith(".responses") else real(name))
+    def found(name: str) -> object:
+        return None if name.endswith(".responses") else find_spec(name)
+
+    monkeypatch.setattr(load, "find_spec", found)
     assert main(["doctor"]) == 0
     assert "one streamed answer, responses" not in capsys.readouterr().out

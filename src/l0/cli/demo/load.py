@@ -50,9 +50,9 @@ Clients = Mapping[str, Any]
 """One client by SDK name."""
 
 
-def offered() -> list[Api]:
+def offered() -> tuple[Api, ...]:
     """The APIs that the installed SDKs have: older ones of openai have no Responses."""
-    return [api for api in APIS if find_spec(SDKS[api]) is not None and find_spec(_MODULES[api]) is not None]
+    return tuple(api for api in APIS if find_spec(SDKS[api]) is not None and find_spec(_MODULES[api]) is not None)
 
 
 class FailureEvent(Exception):  # noqa: N818 - it stands for an event, and is never raised

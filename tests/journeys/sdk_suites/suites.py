@@ -1,0 +1,156 @@
+"""The SDKs' own test suites: which parts of them run, and one run of them, bare or instrumented."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+Outcomes = Mapping[str, str]
+"""Node id to ``passed``, ``failed`` or ``skipped``."""
+
+_FOREIGN = ("OPENAI_", "ANTHROPIC_", "AWS_", "AZURE_", "OTEL_", "L0_", "PYTEST_", "CI")
+_SECONDS_PER_TEST = 60
+_PASSED_OR_FAILED = (0, 1)
+_CORE = (
+    "tests/test_streaming.py",
+    "tests/test_client.py",
+    "tests/test_response.py",
+    "tests/test_legacy_response.py",
+    "tests/lib/chat",
+    "tests/lib/responses",
+    "tests/lib/streaming",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Parts of one SDK's suite; those that a version does not have yet are passed over.
+
+    ``quick``: what `make test` runs. ``more``: what a full run adds to it.
+    ``without``: tests that serve no purpose here, by the part of the id that they share.
+    """
+
+    quick: Sequence[str]
+    more: Sequence[str]
+    without: Sequence[str] = ()
+
+
+SUITES = {
+    "openai": Suite(
+        quick=("tests/test_streaming.py", "tests/lib/chat", "tests/lib/responses/test_responses.py"),
+        more=(
+            *_CORE,
+            "tests/test_module_client.py",
+            "tests/test_sse_framing.py",
+            "tests/test_stream_mode.py",
+            "tests/test_debug_logging.py",
+            "tests/test_status_error_messages.py",
+            "tests/test_retry_after_overflow.py",
+            "tests/test_httpx_compat.py",
+            "tests/test_httpx2.py",
+            "tests/lib/test_azure.py",
+            "tests/lib/test_azure_redirects.py",
+            "tests/lib/test_bedrock.py",
+            "tests/lib/test_bedrock_provider.py",
+            "tests/lib/test_bedrock_runtime.py",
+            "tests/lib/test_embeddings.py",
+            "tests/lib/test_embedding_request_context.py",
+            "tests/lib/test_runner_eager_control.py",
+            "tests/lib/test_runner_idempotency.py",
+            "tests/lib/test_streaming_deltas.py",
+            "tests/lib/test_vertex_provider.py",
+        ),
+        without=("websocket",),  # their websockets' own library; no request of the kind that l0 sees
+    ),
+    "anthropic": Suite(
+        quick=("tests/test_streaming.py", "tests/lib/streaming", "tests/lib/_parse"),
+        more=(
+            *_CORE,
+            "tests/lib/_parse",
+            "tests/decoders",
+            "tests/test_exceptions.py",
+            "tests/test_header_case_sensitivity.py",
+            "tests/test_middleware.py",
+            "tests/test_open_telemetry.py",
+            "tests/test_prepare.py",
+            "tests/test_tracing.py",
+            "tests/lib/test_aws.py",
+            "tests/lib/test_azure.py",
+            "tests/lib/test_bedrock.py",
+            "tests/lib/test_bedrock_mantle.py",
+            "tests/lib/test_client_copy.py",
+            "tests/lib/test_refusal_fallback.py",
+            "tests/lib/test_refusal_fallback_streaming.py",
+            "tests/lib/test_vertex.py",
+            "tests/lib/tools/test_open_telemetry.py",
+            "tests/lib/tools/test_runner_eager_tools.py",
+            "tests/lib/tools/test_runners.py",
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Runs parts of the suite of ``sdk``, unpacked in ``folder``, against the SDK of the running interpreter."""
+
+    sdk: str
+    folder: Path
+    workers: int = 0
+
+    def parts(self, *, quick: bool) -> list[str]:
+        """The files and folders to run, as far as this version has them."""
+        suite = SUITES[self.sdk]
+        wanted = suite.quick if quick else dict.fromkeys((*suite.quick, *suite.more))
+        return [part for part in wanted if (self.folder / part).exists() and not self._within(part, wanted)]
+
+    @staticmethod
+    def _within(part: str, others: Iterable[str]) -> bool:
+        return any(part.startswith(f"{other}/") for other in others)
+
+    def run(self, tests: Sequence[str], *, instrumented: bool) -> Outcomes:
+        """Run files, folders or single tests. Raises `RuntimeError` where pytest itself could not."""
+        with tempfile.TemporaryDirectory() as scratch:
+            results = Path(scratch) / "outcomes.json"
+            environment = self._environment(results, instrumented=instrumented)
+            ended = subprocess.run(
+                self._command(tests),
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if ended.returncode not in _PASSED_OR_FAILED or not results.is_file():
+                raise RuntimeError(f"pytest ended with status {ended.returncode}:\n{ended.stdout}{ended.stderr}"[-4000:])
+            outcomes: dict[str, str] = json.loads(results.read_text())
+        return outcomes
+
+    def _command(self, tests: Sequence[str]) -> list[str]:
+        # Their own options are for their own CI; plugins of theirs that must come first stay.
+        alias = ("-p", "tests._alias_httpx") if (self.folder / "tests/_alias_httpx.py").exists() else ()
+        workers = ("-n", str(self.workers), "--dist", "loadfile") if self.workers and find_spec("xdist") else ()
+        without = [f"not {part}" for part in SUITES[self.sdk].without]
+        return [
+            *(sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-o", "addopts="),
+            *("-o", "asyncio_default_fixture_loop_scope=session"),
+            *("-q", "--tb=no", "-p", "no:cacheprovider", "--continue-on-collection-errors"),
+            *("--inline-snapshot=disable", f"--timeout={_SECONDS_PER_TEST}"),
+            *alias,
+            *("-p", "sdk_suite_plugin"),
+            *workers,
+            *(("-k", " and ".join(without)) if without else ()),
+            *tests,
+        ]
+
+    def _environment(self, results: Path, *, instrumented: bool) -> dict[str, str]:
+        """The user's settings for these SDKs must not change a result."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        kept |= {"PYTHONPATH": str(Path(__file__).parent), "L0_SUITE_RESULTS": str(results)}
+        return kept | ({"L0_SUITE_INSTRUMENT": self.sdk} if instrumented else {})
