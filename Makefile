@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix lint format types contracts setup clean
+.PHONY: help demo test test-sdk test-matrix lint format types contracts bench setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,10 @@ types: setup ## mypy --strict and pyright
 
 contracts: setup ## import-linter: imports only go down
 	@$(BIN)/lint-imports
+
+bench: ## measure every figure of the README, in an environment of its own
+	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
+	@.venv-bench/bin/python -m benchmarks
 
 setup: ## make or refresh .venv
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found: say which with PYTHON=..." >&2; exit 1; }

@@ -46,7 +46,7 @@ def test_command_resolves() -> None:
 def test_all_names_every_extra_that_a_user_may_want() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     (everything,) = map(Requirement, extras["all"])
-    assert everything.extras == extras.keys() - {"instruments-any", "all", "test", "lint", "dev"}
+    assert everything.extras == extras.keys() - {"instruments-any", "all", "test", "lint", "dev", "bench"}
 
 
 def test_opentelemetry_checks_either_sdk_and_not_both() -> None:

@@ -100,4 +100,6 @@ def async_claude(sim: Simulator, **options: Any) -> anthropic.AsyncAnthropic:
 
 def dumped(items: Any) -> list[Any]:
     """Objects of the SDK as plain data, with their type."""
-    return [(type(one).__name__, one.model_dump(warnings=False) if hasattr(one, "model_dump") else one) for one in items]
+    return [
+        (type(one).__name__, one.model_dump(warnings=False) if hasattr(one, "model_dump") else one) for one in items
+    ]

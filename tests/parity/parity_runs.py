@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ from l0.testing import simulator
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event
 
 _ID = re.compile(r"[0-9a-f]{24}|call_\w+")
+_SAID = re.compile(r"\[Errno \d+\] [\w ]+|(Read|Connect)Error(?=\.)")
+"""What a transport says of a broken connection: the backends word it differently, or not at all."""
 _TIMES = re.compile(r"'(created_at|created|completed_at)': [\d.]+")
 
 
@@ -80,13 +82,15 @@ def described(error: BaseException) -> tuple[Any, ...]:
     fields = [name for name in ("status_code", "partial_text", "reason", "attempts", "body") if hasattr(error, name)]
     values = tuple((name, _ID.sub("ID", repr(getattr(error, name)))) for name in fields)
     bases = tuple(f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__)
-    notes = tuple(_ID.sub("ID", note) for note in getattr(error, "__notes__", ()))
-    return bases, _ID.sub("ID", str(error)), notes, values, _neutral(type(error.__cause__).__name__)
+    notes = tuple(_SAID.sub("broken", _ID.sub("ID", note)) for note in getattr(error, "__notes__", ()))
+    text = _SAID.sub("broken", _ID.sub("ID", str(error)))
+    return bases, text, notes, values, _neutral(type(error.__cause__).__name__)
 
 
 def _neutral(name: str) -> str:
-    """asyncio's and the blocking backend's names for one thing are the same thing here."""
-    return "TransportError" if name in ("ReadError", "RemoteProtocolError", "ConnectError") else name
+    """What ended a read: the backends differ, and so does what our own clocks do to a blocked one."""
+    broken = ("ReadError", "RemoteProtocolError", "ConnectError", "CancelledError")
+    return "TransportError" if name in broken else name
 
 
 @dataclass
@@ -132,11 +136,11 @@ class Stage:
             client = client.with_options(max_retries=scenario.max_retries)
             client._calculate_retry_timeout = lambda *_: 0.0
         try:
-            with l0.policy(scenario.policy):
-                if flavour == "sync":
+            if flavour == "sync":
+                with l0.policy(scenario.policy):
                     play_sync(scenario, client, trace.items)
-                else:
-                    self.runner.run(play_async(scenario, client, trace.items))
+            else:
+                self.runner.run(_bounded(scenario, client, trace.items))
         except Exception as error:
             trace.error = described(error)
         self.server.wait_idle()
@@ -155,7 +159,7 @@ def play_sync(scenario: Scenario, client: Any, items: list[str]) -> None:
         case "whole":
             items.append(told(resource.create(**arguments)))
         case "all":
-            items.extend(_collected(resource.create(**arguments, stream=True), items))
+            _collected(resource.create(**arguments, stream=True), items)
         case "first":
             stream = resource.create(**arguments, stream=True)
             items.append(told(next(stream)))
@@ -170,21 +174,29 @@ def play_sync(scenario: Scenario, client: Any, items: list[str]) -> None:
         case "raw":
             raw = resource.with_raw_response.create(**arguments, stream=True)
             items.append(f"{raw.status_code} {raw.retries_taken}")
-            items.extend(_collected(raw.parse(), items))
+            _collected(raw.parse(), items)
         case "lines":
             with resource.with_streaming_response.create(**arguments, stream=True) as response:
-                items.extend(_ID.sub("ID", line) for line in response.iter_lines())
+                for line in response.iter_lines():
+                    items.append(_ID.sub("ID", line))
         case "helper":
             with resource.stream(**arguments) as stream:
-                items.extend(event.type for event in stream)
+                for event in stream:
+                    items.append(event.type)
                 items.append(told(getattr(stream, call.final)()))
 
 
-def _collected(stream: Any, items: list[str]) -> list[str]:
+def _collected(stream: Any, items: list[str]) -> None:
     for item in stream:
         items.append(told(item))
     items.append(f"{type(stream).__name__.removeprefix('Async')} {stream.response.status_code}")
-    return []
+
+
+async def _bounded(scenario: Scenario, client: Any, items: list[str]) -> None:
+    """A runner keeps one context for all its runs, so the policy is set inside; no scenario takes ten seconds."""
+    async with asyncio.timeout(10):
+        with l0.policy(scenario.policy):
+            await play_async(scenario, client, items)
 
 
 async def play_async(scenario: Scenario, client: Any, items: list[str]) -> None:
@@ -214,13 +226,13 @@ async def play_async(scenario: Scenario, client: Any, items: list[str]) -> None:
             await _acollected(await parsed if asyncio.iscoroutine(parsed) else parsed, items)
         case "lines":
             async with resource.with_streaming_response.create(**arguments, stream=True) as response:
-                items.extend([_ID.sub("ID", line) async for line in response.iter_lines()])
+                async for line in response.iter_lines():
+                    items.append(_ID.sub("ID", line))
         case "helper":
             async with resource.stream(**arguments) as stream:
-                items.extend([event.type async for event in stream])
+                async for event in stream:
+                    items.append(event.type)
                 items.append(told(await getattr(stream, call.final)()))
-    with suppress(TimeoutError):
-        await asyncio.sleep(0)
 
 
 async def _acollected(stream: Any, items: list[str]) -> None:

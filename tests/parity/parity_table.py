@@ -217,7 +217,7 @@ AFTER_CONTENT = [
         Policy(timeout=Timeout(inter_token=80)),
         outcome=FAILED,
     ),
-    *rows("too long in all", (F.slow_drip(0.02),), Policy(timeout=Timeout(total=120)), outcome=FAILED),
+    *rows("too long in all", (F.stall(at_event=LATE),), Policy(timeout=Timeout(total=150)), outcome=FAILED),
 ]
 LEAVING = [
     *rows("closed after the first", (), use="first", outcome=LEFT),

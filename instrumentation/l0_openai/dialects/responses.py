@@ -102,7 +102,7 @@ class ResponsesReader(BaseReader):
             if kind == "response.failed":
                 self._failed((event.get("response") or {}).get("error"))
             else:
-                self.failure = None  # it was not the last word after all
+                self.failure: Failure | None = None  # it was not the last word after all
         elif kind == "error":
             self._whole = True
             self._failed(event)

@@ -21,7 +21,7 @@ from l0.telemetry.names import DISTRIBUTION
 
 from .demo.judge import Verdict, judge
 from .demo.load import Load, offered
-from .demo.plan import SDKS, plan, shipped
+from .demo.plan import SDKS, Api, plan, shipped
 from .demo.provider import provider
 
 _NAMESAKES = ("l0", "reliable-ai-streams-py")
@@ -105,9 +105,8 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[Finding]:
 
 def _answers(name: str) -> Iterator[Finding]:
     """One streamed answer of each kind."""
-    known = shipped(corpus.answers())
-    apis = [api for api in offered() if SDKS[api] == name]
-    calls = plan(len(apis), 0, 0.0, {api: known[api] for api in apis})
+    apis: list[Api] = [api for api in offered() if SDKS[api] == name]
+    calls = plan(len(apis), 0, 0.0, shipped(corpus.answers()), apis)
     with provider(SimulatorConfig()) as simulator:
         for result in Load(simulator=simulator, concurrency=2).one_by_one("doctor", calls):
             verdict = judge(result)

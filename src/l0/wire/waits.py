@@ -3,21 +3,58 @@
 from __future__ import annotations
 
 import email.utils
+import re
 import time
 from collections.abc import Mapping
+from datetime import datetime
+from math import inf
+
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?)(d|h|ms|m|s|us|µs|ns)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
 def server_wait(headers: Mapping[str, str]) -> float | None:
-    """``retry-after-ms``, else ``Retry-After`` in seconds or as a date; ``None`` where neither says anything usable."""
+    """``retry-after-ms``, else ``Retry-After`` in seconds or as a date, else the reset of an exhausted rate limit.
+
+    ``None`` where none of them says anything usable. Names in lower case, or a mapping that ignores case.
+    """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     given = headers.get("retry-after")
-    seconds = _number(given)
-    if seconds is not None or given is None:
-        return seconds
-    moment = email.utils.parsedate_tz(given)
-    return None if moment is None else max(0.0, email.utils.mktime_tz(moment) - time.time())
+    if given is not None:
+        seconds = _number(given)
+        seconds = _until_date(given) if seconds is None else seconds
+        if seconds is not None:
+            return seconds
+    return _until_reset(headers)
+
+
+def _until_reset(headers: Mapping[str, str]) -> float | None:
+    """The longest of the exhausted limits, as the call needs all of them.
+
+    A limit is exhausted where its ``remaining`` says so, or is not told: servers send the resets with every answer.
+    """
+    waits = []
+    for name, text in headers.items():
+        lower = name.lower()
+        if lower.startswith("x-ratelimit-reset-"):
+            wait = _duration(text)
+        elif lower.startswith("anthropic-ratelimit-") and lower.endswith("-reset"):
+            wait = _until_moment(text)
+        else:
+            continue
+        if wait is not None and _exhausted(headers.get(lower.replace("-reset", "-remaining"))):
+            waits.append(wait)
+    return max(waits, default=None)
+
+
+def _exhausted(remaining: str | None) -> bool:
+    try:
+        return remaining is None or float(remaining) <= 0
+    except ValueError:
+        return False
 
 
 def _number(text: str | None) -> float | None:
@@ -25,4 +62,30 @@ def _number(text: str | None) -> float | None:
         value = float(text) if text is not None else None
     except ValueError:
         return None
-    return value if value is not None and 0 <= value < float("inf") else None
+    return value if value is not None and 0 <= value < inf else None
+
+
+def _duration(text: str) -> float | None:
+    """Seconds of ``6m0s``, ``12ms``, ``1h2m3.5s``; of a bare number too, which some servers send."""
+    if _DURATION.fullmatch(text.strip()) is None:
+        return _number(text)
+    seconds = sum(float(amount) * _UNITS[unit] for amount, unit in _PART.findall(text))
+    return seconds if seconds < inf else None
+
+
+def _until_date(text: str) -> float | None:
+    """Seconds until an HTTP date; 0 where it has passed."""
+    try:
+        moment = email.utils.parsedate_tz(text)
+        return None if moment is None else max(0.0, email.utils.mktime_tz(moment) - time.time())
+    except (ValueError, OverflowError, TypeError, IndexError):  # dates that no calendar has
+        return None
+
+
+def _until_moment(text: str) -> float | None:
+    """Seconds until an RFC 3339 moment; 0 where it has passed."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return max(0.0, moment.timestamp() - time.time()) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None

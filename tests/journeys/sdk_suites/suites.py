@@ -128,7 +128,9 @@ class Runner:
                 check=False,
             )
             if ended.returncode not in _PASSED_OR_FAILED or not results.is_file():
-                raise RuntimeError(f"pytest ended with status {ended.returncode}:\n{ended.stdout}{ended.stderr}"[-4000:])
+                raise RuntimeError(
+                    f"pytest ended with status {ended.returncode}:\n{ended.stdout}{ended.stderr}"[-4000:]
+                )
             outcomes: dict[str, str] = json.loads(results.read_text())
         return outcomes
 

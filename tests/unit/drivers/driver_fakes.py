@@ -1,4 +1,4 @@
-"""An SDK, a reader and a body that do as a test says. Raw reads are lists of words; exceptions among them are raised."""
+"""An SDK, a reader and a body that do as a test says. Reads are lists of words; exceptions among them are raised."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext

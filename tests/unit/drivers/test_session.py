@@ -198,9 +198,7 @@ def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
 
 @both
 def test_reopening_may_fail_too(flavour):
-    played = play(
-        flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], Broken("refused"), [["a"], [DONE]]
-    )
+    played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], Broken("refused"), [["a"], [DONE]])
     assert played.items == ["a"]
     causes = [failure.cause for failure in played.listener.end.failures]
     assert causes == [Cause.RESET, Cause.CONNECTION]

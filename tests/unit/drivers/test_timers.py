@@ -1,4 +1,4 @@
-"""Deadlines of reads in async code. Under asyncio one handle serves all reads, and somebody else's cancellation wins."""
+"""Deadlines of reads in async code. Under asyncio one handle serves all; somebody else's cancellation wins."""
 
 import asyncio
 from math import inf

@@ -305,7 +305,7 @@ def test_any_splitting_into_leases_gives_the_same_commands(portions, cuts, end, 
     """One signal for all the text, one for every portion, and one for every arbitrary cut of it."""
     whole = sum(portions)
     places = sorted({min(cut, whole) for cut in cuts} | {0, whole})
-    arbitrary = [end - start for start, end in zip(places, places[1:], strict=False)]
+    arbitrary = [end - start for start, end in pairwise(places)]
     traces = []
     for parts in ([whole], portions, arbitrary):
         before = [Begin(0.0), Opened(0.1), Released(0.2)]

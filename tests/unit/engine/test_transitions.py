@@ -104,7 +104,7 @@ def test_the_diagrams_arrows_are_cells_of_the_table():
 
 
 def test_the_diagram_shows_every_state_and_no_other():
-    assert {word for word in re.findall(r"\b[A-Z]{4,}\b", DIAGRAM)} == {state.name for state in State}
+    assert set(re.findall(r"\b[A-Z]{4,}\b", DIAGRAM)) == {state.name for state in State}
 
 
 def test_the_diagram_shows_every_signal_that_changes_the_state():

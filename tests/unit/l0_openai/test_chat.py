@@ -33,7 +33,9 @@ def feed(made: Any, *events: Any) -> list[Any]:
     return items
 
 
-def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, index: int = 0, **more: Any) -> dict[str, Any]:
+def chunk(
+    delta: dict[str, Any] | None = None, finish: str | None = None, index: int = 0, **more: Any
+) -> dict[str, Any]:
     choice = {"index": index, "delta": delta or {}, "finish_reason": finish}
     return {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [choice]} | more
 

@@ -40,7 +40,11 @@ def call() -> Call:
         max_retries=2,
         policy=Policy(),
         strict=True,
-        attributes={"gen_ai.request.stream": True, "gen_ai.request.temperature": 0.5, "gen_ai.request.stop_sequences": ("a", "b")},
+        attributes={
+            "gen_ai.request.stream": True,
+            "gen_ai.request.temperature": 0.5,
+            "gen_ai.request.stop_sequences": ("a", "b"),
+        },
     )
 
 

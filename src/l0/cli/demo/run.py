@@ -36,15 +36,14 @@ def prepare(options: Options) -> tuple[Demo, list[Planned]]:
     missing = [name for name in ("openai", "anthropic") if find_spec(name) is None]
     if missing:
         raise InputError(f"the demo drives both SDKs: pip install 'l0-otel[{','.join(missing)}]'")
-    apis = offered()
     answers: Mapping[Api, Sequence[Known]] = shipped(corpus.answers())
     source = f"{max(map(len, answers.values()))} shipped answers"
     if options.traffic is not None:
         found = _recorded(options.traffic)
         source = f"{source} and {sum(map(len, found.values()))} recorded streams"
-        answers = {api: [*answers[api], *found[api]] for api in apis}
+        answers = {api: [*answers[api], *found[api]] for api in APIS}
     demo = Demo(options=options, source=source, telemetry=destination(options.otlp))
-    return demo, plan(options.calls, options.seed, options.fault_share, {api: answers[api] for api in apis})
+    return demo, plan(options.calls, options.seed, options.fault_share, answers, offered())
 
 
 def perform(demo: Demo, planned: list[Planned]) -> None:
@@ -72,10 +71,11 @@ def _run(demo: Demo, run: Run, load: Load, planned: list[Planned]) -> None:
     demo.attempts.clear()
     began = perf_counter()
     load.run(run.name, planned, done)
+    seconds = perf_counter() - began
+    load.simulator.wait_idle()
+    log = load.simulator.requests
     with demo.lock:
-        run.seconds = perf_counter() - began
-        load.simulator.wait_idle()
-        log = load.simulator.requests
+        run.seconds = seconds
         run.broken, run.requests = provider.broken(log), provider.requests(log)
 
 
