@@ -36,7 +36,6 @@ _SUFFIXES = {
     ".api.openai.com": "openai",
     ".amazonaws.com": "aws.bedrock",
 }
-_CERTAIN = ("openai", "azure.ai.openai")
 
 _PARAMETERS = (
     ("temperature", names.REQUEST_TEMPERATURE, float),
@@ -70,7 +69,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
         replay=_replay(dialect, body),
         body=body,
         attributes=_attributes(body, stream=stream),
-        certain=provider in _CERTAIN,
+        certain=_certain(client, provider),
         choices=_choices(body),
     )
 
@@ -86,6 +85,12 @@ def provider_of(client: Any) -> str:
     if host in _HOSTS:
         return _HOSTS[host]
     return next((name for suffix, name in _SUFFIXES.items() if host.endswith(suffix)), "openai")
+
+
+def _certain(client: Any, provider: str) -> bool:
+    """A host of the provider's own: a compatible server somewhere else may have its own ways to end a stream."""
+    host = str(client.base_url.host)
+    return provider == "azure.ai.openai" or _HOSTS.get(host) == "openai" or host.endswith(".api.openai.com")
 
 
 def _body(options: Any) -> Mapping[str, Any]:

@@ -80,8 +80,8 @@ async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noq
                                 items = took(await read(), since)
                             except StopAsyncIteration:
                                 items = took(END, since)
-                            except Expired as error:
-                                items = session.expired(error.__cause__)
+                            except Expired:
+                                items = session.expired()
                             except BaseException as error:
                                 items = session.broke(error)
                             for item in items:

@@ -200,7 +200,7 @@ class Session:
             raise error
         return self._fail(failure, perf_counter())
 
-    def expired(self, error: BaseException | None) -> list[Any]:
+    def expired(self) -> list[Any]:
         """A clock ran out while a read was blocked."""
         assert self.clocks is not None
         self.busy = False
@@ -208,7 +208,7 @@ class Session:
         if self._pump is not None and self._pump.reader.verdict() is None:
             return self._over(self._pump.reader, at)
         cause = self.clocks.expired(at)
-        return self._fail(Failure(cause=cause, message=f"no {_AWAITED[cause.value]} in time", error=error), at)
+        return self._fail(Failure(cause=cause, message=f"no {_AWAITED[cause.value]} in time"), at)
 
     def released(self) -> None:
         """The driver is done: drop what would keep the response alive."""

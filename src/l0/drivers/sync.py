@@ -105,8 +105,8 @@ def _read(session: Session, body: Body) -> Iterator[Any]:
                 items = took(read(), since)
             except StopIteration:
                 items = took(END, since)
-            except Expired as error:
-                items = session.expired(error.__cause__)
+            except Expired:
+                items = session.expired()
             except BaseException as error:
                 items = session.broke(error)
             yield from items

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import isfinite
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -96,27 +96,58 @@ class Timeout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorTypeDelays:
+    """The delay that a retry starts from, by what broke on the way, in **seconds**. `values.delays` says what is what.
+
+    ``ssl_error`` is there for completeness: certificate errors are not retried.
+    """
+
+    connection_dropped: float = 1.0
+    fetch_error: float = 0.5
+    econnreset: float = 1.0
+    econnrefused: float = 2.0
+    sse_aborted: float = 0.5
+    no_bytes: float = 0.5
+    partial_chunks: float = 0.5
+    runtime_killed: float = 2.0
+    background_throttle: float = 5.0
+    dns_error: float = 3.0
+    ssl_error: float = 0.0
+    timeout: float = 1.0
+    unknown: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_seconds(f"ErrorTypeDelays.{field.name}", getattr(self, field.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
     """When a broken attempt is repeated, and after how long. Delays are in **seconds**.
 
     ``attempts`` bounds the retries after a failure of the model or of its content; ``max_retries`` bounds all retries
     of a call together (a client's or call's own ``max_retries=0`` still means none). A ``Retry-After`` of the server
     wins over ``strategy``; one longer than 60 s is not waited for. ``should_retry`` may only veto.
+    ``error_type_delays`` (or a mapping of its names): after a failure of the network the delay of its type stands in
+    place of ``base_delay``, and ``network_max_delay`` in place of ``max_delay``.
     """
 
     attempts: int = 3
     max_retries: int = 6
     base_delay: float = 1.0
     max_delay: float = 10.0
+    network_max_delay: float = 30.0
     strategy: BackoffStrategy = BackoffStrategy.FIXED_JITTER
     retry_on: Sequence[RetryableErrorType] = tuple(RetryableErrorType)
     should_retry: Callable[[Failure], bool] | None = None
+    error_type_delays: ErrorTypeDelays | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         _check_count("Retry.attempts", self.attempts)
         _check_count("Retry.max_retries", self.max_retries)
         _check_seconds("Retry.base_delay", self.base_delay)
         _check_seconds("Retry.max_delay", self.max_delay)
+        _check_seconds("Retry.network_max_delay", self.network_max_delay)
         object.__setattr__(self, "strategy", _choice("Retry.strategy", self.strategy, BackoffStrategy))
         if isinstance(self.retry_on, str) or not isinstance(self.retry_on, Sequence):
             raise PolicyError("Retry.retry_on", self.retry_on, "a list of " + ", ".join(RetryableErrorType))
@@ -124,6 +155,26 @@ class Retry:
         object.__setattr__(self, "retry_on", causes)
         if self.should_retry is not None and not callable(self.should_retry):
             raise PolicyError("Retry.should_retry", self.should_retry, "a function of a Failure, or None")
+        object.__setattr__(self, "error_type_delays", _delays(self.error_type_delays))
+
+    @property
+    def backoff(self) -> BackoffStrategy:
+        """The strategy, by the name that it has among the defaults."""
+        return self.strategy
+
+
+RETRY_DEFAULTS = Retry()
+ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
+
+
+def _delays(value: object) -> ErrorTypeDelays | None:
+    if value is None or isinstance(value, ErrorTypeDelays):
+        return value
+    names = [field.name for field in fields(ErrorTypeDelays)]
+    if not isinstance(value, Mapping) or not set(value) <= set(names):
+        allowed = f"ErrorTypeDelays, a mapping of {', '.join(names)} to seconds, or None"
+        raise PolicyError("Retry.error_type_delays", value, allowed)
+    return ErrorTypeDelays(**value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What the machine promises, whatever order things happen in."""
 
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import inf
 from typing import get_args
 

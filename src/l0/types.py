@@ -1,0 +1,6 @@
+"""The enumerations that a policy is written with, and that failures are told in."""
+
+from .values.failures import Category as ErrorCategory
+from .values.policy import BackoffStrategy, RetryableErrorType
+
+__all__ = ["BackoffStrategy", "ErrorCategory", "RetryableErrorType"]
