@@ -34,7 +34,7 @@ class ResponsesReader(BaseReader):
         super().__init__(build, content_type)
         self._kept = kept
         self._request = request
-        self._whole = False
+        self._whole = self._completed = False
         self._status: str | None = None
         self._first: int | None = None
         self._numbered = 0
@@ -54,6 +54,9 @@ class ResponsesReader(BaseReader):
         if type(event) is dict:
             if event.get("error") and event.get("type") != "response.failed":
                 self.fail(in_band(event["error"], self._request))
+                return None
+            if self._completed and str(event.get("type")).endswith(".delta"):
+                self.odd("data_after_end")
                 return None
             number = event.get("sequence_number")
             if number is not None and not self._in_sequence(number, data):
@@ -99,6 +102,7 @@ class ResponsesReader(BaseReader):
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
             self._learn_response(event)
             self._whole = True
+            self._completed = kind == "response.completed"
             if kind == "response.failed":
                 self._failed((event.get("response") or {}).get("error"))
             else:
