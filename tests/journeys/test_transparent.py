@@ -132,7 +132,7 @@ def test_several_choices(sim: Simulator, choices: int) -> None:
     assert {choice["index"] for _, chunk in ours for choice in chunk["choices"]} == set(range(choices))
 
 
-@pytest.mark.parametrize("name", ["answer tool_call", "answer languages | comments", "tokens 2000"])
+@pytest.mark.parametrize("name", ["answer tool_weather", "answer languages | comments", "tokens 2000"])
 @pytest.mark.parametrize("dialect", CREATE)
 def test_named_answers(sim: Simulator, dialect: str, name: str) -> None:
     def shape(sim: Simulator) -> list[str]:

@@ -9,6 +9,7 @@ from l0.simulator.faults import Fault as F
 from l0.values.policy import Hold, Policy, Retry, Timeout
 
 Use = Literal["all", "first", "break", "unread", "raw", "lines", "helper", "whole"]
+FAILED, RETRIED, LEFT = "failed", "recovered_retry", "cancelled"
 MESSAGES = [{"role": "user", "content": "hello"}]
 
 
@@ -70,7 +71,6 @@ class Scenario:
 STRICT = Policy(truncation="strict")
 AGAIN = Policy(truncation="strict", retry=Retry(base_delay=0))
 ALL_STREAMED = ("chat", "completions", "responses", "messages")
-FAILED, RETRIED, LEFT = "failed", "recovered_retry", "cancelled"
 QUOTA = {"error": {"code": "insufficient_quota", "message": "pay first", "type": "insufficient_quota"}}
 CALLED = Answer(tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo"}'),))
 
@@ -108,7 +108,8 @@ WIRE = [
     *rows("ended by the connection", (F.close_delimited(),)),
     *rows("null event", (F.null_data(at_event=2),), apis=("chat", "responses")),
     *rows("no event names", (F.no_event_names(),)),
-    *rows("more after the end", (F.after_end(),)),
+    *rows("more after the end", (F.after_end(),), apis=("chat", "messages")),
+    *rows("more after the end, out of sequence", (F.after_end(),), apis=("responses",), outcome=FAILED),
     *rows("many frames first", (F.lifecycle_frames(5),)),
 ]
 BEFORE_HEADERS = [

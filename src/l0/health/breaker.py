@@ -126,8 +126,9 @@ class Breaker:
     ) -> None:
         self._target = target
         self._clock = clock
-        self._own = SlidingWindow(clock) if rate is None else None
-        self._rate = self._own or rate
+        own = SlidingWindow(clock)
+        self._own = own if rate is None else None
+        self._rate = own if rate is None else rate
         self._listeners = listeners
         self._cooldown = cooldown
         self._limits = limits
@@ -151,21 +152,23 @@ class Breaker:
         """Leave to send one call. ``None``: not now; fail over or raise."""
         if self._state is State.CLOSED:
             return Admission(self, probe=False)
-        now = self._clock()
-        change = None
         with self._lock:
-            if self._state is State.CLOSED:
-                return Admission(self, probe=False)
-            if self._state is State.OPEN:
-                if now < self._since + self._cooldown:
-                    return None
-                change = self._move(Signal.COOLED, now)
-            elif self._probing() is not None:
-                return None
-            probe = Admission(self, probe=True)
-            self._probe = weakref.ref(probe)
+            admission, change = self._try(self._clock())
         self._tell(change)
-        return probe
+        return admission
+
+    def _try(self, now: float) -> tuple[Admission | None, Change | None]:
+        """Under the lock: the one probe, once the cool-down is over. Another thread may have closed it meanwhile."""
+        if self._state is State.CLOSED:
+            return Admission(self, probe=False), None
+        if self._state is State.OPEN and now < self._since + self._cooldown:
+            return None, None
+        if self._state is State.HALF_OPEN and self._probing() is not None:
+            return None, None
+        change = self._move(Signal.COOLED, now)
+        probe = Admission(self, probe=True)
+        self._probe = weakref.ref(probe)
+        return probe, change
 
     def _probing(self) -> Admission | None:
         return None if self._probe is None else self._probe()
@@ -196,7 +199,6 @@ class Breaker:
         return all(self._above(min(seconds, closed_for), limit) for seconds, limit in self._limits)
 
     def _above(self, seconds: float, limit: float) -> bool:
-        assert self._rate is not None
         failures, calls = self._rate.rate(seconds)
         return calls >= self._samples and failures >= limit * calls
 

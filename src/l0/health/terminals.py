@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import threading
 
+from .forks import renew_in_child
+
 
 class Terminals:
     """Remembers (origin, dialect) pairs that have sent a terminal event. Bounded: the oldest is forgotten first."""
 
     def __init__(self, most: int = 1024) -> None:
         self._most = most
-        self._lock = threading.Lock()
         self._seen: dict[tuple[str, str], None] = {}
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """A new lock. What is known stays: a pair is there or is not, never half."""
+        self._lock = threading.Lock()
 
     def add(self, origin: str, dialect: str) -> None:
         """This origin has just ended a stream of this dialect as it should."""

@@ -7,14 +7,12 @@ from .policy import ErrorTypeDelays, Retry
 
 ERROR_TYPES: dict[Cause, str] = {
     Cause.CONNECTION: "fetch_error",
-    Cause.REDIRECTS: "fetch_error",
     Cause.DNS: "dns_error",
     Cause.TLS_CERTIFICATE: "ssl_error",
     Cause.NO_HEADERS: "timeout",
     Cause.READ_TIMEOUT: "timeout",
     Cause.FIRST_CONTENT_TIMEOUT: "timeout",
     Cause.STALLED: "timeout",
-    Cause.TOTAL_TIMEOUT: "timeout",
     Cause.DEAD: "no_bytes",
     Cause.RESET: "econnreset",
     Cause.INCOMPLETE_READ: "connection_dropped",

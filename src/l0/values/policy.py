@@ -163,10 +163,6 @@ class Retry:
         return self.strategy
 
 
-RETRY_DEFAULTS = Retry()
-ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
-
-
 def _delays(value: object) -> ErrorTypeDelays | None:
     if value is None or isinstance(value, ErrorTypeDelays):
         return value
@@ -175,6 +171,10 @@ def _delays(value: object) -> ErrorTypeDelays | None:
         allowed = f"ErrorTypeDelays, a mapping of {', '.join(names)} to seconds, or None"
         raise PolicyError("Retry.error_type_delays", value, allowed)
     return ErrorTypeDelays(**value)
+
+
+RETRY_DEFAULTS = Retry()
+ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

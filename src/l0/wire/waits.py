@@ -15,20 +15,24 @@ _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
 def server_wait(headers: Mapping[str, str]) -> float | None:
-    """``retry-after-ms``, else ``Retry-After`` in seconds or as a date, else the reset of an exhausted rate limit.
+    """What the server asked for, else the time until an exhausted rate limit is reset.
 
     ``None`` where none of them says anything usable. Names in lower case, or a mapping that ignores case.
     """
+    asked = asked_wait(headers)
+    return _until_reset(headers) if asked is None else asked
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """``retry-after-ms``, else ``Retry-After`` in seconds or as a date: all that the SDKs themselves obey."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     given = headers.get("retry-after")
-    if given is not None:
-        seconds = _number(given)
-        seconds = _until_date(given) if seconds is None else seconds
-        if seconds is not None:
-            return seconds
-    return _until_reset(headers)
+    if given is None:
+        return None
+    seconds = _number(given)
+    return _until_date(given) if seconds is None else seconds
 
 
 def _until_reset(headers: Mapping[str, str]) -> float | None:

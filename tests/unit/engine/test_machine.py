@@ -14,7 +14,7 @@ from l0.engine._machine import TRANSITIONS, Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
 from l0.values.calls import Call, Outcome, Replay
-from l0.values.failures import Category, Cause
+from l0.values.failures import Category, Cause, Failure
 from l0.values.policy import Policy, Retry, Timeout
 
 MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
@@ -262,8 +262,14 @@ def test_a_raise_carries_the_last_failure_and_fatal_ones_end_the_call(walk):
         if isinstance(command, Raise):
             assert command.failure is walk.machine.failures[-1]
             assert following is None or following == Finish(Outcome.CANCELLED)
-        if isinstance(signal, Failed) and signal.failure.category is Category.FATAL:
+        if isinstance(signal, Failed) and _hopeless(signal.failure, walk.call):
             assert command == Raise(signal.failure)
+
+
+def _hopeless(failure: Failure, call: Call) -> bool:
+    """Fatal; but without a policy the SDK's own decision holds, except over an account that is empty."""
+    asked = failure.sdk_retries and call.policy.retry is None and failure.cause is not Cause.QUOTA
+    return failure.category is Category.FATAL and not asked
 
 
 @given(walk=walks())

@@ -35,7 +35,9 @@ def verdict(cause, phase, policy=None, history=(), *, call=None, **fields):
         (TRANSIENT, OPENING, None, (TRANSIENT,), SDK),
         (TRANSIENT, OPENING, None, (TRANSIENT, TRANSIENT), NEVER),
         (FATAL, OPENING, None, (), NEVER),
-        (Cause.AUTHENTICATION, OPENING, None, (), NEVER),
+        (Cause.AUTHENTICATION, OPENING, None, (), SDK),  # `x-should-retry: true` is the SDK's to obey
+        (Cause.AUTHENTICATION, HOLDING, None, (), NEVER),
+        (Cause.AUTHENTICATION, OPENING, WITH, (), NEVER),
         # Without a policy, after the headers: what broke on the way is repeated at once, the rest as the SDK waits.
         (NETWORK, HOLDING, None, (), AT_ONCE),
         (NETWORK, HOLDING, None, (NETWORK,), SDK),
@@ -125,6 +127,7 @@ def test_retry_after_wins_over_the_strategy(asked, expected):
 def test_a_server_that_asks_for_more_than_a_minute_is_not_waited_for(asked):
     assert asked > LONGEST_SERVER_WAIT
     assert verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=asked) is NEVER
+    assert verdict(Cause.RATE_LIMIT, OPENING, None, status=429, retry_after=asked) is NEVER
 
 
 def test_a_veto_is_obeyed_and_sees_the_failure():

@@ -101,11 +101,10 @@ def test_sequences(events, verdict, content, text, oddities):
         [START, opened(), closed(), said("late")],
         [START, opened(), opened(2)],
         [START, opened(), said("Hi", 1)],
-        [START, closed()],
     ],
     ids=[
         *("two starts", "block before the message", "delta before its block", "block skipped", "block doubled"),
-        *("block again", "end doubled", "delta after its block", "gap", "delta of another block", "end of nothing"),
+        *("block again", "end doubled", "delta after its block", "gap", "delta of another block"),
     ],
 )
 def test_the_order_of_blocks_shows_what_was_doubled_dropped_or_moved(events):
@@ -191,10 +190,21 @@ def test_a_missing_type_is_added_where_the_sdk_adds_it():
     assert reader().take(b"message_start", json.dumps(bare).encode()) == bare
 
 
-def test_what_follows_the_terminal_event_is_not_handed_over():
+def test_content_after_the_terminal_event_is_not_handed_over():
     made = reader()
-    assert feed(made, *TEXT, STOP, said("late")) == [*TEXT, STOP]
-    assert made.finished
+    assert feed(made, *TEXT, ending(), STOP, said("late")) == [*TEXT, ending(), STOP]
+    assert (made.verdict(), made.facts().oddities) == (None, ("data_after_end",))
+
+
+@pytest.mark.parametrize(
+    ("events", "oddity"),
+    [([START, closed(), ending(), STOP], "stray_block_stop"), ([START, opened(), said("Hi"), ending(), STOP], "open_block")],
+)
+def test_ends_that_do_not_fit_cost_no_text_and_are_marked(events, oddity):
+    made = reader()
+    assert feed(made, *events) == events
+    assert made.verdict() is None
+    assert oddity in made.facts().oddities
 
 
 # Errors and server tools

@@ -77,10 +77,11 @@ def test_sequences(events, verdict, content, said, oddities):
     assert made.facts().oddities == oddities
 
 
-def test_what_follows_the_terminal_event_is_not_handed_over():
+def test_what_follows_the_terminal_event_is_handed_over_as_the_sdk_does_until_done():
     made = reader()
-    assert feed(made, CREATED, COMPLETED, text("late")) == [CREATED, COMPLETED]
-    assert made.finished
+    other = {"type": "server.bookkeeping"}
+    assert feed(made, CREATED, text("Hi"), COMPLETED, other, b"[DONE]", text("late"))[-1] == other
+    assert (made.finished, made.verdict()) == (True, None)
 
 
 def test_facts():
@@ -169,21 +170,27 @@ def test_two_equal_deltas_of_a_server_that_does_not_count_are_both_content():
 
 
 @pytest.mark.parametrize(
-    ("event", "cause", "code"),
+    ("event", "cause", "code", "reason"),
     [
-        (response("failed", error={"code": "server_error", "message": "oops"}), Cause.SERVER_ERROR, "server_error"),
-        (response("failed", error={"code": "rate_limit_exceeded"}), Cause.RATE_LIMIT, "rate_limit_exceeded"),
-        (response("failed", error=None), Cause.IN_BAND_ERROR, None),
-        ({"type": "error", "code": "insufficient_quota", "message": "pay"}, Cause.QUOTA, "insufficient_quota"),
-        ({"type": "error", "message": "?"}, Cause.IN_BAND_ERROR, None),
+        (response("failed", error={"code": "server_error", "message": "!"}), Cause.SERVER_ERROR, "server_error", "failed"),
+        (response("failed", error={"code": "slow_down"}), Cause.RATE_LIMIT, "slow_down", "failed"),
+        (response("failed", error=None), Cause.IN_BAND_ERROR, None, "failed"),
+        ({"type": "error", "code": "insufficient_quota", "message": "pay"}, Cause.QUOTA, "insufficient_quota", "error"),
+        ({"type": "error", "message": "?"}, Cause.IN_BAND_ERROR, None, "error"),
     ],
 )
-def test_typed_failures_stay_events_and_are_failures_too(event, cause, code):
+def test_typed_failures_stay_events_and_are_failures_too(event, cause, code, reason):
     made = reader()
     assert feed(made, CREATED, text("Hi"), event) == [CREATED, text("Hi"), event]
     assert (made.failure.cause, made.failure.code, made.failure.typed) == (cause, code, True)
     assert made.failure.error is None
-    assert made.facts().finish_reasons == ("error",)
+    assert made.facts().finish_reasons == (reason,)
+
+
+def test_an_answer_that_is_completed_after_all_was_not_failed():
+    made = reader()
+    feed(made, CREATED, text("Hi"), {"type": "error", "message": "hiccup"}, COMPLETED)
+    assert (made.failure, made.verdict()) == (None, None)
 
 
 def test_an_untyped_error_is_raised_as_the_sdk_raises_it():

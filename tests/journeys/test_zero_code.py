@@ -1,0 +1,167 @@
+"""Without a line of code: `opentelemetry-instrument python app.py`; and in whatever order things are imported."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+
+APP = """
+import sys
+import openai
+
+client = openai.OpenAI(api_key="k", base_url=sys.argv[1])
+stream = client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}], stream=True)
+print("TEXT", "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices))
+"""
+
+SPANS = """
+import json
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+
+class Lines(SpanExporter):
+    def export(self, spans):
+        for span in spans:
+            told = [span.instrumentation_scope.name, span.name, dict(span.attributes).get("l0.outcome")]
+            print("SPAN", json.dumps(told))
+        return SpanExportResult.SUCCESS
+
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(Lines()))
+trace.set_tracer_provider(provider)
+"""
+
+CLAUDE = """
+import anthropic
+client = anthropic.Anthropic(api_key="k", base_url=sys.argv[1].removesuffix("/v1"))
+for _ in client.messages.create(
+    model="claude-test", max_tokens=9, messages=[{"role": "user", "content": "hi"}], stream=True
+):
+    pass
+"""
+
+
+def run(
+    tmp_path: Path, source: str, sim: Simulator, *before: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a program against the simulator."""
+    app = tmp_path / "app.py"
+    app.write_text(source, encoding="utf-8")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    ended = subprocess.run(
+        [*before, sys.executable, str(app), sim.openai],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended
+
+
+def spans(ended: subprocess.CompletedProcess[str]) -> list[list[str]]:
+    """Scope, name and outcome of the spans that a program printed."""
+    lines = ended.stdout.splitlines()
+    return [json.loads(line.removeprefix("SPAN ")) for line in lines if line.startswith("SPAN ")]
+
+
+def launcher() -> str:
+    """OpenTelemetry's launcher, beside the interpreter."""
+    found = Path(sys.executable).with_name("opentelemetry-instrument")
+    if not found.exists():
+        pytest.skip("opentelemetry-instrument is not installed beside this interpreter")
+    return str(found)
+
+
+def test_the_launcher_alone_makes_calls_reliable(tmp_path: Path, sim: Simulator) -> None:
+    """Without opentelemetry-distro nobody sets up a provider; the engine runs all the same."""
+    sim.script(Fault.cut(at_event=1))
+    ended = run(tmp_path, APP, sim, launcher())
+    assert "TEXT " in ended.stdout
+    assert len(sim.requests) == 2
+
+
+def test_without_the_launcher_the_same_program_fails(tmp_path: Path, sim: Simulator) -> None:
+    """The control: what heals the call above is l0."""
+    sim.script(Fault.cut(at_event=1))
+    with pytest.raises(AssertionError, match="APIConnectionError"):
+        run(tmp_path, APP, sim)
+    assert len(sim.requests) == 1
+
+
+def test_the_launcher_with_an_apps_own_provider(tmp_path: Path, sim: Simulator) -> None:
+    """The provider is set after instrumentation: it is found when the first call is made."""
+    ended = run(tmp_path, f"{SPANS}{APP}{CLAUDE}", sim, launcher())
+    assert [(name, outcome) for _, name, outcome in spans(ended)] == [("chat gpt-4o", "ok"), ("chat claude-test", "ok")]
+
+
+def test_the_launcher_with_the_sdks_configurator(tmp_path: Path, sim: Simulator) -> None:
+    """`OTEL_TRACES_EXPORTER=console` and the SDK's own configurator: what opentelemetry-distro would choose."""
+    settings = {
+        "OTEL_PYTHON_CONFIGURATOR": "configurator",
+        "OTEL_TRACES_EXPORTER": "console",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_PYTHON_DISTRO": "",
+    }
+    configured = f"import opentelemetry.sdk._configuration as sdk\nsdk._OTelSDKConfigurator().configure()\n{APP}"
+    ended = run(tmp_path, configured, sim, launcher(), **settings)
+    assert '"name": "chat gpt-4o"' in ended.stdout
+    assert '"l0.outcome": "ok"' in ended.stdout
+
+
+def test_it_can_be_switched_off(tmp_path: Path, sim: Simulator) -> None:
+    """OpenTelemetry's own switch, by the names of our entry points."""
+    ended = run(
+        tmp_path, f"{SPANS}{APP}", sim, launcher(), OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="l0_openai,l0_anthropic"
+    )
+    assert spans(ended) == []
+    assert "TEXT " in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"import l0\nl0.instrument()\n{SPANS}{APP}{CLAUDE}",
+        f"import openai, anthropic\nimport l0\nl0.instrument()\n{SPANS}{APP}{CLAUDE}",
+        f"{SPANS}import l0\nl0.instrument()\nimport openai\n{APP}{CLAUDE}",
+        f"import openai._base_client\nimport l0\nl0.instrument()\n{SPANS}{APP}{CLAUDE}",
+        f"import l0\nl0.instrument()\nl0.uninstrument()\nl0.instrument()\n{SPANS}{APP}{CLAUDE}",
+    ],
+    ids=["l0 first", "l0 last", "provider first", "a part of the SDK first", "on, off and on before the import"],
+)
+def test_order_of_imports(tmp_path: Path, sim: Simulator, source: str) -> None:
+    ended = run(tmp_path, source, sim)
+    assert [outcome for *_, outcome in spans(ended)] == ["ok", "ok"]
+
+
+def test_off_before_the_import_stays_off(tmp_path: Path, sim: Simulator) -> None:
+    ended = run(tmp_path, f"import l0\nl0.instrument()\nl0.uninstrument()\n{SPANS}{APP}", sim)
+    assert spans(ended) == []
+
+
+def test_import_of_l0_loads_no_sdk(tmp_path: Path, sim: Simulator) -> None:
+    source = (
+        "import sys, l0\nl0.instrument()\n"
+        "print('LOADED', [name for name in ('openai', 'anthropic', 'httpx2', 'pydantic') if name in sys.modules])"
+    )
+    assert "LOADED []" in run(tmp_path, source, sim).stdout
+
+
+def test_a_program_that_leaves_a_stream_open_ends_quietly(tmp_path: Path, sim: Simulator) -> None:
+    """Closing at interpreter shutdown is where wrappers of streams tend to complain, or crash."""
+    source = (
+        f"import l0\nl0.instrument(l0.Policy.interactive())\n{APP}"
+        "kept = client.chat.completions.create(\n"
+        "    model='gpt-4o', messages=[{'role': 'user', 'content': 'hi'}], stream=True\n)\nnext(kept)\n"
+    )
+    sim.script(None, Fault.slow_drip(interval=0.01))
+    assert run(tmp_path, source, sim).stderr == ""
