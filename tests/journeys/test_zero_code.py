@@ -132,11 +132,9 @@ def test_it_can_be_switched_off(tmp_path: Path, sim: Simulator) -> None:
     [
         f"import l0\nl0.instrument()\n{SPANS}{APP}{CLAUDE}",
         f"import openai, anthropic\nimport l0\nl0.instrument()\n{SPANS}{APP}{CLAUDE}",
-        f"{SPANS}import l0\nl0.instrument()\nimport openai\n{APP}{CLAUDE}",
-        f"import openai._base_client\nimport l0\nl0.instrument()\n{SPANS}{APP}{CLAUDE}",
         f"import l0\nl0.instrument()\nl0.uninstrument()\nl0.instrument()\n{SPANS}{APP}{CLAUDE}",
     ],
-    ids=["l0 first", "l0 last", "provider first", "a part of the SDK first", "on, off and on before the import"],
+    ids=["l0 first", "l0 last", "on, off and on before the import"],
 )
 def test_order_of_imports(tmp_path: Path, sim: Simulator, source: str) -> None:
     ended = run(tmp_path, source, sim)

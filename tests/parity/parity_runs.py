@@ -44,7 +44,9 @@ class Recorder:
             case CallEnded() as end:
                 causes = tuple(failure.cause.value for failure in end.failures)
                 chunks = end.pace.chunks if end.pace else None
-                self.events.append(("over", end.outcome.value, causes, end.attempts, end.text, _ID.sub("ID", str(end.facts)), chunks))
+                self.events.append(
+                    ("over", end.outcome.value, causes, end.attempts, end.text, _ID.sub("ID", str(end.facts)), chunks)
+                )
 
     def active(self) -> AbstractContextManager[object]:
         return nullcontext()

@@ -108,7 +108,7 @@ class ResponsesReader(BaseReader):
             else:
                 self.failure: Failure | None = None  # it was not the last word after all
         elif kind == "error":
-            self._whole = True
+            self._whole, self._status = True, None
             self._failed(event)
         elif kind.startswith(_SERVER_TOOLS):
             self.accepted = True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from l0.values.calls import Call, Replay
+from l0.values.delays import error_type_delay
 from l0.values.failures import RETRY_REASONS, Category, Cause, Failure
 from l0.values.policy import BackoffStrategy, Retry
 
@@ -91,6 +92,9 @@ def _by_policy(
         return None
     if failure.retry_after is not None:
         return Again(failure.retry_after) if failure.retry_after <= LONGEST_SERVER_WAIT else None
+    base = error_type_delay(retry, failure)
+    if base is not None:
+        retry = replace(retry, base_delay=base, max_delay=retry.network_max_delay)
     return Again(delay(retry, len(history) + 1, rand()))
 
 

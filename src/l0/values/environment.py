@@ -50,7 +50,7 @@ def policy_from_environment(environ: Mapping[str, str]) -> Policy | None:
             raise _unknown(name, text, [*known, _PRESET])
         _put(changes, known[name], text)
     try:
-        return _changed(policy, changes)
+        return _changed(Policy, policy, changes)
     except PolicyError as error:
         for name, text in given.items():
             if known[name].field == error.field:
@@ -77,7 +77,7 @@ def _unknown(name: str, text: str, known: Sequence[str]) -> PolicyError:
 def _put(changes: dict[str, Any], variable: _Variable, text: str) -> None:
     try:
         value = variable.read(text)
-    except (ValueError, KeyError):
+    except ValueError:
         raise PolicyError(variable.name, text, variable.allowed) from None
     *parents, last = variable.path
     for parent in parents:
@@ -88,16 +88,16 @@ def _put(changes: dict[str, Any], variable: _Variable, text: str) -> None:
     changes[last] = value
 
 
-def _changed(value: _T, changes: Mapping[str, Any]) -> _T:
-    """A copy of ``value``, a dataclass of the policy, with ``changes`` to its fields and to what stands in them."""
+def _changed(kind: type[_T], value: _T | None, changes: Mapping[str, Any]) -> _T:
+    """``value``, a dataclass of the policy, or a new one where there is none, with ``changes`` to what stands in it."""
     made: dict[str, Any] = {}
     for name, change in changes.items():
         if not isinstance(change, dict):
             made[name] = change
             continue
-        inner = getattr(value, name)
-        made[name] = _changed(inner if is_dataclass(inner) else _part(type(value), name)(), change)
-    return replace(value, **made)  # type: ignore[type-var]
+        part, inner = _part(kind, name), getattr(value, name, None)
+        made[name] = _changed(part, inner if isinstance(inner, part) else None, change)
+    return kind(**made) if value is None else replace(value, **made)  # type: ignore[type-var]
 
 
 # -- what the dataclasses say ---------------------------------------------------------------------------------------
@@ -137,11 +137,21 @@ def _part(kind: type, field: str) -> Any:
 
 def _reading(members: tuple[Any, ...]) -> tuple[Callable[[str], Any], str] | None:
     """How a text becomes a value of one of ``members``, and what is allowed in words; ``None`` if it cannot."""
-    simple = next((found for found in map(_simple, members) if found is not None), None)
-    if simple is None or NoneType not in members:
-        return simple
-    read, allowed = simple
-    return (lambda text: None if text.lower() == "none" else read(text)), f"{allowed}, or none"
+    ways = [way for way in map(_simple, members) if way is not None]
+    if not ways:
+        return None
+    if NoneType in members:
+        ways.append((lambda text: {"none": None}[text.lower()], "none"))
+
+    def read(text: str) -> Any:
+        for way, _ in ways:
+            try:
+                return way(text)
+            except (ValueError, KeyError):
+                continue
+        raise ValueError(text)
+
+    return read, ", or ".join(allowed for _, allowed in ways)
 
 
 def _simple(member: Any) -> tuple[Callable[[str], Any], str] | None:
@@ -151,6 +161,8 @@ def _simple(member: Any) -> tuple[Callable[[str], Any], str] | None:
         return int, "a whole number"
     if member is float:
         return float, "a number"
+    if member is str:
+        return str, "a text"
     if get_origin(member) is Literal:
         choices = {str(choice): choice for choice in get_args(member)}
         return (lambda text: choices[text.lower()]), "one of " + ", ".join(choices)

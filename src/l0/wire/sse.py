@@ -77,7 +77,7 @@ def _events(whole: bytes) -> list[Event]:
         if block[:7] == b"event: ":
             end = block.find(b"\ndata: ")
             if end > 0 and b"\n" not in block[7:end] and block.find(b"\n", end + 7) < 0:
-                append((block[7:end], block[end + 7 :]))
+                append((block[7:end] or None, block[end + 7 :]))
                 continue
         event = _parse(block)
         if event is not None:

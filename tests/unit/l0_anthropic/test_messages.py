@@ -198,7 +198,10 @@ def test_content_after_the_terminal_event_is_not_handed_over():
 
 @pytest.mark.parametrize(
     ("events", "oddity"),
-    [([START, closed(), ending(), STOP], "stray_block_stop"), ([START, opened(), said("Hi"), ending(), STOP], "open_block")],
+    [
+        ([START, closed(), ending(), STOP], "stray_block_stop"),
+        ([START, opened(), said("Hi"), ending(), STOP], "open_block"),
+    ],
 )
 def test_ends_that_do_not_fit_cost_no_text_and_are_marked(events, oddity):
     made = reader()

@@ -172,7 +172,12 @@ def test_two_equal_deltas_of_a_server_that_does_not_count_are_both_content():
 @pytest.mark.parametrize(
     ("event", "cause", "code", "reason"),
     [
-        (response("failed", error={"code": "server_error", "message": "!"}), Cause.SERVER_ERROR, "server_error", "failed"),
+        (
+            response("failed", error={"code": "server_error", "message": "!"}),
+            Cause.SERVER_ERROR,
+            "server_error",
+            "failed",
+        ),
         (response("failed", error={"code": "slow_down"}), Cause.RATE_LIMIT, "slow_down", "failed"),
         (response("failed", error=None), Cause.IN_BAND_ERROR, None, "failed"),
         ({"type": "error", "code": "insufficient_quota", "message": "pay"}, Cause.QUOTA, "insufficient_quota", "error"),
