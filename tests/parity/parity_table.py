@@ -108,8 +108,7 @@ WIRE = [
     *rows("ended by the connection", (F.close_delimited(),)),
     *rows("null event", (F.null_data(at_event=2),), apis=("chat", "responses")),
     *rows("no event names", (F.no_event_names(),)),
-    *rows("more after the end", (F.after_end(),), apis=("chat", "messages")),
-    *rows("more after the end, out of sequence", (F.after_end(),), apis=("responses",), outcome=FAILED),
+    *rows("more after the end", (F.after_end(),)),
     *rows("many frames first", (F.lifecycle_frames(5),)),
 ]
 BEFORE_HEADERS = [

@@ -110,6 +110,8 @@ class Meter:
 
     def _quantile(self, share: float) -> float:
         """Upper bound of the bucket that holds the quantile, and never above the longest gap."""
+        if not self._number:
+            return 0.0
         wanted = share * self._number
         seen = 0
         for bound, count in zip(_BOUNDS, self._counts, strict=False):

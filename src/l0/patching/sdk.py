@@ -6,7 +6,6 @@ the loop does is found out by feeding it, once, at install.
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,9 +85,9 @@ class Sdk:
     def loop(self) -> Loop | None:
         """What the SDK's loop does; ``None`` where it is not the SDK's own, or behaves in no way that is known."""
         for name in ("Stream", "AsyncStream"):
-            function = inspect.unwrap(getattr(self.streaming, name).__dict__["__stream__"])
-            if not isinstance(function, FunctionType) or function.__module__ != self.streaming.__name__:
-                return None
+            function = getattr(self.streaming, name).__dict__["__stream__"]
+            if not isinstance(function, FunctionType) or function.__code__.co_filename != self.streaming.__file__:
+                return None  # somebody's wrapper is there already, and wants to see every stream
         try:
             return self._probe()
         except Exception:  # any surprise means: not a loop that we know
@@ -124,7 +123,7 @@ class Sdk:
             _strict_response_validation=False,
         )
         stream = self.streaming.Stream(cast_to=object, response=response, client=client)
-        bare = inspect.unwrap(self.streaming.Stream.__dict__["__stream__"])
+        bare = self.streaming.Stream.__dict__["__stream__"]
         return list(bare(stream))
 
     def _leaks(self) -> bool:

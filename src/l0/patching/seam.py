@@ -1,7 +1,8 @@
-"""The four functions of an SDK that are patched, and how the patches come off again.
+"""The functions of an SDK that are patched, and how the patches come off again.
 
 ``SyncAPIClient.request`` and ``AsyncAPIClient.request`` see every call; ``Stream.__stream__`` and
-``AsyncStream.__stream__`` are where an answer is read. Nothing else is touched.
+``AsyncStream.__stream__`` are where an answer is read; ``BaseClient._process_response_data`` is where an answer that
+came in one piece is built. Nothing else is touched.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .bodies import AsyncBody, SyncBody
 from .responses import tap, tapped
 from .sdk import Sdk
 from .switchboard import SWITCHBOARD
-from .upstream import RAW_HEADER, Provider, Sketch, StainlessUpstream
+from .upstream import RAW_HEADER, Provider, Sketch, StainlessUpstream, compiled
 
 _log = logging.getLogger("l0")
 _sending: ContextVar[Session | None] = ContextVar("l0_sending", default=None)
@@ -47,6 +48,7 @@ class Seam:
             (base.AsyncAPIClient, "request", self._arequest),
             (streaming.Stream, "__stream__", self._stream),
             (streaming.AsyncStream, "__stream__", self._astream),
+            (base.BaseClient, "_process_response_data", self._build),
         ]
         originals: list[Any] = [owner.__dict__.get(name) for owner, name, _ in targets]
         if None in originals:
@@ -156,6 +158,17 @@ class Seam:
             return await original(client, upstream.response_type, options, stream=True)
 
         return asynchronous.relay(session, AsyncBody(session, upstream, stream, wrapped, again=again))
+
+    def _build(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """Build the object of a whole answer with compiled constructors, while one of our calls is being served."""
+        data = kwargs.get("data")
+        session = _sending.get() if type(data) is dict else None
+        if session is not None and not client._strict_response_validation:
+            session.upstream.decoded = data  # type: ignore[attr-defined]  # what its facts are read from
+            build = compiled(self.sdk, kwargs.get("cast_to"))
+            if build is not None:
+                return build(data)
+        return wrapped(*args, **kwargs)
 
     def _original(self, index: int) -> Callable[..., Any]:
         """What a restart calls: the function below our patch, so that it is not counted as a call of the user's."""

@@ -106,6 +106,7 @@ class StainlessUpstream:
         self.client = client
         self.sketch = sketch
         self.request: Any = None
+        self.decoded: Mapping[str, Any] | None = None
         self.call = call
         self._options = options
         self._key: str | None = options.idempotency_key
@@ -246,10 +247,9 @@ class StainlessUpstream:
         return None
 
     def whole(self, answer: Any) -> tuple[Facts | None, str]:
-        """From the object, or, behind a raw response, from its body."""
-        dump = getattr(answer, "to_dict", None)
-        if dump is not None:
-            return self.provider.whole(self.sketch, dump(mode="python"))
+        """From the JSON that the SDK has decoded, or, behind a raw response, from its body."""
+        if self.decoded is not None:
+            return self.provider.whole(self.sketch, self.decoded)
         response = getattr(answer, "http_response", None)
         if response is None or not response.is_stream_consumed:
             return None, ""
@@ -315,13 +315,16 @@ class StainlessUpstream:
     def builder(self, cast_to: Any, response: Any) -> Callable[[Any], Any]:
         """What makes the SDK's object of one event: compiled where it can be, else the SDK's own way."""
         client = self.client
-        generic = cast_to is object or hasattr(cast_to, "build")  # the SDK has ways of its own for these
-        if not client._strict_response_validation and not generic:
-            fast = self.sdk.constructors.builder(cast_to)
-            if fast is not None:
-                return fast
+        fast = None if client._strict_response_validation else compiled(self.sdk, cast_to)
+        if fast is not None:
+            return fast
         process = client._process_response_data
         return lambda data: process(data=data, cast_to=cast_to, response=response)
+
+
+def compiled(sdk: Sdk, cast_to: Any) -> Callable[[Any], Any] | None:
+    """The compiled constructor of a type; ``None`` for those that the SDK builds in ways of its own."""
+    return None if cast_to is object or hasattr(cast_to, "build") else sdk.constructors.builder(cast_to)
 
 
 def _causes(error: BaseException) -> Iterator[Any]:

@@ -31,5 +31,6 @@ def describe_break(reason: str, message: str, *, characters: int, attempts: int)
 
 def fill(error: StreamInterrupted, state: dict[str, Any]) -> StreamInterrupted:
     """Give a freshly made or unpickled error its fields."""
-    error.__dict__.update(state)
+    for name, value in state.items():
+        setattr(error, name, value)  # a transport's error keeps its request behind a property
     return error

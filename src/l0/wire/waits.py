@@ -89,7 +89,7 @@ def _until_date(text: str) -> float | None:
 def _until_moment(text: str) -> float | None:
     """Seconds until an RFC 3339 moment; 0 where it has passed."""
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text.strip().upper())  # "z" is allowed too
         return max(0.0, moment.timestamp() - time.time()) if moment.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None

@@ -37,7 +37,10 @@ def verdict(cause, phase, policy=None, history=(), *, call=None, **fields):
         (FATAL, OPENING, None, (), NEVER),
         (Cause.AUTHENTICATION, OPENING, None, (), SDK),  # `x-should-retry: true` is the SDK's to obey
         (Cause.AUTHENTICATION, HOLDING, None, (), NEVER),
-        (Cause.AUTHENTICATION, OPENING, WITH, (), NEVER),
+        # A policy's own figures leave nothing fatal to the SDK, which would retry all of these.
+        (Cause.TLS_CERTIFICATE, OPENING, WITH, (), NEVER),
+        (Cause.REDIRECTS, OPENING, WITH, (), NEVER),
+        (Cause.NOT_IMPLEMENTED, OPENING, WITH, (), NEVER),
         # Without a policy, after the headers: what broke on the way is repeated at once, the rest as the SDK waits.
         (NETWORK, HOLDING, None, (), AT_ONCE),
         (NETWORK, HOLDING, None, (NETWORK,), SDK),
@@ -197,6 +200,19 @@ def test_jitter_stays_within_its_bounds(base, number, chance):
     fixed = Retry(strategy="fixed_jitter", base_delay=base, max_delay=100)
     assert delay(full, number, chance) <= min(base * 2 ** (number - 1), 100)
     assert base <= delay(fixed, number, chance) <= 1.5 * base
+
+
+@pytest.mark.parametrize(
+    ("cause", "field"),
+    [(Cause.DNS, "dns_error"), (Cause.RESET, "econnreset"), (Cause.TRUNCATED, "sse_aborted"), (Cause.DEAD, "no_bytes")],
+)
+def test_a_failure_of_the_network_starts_from_the_delay_of_its_type(cause, field):
+    made = {"strategy": "exponential", "base_delay": 1.0, "max_delay": 2.0, "network_max_delay": 20.0}
+    policy = Policy(retry=Retry(**made, error_type_delays={field: 7.0}))
+    assert verdict(cause, HOLDING, policy) == Again(7.0)
+    assert verdict(cause, HOLDING, policy, (NETWORK, NETWORK)) == Again(20.0)
+    assert verdict(TRANSIENT, HOLDING, policy) == Again(1.0)
+    assert verdict(cause, HOLDING, Policy(retry=Retry(**made))) == Again(1.0)
 
 
 def test_the_number_of_the_retry_counts_all_failures():

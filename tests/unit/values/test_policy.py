@@ -9,6 +9,7 @@ import pytest
 from l0.values.policy import (
     TRUNCATION_MODES,
     BackoffStrategy,
+    ErrorTypeDelays,
     Hold,
     Policy,
     PolicyError,
@@ -22,12 +23,16 @@ NO_LIMIT = (0, -1, -0.5, math.nan, -math.inf, True, "5000", [], object)
 NO_COUNT = (-1, 1.5, 2.0, True, None, "3", math.nan)
 NO_SECONDS = (-1, -0.001, math.nan, None, True, "1", [1])
 
+DELAYS = ("base_delay", "max_delay", "network_max_delay")
+
 BAD = [
     *((Timeout, name, given, "milliseconds above 0") for name in LIMITS for given in NO_LIMIT),
     *((Retry, name, given, "whole number, 0 or more") for name in ("attempts", "max_retries") for given in NO_COUNT),
-    *((Retry, name, given, "seconds, 0 or more") for name in ("base_delay", "max_delay") for given in NO_SECONDS),
+    *((Retry, name, given, "seconds, 0 or more") for name in DELAYS for given in NO_SECONDS),
     *((Retry, "strategy", given, "full_jitter") for given in ("quadratic", None, 3, "")),
     *((Retry, "retry_on", given, "zero_output") for given in ("timeout", None, 5, {"timeout"}, iter(()))),
+    *((Retry, "error_type_delays", given, "dns_error") for given in (5, "slow", ["dns_error"], {"dns": 1.0})),
+    *((ErrorTypeDelays, field.name, given, "seconds") for field in fields(ErrorTypeDelays) for given in (-1, None)),
     *((Retry, "should_retry", given, "function") for given in (True, "always", 1)),
     *((Hold, "frames", given, "whole number, 0 or more") for given in NO_COUNT),
     *((Hold, "seconds", given, "seconds, 0 or more") for given in NO_SECONDS),
@@ -52,10 +57,11 @@ def test_a_bad_value_is_named_with_what_is_allowed(kind, field, given, allowed):
 
 def test_every_field_of_every_part_has_bad_values_in_the_table():
     covered = {(kind, field) for kind, field, _, _ in BAD}
-    assert covered == {(kind, field.name) for kind in (Timeout, Retry, Hold, Policy) for field in fields(kind)}
+    kinds = (Timeout, Retry, ErrorTypeDelays, Hold, Policy)
+    assert covered == {(kind, field.name) for kind in kinds for field in fields(kind)}
 
 
-@pytest.mark.parametrize(("kind", "field"), [(Retry, "base_delay"), (Retry, "max_delay")])
+@pytest.mark.parametrize(("kind", "field"), [*((Retry, name) for name in DELAYS), (Hold, "seconds")])
 def test_a_delay_that_no_clock_can_sleep_is_refused(kind, field):
     with pytest.raises(PolicyError, match=field):
         kind(**{field: math.inf})
@@ -82,6 +88,13 @@ def test_the_figures_of_the_guide():
     assert (retry.attempts, retry.max_retries, retry.base_delay, retry.max_delay) == (3, 6, 1.0, 10.0)
     assert retry.strategy is BackoffStrategy.FIXED_JITTER
     assert retry.retry_on == tuple(RetryableErrorType)
+
+
+def test_delays_by_error_type_may_be_a_mapping():
+    retry = Retry(error_type_delays={"dns_error": 9})
+    assert retry.error_type_delays == ErrorTypeDelays(dns_error=9)
+    with pytest.raises(PolicyError, match=r"ErrorTypeDelays\.dns_error"):
+        Retry(error_type_delays={"dns_error": -1})
 
 
 def test_zero_and_one_are_allowed_where_they_mean_something():

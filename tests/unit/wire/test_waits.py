@@ -1,13 +1,23 @@
 """The headers by which a server asks to wait, as seconds."""
 
 import email.utils
+from datetime import UTC, datetime, timedelta, timezone
+from string import printable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from l0.wire import waits
-from l0.wire.waits import server_wait
+from l0.wire.waits import asked_wait, server_wait
 
 NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """It is `NOW`."""
+    monkeypatch.setattr(waits.time, "time", lambda: NOW)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +42,9 @@ NOW = 1_800_000_000.0
         ({"retry-after": "Fri, 99 Foo 2027 99:99:99 GMT"}, None),
     ],
 )
-def test_waits(headers, expected, monkeypatch):
-    monkeypatch.setattr(waits.time, "time", lambda: NOW)
+def test_waits(headers, expected, now):
     assert server_wait(headers) == expected
+    assert asked_wait(headers) == expected
 
 
 @pytest.mark.parametrize("huge", ["Fri, 31 Dec 99999999999 23:59:59 GMT", "Mon, 01 Jan 0000 00:00:00 GMT"])
@@ -43,13 +53,152 @@ def test_a_date_that_no_clock_knows_is_no_error(huge):
     assert wait is None or wait >= 0.0
 
 
+# Resets of rate limits
+
+
+def moment(seconds: float, offset: int = 0) -> str:
+    """RFC 3339, so many seconds from `NOW`, as a clock ``offset`` hours east of Greenwich shows it."""
+    zone = UTC if offset == 0 else timezone(timedelta(hours=offset))
+    return datetime.fromtimestamp(NOW + seconds, zone).isoformat().replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("12ms", 0.012),
+        ("1s", 1.0),
+        ("6m0s", 360.0),
+        ("1h2m3.5s", 3723.5),
+        ("2m59.56s", 179.56),
+        ("1d2h", 93_600.0),
+        ("250us", 0.00025),
+        ("250µs", 0.00025),
+        ("0s", 0.0),
+        (" 1s ", 1.0),
+        ("10", 10.0),
+        ("0.5", 0.5),
+        ("", None),
+        ("s", None),
+        ("1", 1.0),
+        ("1 s", None),
+        ("1s!", None),
+        ("-1s", None),
+        ("1x", None),
+        ("soon", None),
+        ("9" * 400 + "s", None),
+    ],
+)
+def test_the_durations_of_openai(text, seconds):
+    headers = {"x-ratelimit-reset-requests": text}
+    assert server_wait(headers) == (None if seconds is None else pytest.approx(seconds))
+    assert asked_wait(headers) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (moment(30), 30.0),
+        (moment(30, offset=5), 30.0),
+        (moment(0.5), 0.5),
+        (moment(-30), 0.0),
+        ("2027-01-15T08:00:01z", 1.0),
+        ("2027-01-15T08:00:01", None),  # whose clock?
+        ("2027-01-15", None),
+        ("0001-01-01T00:00:00+23:59", 0.0),
+        ("2027-13-15T08:00:01Z", None),
+        ("1800000030", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_the_moments_of_anthropic(text, seconds, now):
+    headers = {"anthropic-ratelimit-requests-reset": text}
+    assert server_wait(headers) == (None if seconds is None else pytest.approx(seconds))
+    assert asked_wait(headers) is None
+
+
+@pytest.mark.parametrize(
+    ("remaining", "expected"),
+    [
+        ((None, None), 360.0),
+        (("0", "0"), 360.0),
+        (("0", "10"), 1.0),
+        (("10", "0"), 360.0),
+        (("10", "10"), None),
+        (("0", None), 360.0),
+        ((None, "10"), 1.0),
+        (("-2", "10"), 1.0),
+        (("many", "0.0"), 360.0),
+        (("nan", "many"), None),
+    ],
+)
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_the_longest_of_the_exhausted_limits_counts(provider, remaining, expected, now):
+    if provider == "openai":
+        names = [("x-ratelimit-reset-requests", "x-ratelimit-remaining-requests", "1s")]
+        names += [("x-ratelimit-reset-tokens", "x-ratelimit-remaining-tokens", "6m0s")]
+    else:
+        start = "anthropic-ratelimit-"
+        names = [(f"{start}requests-reset", f"{start}requests-remaining", moment(1))]
+        names += [(f"{start}output-tokens-reset", f"{start}output-tokens-remaining", moment(360))]
+    headers = {reset: text for reset, _, text in names}
+    headers |= {left: count for (_, left, _), count in zip(names, remaining, strict=True) if count is not None}
+    assert server_wait(headers) == (None if expected is None else pytest.approx(expected))
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({"x-ratelimit-reset-requests": "12ms"}, 0.012),
-        ({"x-ratelimit-reset-tokens": "6m0s"}, 360.0),
         ({"x-ratelimit-reset-requests": "1s", "retry-after": "9"}, 9.0),
+        ({"x-ratelimit-reset-requests": "1s", "retry-after-ms": "20"}, 0.02),
+        ({"x-ratelimit-reset-requests": "1s", "retry-after": "soon"}, 1.0),
+        ({"x-ratelimit-limit-requests": "1s", "x-request-id": "1s"}, None),
+        ({"anthropic-ratelimit-requests-limit": moment(1)}, None),
     ],
 )
-def test_reset_headers_of_openai_say_it_too_where_nothing_better_does(headers, expected):
-    assert server_wait(headers) == pytest.approx(expected)
+def test_what_the_server_asks_for_wins_over_when_a_limit_is_reset(headers, expected):
+    assert server_wait(headers) == expected
+
+
+units = st.sampled_from(["d", "h", "m", "s", "ms", "us", "µs", "ns"])
+texts = (
+    st.text(max_size=40)
+    | st.text(printable, max_size=20)
+    | st.lists(st.tuples(st.floats(0, 1e6).map(str) | st.integers().map(str), units)).map(
+        lambda x: "".join(map("".join, x))
+    )
+    | st.floats().map(str)
+    | st.datetimes().map(lambda at: at.isoformat() + "Z")
+    | st.datetimes(timezones=st.timezones()).map(lambda at: at.isoformat())
+    | st.tuples(st.integers(-9999, 99999), st.text(printable, max_size=6)).map(
+        lambda x: f"Fri, 31 Dec {x[0]} 23:59:59 {x[1]}"
+    )
+)
+names = st.sampled_from(
+    [
+        "retry-after",
+        "retry-after-ms",
+        "x-ratelimit-reset-requests",
+        "x-ratelimit-reset-tokens",
+        "x-ratelimit-reset-",
+        "x-ratelimit-remaining-requests",
+        "anthropic-ratelimit-tokens-reset",
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit--reset",
+        "X-RateLimit-Reset-Tokens",
+    ]
+)
+
+
+@given(st.dictionaries(names, texts, max_size=5))
+@settings(max_examples=400, deadline=None)
+def test_no_header_is_an_error_or_asks_for_time_travel(headers):
+    wait = server_wait(headers)
+    assert wait is None or 0.0 <= wait < float("inf")
+
+
+@given(st.integers(0, 99), st.integers(0, 59), st.floats(0, 59.999).map(lambda s: round(s, 3)))
+@settings(max_examples=80, deadline=None)
+def test_parts_of_a_duration_add_up(hours, minutes, seconds):
+    text = f"{hours}h{minutes}m{seconds:.3f}s"
+    assert server_wait({"x-ratelimit-reset-tokens": text}) == pytest.approx(hours * 3600 + minutes * 60 + seconds)

@@ -1,0 +1,161 @@
+"""Whole answers through both drivers, the waits between attempts, and observers that misbehave."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from driver_fakes import Broken, FakePump, FakeUpstream, Listener
+from engine_makers import make_call
+
+from l0.drivers import asynchronous, session, sync
+from l0.drivers.session import Session
+from l0.values.calls import Outcome
+from l0.values.events import AttemptEnded
+from l0.values.failures import Cause, Failure
+from l0.values.policy import Policy, Retry, Timeout
+
+AT_ONCE = Policy(retry=Retry(base_delay=0))
+both = pytest.mark.parametrize("flavour", ["sync", "async"])
+
+
+def answered(flavour: str, made: Session, *answers: Any) -> Any:
+    queue = list(answers)
+
+    def send(options: Any) -> Any:
+        answer = queue.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    async def asend(options: Any) -> Any:
+        return send(options)
+
+    if flavour == "sync":
+        return sync.request(made, send)
+    return asyncio.run(asynchronous.request(made, asend))
+
+
+@both
+def test_a_whole_answer_is_returned_as_it_is(flavour):
+    listener, answer = Listener(), object()
+    made = Session(make_call(streaming=False), FakeUpstream(), [listener])
+    assert answered(flavour, made, answer) is answer
+    assert listener.told == ["start 1", "end 1 ok", "call ok"]
+
+
+@both
+def test_a_failed_request_is_repeated_as_long_as_the_sdk_would(flavour):
+    listener, upstream = Listener(), FakeUpstream()
+    made = Session(make_call(streaming=False), upstream, [listener])
+    with pytest.raises(Broken, match="third") as raised:
+        answered(flavour, made, Broken("first"), Broken("second"), Broken("third"))
+    assert upstream.resends == [0, 1, 2]
+    assert listener.end.attempts == 3
+    assert len(raised.value.__notes__) == 3
+
+
+@both
+def test_an_answer_with_a_flaw_is_asked_for_again(flavour):
+    upstream = FakeUpstream(flawed=[Failure(cause=Cause.NOT_A_STREAM, message="html", sdk_retries=True)])
+    made = Session(make_call(streaming=False), upstream, [])
+    assert answered(flavour, made, "<html>", "answer") == "answer"
+
+
+@both
+@pytest.mark.parametrize("foreign", [KeyboardInterrupt, ValueError])
+def test_what_the_request_is_not_to_blame_for_comes_through(flavour, foreign):
+    listener = Listener()
+    made = Session(make_call(streaming=False), FakeUpstream(), [listener])
+    with pytest.raises(foreign):
+        answered(flavour, made, foreign("theirs"))
+    assert listener.end.outcome is Outcome.CANCELLED
+
+
+@both
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, asyncio.CancelledError])
+def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, interrupt):
+    def stop(_seconds: float) -> None:
+        raise interrupt
+
+    async def astop(_seconds: float) -> None:
+        raise interrupt
+
+    monkeypatch.setattr(sync.time, "sleep", stop)
+    monkeypatch.setattr(asynchronous, "sleep", astop)
+    listener = Listener()
+    made = Session(make_call(streaming=False), FakeUpstream(wait=30), [listener])
+    with pytest.raises(interrupt):
+        answered(flavour, made, Broken("first"), "never")
+    assert listener.told == ["start 1", "end 1 connection", "call cancelled"]
+
+
+@both
+def test_the_wait_is_the_sdks_where_there_is_no_policy(flavour, monkeypatch):
+    slept: list[float] = []
+
+    async def asleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(sync.time, "sleep", slept.append)
+    monkeypatch.setattr(asynchronous, "sleep", asleep)
+    made = Session(make_call(streaming=False), FakeUpstream(wait=7.5), [])
+    assert answered(flavour, made, Broken("first"), "answer") == "answer"
+    assert slept == [7.5]
+
+
+@both
+def test_every_attempt_is_told_how_much_time_is_left(flavour, monkeypatch):
+    clock = {"now": 100.0}
+    monkeypatch.setattr(session, "perf_counter", lambda: clock["now"])
+
+    class Slow(FakeUpstream):
+        def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+            clock["now"] += 1.5
+            return super().failed(error, opened=opened)
+
+    policy = Policy(timeout=Timeout(total=4000), retry=Retry(base_delay=0))
+    made = Session(make_call(streaming=False, policy=policy), upstream := Slow(), [])
+    with pytest.raises(Broken, match="third"):
+        answered(flavour, made, *map(Broken, ("first", "second", "third", "fourth")))
+    assert upstream.left == [4.0, 2.5, 1.0]
+
+
+# Observers
+
+
+@both
+def test_a_failing_observer_hurts_nobody(flavour, caplog):
+    broken, listener = Listener(failing=True), Listener()
+    made = Session(make_call(streaming=False), FakeUpstream(), [broken, listener])
+    with caplog.at_level(logging.WARNING, "l0"):
+        assert answered(flavour, made, "answer") == "answer"
+    assert broken.told == listener.told == ["start 1", "end 1 ok", "call ok"]
+    assert "is ignored" in caplog.text
+
+
+def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
+    class Rude(Listener):
+        def active(self) -> Any:
+            raise RuntimeError("no context")
+
+    upstream = FakeUpstream()
+    made = Session(make_call(), upstream, [Rude(), Listener()])
+    with made.sending():
+        pass
+    assert upstream.headers == [{"traceparent": "00-1"}]
+
+
+def test_attempts_are_told_with_the_status_and_id_of_their_response():
+    listener = Listener()
+    made = Session(make_call(policy=AT_ONCE), FakeUpstream(), [listener])
+    with made.sending():
+        made.opened(200, "req_1")
+    made.reads(FakePump())
+    made.broke(Broken("rst"))
+    made.slept()
+    with made.sending():
+        pass
+    made.failed(Broken("later"))
+    ended = [event for event in listener.events if isinstance(event, AttemptEnded)]
+    assert [(event.status, event.request_id) for event in ended] == [(200, "req_1"), (None, None)]
