@@ -79,7 +79,7 @@ def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failur
 def _by_policy(
     retry: Retry, failure: Failure, phase: Phase, history: Sequence[Failure], rand: Callable[[], float]
 ) -> Again | None:
-    if failure.category is Category.FATAL and not (phase is Phase.OPENING and failure.sdk_retries):
+    if failure.category is Category.FATAL:
         return None
     counted = sum(past.category in _COUNTED for past in history)
     if len(history) >= retry.max_retries or (failure.category in _COUNTED and counted >= retry.attempts):

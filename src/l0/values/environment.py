@@ -2,7 +2,8 @@
 
 The dataclasses of `policy` are the only definition: a field of `Policy` is ``L0_<FIELD>``, one of a value inside it
 ``L0_<FIELD>_<ITS FIELD>`` (``L0_RETRY_ATTEMPTS``, ``L0_TIMEOUT_INITIAL_TOKEN``), in the units of that field.
-``L0_POLICY`` names the preset that the others change. Fields that take a function or an object cannot be told here.
+``L0_POLICY`` names the preset that the others change; without it they change `Policy()`, so that one variable of
+``Retry`` brings the guide's figures for the rest of it. What takes a function or a mapping cannot be told here.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def test_the_defaults_of_the_guide():
     assert (RETRY_DEFAULTS.base_delay, RETRY_DEFAULTS.max_delay, RETRY_DEFAULTS.network_max_delay) == (1.0, 10.0, 30.0)
     assert RETRY_DEFAULTS.backoff is BackoffStrategy.FIXED_JITTER
     assert RETRY_DEFAULTS.retry_on == tuple(RetryableErrorType)
-    assert RETRY_DEFAULTS == Retry()
+    assert Retry() == RETRY_DEFAULTS
 
 
 def test_backoff_is_the_strategy():
