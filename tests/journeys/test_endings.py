@@ -277,10 +277,24 @@ AENDINGS: dict[Callable[[Any], Awaitable[None]], tuple[str, str]] = {
 }
 
 
-def complaints(loop: asyncio.AbstractEventLoop) -> list[str]:
-    """What asyncio complains of ('Task was destroyed', exceptions that nobody fetched)."""
+ABANDONED = (abroken_off, agenerator_closed, adropped)
+"""Endings that leave the closing to the garbage collector."""
+
+
+def complaints(loop: asyncio.AbstractEventLoop, *, abandoned: bool) -> list[str]:
+    """What asyncio complains of ('Task was destroyed', exceptions that nobody fetched).
+
+    Of an abandoned stream the transport's own generators may complain: so they do, more often, without l0.
+    """
     found: list[str] = []
-    loop.set_exception_handler(lambda _, context: found.append(str(context)))
+
+    def note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        generator = context.get("asyncgen")
+        file = generator.ag_code.co_filename if generator is not None else ""
+        if not (abandoned and "http" in file):
+            found.append(str(context))
+
+    loop.set_exception_handler(note)
     return found
 
 
@@ -298,7 +312,7 @@ def test_an_async_ending(
     sim.script(Fault.slow_drip(interval=0.005))
 
     async def journey() -> list[str]:
-        found = complaints(asyncio.get_running_loop())
+        found = complaints(asyncio.get_running_loop(), abandoned=end in ABANDONED)
         async with async_chat_client(sim) as client, async_claude(sim) as other:
             with l0.policy(timeout=l0.Timeout() if clocks else None):
                 if dialect == "chat":
@@ -402,7 +416,7 @@ def test_no_socket_leaks(sim: Simulator, spans: Spans, end: Callable[[Any], None
         before = descriptors()
         for _ in range(20):
             end(client.chat.completions.create(**CHATTING, stream=True))
-            gc.collect()
+        gc.collect()
         assert descriptors() <= before + 1
     assert len(spans.ends) == 21
 

@@ -1,7 +1,7 @@
 """First-token times as they were observed: what a hedge and an adaptive deadline are set by.
 
 The last 200 are kept and kept in order, so the quantiles are exact and the past is forgotten: an insertion moves at
-most 200 numbers (0.8 us). The sketches to be had (DDSketch, t-digest, P2) estimate, and forget nothing: a provider that
+most 200 numbers. The sketches to be had (DDSketch, t-digest, P2) estimate, and forget nothing: a provider that
 was slow yesterday would stay slow for as many calls as it had been asked before.
 """
 

@@ -1,0 +1,72 @@
+"""The README is true: its code runs as it stands, its commands exist, its picture is there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from l0.testing import simulator
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def run(source: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", source],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_code_runs_as_it_stands():
+    with simulator() as sim:
+        env = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}
+        # A collector that is not there costs a warning, nothing else.
+        done = run("\n".join(blocks("python")), **env, OTEL_METRIC_EXPORT_TIMEOUT="100", OTEL_BSP_EXPORT_TIMEOUT="100")
+        assert done.returncode == 0, done.stderr
+        assert "simulated model" in done.stdout
+        assert len(sim.requests) == 3
+
+
+def test_a_broken_stream_ends_in_the_exception_that_is_shown():
+    shown = next(block for block in blocks("python") if "StreamInterrupted" in block)
+    with simulator() as sim:
+        source = f"import l0, openai\nl0.instrument(l0.Policy(truncation='strict'))\nclient = openai.OpenAI()\n{shown}"
+        sim.script("clean_end at_event=5")
+        done = run(source, OPENAI_API_KEY="none", OPENAI_BASE_URL=sim.openai)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("truncated 1 Hello")
+
+
+@pytest.mark.parametrize("command", re.findall(r"^\$ make (\w+)", README, re.MULTILINE))
+def test_the_commands_exist(command):
+    assert re.search(rf"^{command}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`l0 (\w+)`", README))))
+def test_the_subcommands_exist(command):
+    done = subprocess.run([sys.executable, "-m", "l0.cli.main", command, "--help"], capture_output=True, check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("picture", re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))
+def test_the_pictures_are_there(picture):
+    assert (ROOT / picture).stat().st_size > 0
+
+
+def test_the_extras_exist():
+    named = {extra for group in re.findall(r"l0-otel\[([\w,]+)\]", README) for extra in group.split(",")}
+    declared = re.search(r"\[project.optional-dependencies\](.*?)^\[", (ROOT / "pyproject.toml").read_text(), re.S | re.M)
+    assert declared is not None
+    assert named <= set(re.findall(r"^([\w-]+) =", declared.group(1), re.MULTILINE))
