@@ -20,16 +20,13 @@ class UnsupportedError(Exception):
 
 
 class Caller(Protocol):
-    """Makes the calls of a case. Asynchronous ones belong to the event loop they are made in."""
+    """Makes the calls of a case. Asynchronous ones all belong to one event loop."""
 
     def stream(self, case: Case) -> Callable[[], Iterator[Any]]:
         """A function that makes one synchronous call and hands out what arrives. Raises `UnsupportedError`."""
 
-    async def astream(self, case: Case) -> Open:
+    def astream(self, case: Case) -> Open:
         """As `stream`, asynchronously."""
-
-    async def aclose(self) -> None:
-        """Give up the connections of this event loop."""
 
 
 def _prompt(case: Case) -> str:
@@ -75,14 +72,17 @@ class SdkCaller:
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
-        self._clients: dict[tuple[bool, bool], Any] = {}
-        self._async: Any = None
+        self._clients: dict[tuple[bool, bool, int], Any] = {}
 
-    def stream(self, case: Case) -> Callable[[], Iterator[Any]]:
-        key = (case.sync, case.api == "messages")
+    def client(self, case: Case) -> Any:
+        """One for all calls of a kind, as applications have it; another for another number of connections."""
+        key = (case.sync, case.api == "messages", case.at_once)
         if key not in self._clients:
             self._clients[key] = _client(case, self._origin)
-        call, arguments = _endpoint(self._clients[key], case), _arguments(case)
+        return self._clients[key]
+
+    def stream(self, case: Case) -> Callable[[], Iterator[Any]]:
+        call, arguments = _endpoint(self.client(case), case), _arguments(case)
 
         def one() -> Iterator[Any]:
             if case.how == "whole":
@@ -92,9 +92,8 @@ class SdkCaller:
 
         return one
 
-    async def astream(self, case: Case) -> Open:
-        self._async = _client(case, self._origin)
-        call, arguments = _endpoint(self._async, case), _arguments(case)
+    def astream(self, case: Case) -> Open:
+        call, arguments = _endpoint(self.client(case), case), _arguments(case)
 
         async def one() -> AsyncIterator[Any]:
             if case.how == "helper":
@@ -103,9 +102,6 @@ class SdkCaller:
             return _single(answer) if case.how == "whole" else aiter(answer)
 
         return one
-
-    async def aclose(self) -> None:
-        await self._async.close()
 
 
 def _entered(helper: AbstractContextManager[Any]) -> Iterator[Any]:
@@ -149,7 +145,7 @@ class LiteLLMCaller:
             return lambda: iter((call(**arguments),))
         return lambda: iter(call(**arguments))
 
-    async def astream(self, case: Case) -> Open:
+    def astream(self, case: Case) -> Open:
         arguments, call = self._arguments(case), self._litellm.acompletion
 
         async def one() -> AsyncIterator[Any]:
@@ -157,9 +153,6 @@ class LiteLLMCaller:
             return _single(answer) if case.how == "whole" else aiter(answer)
 
         return one
-
-    async def aclose(self) -> None:
-        """litellm keeps its clients to itself."""
 
 
 class L0PythonCaller:
@@ -174,17 +167,13 @@ class L0PythonCaller:
     def stream(self, case: Case) -> Callable[[], Iterator[Any]]:  # noqa: ARG002
         raise UnsupportedError
 
-    async def astream(self, case: Case) -> Open:
+    def astream(self, case: Case) -> Open:
         if case.api != "chat" or case.how != "stream":
             raise UnsupportedError
-        client = self._sdk._async = _client(case, self._sdk._origin)
-        arguments = _arguments(case)
+        client, arguments = self._sdk.client(case), _arguments(case)
 
         async def one() -> AsyncIterator[Any]:
             opened = await self._run(stream=lambda: client.chat.completions.create(**arguments), timeout=self._timeout)
             return aiter(opened)
 
         return one
-
-    async def aclose(self) -> None:
-        await self._sdk.aclose()

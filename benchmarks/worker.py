@@ -17,6 +17,7 @@ import os  # noqa: E402
 import re  # noqa: E402
 import statistics  # noqa: E402
 import sys  # noqa: E402
+from dataclasses import replace  # noqa: E402
 from typing import Any, TextIO  # noqa: E402
 
 from .callers import Caller, UnsupportedError  # noqa: E402
@@ -26,6 +27,7 @@ from .variants import caller, switch_on  # noqa: E402
 
 Result = dict[str, Any]
 _MAX_FILES = 8192
+_LOOP = asyncio.new_event_loop()
 _TELLING = re.compile(
     r"openai|anthropic|pydantic|httpx|httpcore|h11|jiter|l0|litellm|reliable-ai|opentelemetry-(sdk|instr)|openinference"
 )
@@ -100,7 +102,7 @@ def _measure(caller: Caller, case: Case, warm: set[str]) -> Result:
     run = _sync if case.sync else _async
     if not case.fresh and case.name not in warm:
         # Imports, caches and connections belong to the first call, which the cold start measures.
-        run(caller, Case(name=case.name, group="", api=case.api, how=case.how, sync=case.sync, tokens=20, calls=2))
+        run(caller, replace(case, tokens=20, calls=2 * case.at_once))
         warm.add(case.name)
     gc.collect()
     before = peak_bytes()
@@ -133,12 +135,12 @@ def _sync(caller: Caller, case: Case) -> tuple[int, list[float]]:
 
 
 def _async(caller: Caller, case: Case) -> tuple[int, list[float]]:
-    return asyncio.run(_gather(caller, case))
+    return _LOOP.run_until_complete(_gather(caller, case))
 
 
 async def _gather(caller: Caller, case: Case) -> tuple[int, list[float]]:
     """``at_once`` users, each of whom makes calls one after the other."""
-    call = await caller.astream(case)
+    call = caller.astream(case)
     firsts: list[float] = []
 
     async def user(calls: int) -> int:
@@ -154,10 +156,7 @@ async def _gather(caller: Caller, case: Case) -> tuple[int, list[float]]:
         return events
 
     share = case.calls // case.at_once
-    try:
-        counts = await asyncio.gather(*(user(share) for _ in range(case.at_once)))
-    finally:
-        await caller.aclose()
+    counts = await asyncio.gather(*(user(share) for _ in range(case.at_once)))
     return sum(counts), firsts
 
 

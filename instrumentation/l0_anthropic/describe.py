@@ -35,6 +35,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
         replay=Replay.UNTIL_ACCEPTED if _server_side(body) else Replay.SAFE,
         body=body,
         attributes=_attributes(body, stream=stream),
+        resumable=not (body.get("output_format") or body.get("output_config")),
         capture=captures(client),
         certain=provider != "anthropic" or client.base_url.host == "api.anthropic.com",
     )

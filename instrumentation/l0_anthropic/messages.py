@@ -7,6 +7,7 @@ from typing import Any
 
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
+from l0.values.handover import Handover
 from l0.values.ports import Build
 from l0.wire.reading import BaseReader
 
@@ -49,6 +50,10 @@ class MessagesReader(BaseReader):
         self._cumulative: dict[str, Any] = {}
 
     def take(self, name: bytes | None, data: bytes) -> Any:
+        event = self.admit(name, data)
+        return None if event is None else self.construct(event)
+
+    def admit(self, name: bytes | None, data: bytes) -> Any:
         if name == b"ping":
             return None
         if name == b"error":
@@ -85,7 +90,7 @@ class MessagesReader(BaseReader):
             self.learn(event)
             if self.failure is not None:
                 return None
-        return self.construct(event)
+        return event
 
     def learn(self, event: dict[str, Any]) -> None:
         kind = event.get("type")
@@ -98,6 +103,8 @@ class MessagesReader(BaseReader):
                 field = _DELTAS.get(delta["type"])
                 if field is not None:
                     self.said(delta.get(field), answer=field == "text")
+                if field != "text":
+                    self.resumable = False
             elif type(kind) is str:
                 handle = _HANDLERS.get(kind)
                 if handle is not None:
@@ -121,7 +128,10 @@ class MessagesReader(BaseReader):
             return
         self._next += 1
         self._open.add(index)
-        if event["content_block"]["type"] not in _OWN_BLOCKS:
+        kind = event["content_block"]["type"]
+        if kind != "text":
+            self.resumable = False
+        if kind not in _OWN_BLOCKS:
             self.accepted = True
 
     def _block_stop(self, event: dict[str, Any]) -> None:
@@ -141,6 +151,34 @@ class MessagesReader(BaseReader):
         self._whole = True
         if self._open:
             self.odd("open_block")
+
+    def piece(self, event: Any) -> str | None:
+        if not isinstance(event, dict) or event.get("type") != "content_block_delta":
+            return None
+        delta = event.get("delta")
+        return delta.get("text") if isinstance(delta, dict) and delta.get("type") == "text_delta" else None
+
+    def with_piece(self, event: Any, text: str) -> Any:
+        event["delta"]["text"] = text
+        return event
+
+    def carrier(self) -> Any:
+        return {
+            "type": "content_block_delta",
+            "index": max(self._next - 1, 0),
+            "delta": {"type": "text_delta", "text": ""},
+        }
+
+    def shape(self) -> Any:
+        return self._next, frozenset(self._open)
+
+    def renamed(self, event: Any, earlier: Handover) -> Any:
+        """A continuation's first block goes on in the block that broke, or follows the last that was whole."""
+        if self._exact or not isinstance(event, dict) or type(event.get("index")) is not int:
+            return event
+        blocks, still_open = earlier.shape
+        event["index"] += min(still_open) if still_open else blocks
+        return event
 
     def _out_of_order(self, message: str) -> None:
         self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))

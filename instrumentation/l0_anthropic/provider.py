@@ -10,9 +10,12 @@ from l0.patching.sdk import Sdk
 from l0.patching.upstream import Reading, Sketch
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
+from l0.values.handover import Handover
+from l0.values.policy import ResumeMode
 from l0.values.ports import Reader
 
 from . import describe as requests
+from . import resuming
 from .messages import MessagesReader
 from .refusals import TYPES, error_type, refusal
 from .tracing import propagates, without_own_span
@@ -48,6 +51,12 @@ class AnthropicProvider:
 
     def whole(self, sketch: Sketch, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:  # noqa: ARG002
         return whole(answer)
+
+    def resumes(self, sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
+        return resuming.resumes(sketch, strategy, earlier)
+
+    def take_up(self, sketch: Sketch, options: Any, strategy: ResumeMode, earlier: Handover) -> None:  # noqa: ARG002
+        resuming.take_up(options, strategy, earlier)
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """The span of a call is ours; its trace context still goes out where the client's settings say so."""

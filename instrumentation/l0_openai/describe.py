@@ -71,6 +71,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
         attributes=_attributes(body, stream=stream),
         certain=_certain(client, provider),
         choices=_choices(body),
+        resumable=_resumable(body),
     )
 
 
@@ -115,6 +116,16 @@ def _replay(dialect: str, body: Mapping[str, Any]) -> Replay:
     if body.get("store") or _server_tools(body) or body.get("web_search_options") is not None:
         return Replay.UNTIL_ACCEPTED
     return Replay.SAFE
+
+
+def _resumable(body: Mapping[str, Any]) -> bool:
+    """Structured output, several choices, log-probabilities and audio are never taken up in the middle."""
+    wanted = body.get("response_format")
+    text = body.get("text")
+    if isinstance(text, Mapping):
+        wanted = text.get("format") or wanted
+    structured = isinstance(wanted, Mapping) and wanted.get("type") not in (None, "text")
+    return not (structured or _choices(body) > 1 or body.get("logprobs") or body.get("audio"))
 
 
 def _server_tools(body: Mapping[str, Any]) -> bool:

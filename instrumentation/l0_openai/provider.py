@@ -10,9 +10,12 @@ from l0.patching.upstream import Reading, Sketch
 from l0.values.calls import Replay
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
+from l0.values.handover import Handover
+from l0.values.policy import ResumeMode
 from l0.values.ports import Reader
 
 from . import describe as requests
+from . import resuming
 from .dialects.chat import ChatReader
 from .dialects.completions import CompletionsReader
 from .dialects.responses import ResponsesReader
@@ -34,7 +37,10 @@ class OpenAIProvider:
         content_type = response.headers.get("content-type", "")
         if sketch.dialect == "responses":
             kept = sketch.replay is not Replay.SAFE
-            return ResponsesReader(reading.build, content_type, kept=kept, request=response.request)
+            replays = resuming.replayed_by_server(sketch)
+            return ResponsesReader(
+                reading.build, content_type, kept=kept, replays=replays, request=response.request
+            )
         kind = CompletionsReader if sketch.dialect == "completions" else ChatReader
         return kind(
             reading.build,
@@ -55,6 +61,12 @@ class OpenAIProvider:
 
     def whole(self, sketch: Sketch, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
         return whole(sketch.dialect, answer)
+
+    def resumes(self, sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
+        return resuming.resumes(sketch, strategy, earlier)
+
+    def take_up(self, sketch: Sketch, options: Any, strategy: ResumeMode, earlier: Handover) -> None:
+        resuming.take_up(sketch, options, strategy, earlier)
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """openai has no tracing of its own to take over."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
+from l0.values.handover import Handover
 from l0.values.ports import Build
 from l0.wire.reading import BaseReader
 
@@ -25,9 +26,18 @@ class ChatReader(BaseReader):
         self._wraps = bool(wraps)
         self._request = request
         self._done = False
+        self._created: object = None
         self._finish: dict[int, str] = {}
 
     def take(self, name: bytes | None, data: bytes) -> Any:
+        event = self.admit(name, data)
+        if event is None:
+            return None
+        if name is not None and self._wraps:
+            event = {"data": event, "event": name.decode()}
+        return self.construct(event)
+
+    def admit(self, name: bytes | None, data: bytes) -> Any:
         if data[:6] == b"[DONE]":
             self._done = True
             self.finish()
@@ -41,14 +51,13 @@ class ChatReader(BaseReader):
                 self.fail(in_band(event.get("error") or event, self._request))
                 return None
             self.learn(event)
-        if name is not None and self._wraps:
-            event = {"data": event, "event": name.decode()}
-        return self.construct(event)
+        return event
 
     def learn(self, event: dict[str, Any]) -> None:
         try:
             if self.model is None:
                 self.response_id, self.model = event.get("id"), event.get("model")
+                self._created = event.get("created")
             for choice in event["choices"]:
                 delta = choice.get("delta")
                 if delta:
@@ -73,6 +82,7 @@ class ChatReader(BaseReader):
         for key, value in delta.items():
             if key in _SILENT_KEYS or not value:
                 continue
+            self.resumable = False
             if type(value) is str:
                 self.said(value)
             elif key == "tool_calls":
@@ -86,6 +96,31 @@ class ChatReader(BaseReader):
         if reason == "error":
             message = "the provider ended the answer with finish_reason 'error'"
             self.fail(Failure(cause=Cause.IN_BAND_ERROR, message=message, typed=True))
+
+    def piece(self, event: Any) -> str | None:
+        try:
+            delta = event["choices"][0]["delta"]
+            return delta.get("content") or ("" if not event["choices"][0].get("finish_reason") else None)
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return None
+
+    def with_piece(self, event: Any, text: str) -> Any:
+        event["choices"][0]["delta"]["content"] = text
+        return event
+
+    def carrier(self) -> Any:
+        told = {"id": self.response_id, "object": "chat.completion.chunk", "created": self._created, "model": self.model}
+        return {**told, "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": None}]}
+
+    def renamed(self, event: Any, earlier: Handover) -> Any:
+        if isinstance(event, dict):
+            if earlier.response_id is not None:
+                event["id"] = earlier.response_id
+            event.update({name: value for name, value in earlier.marks.items() if name in event})
+        return event
+
+    def marks(self) -> dict[str, Any]:
+        return {"created": self._created}
 
     def verdict(self) -> Cause | None:
         if self._done:

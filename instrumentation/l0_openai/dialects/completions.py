@@ -10,10 +10,26 @@ from .chat import ChatReader
 class CompletionsReader(ChatReader):
     """One streamed legacy completion."""
 
+    def piece(self, event: Any) -> str | None:
+        try:
+            choice = event["choices"][0]
+            return choice.get("text") or ("" if not choice.get("finish_reason") else None)
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return None
+
+    def with_piece(self, event: Any, text: str) -> Any:
+        event["choices"][0]["text"] = text
+        return event
+
+    def carrier(self) -> Any:
+        told = {"id": self.response_id, "object": "text_completion", "created": self._created, "model": self.model}
+        return {**told, "choices": [{"index": 0, "text": "", "finish_reason": None, "logprobs": None}]}
+
     def learn(self, event: dict[str, Any]) -> None:
         try:
             if self.model is None:
                 self.response_id, self.model = event.get("id"), event.get("model")
+                self._created = event.get("created")
             for choice in event["choices"]:
                 self.said(choice.get("text"), answer=not choice.get("index"))
                 reason = choice.get("finish_reason")

@@ -8,6 +8,7 @@ from typing import Any
 
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
+from l0.values.handover import Handover
 from l0.values.ports import Build
 from l0.wire.reading import BaseReader
 
@@ -28,11 +29,17 @@ _SERVER_TOOLS = (
 
 
 class ResponsesReader(BaseReader):
-    """One streamed response. ``kept``: the provider keeps it from ``response.created`` on."""
+    """One streamed response.
 
-    def __init__(self, build: Build, content_type: str, *, kept: bool, request: Any) -> None:
+    ``kept``: the provider keeps it from ``response.created`` on; ``replays``: it can send it again from any event on.
+    """
+
+    def __init__(self, build: Build, content_type: str, *, kept: bool, replays: bool, request: Any) -> None:
         super().__init__(build, content_type)
         self._kept = kept
+        self._replays = replays
+        self._structure = 0
+        self._items: dict[int, str] = {}
         self._request = request
         self._whole = self._completed = False
         self._status: str | None = None
@@ -42,8 +49,13 @@ class ResponsesReader(BaseReader):
         self._sequence: int | None = None
         self._last = b""
         self._part = 0
+        self._sent = 0
 
-    def take(self, name: bytes | None, data: bytes) -> Any:  # noqa: ARG002 - the type stands in the data as well
+    def take(self, name: bytes | None, data: bytes) -> Any:
+        event = self.admit(name, data)
+        return None if event is None else self.construct(event)
+
+    def admit(self, name: bytes | None, data: bytes) -> Any:  # noqa: ARG002 - the type stands in the data as well
         if data[:6] == b"[DONE]":
             self.finish()
             return None
@@ -62,7 +74,7 @@ class ResponsesReader(BaseReader):
             if number is not None and not self._in_sequence(number, data):
                 return None
             self.learn(event)
-        return self.construct(event)
+        return event
 
     def _in_sequence(self, number: object, data: bytes) -> bool:
         """Whether this is the next event. A server that does not really count is not held to it."""
@@ -88,6 +100,8 @@ class ResponsesReader(BaseReader):
         kind = event.get("type")
         if type(kind) is not str:
             return
+        if kind != _TEXT:
+            self._structure += 1
         if kind == _TEXT:
             before = self.chars
             self.said(event.get("delta"), answer=not event.get("output_index"))
@@ -96,6 +110,9 @@ class ResponsesReader(BaseReader):
             self._part_done(event.get("text"))
         elif kind.endswith(".delta"):
             self.said(event.get("delta"))
+            self.resumable = False
+        elif kind == "response.output_item.added":
+            self._item_added(event)
         elif kind == "response.created":
             self.accepted = self._kept
             self._learn_response(event)
@@ -112,6 +129,61 @@ class ResponsesReader(BaseReader):
             self._failed(event)
         elif kind.startswith(_SERVER_TOOLS):
             self.accepted = True
+
+    def _item_added(self, event: dict[str, Any]) -> None:
+        item = event.get("item")
+        if not isinstance(item, dict):
+            return
+        if item.get("type") != "message":
+            self.resumable = False
+        index, name = event.get("output_index"), item.get("id")
+        if type(index) is int and type(name) is str:
+            self._items[index] = name
+
+    # -- taking up --------------------------------------------------------------------------------------------------
+
+    def piece(self, event: Any) -> str | None:
+        return event.get("delta") if isinstance(event, dict) and event.get("type") == _TEXT else None
+
+    def with_piece(self, event: Any, text: str) -> Any:
+        event["delta"] = text
+        return event
+
+    def shape(self) -> Any:
+        return self._structure
+
+    def marks(self) -> dict[str, Any]:
+        return {"sequence": self._sequence, "items": dict(self._items), "replays": self._replays}
+
+    def take_up(self, earlier: Handover, strategy: str) -> None:
+        super().take_up(earlier, strategy)
+        if self._replays:  # the provider itself goes on after the last event
+            self._joined = True
+            self.text = [earlier.text]
+            self.response_id = earlier.response_id
+            self._items = dict(earlier.marks["items"])
+            self._sequence = self._first = earlier.marks["sequence"]
+            self._numbered = 1
+            self._counts = True
+
+    def renamed(self, event: Any, earlier: Handover) -> Any:
+        """The same answer again has other ids, and counts from the start."""
+        if self._replays or not isinstance(event, dict):
+            return event
+        items, last = earlier.marks["items"], earlier.marks["sequence"]
+        if last is not None and "sequence_number" in event:
+            self._sent += 1
+            event["sequence_number"] = last + self._sent
+        name = items.get(event.get("output_index"))
+        if name is not None:
+            _rename(event, "item_id", name)
+            _rename(event.get("item"), "id", name)
+        response = event.get("response")
+        if isinstance(response, dict):
+            _rename(response, "id", earlier.response_id)
+            for index, item in enumerate(response.get("output") or []):
+                _rename(item, "id", items.get(index))
+        return event
 
     def _part_done(self, text: object) -> None:
         """The whole text of a part, once more: without sequence numbers the only sign of a lost or doubled delta."""
@@ -143,3 +215,8 @@ class ResponsesReader(BaseReader):
         reasons = (self._status or "error",) if self._whole else ("error",)
         told = {"id": self.response_id, "model": self.model}
         return replace(response_facts(told, self.usage, reasons), oddities=tuple(self.oddities))
+
+
+def _rename(holder: Any, key: str, name: str | None) -> None:
+    if isinstance(holder, dict) and key in holder and name is not None:
+        holder[key] = name

@@ -43,6 +43,24 @@ class WirePump:
         return items
 
 
+class ResumedPump:
+    """A new attempt that takes up a broken answer: what the user has of it is swallowed."""
+
+    __slots__ = ("_split", "reader")
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._split = Splitter().feed
+
+    def feed(self, raw: bytes) -> list[Any]:
+        items: list[Any] = []
+        for name, data in self._split(raw):
+            items += self.reader.takes(name, data)
+            if self.reader.stopped:
+                break
+        return items
+
+
 class DecodedPump:
     """Our loop over the SDK's own decoder, where a client brings a special one (AWS event streams)."""
 

@@ -19,7 +19,9 @@ from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Re
 from l0.values.calls import Call, Outcome
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts
 from l0.values.failures import TIMEOUT_CAUSES, Failure
-from l0.values.ports import Reader, Upstream, Watcher
+from l0.values.handover import Handover
+from l0.values.policy import ResumeMode
+from l0.values.ports import Plan, Reader, Upstream, Watcher
 
 from .clocks import Clocks
 from .pace import Meter
@@ -35,6 +37,7 @@ class Session:
     """State of one call between its commands. Used by one thread or task at a time, as the SDK's streams are."""
 
     __slots__ = (
+        "_earlier",
         "_ended",
         "_held",
         "_held_since",
@@ -74,6 +77,7 @@ class Session:
         self._started = began
         self._status: tuple[int | None, str | None] = (None, None)
         self._ended = False
+        self._earlier: Handover | None = None
         self._holding = True
         self.timed = self.clocks is not None or self._meter is not None
         """Whether reads have deadlines, or somebody wants to know how long they take."""
@@ -87,12 +91,24 @@ class Session:
         command = self.command
         assert isinstance(command, Open)
         self._started = perf_counter()
-        self._emit(AttemptStarted(number=command.number, waited=command.waited, at=self._started))
+        started = AttemptStarted(
+            number=command.number, leg=command.leg, resume=command.resume, waited=command.waited, at=self._started
+        )
+        self._emit(started)
         headers: dict[str, str] = {}
         with ExitStack() as stack:
             for watcher in self._watchers:
                 headers.update(self._entered(stack, watcher))
-            yield self.upstream.options(command.number - 1, headers, self._machine.left(self._started))
+            plan = Plan(
+                resend=command.number - 1,
+                leg=command.leg,
+                left=self._machine.left(self._started),
+                resume=command.resume,
+                earlier=self._earlier if command.resume is not None else None,
+            )
+            yield self.upstream.options(plan, headers)
+        if command.resume is not None:
+            self._tell_seam()
 
     def _entered(self, stack: ExitStack, watcher: Watcher) -> Mapping[str, str]:
         try:
@@ -137,11 +153,27 @@ class Session:
         """The backoff is over."""
         self.command = self._machine.step(Waited(perf_counter()))
 
+    def _tell_seam(self) -> None:
+        callback = self.call.policy.on_seam
+        if callback is None:
+            return
+        try:
+            callback(self._machine.seams[-1])
+        except Exception:
+            _log.warning("Policy.on_seam failed and is ignored", exc_info=True)
+
     # -- reading ------------------------------------------------------------------------------------------------
 
     def reads(self, pump: Pump) -> None:
         """Reading of an attempt's body begins, through ``pump``."""
         self._pump = pump
+
+    @property
+    def continuation(self) -> tuple[ResumeMode, Handover] | None:
+        """What the attempt that was just opened takes up, and how."""
+        if self._earlier is None or not self._machine.seams:
+            return None
+        return self._machine.seams[-1].strategy, self._earlier
 
     @property
     def retries(self) -> int:
@@ -216,13 +248,15 @@ class Session:
         self._pump = None
 
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
-        """Before the commit point: keep lifecycle frames back, so that a restart stays invisible."""
-        held, hold = self._held, self.call.policy.hold
+        """Before the commit point: keep frames back, so that a restart stays invisible."""
+        held, hold = self._held, self.call.policy.holding
         if items and not held:
             self._held_since = perf_counter()
         held += items
         if not held:
             return held
+        if hold.until == "message" or (hold.until == "verified" and reader.chars < hold.window):
+            return []
         if reader.content or reader.accepted or len(held) >= hold.frames or self._held_long(hold.seconds):
             at = at or perf_counter()
             self._obey(self._machine.step(Released(at)))
@@ -245,7 +279,8 @@ class Session:
 
     def _end(self, reader: Reader, at: float) -> list[Any]:
         missing = reader.verdict()
-        command = self._machine.step(Ended(missing, at))
+        chars = reader.chars - self._leased_from
+        command = self._machine.step(Ended(missing, at, chars, reader.accepted, self._resumable(reader)))
         if isinstance(command, Finish):
             if missing is None:
                 self.upstream.completed()
@@ -261,7 +296,17 @@ class Session:
     def _fail(self, failure: Failure, at: float) -> list[Any]:
         reader = self._pump.reader if self._pump is not None else None
         chars = reader.chars - self._leased_from if reader is not None else 0
-        return self._settle(self._machine.step(Failed(failure, at, chars)), at)
+        accepted = reader is not None and reader.accepted
+        resumable = reader is not None and self._resumable(reader)
+        return self._settle(self._machine.step(Failed(failure, at, chars, accepted, resumable)), at)
+
+    def _resumable(self, reader: Reader) -> bool:
+        """Whether the answer could be taken up where it broke; remembers what the user has of it."""
+        strategy = self.call.policy.resume
+        if strategy == "off" or not reader.resumable:
+            return False
+        self._earlier = reader.handover()
+        return self.upstream.resumes(strategy, self._earlier)
 
     def _settle(self, command: Command, at: float) -> list[Any]:
         """After an attempt: drop what was held where it is repeated, hand it over where it was the last."""
@@ -288,7 +333,9 @@ class Session:
     @property
     def text(self) -> str:
         """What the model has said so far."""
-        return "".join(self._pump.reader.text) if self._pump is not None else ""
+        if self._pump is not None:
+            return self._pump.reader.handover().text
+        return self._earlier.text if self._earlier is not None else ""
 
     def error(self, command: Raise) -> BaseException:
         """What to raise, with the history of the attempts in its notes."""
@@ -348,6 +395,8 @@ class Session:
                 failure=failure,
                 failures=tuple(self._machine.failures),
                 attempts=self._machine.attempts,
+                leg=self._machine.leg,
+                seams=tuple(self._machine.seams),
                 facts=facts,
                 pace=meter.result(at) if meter is not None else None,
                 text=text or self.text,

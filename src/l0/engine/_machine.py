@@ -8,20 +8,24 @@ the same commands, so a test with a virtual clock sees what production does.
 
     READY --Begin--> OPENING --Opened--> HOLDING --Released--> RELAYING --Ended--> DONE
                         ^  |                |                      |
-                        |  +--Answered----> DONE (not streaming)   +--Failed--> DONE
+                        |  +--Answered----> DONE (not streaming)   |
                         |  +--Failed--+     +--Failed, Ended (something is missing)--+
                         |             v                                              v
                         +--Waited-- WAITING <----------------------------------------+   or DONE
 
+A resumed attempt goes from OPENING straight to RELAYING.
+
 Rules, all of them here or in `retrying`:
 
 1. Before the commit point (the first release to the user) a recoverable failure is repeated, and the user sees nothing
-   of it. After it, a failure is raised: what was released is never released again.
+   of it. After it, a failure is raised, or, where the policy resumes, a new attempt takes the answer up where it
+   broke: what was released is never released again.
 2. A call that is not safe to replay is not repeated once the provider has accepted it: at the headers, or at the
    first event (`Replay`).
 3. A body that ends without what makes an answer whole is a failure where that is certain (``Call.strict``); else it is
    accepted, and marked as odd. An answer of which nothing at all arrived is never accepted.
 4. Closing is final, at any time, and never a failure.
+5. What one leg cannot do falls over to the next, which has a retry budget of its own; never after the commit point.
 
 **Leases.** Stepping the machine for every token would cost more than the token. So `Relay` grants a lease: a number of
 characters that the driver may deliver on its own. `Used` says what was delivered, in any portions: any splitting of an
@@ -36,9 +40,10 @@ from math import inf
 
 from l0.values.calls import Call, Outcome
 from l0.values.failures import Cause, Failure
+from l0.values.policy import Seam
 
 from .commands import Command, Finish, Open, Raise, Relay, Wait
-from .retrying import Phase, decide
+from .retrying import Phase, Stand, decide, falls_over
 from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
 
 
@@ -69,8 +74,8 @@ TRANSITIONS: dict[State, dict[type[Signal], frozenset[State]]] = {
     },
     State.RELAYING: {
         Used: frozenset({State.RELAYING}),
-        Ended: frozenset({State.DONE}),
-        Failed: frozenset({State.DONE}),
+        Ended: frozenset({State.WAITING, State.DONE}),
+        Failed: frozenset({State.WAITING, State.DONE}),
         Closed: frozenset({State.DONE}),
     },
     State.WAITING: {Waited: frozenset({State.OPENING, State.DONE}), Closed: frozenset({State.DONE})},
@@ -104,10 +109,14 @@ class Machine:
         "call",
         "delivered",
         "failures",
+        "leg",
+        "seams",
         "state",
         "_backoff",
         "_lease",
         "_rand",
+        "_resuming",
+        "_since_leg",
         "_waited",
     )
 
@@ -124,6 +133,10 @@ class Machine:
         self.began = 0.0
         self.delivered = 0
         self.failures: list[Failure] = []
+        self.leg = 0
+        self.seams: list[Seam] = []
+        self._resuming = False
+        self._since_leg = 0
         self._rand = rand
         self._backoff = backoff
         self._lease = lease
@@ -143,7 +156,7 @@ class Machine:
                 self.began = at
                 return self._open()
             case Opened():
-                self.state = State.HOLDING
+                self.state = State.RELAYING if self._resuming else State.HOLDING
                 return self._relay()
             case Released():
                 self.state = State.RELAYING
@@ -153,11 +166,12 @@ class Machine:
                 return self._relay()
             case Answered():
                 return self._finish()
-            case Ended(missing=missing, at=at):
-                return self._ended(missing, at)
-            case Failed(failure=failure, at=at, chars=chars):
+            case Ended(missing=missing, at=at, chars=chars, accepted=accepted, resumable=resumable):
                 self.delivered += chars
-                return self._failed(failure, at)
+                return self._ended(missing, at, Stand(_PHASES[self.state], accepted, resumable))
+            case Failed(failure=failure, at=at, chars=chars, accepted=accepted, resumable=resumable):
+                self.delivered += chars
+                return self._failed(failure, at, Stand(_PHASES[self.state], accepted, resumable))
             case Waited(at=at):
                 return self._raise(self.failures[-1]) if self.left(at) <= 0 else self._open()
             case Closed():
@@ -167,32 +181,53 @@ class Machine:
     def _open(self) -> Open:
         self.state = State.OPENING
         self.attempts += 1
-        return Open(self.attempts, self._waited)
+        resume = self.call.policy.resume if self._resuming else None
+        if resume is not None:
+            self.seams.append(Seam(strategy=resume, at=self.delivered, attempt=self.attempts))
+        return Open(self.attempts, self._waited, self.leg, resume)
 
     def _relay(self) -> Relay:
         return Relay(self._lease, self.state is State.HOLDING)
 
     def _finish(self, *odd: str) -> Finish:
         self.state = State.DONE
-        return Finish(Outcome.RECOVERED_RETRY if self.failures else Outcome.OK, odd)
+        return Finish(self._outcome(), odd)
 
-    def _ended(self, missing: Cause | None, at: float) -> Command:
+    def _outcome(self) -> Outcome:
+        if self.seams:
+            return Outcome.RECOVERED_RESUME
+        if self.leg:
+            return Outcome.RECOVERED_FALLBACK
+        return Outcome.RECOVERED_RETRY if self.failures else Outcome.OK
+
+    def _ended(self, missing: Cause | None, at: float, stand: Stand) -> Command:
         if missing is None:
             return self._finish()
         if self.call.strict or missing is not Cause.TRUNCATED:
-            return self._failed(Failure(cause=missing, message=_MISSING[missing]), at)
+            return self._failed(Failure(cause=missing, message=_MISSING[missing]), at, stand)
         return self._finish(missing.value) if self.call.strict is False else self._finish()
 
-    def _failed(self, failure: Failure, at: float) -> Command:
-        phase = _PHASES[self.state]
-        verdict = decide(self.call, failure, phase, self.failures, self._rand)
+    def _failed(self, failure: Failure, at: float, stand: Stand) -> Command:
+        history = self.failures[self._since_leg :]
+        verdict = decide(self.call, failure, stand, history, self._rand)
         self.failures.append(failure)
         if verdict is None:
-            return self._raise(failure)
-        number = len(self.failures)
-        seconds = verdict.seconds if verdict.seconds is not None else self._backoff(number, failure)
+            return self._fall_over(failure, at, stand)
+        seconds = verdict.seconds if verdict.seconds is not None else self._backoff(len(history) + 1, failure)
         if self.left(at) <= seconds:
             return self._raise(failure)
+        self._resuming = self._resuming or stand.phase is Phase.RELAYING
+        return self._wait(seconds)
+
+    def _fall_over(self, failure: Failure, at: float, stand: Stand) -> Command:
+        more = self.leg < len(self.call.policy.legs) and not self._resuming and self.left(at) > 0
+        if not more or not falls_over(self.call, failure, stand):
+            return self._raise(failure)
+        self.leg += 1
+        self._since_leg = len(self.failures)
+        return self._wait(0.0)
+
+    def _wait(self, seconds: float) -> Wait:
         self.state = State.WAITING
         self._waited = seconds
         return Wait(seconds)

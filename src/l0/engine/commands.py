@@ -6,14 +6,20 @@ from dataclasses import dataclass
 
 from l0.values.calls import Outcome
 from l0.values.failures import Failure
+from l0.values.policy import ResumeMode
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Send request number ``number`` (from 1) of the call, ``waited`` seconds of backoff after the last."""
+    """Send request number ``number`` (from 1) of the call, ``waited`` seconds of backoff after the last.
+
+    ``leg``: to whom, 0 being the primary. ``resume``: to take a broken answer up, and how.
+    """
 
     number: int
     waited: float
+    leg: int = 0
+    resume: ResumeMode | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,9 @@ _AT_ONCE = frozenset(
 """Broken on the way, with no sign that the provider is in trouble: the first repeat does not wait."""
 
 
+_FAILS_EVERYWHERE = frozenset({Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.UNKNOWN})
+
+
 class Phase(Enum):
     """How far an attempt had come when it failed."""
 
@@ -51,11 +54,35 @@ class Again:
     seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How far the answer had come: ``accepted``, ``resumable`` as in `signals.Failed`."""
+
+    phase: Phase
+    accepted: bool = False
+    resumable: bool = False
+
+
+def repeatable(call: Call, stand: Stand) -> bool:
+    """Whether the request may be sent again at all, now that so much of it has happened."""
+    if stand.phase is Phase.OPENING:
+        return True
+    if stand.phase is Phase.RELAYING:
+        return call.policy.resume != "off" and call.resumable and stand.resumable
+    return call.replay is Replay.SAFE or (call.replay is Replay.UNTIL_CREATED and not stand.accepted)
+
+
+def falls_over(call: Call, failure: Failure, stand: Stand) -> bool:
+    """Whether another model or provider might do better with the same request."""
+    return stand.phase is not Phase.RELAYING and repeatable(call, stand) and failure.cause not in _FAILS_EVERYWHERE
+
+
 def decide(
-    call: Call, failure: Failure, phase: Phase, history: Sequence[Failure], rand: Callable[[], float]
+    call: Call, failure: Failure, stand: Stand, history: Sequence[Failure], rand: Callable[[], float]
 ) -> Again | None:
-    """The verdict on ``failure``; ``history`` holds those before it. ``None``: give up."""
-    if phase is Phase.RELAYING or (phase is Phase.HOLDING and call.replay is Replay.UNTIL_ACCEPTED):
+    """The verdict on ``failure``; ``history`` holds those before it on the same leg. ``None``: give up."""
+    phase = stand.phase
+    if not repeatable(call, stand) or (phase is Phase.RELAYING and failure.typed):
         return None
     if call.max_retries == 0 or failure.cause is Cause.QUOTA:
         return None

@@ -45,19 +45,25 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The body is over. ``missing``: what is missing of a whole answer, or ``None``."""
+    """The body is over. ``missing``: what is missing of a whole answer, or ``None``; the rest as in `Failed`."""
 
     missing: Cause | None
     at: float
+    chars: int = 0
+    accepted: bool = False
+    resumable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed. ``chars``: content delivered since the last signal."""
+    """The attempt failed. ``chars``: content delivered since the last signal. ``accepted``: the provider had begun
+    something that must not be begun twice. ``resumable``: what was delivered is nothing but text."""
 
     failure: Failure
     at: float
     chars: int = 0
+    accepted: bool = False
+    resumable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from l0.drivers.pump import DecodedPump, ObjectPump, Pump, WirePump
+from l0.drivers.pump import DecodedPump, ObjectPump, Pump, ResumedPump, WirePump
 from l0.drivers.session import Session
 from l0.drivers.watchdog import Watch
 from l0.values.ports import Reader
@@ -41,7 +41,15 @@ class _Body:
             response=response,
             client=upstream.client,
         )
-        return upstream.provider.reader(reading)
+        reader = upstream.provider.reader(reading)
+        taken_up = self.session.continuation
+        if taken_up is not None:
+            strategy, earlier = taken_up
+            reader.take_up(earlier, strategy)
+        return reader
+
+    def _pump(self, reader: Reader) -> Pump:
+        return ResumedPump(reader) if self.session.continuation is not None else WirePump(reader)
 
     def _plain_decoder(self) -> bool:
         return type(self.stream._decoder) is self.upstream.sdk.streaming.SSEDecoder
@@ -70,7 +78,7 @@ class SyncBody(_Body):
         if self.upstream.sdk.loop is None:
             return self._own(), ObjectPump(reader)
         if self._plain_decoder():
-            return reads(self.response), WirePump(reader)
+            return reads(self.response), self._pump(reader)
         return self.stream._decoder.iter_bytes(self.response.iter_bytes()), DecodedPump(reader)
 
     def reopen(self, options: Any) -> None:
@@ -103,7 +111,7 @@ class AsyncBody(_Body):
         if self.upstream.sdk.loop is None:
             return self._own(), ObjectPump(reader)
         if self._plain_decoder():
-            return areads(self.response), WirePump(reader)
+            return areads(self.response), self._pump(reader)
         return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), DecodedPump(reader)
 
     async def reopen(self, options: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import wrapt
@@ -17,7 +18,7 @@ import wrapt
 from l0.drivers import asynchronous, sync
 from l0.drivers.session import Session
 from l0.values.calls import Call
-from l0.values.policy import Policy
+from l0.values.policy import Policy, PolicyError
 
 from .bodies import AsyncBody, SyncBody
 from .responses import tap, tapped
@@ -79,7 +80,8 @@ class Seam:
         def send(options: Any) -> Any:
             token = _sending.set(session)
             try:
-                answer = wrapped(*_with_options(args, kwargs, options), **_without_options(kwargs))
+                function = self._on_leg(0, wrapped, client, session)
+                answer = function(*_with_options(args, kwargs, options), **_without_options(kwargs))
             finally:
                 _sending.reset(token)
             return self._sent(session, answer)
@@ -94,12 +96,18 @@ class Seam:
         async def send(options: Any) -> Any:
             token = _sending.set(session)
             try:
-                answer = await wrapped(*_with_options(args, kwargs, options), **_without_options(kwargs))
+                function = self._on_leg(1, wrapped, client, session)
+                answer = await function(*_with_options(args, kwargs, options), **_without_options(kwargs))
             finally:
                 _sending.reset(token)
             return self._sent(session, answer)
 
         return await asynchronous.request(session, send)
+
+    def _on_leg(self, flavour: int, wrapped: Callable[..., Any], client: Any, session: Session) -> Callable[..., Any]:
+        """What sends a request: the user's client, or that of the fallback which serves now."""
+        serving = session.upstream.client  # type: ignore[attr-defined]
+        return wrapped if serving is client else partial(self._original(flavour), serving)
 
     def _begin(self, client: Any, args: Any, kwargs: Any) -> Session | None:
         """The session of an inference call; ``None`` for everything else, which is left alone."""
@@ -115,8 +123,18 @@ class Seam:
         except Exception:
             _log.debug("l0 leaves alone a request that it cannot describe", exc_info=True)
             return None
+        self._check_clients(client, call.policy)
         upstream = StainlessUpstream(self.sdk, self.provider, client, options, sketch, call)
         return Session(call, upstream, SWITCHBOARD.watch(call))
+
+    def _check_clients(self, client: Any, policy: Policy) -> None:
+        """A fallback of another SDK or flavour cannot serve: better said at the call than when it is needed."""
+        base = self.sdk.base
+        wanted = base.SyncAPIClient if isinstance(client, base.SyncAPIClient) else base.AsyncAPIClient
+        for leg in policy.legs:
+            if leg.client is not None and not isinstance(leg.client, wanted):
+                flavour = "a sync" if wanted is base.SyncAPIClient else "an async"
+                raise PolicyError("Fallback.client", leg.client, f"{flavour} client of the {self.sdk.name} SDK")
 
     def _sent(self, session: Session, answer: Any) -> Any:
         """Attach the call to what the SDK returned, and tell what the SDK shows of retries."""
@@ -137,11 +155,11 @@ class Seam:
         session = self._session_of(stream)
         if session is None:
             return wrapped(*args, **kwargs)
-        upstream, client, original = session.upstream, stream._client, self._original(0)
+        upstream, original = session.upstream, self._original(0)
         assert isinstance(upstream, StainlessUpstream)
 
         def again(options: Any) -> Any:
-            return original(client, upstream.response_type, options, stream=True)
+            return original(upstream.client, upstream.response_type, options, stream=True)
 
         return sync.relay(session, SyncBody(session, upstream, stream, wrapped, again=again))
 
@@ -151,11 +169,11 @@ class Seam:
         session = self._session_of(stream)
         if session is None:
             return wrapped(*args, **kwargs)
-        upstream, client, original = session.upstream, stream._client, self._original(1)
+        upstream, original = session.upstream, self._original(1)
         assert isinstance(upstream, StainlessUpstream)
 
         async def again(options: Any) -> Any:
-            return await original(client, upstream.response_type, options, stream=True)
+            return await original(upstream.client, upstream.response_type, options, stream=True)
 
         return asynchronous.relay(session, AsyncBody(session, upstream, stream, wrapped, again=again))
 
@@ -216,6 +234,7 @@ def _call(client: Any, options: Any, sketch: Sketch, *, streaming: bool) -> Call
         attributes=sketch.attributes,
         body=sketch.body,
         capture=sketch.capture,
+        resumable=sketch.resumable,
     )
 
 

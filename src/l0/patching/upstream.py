@@ -13,7 +13,9 @@ from typing import Any, Protocol, cast
 from l0.values.calls import AttributeValue, Call, Replay
 from l0.values.events import Facts
 from l0.values.failures import TIMEOUT_CAUSES, Cause, Failure
-from l0.values.ports import Build, Reader
+from l0.values.handover import Handover
+from l0.values.policy import ResumeMode
+from l0.values.ports import Build, Plan, Reader
 from l0.wire.waits import server_wait
 
 from .interruptions import interruption
@@ -39,6 +41,8 @@ class Sketch:
     certain: bool
     """The request goes to a host of the provider's own, which is known to end its streams properly."""
     choices: int = 1
+    resumable: bool = True
+    """Nothing that was asked for forbids to take a broken answer up (tools that were called are another matter)."""
     capture: bool = False
     """The client's own settings ask for content on the span."""
 
@@ -75,6 +79,12 @@ class Provider(Protocol):
         """Facts and text of a whole answer, from its JSON."""
         ...
 
+    def resumes(self, sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
+        """Whether an answer can be taken up in this way, by this model."""
+
+    def take_up(self, sketch: Sketch, options: Any, strategy: ResumeMode, earlier: Handover) -> None:
+        """Rewrite the options of an attempt that takes an answer up."""
+
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """Last changes to the options of an attempt."""
 
@@ -104,6 +114,7 @@ class StainlessUpstream:
         self.sdk = sdk
         self.provider = provider
         self.client = client
+        self._primary = client
         self.sketch = sketch
         self.request: Any = None
         self.decoded: Mapping[str, Any] | None = None
@@ -111,24 +122,42 @@ class StainlessUpstream:
         self._options = options
         self._key: str | None = options.idempotency_key
         # Middleware is told the number of each attempt, and may itself ask for one: then the SDK's own loop stays.
-        self._loops = bool(getattr(client, "_middleware", None)) and call.policy.retry is None
+        self._loops = bool(getattr(client, "_middleware", None)) and call.policy.retry is None and not call.policy.legs
 
     # -- sending ------------------------------------------------------------------------------------------------
 
-    def options(self, resend: int, headers: Mapping[str, str], left: float) -> Any:
-        """A copy for one attempt: no retries of the SDK's own, one idempotency key for all, true counts."""
-        client, options = self.client, self._options.model_copy()
-        options.max_retries = max(self.call.max_retries - resend, 0) if self._loops else 0
+    def options(self, attempt: Plan, headers: Mapping[str, str]) -> Any:
+        """A copy for one attempt: no retries of the SDK's own, true counts, one idempotency key while the body is one."""
+        client, changed = self._on_leg(attempt.leg)
+        options = self._options.model_copy()
+        options.max_retries = max(self.call.max_retries - attempt.resend, 0) if self._loops else 0
+        if changed is not None:
+            options.json_data = {**options.json_data, "model": changed}
+        if attempt.earlier is not None and attempt.resume is not None:
+            self.provider.take_up(self.sketch, options, attempt.resume, attempt.earlier)
         if self._key is None and getattr(client, "_idempotency_header", None):
             self._key = client._idempotency_key()
-        options.idempotency_key = self._key
+        same = changed is None and options.json_data is self._options.json_data
+        options.idempotency_key = self._key if same else None
         own = dict(options.headers) if isinstance(options.headers, Mapping) else {}
-        if resend and _COUNT_HEADER not in {name.lower() for name in own}:
-            own[_COUNT_HEADER] = str(resend)
+        if attempt.resend and _COUNT_HEADER not in {name.lower() for name in own}:
+            own[_COUNT_HEADER] = str(attempt.resend)
             options.headers = own
-        self._limit(options, left)
+        self._limit(options, attempt.left)
         self.provider.prepare(client, options, headers)
         return options
+
+    def _on_leg(self, leg: int) -> tuple[Any, str | None]:
+        """The client that serves a leg, and the model that it asks for where that is another one."""
+        if leg == 0:
+            return self.client, None
+        fallback = self.call.policy.legs[leg - 1]
+        self.client = fallback.client if fallback.client is not None else self._primary
+        return self.client, fallback.model
+
+    def resumes(self, strategy: ResumeMode, earlier: Handover) -> bool:
+        """Whether the provider can take the answer up."""
+        return self.provider.resumes(self.sketch, strategy, earlier)
 
     def _limit(self, options: Any, left: float) -> None:
         """Where the policy's clocks are tighter than the SDK's time-out, they hold before the headers, too."""

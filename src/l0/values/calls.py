@@ -27,6 +27,8 @@ class Outcome(StrEnum):
 
     OK = "ok"
     RECOVERED_RETRY = "recovered_retry"
+    RECOVERED_FALLBACK = "recovered_fallback"
+    RECOVERED_RESUME = "recovered_resume"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
@@ -36,7 +38,7 @@ class Call:
     """One call of an SDK method, whatever number of requests it takes.
 
     ``max_retries``: what the client and the call allow. ``strict``: a missing terminal event is an error; ``None``:
-    it is not looked for at all. ``attributes``: request parameters for the span, by their conventional names.
+    it is not looked for at all. ``resumable``: nothing that was asked for forbids to take a broken answer up again. ``attributes``: request parameters for the span, by their conventional names.
     ``body``: the request's JSON, by reference, for sinks whose user opted in to capturing content. ``capture``: the
     client's own settings ask for content on the span.
     """
@@ -56,3 +58,4 @@ class Call:
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     body: Mapping[str, object] = field(default_factory=dict)
     capture: bool = False
+    resumable: bool = True

@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 
 from .calls import Outcome
 from .failures import Failure
+from .policy import Seam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted:
     """A request goes out. ``waited``: seconds of backoff before it.
 
-    ``at``: seconds of the monotonic clock, here and below.
+    ``leg``: 0 for the primary, then the fallbacks in order. ``resume``: how it takes a broken answer up. ``at``: seconds
+    of the monotonic clock, here and below.
     """
 
     number: int
+    leg: int = 0
+    resume: str | None = None
     waited: float
     at: float
 
@@ -84,6 +88,8 @@ class CallEnded:
     failure: Failure | None
     failures: tuple[Failure, ...]
     attempts: int
+    leg: int
+    seams: tuple[Seam, ...]
     facts: Facts | None
     pace: Pace | None
     text: str

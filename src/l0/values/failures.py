@@ -53,6 +53,7 @@ class Cause(StrEnum):
     MALFORMED = "malformed"
     OUT_OF_ORDER = "out_of_order"
     IN_BAND_ERROR = "in_band_error"
+    DIVERGED = "diverged"
     UNKNOWN = "unknown"
 
 
@@ -88,6 +89,7 @@ CATEGORIES: dict[Cause, Category] = {
     Cause.MALFORMED: Category.PROVIDER,
     Cause.OUT_OF_ORDER: Category.PROVIDER,
     Cause.IN_BAND_ERROR: Category.TRANSIENT,
+    Cause.DIVERGED: Category.FATAL,
     Cause.UNKNOWN: Category.FATAL,
 }
 

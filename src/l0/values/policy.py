@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import isfinite
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 if TYPE_CHECKING:
     from .failures import Failure
 
 _E = TypeVar("_E", bound=StrEnum)
 TruncationMode = Literal["strict", "warn", "off"]
+ResumeMode = Literal["off", "exact", "prefill", "splice"]
+HoldMode = Literal["first_content", "verified", "message"]
 TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
 
 
@@ -66,6 +68,11 @@ def _check_count(field: str, value: object, least: int = 0) -> None:
 def _check_seconds(field: str, value: object) -> None:
     if not (_number(value) and value >= 0):  # type: ignore[operator]
         raise PolicyError(field, value, "a number of seconds, 0 or more")
+
+
+def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise PolicyError(field, value, "one of " + ", ".join(allowed))
 
 
 def _choice(field: str, value: object, kind: type[_E]) -> _E:
@@ -179,17 +186,49 @@ ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """How long lifecycle frames wait for the first content before they are handed over anyway.
+    """What is kept back from the user, and until when.
 
-    ``frames`` of them, or ``seconds`` since the first, whichever is first, is the commit point.
+    ``until="first_content"``: lifecycle frames, until content comes; ``frames`` of them, or ``seconds`` since the first,
+    whichever is first, release them anyway. ``"verified"``: text stays back until ``window`` characters more have come,
+    so that a rule that looks at a window passes it before anybody sees it. ``"message"``: everything, until the answer
+    is whole; any failure can then still be repaired without a trace.
     """
 
+    until: HoldMode = "first_content"
     frames: int = 64
     seconds: float = 2.0
+    window: int = 256
 
     def __post_init__(self) -> None:
+        _check_choice("Hold.until", self.until, get_args(HoldMode))
+        _check_count("Hold.window", self.window, least=1)
         _check_count("Hold.frames", self.frames)
         _check_seconds("Hold.seconds", self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """Who answers where the primary cannot: another ``model``, another ``client`` of the same SDK, or both."""
+
+    model: str | None = None
+    client: Any = None
+
+    def __post_init__(self) -> None:
+        if self.model is None and self.client is None:
+            raise PolicyError("Fallback", self, "a model, a client, or both")
+        if self.model is not None and (not isinstance(self.model, str) or not self.model):
+            raise PolicyError("Fallback.model", self.model, "the name of a model, or None")
+        if self.client is not None and not hasattr(self.client, "base_url"):
+            raise PolicyError("Fallback.client", self.client, "a client of the same SDK, or None")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seam:
+    """Where an answer was taken up again. ``at``: characters that the user had by then."""
+
+    strategy: ResumeMode
+    at: int
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,14 +238,31 @@ class Policy:
     ``timeout`` and ``retry``: ``None`` leaves both to the SDK. ``truncation``: what happens to a stream that ends
     without its terminal event: ``"strict"`` (an error), ``"warn"``, ``"off"``, a mapping from origin
     (``"https://api.example.com"``) to one of these, or ``None``: strict where a terminal event is certain.
+
+    ``fallback``: who answers, in this order, where the primary cannot. ``resume``: what happens to an answer that breaks
+    after a part of it was handed over: ``"off"`` raises; ``"exact"`` takes it up where the provider gives the same
+    answer again, and raises at the first difference; ``"prefill"`` has the model continue its own text, where the
+    provider allows that; ``"splice"`` asks it to continue. ``on_seam`` is told. ``hold``: a `Hold`, or just its mode.
     """
 
     timeout: Timeout | None = None
     retry: Retry | None = None
     truncation: TruncationMode | Mapping[str, TruncationMode] | None = None
-    hold: Hold = Hold()
+    hold: Hold | HoldMode = Hold()
+    fallback: Fallback | Sequence[Fallback] = ()
+    resume: ResumeMode = "off"
+    on_seam: Callable[[Seam], None] | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.hold, str):
+            object.__setattr__(self, "hold", Hold(until=self.hold))
+        legs = (self.fallback,) if isinstance(self.fallback, Fallback) else self.fallback
+        if isinstance(legs, str) or not isinstance(legs, Sequence) or not all(isinstance(x, Fallback) for x in legs):
+            raise PolicyError("Policy.fallback", self.fallback, "an l0.Fallback, or a list of them")
+        object.__setattr__(self, "fallback", tuple(legs))
+        _check_choice("Policy.resume", self.resume, get_args(ResumeMode))
+        if self.on_seam is not None and not callable(self.on_seam):
+            raise PolicyError("Policy.on_seam", self.on_seam, "a function of a Seam, or None")
         _check_type("Policy.timeout", self.timeout, Timeout, optional=True)
         _check_type("Policy.retry", self.retry, Retry, optional=True)
         _check_type("Policy.hold", self.hold, Hold)
@@ -230,6 +286,16 @@ class Policy:
         """Nobody waits: patient clocks, many retries."""
         clocks = Timeout(initial_token=300_000, inter_token=120_000)
         return cls(timeout=clocks, retry=Retry(attempts=5, max_retries=12, base_delay=2.0, max_delay=60.0))
+
+    @property
+    def legs(self) -> tuple[Fallback, ...]:
+        """The fallbacks, in order."""
+        return self.fallback  # type: ignore[return-value]  # made a tuple when the policy was made
+
+    @property
+    def holding(self) -> Hold:
+        """What is kept back."""
+        return self.hold  # type: ignore[return-value]  # a mode alone was made a Hold
 
     def truncation_at(self, origin: str) -> TruncationMode | None:
         """The mode for one origin; ``None`` where the policy leaves it to the default rule."""

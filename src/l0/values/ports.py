@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .calls import Call
 from .events import Event, Facts
 from .failures import Cause, Failure
+from .handover import Handover
+from .policy import ResumeMode
 
 Build = Callable[[dict[str, Any]], Any]
 """Decoded JSON of one event to the SDK's own object."""
@@ -60,6 +63,18 @@ class Reader(Protocol):
         """The object for one wire event, or ``None`` where the user gets nothing for it."""
         ...
 
+    resumable: bool
+    """Nothing but text has come: a broken answer could be taken up."""
+
+    def takes(self, name: bytes | None, data: bytes) -> list[Any]:
+        """As `take`, once `take_up` was called."""
+
+    def take_up(self, earlier: Handover, strategy: str) -> None:
+        """This attempt takes up an earlier one, whose part the user must not get again."""
+
+    def handover(self) -> Handover:
+        """What the user has of the answer so far."""
+
     def note(self, item: Any) -> None:
         """Learn from an object that the SDK itself has built, where its own loop is left in place."""
 
@@ -71,14 +86,29 @@ class Reader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One attempt. ``resend``: how many went before; ``leg``: to whom (0 is the primary); ``left``: seconds that the
+    whole call may still take; ``resume``, ``earlier``: how it takes up what."""
+
+    resend: int
+    leg: int
+    left: float
+    resume: ResumeMode | None = None
+    earlier: Handover | None = None
+
+
 class Upstream(Protocol):
     """What the engine needs of an SDK to serve one call. Made by the provider's package, one a call."""
 
-    def options(self, resend: int, headers: Mapping[str, str], left: float) -> Any:
+    def options(self, attempt: Plan, headers: Mapping[str, str]) -> Any:
         """The request options of one attempt: the SDK's own retries off, the counts that it shows kept true.
 
-        ``headers`` carry the trace on; ``left``: seconds that the whole call may still take.
+        ``headers`` carry the trace on.
         """
+
+    def resumes(self, strategy: ResumeMode, earlier: Handover) -> bool:
+        """Whether this provider and model can take an answer up in this way."""
         ...
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:

@@ -7,6 +7,9 @@ from typing import Any
 
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts
 from l0.values.failures import Cause, Failure
+from l0.values.handover import Handover
+from l0.values.policy import ResumeMode
+from l0.values.ports import Plan
 
 DONE = "<done>"
 FRAME = "<frame>"
@@ -24,6 +27,7 @@ class FakeReader:
         self.content = self.chars = 0
         self.text: list[str] = []
         self.accepted = self.finished = self.stopped = False
+        self.resumable = True
         self.failure: Failure | None = None
 
     def take(self, name: bytes | None, data: bytes) -> Any:
@@ -40,6 +44,15 @@ class FakeReader:
             self.content += 1
             self.chars += len(item)
             self.text.append(item)
+
+    def handover(self) -> Handover:
+        return Handover(text="".join(self.text))
+
+    def takes(self, name: bytes | None, data: bytes) -> list[Any]:
+        raise NotImplementedError
+
+    def take_up(self, earlier: Handover, strategy: str) -> None:
+        self.text = [earlier.text]
 
     def verdict(self) -> Cause | None:
         if self.finished:
@@ -79,11 +92,14 @@ class FakeUpstream:
     whole_streams: int = 0
     flawed: list[Failure] = field(default_factory=list)
 
-    def options(self, resend: int, headers: Mapping[str, str], left: float) -> Any:
-        self.resends.append(resend)
-        self.left.append(left)
+    def options(self, attempt: Plan, headers: Mapping[str, str]) -> Any:
+        self.resends.append(attempt.resend)
+        self.left.append(attempt.left)
         self.headers.append(headers)
-        return {"resend": resend}
+        return {"resend": attempt.resend}
+
+    def resumes(self, strategy: ResumeMode, earlier: Handover) -> bool:
+        return True
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         if not isinstance(error, Broken):

@@ -14,7 +14,7 @@ REQUEST = httpx2.Request("POST", "https://api.openai.com/v1/responses")
 
 
 def reader(*, kept: bool = False, content_type: str = "text/event-stream") -> ResponsesReader:
-    return ResponsesReader(dict, content_type, kept=kept, request=REQUEST)
+    return ResponsesReader(dict, content_type, kept=kept, replays=replays, request=REQUEST)
 
 
 def feed(made: ResponsesReader, *events: Any) -> list[Any]:

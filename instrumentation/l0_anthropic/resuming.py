@@ -1,0 +1,43 @@
+"""How a broken message is taken up: what a request for the rest looks like, and which models understand it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from l0.patching.upstream import Sketch
+from l0.values.calls import Replay
+from l0.values.handover import Handover
+from l0.values.policy import ResumeMode
+
+CONTINUE = (
+    "Your answer was cut off. Continue it exactly where it stopped, with the very next character. "
+    "Do not repeat anything, and do not comment on this."
+)
+
+PREFILLED = re.compile(r"claude-(?:instant|2|3|(?:haiku|sonnet|opus)-4(?:-[015])?(?:-\d{8})?$|(?:haiku|sonnet|opus)-4-\d{8})")
+"""Models that continue a last message of the assistant. From 4.6 on it is refused with status 400.
+
+https://platform.claude.com/docs/en/build-with-claude/prompt-engineering/prefill-claudes-response, as of November 2026.
+"""
+
+
+def resumes(sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
+    """Whether a message can be taken up in this way."""
+    if sketch.replay is not Replay.SAFE:
+        return False
+    if strategy == "exact":
+        return True
+    if not earlier.text.strip() or sketch.body.get("thinking"):
+        return False
+    return strategy == "splice" or PREFILLED.search(sketch.model) is not None
+
+
+def take_up(options: Any, strategy: ResumeMode, earlier: Handover) -> None:
+    """Rewrite the options: a conversation that ends with what was said."""
+    if strategy == "exact":
+        return
+    added = [{"role": "assistant", "content": earlier.text.rstrip()}]  # white space at the end is refused
+    if strategy == "splice":
+        added.append({"role": "user", "content": CONTINUE})
+    options.json_data = {**options.json_data, "messages": [*options.json_data["messages"], *added]}

@@ -1,0 +1,113 @@
+"""Where a new attempt's text meets what the user already has. Pure: pieces of text in, what is new of them out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+LEAST_OVERLAP = 16
+"""Characters. A shorter match is more likely a repetition that the model meant."""
+WINDOW = 256
+"""Characters of a continuation that are looked at before it is decided where it overlaps."""
+
+
+class Diverged(Exception):  # noqa: N818 - an event, turned into a failure at once
+    """The new answer is another one."""
+
+
+class Joint(Protocol):
+    """How one strategy joins."""
+
+    def pass_on(self, piece: str) -> str:
+        """What is new of the next piece of text. Raises `Diverged`."""
+
+    def flush(self) -> str:
+        """What was still being looked at, once the text is over."""
+
+    @property
+    def reached(self) -> bool:
+        """Whether all that the user has is behind us."""
+
+
+class Replayed:
+    """The same answer again: it is swallowed as long as it is the same, character by character."""
+
+    def __init__(self, text: str) -> None:
+        self._left = text
+
+    @property
+    def reached(self) -> bool:
+        return not self._left
+
+    def pass_on(self, piece: str) -> str:
+        left = self._left
+        if not left:
+            return piece
+        if left.startswith(piece):
+            self._left = left[len(piece) :]
+            return ""
+        if piece.startswith(left):
+            self._left = ""
+            return piece[len(left) :]
+        raise Diverged
+
+    def flush(self) -> str:
+        if self._left:
+            raise Diverged
+        return ""
+
+
+class Continued:
+    """The model goes on from its own text: all of it is new."""
+
+    reached = True
+
+    def pass_on(self, piece: str) -> str:
+        return piece
+
+    def flush(self) -> str:
+        return ""
+
+
+class Spliced:
+    """A continuation by instruction: models like to repeat the end of what they are to continue."""
+
+    def __init__(self, text: str) -> None:
+        self._end = text[-WINDOW:]
+        self._seen: str | None = ""
+
+    @property
+    def reached(self) -> bool:
+        return self._seen is None
+
+    def pass_on(self, piece: str) -> str:
+        if self._seen is None:
+            return piece
+        self._seen += piece
+        if len(self._seen) < WINDOW and self._may_overlap(self._seen):
+            return ""
+        return self.flush()
+
+    def flush(self) -> str:
+        seen, self._seen = self._seen, None
+        return seen[overlap(self._end, seen) :] if seen else ""
+
+    def _may_overlap(self, seen: str) -> bool:
+        """Whether more text could still make a longer overlap."""
+        return seen in self._end or self._end in seen
+
+
+def overlap(before: str, after: str) -> int:
+    """The longest end of ``before`` that ``after`` begins with; 0 where it is shorter than `LEAST_OVERLAP`."""
+    if after.startswith(before):
+        return len(before)  # it began from the start
+    for length in range(min(len(before), len(after)), LEAST_OVERLAP - 1, -1):
+        if before.endswith(after[:length]):
+            return length
+    return 0
+
+
+def joint(strategy: str, text: str) -> Joint:
+    """The joint of a strategy, at ``text``."""
+    if strategy == "exact":
+        return Replayed(text)
+    return Spliced(text) if strategy == "splice" else Continued()
