@@ -15,7 +15,9 @@ CONTINUE = (
     "Do not repeat anything, and do not comment on this."
 )
 
-PREFILLED = re.compile(r"claude-(?:instant|2|3|(?:haiku|sonnet|opus)-4(?:-[015])?(?:-\d{8})?$|(?:haiku|sonnet|opus)-4-\d{8})")
+PREFILLED = re.compile(
+    r"claude-(?:instant|2|3|(?:haiku|sonnet|opus)-4(?:-[015])?(?:-\d{8})?$|(?:haiku|sonnet|opus)-4-\d{8})"
+)
 """Models that continue a last message of the assistant. From 4.6 on it is refused with status 400.
 
 https://platform.claude.com/docs/en/build-with-claude/prompt-engineering/prefill-claudes-response, as of November 2026.

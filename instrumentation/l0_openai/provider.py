@@ -38,9 +38,7 @@ class OpenAIProvider:
         if sketch.dialect == "responses":
             kept = sketch.replay is not Replay.SAFE
             replays = resuming.replayed_by_server(sketch)
-            return ResponsesReader(
-                reading.build, content_type, kept=kept, replays=replays, request=response.request
-            )
+            return ResponsesReader(reading.build, content_type, kept=kept, replays=replays, request=response.request)
         kind = CompletionsReader if sketch.dialect == "completions" else ChatReader
         return kind(
             reading.build,

@@ -13,13 +13,29 @@ if TYPE_CHECKING:
     from .patching.discovery import instrument, uninstrument
     from .patching.switchboard import policy
     from .values.errors import StreamInterrupted
-    from .values.policy import Hold, Policy, PolicyError, Retry, Timeout
+    from .values.policy import (
+        ERROR_TYPE_DELAY_DEFAULTS,
+        RETRY_DEFAULTS,
+        ErrorTypeDelays,
+        Fallback,
+        Hold,
+        Policy,
+        PolicyError,
+        Retry,
+        Seam,
+        Timeout,
+    )
 
 __all__ = [
+    "ERROR_TYPE_DELAY_DEFAULTS",
+    "RETRY_DEFAULTS",
+    "ErrorTypeDelays",
+    "Fallback",
     "Hold",
     "Policy",
     "PolicyError",
     "Retry",
+    "Seam",
     "StreamInterrupted",
     "Timeout",
     "instrument",
@@ -32,10 +48,15 @@ _HOMES = {
     "uninstrument": ".patching.discovery",
     "policy": ".patching.switchboard",
     "StreamInterrupted": ".values.errors",
+    "ERROR_TYPE_DELAY_DEFAULTS": ".values.policy",
+    "RETRY_DEFAULTS": ".values.policy",
+    "ErrorTypeDelays": ".values.policy",
+    "Fallback": ".values.policy",
     "Hold": ".values.policy",
     "Policy": ".values.policy",
     "PolicyError": ".values.policy",
     "Retry": ".values.policy",
+    "Seam": ".values.policy",
     "Timeout": ".values.policy",
 }
 

@@ -89,8 +89,8 @@ def with_l0_fresh(sim: Simulator) -> None:
     """Forget what this process has learnt of origins: each case meets an unknown one."""
     from l0.patching.switchboard import SWITCHBOARD
 
-    SWITCHBOARD.terminals._seen.clear()
-    assert not SWITCHBOARD.terminals.known(sim.origin, "chat")
+    SWITCHBOARD.health.terminals._seen.clear()
+    assert not SWITCHBOARD.health.terminals.known(sim.origin, "chat")
 
 
 @pytest.mark.parametrize("dialect", CREATE)

@@ -127,7 +127,7 @@ class Stage:
     def play(self, scenario: Scenario, flavour: str) -> Trace:
         """One run of one scenario, in a process that has seen nothing yet."""
         trace = Trace()
-        SWITCHBOARD.terminals = Terminals()
+        SWITCHBOARD.health.terminals = Terminals()
         self.recorder.events = trace.events
         SWITCHBOARD.observe([self.recorder])
         self.server.reset()

@@ -109,7 +109,12 @@ class ChatReader(BaseReader):
         return event
 
     def carrier(self) -> Any:
-        told = {"id": self.response_id, "object": "chat.completion.chunk", "created": self._created, "model": self.model}
+        told = {
+            "id": self.response_id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self.model,
+        }
         return {**told, "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": None}]}
 
     def renamed(self, event: Any, earlier: Handover) -> Any:

@@ -5,6 +5,7 @@ They run only while the engine is reading, so that a slow consumer is no stall; 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 
 from l0.values.failures import Cause
@@ -26,9 +27,15 @@ class Clocks:
         self._since = began
         self._progress = self._alive = inf
 
-    def opened(self, started: float, at: float) -> None:
-        """An attempt that was sent at ``started`` has got its headers: that wait counts towards its first content."""
-        self._left = self._first - (at - started)
+    def opened(
+        self, started: float, at: float, usual: Callable[[float | None], float | None] = lambda limit: limit
+    ) -> None:
+        """An attempt that was sent at ``started`` has got its headers: that wait counts towards its first content.
+
+        ``usual`` may tighten the limit, in seconds, to what is usual here.
+        """
+        first = usual(self._first if self._first < inf else None)
+        self._left = (inf if first is None else first) - (at - started)
         self._content = False
 
     def reading(self, at: float) -> float:

@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from math import inf
 from time import perf_counter
 from typing import Any
 
 from l0.engine._machine import Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Used, Waited
-from l0.values.calls import Call, Outcome
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts
-from l0.values.failures import TIMEOUT_CAUSES, Failure
+from l0.health.shared import Health
+from l0.values.calls import Call
+from l0.values.events import Facts
+from l0.values.failures import TIMEOUT_CAUSES, Cause, Failure
 from l0.values.handover import Handover
-from l0.values.policy import ResumeMode
+from l0.values.policy import ResumeMode, Timeout
 from l0.values.ports import Plan, Reader, Upstream, Watcher
 
 from .clocks import Clocks
-from .pace import Meter
+from .guards import Guards
+from .holding import Holding
 from .pump import Pump
+from .telling import Telling
 
 _log = logging.getLogger("l0")
 
@@ -39,17 +41,15 @@ class Session:
     __slots__ = (
         "_earlier",
         "_ended",
-        "_held",
-        "_held_since",
+        "_guards",
         "_holding",
+        "_kept",
         "_lease",
         "_leased_from",
         "_machine",
-        "_meter",
         "_pump",
         "_started",
-        "_status",
-        "_watchers",
+        "_telling",
         "busy",
         "call",
         "clocks",
@@ -58,28 +58,28 @@ class Session:
         "upstream",
     )
 
-    def __init__(self, call: Call, upstream: Upstream, watchers: Sequence[Watcher]) -> None:
+    def __init__(self, call: Call, upstream: Upstream, watchers: Sequence[Watcher], health: Health) -> None:
         began = perf_counter()
         self.call = call
         self.upstream = upstream
         self.busy = False
         """The driver itself is at the connection: what closes now was not closed by the user."""
-        self._watchers = watchers
-        self._machine = Machine(call, random.random, upstream.backoff)
-        self._meter = Meter(began) if watchers else None
+        self._telling = Telling(watchers, began)
+        self._guards = Guards(call, health)
+        self._machine = Machine(call, random.random, upstream.backoff, guard=self._guards)
         timeout = call.policy.timeout
+        if timeout is None and call.policy.adaptive:
+            timeout = Timeout(initial_token=None, inter_token=None)
         self.clocks = Clocks(timeout, began) if timeout is not None and call.streaming else None
         self._pump: Pump | None = None
-        self._held: list[Any] = []
-        self._held_since = inf
+        self._kept = Holding(call.policy.holding)
         self._lease: int | None = None
         self._leased_from = 0
         self._started = began
-        self._status: tuple[int | None, str | None] = (None, None)
         self._ended = False
         self._earlier: Handover | None = None
         self._holding = True
-        self.timed = self.clocks is not None or self._meter is not None
+        self.timed = self.clocks is not None or self._telling.heard
         """Whether reads have deadlines, or somebody wants to know how long they take."""
         self.command: Command = self._machine.step(Begin(began))
 
@@ -91,14 +91,9 @@ class Session:
         command = self.command
         assert isinstance(command, Open)
         self._started = perf_counter()
-        started = AttemptStarted(
-            number=command.number, leg=command.leg, resume=command.resume, waited=command.waited, at=self._started
-        )
-        self._emit(started)
-        headers: dict[str, str] = {}
+        self._telling.attempt_started(command, self._started)
         with ExitStack() as stack:
-            for watcher in self._watchers:
-                headers.update(self._entered(stack, watcher))
+            headers = self._telling.enter(stack)
             plan = Plan(
                 resend=command.number - 1,
                 leg=command.leg,
@@ -110,14 +105,6 @@ class Session:
         if command.resume is not None:
             self._tell_seam()
 
-    def _entered(self, stack: ExitStack, watcher: Watcher) -> Mapping[str, str]:
-        try:
-            stack.enter_context(watcher.active())
-            return watcher.headers()
-        except Exception:
-            _log.warning("an observer failed and is ignored for this call", exc_info=True)
-            return {}
-
     def answered(self, answer: Any) -> None:
         """A whole answer is there: accept it, or find what is wrong with it."""
         at = perf_counter()
@@ -127,18 +114,16 @@ class Session:
             return
         self._attempt_ended(None, at)
         self.command = self._machine.step(Answered(at))
-        facts, text = self.upstream.whole(answer) if self._watchers else (None, "")
+        facts, text = self.upstream.whole(answer) if self._telling.heard else (None, "")
         self._finish(self.command, at, facts, text)
 
     def opened(self, status: int | None, request_id: str | None) -> None:
         """The headers of a stream are there."""
         at = perf_counter()
-        self._status = (status, request_id)
-        self._held, self._held_since, self._leased_from = [], inf, 0
+        self._telling.opened(status, request_id, self._started)
+        self._leased_from = 0
         if self.clocks is not None:
-            self.clocks.opened(self._started, at)
-        if self._meter is not None:
-            self._meter.opened(self._started)
+            self.clocks.opened(self._started, at, self._guards.deadline)
         self._obey(self._machine.step(Opened(at)))
 
     def failed(self, error: BaseException, *, opened: bool = False) -> None:
@@ -193,7 +178,7 @@ class Session:
         self.busy = False
         pump = self._pump
         assert pump is not None
-        reader, meter = pump.reader, self._meter
+        reader, meter = pump.reader, self._telling.meter
         at = 0.0
         if raw is END:
             items: list[Any] = []
@@ -203,15 +188,19 @@ class Session:
             at = perf_counter()
             if self.clocks is not None:
                 self.clocks.read(at, reader.content > content)
+                if not content and reader.content:
+                    self._guards.first_content(at - self._started)
             if meter is not None:
                 meter.read(at, at - since, reader.content > content, raw)
         else:
             items = pump.feed(raw)
         if reader.stopped or raw is END:
-            self._held += items
+            self._kept.keep(items)
             return self._over(reader, at or perf_counter())
         if self._holding:
             return self._hold(items, reader, at)
+        if self._kept.lags:
+            items = self._kept.after(items, reader)
         if meter is not None and items:
             meter.chunks += len(items)
             meter.last = at
@@ -240,6 +229,8 @@ class Session:
         if self._pump is not None and self._pump.reader.verdict() is None:
             return self._over(self._pump.reader, at)
         cause = self.clocks.expired(at)
+        if cause is Cause.FIRST_CONTENT_TIMEOUT:
+            self._guards.first_content(at - self._started)
         return self._fail(Failure(cause=cause, message=f"no {_AWAITED[cause.value]} in time"), at)
 
     def released(self) -> None:
@@ -248,30 +239,13 @@ class Session:
         self._pump = None
 
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
-        """Before the commit point: keep frames back, so that a restart stays invisible."""
-        held, hold = self._held, self.call.policy.holding
-        if items and not held:
-            self._held_since = perf_counter()
-        held += items
-        if not held:
-            return held
-        if hold.until == "message" or (hold.until == "verified" and reader.chars < hold.window):
-            return []
-        if reader.content or reader.accepted or len(held) >= hold.frames or self._held_long(hold.seconds):
+        """Before the commit point: frames are kept back, so that a restart stays invisible."""
+        due = self._kept.before(items, reader)
+        if due:
             at = at or perf_counter()
             self._obey(self._machine.step(Released(at)))
-            return self._release(at)
-        return []
-
-    def _held_long(self, seconds: float) -> bool:
-        return perf_counter() - self._held_since >= seconds
-
-    def _release(self, at: float) -> list[Any]:
-        held, self._held = self._held, []
-        if self._meter is not None and held:
-            self._meter.held = max(0.0, at - self._held_since) if self._held_since < inf else 0.0
-            self._meter.delivered(len(held), at)
-        return held
+            self._telling.handed(due, at, self._kept.seconds(at))
+        return due
 
     def _over(self, reader: Reader, at: float) -> list[Any]:
         """Reading is over, for better or worse."""
@@ -314,12 +288,14 @@ class Session:
             self._attempt_ended(self._machine.failures[-1], at)
         self.command = command
         if isinstance(command, Wait):
-            self._held = []
+            # What a resumed answer has brought so far is the user's; of a repeated one nothing was ever seen.
+            items = self._kept.flush() if self._machine.resuming else []
+            self._kept.restart()
             self._pump = None
-            return []
-        items = self._release(at)
-        reader = self._pump.reader if self._pump is not None else None
-        self._finish(command, at, reader.facts() if reader is not None and self._watchers else None, "")
+            return items
+        items = self._kept.flush()
+        self._telling.handed(items, at, self._kept.seconds(at))
+        self._finish(command, at, self._facts())
         return items
 
     def _obey(self, command: Command) -> None:
@@ -354,68 +330,29 @@ class Session:
         waiting = self._machine.state is State.WAITING
         command = self._machine.step(Closed(at))
         if not waiting:
-            self._attempt_ended(None, at)
-        reader = self._pump.reader if self._pump is not None else None
-        self._finish(command, at, reader.facts() if reader is not None and self._watchers else None, "")
+            self._attempt_ended(None, at, abandoned=True)
+        self._finish(command, at, self._facts())
 
     def consumed(self) -> None:
         """The body was read to its end, but not through us (a raw response)."""
         if self.open and self._machine.state in (State.HOLDING, State.RELAYING):
             at = perf_counter()
             self._attempt_ended(None, at)
-            self._finish(self._machine.step(Ended(None, at)), at, None, "")
+            self._finish(self._machine.step(Ended(None, at)), at, None)
 
-    def _attempt_ended(self, failure: Failure | None, at: float) -> None:
-        if not self._watchers:
-            return
-        status, request_id = self._status
-        if failure is not None:
-            status = failure.status if failure.status is not None else status
-            request_id = failure.request_id or request_id
-        self._status = (None, None)
-        self._emit(
-            AttemptEnded(number=self._machine.attempts, failure=failure, status=status, request_id=request_id, at=at)
-        )
+    def _attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
+        self._guards.ended(failure, abandoned=abandoned)
+        self._telling.attempt_ended(self._machine.attempts, failure, at)
 
-    def _finish(self, command: Command, at: float, facts: Facts | None, text: str) -> None:
+    def _finish(self, command: Command, at: float, facts: Facts | None, text: str = "") -> None:
         if self._ended:
             return
         self._ended = True
-        if not self._watchers:
-            return
-        failure = command.failure if isinstance(command, Raise) else None
-        outcome = command.outcome if isinstance(command, Finish) else Outcome.FAILED
-        odd = command.odd if isinstance(command, Finish) else ()
-        if odd and facts is not None:
-            facts = _marked(facts, odd)
-        meter = self._meter
-        self._emit(
-            CallEnded(
-                outcome=outcome,
-                failure=failure,
-                failures=tuple(self._machine.failures),
-                attempts=self._machine.attempts,
-                leg=self._machine.leg,
-                seams=tuple(self._machine.seams),
-                facts=facts,
-                pace=meter.result(at) if meter is not None else None,
-                text=text or self.text,
-                at=at,
-            )
-        )
+        if self._telling.heard:
+            self._telling.ended(command, self._machine, at, facts, text or self.text)
 
-    def _emit(self, event: Event) -> None:
-        for watcher in self._watchers:
-            try:
-                watcher.notify(event)
-            except Exception:
-                _log.warning("an observer failed at %s and is ignored", type(event).__name__, exc_info=True)
-
-
-def _marked(facts: Facts, odd: tuple[str, ...]) -> Facts:
-    from dataclasses import replace
-
-    return replace(facts, oddities=facts.oddities + odd)
+    def _facts(self) -> Facts | None:
+        return self._pump.reader.facts() if self._pump is not None and self._telling.heard else None
 
 
 _AWAITED = {cause.value: "answer" for cause in TIMEOUT_CAUSES} | {

@@ -25,7 +25,8 @@ Rules, all of them here or in `retrying`:
 3. A body that ends without what makes an answer whole is a failure where that is certain (``Call.strict``); else it is
    accepted, and marked as odd. An answer of which nothing at all arrived is never accepted.
 4. Closing is final, at any time, and never a failure.
-5. What one leg cannot do falls over to the next, which has a retry budget of its own; never after the commit point.
+5. A leg whose breaker is open is passed over without a request. What one leg cannot do falls over to the next, which
+   has a retry budget of its own; never after the commit point.
 
 **Leases.** Stepping the machine for every token would cost more than the token. So `Relay` grants a lease: a number of
 characters that the driver may deliver on its own. `Used` says what was delivered, in any portions: any splitting of an
@@ -37,6 +38,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from math import inf
+from typing import Protocol
 
 from l0.values.calls import Call, Outcome
 from l0.values.failures import Cause, Failure
@@ -59,7 +61,7 @@ class State(StrEnum):
 
 
 TRANSITIONS: dict[State, dict[type[Signal], frozenset[State]]] = {
-    State.READY: {Begin: frozenset({State.OPENING})},
+    State.READY: {Begin: frozenset({State.OPENING, State.DONE})},
     State.OPENING: {
         Opened: frozenset({State.HOLDING, State.RELAYING}),
         Answered: frozenset({State.DONE}),
@@ -91,6 +93,32 @@ _MISSING = {
 }
 
 
+class Guard(Protocol):
+    """What the shared health allows one call."""
+
+    def may_open(self, leg: int) -> bool:
+        """Whether an attempt may go to this leg."""
+
+    def may_retry(self, failure: Failure) -> bool:
+        """Whether there is budget for one more attempt."""
+
+
+class _Open:
+    def may_open(self, leg: int) -> bool:  # noqa: ARG002
+        return True
+
+    def may_retry(self, failure: Failure) -> bool:  # noqa: ARG002
+        return True
+
+
+OPEN = _Open()
+"""Allows everything."""
+
+
+def _passed_over() -> Failure:
+    return Failure(cause=Cause.BREAKER_OPEN, message="the circuit breaker lets no call through")
+
+
 class IllegalSignal(RuntimeError):  # noqa: N818 - it says what the driver sent
     """A driver sent a signal that has no place in the present state."""
 
@@ -110,12 +138,13 @@ class Machine:
         "delivered",
         "failures",
         "leg",
+        "resuming",
         "seams",
         "state",
         "_backoff",
+        "_guard",
         "_lease",
         "_rand",
-        "_resuming",
         "_since_leg",
         "_waited",
     )
@@ -126,6 +155,7 @@ class Machine:
         rand: Callable[[], float],
         backoff: Callable[[int, Failure], float],
         lease: int | None = None,
+        guard: Guard = OPEN,
     ) -> None:
         self.call = call
         self.state = State.READY
@@ -135,11 +165,12 @@ class Machine:
         self.failures: list[Failure] = []
         self.leg = 0
         self.seams: list[Seam] = []
-        self._resuming = False
+        self.resuming = False
         self._since_leg = 0
         self._rand = rand
         self._backoff = backoff
         self._lease = lease
+        self._guard = guard
         self._waited = 0.0
 
     @property
@@ -156,7 +187,7 @@ class Machine:
                 self.began = at
                 return self._open()
             case Opened():
-                self.state = State.RELAYING if self._resuming else State.HOLDING
+                self.state = State.RELAYING if self.resuming else State.HOLDING
                 return self._relay()
             case Released():
                 self.state = State.RELAYING
@@ -178,10 +209,16 @@ class Machine:
                 self.state = State.DONE
                 return Finish(Outcome.CANCELLED)
 
-    def _open(self) -> Open:
+    def _open(self) -> Open | Raise:
+        while not self._guard.may_open(self.leg):
+            self.failures.append(_passed_over())
+            if self.leg >= len(self.call.policy.legs):
+                return self._raise(self.failures[-1])
+            self.leg += 1
+            self._since_leg = len(self.failures)
         self.state = State.OPENING
         self.attempts += 1
-        resume = self.call.policy.resume if self._resuming else None
+        resume = self.call.policy.resume if self.resuming else None
         if resume is not None:
             self.seams.append(Seam(strategy=resume, at=self.delivered, attempt=self.attempts))
         return Open(self.attempts, self._waited, self.leg, resume)
@@ -216,11 +253,13 @@ class Machine:
         seconds = verdict.seconds if verdict.seconds is not None else self._backoff(len(history) + 1, failure)
         if self.left(at) <= seconds:
             return self._raise(failure)
-        self._resuming = self._resuming or stand.phase is Phase.RELAYING
+        if not self._guard.may_retry(failure):
+            return self._fall_over(failure, at, stand)
+        self.resuming = self.resuming or stand.phase is Phase.RELAYING
         return self._wait(seconds)
 
     def _fall_over(self, failure: Failure, at: float, stand: Stand) -> Command:
-        more = self.leg < len(self.call.policy.legs) and not self._resuming and self.left(at) > 0
+        more = self.leg < len(self.call.policy.legs) and not self.resuming and self.left(at) > 0
         if not more or not falls_over(self.call, failure, stand):
             return self._raise(failure)
         self.leg += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from abc import abstractmethod
@@ -14,6 +15,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.spans import SpanObserver
+from l0.values.environment import policy_from_environment
 
 from .sdk import Sdk
 from .seam import Seam
@@ -48,6 +50,7 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
     def _instrument(self, **kwargs: Any) -> None:
         """Takes ``tracer_provider`` and ``meter_provider``, as OpenTelemetry's instrumentors do."""
         SWITCHBOARD.observe((SpanObserver(kwargs.get("tracer_provider")), MetricObserver(kwargs.get("meter_provider"))))
+        SWITCHBOARD.set_environment(policy_from_environment(os.environ))
         with self._guard:
             self._wanted = True
             hooked, self._hooked = self._hooked, True

@@ -125,7 +125,7 @@ class Seam:
             return None
         self._check_clients(client, call.policy)
         upstream = StainlessUpstream(self.sdk, self.provider, client, options, sketch, call)
-        return Session(call, upstream, SWITCHBOARD.watch(call))
+        return Session(call, upstream, SWITCHBOARD.watch(call), SWITCHBOARD.health)
 
     def _check_clients(self, client: Any, policy: Policy) -> None:
         """A fallback of another SDK or flavour cannot serve: better said at the call than when it is needed."""
@@ -247,5 +247,5 @@ def _replayable(options: Any) -> bool:
 def _strict(policy: Policy, origin: str, sketch: Sketch) -> bool | None:
     mode = policy.truncation_at(origin)
     if mode is None:
-        return sketch.certain or SWITCHBOARD.terminals.known(origin, sketch.dialect)
+        return sketch.certain or SWITCHBOARD.health.terminals.known(origin, sketch.dialect)
     return {"strict": True, "warn": False, "off": None}[mode]

@@ -9,11 +9,12 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
-from l0.health.terminals import Terminals
+from l0.health.shared import Health
 from l0.values.calls import Call
 from l0.values.policy import Policy, PolicyError
 from l0.values.ports import Observer, Watcher
 
+_BUILT_IN = Policy()
 _override: ContextVar[Policy | None] = ContextVar("l0_policy", default=None)
 
 
@@ -22,17 +23,23 @@ class Switchboard:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._default = Policy()
+        self._default: Policy | None = None
+        self._environment: Policy | None = None
         self._observers: tuple[Observer, ...] = ()
         self._added: tuple[Observer, ...] = ()
-        self.terminals = Terminals()
+        self.health = Health()
 
     def set_default(self, policy: Policy | None) -> None:
         """The policy of calls that have no other; ``None``: the built-in one."""
         if policy is not None and not isinstance(policy, Policy):
             raise PolicyError("policy", policy, "an l0.Policy, or None")
         with self._lock:
-            self._default = policy or Policy()
+            self._default = policy
+
+    def set_environment(self, policy: Policy | None) -> None:
+        """What the environment says, for applications that give no policy."""
+        with self._lock:
+            self._environment = policy
 
     def observe(self, observers: Sequence[Observer]) -> None:
         """The observers that every call has: spans and metrics."""
@@ -46,7 +53,7 @@ class Switchboard:
 
     def policy(self) -> Policy:
         """What applies here and now."""
-        return _override.get() or self._default
+        return _override.get() or self._default or self._environment or _BUILT_IN
 
     def watch(self, call: Call) -> list[Watcher]:
         """Those of the observers that want to hear of this call. One that fails is left out."""

@@ -16,7 +16,7 @@ from l0.values.failures import TIMEOUT_CAUSES, Cause, Failure
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode
 from l0.values.ports import Build, Plan, Reader
-from l0.wire.waits import server_wait
+from l0.wire.waits import asked_wait, server_wait
 
 from .interruptions import interruption
 from .sdk import Loop, Sdk
@@ -127,7 +127,7 @@ class StainlessUpstream:
     # -- sending ------------------------------------------------------------------------------------------------
 
     def options(self, attempt: Plan, headers: Mapping[str, str]) -> Any:
-        """A copy for one attempt: no retries of the SDK's own, true counts, one idempotency key while the body is one."""
+        """A copy for one attempt: no retries of the SDK's own, true counts, one idempotency key for one body."""
         client, changed = self._on_leg(attempt.leg)
         options = self._options.model_copy()
         options.max_retries = max(self.call.max_retries - attempt.resend, 0) if self._loops else 0
@@ -225,7 +225,7 @@ class StainlessUpstream:
             message=str(error.message),
             status=status,
             code=code,
-            retry_after=server_wait(response.headers),
+            retry_after=(asked_wait if self.call.policy.retry is None else server_wait)(response.headers),
             sdk_retries=not self._loops and bool(self.client._should_retry(response)),
             error=error,
             request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
@@ -290,7 +290,7 @@ class StainlessUpstream:
 
     def completed(self) -> None:
         """From now on this origin is known to end its streams of this dialect properly."""
-        SWITCHBOARD.terminals.add(self.call.origin, self.call.dialect)
+        SWITCHBOARD.health.terminals.add(self.call.origin, self.call.dialect)
 
     def backoff(self, retry: int, failure: Failure) -> float:
         """The SDK's own figure."""
@@ -305,14 +305,20 @@ class StainlessUpstream:
     def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
         """The SDK's own exception where it raises one; for breaks of a stream one that is of its class, and ours."""
         error, package = failure.error, self.sdk.package
+        if self.request is None:  # no stream was opened: nothing could be delivered
+            return error if error is not None else self._refused(failure)
         if error is None:
             return self._interrupted(failure, text, attempts)
-        if self.request is None:
-            return error  # nothing was delivered: the failure happened before any headers
         own = isinstance(error, package.APIError) and not isinstance(error, package.APIConnectionError)
         if own or isinstance(error, JSONDecodeError | UnicodeDecodeError):
             return error
         return self._interrupted(failure, text, attempts)
+
+    def _refused(self, failure: Failure) -> BaseException:
+        """For a failure that the SDK has no exception for: a flaw of a whole answer, a breaker that is open."""
+        request = self.sdk.transport.Request("POST", str(self.client.base_url))
+        refused: BaseException = self.sdk.package.APIConnectionError(message=str(failure), request=request)
+        return refused
 
     def _interrupted(self, failure: Failure, text: str, attempts: int) -> BaseException:
         package, error = self.sdk.package, failure.error

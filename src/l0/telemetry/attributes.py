@@ -63,6 +63,10 @@ def of_engine(ended: CallEnded) -> Attributes:
     attributes: Attributes = {names.OUTCOME: outcome(ended).value, names.ATTEMPTS_MADE: ended.attempts}
     if retried := retried_failures(ended):
         attributes[names.RETRY_CAUSES] = tuple(failure.cause.value for failure in retried)
+    if ended.leg:
+        attributes[names.FALLBACK_INDEX] = ended.leg
+    if ended.seams:
+        attributes[names.RESUME_STRATEGY] = ended.seams[-1].strategy
     if ended.facts is not None and ended.facts.oddities:
         attributes[names.ODDITIES] = ended.facts.oddities
     if ended.pace is not None:

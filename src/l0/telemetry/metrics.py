@@ -114,14 +114,19 @@ class MetricWatcher:
                     self._record(tokens.metric, count, *tokens.attributes)
 
     def _attempts(self, ended: CallEnded) -> None:
-        for failure in ended.failures:
+        made = [failure for failure in ended.failures if failure.cause is not Cause.BREAKER_OPEN]
+        for failure in made:
             self._record(names.ATTEMPTS, 1, (names.OUTCOME, Outcome.FAILED.value), *_blame(failure))
-        if ended.attempts > len(ended.failures):
-            last = Outcome.OK if ended.outcome is Outcome.RECOVERED_RETRY else ended.outcome
+        if ended.attempts > len(made):
+            last = ended.outcome if ended.outcome in (Outcome.FAILED, Outcome.CANCELLED) else Outcome.OK
             self._record(names.ATTEMPTS, 1, (names.OUTCOME, last.value))
         for failure, waited in zip(attributes.retried_failures(ended), self._waits, strict=False):
             self._record(names.RETRIES, 1, *_blame(failure))
             self._record(names.BACKOFF, waited, (names.CAUSE, failure.cause.value))
+        if ended.leg:
+            self._record(names.FALLBACKS, 1, (names.OUTCOME, ended.outcome.value))
+        for seam in ended.seams:
+            self._record(names.RESUMES, 1, (names.RESUME_STRATEGY, seam.strategy), (names.OUTCOME, ended.outcome.value))
 
     def _stream(self, ended: CallEnded) -> None:
         for failure in ended.failures:

@@ -53,6 +53,8 @@ HTTP_RESEND_COUNT: Final = "http.request.resend_count"
 # Our own attributes. Times are in seconds.
 OUTCOME: Final = "l0.outcome"
 ATTEMPTS_MADE: Final = "l0.attempts"
+FALLBACK_INDEX: Final = "l0.fallback.index"
+RESUME_STRATEGY: Final = "l0.resume.strategy"
 RETRY_CAUSES: Final = "l0.retry.causes"
 STALLS: Final = "l0.stalls"
 GAP_MAX: Final = "l0.gap.max"
@@ -71,6 +73,7 @@ CAUSE: Final = "l0.cause"
 CATEGORY: Final = "l0.category"
 KIND: Final = "l0.kind"
 WAITED: Final = "l0.backoff"
+ATTEMPT_LEG: Final = "l0.attempt.leg"
 ATTEMPT_NUMBER: Final = "l0.attempt.number"
 ATTEMPT_CAUSE: Final = "l0.attempt.cause"
 REQUEST_ID: Final = "l0.request.id"
@@ -78,6 +81,7 @@ REQUEST_ID: Final = "l0.request.id"
 # Spans and events.
 ATTEMPT_SPAN: Final = "attempt"
 RETRY_EVENT: Final = "l0.retry"
+RESUME_EVENT: Final = "l0.resume"
 DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
 
 # Values.
@@ -191,11 +195,13 @@ LATEST: Final = Family(
 
 ATTEMPTS: Final = Metric("counter", "l0.attempts", "{attempt}", "Requests made for calls, by how they ended.")
 RETRIES: Final = Metric("counter", "l0.retries", "{retry}", "Requests repeated, by the cause that made it necessary.")
+FALLBACKS: Final = Metric("counter", "l0.fallbacks", "{event}", "Calls that fell over to another leg than the primary.")
+RESUMES: Final = Metric("counter", "l0.resumes", "{event}", "Broken answers that were taken up.")
 BACKOFF: Final = _seconds("l0.backoff", "Time waited before a retry.")
 LONGEST_GAP: Final = _seconds("l0.stream.gap.max", "The longest gap between two pieces of content of one answer.")
 STREAM_STALLS: Final = Metric("counter", "l0.stream.stalls", "{event}", "Stalls: no content for 10 s while reading.")
 TRUNCATIONS: Final = Metric("counter", "l0.stream.truncations", "{event}", "Streams without their terminal event.")
 ANOMALIES: Final = Metric("counter", "l0.stream.anomalies", "{event}", "What was odd in an answer, but legitimate.")
 
-OWN: Final = (ATTEMPTS, RETRIES, BACKOFF, LONGEST_GAP, STREAM_STALLS, TRUNCATIONS, ANOMALIES)
+OWN: Final = (ATTEMPTS, RETRIES, FALLBACKS, RESUMES, BACKOFF, LONGEST_GAP, STREAM_STALLS, TRUNCATIONS, ANOMALIES)
 """The metrics that no convention has a name for."""

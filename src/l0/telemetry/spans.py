@@ -157,6 +157,12 @@ class SpanWatcher:
         before: Failure | None = None
         for started in self._started:
             over = self._ended.get(started.number)
+            if started.resume is not None:
+                seam: attributes.Attributes = {
+                    names.RESUME_STRATEGY: started.resume,
+                    names.ATTEMPT_NUMBER: started.number,
+                }
+                self._span.add_event(names.RESUME_EVENT, seam, self._wall(started.at))
             if before is not None:
                 self._span.add_event(names.RETRY_EVENT, _retry(started, before), self._wall(started.at))
             self._attempt(started, over, within, end)
@@ -187,6 +193,8 @@ def _retry(started: AttemptStarted, before: Failure) -> attributes.Attributes:
 
 def _of_attempt(started: AttemptStarted, over: AttemptEnded | None) -> attributes.Attributes:
     told: attributes.Attributes = {names.ATTEMPT_NUMBER: started.number}
+    if started.leg:
+        told[names.ATTEMPT_LEG] = started.leg
     if started.number > 1:
         told[names.HTTP_RESEND_COUNT] = started.number - 1
         told[names.WAITED] = started.waited

@@ -38,9 +38,10 @@ class Call:
     """One call of an SDK method, whatever number of requests it takes.
 
     ``max_retries``: what the client and the call allow. ``strict``: a missing terminal event is an error; ``None``:
-    it is not looked for at all. ``resumable``: nothing that was asked for forbids to take a broken answer up again. ``attributes``: request parameters for the span, by their conventional names.
-    ``body``: the request's JSON, by reference, for sinks whose user opted in to capturing content. ``capture``: the
-    client's own settings ask for content on the span.
+    it is not looked for at all. ``resumable``: nothing that was asked for forbids to take a broken answer up again.
+    ``attributes``: request parameters for the span, by their conventional names. ``body``: the request's JSON, by
+    reference, for sinks whose user opted in to capturing content. ``capture``: the client's own settings ask for
+    content on the span.
     """
 
     operation: str

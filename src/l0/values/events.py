@@ -14,8 +14,8 @@ from .policy import Seam
 class AttemptStarted:
     """A request goes out. ``waited``: seconds of backoff before it.
 
-    ``leg``: 0 for the primary, then the fallbacks in order. ``resume``: how it takes a broken answer up. ``at``: seconds
-    of the monotonic clock, here and below.
+    ``leg``: 0 for the primary, then the fallbacks in order. ``resume``: how it takes a broken answer up. ``at``:
+    seconds of the monotonic clock, here and below.
     """
 
     number: int

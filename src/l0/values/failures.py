@@ -54,6 +54,7 @@ class Cause(StrEnum):
     OUT_OF_ORDER = "out_of_order"
     IN_BAND_ERROR = "in_band_error"
     DIVERGED = "diverged"
+    BREAKER_OPEN = "breaker_open"
     UNKNOWN = "unknown"
 
 
@@ -90,6 +91,7 @@ CATEGORIES: dict[Cause, Category] = {
     Cause.OUT_OF_ORDER: Category.PROVIDER,
     Cause.IN_BAND_ERROR: Category.TRANSIENT,
     Cause.DIVERGED: Category.FATAL,
+    Cause.BREAKER_OPEN: Category.FATAL,
     Cause.UNKNOWN: Category.FATAL,
 }
 

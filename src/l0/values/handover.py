@@ -11,8 +11,8 @@ from typing import Any
 class Handover:
     """What the user has of the answer.
 
-    ``text``: of the first choice. ``shape``: how far its structure had come, in the dialect's own terms. ``marks``: what
-    must stay the same to the end (ids, numbers that count on).
+    ``text``: of the first choice. ``shape``: how far its structure had come, in the dialect's own terms. ``marks``:
+    what must stay the same to the end (ids, numbers that count on).
     """
 
     text: str

@@ -188,10 +188,10 @@ ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
 class Hold:
     """What is kept back from the user, and until when.
 
-    ``until="first_content"``: lifecycle frames, until content comes; ``frames`` of them, or ``seconds`` since the first,
-    whichever is first, release them anyway. ``"verified"``: text stays back until ``window`` characters more have come,
-    so that a rule that looks at a window passes it before anybody sees it. ``"message"``: everything, until the answer
-    is whole; any failure can then still be repaired without a trace.
+    ``until="first_content"``: lifecycle frames, until content comes; ``frames`` of them, or ``seconds`` since the
+    first, whichever is first, release them anyway. ``"verified"``: text stays back until ``window`` characters more
+    have come, so that a rule that looks at a window passes it before anybody sees it. ``"message"``: everything, until
+    the answer is whole; any failure can then still be repaired without a trace.
     """
 
     until: HoldMode = "first_content"
@@ -239,10 +239,14 @@ class Policy:
     without its terminal event: ``"strict"`` (an error), ``"warn"``, ``"off"``, a mapping from origin
     (``"https://api.example.com"``) to one of these, or ``None``: strict where a terminal event is certain.
 
-    ``fallback``: who answers, in this order, where the primary cannot. ``resume``: what happens to an answer that breaks
-    after a part of it was handed over: ``"off"`` raises; ``"exact"`` takes it up where the provider gives the same
-    answer again, and raises at the first difference; ``"prefill"`` has the model continue its own text, where the
+    ``fallback``: who answers, in this order, where the primary cannot. ``resume``: what happens to an answer that
+    breaks after a part of it was handed over: ``"off"`` raises; ``"exact"`` takes it up where the provider gives the
+    same answer again, and raises at the first difference; ``"prefill"`` has the model continue its own text, where the
     provider allows that; ``"splice"`` asks it to continue. ``on_seam`` is told. ``hold``: a `Hold`, or just its mode.
+
+    Shared by all calls to one provider and model: ``budget`` keeps retries to a share of the traffic; ``breaker`` sends
+    no calls where most of them have failed of late; ``adaptive`` waits for a first token only as long as is usual there
+    (twice the 99th percentile of the last 200, at least 2 s), where a fallback stands ready.
     """
 
     timeout: Timeout | None = None
@@ -252,6 +256,9 @@ class Policy:
     fallback: Fallback | Sequence[Fallback] = ()
     resume: ResumeMode = "off"
     on_seam: Callable[[Seam], None] | None = None
+    budget: bool = False
+    breaker: bool = False
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.hold, str):
@@ -260,6 +267,9 @@ class Policy:
         if isinstance(legs, str) or not isinstance(legs, Sequence) or not all(isinstance(x, Fallback) for x in legs):
             raise PolicyError("Policy.fallback", self.fallback, "an l0.Fallback, or a list of them")
         object.__setattr__(self, "fallback", tuple(legs))
+        for name in ("budget", "breaker", "adaptive"):
+            if not isinstance(getattr(self, name), bool):
+                raise PolicyError(f"Policy.{name}", getattr(self, name), "True or False")
         _check_choice("Policy.resume", self.resume, get_args(ResumeMode))
         if self.on_seam is not None and not callable(self.on_seam):
             raise PolicyError("Policy.on_seam", self.on_seam, "a function of a Seam, or None")

@@ -133,9 +133,7 @@ class BaseReader:
         """What the user has of the answer."""
         if self._earlier is not None and not self._joined:
             return self._earlier
-        return Handover(
-            text="".join(self.text), shape=self.shape(), response_id=self.response_id, marks=self.marks()
-        )
+        return Handover(text="".join(self.text), shape=self.shape(), response_id=self.response_id, marks=self.marks())
 
     def take_up(self, earlier: Handover, strategy: str) -> None:
         """This attempt continues an earlier one, whose part the user must not get again."""

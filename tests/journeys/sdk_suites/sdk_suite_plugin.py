@@ -52,7 +52,7 @@ class Instrumented:
         from l0.health.terminals import Terminals
         from l0.patching.switchboard import SWITCHBOARD
 
-        SWITCHBOARD.terminals = Terminals()
+        SWITCHBOARD.health.terminals = Terminals()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,6 +10,7 @@ from engine_makers import make_call
 
 from l0.drivers import asynchronous, session, sync
 from l0.drivers.session import Session
+from l0.health.shared import Health
 from l0.values.calls import Outcome
 from l0.values.events import AttemptEnded
 from l0.values.failures import Cause, Failure
@@ -39,7 +40,7 @@ def answered(flavour: str, made: Session, *answers: Any) -> Any:
 @both
 def test_a_whole_answer_is_returned_as_it_is(flavour):
     listener, answer = Listener(), object()
-    made = Session(make_call(streaming=False), FakeUpstream(), [listener])
+    made = Session(make_call(streaming=False), FakeUpstream(), [listener], Health())
     assert answered(flavour, made, answer) is answer
     assert listener.told == ["start 1", "end 1 ok", "call ok"]
 
@@ -47,7 +48,7 @@ def test_a_whole_answer_is_returned_as_it_is(flavour):
 @both
 def test_a_failed_request_is_repeated_as_long_as_the_sdk_would(flavour):
     listener, upstream = Listener(), FakeUpstream()
-    made = Session(make_call(streaming=False), upstream, [listener])
+    made = Session(make_call(streaming=False), upstream, [listener], Health())
     with pytest.raises(Broken, match="third") as raised:
         answered(flavour, made, Broken("first"), Broken("second"), Broken("third"))
     assert upstream.resends == [0, 1, 2]
@@ -58,7 +59,7 @@ def test_a_failed_request_is_repeated_as_long_as_the_sdk_would(flavour):
 @both
 def test_an_answer_with_a_flaw_is_asked_for_again(flavour):
     upstream = FakeUpstream(flawed=[Failure(cause=Cause.NOT_A_STREAM, message="html", sdk_retries=True)])
-    made = Session(make_call(streaming=False), upstream, [])
+    made = Session(make_call(streaming=False), upstream, [], Health())
     assert answered(flavour, made, "<html>", "answer") == "answer"
 
 
@@ -66,7 +67,7 @@ def test_an_answer_with_a_flaw_is_asked_for_again(flavour):
 @pytest.mark.parametrize("foreign", [KeyboardInterrupt, ValueError])
 def test_what_the_request_is_not_to_blame_for_comes_through(flavour, foreign):
     listener = Listener()
-    made = Session(make_call(streaming=False), FakeUpstream(), [listener])
+    made = Session(make_call(streaming=False), FakeUpstream(), [listener], Health())
     with pytest.raises(foreign):
         answered(flavour, made, foreign("theirs"))
     assert listener.end.outcome is Outcome.CANCELLED
@@ -84,7 +85,7 @@ def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, inter
     monkeypatch.setattr(sync.time, "sleep", stop)
     monkeypatch.setattr(asynchronous, "sleep", astop)
     listener = Listener()
-    made = Session(make_call(streaming=False), FakeUpstream(wait=30), [listener])
+    made = Session(make_call(streaming=False), FakeUpstream(wait=30), [listener], Health())
     with pytest.raises(interrupt):
         answered(flavour, made, Broken("first"), "never")
     assert listener.told == ["start 1", "end 1 connection", "call cancelled"]
@@ -99,7 +100,7 @@ def test_the_wait_is_the_sdks_where_there_is_no_policy(flavour, monkeypatch):
 
     monkeypatch.setattr(sync.time, "sleep", slept.append)
     monkeypatch.setattr(asynchronous, "sleep", asleep)
-    made = Session(make_call(streaming=False), FakeUpstream(wait=7.5), [])
+    made = Session(make_call(streaming=False), FakeUpstream(wait=7.5), [], Health())
     assert answered(flavour, made, Broken("first"), "answer") == "answer"
     assert slept == [7.5]
 
@@ -115,7 +116,7 @@ def test_every_attempt_is_told_how_much_time_is_left(flavour, monkeypatch):
             return super().failed(error, opened=opened)
 
     policy = Policy(timeout=Timeout(total=4000), retry=Retry(base_delay=0))
-    made = Session(make_call(streaming=False, policy=policy), upstream := Slow(), [])
+    made = Session(make_call(streaming=False, policy=policy), upstream := Slow(), [], Health())
     with pytest.raises(Broken, match="third"):
         answered(flavour, made, *map(Broken, ("first", "second", "third", "fourth")))
     assert upstream.left == [4.0, 2.5, 1.0]
@@ -127,7 +128,7 @@ def test_every_attempt_is_told_how_much_time_is_left(flavour, monkeypatch):
 @both
 def test_a_failing_observer_hurts_nobody(flavour, caplog):
     broken, listener = Listener(failing=True), Listener()
-    made = Session(make_call(streaming=False), FakeUpstream(), [broken, listener])
+    made = Session(make_call(streaming=False), FakeUpstream(), [broken, listener], Health())
     with caplog.at_level(logging.WARNING, "l0"):
         assert answered(flavour, made, "answer") == "answer"
     assert broken.told == listener.told == ["start 1", "end 1 ok", "call ok"]
@@ -140,7 +141,7 @@ def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
             raise RuntimeError("no context")
 
     upstream = FakeUpstream()
-    made = Session(make_call(), upstream, [Rude(), Listener()])
+    made = Session(make_call(), upstream, [Rude(), Listener()], Health())
     with made.sending():
         pass
     assert upstream.headers == [{"traceparent": "00-1"}]
@@ -148,7 +149,7 @@ def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
 
 def test_attempts_are_told_with_the_status_and_id_of_their_response():
     listener = Listener()
-    made = Session(make_call(policy=AT_ONCE), FakeUpstream(), [listener])
+    made = Session(make_call(policy=AT_ONCE), FakeUpstream(), [listener], Health())
     with made.sending():
         made.opened(200, "req_1")
     made.reads(FakePump())

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from l0.drivers import asynchronous, session, sync
 from l0.drivers.session import END, Session
 from l0.engine.commands import Finish, Raise, Relay
+from l0.health.shared import Health
 from l0.values.calls import Call, Outcome, Replay
 from l0.values.failures import Cause, Failure
 from l0.values.policy import Hold, Policy, Retry
@@ -37,7 +38,7 @@ def play(flavour: str, call: Call, *attempts: Any, upstream: FakeUpstream | None
     """Run a call whose headers are there; ``take``: how many items the user reads before they stop."""
     upstream = upstream or FakeUpstream()
     listener = Listener()
-    made = Session(call, upstream, [listener])
+    made = Session(call, upstream, [listener], Health())
     with made.sending():
         made.opened(200, "req_1")
     items: list[Any] = []
@@ -186,7 +187,7 @@ def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
             self.reader.verdict = lambda: None  # a finish reason came, and no terminal event yet
             return items
 
-    made = Session(make_call(), FakeUpstream(), [])
+    made = Session(make_call(), FakeUpstream(), [], Health())
     with made.sending():
         made.opened(200, None)
     made.reads(Whole())
@@ -234,7 +235,7 @@ def test_so_many_frames_are_held_and_no_more(flavour, frames, restarts):
 def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
     clock = {"now": 100.0}
     monkeypatch.setattr(session, "perf_counter", lambda: clock["now"])
-    made = Session(make_call(policy=Policy(hold=Hold(seconds=2.0))), FakeUpstream(), [])
+    made = Session(make_call(policy=Policy(hold=Hold(seconds=2.0))), FakeUpstream(), [], Health())
     with made.sending():
         made.opened(200, None)
     made.reads(FakePump())
@@ -251,7 +252,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
 
 def test_closing_is_final_and_told_once():
     listener = Listener()
-    made = Session(make_call(), FakeUpstream(), [listener])
+    made = Session(make_call(), FakeUpstream(), [listener], Health())
     with made.sending():
         made.opened(200, None)
     for _ in range(3):
@@ -264,7 +265,7 @@ def test_closing_is_final_and_told_once():
 
 def test_a_body_that_somebody_else_read_to_its_end_is_a_success():
     listener = Listener()
-    made = Session(make_call(), FakeUpstream(), [listener])
+    made = Session(make_call(), FakeUpstream(), [listener], Health())
     with made.sending():
         made.opened(200, None)
     made.consumed()
@@ -294,7 +295,7 @@ def test_the_cutting_into_reads_changes_nothing(answer, cuts, ending):
 
 
 def test_raise_is_what_a_session_says_when_it_is_over():
-    made = Session(make_call(max_retries=0), FakeUpstream(), [])
+    made = Session(make_call(max_retries=0), FakeUpstream(), [], Health())
     with made.sending():
         made.opened(200, None)
     made.reads(FakePump())

@@ -15,7 +15,7 @@ from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
 from l0.values.calls import Call, Outcome, Replay
 from l0.values.failures import Category, Cause, Failure
-from l0.values.policy import Policy, Retry, Timeout
+from l0.values.policy import Fallback, Policy, Retry, Seam, Timeout
 
 MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
 
@@ -53,6 +53,79 @@ def test_after_the_commit_point_a_failure_is_raised():
     failure = make_failure()
     _, commands = run([Begin(0.0), Opened(0.1), Released(0.2), Failed(failure, 0.3)])
     assert commands[-1] == Raise(failure)
+
+
+def test_a_broken_answer_is_taken_up_where_the_policy_resumes():
+    failure, policy = make_failure(), Policy(retry=Retry(base_delay=0), resume="exact")
+    broken = Failed(failure, 0.3, chars=2, resumable=True)
+    signals = [Begin(0.0), Opened(0.1), Released(0.2), Used(5, 0.25), broken, Waited(0.3), Opened(0.4), Ended(None, 1)]
+    machine, commands = run(signals, make_call(policy=policy))
+    assert commands[4:] == [
+        Wait(0.0),
+        Open(2, 0.0, resume="exact"),
+        Relay(None, False),
+        Finish(Outcome.RECOVERED_RESUME),
+    ]
+    assert machine.seams == [Seam(strategy="exact", at=7, attempt=2)]
+
+
+def test_what_is_more_than_text_is_not_taken_up():
+    policy = Policy(retry=Retry(base_delay=0), resume="exact")
+    broken = Failed(make_failure(), 0.3)
+    for call in (make_call(policy=policy), make_call(policy=policy, resumable=False)):
+        _, commands = run([Begin(0.0), Opened(0.1), Released(0.2), broken], call)
+        assert commands[-1] == Raise(broken.failure)
+
+
+def test_a_leg_that_cannot_falls_over_to_the_next_which_has_a_budget_of_its_own():
+    policy = Policy(retry=Retry(base_delay=1.0, strategy="fixed", max_retries=1), fallback=[Fallback(model="other")])
+    signals: list[Signal] = [Begin(0.0)]
+    for at in range(1, 8, 2):
+        signals += [Failed(make_failure(Cause.OVERLOADED), at), Waited(at + 1)]
+    machine, commands = run(signals[:-1], make_call(policy=policy))
+    assert [(command.number, command.leg, command.waited) for command in commands if isinstance(command, Open)] == [
+        (1, 0, 0.0),
+        (2, 0, 1.0),
+        (3, 1, 0.0),
+        (4, 1, 1.0),
+    ]
+    assert commands[-1] == Raise(machine.failures[-1])
+    assert len(machine.failures) == 4
+
+
+def test_what_the_fallback_answers_is_told_in_the_outcome():
+    policy = Policy(retry=Retry(max_retries=0), fallback=Fallback(model="other"))
+    signals = [Begin(0.0), Failed(make_failure(), 1), Waited(1), Opened(2), Released(2), Ended(None, 3)]
+    machine, commands = run(signals, make_call(policy=policy))
+    assert commands[-1] == Finish(Outcome.RECOVERED_FALLBACK)
+    assert machine.leg == 1
+
+
+def test_nothing_falls_over_after_the_commit_point_nor_while_resuming():
+    policy = Policy(retry=Retry(max_retries=1, base_delay=0), resume="exact", fallback=Fallback(model="other"))
+    failure = make_failure()
+    broken = Failed(failure, 0.3, resumable=True)
+    before = [Begin(0.0), Opened(0.1), Released(0.2), broken, Waited(0.3)]
+    for after in ([Failed(failure, 0.4)], [Opened(0.4), Failed(failure, 0.5, resumable=True)]):
+        _, commands = run([*before, *after], make_call(policy=policy))
+        assert commands[-1] == Raise(failure)
+    _, commands = run([*before[:3], Failed(failure, 0.3)], make_call(policy=policy))
+    assert commands[-1] == Raise(failure)
+
+
+def test_a_bad_request_is_bad_everywhere():
+    policy = Policy(fallback=Fallback(model="other"))
+    failure = make_failure(Cause.BAD_REQUEST, sdk_retries=False)
+    _, commands = run([Begin(0.0), Failed(failure, 0.1)], make_call(policy=policy))
+    assert commands[-1] == Raise(failure)
+
+
+def test_no_leg_is_begun_once_the_whole_time_is_used_up():
+    policy = Policy(timeout=Timeout(total=1000), retry=Retry(max_retries=0), fallback=Fallback(model="other"))
+    _, early = run([Begin(0.0), Failed(make_failure(), 0.9)], make_call(policy=policy))
+    _, late = run([Begin(0.0), Failed(make_failure(), 1.0)], make_call(policy=policy))
+    assert early[-1] == Wait(0.0)
+    assert isinstance(late[-1], Raise)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +215,66 @@ def test_the_delay_is_the_sdks_where_the_policy_says_nothing():
     assert asked == [(1, first), (2, second)]
 
 
+# What the shared health allows
+
+
+@dataclass
+class FakeGuard:
+    """Breakers that are open at some legs, and a budget of so many retries."""
+
+    shut: tuple[int, ...] = ()
+    retries: int = 100
+    asked: list[int] = field(default_factory=list)
+
+    def may_open(self, leg: int) -> bool:
+        self.asked.append(leg)
+        return leg not in self.shut
+
+    def may_retry(self, failure: Failure) -> bool:
+        self.retries -= 1
+        return self.retries >= 0
+
+
+LEGS = Policy(retry=Retry(base_delay=0), fallback=[Fallback(model="second"), Fallback(model="third")])
+
+
+def test_a_leg_whose_breaker_is_open_is_passed_over_without_a_request():
+    machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(shut=(0, 1)))
+    assert machine.step(Begin(0.0)) == Open(1, 0.0, 2)
+    assert [failure.cause for failure in machine.failures] == [Cause.BREAKER_OPEN] * 2
+
+
+def test_where_all_breakers_are_open_nothing_is_sent():
+    machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(shut=(0, 1, 2)))
+    command = machine.step(Begin(0.0))
+    assert isinstance(command, Raise)
+    assert command.failure.cause is Cause.BREAKER_OPEN
+    assert (machine.attempts, machine.state) == (0, State.DONE)
+
+
+def test_the_next_leg_is_asked_once_the_first_has_failed():
+    guard = FakeGuard(shut=(1,))
+    policy = Policy(retry=Retry(max_retries=0), fallback=LEGS.fallback)
+    machine = make_machine(make_call(policy=policy), guard=guard)
+    machine.step(Begin(0.0))
+    machine.step(Failed(make_failure(), 0.1))
+    assert machine.step(Waited(0.1)) == Open(2, 0.0, 2)
+    assert guard.asked == [0, 1, 2]
+
+
+def test_without_budget_a_retry_becomes_the_next_leg_or_the_error():
+    failure = make_failure()
+    machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(retries=1))
+    machine.step(Begin(0.0))
+    assert machine.step(Failed(failure, 0.1)) == Wait(0.0)
+    assert machine.step(Waited(0.1)) == Open(2, 0.0, 0)
+    machine.step(Failed(failure, 0.2))
+    assert machine.step(Waited(0.2)) == Open(3, 0.0, 1)
+    alone = make_machine(guard=FakeGuard(retries=0))
+    alone.step(Begin(0.0))
+    assert alone.step(Failed(failure, 0.1)) == Raise(failure)
+
+
 # Any interleaving of legal signals
 
 
@@ -177,6 +310,8 @@ policies = st.builds(
         strategy=st.sampled_from(["fixed", "exponential", "full_jitter"]),
     ),
     timeout=st.none() | st.builds(Timeout, total=st.none() | st.sampled_from([500, 4000])),
+    resume=st.sampled_from(["off", "off", "exact", "prefill", "splice"]),
+    fallback=st.lists(st.just(Fallback(model="other")), max_size=2),
 )
 calls = st.builds(
     make_call,
@@ -184,7 +319,7 @@ calls = st.builds(
     max_retries=st.integers(0, 3),
     replay=st.sampled_from(list(Replay)),
     strict=st.sampled_from([True, False, None]),
-    streaming=st.just(True),
+    resumable=st.booleans(),
 )
 
 
@@ -199,22 +334,24 @@ def walks(draw: st.DrawFn) -> Walk:
         walk.at += draw(st.sampled_from([0.0, 0.1, 1.0]))
         if kind is Waited and isinstance(last, Wait):
             walk.at += last.seconds
+        how = {"chars": draw(st.integers(0, 9)), "accepted": draw(st.booleans()), "resumable": draw(st.booleans())}
         match kind.__name__:
             case "Used":
                 walk.step(Used(draw(st.integers(0, 50)), walk.at))
             case "Ended":
-                walk.step(Ended(draw(st.sampled_from(MISSING)), walk.at))
+                walk.step(Ended(draw(st.sampled_from(MISSING)), walk.at, **how))
             case "Failed":
                 asked = draw(st.none() | st.sampled_from([0.0, 1.0, 61.0]))
-                failure = make_failure(draw(causes), retry_after=asked, sdk_retries=draw(st.booleans()))
-                walk.step(Failed(failure, walk.at, draw(st.integers(0, 9))))
+                typed = draw(st.booleans())
+                failure = make_failure(draw(causes), retry_after=asked, sdk_retries=draw(st.booleans()), typed=typed)
+                walk.step(Failed(failure, walk.at, **how))
             case _:
                 walk.step(kind(walk.at))
     return walk
 
 
 def allowed_retries(call: Call) -> int:
-    """The most that the user allowed."""
+    """The most that the user allowed, on each leg."""
     if call.max_retries == 0:
         return 0
     return call.policy.retry.max_retries if call.policy.retry is not None else call.max_retries
@@ -225,45 +362,78 @@ def allowed_retries(call: Call) -> int:
 def test_the_contract_holds_for_any_interleaving(walk):
     machine, call = walk.machine, walk.call
     opens = [command for command in walk.commands if isinstance(command, Open)]
-    assert machine.attempts == len(opens) <= 1 + allowed_retries(call)
+    assert machine.attempts == len(opens)
     assert [command.number for command in opens] == list(range(1, len(opens) + 1))
-    assert machine.delivered == sum(
-        signal.chars for signal in walk.signals if isinstance(signal, Used | Failed) and hasattr(signal, "chars")
-    )
+    assert machine.delivered == sum(getattr(signal, "chars", 0) for signal in walk.signals)
     for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
         if isinstance(signal, Closed):
             assert command == Finish(Outcome.CANCELLED)
         if state is State.DONE:
             assert isinstance(signal, Closed)
+    legs = [command.leg for command in opens]
+    assert legs == sorted(legs)
+    assert set(legs) <= set(range(1 + len(call.policy.legs)))
+    for leg in set(legs):  # each has a budget of its own
+        assert legs.count(leg) <= 1 + allowed_retries(call)
+
+
+@given(walk=walks())
+@settings(max_examples=150, deadline=None)
+def test_nothing_is_repeated_once_something_was_released_unless_the_policy_resumes(walk):
+    released, leg = False, 0
+    for signal, command in zip(walk.signals, walk.commands, strict=True):
+        released = released or isinstance(signal, Released)
+        assert not (isinstance(signal, Closed) and isinstance(command, Open | Wait))
+        if not isinstance(command, Open):
+            assert not (released and isinstance(command, Wait)) or walk.call.policy.resume != "off"
+        elif released:
+            assert (command.resume, command.leg) == (walk.call.policy.resume, leg)
+            assert walk.call.policy.resume != "off"
+            assert walk.call.resumable
+        else:
+            assert command.resume is None
+            leg = command.leg
 
 
 @given(walk=walks())
 @settings(max_examples=100, deadline=None)
-def test_nothing_is_repeated_once_something_was_released_or_closed(walk):
-    over = False
+def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
+    seams, resuming = [], False
+    delivered = 0
     for signal, command in zip(walk.signals, walk.commands, strict=True):
-        over = over or isinstance(signal, Released | Closed)
-        assert not (over and isinstance(command, Open | Wait))
+        delivered += getattr(signal, "chars", 0)
+        if isinstance(command, Open):
+            resuming = command.resume is not None
+            seams += [(command.resume, delivered, command.number)] if resuming else []
+        if isinstance(signal, Opened):
+            assert command == Relay(None, not resuming)
+    assert [(seam.strategy, seam.at, seam.attempt) for seam in walk.machine.seams] == seams
+    if seams and isinstance(walk.commands[-1], Finish):
+        assert walk.commands[-1].outcome in (Outcome.RECOVERED_RESUME, Outcome.CANCELLED)
 
 
 @given(walk=walks())
 @settings(max_examples=100, deadline=None)
 def test_what_must_not_be_replayed_is_not_once_it_was_accepted(walk):
-    accepted = False
-    for signal, command in zip(walk.signals, walk.commands, strict=True):
-        accepted = accepted or (isinstance(signal, Opened) and walk.call.replay is Replay.UNTIL_ACCEPTED)
-        assert not (accepted and isinstance(command, Open | Wait))
+    """Before the commit point. After it, nothing is begun anew: what resumes takes up what is there."""
+    for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
+        if state is State.HOLDING and isinstance(signal, Failed | Ended) and isinstance(command, Open | Wait):
+            assert walk.call.replay is not Replay.UNTIL_ACCEPTED
+            assert not (walk.call.replay is Replay.UNTIL_CREATED and signal.accepted)
 
 
 @given(walk=walks())
 @settings(max_examples=100, deadline=None)
-def test_a_raise_carries_the_last_failure_and_fatal_ones_end_the_call(walk):
+def test_a_raise_carries_the_last_failure_and_fatal_ones_end_the_leg(walk):
+    last = 0
     for signal, command, following in zip(walk.signals, walk.commands, [*walk.commands[1:], None], strict=True):
         if isinstance(command, Raise):
             assert command.failure is walk.machine.failures[-1]
             assert following is None or following == Finish(Outcome.CANCELLED)
-        if isinstance(signal, Failed) and _hopeless(signal.failure, walk.call):
-            assert command == Raise(signal.failure)
+        if isinstance(signal, Failed) and _hopeless(signal.failure, walk.call) and command != Raise(signal.failure):
+            assert command == Wait(0.0)
+            assert not isinstance(following, Open) or following.leg == last + 1
+        last = command.leg if isinstance(command, Open) else last
 
 
 def _hopeless(failure: Failure, call: Call) -> bool:

@@ -7,7 +7,7 @@ from engine_makers import make_call, make_failure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.engine.retrying import LONGEST_SERVER_WAIT, Again, Phase, decide, delay
+from l0.engine.retrying import LONGEST_SERVER_WAIT, Again, Phase, Stand, decide, delay, falls_over, repeatable
 from l0.values.calls import Replay
 from l0.values.failures import CATEGORIES, RETRY_REASONS, Category, Cause
 from l0.values.policy import BackoffStrategy, Policy, Retry, RetryableErrorType
@@ -15,15 +15,17 @@ from l0.values.policy import BackoffStrategy, Policy, Retry, RetryableErrorType
 OPENING, HOLDING, RELAYING = Phase.OPENING, Phase.HOLDING, Phase.RELAYING
 NO_WAIT = Retry(base_delay=0)
 WITH = Policy(retry=NO_WAIT)
+RESUMING = Policy(resume="exact")
 SDK, AT_ONCE, NEVER = Again(None), Again(0.0), None
 
 NETWORK, TRANSIENT, MODEL = Cause.RESET, Cause.OVERLOADED, Cause.EMPTY
 PROVIDER, FATAL = Cause.MALFORMED, Cause.QUOTA
 
 
-def verdict(cause, phase, policy=None, history=(), *, call=None, **fields):
+def verdict(cause, phase, policy=None, history=(), *, call=None, accepted=False, resumable=True, **fields):
     made = make_call(policy=policy or Policy(), **(call or {}))
-    return decide(made, make_failure(cause, **fields), phase, [make_failure(past) for past in history], lambda: 0.5)
+    past = [make_failure(cause) for cause in history]
+    return decide(made, make_failure(cause, **fields), Stand(phase, accepted, resumable), past, lambda: 0.5)
 
 
 @pytest.mark.parametrize(
@@ -49,10 +51,18 @@ def verdict(cause, phase, policy=None, history=(), *, call=None, **fields):
         (MODEL, HOLDING, None, (), AT_ONCE),
         (PROVIDER, HOLDING, None, (), AT_ONCE),
         (FATAL, HOLDING, None, (), NEVER),
-        # After the commit point nothing is repeated, whatever the policy.
+        # After the commit point nothing is repeated, unless the policy resumes: then as before it.
         (NETWORK, RELAYING, None, (), NEVER),
         (NETWORK, RELAYING, WITH, (), NEVER),
         (MODEL, RELAYING, WITH, (), NEVER),
+        (NETWORK, RELAYING, RESUMING, (), AT_ONCE),
+        (NETWORK, RELAYING, RESUMING, (NETWORK, NETWORK), NEVER),
+        (TRANSIENT, RELAYING, RESUMING, (), SDK),
+        (FATAL, RELAYING, RESUMING, (), NEVER),
+        (Cause.DIVERGED, RELAYING, RESUMING, (), NEVER),
+        (NETWORK, RELAYING, Policy(retry=NO_WAIT, resume="splice"), (NETWORK,) * 5, AT_ONCE),
+        (NETWORK, RELAYING, Policy(retry=NO_WAIT, resume="splice"), (NETWORK,) * 6, NEVER),
+        (NETWORK, RELAYING, Policy(retry=Retry(retry_on=()), resume="exact"), (), NEVER),
         # With a policy its own figures hold, before the headers and after them.
         (NETWORK, OPENING, WITH, (), AT_ONCE),
         (TRANSIENT, HOLDING, WITH, (TRANSIENT,) * 5, AT_ONCE),
@@ -105,6 +115,50 @@ def test_what_the_provider_accepted_is_not_sent_twice(policy):
     assert verdict(NETWORK, HOLDING, policy, call=stored) is NEVER
     created = {"replay": Replay.UNTIL_CREATED}
     assert verdict(NETWORK, HOLDING, policy, call=created) is not NEVER
+    assert verdict(NETWORK, HOLDING, policy, call=created, accepted=True) is NEVER
+
+
+# Taking up, and falling over
+
+
+@pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
+@pytest.mark.parametrize("replay", Replay)
+def test_after_the_commit_point_only_what_resumes_is_repeated(mode, replay):
+    made = make_call(policy=Policy(resume=mode), replay=replay)
+    assert repeatable(made, Stand(RELAYING, resumable=True))
+    assert not repeatable(made, Stand(RELAYING, resumable=False))
+    assert not repeatable(make_call(policy=Policy(resume=mode), resumable=False), Stand(RELAYING, resumable=True))
+    assert not repeatable(make_call(), Stand(RELAYING, resumable=True))
+
+
+def test_nothing_follows_a_failure_that_the_user_has_seen_as_an_event():
+    assert verdict(NETWORK, RELAYING, RESUMING, typed=True) is NEVER
+    assert verdict(NETWORK, HOLDING, RESUMING, typed=True) is not NEVER
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_what_falls_over(cause):
+    """Whatever another model or provider may do better; a bad request is bad everywhere."""
+    everywhere = {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.UNKNOWN}
+    made, failure = make_call(), make_failure(cause)
+    assert falls_over(made, failure, Stand(OPENING)) == (cause not in everywhere)
+    assert falls_over(made, failure, Stand(HOLDING)) == (cause not in everywhere)
+
+
+@pytest.mark.parametrize("policy", [Policy(), RESUMING, WITH], ids=["sdk", "resuming", "policy"])
+@pytest.mark.parametrize("cause", Cause)
+def test_nothing_falls_over_after_the_commit_point(cause, policy):
+    stand = Stand(RELAYING, accepted=True, resumable=True)
+    assert not falls_over(make_call(policy=policy), make_failure(cause), stand)
+
+
+def test_what_was_accepted_does_not_fall_over():
+    """Another model would do on the server's side what the first has begun to do."""
+    failure = make_failure()
+    assert not falls_over(make_call(replay=Replay.UNTIL_ACCEPTED), failure, Stand(HOLDING))
+    assert not falls_over(make_call(replay=Replay.UNTIL_CREATED), failure, Stand(HOLDING, accepted=True))
+    assert falls_over(make_call(replay=Replay.UNTIL_CREATED), failure, Stand(HOLDING))
+    assert falls_over(make_call(replay=Replay.UNTIL_ACCEPTED), failure, Stand(OPENING))
 
 
 def test_without_a_policy_the_sdks_own_no_counts():

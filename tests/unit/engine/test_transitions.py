@@ -4,12 +4,14 @@ import re
 from typing import get_args
 
 import pytest
-from engine_makers import make_failure, make_machine
+from engine_makers import make_call, make_failure, make_machine
 
 from l0.engine import _machine
 from l0.engine._machine import TRANSITIONS, IllegalSignal, Machine, State
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
+from l0.values.calls import Call
 from l0.values.failures import Cause
+from l0.values.policy import Fallback, Policy
 
 SAMPLES: dict[type, list[Signal]] = {
     Begin: [Begin(0.0)],
@@ -18,7 +20,11 @@ SAMPLES: dict[type, list[Signal]] = {
     Released: [Released(1.0)],
     Used: [Used(5, 1.0)],
     Ended: [Ended(None, 1.0), Ended(Cause.TRUNCATED, 1.0), Ended(Cause.EMPTY, 1.0), Ended(Cause.NOT_A_STREAM, 1.0)],
-    Failed: [Failed(make_failure(), 1.0), Failed(make_failure(Cause.AUTHENTICATION), 1.0)],
+    Failed: [
+        Failed(make_failure(), 1.0),
+        Failed(make_failure(), 1.0, resumable=True),
+        Failed(make_failure(Cause.AUTHENTICATION), 1.0, accepted=True),
+    ],
     Waited: [Waited(1.0)],
     Closed: [Closed(1.0)],
 }
@@ -35,8 +41,11 @@ LEGAL = [(state, kind) for state, kind in CELLS if kind in TRANSITIONS[state]]
 ILLEGAL = [(state, kind) for state, kind in CELLS if kind not in TRANSITIONS[state]]
 
 
-def machine_in(state: State) -> Machine:
-    machine = make_machine()
+CALLS = [make_call(), make_call(policy=Policy(resume="exact", fallback=Fallback(model="other")))]
+
+
+def machine_in(state: State, call: Call | None = None) -> Machine:
+    machine = make_machine(call)
     for signal in PATHS[state]:
         machine.step(signal)
     assert machine.state is state
@@ -58,10 +67,11 @@ def test_an_illegal_signal_is_refused_and_changes_nothing(state, kind):
         assert after == before
 
 
+@pytest.mark.parametrize("call", CALLS, ids=["default", "resuming"])
 @pytest.mark.parametrize(("state", "kind"), LEGAL, ids=name)
-def test_a_legal_signal_leads_where_the_table_says(state, kind):
+def test_a_legal_signal_leads_where_the_table_says(state, kind, call):
     for signal in SAMPLES[kind]:
-        machine = machine_in(state)
+        machine = machine_in(state, call)
         command = machine.step(signal)
         assert command is not None
         assert machine.state in TRANSITIONS[state][kind]
@@ -117,3 +127,13 @@ def test_the_diagram_shows_every_signal_that_changes_the_state():
     }
     assert shown == moving
     assert "Closing is final" in ESSAY
+    assert "OPENING straight to RELAYING" in ESSAY
+
+
+def test_a_resumed_attempt_goes_straight_to_relaying():
+    machine = machine_in(State.RELAYING, CALLS[1])
+    machine.step(Failed(make_failure(), 1.0, resumable=True))
+    assert machine.state is State.WAITING
+    machine.step(Waited(1.0))
+    machine.step(Opened(1.1))
+    assert machine.state is State.RELAYING

@@ -90,6 +90,8 @@ def ended(facts: Facts, pace: Pace) -> CallEnded:
         failure=None,
         failures=(),
         attempts=1,
+        leg=0,
+        seams=(),
         facts=facts,
         pace=pace,
         text="hello",

@@ -10,6 +10,7 @@ from l0.values.policy import (
     TRUNCATION_MODES,
     BackoffStrategy,
     ErrorTypeDelays,
+    Fallback,
     Hold,
     Policy,
     PolicyError,
@@ -38,7 +39,15 @@ BAD = [
     *((Hold, "seconds", given, "seconds, 0 or more") for given in NO_SECONDS),
     *((Policy, "timeout", given, "Timeout, or None") for given in (5, 5000.0, {}, Timeout, Retry())),
     *((Policy, "retry", given, "Retry, or None") for given in (3, True, Retry, Timeout())),
-    *((Policy, "hold", given, "a Hold") for given in (None, "message", 64)),
+    *((Hold, "until", given, "first_content, verified, message") for given in ("whole", None, True)),
+    *((Hold, "window", given, "whole number, 1 or more") for given in (0, *NO_COUNT)),
+    *((Fallback, "model", given, "name of a model") for given in ("", 5, True)),
+    *((Fallback, "client", given, "same SDK") for given in (5, "https://b.example", object())),
+    *((Policy, "hold", given, "a Hold") for given in (None, 64, Hold)),
+    *((Policy, "fallback", given, "a list of them") for given in (None, 5, "gpt-4o", ["gpt-4o"], Fallback)),
+    *((Policy, "resume", given, "off, exact, prefill, splice") for given in (None, True, "on")),
+    *((Policy, "on_seam", given, "a function of a Seam") for given in (True, "print")),
+    *((Policy, name, given, "True or False") for name in ("budget", "breaker", "adaptive") for given in (None, 1, "on")),
     *((Policy, "truncation", given, "strict, warn, off") for given in ("loud", True, 1, ["strict"], {"http://a": "x"})),
 ]
 
@@ -57,7 +66,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(kind, field, given, allowed):
 
 def test_every_field_of_every_part_has_bad_values_in_the_table():
     covered = {(kind, field) for kind, field, _, _ in BAD}
-    kinds = (Timeout, Retry, ErrorTypeDelays, Hold, Policy)
+    kinds = (Timeout, Retry, ErrorTypeDelays, Hold, Fallback, Policy)
     assert covered == {(kind, field.name) for kind in kinds for field in fields(kind)}
 
 
@@ -106,7 +115,30 @@ def test_zero_and_one_are_allowed_where_they_mean_something():
 def test_a_policy_that_says_nothing_leaves_all_to_the_sdk():
     policy = Policy()
     assert (policy.timeout, policy.retry, policy.truncation) == (None, None, None)
-    assert policy.hold == Hold(frames=64, seconds=2.0)
+    assert policy.hold == policy.holding == Hold(until="first_content", frames=64, seconds=2.0)
+    assert (policy.legs, policy.resume, policy.on_seam) == ((), "off", None)
+    assert not (policy.budget or policy.breaker or policy.adaptive)
+
+
+def test_one_fallback_is_a_list_of_one_and_lists_are_copied():
+    first, second = Fallback(model="a"), Fallback(model="b")
+    given = [first, second]
+    policy = Policy(fallback=given)
+    given.clear()
+    assert policy.legs == (first, second)
+    assert Policy(fallback=first).legs == (first,)
+
+
+def test_a_fallback_must_differ_from_the_primary():
+    with pytest.raises(PolicyError, match="Fallback: .* a model, a client, or both"):
+        Fallback()
+
+
+@pytest.mark.parametrize("mode", ["first_content", "verified", "message"])
+def test_a_mode_stands_for_a_hold(mode):
+    assert Policy(hold=mode).holding == Hold(until=mode)
+    with pytest.raises(PolicyError, match=r"Hold\.until"):
+        Policy(hold="for ever")
 
 
 def test_presets_differ_as_their_names_say():
@@ -144,6 +176,8 @@ VALUES = [
     Timeout(total=5),
     Retry(attempts=1, strategy="full_jitter", retry_on=["drift"]),
     Hold(frames=1),
+    Fallback(model="other"),
+    Policy(fallback=Fallback(model="other"), resume="splice", hold="message"),
     Policy.interactive(),
     Policy.batch(),
     Policy(truncation={"https://a.example": "warn"}),

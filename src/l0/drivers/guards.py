@@ -1,0 +1,76 @@
+"""What the shared health says to one call: may it repeat, may it go there, how long may it wait for the first token.
+
+Each guard is off unless the policy asks for it. `Guards` answers the machine's questions, and hears how attempts end.
+"""
+
+from __future__ import annotations
+
+from l0.health.breaker import Admission
+from l0.health.quantiles import prompt_size
+from l0.health.shared import Health
+from l0.values.calls import Call
+from l0.values.failures import Category, Failure
+
+_PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
+
+
+class Guards:
+    """One call's view of the shared health."""
+
+    __slots__ = ("_admission", "_call", "_health", "_leg", "_size")
+
+    def __init__(self, call: Call, health: Health) -> None:
+        self._call = call
+        self._health = health
+        self._leg = 0
+        self._admission: Admission | None = None
+        self._size = prompt_size(len(repr(call.body))) if call.policy.adaptive else ""
+
+    def may_open(self, leg: int) -> bool:
+        """Whether the breaker of a leg's provider and model lets an attempt through."""
+        self._leg = leg
+        if not self._call.policy.breaker:
+            return True
+        self._admission = self._health.breakers[self._target()].admit()
+        return self._admission is not None
+
+    def may_retry(self, failure: Failure) -> bool:
+        """Whether the retry budget allows one more; a wait that the server asked for is exempt."""
+        if not self._call.policy.budget or failure.retry_after is not None:
+            return True
+        return self._health.budgets[self._target()].spend()
+
+    def deadline(self, limit: float | None) -> float | None:
+        """Seconds that an attempt may take to its first token: what is usual here, within ``limit``.
+
+        Not on the last leg: there is nobody else to ask.
+        """
+        if not self._call.policy.adaptive or self._leg >= len(self._call.policy.legs):
+            return limit
+        usual = self._health.first_tokens[(*self._target(), self._size)].deadline(limit)
+        return limit if usual is None else usual
+
+    def first_content(self, seconds: float) -> None:
+        """The first token of an attempt came, or was given up waiting for, after so long."""
+        if self._call.policy.adaptive:
+            self._health.first_tokens[(*self._target(), self._size)].add(seconds)
+
+    def ended(self, failure: Failure | None, *, abandoned: bool = False) -> None:
+        """An attempt is over. ``abandoned``: its user stopped, which says nothing of the provider."""
+        admission, self._admission = self._admission, None
+        if admission is not None:
+            if abandoned:
+                admission.release()
+            elif failure is not None and failure.category in _PROVIDERS_FAULT:
+                admission.fail()
+            else:
+                admission.succeed()
+        if self._call.policy.budget and failure is None and not abandoned:
+            self._health.budgets[self._target()].succeed()
+
+    def _target(self) -> tuple[str, str]:
+        if self._leg == 0:
+            return self._call.provider, self._call.model
+        fallback = self._call.policy.legs[self._leg - 1]
+        provider = self._call.provider if fallback.client is None else str(fallback.client.base_url.host)
+        return provider, fallback.model or self._call.model

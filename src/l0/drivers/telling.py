@@ -1,0 +1,108 @@
+"""One call's observers: what they are told, in order, and fenced: none of them can disturb the call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from l0.engine._machine import Machine
+from l0.engine.commands import Command, Finish, Open, Raise
+from l0.values.calls import Outcome
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts
+from l0.values.failures import Failure
+from l0.values.ports import Watcher
+
+from .pace import Meter
+
+_log = logging.getLogger("l0")
+
+
+class Telling:
+    """Tells the watchers of one call. With none, it costs a look at an empty list, and nothing is measured."""
+
+    __slots__ = ("_over", "_status", "_watchers", "meter")
+
+    def __init__(self, watchers: Sequence[Watcher], began: float) -> None:
+        self._watchers = watchers
+        self._status: tuple[int | None, str | None] = (None, None)
+        self._over = False
+        self.meter = Meter(began) if watchers else None
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._watchers)
+
+    def enter(self, stack: ExitStack) -> dict[str, str]:
+        """Make the call the current context; the headers that carry it on."""
+        headers: dict[str, str] = {}
+        for watcher in self._watchers:
+            try:
+                stack.enter_context(watcher.active())
+                headers.update(watcher.headers())
+            except Exception:
+                _log.warning("an observer failed and is ignored for this call", exc_info=True)
+        return headers
+
+    def attempt_started(self, command: Open, at: float) -> None:
+        """A request goes out."""
+        if self._watchers:
+            self._emit(
+                AttemptStarted(
+                    number=command.number, leg=command.leg, resume=command.resume, waited=command.waited, at=at
+                )
+            )
+
+    def opened(self, status: int | None, request_id: str | None, started: float) -> None:
+        """The headers of the attempt that was sent at ``started`` are there."""
+        self._status = (status, request_id)
+        if self.meter is not None:
+            self.meter.opened(started)
+
+    def attempt_ended(self, number: int, failure: Failure | None, at: float) -> None:
+        """An attempt is over."""
+        if not self._watchers:
+            return
+        status, request_id = self._status
+        if failure is not None:
+            status = failure.status if failure.status is not None else status
+            request_id = failure.request_id or request_id
+        self._status = (None, None)
+        self._emit(AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at))
+
+    def ended(self, command: Command, machine: Machine, at: float, facts: Facts | None, text: str) -> None:
+        """The call is over; told once, whatever ended it."""
+        if self._over or not self._watchers:
+            return
+        self._over = True
+        odd = command.odd if isinstance(command, Finish) else ()
+        self._emit(
+            CallEnded(
+                outcome=command.outcome if isinstance(command, Finish) else Outcome.FAILED,
+                failure=command.failure if isinstance(command, Raise) else None,
+                failures=tuple(machine.failures),
+                attempts=machine.attempts,
+                leg=machine.leg,
+                seams=tuple(machine.seams),
+                facts=replace(facts, oddities=facts.oddities + odd) if odd and facts is not None else facts,
+                pace=self.meter.result(at) if self.meter is not None else None,
+                text=text,
+                at=at,
+            )
+        )
+
+    def handed(self, items: list[Any], at: float, held: float) -> None:
+        """The first objects are handed to the user, or the last; ``held``: seconds that they were kept back."""
+        if self.meter is not None and items:
+            self.meter.held = held
+            self.meter.delivered(len(items), at)
+
+    def _emit(self, event: Event) -> None:
+        for watcher in self._watchers:
+            try:
+                watcher.notify(event)
+            except Exception:
+                _log.warning("an observer failed at %s and is ignored", type(event).__name__, exc_info=True)

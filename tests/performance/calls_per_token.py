@@ -1,0 +1,135 @@
+"""What one more token costs, counted instead of timed: the same on every run and every machine.
+
+Function calls are counted by the interpreter's own profile hook while two answers are read, one of them longer. The
+difference, divided by the additional tokens, is what one token costs; requests, imports and set-up fall out of it.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+import anthropic
+import openai
+
+from l0.simulator.answers import Answer
+from l0.simulator.dialects.base import Stamp
+from l0.simulator.dialects.chat import CHAT
+from l0.simulator.dialects.messages import MESSAGES
+from l0.simulator.dialects.responses import RESPONSES
+
+SHORT, LONG = 50, 150
+
+_DIALECTS = {"chat": CHAT, "responses": RESPONSES, "messages": MESSAGES}
+_ROOT = Path(__file__).parents[2]
+_OWN = (str(_ROOT / "src") + "/", str(_ROOT / "instrumentation") + "/", "<l0 ")
+"""Where our code is, that of compiled constructors included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """Calls for one more token: made by our code or into it, and in all, the SDK's and the transport's included."""
+
+    own: float
+    all: float
+
+
+def body(api: str) -> dict[str, Any]:
+    """A streamed request."""
+    if api == "responses":
+        return {"model": "m", "input": "x", "stream": True, "store": False}
+    asked = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}
+    return asked | {"max_tokens": 9} if api == "messages" else asked
+
+
+def _reads(api: str, tokens: int) -> list[bytes]:
+    """The answer, one event a read: how it arrives when a model writes it."""
+    dialect = _DIALECTS[api]
+    return list(dialect.events(Answer(tokens=tokens), dialect.ask(body(api)), Stamp.of(0, 0)))
+
+
+def _transport_of(api: str) -> ModuleType:
+    streaming: Any = (anthropic if api == "messages" else openai)._streaming
+    found: ModuleType = getattr(streaming, "httpx2", None) or streaming.httpx
+    return found
+
+
+def _client(api: str, sync: bool, reads: list[bytes]) -> Any:
+    transport: Any = _transport_of(api)
+    headers = {"content-type": "text/event-stream"}
+
+    def respond(request: Any) -> Any:
+        return transport.Response(200, headers=headers, content=iter(reads), request=request)
+
+    async def arespond(request: Any) -> Any:
+        async def parts() -> AsyncIterator[bytes]:
+            for part in reads:
+                yield part
+
+        return transport.Response(200, headers=headers, content=parts(), request=request)
+
+    package: Any = anthropic if api == "messages" else openai
+    name = "Anthropic" if api == "messages" else "OpenAI"
+    kind = getattr(package, name if sync else f"Async{name}")
+    http = transport.Client if sync else transport.AsyncClient
+    mock = transport.MockTransport(respond if sync else arespond)
+    return kind(api_key="x", base_url="http://origin.invalid", http_client=http(transport=mock), max_retries=0)
+
+
+def _create(api: str, client: Any) -> Any:
+    owner = {"chat": lambda: client.chat.completions, "responses": lambda: client.responses}
+    return owner.get(api, lambda: client.messages)().create(**body(api))
+
+
+def read_sync(api: str, tokens: int) -> Iterator[Any]:
+    """One answer, item by item."""
+    with _client(api, True, _reads(api, tokens)) as client:
+        yield from _create(api, client)
+
+
+def _reading(api: str, sync: bool, tokens: int) -> Callable[[], None]:
+    """A function that makes one call and reads its answer."""
+    client = _client(api, sync, _reads(api, tokens))
+
+    def one() -> None:
+        for _ in _create(api, client):
+            pass
+        client.close()
+
+    async def aone() -> None:
+        async for _ in await _create(api, client):
+            pass
+        await client.close()
+
+    return one if sync else lambda: asyncio.run(aone())
+
+
+def _count(reading: Callable[[], None]) -> tuple[int, int]:
+    own = every = 0
+
+    def hook(frame: FrameType, event: str, _: object) -> None:
+        nonlocal own, every
+        if event in ("call", "c_call"):
+            every += 1
+            own += frame.f_code.co_filename.startswith(_OWN)
+
+    before = sys.getprofile()
+    sys.setprofile(hook)
+    try:
+        reading()
+    finally:
+        sys.setprofile(before)
+    return own, every
+
+
+def calls_per_token(api: str, *, sync: bool) -> Calls:
+    """What one more token costs, as things are patched now."""
+    for _ in range(2):  # the first answers compile constructors and fill caches
+        _reading(api, sync, SHORT)()
+    own, every = _count(_reading(api, sync, SHORT))
+    own_long, every_long = _count(_reading(api, sync, LONG))
+    more = LONG - SHORT
+    return Calls(own=(own_long - own) / more, all=(every_long - every) / more)
