@@ -1,6 +1,6 @@
 """Compiled constructors build what the SDKs build: generated, damaged and hand-made data.
 
-A seeded subset runs always; `L0_FIDELITY=full` runs at least 50,000 cases.
+A seeded subset runs always; `TEST_FIDELITY=full` runs at least 50,000 cases.
 """
 
 import os
@@ -12,11 +12,11 @@ from fidelity_cases import Mutator
 from fidelity_proof import generated, prove
 from fidelity_roots import Root, roots
 
-FULL = os.environ.get("L0_FIDELITY") == "full"
+FULL = os.environ.get("TEST_FIDELITY") == "full"
 ROOTS = roots()
 GENERATED = 50_000 // max(len(ROOTS), 1) + 1 if FULL else 40
 MUTATIONS = 8 if FULL else 1
-SEED = int(os.environ.get("L0_FIDELITY_SEED", "1"))
+SEED = int(os.environ.get("TEST_FIDELITY_SEED", "1"))
 
 pytestmark = pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.name)
 

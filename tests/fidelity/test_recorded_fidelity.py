@@ -1,7 +1,7 @@
 """Compiled constructors build what the SDKs build: the events of recorded bodies, where these are at hand.
 
-Every fifth event runs always; `L0_FIDELITY=full` runs them all.
-Set `L0_TRAFFIC` to their folder; the default is `shared/traffic` beside the project.
+Every fifth event runs always; `TEST_FIDELITY=full` runs them all.
+Set `TEST_TRAFFIC` to their folder; the default is `shared/traffic` beside the project.
 """
 
 import json
@@ -15,8 +15,8 @@ import pytest
 from fidelity_proof import prove
 from fidelity_roots import Root, roots
 
-TRAFFIC = Path(os.environ.get("L0_TRAFFIC") or Path(__file__).parents[3] / "shared" / "traffic")
-FULL = os.environ.get("L0_FIDELITY") == "full"
+TRAFFIC = Path(os.environ.get("TEST_TRAFFIC") or Path(__file__).parents[3] / "shared" / "traffic")
+FULL = os.environ.get("TEST_FIDELITY") == "full"
 FOLDERS = {
     "openai.ChatCompletionChunk": "openai-chat",
     "openai.Completion": "openai-completion",

@@ -18,7 +18,7 @@ BROKEN = {"truncated", "empty", "not_a_stream"}
 
 def test_recorded_bodies_are_at_hand() -> None:
     if not recorded() and os.environ.get("CI") != "true":
-        pytest.skip(f"no recorded bodies in {TRAFFIC}: set L0_TRAFFIC to their folder")
+        pytest.skip(f"no recorded bodies in {TRAFFIC}: set TEST_TRAFFIC to their folder")
     assert len(recorded()) > 200
 
 

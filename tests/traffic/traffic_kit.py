@@ -20,7 +20,7 @@ from l0.simulator.dialects.responses import RESPONSES
 from l0.simulator.playback import Chunks
 from l0.simulator.server import Simulator
 
-TRAFFIC = Path(os.environ.get("L0_TRAFFIC") or Path(__file__).parents[3] / "shared" / "traffic")
+TRAFFIC = Path(os.environ.get("TEST_TRAFFIC") or Path(__file__).parents[3] / "shared" / "traffic")
 """Recorded bodies of real providers; they stay beside the project, and may be absent."""
 
 MESSAGE = [{"role": "user", "content": "hi"}]

@@ -239,6 +239,18 @@ class Fault:
         """That many extra frames without content before the first content."""
         return _one("lifecycle_frames", count=count)
 
+    # Answers to a request for the rest of an answer
+
+    @staticmethod
+    def repeats_overlap(count: int) -> "Fault":
+        """Asked to continue, the model first repeats the last so many characters."""
+        return _one("repeats_overlap", count=count)
+
+    @staticmethod
+    def starts_over() -> "Fault":
+        """Asked to continue, the model begins from the start."""
+        return _one("starts_over")
+
     # Odd but legitimate wire forms
 
     @staticmethod

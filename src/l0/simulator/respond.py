@@ -8,6 +8,7 @@ from typing import Any
 
 from l0.simulator import corpus, http
 from l0.simulator.answers import Answer
+from l0.simulator.continuing import continued
 from l0.simulator.dialects.base import Ask, Dialect, Stamp, Trouble
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
@@ -51,7 +52,7 @@ def respond(dialect: Dialect, ask: Ask, reply: Reply, stamp: Stamp, pacer: Pacer
         return instead
     if reply.body:
         return _played(dialect, reply.body, fault, stamp, pacer)
-    answer = reply.answer or fitting(ask, fault)
+    answer = continued(reply.answer or fitting(ask, fault), ask.said, fault)
     delay = _delay(fault)
     if not ask.stream or fault.find("whole_json"):
         return _whole(dialect, dialect.whole(answer, ask, stamp), fault, stamp, delay + _thinking(answer, ask, pacer))

@@ -3,8 +3,8 @@
     python tests/journeys/sdk_suites/compare_suites.py [--quick] [--workers N] [openai] [anthropic]
 
 What passes bare must pass instrumented, but for the tests in `differences.toml`. Uses the SDKs of the interpreter that
-runs it, which needs `requirements.txt`. Status 0: the list says exactly what happened; 1: it does not; 2: the sources of
-an SDK cannot be had.
+runs it, which needs `requirements.txt`. Status 0: the list says exactly what happened; 1: it does not; 2: the sources
+of an SDK cannot be had.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A pytest plugin for the SDKs' own suites: notes how each test ended, and runs them under `l0.instrument()` if told to.
+"""A pytest plugin for the SDKs' own suites: notes how each test ended, and instruments them if told to.
 
 ``L0_SUITE_RESULTS``: the file for the outcomes, as ``{"node id": "passed" | "failed" | "skipped"}``.
 ``L0_SUITE_INSTRUMENT``: the SDK to instrument; unset for a bare run, in which l0 is not even imported.

@@ -13,9 +13,7 @@ from l0_openai.dialects.responses import ResponsesReader
 REQUEST = httpx2.Request("POST", "https://api.openai.com/v1/responses")
 
 
-def reader(
-    *, kept: bool = False, replays: bool = False, content_type: str = "text/event-stream"
-) -> ResponsesReader:
+def reader(*, kept: bool = False, replays: bool = False, content_type: str = "text/event-stream") -> ResponsesReader:
     return ResponsesReader(dict, content_type, kept=kept, replays=replays, request=REQUEST)
 
 

@@ -33,7 +33,7 @@ def claude(sim: Simulator) -> Iterator[anthropic.Anthropic]:
 @pytest.fixture(scope="session")
 def traffic() -> Path:
     root = Path(__file__).parents[3]
-    folder = Path(os.environ.get("L0_TRAFFIC") or root.parent / "shared" / "traffic")
+    folder = Path(os.environ.get("TEST_TRAFFIC") or root.parent / "shared" / "traffic")
     if not (folder / "index.json").exists():
-        pytest.skip("no recorded traffic: L0_TRAFFIC is not set and ../shared/traffic does not exist")
+        pytest.skip("no recorded traffic: TEST_TRAFFIC is not set and ../shared/traffic does not exist")
     return folder

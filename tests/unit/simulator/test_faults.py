@@ -16,6 +16,7 @@ FAULTS = [
     Fault.lifecycle_frames(70),
     Fault.in_band_error(2, code="slow_down", message="Too much | at once; 'now'".replace("|", "")),
     Fault.no_event_names(),
+    Fault.repeats_overlap(20) | Fault.starts_over(),
     Fault(),
 ]
 

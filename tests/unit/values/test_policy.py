@@ -24,6 +24,7 @@ NO_LIMIT = (0, -1, -0.5, math.nan, -math.inf, True, "5000", [], object)
 NO_COUNT = (-1, 1.5, 2.0, True, None, "3", math.nan)
 NO_SECONDS = (-1, -0.001, math.nan, None, True, "1", [1])
 
+SWITCHES = ("budget", "breaker", "adaptive")
 DELAYS = ("base_delay", "max_delay", "network_max_delay")
 
 BAD = [
@@ -47,7 +48,7 @@ BAD = [
     *((Policy, "fallback", given, "a list of them") for given in (None, 5, "gpt-4o", ["gpt-4o"], Fallback)),
     *((Policy, "resume", given, "off, exact, prefill, splice") for given in (None, True, "on")),
     *((Policy, "on_seam", given, "a function of a Seam") for given in (True, "print")),
-    *((Policy, name, given, "True or False") for name in ("budget", "breaker", "adaptive") for given in (None, 1, "on")),
+    *((Policy, name, given, "True or False") for name in SWITCHES for given in (None, 1, "on")),
     *((Policy, "truncation", given, "strict, warn, off") for given in ("loud", True, 1, ["strict"], {"http://a": "x"})),
 ]
 
@@ -117,7 +118,7 @@ def test_a_policy_that_says_nothing_leaves_all_to_the_sdk():
     assert (policy.timeout, policy.retry, policy.truncation) == (None, None, None)
     assert policy.hold == policy.holding == Hold(until="first_content", frames=64, seconds=2.0)
     assert (policy.legs, policy.resume, policy.on_seam) == ((), "off", None)
-    assert not (policy.budget or policy.breaker or policy.adaptive)
+    assert not any(getattr(policy, name) for name in SWITCHES)
 
 
 def test_one_fallback_is_a_list_of_one_and_lists_are_copied():
@@ -130,7 +131,7 @@ def test_one_fallback_is_a_list_of_one_and_lists_are_copied():
 
 
 def test_a_fallback_must_differ_from_the_primary():
-    with pytest.raises(PolicyError, match="Fallback: .* a model, a client, or both"):
+    with pytest.raises(PolicyError, match=r"Fallback: .* a model, a client, or both"):
         Fallback()
 
 

@@ -1,5 +1,7 @@
 """Where a new attempt's text meets what the user has: nothing lost, nothing twice, however it is cut into pieces."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ prose = st.text(alphabet="abcdefghijklmnopqrstuvwxyz .,", min_size=0, max_size=4
 def pieces(text: str, places: list[int]) -> list[str]:
     """Any cutting of a text, empty pieces included."""
     cuts = [0, *sorted(min(place, len(text)) for place in places), len(text)]
-    return [text[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(cuts)]
 
 
 def joined(made: Joint, text: str, places: list[int]) -> str:
@@ -109,7 +111,7 @@ def test_what_does_not_overlap_is_kept(before, after, places):
     ("before", "after", "expected"),
     [
         ("He laughed: ha ha", " ha ha!", " ha ha!"),  # a repetition that is meant
-        ("ha ha", " ha ha ha!", " ha ha ha!"),
+        ("He laughed: ha ha", "ha ha ha!", "ha ha ha!"),
         ("no, no, no, no, ", "no, no, no.", "no, no, no."),
         ("The harbour wakes before", " wakes before the town", " wakes before the town"),  # 13 characters: kept
         ("The harbour wakes before", "harbour wakes before the town", " the town"),

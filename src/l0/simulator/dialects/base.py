@@ -19,7 +19,10 @@ class InvalidRequestError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What a request asks for, free of its dialect. `forced` is the tool call that the request insists on."""
+    """What a request asks for, free of its dialect.
+
+    `forced` is the tool call that the request insists on, `said` the beginning of an answer that it wants continued.
+    """
 
     model: str
     stream: bool = False
@@ -30,6 +33,7 @@ class Ask:
     forced: ToolCall | None = None
     store: bool = True
     background: bool = False
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from l0.simulator.answers import Answer, ToolCall, count, pieces
+from l0.simulator.continuing import instructed, prefilled
 from l0.simulator.dialects import openai
 from l0.simulator.dialects.base import Ask, Dialect, Json, Role, Stamp, prompt_tokens, required, text_in
 from l0.simulator.schema import example
@@ -27,6 +28,8 @@ def ask(body: Mapping[str, Any]) -> Ask:
         usage=bool((body.get("stream_options") or {}).get("include_usage")),
         schema=_schema(body.get("response_format")),
         forced=forced(body.get("tools"), body.get("tool_choice")),
+        # OpenAI's own models begin anew after a message of theirs; DeepSeek and Mistral go on where it has the flag.
+        said=prefilled(body["messages"], "prefix") or instructed(body["messages"]),
     )
 
 

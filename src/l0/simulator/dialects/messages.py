@@ -6,7 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from l0.simulator.answers import Answer, ToolCall, pieces
-from l0.simulator.dialects.base import Ask, Dialect, Json, Role, Stamp, Trouble, prompt_tokens, required, text_in
+from l0.simulator.continuing import instructed, prefilled
+from l0.simulator.dialects.base import (
+    Ask,
+    Dialect,
+    InvalidRequestError,
+    Json,
+    Role,
+    Stamp,
+    Trouble,
+    prompt_tokens,
+    required,
+    text_in,
+)
 from l0.simulator.schema import example
 from l0.simulator.sse import HOLE, block, dumps, quoted, template
 
@@ -30,6 +42,8 @@ _MESSAGES = {
 }
 _PING = block({"type": "ping"}, "ping")
 _TYPE = re.compile(rb'"type":\s*"([a-z_]+)"')
+_VERSION = re.compile(r"claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?!\d)")
+_LAST_PREFILLED = (4, 5)  # as of November 2026: later models refuse a last message of the assistant
 
 
 def ask(body: Mapping[str, Any]) -> Ask:
@@ -41,7 +55,25 @@ def ask(body: Mapping[str, Any]) -> Ask:
         prompt="\n".join(filter(None, (text_in(body.get("system")), text_in(body["messages"])))),
         schema=_schema(body),
         forced=_forced(body.get("tools") or [], body.get("tool_choice")),
+        said=_prefilled(body) or instructed(body["messages"]),
     )
+
+
+def _prefilled(body: Mapping[str, Any]) -> str:
+    """The beginning of the answer, where the model takes one; what the API refuses is refused in its words."""
+    said = prefilled(body["messages"])
+    if not said:
+        return ""
+    version = _VERSION.match(str(body["model"]))
+    if version and (int(version[1]), int(version[2] or 0)) > _LAST_PREFILLED:
+        raise InvalidRequestError(
+            "This model does not support assistant message prefill. The conversation must end with a user message."
+        )
+    if (body.get("thinking") or {}).get("type") in ("enabled", "adaptive"):
+        raise InvalidRequestError("messages: prefilling the answer is not supported when thinking is on.")
+    if said != said.rstrip():
+        raise InvalidRequestError("messages: final assistant content cannot end with trailing whitespace")
+    return said
 
 
 def _schema(body: Mapping[str, Any]) -> str | None:

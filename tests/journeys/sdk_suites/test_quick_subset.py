@@ -1,0 +1,48 @@
+"""The SDKs' own streaming and helper tests, bare and under `l0.instrument()`: what `make test` runs of them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOM = Path(__file__).parent
+ROOT = ROOM.parents[2]
+NEEDED = "import pytest_asyncio, pytest_timeout, respx, inline_snapshot, http_snapshot, packaging, l0"
+UNAVAILABLE = 2
+
+
+def interpreter() -> str | None:
+    """The first interpreter at hand that has what the suites need: that of their own environment, or this one."""
+    candidates = [os.environ.get("L0_SUITES_PYTHON"), str(ROOT / ".venv-suites/bin/python"), sys.executable]
+    for python in filter(None, candidates):
+        try:
+            probe = subprocess.run([python, "-c", NEEDED], capture_output=True, check=False)
+        except OSError:
+            continue
+        if probe.returncode == 0:
+            return python
+    return None
+
+
+def unavailable(reason: str) -> None:
+    """In CI what cannot run has failed; a user may be offline."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+def test_what_passes_bare_passes_instrumented(sdk: str) -> None:
+    python = interpreter()
+    if python is None:
+        unavailable("no environment for the SDKs' own suites: `make suites` makes it")
+        return
+    command = [python, str(ROOM / "compare_suites.py"), "--quick", sdk]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
+    if ended.returncode == UNAVAILABLE:
+        unavailable(ended.stderr.strip())
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    passed = int(ended.stdout.split(": ", 1)[1].split()[0])
+    assert passed > 50, f"a comparison of so few tests proves nothing:\n{ended.stdout}"
