@@ -9,7 +9,7 @@ from l0.patching.upstream import Sketch
 from l0.telemetry import names
 from l0.values.calls import AttributeValue, Replay
 
-from .tracing import captures, own_attributes
+from .tracing import captures, own_attributes, own_provider
 
 _PATHS = frozenset({"/v1/messages", "/v1/messages?beta=true"})
 _CLASSES = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
@@ -37,6 +37,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
         attributes=_attributes(body, stream=stream),
         resumable=not (body.get("output_format") or body.get("output_config")),
         capture=captures(client),
+        tracer_provider=own_provider(client),
         certain=provider != "anthropic" or client.base_url.host == "api.anthropic.com",
     )
 

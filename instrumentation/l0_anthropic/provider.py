@@ -8,6 +8,7 @@ from typing import Any
 
 from l0.patching.sdk import Sdk
 from l0.patching.upstream import Reading, Sketch
+from l0.telemetry.propagating import current_headers
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
@@ -60,6 +61,6 @@ class AnthropicProvider:
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """The span of a call is ours; its trace context still goes out where the client's settings say so."""
-        if without_own_span(options) and headers and propagates(client):
+        if without_own_span(options) and propagates(client):
             given = options.headers if isinstance(options.headers, Mapping) else {}
-            options.headers = {**headers, **given}
+            options.headers = {**(headers or current_headers()), **given}

@@ -9,6 +9,7 @@ from l0.patching.upstream import Sketch
 from l0.values.calls import Replay
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode
+from l0.wire.joining import LEAST_OVERLAP
 
 CONTINUE = (
     "Your answer was cut off. Continue it exactly where it stopped, with the very next character. "
@@ -32,7 +33,9 @@ def resumes(sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
         return True
     if not earlier.text.strip() or sketch.body.get("thinking"):
         return False
-    return strategy == "splice" or PREFILLED.search(sketch.model) is not None
+    if strategy == "splice":
+        return len(earlier.text) >= LEAST_OVERLAP  # else a repetition cannot be told from a restart
+    return PREFILLED.search(sketch.model) is not None
 
 
 def take_up(options: Any, strategy: ResumeMode, earlier: Handover) -> None:

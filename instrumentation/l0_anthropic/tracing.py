@@ -40,7 +40,15 @@ def captures(client: Any) -> bool:
     return bool(getattr(getattr(client, "_otel", None), "records_content", False))
 
 
+def own_provider(client: Any) -> Any:
+    """The tracer provider that this client was given, if any: its spans, ours too, go there."""
+    settings = getattr(client, "_open_telemetry", None)
+    return settings.get("tracer_provider") if isinstance(settings, dict) else None
+
+
 def propagates(client: Any) -> bool:
     """Whether the client's settings send the trace context along with requests."""
     settings = getattr(client, "_open_telemetry", None)
-    return isinstance(settings, dict) and bool(settings.get("propagation"))
+    if not isinstance(settings, dict) or getattr(client, "_tracer", None) is None:
+        return False
+    return bool(settings.get("propagation"))

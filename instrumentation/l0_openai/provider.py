@@ -38,14 +38,14 @@ class OpenAIProvider:
         if sketch.dialect == "responses":
             kept = sketch.replay is not Replay.SAFE
             replays = resuming.replayed_by_server(sketch)
-            return ResponsesReader(reading.build, content_type, kept=kept, replays=replays, request=response.request)
+            return ResponsesReader(reading.build, content_type, kept=kept, replays=replays, request=reading.request)
         kind = CompletionsReader if sketch.dialect == "completions" else ChatReader
         return kind(
             reading.build,
             content_type,
             choices=sketch.choices,
             wraps=reading.loop.wraps,
-            request=response.request,
+            request=reading.request,
         )
 
     def cause(self, status: int, error: Any) -> tuple[Cause | None, str | None]:  # noqa: ARG002

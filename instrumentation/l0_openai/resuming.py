@@ -8,6 +8,7 @@ from l0.patching.upstream import Sketch
 from l0.values.calls import Replay
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode
+from l0.wire.joining import LEAST_OVERLAP
 
 CONTINUE = (
     "Your answer was cut off. Continue it exactly where it stopped, with the very next character. "
@@ -32,7 +33,9 @@ def resumes(sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
         return True
     if not earlier.text or sketch.dialect != "chat":
         return False
-    return strategy == "splice" or sketch.provider in PREFIX_FLAG
+    if strategy == "splice":
+        return len(earlier.text) >= LEAST_OVERLAP  # else a repetition cannot be told from a restart
+    return sketch.provider in PREFIX_FLAG
 
 
 def take_up(sketch: Sketch, options: Any, strategy: ResumeMode, earlier: Handover) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import anthropic
 import openai
+from installed import HAS_RESPONSES
 
 from l0.simulator import corpus
 from l0.simulator.dialects.base import Ask, Dialect, Stamp
@@ -30,7 +31,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "responses": {"model": "gpt-4o", "input": "hi", "store": False},
     "messages": {"model": "claude-test", "max_tokens": 64, "messages": MESSAGE},
 }
-"""The smallest request of each dialect. ``store`` is off: what the provider keeps is not safe to repeat."""
+"""The smallest request of each dialect that the installed SDKs have. ``store`` is off: what the provider keeps is not
+safe to repeat."""
 
 _KINDS = {
     "openai-chat": "chat",
@@ -39,6 +41,8 @@ _KINDS = {
     "anthropic": "messages",
 }
 _DIALECTS = (CHAT, COMPLETIONS, RESPONSES, MESSAGES)
+if not HAS_RESPONSES:
+    del REQUESTS["responses"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,7 @@ def recorded() -> tuple[Sample, ...]:
     return tuple(
         Sample(name=Path(row["file"]).stem, dialect=_KINDS[row["kind"]], content=(TRAFFIC / row["file"]).read_bytes())
         for row in rows
+        if _KINDS[row["kind"]] in REQUESTS
     )
 
 
@@ -73,7 +78,7 @@ def shipped() -> tuple[Sample, ...]:
     found = []
     for name, whole in corpus.answers().items():
         answer = replace(whole, tokens=min(whole.tokens, 300))
-        found += [_shipped(name, dialect, answer, 1) for dialect in _DIALECTS]
+        found += [_shipped(name, dialect, answer, 1) for dialect in _DIALECTS if dialect.name in REQUESTS]
         found.append(_shipped(f"{name}-twice", CHAT, answer, 2))
     return tuple(found)
 

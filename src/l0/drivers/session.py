@@ -16,7 +16,7 @@ from l0.engine._machine import Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Used, Waited
 from l0.health.shared import Health
-from l0.values.calls import Call
+from l0.values.calls import Call, Outcome
 from l0.values.events import Facts
 from l0.values.failures import TIMEOUT_CAUSES, Cause, Failure
 from l0.values.handover import Handover
@@ -178,6 +178,8 @@ class Session:
         self.busy = False
         pump = self._pump
         assert pump is not None
+        if self._ended:
+            return self._afterwards(raw, pump)
         reader, meter = pump.reader, self._telling.meter
         at = 0.0
         if raw is END:
@@ -208,6 +210,13 @@ class Session:
             self._obey(self._machine.step(Used(reader.chars - self._leased_from, at or perf_counter())))
             self._leased_from = reader.chars
         return items
+
+    def _afterwards(self, raw: Any, pump: Pump) -> list[Any]:
+        """The user closed the response, and reads on: what is still there is theirs, and nobody's concern."""
+        if raw is not END:
+            return pump.feed(raw)
+        self.command = Finish(Outcome.CANCELLED)
+        return []
 
     def broke(self, error: BaseException) -> list[Any]:
         """A read raised. An answer that was already whole stays whole."""

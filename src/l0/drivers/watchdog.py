@@ -20,6 +20,9 @@ from typing import Any, Protocol
 
 from .clocks import Clocks
 
+_TICK = 0.1
+"""Seconds that the thread sleeps at most. Waking it costs the stream that does it more than all else about a deadline."""
+
 
 class Shutter(Protocol):
     """What ends a blocked read: a socket."""
@@ -109,19 +112,20 @@ class Watchdog:
 
     def _wait(self) -> Watch | None:
         """The next watch whose deadline has passed; ``None`` when there is nothing left to look after."""
+        idle_since = perf_counter()
         while not self._stopping:
             now = perf_counter()
             while self._due and (self._due[0][2].over or self._due[0][2].fired):
                 heapq.heappop(self._due)
             if not self._due:
-                self._next = inf
-                if not self._changed.wait(self._idle) and not self._due:
+                if now >= idle_since + self._idle:
                     return None
+                self._rest(now, inf)
                 continue
             at, _, watch = self._due[0]
+            idle_since = now
             if at > now:
-                self._next = at
-                self._changed.wait(at - now)
+                self._rest(now, at)
                 continue
             heapq.heappop(self._due)
             # First forget the entry, then look at the deadline: a reader that sets it in between queues a new one.
@@ -131,6 +135,11 @@ class Watchdog:
             if watch.deadline < inf:
                 self._queue(watch, watch.deadline)
         return None
+
+    def _rest(self, now: float, until: float) -> None:
+        """Sleep, but never past the next tick: then arming a deadline beyond it wakes nobody."""
+        self._next = min(until, now + _TICK)
+        self._changed.wait(self._next - now)
 
 
 WATCHDOG = Watchdog()

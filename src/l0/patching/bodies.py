@@ -30,7 +30,7 @@ class _Body:
         self.stream = stream
         self.response = stream.response
         self._own = own
-        upstream.request = self.response.request
+        upstream.request = upstream.request_of(self.response)
 
     def _reader(self) -> Reader:
         upstream, response = self.upstream, self.response
@@ -39,6 +39,7 @@ class _Body:
             loop=upstream.sdk.loop or _AS_SDK,
             build=upstream.builder(self.stream._cast_to, response),
             response=response,
+            request=upstream.request,
             client=upstream.client,
         )
         reader = upstream.provider.reader(reading)
@@ -60,7 +61,7 @@ class _Body:
         transport = self.upstream.sdk.transport_of(self.response)
         tap(self.response, transport, self.session)
         self.stream._decoder = self.upstream.client._make_sse_decoder()
-        self.upstream.request = self.response.request
+        self.upstream.request = self.upstream.request_of(self.response)
         headers = self.response.headers
         self.session.opened(self.response.status_code, headers.get("x-request-id") or headers.get("request-id"))
 

@@ -71,17 +71,18 @@ class Tap:
             session.close()
 
 
-@lru_cache(maxsize=4)
-def _tap_class(transport: ModuleType) -> type[Tap]:
-    bases = (Tap, transport.SyncByteStream, transport.AsyncByteStream)
-    return type("Tap", bases, {"__module__": __name__, "__doc__": Tap.__doc__})
+@lru_cache(maxsize=16)
+def _tap_class(flavours: tuple[type, ...]) -> type[Tap]:
+    return type("Tap", (Tap, *flavours), {"__module__": __name__, "__doc__": Tap.__doc__})
 
 
 def tap(response: Any, transport: ModuleType, session: Session) -> None:
     """Listen to how the body of ``response`` ends."""
-    kind = _tap_class(transport)
+    inner = response.stream
+    flavours = (transport.SyncByteStream, transport.AsyncByteStream)
+    kind = _tap_class(tuple(flavour for flavour in flavours if isinstance(inner, flavour)))
     wrapper = kind.__new__(kind)
-    wrapper.inner, wrapper.session = response.stream, session
+    wrapper.inner, wrapper.session = inner, session
     response.stream = wrapper
 
 

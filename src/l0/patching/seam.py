@@ -234,6 +234,7 @@ def _call(client: Any, options: Any, sketch: Sketch, *, streaming: bool) -> Call
         attributes=sketch.attributes,
         body=sketch.body,
         capture=sketch.capture,
+        tracer_provider=sketch.tracer_provider,
         resumable=sketch.resumable,
     )
 

@@ -43,6 +43,8 @@ class Sketch:
     choices: int = 1
     resumable: bool = True
     """Nothing that was asked for forbids to take a broken answer up (tools that were called are another matter)."""
+    tracer_provider: Any = None
+    """The client's own, if it was given one."""
     capture: bool = False
     """The client's own settings ask for content on the span."""
 
@@ -55,6 +57,7 @@ class Reading:
     loop: Loop
     build: Build
     response: Any
+    request: Any
     client: Any
 
 
@@ -186,6 +189,11 @@ class StainlessUpstream:
         found: type = self.sdk.transport.Response
         return found
 
+    def request_of(self, response: Any) -> Any:
+        """The request behind a response; one that a middleware made up has none."""
+        request = getattr(response, "_request", None)
+        return request if request is not None else self.sdk.transport.Request("POST", str(self.client.base_url))
+
     def again(self, options: Any) -> Any:
         """Options that make the SDK return the transport's own response, for a restart behind the user's back."""
         if isinstance(options.headers, Mapping):
@@ -316,7 +324,7 @@ class StainlessUpstream:
 
     def _refused(self, failure: Failure) -> BaseException:
         """For a failure that the SDK has no exception for: a flaw of a whole answer, a breaker that is open."""
-        request = self.sdk.transport.Request("POST", str(self.client.base_url))
+        request = self.request_of(None)
         refused: BaseException = self.sdk.package.APIConnectionError(message=str(failure), request=request)
         return refused
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from time import time_ns
 from types import TracebackType
+from typing import cast
+from weakref import WeakKeyDictionary
 
 from opentelemetry import context, propagate, trace
 from opentelemetry._logs import Logger, LoggerProvider, LogRecord, get_logger
@@ -29,18 +31,19 @@ class SpanObserver:
     ``logger_provider`` is asked for only where content goes into events.
     """
 
-    __slots__ = ("_logger_provider", "_mode", "_tracer")
+    __slots__ = ("_logger_provider", "_mode", "_others", "_tracer")
 
     def __init__(
         self, tracer_provider: TracerProvider | None = None, *, logger_provider: LoggerProvider | None = None
     ) -> None:
         self._tracer = listening.tracer(tracer_provider)
         self._logger_provider = logger_provider
+        self._others: WeakKeyDictionary[object, Tracer | None] = WeakKeyDictionary()
         self._mode = capture.content_mode(os.environ.get(names.CONTENT_SWITCH))
 
     def watch(self, call: Call) -> SpanWatcher | None:
         """Starts the span. ``None`` when nobody listens."""
-        tracer = self._tracer()
+        tracer = self._tracer() if call.tracer_provider is None else self._own(call.tracer_provider)
         if tracer is None or listening.suppressed():
             return None
         if listening.inside_another():
@@ -58,6 +61,12 @@ class SpanObserver:
             mode = capture.ContentMode.SPAN_ONLY
         wanted = mode is not capture.ContentMode.NO_CONTENT and span.is_recording()
         return SpanWatcher(tracer, span, content=self._content(call, mode) if wanted else None)
+
+    def _own(self, provider: object) -> Tracer | None:
+        """The tracer of a provider that a client brings along."""
+        if provider not in self._others:
+            self._others[provider] = listening.tracer(cast(TracerProvider, provider))()
+        return self._others[provider]
 
     def _content(self, call: Call, mode: capture.ContentMode) -> Content | None:
         try:

@@ -41,7 +41,7 @@ class Call:
     it is not looked for at all. ``resumable``: nothing that was asked for forbids to take a broken answer up again.
     ``attributes``: request parameters for the span, by their conventional names. ``body``: the request's JSON, by
     reference, for sinks whose user opted in to capturing content. ``capture``: the client's own settings ask for
-    content on the span.
+    content on the span. ``tracer_provider``: the client's own, where its spans are to go.
     """
 
     operation: str
@@ -59,4 +59,5 @@ class Call:
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     body: Mapping[str, object] = field(default_factory=dict)
     capture: bool = False
+    tracer_provider: object = None
     resumable: bool = True

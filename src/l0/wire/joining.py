@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+_TAIL = 4096
+"""Characters at the end of a text that a continuation may repeat; it may also begin from the start."""
 LEAST_OVERLAP = 16
 """Characters. A shorter match is more likely a repetition that the model meant."""
-WINDOW = 256
-"""Characters of a continuation that are looked at before it is decided where it overlaps."""
 
 
 class Diverged(Exception):  # noqa: N818 - an event, turned into a failure at once
@@ -69,10 +69,10 @@ class Continued:
 
 
 class Spliced:
-    """A continuation by instruction: models like to repeat the end of what they are to continue."""
+    """A continuation by instruction: models like to repeat the end of what they are to continue, or all of it."""
 
     def __init__(self, text: str) -> None:
-        self._end = text[-WINDOW:]
+        self._text = text
         self._seen: str | None = ""
 
     @property
@@ -83,23 +83,29 @@ class Spliced:
         if self._seen is None:
             return piece
         self._seen += piece
-        if len(self._seen) < WINDOW and self._may_overlap(self._seen):
-            return ""
+        if self._text.startswith(self._seen) or self._seen in self._text[-_TAIL:]:
+            return ""  # more text may show that it repeats even more
         return self.flush()
 
     def flush(self) -> str:
-        seen, self._seen = self._seen, None
-        return seen[overlap(self._end, seen) :] if seen else ""
+        text, seen = self._text, self._seen or ""
+        self._seen = None
+        if seen.startswith(text):
+            return seen[len(text) :]  # it began from the start
+        repeated = _same(text, seen)
+        if repeated >= LEAST_OVERLAP and not text.endswith(seen[:repeated]):
+            raise Diverged  # it began from the start, and then said something else
+        return seen[overlap(text, seen) :]
 
-    def _may_overlap(self, seen: str) -> bool:
-        """Whether more text could still make a longer overlap."""
-        return seen in self._end or self._end in seen
+
+def _same(one: str, other: str) -> int:
+    """How many characters two texts have in common from the start."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (here, there) in pairs if here != there), min(len(one), len(other)))
 
 
 def overlap(before: str, after: str) -> int:
     """The longest end of ``before`` that ``after`` begins with; 0 where it is shorter than `LEAST_OVERLAP`."""
-    if after.startswith(before):
-        return len(before)  # it began from the start
     for length in range(min(len(before), len(after)), LEAST_OVERLAP - 1, -1):
         if before.endswith(after[:length]):
             return length

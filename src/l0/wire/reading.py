@@ -42,17 +42,23 @@ class BaseReader:
 
     def decode(self, data: bytes) -> Any:
         """The JSON of one event, or ``None`` for one that carries nothing; sets `failure` where it is malformed."""
+        try:
+            value = parse(data)
+        except ValueError:
+            value = self._leniently(data)
+        if value is None and self.failure is None:
+            self.odd("null_event" if data else "event_without_data")
+        return value
+
+    def _leniently(self, data: bytes) -> Any:
+        """What the fast parser refuses, the standard library judges."""
         if not data:
-            self.odd("event_without_data")
             return None
         try:
-            value = loads(data)
+            return loads(data)
         except (ValueError, RecursionError) as error:
             self.fail(Failure(cause=Cause.MALFORMED, message="an event is not valid JSON", error=error))
             return None
-        if value is None:
-            self.odd("null_event")
-        return value
 
     def construct(self, value: Any) -> Any:
         """The SDK's object; sets `failure` where the SDK's own validation refuses it."""

@@ -3,15 +3,15 @@
 import json
 from typing import Any
 
-import httpx2
 import openai
 import pytest
+from installed import httpx
 
 from l0.values.failures import Cause
 from l0_openai.dialects.chat import ChatReader
 from l0_openai.dialects.completions import CompletionsReader
 
-REQUEST = httpx2.Request("POST", "https://api.openai.com/v1/chat/completions")
+REQUEST = httpx.Request("POST", "https://api.openai.com/v1/chat/completions")
 DONE = b"[DONE]"
 NO_WRAPS: frozenset[bytes] = frozenset()
 

@@ -3,14 +3,14 @@
 import json
 from typing import Any
 
-import httpx2
 import openai
 import pytest
+from installed import httpx
 
 from l0.values.failures import Cause
 from l0_openai.dialects.responses import ResponsesReader
 
-REQUEST = httpx2.Request("POST", "https://api.openai.com/v1/responses")
+REQUEST = httpx.Request("POST", "https://api.openai.com/v1/responses")
 
 
 def reader(*, kept: bool = False, replays: bool = False, content_type: str = "text/event-stream") -> ResponsesReader:

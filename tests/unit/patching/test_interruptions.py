@@ -4,20 +4,20 @@ import copy
 import pickle
 
 import anthropic
-import httpx2
 import openai
 import pytest
+from installed import httpx
 
 import l0
 from l0.patching.interruptions import interruption, interruption_class
 
-REQUEST = httpx2.Request("POST", "https://api.example.com/v1/x", json={"a": 1})
+REQUEST = httpx.Request("POST", "https://api.example.com/v1/x", json={"a": 1})
 CASES = [
     (openai.APIConnectionError, None),
     (openai.APITimeoutError, None),
-    (openai.APIConnectionError, httpx2.RemoteProtocolError),
-    (anthropic.APIConnectionError, httpx2.ReadError),
-    (anthropic.APITimeoutError, httpx2.ReadTimeout),
+    (openai.APIConnectionError, httpx.RemoteProtocolError),
+    (anthropic.APIConnectionError, httpx.ReadError),
+    (anthropic.APITimeoutError, httpx.ReadTimeout),
 ]
 both = pytest.mark.parametrize(("sdk", "transport"), CASES, ids=lambda kind: kind and kind.__qualname__)
 
@@ -64,7 +64,7 @@ def test_it_reads_as_it_was_said(sdk, transport):
 def test_one_class_for_one_pair():
     first = interruption_class(openai.APITimeoutError, None)
     assert interruption_class(openai.APITimeoutError, None) is first
-    assert interruption_class(openai.APITimeoutError, httpx2.ReadTimeout) is not first
+    assert interruption_class(openai.APITimeoutError, httpx.ReadTimeout) is not first
 
 
 def test_without_arguments_it_says_its_reason():

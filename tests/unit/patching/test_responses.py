@@ -3,8 +3,8 @@
 import asyncio
 import gc
 
-import httpx2
 import pytest
+from installed import httpx
 
 from l0.patching.responses import Tap, adopt, tap, tapped, watch
 
@@ -23,7 +23,7 @@ class Listening:
         self.told = self.told or ["closed"]
 
 
-class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
     def __init__(self, *parts):
         self.parts, self.closed = parts, 0
 
@@ -42,17 +42,17 @@ class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
 
 def response(*parts, status=200, body=None):
-    return httpx2.Response(
+    return httpx.Response(
         status,
         stream=body or Body(*parts),
-        request=httpx2.Request("POST", "http://a.example"),
+        request=httpx.Request("POST", "http://a.example"),
         headers={"x": str(status)},
     )
 
 
 def listened(*parts, body=None):
     made, session = response(*parts, body=body), Listening()
-    tap(made, httpx2, session)
+    tap(made, httpx, session)
     return made, session
 
 
@@ -101,8 +101,8 @@ def test_what_the_driver_does_itself_is_nobodys_stop():
 
 def test_a_tap_is_a_stream_of_the_transport_and_shows_what_is_behind_it():
     made, session = listened(b"a")
-    assert isinstance(made.stream, Tap | httpx2.SyncByteStream)
-    assert isinstance(made.stream, httpx2.AsyncByteStream)
+    assert isinstance(made.stream, Tap | httpx.SyncByteStream)
+    assert isinstance(made.stream, httpx.AsyncByteStream)
     assert made.stream.parts == (b"a",)
     assert tapped(made) is session
     assert tapped(response()) is None

@@ -5,6 +5,7 @@ import asyncio
 import anthropic
 import openai
 import pytest
+from installed import needs_chat_helpers, needs_responses
 from pydantic import BaseModel
 
 from l0.simulator.answers import Answer
@@ -42,6 +43,7 @@ def test_chat(client: openai.OpenAI, sim: Simulator) -> None:
     assert sim.requests[1].sent_events == len(chunks) + 1
 
 
+@needs_chat_helpers
 def test_chat_helpers(client: openai.OpenAI, sim: Simulator) -> None:
     sim.script("answer parallel_tools")
     with client.chat.completions.stream(model="gpt-4o", messages=ASK) as stream:
@@ -84,6 +86,7 @@ def test_forced_tool(client: openai.OpenAI, claude: anthropic.Anthropic) -> None
     assert (message.stop_reason, message.content[0].input) == ("tool_use", {"name": "text", "people": 1})
 
 
+@needs_responses
 def test_responses(client: openai.OpenAI, sim: Simulator) -> None:
     assert client.responses.create(model="gpt-4o", input="hi").output_text == HELLO
     with client.responses.stream(model="gpt-4o", input="[[simulate: answer reasoning_text_tool]]") as stream:
@@ -100,6 +103,7 @@ def test_responses(client: openai.OpenAI, sim: Simulator) -> None:
     assert "response.refusal.delta" in {e.type for e in client.responses.create(model="m", input="x", stream=True)}
 
 
+@needs_responses
 def test_a_stored_response_is_continued_after_an_event(client: openai.OpenAI, sim: Simulator) -> None:
     sim.script("cut at_event=9")
     stream = client.responses.create(model="gpt-4o", input="hi", stream=True, background=True)
@@ -173,7 +177,7 @@ def test_invalid_requests_are_told_in_the_dialects_shape(client: openai.OpenAI, 
     with pytest.raises(openai.BadRequestError, match="'messages'"):
         client.post("/chat/completions", body={"model": "m"}, cast_to=object)
     with pytest.raises(openai.BadRequestError, match="'explode' is unknown; allowed are ok"):
-        client.responses.create(model="m", input="hi", extra_headers={"x-l0-simulate": "explode"})
+        client.completions.create(model="m", prompt="hi", extra_headers={"x-l0-simulate": "explode"})
     with pytest.raises(anthropic.BadRequestError, match="max_tokens") as caught:
         claude.post("/v1/messages", body={"model": "m", "messages": []}, cast_to=object)
     assert caught.value.body["error"]["type"] == "invalid_request_error"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import anthropic
-import httpx2
 import openai
 import pytest
+from installed import httpx, needs_responses
 
 from l0.simulator.config import SimulatorError
 from l0.simulator.corpus import DEFAULT, named
@@ -141,7 +141,7 @@ def test_faults_of_one_dialect(sim: Simulator, client: openai.OpenAI, claude: an
     assert messages(claude) == ""
     with pytest.raises(anthropic.InternalServerError, match="Overloaded"):
         messages(claude)
-    with pytest.raises(httpx2.RemoteProtocolError):
+    with pytest.raises(httpx.RemoteProtocolError):
         messages(claude)
 
 

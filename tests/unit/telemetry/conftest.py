@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk._logs import export
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -17,6 +18,8 @@ from l0.values.calls import Call, Outcome, Replay
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, Pace
 from l0.values.failures import Cause, Failure
 from l0.values.policy import Policy
+
+_LOG_EXPORTER = getattr(export, "InMemoryLogRecordExporter", None) or export.InMemoryLogExporter  # its name until 1.39
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +144,7 @@ class Traces:
     """Where spans and log events end up."""
 
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
-    log_exporter: InMemoryLogRecordExporter = field(default_factory=InMemoryLogRecordExporter)
+    log_exporter: Any = field(default_factory=_LOG_EXPORTER)
     provider: TracerProvider = field(default_factory=lambda: TracerProvider(shutdown_on_exit=False))
     logs: LoggerProvider = field(default_factory=lambda: LoggerProvider(shutdown_on_exit=False))
 
