@@ -101,10 +101,14 @@ class MessagesReader(BaseReader):
                     return
                 delta = event["delta"]
                 field = _DELTAS.get(delta["type"])
-                if field is not None:
-                    self.said(delta.get(field), answer=field == "text")
-                if field != "text":
-                    self.resumable = False
+                piece = delta.get(field) if field is not None else None
+                if field == "text" and type(piece) is str and piece:  # as `said`, without the call
+                    self.content += 1
+                    self.chars += len(piece)
+                    self.text.append(piece)
+                else:
+                    self.said(piece)
+                    self.resumable = self.resumable and field == "text"
             elif type(kind) is str:
                 handle = _HANDLERS.get(kind)
                 if handle is not None:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from traffic_kit import REQUESTS
-
 from l0.simulator.faults import Fault
 
 
@@ -401,4 +399,4 @@ ODD = (
 )
 
 ROWS = (*STATUSES, *NO_STREAM, *BREAKS, *IN_BAND, *ORDER, *ODD)
-CELLS = tuple((row, dialect) for row in ROWS for dialect in row.only if dialect in REQUESTS)
+CELLS = tuple((row, dialect) for row in ROWS for dialect in row.only)

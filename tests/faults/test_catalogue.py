@@ -24,6 +24,7 @@ def bare(stage: Stage) -> Iterator[dict[tuple[Row, str, bool], Seen]]:
             sample(row, dialect), row.make(dialect), sync=sync, retries=0, **row.request
         )
         for row, dialect in CELLS
+        if dialect in DIALECTS
         for sync in (True, False)
     }
     stage.on()

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from .clocks import Clocks
 
 _TICK = 0.1
-"""Seconds that the thread sleeps at most. Waking it costs the stream that does it more than all else about a deadline."""
+"""Seconds that the thread sleeps at most. Waking it costs a stream more than all else about a deadline."""
 
 
 class Shutter(Protocol):

@@ -10,7 +10,7 @@ from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.ports import Build
 
-from .decode import loads
+from .decode import loads, parse
 from .joining import Diverged, Joint, joint
 
 

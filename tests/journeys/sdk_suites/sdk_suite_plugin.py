@@ -1,7 +1,7 @@
 """A pytest plugin for the SDKs' own suites: notes how each test ended, and instruments them if told to.
 
-``L0_SUITE_RESULTS``: the file for the outcomes, as ``{"node id": "passed" | "failed" | "skipped"}``.
-``L0_SUITE_INSTRUMENT``: the SDK to instrument; unset for a bare run, in which l0 is not even imported.
+``SDK_SUITE_RESULTS``: the file for the outcomes, as ``{"node id": "passed" | "failed" | "skipped"}``.
+``SDK_SUITE_INSTRUMENT``: the SDK to instrument; unset for a bare run, in which l0 is not even imported.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 _RANKS = ("skipped", "passed", "failed")
-_SDK = os.environ.get("L0_SUITE_INSTRUMENT")
+_SDK = os.environ.get("SDK_SUITE_INSTRUMENT")
 
 
 class Outcomes:
@@ -57,7 +57,7 @@ class Instrumented:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Patches by import hook, so that the suite's own plugins still decide what is imported first."""
-    path = os.environ.get("L0_SUITE_RESULTS")
+    path = os.environ.get("SDK_SUITE_RESULTS")
     if path and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Outcomes(Path(path)))
     if _SDK:

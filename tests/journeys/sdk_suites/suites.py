@@ -154,5 +154,5 @@ class Runner:
     def _environment(self, results: Path, *, instrumented: bool) -> dict[str, str]:
         """The user's settings for these SDKs must not change a result."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        kept |= {"PYTHONPATH": str(Path(__file__).parent), "L0_SUITE_RESULTS": str(results)}
-        return kept | ({"L0_SUITE_INSTRUMENT": self.sdk} if instrumented else {})
+        kept |= {"PYTHONPATH": str(Path(__file__).parent), "SDK_SUITE_RESULTS": str(results)}
+        return kept | ({"SDK_SUITE_INSTRUMENT": self.sdk} if instrumented else {})

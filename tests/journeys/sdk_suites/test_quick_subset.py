@@ -15,7 +15,7 @@ UNAVAILABLE = 2
 
 def interpreter() -> str | None:
     """The first interpreter at hand that has what the suites need: that of their own environment, or this one."""
-    candidates = [os.environ.get("L0_SUITES_PYTHON"), str(ROOT / ".venv-suites/bin/python"), sys.executable]
+    candidates = [os.environ.get("SDK_SUITES_PYTHON"), str(ROOT / ".venv-suites/bin/python"), sys.executable]
     for python in filter(None, candidates):
         try:
             probe = subprocess.run([python, "-c", NEEDED], capture_output=True, check=False)

@@ -140,7 +140,7 @@ def test_messages(claude: anthropic.Anthropic) -> None:
     with claude.messages.stream(model="c", max_tokens=9, messages=prompt) as stream:
         final = stream.get_final_message()
     assert [block.type for block in final.content] == ["thinking", "text", "tool_use", "tool_use"]
-    assert final.content[0].signature
+    assert final.content[0].signature or not hasattr(anthropic.types, "ThinkingBlock")  # it came with anthropic 0.47
     assert final.stop_reason == "tool_use"
     beta = claude.beta.messages.create(model="c", max_tokens=9, messages=ASK, stream=True)
     assert [event.type for event in beta][-1] == "message_stop"

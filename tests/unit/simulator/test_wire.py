@@ -127,6 +127,7 @@ def test_the_sdk_stays_silent(fault: Fault, text: str, sim: Simulator, client: o
     assert chat(client) == text
 
 
+@needs_responses
 def test_faults_of_one_dialect(sim: Simulator, client: openai.OpenAI, claude: anthropic.Anthropic) -> None:
     sim.script(Fault.failed(), Fault.in_band_error(), Fault.lifecycle_frames(4), Fault.after_end())
     assert responses(client)[-1] == "response.failed"
