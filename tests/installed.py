@@ -6,7 +6,7 @@ from typing import Any
 import openai
 import pytest
 
-httpx: Any = openai._streaming.httpx
+httpx: Any = getattr(openai._streaming, "httpx2", None) or openai._streaming.httpx
 """The SDKs' transport: httpx2, or httpx in older versions."""
 
 HAS_RESPONSES = find_spec("openai.resources.responses") is not None

@@ -19,6 +19,7 @@ class Tap:
 
     inner: Any
     session: Session | None
+    stream_observer: Any
     ended = False
 
     def __iter__(self) -> Iterator[bytes]:
@@ -83,6 +84,8 @@ def tap(response: Any, transport: ModuleType, session: Session) -> None:
     kind = _tap_class(tuple(flavour for flavour in flavours if isinstance(inner, flavour)))
     wrapper = kind.__new__(kind)
     wrapper.inner, wrapper.session = inner, session
+    # anthropic looks for this at every event; an attribute at hand is found many times faster than a missing one.
+    wrapper.stream_observer = getattr(inner, "stream_observer", None)
     response.stream = wrapper
 
 

@@ -1,0 +1,252 @@
+"""Answers that break in the middle and are taken up: whole in the end, or an honest error; never mixed or doubled."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from faults_kit import Stage
+from resume_kit import (
+    BACKGROUND_API,
+    CHAT_API,
+    EVERY,
+    LINES,
+    MESSAGES_API,
+    POEM,
+    RERUN,
+    Api,
+    broken,
+    cuts,
+    interrupted,
+    play,
+    resuming,
+    same,
+)
+
+import l0
+from l0.simulator.answers import Answer
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
+
+both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+rerun = pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
+every = pytest.mark.parametrize("api", EVERY, ids=lambda api: api.name)
+EXACT = resuming("exact")
+LATE = 12
+"""An event in the middle of the text, in every dialect."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on(stage: Stage) -> Iterator[None]:
+    stage.on()
+    yield
+    l0.uninstrument()
+
+
+# exact: the same answer again
+
+
+@both
+@every
+def test_an_answer_that_is_cut_anywhere_is_whole_in_the_end(stage: Stage, api: Api, sync: bool) -> None:
+    whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
+    assert whole.text == POEM
+    told = {}
+    for fault in cuts(api, LINES, bytes_each=20):
+        got = play(stage, api, broken(LINES, fault), *[Reply(answer=LINES)] * 3, sync=sync, policy=EXACT)
+        if (wrong := same(got, whole)) is not None:
+            told[str(fault)] = wrong
+    assert told == {}
+
+
+@both
+@rerun
+def test_it_may_break_several_times_and_inside_what_is_swallowed(stage: Stage, api: Api, sync: bool) -> None:
+    whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
+    faults = (Fault.cut(at_event=LATE), Fault.cut(at_event=LATE + 9), Fault.clean_end(at_event=LATE - 3), Fault.reset())
+    seams: list[l0.Seam] = []
+    policy = resuming("exact", on_seam=seams.append)
+    replies = [broken(LINES, fault) for fault in faults]
+    got = play(stage, api, *replies, Reply(answer=LINES), sync=sync, policy=policy)
+    assert same(got, whole) is None
+    assert len(got.requests) == 5
+    assert got.span["l0.attempts"] == 5
+    text = [sum(len(api.piece(event)) for event in whole.events[:count]) for count in (LATE, LATE + 9)]
+    assert [(seam.strategy, seam.attempt) for seam in seams] == [("exact", number) for number in (2, 3, 4, 5)]
+    assert [seam.at for seam in seams] == [text[0], text[1], text[1], text[1]]
+
+
+@both
+@rerun
+@pytest.mark.parametrize(
+    "second",
+    [POEM.replace("tide", "time"), "Another answer altogether.", POEM[:20], ""],
+    ids=["a word", "all of it", "shorter", "empty"],
+)
+def test_another_answer_is_not_mixed_in(stage: Stage, api: Api, second: str, sync: bool) -> None:
+    other = [Reply(answer=Answer(text=second))] * 8
+    got = play(stage, api, broken(LINES, Fault.cut(at_event=20)), *other, sync=sync, policy=EXACT)
+    assert interrupted(got, None if second == "" else "diverged") is None
+    assert POEM.startswith(got.text)
+    assert 20 < len(got.text) < len(POEM)
+    if second:
+        assert len(got.requests) == 2  # a third would say something else again
+
+
+@both
+@rerun
+def test_the_helpers_still_work(stage: Stage, api: Api, sync: bool) -> None:
+    if api.name == "completions":
+        pytest.skip("has no helper")
+    stage.sim.reset()
+    stage.sim.script(broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES))
+    request = {name: value for name, value in api.request.items()}
+    client = stage._clients[api.sdk, sync]
+    for part in api.path.split("."):
+        client = getattr(client, part)
+    final = {
+        "chat": lambda made: made.get_final_completion(),
+        "responses": lambda made: made.get_final_response(),
+        "messages": lambda made: made.get_final_message(),
+    }[api.name]
+
+    async def ahelper() -> object:
+        async with client.stream(**request) as stream:
+            async for _ in stream:
+                pass
+            return await final(stream)
+
+    with l0.policy(EXACT):
+        if sync:
+            with client.stream(**request) as stream:
+                for _ in stream:
+                    pass
+                answer = final(stream)
+        else:
+            answer = stage.loop.run_until_complete(ahelper())
+    text = {
+        "chat": lambda made: made.choices[0].message.content,
+        "responses": lambda made: made.output_text,
+        "messages": lambda made: made.content[0].text,
+    }[api.name]
+    assert text(answer) == POEM
+    assert len(stage.sim.requests) == 2
+
+
+@both
+@rerun
+def test_a_failed_request_for_the_rest_is_repeated_too(stage: Stage, api: Api, sync: bool) -> None:
+    whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
+    replies = (broken(LINES, Fault.cut(at_event=LATE)), Fault.status(503), Fault.refuse(), Reply(answer=LINES))
+    got = play(stage, api, *replies, sync=sync, policy=EXACT)
+    assert same(got, whole) is None
+    assert len(got.requests) == 4
+
+
+@both
+@rerun
+def test_when_all_attempts_are_used_up_the_user_has_one_beginning(stage: Stage, api: Api, sync: bool) -> None:
+    policy = resuming("exact", retry=l0.Retry(max_retries=2, base_delay=0))
+    got = play(stage, api, *[broken(LINES, Fault.cut(at_event=LATE))] * 4, sync=sync, policy=policy)
+    assert interrupted(got, "incomplete_read") is None
+    assert len(got.requests) == 3
+    assert POEM.startswith(got.text)
+    assert got.span["l0.outcome"] == "failed"
+
+
+@both
+def test_without_a_policy_for_it_nothing_is_taken_up(stage: Stage, sync: bool) -> None:
+    for api in EVERY:
+        got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), sync=sync, policy=l0.Policy(retry=QUICK_RETRY))
+        assert interrupted(got, "incomplete_read") is None
+        assert len(got.requests) == 1
+
+
+QUICK_RETRY = l0.Retry(base_delay=0)
+
+
+@both
+def test_stored_answers_are_not_made_twice(stage: Stage, sync: bool) -> None:
+    stored = replace(BACKGROUND_API, request={"model": "gpt-4o", "input": "hi"})
+    for mode in ("exact", "prefill", "splice"):
+        got = play(stage, stored, broken(LINES, Fault.cut(at_event=LATE)), sync=sync, policy=resuming(mode))
+        assert interrupted(got) is None
+        assert len(got.requests) == 1
+
+
+# exact: the server's own replay
+
+
+@both
+def test_a_background_response_is_replayed_by_the_server(stage: Stage, sync: bool) -> None:
+    whole = play(stage, BACKGROUND_API, Reply(answer=LINES), sync=sync, policy=EXACT)
+    for fault in (Fault.cut(at_event=LATE), Fault.clean_end(at_event=1), Fault.reset(at_event=LATE)):
+        got = play(stage, BACKGROUND_API, broken(LINES, fault), sync=sync, policy=EXACT)
+        assert same(got, whole) is None, fault
+        first, second = got.requests
+        assert second.method == "GET"
+        assert f"starting_after={fault.parts[0].at_event - 1}" in second.path
+        assert "stream=true" in second.path
+        assert second.body is None
+        numbers = [event.sequence_number for event in got.events]
+        assert numbers == list(range(len(numbers)))
+
+
+@both
+def test_a_server_replay_has_tool_calls_too(stage: Stage, sync: bool) -> None:
+    """The provider itself goes on: nothing is joined, so nothing could be joined wrongly."""
+    answer = Answer(text=POEM, reasoning="Well, let me think about that.")
+    whole = play(stage, BACKGROUND_API, Reply(answer=answer), sync=sync, policy=EXACT)
+    got = play(stage, BACKGROUND_API, broken(answer, Fault.cut(at_event=20)), sync=sync, policy=EXACT)
+    assert same(got, whole) is None or interrupted(got) is None
+
+
+# What is seen of it
+
+
+@both
+@every
+def test_a_seam_is_told_on_the_span_and_by_the_callback_only(stage: Stage, api: Api, sync: bool) -> None:
+    seams: list[l0.Seam] = []
+    policy = resuming("exact", on_seam=seams.append)
+    got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES), sync=sync, policy=policy)
+    (seam,) = seams
+    at = sum(len(api.piece(event)) for event in got.events[:LATE])
+    assert (seam.strategy, seam.at, seam.attempt) == ("exact", at, 2)
+    assert got.span["l0.outcome"] == "recovered_resume"
+    assert got.span["l0.resume.strategy"] == "exact"
+    assert got.span["l0.attempts"] == 2
+    told = [attributes for name, attributes in got.marks if name == "l0.resume"]
+    assert [(mark["l0.resume.strategy"], mark["l0.attempt.number"]) for mark in told] == [("exact", 2)]
+    assert at in told[0].values(), "where it was taken up"
+
+
+@both
+def test_usage_of_all_attempts_is_summed(stage: Stage, sync: bool) -> None:
+    """What the first attempt says of itself before it breaks is paid for."""
+    whole = play(stage, MESSAGES_API, Reply(answer=LINES), sync=sync, policy=EXACT)
+    reply = broken(LINES, Fault.cut(at_event=LATE))
+    got = play(stage, MESSAGES_API, reply, Reply(answer=LINES), sync=sync, policy=EXACT)
+    counted = "gen_ai.usage.input_tokens"
+    assert got.span[counted] == 2 * whole.span[counted]
+
+
+@both
+def test_a_callback_that_fails_hurts_nobody(stage: Stage, sync: bool, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: l0.Seam) -> None:
+        raise RuntimeError("the user's own")
+
+    policy = resuming("exact", on_seam=fail)
+    got = play(stage, CHAT_API, broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES), sync=sync, policy=policy)
+    assert (got.error, got.text) == (None, POEM)
+    assert "on_seam failed" in caplog.text
+
+
+@both
+@rerun
+def test_leaving_a_resumed_answer_closes_it(stage: Stage, api: Api, sync: bool) -> None:
+    replies = (broken(LINES, Fault.cut(at_event=LATE)), broken(LINES, Fault.stall(at_event=LATE + 4)))
+    got = play(stage, api, *replies, sync=sync, policy=EXACT, stop=LATE + 2)
+    assert got.error is None
+    assert got.span["l0.outcome"] == "cancelled"
+    assert stage.sim.wait_idle(3)
+    assert stage.sim.requests[-1].disconnected
