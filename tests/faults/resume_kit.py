@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
+import openai
 from faults_kit import SDKS, Stage
+from installed import httpx
 
 import l0
 from l0.simulator.answers import Answer
@@ -50,6 +52,10 @@ class Api:
         for part in self.path.split("."):
             client = getattr(client, part)
         return client.create
+
+    def handed(self, wire: int) -> int:
+        """How many events a user gets of so many on the wire: pings are not theirs."""
+        return wire - 1 if self.name == "messages" else wire
 
     def size(self, answer: Answer) -> tuple[int, int]:
         """Events and bytes of an answer."""
@@ -250,3 +256,24 @@ def interrupted(got: Got, reason: str | None = None) -> str | None:
     if error.partial_text != got.text:
         return f"partial text {error.partial_text!r}, handed over {got.text!r}"
     return None if reason in (None, error.reason) else f"reason {error.reason!r}"
+
+
+def client_of(stage: Stage, url: str, *, sync: bool) -> Any:
+    """An openai client that believes to be at ``url``, and speaks to the simulator."""
+    base = httpx.HTTPTransport if sync else httpx.AsyncHTTPTransport
+    port = httpx.URL(stage.sim.origin).port
+
+    def here(request: Any) -> Any:
+        request.url = request.url.copy_with(scheme="http", host="127.0.0.1", port=port)
+        return request
+
+    class Here(base):  # type: ignore[misc, valid-type]
+        def handle_request(self, request: Any) -> Any:
+            return super().handle_request(here(request))
+
+        async def handle_async_request(self, request: Any) -> Any:
+            return await super().handle_async_request(here(request))
+
+    if sync:
+        return openai.OpenAI(api_key="k", base_url=url, http_client=openai.DefaultHttpxClient(transport=Here()))
+    return openai.AsyncOpenAI(api_key="k", base_url=url, http_client=openai.DefaultAsyncHttpxClient(transport=Here()))
