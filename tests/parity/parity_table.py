@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from l0.simulator.answers import Answer, ToolCall
 from l0.simulator.faults import Fault as F
-from l0.values.policy import Hold, Policy, Retry, Timeout
+from l0.simulator.ledger import Reply
+from l0.values.policy import Fallback, Hold, Policy, Retry, Timeout
 
 Use = Literal["all", "first", "break", "unread", "raw", "lines", "helper", "whole"]
 FAILED, RETRIED, LEFT = "failed", "recovered_retry", "cancelled"
@@ -232,4 +233,70 @@ LEAVING = [
     *rows("left while there is silence ahead", (F.stall(at_event=LATE),), use="first", outcome=LEFT),
 ]
 
-SCENARIOS = [*HEALTHY, *WIRE, *BEFORE_HEADERS, *BEFORE_CONTENT, *AFTER_CONTENT, *LEAVING]
+
+EXACT = Policy(truncation="strict", retry=Retry(base_delay=0), resume="exact")
+SPLICED = Policy(truncation="strict", retry=Retry(base_delay=0), resume="splice")
+PREFILLED = Policy(truncation="strict", retry=Retry(base_delay=0), resume="prefill")
+OVER = Policy(truncation="strict", retry=Retry(max_retries=0), fallback=[Fallback(model="second"), Fallback(model="3rd")])
+HELD = Policy(truncation="strict", retry=Retry(base_delay=0), hold="message")
+VERIFIED = Policy(truncation="strict", retry=Retry(base_delay=0), hold=Hold(until="verified", window=20))
+LONG = Answer(text="The harbour wakes before the town does. Boats leave in single file, lamps still lit.")
+OTHER = Answer(text="Something else altogether.")
+UP, FELL = "recovered_resume", "recovered_fallback"
+TAKEN_UP = [
+    *rows("taken up", (F.cut(at_event=LATE),), EXACT, outcome=UP, requests=2, apis=ALL_STREAMED),
+    *rows("taken up twice", (F.cut(at_event=LATE), F.cut(at_event=6)), EXACT, outcome=UP, requests=3),
+    *rows("taken up, helper", (F.clean_end(at_event=LATE),), EXACT, use="helper", outcome=UP, requests=2),
+    *rows("taken up after a 503", (F.cut(at_event=LATE), F.status(503)), EXACT, outcome=UP, requests=3),
+    *rows("another answer", (F.cut(at_event=LATE), OTHER), EXACT, outcome=FAILED, requests=2),
+    *rows("never the same end", (F.cut(at_event=LATE),) * 9, EXACT, outcome=FAILED, requests=7),
+    *rows("closed while taken up", (F.cut(at_event=LATE),), EXACT, use="first", outcome=LEFT),
+    *rows(
+        "spliced",
+        (Reply(answer=LONG, fault=F.cut(at_event=16)), Reply(answer=LONG)),
+        SPLICED,
+        outcome=UP,
+        requests=2,
+        apis=SOME,
+    ),
+    *rows(
+        "spliced with an overlap",
+        (Reply(answer=LONG, fault=F.cut(at_event=16)), Reply(answer=LONG, fault=F.repeats_overlap(25))),
+        SPLICED,
+        outcome=UP,
+        requests=2,
+        apis=SOME,
+    ),
+    *rows("prefilled", (F.cut(at_event=LATE),), PREFILLED, outcome=UP, requests=2, apis=("messages",)),
+    *rows("cannot be prefilled", (F.cut(at_event=LATE),), PREFILLED, outcome=FAILED, apis=("chat", "responses")),
+    Scenario(
+        name="replayed by the server",
+        api="responses",
+        script=(F.cut(at_event=LATE),),
+        more={"store": True, "background": True},
+        policy=EXACT,
+        outcome=UP,
+        requests=2,
+    ),
+]
+FALLEN_OVER = [
+    *rows("another model", (F.status(503),), OVER, outcome=FELL, requests=2, apis=ALL_STREAMED),
+    *rows("the third model", (F.status(503), F.cut(at_event=0)), OVER, outcome=FELL, requests=3),
+    *rows("no model", (F.status(503),) * 3, OVER, outcome=FAILED, requests=3),
+    *rows("another model, whole", (F.status(503),), OVER, use="whole", outcome=FELL, requests=2),
+    *rows("another model, helper", (F.cut(at_event=1),), OVER, use="helper", outcome=FELL, requests=2),
+    *rows("too late for another model", (F.cut(at_event=LATE),), OVER, outcome=FAILED),
+    *rows("bad everywhere", (F.status(400),), OVER, outcome=FAILED),
+]
+HELD_BACK = [
+    *rows("held to the end", (), HELD),
+    *rows("held to the end, broken", (F.cut(at_event=LATE),), HELD, outcome=RETRIED, requests=2),
+    *rows("held by a window", (), VERIFIED),
+    *rows("held by a window, broken early", (F.cut(at_event=6),), VERIFIED, outcome=RETRIED, requests=2),
+    *rows("held by a window, broken late", (F.cut(at_event=14),), VERIFIED, outcome=FAILED),
+]
+
+SCENARIOS = [
+    *(*HEALTHY, *WIRE, *BEFORE_HEADERS, *BEFORE_CONTENT, *AFTER_CONTENT, *LEAVING),
+    *(*TAKEN_UP, *FALLEN_OVER, *HELD_BACK),
+]

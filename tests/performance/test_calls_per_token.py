@@ -22,10 +22,10 @@ from l0.patching.switchboard import SWITCHBOARD
 LIMITS = {
     ("chat", "sync"): 43,
     ("chat", "async"): 42,
-    ("responses", "sync"): 39,
-    ("responses", "async"): 38,
-    ("messages", "sync"): 44,
-    ("messages", "async"): 43,
+    ("responses", "sync"): 37,
+    ("responses", "async"): 36,
+    ("messages", "sync"): 39,
+    ("messages", "async"): 38,
 }
 # Deadlines of reads: one watch that is armed and disarmed, one clock that is asked.
 DEADLINES = {"sync": 1, "async": 5}

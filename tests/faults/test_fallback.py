@@ -1,0 +1,289 @@
+"""Other models and other providers where the first cannot: each with its own budget, and never mixed with another."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from faults_kit import SDKS, Stage
+from resume_kit import (
+    CHAT_API,
+    EVERY,
+    LINES,
+    MESSAGES_API,
+    POEM,
+    RERUN,
+    RESPONSES_API,
+    Api,
+    broken,
+    interrupted,
+    play,
+    same,
+)
+
+import l0
+from l0.simulator.answers import Answer, ToolCall
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
+from l0.simulator.server import Simulator
+from l0.testing import simulator
+
+both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+rerun = pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
+every = pytest.mark.parametrize("api", EVERY, ids=lambda api: api.name)
+ONCE = l0.Retry(max_retries=0)
+OTHER = Answer(text="An answer of the other model, with words of its own.")
+
+
+def falling(*models: str, **more: Any) -> l0.Policy:
+    legs = [l0.Fallback(model=model) for model in models]
+    return l0.Policy(**{"retry": ONCE, "truncation": "strict", "fallback": legs} | more)
+
+
+def models(requests: Any) -> list[str]:
+    return [request.body["model"] for request in requests]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on(stage: Stage) -> Iterator[None]:
+    stage.on()
+    yield
+    l0.uninstrument()
+
+
+@pytest.fixture(scope="module")
+def second() -> Iterator[Simulator]:
+    """Another provider."""
+    with simulator(seed=1) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def spare(stage: Stage, second: Simulator) -> Iterator[dict[tuple[str, bool], Any]]:
+    """Clients of the other provider, by SDK and flavour (sync is true)."""
+    kinds = {
+        ("openai", True): openai.OpenAI,
+        ("openai", False): openai.AsyncOpenAI,
+        ("anthropic", True): anthropic.Anthropic,
+        ("anthropic", False): anthropic.AsyncAnthropic,
+    }
+    urls = {"openai": second.openai, "anthropic": second.anthropic}
+    made = {key: kind(api_key="spare-key", base_url=urls[key[0]], timeout=10) for key, kind in kinds.items()}
+    yield made
+    for (_, sync), client in made.items():
+        if sync:
+            client.close()
+        else:
+            stage.loop.run_until_complete(client.close())
+
+
+# Before anything was handed over
+
+
+@both
+@every
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.status(503), Fault.status(429), Fault.status(401), Fault.status(404), Fault.refuse(), Fault.empty()],
+    ids=str,
+)
+def test_the_other_model_answers(stage: Stage, api: Api, fault: Fault, sync: bool) -> None:
+    got = play(stage, api, fault, Reply(answer=OTHER), sync=sync, policy=falling("other-model"))
+    assert (got.error, got.text) == (None, OTHER.text)
+    assert models(got.requests) == [api.request["model"], "other-model"]
+    assert len(got.ids) <= 1
+    if api.name not in ("responses", "background"):
+        assert got.models == {"other-model"}
+    assert got.span["l0.outcome"] == "recovered_fallback"
+    assert got.span["l0.fallback.index"] == 1
+    assert got.span["l0.attempts"] == 2
+    assert got.span["gen_ai.response.model"] == "other-model"
+    assert got.span["gen_ai.request.model"] == api.request["model"]
+
+
+@both
+@rerun
+@pytest.mark.parametrize("at", [0, 1])
+def test_what_breaks_before_its_content_falls_over_and_is_not_mixed(
+    stage: Stage, api: Api, at: int, sync: bool
+) -> None:
+    policy = falling("other-model")
+    whole = play(stage, api, Reply(answer=OTHER), sync=sync, policy=policy, model="other-model")
+    if api.name == "completions" and at:
+        pytest.skip("its first event is content")
+    for fault in (Fault.cut(at_event=at), Fault.clean_end(at_event=at), Fault.in_band_error(at_event=at)):
+        got = play(stage, api, broken(LINES, fault), Reply(answer=OTHER), sync=sync, policy=policy)
+        assert same(got, whole) is None, fault
+        assert len(got.requests) == 2
+
+
+@both
+@every
+def test_nothing_falls_over_once_something_was_handed_over(stage: Stage, api: Api, sync: bool) -> None:
+    got = play(stage, api, broken(LINES, Fault.cut(at_event=12)), sync=sync, policy=falling("other-model"))
+    assert interrupted(got, "incomplete_read") is None
+    assert POEM.startswith(got.text)
+    assert models(got.requests) == [api.request["model"]]
+    assert "l0.fallback.index" not in got.span
+
+
+@both
+@rerun
+def test_a_bad_request_does_not_fall_over(stage: Stage, api: Api, sync: bool) -> None:
+    body = {"error": {"type": "invalid_request_error", "message": "no"}}
+    for status in (400, 422, 413):
+        got = play(stage, api, Fault.status(status, body=body), sync=sync, policy=falling("other-model"))
+        assert isinstance(got.error, SDKS[api.sdk].APIStatusError)
+        assert got.error.status_code == status
+        assert len(got.requests) == 1
+
+
+@both
+def test_what_the_provider_has_begun_to_keep_does_not_fall_over(stage: Stage, sync: bool) -> None:
+    stored = {"store": True}
+    got = play(stage, RESPONSES_API, broken(LINES, Fault.cut(at_event=2)), sync=sync, policy=falling("b"), **stored)
+    assert isinstance(got.error, l0.StreamInterrupted)
+    assert len(got.requests) == 1
+
+
+# Budgets and orders
+
+
+@both
+@rerun
+def test_every_leg_has_a_budget_of_its_own(stage: Stage, api: Api, sync: bool) -> None:
+    policy = falling("second", "third", retry=l0.Retry(max_retries=2, base_delay=0))
+    got = play(stage, api, *[Fault.status(503)] * 20, sync=sync, policy=policy)
+    assert isinstance(got.error, SDKS[api.sdk].InternalServerError)
+    assert models(got.requests) == [api.request["model"]] * 3 + ["second"] * 3 + ["third"] * 3
+    assert got.span["l0.attempts"] == 9
+    assert got.span["l0.outcome"] == "failed"
+
+
+@both
+@rerun
+def test_the_last_request_of_the_last_leg_may_still_do(stage: Stage, api: Api, sync: bool) -> None:
+    policy = falling("second", "third", retry=l0.Retry(max_retries=1, base_delay=0))
+    faults = [Fault.status(503), Fault.cut(at_event=0), Fault.status(429), Fault.refuse(), Fault.empty()]
+    got = play(stage, api, *faults, Reply(answer=OTHER), sync=sync, policy=policy)
+    assert (got.error, got.text) == (None, OTHER.text)
+    assert models(got.requests) == [api.request["model"]] * 2 + ["second"] * 2 + ["third"] * 2
+    assert got.span["l0.fallback.index"] == 2
+
+
+@both
+def test_without_retries_of_the_users_own_the_sdks_count_holds_on_every_leg(stage: Stage, sync: bool) -> None:
+    policy = l0.Policy(fallback=l0.Fallback(model="second"))
+    got = play(stage, CHAT_API, *[Fault.status(503)] * 20, sync=sync, policy=policy)
+    assert models(got.requests) == ["gpt-4o"] * 3 + ["second"] * 3
+
+
+@both
+@rerun
+def test_a_server_that_wants_an_hour_is_not_waited_for_but_left(stage: Stage, api: Api, sync: bool) -> None:
+    policy = falling("second", retry=l0.Retry(max_retries=3, base_delay=0))
+    asked = Fault.status(429, {"retry-after": "3600"})
+    got = play(stage, api, asked, Reply(answer=OTHER), sync=sync, policy=policy)
+    assert (got.error, got.text) == (None, OTHER.text)
+    assert models(got.requests) == [api.request["model"], "second"]
+
+
+@both
+def test_an_account_without_money_falls_over_at_once(stage: Stage, sync: bool) -> None:
+    empty = {"error": {"code": "insufficient_quota", "message": "pay first", "type": "insufficient_quota"}}
+    policy = falling("second", retry=l0.Retry(max_retries=3, base_delay=0))
+    got = play(stage, CHAT_API, Fault.status(429, body=empty), Reply(answer=OTHER), sync=sync, policy=policy)
+    assert (got.error, models(got.requests)) == (None, ["gpt-4o", "second"])
+
+
+@both
+def test_a_tool_call_of_the_fallback_is_as_good_as_any(stage: Stage, sync: bool) -> None:
+    answer = Answer(tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo"}'),))
+    got = play(stage, CHAT_API, Fault.status(503), Reply(answer=answer), sync=sync, policy=falling("second"))
+    calls = [call for chunk in got.events for choice in chunk.choices for call in choice.delta.tool_calls or []]
+    assert "".join(call.function.arguments or "" for call in calls) == '{"city": "Oslo"}'
+
+
+@both
+@rerun
+def test_the_answer_of_a_fallback_is_taken_up_from_the_fallback(stage: Stage, api: Api, sync: bool) -> None:
+    policy = falling("second", retry=l0.Retry(max_retries=1, base_delay=0), resume="exact")
+    replies = [Fault.status(503)] * 2 + [broken(LINES, Fault.cut(at_event=12)), Reply(answer=LINES)]
+    got = play(stage, api, *replies, sync=sync, policy=policy)
+    assert (got.error, got.text) == (None, POEM)
+    assert models(got.requests) == [api.request["model"]] * 2 + ["second"] * 2
+    assert len(got.ids) <= 1
+
+
+# Another provider
+
+
+@both
+@rerun
+def test_another_client_answers(
+    stage: Stage, spare: dict[tuple[str, bool], Any], second: Simulator, api: Api, sync: bool
+) -> None:
+    second.reset()
+    second.script(Fault.status(500), Reply(answer=OTHER))
+    legs = [l0.Fallback(client=spare[api.sdk, sync], model="their-model")]
+    policy = l0.Policy(retry=l0.Retry(max_retries=1, base_delay=0), fallback=legs, truncation="strict")
+    got = play(stage, api, Fault.status(503), Fault.cut(at_event=0), sync=sync, policy=policy)
+    assert (got.error, got.text) == (None, OTHER.text)
+    assert [len(got.requests), len(second.requests)] == [2, 2]
+    assert models(second.requests) == ["their-model"] * 2
+    for request in second.requests:
+        key = request.headers.get("authorization") or request.headers.get("x-api-key")
+        assert key in ("Bearer spare-key", "spare-key")
+    keys = [request.headers.get("authorization") or request.headers.get("x-api-key") for request in got.requests]
+    assert set(keys) <= {"Bearer k", "k"}
+
+
+@both
+@rerun
+def test_another_client_may_ask_for_the_same_model(
+    stage: Stage, spare: dict[tuple[str, bool], Any], second: Simulator, api: Api, sync: bool
+) -> None:
+    second.reset()
+    policy = l0.Policy(retry=ONCE, fallback=l0.Fallback(client=spare[api.sdk, sync]))
+    got = play(stage, api, Fault.refuse(), sync=sync, policy=policy)
+    assert got.error is None
+    assert models(second.requests) == [api.request["model"]]
+
+
+@both
+@rerun
+def test_a_whole_answer_falls_over_too(
+    stage: Stage, spare: dict[tuple[str, bool], Any], second: Simulator, api: Api, sync: bool
+) -> None:
+    second.reset()
+    second.script(Reply(answer=OTHER))
+    stage.sim.reset()
+    stage.sim.script(Fault.status(503))
+    legs = [l0.Fallback(client=spare[api.sdk, sync], model="their-model")]
+    create = api.create(stage._clients[api.sdk, sync])
+    with l0.policy(l0.Policy(retry=ONCE, fallback=legs)):
+        answer = create(**api.request) if sync else stage.loop.run_until_complete(create(**api.request))
+    assert answer.model == "their-model"
+    assert OTHER.text in answer.to_json(indent=None)
+    assert [len(stage.sim.requests), len(second.requests)] == [1, 1]
+
+
+@both
+@pytest.mark.parametrize("api", [CHAT_API, MESSAGES_API], ids=lambda api: api.name)
+def test_a_client_that_cannot_serve_is_refused_at_the_call(
+    stage: Stage, spare: dict[tuple[str, bool], Any], api: Api, sync: bool
+) -> None:
+    """Of the other SDK, or of the other flavour: said before anything is sent, not when it is needed."""
+    other = "anthropic" if api.sdk == "openai" else "openai"
+    stage.sim.reset()
+    create = api.create(stage._clients[api.sdk, sync])
+    flavour = "a sync" if sync else "an async"
+    for client in (spare[other, sync], spare[api.sdk, not sync]):
+        with l0.policy(l0.Policy(fallback=l0.Fallback(client=client))):
+            with pytest.raises(l0.PolicyError, match=f"Fallback.client: .* allowed: {flavour} client of the {api.sdk}"):
+                if sync:
+                    create(**api.request, stream=True)
+                else:
+                    stage.loop.run_until_complete(create(**api.request, stream=True))
+    assert stage.sim.requests == []

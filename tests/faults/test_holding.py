@@ -1,0 +1,168 @@
+"""Answers that are held back: to the end, so that every break heals; or by a window, so that a rule sees them first."""
+
+import time
+from collections.abc import Iterator
+from itertools import accumulate
+
+import pytest
+from faults_kit import Stage
+from resume_kit import (
+    BACKGROUND_API,
+    CHAT_API,
+    LINES,
+    MESSAGES_API,
+    POEM,
+    QUICK,
+    RERUN,
+    Api,
+    broken,
+    cuts,
+    interrupted,
+    play,
+    same,
+)
+
+import l0
+from l0.simulator.answers import Answer, ToolCall
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
+
+both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+rerun = pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
+MESSAGE = l0.Policy(hold="message", retry=QUICK, truncation="strict")
+TOOL = Answer(text="Let me look.", tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo", "days": 3}'),))
+WINDOW = 40
+
+
+def verified(**more: object) -> l0.Policy:
+    return l0.Policy(**{"hold": l0.Hold(until="verified", window=WINDOW), "retry": QUICK, "truncation": "strict"} | more)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on(stage: Stage) -> Iterator[None]:
+    stage.on()
+    yield
+    l0.uninstrument()
+
+
+# message: all of it
+
+
+@both
+@rerun
+@pytest.mark.parametrize("answer", [LINES, TOOL], ids=["text", "tool call"])
+def test_every_break_is_healed_without_a_trace(stage: Stage, api: Api, answer: Answer, sync: bool) -> None:
+    """Another answer may come the second time: nobody has seen the first."""
+    other = Answer(text="Another answer, to the end.")
+    first = play(stage, api, Reply(answer=answer), sync=sync, policy=MESSAGE)
+    second = play(stage, api, Reply(answer=other), sync=sync, policy=MESSAGE)
+    for fault in (*cuts(api, answer, bytes_each=4), Fault.in_band_error(at_event=9), Fault.malformed(at_event=9)):
+        got = play(stage, api, broken(answer, fault), Reply(answer=other), sync=sync, policy=MESSAGE)
+        wrong = same(got, second if len(got.requests) == 2 else first)
+        assert wrong is None, f"{fault}: {wrong}"
+        assert len(got.requests) <= 2
+
+
+@both
+@rerun
+def test_nothing_is_handed_over_before_the_end(stage: Stage, api: Api, sync: bool) -> None:
+    """The server rests before its last events: what came before that is there, and still kept back."""
+    events, _ = api.size(LINES)
+    rest = Fault.stall(at_event=events - 4, seconds=0.15)
+    began = time.perf_counter()
+    got = play(stage, api, broken(LINES, rest), sync=sync, policy=MESSAGE, stop=1)
+    assert time.perf_counter() - began > 0.14
+    assert len(got.events) == 1
+    began = time.perf_counter()
+    play(stage, api, broken(LINES, rest), sync=sync, policy=l0.Policy(), stop=1)
+    assert time.perf_counter() - began < 0.14
+
+
+@both
+@rerun
+def test_when_every_attempt_breaks_the_last_beginning_comes_with_the_error(
+    stage: Stage, api: Api, sync: bool
+) -> None:
+    policy = l0.Policy(hold="message", retry=l0.Retry(max_retries=1, base_delay=0))
+    got = play(stage, api, *[broken(LINES, Fault.cut(at_event=12))] * 2, sync=sync, policy=policy)
+    assert interrupted(got, "incomplete_read") is None
+    assert len(got.requests) == 2
+    assert len(got.ids) <= 1
+
+
+@both
+def test_what_is_held_may_fall_over(stage: Stage, sync: bool) -> None:
+    policy = l0.Policy(hold="message", retry=l0.Retry(max_retries=0), fallback=l0.Fallback(model="second"))
+    for api in RERUN:
+        whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=policy, model="second")
+        got = play(stage, api, broken(LINES, Fault.cut(at_event=12)), Reply(answer=LINES), sync=sync, policy=policy)
+        assert same(got, whole) is None
+        assert [request.body["model"] for request in got.requests] == [api.request["model"], "second"]
+
+
+@both
+def test_a_stored_answer_is_not_made_twice_though_nobody_has_seen_it(stage: Stage, sync: bool) -> None:
+    got = play(stage, BACKGROUND_API, broken(LINES, Fault.cut(at_event=12)), sync=sync, policy=MESSAGE)
+    assert interrupted(got) is None
+    assert len(got.requests) == 1
+
+
+# verified: a window
+
+
+@both
+@rerun
+def test_a_window_of_text_stays_back(stage: Stage, api: Api, sync: bool) -> None:
+    """The server rests in the middle: a user who waits there lacks one window of what was sent, and no more."""
+    events, _ = api.size(LINES)
+    rest = events - 8
+    healthy = play(stage, api, Reply(answer=LINES), sync=sync, policy=verified())
+    sent = "".join(map(api.piece, healthy.events[: api.handed(rest)]))
+    lengths = list(accumulate(len(api.piece(event)) for event in healthy.events))
+    due = sum(length + WINDOW <= len(sent) for length in lengths)
+    assert due > 5
+    began = time.perf_counter()
+    got = play(stage, api, broken(LINES, Fault.stall(rest, seconds=0.2)), sync=sync, policy=verified(), stop=due)
+    assert time.perf_counter() - began < 0.2
+    assert got.said == healthy.said[:due]
+    began = time.perf_counter()
+    got = play(stage, api, broken(LINES, Fault.stall(rest, seconds=0.2)), sync=sync, policy=verified(), stop=due + 1)
+    assert time.perf_counter() - began > 0.19
+    assert got.said == healthy.said[: due + 1]
+
+
+@both
+@rerun
+def test_the_whole_answer_comes_in_the_end_however_short(stage: Stage, api: Api, sync: bool) -> None:
+    for answer in (LINES, TOOL, Answer(text="Yes."), Answer(text=""), Answer(reasoning="hm", text=POEM)):
+        bare = play(stage, api, Reply(answer=answer), sync=sync, policy=l0.Policy())
+        assert same(play(stage, api, Reply(answer=answer), sync=sync, policy=verified()), bare) is None
+
+
+@both
+@rerun
+def test_a_break_within_the_first_window_is_healed_without_a_trace(stage: Stage, api: Api, sync: bool) -> None:
+    other = Answer(text="Another answer, and one that goes to the end.")
+    second = play(stage, api, Reply(answer=other), sync=sync, policy=verified())
+    got = play(stage, api, broken(LINES, Fault.cut(at_event=9)), Reply(answer=other), sync=sync, policy=verified())
+    assert same(got, second) is None
+
+
+@both
+@rerun
+def test_what_is_kept_back_is_not_lost_where_an_answer_is_taken_up(stage: Stage, api: Api, sync: bool) -> None:
+    policy = verified(resume="exact")
+    whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=policy)
+    for event in range(14, api.size(LINES)[0]):
+        replies = (broken(LINES, Fault.cut(at_event=event)), Reply(answer=LINES))
+        got = play(stage, api, *replies, sync=sync, policy=policy)
+        assert same(got, whole) is None, event
+
+
+@both
+def test_what_is_kept_back_comes_with_the_error(stage: Stage, sync: bool) -> None:
+    for api in (CHAT_API, MESSAGES_API):
+        policy = verified(retry=l0.Retry(max_retries=0))
+        got = play(stage, api, broken(LINES, Fault.cut(at_event=20)), sync=sync, policy=policy)
+        assert interrupted(got) is None
+        assert POEM.startswith(got.text)

@@ -1,0 +1,172 @@
+"""What is never taken up, whatever the policy: anything that is more than text. The user has a part and an error."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from faults_kit import Stage
+from resume_kit import (
+    CHAT_API,
+    COMPLETIONS_API,
+    LINES,
+    MESSAGES_API,
+    POEM,
+    RESPONSES_API,
+    Api,
+    broken,
+    interrupted,
+    play,
+    resuming,
+)
+
+import l0
+from l0.simulator.answers import Answer, ToolCall
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
+from l0.simulator.playback import Body
+from l0.simulator.sse import split
+
+TOOL = Answer(tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo", "days": 3, "unit": "celsius"}'),))
+SAYS_AND_CALLS = Answer(text="Let me look.", tool_calls=TOOL.tool_calls)
+THINKS = Answer(reasoning="Well, let me think about that for a while.", text=POEM)
+REFUSES = Answer(refusal="No, I am sorry, but I will not do that for you today.")
+SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+FUNCTION = {"name": "weather", "parameters": {"type": "object", "properties": {}}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A call that breaks after ``at`` events of ``answer``, before it is whole."""
+
+    name: str
+    api: Api
+    answer: Answer = LINES
+    request: dict[str, Any] = field(default_factory=dict)
+    at: int = 14
+
+    def __str__(self) -> str:
+        return f"{self.api.name}-{self.name}"
+
+
+CASES = [
+    Case(name="tool call", api=CHAT_API, answer=TOOL, at=8),
+    Case(name="text and tool call", api=CHAT_API, answer=SAYS_AND_CALLS, at=12),
+    Case(name="reasoning", api=CHAT_API, answer=THINKS),
+    Case(name="refusal", api=CHAT_API, answer=REFUSES, at=8),
+    Case(name="json schema", api=CHAT_API, request={"response_format": {"type": "json_schema", "json_schema": {}}}),
+    Case(name="json object", api=CHAT_API, request={"response_format": {"type": "json_object"}}),
+    Case(name="two choices", api=CHAT_API, request={"n": 2}),
+    Case(name="logprobs", api=CHAT_API, request={"logprobs": True}),
+    Case(
+        name="audio",
+        api=CHAT_API,
+        request={"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}},
+    ),
+    Case(name="stored", api=CHAT_API, request={"store": True}),
+    Case(name="web search", api=CHAT_API, request={"web_search_options": {}}),
+    Case(name="two choices", api=COMPLETIONS_API, request={"n": 2}),
+    Case(name="two prompts", api=COMPLETIONS_API, request={"prompt": ["one", "two"]}),
+    Case(name="logprobs", api=COMPLETIONS_API, request={"logprobs": 2}),
+    Case(name="logprobs of what was chosen", api=COMPLETIONS_API, request={"logprobs": 0}),
+    Case(name="tool call", api=RESPONSES_API, answer=TOOL, at=8),
+    Case(name="text and tool call", api=RESPONSES_API, answer=SAYS_AND_CALLS, at=16),
+    Case(name="reasoning", api=RESPONSES_API, answer=THINKS, at=26),
+    Case(name="refusal", api=RESPONSES_API, answer=REFUSES, at=8),
+    Case(
+        name="json schema",
+        api=RESPONSES_API,
+        request={"text": {"format": {"type": "json_schema", "name": "a", "schema": SCHEMA}}},
+    ),
+    Case(name="logprobs", api=RESPONSES_API, request={"top_logprobs": 2, "include": ["message.output_text.logprobs"]}),
+    Case(name="web search", api=RESPONSES_API, request={"tools": [{"type": "web_search"}]}),
+    Case(name="conversation", api=RESPONSES_API, request={"conversation": "conv_1"}),
+    Case(name="tool call", api=MESSAGES_API, answer=TOOL, at=8),
+    Case(name="text and tool call", api=MESSAGES_API, answer=SAYS_AND_CALLS, at=11),
+    Case(name="thinking", api=MESSAGES_API, answer=THINKS, at=22),
+    Case(
+        name="json schema",
+        api=MESSAGES_API,
+        request={"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+    ),
+    Case(
+        name="web search",
+        api=MESSAGES_API,
+        request={"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+    ),
+    Case(name="container", api=MESSAGES_API, request={"extra_body": {"container": "c_1"}}),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on(stage: Stage) -> Iterator[None]:
+    stage.on()
+    yield
+    l0.uninstrument()
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_is_more_than_text_is_never_taken_up(stage: Stage, case: Case, sync: bool) -> None:
+    for mode in ("exact", "prefill", "splice"):
+        seams: list[l0.Seam] = []
+        policy = resuming(mode, on_seam=seams.append)
+        reply = broken(case.answer, Fault.cut(at_event=case.at))
+        got = play(stage, case.api, reply, Reply(answer=case.answer), sync=sync, policy=policy, **case.request)
+        assert isinstance(got.error, l0.StreamInterrupted), mode
+        assert got.error.reason == "incomplete_read"
+        assert got.events
+        assert len(got.requests) == 1, mode
+        assert seams == []
+        assert got.span["l0.outcome"] == "failed"
+        assert "l0.resume.strategy" not in got.span
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
+@pytest.mark.parametrize(
+    ("api", "event"),
+    [
+        (
+            MESSAGES_API,
+            b'event: content_block_delta\ndata: {"type": "content_block_delta", "index": 0, "delta": {"type": '
+            b'"citations_delta", "citation": {"type": "char_location", "cited_text": "a", "document_index": 0, '
+            b'"document_title": null, "start_char_index": 0, "end_char_index": 1}}}\n\n',
+        ),
+        (
+            CHAT_API,
+            b'data: {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": '
+            b'[{"index": 0, "delta": {"annotations": [{"type": "url_citation", "url_citation": {"start_index": 0, '
+            b'"end_index": 1, "title": "a", "url": "b"}}]}, "finish_reason": null}]}\n\n',
+        ),
+        (
+            RESPONSES_API,
+            b'event: response.output_text.annotation.added\ndata: {"type": "response.output_text.annotation.added", '
+            b'"item_id": "msg_1", "output_index": 0, "content_index": 0, "annotation_index": 0, "annotation": {"type": '
+            b'"url_citation", "start_index": 0, "end_index": 1, "title": "a", "url": "b"}}\n\n',
+        ),
+    ],
+    ids=["messages", "chat", "responses"],
+)
+def test_citations_are_never_taken_up(stage: Stage, api: Api, event: bytes, mode: str, sync: bool) -> None:
+    """They point at places in the text, which a second answer may move."""
+    healthy = b"".join(api.dialect.events(LINES, *_asked()))
+    if api is RESPONSES_API:
+        healthy = b"".join(_without_number(block) for block in split(healthy))
+    head = b"".join(list(split(healthy))[:12])
+    replies = [Body(content=head + event), Body(content=healthy)]
+    got = play(stage, api, *replies, sync=sync, policy=resuming(mode))
+    assert interrupted(got, "truncated") is None
+    assert len(got.requests) == 1
+
+
+def _asked() -> tuple[Any, Any]:
+    from l0.simulator.dialects.base import Ask, Stamp
+
+    return Ask(model="m", stream=True, store=False, usage=False), Stamp.of(0, 0)
+
+
+def _without_number(block: bytes) -> bytes:
+    import re
+
+    return re.sub(rb',"sequence_number":\d+', b"", block)
