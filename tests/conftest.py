@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from installed import HAS_RESPONSES, needs_responses
+from installed import needs_chat_helpers, needs_responses, needs_trio
 
 from l0.simulator.server import Simulator
 from l0.testing import simulator
@@ -27,8 +27,18 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     made.close()
 
 
+NEEDS = (
+    ({"responses"}, needs_responses),
+    ({"chat", "helper"}, needs_chat_helpers),
+    ({"trio"}, needs_trio),
+)
+"""Words in the name of a case, and what it needs then of the installed SDKs."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cases of tables that call the Responses API are skipped, visibly, where the installed openai has none."""
+    """Cases of tables that need what an old SDK lacks are skipped, visibly."""
     for item in items:
-        if not HAS_RESPONSES and "responses" in re.split(r"\W+", item.name):
-            item.add_marker(needs_responses)
+        words = set(re.split(r"\W+", item.name))
+        for named, needs in NEEDS:
+            if named <= words:
+                item.add_marker(needs)

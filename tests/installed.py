@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 
@@ -11,7 +12,13 @@ httpx: Any = getattr(openai._streaming, "httpx2", None) or openai._streaming.htt
 
 HAS_RESPONSES = find_spec("openai.resources.responses") is not None
 needs_responses = pytest.mark.skipif(not HAS_RESPONSES, reason="the Responses API came with openai 1.66")
+needs_trio = pytest.mark.skipif(
+    not hasattr(openai._utils._sync, "sniffio"), reason="SDKs of that age run under asyncio only, bare as well"
+)
+needs_counting = pytest.mark.skipif(
+    not hasattr(anthropic.resources.Messages, "count_tokens"), reason="count_tokens() stood under beta until anthropic 0.42"
+)
 needs_chat_helpers = pytest.mark.skipif(
     not hasattr(openai.resources.chat.Completions, "stream"),
-    reason="chat.completions.stream() and .parse() came with openai 1.92; before, they stood under beta",
+    reason="chat.completions.stream() and .parse() stood under beta until openai 1.92",
 )

@@ -9,7 +9,7 @@ from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.ports import Build
-from l0.wire.reading import BaseReader
+from l0.wire.resuming import ResumableReader
 
 from .whole import message_facts
 
@@ -28,7 +28,7 @@ _OWN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "f
 Refuse = Callable[[bytes], Failure]
 
 
-class MessagesReader(BaseReader):
+class MessagesReader(ResumableReader):
     """One streamed message.
 
     ``names``: the event names that the SDK hands over, or ``None`` for all; ``typed``: it adds a missing ``type``.
@@ -47,6 +47,7 @@ class MessagesReader(BaseReader):
         self._stopped_at: str | None = None
         self._next = 0
         self._open: set[int] = set()
+        self._offset = 0
         self._cumulative: dict[str, Any] = {}
 
     def take(self, name: bytes | None, data: bytes) -> Any:
@@ -167,21 +168,36 @@ class MessagesReader(BaseReader):
         return event
 
     def carrier(self) -> Any:
-        return {
-            "type": "content_block_delta",
-            "index": max(self._next - 1, 0),
-            "delta": {"type": "text_delta", "text": ""},
-        }
+        return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": ""}}
 
-    def shape(self) -> Any:
-        return self._next, frozenset(self._open)
+    def ends(self, event: Any) -> bool:
+        return isinstance(event, dict) and event.get("type") in ("message_delta", "message_stop")
 
-    def renamed(self, event: Any, earlier: Handover) -> Any:
+    def opening(self, earlier: Handover) -> list[Any]:
+        """A new block, where the user has no open one that the text could go on in."""
+        if earlier.marks["open"]:
+            return []
+        return [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}]
+
+    def closing(self, earlier: Handover) -> list[Any]:
+        return self.finishing(earlier) if earlier.marks["open"] else []
+
+    def finishing(self, earlier: Handover) -> list[Any]:  # noqa: ARG002
+        return [{"type": "content_block_stop", "index": 0}]
+
+    def marks(self) -> dict[str, Any]:
+        return {"blocks": self._next + self._offset, "open": [index + self._offset for index in sorted(self._open)]}
+
+    def take_up(self, earlier: Handover, strategy: str) -> None:
+        super().take_up(earlier, strategy)
+        if not self._exact:
+            still_open = earlier.marks["open"]
+            self._offset = still_open[0] if still_open else earlier.marks["blocks"]
+
+    def renamed(self, event: Any, earlier: Handover) -> Any:  # noqa: ARG002
         """A continuation's first block goes on in the block that broke, or follows the last that was whole."""
-        if self._exact or not isinstance(event, dict) or type(event.get("index")) is not int:
-            return event
-        blocks, still_open = earlier.shape
-        event["index"] += min(still_open) if still_open else blocks
+        if self._offset and isinstance(event, dict) and type(event.get("index")) is int:
+            event["index"] += self._offset
         return event
 
     def _out_of_order(self, message: str) -> None:

@@ -42,7 +42,9 @@ def take_up(options: Any, strategy: ResumeMode, earlier: Handover) -> None:
     """Rewrite the options: a conversation that ends with what was said."""
     if strategy == "exact":
         return
-    added = [{"role": "assistant", "content": earlier.text.rstrip()}]  # white space at the end is refused
+    # White space at the end of a last message is refused; what was left off may come again (`Continued`).
+    text = earlier.text if strategy == "splice" else earlier.text.rstrip()
+    added = [{"role": "assistant", "content": text}]
     if strategy == "splice":
         added.append({"role": "user", "content": CONTINUE})
     options.json_data = {**options.json_data, "messages": [*options.json_data["messages"], *added]}

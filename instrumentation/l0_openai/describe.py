@@ -125,7 +125,11 @@ def _resumable(body: Mapping[str, Any]) -> bool:
     if isinstance(text, Mapping):
         wanted = text.get("format") or wanted
     structured = isinstance(wanted, Mapping) and wanted.get("type") not in (None, "text")
-    return not (structured or _choices(body) > 1 or body.get("logprobs") or body.get("audio"))
+    asked = body.get("logprobs")  # 0 asks for those of the chosen tokens
+    likely = (asked is not None and asked is not False) or body.get("top_logprobs") is not None
+    included = body.get("include") or ()
+    likely = likely or any("logprobs" in str(part) for part in included)
+    return not (structured or _choices(body) > 1 or likely or body.get("audio"))
 
 
 def _server_tools(body: Mapping[str, Any]) -> bool:

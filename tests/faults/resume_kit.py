@@ -1,4 +1,4 @@
-"""One streamed call whose answer breaks: what its user has in the end, what the server was asked, what the span says."""
+"""One streamed call whose answer breaks: what its user has in the end, what the server saw, what the span says."""
 
 import asyncio
 import json
@@ -25,7 +25,9 @@ from l0.simulator.ledger import Received, Reply
 
 _DIGITS = re.compile(r"[0-9a-f]{24}")
 ASKED = [{"role": "user", "content": "hi"}]
-POEM = "The tide forgets the names we wrote,\n\nthe gulls forget  the shore,\n- but every *morning* lifts\n\n\nthe boat."
+POEM = (
+    "The tide forgets the names we wrote,\n\nthe gulls forget  the shore,\n- but every *morning* lifts\n\n\nthe boat."
+)
 LINES = Answer(text=POEM)
 """Line breaks, doubled spaces and punctuation: what is easily lost or doubled where two pieces meet."""
 QUICK = l0.Retry(base_delay=0)

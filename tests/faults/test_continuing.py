@@ -48,7 +48,9 @@ def on(stage: Stage) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def servers(stage: Stage) -> Iterator[dict[tuple[str, bool], Any]]:
-    made = {(name, sync): client_of(stage, url, sync=sync) for name, (url, _) in SERVERS.items() for sync in (True, False)}
+    made = {
+        (name, sync): client_of(stage, url, sync=sync) for name, (url, _) in SERVERS.items() for sync in (True, False)
+    }
     yield made
     for (_, sync), client in made.items():
         client.close() if sync else stage.loop.run_until_complete(client.close())

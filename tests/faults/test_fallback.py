@@ -280,10 +280,11 @@ def test_a_client_that_cannot_serve_is_refused_at_the_call(
     create = api.create(stage._clients[api.sdk, sync])
     flavour = "a sync" if sync else "an async"
     for client in (spare[other, sync], spare[api.sdk, not sync]):
-        with l0.policy(l0.Policy(fallback=l0.Fallback(client=client))):
-            with pytest.raises(l0.PolicyError, match=f"Fallback.client: .* allowed: {flavour} client of the {api.sdk}"):
-                if sync:
-                    create(**api.request, stream=True)
-                else:
-                    stage.loop.run_until_complete(create(**api.request, stream=True))
+        policy = l0.Policy(fallback=l0.Fallback(client=client))
+        told = rf"Fallback\.client: .* allowed: {flavour} client of the {api.sdk}"
+        with l0.policy(policy), pytest.raises(l0.PolicyError, match=told):
+            if sync:
+                create(**api.request, stream=True)
+            else:
+                stage.loop.run_until_complete(create(**api.request, stream=True))
     assert stage.sim.requests == []

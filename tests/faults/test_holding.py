@@ -35,7 +35,9 @@ WINDOW = 40
 
 
 def verified(**more: object) -> l0.Policy:
-    return l0.Policy(**{"hold": l0.Hold(until="verified", window=WINDOW), "retry": QUICK, "truncation": "strict"} | more)
+    return l0.Policy(
+        **{"hold": l0.Hold(until="verified", window=WINDOW), "retry": QUICK, "truncation": "strict"} | more
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,9 +82,7 @@ def test_nothing_is_handed_over_before_the_end(stage: Stage, api: Api, sync: boo
 
 @both
 @rerun
-def test_when_every_attempt_breaks_the_last_beginning_comes_with_the_error(
-    stage: Stage, api: Api, sync: bool
-) -> None:
+def test_when_every_attempt_breaks_the_last_beginning_comes_with_the_error(stage: Stage, api: Api, sync: bool) -> None:
     policy = l0.Policy(hold="message", retry=l0.Retry(max_retries=1, base_delay=0))
     got = play(stage, api, *[broken(LINES, Fault.cut(at_event=12))] * 2, sync=sync, policy=policy)
     assert interrupted(got, "incomplete_read") is None

@@ -99,7 +99,6 @@ def test_the_helpers_still_work(stage: Stage, api: Api, sync: bool) -> None:
         pytest.skip("has no helper")
     stage.sim.reset()
     stage.sim.script(broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES))
-    request = {name: value for name, value in api.request.items()}
     client = stage._clients[api.sdk, sync]
     for part in api.path.split("."):
         client = getattr(client, part)
@@ -110,14 +109,14 @@ def test_the_helpers_still_work(stage: Stage, api: Api, sync: bool) -> None:
     }[api.name]
 
     async def ahelper() -> object:
-        async with client.stream(**request) as stream:
+        async with client.stream(**api.request) as stream:
             async for _ in stream:
                 pass
             return await final(stream)
 
     with l0.policy(EXACT):
         if sync:
-            with client.stream(**request) as stream:
+            with client.stream(**api.request) as stream:
                 for _ in stream:
                     pass
                 answer = final(stream)
@@ -179,7 +178,7 @@ def test_a_background_response_is_replayed_by_the_server(stage: Stage, sync: boo
     for fault in (Fault.cut(at_event=LATE), Fault.clean_end(at_event=1), Fault.reset(at_event=LATE)):
         got = play(stage, BACKGROUND_API, broken(LINES, fault), sync=sync, policy=EXACT)
         assert same(got, whole) is None, fault
-        first, second = got.requests
+        _, second = got.requests
         assert second.method == "GET"
         assert f"starting_after={fault.parts[0].at_event - 1}" in second.path
         assert "stream=true" in second.path

@@ -1,5 +1,6 @@
 """What is never taken up, whatever the policy: anything that is more than text. The user has a part and an error."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,17 +23,18 @@ from resume_kit import (
 
 import l0
 from l0.simulator.answers import Answer, ToolCall
+from l0.simulator.dialects.base import Ask, Stamp
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.playback import Body
-from l0.simulator.sse import split
+from l0.simulator.sse import block, split
 
 TOOL = Answer(tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo", "days": 3, "unit": "celsius"}'),))
 SAYS_AND_CALLS = Answer(text="Let me look.", tool_calls=TOOL.tool_calls)
 THINKS = Answer(reasoning="Well, let me think about that for a while.", text=POEM)
 REFUSES = Answer(refusal="No, I am sorry, but I will not do that for you today.")
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
-FUNCTION = {"name": "weather", "parameters": {"type": "object", "properties": {}}}
+_NUMBER = re.compile(rb',"sequence_number":\d+')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,51 +124,58 @@ def test_what_is_more_than_text_is_never_taken_up(stage: Stage, case: Case, sync
         assert "l0.resume.strategy" not in got.span
 
 
+CITATIONS: dict[str, tuple[str | None, dict[str, Any]]] = {
+    "messages": (
+        "content_block_delta",
+        {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {
+                "type": "citations_delta",
+                "citation": {
+                    "type": "char_location",
+                    "cited_text": "a",
+                    "document_index": 0,
+                    "document_title": None,
+                    "start_char_index": 0,
+                    "end_char_index": 1,
+                },
+            },
+        },
+    ),
+    "chat": (
+        None,
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "choices": [{"index": 0, "delta": {"annotations": [{"type": "url_citation", "url_citation": {}}]}}],
+        },
+    ),
+    "responses": (
+        "response.output_text.annotation.added",
+        {
+            "type": "response.output_text.annotation.added",
+            "item_id": "msg_1",
+            "output_index": 0,
+            "content_index": 0,
+            "annotation_index": 0,
+            "annotation": {"type": "url_citation", "start_index": 0, "end_index": 1, "title": "a", "url": "b"},
+        },
+    ),
+}
+
+
 @pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 @pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
-@pytest.mark.parametrize(
-    ("api", "event"),
-    [
-        (
-            MESSAGES_API,
-            b'event: content_block_delta\ndata: {"type": "content_block_delta", "index": 0, "delta": {"type": '
-            b'"citations_delta", "citation": {"type": "char_location", "cited_text": "a", "document_index": 0, '
-            b'"document_title": null, "start_char_index": 0, "end_char_index": 1}}}\n\n',
-        ),
-        (
-            CHAT_API,
-            b'data: {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": '
-            b'[{"index": 0, "delta": {"annotations": [{"type": "url_citation", "url_citation": {"start_index": 0, '
-            b'"end_index": 1, "title": "a", "url": "b"}}]}, "finish_reason": null}]}\n\n',
-        ),
-        (
-            RESPONSES_API,
-            b'event: response.output_text.annotation.added\ndata: {"type": "response.output_text.annotation.added", '
-            b'"item_id": "msg_1", "output_index": 0, "content_index": 0, "annotation_index": 0, "annotation": {"type": '
-            b'"url_citation", "start_index": 0, "end_index": 1, "title": "a", "url": "b"}}\n\n',
-        ),
-    ],
-    ids=["messages", "chat", "responses"],
-)
-def test_citations_are_never_taken_up(stage: Stage, api: Api, event: bytes, mode: str, sync: bool) -> None:
+@pytest.mark.parametrize("api", [MESSAGES_API, CHAT_API, RESPONSES_API], ids=lambda api: api.name)
+def test_citations_are_never_taken_up(stage: Stage, api: Api, mode: str, sync: bool) -> None:
     """They point at places in the text, which a second answer may move."""
-    healthy = b"".join(api.dialect.events(LINES, *_asked()))
-    if api is RESPONSES_API:
-        healthy = b"".join(_without_number(block) for block in split(healthy))
-    head = b"".join(list(split(healthy))[:12])
-    replies = [Body(content=head + event), Body(content=healthy)]
-    got = play(stage, api, *replies, sync=sync, policy=resuming(mode))
+    asked = Ask(model="m", stream=True, store=False, usage=False)
+    healthy = b"".join(_NUMBER.sub(b"", each) for each in api.dialect.events(LINES, asked, Stamp.of(0, 0)))
+    name, cited = CITATIONS[api.name]
+    head = b"".join(list(split(healthy))[:12]) + block(cited, name)
+    got = play(stage, api, Body(content=head), Body(content=healthy), sync=sync, policy=resuming(mode))
     assert interrupted(got, "truncated") is None
     assert len(got.requests) == 1
-
-
-def _asked() -> tuple[Any, Any]:
-    from l0.simulator.dialects.base import Ask, Stamp
-
-    return Ask(model="m", stream=True, store=False, usage=False), Stamp.of(0, 0)
-
-
-def _without_number(block: bytes) -> bytes:
-    import re
-
-    return re.sub(rb',"sequence_number":\d+', b"", block)

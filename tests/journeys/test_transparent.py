@@ -188,6 +188,7 @@ def test_bodies_of_other_servers(sim: Simulator, content: bytes, headers: dict[s
     assert len(bare) > 3
 
 
+@needs_trio
 def test_trio(sim: Simulator) -> None:
     async def journey() -> list[Any]:
         async with async_chat_client(sim) as client, async_claude(sim) as other:
@@ -291,6 +292,7 @@ def test_streaming_responses(sim: Simulator) -> None:
     assert bare == ours
 
 
+@needs_chat_helpers
 def test_stream_helpers(sim: Simulator) -> None:
     def journey(sim: Simulator) -> list[Any]:
         found: list[Any] = []
@@ -310,6 +312,7 @@ def test_stream_helpers(sim: Simulator) -> None:
     assert bare == ours
 
 
+@needs_chat_helpers
 def test_async_stream_helpers(sim: Simulator) -> None:
     async def journey() -> list[Any]:
         found: list[Any] = []
@@ -339,6 +342,7 @@ class Weather(BaseModel):
     degrees: int
 
 
+@needs_chat_helpers
 def test_parse(sim: Simulator) -> None:
     def journey(sim: Simulator) -> list[Any]:
         chat = chat_client(sim).chat.completions.parse(**CHATTING, response_format=Weather)
@@ -363,12 +367,14 @@ def test_beta_messages(sim: Simulator) -> None:
     assert bare == ours
 
 
+@needs_counting
 def test_other_calls_are_left_alone(sim: Simulator, spans: Spans) -> None:
     assert chat_client(sim).models.list().data
     assert claude(sim).messages.count_tokens(model="claude-test", messages=HELLO).input_tokens > 0
     assert spans.all == ()
 
 
+@needs_responses
 def test_embeddings_and_whole_answers(sim: Simulator, spans: Spans) -> None:
     found = chat_client(sim).embeddings.create(model="text-embedding-3-small", input="hi")
     assert found.data[0].embedding

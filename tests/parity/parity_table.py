@@ -237,7 +237,9 @@ LEAVING = [
 EXACT = Policy(truncation="strict", retry=Retry(base_delay=0), resume="exact")
 SPLICED = Policy(truncation="strict", retry=Retry(base_delay=0), resume="splice")
 PREFILLED = Policy(truncation="strict", retry=Retry(base_delay=0), resume="prefill")
-OVER = Policy(truncation="strict", retry=Retry(max_retries=0), fallback=[Fallback(model="second"), Fallback(model="3rd")])
+OVER = Policy(
+    truncation="strict", retry=Retry(max_retries=0), fallback=[Fallback(model="second"), Fallback(model="3rd")]
+)
 HELD = Policy(truncation="strict", retry=Retry(base_delay=0), hold="message")
 VERIFIED = Policy(truncation="strict", retry=Retry(base_delay=0), hold=Hold(until="verified", window=20))
 LONG = Answer(text="The harbour wakes before the town does. Boats leave in single file, lamps still lit.")

@@ -9,7 +9,7 @@ from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.ports import Build
-from l0.wire.reading import BaseReader
+from l0.wire.resuming import ResumableReader
 
 from ..in_band import in_band
 from ..whole import completion_facts
@@ -17,7 +17,7 @@ from ..whole import completion_facts
 _SILENT_KEYS = frozenset({"role", "content"})
 
 
-class ChatReader(BaseReader):
+class ChatReader(ResumableReader):
     """One streamed chat completion of ``choices`` choices. ``wraps``: named events that the SDK wraps."""
 
     def __init__(self, build: Build, content_type: str, *, choices: int, wraps: frozenset[bytes], request: Any) -> None:
@@ -45,12 +45,12 @@ class ChatReader(BaseReader):
         event = self.decode(data)
         if event is None:
             return None
-        self.events += 1
         if type(event) is dict:
             if event.get("error") or name == b"error":
                 self.fail(in_band(event.get("error") or event, self._request))
                 return None
             self.learn(event)
+        self.events += 1
         return event
 
     def learn(self, event: dict[str, Any]) -> None:
@@ -100,13 +100,20 @@ class ChatReader(BaseReader):
     def piece(self, event: Any) -> str | None:
         try:
             delta = event["choices"][0]["delta"]
-            return delta.get("content") or ("" if not event["choices"][0].get("finish_reason") else None)
+            text = delta.get("content")
+            return text if isinstance(text, str) else None
         except (KeyError, IndexError, TypeError, AttributeError):
             return None
 
     def with_piece(self, event: Any, text: str) -> Any:
         event["choices"][0]["delta"]["content"] = text
         return event
+
+    def ends(self, event: Any) -> bool:
+        try:
+            return not event["choices"] or bool(event["choices"][0].get("finish_reason"))
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return False
 
     def carrier(self) -> Any:
         told = {
@@ -125,7 +132,7 @@ class ChatReader(BaseReader):
         return event
 
     def marks(self) -> dict[str, Any]:
-        return {"created": self._created}
+        return dict(self._earlier.marks) if self._earlier is not None else {"created": self._created}
 
     def verdict(self) -> Cause | None:
         if self._done:

@@ -12,8 +12,8 @@ class CompletionsReader(ChatReader):
 
     def piece(self, event: Any) -> str | None:
         try:
-            choice = event["choices"][0]
-            return choice.get("text") or ("" if not choice.get("finish_reason") else None)
+            text = event["choices"][0].get("text")
+            return text if isinstance(text, str) else None
         except (KeyError, IndexError, TypeError, AttributeError):
             return None
 

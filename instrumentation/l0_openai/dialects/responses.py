@@ -10,7 +10,7 @@ from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.ports import Build
-from l0.wire.reading import BaseReader
+from l0.wire.resuming import ResumableReader
 
 from ..in_band import cause_of, in_band
 from ..whole import response_facts
@@ -28,7 +28,7 @@ _SERVER_TOOLS = (
 )
 
 
-class ResponsesReader(BaseReader):
+class ResponsesReader(ResumableReader):
     """One streamed response.
 
     ``kept``: the provider keeps it from ``response.created`` on; ``replays``: it can send it again from any event on.
@@ -38,7 +38,6 @@ class ResponsesReader(BaseReader):
         super().__init__(build, content_type)
         self._kept = kept
         self._replays = replays
-        self._structure = 0
         self._items: dict[int, str] = {}
         self._request = request
         self._whole = self._completed = False
@@ -62,7 +61,6 @@ class ResponsesReader(BaseReader):
         event = self.decode(data)
         if event is None:
             return None
-        self.events += 1
         if type(event) is dict:
             if event.get("error") and event.get("type") != "response.failed":
                 self.fail(in_band(event["error"], self._request))
@@ -73,7 +71,9 @@ class ResponsesReader(BaseReader):
             number = event.get("sequence_number")
             if number is not None and not self._in_sequence(number, data):
                 return None
+            self.accepted = self.accepted or self._kept
             self.learn(event)
+        self.events += 1
         return event
 
     def _in_sequence(self, number: object, data: bytes) -> bool:
@@ -100,11 +100,9 @@ class ResponsesReader(BaseReader):
         kind = event.get("type")
         if type(kind) is not str:
             return
-        if kind != _TEXT:
-            self._structure += 1
         if kind == _TEXT:
             before = self.chars
-            self.said(event.get("delta"), answer=not event.get("output_index"))
+            self.said(event.get("delta"), answer=True)
             self._part += self.chars - before
         elif kind == "response.output_text.done":
             self._part_done(event.get("text"))
@@ -114,7 +112,6 @@ class ResponsesReader(BaseReader):
         elif kind == "response.output_item.added":
             self._item_added(event)
         elif kind == "response.created":
-            self.accepted = self._kept
             self._learn_response(event)
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
             self._learn_response(event)
@@ -127,8 +124,11 @@ class ResponsesReader(BaseReader):
         elif kind == "error":
             self._whole, self._status = True, None
             self._failed(event)
+        elif kind == "response.output_text.annotation.added":
+            self.resumable = False
         elif kind.startswith(_SERVER_TOOLS):
             self.accepted = True
+            self.resumable = False
 
     def _item_added(self, event: dict[str, Any]) -> None:
         item = event.get("item")
@@ -149,11 +149,18 @@ class ResponsesReader(BaseReader):
         event["delta"] = text
         return event
 
-    def shape(self) -> Any:
-        return self._structure
+    def carrier(self) -> Any:
+        raise LookupError("a response is taken up only where it is the same again")
+
+    def ends(self, event: Any) -> bool:  # noqa: ARG002
+        return False
 
     def marks(self) -> dict[str, Any]:
-        return {"sequence": self._sequence, "items": dict(self._items), "replays": self._replays}
+        if self._earlier is None or self._replays:
+            return {"sequence": self._sequence, "items": dict(self._items)}
+        last = self._earlier.marks["sequence"]
+        sent = None if last is None else last + self._sent
+        return {"sequence": sent, "items": self._items | self._earlier.marks["items"]}
 
     def take_up(self, earlier: Handover, strategy: str) -> None:
         super().take_up(earlier, strategy)

@@ -258,12 +258,14 @@ class Session:
 
     def _over(self, reader: Reader, at: float) -> list[Any]:
         """Reading is over, for better or worse."""
+        reader.settle()
         return self._fail(reader.failure, at) if reader.failure is not None else self._end(reader, at)
 
     def _end(self, reader: Reader, at: float) -> list[Any]:
         missing = reader.verdict()
         chars = reader.chars - self._leased_from
-        command = self._machine.step(Ended(missing, at, chars, reader.accepted, self._resumable(reader)))
+        resumable = missing is not None and self._resumable(reader)
+        command = self._machine.step(Ended(missing, at, chars, reader.accepted, resumable, self._had))
         if isinstance(command, Finish):
             if missing is None:
                 self.upstream.completed()
@@ -281,7 +283,12 @@ class Session:
         chars = reader.chars - self._leased_from if reader is not None else 0
         accepted = reader is not None and reader.accepted
         resumable = reader is not None and self._resumable(reader)
-        return self._settle(self._machine.step(Failed(failure, at, chars, accepted, resumable)), at)
+        return self._settle(self._machine.step(Failed(failure, at, chars, accepted, resumable, self._had)), at)
+
+    @property
+    def _had(self) -> int:
+        """Characters that the user has, where an answer is taken up."""
+        return len(self._earlier.text) if self._earlier is not None else 0
 
     def _resumable(self, reader: Reader) -> bool:
         """Whether the answer could be taken up where it broke; remembers what the user has of it."""
@@ -297,6 +304,7 @@ class Session:
             self._attempt_ended(self._machine.failures[-1], at)
         self.command = command
         if isinstance(command, Wait):
+            self._telling.spent(self._facts())
             # What a resumed answer has brought so far is the user's; of a repeated one nothing was ever seen.
             items = self._kept.flush() if self._machine.resuming else []
             self._kept.restart()

@@ -23,12 +23,13 @@ _log = logging.getLogger("l0")
 class Telling:
     """Tells the watchers of one call. With none, it costs a look at an empty list, and nothing is measured."""
 
-    __slots__ = ("_over", "_status", "_watchers", "meter")
+    __slots__ = ("_over", "_spent", "_status", "_watchers", "meter")
 
     def __init__(self, watchers: Sequence[Watcher], began: float) -> None:
         self._watchers = watchers
         self._status: tuple[int | None, str | None] = (None, None)
         self._over = False
+        self._spent: list[Facts] = []
         self.meter = Meter(began) if watchers else None
 
     @property
@@ -73,11 +74,17 @@ class Telling:
         self._status = (None, None)
         self._emit(AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at))
 
+    def spent(self, facts: Facts | None) -> None:
+        """What an attempt said that did not serve the answer: its tokens were paid for all the same."""
+        if facts is not None:
+            self._spent.append(facts)
+
     def ended(self, command: Command, machine: Machine, at: float, facts: Facts | None, text: str) -> None:
         """The call is over; told once, whatever ended it."""
         if self._over or not self._watchers:
             return
         self._over = True
+        facts = _with_spent(facts, self._spent)
         odd = command.odd if isinstance(command, Finish) else ()
         self._emit(
             CallEnded(
@@ -106,3 +113,17 @@ class Telling:
                 watcher.notify(event)
             except Exception:
                 _log.warning("an observer failed at %s and is ignored", type(event).__name__, exc_info=True)
+
+
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+
+
+def _with_spent(facts: Facts | None, spent: list[Facts]) -> Facts | None:
+    """The facts of the answer, with the tokens of all attempts, as far as the provider told them."""
+    if facts is None or not spent:
+        return facts
+    totals = {}
+    for name in _TOKENS:
+        told = [count for one in (*spent, facts) if (count := getattr(one, name)) is not None]
+        totals[name] = sum(told) if told else None
+    return replace(facts, **totals)  # type: ignore[arg-type]  # all of them are counts

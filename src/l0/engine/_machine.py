@@ -143,6 +143,7 @@ class Machine:
         "state",
         "_backoff",
         "_guard",
+        "_had",
         "_lease",
         "_rand",
         "_since_leg",
@@ -167,6 +168,7 @@ class Machine:
         self.seams: list[Seam] = []
         self.resuming = False
         self._since_leg = 0
+        self._had = 0
         self._rand = rand
         self._backoff = backoff
         self._lease = lease
@@ -197,11 +199,13 @@ class Machine:
                 return self._relay()
             case Answered():
                 return self._finish()
-            case Ended(missing=missing, at=at, chars=chars, accepted=accepted, resumable=resumable):
+            case Ended(missing=missing, at=at, chars=chars, accepted=accepted, resumable=resumable, had=had):
                 self.delivered += chars
+                self._had = had
                 return self._ended(missing, at, Stand(_PHASES[self.state], accepted, resumable))
-            case Failed(failure=failure, at=at, chars=chars, accepted=accepted, resumable=resumable):
+            case Failed(failure=failure, at=at, chars=chars, accepted=accepted, resumable=resumable, had=had):
                 self.delivered += chars
+                self._had = had
                 return self._failed(failure, at, Stand(_PHASES[self.state], accepted, resumable))
             case Waited(at=at):
                 return self._raise(self.failures[-1]) if self.left(at) <= 0 else self._open()
@@ -220,7 +224,7 @@ class Machine:
         self.attempts += 1
         resume = self.call.policy.resume if self.resuming else None
         if resume is not None:
-            self.seams.append(Seam(strategy=resume, at=self.delivered, attempt=self.attempts))
+            self.seams.append(Seam(strategy=resume, at=self._had, attempt=self.attempts))
         return Open(self.attempts, self._waited, self.leg, resume)
 
     def _relay(self) -> Relay:

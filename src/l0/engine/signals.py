@@ -52,18 +52,21 @@ class Ended:
     chars: int = 0
     accepted: bool = False
     resumable: bool = False
+    had: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The attempt failed. ``chars``: content delivered since the last signal. ``accepted``: the provider had begun
-    something that must not be begun twice. ``resumable``: what was delivered is nothing but text."""
+    something that must not be begun twice. ``resumable``: what was delivered is nothing but text, of which the user
+    ``had`` so many characters."""
 
     failure: Failure
     at: float
     chars: int = 0
     accepted: bool = False
     resumable: bool = False
+    had: int = 0
 
 
 @dataclass(frozen=True, slots=True)

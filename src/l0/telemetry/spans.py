@@ -157,11 +157,11 @@ class SpanWatcher:
                 self._span.set_status(StatusCode.ERROR, str(ended.failure) if ended.failure is not None else None)
         self._span.set_attributes(told)
         if len(self._started) > 1:
-            self._tell_attempts(end)
+            self._tell_attempts(end, {seam.attempt: seam.at for seam in ended.seams})
         if self._content is not None:
             self._content.tell(self._span, ended, end)
 
-    def _tell_attempts(self, end: int) -> None:
+    def _tell_attempts(self, end: int, seams: Mapping[int, int]) -> None:
         within = trace.set_span_in_context(self._span)
         before: Failure | None = None
         for started in self._started:
@@ -169,6 +169,7 @@ class SpanWatcher:
             if started.resume is not None:
                 seam: attributes.Attributes = {
                     names.RESUME_STRATEGY: started.resume,
+                    names.RESUME_AT: seams.get(started.number, 0),
                     names.ATTEMPT_NUMBER: started.number,
                 }
                 self._span.add_event(names.RESUME_EVENT, seam, self._wall(started.at))

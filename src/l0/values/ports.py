@@ -72,6 +72,9 @@ class Reader(Protocol):
     def take_up(self, earlier: Handover, strategy: str) -> None:
         """This attempt takes up an earlier one, whose part the user must not get again."""
 
+    def settle(self) -> None:
+        """The body is over: look whether an attempt that takes up another has come as far as the user's."""
+
     def handover(self) -> Handover:
         """What the user has of the answer so far."""
 

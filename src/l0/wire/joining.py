@@ -57,11 +57,20 @@ class Replayed:
 
 
 class Continued:
-    """The model goes on from its own text: all of it is new."""
+    """The model goes on from its own text, of which white space at the end was not sent: it may come again."""
 
-    reached = True
+    def __init__(self, text: str) -> None:
+        self._space = text[len(text.rstrip()) :]
+
+    @property
+    def reached(self) -> bool:
+        return not self._space
 
     def pass_on(self, piece: str) -> str:
+        while self._space and piece.startswith(self._space[0]):
+            self._space, piece = self._space[1:], piece[1:]
+        if piece:
+            self._space = ""
         return piece
 
     def flush(self) -> str:
@@ -116,4 +125,4 @@ def joint(strategy: str, text: str) -> Joint:
     """The joint of a strategy, at ``text``."""
     if strategy == "exact":
         return Replayed(text)
-    return Spliced(text) if strategy == "splice" else Continued()
+    return Spliced(text) if strategy == "splice" else Continued(text)

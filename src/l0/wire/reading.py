@@ -7,11 +7,9 @@ from typing import Any
 
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
-from l0.values.handover import Handover
 from l0.values.ports import Build
 
 from .decode import loads, parse
-from .joining import Diverged, Joint, joint
 
 
 class BaseReader:
@@ -35,9 +33,6 @@ class BaseReader:
         self.model: str | None = None
         self.usage: dict[str, Any] = {}
         self.resumable = True
-        self._earlier: Handover | None = None
-        self._joint: Joint | None = None
-        self._joined = True
         self._event_stream = not content_type or content_type.lower().startswith("text/event-stream")
 
     def decode(self, data: bytes) -> Any:
@@ -109,85 +104,8 @@ class BaseReader:
         """What one event says. Must not raise on odd shapes."""
         raise NotImplementedError
 
-    # -- taking up a broken answer --------------------------------------------------------------------------------
-
-    def admit(self, name: bytes | None, data: bytes) -> Any:
-        """Decode one wire event and learn from it; ``None`` where the user gets nothing for it."""
-        raise NotImplementedError
-
-    def piece(self, event: Any) -> str | None:
-        """The text of the first choice that an event carries; ``None`` for an event of another kind."""
-        raise NotImplementedError
-
-    def with_piece(self, event: Any, text: str) -> Any:
-        """The same event with other text. May change it in place."""
-        raise NotImplementedError
-
-    def renamed(self, event: Any, earlier: Handover) -> Any:
-        """The same event with what must not change in the middle of an answer (ids, counts)."""
-        raise NotImplementedError
-
-    def shape(self) -> Any:
-        """How far the structure of the answer has come; equal where it has come equally far."""
-        return None
-
-    def marks(self) -> dict[str, Any]:
-        """What must stay the same to the end of the answer."""
-        return {}
-
-    def handover(self) -> Handover:
-        """What the user has of the answer."""
-        if self._earlier is not None and not self._joined:
-            return self._earlier
-        return Handover(text="".join(self.text), shape=self.shape(), response_id=self.response_id, marks=self.marks())
-
-    def take_up(self, earlier: Handover, strategy: str) -> None:
-        """This attempt continues an earlier one, whose part the user must not get again."""
-        self._earlier = earlier
-        self._joint = joint(strategy, earlier.text)
-        self._joined = False
-        self._exact = strategy == "exact"
-        if not self._exact:
-            self.text = [earlier.text]
-
-    def takes(self, name: bytes | None, data: bytes) -> list[Any]:
-        """As `take`, for an attempt that takes up an earlier one: what is new in one wire event."""
-        event = self.admit(name, data)
-        if event is None or self._earlier is None or self._joint is None:
-            return []
-        try:
-            events = [event] if self._joined else self._join(event, self._joint, self._earlier)
-        except Diverged:
-            message = f"the new answer differs from the {len(self._earlier.text)} characters that were handed over"
-            self.fail(Failure(cause=Cause.DIVERGED, message=message))
-            return []
-        built = [self.construct(self.renamed(one, self._earlier)) for one in events]
-        return [item for item in built if item is not None]
-
-    def _join(self, event: Any, meeting: Joint, earlier: Handover) -> list[Any]:
-        text = self.piece(event)
-        if text:
-            new = meeting.pass_on(text)
-            if not new:
-                return []
-            self._joined = True
-            return [self.with_piece(event, new)]
-        if self._exact:
-            # Structure, too, is swallowed until it has come as far as the user's.
-            self._joined = meeting.reached and self.shape() == earlier.shape and text is None
-            return []
-        return self._ending(event, meeting)
-
-    def _ending(self, event: Any, meeting: Joint) -> list[Any]:
-        """A continuation's own beginning is not shown; what ends it is, after what was still being looked at."""
-        if not self.content:
-            return []
-        rest = meeting.flush()
-        self._joined = True
-        return [*([self.with_piece(self.carrier(), rest)] if rest else []), event]
-
-    def carrier(self) -> Any:
-        """An empty event that text can be put into."""
+    def verdict(self) -> Cause | None:
+        """As `Reader.verdict`."""
         raise NotImplementedError
 
     def facts(self) -> Facts:

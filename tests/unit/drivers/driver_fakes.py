@@ -23,11 +23,12 @@ class Broken(Exception):
 class FakeReader:
     """Words are content, except `FRAME` (lifecycle), `TOOL` (work on the server's side) and `DONE` (terminal)."""
 
+    resumable = True
+
     def __init__(self) -> None:
         self.content = self.chars = 0
         self.text: list[str] = []
         self.accepted = self.finished = self.stopped = False
-        self.resumable = True
         self.failure: Failure | None = None
 
     def take(self, name: bytes | None, data: bytes) -> Any:
@@ -44,6 +45,9 @@ class FakeReader:
             self.content += 1
             self.chars += len(item)
             self.text.append(item)
+
+    def settle(self) -> None:
+        pass
 
     def handover(self) -> Handover:
         return Handover(text="".join(self.text))
@@ -86,6 +90,7 @@ class FakeUpstream:
 
     failures: Mapping[str, Failure] = field(default_factory=dict)
     wait: float = 0.0
+    plans: list[Plan] = field(default_factory=list)
     resends: list[int] = field(default_factory=list)
     left: list[float] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
@@ -93,6 +98,7 @@ class FakeUpstream:
     flawed: list[Failure] = field(default_factory=list)
 
     def options(self, attempt: Plan, headers: Mapping[str, str]) -> Any:
+        self.plans.append(attempt)
         self.resends.append(attempt.resend)
         self.left.append(attempt.left)
         self.headers.append(headers)

@@ -6,18 +6,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from driver_fakes import DONE, FRAME, TOOL, AsyncFakeBody, Broken, FakeBody, FakePump, FakeUpstream, Listener
+from driver_fakes import (
+    DONE,
+    FRAME,
+    TOOL,
+    AsyncFakeBody,
+    Broken,
+    FakeBody,
+    FakePump,
+    FakeReader,
+    FakeUpstream,
+    Listener,
+)
 from engine_makers import make_call, make_failure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.drivers import asynchronous, session, sync
+from l0.drivers import asynchronous, holding, sync
 from l0.drivers.session import END, Session
 from l0.engine.commands import Finish, Raise, Relay
 from l0.health.shared import Health
 from l0.values.calls import Call, Outcome, Replay
 from l0.values.failures import Cause, Failure
-from l0.values.policy import Hold, Policy, Retry
+from l0.values.policy import Fallback, Hold, Policy, Retry
 
 AT_ONCE = Policy(retry=Retry(base_delay=0))
 
@@ -220,6 +231,73 @@ def test_work_on_the_servers_side_is_a_commit_point(flavour):
     assert isinstance(played.error, Broken)
 
 
+# Taking up, and falling over
+
+
+@both
+def test_a_broken_answer_is_taken_up_after_what_the_user_has(flavour):
+    seams = []
+    policy = Policy(retry=Retry(base_delay=0), resume="splice", on_seam=seams.append)
+    played = play(flavour, make_call(policy=policy), [["a", "b"], Broken("rst")], [["c"], [DONE]])
+    assert (played.items, played.error) == (["a", "b", "c"], None)
+    assert played.listener.told == ["start 1", "end 1 reset", "start 2", "end 2 ok", "call recovered_resume"]
+    assert [(seam.strategy, seam.at, seam.attempt) for seam in seams] == [("splice", 2, 2)]
+    assert played.listener.end.seams == tuple(seams)
+    assert [plan.resume for plan in played.upstream.plans] == [None, "splice"]
+    assert played.upstream.plans[1].earlier.text == "ab"
+
+
+@both
+def test_content_in_the_read_that_fails_is_handed_over_before_it_is_taken_up(flavour):
+    failure = make_failure(Cause.MALFORMED)
+    policy = Policy(retry=Retry(base_delay=0), resume="splice")
+    played = play(flavour, make_call(policy=policy), [["a"], ["b", failure, "x"]], [["c"], [DONE]])
+    assert (played.items, played.error) == (["a", "b", "c"], None)
+    assert played.upstream.plans[1].earlier.text == "ab"
+
+
+@both
+@pytest.mark.parametrize("reason", ["provider", "reader", "call"])
+def test_who_cannot_be_taken_up_is_not_asked(flavour, reason, monkeypatch):
+    monkeypatch.setattr(FakeReader, "resumable", reason != "reader", raising=False)
+    monkeypatch.setattr(FakeUpstream, "resumes", lambda *_: reason != "provider")
+    call = make_call(policy=Policy(retry=Retry(base_delay=0), resume="exact"), resumable=reason != "call")
+    played = play(flavour, call, [["a"], Broken("rst")], [["never"]])
+    assert played.items == ["a"]
+    assert isinstance(played.error, Broken)
+    assert played.body.reopened == []
+
+
+@both
+def test_a_callback_that_fails_is_logged_and_hurts_nobody(flavour, caplog):
+    policy = Policy(retry=Retry(base_delay=0), resume="splice", on_seam=lambda seam: seam.no_such_field)
+    with caplog.at_level(logging.WARNING, "l0"):
+        played = play(flavour, make_call(policy=policy), [["a"], Broken("rst")], [["b"], [DONE]])
+    assert (played.items, played.error) == (["a", "b"], None)
+    assert "on_seam failed" in caplog.text
+
+
+@both
+def test_another_leg_is_told_to_the_sdk(flavour):
+    legs = [Fallback(model="second"), Fallback(model="third")]
+    policy = Policy(retry=Retry(max_retries=1, base_delay=0), fallback=legs)
+    broken = [[FRAME], Broken("rst")]
+    played = play(flavour, make_call(policy=policy), broken, broken, broken, broken, [["a"], [DONE]])
+    assert (played.items, played.error) == (["a"], None)
+    assert [plan.leg for plan in played.upstream.plans] == [0, 0, 1, 1, 2]
+    assert played.listener.end.leg == 2
+    assert played.listener.end.outcome is Outcome.RECOVERED_FALLBACK
+
+
+@both
+@pytest.mark.parametrize("mode", ["message", "verified"])
+def test_what_nobody_has_seen_is_repeated(flavour, mode):
+    policy = Policy(retry=Retry(base_delay=0), hold=mode)
+    played = play(flavour, make_call(policy=policy), [["a", "b"], ["c"], Broken("rst")], [["d"], ["e"], [DONE]])
+    assert (played.items, played.error) == (["d", "e"], None)
+    assert played.listener.end.outcome is Outcome.RECOVERED_RETRY
+
+
 # What is held back
 
 
@@ -234,7 +312,7 @@ def test_so_many_frames_are_held_and_no_more(flavour, frames, restarts):
 
 def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
     clock = {"now": 100.0}
-    monkeypatch.setattr(session, "perf_counter", lambda: clock["now"])
+    monkeypatch.setattr(holding, "perf_counter", lambda: clock["now"])
     made = Session(make_call(policy=Policy(hold=Hold(seconds=2.0))), FakeUpstream(), [], Health())
     with made.sending():
         made.opened(200, None)

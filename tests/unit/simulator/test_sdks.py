@@ -5,7 +5,7 @@ import asyncio
 import anthropic
 import openai
 import pytest
-from installed import needs_chat_helpers, needs_responses
+from installed import needs_chat_helpers, needs_counting, needs_responses
 from pydantic import BaseModel
 
 from l0.simulator.answers import Answer
@@ -144,6 +144,10 @@ def test_messages(claude: anthropic.Anthropic) -> None:
     assert final.stop_reason == "tool_use"
     beta = claude.beta.messages.create(model="c", max_tokens=9, messages=ASK, stream=True)
     assert [event.type for event in beta][-1] == "message_stop"
+
+
+@needs_counting
+def test_counting_tokens_and_models(claude: anthropic.Anthropic) -> None:
     assert claude.messages.count_tokens(model="c", messages=ASK).input_tokens == 1
     assert claude.models.list().data[0].type == "model"
 

@@ -1,0 +1,152 @@
+"""How a reader takes up an answer that broke: what the user has is swallowed, what is new is handed over.
+
+Two ways. The *same* answer again (``exact``) is followed event by event until it has come as far as the user's: its
+text must be the same, and is counted in characters, for it may be cut differently; all else is counted in events. A
+*continuation* (``prefill``, ``splice``) is another answer, of which the beginning is not shown, and the end is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from l0.values.failures import Cause, Failure
+from l0.values.handover import Handover
+
+from .joining import Diverged, Joint, joint
+from .reading import BaseReader
+
+
+class ResumableReader(BaseReader):
+    """A reader that can begin where an earlier one broke off. Dialects say what their events carry."""
+
+    _earlier: Handover | None = None
+    _joint: Joint | None = None
+    _joined = True
+    _exact = False
+
+    # -- what a dialect says ----------------------------------------------------------------------------------------
+
+    def admit(self, name: bytes | None, data: bytes) -> Any:
+        """Decode one wire event and learn from it; ``None`` where the user gets nothing for it."""
+        raise NotImplementedError
+
+    def piece(self, event: Any) -> str | None:
+        """The text of the answer that an event carries; nothing for an event of another kind."""
+        raise NotImplementedError
+
+    def with_piece(self, event: Any, text: str) -> Any:
+        """The same event with other text. May change it in place."""
+        raise NotImplementedError
+
+    def carrier(self) -> Any:
+        """An event without text that text can be put into."""
+        raise NotImplementedError
+
+    def ends(self, event: Any) -> bool:
+        """Whether an event without text belongs to the end of an answer, and not to its beginning."""
+        raise NotImplementedError
+
+    def renamed(self, event: Any, earlier: Handover) -> Any:
+        """The same event with what must not change in the middle of an answer (ids, counts)."""
+        raise NotImplementedError
+
+    def opening(self, earlier: Handover) -> list[Any]:  # noqa: ARG002
+        """What must come before the first new text of a continuation."""
+        return []
+
+    def closing(self, earlier: Handover) -> list[Any]:  # noqa: ARG002
+        """What must come before the end, where a continuation brought no text of its own."""
+        return []
+
+    def marks(self) -> dict[str, Any]:
+        """What must stay the same to the end of the answer."""
+        return {}
+
+    # -- the joint --------------------------------------------------------------------------------------------------
+
+    @property
+    def structure(self) -> int:
+        """Events that carried no text of the answer, so far."""
+        return self.events - len(self.text)
+
+    def handover(self) -> Handover:
+        """What the user has of the answer."""
+        earlier = self._earlier
+        if earlier is not None and not self._joined:
+            return earlier
+        name = earlier.response_id if earlier is not None else self.response_id
+        return Handover(text="".join(self.text), shape=self.structure, response_id=name, marks=self.marks())
+
+    def take_up(self, earlier: Handover, strategy: str) -> None:
+        """This attempt continues an earlier one, whose part the user must not get again."""
+        self._earlier = earlier
+        self._joint = joint(strategy, earlier.text)
+        self._joined = False
+        self._exact = strategy == "exact"
+        if not self._exact:
+            self.text = [earlier.text]
+
+    def takes(self, name: bytes | None, data: bytes) -> list[Any]:
+        """As `take`, for an attempt that takes up an earlier one: what is new in one wire event."""
+        event = self.admit(name, data)
+        earlier, meeting = self._earlier, self._joint
+        if event is None or earlier is None or meeting is None:
+            return []
+        try:
+            events = [event] if self._joined else self._join(event, meeting, earlier)
+        except Diverged:
+            self._diverged(earlier)
+            return []
+        built = [self.construct(self.renamed(one, earlier)) for one in events]
+        return [item for item in built if item is not None]
+
+    def settle(self) -> None:
+        """The body is over: an answer that never came as far as the user's is another one."""
+        if self._earlier is None or self._joined or self.failure is not None or self.verdict() is not None:
+            return
+        meeting, same = self._joint, self.structure == self._earlier.shape
+        if self._exact and meeting is not None and not (meeting.reached and same):
+            self._diverged(self._earlier)
+
+    def _diverged(self, earlier: Handover) -> None:
+        message = f"the new answer differs from the {len(earlier.text)} characters that were handed over"
+        self.fail(Failure(cause=Cause.DIVERGED, message=message))
+
+    def _join(self, event: Any, meeting: Joint, earlier: Handover) -> list[Any]:
+        text = self.piece(event)
+        if self._exact:
+            return self._same(event, text, meeting, earlier)
+        if text:
+            new = meeting.pass_on(text)
+            return self._begin(self.with_piece(event, new), earlier) if new else []
+        return self._end(event, meeting, earlier) if self.ends(event) else []
+
+    def _same(self, event: Any, text: str | None, meeting: Joint, earlier: Handover) -> list[Any]:
+        if not text:
+            if self.structure <= earlier.shape:
+                return []
+            meeting.flush()
+            self._joined = True
+            return [event]
+        new = meeting.pass_on(text)
+        if not new:
+            return []
+        if self.structure < earlier.shape:
+            raise Diverged  # text where the user already has what follows it
+        self._joined = True
+        return [self.with_piece(event, new)]
+
+    def _begin(self, event: Any, earlier: Handover) -> list[Any]:
+        self._joined = True
+        return [*self.opening(earlier), event]
+
+    def _end(self, event: Any, meeting: Joint, earlier: Handover) -> list[Any]:
+        rest = meeting.flush()
+        if rest:
+            return [*self._begin(self.with_piece(self.carrier(), rest), earlier), *self.finishing(earlier), event]
+        self._joined = True
+        return [*self.closing(earlier), event]
+
+    def finishing(self, earlier: Handover) -> list[Any]:  # noqa: ARG002
+        """What must come between text that was held to the very last and the end."""
+        return []
