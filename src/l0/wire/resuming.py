@@ -117,8 +117,9 @@ class ResumableReader(BaseReader):
         if self._exact:
             return self._same(event, text, meeting, earlier)
         if text:
+            self.text.pop()  # what counts is what the user gets of it
             new = meeting.pass_on(text)
-            return self._begin(self.with_piece(event, new), earlier) if new else []
+            return self._begin(self.with_piece(event, new), new, earlier) if new else []
         return self._end(event, meeting, earlier) if self.ends(event) else []
 
     def _same(self, event: Any, text: str | None, meeting: Joint, earlier: Handover) -> list[Any]:
@@ -136,14 +137,15 @@ class ResumableReader(BaseReader):
         self._joined = True
         return [self.with_piece(event, new)]
 
-    def _begin(self, event: Any, earlier: Handover) -> list[Any]:
+    def _begin(self, event: Any, text: str, earlier: Handover) -> list[Any]:
         self._joined = True
+        self.text.append(text)
         return [*self.opening(earlier), event]
 
     def _end(self, event: Any, meeting: Joint, earlier: Handover) -> list[Any]:
         rest = meeting.flush()
         if rest:
-            return [*self._begin(self.with_piece(self.carrier(), rest), earlier), *self.finishing(earlier), event]
+            return [*self._begin(self.with_piece(self.carrier(), rest), rest, earlier), *self.finishing(earlier), event]
         self._joined = True
         return [*self.closing(earlier), event]
 
