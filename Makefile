@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix lint format types contracts bench setup clean
+.PHONY: help demo test test-sdk test-matrix suites lint format types contracts bench setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -17,13 +17,13 @@ demo: setup ## see streams break, and what L0 makes of it: no key, no network
 	@$(BIN)/l0 demo
 
 test: setup ## run the tests on this Python and the newest SDKs
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
-test-sdk: setup ## run the tests on the oldest, a middle and the newest SDKs
-	@$(BIN)/python scripts/matrix.py sdk
+test-sdk: setup suites ## run the SDKs' own test suites, bare and under l0, and compare
+	@.venv-suites/bin/python tests/journeys/sdk_suites/compare_suites.py --workers 2
 
-test-matrix: test-sdk ## the same, and on the other Pythons of this machine
-	@$(BIN)/python scripts/matrix.py python
+test-matrix: setup ## run the tests on older SDKs, and on the other Pythons of this machine
+	@$(BIN)/python scripts/matrix.py
 
 lint: setup ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -48,5 +48,8 @@ setup: ## make or refresh .venv
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found: say which with PYTHON=..." >&2; exit 1; }
 	@"$(PYTHON)" scripts/environment.py .venv '[dev]'
 
+suites: ## make or refresh .venv-suites, with the plugins that the SDKs' own test suites need
+	@"$(PYTHON)" scripts/environment.py .venv-suites openai anthropic -r tests/journeys/sdk_suites/requirements.txt
+
 clean: ## remove environments and caches
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .venv-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -100,7 +101,15 @@ def _spawn(python: Path, module: str, *arguments: str) -> Any:
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=_ROOT,
+        env=_environment(python),
     )
+
+
+def _environment(python: Path) -> dict[str, str]:
+    """A peer sees its own packages only: one of them is called `l0`, too, and a PYTHONPATH to ours would hide it."""
+    hidden = () if python == Path(sys.executable) else ("PYTHONPATH",)
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    return kept | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else litellm asks the network for prices when imported
 
 
 def _end(process: Any) -> None:

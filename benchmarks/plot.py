@@ -10,63 +10,66 @@ from .report import Report
 from .variants import BARE, FULL, OWN
 
 _PANELS = (
-    ("streams", "25 streams of 200 tokens: µs of CPU per event"),
-    ("burst", "one stream of 5,000 tokens: µs of CPU per event"),
-    ("concurrent", "concurrent async streams, chat: µs of CPU per event"),
-    ("length", "cost by length of the answer, chat: µs of CPU per event"),
+    ("streams", "25 streams of 200 tokens"),
+    ("burst", "one stream of 5,000 tokens"),
+    ("concurrent", "concurrent async streams, chat"),
+    ("length", "length of the answer, chat"),
 )
-_COLOURS = ("#9aa5b1", "#7bb6e0", "#1565c0", "#e0a458", "#c97b63", "#8d6a9f", "#6a994e", "#b56576")
+_TOP = 2.0
+"""Where the axis ends, in shares of the bare SDK: a bar beyond is cut, and its label says how high it is."""
+_COLOURS = ("#7bb6e0", "#1565c0", "#e0a458", "#c97b63", "#8d6a9f", "#6a994e", "#b56576")
 
 
 def draw(report: Report, path: Path, titles: dict[str, str]) -> None:
-    """Write a PNG. ``titles``: peers' titles by name. Needs matplotlib."""
+    """Write a PNG: CPU per event as a share of the bare SDK's in the same run. ``titles``: peers' by name.
+
+    Needs matplotlib.
+    """
     import_module("matplotlib").use("Agg")
     plt: Any = import_module("matplotlib.pyplot")
-    titles = OWN | titles
+    titles = {name: title for name, title in (OWN | titles).items() if name != BARE}
+    colours = dict(zip(titles, _COLOURS, strict=True))
     panels = [(group, title) for group, title in _PANELS if any(case["group"] == group for case in report["cases"])]
-    figure, axes = plt.subplots(len(panels), 1, figsize=(11, 3.1 * len(panels)), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(len(panels), 1, figsize=(13, 2.7 * len(panels)), squeeze=False, layout="constrained")
+    shown: dict[str, Any] = {}
     for axis, (group, title) in zip(axes[:, 0], panels, strict=True):
-        _panel(axis, [case for case in report["cases"] if case["group"] == group], title, titles)
-    axes[0, 0].legend(ncols=4, fontsize=8, frameon=False, loc="upper right")
+        shown |= _panel(axis, [case for case in report["cases"] if case["group"] == group], title, colours)
+    names = [name for name in titles if name in shown]
+    figure.legend(
+        [shown[name] for name in names],
+        [titles[name] for name in names],
+        loc="outside upper center",
+        ncols=4,
+        fontsize=9,
+    )
     told = report["machine"]
     figure.supxlabel(
-        f"{told['cpu']}, {told['cores']} cores, {told['python']}; minimum of up to {report['rounds']} interleaved "
-        "rounds; labels: share of the bare SDK in the same run",
+        "CPU per event as a share of the bare SDK's (dashed line) in the same run; lower is better\n"
+        f"{told['cpu']}, {told['cores']} cores, {told['python']}; minimum of up to {report['rounds']} rounds, interleaved",
         fontsize=8,
-        color="#555555",
     )
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
-def _panel(axis: Any, cases: list[dict[str, Any]], title: str, titles: dict[str, str]) -> None:
-    variants = [name for name in titles if any(name in case["variants"] for case in cases)]
-    width = 0.82 / len(variants)
+def _panel(axis: Any, cases: list[dict[str, Any]], title: str, colours: dict[str, str]) -> dict[str, Any]:
+    """Draw one panel; the bars of each variant that has figures in it."""
+    variants = [name for name in colours if any("ratio" in case["variants"].get(name, {}) for case in cases)]
+    width = 0.84 / max(len(variants), 1)
+    shown: dict[str, Any] = {}
     for number, variant in enumerate(variants):
-        places, heights, labels = [], [], []
-        for place, case in enumerate(cases):
-            figures = case["variants"].get(variant, {})
-            if "min" not in figures:
-                continue
-            places.append(place - 0.41 + width * (number + 0.5))
-            heights.append(figures["min"])
-            shown = variant != BARE and "ratio" in figures
-            labels.append(f"{figures['ratio']:.2f}" if shown else "")
-        colour = _COLOURS[number % len(_COLOURS)]
-        bars = axis.bar(places, heights, width * 0.94, label=titles[variant], color=colour)
-        weight = "bold" if variant == FULL else "normal"
-        axis.bar_label(bars, labels, fontsize=7, padding=1, fontweight=weight)
-    axis.set_xticks(
-        range(len(cases)),
-        [
-            case["name"].partition(",")[0]
-            if "," in case["name"] and case["group"] in ("streams", "burst")
-            else case["name"]
-            for case in cases
-        ],
-        fontsize=8,
-    )
+        ratios = [(place, case["variants"].get(variant, {}).get("ratio")) for place, case in enumerate(cases)]
+        known = [(place, ratio) for place, ratio in ratios if ratio is not None]
+        places = [place - 0.42 + width * (number + 0.5) for place, _ in known]
+        heights = [min(ratio, _TOP) for _, ratio in known]
+        bars = axis.bar(places, heights, width * 0.92, color=colours[variant])
+        labels = [f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}" for _, ratio in known]
+        axis.bar_label(bars, labels, fontsize=7.5, padding=1, fontweight="bold" if variant == FULL else "normal")
+        shown[variant] = bars
+    axis.axhline(1.0, color="#555555", linewidth=1, linestyle="--")
+    axis.set_ylim(0, _TOP * 1.1 if any(bar.get_height() > 1 for bars in shown.values() for bar in bars) else 1.15)
+    axis.set_xticks(range(len(cases)), [case["name"].partition(", 25")[0].partition(", 1 x")[0] for case in cases])
     axis.set_title(title, fontsize=10, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.margins(y=0.18)
-    axis.tick_params(axis="y", labelsize=8)
+    axis.tick_params(labelsize=8)
+    return shown

@@ -15,7 +15,7 @@ from .variants import BARE, FULL
 
 Report = dict[str, Any]
 _OTHER_OBJECTS = frozenset({"litellm", "l0-python"})
-"""Variants that hand out objects of their own, so that their number says nothing."""
+"""Variants that hand out objects of their own: at least one a token, but not the bare SDK's number."""
 
 
 def summarise(cases: Iterable[Case], samples: Samples, rounds: int, unavailable: dict[str, str]) -> Report:
@@ -65,17 +65,21 @@ def _case(case: Case, results: dict[str, list[dict[str, Any]]]) -> dict[str, Any
     for variant, rounds in results.items():
         if not rounds:  # a peer, where peers take no part
             continue
-        flaw = _flaw(variant, rounds, events)
+        flaw = _flaw(case, variant, rounds, events)
         made[variant] = {"missing": flaw} if flaw else _figures(case, rounds, bare, events)
     return {"name": case.name, "group": case.group, "target": case.target, "variants": made}
 
 
-def _flaw(variant: str, rounds: list[dict[str, Any]], events: int) -> str | None:
+def _flaw(case: Case, variant: str, rounds: list[dict[str, Any]], events: int) -> str | None:
     """Why this variant has no figures here."""
     for result in rounds:
         if reason := result.get("failed") or result.get("unsupported"):
             return str(reason)
-        if result["events"] != events and variant not in _OTHER_OBJECTS:
+        if variant in _OTHER_OBJECTS:
+            tokens = case.calls * (1 if case.how == "whole" else case.tokens)
+            if result["events"] < tokens:
+                return f"handed out {result['events']:,} objects for {tokens:,} tokens"
+        elif result["events"] != events:
             return f"handed out {result['events']:,} events where the bare SDK hands out {events:,}"
     return None
 

@@ -3,7 +3,7 @@
     python scripts/environment.py FOLDER [REQUIREMENT ...]
 
 Installs the project (editable) with the given extras and packages: a REQUIREMENT that starts with a bracket names
-extras of the project, as in '[dev]'. The environment carries a stamp of what it was made from; one that was left
+extras of the project, as in '[dev]'; `-r FILE` is what it is to pip. The environment carries a stamp of what it was made from; one that was left
 half-made, was moved, or belongs to another interpreter is made anew. Only the standard library is needed.
 """
 
@@ -22,8 +22,9 @@ PROBE = "import l0, pathlib; print(pathlib.Path(l0.__file__).resolve().parents[2
 
 def fingerprint(requirements: list[str]) -> str:
     """What an environment is made from: another value means that it has to be brought up to date."""
-    project = (ROOT / "pyproject.toml").read_bytes()
-    return hashlib.sha256(b"\0".join([project, *(item.encode() for item in requirements)])).hexdigest()
+    files = [ROOT / "pyproject.toml", *(ROOT / item for item in requirements if item.endswith(".txt"))]
+    parts = [*(file.read_bytes() for file in files), *(item.encode() for item in requirements)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def works(python: Path) -> bool:

@@ -1,20 +1,22 @@
-"""Run the tests that touch the SDKs against the SDK versions and Python versions that the project supports.
+"""Run the tests that depend on the SDKs or on Python against the other versions that the project supports.
 
-    python scripts/matrix.py sdk       the oldest, a middle and the newest version of each SDK
-    python scripts/matrix.py python    the newest SDKs on every supported Python that is on this machine
+    python scripts/matrix.py [NAME ...]     of: oldest, middle, python3.12, python3.13, python3.14; all of them by default
 
-Each combination has an environment of its own (`.venv-<name>`), made once. Ends with one line per combination, and with
-status 1 if any of them failed.
+``oldest`` and ``middle`` are versions of the SDKs, on the running Python; the others are Pythons, where they are on this
+machine, with the newest SDKs. The newest SDKs on the running Python are what `make test` runs. Each has an environment
+of its own (`.venv-<name>`), made once; as many are at work at a time as there are cores. Ends with one line for each,
+and with status 1 if any of them failed.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("tests/unit", "tests/traffic", "tests/faults", "tests/parity")
 SDKS = {
     # The oldest of everything that pyproject.toml promises to work with.
     "oldest": [
@@ -28,9 +30,29 @@ SDKS = {
     ],
     # The last of openai 2 and the first anthropic that iterates a copy of the stream.
     "middle": ["openai==2.54.0", "anthropic==1.17.0"],
-    "newest": ["openai", "anthropic"],
 }
-PYTHONS = ("3.12", "3.13", "3.14")  # 3.11, the reference, is what `make test` runs on
+PYTHONS = ("3.12", "3.13", "3.14")
+NEWEST = ["openai", "anthropic"]
+OF_THE_SDK = (
+    "tests/unit/patching",
+    "tests/unit/l0_openai",
+    "tests/unit/l0_anthropic",
+    "tests/unit/wire/construct",
+    "tests/unit/telemetry",
+    "tests/unit/simulator/test_sdks.py",
+    "tests/unit/simulator/test_wire.py",
+    "tests/fidelity",
+    "tests/traffic",
+    "tests/faults",
+    "tests/parity",
+    "tests/journeys",
+)
+OF_PYTHON = ("tests/unit", "tests/faults", "tests/parity", "tests/journeys")
+LEFT_OUT = (
+    "tests/journeys/sdk_suites",  # `make test-sdk`
+    "tests/journeys/test_zero_code.py",  # OpenTelemetry's launcher, and nothing of the SDKs'
+    "tests/journeys/test_readme.py",  # it shows the newest SDKs
+)
 
 
 def interpreter(version: str) -> str | None:
@@ -43,36 +65,50 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-def tests(name: str, python: str, packages: list[str]) -> str:
-    """Run the rooms in the environment of that name; returns 'passed' or what failed."""
-    print(f"\n== {name}: {', '.join(packages)}", flush=True)
+def run(name: str) -> str:
+    """Run the tests of that name in its environment; returns 'passed', 'FAILED: ...' or 'skipped: ...'."""
+    if name in SDKS:
+        return tests(name, sys.executable, SDKS[name], OF_THE_SDK)
+    python = interpreter(name.removeprefix("python"))
+    return tests(name, python, NEWEST, OF_PYTHON) if python else "skipped: it is not on this machine"
+
+
+def tests(name: str, python: str, packages: list[str], rooms: tuple[str, ...]) -> str:
+    """Make the environment and run the rooms in it; what they print is shown when they are through."""
+    started = time.monotonic()
     folder = f".venv-{name}"
     setup = [python, "scripts/environment.py", folder, "[test]", *packages]
-    if subprocess.run(setup, cwd=ROOT, check=False).returncode:
-        return "FAILED: no environment"
-    rooms = [room for room in ROOMS if (ROOT / room).is_dir()]
     pytest = [f"{folder}/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *rooms]
-    status = subprocess.run(pytest, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
-    return f"FAILED: pytest ended with status {status}" if status else "passed"
+    pytest += [f"--ignore={room}" for room in LEFT_OUT]
+    for what, command in (("no environment", setup), ("pytest", pytest)):
+        ended = subprocess.run(
+            command,
+            cwd=ROOT,
+            check=False,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if ended.returncode or command is pytest:
+            print(f"\n== {name}: {', '.join(packages)}\n{ended.stdout}", flush=True)
+        if ended.returncode:
+            return f"FAILED: {what} (status {ended.returncode})"
+    return f"passed in {time.monotonic() - started:.0f} s"
 
 
-def main(axis: str) -> int:
-    """Run one axis of the matrix and report it; returns the exit status."""
-    results: dict[str, str] = {}
-    if axis == "sdk":
-        results = {name: tests(name, sys.executable, packages) for name, packages in SDKS.items()}
-    else:
-        for version in PYTHONS:
-            python = interpreter(version)
-            found = python and tests(f"python{version}", python, SDKS["newest"])
-            results[f"python{version}"] = found or f"skipped: no Python {version} on this machine"
-    print(f"\n== {axis} matrix")
+def main(names: list[str]) -> int:
+    """Run what is named and report it; returns the exit status."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = dict(zip(names, pool.map(run, names), strict=True))
+    print("\n== matrix")
     for name, result in results.items():
         print(f"{name:12} {result}")
     return int(any(result.startswith("FAILED") for result in results.values()))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] not in (["sdk"], ["python"]):
-        sys.exit("Say which axis of the matrix to run: sdk or python")
-    sys.exit(main(sys.argv[1]))
+    KNOWN = [*SDKS, *(f"python{version}" for version in PYTHONS)]
+    if unknown := set(sys.argv[1:]) - set(KNOWN):
+        sys.exit(f"Not in the matrix: {', '.join(sorted(unknown))}; allowed are {', '.join(KNOWN)}")
+    sys.exit(main(sys.argv[1:] or KNOWN))

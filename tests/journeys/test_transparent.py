@@ -11,6 +11,7 @@ import anthropic
 import anyio
 import openai
 import pytest
+from installed import needs_chat_helpers, needs_counting, needs_responses, needs_trio
 from journeys_kit import (
     CHATTING,
     HELLO,

@@ -13,6 +13,8 @@ class Pump(Protocol):
     """Turns what one read brought into what the user gets for it."""
 
     reader: Reader
+    resumes: bool
+    """Whether an answer that breaks here can be taken up: only where our own loop sees the wire's events."""
 
     def feed(self, raw: Any) -> list[Any]:
         """The user's objects in this read; fewer than the read holds where `Reader` finished or failed in it."""
@@ -23,6 +25,7 @@ class WirePump:
     """Our own loop: bytes to events to objects."""
 
     __slots__ = ("_split", "_take", "reader")
+    resumes = True
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -47,6 +50,7 @@ class ResumedPump:
     """A new attempt that takes up a broken answer: what the user has of it is swallowed."""
 
     __slots__ = ("_split", "reader")
+    resumes = True
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -64,13 +68,18 @@ class ResumedPump:
 class DecodedPump:
     """Our loop over the SDK's own decoder, where a client brings a special one (AWS event streams)."""
 
-    __slots__ = ("reader",)
+    __slots__ = ("_taken_up", "reader")
+    resumes = True
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, *, taken_up: bool) -> None:
         self.reader = reader
+        self._taken_up = taken_up
 
     def feed(self, raw: Any) -> list[Any]:
-        item = self.reader.take(raw.event.encode() if raw.event else None, raw.data.encode())
+        name, data = raw.event.encode() if raw.event else None, raw.data.encode()
+        if self._taken_up:
+            return self.reader.takes(name, data)
+        item = self.reader.take(name, data)
         return [] if item is None else [item]
 
 
@@ -78,6 +87,7 @@ class ObjectPump:
     """The SDK's loop left in place: it builds the objects, and the reader only looks at them."""
 
     __slots__ = ("reader",)
+    resumes = False
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader

@@ -293,7 +293,7 @@ class Session:
     def _resumable(self, reader: Reader) -> bool:
         """Whether the answer could be taken up where it broke; remembers what the user has of it."""
         strategy = self.call.policy.resume
-        if strategy == "off" or not reader.resumable:
+        if strategy == "off" or not reader.resumable or self._pump is None or not self._pump.resumes:
             return False
         self._earlier = reader.handover()
         return self.upstream.resumes(strategy, self._earlier)

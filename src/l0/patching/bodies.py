@@ -49,6 +49,9 @@ class _Body:
             reader.take_up(earlier, strategy)
         return reader
 
+    def _decoded(self, reader: Reader) -> Pump:
+        return DecodedPump(reader, taken_up=self.session.continuation is not None)
+
     def _pump(self, reader: Reader) -> Pump:
         return ResumedPump(reader) if self.session.continuation is not None else WirePump(reader)
 
@@ -80,7 +83,7 @@ class SyncBody(_Body):
             return self._own(), ObjectPump(reader)
         if self._plain_decoder():
             return reads(self.response), self._pump(reader)
-        return self.stream._decoder.iter_bytes(self.response.iter_bytes()), DecodedPump(reader)
+        return self.stream._decoder.iter_bytes(self.response.iter_bytes()), self._decoded(reader)
 
     def reopen(self, options: Any) -> None:
         """Send the request again."""
@@ -113,7 +116,7 @@ class AsyncBody(_Body):
             return self._own(), ObjectPump(reader)
         if self._plain_decoder():
             return areads(self.response), self._pump(reader)
-        return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), DecodedPump(reader)
+        return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), self._decoded(reader)
 
     async def reopen(self, options: Any) -> None:
         """Send the request again."""

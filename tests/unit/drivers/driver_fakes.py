@@ -70,6 +70,8 @@ class FakeReader:
 class FakePump:
     """One raw read is a list of words."""
 
+    resumes = True
+
     def __init__(self) -> None:
         self.reader = FakeReader()
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
-from math import inf
 from typing import get_args
 
 import pytest
@@ -10,11 +9,11 @@ from engine_makers import make_call, make_failure, make_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.engine._machine import TRANSITIONS, Machine, State
+from l0.engine._machine import Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
-from l0.values.calls import Call, Outcome, Replay
-from l0.values.failures import Category, Cause, Failure
+from l0.values.calls import Call, Outcome
+from l0.values.failures import Cause, Failure
 from l0.values.policy import Fallback, Policy, Retry, Seam, Timeout
 
 MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
@@ -57,7 +56,7 @@ def test_after_the_commit_point_a_failure_is_raised():
 
 def test_a_broken_answer_is_taken_up_where_the_policy_resumes():
     failure, policy = make_failure(), Policy(retry=Retry(base_delay=0), resume="exact")
-    broken = Failed(failure, 0.3, chars=2, resumable=True)
+    broken = Failed(failure, 0.3, chars=2, resumable=True, had=7)
     signals = [Begin(0.0), Opened(0.1), Released(0.2), Used(5, 0.25), broken, Waited(0.3), Opened(0.4), Ended(None, 1)]
     machine, commands = run(signals, make_call(policy=policy))
     assert commands[4:] == [
@@ -273,192 +272,6 @@ def test_without_budget_a_retry_becomes_the_next_leg_or_the_error():
     alone = make_machine(guard=FakeGuard(retries=0))
     alone.step(Begin(0.0))
     assert alone.step(Failed(failure, 0.1)) == Raise(failure)
-
-
-# Any interleaving of legal signals
-
-
-@dataclass
-class Walk:
-    """A call at the mercy of a random driver."""
-
-    call: Call
-    machine: Machine = field(init=False)
-    signals: list[Signal] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
-    states: list[State] = field(default_factory=list)
-    at: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.machine = make_machine(self.call)
-
-    def step(self, signal: Signal) -> None:
-        self.signals.append(signal)
-        self.states.append(self.machine.state)
-        self.commands.append(self.machine.step(signal))
-
-
-causes = st.sampled_from(list(Cause))
-policies = st.builds(
-    Policy,
-    retry=st.none()
-    | st.builds(
-        Retry,
-        attempts=st.integers(0, 3),
-        max_retries=st.integers(0, 4),
-        base_delay=st.sampled_from([0.0, 0.5, 3.0]),
-        strategy=st.sampled_from(["fixed", "exponential", "full_jitter"]),
-    ),
-    timeout=st.none() | st.builds(Timeout, total=st.none() | st.sampled_from([500, 4000])),
-    resume=st.sampled_from(["off", "off", "exact", "prefill", "splice"]),
-    fallback=st.lists(st.just(Fallback(model="other")), max_size=2),
-)
-calls = st.builds(
-    make_call,
-    policy=policies,
-    max_retries=st.integers(0, 3),
-    replay=st.sampled_from(list(Replay)),
-    strict=st.sampled_from([True, False, None]),
-    resumable=st.booleans(),
-)
-
-
-@st.composite
-def walks(draw: st.DrawFn) -> Walk:
-    """Up to thirty legal signals, as any driver might send them."""
-    walk = Walk(draw(calls))
-    for _ in range(draw(st.integers(1, 30))):
-        kinds = sorted(TRANSITIONS[walk.machine.state], key=lambda kind: kind.__name__)
-        kind = draw(st.sampled_from(kinds))
-        last = walk.commands[-1] if walk.commands else None
-        walk.at += draw(st.sampled_from([0.0, 0.1, 1.0]))
-        if kind is Waited and isinstance(last, Wait):
-            walk.at += last.seconds
-        how = {"chars": draw(st.integers(0, 9)), "accepted": draw(st.booleans()), "resumable": draw(st.booleans())}
-        match kind.__name__:
-            case "Used":
-                walk.step(Used(draw(st.integers(0, 50)), walk.at))
-            case "Ended":
-                walk.step(Ended(draw(st.sampled_from(MISSING)), walk.at, **how))
-            case "Failed":
-                asked = draw(st.none() | st.sampled_from([0.0, 1.0, 61.0]))
-                typed = draw(st.booleans())
-                failure = make_failure(draw(causes), retry_after=asked, sdk_retries=draw(st.booleans()), typed=typed)
-                walk.step(Failed(failure, walk.at, **how))
-            case _:
-                walk.step(kind(walk.at))
-    return walk
-
-
-def allowed_retries(call: Call) -> int:
-    """The most that the user allowed, on each leg."""
-    if call.max_retries == 0:
-        return 0
-    return call.policy.retry.max_retries if call.policy.retry is not None else call.max_retries
-
-
-@given(walk=walks())
-@settings(max_examples=150, deadline=None)
-def test_the_contract_holds_for_any_interleaving(walk):
-    machine, call = walk.machine, walk.call
-    opens = [command for command in walk.commands if isinstance(command, Open)]
-    assert machine.attempts == len(opens)
-    assert [command.number for command in opens] == list(range(1, len(opens) + 1))
-    assert machine.delivered == sum(getattr(signal, "chars", 0) for signal in walk.signals)
-    for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
-        if isinstance(signal, Closed):
-            assert command == Finish(Outcome.CANCELLED)
-        if state is State.DONE:
-            assert isinstance(signal, Closed)
-    legs = [command.leg for command in opens]
-    assert legs == sorted(legs)
-    assert set(legs) <= set(range(1 + len(call.policy.legs)))
-    for leg in set(legs):  # each has a budget of its own
-        assert legs.count(leg) <= 1 + allowed_retries(call)
-
-
-@given(walk=walks())
-@settings(max_examples=150, deadline=None)
-def test_nothing_is_repeated_once_something_was_released_unless_the_policy_resumes(walk):
-    released, leg = False, 0
-    for signal, command in zip(walk.signals, walk.commands, strict=True):
-        released = released or isinstance(signal, Released)
-        assert not (isinstance(signal, Closed) and isinstance(command, Open | Wait))
-        if not isinstance(command, Open):
-            assert not (released and isinstance(command, Wait)) or walk.call.policy.resume != "off"
-        elif released:
-            assert (command.resume, command.leg) == (walk.call.policy.resume, leg)
-            assert walk.call.policy.resume != "off"
-            assert walk.call.resumable
-        else:
-            assert command.resume is None
-            leg = command.leg
-
-
-@given(walk=walks())
-@settings(max_examples=100, deadline=None)
-def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
-    seams, resuming = [], False
-    delivered = 0
-    for signal, command in zip(walk.signals, walk.commands, strict=True):
-        delivered += getattr(signal, "chars", 0)
-        if isinstance(command, Open):
-            resuming = command.resume is not None
-            seams += [(command.resume, delivered, command.number)] if resuming else []
-        if isinstance(signal, Opened):
-            assert command == Relay(None, not resuming)
-    assert [(seam.strategy, seam.at, seam.attempt) for seam in walk.machine.seams] == seams
-    if seams and isinstance(walk.commands[-1], Finish):
-        assert walk.commands[-1].outcome in (Outcome.RECOVERED_RESUME, Outcome.CANCELLED)
-
-
-@given(walk=walks())
-@settings(max_examples=100, deadline=None)
-def test_what_must_not_be_replayed_is_not_once_it_was_accepted(walk):
-    """Before the commit point. After it, nothing is begun anew: what resumes takes up what is there."""
-    for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
-        if state is State.HOLDING and isinstance(signal, Failed | Ended) and isinstance(command, Open | Wait):
-            assert walk.call.replay is not Replay.UNTIL_ACCEPTED
-            assert not (walk.call.replay is Replay.UNTIL_CREATED and signal.accepted)
-
-
-@given(walk=walks())
-@settings(max_examples=100, deadline=None)
-def test_a_raise_carries_the_last_failure_and_fatal_ones_end_the_leg(walk):
-    last = 0
-    for signal, command, following in zip(walk.signals, walk.commands, [*walk.commands[1:], None], strict=True):
-        if isinstance(command, Raise):
-            assert command.failure is walk.machine.failures[-1]
-            assert following is None or following == Finish(Outcome.CANCELLED)
-        if isinstance(signal, Failed) and _hopeless(signal.failure, walk.call) and command != Raise(signal.failure):
-            assert command == Wait(0.0)
-            assert not isinstance(following, Open) or following.leg == last + 1
-        last = command.leg if isinstance(command, Open) else last
-
-
-def _hopeless(failure: Failure, call: Call) -> bool:
-    """Fatal; but without a policy the SDK's own decision holds, except over an account that is empty."""
-    asked = failure.sdk_retries and call.policy.retry is None and failure.cause is not Cause.QUOTA
-    return failure.category is Category.FATAL and not asked
-
-
-@given(walk=walks())
-@settings(max_examples=100, deadline=None)
-def test_no_wait_is_known_to_end_after_the_whole_time(walk):
-    total = walk.call.policy.timeout.total if walk.call.policy.timeout else None
-    limit = walk.machine.began + (inf if total is None else total / 1000)
-    for signal, command in zip(walk.signals, walk.commands, strict=True):
-        if isinstance(command, Wait):
-            assert signal.at + command.seconds < limit
-        if isinstance(command, Open):
-            assert signal.at < limit
-
-
-@given(walk=walks())
-@settings(max_examples=80, deadline=None)
-def test_the_same_signals_always_give_the_same_commands(walk):
-    again = make_machine(walk.call)
-    assert [repr(again.step(signal)) for signal in walk.signals] == [repr(command) for command in walk.commands]
 
 
 # Leases

@@ -65,7 +65,7 @@ COMPLETED = response("completed", usage=USAGE)
         ([CREATED, {"type": "response.refusal.delta", "delta": "no"}, COMPLETED], None, 1, "", ()),
         ([CREATED, {"type": "response.function_call_arguments.delta", "delta": "{"}, COMPLETED], None, 1, "", ()),
         ([CREATED, {"type": "response.reasoning_summary_text.delta", "delta": "hm"}, COMPLETED], None, 1, "", ()),
-        ([CREATED, text("a"), text("b", 1), COMPLETED], None, 2, "a", ()),
+        ([CREATED, text("a"), text("b", 1), COMPLETED], None, 2, "ab", ()),  # after reasoning, the text is item 1
         ([CREATED, {"type": None}, {"no": "type"}, text("a"), COMPLETED], None, 1, "a", ()),
     ],
 )
