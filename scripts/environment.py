@@ -3,8 +3,9 @@
     python scripts/environment.py FOLDER [REQUIREMENT ...]
 
 Installs the project (editable) with the given extras and packages: a REQUIREMENT that starts with a bracket names
-extras of the project, as in '[dev]'; `-r FILE` is what it is to pip. The environment carries a stamp of what it was made from; one that was left
-half-made, was moved, or belongs to another interpreter is made anew. Only the standard library is needed.
+extras of the project, as in '[dev]'; `-r FILE` is what it is to pip. The environment carries a stamp of what it was
+made from; one that was left half-made, was moved, or belongs to another interpreter is made anew. Only the standard
+library is needed.
 """
 
 import hashlib

@@ -16,7 +16,8 @@ needs_trio = pytest.mark.skipif(
     not hasattr(openai._utils._sync, "sniffio"), reason="SDKs of that age run under asyncio only, bare as well"
 )
 needs_counting = pytest.mark.skipif(
-    not hasattr(anthropic.resources.Messages, "count_tokens"), reason="count_tokens() stood under beta until anthropic 0.42"
+    not hasattr(anthropic.resources.Messages, "count_tokens"),
+    reason="count_tokens() stood under beta until anthropic 0.42",
 )
 needs_chat_helpers = pytest.mark.skipif(
     not hasattr(openai.resources.chat.Completions, "stream"),

@@ -38,11 +38,11 @@ def player(sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Player]:
 
 
 @pytest.fixture(scope="module")
-def bare(player: Player) -> Iterator[dict[tuple[Sample, bool], Received]]:
-    """What users get without l0, for every body, sync (true) and async; from then on l0 is on."""
+def bare(player: Player) -> Iterator[dict[Sample, Received]]:
+    """What users get without l0, for every body; from then on l0 is on."""
     samples = (*recorded(), *shipped())
     l0.uninstrument()
-    got = {(sample, sync): player.play(sample, sync=sync) for sample in samples for sync in (True, False)}
+    got = {sample: player.play(sample, sync=True) for sample in samples}
     l0.instrument(l0.Policy(truncation="strict"))
     yield got
     l0.uninstrument()

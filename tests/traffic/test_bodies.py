@@ -11,7 +11,7 @@ import l0
 from l0.simulator.playback import Chunks
 
 SAMPLES = (*recorded(), *shipped())
-Bare = dict[tuple[Sample, bool], Received]
+Bare = dict[Sample, Received]
 SMALL = 1_500
 """Bytes up to which a body is also sent byte by byte."""
 BROKEN = {"truncated", "empty", "not_a_stream"}
@@ -27,9 +27,9 @@ def test_recorded_bodies_are_at_hand() -> None:
 @pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_a_body_is_received_as_without_l0(player: Player, bare: Bare, sample: Sample, sync: bool) -> None:
-    assert bare[sample, sync].chunks, bare[sample, sync].error
+    assert bare[sample].chunks, bare[sample].error
     for chunks in cuts(sample, sync=sync):
-        told = compare(bare[sample, sync], player.play(sample, sync=sync, chunks=chunks))
+        told = compare(bare[sample], player.play(sample, sync=sync, chunks=chunks))
         assert told is None, f"cut into {chunks}: {told}"
 
 

@@ -76,7 +76,6 @@ SUITES = {
             "tests/test_exceptions.py",
             "tests/test_header_case_sensitivity.py",
             "tests/test_middleware.py",
-            "tests/test_open_telemetry.py",
             "tests/test_prepare.py",
             "tests/test_tracing.py",
             "tests/lib/test_aws.py",
@@ -87,10 +86,11 @@ SUITES = {
             "tests/lib/test_refusal_fallback.py",
             "tests/lib/test_refusal_fallback_streaming.py",
             "tests/lib/test_vertex.py",
-            "tests/lib/tools/test_open_telemetry.py",
             "tests/lib/tools/test_runner_eager_tools.py",
             "tests/lib/tools/test_runners.py",
         ),
+        # tests/test_open_telemetry.py and tests/lib/tools/test_open_telemetry.py are left out: they look for the SDK's
+        # own span and what it says, and under l0 it makes room for ours. tests/journeys/test_endings.py holds that.
     ),
 }
 

@@ -26,23 +26,16 @@ def interpreter() -> str | None:
     return None
 
 
-def unavailable(reason: str) -> None:
-    """In CI what cannot run has failed; a user may be offline."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
+@pytest.mark.skipif("CI" in os.environ, reason="CI runs the whole suites: make test-sdk")
 @pytest.mark.parametrize("sdk", ["openai", "anthropic"])
 def test_what_passes_bare_passes_instrumented(sdk: str) -> None:
     python = interpreter()
     if python is None:
-        unavailable("no environment for the SDKs' own suites: `make suites` makes it")
-        return
+        pytest.skip("no environment for the SDKs' own suites: `make suites` makes it")
     command = [python, str(ROOM / "compare_suites.py"), "--quick", sdk]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
     if ended.returncode == UNAVAILABLE:
-        unavailable(ended.stderr.strip())
+        pytest.skip(ended.stderr.strip())  # the user may be offline
     assert ended.returncode == 0, ended.stdout + ended.stderr
     passed = int(ended.stdout.split(": ", 1)[1].split()[0])
     assert passed > 50, f"a comparison of so few tests proves nothing:\n{ended.stdout}"

@@ -161,7 +161,9 @@ def test_the_whole_time_bounds_all_attempts_together(client, server):
     assert perf_counter() - began < 0.4
 
 
-@pytest.mark.skipif("content" not in signature(openai.OpenAI.post).parameters, reason="bodies of bytes came with openai 2")
+@pytest.mark.skipif(
+    "content" not in signature(openai.OpenAI.post).parameters, reason="bodies of bytes came with openai 2"
+)
 @pytest.mark.usefixtures("instrumented")
 def test_a_body_that_can_be_read_only_once_is_not_sent_twice(client, server):
     body = json.dumps({"model": "gpt-4o", "messages": MESSAGES}).encode()
