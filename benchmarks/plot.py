@@ -45,7 +45,7 @@ def draw(report: Report, path: Path, titles: dict[str, str]) -> None:
     told = report["machine"]
     figure.supxlabel(
         "CPU per event as a share of the bare SDK's (dashed line) in the same run; lower is better\n"
-        f"{told['cpu']}, {told['cores']} cores, {told['python']}; minimum of up to {report['rounds']} rounds, interleaved",
+        f"{told['cpu']}, {told['cores']} cores, {told['python']}; minimum of up to {report['rounds']} rounds in turn",
         fontsize=8,
     )
     figure.savefig(path, dpi=110)

@@ -45,13 +45,14 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         case = Case(**asked["case"])
+        started: Result = {}
         try:
             started = _start(callers, variant, asked["origin"])
             result = _measure(callers[asked["origin"]], case, warm) | started
         except UnsupportedError:
-            result = {"unsupported": "has no such call"}
+            result = started | {"unsupported": "has no such call"}
         except Exception as error:
-            result = {"failed": f"{type(error).__name__}: {error}"[:300]}
+            result = started | {"failed": f"{type(error).__name__}: {error}"[:300]}
         _say(lines, result)
 
 

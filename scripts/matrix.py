@@ -1,11 +1,11 @@
 """Run the tests that depend on the SDKs or on Python against the other versions that the project supports.
 
-    python scripts/matrix.py [NAME ...]     of: oldest, middle, python3.12, python3.13, python3.14; all of them by default
+    python scripts/matrix.py [oldest] [middle] [python3.12] [python3.13] [python3.14]     all of them by default
 
-``oldest`` and ``middle`` are versions of the SDKs, on the running Python; the others are Pythons, where they are on this
-machine, with the newest SDKs. The newest SDKs on the running Python are what `make test` runs. Each has an environment
-of its own (`.venv-<name>`), made once; as many are at work at a time as there are cores. Ends with one line for each,
-and with status 1 if any of them failed.
+``oldest`` and ``middle`` are versions of the SDKs, on the running Python; the others are Pythons, where they are on
+this machine, with the newest SDKs. The newest SDKs on the running Python are what `make test` runs. Each has an
+environment of its own (`.venv-<name>`), made once; as many are at work at a time as there are cores. Ends with one
+line for each, and with status 1 if any of them failed.
 """
 
 import os

@@ -18,7 +18,7 @@ BROKEN = {"truncated", "empty", "not_a_stream"}
 
 
 def test_recorded_bodies_are_at_hand() -> None:
-    """Without them only the shipped bodies are played: visible as a skip, and wrong where someone said where they are."""
+    """Without them only the shipped bodies are played: a visible skip, but wrong where someone said where they are."""
     if not recorded() and not os.environ.get("TEST_TRAFFIC"):
         pytest.skip(f"no recorded bodies in {TRAFFIC}: set TEST_TRAFFIC to their folder")
     assert len(recorded()) > (200 if HAS_RESPONSES else 100)

@@ -53,6 +53,10 @@ class Clocks:
         else:
             self._left -= at - self._since
 
+    def passed(self, at: float) -> bool:
+        """Whether the deadline of the present read is over."""
+        return at >= min(self._progress, self._alive, self._total_at)
+
     def expired(self, at: float) -> Cause:
         """Which clock a deadline that passed belongs to."""
         if at >= self._total_at:

@@ -221,14 +221,17 @@ class Session:
     def broke(self, error: BaseException) -> list[Any]:
         """A read raised. An answer that was already whole stays whole."""
         self.busy = False
-        reader = self._pump.reader if self._pump is not None else None
-        if reader is not None and self.open and isinstance(error, Exception) and reader.verdict() is None:
-            return self._over(reader, perf_counter())
+        at = perf_counter()
+        if self.open and isinstance(error, Exception):
+            if self._pump is not None and self._pump.reader.verdict() is None:
+                return self._over(self._pump.reader, at)
+            if self.clocks is not None and self.clocks.passed(at):
+                return self.expired()  # the transport's own time-out was as tight, and quicker
         failure = self.upstream.failed(error, opened=True) if self.open else None
         if failure is None:
             self.close()
             raise error
-        return self._fail(failure, perf_counter())
+        return self._fail(failure, at)
 
     def expired(self) -> list[Any]:
         """A clock ran out while a read was blocked."""

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .policy import RetryableErrorType
+
+class RetryableErrorType(StrEnum):
+    """The reasons for which a retry may be asked."""
+
+    ZERO_OUTPUT = "zero_output"
+    GUARDRAIL_VIOLATION = "guardrail_violation"
+    DRIFT = "drift"
+    INCOMPLETE = "incomplete"
+    NETWORK_ERROR = "network_error"
+    TIMEOUT = "timeout"
+    RATE_LIMIT = "rate_limit"
+    SERVER_ERROR = "server_error"
 
 
 class Category(StrEnum):

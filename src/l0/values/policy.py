@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
-if TYPE_CHECKING:
-    from .failures import Failure
+from .failures import Failure, RetryableErrorType
 
 _E = TypeVar("_E", bound=StrEnum)
 TruncationMode = Literal["strict", "warn", "off"]
@@ -36,19 +35,6 @@ class BackoffStrategy(StrEnum):
     EXPONENTIAL = "exponential"
     FULL_JITTER = "full_jitter"
     FIXED_JITTER = "fixed_jitter"
-
-
-class RetryableErrorType(StrEnum):
-    """The reasons for which a retry may be asked."""
-
-    ZERO_OUTPUT = "zero_output"
-    GUARDRAIL_VIOLATION = "guardrail_violation"
-    DRIFT = "drift"
-    INCOMPLETE = "incomplete"
-    NETWORK_ERROR = "network_error"
-    TIMEOUT = "timeout"
-    RATE_LIMIT = "rate_limit"
-    SERVER_ERROR = "server_error"
 
 
 def _number(value: object) -> bool:

@@ -82,23 +82,28 @@ class Spliced:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._seen: str | None = ""
-
-    @property
-    def reached(self) -> bool:
-        return self._seen is None
+        self._matched = 0
+        self._seen: str | None = None
+        self.reached = False
 
     def pass_on(self, piece: str) -> str:
-        if self._seen is None:
+        if self.reached:
             return piece
+        if self._seen is None:
+            if self._text.startswith(piece, self._matched):
+                self._matched += len(piece)
+                return ""
+            self._seen = self._text[: self._matched]
         self._seen += piece
-        if self._text.startswith(self._seen) or self._seen in self._text[-_TAIL:]:
+        if self._seen in self._text[-_TAIL:]:
             return ""  # more text may show that it repeats even more
         return self.flush()
 
     def flush(self) -> str:
-        text, seen = self._text, self._seen or ""
-        self._seen = None
+        if self.reached:
+            return ""
+        text, seen = self._text, self._text[: self._matched] if self._seen is None else self._seen
+        self.reached = True
         if seen.startswith(text):
             return seen[len(text) :]  # it began from the start
         repeated = _same(text, seen)
