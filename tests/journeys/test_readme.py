@@ -1,5 +1,6 @@
 """The README is true: its code runs as it stands, its commands exist, its picture is there."""
 
+import json
 import os
 import re
 import subprocess
@@ -71,3 +72,12 @@ def test_the_extras_exist():
     declared = re.search(r"\[project.optional-dependencies\](.*?)^\[", project, re.DOTALL | re.MULTILINE)
     assert declared is not None
     assert named <= set(re.findall(r"^([\w-]+) =", declared.group(1), re.MULTILINE))
+
+
+def test_the_figures_are_the_measured_ones():
+    cases = json.loads((ROOT / "benchmarks/results/reference.json").read_text())["cases"]
+    ratios = {case["name"]: case["variants"]["l0"]["ratio"] for case in cases if "l0" in case["variants"]}
+    streams = {name: ratio for name, ratio in ratios.items() if name.endswith("25 x 200")}
+    assert max(ratio for name, ratio in streams.items() if not name.startswith("messages")) <= 0.27
+    assert max(ratio for name, ratio in streams.items() if name.startswith("messages")) <= 0.72
+    assert {True} == {1.12 <= ratio <= 1.235 for name, ratio in ratios.items() if name.endswith("whole")}
