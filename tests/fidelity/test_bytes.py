@@ -1,10 +1,11 @@
 """Any bytes at all: what the SDK makes of them, or a clean error; never something else, and never a hang.
 
-The transport is a mock, since thousands of bodies that no server would send are tried, each in one read and cut anywhere.
+The transport is a mock: bodies that no server would send are tried in their hundreds, in one read and cut anywhere.
 """
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import anthropic
@@ -33,22 +34,27 @@ def chat_body() -> bytes:
     return b"".join([event({"role": "assistant"}), *words, event({}, "stop"), b"data: [DONE]\n\n"])
 
 
+MESSAGE: dict[str, Any] = {"id": "m", "type": "message", "role": "assistant", "content": [], "model": "m"}
+MESSAGE |= {"stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1}}
+
+
 def messages_body() -> bytes:
     events: list[dict[str, Any]] = [
-        {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": [],
-         "model": "m", "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1}}},
+        {"type": "message_start", "message": MESSAGE},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}} for word in "abcd"),
+        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": w}} for w in "abcd"),
         {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 4}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 4}},
         {"type": "message_stop"},
     ]  # fmt: skip
     return b"".join(b"event: %s\ndata: %s\n\n" % (one["type"].encode(), json.dumps(one).encode()) for one in events)
 
 
 BODIES = {"chat": chat_body(), "messages": messages_body()}
-SNIPPETS = (b"\n", b"\n\n", b"\r", b"\r\n", b"data: ", b"data:", b": x\n", b"event: x\n", b"id: 1\n", b"null", b"{}", b"[]",
-            b"\xff", b"\xed\xa0\x80", b'"\\ud800"', b"1e999", b"[DONE]", b'{"error":{"message":"m"}}', b"\x00", b"NaN")  # fmt: skip
+SNIPPETS = (
+    *(b"\n", b"\n\n", b"\r", b"\r\n", b"data: ", b"data:", b": x\n", b"event: x\n", b"id: 1\n", b"null", b"{}", b"[]"),
+    *(b"\xff", b"\xed\xa0\x80", b'"\\ud800"', b"1e999", b"[DONE]", b'{"error":{"message":"m"}}', b"\x00", b"NaN"),
+)
 
 
 @st.composite
@@ -64,7 +70,7 @@ def broken(draw: st.DrawFn, body: bytes) -> tuple[bytes, list[int]]:
 
 def reads(body: bytes, cuts: list[int]) -> Iterator[bytes]:
     edges = [0, *cuts, len(body)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         if end > start:
             yield body[start:end]
 
@@ -78,8 +84,7 @@ def received(api: str, body: bytes, cuts: list[int]) -> tuple[list[Any], BaseExc
     with transport.Client(transport=transport.MockTransport(answer)) as http:
         got: list[Any] = []
         try:
-            for item in CALLS[api](http):
-                got.append(item)
+            got.extend(CALLS[api](http))
         except Exception as error:
             return got, error
         return got, None
