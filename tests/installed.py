@@ -7,8 +7,13 @@ import anthropic
 import openai
 import pytest
 
-httpx: Any = getattr(openai._streaming, "httpx2", None) or openai._streaming.httpx
-"""The SDKs' transport: httpx2, or httpx in older versions."""
+
+def transport_of(sdk: Any) -> Any:
+    """An SDK's transport: httpx2, or httpx in older versions. Both SDKs' need not be the same."""
+    return getattr(sdk._streaming, "httpx2", None) or sdk._streaming.httpx
+
+
+httpx: Any = transport_of(openai)
 
 HAS_RESPONSES = find_spec("openai.resources.responses") is not None
 needs_responses = pytest.mark.skipif(not HAS_RESPONSES, reason="the Responses API came with openai 1.66")

@@ -14,26 +14,11 @@ import pytest
 
 import l0
 from l0.simulator.server import Simulator
-from l0.testing import simulator
 
 # pytest's importlib mode leaves the helpers' folders off the path
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "traffic")]
 
 from faults_kit import Stage
-
-
-@pytest.fixture(scope="module")
-def sim() -> Iterator[Simulator]:
-    with simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    yield made
-    made.run_until_complete(made.shutdown_asyncgens())
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,14 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from itertools import groupby
 from typing import Any
 
 import openai
+import pytest
 from faults_kit import SDKS, Stage
-from installed import httpx
+from installed import HAS_RESPONSES, httpx
 
 import l0
 from l0.simulator.answers import Answer
@@ -51,6 +53,8 @@ class Api:
     dialect: Any
 
     def create(self, client: Any) -> Any:
+        if self.path == "responses" and not HAS_RESPONSES:
+            pytest.skip("the Responses API came with openai 1.66")
         for part in self.path.split("."):
             client = getattr(client, part)
         return client.create
@@ -186,6 +190,8 @@ def play(
     error: Exception | None = None
     create = api.create(client or stage._clients[api.sdk, sync])
     arguments = api.request | request
+    if unknown := arguments.keys() - signature(create).parameters.keys() if not HAS_RESPONSES else set():
+        pytest.skip(f"SDKs of that age do not know {', '.join(unknown)}")
     try:
         with l0.policy(policy):
             if sync:

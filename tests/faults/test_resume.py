@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import openai
 import pytest
 from faults_kit import Stage
 from resume_kit import (
@@ -97,6 +98,8 @@ def test_another_answer_is_not_mixed_in(stage: Stage, api: Api, second: str, syn
 def test_the_helpers_still_work(stage: Stage, api: Api, sync: bool) -> None:
     if api.name == "completions":
         pytest.skip("has no helper")
+    if api.name == "chat" and not hasattr(openai.resources.chat.Completions, "stream"):
+        pytest.skip("its helper stood under beta until openai 1.92")
     stage.sim.reset()
     stage.sim.script(broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES))
     client = stage._clients[api.sdk, sync]

@@ -13,13 +13,13 @@ import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from installed import transport_of
 
 import l0
 from l0.patching.discovery import providers
 from l0.patching.seam import Seam
 from l0.simulator import corpus
 
-transport = openai._streaming.httpx2 if hasattr(openai._streaming, "httpx2") else openai._streaming.httpx
 CLEAN = (openai.OpenAIError, anthropic.AnthropicError, l0.StreamInterrupted, json.JSONDecodeError, UnicodeDecodeError)
 
 
@@ -77,6 +77,8 @@ def reads(body: bytes, cuts: list[int]) -> Iterator[bytes]:
 
 def received(api: str, body: bytes, cuts: list[int]) -> tuple[list[Any], BaseException | None]:
     """All that a user gets of a body, and what ends it."""
+
+    transport = transport_of(openai if api == "chat" else anthropic)
 
     def answer(_request: Any) -> Any:
         return transport.Response(200, headers={"content-type": "text/event-stream"}, content=reads(body, cuts))

@@ -9,25 +9,10 @@ import pytest
 
 import l0
 from l0.simulator.server import Simulator
-from l0.testing import simulator
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves the helpers' folder off the path
 
 from traffic_kit import Player, Received, Sample, recorded, shipped
-
-
-@pytest.fixture(scope="module")
-def sim() -> Iterator[Simulator]:
-    with simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    yield made
-    made.run_until_complete(made.shutdown_asyncgens())
-    made.close()
 
 
 @pytest.fixture(scope="module")
