@@ -4,11 +4,21 @@ import asyncio
 import re
 from collections.abc import Iterator
 
+import anthropic
+import openai
 import pytest
 from installed import needs_chat_helpers, needs_responses, needs_trio
 
 from l0.simulator.server import Simulator
 from l0.testing import simulator
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bare_sdks_again() -> Iterator[None]:
+    """Every file leaves the SDKs as it found them: which files share a process, and in which order, is chance."""
+    yield
+    assert not hasattr(openai.OpenAI.request, "__wrapped__"), "this file leaves l0 on"
+    assert not hasattr(anthropic.Anthropic.request, "__wrapped__"), "this file leaves l0 on"
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ def configuration(given: argparse.Namespace) -> SimulatorConfig:
 
 def simulate(config: SimulatorConfig) -> int:
     """Run until interrupted or terminated, then end in good order. Raises `InputError` where it cannot start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background jobs inherit it ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         run(config, _started)

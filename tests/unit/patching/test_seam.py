@@ -60,7 +60,7 @@ def test_instrument_patches_and_uninstrument_restores_the_very_functions():
     assert all(now is then for now, then in zip(functions(), before, strict=True))
 
 
-def test_under_a_foreign_wrapper_ours_becomes_a_pass_through(client, server, monkeypatch):
+def test_under_a_foreign_wrapper_ours_becomes_a_pass_through(client, server):
     before = functions()
     l0.instrument()
     owner, calls = openai._base_client.SyncAPIClient, []
@@ -71,7 +71,7 @@ def test_under_a_foreign_wrapper_ours_becomes_a_pass_through(client, server, mon
         calls.append("foreign")
         return ours.__get__(self)(*args, **kwargs)
 
-    monkeypatch.setattr(owner, "request", foreign)
+    owner.request = foreign
     l0.uninstrument()
     try:
         assert owner.__dict__["request"] is foreign
@@ -81,7 +81,7 @@ def test_under_a_foreign_wrapper_ours_becomes_a_pass_through(client, server, mon
         assert chat(client)
         assert calls == ["foreign"] * 2
     finally:
-        monkeypatch.setattr(owner, "request", before[0])
+        owner.request = before[0]
     assert functions()[1:] == before[1:]
 
 
