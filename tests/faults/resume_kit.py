@@ -146,12 +146,19 @@ class Got:
     @property
     def said(self) -> list[Any]:
         """The events as JSON, with ids blotted out: every request has its own."""
-        return [json.loads(_DIGITS.sub("ID", json.dumps(event.to_dict(mode="json")))) for event in self.events]
+        return [
+            json.loads(_DIGITS.sub("ID", json.dumps(event.to_dict(mode="json", warnings=False))))
+            for event in self.events
+        ]
 
     @property
     def ids(self) -> set[str]:
         """Ids of the provider's that stand in the events: of one request, or something was mixed."""
-        return {found for event in self.events for found in _DIGITS.findall(json.dumps(event.to_dict(mode="json")))}
+        return {
+            found
+            for event in self.events
+            for found in _DIGITS.findall(json.dumps(event.to_dict(mode="json", warnings=False)))
+        }
 
     @property
     def shape(self) -> list[Any]:

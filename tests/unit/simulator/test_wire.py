@@ -145,7 +145,7 @@ def test_faults_of_one_dialect(sim: Simulator, client: openai.OpenAI, claude: an
     assert caught.value.response.status_code == 200
     assert caught.value.body["error"]["type"] == "overloaded_error"
     assert messages(claude) == ""
-    with pytest.raises(anthropic.APIStatusError, match="529.*Overloaded"):
+    with pytest.raises(anthropic.APIStatusError, match=r"529.*Overloaded"):
         messages(claude)
     with pytest.raises(transport_of(anthropic).RemoteProtocolError):
         messages(claude)
