@@ -98,9 +98,11 @@ class Guard(Protocol):
 
     def may_open(self, leg: int) -> bool:
         """Whether an attempt may go to this leg."""
+        ...
 
     def may_retry(self, failure: Failure) -> bool:
         """Whether there is budget for one more attempt."""
+        ...
 
 
 class _Open:

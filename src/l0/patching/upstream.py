@@ -84,6 +84,7 @@ class Provider(Protocol):
 
     def resumes(self, sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
         """Whether an answer can be taken up in this way, by this model."""
+        ...
 
     def take_up(self, sketch: Sketch, options: Any, strategy: ResumeMode, earlier: Handover) -> None:
         """Rewrite the options of an attempt that takes an answer up."""

@@ -68,6 +68,7 @@ class Reader(Protocol):
 
     def takes(self, name: bytes | None, data: bytes) -> list[Any]:
         """As `take`, once `take_up` was called."""
+        ...
 
     def take_up(self, earlier: Handover, strategy: str) -> None:
         """This attempt takes up an earlier one, whose part the user must not get again."""
@@ -77,6 +78,7 @@ class Reader(Protocol):
 
     def handover(self) -> Handover:
         """What the user has of the answer so far."""
+        ...
 
     def note(self, item: Any) -> None:
         """Learn from an object that the SDK itself has built, where its own loop is left in place."""

@@ -19,13 +19,16 @@ class Joint(Protocol):
 
     def pass_on(self, piece: str) -> str:
         """What is new of the next piece of text. Raises `Diverged`."""
+        ...
 
     def flush(self) -> str:
         """What was still being looked at, once the text is over."""
+        ...
 
     @property
     def reached(self) -> bool:
         """Whether all that the user has is behind us."""
+        ...
 
 
 class Replayed:
