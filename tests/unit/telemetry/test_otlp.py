@@ -5,6 +5,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import opentelemetry.sdk._logs
 import pytest
 
 from l0.telemetry import otlp
@@ -82,6 +83,10 @@ def test_shutdown_flushes_and_may_be_called_again(collector):
     assert {path for path, _, _ in seen} == {"/v1/traces", "/v1/metrics"}
 
 
+@pytest.mark.skipif(
+    not hasattr(opentelemetry.sdk._logs, "ReadWriteLogRecord"),
+    reason="the exporter of this OpenTelemetry wants its own kind of log record: content events need a newer one",
+)
 def test_content_events_are_exported_where_they_are_asked_for(collector):
     url, seen = collector
     code = f"""
