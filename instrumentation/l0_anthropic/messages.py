@@ -90,6 +90,7 @@ class MessagesReader(ResumableReader):
                 return None
             self.learn(event)
             if self.failure is not None:
+                self.events -= 1  # the user does not get it: an attempt that takes this one up must not swallow it
                 return None
         return event
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from time import perf_counter
 from typing import Any, Protocol, assert_never
 
 from l0.engine.commands import Finish, Open, Raise, Relay, Wait
 
+from .hedging import AsyncSender, arace
 from .pump import Pump
 from .session import END, Session
 from .timers import deadline_reads, sleep
@@ -32,14 +33,16 @@ class AsyncBody(Protocol):
         """Release the connection."""
 
 
-async def request(session: Session, send: Callable[[Any], Awaitable[Any]]) -> Any:
+async def request(session: Session, sender: AsyncSender) -> Any:
     """Serve one call up to its answer, or to the headers of its stream."""
     while True:
         match session.command:
-            case Open():
+            case Open() as command:
                 try:
-                    with session.sending() as options:
-                        answer = await send(options)
+                    answer = await _serve(session, command, sender)
+                    if session.command is not command:
+                        continue
+                    sender.attach(answer)
                 except BaseException as error:
                     session.failed(error)
                     continue
@@ -56,6 +59,14 @@ async def request(session: Session, send: Callable[[Any], Awaitable[Any]]) -> An
                 return None
             case unknown:
                 assert_never(unknown)
+
+
+async def _serve(session: Session, command: Open, sender: AsyncSender) -> Any:
+    after = session.hedge_after
+    if after is not None:
+        return await arace(session, command, sender, after)
+    with session.sending(command) as options:
+        return await sender.send(options)
 
 
 async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noqa: C901 - calls cost, per chunk
@@ -92,8 +103,8 @@ async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noq
                             reads.close()
                     if pump.reader.finished:
                         await body.drain(chunks)
-                case Open():
-                    await _reopen(session, body)
+                case Open() as command:
+                    await _reopen(session, command, body)
                 case Wait() as command:
                     await body.close()
                     await _sleep(session, command)
@@ -111,9 +122,9 @@ async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noq
             await body.close()
 
 
-async def _reopen(session: Session, body: AsyncBody) -> None:
+async def _reopen(session: Session, command: Open, body: AsyncBody) -> None:
     try:
-        with session.sending() as options:
+        with session.sending(command) as options:
             await body.reopen(options)
     except BaseException as error:
         session.failed(error)

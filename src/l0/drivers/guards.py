@@ -6,10 +6,11 @@ Each guard is off unless the policy asks for it. `Guards` answers the machine's 
 from __future__ import annotations
 
 from l0.health.breaker import Admission
-from l0.health.quantiles import prompt_size
+from l0.health.quantiles import Quantiles, prompt_size
 from l0.health.shared import Health
-from l0.values.calls import Call
+from l0.values.calls import Call, Replay
 from l0.values.failures import Category, Failure
+from l0.values.policy import Hedge
 
 _PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
 
@@ -17,18 +18,21 @@ _PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
 class Guards:
     """One call's view of the shared health."""
 
-    __slots__ = ("_admission", "_call", "_health", "_leg", "_size")
+    __slots__ = ("_admission", "_call", "_health", "_leg", "_learns", "_size", "_told")
 
     def __init__(self, call: Call, health: Health) -> None:
         self._call = call
         self._health = health
         self._leg = 0
         self._admission: Admission | None = None
-        self._size = prompt_size(len(repr(call.body))) if call.policy.adaptive else ""
+        self._learns = call.streaming and (call.policy.adaptive or bool(call.policy.hedge))
+        self._size = prompt_size(len(repr(call.body))) if self._learns else ""
+        self._told = False
 
     def may_open(self, leg: int) -> bool:
         """Whether the breaker of a leg's provider and model lets an attempt through."""
         self._leg = leg
+        self._told = False
         if not self._call.policy.breaker:
             return True
         self._admission = self._health.breakers[self._target()].admit()
@@ -40,6 +44,17 @@ class Guards:
             return True
         return self._health.budgets[self._target()].spend()
 
+    def may_hedge(self) -> bool:
+        """Whether the retry budget allows a second request beside the first."""
+        return not self._call.policy.budget or self._health.budgets[self._target()].spend()
+
+    def hedge_after(self) -> float | None:
+        """Seconds from the request after which a hedge is worth its cost; ``None`` for never."""
+        hedge = self._call.policy.hedge
+        if not isinstance(hedge, Hedge) or not self._call.streaming or self._call.replay is not Replay.SAFE:
+            return None
+        return hedge.after / 1000 if hedge.after is not None else self._first_tokens().p95
+
     def deadline(self, limit: float | None) -> float | None:
         """Seconds that an attempt may take to its first token: what is usual here, within ``limit``.
 
@@ -47,13 +62,18 @@ class Guards:
         """
         if not self._call.policy.adaptive or self._leg >= len(self._call.policy.legs):
             return limit
-        usual = self._health.first_tokens[(*self._target(), self._size)].deadline(limit)
+        usual = self._first_tokens().deadline(limit)
         return limit if usual is None else usual
 
     def first_content(self, seconds: float) -> None:
-        """The first token of an attempt came, or was given up waiting for, after so long."""
-        if self._call.policy.adaptive:
-            self._health.first_tokens[(*self._target(), self._size)].add(seconds)
+        """The first token of an attempt came, or was given up waiting for, after so long. Told once an attempt."""
+        if self._learns and not self._told:
+            self._told = True
+            self._first_tokens().add(seconds)
+
+    def overtaken(self, seconds: float) -> None:
+        """An attempt had not brought a token after so long, when another did."""
+        self._first_tokens().add(seconds)
 
     def ended(self, failure: Failure | None, *, abandoned: bool = False) -> None:
         """An attempt is over. ``abandoned``: its user stopped, which says nothing of the provider."""
@@ -67,6 +87,9 @@ class Guards:
                 admission.succeed()
         if self._call.policy.budget and failure is None and not abandoned:
             self._health.budgets[self._target()].succeed()
+
+    def _first_tokens(self) -> Quantiles:
+        return self._health.first_tokens[(*self._target(), self._size)]
 
     def _target(self) -> tuple[str, str]:
         if self._leg == 0:

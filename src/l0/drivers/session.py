@@ -9,12 +9,13 @@ import logging
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from math import inf
 from time import perf_counter
 from typing import Any
 
 from l0.engine._machine import Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
-from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Used, Waited
+from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Slow, Used, Waited
 from l0.health.shared import Health
 from l0.values.calls import Call, Outcome
 from l0.values.events import Facts
@@ -42,11 +43,13 @@ class Session:
         "_earlier",
         "_ended",
         "_guards",
+        "_hedged",
         "_holding",
         "_kept",
         "_lease",
         "_leased_from",
         "_machine",
+        "_number",
         "_pump",
         "_started",
         "_telling",
@@ -76,6 +79,8 @@ class Session:
         self._lease: int | None = None
         self._leased_from = 0
         self._started = began
+        self._number = 1
+        self._hedged = False
         self._ended = False
         self._earlier: Handover | None = None
         self._holding = True
@@ -86,20 +91,21 @@ class Session:
     # -- opening ------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def sending(self) -> Iterator[Any]:
+    def sending(self, command: Open) -> Iterator[Any]:
         """The options of the attempt that the machine commanded, with every watcher's context active."""
-        command = self.command
-        assert isinstance(command, Open)
-        self._started = perf_counter()
-        self._telling.attempt_started(command, self._started)
+        started = perf_counter()
+        if not command.hedge:
+            self._number, self._started = command.number, started
+        self._telling.attempt_started(command, started)
         with ExitStack() as stack:
             headers = self._telling.enter(stack)
             plan = Plan(
                 resend=command.number - 1,
                 leg=command.leg,
-                left=self._machine.left(self._started),
+                left=self._machine.left(started),
                 resume=command.resume,
                 earlier=self._earlier if command.resume is not None else None,
+                hedge=command.hedge,
             )
             yield self.upstream.options(plan, headers)
         if command.resume is not None:
@@ -124,7 +130,7 @@ class Session:
         self._leased_from = 0
         if self.clocks is not None:
             self.clocks.opened(self._started, at, self._guards.deadline)
-        self._obey(self._machine.step(Opened(at)))
+        self._obey(self._machine.step(Opened(at, self._hedged)))
 
     def failed(self, error: BaseException, *, opened: bool = False) -> None:
         """An exception came up while sending or reading. Lets through what is no failure of the request."""
@@ -133,6 +139,49 @@ class Session:
             self.close()
             raise error
         self._fail(failure, perf_counter())
+
+    # -- hedging ------------------------------------------------------------------------------------------------
+
+    @property
+    def hedge_after(self) -> float | None:
+        """Seconds after which the attempt that the machine commanded is slow; ``None`` where nobody would mind."""
+        return None if self._machine.hedged else self._guards.hedge_after()
+
+    @property
+    def first_limit(self) -> float:
+        """Seconds that the first content may take; ``inf`` for ever."""
+        timeout = self.call.policy.timeout
+        first = timeout.initial_token if timeout is not None else None
+        usual = self._guards.deadline(None if first is None else first / 1000)
+        return min(inf if usual is None else usual, self._machine.left(perf_counter()))
+
+    def slow(self, standing: Open) -> Open | None:
+        """The attempt is slower than usual: the hedge to send, if there is to be one."""
+        command = self._machine.step(Slow(perf_counter()))
+        assert isinstance(command, Open)
+        return command if command.number != standing.number else None
+
+    def won(self, number: int, started: float, content_at: float | None) -> None:
+        """Of the attempts that raced, this one serves the answer."""
+        self._hedged = number != self._number
+        self._number, self._started = number, started
+        if content_at is not None:
+            self._guards.first_content(content_at - started)
+
+    def lost(self, number: int, started: float, error: BaseException | None, *, opened: bool) -> None:
+        """Of the attempts that raced, this one does not."""
+        failure = self.upstream.failed(error, opened=opened) if error is not None else None
+        at = perf_counter()
+        if failure is None:
+            self._guards.overtaken(at - started)
+        self._telling.lost(number, failure, at)
+
+    def overdue(self) -> None:
+        """No attempt of those that raced brought content in time."""
+        at = perf_counter()
+        self._guards.first_content(at - self._started)
+        cause = Cause.TOTAL_TIMEOUT if self._machine.left(at) <= 0 else Cause.FIRST_CONTENT_TIMEOUT
+        self._fail(Failure(cause=cause, message=f"no {_AWAITED[cause.value]} in time"), at)
 
     def slept(self) -> None:
         """The backoff is over."""
@@ -163,7 +212,12 @@ class Session:
     @property
     def retries(self) -> int:
         """How many requests were repeats."""
-        return max(self._machine.attempts - 1, 0)
+        return max(self._machine.attempts - 1 - self._machine.hedged, 0)
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """Of the attempts so far, in order."""
+        return self._machine.failures
 
     @property
     def open(self) -> bool:
@@ -362,7 +416,7 @@ class Session:
 
     def _attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
         self._guards.ended(failure, abandoned=abandoned)
-        self._telling.attempt_ended(self._machine.attempts, failure, at)
+        self._telling.attempt_ended(self._number, failure, at)
 
     def _finish(self, command: Command, at: float, facts: Facts | None, text: str = "") -> None:
         if self._ended:

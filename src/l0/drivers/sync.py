@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import perf_counter
 from typing import Any, Protocol, assert_never
 
 from l0.engine.commands import Finish, Open, Raise, Relay, Wait
 
+from .hedging import Sender, race
 from .pump import Pump
 from .session import END, Session
 from .watchdog import WATCHDOG, Expired, Watch, WatchedReads
@@ -35,14 +36,16 @@ class Body(Protocol):
         """Release the connection."""
 
 
-def request(session: Session, send: Callable[[Any], Any]) -> Any:
+def request(session: Session, sender: Sender) -> Any:
     """Serve one call up to its answer, or to the headers of its stream."""
     while True:
         match session.command:
-            case Open():
+            case Open() as command:
                 try:
-                    with session.sending() as options:
-                        answer = send(options)
+                    answer = _serve(session, command, sender)
+                    if session.command is not command:
+                        continue
+                    sender.attach(answer)
                 except BaseException as error:
                     session.failed(error)
                     continue
@@ -61,6 +64,14 @@ def request(session: Session, send: Callable[[Any], Any]) -> Any:
                 assert_never(unknown)
 
 
+def _serve(session: Session, command: Open, sender: Sender) -> Any:
+    after = session.hedge_after
+    if after is not None:
+        return race(session, command, sender, after)
+    with session.sending(command) as options:
+        return sender.send(options)
+
+
 def relay(session: Session, body: Body) -> Iterator[Any]:
     """Hand out an answer, whatever number of attempts it takes."""
     try:
@@ -68,8 +79,8 @@ def relay(session: Session, body: Body) -> Iterator[Any]:
             match session.command:
                 case Relay():
                     yield from _read(session, body)
-                case Open():
-                    _reopen(session, body)
+                case Open() as command:
+                    _reopen(session, command, body)
                 case Wait() as command:
                     body.close()
                     _sleep(session, command)
@@ -133,9 +144,9 @@ def _drain(chunks: Iterator[Any], body: Body) -> None:
         watch.over = True
 
 
-def _reopen(session: Session, body: Body) -> None:
+def _reopen(session: Session, command: Open, body: Body) -> None:
     try:
-        with session.sending() as options:
+        with session.sending(command) as options:
             body.reopen(options)
     except BaseException as error:
         session.failed(error)

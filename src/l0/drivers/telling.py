@@ -53,7 +53,12 @@ class Telling:
         if self._watchers:
             self._emit(
                 AttemptStarted(
-                    number=command.number, leg=command.leg, resume=command.resume, waited=command.waited, at=at
+                    number=command.number,
+                    leg=command.leg,
+                    resume=command.resume,
+                    hedge=command.hedge,
+                    waited=command.waited,
+                    at=at,
                 )
             )
 
@@ -73,6 +78,14 @@ class Telling:
             request_id = failure.request_id or request_id
         self._status = (None, None)
         self._emit(AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at))
+
+    def lost(self, number: int, failure: Failure | None, at: float) -> None:
+        """A contender is over that did not win: it failed, or the other was quicker."""
+        if self._watchers:
+            status, request_id = (failure.status, failure.request_id) if failure is not None else (None, None)
+            self._emit(
+                AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at, lost=True)
+            )
 
     def spent(self, facts: Facts | None) -> None:
         """What an attempt said that did not serve the answer: its tokens were paid for all the same."""

@@ -95,17 +95,24 @@ class ScopedReads:
         """No more reads."""
 
 
-def deadline_reads(advance: Advance, clocks: Clocks) -> AsyncioReads | ScopedReads:
-    """Reads with deadlines under whichever event loop is running."""
+def _under_asyncio() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return ScopedReads(advance, clocks)
-    return AsyncioReads(advance, clocks)
+        return False
+    return True
+
+
+def deadline_reads(advance: Advance, clocks: Clocks) -> AsyncioReads | ScopedReads:
+    """Reads with deadlines under whichever event loop is running."""
+    return AsyncioReads(advance, clocks) if _under_asyncio() else ScopedReads(advance, clocks)
 
 
 async def sleep(seconds: float) -> None:
     """Sleep under whichever event loop is running."""
-    import anyio
+    if _under_asyncio():
+        await asyncio.sleep(seconds)
+    else:
+        import anyio  # who runs another loop has it
 
-    await anyio.sleep(seconds)
+        await anyio.sleep(seconds)

@@ -25,7 +25,9 @@ Rules, all of them here or in `retrying`:
 3. A body that ends without what makes an answer whole is a failure where that is certain (``Call.strict``); else it is
    accepted, and marked as odd. An answer of which nothing at all arrived is never accepted.
 4. Closing is final, at any time, and never a failure.
-5. A leg whose breaker is open is passed over without a request. What one leg cannot do falls over to the next, which
+5. An attempt that is slower than usual may be hedged, once a call: by a second request beside it, whose answer is as
+   good. The one that loses is no failure.
+6. A leg whose breaker is open is passed over without a request. What one leg cannot do falls over to the next, which
    has a retry budget of its own; never after the commit point.
 
 **Leases.** Stepping the machine for every token would cost more than the token. So `Relay` grants a lease: a number of
@@ -40,13 +42,13 @@ from enum import StrEnum
 from math import inf
 from typing import Protocol
 
-from l0.values.calls import Call, Outcome
+from l0.values.calls import Call, Outcome, Replay
 from l0.values.failures import Cause, Failure
 from l0.values.policy import Seam
 
 from .commands import Command, Finish, Open, Raise, Relay, Wait
 from .retrying import Phase, Stand, decide, falls_over
-from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
+from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
 
 
 class State(StrEnum):
@@ -63,6 +65,7 @@ class State(StrEnum):
 TRANSITIONS: dict[State, dict[type[Signal], frozenset[State]]] = {
     State.READY: {Begin: frozenset({State.OPENING, State.DONE})},
     State.OPENING: {
+        Slow: frozenset({State.OPENING}),
         Opened: frozenset({State.HOLDING, State.RELAYING}),
         Answered: frozenset({State.DONE}),
         Failed: frozenset({State.WAITING, State.DONE}),
@@ -104,12 +107,19 @@ class Guard(Protocol):
         """Whether there is budget for one more attempt."""
         ...
 
+    def may_hedge(self) -> bool:
+        """Whether there is budget for a second request beside the first."""
+        ...
+
 
 class _Open:
     def may_open(self, leg: int) -> bool:  # noqa: ARG002
         return True
 
     def may_retry(self, failure: Failure) -> bool:  # noqa: ARG002
+        return True
+
+    def may_hedge(self) -> bool:
         return True
 
 
@@ -139,6 +149,7 @@ class Machine:
         "call",
         "delivered",
         "failures",
+        "hedged",
         "leg",
         "resuming",
         "seams",
@@ -146,6 +157,7 @@ class Machine:
         "_backoff",
         "_guard",
         "_had",
+        "_hedge_won",
         "_lease",
         "_rand",
         "_since_leg",
@@ -167,8 +179,10 @@ class Machine:
         self.delivered = 0
         self.failures: list[Failure] = []
         self.leg = 0
+        self.hedged = False
         self.seams: list[Seam] = []
         self.resuming = False
+        self._hedge_won = False
         self._since_leg = 0
         self._had = 0
         self._rand = rand
@@ -190,7 +204,10 @@ class Machine:
             case Begin(at=at):
                 self.began = at
                 return self._open()
-            case Opened():
+            case Slow(at=at):
+                return self._hedge(at)
+            case Opened(hedge=hedge):
+                self._hedge_won = hedge
                 self.state = State.RELAYING if self.resuming else State.HOLDING
                 return self._relay()
             case Released():
@@ -229,6 +246,15 @@ class Machine:
             self.seams.append(Seam(strategy=resume, at=self._had, attempt=self.attempts))
         return Open(self.attempts, self._waited, self.leg, resume)
 
+    def _hedge(self, at: float) -> Open:
+        """A second request beside the one under way; or that one again, where nothing is to be done but to wait."""
+        wanted = not self.hedged and not self.resuming and self.call.replay is Replay.SAFE and self.left(at) > 0
+        if not wanted or not self._guard.may_hedge():
+            return Open(self.attempts, self._waited, self.leg)
+        self.hedged = True
+        self.attempts += 1
+        return Open(self.attempts, 0.0, self.leg, hedge=True)
+
     def _relay(self) -> Relay:
         return Relay(self._lease, self.state is State.HOLDING)
 
@@ -241,6 +267,8 @@ class Machine:
             return Outcome.RECOVERED_RESUME
         if self.leg:
             return Outcome.RECOVERED_FALLBACK
+        if self._hedge_won:
+            return Outcome.RECOVERED_HEDGE
         return Outcome.RECOVERED_RETRY if self.failures else Outcome.OK
 
     def _ended(self, missing: Cause | None, at: float, stand: Stand) -> Command:

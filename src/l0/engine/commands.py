@@ -13,13 +13,15 @@ from l0.values.policy import ResumeMode
 class Open:
     """Send request number ``number`` (from 1) of the call, ``waited`` seconds of backoff after the last.
 
-    ``leg``: to whom, 0 being the primary. ``resume``: to take a broken answer up, and how.
+    ``leg``: to whom, 0 being the primary. ``resume``: to take a broken answer up, and how. ``hedge``: beside the one
+    that is under way; the first to bring content is the answer.
     """
 
     number: int
     waited: float
     leg: int = 0
     resume: ResumeMode | None = None
+    hedge: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ _AT_ONCE = frozenset(
 """Broken on the way, with no sign that the provider is in trouble: the first repeat does not wait."""
 
 
-_FAILS_EVERYWHERE = frozenset({Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.UNKNOWN})
+_HOPELESS = (Category.FATAL, Category.INTERNAL)
+_FAILS_EVERYWHERE = frozenset({Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.UNKNOWN})
 
 
 class Phase(Enum):
@@ -106,7 +107,7 @@ def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failur
 def _by_policy(
     retry: Retry, failure: Failure, phase: Phase, history: Sequence[Failure], rand: Callable[[], float]
 ) -> Again | None:
-    if failure.category is Category.FATAL:
+    if failure.category in _HOPELESS:
         return None
     counted = sum(past.category in _COUNTED for past in history)
     if len(history) >= retry.max_retries or (failure.category in _COUNTED and counted >= retry.attempts):

@@ -15,6 +15,13 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
+class Slow:
+    """The attempt that was sent last is slower than usual."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """A whole, non-streaming answer is there."""
 
@@ -23,9 +30,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The headers of a stream arrived, and promise success."""
+    """The headers of a stream arrived, and promise success. ``hedge``: those of the hedge."""
 
     at: float
+    hedge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +91,4 @@ class Closed:
     at: float
 
 
-Signal = Begin | Answered | Opened | Released | Used | Ended | Failed | Waited | Closed
+Signal = Begin | Slow | Answered | Opened | Released | Used | Ended | Failed | Waited | Closed

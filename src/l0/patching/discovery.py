@@ -48,6 +48,17 @@ def instrument(policy: Policy | None = None, *, otlp: str | bool = False, observ
             _switch_on(instrumentor)
 
 
+def instrument_sdk(name: str) -> bool:
+    """Patch the one SDK whose import name is ``name``. Whether its calls now go through the engine."""
+    for point in providers():
+        instrumentor = point.load()()
+        if getattr(instrumentor, "sdk_name", None) == name:
+            if not instrumentor.is_instrumented_by_opentelemetry:
+                _switch_on(instrumentor)
+            return bool(instrumentor.is_instrumented_by_opentelemetry)
+    return False
+
+
 def _switch_on(instrumentor: Any) -> None:
     try:
         installed = version(instrumentor.sdk_name)

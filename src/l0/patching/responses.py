@@ -72,17 +72,67 @@ class Tap:
             session.close()
 
 
+class Ahead:
+    """A body whose beginning was read before its user asked for it: nothing of it is lost."""
+
+    inner: Any
+    source: Any
+    kept: list[bytes]
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._beginning()
+        yield from self.source
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._beginning():
+            yield part
+        async for part in self.source:
+            yield part
+
+    def _beginning(self) -> Iterator[bytes]:
+        while self.kept:
+            yield self.kept.pop(0)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.inner.close()
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        await self.inner.aclose()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
 @lru_cache(maxsize=16)
-def _tap_class(flavours: tuple[type, ...]) -> type[Tap]:
-    return type("Tap", (Tap, *flavours), {"__module__": __name__, "__doc__": Tap.__doc__})
+def _flavoured(kind: type, flavours: tuple[type, ...]) -> type:
+    return type(kind.__name__, (kind, *flavours), {"__module__": __name__, "__doc__": kind.__doc__})
+
+
+def _wrapper(kind: type, inner: Any, transport: ModuleType) -> Any:
+    """An empty ``kind`` that the transport takes for a stream of the same flavour as ``inner``."""
+    flavours = (transport.SyncByteStream, transport.AsyncByteStream)
+    flavoured = _flavoured(kind, tuple(flavour for flavour in flavours if isinstance(inner, flavour)))
+    return object.__new__(flavoured)
+
+
+def read_ahead(response: Any, transport: ModuleType) -> Ahead | None:
+    """Make the body of ``response`` one that can be read ahead; ``None`` where its bytes are not the connection's."""
+    if response.is_closed or response.is_stream_consumed or response.headers.get("content-encoding"):
+        return None
+    inner = response.stream
+    ahead: Ahead = _wrapper(Ahead, inner, transport)
+    ahead.inner, ahead.kept = inner, []
+    ahead.source = aiter(inner) if isinstance(inner, transport.AsyncByteStream) else iter(inner)
+    response.stream = ahead
+    return ahead
 
 
 def tap(response: Any, transport: ModuleType, session: Session) -> None:
     """Listen to how the body of ``response`` ends."""
     inner = response.stream
-    flavours = (transport.SyncByteStream, transport.AsyncByteStream)
-    kind = _tap_class(tuple(flavour for flavour in flavours if isinstance(inner, flavour)))
-    wrapper = kind.__new__(kind)
+    wrapper = _wrapper(Tap, inner, transport)
     wrapper.inner, wrapper.session = inner, session
     # anthropic looks for this at every event; an attribute at hand is found many times faster than a missing one.
     wrapper.stream_observer = getattr(inner, "stream_observer", None)

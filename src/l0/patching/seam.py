@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
 import wrapt
@@ -21,14 +19,13 @@ from l0.values.calls import Call
 from l0.values.policy import Policy, PolicyError
 
 from .bodies import AsyncBody, SyncBody
-from .responses import tap, tapped
+from .responses import tapped
 from .sdk import Sdk
+from .sending import SENDING, AsyncSending, Sending
 from .switchboard import SWITCHBOARD
 from .upstream import RAW_HEADER, Provider, Sketch, StainlessUpstream, compiled
 
 _log = logging.getLogger("l0")
-_sending: ContextVar[Session | None] = ContextVar("l0_sending", default=None)
-"""The call whose request is being sent: a stream object made meanwhile belongs to it."""
 
 
 class Seam:
@@ -76,38 +73,14 @@ class Seam:
         session = self._begin(client, args, kwargs)
         if session is None:
             return wrapped(*args, **kwargs)
-
-        def send(options: Any) -> Any:
-            token = _sending.set(session)
-            try:
-                function = self._on_leg(0, wrapped, client, session)
-                answer = function(*_with_options(args, kwargs, options), **_without_options(kwargs))
-            finally:
-                _sending.reset(token)
-            return self._sent(session, answer)
-
-        return sync.request(session, send)
+        return sync.request(session, Sending(session, self.sdk, wrapped, self._original(0), args, kwargs))
 
     async def _arequest(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         session = self._begin(client, args, kwargs)
         if session is None:
             return await wrapped(*args, **kwargs)
-
-        async def send(options: Any) -> Any:
-            token = _sending.set(session)
-            try:
-                function = self._on_leg(1, wrapped, client, session)
-                answer = await function(*_with_options(args, kwargs, options), **_without_options(kwargs))
-            finally:
-                _sending.reset(token)
-            return self._sent(session, answer)
-
-        return await asynchronous.request(session, send)
-
-    def _on_leg(self, flavour: int, wrapped: Callable[..., Any], client: Any, session: Session) -> Callable[..., Any]:
-        """What sends a request: the user's client, or that of the fallback which serves now."""
-        serving = session.upstream.client  # type: ignore[attr-defined]
-        return wrapped if serving is client else partial(self._original(flavour), serving)
+        sending = AsyncSending(session, self.sdk, wrapped, self._original(1), args, kwargs)
+        return await asynchronous.request(session, sending)
 
     def _begin(self, client: Any, args: Any, kwargs: Any) -> Session | None:
         """The session of an inference call; ``None`` for everything else, which is left alone."""
@@ -135,19 +108,6 @@ class Seam:
             if leg.client is not None and not isinstance(leg.client, wanted):
                 flavour = "a sync" if wanted is base.SyncAPIClient else "an async"
                 raise PolicyError("Fallback.client", leg.client, f"{flavour} client of the {self.sdk.name} SDK")
-
-    def _sent(self, session: Session, answer: Any) -> Any:
-        """Attach the call to what the SDK returned, and tell what the SDK shows of retries."""
-        if session.retries and hasattr(answer, "retries_taken"):
-            answer.retries_taken = session.retries
-        if session.call.streaming:
-            response = getattr(answer, "http_response", None) or getattr(answer, "response", None) or answer
-            if hasattr(response, "stream"):
-                tap(response, self.sdk.transport_of(response), session)
-            headers = getattr(response, "headers", {})
-            request_id = headers.get("x-request-id") or headers.get("request-id")
-            session.opened(getattr(response, "status_code", None), request_id)
-        return answer
 
     # -- streams ------------------------------------------------------------------------------------------------
 
@@ -180,7 +140,7 @@ class Seam:
     def _build(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Build the object of a whole answer with compiled constructors, while one of our calls is being served."""
         data = kwargs.get("data")
-        session = _sending.get() if type(data) is dict else None
+        session = SENDING.get() if type(data) is dict else None
         if session is not None and not client._strict_response_validation:
             session.upstream.decoded = data  # type: ignore[attr-defined]  # what its facts are read from
             build = compiled(self.sdk, kwargs.get("cast_to"))
@@ -194,16 +154,8 @@ class Seam:
         return original
 
     def _session_of(self, stream: Any) -> Session | None:
-        session = _sending.get() or tapped(stream.response)
+        session = SENDING.get() or tapped(stream.response)
         return session if session is not None and session.open and session.call.streaming else None
-
-
-def _with_options(args: Any, kwargs: Any, options: Any) -> tuple[Any, ...]:
-    return (args[0] if args else kwargs["cast_to"], options)
-
-
-def _without_options(kwargs: Any) -> dict[str, Any]:
-    return {name: value for name, value in kwargs.items() if name not in ("cast_to", "options")}
 
 
 def _deferred(options: Any) -> bool:
@@ -217,7 +169,7 @@ def _deferred(options: Any) -> bool:
 def _call(client: Any, options: Any, sketch: Sketch, *, streaming: bool) -> Call:
     url = client.base_url
     origin = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
-    policy = SWITCHBOARD.policy()
+    policy = SWITCHBOARD.policy(client)
     return Call(
         operation=sketch.operation,
         provider=sketch.provider,

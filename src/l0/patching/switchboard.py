@@ -11,11 +11,18 @@ from typing import Any
 
 from l0.health.shared import Health
 from l0.values.calls import Call
-from l0.values.policy import Policy, PolicyError
+from l0.values.policy import Policy, PolicyError, Retry
 from l0.values.ports import Observer, Watcher
 
 _BUILT_IN = Policy()
 _override: ContextVar[Policy | None] = ContextVar("l0_policy", default=None)
+_serving: ContextVar[Observer | None] = ContextVar("l0_serving", default=None)
+"""Who hears of requests that are attempts of a call further up."""
+_overhearing: ContextVar[tuple[Observer, ...]] = ContextVar("l0_overhearing", default=())
+"""Who hears of the calls of a block, besides the observers of the process."""
+OWN_POLICY = "_l0_policy"
+"""Attribute of a client's class: the policy of its calls."""
+_ONCE = Policy(retry=Retry(attempts=0, max_retries=0))
 
 
 class Switchboard:
@@ -51,21 +58,37 @@ class Switchboard:
         with self._lock:
             self._added = tuple(observers)
 
-    def policy(self) -> Policy:
-        """What applies here and now."""
-        return _override.get() or self._default or self._environment or _BUILT_IN
+    def policy(self, client: object = None) -> Policy:
+        """What applies here and now: that of the block, of the ``client`` (`streams.wrapping`), or of all calls."""
+        own: Policy | None = getattr(client, OWN_POLICY, None)
+        return _override.get() or own or self._default or self._environment or _BUILT_IN
+
+    @property
+    def listening(self) -> bool:
+        """Whether there are observers at all."""
+        return bool(self._observers or self._added)
 
     def watch(self, call: Call) -> list[Watcher]:
-        """Those of the observers that want to hear of this call. One that fails is left out."""
-        watchers = []
-        for observer in (*self._observers, *self._added):
-            try:
-                watcher = observer.watch(call)
-            except Exception:  # an observer never stands in the way of a call
-                continue
-            if watcher is not None:
-                watchers.append(watcher)
-        return watchers
+        """Those that want to hear of this call: the observers, or who serves the call that it is an attempt of."""
+        serving = _serving.get()
+        return self.watch_openly(call) if serving is None else _watching((serving,), call)
+
+    def watch_openly(self, call: Call) -> list[Watcher]:
+        """Those of the observers that want to hear of this call."""
+        return _watching((*self._observers, *self._added, *_overhearing.get()), call)
+
+
+def _watching(observers: Sequence[Observer], call: Call) -> list[Watcher]:
+    """One that fails is left out."""
+    watchers = []
+    for observer in observers:
+        try:
+            watcher = observer.watch(call)
+        except Exception:  # an observer never stands in the way of a call
+            continue
+        if watcher is not None:
+            watchers.append(watcher)
+    return watchers
 
 
 SWITCHBOARD = Switchboard()
@@ -90,3 +113,29 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
         yield chosen
     finally:
         _override.reset(token)
+
+
+@contextmanager
+def overhearing(observer: Observer) -> Iterator[None]:
+    """Have one more observer hear of the calls that are made in this block, in this thread or task."""
+    token = _overhearing.set((*_overhearing.get(), observer))
+    try:
+        yield
+    finally:
+        _overhearing.reset(token)
+
+
+@contextmanager
+def attempt(observer: Observer, **limits: Any) -> Iterator[None]:
+    """Requests made in this block are an attempt of a call that an engine further up serves.
+
+    They are sent once, and only ``observer`` hears of them. ``limits``: what they must obey themselves (``truncation``,
+    ``timeout``), as in `Policy`.
+    """
+    policy_token = _override.set(replace(_ONCE, **limits))
+    serving_token = _serving.set(observer)
+    try:
+        yield
+    finally:
+        _serving.reset(serving_token)
+        _override.reset(policy_token)

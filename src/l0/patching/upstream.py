@@ -93,7 +93,7 @@ class Provider(Protocol):
         """Last changes to the options of an attempt."""
 
 
-_STATUSES: dict[int, Cause] = {
+STATUSES: dict[int, Cause] = {
     400: Cause.BAD_REQUEST,
     401: Cause.AUTHENTICATION,
     402: Cause.QUOTA,
@@ -109,6 +109,9 @@ _STATUSES: dict[int, Cause] = {
     504: Cause.UNAVAILABLE,
     529: Cause.OVERLOADED,
 }
+"""What a status says of a failure, where the body does not say more."""
+_GENERAL = frozenset({Cause.BAD_REQUEST, Cause.SERVER_ERROR, Cause.IN_BAND_ERROR})
+"""Error types that a provider puts on many a status, such as ``invalid_request_error``: the status says more."""
 
 
 class StainlessUpstream:
@@ -141,7 +144,7 @@ class StainlessUpstream:
             self.provider.take_up(self.sketch, options, attempt.resume, attempt.earlier)
         if self._key is None and getattr(client, "_idempotency_header", None):
             self._key = client._idempotency_key()
-        same = changed is None and options.json_data is self._options.json_data
+        same = changed is None and not attempt.hedge and options.json_data is self._options.json_data
         options.idempotency_key = self._key if same else None
         own = dict(options.headers) if isinstance(options.headers, Mapping) else {}
         if attempt.resend and _COUNT_HEADER not in {name.lower() for name in own}:
@@ -228,9 +231,10 @@ class StainlessUpstream:
         response = error.response
         status = response.status_code
         cause, code = self.provider.cause(status, error)
-        fallback = Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST
+        if cause is None or cause in _GENERAL:
+            cause = STATUSES.get(status, cause or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST))
         return Failure(
-            cause=cause or _STATUSES.get(status, fallback),
+            cause=cause,
             message=str(error.message),
             status=status,
             code=code,

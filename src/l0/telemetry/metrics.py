@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from opentelemetry.metrics import Meter, MeterProvider
 
 from l0.values.calls import AttributeValue, Call, Outcome
-from l0.values.events import AttemptStarted, CallEnded, Event, Pace
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Pace
 from l0.values.failures import Cause, Failure
 
 from . import attributes, listening, names
@@ -63,7 +63,7 @@ def _instrument(meter: Meter, metric: names.Metric) -> Record:
 class MetricWatcher:
     """Remembers what the end does not tell, and records it all there."""
 
-    __slots__ = ("_base", "_began", "_families", "_instruments", "_waits")
+    __slots__ = ("_base", "_began", "_families", "_hedge", "_instruments", "_lost", "_waits")
 
     def __init__(self, call: Call, instruments: Instruments, families: tuple[names.Family, ...]) -> None:
         self._base = attributes.of_call(call)
@@ -71,15 +71,21 @@ class MetricWatcher:
         self._families = families
         self._began: float | None = None
         self._waits: list[float] = []
+        self._hedge: int | None = None
+        self._lost: list[AttemptEnded] = []
 
     def notify(self, event: Event) -> None:
         """Counts at the end only."""
         match event:
-            case AttemptStarted(number=number, waited=waited, at=at):
+            case AttemptStarted(number=number, waited=waited, at=at, hedge=hedge):
                 if self._began is None:
                     self._began = at
-                if number > 1:
+                if hedge:
+                    self._hedge = number
+                elif number > 1:
                     self._waits.append(waited)
+            case AttemptEnded(lost=True):
+                self._lost.append(event)
             case CallEnded():
                 self._attempts(event)
                 self._stream(event)
@@ -117,7 +123,14 @@ class MetricWatcher:
         made = [failure for failure in ended.failures if failure.cause is not Cause.BREAKER_OPEN]
         for failure in made:
             self._record(names.ATTEMPTS, 1, (names.OUTCOME, Outcome.FAILED.value), *_blame(failure))
-        if ended.attempts > len(made):
+        for lost in self._lost:
+            outcome = Outcome.CANCELLED if lost.failure is None else Outcome.FAILED
+            blame = () if lost.failure is None else _blame(lost.failure)
+            self._record(names.ATTEMPTS, 1, (names.OUTCOME, outcome.value), *blame)
+        if self._hedge is not None:
+            won = self._hedge not in [lost.number for lost in self._lost]
+            self._record(names.HEDGES, 1, (names.OUTCOME, names.HEDGE_WON if won else names.HEDGE_LOST))
+        if ended.attempts > len(made) + len(self._lost):
             last = ended.outcome if ended.outcome in (Outcome.FAILED, Outcome.CANCELLED) else Outcome.OK
             self._record(names.ATTEMPTS, 1, (names.OUTCOME, last.value))
         for failure, waited in zip(attributes.retried_failures(ended), self._waits, strict=False):

@@ -77,15 +77,31 @@ WAITED: Final = "l0.backoff"
 ATTEMPT_LEG: Final = "l0.attempt.leg"
 ATTEMPT_NUMBER: Final = "l0.attempt.number"
 ATTEMPT_CAUSE: Final = "l0.attempt.cause"
+ATTEMPT_HEDGE: Final = "l0.attempt.hedge"
+ATTEMPT_LOST: Final = "l0.attempt.lost"
 REQUEST_ID: Final = "l0.request.id"
+SLO: Final = "l0.slo"
+SLO_LAYER: Final = "l0.slo.layer"
+SLO_GOOD: Final = "l0.slo.good"
+SLO_WINDOW: Final = "l0.slo.window"
+FAN_KIND: Final = "l0.fan.kind"
+BRANCH_INDEX: Final = "l0.branch.index"
+BRANCH_OUTCOME: Final = "l0.branch.outcome"
 
 # Spans and events.
 ATTEMPT_SPAN: Final = "attempt"
+BRANCH_SPAN: Final = "branch"
 RETRY_EVENT: Final = "l0.retry"
 RESUME_EVENT: Final = "l0.resume"
+HEDGE_EVENT: Final = "l0.hedge"
 DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
 
 # Values.
+BRANCH_OK: Final = "ok"
+BRANCH_FAILED: Final = "failed"
+BRANCH_CANCELLED: Final = "cancelled"
+HEDGE_WON: Final = "won"
+HEDGE_LOST: Final = "lost"
 FINISH_ERROR: Final = "error"
 """What the conventions put in the place of a finish reason that was expected and did not come."""
 OUTER_CALL: Final = "opentelemetry.genai.client.inference.context"
@@ -107,7 +123,7 @@ TOKENS: Final = tuple(float(4**step) for step in range(14))
 class Metric:
     """One instrument. ``buckets``: a histogram's bounds in ``unit``. Compared by identity, being a dictionary's key."""
 
-    kind: Literal["histogram", "counter"]
+    kind: Literal["histogram", "counter", "gauge"]
     name: str
     unit: str
     description: str
@@ -198,11 +214,30 @@ ATTEMPTS: Final = Metric("counter", "l0.attempts", "{attempt}", "Requests made f
 RETRIES: Final = Metric("counter", "l0.retries", "{retry}", "Requests repeated, by the cause that made it necessary.")
 FALLBACKS: Final = Metric("counter", "l0.fallbacks", "{event}", "Calls that fell over to another leg than the primary.")
 RESUMES: Final = Metric("counter", "l0.resumes", "{event}", "Broken answers that were taken up.")
+HEDGES: Final = Metric("counter", "l0.hedges", "{event}", "Second requests beside a slow one, by which was quicker.")
 BACKOFF: Final = _seconds("l0.backoff", "Time waited before a retry.")
 LONGEST_GAP: Final = _seconds("l0.stream.gap.max", "The longest gap between two pieces of content of one answer.")
 STREAM_STALLS: Final = Metric("counter", "l0.stream.stalls", "{event}", "Stalls: no content for 10 s while reading.")
 TRUNCATIONS: Final = Metric("counter", "l0.stream.truncations", "{event}", "Streams without their terminal event.")
 ANOMALIES: Final = Metric("counter", "l0.stream.anomalies", "{event}", "What was odd in an answer, but legitimate.")
 
-OWN: Final = (ATTEMPTS, RETRIES, FALLBACKS, RESUMES, BACKOFF, LONGEST_GAP, STREAM_STALLS, TRUNCATIONS, ANOMALIES)
+OWN: Final = (
+    ATTEMPTS,
+    RETRIES,
+    FALLBACKS,
+    RESUMES,
+    HEDGES,
+    BACKOFF,
+    LONGEST_GAP,
+    STREAM_STALLS,
+    TRUNCATIONS,
+    ANOMALIES,
+)
 """The metrics that no convention has a name for."""
+
+SLO_EVENTS: Final = Metric("counter", "l0.slo.events", "{event}", "What counts for or against an objective.")
+SLO_BUDGET: Final = Metric("gauge", "l0.slo.error_budget.remaining", "1", "The share of an error budget that is left.")
+SLO_BURN_RATE: Final = Metric("gauge", "l0.slo.burn_rate", "1", "How many times too fast an error budget is spent.")
+
+SLOS: Final = (SLO_EVENTS, SLO_BUDGET, SLO_BURN_RATE)
+"""The metrics of objectives; read when they are collected."""

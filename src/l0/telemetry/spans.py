@@ -173,7 +173,9 @@ class SpanWatcher:
                     names.ATTEMPT_NUMBER: started.number,
                 }
                 self._span.add_event(names.RESUME_EVENT, seam, self._wall(started.at))
-            if before is not None:
+            if started.hedge:
+                self._span.add_event(names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: started.number}, self._wall(started.at))
+            elif before is not None:
                 self._span.add_event(names.RETRY_EVENT, _retry(started, before), self._wall(started.at))
             self._attempt(started, over, within, end)
             before = over.failure if over is not None else None
@@ -205,11 +207,15 @@ def _of_attempt(started: AttemptStarted, over: AttemptEnded | None) -> attribute
     told: attributes.Attributes = {names.ATTEMPT_NUMBER: started.number}
     if started.leg:
         told[names.ATTEMPT_LEG] = started.leg
+    if started.hedge:
+        told[names.ATTEMPT_HEDGE] = True
     if started.number > 1:
         told[names.HTTP_RESEND_COUNT] = started.number - 1
         told[names.WAITED] = started.waited
     if over is None:
         return told
+    if over.lost:
+        told[names.ATTEMPT_LOST] = True
     if over.status is not None:
         told[names.HTTP_STATUS] = over.status
     if over.request_id is not None:

@@ -29,6 +29,7 @@ class Outcome(StrEnum):
     RECOVERED_RETRY = "recovered_retry"
     RECOVERED_FALLBACK = "recovered_fallback"
     RECOVERED_RESUME = "recovered_resume"
+    RECOVERED_HEDGE = "recovered_hedge"
     FAILED = "failed"
     CANCELLED = "cancelled"
 

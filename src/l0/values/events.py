@@ -14,8 +14,8 @@ from .policy import Seam
 class AttemptStarted:
     """A request goes out. ``waited``: seconds of backoff before it.
 
-    ``leg``: 0 for the primary, then the fallbacks in order. ``resume``: how it takes a broken answer up. ``at``:
-    seconds of the monotonic clock, here and below.
+    ``leg``: 0 for the primary, then the fallbacks in order. ``resume``: how it takes a broken answer up. ``hedge``: it
+    goes out beside one that is under way. ``at``: seconds of the monotonic clock, here and below.
     """
 
     number: int
@@ -23,17 +23,19 @@ class AttemptStarted:
     resume: str | None = None
     waited: float
     at: float
+    hedge: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnded:
-    """An attempt is over. ``failure``: ``None`` for the one that served the answer."""
+    """An attempt is over. ``failure``: ``None`` for the one that served the answer. ``lost``: another was quicker."""
 
     number: int
     failure: Failure | None
     status: int | None
     request_id: str | None
     at: float
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ class Category(StrEnum):
     CONTENT = "content"
     PROVIDER = "provider"
     FATAL = "fatal"
+    INTERNAL = "internal"
 
 
 class Cause(StrEnum):
@@ -66,6 +67,8 @@ class Cause(StrEnum):
     IN_BAND_ERROR = "in_band_error"
     DIVERGED = "diverged"
     BREAKER_OPEN = "breaker_open"
+    INTERNAL = "internal"
+    """Our own code broke, not the provider's or the user's."""
     UNKNOWN = "unknown"
 
 
@@ -103,6 +106,7 @@ CATEGORIES: dict[Cause, Category] = {
     Cause.IN_BAND_ERROR: Category.TRANSIENT,
     Cause.DIVERGED: Category.FATAL,
     Cause.BREAKER_OPEN: Category.FATAL,
+    Cause.INTERNAL: Category.INTERNAL,
     Cause.UNKNOWN: Category.FATAL,
 }
 

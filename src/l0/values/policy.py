@@ -9,11 +9,13 @@ from math import isfinite
 from typing import Any, Literal, TypeVar, get_args
 
 from .failures import Failure, RetryableErrorType
+from .rules import Rule, Violation
 
 _E = TypeVar("_E", bound=StrEnum)
 TruncationMode = Literal["strict", "warn", "off"]
 ResumeMode = Literal["off", "exact", "prefill", "splice"]
 HoldMode = Literal["first_content", "verified", "message"]
+GuardrailsPreset = Literal["none", "minimal", "recommended", "strict", "json_only", "markdown_only", "latex_only"]
 TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
 
 
@@ -193,6 +195,23 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckIntervals:
+    """How often rules look at a text on its way, in **tokens** (content deltas of the provider).
+
+    A rule sees every character whatever these are; a longer interval only finds things later. ``checkpoint``: how often
+    the explicit API notes how far an answer has come.
+    """
+
+    guardrails: int = 5
+    drift: int = 10
+    checkpoint: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("guardrails", "drift", "checkpoint"):
+            _check_count(f"CheckIntervals.{name}", getattr(self, name), least=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
     """Who answers where the primary cannot: another ``model``, another ``client`` of the same SDK, or both."""
 
@@ -206,6 +225,20 @@ class Fallback:
             raise PolicyError("Fallback.model", self.model, "the name of a model, or None")
         if self.client is not None and not hasattr(self.client, "base_url"):
             raise PolicyError("Fallback.client", self.client, "a client of the same SDK, or None")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hedge:
+    """When a second request goes out beside one that is slow; the first of the two to bring content is the answer.
+
+    ``after``: **milliseconds** from the request; ``None``: the 95th percentile of the first-token times of the last 200
+    calls to the same provider and model with a prompt of this size. While fewer than 20 are known there is no hedge.
+    """
+
+    after: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_limit("Hedge.after", self.after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +266,13 @@ class Policy:
     Shared by all calls to one provider and model: ``budget`` keeps retries to a share of the traffic; ``breaker`` sends
     no calls where most of them have failed of late; ``adaptive`` waits for a first token only as long as is usual there
     (twice the 99th percentile of the last 200, at least 2 s), where a fallback stands ready.
+
+    ``hedge``: ``True`` or a `Hedge`: where a stream's first content is late, ask once more, and take what comes first;
+    only for requests that are safe to repeat. ``create()`` then returns with the first content, not at the headers.
+
+    ``guardrails``: rules on the text, as ``l0.Guardrails`` makes them, or the name of a preset; ``drift``: an
+    ``l0.Drift``, or ``True`` for one as it comes. How often both look is ``check_intervals``. ``on_violation`` is told
+    of everything that either finds, whatever comes of it.
     """
 
     timeout: Timeout | None = None
@@ -245,6 +285,11 @@ class Policy:
     budget: bool = False
     breaker: bool = False
     adaptive: bool = False
+    hedge: Hedge | bool = False
+    guardrails: Rule | Sequence[Rule] | GuardrailsPreset = ()
+    drift: Rule | bool = False
+    check_intervals: CheckIntervals = CheckIntervals()
+    on_violation: Callable[[Violation], None] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.hold, str):
@@ -253,6 +298,11 @@ class Policy:
         if isinstance(legs, str) or not isinstance(legs, Sequence) or not all(isinstance(x, Fallback) for x in legs):
             raise PolicyError("Policy.fallback", self.fallback, "an l0.Fallback, or a list of them")
         object.__setattr__(self, "fallback", tuple(legs))
+        if self.hedge is True:
+            object.__setattr__(self, "hedge", Hedge())
+        elif self.hedge is not False:
+            _check_type("Policy.hedge", self.hedge, Hedge, else_="True or False")
+        _check_rules(self)
         for name in ("budget", "breaker", "adaptive"):
             if not isinstance(getattr(self, name), bool):
                 raise PolicyError(f"Policy.{name}", getattr(self, name), "True or False")
@@ -300,10 +350,33 @@ class Policy:
         return self.truncation.get(origin.rstrip("/"))
 
 
-def _check_type(field: str, value: object, kind: type, *, optional: bool = False) -> None:
+def _check_type(field: str, value: object, kind: type, *, optional: bool = False, else_: str = "None") -> None:
     if isinstance(value, kind) or (optional and value is None):
         return
-    raise PolicyError(field, value, f"a {kind.__name__}" + (", or None" if optional else ""))
+    allowed = f", or {else_}" if optional or else_ != "None" else ""
+    raise PolicyError(field, value, f"a {kind.__name__}{allowed}")
+
+
+def _is_rule(value: object) -> bool:
+    return all(hasattr(value, name) for name in ("name", "severity", "span", "check"))
+
+
+def _check_rules(policy: Policy) -> None:
+    """Rules are known by what they can do: those of this library stand on a floor above."""
+    given = policy.guardrails
+    if isinstance(given, str):
+        _check_choice("Policy.guardrails", given, get_args(GuardrailsPreset))
+    else:
+        rules = given if isinstance(given, Sequence) else (given,)
+        if not all(_is_rule(rule) for rule in rules):
+            presets = ", ".join(get_args(GuardrailsPreset))
+            raise PolicyError("Policy.guardrails", given, f"rules as l0.Guardrails makes them, or one of {presets}")
+        object.__setattr__(policy, "guardrails", tuple(rules))
+    if not isinstance(policy.drift, bool) and not _is_rule(policy.drift):
+        raise PolicyError("Policy.drift", policy.drift, "an l0.Drift, True or False")
+    _check_type("Policy.check_intervals", policy.check_intervals, CheckIntervals)
+    if policy.on_violation is not None and not callable(policy.on_violation):
+        raise PolicyError("Policy.on_violation", policy.on_violation, "a function of a Violation, or None")
 
 
 def _check_truncation(value: object) -> None:

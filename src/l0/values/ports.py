@@ -94,13 +94,14 @@ class Reader(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One attempt. ``resend``: how many went before; ``leg``: to whom (0 is the primary); ``left``: seconds that the
-    whole call may still take; ``resume``, ``earlier``: how it takes up what."""
+    whole call may still take; ``resume``, ``earlier``: how it takes up what; ``hedge``: beside one under way."""
 
     resend: int
     leg: int
     left: float
     resume: ResumeMode | None = None
     earlier: Handover | None = None
+    hedge: bool = False
 
 
 class Upstream(Protocol):

@@ -234,3 +234,48 @@ class AsyncFakeBody:
 
     async def close(self) -> None:
         self._inner.close()
+
+
+class FakeSender:
+    """Answers are handed out one by one; exceptions among them are raised."""
+
+    def __init__(self, answers: list[Any]) -> None:
+        self.answers = answers
+        self.attached: list[Any] = []
+
+    def send(self, options: Any) -> Any:
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def attach(self, answer: Any) -> None:
+        self.attached.append(answer)
+
+    def lead(self, answer: Any) -> bool:
+        raise NotImplementedError
+
+    def discard(self, answer: Any) -> None:
+        raise NotImplementedError
+
+    def cut(self, answer: Any) -> None:
+        raise NotImplementedError
+
+
+class FakeAsyncSender:
+    """As `FakeSender`."""
+
+    def __init__(self, answers: list[Any]) -> None:
+        self._sender = FakeSender(answers)
+
+    async def send(self, options: Any) -> Any:
+        return self._sender.send(options)
+
+    def attach(self, answer: Any) -> None:
+        self._sender.attach(answer)
+
+    async def lead(self, answer: Any) -> bool:
+        raise NotImplementedError
+
+    async def discard(self, answer: Any) -> None:
+        raise NotImplementedError

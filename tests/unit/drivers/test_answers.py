@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 import pytest
-from driver_fakes import Broken, FakePump, FakeUpstream, Listener
+from driver_fakes import Broken, FakeAsyncSender, FakePump, FakeSender, FakeUpstream, Listener
 from engine_makers import make_call
 
 from l0.drivers import asynchronous, session, sync
@@ -23,18 +23,9 @@ both = pytest.mark.parametrize("flavour", ["sync", "async"])
 def answered(flavour: str, made: Session, *answers: Any) -> Any:
     queue = list(answers)
 
-    def send(options: Any) -> Any:
-        answer = queue.pop(0)
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    async def asend(options: Any) -> Any:
-        return send(options)
-
     if flavour == "sync":
-        return sync.request(made, send)
-    return asyncio.run(asynchronous.request(made, asend))
+        return sync.request(made, FakeSender(queue))
+    return asyncio.run(asynchronous.request(made, FakeAsyncSender(queue)))
 
 
 @both
@@ -142,7 +133,7 @@ def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
 
     upstream = FakeUpstream()
     made = Session(make_call(), upstream, [Rude(), Listener()], Health())
-    with made.sending():
+    with made.sending(made.command):
         pass
     assert upstream.headers == [{"traceparent": "00-1"}]
 
@@ -150,12 +141,12 @@ def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
 def test_attempts_are_told_with_the_status_and_id_of_their_response():
     listener = Listener()
     made = Session(make_call(policy=AT_ONCE), FakeUpstream(), [listener], Health())
-    with made.sending():
+    with made.sending(made.command):
         made.opened(200, "req_1")
     made.reads(FakePump())
     made.broke(Broken("rst"))
     made.slept()
-    with made.sending():
+    with made.sending(made.command):
         pass
     made.failed(Broken("later"))
     ended = [event for event in listener.events if isinstance(event, AttemptEnded)]

@@ -50,7 +50,7 @@ def play(flavour: str, call: Call, *attempts: Any, upstream: FakeUpstream | None
     upstream = upstream or FakeUpstream()
     listener = Listener()
     made = Session(call, upstream, [listener], Health())
-    with made.sending():
+    with made.sending(made.command):
         made.opened(200, "req_1")
     items: list[Any] = []
     error: BaseException | None = None
@@ -199,7 +199,7 @@ def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
             return items
 
     made = Session(make_call(), FakeUpstream(), [], Health())
-    with made.sending():
+    with made.sending(made.command):
         made.opened(200, None)
     made.reads(Whole())
     assert made.took(["a"]) == ["a"]
@@ -314,7 +314,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
     clock = {"now": 100.0}
     monkeypatch.setattr(holding, "perf_counter", lambda: clock["now"])
     made = Session(make_call(policy=Policy(hold=Hold(seconds=2.0))), FakeUpstream(), [], Health())
-    with made.sending():
+    with made.sending(made.command):
         made.opened(200, None)
     made.reads(FakePump())
     assert made.took([FRAME]) == []
@@ -331,7 +331,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
 def test_closing_is_final_and_told_once():
     listener = Listener()
     made = Session(make_call(), FakeUpstream(), [listener], Health())
-    with made.sending():
+    with made.sending(made.command):
         made.opened(200, None)
     for _ in range(3):
         made.close()
@@ -344,7 +344,7 @@ def test_closing_is_final_and_told_once():
 def test_a_body_that_somebody_else_read_to_its_end_is_a_success():
     listener = Listener()
     made = Session(make_call(), FakeUpstream(), [listener], Health())
-    with made.sending():
+    with made.sending(made.command):
         made.opened(200, None)
     made.consumed()
     made.close()
@@ -374,7 +374,7 @@ def test_the_cutting_into_reads_changes_nothing(answer, cuts, ending):
 
 def test_raise_is_what_a_session_says_when_it_is_over():
     made = Session(make_call(max_retries=0), FakeUpstream(), [], Health())
-    with made.sending():
+    with made.sending(made.command):
         made.opened(200, None)
     made.reads(FakePump())
     assert made.took(END) == []

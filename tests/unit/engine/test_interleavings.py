@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from l0.engine._machine import TRANSITIONS, Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
-from l0.engine.signals import Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
+from l0.engine.signals import Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
 from l0.values.calls import Call, Outcome, Replay
 from l0.values.failures import Category, Cause, Failure
 from l0.values.policy import Fallback, Policy, Retry, Timeout
@@ -90,6 +90,13 @@ def walks(draw: st.DrawFn) -> Walk:
     return walk
 
 
+def sent(walk: Walk) -> list[Open]:
+    """The requests that were commanded; a slow one that is not hedged stays commanded."""
+    steps = zip(walk.signals, walk.commands, strict=True)
+    opens = [(signal, command) for signal, command in steps if isinstance(command, Open)]
+    return [command for signal, command in opens if command.hedge or not isinstance(signal, Slow)]
+
+
 def allowed_retries(call: Call) -> int:
     """The most that the user allowed, on each leg."""
     if call.max_retries == 0:
@@ -101,7 +108,7 @@ def allowed_retries(call: Call) -> int:
 @settings(max_examples=150, deadline=None)
 def test_the_contract_holds_for_any_interleaving(walk):
     machine, call = walk.machine, walk.call
-    opens = [command for command in walk.commands if isinstance(command, Open)]
+    opens = sent(walk)
     assert machine.attempts == len(opens)
     assert [command.number for command in opens] == list(range(1, len(opens) + 1))
     assert machine.delivered == sum(getattr(signal, "chars", 0) for signal in walk.signals)
@@ -114,7 +121,8 @@ def test_the_contract_holds_for_any_interleaving(walk):
     assert legs == sorted(legs)
     assert set(legs) <= set(range(1 + len(call.policy.legs)))
     for leg in set(legs):  # each has a budget of its own
-        assert legs.count(leg) <= 1 + allowed_retries(call)
+        assert legs.count(leg) <= 1 + allowed_retries(call) + machine.hedged
+    assert sum(command.hedge for command in opens) == machine.hedged
 
 
 @given(walk=walks())
@@ -142,7 +150,9 @@ def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
     had = 0
     for signal, command in zip(walk.signals, walk.commands, strict=True):
         had = getattr(signal, "had", had)
-        if isinstance(command, Open):
+        if isinstance(signal, Slow):
+            assert not (resuming and command.hedge)
+        elif isinstance(command, Open):
             resuming = command.resume is not None
             seams += [(command.resume, had, command.number)] if resuming else []
         if isinstance(signal, Opened):
@@ -190,7 +200,7 @@ def test_no_wait_is_known_to_end_after_the_whole_time(walk):
     for signal, command in zip(walk.signals, walk.commands, strict=True):
         if isinstance(command, Wait):
             assert signal.at + command.seconds < limit
-        if isinstance(command, Open):
+        if isinstance(command, Open) and (command.hedge or not isinstance(signal, Slow)):
             assert signal.at < limit
 
 

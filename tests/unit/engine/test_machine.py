@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from l0.engine._machine import Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
-from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
-from l0.values.calls import Call, Outcome
+from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
+from l0.values.calls import Call, Outcome, Replay
 from l0.values.failures import Cause, Failure
 from l0.values.policy import Fallback, Policy, Retry, Seam, Timeout
 
@@ -233,6 +233,9 @@ class FakeGuard:
         self.retries -= 1
         return self.retries >= 0
 
+    def may_hedge(self) -> bool:
+        return self.may_retry(make_failure())
+
 
 LEGS = Policy(retry=Retry(base_delay=0), fallback=[Fallback(model="second"), Fallback(model="third")])
 
@@ -274,6 +277,38 @@ def test_without_budget_a_retry_becomes_the_next_leg_or_the_error():
     assert alone.step(Failed(failure, 0.1)) == Raise(failure)
 
 
+# Hedges
+
+
+def test_a_slow_attempt_is_hedged_once_a_call():
+    machine = make_machine()
+    machine.step(Begin(0.0))
+    assert machine.step(Slow(0.5)) == Open(2, 0.0, 0, hedge=True)
+    assert machine.step(Slow(0.9)) == Open(2, 0.0, 0)
+    assert (machine.attempts, machine.hedged, machine.state) == (2, True, State.OPENING)
+
+
+@pytest.mark.parametrize("hedge", [True, False])
+def test_who_brought_the_answer_is_in_the_outcome(hedge):
+    machine, commands = run([Begin(0.0), Slow(0.5), Opened(0.6, hedge), Released(0.7), Ended(None, 1.0)], make_call())
+    assert commands[-1] == Finish(Outcome.RECOVERED_HEDGE if hedge else Outcome.OK)
+    assert machine.failures == []
+
+
+@pytest.mark.parametrize("replay", [Replay.UNTIL_ACCEPTED, Replay.UNTIL_CREATED])
+def test_what_is_not_safe_to_repeat_is_not_hedged(replay):
+    machine = make_machine(make_call(replay=replay))
+    first = machine.step(Begin(0.0))
+    assert machine.step(Slow(0.5)) == first
+
+
+def test_without_budget_there_is_no_hedge():
+    machine = make_machine(guard=FakeGuard(retries=0))
+    first = machine.step(Begin(0.0))
+    assert machine.step(Slow(0.5)) == first
+    assert machine.attempts == 1
+
+
 # Leases
 
 ENDS = [Ended(None, 9.0), Ended(Cause.TRUNCATED, 9.0), Failed(make_failure(), 9.0), Closed(9.0)]
@@ -305,4 +340,4 @@ def test_any_splitting_into_leases_gives_the_same_commands(portions, cuts, end, 
 
 
 def test_samples_cover_all_signals():
-    assert {Begin, Answered, Opened, Released, Used, Ended, Failed, Waited, Closed} == set(get_args(Signal))
+    assert {Begin, Slow, Answered, Opened, Released, Used, Ended, Failed, Waited, Closed} == set(get_args(Signal))

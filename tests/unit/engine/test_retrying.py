@@ -20,6 +20,7 @@ SDK, AT_ONCE, NEVER = Again(None), Again(0.0), None
 
 NETWORK, TRANSIENT, MODEL = Cause.RESET, Cause.OVERLOADED, Cause.EMPTY
 PROVIDER, FATAL = Cause.MALFORMED, Cause.QUOTA
+HOPELESS = (Category.FATAL, Category.INTERNAL)
 
 
 def verdict(cause, phase, policy=None, history=(), *, call=None, accepted=False, resumable=True, **fields):
@@ -95,17 +96,17 @@ def test_no_retries_on_the_client_or_the_call_means_none(cause, phase, policy):
 
 
 @pytest.mark.parametrize("cause", Cause)
-def test_fatal_is_never_repeated_and_all_else_is_with_a_policy(cause):
-    fatal = CATEGORIES[cause] is Category.FATAL
-    assert (verdict(cause, HOLDING, WITH) is NEVER) == fatal
-    assert (verdict(cause, HOLDING, None) is NEVER) == fatal
+def test_fatal_and_our_own_defects_are_never_repeated_and_all_else_is_with_a_policy(cause):
+    hopeless = CATEGORIES[cause] in HOPELESS
+    assert (verdict(cause, HOLDING, WITH) is NEVER) == hopeless
+    assert (verdict(cause, HOLDING, None) is NEVER) == hopeless
 
 
 @pytest.mark.parametrize("reason", RetryableErrorType)
 def test_a_reason_stands_for_its_causes_only(reason):
     policy = Policy(retry=Retry(retry_on=[reason], base_delay=0))
     repeated = {cause for cause in Cause if verdict(cause, HOLDING, policy) is not NEVER}
-    assert repeated == {c for c in Cause if RETRY_REASONS[c] is reason and CATEGORIES[c] is not Category.FATAL}
+    assert repeated == {c for c in Cause if RETRY_REASONS[c] is reason and CATEGORIES[c] not in HOPELESS}
 
 
 @pytest.mark.parametrize("policy", [None, WITH], ids=["sdk", "policy"])
@@ -139,7 +140,7 @@ def test_nothing_follows_a_failure_that_the_user_has_seen_as_an_event():
 @pytest.mark.parametrize("cause", Cause)
 def test_what_falls_over(cause):
     """Whatever another model or provider may do better; a bad request is bad everywhere."""
-    everywhere = {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.UNKNOWN}
+    everywhere = {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.UNKNOWN}
     made, failure = make_call(), make_failure(cause)
     assert falls_over(made, failure, Stand(OPENING)) == (cause not in everywhere)
     assert falls_over(made, failure, Stand(HOLDING)) == (cause not in everywhere)

@@ -8,13 +8,14 @@ from engine_makers import make_call, make_failure, make_machine
 
 from l0.engine import _machine
 from l0.engine._machine import TRANSITIONS, IllegalSignal, Machine, State
-from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Used, Waited
+from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
 from l0.values.calls import Call
 from l0.values.failures import Cause
 from l0.values.policy import Fallback, Policy
 
 SAMPLES: dict[type, list[Signal]] = {
     Begin: [Begin(0.0)],
+    Slow: [Slow(0.9)],
     Answered: [Answered(1.0)],
     Opened: [Opened(1.0)],
     Released: [Released(1.0)],

@@ -1,0 +1,165 @@
+"""A second request beside a slow one: the first to bring content is the answer, and nothing is left of the other."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from faults_kit import SDKS, Stage, body_of
+from traffic_kit import Sample, difference
+
+import l0
+from l0.patching.switchboard import SWITCHBOARD
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
+from l0.simulator.playback import Body
+from l0.values.calls import Outcome
+
+SOON = l0.Policy(hedge=l0.Hedge(after=50))
+SILENT = Fault.no_headers()
+DUMB = Fault.stall(at_event=0)
+both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+slow = pytest.mark.parametrize("fault", [SILENT, DUMB], ids=["no headers", "no content"])
+rerun = pytest.mark.parametrize("dialect", ["chat", "completions", "messages"])
+
+
+@pytest.fixture(autouse=True)
+def on(stage: Stage) -> Iterator[None]:
+    stage.on(SOON)
+    yield
+    l0.uninstrument()
+
+
+def different(stage: Stage, sample: Sample, chunks: list[Any]) -> str | None:
+    """How chunks differ from those of an answer that nothing happened to."""
+    return difference(chunks, stage.call(sample, sync=True).chunks)
+
+
+def left(stage: Stage) -> int:
+    """Requests that the server is still serving, once it has had the time to notice that a client left."""
+    deadline = time.monotonic() + 5
+    while any(not one.finished and not one.disconnected for one in stage.sim.requests):
+        if time.monotonic() > deadline:
+            break
+        if stage.loop.is_running():
+            raise AssertionError("only between calls")
+        stage.loop.run_until_complete(asyncio.sleep(0.005))
+    return sum(not one.finished and not one.disconnected for one in stage.sim.requests)
+
+
+@both
+@slow
+@rerun
+def test_the_hedge_answers_where_the_first_is_slow(stage, dialect, fault, sync):
+    sample = body_of(dialect)
+    seen = stage.call(sample, fault, sync=sync)
+    assert seen.error is None
+    attempts = [span for span in stage.exporter.get_finished_spans() if span.parent is not None]
+    assert not different(stage, sample, seen.chunks)
+    assert seen.requests == 2
+    assert seen.span["l0.outcome"] == Outcome.RECOVERED_HEDGE
+    assert seen.span["l0.attempts"] == 2
+    assert [span.attributes.get("l0.attempt.hedge") for span in attempts] == [None, True]
+    assert [span.attributes.get("l0.attempt.lost") for span in attempts] == [True, None]
+
+
+@both
+def test_a_loser_is_closed_at_once(stage, sync):
+    stage.call(body_of("chat"), DUMB, sync=sync)
+    assert left(stage) == 0
+
+
+def test_a_sync_loser_without_headers_closes_itself_when_they_come(stage):
+    before = set(threading.enumerate())
+    stage.call(body_of("chat"), Fault.no_headers(seconds=0.2), sync=True)
+    mine = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("l0-")]
+    for thread in mine:
+        thread.join(5)
+    assert mine
+    assert not any(thread.is_alive() for thread in mine)
+    assert left(stage) == 0
+
+
+@both
+def test_the_first_wins_where_the_hedge_is_slower(stage, sync):
+    sample = body_of("chat")
+    stage.sim.reset()
+    seen = stage.call(sample, Fault.stall(at_event=0, seconds=0.15), DUMB, sync=sync)
+    assert seen.error is None
+    assert not different(stage, sample, seen.chunks)
+    assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.OK)
+    assert left(stage) == 0
+
+
+@both
+def test_a_quick_answer_is_not_hedged(stage, sync):
+    with l0.policy(hedge=l0.Hedge(after=5000)):
+        seen = stage.call(body_of("chat"), sync=sync)
+    assert (seen.requests, seen.span["l0.outcome"]) == (1, Outcome.OK)
+
+
+@both
+def test_a_first_that_fails_while_the_hedge_runs_is_no_failure_of_the_call(stage, sync):
+    sample = body_of("chat")
+    late = Fault.stall(at_event=0, seconds=0.1) | Fault.cut(at_event=0)
+    seen = stage.call(sample, late, Fault.stall(at_event=0, seconds=0.25), sync=sync)
+    assert seen.error is None
+    assert not different(stage, sample, seen.chunks)
+    assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.RECOVERED_HEDGE)
+
+
+@both
+def test_where_both_fail_the_call_goes_on_as_after_one_failure(stage, sync):
+    sample = body_of("chat")
+    failing = Fault.stall(at_event=0, seconds=0.1) | Fault.cut(at_event=0)
+    seen = stage.call(sample, failing, failing, sync=sync)
+    assert seen.error is None
+    assert not different(stage, sample, seen.chunks)
+    assert (seen.requests, seen.span["l0.outcome"]) == (3, Outcome.RECOVERED_RETRY)
+
+
+@both
+def test_the_first_token_has_its_deadline_in_a_race_too(stage, sync):
+    policy = l0.Policy(hedge=l0.Hedge(after=30), timeout=l0.Timeout(initial_token=120), retry=l0.Retry(max_retries=0))
+    with l0.policy(policy):
+        seen = stage.call(body_of("chat"), DUMB, DUMB, sync=sync)
+    assert isinstance(seen.error, openai.APITimeoutError)
+    assert seen.requests == 2
+    assert left(stage) == 0
+
+
+@both
+def test_stored_answers_are_never_asked_for_twice(stage, sync):
+    seen = stage.call(body_of("responses"), Fault.stall(at_event=0, seconds=0.1), sync=sync, store=True)
+    assert seen.error is None
+    assert seen.requests == 1
+
+
+@both
+def test_without_a_figure_of_its_own_it_waits_for_what_is_usual_here(stage, sync):
+    sample = body_of("chat")
+    SWITCHBOARD.health.first_tokens.renew()
+    with l0.policy(hedge=True):
+        assert stage.call(sample, Fault.stall(at_event=0, seconds=0.05), sync=sync).requests == 1
+        for _ in range(20):
+            stage.call(sample, sync=sync)
+        assert stage.call(sample, Fault.stall(at_event=0), sync=sync).requests == 2
+
+
+def test_a_cancelled_call_leaves_neither(stage):
+    client: Any = SDKS["openai"].AsyncOpenAI(api_key="k", base_url=stage.sim.openai, timeout=10)
+
+    async def cancelled() -> None:
+        async with asyncio.timeout(0.2):
+            await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True)
+
+    stage.sim.reset()
+    stage.sim.script(*[Reply(body=Body(content=body_of("chat").content), fault=DUMB)] * 2)
+    with pytest.raises(TimeoutError):
+        stage.loop.run_until_complete(cancelled())
+    assert left(stage) == 0
+    assert len(stage.sim.requests) == 2
+    stage.loop.run_until_complete(client.close())
