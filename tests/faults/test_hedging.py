@@ -146,7 +146,8 @@ def test_without_a_figure_of_its_own_it_waits_for_what_is_usual_here(stage, sync
         assert stage.call(sample, Fault.stall(at_event=0, seconds=0.05), sync=sync).requests == 1
         for _ in range(20):
             stage.call(sample, sync=sync)
-        assert stage.call(sample, Fault.stall(at_event=0), sync=sync).requests == 2
+        seen = stage.call(sample, DUMB, sync=sync)
+    assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.RECOVERED_HEDGE)
 
 
 def test_a_cancelled_call_leaves_neither(stage):

@@ -18,15 +18,16 @@ _PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
 class Guards:
     """One call's view of the shared health."""
 
-    __slots__ = ("_admission", "_call", "_health", "_leg", "_learns", "_size", "_told")
+    __slots__ = ("_admission", "_call", "_health", "_leg", "_size", "_told", "learns")
 
     def __init__(self, call: Call, health: Health) -> None:
         self._call = call
         self._health = health
         self._leg = 0
         self._admission: Admission | None = None
-        self._learns = call.streaming and (call.policy.adaptive or bool(call.policy.hedge))
-        self._size = prompt_size(len(repr(call.body))) if self._learns else ""
+        self.learns = call.streaming and (call.policy.adaptive or bool(call.policy.hedge))
+        """Whether the first-token times of this call are to be remembered."""
+        self._size = prompt_size(len(repr(call.body))) if self.learns else ""
         self._told = False
 
     def may_open(self, leg: int) -> bool:
@@ -67,7 +68,7 @@ class Guards:
 
     def first_content(self, seconds: float) -> None:
         """The first token of an attempt came, or was given up waiting for, after so long. Told once an attempt."""
-        if self._learns and not self._told:
+        if self.learns and not self._told:
             self._told = True
             self._first_tokens().add(seconds)
 

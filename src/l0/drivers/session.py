@@ -84,7 +84,7 @@ class Session:
         self._ended = False
         self._earlier: Handover | None = None
         self._holding = True
-        self.timed = self.clocks is not None or self._telling.heard
+        self.timed = self.clocks is not None or self._telling.heard or self._guards.learns
         """Whether reads have deadlines, or somebody wants to know how long they take."""
         self.command: Command = self._machine.step(Begin(began))
 
@@ -244,8 +244,8 @@ class Session:
             at = perf_counter()
             if self.clocks is not None:
                 self.clocks.read(at, reader.content > content)
-                if not content and reader.content:
-                    self._guards.first_content(at - self._started)
+            if not content and reader.content:
+                self._guards.first_content(at - self._started)
             if meter is not None:
                 meter.read(at, at - since, reader.content > content, raw)
         else:

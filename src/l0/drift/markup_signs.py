@@ -1,0 +1,112 @@
+"""Signs in single lines that Markdown has stopped working, by weight: 0 for a sound line."""
+
+from __future__ import annotations
+
+import re
+
+from .phrases import words
+
+_OPAQUE = re.compile(r"`+[^`]*`+|\\[|*]|\$[^$]*\$|[(,] ?\*\*\w+")
+"""Code, escapes, formulas, keyword arguments: bars and stars in them are no markup."""
+_MARKUP = re.compile(r"[#*]|\d\. |\]\(|^[-+]")
+_RULE_LINE = re.compile(r"\s*(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$")
+_GLUED_HEADING = re.compile(r"(?<!\S)#{2,6}[^\W\d_]")
+_GLUED_ITEM = re.compile(r"[-+][^\W\d_]")
+_OPEN_LINK = re.compile(r"\]\([^()\s]*(?:\s(?![\"'])|$)")
+_INNER_HEADING = re.compile(r"(?<=\S)[ \t]#{2,6} \w")
+_INNER_ITEM = re.compile(r"(?<=\S) \d{1,2}\. (?=[^\W\d_][^.]*[^\W\d]\.)")
+_LOOSE_STARS = re.compile(r"(?<!\S)(?:\*{2,4}|\*(?: \*)+)(?!\S)|\*{4,}")
+_SEPARATOR_ROW = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)+\|?\s*$|\s*\|\s*:?-{2,}:?\s*\|\s*$")
+_LIST_ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)]) ")
+_PROSE = re.compile(r"[^\W\d_a-z][^{};=<>]*[.:!?]$")
+_PROSE_WORDS = 7
+_MARKED = re.compile(r"#{2,6} [^\W\d_]|\*\*[^\W\d_][^*]*\*\*|\d\. \*\*")
+_PROGRAMS = words(
+    "python py javascript js jsx typescript ts tsx java c cpp c++ csharp go rust rs kotlin swift php ruby rb sql"
+)
+_LITERAL = re.compile(r'"""|' + r"'''|`|/\*|\*/|<<<?\w|=begin|=end")
+
+
+class Table:
+    """Follows a table from its row of dashes to the first line without a bar."""
+
+    __slots__ = ("_columns", "_framed")
+
+    def __init__(self) -> None:
+        self._columns = 0
+        self._framed = False
+
+    def take(self, line: str) -> float:
+        if "|" not in line:
+            self._columns = 0
+            return 0.0
+        cells, framed = _cells(line), line.lstrip().startswith("|")
+        if _SEPARATOR_ROW.match(line):
+            self._columns, self._framed = cells, framed
+            return 0.0
+        if not self._columns or (cells == self._columns and framed == self._framed):
+            return 0.0
+        return 2.0 if cells > 2 * self._columns else 0.8
+
+
+def _cells(line: str) -> int:
+    return _OPAQUE.sub("x", line).strip().strip("|").count("|") + 1
+
+
+class Bold:
+    """Follows what is set in bold: it may go on in the next line, but not in the next paragraph, item or heading."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self) -> None:
+        self._open = False
+
+    def take(self, line: str, *, new_block: bool) -> float:
+        """A bold that is left open weighs, until it is closed."""
+        if new_block or _LIST_ITEM.match(line):
+            self._open = False
+        if _OPAQUE.sub("x", line).count("**") % 2 == 0:
+            return 0.0
+        self._open = not self._open
+        return 0.7 if self._open else -0.7
+
+
+class Fence:
+    """Follows a code block of a programming language: running text, headings and bold have no place there."""
+
+    __slots__ = ("_literal",)
+
+    def __init__(self) -> None:
+        self._literal = False
+
+    def take(self, line: str, language: str) -> float:
+        """``language``: as the fence names it."""
+        if line.lstrip().startswith(("```", "~~~")):
+            self._literal = False
+            return 0.0
+        if language not in _PROGRAMS:
+            return 0.0
+        if len(_LITERAL.findall(line)) % 2:  # texts and comments over many lines begin or end here
+            self._literal = not self._literal
+        elif not self._literal:
+            prose = _PROSE.match(line) and len(line.split()) >= _PROSE_WORDS
+            return 0.8 if _MARKED.match(line) else 0.6 if prose else 0.0
+        return 0.0
+
+
+def inline_signs(line: str) -> float:
+    """Of a line outside of code."""
+    if not _MARKUP.search(line) or _RULE_LINE.match(line) or (line.startswith("    ") and not _LIST_ITEM.match(line)):
+        return 0.0
+    text = _OPAQUE.sub("x", line)
+    weight = 1.0 * len(_INNER_HEADING.findall(text))
+    weight += 0.7 * len(_GLUED_HEADING.findall(text)) + 0.8 * len(_OPEN_LINK.findall(text))
+    if _GLUED_ITEM.match(text):
+        weight += 0.4
+    items = len(_INNER_ITEM.findall(text))
+    if items > 1 and _LIST_ITEM.match(text):
+        weight += 0.7 * items
+    loose = len(_LOOSE_STARS.findall(text))
+    if loose > 1:
+        weight += 0.6 * loose
+    return weight

@@ -1,0 +1,92 @@
+"""Tone shift: formal writing turns casual, or casual writing formal, in English, German or Spanish.
+
+Evidence are words that belong to one register alone. Most sentences hold none, and say nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+from .findings import Finding
+from .segments import Segment, holds_quotation
+from .tone_words import CASUAL, FORMAL, NOMINAL
+
+_MARKS = re.compile(r"!{2,}|¡¡|[:;]-?[)DP(](?!\w)|[\U0001f600-\U0001f64f\U0001f389\U0001f525\U0001f602]")
+_CONTRACTED = re.compile(r"\w['\u2019](?:t|re|ll|ve|m)\b")
+_WEAK = 0.34
+"""A long noun, or, beside a casual word, a contraction or an exclamation."""
+_LONG_WORD = 9
+_LEAST_BEFORE, _LEAST_AFTER = 1.5, 2.5
+"""Weight of the words of a register, before and after, without which nothing is said."""
+_ENOUGH = 6.0
+"""Weight on both sides together that a sure verdict takes."""
+_LEAST_CHARS = 60
+"""From the first evidence to the shift."""
+
+_Count = tuple[int, float, float]
+"""``at``, weight of formal and of casual words."""
+
+
+class ToneShift:
+    """Compares the register of what was said last with that of what was said before it.
+
+    What was said last reaches back ``window`` characters at most, what was said before it as far again.
+    """
+
+    __slots__ = ("_counts", "_window")
+
+    def __init__(self, *, window: int) -> None:
+        self._window = window
+        self._counts: deque[_Count] = deque()
+
+    def take(self, segment: Segment) -> Finding | None:
+        if segment.fence is not None:
+            return None
+        formal, casual = _formal(segment), _casual(segment)
+        if not (formal or casual) or holds_quotation(segment):
+            return None
+        self._counts.append((segment.at, formal, casual))
+        while segment.at - self._counts[0][0] > 2 * self._window:
+            self._counts.popleft()
+        return self._shift(segment.at)
+
+    def _shift(self, now: int) -> Finding | None:
+        """The split of the window whose halves differ most."""
+        best: Finding | None = None
+        formal = sum(count[1] for count in self._counts)
+        casual = sum(count[2] for count in self._counts)
+        if formal < _LEAST_BEFORE or casual < _LEAST_BEFORE:
+            return None
+        first = self._counts[0][0]
+        formal_before = casual_before = 0.0
+        for at, formal_here, casual_here in self._counts:
+            if at - first >= _LEAST_CHARS and now - at <= self._window:
+                sure = _certainty(formal_before, casual_before, formal - formal_before, casual - casual_before)
+                if sure and (best is None or sure > best.confidence):
+                    best = Finding(at=at, confidence=sure)
+            formal_before += formal_here
+            casual_before += casual_here
+        return best
+
+
+def _formal(segment: Segment) -> float:
+    weak = sum(len(word) >= _LONG_WORD and word.endswith(NOMINAL) for word in segment.words)
+    return len(FORMAL & segment.words) + _WEAK * weak
+
+
+def _casual(segment: Segment) -> float:
+    text = segment.text
+    strong = len(CASUAL & segment.words)
+    if "!" in text or ":" in text or ";" in text or not text.isascii():
+        strong += len(_MARKS.findall(text))
+    return strong + _WEAK * (text.count("!") + len(_CONTRACTED.findall(text))) if strong else 0.0
+
+
+def _certainty(formal: float, casual: float, formal_after: float, casual_after: float) -> float:
+    """From how far the registers are apart, and on how many words that rests."""
+    before, after = formal + casual, formal_after + casual_after
+    if before < _LEAST_BEFORE or after < _LEAST_AFTER:
+        return 0.0
+    apart = abs((formal - casual) / before - (formal_after - casual_after) / after) / 2
+    return round(apart * min(1.0, (before + after) / _ENOUGH), 3)

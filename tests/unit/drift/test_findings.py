@@ -1,0 +1,27 @@
+"""The window that detectors count in, and the confidence that they come to."""
+
+import pytest
+
+from l0.drift.findings import Window, confidence
+
+
+@pytest.mark.parametrize(("value", "sure"), [(0.0, 0.0), (1.0, 0.25), (2.0, 0.5), (4.0, 1.0), (9.0, 1.0)])
+def test_confidence_is_one_half_at_the_threshold(value: float, sure: float) -> None:
+    assert confidence(value, 2.0) == sure
+
+
+def test_the_densest_stretch_ends_now_and_is_long_enough() -> None:
+    window = Window(100)
+    for at, count in ((0, 9), (10, 0), (20, 4), (30, 5)):
+        window.add(at, 10, count)
+    assert window.densest(10, 1) == (30, 0.5)
+    assert window.densest(20, 1) == (20, 0.45)
+    assert window.densest(40, 1) == (0, 0.45)
+    assert window.densest(10, 99) == (0, 0.0)
+
+
+def test_what_leaves_the_window_is_handed_back() -> None:
+    window = Window(25)
+    assert window.add(0, 10, 3) == window.add(10, 10, 0) == (0, 0)
+    assert window.add(30, 10, 1) == (10, 3)
+    assert window.add(99, 10, 1) == (20, 1)

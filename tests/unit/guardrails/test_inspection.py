@@ -1,0 +1,129 @@
+"""All checks of one answer: told together, fenced each, timed only where somebody asks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from l0.guardrails.catalogue import Guardrails
+from l0.guardrails.inspection import Inspection, finals, widest
+from l0.values.rules import Check, Ending, Severity, Violation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """A rule that fails somewhere, or says something that it may not."""
+
+    where: str
+    says: Any = None
+    name: str = "failing"
+    severity: Severity = Severity.ERROR
+    span: int | None = None
+
+    def check(self) -> Check:
+        if self.where == "check":
+            raise ZeroDivisionError
+        return self
+
+    def feed(self, text: str) -> Sequence[Violation]:
+        return self._answer("feed")
+
+    def finish(self, ending: Ending) -> Sequence[Violation]:
+        return self._answer("finish")
+
+    def _answer(self, asked: str) -> Any:
+        if self.where == asked and self.says is None:
+            raise ZeroDivisionError
+        return self.says if self.where == asked else ()
+
+
+def test_all_rules_are_asked_in_order() -> None:
+    inspection = Inspection([Guardrails.length_rule(maximum=3), Guardrails.pattern_rule("bad", "no")], 7)
+    assert inspection.every == 7
+    assert not inspection.feed("ba")
+    assert [found.rule for found in inspection.feed("d.")] == ["length", "pattern"]
+    assert not inspection.finish(Ending())
+    assert inspection.durations == {}
+
+
+def test_the_end_is_asked_too() -> None:
+    inspection = Inspection(Guardrails.minimal())
+    assert [found.rule for found in inspection.finish(Ending())] == ["zero_output"]
+    assert not Inspection(Guardrails.minimal()).finish(Ending(other=True))
+
+
+def test_state_is_that_of_one_answer() -> None:
+    rules = (Guardrails.pattern_rule("bad", "no"),)
+    one, other = Inspection(rules), Inspection(rules)
+    assert not one.feed("ba")
+    assert not other.feed("d")
+    assert one.feed("d")
+
+
+@pytest.mark.parametrize("where", ["check", "feed", "finish"])
+@pytest.mark.parametrize("timer", [None, lambda: 0.0])
+def test_a_rule_that_fails_is_left_out_and_logged_once(
+    where: str, timer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = (Failing(where=where), Guardrails.pattern_rule("bad", "no"))
+    with caplog.at_level(logging.WARNING, logger="l0"):
+        inspection = Inspection(rules, timer=timer)
+        found = [*inspection.feed("bad"), *inspection.feed("more"), *inspection.finish(Ending())]
+    assert [each.rule for each in found] == ["pattern"]
+    assert len(caplog.records) == 1
+    assert "ailing failed and is left out" in caplog.text
+
+
+@pytest.mark.parametrize("says", ["text", [1], True, [None]])
+@pytest.mark.parametrize("where", ["feed", "finish"])
+def test_what_is_no_violation_gets_no_further(where: str, says: object, caplog: pytest.LogCaptureFixture) -> None:
+    inspection = Inspection([Failing(where=where, says=says)])
+    assert not inspection.feed("x")
+    assert not inspection.finish(Ending())
+    assert len(caplog.records) == 1
+
+
+def test_a_function_that_fails_never_breaks_a_stream(caplog: pytest.LogCaptureFixture) -> None:
+    inspection = Inspection([Guardrails.rule(lambda text: text[999] == "x", name="mine")])
+    assert not inspection.feed("short")
+    assert not inspection.finish(Ending())
+    assert "guardrail mine failed" in caplog.text
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_passes(stop: type[BaseException]) -> None:
+    def function(text: str) -> bool:
+        raise stop
+
+    inspection = Inspection([Guardrails.rule(function)])
+    with pytest.raises(stop):
+        inspection.finish(Ending())
+
+
+def test_durations_are_counted_where_a_timer_is_given() -> None:
+    now = iter(range(100))
+    rules = (Guardrails.zero_output_rule(), Guardrails.length_rule(maximum=9))
+    inspection = Inspection(rules, timer=lambda: float(next(now)))
+    inspection.feed("one")
+    inspection.feed("two")
+    inspection.finish(Ending())
+    assert inspection.durations == {"zero_output": (3, 3.0), "length": (3, 3.0)}
+
+
+def test_a_timed_inspection_finds_the_same() -> None:
+    text = "As an AI, I say: ```"
+    plain, timed = Inspection(Guardrails.strict()), Inspection(Guardrails.strict(), timer=lambda: 0.0)
+    assert [*plain.feed(text), *plain.finish(Ending())] == [*timed.feed(text), *timed.finish(Ending())]
+
+
+def test_the_widest_window_and_the_finals() -> None:
+    rules = (Guardrails.length_rule(maximum=3), Guardrails.pattern_rule("12345", "x"), Guardrails.zero_output_rule())
+    assert widest(rules) == 5
+    assert [rule.name for rule in finals(rules)] == ["zero_output"]
+    assert widest(Guardrails.minimal()) is None
+    assert widest(()) is None
+    assert finals(Guardrails.none()) == ()

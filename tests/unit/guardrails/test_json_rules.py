@@ -1,0 +1,178 @@
+"""The JSON rules: what passes, what does not, and that it is the same however the text is cut."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l0.guardrails.json_rules import JsonRule, StrictJsonRule, json_rule, strict_json_rule
+from l0.values.policy import PolicyError
+from l0.values.rules import Ending, Severity, Violation
+
+
+def check(rule: JsonRule | StrictJsonRule, *parts: str, other: bool = False) -> list[Violation]:
+    one = rule.check()
+    said = [violation for part in parts for violation in one.feed(part)]
+    return [*said, *one.finish(Ending(other=other))]
+
+
+WHOLE = [
+    '["a","b","c"]',
+    '[{"a":1},{"b":2}]',
+    "[[1],[2]]",
+    '{"url":"https://x"}',
+    '{"s":"a,]"}',
+    '{"code":"```python\\nx = {}\\n```"}',
+    ' \n{"a": {"b": [1, 2, {"c": null}]}}\n',
+    '{"a":1}\n{"b":2}',
+    "[1] x [2] y",
+    'Here it is: {"a":1}. Enjoy.',
+    'Here it is:\n\n{"a": [1, 2]}\n\nEnjoy.',
+    'Here it is:\n```json\n{"a":1}\n```\nEnjoy.',
+    '```json\n{"a":1}\n{"b":2}\n```',
+    "~~~json\n[1,\n2]\n~~~\n",
+    "````json\n[1]\n````",
+    '```\n{"a":1}\n```',
+    '```json\n"a string"\n```',
+    "```json\n```",
+]
+PROSE = [
+    "",
+    "plain prose",
+    "[1] Smith et al. say so.",
+    "[0, 1) is an interval",
+    "[1, see page 5]",
+    "[Note] this is prose",
+    "{name} is a placeholder, {{ this }} as well",
+    "- [ ] to do\n- [x] done",
+    "See [link](url) and {name}.\n[1]: https://x",
+    "[1:3] is a slice; x[0] is an item",
+    "Sets: {1, 2}.\n{a, b}",
+    'The set is: {"a", "b"}',
+    'Use `{"a": ...}` or ``{"a": [`` for it',
+    '```python\nx = {"a": [1}\n```\n',
+    '```python\nx = """\n  ``` {"a":\n"""\n',
+    "```\n$ ls {a,b}\n[oops\n```",
+    "\\frac{a}{b} and \\[x\\]",
+    "function f() {\n  return [1, 2\n}",
+    "a {",
+]
+BROKEN = [
+    ('{"a":[{"b":1}', "the answer ends inside of its JSON", 13),
+    ("[", "the answer ends inside of its JSON", 1),
+    ('{"a":"open', "the answer ends inside of its JSON", 10),
+    ('{"a":1}}', "a closing bracket that does not fit", 7),
+    ("[1]\n]", "a closing bracket that does not fit", 4),
+    ("[}", "a value or ] was expected", 1),
+    ("[1,2,]", "a value was expected", 5),
+    ('{"a":1,}', "a key in double quotes was expected", 7),
+    ('{"a" 1}', "a colon was expected", 5),
+    ('{"a": 1 "b": 2}', "a comma or a closing bracket was expected", 8),
+    ('{"a":NaN}', "a value was expected", 5),
+    ("{'a': 1}", "a key in double quotes or } was expected", 1),
+    ('{// c\n"a": 1}', "a key in double quotes or } was expected", 1),
+    ("{name: 1}", "a key in double quotes or } was expected", 5),
+    ('Here it is:\n{"a":1', "the answer ends inside of its JSON", 18),
+    ('Here it is: {"a":1,}', "a key in double quotes was expected", 19),
+    ("**Result:** [1, 2, 3", "the answer ends inside of its JSON", 20),
+    ('```json\n{"a":1\n```', "a comma or a closing bracket was expected", 15),
+    ('```json\n{"a":', "the answer ends inside of its JSON", 13),
+    ("```json\nnot JSON\n```", "a misspelt word", 9),
+    ('```json\n{"a":1},\n{"b":2}\n```', "a value was expected", 15),
+    ('```\n{"a":[1}\n```', "a closing bracket that does not fit", 11),
+    ("```\n[1, 2\n```", "a comma or a closing bracket was expected", 10),
+]
+
+
+@pytest.mark.parametrize("text", WHOLE + PROSE)
+def test_what_is_whole_or_no_json_passes(text: str) -> None:
+    assert check(json_rule(), text) == []
+
+
+@pytest.mark.parametrize(("text", "message", "at"), BROKEN)
+def test_broken_json_is_told_with_its_place(text: str, message: str, at: int) -> None:
+    expected = Violation(rule="json", message=message, severity=Severity.ERROR, at=at)
+    assert check(json_rule(), text) == [expected]
+
+
+@pytest.mark.parametrize("text", [text for text in WHOLE if not text.lstrip().startswith(("`", "~", "["))])
+@pytest.mark.parametrize("prose", ["Sure, here you are:\n", "Hm. ", "First [1] and {x}.\n\n", "```sh\nls {\n```\n"])
+def test_prose_before_changes_nothing(prose: str, text: str) -> None:
+    assert check(json_rule(), prose + text) == []
+    if text.lstrip().startswith("{"):
+        assert check(json_rule(), prose + text.rstrip()[:-1]) != []
+
+
+def test_what_is_surely_broken_is_told_at_once_and_once() -> None:
+    one = json_rule(severity=Severity.FATAL).check()
+    assert not one.feed('{"a": 1')
+    (said,) = one.feed(",}")
+    assert (said.severity, said.at) == (Severity.FATAL, 8)
+    assert not one.feed("]]]")
+    assert not one.finish(Ending())
+
+
+def test_a_tool_call_alone_is_no_broken_json() -> None:
+    assert check(json_rule(), other=True) == []
+    assert check(strict_json_rule(), other=True) == []
+    assert check(strict_json_rule(), " \n", other=True) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "allow", "message"),
+    [
+        ('{"a":1}', ("object", "array"), None),
+        (" \n[1]\n ", ("object", "array"), None),
+        ("[1]", ("array",), None),
+        ("12", ("scalar",), None),
+        ('"a"', ("scalar",), None),
+        ("", ("object", "array"), "the answer is not a JSON object or array"),
+        ("", ("object",), "the answer is not a JSON object"),
+        ("  [1]", ("object",), "the answer is not a JSON object"),
+        ("12", ("object", "array"), "the answer is not a JSON object or array"),
+        ("Sure: {}", ("object",), "the answer is not a JSON object"),
+        ("```json\n{}\n```", ("object",), "the answer is not a JSON object"),
+        ("{} done", ("object",), "something follows the value"),
+        ("{}{}", ("object",), "something follows the value"),
+        ("[1,]", ("array",), "a value was expected"),
+        ("[1", ("array",), "the answer ends inside of its JSON"),
+        ("1.", ("scalar",), "the answer ends inside of its JSON"),
+    ],
+)
+def test_strict(text: str, allow: tuple[str, ...], message: str | None) -> None:
+    said = check(strict_json_rule(allow=allow), text)  # type: ignore[arg-type]
+    assert [violation.message for violation in said] == ([] if message is None else [message])
+    assert check(strict_json_rule(allow=allow), *text) == said  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("allow", [(), ("object", "number")])
+def test_a_kind_that_json_does_not_have_is_refused(allow: tuple[str, ...]) -> None:
+    with pytest.raises(PolicyError, match=r"strict_json_rule\.allow"):
+        strict_json_rule(allow=allow)  # type: ignore[arg-type]
+
+
+def test_both_need_the_whole_text() -> None:
+    assert json_rule().span is None
+    assert strict_json_rule().span is None
+
+
+texts = st.lists(
+    st.sampled_from([*WHOLE, *PROSE, *(text for text, _, _ in BROKEN)])
+    | st.text(alphabet="{}[]\",:\\'`~ \n1ajson", max_size=20),
+    max_size=4,
+).map("\n".join)
+
+
+@settings(deadline=None)
+@given(texts, st.lists(st.integers(0, 120), max_size=8), st.booleans())
+def test_cuts_change_nothing(text: str, cuts: list[int], other: bool) -> None:
+    places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    parts = [text[start:end] for start, end in pairwise(places)]
+    for rule in (json_rule(), strict_json_rule()):
+        whole = check(rule, text, other=other)
+        assert check(rule, *parts, other=other) == whole
+        assert check(rule, *text, other=other) == whole
+        assert len(whole) <= 1

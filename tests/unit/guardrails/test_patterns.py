@@ -1,0 +1,212 @@
+"""Patterns are found across every cut, once each, at a cost of the new text."""
+
+import re
+
+import pytest
+from guardrails_kit import cut, however_cut, messages, places, said
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from l0.guardrails.catalogue import Guardrails
+from l0.guardrails.patterns import PatternCheck, PatternRule
+from l0.values.policy import PolicyError
+from l0.values.rules import Ending, Severity
+
+
+def rule(*patterns: re.Pattern[str] | str, span: int | None = 256) -> PatternRule:
+    made = Guardrails.pattern_rule(patterns, "found", span=span)
+    assert isinstance(made, PatternRule)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "at"),
+    [
+        ("secret", "a Secret thing", 2),
+        ("secret", "secre t", None),
+        ("a.c", "abc", None),
+        ("a.c", "a.c", 0),
+        ("$100", "it costs $100 or so", 9),
+        ("über", "ÜBER alles", 0),
+        (re.compile("Secret"), "secret", None),
+        (re.compile("(?i)secret"), "SECRET", 0),
+        (re.compile(r"\bsecret\b"), "secretly", None),
+        (re.compile(r"\bsecret\b"), "my secret", 3),
+        (re.compile(r"\bsecret\b"), "the secret.", 4),
+        (re.compile(r"^secret"), "a\nsecret", None),
+        (re.compile(r"^secret", re.MULTILINE), "a\nsecret", 2),
+        (re.compile(r"secret$"), "my secret", 3),
+        (re.compile(r"secret$"), "my secret is", None),
+        (re.compile(r"secret$"), "my secret\n", 3),
+        (re.compile(r"secret$"), "my secret\nis", None),
+        (re.compile(r"secret\Z"), "my secret\n", None),
+        (re.compile(r"foo(?!bar)"), "foobar", None),
+        (re.compile(r"foo(?!bar)"), "foobar foob", 7),
+        (re.compile(r"(?<=my )secret"), "my secret", 3),
+        (re.compile(r"(?<!my )secret"), "my secret", None),
+        (re.compile(r"\d{3}-\d{4}"), "call 555-1234 now", 5),
+        (re.compile(r"\d{3}-\d{4}"), "call 55-1234 now", None),
+        (re.compile(r"a+b"), "xaaaab", 1),
+        (re.compile(r"a.*b"), "xxaxxxb", 2),
+        (re.compile(r"a.*b"), "xxaxxx\nb", None),
+        (re.compile(r"(?s)a.*b"), "xxaxxx\nb", 2),
+        (re.compile(r"(\w)\1\1"), "aab bbb", 4),
+        (re.compile(r"password:\s*\S+"), "the password: hunter2", 4),
+        (re.compile(r"x(?!.*y)"), "x and y", None),
+        (re.compile(r"x(?!.*y)"), "x and y and x", 12),
+        (re.compile(r"thanks.*$"), "thanks for all\nthat", None),
+        (re.compile(r"thanks.*$"), "that\nthanks for all", 5),
+        (re.compile("\u017f", re.IGNORECASE), "S", 0),
+        (re.compile("k", re.IGNORECASE), "\u212a", 0),
+    ],
+)
+def test_found_or_not(pattern: re.Pattern[str] | str, text: str, at: int | None) -> None:
+    found = however_cut(rule(pattern), text)
+    assert [violation.at for violation in found] == ([] if at is None else [at])
+    if "^" not in str(pattern):
+        lead = "- " * 300 + "\n"
+        found = however_cut(rule(pattern), lead + text)
+        assert [violation.at for violation in found] == ([] if at is None else [len(lead) + at])
+
+
+def test_it_is_told_as_soon_as_the_text_shows_it() -> None:
+    check = rule("secret", re.compile(r"\bpin\b")).check()
+    assert not check.feed("my secre")
+    assert messages(check.feed("t")) == ["found"]
+    check = rule(re.compile(r"\bpin\b")).check()
+    assert not check.feed("a pin")
+    assert check.feed("ned note: a pin") == []
+    assert [violation.at for violation in check.feed(".")] == [17]
+
+
+def test_each_message_is_told_once_and_in_the_order_of_the_text() -> None:
+    rules = Guardrails.pattern_rule(["beta", "alpha"], "greek")
+    assert [violation.at for violation in however_cut(rules, "alpha beta alpha")] == [0]
+
+
+def test_severity_message_and_name_are_the_users() -> None:
+    made = Guardrails.pattern_rule("x", "no x", severity="fatal", name="letters")
+    (violation,) = said(made, "xx")
+    assert (violation.rule, violation.message, violation.severity) == ("letters", "no x", Severity.FATAL)
+    assert (made.name, made.severity) == ("letters", Severity.FATAL)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "span", "expected"),
+    [
+        (["secret"], 256, 6),
+        (["ab", re.compile(r"\babc\b")], 256, 4),
+        ([re.compile("a.*b")], 256, 256),
+        ([re.compile("a.*b")], 50, 50),
+        ([re.compile("a.*b")], None, None),
+        ([re.compile("a(?!.*b)")], 256, None),
+        (["x", re.compile("a(?!.*b)")], 256, None),
+    ],
+)
+def test_span(patterns: list[re.Pattern[str] | str], span: int | None, expected: int | None) -> None:
+    assert rule(*patterns, span=span).span == expected
+
+
+def test_what_only_the_whole_decides_waits_for_it_and_the_rest_does_not() -> None:
+    check = rule("soon", re.compile("late(?!.*r)")).check()
+    assert messages(check.feed("late and soon ")) == ["found"]
+    assert not check.finish(Ending())
+    found = however_cut(rule(re.compile("late(?!.*r)")), "late, and so on")
+    assert [violation.at for violation in found] == [0]
+
+
+def test_an_expression_without_a_bound_matches_within_its_span() -> None:
+    limited = rule(re.compile("(?s)a.*b"), span=20)
+    assert however_cut(limited, "a" + "-" * 18 + "b")
+    assert not however_cut(limited, "a" + "-" * 19 + "b")
+    assert [violation.at for violation in however_cut(limited, "a" + "-" * 19 + "a-b" + "-" * 90)] == [20]
+
+
+@pytest.mark.parametrize("wrong", [None, "", 5, [""], [], [b"x"], [re.compile(b"x")], [None], re.compile("")])
+def test_patterns_that_are_none(wrong: object) -> None:
+    if wrong is None:
+        assert Guardrails.pattern_rule(wrong).name == "pattern"
+        return
+    with pytest.raises(PolicyError, match=r"pattern_rule\.patterns"):
+        Guardrails.pattern_rule(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("field", [{"span": 0}, {"span": True}, {"severity": "bad"}, {"message": ""}, {"name": ""}])
+def test_fields_that_cannot_be_obeyed(field: dict[str, object]) -> None:
+    with pytest.raises(PolicyError, match=next(iter(field))):
+        Guardrails.pattern_rule("x", **field)  # type: ignore[arg-type]
+
+
+PATTERNS = (
+    re.compile(r"ab{1,3}\b"),
+    re.compile(r"\bb+"),
+    re.compile(r"^a", re.MULTILINE),
+    re.compile(r"b$"),
+    re.compile(r"(?<=b)a(?!b)"),
+    re.compile(r"a[^a]{0,4}c"),
+    re.compile(r"(?:aa|bb)c", re.IGNORECASE),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("abcB \n", max_size=60), places)
+@example("aab\nb c", [1, 2, 3])
+def test_any_cut_says_what_the_whole_says(text: str, where: list[int]) -> None:
+    for pattern in PATTERNS:
+        found = said(rule(pattern), *cut(text, where))
+        match = pattern.search(text)
+        assert [violation.at for violation in found] == ([match.start()] if match else []), pattern.pattern
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text("abcB \n", max_size=60), places)
+def test_many_rules_in_one_say_the_same_as_each_alone(text: str, where: list[int]) -> None:
+    parts = cut(text, where)
+    alone = [said(rule(pattern), *parts) for pattern in PATTERNS]
+    together = said(rule(*PATTERNS), *parts)
+    assert bool(together) == any(alone)
+    assert said(rule(*PATTERNS), text) == together
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text("abcB \n", max_size=60))
+def test_a_verdict_is_out_within_the_span(text: str) -> None:
+    for pattern in PATTERNS:
+        made = rule(pattern)
+        check = made.check()
+        for length, letter in enumerate(text, 1):
+            assert made.span is not None
+            assert all(violation.at + made.span == length for violation in check.feed(letter))
+
+
+class Counted:
+    """A prefilter that counts the characters it is shown."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, text: str) -> tuple[int, ...]:
+        self.seen += len(text)
+        return ()
+
+
+@pytest.mark.parametrize("size", [1, 20, 5_000, 400_000])
+def test_work_is_linear(size: int) -> None:
+    made = rule("secret", re.compile(r"\d{3}-\d{4}"))
+    work = []
+    for length in (20_000, 200_000):
+        check, counted = PatternCheck(made), Counted()
+        check._candidates = counted
+        for at in range(0, length, size):
+            check.feed("x" * min(size, length - at))
+        check.finish(Ending())
+        work.append(counted.seen / length)
+        assert len(check._kept) <= 16
+    assert work[1] <= work[0] * 1.01
+    assert work[1] <= 1 + 20 / min(size, 1024)
+
+
+def test_a_slow_pattern_is_bounded_by_its_slice() -> None:
+    slow = rule(re.compile(r"(?:x+x+)+y"), span=16)
+    pieces = ["x" * 12 + "\n"] * 200
+    assert not said(slow, *pieces)

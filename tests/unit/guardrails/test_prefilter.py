@@ -1,0 +1,77 @@
+"""Both engines find the same literals, and no pattern that matches is left out."""
+
+import builtins
+import re
+from collections.abc import Callable
+
+import pytest
+from guardrails_kit import said
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l0.guardrails import phrases, prefilter
+from l0.guardrails.patterns import pattern_rule
+from l0.guardrails.prefilter import Prefilter, folded
+from l0.guardrails.regexes import anatomy
+
+HELD = [("as an ai", "as a ai"), (), ("sorry",), ("or",), ("größe",), ("sorry, but",)]
+
+
+def prefilters() -> list[Prefilter]:
+    return [Prefilter(HELD), Prefilter(HELD, prefilter._in_python)]
+
+
+@pytest.mark.parametrize(
+    ("text", "exactly"),
+    [
+        ("", {1}),
+        ("nothing", {1}),
+        ("As an AI", {0, 1}),
+        ("SORRY", {1, 2, 3}),
+        ("sorry, but I", {1, 2, 3, 5}),
+        ("ordinary", {1, 3}),
+        ("Die GRÖSSE", {1}),
+        ("Die GRÖßE", {1, 4}),
+        ("\u017forry", {1, 2, 3}),
+        ("as an a\u0130", {0, 1}),
+    ],
+)
+def test_candidates(text: str, exactly: set[int]) -> None:
+    fast, plain = (set(each.candidates(text)) for each in prefilters())
+    assert fast == exactly
+    assert plain == exactly
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["as an ", "a", "i", "AI", " ", "sor", "ry", ", but", "Größe", "\u017f"]), max_size=8))
+def test_both_engines_find_the_same(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    fast, plain = (set(each.candidates(text)) for each in prefilters())
+    assert fast == plain
+    assert fast == {number for number, held in enumerate(HELD) if not held or any(one in folded(text) for one in held)}
+
+
+def test_without_the_extra_the_verdicts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = phrases.findings()
+    fast = pattern_rule(findings, name="pattern")
+    original: Callable[..., object] = builtins.__import__
+
+    def without(name: str, *args: object) -> object:
+        if name == "ahocorasick_rs":
+            raise ImportError(name)
+        return original(name, *args)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    plain = pattern_rule(findings, name="pattern")
+    text = "As an AI, I'm not sure. Lorem ipsum.\nUser: no <|im_end|> Ich bin mir nicht sicher, soweit ich weiß."
+    assert said(plain, text) == said(fast, text)
+    assert len(said(plain, text)) == 5
+
+
+def test_patterns_without_a_literal_are_always_candidates() -> None:
+    known = [anatomy(re.compile(pattern)).literals for pattern in (r"\d+", r"\w\w")]
+    assert set(Prefilter(known).candidates("anything")) == {0, 1}
+
+
+def test_no_patterns_no_candidates() -> None:
+    assert not Prefilter([]).candidates("anything")

@@ -1,0 +1,105 @@
+"""A text that says nothing is told; a number never is."""
+
+import pytest
+from guardrails_kit import cut, however_cut, places, said
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l0.guardrails.catalogue import Guardrails
+from l0.guardrails.stall import StallRule
+from l0.values.policy import PolicyError
+from l0.values.rules import Severity
+
+RULE = StallRule()
+WORDLESS, SAME = "the text goes on without a word", "the text goes on with the same sound"
+
+STALLS = {
+    "spaces": (" " * 900, WORDLESS),
+    "newlines": ("\n" * 900, WORDLESS),
+    "json blanks": ('{"a": 1,' + "\n  " * 300, WORDLESS),
+    "dots": ("Well" + "." * 900, WORDLESS),
+    "dashes": ("-" * 900, WORDLESS),
+    "punctuation": ("?!.,;: " * 100, WORDLESS),
+    "box": ("\u2500" * 900, WORDLESS),
+    "table rule": ("|---" * 200, WORDLESS),
+    "one letter": ("a" * 900, SAME),
+    "laughter": ("haha" * 200, SAME),
+    "hm": ("hm, " * 200, SAME),
+    "na": ("na na " * 150, SAME),
+    "umlaut": ("ä" * 900, SAME),
+    "emoji": ("😀" * 900, SAME),
+    "chinese": ("好" * 900, SAME),
+    "eight signs": ("abcdefgh" * 120, SAME),
+}
+CLEAN = {
+    "empty": "",
+    "word": "yes",
+    "short dots": "Well" + "." * 380,
+    "one digit": "1" * 5_000,
+    "a third": "0." + "3" * 5_000,
+    "zeros": "0, " * 900,
+    "googol": "1" + "0" * 400,
+    "ones in a list": "[1, 1, 1, 1]\n" * 90,
+    "heading rule": "Title\n" + "=" * 300 + "\nText",
+    "table": "| a | b |\n|" + "-" * 150 + "|" + "-" * 150 + "|\n| 1 | 2 |",
+    "indent": "x\n" + (" " * 300 + "y\n") * 5,
+    "short laughter": "ha" * 120 + " that is funny",
+    "genes": "ACGTTGCAAT" * 90,
+    "prose": "The quick brown fox jumps over the lazy dog. " * 40,
+    "german": "Donaudampfschifffahrtsgesellschaftskapitän " * 30,
+    "rests": ("." * 390 + "a") * 5,
+}
+
+
+@pytest.mark.parametrize("name", STALLS)
+@pytest.mark.parametrize("lead", ["", "Here it is: ", "So. " * 40 + "Now"], ids=len)
+def test_stalls(name: str, lead: str) -> None:
+    text, message = STALLS[name]
+    (found,) = however_cut(RULE, lead + text)
+    assert found.message == message
+    assert len(lead) + 500 <= found.at <= len(lead) + 760
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_clean(name: str) -> None:
+    assert not however_cut(RULE, CLEAN[name])
+
+
+def test_the_limit_is_exact_for_silence() -> None:
+    assert not however_cut(RULE, "a" + " " * 600 + "b")
+    (found,) = however_cut(RULE, "a" + " " * 601 + "b")
+    assert found.at == 601
+    assert not said(StallRule(limit=1000), "a" + " " * 1000)
+
+
+def test_it_is_told_within_its_span() -> None:
+    check = RULE.check()
+    told = next(at for at in range(9_999) if check.feed(" "))
+    assert 600 <= told <= 600 + 64
+
+
+@pytest.mark.parametrize("limit", [0, 127, -1, True, 400.0, "400"])
+def test_limits_that_cannot_be_obeyed(limit: object) -> None:
+    with pytest.raises(PolicyError, match=r"stall_rule\.limit"):
+        Guardrails.stall_rule(limit)  # type: ignore[arg-type]
+
+
+def test_severity() -> None:
+    assert said(Guardrails.stall_rule(severity="fatal"), " " * 900)[0].severity is Severity.FATAL
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "ha", ".", " ", "1", "-", "so ", "😀"]), st.integers(1, 500)), max_size=6),
+    places,
+)
+def test_any_cut_says_what_the_whole_says(runs: list[tuple[str, int]], where: list[int]) -> None:
+    text = "".join(unit * times for unit, times in runs)
+    assert said(RULE, *cut(text, where)) == said(RULE, text)
+
+
+def test_only_a_block_is_kept() -> None:
+    check = RULE.check()
+    for _ in range(500):
+        check.feed("some text and more ")
+        assert len(check._part) < 64
