@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from l0.engine.commands import Open
+from l0.engine.signals import Slow
 
 from .session import Session
 
@@ -84,8 +85,10 @@ class Race:
 
     def join(self) -> Contender | None:
         """The first is slow: the hedge that runs beside it from now on, if there is to be one."""
-        command = self.session.slow(self.contenders[0].command)
-        if command is None:
+        standing = self.contenders[0].command
+        command = self.session.machine.step(Slow(perf_counter()))
+        assert isinstance(command, Open)
+        if command.number == standing.number:
             return None
         self.contenders.append(Contender(command))
         return self.contenders[-1]
@@ -121,15 +124,29 @@ class Race:
         served = winner if winner is not None else first
         for one in self.contenders:
             if one is not served:
-                session.lost(one.command.number, one.started, one.error, opened=one.opened)
+                self._lost(one)
         if winner is not None:
-            session.won(winner.command.number, winner.started, winner.at)
+            self._won(winner)
             return winner.answer
         if first.error is not None:
             session.failed(first.error, opened=first.opened)
         else:
             session.overdue()
         return None
+
+    def _won(self, one: Contender) -> None:
+        session = self.session
+        session.hedged = one.command.hedge
+        session.number, session.started = one.command.number, one.started
+        if one.at is not None:
+            session.guards.first_content(one.at - one.started)
+
+    def _lost(self, one: Contender) -> None:
+        session, at = self.session, perf_counter()
+        failure = session.upstream.failed(one.error, opened=one.opened) if one.error is not None else None
+        if failure is None:
+            session.guards.overtaken(at - one.started)
+        session.telling.lost(one.command.number, failure, at)
 
 
 def race(session: Session, command: Open, sender: Sender, after: float) -> Any:

@@ -14,10 +14,11 @@ from l0.values.ports import Reader
 class Holding:
     """The frames of one attempt that nobody has seen yet."""
 
-    __slots__ = ("_behind", "_frames", "_hold", "_since", "lags")
+    __slots__ = ("_behind", "_frames", "_hold", "_since", "_window", "lags")
 
-    def __init__(self, hold: Hold) -> None:
+    def __init__(self, hold: Hold, window: int) -> None:
         self._hold = hold
+        self._window = window
         self._frames: list[Any] = []
         self._behind: deque[tuple[int, list[Any]]] = deque()
         self._since = inf
@@ -34,12 +35,15 @@ class Holding:
         """Frames whose fate is decided elsewhere."""
         self._frames += items
 
-    def before(self, items: list[Any], reader: Reader) -> list[Any]:
-        """Before the commit point: what is due now that these came. The first frames that are due *are* that point."""
+    def before(self, items: list[Any], reader: Reader, at: int, safe: int) -> list[Any]:
+        """Before the commit point: what is due now that these came. The first frames that are due *are* that point.
+
+        ``at``, ``safe``: as for `after`.
+        """
         if items and self._since == inf:
             self._since = perf_counter()
         if self.lags:
-            return self.after(items, reader)
+            return self.after(items, reader, at, safe)
         self._frames += items
         hold = self._hold
         if not self._frames or hold.until == "message":
@@ -48,11 +52,14 @@ class Holding:
             return self.flush()
         return []
 
-    def after(self, items: list[Any], reader: Reader) -> list[Any]:
-        """Text that the window has moved past."""
-        self._behind.append((reader.chars, items))
+    def after(self, items: list[Any], reader: Reader, at: int, safe: int) -> list[Any]:
+        """Text that the window has moved past: ``items`` end ``at`` so many characters, of which ``safe`` were seen.
+
+        Content that is no text (reasoning, a tool call) waits for the text before it alone.
+        """
+        self._behind.append((at, items))
         due: list[Any] = []
-        while self._behind and self._behind[0][0] + self._hold.window <= reader.chars:
+        while self._behind and (self._behind[0][0] + self._window <= safe or (not at and reader.content)):
             due += self._behind.popleft()[1]
         return due
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from l0.engine._machine import Machine
 from l0.engine.commands import Command, Finish, Open, Raise
 from l0.values.calls import Outcome
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, Judged, RuleTimes
 from l0.values.failures import Failure
 from l0.values.ports import Watcher
 
@@ -87,12 +87,24 @@ class Telling:
                 AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at, lost=True)
             )
 
+    def judged(self, event: Judged) -> None:
+        """A rule has found something."""
+        self._emit(event)
+
     def spent(self, facts: Facts | None) -> None:
         """What an attempt said that did not serve the answer: its tokens were paid for all the same."""
         if facts is not None:
             self._spent.append(facts)
 
-    def ended(self, command: Command, machine: Machine, at: float, facts: Facts | None, text: str) -> None:
+    def ended(
+        self,
+        command: Command,
+        machine: Machine,
+        at: float,
+        facts: Facts | None,
+        text: str,
+        rules: Mapping[str, RuleTimes],
+    ) -> None:
         """The call is over; told once, whatever ended it."""
         if self._over or not self._watchers:
             return
@@ -111,6 +123,7 @@ class Telling:
                 pace=self.meter.result(at) if self.meter is not None else None,
                 text=text,
                 at=at,
+                rules=rules,
             )
         )
 

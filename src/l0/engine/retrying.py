@@ -38,6 +38,7 @@ _AT_ONCE = frozenset(
 
 _HOPELESS = (Category.FATAL, Category.INTERNAL)
 _FAILS_EVERYWHERE = frozenset({Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.UNKNOWN})
+_JUDGED = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
 
 
 class Phase(Enum):
@@ -75,6 +76,8 @@ def repeatable(call: Call, stand: Stand) -> bool:
 
 def falls_over(call: Call, failure: Failure, stand: Stand) -> bool:
     """Whether another model or provider might do better with the same request."""
+    if failure.cause in _JUDGED and failure.category is Category.FATAL:
+        return False  # a rule has halted the call
     return stand.phase is not Phase.RELAYING and repeatable(call, stand) and failure.cause not in _FAILS_EVERYWHERE
 
 

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
+from l0.drivers.screening import check_rules
 from l0.health.shared import Health
 from l0.values.calls import Call
 from l0.values.policy import Policy, PolicyError, Retry
@@ -40,11 +41,15 @@ class Switchboard:
         """The policy of calls that have no other; ``None``: the built-in one."""
         if policy is not None and not isinstance(policy, Policy):
             raise PolicyError("policy", policy, "an l0.Policy, or None")
+        if policy is not None:
+            check_rules(policy)
         with self._lock:
             self._default = policy
 
     def set_environment(self, policy: Policy | None) -> None:
         """What the environment says, for applications that give no policy."""
+        if policy is not None:
+            check_rules(policy)
         with self._lock:
             self._environment = policy
 
@@ -108,6 +113,7 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
         if field not in Policy.__dataclass_fields__:
             raise PolicyError(f"policy.{field}", value, "one of " + ", ".join(Policy.__dataclass_fields__))
     chosen = replace(base, **changes)
+    check_rules(chosen)
     token = _override.set(chosen)
     try:
         yield chosen

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from opentelemetry.metrics import Meter, MeterProvider
 
 from l0.values.calls import AttributeValue, Call, Outcome
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Pace
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged, Pace
 from l0.values.failures import Cause, Failure
 
 from . import attributes, listening, names
@@ -63,7 +63,7 @@ def _instrument(meter: Meter, metric: names.Metric) -> Record:
 class MetricWatcher:
     """Remembers what the end does not tell, and records it all there."""
 
-    __slots__ = ("_base", "_began", "_families", "_hedge", "_instruments", "_lost", "_waits")
+    __slots__ = ("_base", "_began", "_families", "_hedge", "_instruments", "_judged", "_lost", "_waits")
 
     def __init__(self, call: Call, instruments: Instruments, families: tuple[names.Family, ...]) -> None:
         self._base = attributes.of_call(call)
@@ -73,6 +73,7 @@ class MetricWatcher:
         self._waits: list[float] = []
         self._hedge: int | None = None
         self._lost: list[AttemptEnded] = []
+        self._judged: list[Judged] = []
 
     def notify(self, event: Event) -> None:
         """Counts at the end only."""
@@ -86,8 +87,11 @@ class MetricWatcher:
                     self._waits.append(waited)
             case AttemptEnded(lost=True):
                 self._lost.append(event)
+            case Judged():
+                self._judged.append(event)
             case CallEnded():
                 self._attempts(event)
+                self._rules(event)
                 self._stream(event)
                 for family in self._families:
                     self._client(event, family)
@@ -140,6 +144,17 @@ class MetricWatcher:
             self._record(names.FALLBACKS, 1, (names.OUTCOME, ended.outcome.value))
         for seam in ended.seams:
             self._record(names.RESUMES, 1, (names.RESUME_STRATEGY, seam.strategy), (names.OUTCOME, ended.outcome.value))
+
+    def _rules(self, ended: CallEnded) -> None:
+        for judged in self._judged:
+            found = judged.violation
+            if judged.drift:
+                self._record(names.DRIFTS, 1, (names.DRIFT_TYPE, found.rule.removeprefix("drift.")))
+            else:
+                what = (names.RULE, found.rule), (names.RULE_SEVERITY, found.severity.value)
+                self._record(names.VIOLATIONS, 1, *what, (names.RULE_ACTION, judged.action))
+        for rule, took in ended.rules.items():
+            self._record(names.RULE_DURATION, took.seconds, (names.RULE, rule))
 
     def _stream(self, ended: CallEnded) -> None:
         for failure in ended.failures:

@@ -84,6 +84,15 @@ SLO: Final = "l0.slo"
 SLO_LAYER: Final = "l0.slo.layer"
 SLO_GOOD: Final = "l0.slo.good"
 SLO_WINDOW: Final = "l0.slo.window"
+GUARDRAIL_VIOLATIONS: Final = "l0.guardrail.violations"
+DRIFT_TYPES: Final = "l0.drift.types"
+RULE: Final = "l0.guardrail.rule"
+RULE_SEVERITY: Final = "l0.guardrail.severity"
+RULE_ACTION: Final = "l0.guardrail.action"
+RULE_MESSAGE: Final = "l0.guardrail.message"
+VIOLATION_AT: Final = "l0.guardrail.at"
+DRIFT_TYPE: Final = "l0.drift.type"
+DRIFT_CONFIDENCE: Final = "l0.drift.confidence"
 FAN_KIND: Final = "l0.fan.kind"
 BRANCH_INDEX: Final = "l0.branch.index"
 BRANCH_OUTCOME: Final = "l0.branch.outcome"
@@ -91,6 +100,8 @@ BRANCH_OUTCOME: Final = "l0.branch.outcome"
 # Spans and events.
 ATTEMPT_SPAN: Final = "attempt"
 BRANCH_SPAN: Final = "branch"
+VIOLATION_EVENT: Final = "l0.guardrail.violation"
+DRIFT_EVENT: Final = "l0.drift.detection"
 RETRY_EVENT: Final = "l0.retry"
 RESUME_EVENT: Final = "l0.resume"
 HEDGE_EVENT: Final = "l0.hedge"
@@ -115,6 +126,8 @@ CONTENT_SWITCH: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 SECONDS: Final = tuple(round(0.01 * 2**step, 2) for step in range(14))
 """Bucket bounds of durations, in s: 0.01 doubling to 81.92."""
+RULE_SECONDS: Final = tuple(10.0**-6 * 4**step for step in range(12))
+"""Bucket bounds of what rules take, in s: a microsecond to 4.2 s, each four times the last."""
 TOKENS: Final = tuple(float(4**step) for step in range(14))
 """Bucket bounds of token counts: 1 to 67,108,864."""
 
@@ -218,6 +231,15 @@ HEDGES: Final = Metric("counter", "l0.hedges", "{event}", "Second requests besid
 BACKOFF: Final = _seconds("l0.backoff", "Time waited before a retry.")
 LONGEST_GAP: Final = _seconds("l0.stream.gap.max", "The longest gap between two pieces of content of one answer.")
 STREAM_STALLS: Final = Metric("counter", "l0.stream.stalls", "{event}", "Stalls: no content for 10 s while reading.")
+RULE_DURATION: Final = Metric(
+    "histogram",
+    "l0.guardrail.duration",
+    "s",
+    "Time that a rule took for one call, all its looks together.",
+    RULE_SECONDS,
+)
+VIOLATIONS: Final = Metric("counter", "l0.guardrail.violations", "{violation}", "What guardrails have found.")
+DRIFTS: Final = Metric("counter", "l0.drift.detections", "{event}", "Drift that was found, by its type.")
 TRUNCATIONS: Final = Metric("counter", "l0.stream.truncations", "{event}", "Streams without their terminal event.")
 ANOMALIES: Final = Metric("counter", "l0.stream.anomalies", "{event}", "What was odd in an answer, but legitimate.")
 
@@ -228,6 +250,9 @@ OWN: Final = (
     RESUMES,
     HEDGES,
     BACKOFF,
+    RULE_DURATION,
+    VIOLATIONS,
+    DRIFTS,
     LONGEST_GAP,
     STREAM_STALLS,
     TRUNCATIONS,

@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider
 
 from l0.values.calls import Call
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged
 from l0.values.failures import Failure
 
 from . import attributes, capture, listening, names
@@ -106,7 +106,7 @@ class SpanWatcher:
     ``foreign``: the span is someone else's, who will end it.
     """
 
-    __slots__ = ("_content", "_ended", "_foreign", "_offset", "_span", "_started", "_tracer")
+    __slots__ = ("_content", "_ended", "_foreign", "_judged", "_offset", "_span", "_started", "_tracer")
 
     def __init__(self, tracer: Tracer, span: Span, *, foreign: bool = False, content: Content | None = None) -> None:
         self._tracer = tracer
@@ -116,6 +116,7 @@ class SpanWatcher:
         self._offset: int | None = None
         self._started: list[AttemptStarted] = []
         self._ended: dict[int, AttemptEnded] = {}
+        self._judged: list[Judged] = []
 
     def notify(self, event: Event) -> None:
         """Tells OpenTelemetry at the end only."""
@@ -127,6 +128,8 @@ class SpanWatcher:
                 self._started.append(event)
             case AttemptEnded():
                 self._ended.setdefault(event.number, event)
+            case Judged():
+                self._judged.append(event)
             case CallEnded():
                 self._finish(event)
 
@@ -158,8 +161,22 @@ class SpanWatcher:
         self._span.set_attributes(told)
         if len(self._started) > 1:
             self._tell_attempts(end, {seam.attempt: seam.at for seam in ended.seams})
+        if self._judged:
+            self._tell_rules()
         if self._content is not None:
             self._content.tell(self._span, ended, end)
+
+    def _tell_rules(self) -> None:
+        rules = {judged.violation.rule: judged.drift for judged in self._judged}
+        drifts = tuple(rule.removeprefix("drift.") for rule, drift in rules.items() if drift)
+        if drifts:
+            self._span.set_attribute(names.DRIFT_TYPES, drifts)
+        violated = tuple(rule for rule, drift in rules.items() if not drift)
+        if violated:
+            self._span.set_attribute(names.GUARDRAIL_VIOLATIONS, violated)
+        for judged in self._judged:
+            name = names.DRIFT_EVENT if judged.drift else names.VIOLATION_EVENT
+            self._span.add_event(name, _of_judged(judged), self._wall(judged.at))
 
     def _tell_attempts(self, end: int, seams: Mapping[int, int]) -> None:
         within = trace.set_span_in_context(self._span)
@@ -200,6 +217,18 @@ def _retry(started: AttemptStarted, before: Failure) -> attributes.Attributes:
         names.ATTEMPT_NUMBER: started.number,
         names.CAUSE: before.cause.value,
         names.WAITED: started.waited,
+    }
+
+
+def _of_judged(judged: Judged) -> attributes.Attributes:
+    found = judged.violation
+    return {
+        names.RULE: found.rule,
+        names.RULE_SEVERITY: found.severity.value,
+        names.RULE_ACTION: judged.action,
+        names.RULE_MESSAGE: found.message,
+        names.VIOLATION_AT: found.at,
+        names.DRIFT_CONFIDENCE: found.confidence,
     }
 
 

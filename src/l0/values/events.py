@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .calls import Outcome
 from .failures import Failure
 from .policy import Seam
+from .rules import Violation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,27 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A rule has found something. ``action``: ``"recorded"``, ``"failed"`` (the attempt) or ``"halted"`` (the call).
+
+    ``drift``: it was found by the watch for drift.
+    """
+
+    violation: Violation
+    action: str
+    at: float
+    drift: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTimes:
+    """How often a rule was asked in one call, and the seconds that it took, all attempts together."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How the answer arrived, in seconds.
 
@@ -84,7 +106,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded:
-    """The call is over, told once, whatever ended it. ``failures``: of every attempt that failed, in order."""
+    """The call is over, told once, whatever ended it. ``failures``: of every attempt that failed, in order.
+
+    ``rules``: what the rules on its text took, by their names.
+    """
 
     outcome: Outcome
     failure: Failure | None
@@ -96,6 +121,7 @@ class CallEnded:
     pace: Pace | None
     text: str
     at: float
+    rules: Mapping[str, RuleTimes] = field(default_factory=dict)
 
 
-Event = AttemptStarted | AttemptEnded | CallEnded
+Event = AttemptStarted | AttemptEnded | Judged | CallEnded

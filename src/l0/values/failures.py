@@ -65,6 +65,8 @@ class Cause(StrEnum):
     MALFORMED = "malformed"
     OUT_OF_ORDER = "out_of_order"
     IN_BAND_ERROR = "in_band_error"
+    GUARDRAIL_VIOLATION = "guardrail_violation"
+    DRIFT = "drift"
     DIVERGED = "diverged"
     BREAKER_OPEN = "breaker_open"
     INTERNAL = "internal"
@@ -104,6 +106,8 @@ CATEGORIES: dict[Cause, Category] = {
     Cause.MALFORMED: Category.PROVIDER,
     Cause.OUT_OF_ORDER: Category.PROVIDER,
     Cause.IN_BAND_ERROR: Category.TRANSIENT,
+    Cause.GUARDRAIL_VIOLATION: Category.CONTENT,
+    Cause.DRIFT: Category.CONTENT,
     Cause.DIVERGED: Category.FATAL,
     Cause.BREAKER_OPEN: Category.FATAL,
     Cause.INTERNAL: Category.INTERNAL,
@@ -127,7 +131,12 @@ RETRY_REASONS: dict[Cause, RetryableErrorType] = (
     | dict.fromkeys(_TIMEOUTS, RetryableErrorType.TIMEOUT)
     | dict.fromkeys(_NETWORK, RetryableErrorType.NETWORK_ERROR)
     | dict.fromkeys(_INCOMPLETE, RetryableErrorType.INCOMPLETE)
-    | {Cause.RATE_LIMIT: RetryableErrorType.RATE_LIMIT, Cause.EMPTY: RetryableErrorType.ZERO_OUTPUT}
+    | {
+        Cause.RATE_LIMIT: RetryableErrorType.RATE_LIMIT,
+        Cause.EMPTY: RetryableErrorType.ZERO_OUTPUT,
+        Cause.GUARDRAIL_VIOLATION: RetryableErrorType.GUARDRAIL_VIOLATION,
+        Cause.DRIFT: RetryableErrorType.DRIFT,
+    }
 )
 """Which of the user's retry reasons a cause belongs to."""
 

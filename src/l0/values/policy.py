@@ -178,18 +178,20 @@ class Hold:
 
     ``until="first_content"``: lifecycle frames, until content comes; ``frames`` of them, or ``seconds`` since the
     first, whichever is first, release them anyway. ``"verified"``: text stays back until ``window`` characters more
-    have come, so that a rule that looks at a window passes it before anybody sees it. ``"message"``: everything, until
+    have come and were looked at, so that a rule that looks at a window passes it before anybody sees it (``None``: as
+    many as the widest of the rules needs, or 256). ``"message"``: everything, until
     the answer is whole; any failure can then still be repaired without a trace.
     """
 
     until: HoldMode = "first_content"
     frames: int = 64
     seconds: float = 2.0
-    window: int = 256
+    window: int | None = None
 
     def __post_init__(self) -> None:
         _check_choice("Hold.until", self.until, get_args(HoldMode))
-        _check_count("Hold.window", self.window, least=1)
+        if self.window is not None:
+            _check_count("Hold.window", self.window, least=1)
         _check_count("Hold.frames", self.frames)
         _check_seconds("Hold.seconds", self.seconds)
 
@@ -270,9 +272,11 @@ class Policy:
     ``hedge``: ``True`` or a `Hedge`: where a stream's first content is late, ask once more, and take what comes first;
     only for requests that are safe to repeat. ``create()`` then returns with the first content, not at the headers.
 
-    ``guardrails``: rules on the text, as ``l0.Guardrails`` makes them, or the name of a preset; ``drift``: an
+    ``guardrails``: rules on the text, as ``l0.Guardrails`` makes them, or the name of a preset. ``drift``: an
     ``l0.Drift``, or ``True`` for one as it comes. How often both look is ``check_intervals``. ``on_violation`` is told
-    of everything that either finds, whatever comes of it.
+    of everything that either finds, whatever comes of it. ``structured``: where the request itself asks for JSON
+    (``response_format``, ``text.format``, ``output_config``), the answer is kept back until it is whole, and fits, or
+    the attempt has failed.
     """
 
     timeout: Timeout | None = None
@@ -288,6 +292,7 @@ class Policy:
     hedge: Hedge | bool = False
     guardrails: Rule | Sequence[Rule] | GuardrailsPreset = ()
     drift: Rule | bool = False
+    structured: bool = False
     check_intervals: CheckIntervals = CheckIntervals()
     on_violation: Callable[[Violation], None] | None = None
 
@@ -303,7 +308,7 @@ class Policy:
         elif self.hedge is not False:
             _check_type("Policy.hedge", self.hedge, Hedge, else_="True or False")
         _check_rules(self)
-        for name in ("budget", "breaker", "adaptive"):
+        for name in ("budget", "breaker", "adaptive", "structured"):
             if not isinstance(getattr(self, name), bool):
                 raise PolicyError(f"Policy.{name}", getattr(self, name), "True or False")
         _check_choice("Policy.resume", self.resume, get_args(ResumeMode))

@@ -21,13 +21,13 @@ def feed(kept: Holding, reader: FakeReader, items: list[Any], *, committed: bool
     for item in items:
         reader.note(item)
     if not committed:
-        return kept.before(items, reader)
-    return kept.after(items, reader) if kept.lags else items
+        return kept.before(items, reader, reader.chars, reader.chars)
+    return kept.after(items, reader, reader.chars, reader.chars) if kept.lags else items
 
 
 def through(hold: Hold, given: list[list[Any]]) -> tuple[list[list[Any]], list[Any]]:
     """What is handed over after each read, and what only at the end."""
-    kept, reader = Holding(hold), FakeReader()
+    kept, reader = Holding(hold, hold.window or 256), FakeReader()
     out: list[list[Any]] = []
     for items in given:
         out.append(feed(kept, reader, list(items), committed=any(out)))
@@ -78,22 +78,22 @@ def test_of_a_message_nothing_comes_before_the_end(given_):
     [([FRAME], []), ([FRAME, "a"], [FRAME, "a"]), ([TOOL], [TOOL]), ([FRAME] * 3, [FRAME] * 3), ([], [])],
 )
 def test_frames_are_kept_until_content_a_server_tool_or_too_many_of_them(items, due):
-    assert feed(Holding(Hold(frames=3, seconds=60)), FakeReader(), items, committed=False) == due
+    assert feed(Holding(Hold(frames=3, seconds=60), 256), FakeReader(), items, committed=False) == due
 
 
 def test_frames_are_kept_for_so_long_only(monkeypatch):
     clock = {"now": 5.0}
     monkeypatch.setattr(holding, "perf_counter", lambda: clock["now"])
-    kept, reader = Holding(Hold(seconds=2.0)), FakeReader()
-    assert kept.before([FRAME], reader) == []
+    kept, reader = Holding(Hold(seconds=2.0), 256), FakeReader()
+    assert kept.before([FRAME], reader, 0, 0) == []
     clock["now"] += 2.1
-    assert kept.before([], reader) == [FRAME]
+    assert kept.before([], reader, 0, 0) == [FRAME]
 
 
 @pytest.mark.parametrize("mode", ["first_content", "verified", "message"])
 def test_a_restart_forgets_everything(mode):
-    kept = Holding(Hold(until=mode))
-    kept.before([FRAME], FakeReader())
+    kept = Holding(Hold(until=mode), 256)
+    kept.before([FRAME], FakeReader(), 0, 0)
     kept.keep([FRAME])
     kept.restart()
     assert kept.flush() == []

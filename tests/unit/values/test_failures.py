@@ -2,6 +2,7 @@
 
 import pytest
 
+from l0.types import ErrorCategory
 from l0.values.failures import CATEGORIES, RETRY_REASONS, TIMEOUT_CAUSES, Category, Cause, Failure
 from l0.values.policy import RetryableErrorType
 
@@ -21,6 +22,11 @@ def test_every_cause_is_in_both_tables(cause):
 
 def test_what_is_hopeless_is_fatal_and_nothing_else_is():
     assert {cause for cause in Cause if CATEGORIES[cause] is Category.FATAL} == HOPELESS
+
+
+def test_a_defect_of_our_own_is_nobody_elses_fault():
+    assert [cause for cause in Cause if CATEGORIES[cause] is Category.INTERNAL] == [Cause.INTERNAL]
+    assert ErrorCategory.INTERNAL == "internal"
 
 
 def test_a_failure_takes_the_category_of_its_cause_unless_told():

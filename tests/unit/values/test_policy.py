@@ -9,8 +9,10 @@ import pytest
 from l0.values.policy import (
     TRUNCATION_MODES,
     BackoffStrategy,
+    CheckIntervals,
     ErrorTypeDelays,
     Fallback,
+    Hedge,
     Hold,
     Policy,
     PolicyError,
@@ -24,7 +26,7 @@ NO_LIMIT = (0, -1, -0.5, math.nan, -math.inf, True, "5000", [], object)
 NO_COUNT = (-1, 1.5, 2.0, True, None, "3", math.nan)
 NO_SECONDS = (-1, -0.001, math.nan, None, True, "1", [1])
 
-SWITCHES = ("budget", "breaker", "adaptive")
+SWITCHES = ("budget", "breaker", "adaptive", "structured")
 DELAYS = ("base_delay", "max_delay", "network_max_delay")
 
 BAD = [
@@ -41,7 +43,14 @@ BAD = [
     *((Policy, "timeout", given, "Timeout, or None") for given in (5, 5000.0, {}, Timeout, Retry())),
     *((Policy, "retry", given, "Retry, or None") for given in (3, True, Retry, Timeout())),
     *((Hold, "until", given, "first_content, verified, message") for given in ("whole", None, True)),
-    *((Hold, "window", given, "whole number, 1 or more") for given in (0, *NO_COUNT)),
+    *((Hold, "window", given, "whole number, 1 or more") for given in (0, *NO_COUNT) if given is not None),
+    *((Hedge, "after", given, "milliseconds above 0") for given in NO_LIMIT),
+    *((CheckIntervals, field.name, given, "1 or more") for field in fields(CheckIntervals) for given in (0, *NO_COUNT)),
+    *((Policy, "hedge", given, "a Hedge, or True or False") for given in (None, 1, "on", Hedge)),
+    *((Policy, "guardrails", given, "markdown_only") for given in ("some", 5, None, [len], {"json": True})),
+    *((Policy, "drift", given, "an l0.Drift, True or False") for given in (None, 1, "on")),
+    *((Policy, "check_intervals", given, "a CheckIntervals") for given in (None, 5, {})),
+    *((Policy, "on_violation", given, "a function of a Violation") for given in (True, "print")),
     *((Fallback, "model", given, "name of a model") for given in ("", 5, True)),
     *((Fallback, "client", given, "same SDK") for given in (5, "https://b.example", object())),
     *((Policy, "hold", given, "a Hold") for given in (None, 64, Hold)),
@@ -67,7 +76,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(kind, field, given, allowed):
 
 def test_every_field_of_every_part_has_bad_values_in_the_table():
     covered = {(kind, field) for kind, field, _, _ in BAD}
-    kinds = (Timeout, Retry, ErrorTypeDelays, Hold, Fallback, Policy)
+    kinds = (Timeout, Retry, ErrorTypeDelays, Hold, Hedge, CheckIntervals, Fallback, Policy)
     assert covered == {(kind, field.name) for kind in kinds for field in fields(kind)}
 
 

@@ -1,0 +1,253 @@
+"""The rules of one call at work: what they say of the text, and what that does to the attempt.
+
+They see the text as it is read, every few tokens, before the user does. Each attempt is looked at anew; one that takes
+an answer up is shown the earlier part first, so that a rule sees what the user gets.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from time import perf_counter
+
+from l0.guardrails.inspection import Inspection, finals, widest
+from l0.values.calls import Call
+from l0.values.events import Judged, RuleTimes
+from l0.values.failures import Category, Cause, Failure
+from l0.values.policy import GuardrailsPreset, Hold, Policy, PolicyError
+from l0.values.ports import Reader
+from l0.values.rules import Ending, Rule, Severity, Violation
+
+_log = logging.getLogger("l0")
+_WINDOW = 256
+"""Characters that ``hold="verified"`` keeps back where no rule says how many it looks at."""
+_ACTIONS = {Severity.WARNING: "recorded", Severity.ERROR: "failed", Severity.FATAL: "halted"}
+_RANKS = tuple(_ACTIONS)
+
+Rules = tuple[Rule, ...]
+
+
+@lru_cache(maxsize=16)
+def _preset(name: GuardrailsPreset) -> Rules:
+    from l0.guardrails.catalogue import Guardrails  # compiles its patterns: only for who asks for them
+
+    return tuple(Guardrails.preset(name))
+
+
+def guardrails_of(policy: Policy) -> Rules:
+    """The guardrails that a policy asks for, by name or as they are."""
+    given = policy.guardrails
+    return _preset(given) if isinstance(given, str) else given  # type: ignore[return-value]  # a policy made it a tuple
+
+
+def drift_of(policy: Policy) -> Rules:
+    """The watch for drift that a policy asks for."""
+    if not isinstance(policy.drift, bool):
+        return (policy.drift,)
+    if not policy.drift:
+        return ()
+    from l0.drift.rule import Drift
+
+    return (Drift(),)
+
+
+def window_of(policy: Policy, rules: Sequence[Rule]) -> int:
+    """Characters that ``hold="verified"`` keeps back: those that the widest rule looks at, or the policy's own."""
+    needed = widest(rules)
+    given = policy.holding.window
+    return given if given is not None else _WINDOW if needed is None else max(needed, 1)
+
+
+def hold_of(policy: Policy, rules: Screen | None) -> tuple[Hold, int]:
+    """What is kept back of a call's answer, and the window of it in characters."""
+    if rules is None:
+        return policy.holding, policy.holding.window or _WINDOW
+    return (Hold(until="message") if rules.fits_schema else policy.holding), rules.window
+
+
+def check_rules(policy: Policy) -> None:
+    """Raises `PolicyError` for a hold that cannot keep back what a rule of this policy would find too late."""
+    if policy.holding.until != "verified":
+        return
+    rules = [rule for rule in (*guardrails_of(policy), *drift_of(policy)) if rule.severity is not Severity.WARNING]
+    late = ", ".join(rule.name for rule in finals(rules))
+    if late:
+        allowed = f'"message", as only the whole answer decides these rules: {late}; or rules that only warn'
+        raise PolicyError("Policy.hold", "verified", allowed)
+    needed = widest(rules)
+    given = policy.holding.window
+    if needed is not None and given is not None and given < needed:
+        raise PolicyError("Hold.window", given, f"{needed} or more, which the rules look at, or None for just that")
+
+
+def _asked(call: Call) -> Rules:
+    """What the request itself asks of its answer."""
+    from l0.structured.asked import from_response_format
+    from l0.structured.schema_rule import schema_rule
+
+    schema = from_response_format(call.body, call.dialect).text_schema
+    return () if schema is None else (schema_rule(schema),)
+
+
+def screen(call: Call, tell: Callable[[Judged], None] | None) -> Screen | None:
+    """The rules of a call; ``None`` where it has none. ``tell``: who listens; only then are the rules timed."""
+    policy = call.policy
+    if call.dialect == "embeddings":
+        return None
+    asked = _asked(call) if policy.structured else ()
+    guardrails, drift = guardrails_of(policy) + asked, drift_of(policy)
+    return Screen(policy, guardrails, drift, tell, fits_schema=bool(asked)) if guardrails or drift else None
+
+
+class _Watch:
+    """One interval's rules, and how much of the text they have seen."""
+
+    __slots__ = ("cause", "chars", "every", "inspection", "rules", "seen")
+
+    def __init__(self, cause: Cause, rules: Rules, every: int) -> None:
+        self.cause = cause
+        self.rules = rules
+        self.every = every
+        self.seen = self.chars = 0
+        self.inspection: Inspection | None = None
+
+
+class Screen:
+    """The rules of one call. ``chars``: of the answer's text so far; ``checked``: of these, how many all have seen."""
+
+    __slots__ = (
+        "_counted",
+        "_counts",
+        "_policy",
+        "_reported",
+        "_tell",
+        "_times",
+        "_watches",
+        "chars",
+        "checked",
+        "cut",
+        "fits_schema",
+        "window",
+    )
+
+    def __init__(
+        self,
+        policy: Policy,
+        guardrails: Rules,
+        drift: Rules,
+        tell: Callable[[Judged], None] | None,
+        *,
+        fits_schema: bool = False,
+    ) -> None:
+        self._policy = policy
+        self._tell = tell
+        self._reported: set[tuple[str, int, str]] = set()
+        self._times: dict[str, RuleTimes] = {}
+        intervals = policy.check_intervals
+        self.cut: int | None = None
+        """Characters before the place that has failed the attempt."""
+        self._watches = [
+            _Watch(cause, rules, every)
+            for cause, rules, every in (
+                (Cause.GUARDRAIL_VIOLATION, guardrails, intervals.guardrails),
+                (Cause.DRIFT, drift, intervals.drift),
+            )
+            if rules
+        ]
+        self.fits_schema = fits_schema
+        """The whole answer is judged by what the request asked for: nothing of it may be seen before."""
+        self._counts = policy.holding.until == "verified"
+        self.window = window_of(policy, (*guardrails, *drift))
+        self.restart()
+
+    def restart(self) -> None:
+        """A new attempt."""
+        self._add_times()
+        timer = perf_counter if self._tell is not None else None
+        for watch in self._watches:
+            watch.inspection = Inspection(watch.rules, watch.every, timer=timer)
+            watch.seen = watch.chars = 0
+        self.chars = self.checked = self._counted = 0
+        self.cut = None
+
+    def look(self, reader: Reader, *, rest: bool = False) -> Failure | None:
+        """What is new in the text, where enough has come for a look; all of it with ``rest``."""
+        pieces = reader.text
+        count = len(pieces)
+        if self._counts:
+            self.chars += sum(map(len, pieces[self._counted :]))
+            self._counted = count
+        failure: Failure | None = None
+        for watch in self._watches:
+            new = count - watch.seen
+            if new and (rest or new >= watch.every):
+                text = "".join(pieces[watch.seen :])
+                watch.seen = count
+                watch.chars += len(text)
+                assert watch.inspection is not None
+                failure = self._judge(watch.cause, watch.inspection.feed(text)) or failure
+        self.checked = min(watch.chars for watch in self._watches)
+        return failure
+
+    def finish(self, reader: Reader) -> Failure | None:
+        """The answer is whole: what the rules say of it."""
+        return self.look(reader, rest=True) or self._finish(Ending(other=reader.content > len(reader.text)))
+
+    def whole(self, text: str, *, other: bool) -> Failure | None:
+        """An answer that came in one piece."""
+        self.restart()
+        failure: Failure | None = None
+        for watch in self._watches:
+            assert watch.inspection is not None
+            failure = failure or self._judge(watch.cause, watch.inspection.feed(text))
+        return failure or self._finish(Ending(other=other))
+
+    @property
+    def times(self) -> dict[str, RuleTimes]:
+        """By rule: how often it was asked, and the seconds that it took."""
+        self._add_times()
+        return self._times
+
+    def _finish(self, ending: Ending) -> Failure | None:
+        failure: Failure | None = None
+        for watch in self._watches:
+            assert watch.inspection is not None
+            failure = failure or self._judge(watch.cause, watch.inspection.finish(ending))
+        return failure
+
+    def _judge(self, cause: Cause, found: Sequence[Violation]) -> Failure | None:
+        """Tell what was found; the worst of it may be the end of the attempt."""
+        if not found:
+            return None
+        for violation in found:
+            self._report(cause, violation)
+        worst = max(found, key=lambda violation: _RANKS.index(violation.severity))
+        if worst.severity is Severity.WARNING:
+            return None
+        self.cut = min(violation.at for violation in found if violation.severity is not Severity.WARNING)
+        category = Category.FATAL if worst.severity is Severity.FATAL else None
+        return Failure(cause=cause, message=f"{worst.rule}: {worst.message}", code=worst.rule, category=category)
+
+    def _report(self, cause: Cause, violation: Violation) -> None:
+        key = (violation.rule, violation.at, violation.message)
+        if key in self._reported and violation.severity is Severity.WARNING:
+            return  # of a part that was looked at before, which another attempt has taken up
+        self._reported.add(key)
+        if self._tell is not None:
+            drift = cause is Cause.DRIFT
+            self._tell(Judged(violation=violation, drift=drift, action=_ACTIONS[violation.severity], at=perf_counter()))
+        if self._policy.on_violation is not None:
+            try:
+                self._policy.on_violation(violation)
+            except Exception:
+                _log.warning("Policy.on_violation failed and is ignored", exc_info=True)
+
+    def _add_times(self) -> None:
+        for watch in self._watches:
+            if watch.inspection is None:
+                continue
+            for rule, (count, seconds) in watch.inspection.durations.items():
+                before = self._times.get(rule, RuleTimes(count=0, seconds=0.0))
+                self._times[rule] = RuleTimes(count=before.count + count, seconds=before.seconds + seconds)
+            watch.inspection.durations.clear()

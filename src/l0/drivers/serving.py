@@ -1,0 +1,353 @@
+"""One call at run time, from its first request to its end: the machine, what it commands, and what becomes of each
+attempt. How an attempt's body is read stands in `session`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from math import inf
+from time import perf_counter
+from typing import Any
+
+from l0.engine._machine import Machine, State
+from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
+from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Waited
+from l0.health.shared import Health
+from l0.values.calls import Call
+from l0.values.events import Facts
+from l0.values.failures import TIMEOUT_CAUSES, Cause, Failure
+from l0.values.handover import Handover
+from l0.values.policy import ResumeMode, Timeout
+from l0.values.ports import Plan, Reader, Upstream, Watcher
+
+from .clocks import Clocks
+from .guards import Guards
+from .holding import Holding
+from .pump import Pump
+from .screening import hold_of, screen
+from .telling import Telling
+
+_log = logging.getLogger("l0")
+
+
+AWAITED = {cause.value: "answer" for cause in TIMEOUT_CAUSES} | {
+    "first_content_timeout": "first content",
+    "stalled": "further content",
+    "dead": "sign of life",
+    "total_timeout": "whole answer",
+}
+"""What was waited for in vain, by the cause that says so."""
+
+
+class Serving:
+    """State of one call between its commands. Used by one thread or task at a time, as the SDK's streams are."""
+
+    __slots__ = (
+        "_earlier",
+        "_ended",
+        "_holding",
+        "_kept",
+        "_lease",
+        "_leased_from",
+        "_pump",
+        "busy",
+        "call",
+        "clocks",
+        "command",
+        "guards",
+        "hedged",
+        "machine",
+        "number",
+        "screen",
+        "started",
+        "telling",
+        "timed",
+        "upstream",
+    )
+
+    def __init__(self, call: Call, upstream: Upstream, watchers: Sequence[Watcher], health: Health) -> None:
+        began = perf_counter()
+        self.call = call
+        self.upstream = upstream
+        self.busy = False
+        """The driver itself is at the connection: what closes now was not closed by the user."""
+        self.telling = Telling(watchers, began)
+        self.guards = Guards(call, health)
+        self.machine = Machine(call, random.random, upstream.backoff, guard=self.guards)
+        timeout = call.policy.timeout
+        if timeout is None and call.policy.adaptive:
+            timeout = Timeout(initial_token=None, inter_token=None)
+        self.clocks = Clocks(timeout, began) if timeout is not None and call.streaming else None
+        self._pump: Pump | None = None
+        self.screen = screen(call, self.telling.judged if self.telling.heard else None)
+        self._kept = Holding(*hold_of(call.policy, self.screen))
+        self._lease: int | None = None
+        self._leased_from = 0
+        self.started = began
+        self.number = 1
+        self.hedged = False
+        self._ended = False
+        self._earlier: Handover | None = None
+        self._holding = True
+        self.timed = self.clocks is not None or self.telling.heard or self.guards.learns
+        """Whether reads have deadlines, or somebody wants to know how long they take."""
+        self.command: Command = self.machine.step(Begin(began))
+
+    # -- opening ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def sending(self, command: Open) -> Iterator[Any]:
+        """The options of the attempt that the machine commanded, with every watcher's context active."""
+        started = perf_counter()
+        if not command.hedge:
+            self.number, self.started = command.number, started
+        self.telling.attempt_started(command, started)
+        with ExitStack() as stack:
+            headers = self.telling.enter(stack)
+            plan = Plan(
+                resend=command.number - 1,
+                leg=command.leg,
+                left=self.machine.left(started),
+                resume=command.resume,
+                earlier=self._earlier if command.resume is not None else None,
+                hedge=command.hedge,
+            )
+            yield self.upstream.options(plan, headers)
+        if command.resume is not None:
+            self._tell_seam()
+
+    def answered(self, answer: Any) -> None:
+        """A whole answer is there: accept it, or find what is wrong with it."""
+        at = perf_counter()
+        flaw = self.upstream.flaw(answer)
+        if flaw is not None:
+            self._fail(flaw, at)
+            return
+        facts, text = self.upstream.whole(answer) if self.telling.heard or self.screen is not None else (None, "")
+        if self.screen is not None:
+            other = not text and facts is not None and bool(facts.output_tokens)
+            flaw = self.screen.whole(text, other=other)
+            if flaw is not None:
+                self._fail(flaw, at)
+                return
+        self._attempt_ended(None, at)
+        self.command = self.machine.step(Answered(at))
+        self._finish(self.command, at, facts, text)
+
+    def opened(self, status: int | None, request_id: str | None) -> None:
+        """The headers of a stream are there."""
+        at = perf_counter()
+        self.telling.opened(status, request_id, self.started)
+        self._leased_from = 0
+        if self.clocks is not None:
+            self.clocks.opened(self.started, at, self.guards.deadline)
+        self._obey(self.machine.step(Opened(at, self.hedged)))
+
+    def failed(self, error: BaseException, *, opened: bool = False) -> None:
+        """An exception came up while sending or reading. Lets through what is no failure of the request."""
+        failure = self.upstream.failed(error, opened=opened) if self.machine.state is not State.DONE else None
+        if failure is None:
+            self.close()
+            raise error
+        self._fail(failure, perf_counter())
+
+    @property
+    def hedge_after(self) -> float | None:
+        """Seconds after which the attempt that the machine commanded is slow; ``None`` where nobody would mind."""
+        return None if self.machine.hedged else self.guards.hedge_after()
+
+    @property
+    def first_limit(self) -> float:
+        """Seconds that the first content may take; ``inf`` for ever."""
+        timeout = self.call.policy.timeout
+        first = timeout.initial_token if timeout is not None else None
+        usual = self.guards.deadline(None if first is None else first / 1000)
+        return min(inf if usual is None else usual, self.machine.left(perf_counter()))
+
+    def overdue(self) -> None:
+        """No attempt of those that raced brought content in time."""
+        at = perf_counter()
+        self.guards.first_content(at - self.started)
+        cause = Cause.TOTAL_TIMEOUT if self.machine.left(at) <= 0 else Cause.FIRST_CONTENT_TIMEOUT
+        self._fail(Failure(cause=cause, message=f"no {AWAITED[cause.value]} in time"), at)
+
+    def slept(self) -> None:
+        """The backoff is over."""
+        self.command = self.machine.step(Waited(perf_counter()))
+
+    def _tell_seam(self) -> None:
+        callback = self.call.policy.on_seam
+        if callback is None:
+            return
+        try:
+            callback(self.machine.seams[-1])
+        except Exception:
+            _log.warning("Policy.on_seam failed and is ignored", exc_info=True)
+
+    # -- attempts -----------------------------------------------------------------------------------------------
+
+    def reads(self, pump: Pump) -> None:
+        """Reading of an attempt's body begins, through ``pump``."""
+        self._pump = pump
+
+    @property
+    def continuation(self) -> tuple[ResumeMode, Handover] | None:
+        """What the attempt that was just opened takes up, and how."""
+        if self._earlier is None or not self.machine.seams:
+            return None
+        return self.machine.seams[-1].strategy, self._earlier
+
+    @property
+    def retries(self) -> int:
+        """How many requests were repeats."""
+        return max(self.machine.attempts - 1 - self.machine.hedged, 0)
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """Of the attempts so far, in order."""
+        return self.machine.failures
+
+    @property
+    def open(self) -> bool:
+        """Whether the call is still under way."""
+        return not self._ended
+
+    def released(self) -> None:
+        """The driver is done: drop what would keep the response alive."""
+        self.close()
+        self._pump = None
+
+    def _over(self, reader: Reader, at: float) -> list[Any]:
+        """Reading is over, for better or worse."""
+        reader.settle()
+        return self._fail(reader.failure, at) if reader.failure is not None else self._end(reader, at)
+
+    def _end(self, reader: Reader, at: float) -> list[Any]:
+        missing = reader.verdict()
+        if missing is None and self.screen is not None:
+            failure = self.screen.finish(reader)
+            if failure is not None:
+                return self._reject(failure, at)
+        chars = reader.chars - self._leased_from
+        resumable = missing is not None and self._resumable(reader)
+        command = self.machine.step(Ended(missing, at, chars, reader.accepted, resumable, self._had))
+        if isinstance(command, Finish):
+            if missing is None:
+                self.upstream.completed()
+            if missing is not None and missing.value in command.odd:
+                _log.warning(
+                    "a %s stream from %s ended without its terminal event; accepted, as this origin has never sent one",
+                    self.call.dialect,
+                    self.call.origin,
+                )
+            self._attempt_ended(None, at)
+        return self._settle(command, at)
+
+    def _reject(self, failure: Failure, at: float) -> list[Any]:
+        """A rule has failed the attempt: what is still kept back is never seen, and nothing is taken up from there."""
+        self._kept.restart()
+        reader = self._pump.reader if self._pump is not None else None
+        chars = reader.chars - self._leased_from if reader is not None else 0
+        return self._settle(self.machine.step(Failed(failure, at, chars, had=self._had)), at)
+
+    def _fail(self, failure: Failure, at: float) -> list[Any]:
+        reader = self._pump.reader if self._pump is not None else None
+        if self.screen is not None and reader is not None and self.screen.look(reader, rest=True) is not None:
+            self._kept.restart()  # what came last is not fit to be handed over
+        chars = reader.chars - self._leased_from if reader is not None else 0
+        accepted = reader is not None and reader.accepted
+        resumable = reader is not None and self._resumable(reader)
+        return self._settle(self.machine.step(Failed(failure, at, chars, accepted, resumable, self._had)), at)
+
+    @property
+    def _had(self) -> int:
+        """Characters that the user has, where an answer is taken up."""
+        return len(self._earlier.text) if self._earlier is not None else 0
+
+    def _resumable(self, reader: Reader) -> bool:
+        """Whether the answer could be taken up where it broke; remembers what the user has of it."""
+        strategy = self.call.policy.resume
+        if strategy == "off" or not reader.resumable or self._pump is None or not self._pump.resumes:
+            return False
+        self._earlier = reader.handover()
+        return self.upstream.resumes(strategy, self._earlier)
+
+    def _settle(self, command: Command, at: float) -> list[Any]:
+        """After an attempt: drop what was held where it is repeated, hand it over where it was the last."""
+        if isinstance(command, Wait | Raise):
+            self._attempt_ended(self.machine.failures[-1], at)
+        self.command = command
+        if isinstance(command, Wait):
+            self.telling.spent(self._facts())
+            # What a resumed answer has brought so far is the user's; of a repeated one nothing was ever seen.
+            items = self._kept.flush() if self.machine.resuming else []
+            self._kept.restart()
+            if self.screen is not None:
+                self.screen.restart()
+            self._pump = None
+            return items
+        items = self._kept.flush()
+        self.telling.handed(items, at, self._kept.seconds(at))
+        self._finish(command, at, self._facts())
+        return items
+
+    def _obey(self, command: Command) -> None:
+        self.command = command
+        self._holding = isinstance(command, Relay) and command.holding
+        if isinstance(command, Relay):
+            self._lease = command.lease
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """What the model has said so far, up to what a rule has found."""
+        if self._pump is not None:
+            text = self._pump.reader.handover().text
+            return text if self.screen is None else text[: self.screen.cut]
+        return self._earlier.text if self._earlier is not None else ""
+
+    def error(self, command: Raise) -> BaseException:
+        """What to raise, with the history of the attempts in its notes."""
+        failure, failures = command.failure, self.machine.failures
+        error = self.upstream.exception(failure, text=self.text, attempts=self.machine.attempts)
+        if len(failures) > 1:
+            for number, past in enumerate(failures, start=1):
+                error.add_note(f"l0: attempt {number} failed: {past}")
+        return error
+
+    def close(self) -> None:
+        """The user stopped, or something that is no failure came through. Final; safe to call at any time."""
+        if self._ended:
+            return
+        at = perf_counter()
+        waiting = self.machine.state is State.WAITING
+        command = self.machine.step(Closed(at))
+        if not waiting:
+            self._attempt_ended(None, at, abandoned=True)
+        self._finish(command, at, self._facts())
+
+    def consumed(self) -> None:
+        """The body was read to its end, but not through us (a raw response)."""
+        if self.open and self.machine.state in (State.HOLDING, State.RELAYING):
+            at = perf_counter()
+            self._attempt_ended(None, at)
+            self._finish(self.machine.step(Ended(None, at)), at, None)
+
+    def _attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
+        self.guards.ended(failure, abandoned=abandoned)
+        self.telling.attempt_ended(self.number, failure, at)
+
+    def _finish(self, command: Command, at: float, facts: Facts | None, text: str = "") -> None:
+        if self._ended:
+            return
+        self._ended = True
+        if self.telling.heard:
+            rules = self.screen.times if self.screen is not None else {}
+            self.telling.ended(command, self.machine, at, facts, text or self.text, rules)
+
+    def _facts(self) -> Facts | None:
+        return self._pump.reader.facts() if self._pump is not None and self.telling.heard else None

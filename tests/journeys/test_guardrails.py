@@ -1,0 +1,263 @@
+"""Rules on a text while it streams, through the real SDKs: what the user gets, what the server sees, what is told."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import l0
+from l0.simulator.answers import Answer, ToolCall
+from l0.simulator.ledger import Reply
+from l0.simulator.server import Simulator
+from l0.testing import simulator
+from l0_anthropic import AnthropicInstrumentor
+from l0_openai import OpenAIInstrumentor
+
+CLEAN = Answer(text="The tide comes in twice a day, and the harbour fills slowly, boat by boat, until noon has gone.")
+SECRET = Answer(text="The tide comes in twice a day. The password is swordfish, and the harbour fills slowly.")
+FORBIDDEN = re.compile(r"swordfish", re.IGNORECASE)
+ONCE = l0.CheckIntervals(guardrails=1, drift=1)
+DIALECTS = ["chat", "responses", "messages"]
+both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+every = pytest.mark.parametrize("dialect", DIALECTS)
+
+
+def forbidden(severity: str = "error") -> Any:
+    return l0.Guardrails.pattern_rule([FORBIDDEN], "it tells the password", severity=severity, span=32)
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[Simulator]:
+    with simulator() as running:
+        yield running
+
+
+class Heard:
+    """Spans and metrics of the calls of one test."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.tracers = TracerProvider()
+        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.reader = InMemoryMetricReader()
+        self.meters = MeterProvider(metric_readers=[self.reader])
+
+    @property
+    def span(self) -> Any:
+        return next(span for span in self.exporter.get_finished_spans() if span.parent is None)
+
+    def points(self, name: str) -> list[Any]:
+        data: Any = self.reader.get_metrics_data()
+        metrics = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
+        return [point for metric in metrics if metric.name == name for point in metric.data.data_points]
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    listening = Heard()
+    for instrumentor in (OpenAIInstrumentor(), AnthropicInstrumentor()):
+        instrumentor.instrument(tracer_provider=listening.tracers, meter_provider=listening.meters)
+    yield listening
+    l0.uninstrument()
+
+
+class Got:
+    """What the user had of one call."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.error: Exception | None = None
+
+
+REQUESTS: dict[str, dict[str, Any]] = {
+    "chat": {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]},
+    "responses": {"model": "gpt-4o", "input": "hi", "store": False},
+    "messages": {"model": "claude-haiku-4-5", "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}]},
+}
+
+
+def text_of(event: Any) -> str:
+    if getattr(event, "choices", None):
+        return event.choices[0].delta.content or ""
+    if getattr(event, "type", "") == "response.output_text.delta":
+        return str(event.delta)
+    delta = getattr(event, "delta", None)
+    return getattr(delta, "text", None) or ""
+
+
+def call(sim: Simulator, dialect: str, *answers: Answer, sync: bool, stream: bool = True, **more: Any) -> Got:
+    sim.reset()
+    sim.script(*(Reply(answer=answer) for answer in answers))
+    kind = {"messages": (anthropic.Anthropic, anthropic.AsyncAnthropic)}.get(
+        dialect, (openai.OpenAI, openai.AsyncOpenAI)
+    )
+    url = sim.anthropic if dialect == "messages" else sim.openai
+    got, request = Got(), REQUESTS[dialect] | more
+
+    def create(client: Any) -> Any:
+        api = client.chat.completions if dialect == "chat" else getattr(client, dialect)
+        return api.create(**request, stream=stream)
+
+    def read() -> None:
+        with kind[0](api_key="k", base_url=url) as client:
+            answer = create(client)
+            for event in answer if stream else ():
+                got.text += text_of(event)
+
+    async def aread() -> None:
+        async with kind[1](api_key="k", base_url=url) as client:
+            answer = await create(client)
+            if stream:
+                async for event in answer:
+                    got.text += text_of(event)
+
+    try:
+        read() if sync else asyncio.run(aread())
+    except (openai.APIError, anthropic.APIError) as error:
+        got.error = error
+    return got
+
+
+@both
+@every
+def test_held_back_to_the_end_a_violation_is_repaired_unseen(sim, heard, dialect, sync):
+    with l0.policy(guardrails=forbidden(), hold="message", check_intervals=ONCE):
+        got = call(sim, dialect, SECRET, CLEAN, sync=sync)
+    assert (got.text, got.error, len(sim.requests)) == (CLEAN.text, None, 2)
+    assert heard.span.attributes["l0.outcome"] == "recovered_retry"
+    assert heard.span.attributes["l0.retry.causes"] == ("guardrail_violation",)
+    assert heard.span.attributes["l0.guardrail.violations"] == ("pattern",)
+
+
+@both
+@every
+def test_verified_text_is_never_what_a_rule_forbids(sim, heard, dialect, sync):
+    """The rule sees the window before the user does: the call ends where the violation begins, or is repeated."""
+    with l0.policy(guardrails=forbidden(), hold="verified", retry=l0.Retry(attempts=0, max_retries=0)):
+        got = call(sim, dialect, SECRET, sync=sync)
+    assert isinstance(got.error, l0.StreamInterrupted)
+    assert got.error.reason == "guardrail_violation"
+    assert SECRET.text.startswith(got.text)
+    assert not FORBIDDEN.search(got.text)
+    assert not FORBIDDEN.search(got.error.partial_text)
+    assert not FORBIDDEN.search(str(got.error))
+
+
+@both
+def test_verified_text_that_nothing_is_wrong_with_arrives_whole(sim, heard, sync):
+    with l0.policy(guardrails=forbidden(), hold="verified"):
+        got = call(sim, "chat", CLEAN, sync=sync)
+    assert (got.text, got.error, len(sim.requests)) == (CLEAN.text, None, 1)
+
+
+@both
+def test_after_the_commit_point_an_error_is_raised(sim, heard, sync):
+    with l0.policy(guardrails=forbidden(), check_intervals=ONCE):
+        got = call(sim, "chat", SECRET, CLEAN, sync=sync)
+    assert isinstance(got.error, openai.APIConnectionError)
+    assert (got.error.reason, len(sim.requests)) == ("guardrail_violation", 1)
+    assert SECRET.text.startswith(got.text)
+
+
+@both
+def test_a_warning_is_recorded_and_changes_nothing(sim, heard, sync):
+    told: list[l0.Violation] = []
+    with l0.policy(guardrails=forbidden("warning"), on_violation=told.append):
+        got = call(sim, "chat", SECRET, sync=sync)
+    assert (got.text, got.error) == (SECRET.text, None)
+    assert [(found.rule, found.severity, found.at) for found in told] == [
+        ("pattern", "warning", SECRET.text.index("swordfish"))
+    ]
+    (event,) = [event for event in heard.span.events if event.name == "l0.guardrail.violation"]
+    assert event.attributes["l0.guardrail.action"] == "recorded"
+    (point,) = heard.points("l0.guardrail.violations")
+    assert (point.value, point.attributes["l0.guardrail.rule"]) == (1, "pattern")
+
+
+@both
+def test_fatal_halts_at_once_whoever_else_stands_ready(sim, heard, sync):
+    policy = l0.Policy(guardrails=forbidden("fatal"), hold="message", fallback=l0.Fallback(model="other"))
+    with l0.policy(policy):
+        got = call(sim, "chat", SECRET, CLEAN, sync=sync)
+    assert (got.text, len(sim.requests)) == ("", 1)
+    assert isinstance(got.error, l0.StreamInterrupted)
+
+
+@both
+def test_another_model_answers_where_the_first_breaks_the_rules(sim, heard, sync):
+    policy = l0.Policy(
+        guardrails=forbidden(),
+        hold="message",
+        fallback=l0.Fallback(model="other"),
+        retry=l0.Retry(attempts=1, base_delay=0),
+    )
+    with l0.policy(policy):
+        got = call(sim, "chat", SECRET, SECRET, CLEAN, sync=sync)
+    assert (got.text, got.error) == (CLEAN.text, None)
+    assert [request.body["model"] for request in sim.requests] == ["gpt-4o", "gpt-4o", "other"]
+
+
+@both
+@every
+def test_a_whole_answer_obeys_the_same_rules(sim, heard, dialect, sync):
+    with l0.policy(guardrails=forbidden(), retry=l0.Retry(base_delay=0)):
+        got = call(sim, dialect, SECRET, CLEAN, sync=sync, stream=False)
+    assert (got.error, len(sim.requests)) == (None, 2)
+
+
+@both
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_that_only_calls_a_tool_is_not_empty(sim, heard, sync, stream):
+    answer = Answer(text="", tool_calls=(ToolCall(name="tide", arguments='{"at": "noon"}'),))
+    with l0.policy(guardrails="recommended", hold="message"):
+        got = call(sim, "chat", answer, sync=sync, stream=stream)
+    assert (got.error, len(sim.requests)) == (None, 1)
+
+
+@both
+def test_a_request_for_json_gets_json_that_fits_or_an_error(sim, heard, sync):
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    policy = l0.Policy(structured=True, retry=l0.Retry(attempts=2, base_delay=0))
+    wrong, cut, right = (Answer(text=text) for text in ('{"n": "one"}', '{"n": 1', '{"n": 1}'))
+    with l0.policy(policy):
+        got = call(sim, "chat", wrong, cut, right, sync=sync, response_format=form)
+        assert (got.text, got.error, len(sim.requests)) == ('{"n": 1}', None, 3)
+        got = call(sim, "chat", wrong, wrong, wrong, sync=sync, response_format=form)
+    assert (got.text, len(sim.requests)) == ("", 3)
+    assert isinstance(got.error, openai.APIConnectionError)
+
+
+@both
+def test_drift_is_told_by_its_type(sim, heard, sync):
+    text = "The harbour fills slowly. " + "As an AI language model, I cannot have opinions on tides. " * 2
+    with l0.policy(drift=True, check_intervals=ONCE):
+        got = call(sim, "chat", Answer(text=text), sync=sync)
+    assert (got.text, got.error) == (text, None)
+    assert "meta_commentary" in heard.span.attributes["l0.drift.types"]
+    assert {point.attributes["l0.drift.type"] for point in heard.points("l0.drift.detections")} >= {"meta_commentary"}
+
+
+@both
+def test_rules_are_timed_only_where_somebody_listens(sim, heard, sync):
+    with l0.policy(guardrails="recommended"):
+        call(sim, "chat", CLEAN, sync=sync)
+    timed = {point.attributes["l0.guardrail.rule"] for point in heard.points("l0.guardrail.duration")}
+    assert timed >= {"zero_output", "json", "markdown", "pattern"}
+
+
+def test_a_hold_that_cannot_keep_its_word_is_refused_at_once():
+    with pytest.raises(l0.PolicyError, match=r"Policy.hold.*json"), l0.policy(guardrails="minimal", hold="verified"):
+        raise AssertionError("not reached")
+    narrow = l0.Hold(until="verified", window=4)
+    with pytest.raises(l0.PolicyError, match=r"Hold.window: got 4.*9"), l0.policy(guardrails=forbidden(), hold=narrow):
+        raise AssertionError("not reached")
