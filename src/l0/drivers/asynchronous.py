@@ -11,9 +11,8 @@ from l0.engine.commands import Finish, Open, Raise, Relay, Wait
 
 from .hedging import AsyncSender, arace
 from .pump import Pump
-from .session import END, Session
+from .session import Session
 from .timers import deadline_reads, sleep
-from .watchdog import Expired
 
 
 class AsyncBody(Protocol):
@@ -69,57 +68,81 @@ async def _serve(session: Session, command: Open, sender: AsyncSender) -> Any:
         return await sender.send(options)
 
 
-async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noqa: C901 - calls cost, per chunk
+async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noqa: C901, PLR0915 - calls cost, per chunk
     """Hand out an answer, whatever number of attempts it takes."""
     try:
-        while True:
-            match session.command:
-                case Relay():
+        while await _proceed(session, body):
+            if type(session.command) is not Relay:
+                continue
+            session.busy = True
+            chunks, pump = body.start()
+            session.reads(pump)
+            timed, took, one = session.timed, session.took, pump.one
+            reads = deadline_reads(chunks.__anext__, session.clocks) if session.clocks is not None else None
+            read = reads.read if reads is not None else chunks.__anext__
+            since, handing = 0.0, False
+            try:
+                while type(session.command) is Relay:
+                    if timed:
+                        since = perf_counter()
                     session.busy = True
-                    chunks, pump = body.start()
-                    session.reads(pump)
-                    timed, took = session.timed, session.took
-                    reads = deadline_reads(chunks.__anext__, session.clocks) if session.clocks is not None else None
-                    read = reads.read if reads is not None else chunks.__anext__
-                    since = 0.0
                     try:
-                        while type(session.command) is Relay:
-                            if timed:
-                                since = perf_counter()
-                            session.busy = True
-                            try:
-                                items = took(await read(), since)
-                            except StopAsyncIteration:
-                                items = took(END, since)
-                            except Expired:
-                                items = session.expired()
-                            except BaseException as error:
-                                items = session.broke(error)
-                            for item in items:
-                                yield item
-                        session.busy = True  # what follows closes the connection: that is no stop of the user's
-                    finally:
-                        if reads is not None:
-                            reads.close()
-                    if pump.reader.finished:
-                        await body.drain(chunks)
-                case Open() as command:
-                    await _reopen(session, command, body)
-                case Wait() as command:
-                    await body.close()
-                    await _sleep(session, command)
-                case Raise() as command:
-                    if command.failure.typed:
-                        return
-                    raise session.error(command)
-                case Finish():
-                    return
-                case unknown:
-                    assert_never(unknown)
+                        raw = await read()
+                        items: list[Any] = []
+                        command, free = session.command, session.free if one is not None else 0
+                        while free and one is not None and (item := one(raw)) is not None:
+                            free -= 1
+                            if not free:
+                                rejected = session.looked()
+                                if rejected is not None:
+                                    items = rejected
+                                    break
+                                free = session.free
+                            handing = True
+                            yield item
+                            handing = False
+                            if session.command is not command:
+                                break
+                            raw = await read()
+                        else:
+                            items = took(raw, since)
+                    except BaseException as error:
+                        if handing:  # the consumer's
+                            raise
+                        items = session.ceased(error, since)
+                    for item in items:
+                        yield item
+                session.busy = True  # what follows closes the connection: that is no stop of the user's
+            finally:
+                if reads is not None:
+                    reads.close()
+            if pump.reader.finished:
+                await body.drain(chunks)
     finally:
         session.released()
         if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
             await body.close()
+
+
+async def _proceed(session: Session, body: AsyncBody) -> bool:
+    """Obey what is commanded between two bodies. Whether there is more to come."""
+    match session.command:
+        case Open() as command:
+            await _reopen(session, command, body)
+        case Wait() as command:
+            await body.close()
+            await _sleep(session, command)
+        case Raise() as command:
+            if command.failure.typed:
+                return False
+            raise session.error(command)
+        case Finish():
+            return False
+        case Relay():
+            pass
+        case unknown:
+            assert_never(unknown)
+    return True
 
 
 async def _reopen(session: Session, command: Open, body: AsyncBody) -> None:

@@ -24,7 +24,7 @@ class Clocks:
         self._total_at = began + _seconds(timeout.total)
         self._left = inf
         self._content = False
-        self._since = began
+        self._since: float | None = None
         self._progress = self._alive = inf
 
     def opened(
@@ -46,12 +46,13 @@ class Clocks:
         return min(self._progress, self._alive, self._total_at)
 
     def read(self, at: float, content: bool) -> None:
-        """A read returned, with or without content."""
+        """A read returned, with or without content. One that did not have to wait took no time."""
         if content:
             self._left = self._gap
             self._content = True
-        else:
+        elif self._since is not None:
             self._left -= at - self._since
+        self._since = None
 
     def passed(self, at: float) -> bool:
         """Whether the deadline of the present read is over."""

@@ -15,6 +15,9 @@ class Pump(Protocol):
     reader: Reader
     resumes: bool
     """Whether an answer that breaks here can be taken up: only where our own loop sees the wire's events."""
+    one: Callable[[Any], Any] | None
+    """As `feed`, for a read that brings one piece of text and nothing else; it gives ``None`` for any other, and has
+    then done nothing. ``None`` where reads bring many."""
 
     def feed(self, raw: Any) -> list[Any]:
         """The user's objects in this read; fewer than the read holds where `Reader` finished or failed in it."""
@@ -26,6 +29,7 @@ class WirePump:
 
     __slots__ = ("_split", "_take", "reader")
     resumes = True
+    one = None
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -51,6 +55,7 @@ class ResumedPump:
 
     __slots__ = ("_split", "reader")
     resumes = True
+    one = None
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -70,6 +75,7 @@ class DecodedPump:
 
     __slots__ = ("_taken_up", "reader")
     resumes = True
+    one = None
 
     def __init__(self, reader: Reader, *, taken_up: bool) -> None:
         self.reader = reader
@@ -88,6 +94,7 @@ class ObjectPump:
 
     __slots__ = ("reader",)
     resumes = False
+    one = None
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader

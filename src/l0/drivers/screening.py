@@ -82,12 +82,18 @@ def check_rules(policy: Policy) -> None:
 
 
 def _asked(call: Call) -> Rules:
-    """What the request itself asks of its answer."""
+    """What the request itself asks of its answer. A schema that only its provider understands is not checked."""
     from l0.structured.asked import from_response_format
     from l0.structured.schema_rule import schema_rule
 
     schema = from_response_format(call.body, call.dialect).text_schema
-    return () if schema is None else (schema_rule(schema),)
+    if schema is None:
+        return ()
+    try:
+        return (schema_rule(schema),)
+    except (PolicyError, ImportError):
+        _log.warning("the schema that a request asks for cannot be checked", exc_info=True)
+        return ()
 
 
 def screen(call: Call, tell: Callable[[Judged], None] | None) -> Screen | None:
@@ -187,8 +193,15 @@ class Screen:
                 watch.chars += len(text)
                 assert watch.inspection is not None
                 failure = self._judge(watch.cause, watch.inspection.feed(text)) or failure
-        self.checked = min(watch.chars for watch in self._watches)
+        if self._counts:
+            self.checked = min(watch.chars for watch in self._watches)
         return failure
+
+    def free(self, reader: Reader) -> int:
+        """After how many more pieces of text the next look is due."""
+        count = len(reader.text)
+        due = [watch.every - count + watch.seen for watch in self._watches]
+        return due[0] if len(due) == 1 else min(due)
 
     def finish(self, reader: Reader) -> Failure | None:
         """The answer is whole: what the rules say of it."""

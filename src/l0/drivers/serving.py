@@ -94,7 +94,8 @@ class Serving:
         self._holding = True
         self.timed = self.clocks is not None or self.telling.heard or self.guards.learns
         """Whether reads have deadlines, or somebody wants to know how long they take."""
-        self.command: Command = self.machine.step(Begin(began))
+        self.command: Command
+        self._went(self.machine.step(Begin(began)), began)
 
     # -- opening ------------------------------------------------------------------------------------------------
 
@@ -176,7 +177,14 @@ class Serving:
 
     def slept(self) -> None:
         """The backoff is over."""
-        self.command = self.machine.step(Waited(perf_counter()))
+        at = perf_counter()
+        self._went(self.machine.step(Waited(at)), at)
+
+    def _went(self, command: Command, at: float) -> None:
+        """The next attempt is commanded; or none is, as a breaker is open or time is up: then the call is over."""
+        self.command = command
+        if isinstance(command, Raise):
+            self._finish(command, at, None)
 
     def _tell_seam(self) -> None:
         callback = self.call.policy.on_seam

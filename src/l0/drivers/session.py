@@ -6,6 +6,7 @@ without ``await``.
 
 from __future__ import annotations
 
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +18,7 @@ from l0.values.ports import Reader
 
 from .pump import Pump
 from .serving import AWAITED, Serving
+from .watchdog import Expired
 
 END = object()
 """What a driver hands to `Session.took` when the body is over."""
@@ -27,7 +29,7 @@ class Session(Serving):
 
     __slots__ = ()
 
-    def took(self, raw: Any, since: float = 0.0) -> list[Any]:
+    def took(self, raw: Any, since: float = 0.0) -> list[Any]:  # noqa: C901 - calls cost, per read
         """What one read brought (`END`: the body is over). Returns what the user gets now; sets `command`.
 
         ``since``: when the read began, where reads are timed.
@@ -37,8 +39,23 @@ class Session(Serving):
         assert pump is not None
         if self._ended:
             return self._afterwards(raw, pump)
-        reader = pump.reader
-        items, at = self._timed_read(raw, since, pump) if self.timed else ([] if raw is END else pump.feed(raw), 0.0)
+        reader, meter = pump.reader, self.telling.meter
+        at = 0.0
+        if raw is END:
+            items: list[Any] = []
+        elif self.timed:
+            content = reader.content
+            items = pump.feed(raw)
+            at = perf_counter()
+            came = reader.content > content
+            if self.clocks is not None:
+                self.clocks.read(at, came)
+            if not content and came:
+                self.guards.first_content(at - self.started)
+            if meter is not None:
+                meter.read(at, at - since, came, raw)
+        else:
+            items = pump.feed(raw)
         screen = self.screen
         if screen is not None:
             failure = screen.look(reader)
@@ -51,7 +68,6 @@ class Session(Serving):
             return self._hold(items, reader, at)
         if self._kept.lags:
             items = self._kept.after(items, reader, *self._seen(reader))
-        meter = self.telling.meter
         if meter is not None and items:
             meter.chunks += len(items)
             meter.last = at
@@ -60,22 +76,18 @@ class Session(Serving):
             self._leased_from = reader.chars
         return items
 
-    def _timed_read(self, raw: Any, since: float, pump: Pump) -> tuple[list[Any], float]:
-        """The objects of one read, which began at ``since``, and when it ended: 0.0 for the end of the body."""
-        if raw is END:
-            return [], 0.0
-        reader = pump.reader
-        content = reader.content
-        items = pump.feed(raw)
-        at = perf_counter()
-        came = reader.content > content
-        if self.clocks is not None:
-            self.clocks.read(at, came)
-        if not content and came:
-            self.guards.first_content(at - self.started)
-        if self.telling.meter is not None:
-            self.telling.meter.read(at, at - since, came, raw)
-        return items, at
+    @property
+    def free(self) -> float:
+        """After how many pieces of text a driver has to call `looked`; it may deliver them on its own, while `command`
+        stays. 0 before the commit point, while something is kept back, and where reads are measured: then `took`."""
+        if self._holding or self._ended or self._kept.lags or self.telling.heard or self._lease is not None:
+            return 0
+        return inf if self.screen is None or self._pump is None else self.screen.free(self._pump.reader)
+
+    def looked(self) -> list[Any] | None:
+        """The rules look at what came. What the user gets now where that ends the attempt; ``None``: all is well."""
+        failure = self.screen.look(self._pump.reader) if self.screen is not None and self._pump is not None else None
+        return None if failure is None else self._reject(failure, perf_counter())
 
     def _afterwards(self, raw: Any, pump: Pump) -> list[Any]:
         """The user closed the response, and reads on: what is still there is theirs, and nobody's concern."""
@@ -84,8 +96,15 @@ class Session(Serving):
         self.command = Finish(Outcome.CANCELLED)
         return []
 
+    def ceased(self, error: BaseException, since: float) -> list[Any]:
+        """A read raised instead of bringing something: at the end of the body, at a deadline, or for worse."""
+        if isinstance(error, StopIteration | StopAsyncIteration):
+            return self.took(END, since)
+        return self.expired() if isinstance(error, Expired) else self.broke(error)
+
     def broke(self, error: BaseException) -> list[Any]:
         """A read raised. An answer that was already whole stays whole."""
+        ours = not self.busy  # the read itself went well: what was made of it failed
         self.busy = False
         at = perf_counter()
         if self.open and isinstance(error, Exception):
@@ -94,6 +113,8 @@ class Session(Serving):
             if self.clocks is not None and self.clocks.passed(at):
                 return self.expired()  # the transport's own time-out was as tight, and quicker
         failure = self.upstream.failed(error, opened=True) if self.open else None
+        if failure is None and ours and self.open and isinstance(error, Exception):
+            failure = Failure(cause=Cause.INTERNAL, message=f"a defect of l0's own: {error!r}", error=error)
         if failure is None:
             self.close()
             raise error

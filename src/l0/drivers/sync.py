@@ -12,8 +12,8 @@ from l0.engine.commands import Finish, Open, Raise, Relay, Wait
 
 from .hedging import Sender, race
 from .pump import Pump
-from .session import END, Session
-from .watchdog import WATCHDOG, Expired, Watch, WatchedReads
+from .session import Session
+from .watchdog import WATCHDOG, Watch, WatchedReads
 
 _DRAIN = 0.1
 """Seconds that a finished answer's body may take to end, so that its connection can be used again."""
@@ -114,12 +114,8 @@ def _read(session: Session, body: Body) -> Iterator[Any]:
             session.busy = True
             try:
                 items = took(read(), since)
-            except StopIteration:
-                items = took(END, since)
-            except Expired:
-                items = session.expired()
             except BaseException as error:
-                items = session.broke(error)
+                items = session.ceased(error, since)
             yield from items
         session.busy = True  # what follows closes the connection: that is no stop of the user's
     finally:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from math import inf
 from time import perf_counter
+from types import coroutine
 from typing import Any
 
 from .clocks import Clocks
@@ -18,7 +19,7 @@ class AsyncioReads:
     """Cancels the reading task when a deadline passes.
 
     One `call_later` handle serves the whole body: a read only stores its deadline, and the handle, when it fires early,
-    goes back to sleep for the rest.
+    goes back to sleep for the rest. A read whose data is there already has no deadline: nothing could pass.
     """
 
     __slots__ = ("_advance", "_clocks", "_deadline", "_fired", "_handle", "_loop", "_task", "_when")
@@ -32,24 +33,50 @@ class AsyncioReads:
         self._deadline = self._when = inf
         self._fired = False
 
-    async def read(self) -> Any:
-        """The next raw read. Raises `Expired`, `StopAsyncIteration`, or what the transport raises."""
+    @coroutine
+    def read(self) -> Generator[Any, Any, Any]:
+        """The next raw read, to be awaited. Raises `Expired`, `StopAsyncIteration`, or what the transport raises."""
+        step = self._advance().__await__()
+        try:
+            waits_for = step.send(None)  # an awaitable is a generator to its loop
+        except StopIteration as done:
+            return done.value
+        return (yield from self._wait(step, waits_for))
+
+    def _wait(self, step: Any, waits_for: Any) -> Generator[Any, Any, Any]:
+        """What ``await`` does, for a read that has to wait, with the deadline set."""
         now = perf_counter()
         self._task = asyncio.current_task()
         self._deadline = deadline = self._clocks.reading(now)
         if deadline < self._when:
             self._schedule(deadline, now)
         try:
-            raw = await self._advance()
+            while True:
+                try:
+                    sent = yield waits_for
+                except BaseException as error:
+                    waits_for = step.throw(error)
+                else:
+                    waits_for = step.send(sent)
+        except StopIteration as done:
             if self._fired:
-                await asyncio.sleep(0)  # the data came in the same tick: take the cancellation that is on its way
-            return raw
+                return (yield from self._cancelled())
+            return done.value
         except BaseException as error:  # a transport may word our cancellation as an error of its own
             if self._fired and self._task is not None and self._task.uncancel() == 0:
                 raise Expired from error
             raise
         finally:
             self._deadline = inf
+
+    def _cancelled(self) -> Generator[Any, Any, Any]:
+        """The data came in the same tick: take the cancellation that is on its way."""
+        try:
+            yield
+        except asyncio.CancelledError as error:
+            if self._task is not None and self._task.uncancel() == 0:
+                raise Expired from error
+            raise
 
     def _schedule(self, deadline: float, now: float) -> None:
         if self._handle is not None:

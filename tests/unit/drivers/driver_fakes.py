@@ -71,6 +71,7 @@ class FakePump:
     """One raw read is a list of words."""
 
     resumes = True
+    one = None
 
     def __init__(self) -> None:
         self.reader = FakeReader()

@@ -63,7 +63,8 @@ def test_data_in_time_comes_through_and_between_reads_nothing_fires():
     assert asyncio.run(main()) == [b"a", b"b"]
 
 
-def test_one_handle_serves_many_reads():
+@pytest.mark.parametrize(("waits", "handles"), [(True, 1), (False, 0)])
+def test_one_handle_serves_many_reads_that_wait(waits, handles):
     async def main() -> int:
         made = 0
         loop = asyncio.get_running_loop()
@@ -75,6 +76,8 @@ def test_one_handle_serves_many_reads():
             return original(*args, **kwargs)
 
         async def advance() -> bytes:
+            if waits:
+                await asyncio.sleep(0)
             return b"x"
 
         loop.call_later = counting
@@ -84,7 +87,7 @@ def test_one_handle_serves_many_reads():
         reads.close()
         return made
 
-    assert asyncio.run(main()) == 1
+    assert asyncio.run(main()) == handles
 
 
 def test_a_handle_that_fires_early_goes_back_to_sleep():
@@ -164,8 +167,9 @@ def test_data_in_the_tick_of_the_deadline_leaves_no_cancellation_behind():
         fired: list[AsyncioReads] = []
 
         async def advance() -> bytes:
+            await asyncio.sleep(0)
             fired[0]._deadline = 0.0
-            fired[0]._fire()  # the deadline passes while the data is there already
+            fired[0]._fire()  # the deadline passes in the moment in which the data comes
             return b"x"
 
         reads = AsyncioReads(advance, clocks(total=60_000))

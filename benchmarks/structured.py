@@ -1,0 +1,138 @@
+"""What structured output costs: `python -m benchmarks.structured` (`--tokens`, `--json`).
+
+No provider and no process of its own: texts of our own making, in tokens of four characters, and CPU time. The scanner
+is fed pieces of several sizes; the JSON rules, partial values and a repair read answers of several lengths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from time import process_time
+
+from l0.guardrails.json_rules import json_rule, strict_json_rule
+from l0.structured.partial import PartialValue
+from l0.structured.repair import repair
+from l0.structured.scanner import Scanner
+from l0.values.rules import Ending, Rule
+
+LENGTHS = (2_000, 20_000, 100_000, 1_000_000)
+FEEDS = (4, 20, 1_000, 100_000)
+_TOKEN = 4
+_WORDS = ("amber", "brook", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "jetty")
+Row = dict[str, str | float]
+
+
+def main() -> int:
+    """0 when all is measured, whatever came out."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.structured", description=__doc__)
+    parser.add_argument("--tokens", type=int, nargs="+", default=LENGTHS, help="lengths of the answers")
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a row")
+    asked = parser.parse_args()
+    for row in rows(asked.tokens):
+        line = f"{row['what']:<26}{row['of']:<22}{row['cost']:>10.3f} {row['unit']}"
+        sys.stdout.write((json.dumps(row) if asked.json else line) + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+def rows(lengths: Iterable[int]) -> Iterator[Row]:
+    """Every measurement, as it is made."""
+    text = answer(100_000)
+    for size in FEEDS:
+        pieces = cut(text, size)
+        cost = seconds(lambda pieces=pieces: _scan(pieces)) / len(text) * 1e9
+        yield {"what": "scanner", "of": f"pieces of {size}", "cost": cost, "unit": "ns/character"}
+    for length in lengths:
+        for name, made in (("JSON", answer(length)), ("prose", prose(length)), ("fence", fenced(length))):
+            tokens = cut(made, _TOKEN)
+            yield _per_token(f"json rule, {name}", tokens, lambda tokens=tokens: _check(json_rule(), tokens))
+        tokens = cut(answer(length), _TOKEN)
+        yield _per_token("strict json rule, JSON", tokens, lambda tokens=tokens: _check(strict_json_rule(), tokens))
+        yield _per_token("partial values", tokens, lambda tokens=tokens: _partial(tokens))
+        broken = answer(length)[:-20]
+        yield _per_token("repair, once at the end", tokens, lambda broken=broken: repair(broken))
+
+
+def _per_token(what: str, tokens: list[str], run: Callable[[], object]) -> Row:
+    return {"what": what, "of": f"{len(tokens)} tokens", "cost": seconds(run) / len(tokens) * 1e6, "unit": "us/token"}
+
+
+def seconds(run: Callable[[], object], least: float = 0.3) -> float:
+    """CPU seconds of the best run; runs until they took so long together, and three times at least."""
+    best, total, times = float("inf"), 0.0, 0
+    while total < least or times < 3:
+        begun = process_time()
+        run()
+        took = process_time() - begun
+        best, total, times = min(best, took), total + took, times + 1
+    return best
+
+
+def answer(tokens: int) -> str:
+    """JSON of so many tokens, about: records of short and long strings, numbers, words and lists."""
+    chance = random.Random(tokens)
+    records = []
+    size = 0
+    while size < tokens * _TOKEN:
+        note = " ".join(chance.choices(_WORDS, k=chance.randint(3, 40)))
+        tags = chance.sample(_WORDS, k=3)
+        record = {
+            "id": len(records),
+            "name": tags[0],
+            "tags": tags,
+            "price": chance.randint(1, 10**6) / 100,
+            "note": note,
+        }
+        records.append(record | {"open": chance.random() < 0.5, "parent": None})
+        size += len(json.dumps(records[-1])) + 2
+    return json.dumps(records)
+
+
+def prose(tokens: int) -> str:
+    """Text without JSON, with the brackets, ticks and lists that texts have."""
+    chance = random.Random(tokens)
+    lines = []
+    size = 0
+    while size < tokens * _TOKEN:
+        line = " ".join(chance.choices(_WORDS, k=12)) + chance.choice((".", ":", " [1].", " `x[0]`.", " (see {it})."))
+        lines.append(chance.choice(("", "", "- ", "## ")) + line)
+        size += len(lines[-1]) + 1
+    return "\n".join(lines)
+
+
+def fenced(tokens: int) -> str:
+    """JSON in a fence, after prose."""
+    return f"Here it is:\n\n```json\n{answer(tokens)}\n```\n"
+
+
+def cut(text: str, size: int) -> list[str]:
+    """A text in pieces of this many characters."""
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def _scan(pieces: list[str]) -> None:
+    feed = Scanner().feed
+    for piece in pieces:
+        feed(piece)
+
+
+def _check(rule: Rule, tokens: list[str]) -> None:
+    check = rule.check()
+    for token in tokens:
+        check.feed(token)
+    check.finish(Ending())
+
+
+def _partial(tokens: list[str]) -> None:
+    partial = PartialValue()
+    for token in tokens:
+        partial.feed(token)
+    partial.finish()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,155 @@
+"""JSON that does not parse, made to parse by edits that are named. What parses is never touched.
+
+Own code, since no library at hand keeps untouched values byte for byte or names what it did: they parse leniently and
+write the value anew. An edit here is a place, how much went and what came; everything else stays as it was given.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import jiter
+
+from .edits import Edit, EditKind, apply
+from .finding import Finder, Found
+from .mending import Mender, UnclearError
+from .scanner import Scanner, Status
+
+_lead = re.compile(r"\s*+[{\[]").match
+_member = re.compile(r'\{\s*+"[^"\n]*+"\s*+:').search
+_key = re.compile(r"""["']\s*+:\s*+\Z""").search
+_inline_code = re.compile(r"`[^`\n]*+`")
+_attempt = re.compile(r"""\{\s*+["'\u201cA-Za-z_}]|\[\s*+["'\u201c{\[\]]""").search
+_opening_fence = re.compile(r"(?:\A|(?<=\n))[ \t]*+(?:`{3,}+|~{3,}+)[^\n]*+\n\s*+\Z").search
+_closing_fence = re.compile(r"\s*+(?:`{3,}+|~{3,}+)[ \t]*+(?=\r?\n|\Z)").match
+_fence_line = re.compile(r"\r?\n[ \t]*+(?:`{3,}+|~{3,}+)[ \t]*+(?=\r?\n|\Z)").finditer
+_stray = re.compile(r"\s*+[\]},]").match
+_more = re.compile(r"""\s*+["'{\[]|[ \t]*+[0-9]""").match
+_solid = re.compile(r"\S").search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """JSON. ``edits``: what was done to the text that was given, in order; none where it was JSON."""
+
+    text: str
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unrepairable:
+    """No JSON, and no one way to make it JSON. ``why`` is of a bounded set; ``at``: characters before the place."""
+
+    why: str
+    at: int
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is one JSON value, by the letter of RFC 8259."""
+    try:
+        jiter.from_json(text.encode(), cache_mode="none", allow_inf_nan=False)
+    except ValueError:  # jiter limits nesting and takes no lone surrogates; what it refuses the scanner judges
+        scanner = Scanner()
+        scanner.feed(text)
+        return scanner.status is Status.COMPLETE
+    return True
+
+
+def repair(text: str) -> Repaired | Unrepairable:
+    """A text that should be JSON: as it is where it parses, else repaired.
+
+    Only objects and arrays are repaired, among prose and fences as well. Never use it for the arguments of a tool call:
+    what a truncated call meant is not for a repair to say.
+    """
+    if is_json(text):
+        return Repaired(text=text)
+    try:
+        edits = sorted(_edits(text), key=lambda edit: edit.at)
+    except UnclearError as unclear:
+        return Unrepairable(why=unclear.why, at=unclear.at)
+    repaired = apply(text, edits)
+    if not is_json(repaired):
+        return Unrepairable(why="the repaired text does not parse", at=0)
+    return Repaired(text=repaired, edits=tuple(edits))
+
+
+def _edits(text: str) -> list[Edit]:
+    found: list[Found] = []
+    finder = Finder(found.append)
+    finder.feed(text)
+    finder.finish()
+    lead = _lead(text)
+    if lead is not None and all(value.start >= lead.end() for value in found):
+        try:  # it begins like JSON, and is odd enough to have been taken for prose
+            return _around(text, Found(start=lead.end() - 1, end=None, firm=False))
+        except UnclearError:
+            if not found:
+                raise
+    return _around(text, _chosen(text, found))
+
+
+def _chosen(text: str, found: list[Found]) -> Found:
+    """The value that this text is about."""
+    values = [value for value in found if value.firm] or found
+    if len(values) > 1:
+        raise UnclearError("more than one JSON value", values[1].start)
+    if values:
+        return values[0]
+    attempt = _attempt(text)
+    if attempt is None:
+        raise UnclearError("no JSON object or array", 0)
+    return Found(start=attempt.start(), end=None, firm=False)
+
+
+def _around(text: str, value: Found) -> list[Edit]:
+    """The edits of a value and of what stands around it."""
+    before = _before(text, value.start)
+    if value.end is not None:
+        return [*before, *_after(text, value.end)]
+    fenced = any(edit.kind is EditKind.FENCE for edit in before)
+    mender = Mender(text, value.start, _fence_end(text, value.start) if fenced else len(text))
+    mender.mend()
+    return [*before, *mender.edits, *_after(text, mender.end)]
+
+
+def _prose(text: str, at: int, end: int) -> list[Edit]:
+    """Prose goes, unless it holds a value of its own."""
+    if not _solid(text, at, end):
+        return []
+    if other := _member(_inline_code.sub("", text[at:end])):
+        raise UnclearError("more than one JSON value", at + other.start())
+    return [Edit(kind=EditKind.PROSE, at=at, removed=end - at)]
+
+
+def _before(text: str, start: int) -> list[Edit]:
+    """What stands before the value goes."""
+    fence = _opening_fence(text, 0, start)
+    prose = start if fence is None else fence.start()
+    if _key(text, 0, prose):
+        raise UnclearError("a key without an object", 0)
+    edits = _prose(text, 0, prose)
+    if fence is not None:
+        edits.append(Edit(kind=EditKind.FENCE, at=prose, removed=start - prose))
+    return edits
+
+
+def _fence_end(text: str, start: int) -> int:
+    """Where the fence ends that the value stands in: at the last line that may close it."""
+    ends = [line.start() for line in _fence_line(text, start)]
+    return ends[-1] if ends else len(text)
+
+
+def _after(text: str, end: int) -> list[Edit]:
+    """What stands behind the value goes, unless it may be a part of it."""
+    edits = []
+    while stray := _stray(text, end):
+        kind = EditKind.EXTRA_COMMA if stray[0][-1] == "," else EditKind.STRAY_BRACKET
+        edits.append(Edit(kind=kind, at=stray.end() - 1, removed=1))
+        end = stray.end()
+    if _more(text, end):
+        raise UnclearError("something follows the value", end)
+    if fence := _closing_fence(text, end):
+        edits.append(Edit(kind=EditKind.FENCE, at=end, removed=len(fence[0])))
+        end = fence.end()
+    return [*edits, *_prose(text, end, len(text))]

@@ -1,0 +1,6 @@
+"""The helpers' folder, which pytest's importlib mode leaves off the path."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,154 @@
+"""What requests ask for, as the real SDKs write them and as they might be written badly."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any
+
+import anthropic
+import openai
+import pydantic
+import pytest
+from installed import needs_chat_helpers, needs_responses
+
+from l0.simulator.server import Simulator
+from l0.structured.asked import Asked, from_response_format
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+PARAMETERS = {"type": "object", "properties": {"b": {"type": "string"}}}
+OBJECT = {"type": "object"}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "expected"),
+    [
+        ("chat", {}, Asked()),
+        ("chat", {"response_format": {"type": "text"}}, Asked()),
+        ("chat", {"response_format": {"type": "json_object"}}, Asked(text_schema=OBJECT)),
+        (
+            "chat",
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}},
+            Asked(text_schema=SCHEMA),
+        ),
+        ("chat", {"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}}, Asked(text_schema=OBJECT)),
+        (
+            "chat",
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": PARAMETERS, "strict": True}}]},
+            Asked(tool_schemas={"f": PARAMETERS}),
+        ),
+        ("chat", {"tools": [{"type": "function", "function": {"name": "f", "parameters": PARAMETERS}}]}, Asked()),
+        ("responses", {"text": {"format": {"type": "text"}}}, Asked()),
+        ("responses", {"text": {"format": {"type": "json_object"}}}, Asked(text_schema=OBJECT)),
+        (
+            "responses",
+            {"text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}}},
+            Asked(text_schema=SCHEMA),
+        ),
+        (
+            "responses",
+            {
+                "tools": [
+                    {"type": "web_search"},
+                    {"type": "function", "name": "f", "parameters": PARAMETERS, "strict": True},
+                    {"type": "function", "name": "g", "parameters": PARAMETERS, "strict": False},
+                    {
+                        "type": "namespace",
+                        "name": "n",
+                        "tools": [{"type": "function", "name": "h", "parameters": SCHEMA, "strict": True}],
+                    },
+                ]
+            },
+            Asked(tool_schemas={"f": PARAMETERS, "h": SCHEMA}),
+        ),
+        ("messages", {"output_config": {"effort": "low"}}, Asked()),
+        (
+            "messages",
+            {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+            Asked(text_schema=SCHEMA),
+        ),
+        ("messages", {"output_format": {"type": "json_schema", "schema": SCHEMA}}, Asked(text_schema=SCHEMA)),
+        (
+            "messages",
+            {
+                "tools": [
+                    {"name": "f", "input_schema": PARAMETERS, "strict": True},
+                    {"name": "g", "input_schema": SCHEMA},
+                ]
+            },
+            Asked(tool_schemas={"f": PARAMETERS}),
+        ),
+        ("completions", {"response_format": {"type": "json_object"}}, Asked()),
+    ],
+)
+def test_every_shape(dialect: str, body: dict[str, Any], expected: Asked) -> None:
+    assert from_response_format(body, dialect) == expected
+
+
+def test_tools_that_promise_nothing_are_there_for_who_asks() -> None:
+    body = {"tools": [{"name": "f", "input_schema": PARAMETERS}, {"type": "web_search_20250305", "name": "web_search"}]}
+    assert from_response_format(body, "messages", strict=False).tool_schemas == {"f": PARAMETERS}
+
+
+ODD = [None, 1, "json", [], [1], {"type": 3}, {"json_schema": 1}, {"format": "x"}, [{"function": 1}]]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("key", ["response_format", "text", "output_config", "output_format", "tools"])
+@pytest.mark.parametrize("dialect", ["chat", "responses", "messages"])
+def test_an_odd_request_asks_for_nothing(dialect: str, key: str, odd: object) -> None:
+    assert from_response_format({key: odd}, dialect) == Asked()
+
+
+class Answer(pydantic.BaseModel):
+    a: int
+
+
+def sent(sim: Simulator) -> dict[str, Any]:
+    body = sim.requests[-1].body
+    assert isinstance(body, dict)
+    return body
+
+
+MESSAGE: Any = [{"role": "user", "content": "hi"}]
+
+
+@needs_chat_helpers
+def test_what_parse_of_openai_chat_sends(sim: Simulator) -> None:
+    with openai.OpenAI(base_url=sim.openai, api_key="k", max_retries=0) as client:
+        tool = openai.pydantic_function_tool(Answer)
+        with client.chat.completions.stream(
+            model="m", messages=MESSAGE, response_format=Answer, tools=[tool]
+        ) as stream:
+            stream.close()
+    asked = from_response_format(sent(sim), "chat")
+    assert asked.text_schema is not None
+    assert asked.text_schema["properties"]["a"]["type"] == "integer"
+    assert asked.tool_schemas["Answer"]["required"] == ["a"]
+
+
+@needs_responses
+@needs_chat_helpers  # `responses.stream()` came a little later than `responses`
+def test_what_parse_of_openai_responses_sends(sim: Simulator) -> None:
+    with (
+        openai.OpenAI(base_url=sim.openai, api_key="k", max_retries=0) as client,
+        client.responses.stream(model="m", input="hi", text_format=Answer) as stream,
+    ):
+        stream.close()
+    asked = from_response_format(sent(sim), "responses")
+    assert asked.text_schema is not None
+    assert asked.text_schema["required"] == ["a"]
+
+
+@pytest.mark.skipif(
+    "output_format" not in signature(anthropic.resources.Messages.stream).parameters,
+    reason="this anthropic SDK has no output formats outside of beta",
+)
+def test_what_anthropic_sends(sim: Simulator) -> None:
+    with (
+        anthropic.Anthropic(base_url=sim.anthropic, api_key="k", max_retries=0) as client,
+        client.messages.stream(model="m", max_tokens=9, messages=MESSAGE, output_format=Answer) as stream,
+    ):
+        stream.close()
+    asked = from_response_format(sent(sim), "messages")
+    assert asked.text_schema is not None
+    assert asked.text_schema["required"] == ["a"]

@@ -1,0 +1,147 @@
+"""The scanner's verdict on every prefix, against real parsers, and however the text is cut."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structured_kit import OWN, PUBLIC, TRAFFIC, continuable, pieces, recorded, whole
+
+from l0.structured.scanner import Scanner, Status
+
+BROKEN, EMPTY, INSIDE, COMPLETE = Status.BROKEN, Status.EMPTY, Status.INSIDE, Status.COMPLETE
+
+
+def scan(*parts: str) -> Scanner:
+    scanner = Scanner()
+    for part in parts:
+        scanner.feed(part)
+    return scanner
+
+
+def state(scanner: Scanner) -> tuple[object, ...]:
+    return scanner.status, scanner.at, scanner.why, scanner.open, scanner.in_string, scanner.in_escape
+
+
+def expected(text: str) -> Status:
+    """What real parsers make of a text."""
+    if not text.strip(" \t\r\n"):
+        return EMPTY
+    if whole(text):
+        return COMPLETE
+    return INSIDE if continuable(text) else BROKEN
+
+
+@pytest.mark.parametrize("text", [*PUBLIC, *OWN])
+def test_every_prefix_is_judged_as_real_parsers_judge_it(text: str) -> None:
+    scanner = Scanner()
+    assert scanner.status is EMPTY
+    for end in range(1, len(text) + 1):
+        scanner.feed(text[end - 1])
+        assert scanner.status is expected(text[:end]), (text[:end], scanner.why)
+
+
+def test_recorded_bodies_are_at_hand() -> None:
+    if not recorded() and not os.environ.get("TEST_TRAFFIC"):
+        pytest.skip(f"no recorded bodies in {TRAFFIC}: set TEST_TRAFFIC to their folder")
+    assert len(recorded()) > 5_000
+
+
+def test_every_prefix_of_recorded_json_is_a_beginning_and_only_the_whole_is_complete() -> None:
+    for text in recorded():
+        scanner = Scanner()
+        for char in text[:-1]:
+            scanner.feed(char)
+            assert scanner.status is INSIDE, text[: scanner.at]
+        scanner.feed(text[-1])
+        assert scanner.status is (COMPLETE if whole(text) else BROKEN), text
+
+
+@pytest.mark.parametrize(
+    ("text", "why", "at"),
+    [
+        ("[1,]", "a value was expected", 3),
+        ('{"a":1,}', "a key in double quotes was expected", 7),
+        ("{a:1}", "a key in double quotes or } was expected", 1),
+        ('{"a" 1}', "a colon was expected", 5),
+        ("[1 2]", "a comma or a closing bracket was expected", 3),
+        ("[1}", "a closing bracket that does not fit", 2),
+        ("[]]", "something follows the value", 2),
+        ("1,", "something follows the value", 1),
+        ('"a\nb"', "a control character in a string", 2),
+        ('{"a\nb"', "a control character in a key", 3),
+        ('"\\x', "an escape that JSON does not have", 2),
+        ('"\\u12g', "an escape that JSON does not have", 5),
+        ("[01]", "a malformed number", 2),
+        ("[nil]", "a misspelt word", 2),
+    ],
+)
+def test_a_break_says_where_and_why(text: str, why: str, at: int) -> None:
+    scanner = scan(text, "more")
+    assert (scanner.status, scanner.why, scanner.at) == (BROKEN, why, at)
+    assert scanner.feed("still more") == 0
+    assert scanner.feed("still more", 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "open_", "in_string", "in_escape"),
+    [
+        ("[", "[", False, False),
+        ('{"a":[{"b', "{[{", True, False),
+        ('{"a":[{"b\\', "{[{", True, True),
+        ('["\\u00', "[", True, True),
+        ('["\\u00e9', "[", True, False),
+        ('["a"', "[", False, False),
+        ("[[],{}", "[", False, False),
+        ("[]", "", False, False),
+    ],
+)
+def test_it_knows_what_is_open(text: str, open_: str, in_string: bool, in_escape: bool) -> None:
+    scanner = scan(*text)
+    assert (scanner.open, scanner.depth) == (open_, len(open_))
+    assert (scanner.in_string, scanner.in_escape) == (in_string, in_escape)
+
+
+@pytest.mark.parametrize("text", ['{"a":1} and more', "[]]", "12, and", "12]", "true\nthen", '"a""b"'])
+def test_a_value_that_is_not_alone_ends_where_something_follows(text: str) -> None:
+    scanner = Scanner(alone=False)
+    took = scanner.feed(text)
+    assert scanner.status is COMPLETE
+    assert whole(text[:took])
+    assert scanner.feed(text[took:]) == 0
+
+
+def test_nesting_has_no_limit() -> None:
+    assert scan("[" * 100_000).depth == 100_000
+    assert scan("[" * 100_000, "]" * 100_000).status is COMPLETE
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+broken_texts = st.text(alphabet="{}[]\",:\\u0019e.-+ \ntruefalsn'/ax", max_size=30) | st.sampled_from((*PUBLIC, *OWN))
+
+
+@settings(deadline=None)
+@given(broken_texts, st.lists(st.integers(0, 60), max_size=6))
+def test_cuts_change_nothing(text: str, cuts: list[int]) -> None:
+    assert state(scan(*pieces(text, cuts))) == state(scan(text))
+
+
+@settings(deadline=None)
+@given(broken_texts)
+def test_any_text_is_judged_as_real_parsers_judge_it(text: str) -> None:
+    assert scan(text).status is expected(text)
+
+
+@settings(deadline=None)
+@given(json_values, st.sampled_from([None, 2]), st.booleans())
+def test_what_json_writes_is_complete(value: object, indent: int | None, ascii_only: bool) -> None:
+    import json
+
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
+    assert scan(text).status is COMPLETE
