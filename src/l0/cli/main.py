@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from l0.cli.inputs import InputError
+from l0.cli.slo import arguments as slo
 
 _DEMO = """The same calls twice through a simulated provider that breaks answers: with the bare SDKs, then after
 l0.instrument(). Exit code: 0 if l0 let no wrong answer pass, 1 if it did, 2 for bad input."""
@@ -57,7 +58,18 @@ def _doctor(given: argparse.Namespace) -> int:  # noqa: ARG001 - every command t
     return doctor()
 
 
-_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"demo": _demo, "simulate": _simulate, "doctor": _doctor}
+def _slo(given: argparse.Namespace) -> int:
+    from l0.cli.slo.command import slo as run
+
+    return run(given)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "demo": _demo,
+    "simulate": _simulate,
+    "doctor": _doctor,
+    "slo": _slo,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     _demo_arguments(commands.add_parser("demo", help="what l0 does, on a provider that breaks", description=_DEMO))
     commands.add_parser("doctor", help="what is installed and patched", description=_DOCTOR)
     _simulate_arguments(commands.add_parser("simulate", help="run the simulated provider", description=_SIMULATE))
+    slo.add_arguments(
+        commands.add_parser("slo", help="objectives: rules, dashboard, status", description=slo.DESCRIPTION)
+    )
     return parser
 
 

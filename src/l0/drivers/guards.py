@@ -6,8 +6,10 @@ Each guard is off unless the policy asks for it. `Guards` answers the machine's 
 from __future__ import annotations
 
 from l0.health.breaker import Admission
+from l0.health.keyed import Target
 from l0.health.quantiles import Quantiles, prompt_size
 from l0.health.shared import Health
+from l0.health.slo import target_of
 from l0.values.calls import Call, Replay
 from l0.values.failures import Category, Failure
 from l0.values.policy import Hedge
@@ -92,9 +94,5 @@ class Guards:
     def _first_tokens(self) -> Quantiles:
         return self._health.first_tokens[(*self._target(), self._size)]
 
-    def _target(self) -> tuple[str, str]:
-        if self._leg == 0:
-            return self._call.provider, self._call.model
-        fallback = self._call.policy.legs[self._leg - 1]
-        provider = self._call.provider if fallback.client is None else str(fallback.client.base_url.host)
-        return provider, fallback.model or self._call.model
+    def _target(self) -> Target:
+        return target_of(self._call, self._leg)

@@ -29,7 +29,7 @@ class WirePump:
 
     __slots__ = ("_split", "_take", "reader")
     resumes = True
-    one = None
+    one: Callable[[Any], Any] | None = None
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -55,7 +55,7 @@ class ResumedPump:
 
     __slots__ = ("_split", "reader")
     resumes = True
-    one = None
+    one: Callable[[Any], Any] | None = None
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -75,7 +75,7 @@ class DecodedPump:
 
     __slots__ = ("_taken_up", "reader")
     resumes = True
-    one = None
+    one: Callable[[Any], Any] | None = None
 
     def __init__(self, reader: Reader, *, taken_up: bool) -> None:
         self.reader = reader
@@ -94,7 +94,7 @@ class ObjectPump:
 
     __slots__ = ("reader",)
     resumes = False
-    one = None
+    one: Callable[[Any], Any] | None = None
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader

@@ -1,12 +1,13 @@
-"""All that calls share, in one value: who ends streams properly, retry budgets, breakers, first-token times."""
+"""All that calls share: who ends streams properly, retry budgets, breakers, objectives, first-token times."""
 
 from __future__ import annotations
 
-from time import monotonic
+from time import monotonic, time
 
 from .breaker import Breakers
 from .budget import Budgets
 from .quantiles import FirstTokens
+from .slo import Slos
 from .terminals import Terminals
 
 
@@ -16,5 +17,6 @@ class Health:
     def __init__(self) -> None:
         self.terminals = Terminals()
         self.budgets = Budgets()
-        self.breakers = Breakers(monotonic)
+        self.slos = Slos(time)
+        self.breakers = Breakers(monotonic, rates=self.slos.failure_rate)
         self.first_tokens = FirstTokens()

@@ -14,6 +14,7 @@ import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # it opts out
 
 from l0.telemetry.metrics import MetricObserver
+from l0.telemetry.slos import SloObserver
 from l0.telemetry.spans import SpanObserver
 from l0.values.environment import policy_from_environment
 
@@ -49,7 +50,9 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
 
     def _instrument(self, **kwargs: Any) -> None:
         """Takes ``tracer_provider`` and ``meter_provider``, as OpenTelemetry's instrumentors do."""
-        SWITCHBOARD.observe((SpanObserver(kwargs.get("tracer_provider")), MetricObserver(kwargs.get("meter_provider"))))
+        meters = kwargs.get("meter_provider")
+        slos = SloObserver(SWITCHBOARD.health.slos, meters)
+        SWITCHBOARD.observe((SpanObserver(kwargs.get("tracer_provider")), MetricObserver(meters), slos))
         SWITCHBOARD.set_environment(policy_from_environment(os.environ))
         with self._guard:
             self._wanted = True

@@ -71,7 +71,7 @@ class Switchboard:
     @property
     def listening(self) -> bool:
         """Whether there are observers at all."""
-        return bool(self._observers or self._added)
+        return bool(self._observers or self._added or _overhearing.get())
 
     def watch(self, call: Call) -> list[Watcher]:
         """Those that want to hear of this call: the observers, or who serves the call that it is an attempt of."""

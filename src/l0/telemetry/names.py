@@ -263,6 +263,3 @@ OWN: Final = (
 SLO_EVENTS: Final = Metric("counter", "l0.slo.events", "{event}", "What counts for or against an objective.")
 SLO_BUDGET: Final = Metric("gauge", "l0.slo.error_budget.remaining", "1", "The share of an error budget that is left.")
 SLO_BURN_RATE: Final = Metric("gauge", "l0.slo.burn_rate", "1", "How many times too fast an error budget is spent.")
-
-SLOS: Final = (SLO_EVENTS, SLO_BUDGET, SLO_BURN_RATE)
-"""The metrics of objectives; read when they are collected."""

@@ -38,8 +38,10 @@ class Tally(Protocol):
 class Slos(Protocol):
     """The objectives of this process."""
 
-    wanted: bool
-    """Whether they are to be watched though no meter listens."""
+    @property
+    def wanted(self) -> bool:
+        """Whether they are to be watched though no meter listens."""
+        ...
 
     @property
     def meters(self) -> MutableSet[object]:
@@ -70,7 +72,7 @@ class SloObserver:
 
     def watch(self, call: Call) -> Watcher | None:
         """``None`` where nobody would see what it finds."""
-        if self._listening() is None and not self._slos.wanted:
+        if (self._listening() is None or listening.suppressed()) and not self._slos.wanted:
             return None
         return self._slos.watch(call)
 

@@ -11,13 +11,10 @@ from time import perf_counter
 
 import l0
 from l0.cli.inputs import InputError
-from l0.patching.switchboard import SWITCHBOARD
 from l0.simulator import corpus
 from l0.simulator.config import SimulatorConfig, SimulatorError
 from l0.simulator.pacing import Delays
 from l0.simulator.playback import Traffic
-from l0.telemetry.metrics import MetricObserver
-from l0.telemetry.spans import SpanObserver
 
 from . import provider
 from .content import recorded
@@ -81,8 +78,7 @@ def _run(demo: Demo, run: Run, load: Load, planned: list[Planned]) -> None:
 
 @contextmanager
 def _instrumented(demo: Demo) -> Iterator[None]:
-    l0.instrument(otlp=demo.telemetry.url or False)
-    SWITCHBOARD.observe((SpanObserver(), MetricObserver(), demo.attempts))
+    l0.instrument(otlp=demo.telemetry.url or False, observers=[demo.attempts])
     try:
         yield
     finally:

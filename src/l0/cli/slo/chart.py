@@ -1,0 +1,29 @@
+"""A chart of text: eighths of a block, a column a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+_ASCII = " .:-=+*#@"
+
+
+def chart(values: Sequence[float | None], *, height: int, low: float, high: float, plain: bool = False) -> list[str]:
+    """Lines from the top, the axis on the left. A value outside is drawn at the edge; ``None`` leaves its column empty.
+
+    ``low``, ``high``: what the bottom and the top stand for.
+    """
+    blocks = _ASCII if plain else _EIGHTHS
+    filled = [None if value is None else _eighths(value, low, high, height) for value in values]
+    lines = []
+    for row in range(height - 1, -1, -1):
+        cells = (" " if eighths is None else blocks[min(8, max(0, eighths - 8 * row))] for eighths in filled)
+        share = low + (high - low) * (row + 1) / height
+        lines.append(f"{share:>7.0%} {'|' if plain else '┤'}{''.join(cells)}")
+    return lines
+
+
+def _eighths(value: float, low: float, high: float, height: int) -> int:
+    """At least one, so that a column that is there can be seen."""
+    share = (min(max(value, low), high) - low) / (high - low)
+    return max(1, round(share * 8 * height))

@@ -1,0 +1,138 @@
+"""Events of the last thirty days in bounded memory, and any window of them in O(1).
+
+Two counts only ever grow, and rings of buckets, each coarser than the last, remember what they were when a bucket
+began; a window is one subtraction. The bucket in which a window begins is left out, as it began before the window did:
+a window covers its length less at most one bucket.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .burn import DAY, HOUR, MINUTE, Count
+
+RINGS = (
+    (10, 10 * MINUTE),
+    (MINUTE, 2 * HOUR),
+    (10 * MINUTE, DAY),
+    (2 * HOUR, 30 * DAY),
+)
+"""Seconds of a bucket, and of the longest window that it serves; 660 buckets in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Events between ``start`` and ``start + width`` seconds of the clock."""
+
+    width: int
+    start: int
+    count: Count
+
+
+class _Ring:
+    """What the counts were before each of the last buckets."""
+
+    __slots__ = ("_bad", "_newest", "_size", "_total", "span", "width")
+
+    def __init__(self, width: int, span: int, at: float) -> None:
+        self.width = width
+        self.span = span
+        self._size = span // width + 1  # one more: the bucket that is being filled
+        self._newest = int(at // width)
+        self._bad = array("q", bytes(8 * self._size))
+        self._total = array("q", bytes(8 * self._size))
+
+    def advance(self, at: float, bad: int, total: int) -> None:
+        """Buckets begin until the one that holds ``at``; the counts are what they were before it."""
+        bucket = int(at // self.width)
+        for begun in range(max(self._newest, bucket - self._size) + 1, bucket + 1):
+            self._bad[begun % self._size] = bad
+            self._total[begun % self._size] = total
+        self._newest = max(bucket, self._newest)
+
+    def before(self, since: float) -> tuple[int, int] | None:
+        """The counts before the first bucket that begins at or after ``since``; ``None`` where none has begun."""
+        return self._counts(max(int(-(-since // self.width)), self._newest - self._size + 1))
+
+    def _counts(self, bucket: int) -> tuple[int, int] | None:
+        if bucket > self._newest:
+            return None
+        slot = bucket % self._size
+        return self._bad[slot], self._total[slot]
+
+    def put_back(self, buckets: dict[int, Count]) -> None:
+        """Events of earlier buckets: what the counts were then is below zero, as they begin at zero now."""
+        bad = total = 0
+        for bucket in range(self._newest, self._newest - self._size, -1):
+            count = buckets.get(bucket * self.width, Count())
+            bad, total = bad - count.bad, total - count.total
+            self._bad[bucket % self._size] = bad
+            self._total[bucket % self._size] = total
+
+    def after(self, seen: Count, now: Count) -> Iterator[Bucket]:
+        """What each bucket got since the counts were ``seen``."""
+        until = now
+        for bucket in range(self._newest, self._newest - self._size, -1):
+            counts = self._counts(bucket)
+            assert counts is not None
+            since = Count(max(counts[0], seen.bad), max(counts[1], seen.total))
+            got = Count(until.bad - since.bad, until.total - since.total)
+            if got.total:
+                yield Bucket(self.width, bucket * self.width, got)
+            if counts[1] <= seen.total:
+                return
+            until = since
+
+
+class Windows:
+    """Good and bad events of one objective. Not thread-safe: whoever shares it holds a lock.
+
+    Times are seconds of any one clock. One that goes back is taken to stand still.
+    """
+
+    __slots__ = ("_bad", "_rings", "_saved", "_total", "_until")
+
+    def __init__(self, at: float) -> None:
+        self._bad = self._total = 0
+        self._saved = Count()
+        self._rings = tuple(_Ring(width, span, at) for width, span in RINGS)
+        self._until = (at // RINGS[0][0] + 1) * RINGS[0][0]
+
+    @property
+    def count(self) -> Count:
+        """All events since the beginning, those put back aside."""
+        return Count(self._bad, self._total)
+
+    def add(self, at: float, *, good: bool) -> None:
+        """One event at ``at``."""
+        if at >= self._until:
+            self._advance(at)
+        self._total += 1
+        self._bad += not good
+
+    def over(self, seconds: float, at: float) -> Count:
+        """The events of the last ``seconds``, at ``at``."""
+        if at >= self._until:
+            self._advance(at)
+        ring = next((ring for ring in self._rings if seconds <= ring.span), self._rings[-1])
+        before = ring.before(max(at, self._until - RINGS[0][0]) - min(seconds, ring.span))
+        return Count() if before is None else Count(self._bad - before[0], self._total - before[1])
+
+    def unsaved(self) -> list[Bucket]:
+        """The events since this was last asked, by bucket of every ring."""
+        seen, self._saved = self._saved, self.count
+        return [bucket for ring in self._rings for bucket in ring.after(seen, self._saved)]
+
+    def put_back(self, buckets: Iterable[Bucket], at: float) -> None:
+        """The events of earlier, as `unsaved` told them. Only before any event was added."""
+        self._advance(at)
+        found = list(buckets)
+        for ring in self._rings:
+            ring.put_back({bucket.start: bucket.count for bucket in found if bucket.width == ring.width})
+
+    def _advance(self, at: float) -> None:
+        for ring in self._rings:
+            ring.advance(at, self._bad, self._total)
+        self._until = max(self._until, (at // RINGS[0][0] + 1) * RINGS[0][0])

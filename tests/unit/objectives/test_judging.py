@@ -1,0 +1,141 @@
+"""What counts against which objective."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from l0.objectives.judging import Attempt, judge_attempt, judge_call, masked
+from l0.objectives.objective import DEFAULTS, Indicator, Objective
+from l0.values.calls import Outcome
+from l0.values.events import CallEnded, Pace
+from l0.values.failures import Cause, Failure
+
+ATTEMPTS = {one.indicator.value.partition(".")[2]: one for one in DEFAULTS if one.layer == "attempts"}
+DELIVERED = next(one for one in DEFAULTS if one.layer == "delivered")
+FIRST_CHUNK = Objective(name="quick", indicator=Indicator.FIRST_CHUNK, target=0.9, threshold=2.0)
+
+
+def failure(cause: Cause, typed: bool = False) -> Failure:
+    return Failure(cause=cause, message="x", typed=typed)
+
+
+def attempt(**changes) -> Attempt:
+    given = {"streaming": True, "failure": None, "opened": True, "waited": 3.0, "first_content": 1.0}
+    if (cause := changes.pop("cause", None)) is not None:
+        given |= {"failure": failure(cause), "first_content": None}
+    return Attempt(**(given | changes))
+
+
+def letters(one: Attempt) -> str:
+    """A verdict a stage: g(ood), b(ad), - for nothing."""
+    order = ("capacity", "availability", "first_token", "stall", "truncation")
+    return "".join({True: "g", False: "b", None: "-"}[judge_attempt(one, ATTEMPTS[name])] for name in order)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "ggggg"),
+        ({"first_content": 5.0}, "ggggg"),
+        ({"first_content": 5.1}, "ggbgg"),
+        ({"stalls": 1}, "gggbg"),
+        ({"unended": True}, "ggggb"),
+        ({"streaming": False, "first_content": None}, "gg---"),
+        ({"cause": Cause.RATE_LIMIT, "opened": False}, "b----"),
+        ({"cause": Cause.OVERLOADED}, "b----"),
+        ({"cause": Cause.QUOTA, "opened": False}, "b----"),
+        ({"cause": Cause.SERVER_ERROR, "opened": False}, "gb---"),
+        ({"cause": Cause.CONNECTION, "opened": False}, "gb---"),
+        ({"cause": Cause.IN_BAND_ERROR}, "gb---"),
+        ({"cause": Cause.UNKNOWN, "opened": False}, "gb---"),
+        ({"cause": Cause.FIRST_CONTENT_TIMEOUT}, "ggb--"),
+        ({"cause": Cause.STALLED}, "gg-b-"),
+        ({"cause": Cause.DEAD}, "gg-b-"),
+        ({"cause": Cause.TRUNCATED}, "gg-gb"),
+        ({"cause": Cause.RESET}, "gg-gb"),
+        ({"cause": Cause.RESET, "opened": False}, "gb---"),
+        ({"cause": Cause.EMPTY, "streaming": False}, "gb---"),
+        ({"cause": Cause.BAD_REQUEST, "opened": False}, "-----"),
+        ({"cause": Cause.AUTHENTICATION, "opened": False}, "-----"),
+        ({"cause": Cause.TOTAL_TIMEOUT}, "-----"),
+        ({"cause": Cause.BREAKER_OPEN, "opened": False}, "-----"),
+        ({"given_up": True}, "gggg-"),
+        ({"given_up": True, "first_content": None}, "-----"),
+        ({"given_up": True, "first_content": None, "waited": 6.0}, "--b--"),
+        ({"given_up": True, "first_content": None, "waited": 6.0, "streaming": False}, "-----"),
+    ],
+    ids=str,
+)
+def test_an_attempt_is_good_for_what_it_passed_and_bad_for_where_it_failed(changes, expected):
+    assert letters(attempt(**changes)) == expected
+
+
+@given(st.sampled_from(Cause), st.booleans(), st.booleans())
+def test_a_failure_counts_against_one_objective_at_most(cause, streaming, opened):
+    found = letters(attempt(cause=cause, streaming=streaming, opened=opened))
+    assert found.count("b") <= 1
+    assert found.rstrip("-").endswith("b") or found == "-----"
+
+
+PACE = Pace(
+    chunks=2,
+    first_chunk=1.5,
+    last_chunk=2.0,
+    first_content=1.0,
+    duration=2.0,
+    stalls=0,
+    gap_max=0.1,
+    gap_p50=0.1,
+    gap_p95=0.1,
+    gap_p99=0.1,
+    jitter=0.0,
+    smoothness=100.0,
+    wire_bytes=10,
+    held=0.0,
+)
+
+
+def ended(outcome: Outcome, of: Failure | None = None, pace: Pace | None = PACE) -> CallEnded:
+    return CallEnded(
+        outcome=outcome,
+        failure=of,
+        failures=() if of is None else (of,),
+        attempts=1,
+        leg=0,
+        seams=(),
+        facts=None,
+        pace=pace,
+        text="",
+        at=1.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "of", "delivered", "saved"),
+    [
+        (Outcome.OK, None, True, False),
+        (Outcome.RECOVERED_RETRY, None, True, True),
+        (Outcome.RECOVERED_FALLBACK, None, True, True),
+        (Outcome.RECOVERED_RESUME, None, True, True),
+        (Outcome.FAILED, failure(Cause.SERVER_ERROR), False, None),
+        (Outcome.FAILED, failure(Cause.BREAKER_OPEN), False, None),
+        (Outcome.FAILED, failure(Cause.TOTAL_TIMEOUT), False, None),
+        (Outcome.OK, failure(Cause.IN_BAND_ERROR, typed=True), False, None),
+        (Outcome.FAILED, failure(Cause.BAD_REQUEST), None, None),
+        (Outcome.FAILED, failure(Cause.AUTHENTICATION), None, None),
+        (Outcome.CANCELLED, None, None, None),
+    ],
+)
+def test_only_what_the_user_saw_failing_spends_the_budget_of_delivered_calls(outcome, of, delivered, saved):
+    assert judge_call(ended(outcome, of), DELIVERED) is delivered
+    assert masked(ended(outcome, of)) is saved
+
+
+@pytest.mark.parametrize(("first", "good"), [(1.5, True), (2.1, False), (None, None)])
+def test_the_first_chunk_is_timed_from_the_call(first, good):
+    assert judge_call(ended(Outcome.OK, pace=replace(PACE, first_chunk=first)), FIRST_CHUNK) is good
+    assert judge_call(ended(Outcome.OK, pace=None), FIRST_CHUNK) is None

@@ -1,0 +1,113 @@
+"""Rules, their tests and the dashboard, as far as no promtool is needed; where there is one, it has the last word."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from l0.objectives import series
+from l0.objectives.burn import DAY, PAIRS
+from l0.objectives.dashboard import dashboard, queries
+from l0.objectives.objective import DEFAULTS, Indicator, Objective
+from l0.objectives.promtests import FIRING, promtests
+from l0.objectives.rules import alert, rules
+from l0.objectives.yamltext import dump, load
+from l0.telemetry import names
+
+LAX = Objective(name="lax", indicator=Indicator.CAPACITY, target=0.9, window=7 * DAY)
+MADE = rules((*DEFAULTS, LAX))
+RECORDING, ALERTS = (group["rules"] for group in MADE["groups"])
+RECORDED = {rule["record"] for rule in RECORDING}
+
+
+def named(expr: str) -> set[str]:
+    """The recorded series that an expression uses."""
+    return set(re.findall(r"(?:provider:)?l0_slo[a-z_]*:[a-z0-9_]+", expr))
+
+
+def prometheus(metric: names.Metric) -> str:
+    """What OpenTelemetry's rules make of a name."""
+    return metric.name.replace(".", "_") + ("_total" if metric.kind == "counter" else "")
+
+
+def test_the_series_are_those_that_telemetry_sends():
+    assert prometheus(names.SLO_EVENTS) == series.EVENTS
+    labels = (names.SLO, names.SLO_LAYER, names.SLO_GOOD, names.PROVIDER, names.REQUEST_MODEL)
+    told = (series.SLO, series.LAYER, series.GOOD, series.PROVIDER, series.MODEL)
+    assert tuple(label.replace(".", "_") for label in labels) == told
+
+
+def test_rules_use_what_is_recorded_before_them():
+    seen: set[str] = set()
+    for rule in RECORDING:
+        assert named(rule["expr"]) <= seen, rule
+        seen.add(rule["record"])
+    for rule in ALERTS:
+        assert named(rule["expr"]) <= seen
+
+
+def test_the_dashboard_asks_for_what_is_recorded():
+    for expr in queries((*DEFAULTS, LAX)):
+        assert named(expr) <= RECORDED, expr
+
+
+def test_there_are_four_alerts_whatever_the_objectives():
+    assert [rule["alert"] for rule in ALERTS] == ["L0SloBurn1h", "L0SloBurn6h", "L0SloBurn1d", "L0SloBurn3d"]
+    assert [rule["labels"]["severity"] for rule in ALERTS] == ["page", "page", "ticket", "ticket"]
+    assert all(series.MIN_EVENTS in rule["expr"] for rule in ALERTS)
+
+
+def test_every_length_of_budget_is_recorded():
+    budgets = [rule["expr"] for rule in RECORDING if rule["record"] == series.BUDGET]
+    assert [re.findall(r"rate(\w+)", expr) for expr in budgets] == [["7d"], ["30d"]]
+
+
+def test_every_alert_is_tested_both_ways_for_every_objective():
+    made = promtests(DEFAULTS, "rules.yml")["tests"]
+    assert len(made) == len(PAIRS) * len(DEFAULTS)
+    for test in made:
+        (checked,) = test["alert_rule_test"]
+        providers = {re.findall(rf'{series.PROVIDER}="(\w+)"', one["series"])[0] for one in test["input_series"]}
+        assert providers == {FIRING, "below", "scarce", "over"}
+        assert [one["exp_labels"][series.PROVIDER] for one in checked["exp_alerts"]] == [FIRING]
+
+
+def test_an_alert_that_cannot_fire_has_counter_cases_only():
+    first = promtests((LAX,), "rules.yml")["tests"][0]
+    assert first["alert_rule_test"][0]["exp_alerts"] == []
+    assert FIRING not in str(first["input_series"])
+
+
+def test_labels_are_escaped():
+    assert series.select("m", a='x"y\\') == 'm{a="x\\"y\\\\"}'
+
+
+def test_yaml_keeps_texts_of_several_lines_readable():
+    text = dump(alert(PAIRS[0]), comment="one\ntwo")
+    assert text.startswith("# one\n# two\nalert: L0SloBurn1h\nexpr: |\n  provider:l0_slo_burn:rate1h > 14.4\n")
+    assert load(text)[0].plain() == alert(PAIRS[0])
+
+
+def test_the_dashboard_is_always_the_same_text_with_ids_of_its_own():
+    text = dashboard(DEFAULTS)
+    assert text == dashboard(DEFAULTS)
+    panels = json.loads(text)["panels"]
+    ids = [panel["id"] for panel in panels]
+    assert len(ids) == len(set(ids))
+    asked = [target["expr"] for panel in panels for target in panel.get("targets", ())]
+    assert asked == queries(DEFAULTS)
+    assert all(target["refId"] for panel in panels for target in panel.get("targets", ()))
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on the PATH")
+def test_promtool_takes_the_rules_and_their_tests_pass(tmp_path):
+    objectives = (DEFAULTS[2],)
+    (tmp_path / "rules.yml").write_text(dump(rules(objectives)))
+    (tmp_path / "tests.yml").write_text(dump(promtests(objectives, "rules.yml")))
+    for what in (["check", "rules", "rules.yml"], ["test", "rules", "tests.yml"]):
+        done = subprocess.run(["promtool", *what], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr

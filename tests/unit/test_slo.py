@@ -1,0 +1,76 @@
+"""`l0.slo`, the front door of objectives: one thing by that name, whatever was imported before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from l0 import slo
+from l0.objectives.document import ObjectivesError
+from l0.patching.switchboard import SWITCHBOARD
+from l0.values.policy import PolicyError
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was():
+    yield
+    slo.start()
+    slo.stop()
+
+
+def test_objectives_come_from_a_list_a_file_or_the_defaults(tmp_path):
+    path = tmp_path / "slo.yaml"
+    path.write_text("objectives:\n  a: {indicator: delivered.success, target: 99%}\n")
+    watched = SWITCHBOARD.health.slos
+    for given in (None, slo.DEFAULTS[:1], str(path), path):
+        slo.start(given)
+        assert watched.wanted
+    slo.stop()
+    assert not watched.wanted
+    assert slo.report().standings == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"objectives": 3}, PolicyError, "objectives: got 3, allowed: a list of l0.slo.Objective"),
+        ({"objectives": []}, PolicyError, "objectives: got"),
+        ({"objectives": [1]}, PolicyError, "objectives: got"),
+        ({"objectives": "no such file"}, FileNotFoundError, "no such file"),
+        ({"store": 3}, PolicyError, "store: got 3, allowed: an SQLite file"),
+        ({"on_burn": 3}, PolicyError, "on_burn: got 3, allowed: a function"),
+    ],
+)
+def test_what_cannot_be_obeyed_is_named(given, error, says):
+    with pytest.raises(error, match=says):
+        slo.start(**given)
+    assert not SWITCHBOARD.health.slos.wanted
+
+
+def test_a_store_that_cannot_be_opened_is_named(tmp_path):
+    with pytest.raises(PolicyError, match=r"store: got .* allowed: an SQLite file that can be written"):
+        slo.start(store=tmp_path / "none" / "slo.db")
+
+
+def test_a_file_with_mistakes_names_them_with_the_path(tmp_path):
+    path = tmp_path / "slo.yaml"
+    path.write_text("objectives:\n  a: {indicator: x, target: 99%}\n")
+    with pytest.raises(ObjectivesError, match=r"slo\.yaml:2: objectives\.a\.indicator"):
+        slo.start(path)
+
+
+@pytest.mark.parametrize(
+    "first", ["", "import l0.health.slo", "import l0.objectives.rules, l0.slo", "from l0 import slo"]
+)
+def test_the_name_is_the_same_thing_in_whatever_order(first):
+    script = f"""{first}
+import sys
+from l0 import slo
+import l0
+assert l0.slo is slo is sys.modules['l0.slo']
+print(l0.slo.report())
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert "l0.slo.start()" in done.stdout
