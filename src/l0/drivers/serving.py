@@ -12,8 +12,9 @@ from math import inf
 from time import perf_counter
 from typing import Any
 
-from l0.engine._machine import Machine, State
+from l0.engine._machine import PHASES, Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
+from l0.engine.retrying import Stand
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Waited
 from l0.health.shared import Health
 from l0.values.calls import Call
@@ -28,6 +29,7 @@ from .guards import Guards
 from .holding import Holding
 from .pump import Pump
 from .screening import hold_of, screen
+from .shadowing import Shadow
 from .telling import Telling
 
 _log = logging.getLogger("l0")
@@ -40,6 +42,11 @@ AWAITED = {cause.value: "answer" for cause in TIMEOUT_CAUSES} | {
     "total_timeout": "whole answer",
 }
 """What was waited for in vain, by the cause that says so."""
+
+
+def _other(text: str, facts: Facts | None) -> bool:
+    """Whether an answer without text holds something else: it cost tokens all the same."""
+    return not text and facts is not None and bool(facts.output_tokens)
 
 
 class Serving:
@@ -62,6 +69,7 @@ class Serving:
         "machine",
         "number",
         "screen",
+        "shadow",
         "started",
         "telling",
         "timed",
@@ -82,12 +90,17 @@ class Serving:
             timeout = Timeout(initial_token=None, inter_token=None)
         self.clocks = Clocks(timeout, began) if timeout is not None and call.streaming else None
         self._pump: Pump | None = None
-        self.screen = screen(call, self.telling.judged if self.telling.heard else None)
+        self.screen = screen(call, self.telling.noted if self.telling.heard else None)
         self._kept = Holding(*hold_of(call.policy, self.screen))
         self._lease: int | None = None
         self._leased_from = 0
         self.started = began
         self.number = 1
+        self.shadow = (
+            Shadow(call, call.shadow, health, self.telling.noted, began)
+            if call.shadow is not None and self.telling.heard
+            else None
+        )
         self.hedged = False
         self._ended = False
         self._earlier: Handover | None = None
@@ -106,6 +119,8 @@ class Serving:
         if not command.hedge:
             self.number, self.started = command.number, started
         self.telling.attempt_started(command, started)
+        if self.shadow is not None:
+            self.shadow.sent(started)
         with ExitStack() as stack:
             headers = self.telling.enter(stack)
             plan = Plan(
@@ -129,11 +144,12 @@ class Serving:
             return
         facts, text = self.upstream.whole(answer) if self.telling.heard or self.screen is not None else (None, "")
         if self.screen is not None:
-            other = not text and facts is not None and bool(facts.output_tokens)
-            flaw = self.screen.whole(text, other=other)
+            flaw = self.screen.whole(text, other=_other(text, facts))
             if flaw is not None:
                 self._fail(flaw, at)
                 return
+        if self.shadow is not None:
+            self.shadow.answered(text, other=_other(text, facts))
         self._attempt_ended(None, at)
         self.command = self.machine.step(Answered(at))
         self._finish(self.command, at, facts, text)
@@ -145,6 +161,8 @@ class Serving:
         self._leased_from = 0
         if self.clocks is not None:
             self.clocks.opened(self.started, at, self.guards.deadline)
+        if self.shadow is not None:
+            self.shadow.opened(self.started, at)
         self._obey(self.machine.step(Opened(at, self.hedged)))
 
     def failed(self, error: BaseException, *, opened: bool = False) -> None:
@@ -241,6 +259,7 @@ class Serving:
                 return self._reject(failure, at)
         chars = reader.chars - self._leased_from
         resumable = missing is not None and self._resumable(reader)
+        stand = self._stand(reader)
         command = self.machine.step(Ended(missing, at, chars, reader.accepted, resumable, self._had))
         if isinstance(command, Finish):
             if missing is None:
@@ -252,7 +271,9 @@ class Serving:
                     self.call.origin,
                 )
             self._attempt_ended(None, at)
-        return self._settle(command, at)
+            if self.shadow is not None:
+                self.shadow.whole(reader)
+        return self._settle(command, at, stand)
 
     def _reject(self, failure: Failure, at: float) -> list[Any]:
         """A rule has failed the attempt: what is still kept back is never seen, and nothing is taken up from there."""
@@ -268,7 +289,9 @@ class Serving:
         chars = reader.chars - self._leased_from if reader is not None else 0
         accepted = reader is not None and reader.accepted
         resumable = reader is not None and self._resumable(reader)
-        return self._settle(self.machine.step(Failed(failure, at, chars, accepted, resumable, self._had)), at)
+        stand = self._stand(reader)
+        command = self.machine.step(Failed(failure, at, chars, accepted, resumable, self._had))
+        return self._settle(command, at, stand)
 
     @property
     def _had(self) -> int:
@@ -283,8 +306,20 @@ class Serving:
         self._earlier = reader.handover()
         return self.upstream.resumes(strategy, self._earlier)
 
-    def _settle(self, command: Command, at: float) -> list[Any]:
+    def _stand(self, reader: Reader | None) -> Stand | None:
+        """How far the answer has come, for a policy that only looks on."""
+        if self.shadow is None:
+            return None
+        phase, strategy = PHASES[self.machine.state], self.shadow.resume
+        if reader is None or self._pump is None:
+            return Stand(phase)
+        whole = strategy != "off" and reader.resumable and self._pump.resumes
+        return Stand(phase, reader.accepted, whole and self.upstream.resumes(strategy, reader.handover()))
+
+    def _settle(self, command: Command, at: float, stand: Stand | None = None) -> list[Any]:
         """After an attempt: drop what was held where it is repeated, hand it over where it was the last."""
+        if self.shadow is not None and stand is not None and isinstance(command, Wait | Raise):
+            self.shadow.failed(self.machine.failures[-1], stand, at)
         if isinstance(command, Wait | Raise):
             self._attempt_ended(self.machine.failures[-1], at)
         self.command = command
@@ -336,6 +371,8 @@ class Serving:
         command = self.machine.step(Closed(at))
         if not waiting:
             self._attempt_ended(None, at, abandoned=True)
+            if self.shadow is not None:
+                self.shadow.abandoned()
         self._finish(command, at, self._facts())
 
     def consumed(self) -> None:

@@ -52,6 +52,8 @@ class Session(Serving):
                 self.clocks.read(at, came)
             if not content and came:
                 self.guards.first_content(at - self.started)
+            if self.shadow is not None:
+                self.shadow.read(since, at, reader, content=came, started=self.started)
             if meter is not None:
                 meter.read(at, at - since, came, raw)
         else:

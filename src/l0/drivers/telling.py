@@ -11,7 +11,7 @@ from typing import Any
 from l0.engine._machine import Machine
 from l0.engine.commands import Command, Finish, Open, Raise
 from l0.values.calls import Outcome
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, Judged, RuleTimes
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, RuleTimes
 from l0.values.failures import Failure
 from l0.values.ports import Watcher
 
@@ -87,8 +87,8 @@ class Telling:
                 AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at, lost=True)
             )
 
-    def judged(self, event: Judged) -> None:
-        """A rule has found something."""
+    def noted(self, event: Event) -> None:
+        """A rule has found something, or a policy that only looks on would have done something."""
         self._emit(event)
 
     def spent(self, facts: Facts | None) -> None:

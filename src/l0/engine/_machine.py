@@ -88,7 +88,7 @@ TRANSITIONS: dict[State, dict[type[Signal], frozenset[State]]] = {
 }
 """Every legal step, and the states that it may lead to. A signal that has no cell here is a defect of a driver."""
 
-_PHASES = {State.OPENING: Phase.OPENING, State.HOLDING: Phase.HOLDING, State.RELAYING: Phase.RELAYING}
+PHASES = {State.OPENING: Phase.OPENING, State.HOLDING: Phase.HOLDING, State.RELAYING: Phase.RELAYING}
 _MISSING = {
     Cause.TRUNCATED: "the stream ended without its terminal event",
     Cause.EMPTY: "the stream ended without any content",
@@ -221,11 +221,11 @@ class Machine:
             case Ended(missing=missing, at=at, chars=chars, accepted=accepted, resumable=resumable, had=had):
                 self.delivered += chars
                 self._had = had
-                return self._ended(missing, at, Stand(_PHASES[self.state], accepted, resumable))
+                return self._ended(missing, at, Stand(PHASES[self.state], accepted, resumable))
             case Failed(failure=failure, at=at, chars=chars, accepted=accepted, resumable=resumable, had=had):
                 self.delivered += chars
                 self._had = had
-                return self._failed(failure, at, Stand(_PHASES[self.state], accepted, resumable))
+                return self._failed(failure, at, Stand(PHASES[self.state], accepted, resumable))
             case Waited(at=at):
                 return self._raise(self.failures[-1]) if self.left(at) <= 0 else self._open()
             case Closed():

@@ -169,7 +169,9 @@ def _deferred(options: Any) -> bool:
 def _call(client: Any, options: Any, sketch: Sketch, *, streaming: bool) -> Call:
     url = client.base_url
     origin = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
-    policy = SWITCHBOARD.policy(client)
+    chosen = SWITCHBOARD.policy(client)
+    shadow = chosen if chosen.mode == "shadow" else None
+    policy = chosen if shadow is None else Policy()
     return Call(
         operation=sketch.operation,
         provider=sketch.provider,
@@ -188,6 +190,7 @@ def _call(client: Any, options: Any, sketch: Sketch, *, streaming: bool) -> Call
         capture=sketch.capture,
         tracer_provider=sketch.tracer_provider,
         resumable=sketch.resumable,
+        shadow=shadow,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
@@ -12,10 +12,11 @@ from opentelemetry import context, metrics, trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.metrics import _internal as metrics_internal
 
-from .names import DISTRIBUTION, OUTER_CALL, SCOPE
+from .names import DISTRIBUTION, OUTER_CALLS, OUTER_KIND, OUTER_KINDS, SCOPE
 
 _T = TypeVar("_T")
 _NEVER = object()
+_NOTHING: Mapping[str, object] = {}
 _API = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 
 
@@ -81,7 +82,12 @@ def suppressed() -> bool:
 
 def inside_another() -> bool:
     """Whether another GenAI instrumentation has made the inference span of this call already."""
-    return context.get_value(OUTER_CALL) is not None
+    current = context.get_current()
+    for key in OUTER_CALLS:
+        if current.get(key) is not None:
+            return True
+    span = trace.get_current_span(current)
+    return span.is_recording() and getattr(span, "attributes", _NOTHING).get(OUTER_KIND) in OUTER_KINDS
 
 
 def is_apis_own(thing: object) -> bool:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from opentelemetry.metrics import Meter, MeterProvider
 
 from l0.values.calls import AttributeValue, Call, Outcome
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged, Pace
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged, Pace, Shadowed
 from l0.values.failures import Cause, Failure
 
 from . import attributes, listening, names
@@ -89,6 +89,9 @@ class MetricWatcher:
                 self._lost.append(event)
             case Judged():
                 self._judged.append(event)
+            case Shadowed(action=action, cause=cause):
+                why = () if cause is None else ((names.CAUSE, cause.value),)
+                self._record(names.SHADOWS, 1, (names.SHADOW_ACTION, action), *why)
             case CallEnded():
                 self._attempts(event)
                 self._rules(event)

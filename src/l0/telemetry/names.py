@@ -84,6 +84,7 @@ SLO: Final = "l0.slo"
 SLO_LAYER: Final = "l0.slo.layer"
 SLO_GOOD: Final = "l0.slo.good"
 SLO_WINDOW: Final = "l0.slo.window"
+SHADOW_ACTION: Final = "l0.shadow.action"
 GUARDRAIL_VIOLATIONS: Final = "l0.guardrail.violations"
 DRIFT_TYPES: Final = "l0.drift.types"
 RULE: Final = "l0.guardrail.rule"
@@ -102,6 +103,7 @@ ATTEMPT_SPAN: Final = "attempt"
 BRANCH_SPAN: Final = "branch"
 VIOLATION_EVENT: Final = "l0.guardrail.violation"
 DRIFT_EVENT: Final = "l0.drift.detection"
+SHADOW_EVENT: Final = "l0.shadow"
 RETRY_EVENT: Final = "l0.retry"
 RESUME_EVENT: Final = "l0.resume"
 HEDGE_EVENT: Final = "l0.hedge"
@@ -115,8 +117,14 @@ HEDGE_WON: Final = "won"
 HEDGE_LOST: Final = "lost"
 FINISH_ERROR: Final = "error"
 """What the conventions put in the place of a finish reason that was expected and did not come."""
-OUTER_CALL: Final = "opentelemetry.genai.client.inference.context"
-"""Context key under which OpenTelemetry's own GenAI utilities mark a call that has its inference span already."""
+OUTER_CALLS: Final = (
+    "opentelemetry.genai.client.inference.context",
+    "opentelemetry.genai.client.embedding.context",
+)
+"""Context keys under which OpenTelemetry's own GenAI utilities mark a call that has its span already."""
+OUTER_KIND: Final = "openinference.span.kind"
+OUTER_KINDS: Final = frozenset({"LLM", "EMBEDDING"})
+"""What OpenInference's span of a call says of itself."""
 
 # Switches.
 CONVENTIONS_SWITCH: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
@@ -240,6 +248,7 @@ RULE_DURATION: Final = Metric(
 )
 VIOLATIONS: Final = Metric("counter", "l0.guardrail.violations", "{violation}", "What guardrails have found.")
 DRIFTS: Final = Metric("counter", "l0.drift.detections", "{event}", "Drift that was found, by its type.")
+SHADOWS: Final = Metric("counter", "l0.shadow", "{event}", "What a policy in shadow mode would have done.")
 TRUNCATIONS: Final = Metric("counter", "l0.stream.truncations", "{event}", "Streams without their terminal event.")
 ANOMALIES: Final = Metric("counter", "l0.stream.anomalies", "{event}", "What was odd in an answer, but legitimate.")
 
@@ -253,6 +262,7 @@ OWN: Final = (
     RULE_DURATION,
     VIOLATIONS,
     DRIFTS,
+    SHADOWS,
     LONGEST_GAP,
     STREAM_STALLS,
     TRUNCATIONS,

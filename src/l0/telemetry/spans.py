@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider
 
 from l0.values.calls import Call
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged, Shadowed
 from l0.values.failures import Failure
 
 from . import attributes, capture, listening, names
@@ -106,7 +106,7 @@ class SpanWatcher:
     ``foreign``: the span is someone else's, who will end it.
     """
 
-    __slots__ = ("_content", "_ended", "_foreign", "_judged", "_offset", "_span", "_started", "_tracer")
+    __slots__ = ("_content", "_ended", "_foreign", "_judged", "_offset", "_shadowed", "_span", "_started", "_tracer")
 
     def __init__(self, tracer: Tracer, span: Span, *, foreign: bool = False, content: Content | None = None) -> None:
         self._tracer = tracer
@@ -117,6 +117,7 @@ class SpanWatcher:
         self._started: list[AttemptStarted] = []
         self._ended: dict[int, AttemptEnded] = {}
         self._judged: list[Judged] = []
+        self._shadowed: list[Shadowed] = []
 
     def notify(self, event: Event) -> None:
         """Tells OpenTelemetry at the end only."""
@@ -130,6 +131,8 @@ class SpanWatcher:
                 self._ended.setdefault(event.number, event)
             case Judged():
                 self._judged.append(event)
+            case Shadowed():
+                self._shadowed.append(event)
             case CallEnded():
                 self._finish(event)
 
@@ -163,6 +166,8 @@ class SpanWatcher:
             self._tell_attempts(end, {seam.attempt: seam.at for seam in ended.seams})
         if self._judged:
             self._tell_rules()
+        for shadowed in self._shadowed:
+            self._span.add_event(names.SHADOW_EVENT, _of_shadowed(shadowed), self._wall(shadowed.at))
         if self._content is not None:
             self._content.tell(self._span, ended, end)
 
@@ -218,6 +223,15 @@ def _retry(started: AttemptStarted, before: Failure) -> attributes.Attributes:
         names.CAUSE: before.cause.value,
         names.WAITED: started.waited,
     }
+
+
+def _of_shadowed(shadowed: Shadowed) -> attributes.Attributes:
+    told: attributes.Attributes = {names.SHADOW_ACTION: shadowed.action}
+    if shadowed.cause is not None:
+        told[names.CAUSE] = shadowed.cause.value
+    if shadowed.seconds is not None:
+        told[names.WAITED] = shadowed.seconds
+    return told
 
 
 def _of_judged(judged: Judged) -> attributes.Attributes:

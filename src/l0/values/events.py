@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .calls import Outcome
-from .failures import Failure
+from .failures import Cause, Failure
 from .policy import Seam
 from .rules import Violation
 
@@ -73,6 +73,18 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shadowed:
+    """What a policy that only looks on would have done. ``action``: ``"refuse"`` (a breaker is open), ``"interrupt"`` (a
+    clock ran out), ``"hedge"``, ``"retry"`` or ``"resume"`` (after ``seconds``; ``None``: the SDK's own figure),
+    ``"fall_over"``, ``"raise"``. ``cause``: of what."""
+
+    action: str
+    cause: Cause | None
+    seconds: float | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleTimes:
     """How often a rule was asked in one call, and the seconds that it took, all attempts together."""
 
@@ -124,4 +136,4 @@ class CallEnded:
     rules: Mapping[str, RuleTimes] = field(default_factory=dict)
 
 
-Event = AttemptStarted | AttemptEnded | Judged | CallEnded
+Event = AttemptStarted | AttemptEnded | Judged | Shadowed | CallEnded

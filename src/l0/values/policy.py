@@ -12,6 +12,7 @@ from .failures import Failure, RetryableErrorType
 from .rules import Rule, Violation
 
 _E = TypeVar("_E", bound=StrEnum)
+Mode = Literal["active", "shadow"]
 TruncationMode = Literal["strict", "warn", "off"]
 ResumeMode = Literal["off", "exact", "prefill", "splice"]
 HoldMode = Literal["first_content", "verified", "message"]
@@ -272,6 +273,9 @@ class Policy:
     ``hedge``: ``True`` or a `Hedge`: where a stream's first content is late, ask once more, and take what comes first;
     only for requests that are safe to repeat. ``create()`` then returns with the first content, not at the headers.
 
+    ``mode="shadow"`` tries a policy out: calls are served as if there were none, and what it would have done is told on
+    their spans and in the metrics.
+
     ``guardrails``: rules on the text, as ``l0.Guardrails`` makes them, or the name of a preset. ``drift``: an
     ``l0.Drift``, or ``True`` for one as it comes. How often both look is ``check_intervals``. ``on_violation`` is told
     of everything that either finds, whatever comes of it. ``structured``: where the request itself asks for JSON
@@ -290,6 +294,7 @@ class Policy:
     breaker: bool = False
     adaptive: bool = False
     hedge: Hedge | bool = False
+    mode: Mode = "active"
     guardrails: Rule | Sequence[Rule] | GuardrailsPreset = ()
     drift: Rule | bool = False
     structured: bool = False
@@ -311,6 +316,7 @@ class Policy:
         for name in ("budget", "breaker", "adaptive", "structured"):
             if not isinstance(getattr(self, name), bool):
                 raise PolicyError(f"Policy.{name}", getattr(self, name), "True or False")
+        _check_choice("Policy.mode", self.mode, get_args(Mode))
         _check_choice("Policy.resume", self.resume, get_args(ResumeMode))
         if self.on_seam is not None and not callable(self.on_seam):
             raise PolicyError("Policy.on_seam", self.on_seam, "a function of a Seam, or None")

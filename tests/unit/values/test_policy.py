@@ -46,6 +46,7 @@ BAD = [
     *((Hold, "window", given, "whole number, 1 or more") for given in (0, *NO_COUNT) if given is not None),
     *((Hedge, "after", given, "milliseconds above 0") for given in NO_LIMIT),
     *((CheckIntervals, field.name, given, "1 or more") for field in fields(CheckIntervals) for given in (0, *NO_COUNT)),
+    *((Policy, "mode", given, "active, shadow") for given in (None, True, "off")),
     *((Policy, "hedge", given, "a Hedge, or True or False") for given in (None, 1, "on", Hedge)),
     *((Policy, "guardrails", given, "markdown_only") for given in ("some", 5, None, [len], {"json": True})),
     *((Policy, "drift", given, "an l0.Drift, True or False") for given in (None, 1, "on")),

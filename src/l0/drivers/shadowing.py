@@ -1,0 +1,111 @@
+"""What a policy would have done, where it is only to be tried: ``Policy(mode="shadow")``.
+
+The call is served as if there were no policy. A shadow looks on: it has clocks, guards and rules of its own, asks the
+same pure decisions, and tells what they say. Nothing that it finds changes the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf
+from random import random
+
+from l0.engine.retrying import Stand, decide, falls_over
+from l0.health.shared import Health
+from l0.values.calls import Call
+from l0.values.events import Event, Judged, Shadowed
+from l0.values.failures import Cause, Failure
+from l0.values.policy import Policy, ResumeMode, Timeout
+from l0.values.ports import Reader
+
+from .clocks import Clocks
+from .guards import Guards
+from .screening import screen
+
+
+class Shadow:
+    """The policy of one call, looking on. ``resume``: how it would take an answer up."""
+
+    __slots__ = ("_call", "_clocks", "_guards", "_history", "_leg", "_passed", "_screen", "_seen", "_tell", "resume")
+
+    def __init__(self, call: Call, policy: Policy, health: Health, tell: Callable[[Event], None], began: float) -> None:
+        self._call = replace(call, policy=replace(policy, mode="active", on_violation=None, on_seam=None))
+        self._tell = tell
+        self._guards = Guards(self._call, health)
+        self._screen = screen(self._call, self._judged)
+        timeout = policy.timeout or (Timeout(initial_token=None, inter_token=None) if policy.adaptive else None)
+        self._clocks = Clocks(timeout, began) if timeout is not None and call.streaming else None
+        self._history: list[Failure] = []
+        self._leg = 0
+        self._passed = self._seen = False
+        self.resume: ResumeMode = policy.resume
+
+    def sent(self, at: float) -> None:
+        """A request goes out."""
+        self._passed = self._seen = False
+        if not self._guards.may_open(self._leg):
+            self._say("refuse", Cause.BREAKER_OPEN, at)
+
+    def opened(self, started: float, at: float) -> None:
+        """The headers are there of what was sent at ``started``."""
+        if self._clocks is not None:
+            self._clocks.opened(started, at, self._guards.deadline)
+
+    def read(self, since: float, at: float, reader: Reader, *, content: bool, started: float) -> None:
+        """A read that began at ``since`` is over."""
+        if self._clocks is not None and not self._passed:
+            self._clocks.reading(since)
+            self._passed = self._clocks.passed(at)
+            if self._passed:
+                self._say("interrupt", self._clocks.expired(at), at)
+            self._clocks.read(at, content)
+        if content and not self._seen:
+            self._first_content(started, at)
+        if self._screen is not None:
+            self._screen.look(reader)
+
+    def _first_content(self, started: float, at: float) -> None:
+        self._seen = True
+        after = self._guards.hedge_after()
+        if after is not None and at - started > after:
+            self._say("hedge", None, at, seconds=after)
+        self._guards.first_content(at - started)
+
+    def failed(self, failure: Failure, stand: Stand, at: float) -> None:
+        """An attempt has failed."""
+        self._guards.ended(failure)
+        verdict = decide(self._call, failure, stand, self._history, random)
+        self._history.append(failure)
+        if verdict is not None and self._guards.may_retry(failure):
+            resuming = stand.phase.value == "relaying"
+            seconds = None if verdict.seconds is None else min(verdict.seconds, inf)
+            self._say("resume" if resuming else "retry", failure.cause, at, seconds=seconds)
+        elif self._leg < len(self._call.policy.legs) and falls_over(self._call, failure, stand):
+            self._leg += 1
+            self._history.clear()
+            self._say("fall_over", failure.cause, at)
+        else:
+            self._say("raise", failure.cause, at)
+
+    def whole(self, reader: Reader) -> None:
+        """A streamed answer is whole."""
+        self._guards.ended(None)
+        if self._screen is not None:
+            self._screen.finish(reader)
+
+    def answered(self, text: str, *, other: bool) -> None:
+        """A whole answer came in one piece."""
+        self._guards.ended(None)
+        if self._screen is not None:
+            self._screen.whole(text, other=other)
+
+    def abandoned(self) -> None:
+        """The user stopped."""
+        self._guards.ended(None, abandoned=True)
+
+    def _judged(self, event: Judged) -> None:
+        self._tell(replace(event, action=event.action if event.action == "recorded" else "shadowed"))
+
+    def _say(self, action: str, cause: Cause | None, at: float, *, seconds: float | None = None) -> None:
+        self._tell(Shadowed(action=action, cause=cause, seconds=seconds, at=at))

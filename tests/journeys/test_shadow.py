@@ -1,0 +1,146 @@
+"""A policy in shadow mode: what it would have done is told, and nothing of the call is changed by it."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import l0
+from l0.simulator.answers import Answer
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
+from l0.simulator.server import Simulator
+from l0.testing import simulator
+from l0_openai import OpenAIInstrumentor
+
+ANSWER = Answer(text="The tide comes in twice a day, and the harbour fills slowly, boat by boat.")
+FORBIDDEN = l0.Guardrails.pattern_rule(["harbour"], "it speaks of the harbour", span=32)
+QUICK = l0.Retry(base_delay=0.001, max_delay=0.001)
+both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.tracers = TracerProvider()
+        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.reader = InMemoryMetricReader()
+        self.meters = MeterProvider(metric_readers=[self.reader])
+
+    @property
+    def shadow(self) -> list[tuple[Any, Any]]:
+        span = next(span for span in self.exporter.get_finished_spans() if span.parent is None)
+        events = [event for event in span.events if event.name == "l0.shadow"]
+        return [(event.attributes["l0.shadow.action"], event.attributes.get("l0.cause")) for event in events]
+
+    @property
+    def events(self) -> list[Any]:
+        return [event for span in self.exporter.get_finished_spans() for event in span.events]
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[Simulator]:
+    with simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    listening = Heard()
+    OpenAIInstrumentor().instrument(tracer_provider=listening.tracers, meter_provider=listening.meters)
+    yield listening
+    l0.uninstrument()
+
+
+def call(sim: Simulator, *faults: Fault, sync: bool, retries: int = 2, stream: bool = True) -> tuple[str, Any, int]:
+    """Text, error, and the requests that the server saw."""
+    sim.reset()
+    sim.script(*(Reply(answer=ANSWER, fault=fault) for fault in faults), *[Reply(answer=ANSWER)] * 3)
+    request: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": stream}
+    parts: list[str] = []
+
+    def read() -> None:
+        with openai.OpenAI(api_key="k", base_url=sim.openai, max_retries=retries, timeout=5) as client:
+            answer: Any = client.chat.completions.create(**request)
+            for chunk in answer if stream else ():
+                parts.append(chunk.choices[0].delta.content or "" if chunk.choices else "")
+
+    async def aread() -> None:
+        async with openai.AsyncOpenAI(api_key="k", base_url=sim.openai, max_retries=retries, timeout=5) as client:
+            answer: Any = await client.chat.completions.create(**request)
+            if stream:
+                async for chunk in answer:
+                    parts.append(chunk.choices[0].delta.content or "" if chunk.choices else "")
+
+    error = None
+    try:
+        read() if sync else asyncio.run(aread())
+    except openai.APIError as raised:
+        error = raised
+    return "".join(parts), error, len(sim.requests)
+
+
+@both
+def test_a_retry_that_the_sdk_would_not_make_is_told_and_not_made(sim, heard, sync):
+    with l0.policy(mode="shadow", retry=QUICK):
+        text, error, requests = call(sim, Fault.status(503), sync=sync, retries=1)
+        assert (text, error, requests) == (ANSWER.text, None, 2)
+    assert heard.shadow == [("retry", "unavailable")]
+
+
+@both
+def test_a_fallback_is_told_and_not_asked(sim, heard, sync):
+    with l0.policy(mode="shadow", retry=l0.Retry(max_retries=0), fallback=l0.Fallback(model="other")):
+        _, error, requests = call(sim, Fault.status(401), sync=sync)
+    assert isinstance(error, openai.AuthenticationError)
+    assert requests == 1
+    assert heard.shadow == [("fall_over", "authentication")]
+
+
+@both
+def test_an_answer_that_would_be_taken_up_still_breaks(sim, heard, sync):
+    with l0.policy(mode="shadow", retry=QUICK, resume="splice"):
+        text, error, requests = call(sim, Fault.reset(at_event=9), sync=sync)
+    assert isinstance(error, openai.APIConnectionError)
+    assert (ANSWER.text.startswith(text), requests) == (True, 1)
+    assert heard.shadow == [("resume", "reset")]
+
+
+@both
+def test_a_clock_that_runs_out_interrupts_nothing(sim, heard, sync):
+    with l0.policy(mode="shadow", timeout=l0.Timeout(initial_token=5000, inter_token=20)):
+        text, error, requests = call(sim, Fault.stall(at_event=5, seconds=0.1), sync=sync)
+    assert (text, error, requests) == (ANSWER.text, None, 1)
+    assert heard.shadow == [("interrupt", "stalled")]
+
+
+@both
+def test_a_hedge_is_told_and_not_sent(sim, heard, sync):
+    with l0.policy(mode="shadow", hedge=l0.Hedge(after=10)):
+        text, error, requests = call(sim, Fault.stall(at_event=0, seconds=0.1), sync=sync)
+    assert (text, error, requests) == (ANSWER.text, None, 1)
+    assert heard.shadow == [("hedge", None)]
+
+
+@both
+@pytest.mark.parametrize("stream", [True, False])
+def test_rules_record_and_fail_nothing(sim, heard, sync, stream):
+    with l0.policy(mode="shadow", guardrails=FORBIDDEN, hold="message"):
+        text, error, requests = call(sim, sync=sync, stream=stream)
+    assert (text, error, requests) == (ANSWER.text if stream else "", None, 1)
+    (event,) = [event for event in heard.events if event.name == "l0.guardrail.violation"]
+    assert event.attributes["l0.guardrail.action"] == "shadowed"
+
+
+@both
+def test_a_quiet_call_has_no_shadow(sim, heard, sync):
+    with l0.policy(mode="shadow", retry=QUICK, timeout=l0.Timeout(), breaker=True, budget=True, adaptive=True):
+        assert call(sim, sync=sync) == (ANSWER.text, None, 1)
+    assert heard.shadow == []
