@@ -12,10 +12,12 @@ from .peers import PEERS
 BARE = "bare"
 FULL = "l0"
 SILENT = "l0-silent"
+GUARDED = "l0-guarded"
 OWN: dict[str, str] = {
     BARE: "bare SDK",
     SILENT: "l0, no OpenTelemetry SDK",
     FULL: "l0, everything on",
+    GUARDED: "l0, everything on, recommended guardrails",
 }
 """Variants that run in this environment, by name, with their titles."""
 
@@ -26,10 +28,10 @@ def switch_on(name: str) -> None:
         return
     if name != SILENT:
         _listen()
-    if name in (FULL, SILENT):
+    if name in (FULL, SILENT, GUARDED):
         import l0
 
-        l0.instrument()
+        l0.instrument(l0.Policy(guardrails="recommended") if name == GUARDED else None)
         return
     for module in PEERS[name].modules:
         found = importlib.import_module(module)

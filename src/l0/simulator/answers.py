@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import cycle, islice
+from random import Random
 from typing import Literal
 
 Stop = Literal["stop", "length", "content_filter"]
@@ -14,10 +15,12 @@ MAX_TOKENS = 1_000_000
 # A piece is roughly a token: a short word with its leading space, one sign, or white space.
 _PIECE = re.compile(r"\s?\w{1,8}|\s?[^\w\s]|\s+")
 
-_FILLER = (
-    " The harbour wakes before the town does. Boats leave in single file, lamps still lit, and gulls argue over the "
-    "first nets of the morning. By eight the quay is loud with crates, prices and weather; by noon it is quiet again."
-)
+# Sentences of a filler: it never says the same thing twice in a row, as no model should.
+_WHO = "The harbour|A pilot|The night ferry|Every second boat|The old crane|A flock of gulls|The first net|Her brother"
+_DOES = "leaves before|waits for|carries|argues over|has forgotten|comes back with|pays for|never mentions"
+_WHAT = "the morning tide|forty crates of fish|a letter from town|the price of ice|two lamps|bad weather|the quay"
+_WHEN = "by eight|once the fog has lifted|without a word|as it does in June|until noon|when the bell rings"
+_SENTENCES = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,4 +89,7 @@ def count(text: str) -> int:
 
 @lru_cache(maxsize=1)
 def _filler_pieces() -> tuple[str, ...]:
-    return tuple(pieces(_FILLER))
+    rand = Random(_SENTENCES)
+    slots = [slot.split("|") for slot in (_WHO, _DOES, _WHAT, _WHEN)]
+    sentences = (" ".join(map(rand.choice, slots)) for _ in range(_SENTENCES))
+    return tuple(pieces("".join(f" {sentence}." for sentence in sentences)))
