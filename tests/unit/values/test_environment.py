@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from l0.values.environment import _variables, policy_from_environment
 from l0.values.policy import (
     BackoffStrategy,
+    CheckIntervals,
     ErrorTypeDelays,
+    Hedge,
     Hold,
     Policy,
     PolicyError,
@@ -45,6 +47,14 @@ def test_an_environment_that_says_nothing_is_no_policy(environ):
         ({"L0_TIMEOUT_INTER_TOKEN": "none"}, Policy(timeout=Timeout(inter_token=None))),
         ({"L0_TRUNCATION": "strict"}, Policy(truncation="strict")),
         ({"L0_TRUNCATION": "none"}, Policy()),
+        ({"L0_GUARDRAILS": "recommended"}, Policy(guardrails="recommended")),
+        ({"L0_CHECK_INTERVALS_GUARDRAILS": "9"}, Policy(check_intervals=CheckIntervals(guardrails=9))),
+        ({"L0_DRIFT": "true", "L0_STRUCTURED": "1"}, Policy(drift=True, structured=True)),
+        ({"L0_HEDGE": "true"}, Policy(hedge=True)),
+        ({"L0_HEDGE_AFTER": "800"}, Policy(hedge=Hedge(after=800))),
+        ({"L0_MODE": "shadow"}, Policy(mode="shadow")),
+        ({"L0_HOLD": "verified", "L0_RETRY_ATTEMPTS": "1"}, Policy(hold="verified", retry=Retry(attempts=1))),
+        ({"L0_HOLD_WINDOW": "64"}, Policy(hold=Hold(window=64))),
         ({"L0_HOLD_FRAMES": "8", "L0_HOLD_SECONDS": "0.5"}, Policy(hold=Hold(frames=8, seconds=0.5))),
         (
             {"L0_RETRY_ERROR_TYPE_DELAYS_DNS_ERROR": "7", "L0_RETRY_ATTEMPTS": "1"},
