@@ -8,10 +8,10 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix suites lint format types contracts bench setup clean
+.PHONY: help demo test test-sdk test-matrix suites test-backends faults soak lint format types contracts bench setup clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## see streams break, and what L0 makes of it: no key, no network
 	@$(BIN)/l0 demo
@@ -24,6 +24,16 @@ test-sdk: setup suites ## run the SDKs' own test suites, bare and under l0, and 
 
 test-matrix: setup ## run the tests on older SDKs, and on the other Pythons of this machine
 	@$(BIN)/python scripts/matrix.py
+
+test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can
+	@$(BIN)/python tests/backends/install.py
+	@TEST_BACKENDS=.cache/backends/found.json $(BIN)/python -m pytest tests/backends -n0
+
+faults: setup ## every fault of the catalogue in every way to resume, as a table; fails on a silent wrong answer
+	@$(BIN)/python tests/faults/print_matrix.py
+
+soak: setup ## 200 streams at a time with 30 % faults for ten minutes (SOAK=2 for two): nothing lost, nothing leaked
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(SOAK),10)
 
 lint: setup ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -83,11 +83,12 @@ class Stage:
         *faults: Fault,
         sync: bool,
         retries: int | None = None,
+        healthy: Reply | None = None,
         **request: Any,
     ) -> Seen:
-        """One streamed call; the first requests meet ``faults``, those after them are healthy."""
+        """One streamed call; the first requests meet ``faults``, those after them are ``healthy``: the same, whole."""
         self.sim.reset()
-        healthy = Reply(body=Body(content=sample.content))
+        healthy = healthy or Reply(body=Body(content=sample.content))
         self.sim.script(*(_reply(sample, fault) for fault in faults), *([healthy] * 3))
         self.exporter.clear()
         request = REQUESTS[sample.dialect] | request

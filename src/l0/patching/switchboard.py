@@ -138,7 +138,8 @@ def attempt(observer: Observer, **limits: Any) -> Iterator[None]:
     They are sent once, and only ``observer`` hears of them. ``limits``: what they must obey themselves (``truncation``,
     ``timeout``), as in `Policy`.
     """
-    policy_token = _override.set(replace(_ONCE, **limits))
+    asked = {name: limit for name, limit in limits.items() if limit is not None}
+    policy_token = _override.set(replace(_ONCE, **asked) if asked else _ONCE)
     serving_token = _serving.set(observer)
     try:
         yield

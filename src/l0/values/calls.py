@@ -42,8 +42,8 @@ class Call:
     it is not looked for at all. ``resumable``: nothing that was asked for forbids to take a broken answer up again.
     ``attributes``: request parameters for the span, by their conventional names. ``body``: the request's JSON, by
     reference, for sinks whose user opted in to capturing content. ``capture``: the client's own settings ask for
-    content on the span. ``tracer_provider``: the client's own, where its spans are to go. ``shadow``: a policy that only
-    looks on.
+    content on the span. ``tracer_provider``: the client's own, where its spans are to go. ``shadow``: a policy that
+    only looks on.
     """
 
     operation: str

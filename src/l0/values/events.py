@@ -74,9 +74,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadowed:
-    """What a policy that only looks on would have done. ``action``: ``"refuse"`` (a breaker is open), ``"interrupt"`` (a
-    clock ran out), ``"hedge"``, ``"retry"`` or ``"resume"`` (after ``seconds``; ``None``: the SDK's own figure),
-    ``"fall_over"``, ``"raise"``. ``cause``: of what."""
+    """What a policy that only looks on would have done.
+
+    ``action``: ``"refuse"`` (a breaker is open), ``"interrupt"`` (a clock ran out), ``"hedge"``, ``"retry"`` or
+    ``"resume"`` (after ``seconds``; ``None``: the SDK's own figure), ``"fall_over"``, ``"raise"``. ``cause``: of what.
+    """
 
     action: str
     cause: Cause | None
