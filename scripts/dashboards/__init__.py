@@ -1,0 +1,1 @@
+"""Grafana dashboards as code: what stands on each, and the queries behind it."""

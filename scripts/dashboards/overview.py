@@ -1,0 +1,107 @@
+"""Overview: how much is asked of each provider, what comes of it, how long it takes and what it uses."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from l0.telemetry import names
+
+from . import promql
+from .panels import NUMBER, PER_SECOND, SECONDS, SHARE, Panel, Query, by, frame
+from .promql import PROVIDER, RANGE, count, label, quantile, rate, share, summed
+
+_DURATION = names.CURRENT.duration
+_TOKENS = names.CURRENT.tokens[0].metric
+_ERROR = label(names.ERROR_TYPE)
+_FAILED = f'{_ERROR}!=""'
+
+
+def overview() -> Dashboard:
+    """The dashboard to begin with."""
+    return frame(
+        "l0-overview",
+        "LLM calls: overview",
+        "Calls as the application made them, by provider. A call is one for its user, whatever requests it took.",
+        {"In the time shown": _SUMS, "Calls": _CALLS, "Use": _USE},
+    )
+
+
+_SUMS = (
+    Panel(
+        title="Calls",
+        says="Calls that ended.",
+        kind="number",
+        queries=[Query(promql.total("increase", promql.series(_DURATION) + "_count", window=RANGE), "calls")],
+    ),
+    Panel(
+        title="Delivered",
+        says="Share of calls that gave their user an answer.",
+        kind="number",
+        unit=SHARE,
+        queries=[
+            Query(f"1 - {share(count(_DURATION, _FAILED, by=(), window=RANGE), count(_DURATION, by=(), window=RANGE))}")
+        ],
+    ),
+    Panel(
+        title="Requests a call",
+        says="1 where nothing had to be repeated.",
+        kind="number",
+        queries=[Query(f"{rate(names.ATTEMPTS, by=(), window=RANGE)} / {count(_DURATION, by=(), window=RANGE)}")],
+    ),
+    Panel(
+        title="First chunk, 95 %",
+        says="Time from the call to the first chunk that its user got, retries included.",
+        kind="number",
+        unit=SECONDS,
+        queries=[Query(quantile(0.95, names.CURRENT.first_chunk, by=(), window=RANGE))],
+    ),
+)
+
+_CALLS = (
+    Panel(title="Calls", says="Calls that ended, a second.", unit=PER_SECOND, queries=[Query(count(_DURATION))]),
+    Panel(
+        title="Failed calls, by error",
+        says="What the user's code had to handle: the exception's class, or the cause.",
+        unit=PER_SECOND,
+        queries=[Query(count(_DURATION, _FAILED, by=(PROVIDER, _ERROR)), by(PROVIDER, _ERROR))],
+    ),
+    Panel(
+        title="Duration of calls",
+        says="From the call to the end of its answer. A dot is a trace, where the way here keeps exemplars.",
+        unit=SECONDS,
+        queries=[
+            Query(quantile(0.5, _DURATION), by(PROVIDER) + " 50 %"),
+            Query(quantile(0.95, _DURATION), by(PROVIDER) + " 95 %", exemplars=True),
+            Query(quantile(0.99, _DURATION), by(PROVIDER) + " 99 %"),
+        ],
+    ),
+    Panel(
+        title="Duration of calls, spread",
+        says="How many calls took how long.",
+        kind="heat",
+        unit=SECONDS,
+        queries=[Query(promql.buckets(_DURATION), "{{le}}")],
+    ),
+)
+
+_TYPE = label(names.TOKEN_TYPE)
+_USE = (
+    Panel(
+        title="Tokens",
+        says="Tokens a second, as the providers counted them. Calls whose provider did not say are not in it.",
+        unit=NUMBER,
+        kind="area",
+        queries=[Query(summed(_TOKENS, by=(PROVIDER, _TYPE)), by(PROVIDER, _TYPE))],
+    ),
+    Panel(
+        title="Tokens a call",
+        says="The mean of calls whose provider said how many.",
+        unit=NUMBER,
+        queries=[
+            Query(
+                f"{summed(_TOKENS, by=(PROVIDER, _TYPE))} / {count(_TOKENS, by=(PROVIDER, _TYPE))}",
+                by(PROVIDER, _TYPE),
+            )
+        ],
+    ),
+)

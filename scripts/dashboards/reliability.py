@@ -1,0 +1,161 @@
+"""Reliability: what the providers did (attempts) beside what the users saw (delivered), and the work in between."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from l0.telemetry import names
+from l0.values.calls import Outcome
+
+from . import promql
+from .panels import PER_SECOND, SECONDS, SHARE, Panel, Query, by, frame
+from .promql import PROVIDER, count, label, quantile, rate, share, summed
+
+_CALLS = names.CURRENT.duration
+_OUTCOME, _CAUSE, _CATEGORY = label(names.OUTCOME), label(names.CAUSE), label(names.CATEGORY)
+_STRATEGY = label(names.RESUME_STRATEGY)
+_FAILED = f'{_OUTCOME}="{Outcome.FAILED}"'
+_ERROR = f'{label(names.ERROR_TYPE)}!=""'
+_FROM_SPANS = "l0_spans_calls_total"
+"""What the Collector counts of spans, where contrib.yaml is in use."""
+
+
+def reliability() -> Dashboard:
+    """What had to be repaired, why, and what that cost."""
+    return frame(
+        "l0-reliability",
+        "LLM calls: reliability",
+        "Attempts are requests, as the provider answered them; delivered is what was left for the user. The distance "
+        "between the two is what retries, fallbacks and resumed answers made good.",
+        {
+            "Attempts and delivered": _LAYERS,
+            "Causes": _CAUSES,
+            "What was done about it": _WORK,
+            "What rules and drift detection found in answers": _FINDINGS,
+        },
+    )
+
+
+_LAYERS = (
+    Panel(
+        title="Attempts that succeeded, and calls that were delivered",
+        says="The lower line is the provider's, the upper one what the application had.",
+        unit=SHARE,
+        queries=[
+            Query(f"1 - {share(rate(names.ATTEMPTS, _FAILED), rate(names.ATTEMPTS))}", by(PROVIDER) + " attempts"),
+            Query(f"1 - {share(count(_CALLS, _ERROR), count(_CALLS))}", by(PROVIDER) + " delivered"),
+        ],
+    ),
+    Panel(
+        title="How calls ended",
+        says="Counted from spans by the Collector's contrib configuration; empty without it.",
+        unit=PER_SECOND,
+        kind="area",
+        queries=[
+            Query(
+                promql.total("rate", _FROM_SPANS, f'{_OUTCOME}!=""', by=(PROVIDER, _OUTCOME)),
+                by(PROVIDER, _OUTCOME),
+            )
+        ],
+    ),
+)
+
+_CAUSES = (
+    Panel(
+        title="Failed attempts, by cause",
+        says="Every request that failed, whatever became of its call.",
+        unit=PER_SECOND,
+        kind="area",
+        queries=[
+            Query(
+                rate(names.ATTEMPTS, _FAILED, by=(PROVIDER, _CAUSE)),
+                by(PROVIDER, _CAUSE),
+            )
+        ],
+    ),
+    Panel(
+        title="Failed attempts, by who is to blame",
+        says="Network, provider (transient or broken), model, content, or the request itself (fatal).",
+        unit=PER_SECOND,
+        kind="area",
+        queries=[Query(rate(names.ATTEMPTS, _FAILED, by=(_CATEGORY,)), by(_CATEGORY))],
+    ),
+)
+
+_WORK = (
+    Panel(
+        title="Retries, by cause",
+        says="Requests that were repeated, by what made it necessary.",
+        unit=PER_SECOND,
+        kind="area",
+        queries=[Query(rate(names.RETRIES, by=(PROVIDER, _CAUSE)), by(PROVIDER, _CAUSE))],
+    ),
+    Panel(
+        title="Retries a call",
+        says="Above a tenth or so, retries begin to be part of the provider's problem: see the retry budget.",
+        queries=[Query(share(rate(names.RETRIES), count(_CALLS)))],
+    ),
+    Panel(
+        title="Waited before a retry",
+        says="What the provider asked for, or the backoff.",
+        unit=SECONDS,
+        queries=[
+            Query(quantile(0.5, names.BACKOFF), by(PROVIDER) + " 50 %"),
+            Query(quantile(0.95, names.BACKOFF), by(PROVIDER) + " 95 %"),
+        ],
+    ),
+    Panel(
+        title="Waiting at any time",
+        says="Calls that are waiting for their next try, on average.",
+        queries=[Query(summed(names.BACKOFF))],
+    ),
+    Panel(
+        title="Calls that fell over to another leg",
+        says="By how they ended, under the provider that they were meant for.",
+        unit=PER_SECOND,
+        queries=[Query(rate(names.FALLBACKS, by=(PROVIDER, _OUTCOME)), by(PROVIDER, _OUTCOME))],
+    ),
+    Panel(
+        title="Second requests beside a slow one",
+        says="By which of the two was quicker.",
+        unit=PER_SECOND,
+        queries=[Query(rate(names.HEDGES, by=(PROVIDER, _OUTCOME)), by(PROVIDER, _OUTCOME))],
+    ),
+    Panel(
+        title="Answers that were taken up again",
+        says="After they broke off, by strategy.",
+        unit=PER_SECOND,
+        queries=[Query(rate(names.RESUMES, by=(PROVIDER, _STRATEGY)), by(PROVIDER, _STRATEGY))],
+    ),
+)
+
+_RULE, _ACTION = label(names.RULE), label(names.RULE_ACTION)
+_DRIFT = label(names.DRIFT_TYPE)
+_FINDINGS = (
+    Panel(
+        title="Guardrail violations",
+        says="By rule, and by what was done about it.",
+        unit=PER_SECOND,
+        kind="area",
+        queries=[Query(rate(names.VIOLATIONS, by=(_RULE, _ACTION)), by(_RULE, _ACTION))],
+    ),
+    Panel(
+        title="Drift",
+        says="Answers that went astray, by the kind of drift.",
+        unit=PER_SECOND,
+        kind="area",
+        queries=[Query(rate(names.DRIFTS, by=(PROVIDER, _DRIFT)), by(PROVIDER, _DRIFT))],
+    ),
+    Panel(
+        title="Time that rules took of an answer",
+        says="All of a rule's looks at one answer together, 95 %.",
+        unit=SECONDS,
+        queries=[Query(quantile(0.95, names.RULE_DURATION, by=(_RULE,)), by(_RULE))],
+    ),
+    Panel(
+        title="Answers that rules looked at",
+        says="A second, by rule.",
+        unit=PER_SECOND,
+        queries=[Query(count(names.RULE_DURATION, by=(_RULE,)), by(_RULE))],
+    ),
+)

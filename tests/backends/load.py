@@ -1,0 +1,206 @@
+"""A program as users have it: real SDKs, instrumented by one line, that reports to a collector. Run by the tests, in a
+process of its own; says on stdout, as JSON, what its users got and what the simulated provider's ledger holds.
+
+The provider lets requests fail. Beside the demo's plan stand calls that need a policy or a particular fault: a
+fallback, a second request beside a slow one, an answer that is taken up, one that stands still, one that ends early,
+one that is odd, one that rules object to, one with a secret.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anthropic
+import openai
+from opentelemetry import trace
+
+import l0
+import l0.slo
+from l0.cli.demo.judge import Result, judge
+from l0.cli.demo.load import aread, offered, read
+from l0.cli.demo.plan import Api, Known, Planned, plan, shipped
+from l0.cli.demo.provider import CALL, ScriptedSimulator, provider
+from l0.simulator import corpus
+from l0.simulator.config import SimulatorConfig
+from l0.simulator.faults import Fault
+from l0.simulator.pacing import Delays
+
+SERVICE = "l0-backends-load"
+SECRET = "sk-proj-thisisnorealkey0123456789"
+"""What a careless user pastes into a prompt."""
+ROUNDS = 4
+"""A rate needs a series to grow while it is looked at: the plan is worked off in parts, a second apart."""
+THREADS = 8
+STALL = 10.4
+"""Seconds: l0 reports ten without content."""
+SPECIAL = 100_000
+"""Calls of a kind are numbered apart from the plan's: from here on, a hundred a round."""
+HEDGED = 7
+"""The place of the call that is asked twice."""
+SLOW = 1.5
+TRACER = trace.get_tracer("app")
+
+
+@dataclass(slots=True)
+class Seen:
+    """What came of the calls, by number: the trace that each belongs to, and what its user got."""
+
+    traces: dict[int, str] = field(default_factory=dict)
+    verdicts: dict[int, str] = field(default_factory=dict)
+
+    @contextmanager
+    def span(self, number: int) -> Iterator[None]:
+        """The application's own span around one call."""
+        with TRACER.start_as_current_span("handle request", attributes={"app.call": number}) as span:
+            self.traces[number] = f"{span.get_span_context().trace_id:032x}"
+            yield
+
+    def note(self, result: Result) -> None:
+        self.verdicts[result.call.number] = str(judge(result))
+
+
+def special(number: int, api: Api, *faults: Fault, answer: str = "story") -> Planned:
+    """A call of its own kind."""
+    known = Known(name=f"answer {answer}", said=corpus.answers()[answer].text)
+    return Planned(number=number, api=api, concurrent="threads", answer=known, faults=faults)
+
+
+def hedged(number: int) -> bool:
+    """Whether a call's second request went out beside its first, and is no retry."""
+    return SPECIAL <= number < SPECIAL + 100 * ROUNDS and number % 100 == HEDGED
+
+
+def specials(round_: int) -> list[tuple[Planned, dict[str, Any]]]:
+    """Calls with the policy that each needs."""
+    base = SPECIAL + 100 * round_
+    spare = {"fallback": l0.Fallback(model="simulated-spare"), "retry": l0.Retry(max_retries=0)}
+    watched = {"guardrails": l0.Guardrails.pattern_rule(["count"], "it counts", severity="warning"), "drift": True}
+    return [
+        (special(base + 1, "chat", Fault.status(503)), spare),
+        (special(base + 2, "messages", Fault.status(529)), spare),
+        (special(base + 3, "chat", Fault.cut(at_event=12)), {"resume": "exact", "retry": l0.Retry()}),
+        (special(base + 4, "messages", Fault.cut(at_event=12)), {"resume": "exact", "retry": l0.Retry()}),
+        (special(base + 5, "chat", Fault.clean_end(at_event=12)), {"truncation": "warn"}),
+        (special(base + 6, "chat", Fault.no_finish_reason()), {}),
+        (special(base + HEDGED, "chat", Fault.stall(at_event=0, seconds=SLOW)), {"hedge": l0.Hedge(after=100)}),
+        (special(base + 8, "chat", answer="repetition"), watched),
+    ]
+
+
+def clients(simulator: ScriptedSimulator, kinds: dict[str, Callable[..., Any]]) -> dict[str, Any]:
+    urls = {"openai": simulator.openai, "anthropic": simulator.anthropic}
+    return {name: make(api_key="none", base_url=urls[name]) for name, make in kinds.items()}
+
+
+def in_threads(seen: Seen, simulator: ScriptedSimulator, calls: list[tuple[Planned, dict[str, Any]]]) -> None:
+    with ExitStack() as stack:
+        made = clients(simulator, {"openai": openai.OpenAI, "anthropic": anthropic.Anthropic})
+        for client in made.values():
+            stack.enter_context(client)
+
+        def one(item: tuple[Planned, dict[str, Any]]) -> None:
+            call, changes = item
+            with seen.span(call.number), l0.policy(**changes):
+                seen.note(read(made, call, "load"))
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(one, calls))
+
+
+async def in_tasks(seen: Seen, simulator: ScriptedSimulator, calls: list[Planned]) -> None:
+    made = clients(simulator, {"openai": openai.AsyncOpenAI, "anthropic": anthropic.AsyncAnthropic})
+    busy = asyncio.Semaphore(THREADS)
+
+    async def one(call: Planned) -> None:
+        async with busy:
+            with seen.span(call.number):
+                seen.note(await aread(made, call, "load"))
+
+    await asyncio.gather(*map(one, calls))
+    for client in made.values():
+        await client.close()
+
+
+def confide(seen: Seen, simulator: ScriptedSimulator) -> None:
+    """A prompt that holds a secret; its content is captured where the environment says so."""
+    with clients(simulator, {"openai": openai.OpenAI})["openai"] as client, seen.span(200_000):
+        messages = [{"role": "user", "content": f"My key is {SECRET}, keep it."}]
+        client.chat.completions.create(model="simulated", messages=messages, extra_headers={CALL: "load-200000"})
+    seen.verdicts[200_000] = "whole"
+
+
+def warm_up(seen: Seen, simulator: ScriptedSimulator, planned: list[Planned]) -> None:
+    """One whole answer of each kind: from then on l0 knows that this origin ends its streams as it should."""
+    firsts = {call.api: replace(call, faults=(), number=300_000 + call.number) for call in reversed(planned)}
+    in_threads(seen, simulator, [(call, {}) for call in firsts.values()])
+
+
+def work(seen: Seen, simulator: ScriptedSimulator, planned: list[Planned]) -> None:
+    stalls = [special(400_000 + part, "chat", Fault.stall(at_event=6, seconds=STALL)) for part in range(2)]
+    with ThreadPoolExecutor(2) as beside:
+        still = []
+        for part in range(ROUNDS):
+            if part < len(stalls):
+                still.append(beside.submit(in_threads, seen, simulator, [(stalls[part], {})]))
+            calls = planned[part::ROUNDS]
+            threads = [call for call in calls if call.concurrent == "threads"]
+            in_threads(seen, simulator, [*((call, {}) for call in threads), *specials(part)])
+            asyncio.run(in_tasks(seen, simulator, [call for call in calls if call.concurrent == "asyncio"]))
+            if part == 0:
+                confide(seen, simulator)
+            time.sleep(1.5)
+        for waiting in still:
+            waiting.result()
+
+
+def report(seen: Seen, simulator: ScriptedSimulator, began_with: int) -> dict[str, Any]:
+    simulator.wait_idle()
+    return {
+        "service": SERVICE,
+        "traces": seen.traces,
+        "verdicts": seen.verdicts,
+        "requests": [
+            {"call": int(got.headers[CALL].removeprefix("load-")), "dialect": got.dialect, "answered": got.answered}
+            for got in simulator.requests
+            if got.dialect is not None
+        ],
+        "objectives": [
+            {"slo": one.objective.name, "provider": one.provider, "bad": one.count.bad, "total": one.count.total}
+            for one in l0.slo.report().standings
+        ],
+        "memory_kb": [began_with, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss],
+    }
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--otlp", required=True)
+    options.add_argument("--calls", type=int, default=200)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--faults", type=float, default=0.3)
+    chosen = options.parse_args()
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    l0.instrument(otlp=chosen.otlp)
+    planned = plan(chosen.calls, chosen.seed, chosen.faults, shipped(corpus.answers()), offered())
+    seen = Seen()
+    with provider(SimulatorConfig(seed=chosen.seed, delays=Delays(first_token_ms=5, inter_token_ms=1))) as simulator:
+        warm_up(seen, simulator, planned)
+        began_with = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print("warm", file=sys.stderr, flush=True)
+        work(seen, simulator, planned)
+        print(json.dumps(report(seen, simulator, began_with)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

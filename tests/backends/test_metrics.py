@@ -1,0 +1,142 @@
+"""Prometheus, read back through its HTTP API: sums equal the provider's own ledger, exactly."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from load import hedged
+from servers import wait_for
+from stack import Stack
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
+
+from dashboards.promql import PROVIDER, label, series
+
+from l0.objectives.objective import DEFAULTS
+from l0.telemetry import names
+
+DURATION = series(names.CURRENT.duration)
+FAILED = f'{label(names.OUTCOME)}="failed"'
+CAUSES = {
+    "status 429": "rate_limit",
+    "status 500": "server_error",
+    "status 503": "unavailable",
+    "status 529": "overloaded",
+    "in-band-error": "server_error",
+    "in-band-error of messages": "overloaded",
+    "html": "not_a_stream",
+    "json-error": "not_a_stream",
+    "cut": "incomplete_read",
+    "reset": "reset",
+    "malformed": "malformed",
+    "reorder": "out_of_order",
+    "refuse": "connection",
+}
+"""What the provider did, and the cause that it is counted under."""
+CAPACITY = ("rate_limit", "overloaded")
+"""Causes that spend the budget of capacity."""
+HEDGES = 4
+"""Second requests beside a slow one, one in each of the load's rounds."""
+ACCEPTED = 4
+"""Streams without their end that the load's policy accepts; others are empty or truncated, as it fell."""
+
+
+def whole(sums: dict[tuple[str, ...], float]) -> Counter[tuple[str, ...]]:
+    """Counts, which must be whole numbers."""
+    assert all(value == int(value) for value in sums.values())
+    return Counter({key: int(value) for key, value in sums.items() if value})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def arrived(stack: Stack) -> None:
+    """The last export has come through."""
+    attempts, calls = stack.did.attempts(), stack.did.calls()
+    wait_for(
+        "the last metrics are in Prometheus",
+        lambda: (
+            whole(stack.prometheus.sums(series(names.ATTEMPTS), PROVIDER)) == attempts
+            and whole(stack.prometheus.sums(f"{DURATION}_count", PROVIDER)) == calls
+        ),
+    )
+
+
+def test_attempts_are_the_requests(stack: Stack) -> None:
+    assert whole(stack.prometheus.sums(series(names.ATTEMPTS), PROVIDER)) == stack.did.attempts()
+
+
+def test_calls_are_the_calls(stack: Stack) -> None:
+    assert whole(stack.prometheus.sums(f"{DURATION}_count", PROVIDER)) == stack.did.calls()
+    assert sum(stack.did.calls().values()) == len(stack.did.traces)
+
+
+def test_retries_are_what_is_left(stack: Stack) -> None:
+    expected = stack.did.attempts() - stack.did.calls() - Counter({("openai",): HEDGES})
+    assert whole(stack.prometheus.sums(series(names.RETRIES), PROVIDER)) == expected
+    assert whole(stack.prometheus.sums(f"{series(names.BACKOFF)}_count", PROVIDER)) == expected
+
+
+def test_failed_calls_are_those_that_the_users_saw_fail(stack: Stack) -> None:
+    failed = stack.prometheus.total(f'{DURATION}_count{{{label(names.ERROR_TYPE)}!=""}}')
+    assert failed == Counter(stack.did.verdicts.values())["error"] > 0
+
+
+def test_causes_are_what_the_provider_did(stack: Stack) -> None:
+    found = stack.prometheus.sums(f"{series(names.ATTEMPTS)}{{{FAILED}}}", label(names.CAUSE))
+    did = stack.did.faults()
+    expected = Counter({"empty": did.pop("empty")})
+    ends = did.pop("clean-end") - ACCEPTED
+    for kind, count in did.items():
+        if kind in CAUSES:
+            expected[CAUSES[kind]] += count
+    counted = Counter({cause: count for (cause,), count in whole(found).items()})
+    assert counted - expected == Counter(truncated=counted["truncated"], empty=ends - counted["truncated"])
+
+
+def test_each_special_call_is_counted(stack: Stack) -> None:
+    assert stack.prometheus.total(series(names.FALLBACKS)) == 8
+    assert stack.prometheus.total(series(names.RESUMES)) == 8
+    assert stack.prometheus.total(series(names.STREAM_STALLS)) == 2
+    assert stack.prometheus.total(series(names.HEDGES)) == HEDGES == sum(map(hedged, stack.did.requests))
+    assert stack.prometheus.total(series(names.VIOLATIONS)) == stack.prometheus.total(series(names.DRIFTS)) == 4
+    assert stack.prometheus.total(f'{series(names.TRUNCATIONS)}{{{label(names.KIND)}="accepted"}}') >= 4
+    assert stack.prometheus.total(series(names.ANOMALIES)) >= 4
+
+
+def test_buckets_are_the_conventions_own(stack: Stack) -> None:
+    bounds = {float(key[0]) for key in stack.prometheus.sums(f"{DURATION}_bucket", "le")}
+    assert bounds == {*names.SECONDS, float("inf")}
+
+
+def test_span_metrics_count_the_same_calls(stack: Stack) -> None:
+    counted = 'l0_spans_calls_total{span_kind="SPAN_KIND_CLIENT"}'
+    expected = stack.did.calls() if stack.span_metrics else Counter()  # core components make none
+    wait_for("span metrics", lambda: whole(stack.prometheus.sums(counted, PROVIDER)) == expected)
+    assert whole(stack.prometheus.sums(counted, PROVIDER)) == expected
+
+
+def test_exemplars_lead_from_a_bucket_to_its_trace(stack: Stack) -> None:
+    found = stack.prometheus.exemplars(f"{DURATION}_bucket", time.time() - 600, time.time() + 60)
+    traces = {exemplar["labels"]["trace_id"] for exemplar in found}
+    assert bool(traces) == stack.exemplars
+    assert traces <= set(stack.did.traces.values())
+
+
+def test_objectives_count_the_same_in_the_process_and_in_prometheus(stack: Stack) -> None:
+    events = stack.prometheus.sums("l0_slo_events_total", "l0_slo", PROVIDER)
+    bad = stack.prometheus.sums('l0_slo_events_total{l0_slo_good="false"}', "l0_slo", PROVIDER)
+    for objective, (failed, all_of_them) in stack.did.objectives.items():
+        assert (bad[objective], events[objective]) == (failed, all_of_them)
+    assert {slo for slo, _ in stack.did.objectives} == {objective.name for objective in DEFAULTS}
+
+
+def test_objectives_are_what_the_ledger_gives(stack: Stack) -> None:
+    for (provider,), calls in stack.did.calls().items():
+        failed = sum(stack.did.verdicts[call] == "error" for call in stack.did.of(provider))
+        assert stack.did.objectives["delivered", provider] == (failed, calls)
+        full = sum(CAUSES.get(kind) in CAPACITY for kind in stack.did.faults(provider).elements())
+        given_up = HEDGES if provider == "openai" else 0
+        assert stack.did.objectives["capacity", provider] == (full, stack.did.attempts()[(provider,)] - given_up)
