@@ -1,0 +1,65 @@
+"""How agreement is sought: the presets, and what a user may set."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal, get_args
+
+from l0.values.policy import PolicyError
+
+Strategy = Literal["majority", "unanimous", "weighted", "best"]
+Resolution = Literal["vote", "merge", "best", "fail"]
+Score = Callable[[Any], float | Awaitable[float]]
+
+
+def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise PolicyError(field, value, "one of " + ", ".join(allowed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsensusPreset:
+    """How agreement is sought.
+
+    ``strategy``: ``"majority"``: so many answers as ``minimum_agreement`` says are alike; ``"unanimous"``: all;
+    ``"weighted"``: as majority, where answers count by weight; ``"best"``: no agreement, the one with the best score.
+    ``threshold``: from which likeness on two texts count as alike, 0 to 1; 1 is equality. ``minimum_agreement``: share
+    of all tasks, those that failed included. ``resolve``: what happens without agreement: ``"vote"``: the most
+    supported answer, if there is one alone and somebody supports it; ``"merge"``: all answers in one; ``"best"``: the
+    one with the best score; ``"fail"``: `ConsensusError`.
+    """
+
+    strategy: Strategy = "majority"
+    threshold: float = 0.8
+    minimum_agreement: float = 0.6
+    resolve: Resolution = "vote"
+
+    def __post_init__(self) -> None:
+        _check_choice("Consensus.strategy", self.strategy, get_args(Strategy))
+        _check_choice("Consensus.resolve", self.resolve, get_args(Resolution))
+        for name in ("threshold", "minimum_agreement"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+                raise PolicyError(f"Consensus.{name}", value, "a number above 0, at most 1")
+
+
+STRICT = ConsensusPreset(strategy="unanimous", threshold=1.0, minimum_agreement=1.0, resolve="fail")
+STANDARD = ConsensusPreset()
+LENIENT = ConsensusPreset(threshold=0.7, minimum_agreement=0.5, resolve="merge")
+BEST = ConsensusPreset(strategy="best", minimum_agreement=0.5, resolve="best")
+
+
+def check_weights(strategy: Strategy, weights: Sequence[float] | None, count: int) -> tuple[float, ...]:
+    """A weight for each task; 1 where they count alike. Raises `PolicyError`."""
+    if weights is None:
+        if strategy == "weighted":
+            raise PolicyError("Consensus.weights", weights, f'{count} numbers for strategy "weighted", one a task')
+        return (1.0,) * count
+    if strategy not in ("weighted", "best"):
+        raise PolicyError("Consensus.weights", weights, f'None for strategy "{strategy}"')
+    numbers = [w for w in weights if isinstance(w, int | float) and not isinstance(w, bool) and isfinite(w) and w >= 0]
+    if len(numbers) != count or len(weights) != count or not sum(numbers):
+        raise PolicyError("Consensus.weights", weights, f"{count} numbers, one a task, 0 or more, and one above 0")
+    return tuple(map(float, numbers))

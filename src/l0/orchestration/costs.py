@@ -1,0 +1,74 @@
+"""What tasks asked of providers, as far as these said: what was cancelled counts as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from l0.values.calls import Call
+from l0.values.events import CallEnded, Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Calls, and the requests that they took; tokens, where the provider said how many; characters that came.
+
+    Counted for calls through instrumented clients, and for streams of ``l0(...)``. A provider names its tokens at the
+    end of an answer: of one that was cancelled, ``characters`` tell how far it had come.
+    """
+
+    calls: int = 0
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    characters: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            calls=self.calls + other.calls,
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            characters=self.characters + other.characters,
+        )
+
+
+class Account:
+    """An observer that adds up the calls of one task."""
+
+    __slots__ = ("cost",)
+
+    def __init__(self) -> None:
+        self.cost = Cost()
+
+    def watch(self, call: Call) -> _Entry:  # noqa: ARG002 - all calls cost
+        """One more call was made."""
+        return _Entry(self)
+
+
+class _Entry:
+    """One call's entry, made when it is over."""
+
+    __slots__ = ("_account",)
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def notify(self, event: Event) -> None:
+        if not isinstance(event, CallEnded):
+            return
+        facts = event.facts
+        self._account.cost += Cost(
+            calls=1,
+            requests=event.attempts,
+            input_tokens=(facts.input_tokens or 0) if facts is not None else 0,
+            output_tokens=(facts.output_tokens or 0) if facts is not None else 0,
+            characters=len(event.text),
+        )
+
+    def active(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def headers(self) -> Mapping[str, str]:
+        return {}

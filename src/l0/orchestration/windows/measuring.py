@@ -1,0 +1,138 @@
+"""How long a text is: in characters, in tokens of a real vocabulary, or in an estimate of them. Pure."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sized
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Protocol
+
+from l0.values.policy import PolicyError
+
+Tokenizer = Callable[[str], int | Sized]
+"""A text to its tokens, or to their number."""
+
+ESTIMATE = "estimate"
+_VOCABULARY = "o200k_base"
+_SLICE = 500_000
+"""Characters that are counted at once: tokenizers refuse, or grow slow on, texts of many megabytes."""
+_NEAR = 128
+"""A search for where to cut ends within this part of the length: the cut goes to a good place before it anyway."""
+_BYTES = 4
+"""Bytes of UTF-8 in a token. English has about 4.2 in the vocabularies of today, most other scripts 3 to 5."""
+
+
+class Measure(Protocol):
+    """A unit of length."""
+
+    def count(self, text: str) -> int:
+        """How long a text is."""
+        ...
+
+    def head(self, text: str, most: int) -> int:
+        """Characters of the longest beginning that is at most so long, or of one that is hardly shorter."""
+        ...
+
+    def tail(self, text: str, most: int) -> int:
+        """Characters of the longest end that is at most so long, or of one that is hardly shorter."""
+        ...
+
+
+class Characters:
+    """Code points."""
+
+    def count(self, text: str) -> int:
+        return len(text)
+
+    def head(self, text: str, most: int) -> int:
+        return min(len(text), most)
+
+    tail = head
+
+
+class Estimate:
+    """Tokens, as a quarter of the bytes in UTF-8, rounded up."""
+
+    def count(self, text: str) -> int:
+        return -(-len(_encoded(text)) // _BYTES)
+
+    def head(self, text: str, most: int) -> int:
+        return len(_encoded(text[: most * _BYTES])[: most * _BYTES].decode(errors="ignore"))
+
+    def tail(self, text: str, most: int) -> int:
+        room = most * _BYTES
+        return len(_encoded(text[-room:])[-room:].decode(errors="ignore")) if room else 0
+
+
+class Tokens:
+    """Tokens of a tokenizer. Where to cut is searched for: a tokenizer only has to count."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def count(self, text: str) -> int:
+        return sum(self._count(text[at : at + _SLICE]) for at in range(0, len(text), _SLICE))
+
+    def head(self, text: str, most: int) -> int:
+        return self._longest(len(text), most, lambda length: text[:length])
+
+    def tail(self, text: str, most: int) -> int:
+        return self._longest(len(text), most, lambda length: text[len(text) - length :])
+
+    def _count(self, text: str) -> int:
+        found = self._tokenizer(text)
+        return found if isinstance(found, int) else len(found)
+
+    def _longest(self, length: int, most: int, part: Callable[[int], str]) -> int:
+        fits, total = 0, self.count(part(length))
+        if total <= most:
+            return length
+        over, over_count, fits_count = length, total, 0
+        while over - fits > max(1, fits // _NEAR):
+            # Tokens are spread evenly enough for the rule of three to come near at once.
+            share = (most - fits_count + 0.5) / max(1, over_count - fits_count)
+            near = fits + round((over - fits) * min(0.98, max(0.02, share)))
+            at = min(over - 1, max(fits + 1, near))
+            count = self.count(part(at))
+            if count <= most:
+                fits, fits_count = at, count
+            else:
+                over, over_count = at, count
+        return fits
+
+
+def measure(tokenizer: Tokenizer | str | None) -> Measure:
+    """The measure of tokens that a user asked for.
+
+    ``tokenizer``: a function; the name of an OpenAI vocabulary; ``"estimate"``; or ``None``: the vocabulary of today's
+    OpenAI models where the extra ``text`` is installed, else the estimate. Raises `PolicyError`, and `ImportError`
+    for a vocabulary without the extra.
+    """
+    if tokenizer == ESTIMATE or (tokenizer is None and find_spec("bpe_openai") is None):
+        return Estimate()
+    if callable(tokenizer):
+        return Tokens(tokenizer)
+    if tokenizer is not None and not isinstance(tokenizer, str):
+        allowed = 'a function of a text, the name of a vocabulary, "estimate", or None'
+        raise PolicyError("Window.tokenizer", tokenizer, allowed)
+    return Tokens(_vocabulary(tokenizer or _VOCABULARY))
+
+
+@lru_cache(maxsize=8)
+def _vocabulary(name: str) -> Tokenizer:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it opens its data by a function that Python 3.11 regrets
+        try:
+            from bpe_openai import get_encoding, list_encoding_names  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise ImportError('counting real tokens needs the extra `text`: pip install "l0-otel[text]"') from error
+    if name not in list_encoding_names():
+        known = ", ".join(sorted(list_encoding_names()))
+        raise PolicyError("Window.tokenizer", name, f'{known}, "estimate", a function, or None')
+    tokenizer: Tokenizer = get_encoding(name).encode_ordinary
+    return tokenizer
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")

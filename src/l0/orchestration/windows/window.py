@@ -1,0 +1,163 @@
+"""`Window`: a long document in pieces that a model can take, and all of them worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final, Unpack, cast, get_args
+
+from l0.orchestration import tasks
+from l0.orchestration.results import Results
+from l0.orchestration.running import Each, Handling, check_count, collect
+from l0.values.policy import PolicyError
+
+from . import restoring
+from .chunks import Chunk
+from .cutting import Strategy, cut
+from .measuring import Characters, Measure, Tokenizer, measure
+from .restoring import Restore
+
+_BLOCK = 65_536
+"""Characters that are taken of a document at once."""
+SIZE: Final = 2000
+Document = str | Iterable[str]
+"""A text, or one that comes piece by piece: a text file, a generator."""
+
+
+class Window:
+    """Overlapping windows over a document. They are made as they are asked for: a document that is a file or an
+    iterator is never held as a whole, and can be gone through once."""
+
+    def __init__(self, document: Document, *, size: int, overlap: int, strategy: Strategy, unit: Measure) -> None:
+        self._document = document
+        self._unit = unit
+        self._spent = False
+        self.size = size
+        self.overlap = overlap
+        self.strategy: Strategy = strategy
+
+    @classmethod
+    def create(
+        cls,
+        document: Document,
+        *,
+        size: int = SIZE,
+        overlap: int | None = None,
+        strategy: Strategy = "token",
+        tokenizer: Tokenizer | str | None = None,
+    ) -> Window:
+        """Windows of at most ``size``, each with the last ``overlap`` of the one before (``None``: a tenth of the
+        size).
+
+        ``strategy``: ``"char"`` measures in characters and cuts anywhere; the others measure in tokens, and cut
+        between words (``"token"``), after a sentence (``"sentence"``) or after a paragraph (``"paragraph"``); what is
+        longer than a window by itself is cut at the next finer place. ``tokenizer``: a function from a text to its
+        tokens or their number, the name of an OpenAI vocabulary, or ``"estimate"`` (a quarter of the UTF-8 bytes);
+        by default today's OpenAI vocabulary where the extra ``text`` is installed, else the estimate.
+
+        Raises `PolicyError` for what is not allowed.
+        """
+        if isinstance(document, (bytes, Mapping)) or not isinstance(document, Iterable):
+            raise PolicyError("Window.document", type(document).__name__, "a text, a text file, an iterator of texts")
+        check_count("Window.size", size)
+        if strategy not in get_args(Strategy):
+            raise PolicyError("Window.strategy", strategy, "one of " + ", ".join(get_args(Strategy)))
+        overlap = size // 10 if overlap is None else overlap
+        if not isinstance(overlap, int) or isinstance(overlap, bool) or not 0 <= overlap < size:
+            raise PolicyError("Window.overlap", overlap, f"a whole number from 0 to less than the size, {size}")
+        unit = Characters() if strategy == "char" else measure(tokenizer)
+        return cls(document, size=size, overlap=overlap, strategy=strategy, unit=unit)
+
+    @classmethod
+    def small(cls, document: Document, *, strategy: Strategy = "token") -> Window:
+        """1,000 with 100 of overlap: for close questions, at more calls."""
+        return cls.create(document, size=1000, strategy=strategy)
+
+    @classmethod
+    def medium(cls, document: Document, *, strategy: Strategy = "token") -> Window:
+        """2,000 with 200 of overlap."""
+        return cls.create(document, size=SIZE, strategy=strategy)
+
+    @classmethod
+    def large(cls, document: Document, *, strategy: Strategy = "token") -> Window:
+        """4,000 with 400 of overlap: for models with much context, at fewer calls."""
+        return cls.create(document, size=4000, strategy=strategy)
+
+    def count(self, text: str) -> int:
+        """How long a text is, in the unit of ``size``."""
+        return self._unit.count(text)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """The windows in order, made one by one. Raises `RuntimeError` where the document is used up."""
+        before: tuple[int, str] | None = None
+        present: tuple[int, str] | None = None
+        index = 0
+        for following in cut(self._pieces(), self.strategy, self.size, self.overlap, self._unit):
+            if present is not None:
+                yield _chunk(index, before, present, following)
+                index += 1
+            before, present = present, following
+        if present is not None:
+            yield _chunk(index, before, present, None)
+
+    def _pieces(self) -> Iterable[str]:
+        document = self._document
+        if isinstance(document, str):
+            return (document[at : at + _BLOCK] for at in range(0, len(document), _BLOCK))
+        if not isinstance(document, Iterator):
+            return document
+        if self._spent:
+            raise RuntimeError("the document was read as it came, and cannot be gone through again")
+        self._spent = True
+        read = getattr(document, "read", None)
+        return iter(cast(Callable[[], str], partial(read, _BLOCK)), "") if callable(read) else document
+
+    async def process_all(
+        self,
+        function: Callable[[Chunk], Any],
+        *,
+        concurrency: int = 5,
+        restore: Restore | None = None,
+        **options: Unpack[Handling],
+    ) -> Results[Any]:
+        """Work on every window, ``concurrency`` at a time, and return what became of each, in the document's order.
+
+        ``function``: makes a task of a `Chunk`: options of ``l0(...)``, or something to await or to read. One that
+        fails is a failure in the results, and does not end the others. ``restore``: try again with a wider window.
+        The rest is as in `parallel`; ``keep=False`` is for documents that are larger than memory.
+        """
+        check_count("process_all.concurrency", concurrency)
+        jobs = (partial(restoring.answer, function, chunk, restore) for chunk in self)
+        with Each.of(options, None) as each:
+            return await collect(jobs, each, at_once=concurrency, kind="windows")
+
+    async def process_sequential(
+        self, function: Callable[[Chunk, Any], Any], **options: Unpack[Handling]
+    ) -> Results[Any]:
+        """Work on one window after the other, each with the answer for the one before it (``None`` at first).
+
+        The first failure is raised: what follows would lack its answer.
+        """
+        latest: Any = None
+
+        async def job(chunk: Chunk) -> Any:
+            nonlocal latest
+            latest = await tasks.answer(partial(function, chunk, latest))
+            return latest
+
+        with Each.of({**options, "fail_fast": True}, None) as each:
+            return await collect((partial(job, chunk) for chunk in self), each, at_once=1, kind="windows")
+
+
+def _chunk(
+    index: int, before: tuple[int, str] | None, present: tuple[int, str], following: tuple[int, str] | None
+) -> Chunk:
+    start, content = present
+    return Chunk(
+        index=index,
+        content=content,
+        start=start,
+        last=following is None,
+        before=before[1][: start - before[0]] if before is not None else "",
+        after=following[1][start + len(content) - following[0] :] if following is not None else "",
+    )

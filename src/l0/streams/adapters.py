@@ -1,0 +1,183 @@
+"""Adapters: what a source yields, turned into events. Chosen by the first item that a source gives.
+
+An adapter of your own is a class with a name, a test and a decoder::
+
+    class Lines:
+        name = "lines"
+
+        def recognises(self, item: object) -> bool:
+            return isinstance(item, bytes)
+
+        def decoder(self) -> Decoder:
+            return LineDecoder()
+
+
+    class LineDecoder:
+        begun = False  # lines stand for themselves
+
+        def decode(self, item: bytes) -> list[Event]:
+            return [Event(EventType.TOKEN, item.decode())]
+
+        def whole(self) -> bool | None:
+            return None  # no line says that it is the last one: the end of the source does
+
+        def facts(self) -> Facts:
+            return Facts()
+
+
+    register_adapter(Lines())
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from l0.values.events import Facts
+from l0.values.policy import PolicyError
+
+from .events import Event, UnknownStreamError
+from .providers.chat import ChatDecoder
+from .providers.messages import MessagesDecoder
+from .providers.responses import ResponsesDecoder
+
+
+class Decoder(Protocol):
+    """Reads one attempt's items. Fed in order, each item once."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether something is on its way that is only told when it is whole, such as a tool call."""
+        ...
+
+    def decode(self, item: Any) -> Sequence[Event]:
+        """The events of one item. May raise; the attempt has then failed."""
+        ...
+
+    def whole(self) -> bool | None:
+        """Whether the items so far show that the answer is whole; ``None`` where the end of the source shows it."""
+        ...
+
+    def facts(self) -> Facts:
+        """What the provider said of its answer."""
+        ...
+
+
+class Adapter(Protocol):
+    """Knows the items of one kind of source. Frozen, and shared by all calls."""
+
+    @property
+    def name(self) -> str:
+        """How error messages call it."""
+        ...
+
+    def recognises(self, item: object) -> bool:
+        """Whether ``item``, the first of a source, is of this kind. By its type and attributes: no SDK is imported."""
+        ...
+
+    def decoder(self) -> Decoder:
+        """A decoder of one more attempt."""
+        ...
+
+
+def _package(item: object) -> str:
+    return type(item).__module__.partition(".")[0]
+
+
+class _Chat:
+    name = "openai and litellm (chat completions, completions)"
+
+    def recognises(self, item: object) -> bool:
+        if _package(item) not in ("openai", "litellm"):
+            return False
+        return hasattr(item, "choices") or getattr(item, "type", None) == "chunk"
+
+    def decoder(self) -> Decoder:
+        return ChatDecoder()
+
+
+class _Responses:
+    name = "openai (responses)"
+
+    def recognises(self, item: object) -> bool:
+        if _package(item) not in ("openai", "litellm"):
+            return False
+        kind = getattr(item, "type", None) or getattr(item, "object", None)
+        return isinstance(kind, str) and (kind.startswith("response") or kind == "error")
+
+    def decoder(self) -> Decoder:
+        return ResponsesDecoder()
+
+
+class _Messages:
+    name = "anthropic (messages)"
+
+    def recognises(self, item: object) -> bool:
+        return _package(item) == "anthropic" and isinstance(getattr(item, "type", None), str)
+
+    def decoder(self) -> Decoder:
+        return MessagesDecoder()
+
+
+class _Events:
+    """Events that somebody else has made already, another stream of ours included."""
+
+    name = "events (l0.Event)"
+
+    def recognises(self, item: object) -> bool:
+        return isinstance(item, Event)
+
+    def decoder(self) -> Decoder:
+        return _EventDecoder()
+
+
+class _EventDecoder:
+    begun = False
+
+    def decode(self, item: Any) -> Sequence[Event]:
+        return (item,)
+
+    def whole(self) -> bool | None:
+        return None
+
+    def facts(self) -> Facts:
+        return Facts()
+
+
+class Registry:
+    """All adapters, those of the application first. Reading takes no lock: the tuple is replaced whole."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._own: tuple[Adapter, ...] = ()
+        self._known: tuple[Adapter, ...] = (_Chat(), _Responses(), _Messages(), _Events())
+
+    def register(self, adapter: Adapter) -> None:
+        """Ask ``adapter`` before all that are there. One of the same name gives way."""
+        missing = [name for name in ("name", "recognises", "decoder") if not hasattr(adapter, name)]
+        if missing:
+            raise PolicyError("adapter", adapter, f"an object with name, recognises and decoder; lacks {missing}")
+        with self._lock:
+            self._own = (adapter, *(one for one in self._own if one.name != adapter.name))
+
+    def find(self, item: object) -> Adapter | None:
+        """Who knows ``item``."""
+        return next((one for one in (*self._own, *self._known) if one.recognises(item)), None)
+
+    def unknown(self, thing: object, where: str) -> UnknownStreamError:
+        """The error for something that nobody knows."""
+        kind = type(thing)
+        names = "; ".join(one.name for one in (*self._own, *self._known))
+        return UnknownStreamError(
+            f"{where} is a {kind.__module__}.{kind.__qualname__}, which no adapter knows. Supported are sync and async "
+            f"iterators of text, and what these yield: {names}. l0.register_adapter() adds one."
+        )
+
+
+ADAPTERS = Registry()
+
+
+def register_adapter(adapter: Adapter) -> None:
+    """Teach `l0.l0` another kind of source. Raises `PolicyError` for something that is no `Adapter`."""
+    ADAPTERS.register(adapter)

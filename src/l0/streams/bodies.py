@@ -1,0 +1,275 @@
+"""The body of one call's answer, as the drivers read it: whichever source serves it now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator
+from math import inf
+from typing import Any, cast
+
+from l0.drivers.pump import Pump
+from l0.drivers.session import Session
+from l0.drivers.watchdog import Watch
+from l0.engine.commands import Finish, Raise
+from l0.patching.responses import watch as watch_response
+from l0.patching.switchboard import attempt
+from l0.values.calls import Outcome
+from l0.values.failures import Cause
+from l0.values.policy import Timeout
+from l0.values.ports import Plan
+
+from . import sources
+from .events import UnknownStreamError
+from .failures import OpeningExpired
+from .intake import OVER, Intake
+from .upstream import FactoryUpstream
+
+
+class _Body:
+    """What both flavours share. ``raw``: hand out the source's own items."""
+
+    def __init__(self, session: Session, upstream: FactoryUpstream) -> None:
+        self.session = session
+        self.upstream = upstream
+        self.raw = False
+        self.aborted = False
+        self._source: Any = None
+        self._given: Any = None
+        """The source's items, as an iterator."""
+
+    def attach(self, answer: tuple[Any, Any]) -> None:
+        """This source serves the attempt: itself, and its items."""
+        self._source, self._given = answer
+        self.upstream.opened = True
+        response = getattr(self._source, "response", None)
+        headers = getattr(response, "headers", None) or {}
+        request_id = headers.get("x-request-id") or headers.get("request-id")
+        self.session.opened(getattr(response, "status_code", None), request_id)
+
+    def _intake(self) -> Pump:
+        intake = Intake(lambda: self.upstream.watch.facts, raw=self.raw)
+        taken_up = self.session.continuation
+        if taken_up is not None:
+            strategy, earlier = taken_up
+            intake.take_up(earlier, "restart" if self.upstream.restarts else strategy)
+        self.upstream.state.intake = intake
+        return cast(Pump, intake)  # its reader is itself: a property, which nobody sets
+
+    def _limit(self, plan: Plan) -> float:
+        """Seconds that an attempt's source may take to be there."""
+        timeout = self.session.call.policy.timeout
+        first = timeout.initial_token if timeout is not None else None
+        return min(inf if first is None else first / 1000, plan.left)
+
+    def _end(self) -> tuple[str, Any] | None:
+        """How the call ended, for the last callback; ``None`` while it is under way, or once that was told."""
+        state, command = self.upstream.state, self.session.command
+        if self.session.open or state.over:
+            return None
+        error = self.upstream.raised
+        if isinstance(command, Raise) or error is not None:
+            state.end(error=error)
+            return "on_error", error
+        whole = isinstance(command, Finish) and command.outcome is not Outcome.CANCELLED
+        state.end(completed=whole, aborted=not whole)
+        return ("on_complete" if whole else "on_abort"), state
+
+
+class _Late(Exception):  # noqa: N818 - an event: the driver sees that the watch has fired
+    """A read came back after its deadline."""
+
+
+class _Deaf:
+    """A read that nothing can end but its own return."""
+
+    def shutdown(self, how: int, /) -> None:
+        """In vain."""
+
+
+class SyncBody(_Body):
+    """For the sync driver."""
+
+    def __init__(self, session: Session, upstream: FactoryUpstream) -> None:
+        super().__init__(session, upstream)
+        self._watch = Watch(_Deaf())
+
+    def send(self, options: Plan) -> tuple[Any, Any]:
+        """Ask the source of one attempt for its items."""
+        self.upstream.callbacks.tell()
+        limit, left = self._limit(options), options.left
+        bound = None
+        if limit < inf:  # only an SDK that is patched can obey it: nothing else ends a call that blocks
+            total = None if left == inf else max(left, 0.001) * 1000
+            bound = Timeout(initial_token=max(limit, 0.001) * 1000, inter_token=None, total=total)
+        with attempt(self.upstream.watch, truncation=self.session.call.policy.truncation, timeout=bound):
+            source = sources.enter(self.upstream.source(options))
+        try:
+            return source, sources.iterator(source)
+        except UnknownStreamError:
+            sources.close(source)
+            raise
+
+    def lead(self, answer: tuple[Any, Any]) -> bool:  # noqa: ARG002
+        """Never asked: sources are not hedged, for nobody knows what they do besides."""
+        return True
+
+    def discard(self, answer: tuple[Any, Any]) -> None:
+        """Release a source that nobody will read."""
+        sources.close(answer[0])
+
+    def cut(self, answer: tuple[Any, Any]) -> None:
+        """As `lead`."""
+
+    def start(self) -> tuple[Iterator[Any], Pump]:
+        """As `sync.Body.start`."""
+        response = getattr(self._source, "response", None)
+        found = watch_response(response) if hasattr(response, "extensions") else None
+        self._watch = found if found is not None else Watch(_Deaf())
+        return self._items(self._given, self._watch), self._intake()
+
+    def _items(self, items: Iterator[Any], watch: Watch) -> Generator[Any, None, None]:
+        try:
+            with attempt(self.upstream.watch, truncation=self.session.call.policy.truncation):  # it may only begin now
+                first = next(items, OVER)
+            if first is not OVER:
+                if watch.fired:
+                    raise _Late
+                yield first
+                for item in items:
+                    if watch.fired:
+                        raise _Late
+                    yield item
+        except Exception:
+            if not self.aborted:  # else it is `SyncStream.abort` that ended a blocked read
+                raise
+        yield OVER
+
+    def reopen(self, options: Plan) -> None:
+        """Send the request again."""
+        self.attach(self.send(options))
+
+    def watch(self) -> Watch | None:
+        """A watch on the connection in use, or one that strikes when a read returns."""
+        return self._watch
+
+    def wake(self) -> None:
+        """End a read that is blocked on a connection."""
+        self._watch.fire()
+
+    def close(self) -> None:
+        """Release the source; the last callback where that was the end."""
+        source, self._source = self._source, None
+        try:
+            sources.close(source)
+        finally:
+            self.ended()
+
+    def ended(self) -> None:
+        """Tell the last callback, once."""
+        end = self._end()
+        if end is not None:
+            self.upstream.callbacks.note(*end)
+            self.upstream.callbacks.tell()
+
+
+class AsyncBody(_Body):
+    """For the async driver."""
+
+    def __init__(self, session: Session, upstream: FactoryUpstream) -> None:
+        super().__init__(session, upstream)
+        self._reading: AsyncGenerator[Any, None] | None = None
+
+    async def send(self, options: Plan) -> tuple[Any, Any]:
+        """Ask the source of one attempt for its items."""
+        await self.upstream.callbacks.atell()
+        limit = self._limit(options)
+        opening = self._open(options)
+        return await (opening if limit == inf else _within(limit, opening, total=limit >= options.left))
+
+    async def _open(self, plan: Plan) -> tuple[Any, Any]:
+        with attempt(self.upstream.watch, truncation=self.session.call.policy.truncation):
+            source = await sources.aenter(self.upstream.source(plan))
+        try:
+            return source, sources.async_iterator(source)
+        except UnknownStreamError:
+            await sources.aclose(source)
+            raise
+
+    async def lead(self, answer: tuple[Any, Any]) -> bool:  # noqa: ARG002
+        """As `SyncBody.lead`."""
+        return True
+
+    async def discard(self, answer: tuple[Any, Any]) -> None:
+        """Release a source that nobody will read."""
+        await sources.aclose(answer[0])
+
+    def start(self) -> tuple[AsyncIterator[Any], Pump]:
+        """As `asynchronous.AsyncBody.start`."""
+        self._reading = self._items(self._given)
+        return self._reading, self._intake()
+
+    async def _items(self, items: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+        try:
+            with attempt(self.upstream.watch, truncation=self.session.call.policy.truncation):  # it may only begin now
+                first = await anext(items, OVER)
+            if first is not OVER:
+                yield first
+                async for item in items:
+                    yield item
+        except asyncio.CancelledError:
+            if not self.woken():
+                raise
+        yield OVER
+
+    def woken(self) -> bool:
+        """Whether a cancellation is only what `Stream.abort` ended a blocked read with; takes it back then."""
+        task = asyncio.current_task() if self.aborted else None
+        return task is not None and task.uncancel() == 0
+
+    async def reopen(self, options: Plan) -> None:
+        """Send the request again."""
+        self.attach(await self.send(options))
+
+    async def drain(self, chunks: AsyncIterator[Any]) -> None:
+        """A source is read to its end."""
+
+    async def close(self) -> None:
+        """Release the source; the last callback where that was the end."""
+        reading, self._reading = self._reading, None
+        source, self._source = self._source, None
+        try:
+            if reading is not None:
+                await reading.aclose()
+        finally:
+            try:
+                await sources.aclose(source)
+            finally:
+                await self.ended()
+
+    async def ended(self) -> None:
+        """Tell the last callback, once."""
+        end = self._end()
+        if end is not None:
+            self.upstream.callbacks.note(*end)
+            await self.upstream.callbacks.atell()
+
+
+async def _within(seconds: float, opening: Awaitable[Any], *, total: bool) -> Any:
+    """What is awaited, or `OpeningExpired`. ``total``: it is the whole call's time that is used up."""
+    expired = OpeningExpired(Cause.TOTAL_TIMEOUT if total else Cause.FIRST_CONTENT_TIMEOUT)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # another event loop
+        import anyio
+
+        with anyio.move_on_after(seconds):
+            return await opening
+        raise expired from None
+    clock = asyncio.timeout(seconds)
+    try:
+        async with clock:
+            return await opening
+    except TimeoutError:
+        if clock.expired():
+            raise expired from None
+        raise

@@ -1,0 +1,144 @@
+"""The lifecycle callbacks of a call: what there is, what each is told, in which order, and that none can do harm.
+
+=================  ==========================  ======================================================================
+callback           gets                        when
+=================  ==========================  ======================================================================
+``on_start``       `Attempt`                   the first request goes out
+``on_timeout``     `Failure`                   a clock ended an attempt
+``on_retry``       `Attempt`                   the same source is asked again
+``on_fallback``    `Attempt`                   the next source is asked
+``on_resume``      `Attempt`                   an answer that broke after a part was delivered is taken up, or restarted
+``on_violation``   `Violation`                 a guardrail found something
+``on_drift``       `Violation`                 the drift rule found something
+``on_event``       `Event`                     before the consumer gets it
+``on_token``       the text                    after ``on_event``, for a token
+``on_tool_call``   `ToolCall`                  after ``on_event``, for a tool call
+``on_checkpoint``  `Checkpoint`                after ``on_token``, every ``CheckIntervals.checkpoint`` tokens
+``on_abort``       `State`                     last: ``abort()``, an early exit, or cancellation
+``on_error``       the exception               last: the call failed
+``on_complete``    `State`                     last: the answer is whole
+=================  ==========================  ======================================================================
+
+Of one failed attempt ``on_timeout`` comes first, then exactly one of ``on_retry``, ``on_fallback``, ``on_resume``; they
+are told when the next request goes out. Exactly one of the last three ends every call. Callbacks may be coroutine
+functions in the async API: each is awaited before the next. What a callback raises is logged and ignored.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from l0.values.failures import Failure
+from l0.values.policy import PolicyError
+
+NAMES = (
+    "on_start",
+    "on_token",
+    "on_event",
+    "on_checkpoint",
+    "on_violation",
+    "on_drift",
+    "on_timeout",
+    "on_retry",
+    "on_fallback",
+    "on_resume",
+    "on_tool_call",
+    "on_abort",
+    "on_error",
+    "on_complete",
+)
+_log = logging.getLogger("l0")
+
+Callback = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One request of a call. ``number``: from 1. ``leg``: which source, 0 being the primary. ``failure``: what ended
+    the attempt before, if there was one. ``resume``: how a broken answer is taken up, if it is."""
+
+    number: int
+    leg: int = 0
+    failure: Failure | None = None
+    resume: str | None = None
+
+
+class Callbacks:
+    """The callbacks of one call. What happens where nobody can wait is noted, and told at the next opportunity."""
+
+    __slots__ = ("_given", "noted")
+
+    def __init__(self, given: Mapping[str, Callback | None], *, sync: bool) -> None:
+        self._given = {name: callback for name, callback in given.items() if callback is not None}
+        self.noted: list[tuple[str, Any]] = []
+        """What waits to be told."""
+        for name, callback in self._given.items():
+            if not callable(callback):
+                raise PolicyError(name, callback, "a function, or None")
+            if sync and inspect.iscoroutinefunction(callback):
+                raise PolicyError(name, callback, "a plain function: a coroutine function needs the async API")
+
+    def __bool__(self) -> bool:
+        return bool(self._given)
+
+    def get(self, name: str) -> Callback | None:
+        """The callback itself."""
+        return self._given.get(name)
+
+    def note(self, name: str, value: Any) -> None:
+        """To be told at the next opportunity."""
+        if name in self._given:
+            self.noted.append((name, value))
+
+    def tell(self) -> None:
+        """Tell what was noted, in order."""
+        while self.noted:
+            self.call(*self.noted.pop(0))
+
+    async def atell(self) -> None:
+        """As `tell`, and await those that are coroutine functions."""
+        while self.noted:
+            await self.acall(*self.noted.pop(0))
+
+    def call(self, name: str, value: Any) -> None:
+        """Call one, fenced."""
+        callback = self._given.get(name)
+        if callback is None:
+            return
+        try:
+            answer = callback(value)
+        except Exception:
+            self.failed(name)
+        else:
+            if inspect.iscoroutine(answer):
+                answer.close()
+                _log.warning("%s returned a coroutine, which the sync API cannot await: it is ignored", name)
+
+    async def acall(self, name: str, value: Any) -> None:
+        """As `call`; awaits an awaitable."""
+        callback = self._given.get(name)
+        if callback is None:
+            return
+        try:
+            answer = callback(value)
+        except Exception:
+            self.failed(name)
+        else:
+            if answer is not None:
+                await self.awaited(name, answer)
+
+    async def awaited(self, name: str, answer: Any) -> None:
+        """Wait for what a callback returned, if that can be awaited."""
+        if inspect.isawaitable(answer):
+            try:
+                await answer
+            except Exception:
+                self.failed(name)
+
+    def failed(self, name: str) -> None:
+        """Called where a callback has raised: its stream goes on."""
+        _log.warning("%s failed and is ignored", name, exc_info=True)

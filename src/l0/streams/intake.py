@@ -1,0 +1,252 @@
+"""One attempt's reading: items of a source in, events out. Both what the drivers call a pump, and its reader.
+
+Hot: `feed` runs once a token. For a source of plain text it is one function with everything in reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from l0.values.events import Facts
+from l0.values.failures import Cause, Failure
+from l0.values.handover import Handover
+from l0.wire.joining import Diverged, Joint, Replayed, joint
+
+from .adapters import ADAPTERS, Decoder
+from .events import Event, EventType, UnknownStreamError
+
+OVER = object()
+"""What a body gives after the last item of its source."""
+_TOKEN = EventType.TOKEN
+_event = tuple.__new__  # a NamedTuple's own constructor costs three times as much
+_COMPLETE = Event(EventType.COMPLETE)
+_CONTENT = (EventType.TOKEN, EventType.REASONING, EventType.MESSAGE, EventType.TOOL_CALL, EventType.DATA)
+
+
+def _tokens(text: list[str]) -> Callable[[Any], Event | None]:
+    """What a driver's tight loop asks for each item: the event of a piece of text, which goes to ``text``."""
+    append = text.append
+
+    def one(item: Any) -> Event | None:
+        if type(item) is not str or not item:
+            return None
+        append(item)
+        return _event(Event, (_TOKEN, item, None))
+
+    return one
+
+
+class Intake:
+    """Reads one attempt. ``raw``: the source's own items are handed out, in place of events.
+
+    ``told``: facts that an engine below has found out; ``None`` where none served.
+    """
+
+    __slots__ = (
+        "accepted",
+        "failure",
+        "feed",
+        "finished",
+        "one",
+        "stopped",
+        "text",
+        "_chars",
+        "_decoder",
+        "_earlier",
+        "_joint",
+        "_known",
+        "_opening",
+        "_others",
+        "_over",
+        "_plain",
+        "_raw",
+        "_summed",
+        "_told",
+    )
+
+    resumes = True
+
+    def __init__(self, told: Callable[[], Facts | None], *, raw: bool = False) -> None:
+        self.text: list[str] = []
+        self._others = self._known = self._summed = self._chars = 0
+        self.accepted = False
+        self.finished = False
+        self.stopped = False
+        self._plain = True
+        self.failure: Failure | None = None
+        self._raw = raw
+        self._told = told
+        self._decoder: Decoder | None = None
+        self._joint: Joint | None = None
+        self._earlier: Handover | None = None
+        self._opening: list[Event] = []
+        self._over = False
+        self.feed: Callable[[Any], list[Any]] = self._first
+        self.one: Callable[[Any], Event | None] | None = None if raw else _tokens(self.text)
+
+    @property
+    def reader(self) -> Intake:
+        """Itself, as the drivers ask for it."""
+        return self
+
+    @property
+    def content(self) -> int:
+        """Pieces of content so far, text or not."""
+        return len(self.text) - self._known + self._others
+
+    @property
+    def resumable(self) -> bool:
+        """Nothing but text has come, and nothing else is on its way."""
+        return self._plain and not (self._decoder is not None and self._decoder.begun)
+
+    @property
+    def chars(self) -> int:
+        """Characters of text so far; counted when somebody asks."""
+        fresh = self.text[self._summed :]
+        if fresh:
+            self._chars += sum(map(len, fresh))
+            self._summed += len(fresh)
+        return self._chars
+
+    # -- items ------------------------------------------------------------------------------------------------------
+
+    def _first(self, item: Any) -> list[Any]:
+        """The first item shows what kind of source this is."""
+        if isinstance(item, str):
+            self.feed = self._any if self._raw or self._joint is not None else self._text
+        elif item is not OVER and not isinstance(item, Event):
+            adapter = ADAPTERS.find(item)
+            self._decoder = adapter.decoder() if adapter is not None else None
+            self.feed = self._any
+        else:
+            self.feed = self._any
+        opening, self._opening = self._opening, []
+        return opening + self.feed(item) if opening and not self._raw else self.feed(item)
+
+    def _text(self, item: Any) -> list[Any]:
+        if type(item) is str:
+            if not item:
+                return []
+            self.text.append(item)
+            return [_event(Event, (_TOKEN, item, None))]
+        return self._any(item)
+
+    def _any(self, item: Any) -> list[Any]:
+        try:
+            events = self._ended() if item is OVER else self._decoded(item)
+        except UnknownStreamError as error:
+            self._fail(Failure(cause=Cause.UNKNOWN, message=str(error), error=error))
+            return []
+        except Diverged:
+            self._fail(Failure(cause=Cause.DIVERGED, message="the new answer differs from what was handed over"))
+            return []
+        except Exception as error:
+            self._fail(Failure(cause=Cause.MALFORMED, message="an item is not of the expected shape", error=error))
+            return []
+        if self._raw:
+            return [item] if item is not OVER else []
+        return events
+
+    def _decoded(self, item: Any) -> list[Event]:
+        if self._decoder is not None:
+            events: Sequence[Event] = self._decoder.decode(item)
+        elif isinstance(item, str):
+            events = [Event(_TOKEN, item)] if item else []
+        elif isinstance(item, Event):
+            events = [item]
+        else:
+            raise ADAPTERS.unknown(item, "an item of the stream")
+        return [new for event in events if (new := self._learn(event)) is not None]
+
+    def _ended(self) -> list[Event]:
+        """The source is over: what a continuation held to the last, and the word that the answer is whole."""
+        self._over = True
+        rest = self._joint.flush() if self._joint is not None and self.verdict() is None else ""
+        if rest:
+            self.text.append(rest)
+        events = [Event(_TOKEN, rest)] if rest else []
+        return [*events, _COMPLETE] if self.verdict() is None and self.failure is None else events
+
+    def _learn(self, event: Event) -> Event | None:
+        """Count an event, act on one that is an error, and swallow what the user has of it."""
+        if event.type is _TOKEN:
+            return self._said(event)
+        if event.type is EventType.ERROR:
+            self._failed_in_band(event)
+            return None
+        if event.type is EventType.COMPLETE:
+            return None  # the engine says when an answer is complete
+        if event.type in _CONTENT:
+            self._others += 1
+            self._plain = self._plain and event.type is EventType.REASONING
+        return event
+
+    def _said(self, event: Event) -> Event | None:
+        if self._joint is None:
+            self.text.append(event.text)
+            return event
+        new = self._joint.pass_on(event.text)
+        self.text.append(event.text if type(self._joint) is Replayed else new)
+        return Event(_TOKEN, new) if new else None
+
+    def _failed_in_band(self, event: Event) -> None:
+        error = event.data if isinstance(event.data, BaseException) else None
+        code = event.data if isinstance(event.data, str) else None
+        self._fail(Failure(cause=Cause.IN_BAND_ERROR, message=event.text or "error", code=code, error=error))
+
+    def _fail(self, failure: Failure) -> None:
+        if self.failure is None:
+            self.failure = failure
+            self.stopped = True
+
+    # -- what the engine asks ---------------------------------------------------------------------------------------
+
+    def take_up(self, earlier: Handover, strategy: str) -> None:
+        """This attempt takes up an earlier one: by swallowing what the user has, or by saying that all begins anew."""
+        self.one = None  # each item has to be looked at
+        if strategy == "restart":
+            self._opening = [Event(EventType.RESTART)]
+            return
+        self._earlier, self._joint = earlier, joint(strategy, earlier.text)
+        if type(self._joint) is not Replayed:
+            self.text = [earlier.text]
+            self._known = self._summed = 1
+
+    def settle(self) -> None:
+        """All was settled when the source was over."""
+
+    def handover(self) -> Handover:
+        """The text that the user has."""
+        if self._earlier is not None and self._joint is not None and not self._joint.reached:
+            return self._earlier
+        return Handover(text="".join(self.text))
+
+    def verdict(self) -> Cause | None:
+        """Nothing at all is no answer. One that the engine below has found whole is; else its items must say so, and
+        text has to be read to its end."""
+        if not self.content:
+            return Cause.EMPTY
+        whole = self._decoder.whole() if self._decoder is not None else None
+        if whole is None:  # the items do not say: the end of the source does
+            whole = self._over
+        return None if whole or self._told() is not None else Cause.TRUNCATED
+
+    def facts(self) -> Facts:
+        """What the provider said: to the engine below, else in its items."""
+        told = self._told()
+        if told is not None:
+            return told
+        return self._decoder.facts() if self._decoder is not None else Facts()
+
+    def take(self, name: bytes | None, data: bytes) -> Any:
+        """There is no wire here: never called."""
+        raise NotImplementedError
+
+    def takes(self, name: bytes | None, data: bytes) -> list[Any]:
+        """There is no wire here: never called."""
+        raise NotImplementedError
+
+    def note(self, item: Any) -> None:
+        """There are no objects of an SDK's own loop here: never called."""
+        raise NotImplementedError

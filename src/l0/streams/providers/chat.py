@@ -1,0 +1,99 @@
+"""Chat completions and legacy completions, streamed or whole, from openai and litellm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from l0.values.events import Facts
+
+from ..events import Event, EventType
+from .base import facts, token, tool_call
+
+
+class ChatDecoder:
+    """Text of the first choice; tool calls of it, each once its arguments are whole."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, list[str]] = {}
+        self._refusal: list[str] = []
+        self._reasons: dict[int, str] = {}
+        self._choices: set[int] = set()
+        self._id: Any = None
+        self._model: Any = None
+        self._usage: Any = None
+
+    def decode(self, item: Any) -> list[Event]:
+        """As `Decoder.decode`. A helper's stream has the chunk inside of its own event; its other events repeat it."""
+        if getattr(item, "type", None) == "chunk":
+            item = item.chunk
+        choices = getattr(item, "choices", None)
+        if choices is None:
+            return []
+        self._id = self._id or getattr(item, "id", None)
+        self._model = self._model or getattr(item, "model", None)
+        self._usage = getattr(item, "usage", None) or self._usage
+        events: list[Event] = []
+        for choice in choices:
+            self._choice(choice, events)
+        return events
+
+    def _choice(self, choice: Any, events: list[Event]) -> None:
+        index = choice.index or 0
+        self._choices.add(index)
+        if index == 0:
+            said = getattr(choice, "delta", None) or getattr(choice, "message", None) or choice
+            self._said(said, events)
+        reason = choice.finish_reason
+        if reason:
+            self._reasons[index] = str(reason)
+            if index == 0:
+                self._close(events)
+
+    def _said(self, said: Any, events: list[Event]) -> None:
+        thought = getattr(said, "reasoning_content", None)
+        if isinstance(thought, str) and thought:
+            events.append(Event(EventType.REASONING, thought))
+        text = getattr(said, "content", None) or getattr(said, "text", None)
+        if isinstance(text, str) and text:
+            events.append(token(text))
+        refusal = getattr(said, "refusal", None)
+        if isinstance(refusal, str) and refusal:
+            self._refusal.append(refusal)
+        for position, part in enumerate(getattr(said, "tool_calls", None) or ()):
+            index = getattr(part, "index", None)
+            self._part(position if index is None else index, part, events)
+        if getattr(said, "audio", None):
+            events.append(Event(EventType.DATA, "", said.audio))
+
+    def _part(self, index: int, part: Any, events: list[Event]) -> None:
+        if index not in self._calls:
+            self._finish_calls(events)
+        call = self._calls.setdefault(index, ["", "", ""])
+        function = getattr(part, "function", None) or getattr(part, "custom", None)
+        call[0] = getattr(part, "id", None) or call[0]
+        call[1] = getattr(function, "name", None) or call[1]
+        call[2] += getattr(function, "arguments", None) or getattr(function, "input", None) or ""
+
+    def _finish_calls(self, events: list[Event]) -> None:
+        events += [tool_call(*call) for _, call in sorted(self._calls.items())]
+        self._calls.clear()
+
+    def _close(self, events: list[Event]) -> None:
+        self._finish_calls(events)
+        if self._refusal:
+            events.append(Event(EventType.MESSAGE, "".join(self._refusal)))
+            self._refusal = []
+
+    def whole(self) -> bool:
+        """Every choice has a finish reason."""
+        return bool(self._choices) and self._choices == self._reasons.keys()
+
+    @property
+    def begun(self) -> bool:
+        """A tool call or a refusal is on its way, and would be lost if the answer were taken up."""
+        return bool(self._calls or self._refusal)
+
+    def facts(self) -> Facts:
+        """As `Decoder.facts`."""
+        reasons = tuple(self._reasons.get(index, "error") for index in sorted(self._choices))
+        return facts(self._id, self._model, reasons, self._usage, ("prompt_tokens", "completion_tokens"))

@@ -1,0 +1,265 @@
+"""What a call of the explicit API returns: an answer on its way, as events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from types import AsyncGeneratorType, GeneratorType, TracebackType
+from typing import Any, Generic, TypeVar, cast
+
+from l0.drivers import asynchronous, sync
+from l0.drivers.session import Session
+from l0.engine.commands import Finish
+from l0.values.calls import Outcome
+
+from .bodies import AsyncBody, SyncBody
+from .callbacks import Callbacks
+from .events import Event, EventType
+from .state import Checkpoint, State
+
+_TOKEN = EventType.TOKEN
+_B = TypeVar("_B", SyncBody, AsyncBody)
+
+
+class _Base(Generic[_B]):
+    """What both flavours share. ``state`` is live while the stream is read."""
+
+    def __init__(self, session: Session, body: _B, callbacks: Callbacks, state: State) -> None:
+        self.state = state
+        self._session = session
+        self._body: _B = body
+        self._callbacks = callbacks
+        self._started = False
+
+    def _stop(self) -> None:
+        """The user stopped: nothing more is read, whatever comes."""
+        self._body.aborted = True
+        self._session.close()
+        self._session.command = Finish(Outcome.CANCELLED)
+
+    def _as_raw(self) -> None:
+        if self._started:
+            raise RuntimeError("raw() comes before reading: events have been handed out already")
+        self._body.raw = True
+
+    def _tell_others(self, event: Event) -> None:
+        """Note what is told of a tool call, or of a token that completes a checkpoint."""
+        state = self.state
+        if event.type is _TOKEN:
+            if state.intake is not None and state.tokens % state.interval == 0:
+                self._callbacks.note("on_checkpoint", Checkpoint(state.intake.text, state.tokens))
+        elif event.type is EventType.TOOL_CALL:
+            self._callbacks.note("on_tool_call", event.data)
+
+    def _content(self) -> str:
+        if self.state.error is not None:
+            raise self.state.error
+        return self.state.content
+
+    def __del__(self) -> None:
+        session = self.__dict__.get("_session")
+        if session is not None and session.open and not self._started:
+            session.close()
+
+
+class Stream(_Base[AsyncBody]):
+    """An answer on its way: ``async for event in stream``, or ``await stream.read()``, and one of them only.
+
+    A failed answer raises where it is read: the source's own exception, or `StreamInterrupted` where a part had come.
+    Leaving an ``async with`` block, or `aclose`, releases whatever is still held.
+    """
+
+    _task: asyncio.Task[Any] | None = None
+    _events: AsyncGeneratorType[Any, None] | None = None
+    _closing: asyncio.Task[None] | None = None
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._reading()
+
+    async def __anext__(self) -> Event:
+        event: Event = await self._reading().__anext__()
+        return event
+
+    async def read(self) -> str:
+        """Read to the end; the whole text. What was read before is part of it. Raises what reading raises."""
+        async for _ in self._reading():
+            pass
+        return self._content()
+
+    def raw(self) -> AsyncIterator[Any]:
+        """The source's own items in place of events, each as it comes. Callbacks of single events are not told."""
+        self._as_raw()
+        return self._reading()
+
+    def abort(self) -> None:
+        """Stop at once, from wherever: a read that is blocked ends, the connection is closed, and reading ends as at
+        the end of the answer, without an exception. ``state.aborted`` says so."""
+        if self.state.over or self._body.aborted:
+            return
+        self._stop()
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:  # another thread, or another event loop
+            running = None
+        loop = self._loop or running
+        if loop is None or loop.is_closed():
+            return
+        if running is loop:
+            self._wake(self._task)
+        else:
+            loop.call_soon_threadsafe(self._wake, self._task)
+
+    def _wake(self, task: asyncio.Task[Any] | None) -> None:
+        """End a blocked read, or close what nobody is reading."""
+        if self._events is not None and self._events.ag_running:
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
+            return
+        self._closing = asyncio.ensure_future(self.aclose())
+
+    async def aclose(self) -> None:
+        """Release everything; an answer that is not over is abandoned. Safe to call at any time."""
+        self._session.close()
+        if self._events is not None:
+            await self._events.aclose()
+        await self._body.close()
+
+    async def __aenter__(self) -> Stream:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def _reading(self) -> AsyncGenerator[Any, None]:
+        try:
+            self._task = asyncio.current_task()
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:  # another event loop: `abort` then counts from the next item on
+            self._task = self._loop = None
+        if self._events is None:
+            self._started = True
+            # Both are generators, though what they are declared to return only promises to be iterated over.
+            relay = cast("AsyncGeneratorType[Any, None]", asynchronous.relay(self._session, self._body))
+            self._events = cast("AsyncGeneratorType[Any, None]", self._told(relay)) if self._callbacks else relay
+        return self._events
+
+    async def _told(self, events: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:  # noqa: C901 - hot
+        """The events, each after the callbacks that are told of it. Hot: what is called per token is called here."""
+        callbacks, body = self._callbacks, self._body
+        noted = callbacks.noted
+        on_event, on_token = (callbacks.get("on_event"), callbacks.get("on_token")) if not body.raw else (None, None)
+        others = not body.raw and (callbacks.get("on_tool_call") or callbacks.get("on_checkpoint"))
+        try:
+            async for event in events:
+                if noted:
+                    await callbacks.atell()
+                if on_event is not None:
+                    try:
+                        answer = on_event(event)
+                    except Exception:
+                        callbacks.failed("on_event")
+                    else:
+                        if answer is not None:
+                            await callbacks.awaited("on_event", answer)
+                if on_token is not None and event.type is _TOKEN:
+                    try:
+                        answer = on_token(event.text)
+                    except Exception:
+                        callbacks.failed("on_token")
+                    else:
+                        if answer is not None:
+                            await callbacks.awaited("on_token", answer)
+                if others:
+                    self._tell_others(event)
+                    await callbacks.atell()
+                if body.aborted:
+                    break
+                yield event
+        except asyncio.CancelledError:
+            if not body.woken():
+                raise
+        finally:
+            await events.aclose()
+
+
+class SyncStream(_Base[SyncBody]):
+    """As `Stream`, in sync code: ``for event in stream``, or ``stream.read()``."""
+
+    _events: GeneratorType[Any, None, None] | None = None
+
+    def __iter__(self) -> Iterator[Event]:
+        return self._reading()
+
+    def __next__(self) -> Event:
+        event: Event = next(self._reading())
+        return event
+
+    def read(self) -> str:
+        """As `Stream.read`."""
+        for _ in self._reading():
+            pass
+        return self._content()
+
+    def raw(self) -> Iterator[Any]:
+        """As `Stream.raw`."""
+        self._as_raw()
+        return self._reading()
+
+    def abort(self) -> None:
+        """As `Stream.abort`; from another thread, too. A source that is no connection ends when its read returns."""
+        if self.state.over or self._body.aborted:
+            return
+        self._stop()
+        if self._events is None or not self._events.gi_running:
+            self.close()
+        else:
+            self._body.wake()
+
+    def close(self) -> None:
+        """As `Stream.aclose`."""
+        self._session.close()
+        if self._events is not None:
+            self._events.close()
+        self._body.close()
+
+    def __enter__(self) -> SyncStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def _reading(self) -> Generator[Any, None, None]:
+        if self._events is None:
+            self._started = True
+            relay = cast("GeneratorType[Any, None, None]", sync.relay(self._session, self._body))
+            self._events = cast("GeneratorType[Any, None, None]", self._told(relay)) if self._callbacks else relay
+        return self._events
+
+    def _told(self, events: Generator[Any, None, None]) -> Generator[Any, None, None]:
+        """As `Stream._told`."""
+        callbacks, body = self._callbacks, self._body
+        try:
+            for event in events:
+                if callbacks.noted:
+                    callbacks.tell()
+                if not body.raw:
+                    callbacks.call("on_event", event)
+                    if event.type is _TOKEN:
+                        callbacks.call("on_token", event.text)
+                    self._tell_others(event)
+                    callbacks.tell()
+                if body.aborted:
+                    break
+                yield event
+        finally:
+            events.close()

@@ -1,0 +1,111 @@
+"""The engine's view of a call whose source is the user's own function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from l0.values.events import Facts
+from l0.values.failures import TIMEOUT_CAUSES, Failure
+from l0.values.handover import Handover
+from l0.values.policy import ResumeMode
+from l0.values.ports import Plan
+
+from . import failures
+from .callbacks import Attempt, Callbacks
+from .state import State
+from .watching import CallWatch
+
+Factory = Callable[..., Any]
+"""Makes one attempt's source: a stream, an iterator, an awaitable of either, or a whole answer."""
+
+
+class FactoryUpstream:
+    """One call. ``sources``: the primary's factory and those of the fallbacks. ``restarts``: a broken answer may begin
+    anew after a part of it was delivered. ``history``: the failures of the call so far."""
+
+    def __init__(
+        self, sources: Sequence[Factory], callbacks: Callbacks, state: State, watch: CallWatch, *, restarts: bool
+    ) -> None:
+        self.sources = sources
+        self.callbacks = callbacks
+        self.state = state
+        self.watch = watch
+        self.restarts = restarts
+        self.opened = False
+        self.raised: BaseException | None = None
+        """What the user was given: the engine's exception, or one that it let through."""
+        self.history: Callable[[], Sequence[Failure]] = tuple
+
+    def options(self, attempt: Plan, headers: Mapping[str, str]) -> Plan:  # noqa: ARG002 - a function takes none
+        """The plan itself; the callbacks are told of it when it is carried out."""
+        self.state.attempts = attempt.resend + 1
+        self.state.leg, before = attempt.leg, self.state.leg
+        self.watch.begin()
+        past = self.history()
+        failure = past[-1] if past else None
+        told = Attempt(number=attempt.resend + 1, leg=attempt.leg, failure=failure, resume=self._resume(attempt))
+        if failure is not None and failure.cause in TIMEOUT_CAUSES:
+            self.callbacks.note("on_timeout", failure)
+        if attempt.resume is not None:
+            self.state.restarts += self.restarts
+            self.callbacks.note("on_resume", told)
+        elif attempt.leg != before:
+            self.callbacks.note("on_fallback", told)
+        else:
+            self.callbacks.note("on_retry" if attempt.resend else "on_start", told)
+        return attempt
+
+    def _resume(self, attempt: Plan) -> str | None:
+        return "restart" if self.restarts and attempt.resume is not None else attempt.resume
+
+    def source(self, plan: Plan) -> Any:
+        """What the factory of the plan's leg makes. One that takes an argument gets the text that the user has."""
+        factory = self.sources[plan.leg]
+        said = plan.earlier.text if plan.earlier is not None else ""
+        return factory(said) if takes_text(factory) else factory()
+
+    def resumes(self, strategy: ResumeMode, earlier: Handover) -> bool:
+        """Any source can be asked again; one that is to go on from a text must be able to take it."""
+        return self.restarts or strategy == "exact" or (bool(earlier.text) and takes_text(self.sources[self.state.leg]))
+
+    def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+        """What the engine in a patched SDK found, or what can be told from the exception."""
+        below = self.watch.failure
+        if below is not None and isinstance(error, Exception) and (below.error is error or opened):
+            return failures.adopted(below, error)
+        failure = failures.classify(error, opened=opened)
+        if failure is None and isinstance(error, Exception):
+            self.raised = error
+        return failure
+
+    def flaw(self, answer: Any) -> Failure | None:  # noqa: ARG002
+        """A whole answer is read like a stream of one item: nothing to say here."""
+        return None
+
+    def whole(self, answer: Any) -> tuple[Facts | None, str]:  # noqa: ARG002
+        """As `flaw`."""
+        return None, ""
+
+    def completed(self) -> None:
+        """Nothing is remembered of sources that are functions."""
+
+    def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
+        """Never asked: a policy of the explicit API always has a `Retry`."""
+        return 0.0
+
+    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
+        """The source's own exception where there is one."""
+        self.raised = failures.exception(failure, opened=self.opened, text=text, attempts=attempts)
+        return self.raised
+
+
+def takes_text(factory: Factory) -> bool:
+    """Whether a factory takes the text so far: it has a parameter that must be given."""
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):  # a builtin
+        return False
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(one.kind in kinds and one.default is inspect.Parameter.empty for one in parameters)

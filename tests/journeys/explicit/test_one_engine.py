@@ -1,0 +1,127 @@
+"""A source that is a patched SDK: one engine, one span, and what the SDK's side of it knows is told there."""
+
+from typing import Any
+
+import openai
+import pytest
+from explicit_kit import CHATTING, Ask, async_client, chat, client, messages, messages_helper, responses
+
+import l0 as library
+from l0 import Policy, PolicyError, Retry, Timeout, l0
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+
+pytestmark = pytest.mark.anyio
+QUICK = Retry(base_delay=0.001, max_delay=0.001)
+SHAPES = [chat, responses, messages, messages_helper]
+
+
+@pytest.mark.parametrize("ask", SHAPES, ids=lambda ask: ask.__name__)
+async def test_one_span_that_knows_provider_and_model(sim: Simulator, spans: Any, ask: Ask) -> None:
+    async with async_client(sim, ask) as made:
+        await (await l0(lambda: ask(made), retry=QUICK)).read()
+    told = spans.only.attributes
+    wanted = ("anthropic", "claude-test") if ask in (messages, messages_helper) else ("openai", "gpt-4o")
+    assert (told["gen_ai.provider.name"], told["gen_ai.request.model"]) == wanted
+    assert told["gen_ai.request.stream"] is True
+    assert ask is chat or told["gen_ai.usage.output_tokens"] > 0
+    assert told["l0.outcome"] == "ok"
+
+
+@pytest.mark.parametrize("ask", SHAPES, ids=lambda ask: ask.__name__)
+async def test_attempts_hang_below_the_call(sim: Simulator, spans: Any, ask: Ask) -> None:
+    sim.script(Fault.status(503), Fault.reset(at_event=0))
+    async with async_client(sim, ask, max_retries=4) as made:
+        await (await l0(lambda: ask(made), retry=QUICK)).read()
+    *attempts, call = spans.all
+    assert [one.name for one in attempts] == ["attempt 1", "attempt 2", "attempt 3"]
+    assert {one.parent.span_id for one in attempts} == {call.context.span_id}
+    assert (call.attributes["l0.attempts"], call.attributes["l0.outcome"]) == (3, "recovered_retry")
+    assert len(sim.requests) == 3
+
+
+async def test_a_fallback_of_another_provider_is_in_the_same_span(sim: Simulator, spans: Any) -> None:
+    sim.script(Fault.status(401))
+    async with async_client(sim, chat) as first, async_client(sim, messages) as second:
+        await (await l0(lambda: chat(first), fallbacks=[lambda: messages(second)])).read()
+    call = spans.all[-1]
+    assert (call.attributes["l0.outcome"], call.attributes["l0.fallback.index"]) == ("recovered_fallback", 1)
+    assert call.attributes["gen_ai.response.model"] == "claude-test"
+    assert len(spans.all) == 3
+
+
+async def test_a_source_that_calls_only_when_it_is_read(sim: Simulator, spans: Any) -> None:
+    async with async_client(sim, messages) as made:
+
+        async def words() -> Any:
+            async with messages_helper(made) as stream:
+                async for text in stream.text_stream:
+                    yield text
+
+        sim.script(Fault.status(529))
+        assert (await (await l0(words, retry=QUICK)).read()).startswith("Hello")
+    assert len(sim.requests) == 2
+    assert len([one for one in spans.all if "l0.outcome" in one.attributes]) == 1
+
+
+async def test_a_source_that_is_no_sdk_has_a_span_as_well(sim: Simulator, spans: Any) -> None:
+    await (await l0(lambda: ["a", "b"])).read()
+    assert spans.only.attributes["l0.outcome"] == "ok"
+
+
+async def test_what_only_the_providers_package_knows_decides(sim: Simulator, spans: Any) -> None:
+    sim.script(
+        Fault.status(429, body={"error": {"message": "no", "type": "insufficient_quota", "code": "insufficient_quota"}})
+    )
+    async with async_client(sim, chat) as made:
+        with pytest.raises(openai.RateLimitError):
+            await l0(lambda: chat(made), retry=QUICK)
+    assert len(sim.requests) == 1
+
+
+# -- clients with a policy of their own ------------------------------------------------------------------------------
+
+
+async def test_a_wrapped_client_is_a_client_with_a_policy(sim: Simulator) -> None:
+    async with async_client(sim, chat, max_retries=3) as made:
+        patient = l0.wrap(made, policy=Policy(retry=Retry(max_retries=1, base_delay=0.001)))
+        assert isinstance(patient, openai.AsyncOpenAI)
+        assert patient.base_url == made.base_url
+        sim.script(*[Fault.status(500)] * 9)
+        for client_ in (patient, patient.with_options(timeout=5)):
+            sim.reset()
+            sim.script(*[Fault.status(500)] * 9)
+            with pytest.raises(openai.InternalServerError):
+                await client_.chat.completions.create(**CHATTING)
+            assert len(sim.requests) == 2
+        with library.policy(Policy(retry=Retry(max_retries=0))):
+            sim.reset()
+            sim.script(Fault.status(500))
+            with pytest.raises(openai.InternalServerError):
+                await patient.chat.completions.create(**CHATTING)
+            assert len(sim.requests) == 1
+
+
+def test_a_wrapped_sync_client(sim: Simulator) -> None:
+    with client(sim, chat) as made:
+        quick = library.wrap(made, policy=Policy(timeout=Timeout(initial_token=100), retry=Retry(max_retries=0)))
+        sim.script(Fault.no_headers())
+        with pytest.raises(openai.APITimeoutError):
+            quick.chat.completions.create(**CHATTING, stream=True)
+
+
+def test_what_wrap_refuses(sim: Simulator) -> None:
+    with client(sim, chat) as made:
+        with pytest.raises(PolicyError, match="policy"):
+            l0.wrap(made, policy=None)  # type: ignore[call-overload]
+        with pytest.raises(PolicyError, match="options"):
+            l0.wrap(made, policy=Policy(), timeout=Timeout())  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("shape", ["function", "coroutine", "stream"])
+async def test_a_wrapped_stream_is_a_context_manager(sim: Simulator, standing: str, shape: str) -> None:
+    async with async_client(sim, chat) as made:
+        source = {"function": lambda: lambda: chat(made), "coroutine": lambda: chat(made)}.get(shape)
+        async with l0.wrap(source() if source is not None else await chat(made)) as stream:
+            assert (await stream.read()).startswith("Hello")
+        assert stream.state.completed

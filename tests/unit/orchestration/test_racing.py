@@ -1,0 +1,95 @@
+"""The first valid answer wins."""
+
+import asyncio
+
+import pytest
+from orchestration_tasks import Gate, run, saying
+
+from l0.orchestration.racing import InvalidAnswerError, NoAnswerError, race
+from l0.orchestration.results import Status
+from l0.values.policy import PolicyError
+
+
+def test_the_first_answer_wins_and_the_others_are_cancelled():
+    slow = Gate()
+    won = run(race([slow, saying("quick"), slow]))
+    assert (won.value, won.winner) == ("quick", 1)
+    assert [branch.status for branch in won.branches] == [Status.CANCELLED, Status.OK, Status.CANCELLED]
+    assert slow.cancelled
+    assert won.duration >= won.branches[0].duration > 0
+
+
+@pytest.mark.parametrize("answer", ["", "  \n", None, {}, [], ValueError("broken")])
+def test_what_says_nothing_does_not_win(answer):
+    won = run(race([saying(answer), saying("late")]))
+    assert (won.value, won.winner) == ("late", 1)
+    assert won.branches[0].status is Status.FAILED
+
+
+@pytest.mark.parametrize("answer", [0, False, 0.0])
+def test_a_falsy_answer_may_win(answer):
+    assert run(race([saying(answer)])).value == answer
+
+
+async def async_valid(answer):
+    await asyncio.sleep(0)
+    return answer.startswith("good")
+
+
+@pytest.mark.parametrize("valid", [async_valid, lambda answer: answer.startswith("good")])
+def test_the_user_says_what_is_valid(valid):
+    won = run(race([saying("bad"), saying("good"), saying("good, too")], valid=valid))
+    assert won.value == "good"
+    error = won.branches[0].error
+    assert isinstance(error, InvalidAnswerError)
+    assert error.answer == "bad"
+
+
+def test_nobody_left_is_an_error_with_every_reason():
+    with pytest.raises(NoAnswerError, match="none of 3 tasks") as raised:
+        run(race([saying(ConnectionError("gone")), saying(""), saying(TimeoutError())]))
+    kinds = [type(error) for error in raised.value.exceptions]
+    assert kinds == [ConnectionError, InvalidAnswerError, TimeoutError]
+    caught = []
+    try:
+        raise raised.value
+    except* ConnectionError as some:
+        caught.append(some)
+    except* (ValueError, TimeoutError):
+        pass
+    assert isinstance(caught[0], NoAnswerError)
+
+
+def test_a_judge_that_fails_is_no_answer():
+    def broken(answer):
+        raise LookupError("judge")
+
+    with pytest.raises(NoAnswerError) as raised:
+        run(race([saying("a")], valid=broken))
+    assert raised.group_contains(LookupError)
+
+
+@pytest.mark.parametrize("tasks", [[], ["text"], [7], [{"model": "m"}], [None]])
+def test_what_is_no_task_is_said_before_anything_is_begun(tasks):
+    begun = Gate()
+    with pytest.raises(PolicyError, match="race"):
+        run(race([begun, *tasks] if tasks else []))
+    assert not begun.begun
+
+
+def test_what_losers_have_read_is_counted():
+    read = asyncio.Event()
+
+    async def endless():
+        yield "four"
+        read.set()
+        await asyncio.Event().wait()
+
+    async def quick():
+        await read.wait()
+        yield "won"
+
+    won = run(race([{"stream": endless}, {"stream": quick}]))
+    assert won.value == "won"
+    assert [(branch.cost.calls, branch.cost.characters) for branch in won.branches] == [(1, 4), (1, 3)]
+    assert (won.cost.calls, won.cost.requests, won.cost.characters) == (2, 2, 7)

@@ -1,0 +1,132 @@
+"""Streams read to their end and closed; what is none is said."""
+
+import asyncio
+
+import pytest
+from orchestration_tasks import run
+
+from l0.orchestration.reading import read, text_of
+from l0.orchestration.tasks import answer
+from l0.streams.events import Event, EventType, UnknownStreamError
+from l0.streams.running import run as l0_run
+from l0.values.errors import StreamInterrupted
+
+
+class Source:
+    """An async iterator that notices how it ends."""
+
+    def __init__(self, *items, error=None):
+        self._items = iter(items)
+        self._error = error
+        self.closed = 0
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        await asyncio.sleep(0)
+        for item in self._items:
+            return item
+        raise self._error or StopAsyncIteration
+
+    async def aclose(self):
+        self.closed += 1
+
+
+class Manager:
+    """What a helper of an SDK returns: a stream comes of entering it."""
+
+    def __init__(self, source):
+        self.source = source
+        self.left = False
+
+    async def __aenter__(self):
+        return self.source
+
+    async def __aexit__(self, *_):
+        self.left = True
+
+
+def test_texts_are_put_together_and_the_source_is_closed():
+    source = Source("one ", "two")
+    assert run(read(source)) == "one two"
+    assert source.closed == 1
+
+
+@pytest.mark.parametrize("error", [ConnectionError("gone"), asyncio.CancelledError()])
+def test_whatever_ends_it_it_is_closed(error):
+    source = Source("one ", error=error)
+    with pytest.raises(type(error)):
+        run(read(source))
+    assert source.closed == 1
+
+
+def test_a_helper_is_entered_and_left():
+    manager = Manager(Source("text"))
+    assert run(answer(lambda: manager)) == "text"
+    assert manager.left
+
+
+def test_events_are_understood():
+    said = [Event(EventType.TOKEN, "void"), Event(EventType.RESTART), Event(EventType.TOKEN, "text")]
+    assert run(read(Source(*said, Event(EventType.COMPLETE)))) == "text"
+
+
+def test_an_error_event_is_raised_with_what_had_come():
+    with pytest.raises(StreamInterrupted, match="overloaded") as raised:
+        run(read(Source(Event(EventType.TOKEN, "half"), Event(EventType.ERROR, "overloaded"))))
+    assert (raised.value.partial_text, raised.value.reason) == ("half", "in_band_error")
+
+
+def test_a_stream_of_ours_is_read_by_itself():
+    async def words():
+        yield "one "
+        yield "two"
+
+    assert run(answer({"stream": words})) == "one two"
+    assert run(answer(lambda: l0_run(words))) == "one two"
+    assert run(answer(lambda: {"stream": words})) == "one two"
+
+
+def test_one_that_somebody_stops_is_no_answer():
+    async def main():
+        async def words():
+            yield "one "
+            stream.abort()
+            yield "two"
+
+        stream = await l0_run(words)
+        await read(stream)
+
+    with pytest.raises(StreamInterrupted, match="aborted"):
+        run(main())
+
+
+def test_a_sync_stream_is_refused_and_closed():
+    closed = []
+
+    def words():
+        try:
+            yield "one"
+        finally:
+            closed.append(True)
+
+    def begun():
+        made = words()
+        next(made)
+        return made
+
+    with pytest.raises(TypeError, match="a sync stream"):
+        run(answer(begun))
+    assert closed == [True]
+
+
+def test_an_unknown_item_is_named():
+    with pytest.raises(UnknownStreamError, match="Source"):
+        run(read(Source(Source())))
+
+
+@pytest.mark.parametrize("value", ["text", 5, None, {"a": 1}, [1]])
+def test_plain_answers_are_what_they_are(value):
+    assert run(answer(lambda: value)) == value
+    assert text_of(value) is None

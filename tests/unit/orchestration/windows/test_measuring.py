@@ -1,0 +1,57 @@
+"""Lengths, and how much of a text is so long."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from l0.orchestration.windows.measuring import Characters, Estimate, Tokens, measure
+from l0.values.policy import PolicyError
+
+UNITS = [Characters(), Estimate(), Tokens(len), Tokens(str.split), Tokens(lambda text: [*text.encode()])]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: type(unit).__name__)
+@given(text=st.text(max_size=300), most=st.integers(0, 80))
+def test_what_fits_is_not_longer(unit, text, most):
+    assert unit.count(text[: unit.head(text, most)]) <= most
+    assert unit.count(text[len(text) - unit.tail(text, most) :]) <= most
+
+
+@pytest.mark.parametrize("unit", [UNITS[0], UNITS[1], UNITS[2]], ids=lambda unit: type(unit).__name__)
+@given(text=st.text("abc ", max_size=300), most=st.integers(1, 60))
+def test_and_one_character_more_would_not_fit(unit, text, most):
+    head = unit.head(text, most)
+    assert head == len(text) or unit.count(text[: head + 1]) > most
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("a", 1), ("four", 1), ("fives", 2), ("東京", 2), ("\ud800", 1)])
+def test_the_estimate_is_a_quarter_of_the_bytes(text, tokens):
+    assert Estimate().count(text) == tokens
+
+
+def test_a_real_vocabulary_counts_real_tokens():
+    pytest.importorskip("bpe_openai", reason="the extra `text` is not installed")
+    assert measure(None).count("hello <|endoftext|> world") == measure("o200k_base").count("hello <|endoftext|> world")
+    assert measure("o200k_base").count(" hello" * 500) == 500
+    assert measure("cl100k_base").count("hello world") == 2
+
+
+def test_texts_of_any_length_are_counted():
+    pytest.importorskip("bpe_openai", reason="the extra `text` is not installed")
+    assert measure(None).count("ab " * 500_000) >= 500_000
+
+
+@pytest.mark.parametrize("tokenizer", ["no_such_vocabulary", 7, b"estimate"])
+def test_what_is_no_tokenizer_is_said(tokenizer):
+    if isinstance(tokenizer, str):
+        pytest.importorskip("bpe_openai", reason="the extra `text` is not installed")
+    with pytest.raises(PolicyError, match=r"Window\.tokenizer"):
+        measure(tokenizer)
+
+
+def test_without_the_extra_there_is_the_estimate(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "bpe_openai", None)
+    monkeypatch.setattr("l0.orchestration.windows.measuring.find_spec", lambda name: None)
+    assert isinstance(measure(None), Estimate)
+    with pytest.raises(ImportError, match=r"l0-otel\[text\]"):
+        measure("gpt2")

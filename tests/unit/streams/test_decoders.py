@@ -1,0 +1,116 @@
+"""Decoders of the providers' objects, in shapes that the simulator does not make."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from l0 import EventType, l0
+from l0.streams.adapters import ADAPTERS
+from l0.streams.providers.chat import ChatDecoder
+from l0.streams.providers.messages import MessagesDecoder
+from l0.streams.providers.responses import ResponsesDecoder
+
+
+class ModelResponseStream(SimpleNamespace):
+    """As litellm calls its chunks."""
+
+    __module__ = "litellm.types.utils"
+
+
+def chunk(text: str | None = None, *, reason: str | None = None, index: int = 0, **delta: Any) -> Any:
+    said = SimpleNamespace(content=text, **delta)
+    choice = SimpleNamespace(index=index, delta=said, finish_reason=reason)
+    return ModelResponseStream(id="1", model="m", choices=[choice], usage=None)
+
+
+def part(index: int, name: str | None, arguments: str, id: str | None = None) -> Any:  # noqa: A002
+    return SimpleNamespace(index=index, id=id, function=SimpleNamespace(name=name, arguments=arguments))
+
+
+def test_litellm_is_recognised_by_its_chunks() -> None:
+    with l0.run_sync(lambda: [chunk("a"), chunk("b"), chunk(reason="stop")]) as stream:
+        assert stream.read() == "ab"
+
+
+def test_a_chat_stream_without_a_finish_reason_is_not_whole() -> None:
+    with pytest.raises(ConnectionError, match="truncated"):
+        l0.run_sync(lambda: [chunk("a"), chunk("b")]).read()
+
+
+def test_of_several_choices_the_first_is_the_answer() -> None:
+    decoder = ChatDecoder()
+    items = [chunk("a"), chunk("x", index=1), chunk(reason="stop"), chunk(reason="stop", index=1)]
+    wholes = []
+    text = ""
+    for item in items:
+        text += "".join(event.text for event in decoder.decode(item))
+        wholes.append(decoder.whole())
+    assert (text, wholes) == ("a", [False, False, False, True])
+
+
+def test_chat_tool_calls_in_pieces() -> None:
+    decoder = ChatDecoder()
+    pieces = [
+        chunk(tool_calls=[part(0, "first", '{"a"', "1")]),
+        chunk(tool_calls=[part(0, None, ": 1}")]),
+        chunk(tool_calls=[part(1, "second", "", "2")]),
+        chunk(tool_calls=[part(1, None, "{half")]),
+        chunk(reason="tool_calls"),
+    ]
+    begun, events = [], []
+    for piece in pieces:
+        events += decoder.decode(piece)
+        begun.append(decoder.begun)
+    assert [(event.data.name, event.data.arguments, event.data.raw) for event in events] == [
+        ("first", {"a": 1}, '{"a": 1}'),
+        ("second", None, "{half"),  # never repaired
+    ]
+    assert begun == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("delta", "expected"),
+    [
+        ({"reasoning_content": "hm"}, [(EventType.REASONING, "hm")]),
+        ({"audio": {"id": "a"}}, [(EventType.DATA, "")]),
+        ({"refusal": "no"}, []),
+    ],
+    ids=str,
+)
+def test_what_else_a_chat_delta_may_carry(delta: dict[str, Any], expected: list[Any]) -> None:
+    decoder = ChatDecoder()
+    assert [(event.type, event.text) for event in decoder.decode(chunk(**delta))] == expected
+    closing = [(event.type, event.text) for event in decoder.decode(chunk(reason="stop"))]
+    assert closing == ([(EventType.MESSAGE, "no")] if "refusal" in delta else [])
+
+
+def test_errors_inside_a_stream() -> None:
+    failed = SimpleNamespace(
+        type="response.failed", response=SimpleNamespace(error=SimpleNamespace(message="no", code="server_error"))
+    )
+    (event,) = ResponsesDecoder().decode(failed)
+    assert (event.type, event.text, event.data) == (EventType.ERROR, "no", "server_error")
+    error = SimpleNamespace(type="error", error=SimpleNamespace(message="busy", type="overloaded_error"))
+    (event,) = MessagesDecoder().decode(error)
+    assert (event.type, event.text, event.data) == (EventType.ERROR, "busy", "overloaded_error")
+
+
+def test_only_their_packages_objects_are_recognised() -> None:
+    assert ADAPTERS.find(SimpleNamespace(choices=[])) is None
+    assert ADAPTERS.find(SimpleNamespace(type="message_start")) is None
+
+
+def test_a_tool_call_that_was_on_its_way_is_not_begun_again() -> None:
+    made = 0
+
+    def source() -> Any:
+        nonlocal made
+        made += 1
+        yield chunk("a")
+        yield chunk(tool_calls=[part(0, "first", '{"a"', "1")])
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        l0.run_sync(source, resume="exact").read()
+    assert made == 1

@@ -1,0 +1,122 @@
+"""Answers that break after a part was delivered: what reaches the consumer is one contiguous answer, or it raises."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streams_kit import CALL, DRIVERS, QUICK, Source
+
+from l0 import EventType, StreamInterrupted, l0
+from l0.wire.joining import LEAST_OVERLAP
+
+BROKEN = ConnectionResetError("gone")
+
+
+def nothing(stream: Any, events: list[Any]) -> bool:
+    return False
+
+
+def text(events: list[Any]) -> str:
+    return "".join(event.text for event in events if event.is_token)
+
+
+def cut(answer: str, places: list[int]) -> list[str]:
+    bounds = sorted({0, len(answer), *(place % (len(answer) + 1) for place in places)})
+    return [answer[start:end] for start, end in pairwise(bounds)]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@given(
+    answer=st.text("ab ", min_size=2, max_size=20),
+    cuts=st.lists(st.lists(st.integers(0, 40), max_size=5), min_size=2, max_size=4),
+    breaks=st.lists(st.integers(0, 40), min_size=3, max_size=3),
+)
+def test_exact_however_the_answer_is_cut_and_breaks(
+    driver: str, answer: str, cuts: list[list[int]], breaks: list[int]
+) -> None:
+    whole = [cut(answer, places) for places in cuts]
+    scripts: list[list[Any]] = [
+        [*pieces[: at % (len(pieces) + 1)], BROKEN] for pieces, at in zip(whole[:-1], breaks, strict=False)
+    ]
+    events, error, stream = DRIVERS[driver]([Source(*scripts, whole[-1])], nothing, resume="exact", retry=QUICK)
+    assert error is None
+    assert text(events) == answer == stream.state.content
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("second", [["ax", "c"], ["a"], ["b"]], ids=str)
+def test_exact_raises_at_the_first_difference(driver: str, second: list[str]) -> None:
+    events, error, stream = DRIVERS[driver]([Source(["a", "b", BROKEN], second)], nothing, resume="exact", retry=QUICK)
+    assert isinstance(error, StreamInterrupted)
+    assert error.reason in ("diverged", "truncated")
+    assert text(events) == error.partial_text == "ab"
+    assert not stream.state.completed
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_splice_hands_the_text_so_far_to_the_source(driver: str) -> None:
+    first = "The tide comes in "
+    rest = "and goes out."
+    asked: list[str] = []
+
+    def sync_source(said: str) -> Any:
+        asked.append(said)
+        return Source([first, BROKEN] if not said else [said[-LEAST_OVERLAP:], rest]).plain()
+
+    def async_source(said: str) -> Any:
+        asked.append(said)
+        return Source([first, BROKEN] if not said else [said[-LEAST_OVERLAP:], rest]).aplain()
+
+    class Asked:
+        plain, aplain = staticmethod(sync_source), staticmethod(async_source)
+
+    events, error, stream = DRIVERS[driver]([Asked()], nothing, resume="splice", retry=QUICK)  # type: ignore[list-item]
+    assert (error, asked) == (None, ["", first])
+    assert text(events) == first + rest == stream.state.content
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_restart_is_told_before_anything_of_the_new_answer(driver: str) -> None:
+    events, error, stream = DRIVERS[driver](
+        [Source(["a", "b", BROKEN], ["x", BROKEN], ["c", "d"])], nothing, resume="restart", retry=QUICK
+    )
+    assert error is None
+    assert [event.text or event.type.value for event in events] == [
+        *("a", "b", "restart", "x", "restart", "c", "d", "complete")
+    ]
+    assert (stream.state.content, stream.state.restarts, stream.state.tokens) == ("cd", 2, 2)
+
+
+@pytest.mark.parametrize("resume", ["exact", "restart"])
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_nothing_is_taken_up_once_a_tool_was_called(driver: str, resume: str) -> None:
+    source = Source(["a", CALL, BROKEN], ["a"])
+    events, error, _ = DRIVERS[driver]([source], nothing, resume=resume, retry=QUICK)
+    assert isinstance(error, ConnectionResetError)
+    assert source.made == 1
+    assert [event.type for event in events] == [EventType.TOKEN, EventType.TOOL_CALL]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_stream_that_is_no_function_is_asked_once(driver: str) -> None:
+    class Once:
+        made = 0
+
+        def __init__(self) -> None:
+            self.plain, self.aplain = iter(["a", BROKEN]), _raising()
+
+    _, error, stream = DRIVERS[driver]([Once()], nothing, resume="restart", retry=QUICK)  # type: ignore[list-item]
+    assert isinstance(error, ConnectionResetError | TypeError)
+    assert stream.state.attempts == 1
+
+
+async def _raising() -> Any:
+    yield "a"
+    raise BROKEN
+
+
+def test_a_whole_text_is_an_answer() -> None:
+    with l0.run_sync(lambda: "all of it") as stream:
+        assert stream.read() == "all of it"

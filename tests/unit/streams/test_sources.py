@@ -1,0 +1,163 @@
+"""What may be a source, and what is refused; adapters; state; other event loops."""
+
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+from streams_kit import QUICK, Source
+
+from l0 import CheckIntervals, Event, EventType, PolicyError, Timeout, UnknownStreamError, l0, register_adapter
+from l0.streams.adapters import ADAPTERS, Registry
+from l0.values.events import Facts
+
+
+class Line:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class LineAdapter:
+    name = "lines"
+
+    def recognises(self, item: object) -> bool:
+        return isinstance(item, Line)
+
+    def decoder(self) -> Any:
+        return LineDecoder()
+
+
+class LineDecoder:
+    begun = False
+
+    def decode(self, item: Any) -> list[Event]:
+        if item.text == "!":
+            return [Event(EventType.ERROR, "overloaded", "slow_down")]
+        return [Event(EventType.TOKEN, item.text), Event(EventType.PROGRESS, "", len(item.text))]
+
+    def whole(self) -> bool | None:
+        return None
+
+    def facts(self) -> Facts:
+        return Facts(model="lines")
+
+
+@pytest.fixture
+def lines() -> Iterator[None]:
+    before = ADAPTERS._own
+    register_adapter(LineAdapter())
+    register_adapter(LineAdapter())  # takes the place of the first
+    assert len(ADAPTERS._own) == len(before) + 1
+    yield
+    ADAPTERS._own = before
+
+
+@pytest.mark.usefixtures("lines")
+def test_an_adapter_of_ones_own() -> None:
+    source = Source([Line("!")], [Line("a"), Line("bc")])
+    with l0.run_sync(source.plain, retry=QUICK) as stream:
+        events = list(stream)
+    assert [(event.type, event.text, event.data) for event in events] == [
+        (EventType.TOKEN, "a", None),
+        (EventType.PROGRESS, "", 1),
+        (EventType.TOKEN, "bc", None),
+        (EventType.PROGRESS, "", 2),
+        (EventType.COMPLETE, "", None),
+    ]
+    assert source.made == 2
+
+
+@pytest.mark.parametrize(
+    "thing", [None, 5, b"bytes", {"a": 1}, object(), SimpleNamespace(close=lambda: None)], ids=repr
+)
+def test_what_is_no_stream(thing: Any) -> None:
+    with pytest.raises(UnknownStreamError, match=rf"{type(thing).__name__}.*Supported are"):
+        l0.run_sync(lambda: thing)
+
+
+def test_what_is_no_stream_is_closed() -> None:
+    closed: list[bool] = []
+    with pytest.raises(UnknownStreamError):
+        l0.run_sync(lambda: SimpleNamespace(close=lambda: closed.append(True)))
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("items", [[5], [b"a"], ["a", 5], [{"choices": []}]], ids=str)
+def test_what_is_no_item(items: list[Any]) -> None:
+    stream = l0.run_sync(lambda: items)
+    with pytest.raises(UnknownStreamError, match="item of"):
+        stream.read()
+    assert isinstance(stream.state.error, UnknownStreamError)
+
+
+def test_an_async_source_in_sync_code_is_named() -> None:
+    with pytest.raises(UnknownStreamError, match="async_generator"):
+        l0.run_sync(Source(["a"]).aplain)
+
+
+def test_an_adapter_that_is_none() -> None:
+    with pytest.raises(PolicyError, match="recognises"):
+        Registry().register(SimpleNamespace(name="x"))  # type: ignore[arg-type]
+
+
+def test_checkpoints_and_tokens() -> None:
+    seen: list[tuple[int, str]] = []
+    with l0.run_sync(
+        lambda: list("abcdefg"),
+        check_intervals=CheckIntervals(checkpoint=3),
+        on_checkpoint=lambda checkpoint: seen.append((checkpoint.tokens, checkpoint.text)),
+    ) as stream:
+        for event in stream:
+            if event.text == "e":
+                assert (stream.state.checkpoint, stream.state.content) == ("abc", "abcde")
+    assert seen == [(3, "abc"), (6, "abcdef")]
+    assert (stream.state.checkpoint, stream.state.tokens) == ("abcdefg", 7)
+    stream.state.checkpoint = ""
+    assert (stream.state.checkpoint, stream.state.content) == ("", "abcdefg")
+
+
+def test_a_plain_iterator_that_was_too_slow_is_found_out() -> None:
+    class Slow:
+        """As slow as the watchdog needs to fire; the test itself waits for that and no longer."""
+
+        def __init__(self) -> None:
+            self.stream: Any = None
+            self.items = iter(["a", "b", "c"])
+
+        def __iter__(self) -> Iterator[str]:
+            return self
+
+        def __next__(self) -> str:
+            item = next(self.items)
+            if item == "b":
+                while not self.stream._body._watch.fired:
+                    pass
+            return item
+
+    source = Slow()
+    with l0.run_sync(lambda: source, timeout=Timeout(inter_token=20)) as stream:
+        source.stream = stream
+        with pytest.raises(TimeoutError, match="stalled"):
+            stream.read()
+    assert stream.state.content == "a"
+
+
+def test_trio() -> None:
+    async def words() -> AsyncIterator[str]:
+        yield "a"
+        await trio.sleep(0)
+        yield "b"
+
+    async def main() -> str:
+        async with l0.wrap(words, timeout=Timeout()) as stream:
+            return await stream.read()
+
+    assert trio.run(main) == "ab"
+
+
+def test_an_answer_of_nothing_is_no_success() -> None:
+    source = Source([])
+    with pytest.raises(Exception, match="empty"):
+        l0.run_sync(source.plain, retry=QUICK).read()
+    assert source.made == 4  # three retries after a failure of the model
