@@ -132,6 +132,14 @@ def test_the_first_token_has_its_deadline_in_a_race_too(stage, sync):
 
 
 @both
+def test_silence_before_the_headers_has_it_too(stage, sync):
+    policy = l0.Policy(hedge=l0.Hedge(after=30), timeout=l0.Timeout(initial_token=120), retry=l0.Retry(max_retries=0))
+    with l0.policy(policy):
+        seen = stage.call(body_of("chat"), SILENT, SILENT, sync=sync)
+    assert isinstance(seen.error, openai.APITimeoutError)
+
+
+@both
 def test_stored_answers_are_never_asked_for_twice(stage, sync):
     seen = stage.call(body_of("responses"), Fault.stall(at_event=0, seconds=0.1), sync=sync, store=True)
     assert seen.error is None

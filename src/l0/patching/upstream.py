@@ -319,7 +319,11 @@ class StainlessUpstream:
         """The SDK's own exception where it raises one; for breaks of a stream one that is of its class, and ours."""
         error, package = failure.error, self.sdk.package
         if self.request is None:  # no stream was opened: nothing could be delivered
-            return error if error is not None else self._refused(failure)
+            if error is None:
+                return self._refused(failure)
+            if isinstance(error, package.APIError):
+                return error
+            self.request = self.request_of(None)  # the body broke while a hedge was read ahead
         if error is None:
             return self._interrupted(failure, text, attempts)
         own = isinstance(error, package.APIError) and not isinstance(error, package.APIConnectionError)
@@ -330,6 +334,10 @@ class StainlessUpstream:
     def _refused(self, failure: Failure) -> BaseException:
         """For a failure that the SDK has no exception for: a flaw of a whole answer, a breaker that is open."""
         request = self.request_of(None)
+        if failure.cause in TIMEOUT_CAUSES:
+            late: BaseException = self.sdk.package.APITimeoutError(request=request)
+            late.add_note(f"l0: {failure}")
+            return late
         refused: BaseException = self.sdk.package.APIConnectionError(message=str(failure), request=request)
         return refused
 

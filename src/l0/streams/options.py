@@ -82,6 +82,7 @@ class Asked:
         """The call, as long as nobody knows better what it is."""
         retry = self.policy.retry or RETRY_DEFAULTS
         mode = self.policy.truncation
+        shadow = self.policy if self.policy.mode == "shadow" else None
         return Call(
             operation="chat",
             provider="unknown",
@@ -92,8 +93,9 @@ class Asked:
             host="",
             port=0,
             replay=Replay.SAFE,
-            max_retries=0 if self.once else retry.max_retries,
-            policy=self.policy,
+            max_retries=0 if self.once or shadow is not None else retry.max_retries,
+            policy=self.policy if shadow is None else Policy(),
+            shadow=shadow,
             strict={"warn": False, "off": None}.get(mode, True) if isinstance(mode, str) else True,
         )
 

@@ -92,8 +92,9 @@ class ResumableReader(BaseReader):
         earlier, meeting = self._earlier, self._joint
         if event is None or earlier is None or meeting is None:
             return []
+        told = self.failure is not None and self.failure.typed  # the user's only sign of it: never swallowed
         try:
-            events = [event] if self._joined else self._join(event, meeting, earlier)
+            events = [event] if self._joined or told else self._join(event, meeting, earlier)
         except Diverged:
             self._diverged(earlier)
             return []

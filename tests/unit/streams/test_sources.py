@@ -68,9 +68,7 @@ def test_an_adapter_of_ones_own() -> None:
     assert source.made == 2
 
 
-@pytest.mark.parametrize(
-    "thing", [None, 5, b"bytes", {"a": 1}, object(), SimpleNamespace(close=lambda: None)], ids=repr
-)
+@pytest.mark.parametrize("thing", [None, 5, b"bytes", {"a": 1}, object(), SimpleNamespace(close=lambda: None)])
 def test_what_is_no_stream(thing: Any) -> None:
     with pytest.raises(UnknownStreamError, match=rf"{type(thing).__name__}.*Supported are"):
         l0.run_sync(lambda: thing)

@@ -63,7 +63,6 @@ GOOD = '{"name": "a", "count": 2}'
         (dict[str, Any], {"name": "a", "count": 2}),
         (Schema.of(Item), Item(name="a", count=2)),
     ],
-    ids=repr,
 )
 def test_a_valid_answer_is_a_value(thing: object, value: object) -> None:
     schema = Schema.of(thing)
@@ -87,7 +86,6 @@ def test_a_valid_answer_is_a_value(thing: object, value: object) -> None:
         (Item, '{"a":1}{"b":2}', "something follows the value", ()),
         (Item, '"\\ud800"', "json_invalid", ()),
     ],
-    ids=repr,
 )
 def test_an_invalid_answer_says_why_and_where(
     thing: object, text: str, reason: str, path: tuple[str | int, ...]

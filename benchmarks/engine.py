@@ -1,0 +1,156 @@
+"""`python -m benchmarks.engine`: what the engine itself adds to a chunk, in one process, without provider or network.
+
+A reader that only counts stands in for a dialect's, and a list of reads for the connection. Each round reads the same
+chunks twice: by a bare loop over that reader, and through a call's session and driver, leases and clocks included. The
+difference is the engine's own share; of the interleaved rounds the fastest counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+from collections.abc import Callable, Iterator
+from time import process_time
+from typing import Any
+
+from l0.drivers import sync
+from l0.drivers.pump import ObjectPump
+from l0.drivers.session import Session
+from l0.health.shared import Health
+from l0.values.calls import Call, Replay
+from l0.values.events import Facts
+from l0.values.failures import Cause, Failure
+from l0.values.handover import Handover
+from l0.values.policy import Policy, Timeout
+
+CHUNKS = 20_000
+LIMIT = 1.0
+"""Microseconds for each chunk that the engine may add."""
+
+
+class Counting:
+    """The least that a reader can do. ``note`` is called for every chunk."""
+
+    resumable = accepted = finished = stopped = False
+    failure: Failure | None = None
+
+    def __init__(self) -> None:
+        self.content = self.chars = 0
+        self.text: list[str] = []
+
+    def note(self, item: Any) -> None:
+        if item is None:
+            self.finished = self.stopped = True
+            return
+        self.content += 1
+        self.chars += len(item)
+        self.text.append(item)
+
+    def settle(self) -> None: ...
+
+    def verdict(self) -> Cause | None:
+        return None if self.finished else Cause.TRUNCATED
+
+    def handover(self) -> Handover:
+        return Handover(text="".join(self.text))
+
+    def facts(self) -> Facts:
+        return Facts()
+
+
+class Local:
+    """A provider, a sender and a body that are a list."""
+
+    def __init__(self, session_of: Callable[[Local], Session], chunks: list[Any]) -> None:
+        self._chunks = chunks
+        self.session = session_of(self)
+
+    def options(self, *_: Any) -> None: ...
+
+    def send(self, _: Any) -> None:
+        self.session.opened(200, None)
+
+    def attach(self, answer: Any) -> None: ...
+
+    def completed(self) -> None: ...
+
+    def backoff(self, *_: Any) -> float:
+        return 0.0
+
+    def start(self) -> tuple[Iterator[Any], ObjectPump]:
+        return iter(self._chunks), ObjectPump(Counting())  # type: ignore[arg-type]
+
+    def watch(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def call(policy: Policy) -> Call:
+    """A streamed chat call."""
+    return Call(
+        operation="chat",
+        provider="openai",
+        model="gpt-4o",
+        dialect="chat",
+        streaming=True,
+        origin="http://127.0.0.1",
+        host="127.0.0.1",
+        port=80,
+        replay=Replay.SAFE,
+        max_retries=2,
+        policy=policy,
+        strict=True,
+    )
+
+
+def bare(chunks: list[Any]) -> float:
+    """Seconds of CPU that a plain loop over the same reader takes."""
+    began = process_time()
+    pump = ObjectPump(Counting())  # type: ignore[arg-type]
+    for chunk in chunks:
+        for _ in pump.feed(chunk):
+            pass
+    return process_time() - began
+
+
+def through(chunks: list[Any], policy: Policy) -> float:
+    """Seconds of CPU that the same takes through a session and the sync driver."""
+    health = Health()
+    local = Local(lambda made: Session(call(policy), made, (), health), chunks)  # type: ignore[arg-type]
+    session = local.session
+    began = process_time()
+    sync.request(session, local)  # type: ignore[arg-type]
+    for _ in sync.relay(session, local):  # type: ignore[arg-type]
+        pass
+    return process_time() - began
+
+
+POLICIES = {"no policy": Policy(), "clocks, budget, breaker": Policy(timeout=Timeout(), budget=True, breaker=True)}
+
+
+def measure(rounds: int) -> dict[str, float]:
+    """Microseconds that the engine adds to a chunk, for each policy: the smallest of so many rounds."""
+    chunks = [*(f" token{number}" for number in range(CHUNKS)), None]
+    least: dict[str, float] = {}
+    floor = min(bare(chunks) for _ in range(rounds))
+    for _ in range(rounds):
+        floor = min(floor, bare(chunks))
+        for name, policy in POLICIES.items():
+            gc.collect()
+            took = through(chunks, policy)
+            least[name] = min(least.get(name, took), took)
+    return {name: (took - floor) / CHUNKS * 1e6 for name, took in least.items()}
+
+
+def main() -> int:
+    """0 where every figure is below the limit."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="how often (default 15)")
+    found = measure(parser.parse_args().rounds)
+    for name, cost in found.items():
+        print(f"engine, {name:26} {cost:6.2f} µs a chunk (limit {LIMIT:.2f}){'' if cost < LIMIT else '  MISSED'}")
+    return int(any(cost >= LIMIT for cost in found.values()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

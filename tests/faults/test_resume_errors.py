@@ -1,0 +1,66 @@
+"""An answer that is taken up, whose second attempt fails before it has come as far as the first: the user is told."""
+
+from collections.abc import Iterator
+
+import pytest
+from faults_kit import SDKS, Stage
+from resume_kit import LINES, MESSAGES_API, POEM, RERUN, RESPONSES_API, Api, broken, play, resuming
+
+import l0
+from l0.simulator.faults import Fault
+
+both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+LATE = 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on(stage: Stage) -> Iterator[None]:
+    stage.on()
+    yield
+    l0.uninstrument()
+
+
+@both
+@pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
+@pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
+@pytest.mark.parametrize("at", [1, 4, 12, LATE])
+def test_an_error_inside_what_is_swallowed_is_told(stage: Stage, api: Api, mode: str, at: int, sync: bool) -> None:
+    policy = resuming(mode, retry=l0.Retry(max_retries=1, base_delay=0))
+    replies = (broken(LINES, Fault.cut(at_event=LATE)), broken(LINES, Fault.in_band_error(at_event=at)))
+    got = play(stage, api, *replies, sync=sync, policy=policy)
+    assert POEM.startswith(got.text)
+    assert len(got.text) > 20
+    if got.span["l0.outcome"] == "recovered_resume":  # the rest was shorter than that
+        assert (mode, got.error, got.text) == ("splice", None, POEM)
+        return
+    assert got.span["l0.outcome"] == "failed"
+    if got.error is not None:
+        assert isinstance(got.error, SDKS[api.sdk].APIError)
+    else:
+        assert api is RESPONSES_API
+        assert got.events[-1].type == "error"
+        numbers = [event.sequence_number for event in got.events]
+        assert numbers == list(range(len(numbers)))
+
+
+@both
+def test_a_response_that_fails_inside_what_is_swallowed_is_told(stage: Stage, sync: bool) -> None:
+    policy = resuming("exact", retry=l0.Retry(max_retries=1, base_delay=0))
+    replies = (broken(LINES, Fault.cut(at_event=LATE)), broken(LINES, Fault.failed(at_event=6, code="server_error")))
+    got = play(stage, RESPONSES_API, *replies, sync=sync, policy=policy)
+    assert got.error is None
+    assert got.events[-1].type == "response.failed"
+    assert len(got.ids) <= 2
+    assert got.span["l0.outcome"] == "failed"
+
+
+@both
+def test_the_end_of_a_message_comes_from_the_attempt_that_has_it(stage: Stage, sync: bool) -> None:
+    """What was out of order is not the user's, and is not counted as if it were."""
+    whole = play(stage, MESSAGES_API, broken(LINES, Fault()), sync=sync, policy=resuming("exact"))
+    stop = [event.type for event in whole.events].index("content_block_stop") + 1  # on the wire there is a ping more
+    replies = (broken(LINES, Fault.duplicate(at_event=stop)), broken(LINES, Fault()))
+    got = play(stage, MESSAGES_API, *replies, sync=sync, policy=resuming("exact"))
+    assert got.error is None
+    assert got.said == whole.said
+    assert len(got.requests) == 2

@@ -1,0 +1,202 @@
+"""Rows 17 to 21 and 26 of the failure catalogue: what fails below HTTP, on sockets of its own."""
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import trustme
+from faults_kit import SDKS, body_of
+from installed import transport_of
+from test_classification import ONCE_MORE, Ends
+from traffic_kit import REQUESTS
+
+import l0
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+from l0.values.events import CallEnded
+from l0.values.failures import Category, Cause
+
+DIALECTS = {"openai": "chat", "anthropic": "messages"}
+sdks = pytest.mark.parametrize("name", SDKS)
+both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of one streamed call to an address."""
+
+    error: Exception | None
+    end: CallEnded
+
+    @property
+    def told(self) -> tuple[Cause, Category | None, int]:
+        """Cause and category of every attempt, which is the same one, and how many there were."""
+        ((cause, category),) = {(failure.cause, failure.category) for failure in self.end.failures}
+        return cause, category, self.end.attempts
+
+
+@pytest.fixture(autouse=True)
+def ends() -> Iterator[Ends]:
+    made = Ends()
+    l0.instrument(ONCE_MORE, observers=[made])
+    yield made
+    l0.uninstrument()
+
+
+def tried(ends: Ends, name: str, url: str, *, sync: bool, timeout: float = 5, transport: Any = None) -> Tried:
+    """One streamed call of an SDK to ``url``, perhaps through a transport of one's own."""
+    sdk, dialect = SDKS[name], DIALECTS[name]
+    kind = getattr(sdk, ("" if sync else "Async") + {"openai": "OpenAI", "anthropic": "Anthropic"}[name])
+    given = {} if transport is None else {"http_client": transport_client(sdk, transport, sync=sync)}
+    client = kind(api_key="k", base_url=url, timeout=timeout, **given)
+    create = (client.chat.completions if dialect == "chat" else client.messages).create
+    request = REQUESTS[dialect] | {"stream": True}
+
+    async def read() -> None:
+        async with client:
+            async for _ in await create(**request):
+                pass
+
+    error = None
+    try:
+        if sync:
+            with client:
+                for _ in create(**request):
+                    pass
+        else:
+            asyncio.run(read())
+    except Exception as raised:
+        error = raised
+    (end,) = ends.all
+    return Tried(error, end)
+
+
+def transport_client(sdk: Any, transport: Any, *, sync: bool) -> Any:
+    module = transport_of(sdk)
+    return (module.Client if sync else module.AsyncClient)(transport=transport)
+
+
+@contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server on loopback that does ``serve`` with every connection; its port."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:  # closed: the test is over
+                    return
+                serve(connection)
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+
+
+@both
+@sdks
+def test_17_refused(ends: Ends, name: str, sync: bool) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+    got = tried(ends, name, f"http://127.0.0.1:{port}", sync=sync)
+    assert isinstance(got.error, SDKS[name].APIConnectionError)
+    assert got.told == (Cause.CONNECTION, Category.NETWORK, 2)
+
+
+@both
+@sdks
+def test_18_dns(ends: Ends, name: str, sync: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver is the one thing that is not real here: what it says depends on where one is."""
+
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    got = tried(ends, name, "http://nowhere.invalid", sync=sync)
+    assert isinstance(got.error, SDKS[name].APIConnectionError)
+    assert got.told == (Cause.DNS, Category.NETWORK, 2)
+
+
+@both
+@sdks
+def test_19_certificate(ends: Ends, name: str, sync: bool) -> None:
+    """A certificate of an authority that nobody trusts; a repeat would see the same."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+
+    def shake(connection: socket.socket) -> None:
+        with closing(connection):
+            try:
+                context.wrap_socket(connection, server_side=True)
+            except OSError:  # the client turns away
+                pass
+
+    with listening(shake) as port:
+        got = tried(ends, name, f"https://localhost:{port}", sync=sync)
+    assert isinstance(got.error, SDKS[name].APIConnectionError)
+    assert got.told == (Cause.TLS_CERTIFICATE, Category.FATAL, 1)
+
+
+@both
+@sdks
+def test_20_stalled_handshake(ends: Ends, name: str, sync: bool) -> None:
+    with ExitStack() as kept, listening(lambda connection: kept.callback(connection.close)) as port:
+        got = tried(ends, name, f"https://127.0.0.1:{port}", sync=sync, timeout=0.2)
+    assert isinstance(got.error, SDKS[name].APITimeoutError)
+    assert got.told == (Cause.NO_HEADERS, Category.NETWORK, 2)
+
+
+@both
+@sdks
+def test_21_redirect_loop(ends: Ends, sim: Simulator, name: str, sync: bool) -> None:
+    sim.reset()
+    path = "/v1/chat/completions" if name == "openai" else "/v1/messages"
+    sim.script(*[Fault.status(307, {"location": path})] * 60)
+    got = tried(ends, name, sim.openai if name == "openai" else sim.anthropic, sync=sync)
+    assert isinstance(got.error, SDKS[name].APIConnectionError)
+    assert got.told == (Cause.REDIRECTS, Category.FATAL, 1)
+    sim.reset()
+
+
+GOAWAY = "<ConnectionTerminated error_code:0, last_stream_id:1, additional_data:None>"
+RST_STREAM = "<StreamReset stream_id:1, error_code:2, remote_reset:True>"
+
+
+@both
+@sdks
+@pytest.mark.parametrize("said", [GOAWAY, RST_STREAM], ids=["GOAWAY", "RST_STREAM"])
+@pytest.mark.parametrize(("events", "attempts"), [(8, 1), (0, 2)], ids=["after content", "before content"])
+def test_26_http2_ends(ends: Ends, name: str, said: str, events: int, attempts: int, sync: bool) -> None:
+    """What the transport raises when an HTTP/2 server goes away, in the middle of a body."""
+    transport = transport_of(SDKS[name])
+    blocks = [block + b"\n\n" for block in body_of(DIALECTS[name]).content.split(b"\n\n")[:events]]
+
+    def body() -> Iterator[bytes]:
+        yield from blocks
+        raise transport.RemoteProtocolError(said)
+
+    async def abody() -> AsyncIterator[bytes]:
+        for block in blocks:
+            yield block
+        raise transport.RemoteProtocolError(said)
+
+    def respond(request: Any) -> Any:
+        content = body() if sync else abody()
+        return transport.Response(200, headers={"content-type": "text/event-stream"}, content=content, request=request)
+
+    mock = transport.MockTransport(respond)
+    got = tried(ends, name, "http://api.invalid", sync=sync, transport=mock)
+    assert isinstance(got.error, l0.StreamInterrupted)
+    assert isinstance(got.error, SDKS[name].APIConnectionError)
+    assert got.told == (Cause.INCOMPLETE_READ, Category.NETWORK, attempts)

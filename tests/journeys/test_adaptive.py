@@ -1,0 +1,117 @@
+"""A first token is waited for as long as is usual where it comes from, if somebody else could be asked."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from journeys_kit import CHATTING, MESSAGING, Spans, async_chat_client, chat_client, claude
+
+import l0
+from l0.health import quantiles
+from l0.health.shared import Health
+from l0.patching.switchboard import SWITCHBOARD
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+
+POLICY = l0.Policy(retry=l0.Retry(max_retries=0), adaptive=True, fallback=l0.Fallback(model="spare"))
+QUIET = Fault.stall(at_event=1, seconds=30)
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Health:
+    """No call was made yet, and a deadline may be as short as a quarter of a second: nobody wants to wait for two."""
+    monkeypatch.setattr(quantiles, "SHORTEST", 0.25)
+    monkeypatch.setattr(SWITCHBOARD, "health", made := Health())
+    return made
+
+
+def ask(sim: Simulator, times: int = 1, **more: Any) -> list[Any]:
+    """The chunks of the last of so many calls."""
+    client = chat_client(sim)
+    return [list(client.chat.completions.create(**CHATTING | more, stream=True)) for _ in range(times)][-1]
+
+
+def learn(health: Health, seconds: float = 0.01, model: str = "gpt-4o", number: int = quantiles.LEAST) -> None:
+    """So many first tokens that took so long."""
+    for _ in range(number):
+        health.first_tokens["openai", model, "small"].add(seconds)
+
+
+def models(sim: Simulator) -> list[str]:
+    return [request.body["model"] for request in sim.requests]
+
+
+def test_it_learns_from_calls_and_leaves_a_provider_that_is_slower_than_ever(
+    sim: Simulator, spans: Spans, fresh: Health
+) -> None:
+    l0.instrument(POLICY)
+    ask(sim, quantiles.LEAST)
+    seen = fresh.first_tokens["openai", "gpt-4o", "small"]
+    assert len(seen) == quantiles.LEAST
+    sim.reset()
+    sim.script(QUIET)
+    chunks = ask(sim)
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert models(sim) == ["gpt-4o", "spare"]
+    assert spans.ends[-1][0] == "recovered_fallback"
+    assert sim.wait_idle(2)
+    assert sim.requests[0].disconnected
+    assert len(seen) == quantiles.LEAST + 1, "the wait that was given up counts too"
+
+
+def test_async_as_well(sim: Simulator, fresh: Health) -> None:
+    l0.instrument(POLICY)
+    learn(fresh)
+    sim.script(QUIET)
+
+    async def journey() -> list[Any]:
+        async with async_chat_client(sim) as client:
+            return [chunk async for chunk in await client.chat.completions.create(**CHATTING, stream=True)]
+
+    assert asyncio.run(journey())[-1].choices[0].finish_reason == "stop"
+    assert models(sim) == ["gpt-4o", "spare"]
+
+
+def test_the_last_one_that_could_be_asked_is_waited_for(sim: Simulator, fresh: Health) -> None:
+    l0.instrument(POLICY)
+    learn(fresh)
+    learn(fresh, model="spare")
+    sim.script(QUIET, Fault.stall(at_event=1, seconds=0.6))
+    assert ask(sim)[-1].choices[0].finish_reason == "stop"
+    assert models(sim) == ["gpt-4o", "spare"]
+
+
+def test_with_nobody_else_to_ask_there_is_no_deadline(sim: Simulator, fresh: Health) -> None:
+    l0.instrument(l0.Policy(retry=l0.Retry(max_retries=0), adaptive=True))
+    learn(fresh)
+    sim.script(Fault.stall(at_event=1, seconds=0.6))
+    assert ask(sim)[-1].choices[0].finish_reason == "stop"
+    assert len(sim.requests) == 1
+
+
+def test_too_few_calls_say_nothing(sim: Simulator, fresh: Health) -> None:
+    l0.instrument(POLICY)
+    learn(fresh, number=quantiles.LEAST - 1)
+    sim.script(Fault.stall(at_event=1, seconds=0.6))
+    ask(sim)
+    assert models(sim) == ["gpt-4o"]
+
+
+def test_the_users_own_limit_stays_the_limit(sim: Simulator, fresh: Health) -> None:
+    learn(fresh, seconds=30.0)
+    l0.instrument(l0.Policy(**{name: getattr(POLICY, name) for name in ("retry", "adaptive", "fallback")},
+                            timeout=l0.Timeout(initial_token=300)))  # fmt: skip
+    sim.script(QUIET)
+    ask(sim)
+    assert models(sim) == ["gpt-4o", "spare"]
+
+
+def test_longer_prompts_and_other_providers_have_figures_of_their_own(sim: Simulator, fresh: Health) -> None:
+    l0.instrument(POLICY)
+    learn(fresh)
+    ask(sim, 3, messages=[{"role": "user", "content": "long " * 2_000}])
+    list(claude(sim).messages.create(**MESSAGING, stream=True))
+    sizes = {key: len(fresh.first_tokens[key]) for key in list(fresh.first_tokens._values)}
+    assert sizes[("openai", "gpt-4o", "small")] == quantiles.LEAST
+    assert sizes[("openai", "gpt-4o", "medium")] == 3
+    assert sizes[("anthropic", MESSAGING["model"], "small")] == 1

@@ -1,0 +1,211 @@
+"""A provider that keeps failing is not asked any more, but for a probe now and then; time passes when the test says."""
+
+import threading
+from typing import Any
+
+import openai
+import pytest
+from journeys_kit import CHATTING, Spans, chat_client
+
+import l0
+from l0.health.breaker import COOLDOWN, SAMPLES, Breakers, Change, State
+from l0.health.shared import Health
+from l0.patching.switchboard import SWITCHBOARD
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+
+ONCE = l0.Retry(max_retries=0)
+GUARDED = l0.Policy(retry=ONCE, breaker=True, truncation="strict")
+DOWN = Fault.status(503)
+TARGET = ("openai", CHATTING["model"])
+
+
+class Time:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture(autouse=True)
+def changes(time: Time, monkeypatch: pytest.MonkeyPatch) -> list[Change]:
+    """What the breakers of a process that has made no call yet tell of themselves."""
+    health = Health()
+    health.breakers = Breakers(time)
+    found: list[Change] = []
+    health.breakers.listen(found.append)
+    monkeypatch.setattr(SWITCHBOARD, "health", health)
+    return found
+
+
+@pytest.fixture
+def client(sim: Simulator) -> openai.OpenAI:
+    return chat_client(sim)
+
+
+def ask(client: openai.OpenAI, **more: Any) -> None:
+    """One call, read to its end."""
+    for _ in client.chat.completions.create(**CHATTING | more, stream=True):
+        pass
+
+
+def failing(sim: Simulator, client: openai.OpenAI, time: Time, calls: int = SAMPLES) -> None:
+    """So many calls of a second each, all of which fail."""
+    sim.script(*[DOWN] * calls)
+    for _ in range(calls):
+        time.now += 1
+        with pytest.raises(openai.InternalServerError):
+            ask(client)
+
+
+def states(changes: list[Change]) -> list[State]:
+    return [change.after for change in changes]
+
+
+def test_it_opens_and_calls_are_refused_without_a_request(
+    sim: Simulator, client: openai.OpenAI, spans: Spans, time: Time, changes: list[Change]
+) -> None:
+    l0.instrument(GUARDED)
+    failing(sim, client, time)
+    assert [(change.target, change.after) for change in changes] == [(TARGET, State.OPEN)]
+    before = len(sim.requests)
+    with pytest.raises(openai.APIConnectionError, match="breaker"):
+        ask(client)
+    assert len(sim.requests) == before
+    assert spans.ends[-1] == ("failed", "ERROR")
+    assert len(spans.ends) == SAMPLES + 1
+    ask(client, model="another")  # its neighbour is not touched
+
+
+def test_one_probe_at_a_time_and_it_closes(
+    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+) -> None:
+    l0.instrument(GUARDED)
+    failing(sim, client, time)
+    time.now += COOLDOWN + 1
+    before = len(sim.requests)
+    probe = client.chat.completions.create(**CHATTING, stream=True)
+    next(probe)
+    assert states(changes) == [State.OPEN, State.HALF_OPEN]
+    with pytest.raises(openai.APIConnectionError, match="breaker"):
+        ask(client)
+    assert len(sim.requests) == before + 1
+    list(probe)
+    assert states(changes) == [State.OPEN, State.HALF_OPEN, State.CLOSED]
+    ask(client)
+    assert len(sim.requests) == before + 2
+
+
+def test_a_probe_that_fails_opens_it_again(
+    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+) -> None:
+    l0.instrument(GUARDED)
+    failing(sim, client, time)
+    time.now += COOLDOWN + 1
+    sim.script(Fault.cut(at_event=8))
+    with pytest.raises(l0.StreamInterrupted):
+        ask(client)
+    assert states(changes) == [State.OPEN, State.HALF_OPEN, State.OPEN]
+    with pytest.raises(openai.APIConnectionError, match="breaker"):
+        ask(client)
+    time.now += COOLDOWN + 1
+    ask(client)
+    assert states(changes)[3:] == [State.HALF_OPEN, State.CLOSED]
+
+
+def test_a_probe_that_its_user_leaves_makes_room_for_the_next(
+    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+) -> None:
+    l0.instrument(GUARDED)
+    failing(sim, client, time)
+    time.now += COOLDOWN + 1
+    client.chat.completions.create(**CHATTING, stream=True).close()
+    assert states(changes) == [State.OPEN, State.HALF_OPEN]
+    ask(client)
+    assert states(changes)[2:] == [State.CLOSED]
+
+
+def test_streams_under_way_are_not_touched(
+    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+) -> None:
+    l0.instrument(GUARDED)
+    stream = client.chat.completions.create(**CHATTING, stream=True)
+    first = next(stream)
+    failing(sim, client, time)
+    assert states(changes) == [State.OPEN]
+    rest = list(stream)
+    assert rest[-1].choices[0].finish_reason == "stop"
+    assert {chunk.id for chunk in (first, *rest)} == {first.id}
+
+
+def test_an_open_breaker_falls_over_at_once(sim: Simulator, client: openai.OpenAI, spans: Spans, time: Time) -> None:
+    l0.instrument(GUARDED)
+    failing(sim, client, time)
+    sim.reset()
+    with l0.policy(fallback=l0.Fallback(model="spare")):
+        ask(client)
+    assert [request.body["model"] for request in sim.requests] == ["spare"]
+    assert spans.ends[-1][0] == "recovered_fallback"
+
+
+def test_bad_requests_and_users_who_leave_are_no_failures_of_the_provider(
+    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+) -> None:
+    l0.instrument(GUARDED)
+    sim.script(*[Fault.status(400)] * (SAMPLES * 2))
+    for _ in range(SAMPLES * 2):
+        time.now += 1
+        with pytest.raises(openai.BadRequestError):
+            ask(client)
+    for _ in range(SAMPLES):
+        time.now += 1
+        client.chat.completions.create(**CHATTING, stream=True).close()
+    assert changes == []
+
+
+def test_threads_that_fail_together_open_it_once(
+    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+) -> None:
+    l0.instrument(GUARDED)
+    failing(sim, client, time, SAMPLES - 1)
+    sim.script(*[DOWN] * 99)
+    refused: list[BaseException] = []
+
+    def one() -> None:
+        for _ in range(4):
+            try:
+                ask(client)
+            except openai.APIError as error:
+                refused.append(error)
+
+    time.now += 1
+    threads = [threading.Thread(target=one) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 24
+    assert states(changes) == [State.OPEN]
+    assert len(sim.requests) < SAMPLES - 1 + 24
+
+
+def test_a_breaker_that_opens_while_a_retry_waits_ends_the_call(
+    sim: Simulator, client: openai.OpenAI, spans: Spans, time: Time
+) -> None:
+    """With no request under way: its span ends all the same."""
+    l0.instrument(l0.Policy(retry=l0.Retry(max_retries=6, base_delay=0), breaker=True))
+    sim.script(*[DOWN] * 40)
+    for _ in range(3):
+        time.now += 1
+        with pytest.raises(openai.APIError):
+            ask(client)
+    assert len(sim.requests) == SAMPLES
+    assert spans.ends == [("failed", "ERROR")] * 3

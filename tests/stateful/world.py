@@ -1,0 +1,179 @@
+"""Providers that answer by model, clients of both SDKs and flavours, and everything that calls leave behind."""
+
+import asyncio
+import re
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count, pairwise
+from typing import Any
+
+import anthropic
+import openai
+from drawn import ANSWERS
+from faults_kit import SDKS
+from installed import transport_of
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from resume_kit import RERUN, Api
+
+import l0
+from l0.health.shared import Health
+from l0.patching.switchboard import SWITCHBOARD
+from l0.simulator.faults import HEALTHY, Fault
+from l0.simulator.ledger import Reply
+from l0.simulator.server import Simulator
+from l0.testing import simulator
+from l0_anthropic import AnthropicInstrumentor
+from l0_openai import OpenAIInstrumentor
+
+_IDS = re.compile(r"[0-9a-f]{24}")
+APIS = {api.name: api for api in RERUN}
+
+
+@dataclass
+class Place:
+    """One provider with its clients. ``faults``: what its next requests meet. ``responses``: all that were opened."""
+
+    server: Simulator
+    faults: deque[Fault] = field(default_factory=deque)
+    clients: dict[tuple[str, bool], Any] = field(default_factory=dict)
+    responses: list[Callable[[], Any]] = field(default_factory=list)
+
+    def answer(self, request: Any, *_: Any) -> Reply:
+        fault = self.faults.popleft() if self.faults else HEALTHY
+        return Reply(answer=ANSWERS[request.json["model"]], fault=fault)
+
+
+@dataclass
+class Made:
+    """One call: what was allowed, and what its user has so far."""
+
+    api: Api
+    sync: bool
+    policy: l0.Policy
+    retries: int
+    stream: Any = None
+    events: list[Any] = field(default_factory=list)
+    error: BaseException | None = None
+    over: bool = False
+    whole: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(map(self.api.piece, self.events))
+
+    @property
+    def most(self) -> int:
+        """Requests that the policy allows."""
+        retry = self.policy.retry
+        each = 0 if self.retries == 0 else self.retries if retry is None else retry.max_retries
+        return (1 + each) * (1 + len(self.policy.legs)) + bool(self.policy.hedge)
+
+
+class _Ids(IdGenerator):
+    """Ids that count on: hypothesis seeds `random`, from which they are drawn otherwise."""
+
+    def __init__(self) -> None:
+        self._next = count(1).__next__
+
+    def generate_span_id(self) -> int:
+        return self._next()
+
+    def generate_trace_id(self) -> int:
+        return self._next()
+
+
+class World:
+    """Some places, one loop, one exporter of spans."""
+
+    def __init__(self, places: list[Place], loop: asyncio.AbstractEventLoop) -> None:
+        self.places = places
+        self.loop = loop
+        self.exporter = InMemorySpanExporter()
+        self.provider = TracerProvider(id_generator=_Ids())
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+
+    def renew(self) -> None:
+        """As in a process that has made no call yet."""
+        self.exporter.clear()
+        SWITCHBOARD.health = Health()
+
+    def check(self, place: Place, call: Made) -> None:
+        """What must hold after every step of a call."""
+        text = call.text
+        told = [model for model, answer in ANSWERS.items() if answer.text.startswith(text)]
+        assert told if text else True, f"{text!r} is the beginning of no answer"
+        assert not call.whole or text == ANSWERS[told[0]].text, f"a part was handed over as the whole: {text!r}"
+        assert not call.whole or any(map(call.api.ended, call.events)), (
+            f"the end of the answer is missing: {call.events[-3:]}"
+        )
+        met = [request.answered for request in place.server.requests]
+        assert len(met) <= call.most, f"{len(met)} requests, {call.most} allowed: {met}"
+        _once(call)
+        if call.error is not None:
+            assert isinstance(call.error, SDKS[call.api.sdk].APIError | ValueError | asyncio.CancelledError), call.error
+        if isinstance(call.error, l0.StreamInterrupted):
+            assert call.error.partial_text == text
+        if call.over:
+            left = [response for each in place.responses if (response := each()) is not None]
+            assert all(response.is_closed for response in left), "a response was left open"
+
+    def spans(self) -> list[Any]:
+        """The spans of calls that have ended; those of their attempts are below them."""
+        return [span for span in self.exporter.get_finished_spans() if span.parent is None]
+
+
+def _once(call: Made) -> None:
+    """No event twice, none of another answer."""
+    ids = {found for event in call.events for found in _IDS.findall(event.to_json(indent=None, warnings=False))}
+    assert len(ids) <= (2 if call.api.name == "responses" else 1), ids
+    if call.api.name == "responses":
+        numbers = [event.sequence_number for event in call.events]
+        assert all(one + 1 == other for one, other in pairwise(numbers)), numbers
+    if call.api.name == "messages":
+        kinds = [event.type for event in call.events]
+        for kind in ("message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop"):
+            assert kinds.count(kind) <= 1, kinds
+
+
+@contextmanager
+def built(number: int) -> Iterator[World]:
+    """So many providers, l0 on, and all of it taken down in the end."""
+    loop = asyncio.new_event_loop()
+    with ExitStack() as stack:
+        stack.callback(loop.close)
+        places = [Place(stack.enter_context(simulator(seed=seed))) for seed in range(number)]
+        world = World(places, loop)
+        for place in places:
+            place.server._wished = place.answer  # type: ignore[method-assign]
+            _clients(stack, loop, place)
+        for instrumentor in (OpenAIInstrumentor(), AnthropicInstrumentor()):
+            instrumentor.instrument(tracer_provider=world.provider)
+        stack.callback(l0.uninstrument)
+        l0.instrument()
+        yield world
+        world.provider.shutdown()
+
+
+def _clients(stack: ExitStack, loop: asyncio.AbstractEventLoop, place: Place) -> None:
+    def note(response: Any) -> None:
+        place.responses.append(weakref.ref(response))  # one that nobody has any more is closed by the collector
+
+    async def anote(response: Any) -> None:
+        note(response)
+
+    for sdk, kinds in ((openai, ("OpenAI", "AsyncOpenAI")), (anthropic, ("Anthropic", "AsyncAnthropic"))):
+        transport = transport_of(sdk)
+        url = place.server.openai if sdk is openai else place.server.anthropic
+        for kind, sync in zip(kinds, (True, False), strict=True):
+            http = transport.Client if sync else transport.AsyncClient
+            hooks = {"response": [note if sync else anote]}
+            client = getattr(sdk, kind)(api_key="k", base_url=url, http_client=http(event_hooks=hooks, timeout=10))
+            client._calculate_retry_timeout = lambda *_: 0.0
+            place.clients[sdk.__name__, sync] = client
+            stack.callback(client.close if sync else lambda made=client: loop.run_until_complete(made.close()))
