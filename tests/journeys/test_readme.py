@@ -37,7 +37,7 @@ def test_the_code_runs_as_it_stands():
         done = run("\n".join(blocks("python")), **env, OTEL_METRIC_EXPORT_TIMEOUT="100", OTEL_BSP_EXPORT_TIMEOUT="100")
         assert done.returncode == 0, done.stderr
         assert "simulated model" in done.stdout
-        assert len(sim.requests) == 3
+        assert len(sim.requests) == 5
 
 
 def test_a_broken_stream_ends_in_the_exception_that_is_shown():
