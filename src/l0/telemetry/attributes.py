@@ -71,6 +71,9 @@ def of_engine(ended: CallEnded) -> Attributes:
         attributes[names.ODDITIES] = ended.facts.oddities
     if ended.pace is not None:
         attributes.update(_of_pace(ended.pace, ended.facts))
+        if ended.pace.wire_bytes and ended.text:
+            text = len(ended.text.encode("utf-8", "surrogatepass"))
+            attributes[names.OVERHEAD_RATIO] = ended.pace.wire_bytes / text
     return attributes
 
 

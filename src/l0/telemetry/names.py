@@ -52,51 +52,97 @@ HTTP_RESEND_COUNT: Final = "http.request.resend_count"
 
 # Our own attributes. Times are in seconds.
 OUTCOME: Final = "l0.outcome"
+"""How a call ended: ok, recovered_retry, recovered_fallback, recovered_resume, recovered_hedge, failed, cancelled."""
 ATTEMPTS_MADE: Final = "l0.attempts"
+"""Requests that were made for the call."""
 FALLBACK_INDEX: Final = "l0.fallback.index"
+"""Which leg answered: 1 for the first fallback; absent for the primary."""
 RESUME_AT: Final = "l0.resume.at"
+"""Characters of the answer that the user had when it was taken up."""
 RESUME_STRATEGY: Final = "l0.resume.strategy"
+"""How a broken answer was taken up last: exact, prefill, splice."""
 RETRY_CAUSES: Final = "l0.retry.causes"
+"""Why requests were repeated, in order."""
 STALLS: Final = "l0.stalls"
+"""How often there was no content for 10 s while reading."""
 GAP_MAX: Final = "l0.gap.max"
+"""The longest time, in s, between two reads that brought content, while reading."""
 GAP_P50: Final = "l0.gap.p50"
+"""Median of those gaps, in s, to within 10 %."""
 GAP_P95: Final = "l0.gap.p95"
+"""95th percentile of those gaps, in s, to within 10 %."""
 GAP_P99: Final = "l0.gap.p99"
+"""99th percentile of those gaps, in s, to within 10 %."""
 JITTER: Final = "l0.jitter"
+"""Standard deviation of those gaps, in s."""
 SMOOTHNESS: Final = "l0.smoothness"
+"""100 * (1 - standard deviation of the gaps / their mean), at least 0: 100 is a metronome."""
 THROUGHPUT: Final = "l0.throughput"
+"""Output tokens/s after the first, where the provider counts them."""
 TIME_TO_FIRST_CONTENT: Final = "l0.time_to_first_content"
 """s, from the last attempt's request to its first content; framing events and role-only deltas are none."""
 HELD: Final = "l0.held"
+"""s that the first objects were kept back, or the last, where rules look at them first."""
 WIRE_BYTES: Final = "l0.wire.bytes"
+"""Bytes of the answers' bodies, decompressed, as the SDK reads them."""
+OVERHEAD_RATIO: Final = "l0.wire.overhead_ratio"
+"""Those bytes for each byte of the answer's text (UTF-8); absent where there was no text."""
 ODDITIES: Final = "l0.oddities"
+"""What was odd, but legitimate, and accepted."""
 CAUSE: Final = "l0.cause"
+"""What went wrong, from the catalogue of causes."""
 CATEGORY: Final = "l0.category"
+"""The category of the cause: what may be done about it."""
 KIND: Final = "l0.kind"
+"""Which kind of event: of an anomaly its name, of a truncation failed or accepted."""
 WAITED: Final = "l0.backoff"
+"""s waited before a request."""
 ATTEMPT_LEG: Final = "l0.attempt.leg"
+"""To whom a request went: 1 for the first fallback; absent for the primary."""
 ATTEMPT_NUMBER: Final = "l0.attempt.number"
+"""Which request of the call, from 1."""
 ATTEMPT_CAUSE: Final = "l0.attempt.cause"
+"""Why an attempt failed."""
 ATTEMPT_HEDGE: Final = "l0.attempt.hedge"
+"""The request went out beside a slow one."""
 ATTEMPT_LOST: Final = "l0.attempt.lost"
+"""Another request was quicker."""
 REQUEST_ID: Final = "l0.request.id"
+"""The provider's id of a request."""
 SLO: Final = "l0.slo"
+"""An objective's name."""
 SLO_LAYER: Final = "l0.slo.layer"
+"""What an objective is about: attempts, or delivered calls."""
 SLO_GOOD: Final = "l0.slo.good"
+"""Whether an event counts for or against an objective."""
 SLO_WINDOW: Final = "l0.slo.window"
-SHADOW_ACTION: Final = "l0.shadow.action"
+"""Over which time."""
 GUARDRAIL_VIOLATIONS: Final = "l0.guardrail.violations"
+"""The rules that were violated."""
 DRIFT_TYPES: Final = "l0.drift.types"
+"""The types of drift that were found."""
 RULE: Final = "l0.guardrail.rule"
+"""A rule's name."""
 RULE_SEVERITY: Final = "l0.guardrail.severity"
+"""warning, error or fatal."""
 RULE_ACTION: Final = "l0.guardrail.action"
+"""What came of it: recorded, failed (the attempt) or halted (the call)."""
 RULE_MESSAGE: Final = "l0.guardrail.message"
+"""What a rule says of what it found."""
 VIOLATION_AT: Final = "l0.guardrail.at"
+"""At which character of the answer."""
 DRIFT_TYPE: Final = "l0.drift.type"
+"""Which type of drift."""
 DRIFT_CONFIDENCE: Final = "l0.drift.confidence"
+"""How sure it is, from 0 to 1."""
+SHADOW_ACTION: Final = "l0.shadow.action"
+"""What a policy in shadow mode would have done."""
 FAN_KIND: Final = "l0.fan.kind"
+"""What is done with the branches of a fan-out: race, parallel, consensus, ..."""
 BRANCH_INDEX: Final = "l0.branch.index"
+"""Which branch, from 0."""
 BRANCH_OUTCOME: Final = "l0.branch.outcome"
+"""How a branch ended: ok, failed, cancelled."""
 
 # Spans and events.
 ATTEMPT_SPAN: Final = "attempt"
@@ -130,6 +176,8 @@ OUTER_KINDS: Final = frozenset({"LLM", "EMBEDDING"})
 CONVENTIONS_SWITCH: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
 CONVENTIONS_LATEST: Final = "gen_ai_latest_experimental"
 CONVENTIONS_BOTH: Final = "gen_ai_latest_experimental/dup"
+ATTEMPT_SPANS_SWITCH: Final = "L0_ATTEMPT_SPANS"
+"""``all``: every attempt has a span, a call's only one as well."""
 CONTENT_SWITCH: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 SECONDS: Final = tuple(round(0.01 * 2**step, 2) for step in range(14))
@@ -142,13 +190,18 @@ TOKENS: Final = tuple(float(4**step) for step in range(14))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """One instrument. ``buckets``: a histogram's bounds in ``unit``. Compared by identity, being a dictionary's key."""
+    """One instrument. Compared by identity, being a dictionary's key.
+
+    ``buckets``: a histogram's bounds in ``unit``. ``attributes``: what it may have beside those of every metric of a
+    call; their values are bounded sets.
+    """
 
     kind: Literal["histogram", "counter", "gauge"]
     name: str
     unit: str
     description: str
     buckets: tuple[float, ...] = ()
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,13 +228,17 @@ class Family:
         return tuple(dict.fromkeys((self.duration, self.first_chunk, self.per_chunk, *(t.metric for t in self.tokens))))
 
 
-def _seconds(name: str, description: str) -> Metric:
-    return Metric("histogram", name, "s", description, SECONDS)
+def _seconds(name: str, description: str, *attributes: str) -> Metric:
+    return Metric("histogram", name, "s", description, SECONDS, attributes)
+
+
+def _counter(name: str, unit: str, description: str, *attributes: str) -> Metric:
+    return Metric("counter", name, unit, description, attributes=attributes)
 
 
 def _usage(field: str, name: str, description: str) -> Tokens:
     # Neither provider says for every count of which modality the tokens were.
-    return Tokens(field, Metric("counter", name, "{token}", description), ((TOKEN_MODALITY, "unknown"),))
+    return Tokens(field, _counter(name, "{token}", description, TOKEN_MODALITY), ((TOKEN_MODALITY, "unknown"),))
 
 
 def _spread(field: str, name: str, description: str) -> Tokens:
@@ -189,11 +246,16 @@ def _spread(field: str, name: str, description: str) -> Tokens:
 
 
 _TOKEN_USAGE = Metric(
-    "histogram", "gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", TOKENS
+    "histogram",
+    "gen_ai.client.token.usage",
+    "{token}",
+    "Number of input and output tokens used.",
+    TOKENS,
+    (TOKEN_TYPE,),
 )
 
 CURRENT: Final = Family(
-    duration=_seconds("gen_ai.client.operation.duration", "GenAI operation duration."),
+    duration=_seconds("gen_ai.client.operation.duration", "GenAI operation duration.", ERROR_TYPE),
     first_chunk=_seconds("gen_ai.client.operation.time_to_first_chunk", "Time to the first chunk, from the call."),
     per_chunk=_seconds("gen_ai.client.operation.time_per_output_chunk", "Mean time per chunk after the first."),
     tokens=(
@@ -204,7 +266,7 @@ CURRENT: Final = Family(
 """The names that collectors and dashboards know today."""
 
 LATEST: Final = Family(
-    duration=_seconds("gen_ai.client.inference.duration", "Duration of a client inference operation."),
+    duration=_seconds("gen_ai.client.inference.duration", "Duration of a client inference operation.", ERROR_TYPE),
     first_chunk=_seconds("gen_ai.client.inference.time_to_first_chunk", "Time to the first chunk, from the call."),
     per_chunk=_seconds("gen_ai.client.inference.time_per_output_chunk", "Mean time per chunk after the first."),
     tokens=(
@@ -231,26 +293,38 @@ LATEST: Final = Family(
 )
 """The names of the conventions' newest edition."""
 
-ATTEMPTS: Final = Metric("counter", "l0.attempts", "{attempt}", "Requests made for calls, by how they ended.")
-RETRIES: Final = Metric("counter", "l0.retries", "{retry}", "Requests repeated, by the cause that made it necessary.")
-FALLBACKS: Final = Metric("counter", "l0.fallbacks", "{event}", "Calls that fell over to another leg than the primary.")
-RESUMES: Final = Metric("counter", "l0.resumes", "{event}", "Broken answers that were taken up.")
-HEDGES: Final = Metric("counter", "l0.hedges", "{event}", "Second requests beside a slow one, by which was quicker.")
-BACKOFF: Final = _seconds("l0.backoff", "Time waited before a retry.")
+ATTEMPTS: Final = _counter(
+    "l0.attempts", "{attempt}", "Requests made for calls, by how they ended.", OUTCOME, CAUSE, CATEGORY
+)
+RETRIES: Final = _counter(
+    "l0.retries", "{retry}", "Requests repeated, by the cause that made it necessary.", CAUSE, CATEGORY
+)
+FALLBACKS: Final = _counter("l0.fallbacks", "{event}", "Calls that fell over to another leg than the primary.", OUTCOME)
+RESUMES: Final = _counter("l0.resumes", "{event}", "Broken answers that were taken up.", RESUME_STRATEGY, OUTCOME)
+HEDGES: Final = _counter("l0.hedges", "{event}", "Second requests beside a slow one, by which was quicker.", OUTCOME)
+BACKOFF: Final = _seconds("l0.backoff", "Time waited before a retry.", CAUSE)
 LONGEST_GAP: Final = _seconds("l0.stream.gap.max", "The longest gap between two pieces of content of one answer.")
-STREAM_STALLS: Final = Metric("counter", "l0.stream.stalls", "{event}", "Stalls: no content for 10 s while reading.")
+STREAM_STALLS: Final = _counter("l0.stream.stalls", "{event}", "Stalls: no content for 10 s while reading.")
 RULE_DURATION: Final = Metric(
     "histogram",
     "l0.guardrail.duration",
     "s",
     "Time that a rule took for one call, all its looks together.",
     RULE_SECONDS,
+    (RULE,),
 )
-VIOLATIONS: Final = Metric("counter", "l0.guardrail.violations", "{violation}", "What guardrails have found.")
-DRIFTS: Final = Metric("counter", "l0.drift.detections", "{event}", "Drift that was found, by its type.")
-SHADOWS: Final = Metric("counter", "l0.shadow", "{event}", "What a policy in shadow mode would have done.")
-TRUNCATIONS: Final = Metric("counter", "l0.stream.truncations", "{event}", "Streams without their terminal event.")
-ANOMALIES: Final = Metric("counter", "l0.stream.anomalies", "{event}", "What was odd in an answer, but legitimate.")
+VIOLATIONS: Final = _counter(
+    "l0.guardrail.violations", "{violation}", "What guardrails have found.", RULE, RULE_SEVERITY, RULE_ACTION
+)
+DRIFTS: Final = _counter("l0.drift.detections", "{event}", "Drift that was found, by its type.", DRIFT_TYPE)
+SHADOWS: Final = _counter("l0.shadow", "{event}", "What a policy in shadow mode would have done.", SHADOW_ACTION, CAUSE)
+TRUNCATIONS: Final = _counter("l0.stream.truncations", "{event}", "Streams without their terminal event.", KIND)
+ANOMALIES: Final = _counter("l0.stream.anomalies", "{event}", "What was odd in an answer, but legitimate.", KIND)
+
+BREAKER_STATE: Final = Metric(
+    "gauge", "l0.breaker.state", "1", "Circuit breaker: 0 is closed, 1 half-open (one probe passes), 2 open."
+)
+"""Read when it is collected; one series for each provider and model that has a breaker."""
 
 OWN: Final = (
     ATTEMPTS,
@@ -270,6 +344,13 @@ OWN: Final = (
 )
 """The metrics that no convention has a name for."""
 
-SLO_EVENTS: Final = Metric("counter", "l0.slo.events", "{event}", "What counts for or against an objective.")
-SLO_BUDGET: Final = Metric("gauge", "l0.slo.error_budget.remaining", "1", "The share of an error budget that is left.")
-SLO_BURN_RATE: Final = Metric("gauge", "l0.slo.burn_rate", "1", "How many times too fast an error budget is spent.")
+_OF_AN_SLO = (SLO, SLO_LAYER, SLO_WINDOW)
+SLO_EVENTS: Final = _counter(
+    "l0.slo.events", "{event}", "What counts for or against an objective.", SLO, SLO_LAYER, SLO_GOOD
+)
+SLO_BUDGET: Final = Metric(
+    "gauge", "l0.slo.error_budget.remaining", "1", "The share of an error budget that is left.", attributes=_OF_AN_SLO
+)
+SLO_BURN_RATE: Final = Metric(
+    "gauge", "l0.slo.burn_rate", "1", "How many times too fast an error budget is spent.", attributes=_OF_AN_SLO
+)

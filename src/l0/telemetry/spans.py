@@ -31,7 +31,7 @@ class SpanObserver:
     ``logger_provider`` is asked for only where content goes into events.
     """
 
-    __slots__ = ("_logger_provider", "_mode", "_others", "_tracer")
+    __slots__ = ("_attempts", "_logger_provider", "_mode", "_others", "_tracer")
 
     def __init__(
         self, tracer_provider: TracerProvider | None = None, *, logger_provider: LoggerProvider | None = None
@@ -40,6 +40,7 @@ class SpanObserver:
         self._logger_provider = logger_provider
         self._others: WeakKeyDictionary[object, Tracer | None] = WeakKeyDictionary()
         self._mode = capture.content_mode(os.environ.get(names.CONTENT_SWITCH))
+        self._attempts = every_attempt(os.environ.get(names.ATTEMPT_SPANS_SWITCH))
 
     def watch(self, call: Call) -> SpanWatcher | None:
         """Starts the span. ``None`` when nobody listens."""
@@ -48,7 +49,7 @@ class SpanObserver:
             return None
         if listening.inside_another():
             # Exactly one inference span a call: theirs stays theirs to end, and carries what only we know.
-            return SpanWatcher(tracer, trace.get_current_span(), foreign=True)
+            return SpanWatcher(tracer, trace.get_current_span(), foreign=True, every=self._attempts)
         began = time_ns()
         span = tracer.start_span(
             f"{call.operation} {call.model}".rstrip(),
@@ -60,7 +61,8 @@ class SpanObserver:
         if call.capture and mode is capture.ContentMode.NO_CONTENT:
             mode = capture.ContentMode.SPAN_ONLY
         wanted = mode is not capture.ContentMode.NO_CONTENT and span.is_recording()
-        return SpanWatcher(tracer, span, content=self._content(call, mode) if wanted else None)
+        content = self._content(call, mode) if wanted else None
+        return SpanWatcher(tracer, span, content=content, every=self._attempts)
 
     def _own(self, provider: object) -> Tracer | None:
         """The tracer of a provider that a client brings along."""
@@ -75,6 +77,18 @@ class SpanObserver:
         except Exception:  # the span has begun: a body that JSON cannot hold must not keep it from being ended
             log.warning("the content of a call could not be captured", exc_info=True)
             return None
+
+
+def every_attempt(switch: str | None) -> bool:
+    """Whether the environment asks for a span of every attempt; a value that is not known does not, with a warning."""
+    asked = (switch or "").strip().lower()
+    if asked not in ("", "all"):
+        log.warning(
+            "%s: got %r, allowed: all; attempts have spans where there is more than one",
+            names.ATTEMPT_SPANS_SWITCH,
+            switch,
+        )
+    return asked == "all"
 
 
 class Content:
@@ -103,13 +117,33 @@ class Content:
 class SpanWatcher:
     """One call's span. Events are kept as they come, and told in one pass when the call is over.
 
-    ``foreign``: the span is someone else's, who will end it.
+    ``foreign``: the span is someone else's, who will end it. ``every``: attempts have spans even where there was one.
     """
 
-    __slots__ = ("_content", "_ended", "_foreign", "_judged", "_offset", "_shadowed", "_span", "_started", "_tracer")
+    __slots__ = (
+        "_content",
+        "_ended",
+        "_every",
+        "_foreign",
+        "_judged",
+        "_offset",
+        "_shadowed",
+        "_span",
+        "_started",
+        "_tracer",
+    )
 
-    def __init__(self, tracer: Tracer, span: Span, *, foreign: bool = False, content: Content | None = None) -> None:
+    def __init__(
+        self,
+        tracer: Tracer,
+        span: Span,
+        *,
+        foreign: bool = False,
+        content: Content | None = None,
+        every: bool = False,
+    ) -> None:
         self._tracer = tracer
+        self._every = every
         self._span = span
         self._foreign = foreign
         self._content = content
@@ -162,7 +196,7 @@ class SpanWatcher:
             if attributes.failed(ended):
                 self._span.set_status(StatusCode.ERROR, str(ended.failure) if ended.failure is not None else None)
         self._span.set_attributes(told)
-        if len(self._started) > 1:
+        if len(self._started) > 1 or self._every:
             self._tell_attempts(end, {seam.attempt: seam.at for seam in ended.seams})
         if self._judged:
             self._tell_rules()

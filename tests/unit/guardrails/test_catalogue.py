@@ -18,7 +18,7 @@ import l0.guardrails
 from l0.guardrails.catalogue import Guardrails
 from l0.guardrails.inspection import Inspection, finals, widest
 from l0.simulator import corpus
-from l0.values.policy import GuardrailsPreset, Hold, PolicyError
+from l0.values.policy import GuardrailsPreset, PolicyError
 from l0.values.rules import Ending, Rule, Severity
 
 PRESETS = {
@@ -47,8 +47,8 @@ def test_no_other_preset(name: object) -> None:
 
 
 def test_the_windows_of_every_preset_fit_what_is_held_back() -> None:
-    assert all((widest(Guardrails.preset(name)) or 0) <= Hold().window for name in PRESETS)
-    assert [rule.name for rule in finals(Guardrails.recommended())] == ["zero_output", "json", "markdown"]
+    assert all((widest(Guardrails.preset(name)) or 0) <= 256 for name in PRESETS)
+    assert [rule.name for rule in finals(Guardrails.recommended())] == ["json", "markdown"]
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,6 @@ def test_shipped_answers_raise_an_alarm_where_they_are_broken() -> None:
     assert told == {
         "empty": {"zero_output"},
         "json_broken": {"json"},
-        "long_500": {"repetition"},  # filler: four sentences, over and over
-        "long_5000": {"repetition"},
     }
 
 

@@ -1,6 +1,8 @@
 """Does anyone listen? The answer must be right, and cost next to nothing."""
 
 import opentelemetry.trace
+import pytest
+from opentelemetry import context
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
@@ -101,3 +103,24 @@ def test_without_that_variable_the_public_way_is_taken(monkeypatch, traces, call
     monkeypatch.delattr(opentelemetry.trace, "_TRACER_PROVIDER")
     monkeypatch.setattr(opentelemetry.trace, "get_tracer_provider", lambda: traces.provider)
     assert SpanObserver().watch(call) is not None
+
+
+@pytest.mark.parametrize("key", ["inference", "embedding"])
+def test_a_call_that_opentelemetrys_own_instrumentation_has_a_span_of(key):
+    assert not listening.inside_another()
+    token = context.attach(context.set_value(f"opentelemetry.genai.client.{key}.context", object()))
+    try:
+        assert listening.inside_another()
+    finally:
+        context.detach(token)
+
+
+@pytest.mark.parametrize(
+    ("kind", "theirs"), [("LLM", True), ("EMBEDDING", True), ("CHAIN", False), ("AGENT", False), (None, False)]
+)
+def test_a_call_that_openinference_has_a_span_of(traces, kind, theirs):
+    told = {} if kind is None else {"openinference.span.kind": kind}
+    with traces.provider.get_tracer("other").start_as_current_span("call", attributes=told, end_on_exit=False) as span:
+        assert listening.inside_another() is theirs
+        span.end()
+        assert not listening.inside_another()  # what has ended is nobody's call any more

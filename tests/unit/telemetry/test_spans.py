@@ -61,6 +61,7 @@ def test_a_call_is_one_client_span_with_everything_that_is_known(traces, play, s
         "l0.time_to_first_content": 0.3,
         "l0.held": 0.1,
         "l0.wire.bytes": 1000,
+        "l0.wire.overhead_ratio": 200.0,
     }
 
 
@@ -79,6 +80,28 @@ def test_what_is_not_known_is_left_out(traces, play, call, ended):
         *("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "server.address", "server.port"),
         *("l0.outcome", "l0.attempts"),
     }
+
+
+@pytest.mark.parametrize(("text", "ratio"), [("hello", 200.0), ("hällo", 1000 / 6), ("\ud800", 1000 / 3), ("", None)])
+def test_the_wires_overhead_is_told_where_there_is_text(traces, play, ended, text, ratio):
+    play(SpanObserver(traces.provider), [replace(ended, text=text)])
+    (span,) = traces.exporter.get_finished_spans()
+    assert span.attributes.get("l0.wire.overhead_ratio") == ratio
+
+
+@pytest.mark.parametrize(("switch", "told"), [("", False), ("all", True), (" ALL ", True), ("some", False)])
+def test_a_calls_only_attempt_has_a_span_where_the_user_asks(traces, play, smooth, monkeypatch, caplog, switch, told):
+    monkeypatch.setenv("L0_ATTEMPT_SPANS", switch)
+    play(SpanObserver(traces.provider), smooth)
+    assert ("attempt 1" in traces.spans) is told
+    assert ("L0_ATTEMPT_SPANS" in caplog.text) is (switch == "some")
+    if told:
+        assert traces.spans["attempt 1"].parent == traces.spans["chat gpt-4o"].context
+        assert dict(traces.spans["attempt 1"].attributes) == {
+            "l0.attempt.number": 1,
+            "http.response.status_code": 200,
+            "l0.request.id": "req_1",
+        }
 
 
 def test_samplers_see_the_request(call):

@@ -1,0 +1,44 @@
+"""docs/telemetry.md says what the table of names says, and what is recorded keeps to it."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from l0.telemetry import names
+from l0.telemetry.metrics import MetricObserver
+from l0.values.calls import Outcome
+
+sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves the helpers' folder off the path
+
+from telemetry_docs import PAGE, described, written
+
+
+def test_the_page_is_fresh():
+    page = PAGE.read_text("utf-8")
+    assert written(page) == page, "run `python tests/unit/telemetry/telemetry_docs.py`"
+
+
+def test_every_attribute_of_our_own_is_described():
+    told = dict(described())
+    spelled = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
+    events = {names.VIOLATION_EVENT, names.DRIFT_EVENT, names.RETRY_EVENT, names.RESUME_EVENT, names.HEDGE_EVENT}
+    assert {value for value in spelled if value.startswith("l0.")} - events - {names.SHADOW_EVENT} == set(told)
+    assert all(told.values())
+
+
+@pytest.mark.parametrize("switch", ["", "gen_ai_latest_experimental/dup"])
+def test_metrics_have_no_attribute_that_the_table_does_not_know(
+    metrics, play, retried, ended, overloaded, monkeypatch, switch
+):
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", switch)
+    observer = MetricObserver(metrics.provider)
+    play(observer, retried)
+    play(observer, [replace(ended, outcome=Outcome.FAILED, failure=overloaded, failures=(overloaded,), leg=1)])
+    known = {one.name: one for one in (*names.OWN, *names.CURRENT.metrics, *names.LATEST.metrics)}
+    seen = metrics.collect()
+    assert seen
+    for name in seen:
+        for rest, _, _ in metrics.points(name):
+            assert set(rest) <= set(known[name].attributes), name
