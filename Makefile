@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix suites test-backends faults soak lint format types contracts bench setup clean
+.PHONY: help demo test test-sdk test-matrix suites test-backends faults soak lint format types contracts bench bench-rooms setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,11 @@ contracts: setup ## import-linter: imports only go down
 bench: ## measure every figure of the README, in an environment of its own
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
 	@.venv-bench/bin/python -m benchmarks
+
+bench-rooms: ## measure rules, drift, scanner, engine, explicit API, orchestration and hedges, each on its own
+	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
+	@for room in engine guardrails drift structured orchestration hedging explicit; do \
+		echo "== $$room"; .venv-bench/bin/python -m benchmarks.$$room || exit; done
 
 setup: ## make or refresh .venv
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found: say which with PYTHON=..." >&2; exit 1; }

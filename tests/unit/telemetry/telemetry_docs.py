@@ -7,6 +7,7 @@ puts them between the marks in that file; a test sees that they are fresh.
 
 import ast
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from l0.telemetry import names
@@ -19,7 +20,7 @@ BEGIN, END = "<!-- begin: generated from src/l0/telemetry/names.py -->\n", "<!--
 def described() -> Iterator[tuple[str, str]]:
     """Attributes of our own, with what is said below each in the table."""
     body = ast.parse(Path(names.__file__).read_text("utf-8")).body
-    for one, below in zip(body, body[1:], strict=False):
+    for one, below in pairwise(body):
         if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and isinstance(below, ast.Expr):
             value, said = getattr(names, one.target.id), ast.literal_eval(below.value)
             if isinstance(value, str) and value.startswith("l0."):

@@ -1,0 +1,75 @@
+"""`python -m benchmarks.hedging`: what a hedge does to the first tokens of a provider with a long tail, at what cost.
+
+First tokens are drawn from a log-normal distribution, and a share of the requests straggle. Both runs see the same
+delays, request by request. Latencies, not CPU: in scaled-down time, so that what counts is their ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from math import ceil
+from time import perf_counter
+
+import openai
+
+import l0
+from l0.patching.switchboard import SWITCHBOARD
+from l0.simulator.pacing import Delays
+from l0.simulator.server import Simulator
+from l0.testing import simulator
+
+DELAYS = Delays(first_token_ms=60, sigma=0.4, stragglers=0.03, straggler_factor=8)
+"""A twentieth of a second, and eight times as long for three requests in a hundred."""
+
+
+async def first_tokens(sim: Simulator, calls: int, at_once: int) -> list[float]:
+    """Seconds from each call to its first content."""
+    client = openai.AsyncOpenAI(api_key="k", base_url=sim.openai)
+    gate = asyncio.Semaphore(at_once)
+
+    async def one() -> float:
+        async with gate:
+            began, first = perf_counter(), 0.0
+            stream = await client.chat.completions.create(
+                model="m", messages=[{"role": "user", "content": "hi"}], stream=True
+            )
+            async for chunk in stream:
+                if not first and chunk.choices and chunk.choices[0].delta.content:
+                    first = perf_counter() - began
+            return first
+
+    found = await asyncio.gather(*(one() for _ in range(calls)))
+    await client.close()
+    return sorted(found)
+
+
+def quantile(ordered: list[float], share: float) -> float:
+    """In ms."""
+    return 1000 * ordered[max(0, ceil(share * len(ordered)) - 1)]
+
+
+def measure(calls: int, at_once: int, *, hedged: bool) -> tuple[list[float], int]:
+    """First-token times, and the requests that the provider got for them."""
+    SWITCHBOARD.health.first_tokens.renew()
+    with simulator(seed=7, delays=DELAYS) as sim, l0.policy(hedge=hedged):
+        found = asyncio.run(first_tokens(sim, calls, at_once))
+        return found, len(sim.requests)
+
+
+def main() -> None:
+    """Print a row for each run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hedging", description=__doc__)
+    parser.add_argument("--calls", type=int, default=1000)
+    parser.add_argument("--at-once", type=int, default=10)
+    asked = parser.parse_args()
+    l0.instrument()
+    print(f"{'':10} {'p50':>8} {'p95':>8} {'p99':>8} {'worst':>8}  ms to the first token, {asked.calls} calls")
+    for name, hedged in (("plain", False), ("hedged", True)):
+        found, requests = measure(asked.calls, asked.at_once, hedged=hedged)
+        figures = " ".join(f"{quantile(found, share):8.1f}" for share in (0.5, 0.95, 0.99, 1.0))
+        print(f"{name:10} {figures}  {requests} requests ({requests / asked.calls - 1:+.1%})")
+
+
+if __name__ == "__main__":
+    main()
