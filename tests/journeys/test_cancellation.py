@@ -88,7 +88,11 @@ def closes_unread(stream: Any) -> None:
     stream.close()
 
 
-ENDINGS = (closes, leaves, raises, closes_the_response, forgets, closes_unread)
+def forgets_unread(stream: Any) -> None:
+    """The bare SDK keeps such a connection, and its place in the pool, for ever."""
+
+
+ENDINGS = (forgets_unread, closes, leaves, raises, closes_the_response, forgets, closes_unread)
 
 
 @linux

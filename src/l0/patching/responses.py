@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -20,7 +22,7 @@ class Tap:
     inner: Any
     session: Session | None
     stream_observer: Any
-    ended = False
+    ended = closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.inner) if self._ours() else self._listen()
@@ -42,6 +44,7 @@ class Tap:
 
     def close(self) -> None:
         """Closed by the user, by the transport at the end of the body, or by us."""
+        self.closed = True
         try:
             self.inner.close()
         finally:
@@ -68,8 +71,12 @@ class Tap:
 
     def __del__(self) -> None:
         session = self.__dict__.get("session")
-        if session is not None and not session.busy:
-            session.close()
+        if session is None or session.busy:
+            return
+        session.close()
+        if not self.closed and hasattr(self.inner, "__iter__") and not sys.is_finalizing():
+            with suppress(Exception):  # a sync stream that nobody has read: nobody else will give its connection back
+                self.inner.close()
 
 
 class Ahead:

@@ -334,12 +334,12 @@ class StainlessUpstream:
     def _refused(self, failure: Failure) -> BaseException:
         """For a failure that the SDK has no exception for: a flaw of a whole answer, a breaker that is open."""
         request = self.request_of(None)
-        if failure.cause in TIMEOUT_CAUSES:
-            late: BaseException = self.sdk.package.APITimeoutError(request=request)
-            late.add_note(f"l0: {failure}")
-            return late
-        refused: BaseException = self.sdk.package.APIConnectionError(message=str(failure), request=request)
-        return refused
+        package = self.sdk.package
+        if failure.cause not in TIMEOUT_CAUSES:
+            return cast(BaseException, package.APIConnectionError(message=str(failure), request=request))
+        late = cast(BaseException, package.APITimeoutError(request=request))
+        late.add_note(f"l0: {failure}")
+        return late
 
     def _interrupted(self, failure: Failure, text: str, attempts: int) -> BaseException:
         package, error = self.sdk.package, failure.error

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
+from opentelemetry.context import Context, get_current
 from opentelemetry.metrics import Meter, MeterProvider
 
 from l0.values.calls import AttributeValue, Call, Outcome
@@ -14,7 +15,7 @@ from l0.values.failures import Cause, Failure
 
 from . import attributes, listening, names
 
-Record = Callable[[float, Mapping[str, AttributeValue]], None]
+Record = Callable[[float, Mapping[str, AttributeValue], Context | None], None]
 Instruments = dict[names.Metric, Record]
 
 _NO_CONTEXT: AbstractContextManager[object] = nullcontext()
@@ -61,15 +62,19 @@ def _instrument(meter: Meter, metric: names.Metric) -> Record:
 
 
 class MetricWatcher:
-    """Remembers what the end does not tell, and records it all there."""
+    """Remembers what the end does not tell, and records it all there.
 
-    __slots__ = ("_base", "_began", "_families", "_hedge", "_instruments", "_judged", "_lost", "_waits")
+    Figures are told within the call's own context, so that a slow bucket can have an example: the trace of a call.
+    """
+
+    __slots__ = ("_base", "_began", "_context", "_families", "_hedge", "_instruments", "_judged", "_lost", "_waits")
 
     def __init__(self, call: Call, instruments: Instruments, families: tuple[names.Family, ...]) -> None:
         self._base = attributes.of_call(call)
         self._instruments = instruments
         self._families = families
         self._began: float | None = None
+        self._context: Context | None = None
         self._waits: list[float] = []
         self._hedge: int | None = None
         self._lost: list[AttemptEnded] = []
@@ -102,7 +107,8 @@ class MetricWatcher:
                 pass
 
     def active(self) -> AbstractContextManager[object]:
-        """Metrics have no context."""
+        """Metrics have no context of their own; remembers the call's, which its span has made by now."""
+        self._context = get_current()
         return _NO_CONTEXT
 
     def headers(self) -> Mapping[str, str]:
@@ -110,7 +116,8 @@ class MetricWatcher:
         return _NO_HEADERS
 
     def _record(self, metric: names.Metric, value: float, *more: tuple[str, AttributeValue]) -> None:
-        self._instruments[metric](value, {**self._base, **dict(more)} if more else self._base)
+        within = self._context if metric.buckets else None
+        self._instruments[metric](value, {**self._base, **dict(more)} if more else self._base, within)
 
     def _client(self, ended: CallEnded, family: names.Family) -> None:
         error = ((names.ERROR_TYPE, attributes.error_type(ended.failure)),) if attributes.failed(ended) else ()

@@ -8,6 +8,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.metrics import NoOpMeterProvider
 
 from l0.telemetry.metrics import MetricObserver
+from l0.telemetry.spans import SpanObserver
 from l0.values.calls import Outcome
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
@@ -185,6 +186,20 @@ def test_under_another_genai_instrumentation_only_our_own_metrics_are_told(metri
     finally:
         context.detach(token)
     assert set(metrics.collect()) == {"l0.attempts", "l0.stream.gap.max", "l0.stream.stalls", "l0.stream.anomalies"}
+
+
+def test_a_slow_bucket_has_the_trace_of_a_call(traces, metrics, call, smooth):
+    spans, figures = SpanObserver(traces.provider).watch(call), MetricObserver(metrics.provider).watch(call)
+    with spans.active(), figures.active():
+        pass
+    for event in smooth:
+        spans.notify(event)
+        figures.notify(event)
+    span = traces.spans["chat gpt-4o"]
+    (point,) = metrics.collect()["gen_ai.client.operation.duration"].data.data_points
+    assert [(one.span_id, one.trace_id, one.value) for one in point.exemplars] == [
+        (span.context.span_id, span.context.trace_id, 2.5)
+    ]
 
 
 def test_a_metric_watcher_has_no_context_and_no_headers(metrics, call):
