@@ -322,7 +322,7 @@ class StainlessUpstream:
             if error is None:
                 return self._refused(failure)
             if isinstance(error, package.APIError):
-                return error
+                return cast(BaseException, error)
             self.request = self.request_of(None)  # the body broke while a hedge was read ahead
         if error is None:
             return self._interrupted(failure, text, attempts)
