@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from json import JSONDecodeError
 from math import inf
@@ -18,6 +18,7 @@ from l0.values.policy import ResumeMode
 from l0.values.ports import Build, Plan, Reader
 from l0.wire.waits import asked_wait, server_wait
 
+from .causes import GENERAL, STATUSES, links, said
 from .interruptions import interruption
 from .sdk import Loop, Sdk
 from .switchboard import SWITCHBOARD
@@ -91,27 +92,6 @@ class Provider(Protocol):
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """Last changes to the options of an attempt."""
-
-
-STATUSES: dict[int, Cause] = {
-    400: Cause.BAD_REQUEST,
-    401: Cause.AUTHENTICATION,
-    402: Cause.QUOTA,
-    403: Cause.AUTHENTICATION,
-    404: Cause.NOT_FOUND,
-    408: Cause.REQUEST_TIMEOUT,
-    409: Cause.CONFLICT,
-    413: Cause.BAD_REQUEST,
-    422: Cause.BAD_REQUEST,
-    429: Cause.RATE_LIMIT,
-    501: Cause.NOT_IMPLEMENTED,
-    503: Cause.UNAVAILABLE,
-    504: Cause.UNAVAILABLE,
-    529: Cause.OVERLOADED,
-}
-"""What a status says of a failure, where the body does not say more."""
-_GENERAL = frozenset({Cause.BAD_REQUEST, Cause.SERVER_ERROR, Cause.IN_BAND_ERROR})
-"""Error types that a provider puts on many a status, such as ``invalid_request_error``: the status says more."""
 
 
 class StainlessUpstream:
@@ -222,16 +202,16 @@ class StainlessUpstream:
             if opened and getattr(transport, "_request", self) is None:
                 transport._request = self.request  # as the transport itself does where it is asked for the body
             cause = self._broken(transport) if opened else self._unreachable(transport)
-            return Failure(cause=cause, message=_said(transport), error=error, sdk_retries=self._repeats(error))
+            return Failure(cause=cause, message=said(transport), error=error, sdk_retries=self._repeats(error))
         if isinstance(error, package.APIConnectionError):
-            return Failure(cause=Cause.CONNECTION, message=_said(error), error=error, sdk_retries=self._repeats(error))
+            return Failure(cause=Cause.CONNECTION, message=said(error), error=error, sdk_retries=self._repeats(error))
         return self.provider.in_band(error) if opened and isinstance(error, package.APIError) else None
 
     def _status(self, error: Any) -> Failure:
         response = error.response
         status = response.status_code
         cause, code = self.provider.cause(status, error)
-        if cause is None or cause in _GENERAL:
+        if cause is None or cause in GENERAL:
             cause = STATUSES.get(status, cause or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST))
         return Failure(
             cause=cause,
@@ -253,7 +233,7 @@ class StainlessUpstream:
 
     def _transport_error(self, error: BaseException) -> Any:
         """The transport's error in the chain of causes, if there is one."""
-        for link in _causes(error):
+        for link in links(error):
             for module in self.sdk.transports:
                 if isinstance(link, module.TransportError | module.TooManyRedirects | module.DecodingError):
                     return link
@@ -263,7 +243,7 @@ class StainlessUpstream:
 
     def _unreachable(self, error: Exception) -> Cause:
         names = {base.__name__ for base in type(error).__mro__}
-        for link in _causes(error):
+        for link in links(error):
             if isinstance(link, ssl.SSLCertVerificationError):
                 return Cause.TLS_CERTIFICATE
             if isinstance(link, gaierror):
@@ -381,16 +361,3 @@ class StainlessUpstream:
 def compiled(sdk: Sdk, cast_to: Any) -> Callable[[Any], Any] | None:
     """The compiled constructor of a type; ``None`` for those that the SDK builds in ways of its own."""
     return None if cast_to is object or hasattr(cast_to, "build") else sdk.constructors.builder(cast_to)
-
-
-def _causes(error: BaseException) -> Iterator[Any]:
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__
-
-
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 from dataclasses import replace
 from socket import gaierror
 from typing import Any
 
+from l0.patching.causes import STATUSES, links, said
 from l0.patching.interruptions import interruption
-from l0.patching.upstream import STATUSES
 from l0.values.errors import StreamInterrupted, describe_break, fill
 from l0.values.failures import TIMEOUT_CAUSES, Category, Cause, Failure
 from l0.wire.waits import server_wait
@@ -49,7 +48,7 @@ def classify(error: BaseException, *, opened: bool) -> Failure | None:
     if isinstance(status, int) and not isinstance(status, bool) and status >= 400:
         return _of_status(error, status)
     cause = _broken(error) if opened else _unreached(error)
-    return None if cause is None else Failure(cause=cause, message=_said(error), error=error, sdk_retries=True)
+    return None if cause is None else Failure(cause=cause, message=said(error), error=error, sdk_retries=True)
 
 
 def adopted(below: Failure, error: Exception) -> Failure:
@@ -71,7 +70,7 @@ def _of_status(error: Any, status: int) -> Failure:
     asked = headers.get("x-should-retry")
     return Failure(
         cause=STATUSES.get(status, Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST),
-        message=_said(error),
+        message=said(error),
         status=status,
         code=code if isinstance(code, str) else None,
         retry_after=server_wait(headers),
@@ -82,7 +81,7 @@ def _of_status(error: Any, status: int) -> Failure:
 
 
 def _unreached(error: Exception) -> Cause | None:
-    for link in _chain(error):
+    for link in links(error):
         for kind, cause in _UNREACHED:
             if isinstance(link, kind):
                 return cause
@@ -102,7 +101,7 @@ def _broken(error: Exception) -> Cause | None:
 
 def _named(error: Exception) -> Cause | None:
     """By the class names in the chain of causes; the SDKs' own connection errors stand around the transport's."""
-    for link in _chain(error):
+    for link in links(error):
         names = {base.__name__ for base in type(link).__mro__}
         for name, cause in _BROKEN_NAMES.items():
             if name in names:
@@ -113,19 +112,6 @@ def _named(error: Exception) -> Cause | None:
     if "APIConnectionError" in names:
         return Cause.CONNECTION
     return Cause.IN_BAND_ERROR if "APIError" in names else None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__
-
-
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__
 
 
 def exception(failure: Failure, *, opened: bool, text: str, attempts: int) -> BaseException:

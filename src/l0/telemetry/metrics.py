@@ -67,10 +67,22 @@ class MetricWatcher:
     Figures are told within the call's own context, so that a slow bucket can have an example: the trace of a call.
     """
 
-    __slots__ = ("_base", "_began", "_context", "_families", "_hedge", "_instruments", "_judged", "_lost", "_waits")
+    __slots__ = (
+        "_base",
+        "_began",
+        "_context",
+        "_conventional",
+        "_families",
+        "_hedge",
+        "_instruments",
+        "_judged",
+        "_lost",
+        "_waits",
+    )
 
     def __init__(self, call: Call, instruments: Instruments, families: tuple[names.Family, ...]) -> None:
-        self._base = attributes.of_call(call)
+        self._base = attributes.of_kind(call)
+        self._conventional = attributes.of_call(call) if families else self._base
         self._instruments = instruments
         self._families = families
         self._began: float | None = None
@@ -116,22 +128,32 @@ class MetricWatcher:
         return _NO_HEADERS
 
     def _record(self, metric: names.Metric, value: float, *more: tuple[str, AttributeValue]) -> None:
+        self._tell(metric, value, self._base, more)
+
+    def _tell(
+        self,
+        metric: names.Metric,
+        value: float,
+        base: attributes.Attributes,
+        more: tuple[tuple[str, AttributeValue], ...],
+    ) -> None:
         within = self._context if metric.buckets else None
-        self._instruments[metric](value, {**self._base, **dict(more)} if more else self._base, within)
+        self._instruments[metric](value, {**base, **dict(more)} if more else base, within)
 
     def _client(self, ended: CallEnded, family: names.Family) -> None:
         error = ((names.ERROR_TYPE, attributes.error_type(ended.failure)),) if attributes.failed(ended) else ()
-        self._record(family.duration, self._duration(ended), *error)
+        base = self._conventional
+        self._tell(family.duration, self._duration(ended), base, error)
         pace = ended.pace
         if pace is not None and pace.first_chunk is not None:
-            self._record(family.first_chunk, pace.first_chunk)
+            self._tell(family.first_chunk, pace.first_chunk, base, ())
             if (mean := attributes.per_chunk(pace)) is not None:
-                self._record(family.per_chunk, mean)
+                self._tell(family.per_chunk, mean, base, ())
         if ended.facts is not None:
             for tokens in family.tokens:
                 count = getattr(ended.facts, tokens.field)
                 if count is not None:
-                    self._record(tokens.metric, count, *tokens.attributes)
+                    self._tell(tokens.metric, count, base, tokens.attributes)
 
     def _attempts(self, ended: CallEnded) -> None:
         made = [failure for failure in ended.failures if failure.cause is not Cause.BREAKER_OPEN]

@@ -183,7 +183,7 @@ class Metrics:
     def points(self, name: str) -> list[tuple[dict[str, Any], float, int]]:
         """Attributes beyond those that every metric carries, sum, count (1 for counters)."""
         common = {"gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model"}
-        common |= {"server.address", "server.port"}
+        common |= {"server.address", "server.port"} if name.startswith("gen_ai.") else set()
         found = []
         for point in self.collect()[name].data.data_points:
             assert common <= set(point.attributes)

@@ -1,0 +1,129 @@
+"""What telemetry costs: `python -m benchmarks.telemetry_cost` (`--rounds`, `--json`).
+
+One process for each way of listening, all of them in turn, several rounds; what counts is CPU time, that of the export
+thread included. Streams of two lengths are read through the real SDK from a transport that holds them in memory, one
+chunk a read: the additional chunks of the longer one give microseconds a chunk, and what is left microseconds a stream.
+The bare SDK's own work is in the rows; what telemetry adds is the difference to the row without an SDK.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from time import process_time
+from typing import Any
+
+from l0.simulator.answers import Answer
+from l0.simulator.dialects.base import Ask, Stamp
+from l0.simulator.dialects.chat import CHAT
+
+from .variants import FULL, SILENT, switch_on
+
+SHORT, LONG = 50, 450
+STREAMS = 150
+_ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+MODES = {
+    "no SDK": (SILENT, {}),
+    "SDK, batch export": (FULL, {}),
+    "SDK, a span of every attempt": (FULL, {"L0_ATTEMPT_SPANS": "all"}),
+    "SDK, per-chunk metrics": (FULL, {"L0_CHUNK_METRICS": "all"}),
+}
+"""Ways of listening: the variant, and what the environment asks for."""
+
+
+def main() -> int:
+    """0 when all is measured, whatever came out."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.telemetry_cost", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured (default 5)")
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a row")
+    parser.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.mode:
+        sys.stdout.write(json.dumps(measure(MODES[asked.mode][0])))
+        return 0
+    found: dict[str, list[dict[str, float]]] = {mode: [] for mode in MODES}
+    for _ in range(asked.rounds):
+        for mode, (_, environment) in MODES.items():
+            found[mode].append(_apart(mode, environment))
+    for mode, rounds in found.items():
+        row = {name: round(statistics.median(one[name] for one in rounds), 1) for name in rounds[0]}
+        line = "  ".join(f"{value:9.1f} us {name.replace('_', ' ')}" for name, value in row.items())
+        sys.stdout.write((json.dumps({"telemetry": mode} | row) if asked.json else f"{mode:30}{line}") + "\n")
+    return 0
+
+
+def measure(variant: str) -> dict[str, float]:
+    """Microseconds of CPU in this process."""
+    switch_on(variant)
+    short, long, whole = _stream(SHORT), _stream(LONG), _whole()
+    a_chunk = (long - short) / (LONG - SHORT)
+    return {"a_chunk": a_chunk, "a_stream": short - a_chunk * SHORT, "a_call_in_one_piece": whole}
+
+
+def _apart(mode: str, environment: dict[str, str]) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.telemetry_cost", "--mode", mode]
+    done = subprocess.run(
+        command, env=os.environ | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{mode}: {done.stderr.strip()[-500:]}")
+    answer: dict[str, float] = json.loads(done.stdout)
+    return answer
+
+
+def _stream(tokens: int) -> float:
+    ask = Ask(model="m", stream=True, choices=1, store=False)
+    reads = list(CHAT.events(Answer(tokens=tokens), ask, Stamp.of(0, 0)))
+    client = _client("text/event-stream", reads)
+
+    def read() -> None:
+        for _ in client.chat.completions.create(**_ASKED, stream=True):
+            pass
+
+    return _least(read)
+
+
+def _whole() -> float:
+    ask = Ask(model="m", stream=False, choices=1, store=False)
+    body = json.dumps(CHAT.whole(Answer(tokens=50), ask, Stamp.of(0, 0))).encode()
+    client = _client("application/json", [body])
+    return _least(lambda: client.chat.completions.create(**_ASKED))
+
+
+def _client(kind: str, reads: list[bytes]) -> Any:
+    import openai
+
+    streaming: Any = openai._streaming
+    transport = getattr(streaming, "httpx2", None) or streaming.httpx
+
+    def respond(request: Any) -> Any:
+        return transport.Response(200, headers={"content-type": kind}, content=_parts(reads), request=request)
+
+    http = transport.Client(transport=transport.MockTransport(respond))
+    return openai.OpenAI(api_key="x", base_url="http://origin.invalid", http_client=http, max_retries=0)
+
+
+def _parts(reads: list[bytes]) -> Iterator[bytes]:
+    yield from reads
+
+
+def _least(work: Any) -> float:
+    """Microseconds of the quickest of five batches."""
+    for _ in range(20):
+        work()
+    taken = []
+    for _ in range(5):
+        start = process_time()
+        for _ in range(STREAMS // 5):
+            work()
+        taken.append((process_time() - start) / (STREAMS // 5) * 1e6)
+    return min(taken)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,97 @@
+"""While nobody listens nothing is told, built or timed: counted by the interpreter's own profile hook, not timed."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import openai
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+import l0
+from l0.simulator.answers import Answer
+from l0.simulator.dialects.base import Ask, Stamp
+from l0.simulator.dialects.chat import CHAT
+from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
+from l0.simulator.playback import Body
+from l0.simulator.server import Simulator
+from l0_openai import OpenAIInstrumentor
+
+OURS = str(Path(l0.__file__).parent)
+ANSWER = Answer(text="The tide comes in twice a day, and the harbour fills slowly, boat by boat, until noon has gone.")
+ASKING = {"watch", "__call__", "<lambda>", "suppressed", "inside_another"}
+"""What finds out whether anybody listens: once a call, not more."""
+HOLDING = {"_hold", "_long", "before"}
+"""What keeps the frames before the first content back for 2 s at most, listener or not."""
+CLOCKS = {"perf_counter", "perf_counter_ns", "monotonic", "time", "time_ns"}
+
+
+@pytest.fixture(autouse=True)
+def _off() -> Iterator[None]:
+    yield
+    l0.uninstrument()
+
+
+class Counted:
+    """What ran in one call: functions of our telemetry, and how often our code looked at a clock."""
+
+    def __init__(self) -> None:
+        self.telemetry: Counter[str] = Counter()
+        self.clocks = 0
+        self.timed_rules = 0
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
+        path, name = frame.f_code.co_filename, frame.f_code.co_name
+        if event == "call" and path.startswith(f"{OURS}/telemetry/"):
+            self.telemetry[name] += 1
+        if event == "c_call" and path.startswith(OURS) and argument.__name__ in CLOCKS and name not in HOLDING:
+            self.clocks += 1
+            self.timed_rules += "/guardrails/" in path
+
+
+def counted(sim: Simulator, fault: Fault, policy: l0.Policy) -> Counted:
+    """One streamed call, byte by byte or at once."""
+    ask = Ask(model="m", stream=True, choices=1, store=False)
+    answer = Body(content=b"".join(CHAT.events(ANSWER, ask, Stamp.of(0, 0))))
+    made = Counted()
+    with openai.OpenAI(api_key="k", base_url=sim.openai) as client, l0.policy(policy):
+        for spied in (False, True):  # the first call fills caches
+            sim.script(Reply(body=answer, fault=fault))
+            sys.setprofile(made if spied else None)
+            try:
+                stream: Any = client.chat.completions.create(model="m", messages=[], stream=True)
+                text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+            finally:
+                sys.setprofile(None)
+            assert text == ANSWER.text
+    return made
+
+
+def rules() -> l0.Policy:
+    return l0.Policy(guardrails=(l0.Guardrails.pattern_rule([re.compile("swordfish")], "a password", span=32),))
+
+
+@pytest.mark.parametrize("policy", [l0.Policy(), rules()], ids=["no rules", "rules"])
+def test_without_an_sdk_nothing_is_built_and_no_read_is_timed(sim: Simulator, policy: l0.Policy) -> None:
+    l0.instrument()
+    at_once = counted(sim, Fault.one_write(), policy)
+    bytewise = counted(sim, Fault.bytewise(), policy)
+    assert set(at_once.telemetry) | set(bytewise.telemetry) <= ASKING
+    assert sum(bytewise.telemetry.values()) == sum(at_once.telemetry.values()) < 12
+    assert bytewise.clocks == at_once.clocks
+    assert bytewise.timed_rules == 0
+
+
+def test_the_count_sees_what_a_listener_costs(sim: Simulator) -> None:
+    OpenAIInstrumentor().instrument(tracer_provider=TracerProvider(shutdown_on_exit=False))
+    at_once = counted(sim, Fault.one_write(), rules())
+    bytewise = counted(sim, Fault.bytewise(), rules())
+    assert "of_engine" in at_once.telemetry
+    assert bytewise.clocks > at_once.clocks + 100
+    assert bytewise.timed_rules > 0
+    assert sum(bytewise.telemetry.values()) == sum(at_once.telemetry.values())  # not one call more, read by read
