@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix suites test-backends faults soak lint format types contracts bench bench-rooms setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers suites test-backends faults soak lint format types contracts bench bench-rooms setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,10 @@ test-sdk: setup suites ## run the SDKs' own test suites, bare and under l0, and 
 
 test-matrix: setup ## run the tests on older SDKs, and on the other Pythons of this machine
 	@$(BIN)/python scripts/matrix.py
+
+test-peers: ## other instrumentations of the same SDKs beside l0, in every order, in an environment of their own
+	@"$(PYTHON)" scripts/environment.py .venv-peers '[openai,anthropic,test]' -r tests/journeys/otel_suites/requirements.txt
+	@.venv-peers/bin/python -m pytest tests/journeys/test_coexistence.py -p no:asyncio -p no:vcr -n 2
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can
 	@$(BIN)/python tests/backends/install.py

@@ -8,11 +8,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from journeys_kit import Heard
 
 import l0
 from l0.simulator.answers import Answer, ToolCall
@@ -39,26 +35,6 @@ def forbidden(severity: str = "error") -> Any:
 def sim() -> Iterator[Simulator]:
     with simulator() as running:
         yield running
-
-
-class Heard:
-    """Spans and metrics of the calls of one test."""
-
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.tracers = TracerProvider()
-        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.reader = InMemoryMetricReader()
-        self.meters = MeterProvider(metric_readers=[self.reader])
-
-    @property
-    def span(self) -> Any:
-        return next(span for span in self.exporter.get_finished_spans() if span.parent is None)
-
-    def points(self, name: str) -> list[Any]:
-        data: Any = self.reader.get_metrics_data()
-        metrics = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
-        return [point for metric in metrics if metric.name == name for point in metric.data.data_points]
 
 
 @pytest.fixture

@@ -6,11 +6,7 @@ from typing import Any
 
 import openai
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from journeys_kit import Heard
 
 import l0
 from l0.simulator.answers import Answer
@@ -26,23 +22,9 @@ QUICK = l0.Retry(base_delay=0.001, max_delay=0.001)
 both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 
 
-class Heard:
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.tracers = TracerProvider()
-        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.reader = InMemoryMetricReader()
-        self.meters = MeterProvider(metric_readers=[self.reader])
-
-    @property
-    def shadow(self) -> list[tuple[Any, Any]]:
-        span = next(span for span in self.exporter.get_finished_spans() if span.parent is None)
-        events = [event for event in span.events if event.name == "l0.shadow"]
-        return [(event.attributes["l0.shadow.action"], event.attributes.get("l0.cause")) for event in events]
-
-    @property
-    def events(self) -> list[Any]:
-        return [event for span in self.exporter.get_finished_spans() for event in span.events]
+def shadow(heard: Heard) -> list[tuple[Any, Any]]:
+    events = [event for event in heard.span.events if event.name == "l0.shadow"]
+    return [(event.attributes["l0.shadow.action"], event.attributes.get("l0.cause")) for event in events]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +74,7 @@ def test_a_retry_that_the_sdk_would_not_make_is_told_and_not_made(sim, heard, sy
     with l0.policy(mode="shadow", retry=QUICK):
         text, error, requests = call(sim, Fault.status(503), sync=sync, retries=1)
         assert (text, error, requests) == (ANSWER.text, None, 2)
-    assert heard.shadow == [("retry", "unavailable")]
+    assert shadow(heard) == [("retry", "unavailable")]
 
 
 @both
@@ -101,7 +83,7 @@ def test_a_fallback_is_told_and_not_asked(sim, heard, sync):
         _, error, requests = call(sim, Fault.status(401), sync=sync)
     assert isinstance(error, openai.AuthenticationError)
     assert requests == 1
-    assert heard.shadow == [("fall_over", "authentication")]
+    assert shadow(heard) == [("fall_over", "authentication")]
 
 
 @both
@@ -110,7 +92,7 @@ def test_an_answer_that_would_be_taken_up_still_breaks(sim, heard, sync):
         text, error, requests = call(sim, Fault.reset(at_event=9), sync=sync)
     assert isinstance(error, openai.APIConnectionError)
     assert (ANSWER.text.startswith(text), requests) == (True, 1)
-    assert heard.shadow == [("resume", "reset")]
+    assert shadow(heard) == [("resume", "reset")]
 
 
 @both
@@ -118,7 +100,7 @@ def test_a_clock_that_runs_out_interrupts_nothing(sim, heard, sync):
     with l0.policy(mode="shadow", timeout=l0.Timeout(initial_token=5000, inter_token=20)):
         text, error, requests = call(sim, Fault.stall(at_event=5, seconds=0.1), sync=sync)
     assert (text, error, requests) == (ANSWER.text, None, 1)
-    assert heard.shadow == [("interrupt", "stalled")]
+    assert shadow(heard) == [("interrupt", "stalled")]
 
 
 @both
@@ -126,7 +108,7 @@ def test_a_hedge_is_told_and_not_sent(sim, heard, sync):
     with l0.policy(mode="shadow", hedge=l0.Hedge(after=10)):
         text, error, requests = call(sim, Fault.stall(at_event=0, seconds=0.1), sync=sync)
     assert (text, error, requests) == (ANSWER.text, None, 1)
-    assert heard.shadow == [("hedge", None)]
+    assert shadow(heard) == [("hedge", None)]
 
 
 @both
@@ -135,7 +117,7 @@ def test_rules_record_and_fail_nothing(sim, heard, sync, stream):
     with l0.policy(mode="shadow", guardrails=FORBIDDEN, hold="message"):
         text, error, requests = call(sim, sync=sync, stream=stream)
     assert (text, error, requests) == (ANSWER.text if stream else "", None, 1)
-    (event,) = [event for event in heard.events if event.name == "l0.guardrail.violation"]
+    (event,) = [event for event in heard.span.events if event.name == "l0.guardrail.violation"]
     assert event.attributes["l0.guardrail.action"] == "shadowed"
 
 
@@ -143,4 +125,4 @@ def test_rules_record_and_fail_nothing(sim, heard, sync, stream):
 def test_a_quiet_call_has_no_shadow(sim, heard, sync):
     with l0.policy(mode="shadow", retry=QUICK, timeout=l0.Timeout(), breaker=True, budget=True, adaptive=True):
         assert call(sim, sync=sync) == (ANSWER.text, None, 1)
-    assert heard.shadow == []
+    assert shadow(heard) == []
