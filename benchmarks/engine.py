@@ -37,6 +37,7 @@ class Counting:
     def __init__(self) -> None:
         self.content = self.chars = 0
         self.text: list[str] = []
+        self.tools: dict[Any, Any] = {}
 
     def note(self, item: Any) -> None:
         if item is None:

@@ -111,6 +111,8 @@ class MessagesReader(ResumableReader):
                 else:
                     self.said(piece)
                     self.resumable = self.resumable and field == "text"
+                    if field == "partial_json" and event["index"] in self.tools:
+                        self.called(event["index"], None, piece)
             elif type(kind) is str:
                 handle = _HANDLERS.get(kind)
                 if handle is not None:
@@ -137,6 +139,8 @@ class MessagesReader(ResumableReader):
         kind = event["content_block"]["type"]
         if kind != "text":
             self.resumable = False
+        if kind == "tool_use":
+            self.called(index, event["content_block"].get("name"), None)
         if kind not in _OWN_BLOCKS:
             self.accepted = True
 

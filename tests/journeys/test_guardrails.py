@@ -213,6 +213,31 @@ def test_a_request_for_json_gets_json_that_fits_or_an_error(sim, heard, sync):
     assert isinstance(got.error, openai.APIConnectionError)
 
 
+TIDE = {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]}
+TOOLS: dict[str, Any] = {
+    "chat": {"type": "function", "function": {"name": "tide", "strict": True, "parameters": TIDE}},
+    "responses": {"type": "function", "name": "tide", "strict": True, "parameters": TIDE},
+    "messages": {"name": "tide", "strict": True, "input_schema": TIDE},
+}
+
+
+@both
+@every
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+def test_tool_calls_fit_their_schema_or_are_asked_for_again(sim, heard, dialect, sync, stream):
+    wrong, right = (
+        Answer(text="Let me see.", tool_calls=(ToolCall(name="tide", arguments=arguments),))
+        for arguments in ('{"at": 12}', '{"at": "noon"}')
+    )
+    with l0.policy(structured=True, retry=l0.Retry(base_delay=0)):
+        got = call(sim, dialect, wrong, right, sync=sync, stream=stream, tools=[TOOLS[dialect]])
+        assert (got.error, len(sim.requests)) == (None, 2)
+        loose = {key: part for key, part in TOOLS[dialect].items() if key != "strict"}
+        loose |= {"function": {**loose["function"], "strict": False}} if dialect == "chat" else {}
+        got = call(sim, dialect, wrong, sync=sync, stream=stream, tools=[loose])
+    assert (got.error, len(sim.requests)) == (None, 1)
+
+
 @both
 def test_drift_is_told_by_its_type(sim, heard, sync):
     text = "The harbour fills slowly. " + "As an AI language model, I cannot have opinions on tides. " * 2

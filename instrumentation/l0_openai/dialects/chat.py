@@ -68,7 +68,7 @@ class ChatReader(ResumableReader):
                         if not choice.get("index"):
                             self.text.append(text)
                     if not delta.keys() <= _SILENT_KEYS:
-                        self._other_content(delta)
+                        self._other_content(delta, choice.get("index"))
                 reason = choice.get("finish_reason")
                 if reason:
                     self._finished(choice.get("index") or 0, reason)
@@ -78,7 +78,7 @@ class ChatReader(ResumableReader):
         except (KeyError, TypeError, AttributeError):
             self.odd("unknown_shape")
 
-    def _other_content(self, delta: dict[str, Any]) -> None:
+    def _other_content(self, delta: dict[str, Any], choice: object) -> None:
         for key, value in delta.items():
             if key in _SILENT_KEYS or not value:
                 continue
@@ -87,6 +87,8 @@ class ChatReader(ResumableReader):
                 self.said(value)
             elif key == "tool_calls":
                 for call in value:
+                    function = call.get("function") or {}
+                    self.called((choice, call.get("index")), function.get("name"), function.get("arguments"))
                     self.said((call.get("function") or call.get("custom") or {}).get("arguments") or call)
             elif key in ("function_call", "audio", "reasoning_details"):
                 self.said(value)

@@ -107,8 +107,7 @@ class ResponsesReader(ResumableReader):
         elif kind == "response.output_text.done":
             self._part_done(event.get("text"))
         elif kind.endswith(".delta"):
-            self.said(event.get("delta"))
-            self.resumable = False
+            self._other_delta(kind, event)
         elif kind == "response.output_item.added":
             self._item_added(event)
         elif kind == "response.created":
@@ -130,12 +129,20 @@ class ResponsesReader(ResumableReader):
             self.accepted = True
             self.resumable = False
 
+    def _other_delta(self, kind: str, event: dict[str, Any]) -> None:
+        self.said(event.get("delta"))
+        self.resumable = False
+        if kind == "response.function_call_arguments.delta":
+            self.called(event.get("output_index"), None, event.get("delta"))
+
     def _item_added(self, event: dict[str, Any]) -> None:
         item = event.get("item")
         if not isinstance(item, dict):
             return
         if item.get("type") != "message":
             self.resumable = False
+        if item.get("type") == "function_call":
+            self.called(event.get("output_index"), item.get("name"), item.get("arguments"))
         index, name = event.get("output_index"), item.get("id")
         if type(index) is int and type(name) is str:
             self._items[index] = name

@@ -7,7 +7,8 @@ an answer up is shown the earlier part first, so that a rule sees what the user 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from time import perf_counter
 
@@ -18,6 +19,8 @@ from l0.values.failures import Category, Cause, Failure
 from l0.values.policy import GuardrailsPreset, Hold, Policy, PolicyError
 from l0.values.ports import Reader
 from l0.values.rules import Ending, Rule, Severity, Violation
+
+from .requested import NOTHING, Requested, requested
 
 _log = logging.getLogger("l0")
 _WINDOW = 256
@@ -81,29 +84,14 @@ def check_rules(policy: Policy) -> None:
         raise PolicyError("Hold.window", given, f"{needed} or more, which the rules look at, or None for just that")
 
 
-def _asked(call: Call) -> Rules:
-    """What the request itself asks of its answer. A schema that only its provider understands is not checked."""
-    from l0.structured.asked import from_response_format
-    from l0.structured.schema_rule import schema_rule
-
-    schema = from_response_format(call.body, call.dialect).text_schema
-    if schema is None:
-        return ()
-    try:
-        return (schema_rule(schema),)
-    except (PolicyError, ImportError):
-        _log.warning("the schema that a request asks for cannot be checked", exc_info=True)
-        return ()
-
-
 def screen(call: Call, tell: Callable[[Judged], None] | None) -> Screen | None:
     """The rules of a call; ``None`` where it has none. ``tell``: who listens; only then are the rules timed."""
     policy = call.policy
     if call.dialect == "embeddings":
         return None
-    asked = _asked(call) if policy.structured else ()
-    guardrails, drift = guardrails_of(policy) + asked, drift_of(policy)
-    return Screen(policy, guardrails, drift, tell, fits_schema=bool(asked)) if guardrails or drift else None
+    asked, drift = requested(call), drift_of(policy)
+    guardrails = guardrails_of(policy) + asked.rules
+    return Screen(policy, guardrails, drift, tell, asked) if guardrails or drift or asked.tools else None
 
 
 class _Watch:
@@ -130,6 +118,7 @@ class Screen:
         "_tell",
         "_times",
         "_watches",
+        "asked",
         "chars",
         "checked",
         "cut",
@@ -143,8 +132,7 @@ class Screen:
         guardrails: Rules,
         drift: Rules,
         tell: Callable[[Judged], None] | None,
-        *,
-        fits_schema: bool = False,
+        asked: Requested,
     ) -> None:
         self._policy = policy
         self._tell = tell
@@ -161,7 +149,8 @@ class Screen:
             )
             if rules
         ]
-        self.fits_schema = fits_schema
+        self.asked = asked
+        self.fits_schema = asked is not NOTHING
         """The whole answer is judged by what the request asked for: nothing of it may be seen before."""
         self._counts = policy.holding.until == "verified"
         self.window = window_of(policy, (*guardrails, *drift))
@@ -194,27 +183,29 @@ class Screen:
                 assert watch.inspection is not None
                 failure = self._judge(watch.cause, watch.inspection.feed(text)) or failure
         if self._counts:
-            self.checked = min(watch.chars for watch in self._watches)
+            self.checked = min((watch.chars for watch in self._watches), default=self.chars)
         return failure
 
     def free(self, reader: Reader) -> int:
         """After how many more pieces of text the next look is due."""
         count = len(reader.text)
         due = [watch.every - count + watch.seen for watch in self._watches]
-        return due[0] if len(due) == 1 else min(due)
+        return min(due, default=sys.maxsize)
 
     def finish(self, reader: Reader) -> Failure | None:
         """The answer is whole: what the rules say of it."""
-        return self.look(reader, rest=True) or self._finish(Ending(other=reader.content > len(reader.text)))
+        calls = [(call.name, "".join(call.arguments)) for call in reader.tools.values()] if self.asked.tools else ()
+        ending = Ending(other=reader.content > len(reader.text))
+        return self.look(reader, rest=True) or self._finish(ending, calls)
 
-    def whole(self, text: str, *, other: bool) -> Failure | None:
-        """An answer that came in one piece."""
+    def whole(self, text: str, calls: Sequence[tuple[str, str]], *, other: bool) -> Failure | None:
+        """An answer that came in one piece. ``calls``: names and arguments of its tool calls."""
         self.restart()
         failure: Failure | None = None
         for watch in self._watches:
             assert watch.inspection is not None
             failure = failure or self._judge(watch.cause, watch.inspection.feed(text))
-        return failure or self._finish(Ending(other=other))
+        return failure or self._finish(Ending(other=other or bool(calls)), calls)
 
     @property
     def times(self) -> dict[str, RuleTimes]:
@@ -222,8 +213,8 @@ class Screen:
         self._add_times()
         return self._times
 
-    def _finish(self, ending: Ending) -> Failure | None:
-        failure: Failure | None = None
+    def _finish(self, ending: Ending, calls: Iterable[tuple[str, str]]) -> Failure | None:
+        failure = self._judge(Cause.GUARDRAIL_VIOLATION, self.asked.judge(calls))
         for watch in self._watches:
             assert watch.inspection is not None
             failure = failure or self._judge(watch.cause, watch.inspection.finish(ending))

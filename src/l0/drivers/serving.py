@@ -144,12 +144,13 @@ class Serving:
             return
         facts, text = self.upstream.whole(answer) if self.telling.heard or self.screen is not None else (None, "")
         if self.screen is not None:
-            flaw = self.screen.whole(text, other=_other(text, facts))
+            calls = self.upstream.called(answer) if self.screen.asked.tools else ()
+            flaw = self.screen.whole(text, calls, other=_other(text, facts))
             if flaw is not None:
                 self._fail(flaw, at)
                 return
         if self.shadow is not None:
-            self.shadow.answered(text, other=_other(text, facts))
+            self.shadow.answered(text, self.upstream.called(answer), other=_other(text, facts))
         self._attempt_ended(None, at)
         self.command = self.machine.step(Answered(at))
         self._finish(self.command, at, facts, text)

@@ -6,7 +6,7 @@ same pure decisions, and tells what they say. Nothing that it finds changes the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 from random import random
@@ -94,11 +94,11 @@ class Shadow:
         if self._screen is not None:
             self._screen.finish(reader)
 
-    def answered(self, text: str, *, other: bool) -> None:
+    def answered(self, text: str, calls: Sequence[tuple[str, str]], *, other: bool) -> None:
         """A whole answer came in one piece."""
         self._guards.ended(None)
         if self._screen is not None:
-            self._screen.whole(text, other=other)
+            self._screen.whole(text, calls, other=other)
 
     def abandoned(self) -> None:
         """The user stopped."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONDecodeError
 from math import inf
 from socket import gaierror
 from typing import Any, Protocol, cast
 
+from l0.structured.asked import calls_in
 from l0.values.calls import AttributeValue, Call, Replay
 from l0.values.events import Facts
 from l0.values.failures import TIMEOUT_CAUSES, Cause, Failure
@@ -269,17 +270,24 @@ class StainlessUpstream:
         return None
 
     def whole(self, answer: Any) -> tuple[Facts | None, str]:
-        """From the JSON that the SDK has decoded, or, behind a raw response, from its body."""
-        if self.decoded is not None:
-            return self.provider.whole(self.sketch, self.decoded)
+        value = self._json(answer)
+        return (None, "") if value is None else self.provider.whole(self.sketch, value)
+
+    def _json(self, answer: Any) -> Mapping[str, Any] | None:
+        """The JSON that the SDK has decoded, or, behind a raw response, that of its body."""
         response = getattr(answer, "http_response", None)
-        if response is None or not response.is_stream_consumed:
-            return None, ""
+        if self.decoded is not None or response is None or not response.is_stream_consumed:
+            return self.decoded
         try:
             value = response.json()
         except ValueError:
-            return None, ""
-        return self.provider.whole(self.sketch, value) if isinstance(value, dict) else (None, "")
+            return None
+        return value if isinstance(value, dict) else None
+
+    def called(self, answer: Any) -> Sequence[tuple[str, str]]:
+        """As `Upstream.called`."""
+        value = self._json(answer)
+        return calls_in(value, self.sketch.dialect) if value is not None else ()
 
     def completed(self) -> None:
         """From now on this origin is known to end its streams of this dialect properly."""

@@ -11,6 +11,7 @@ from typing import Any
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
+from l0.values.ports import ToolText
 from l0.wire.joining import Diverged, Joint, Replayed, joint
 
 from .adapters import ADAPTERS, Decoder
@@ -51,6 +52,7 @@ class Intake:
         "one",
         "stopped",
         "text",
+        "tools",
         "_chars",
         "_decoder",
         "_earlier",
@@ -69,6 +71,7 @@ class Intake:
 
     def __init__(self, told: Callable[[], Facts | None], *, raw: bool = False) -> None:
         self.text: list[str] = []
+        self.tools: dict[Any, ToolText] = {}  # a source has no request that could ask for anything
         self._others = self._known = self._summed = self._chars = 0
         self.accepted = False
         self.finished = False

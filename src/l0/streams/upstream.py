@@ -88,6 +88,10 @@ class FactoryUpstream:
         """As `flaw`."""
         return None, ""
 
+    def called(self, answer: Any) -> Sequence[tuple[str, str]]:  # noqa: ARG002
+        """As `flaw`."""
+        return ()
+
     def completed(self) -> None:
         """Nothing is remembered of sources that are functions."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,23 @@ def from_response_format(body: Mapping[str, Any], dialect: str, *, strict: bool 
             return Asked(text_schema=_text_schema(form), tool_schemas=tools)
         case _:
             return Asked()
+
+
+def calls_in(answer: Mapping[str, Any], dialect: str) -> list[tuple[str, str]]:
+    """Names and arguments, as JSON, of the calls of the user's tools in a whole answer of a dialect."""
+    match dialect:
+        case "chat":
+            messages = (_mapping(choice.get("message")) for choice in _mappings(answer.get("choices")))
+            calls = (_mapping(call.get("function")) for said in messages for call in _mappings(said.get("tool_calls")))
+            return [(str(call.get("name")), str(call.get("arguments") or "")) for call in calls if call]
+        case "responses":
+            items = [item for item in _mappings(answer.get("output")) if item.get("type") == "function_call"]
+            return [(str(item.get("name")), str(item.get("arguments") or "")) for item in items]
+        case "messages":
+            blocks = [block for block in _mappings(answer.get("content")) if block.get("type") == "tool_use"]
+            return [(str(block.get("name")), json.dumps(block.get("input"))) for block in blocks]
+        case _:
+            return []
 
 
 def _text_schema(form: Mapping[str, Any]) -> JsonSchema | None:

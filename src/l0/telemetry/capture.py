@@ -112,9 +112,13 @@ def _parts(content: object) -> list[Json]:
 
 
 def _part(item: object) -> Json:
-    """One part of a message, from the shapes of both SDKs' dialects."""
+    """One part of a message, from the shapes of both SDKs' dialects. Iterators stay unread: they are the SDK's."""
+    if isinstance(item, str):
+        return {"type": "text", "content": _clip(item)}
+    if hasattr(item, "model_dump"):  # the SDK's own object, out of an earlier answer
+        item = item.model_dump(mode="json", warnings=False)
     if not isinstance(item, Mapping):
-        return {"type": "text", "content": _clip(str(item))}
+        return {"type": type(item).__name__}
     kind = str(item.get("type", "text"))
     if kind in _TEXTS:
         told, key = _TEXTS[kind]

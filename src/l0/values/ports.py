@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -39,6 +39,16 @@ class Observer(Protocol):
         """``None`` when nobody listens; then nothing is measured for it."""
 
 
+class ToolText:
+    """One tool call as it arrives: its name, and its arguments in pieces."""
+
+    __slots__ = ("arguments", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.arguments: list[str] = []
+
+
 class Reader(Protocol):
     """Reads one attempt's events in a provider's dialect, and builds the SDK's objects from them.
 
@@ -51,6 +61,8 @@ class Reader(Protocol):
     """Characters of content so far: what a lease is measured in."""
     text: list[str]
     """Answer text of the first choice, in pieces."""
+    tools: dict[Any, ToolText]
+    """Tool calls so far, by their place in the answer."""
     accepted: bool
     """The provider has begun something that must not be begun twice: the commit point, content or not."""
     finished: bool
@@ -125,6 +137,10 @@ class Upstream(Protocol):
 
     def whole(self, answer: Any) -> tuple[Facts | None, str]:
         """Facts and text of a whole, non-streaming answer. Asked only where somebody listens."""
+        ...
+
+    def called(self, answer: Any) -> Sequence[tuple[str, str]]:
+        """Names and arguments (JSON) of the tool calls in a whole, non-streaming answer."""
         ...
 
     def completed(self) -> None:

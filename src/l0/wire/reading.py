@@ -7,7 +7,7 @@ from typing import Any
 
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
-from l0.values.ports import Build
+from l0.values.ports import Build, ToolText
 
 from .decode import loads, parse
 
@@ -23,6 +23,7 @@ class BaseReader:
         self.content = 0
         self.chars = 0
         self.text: list[str] = []
+        self.tools: dict[Any, ToolText] = {}
         self.accepted = False
         self.finished = False
         self.stopped = False
@@ -86,6 +87,14 @@ class BaseReader:
             self.chars += len(piece)
             if answer:
                 self.text.append(piece)
+
+    def called(self, place: object, name: object, piece: object) -> None:
+        """A piece of a tool call's arguments arrived, or its name, or both."""
+        call = self.tools.get(place)
+        if call is None:
+            call = self.tools[place] = ToolText(name if type(name) is str else "")
+        if type(piece) is str:
+            call.arguments.append(piece)
 
     def missing(self) -> Cause:
         """What is missing of an answer that ended without its terminal event."""

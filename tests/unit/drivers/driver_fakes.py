@@ -28,6 +28,7 @@ class FakeReader:
     def __init__(self) -> None:
         self.content = self.chars = 0
         self.text: list[str] = []
+        self.tools: dict[Any, Any] = {}
         self.accepted = self.finished = self.stopped = False
         self.failure: Failure | None = None
 
@@ -122,6 +123,9 @@ class FakeUpstream:
 
     def whole(self, answer: Any) -> tuple[Facts | None, str]:
         return Facts(model="fake"), str(answer)
+
+    def called(self, answer: Any) -> list[tuple[str, str]]:
+        return []
 
     def completed(self) -> None:
         self.whole_streams += 1

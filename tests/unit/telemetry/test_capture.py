@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import anthropic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -247,3 +248,15 @@ def test_the_request_is_captured_as_it_was_sent(traces, call, smooth, monkeypatc
         watcher.notify(event)
     (span,) = traces.exporter.get_finished_spans()
     assert "later" not in span.attributes["gen_ai.input.messages"]
+
+
+def test_iterators_stay_unread_and_the_sdks_objects_are_told_as_what_they_hold(call):
+    unread = iter([{"type": "text", "text": "hi"}])
+    earlier = anthropic.types.TextBlock(type="text", text="hello")
+    said = [{"role": "assistant", "content": [earlier]}, {"role": "user", "content": unread}]
+    told = capture.of_request(replace(call, body={"messages": said}))["gen_ai.input.messages"]
+    assert [message["parts"] for message in told] == [
+        [{"type": "text", "content": "hello"}],
+        [{"type": "list_iterator"}],
+    ]
+    assert next(unread)["text"] == "hi"

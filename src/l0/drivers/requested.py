@@ -1,0 +1,69 @@
+"""What a request itself asks of its answer: JSON of a schema, and tool calls whose arguments fit theirs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from l0.values.calls import Call
+from l0.values.policy import PolicyError
+from l0.values.rules import Rule, Severity, Violation
+
+if TYPE_CHECKING:
+    from l0.structured.schemas import Schema
+
+_log = logging.getLogger("l0")
+TOOLS = "tool_schema"
+"""The name of the rule on tool calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """``rules``: on the text. ``tools``: schemas of the arguments, by the name of the tool."""
+
+    rules: tuple[Rule, ...] = ()
+    tools: Mapping[str, Schema] = field(default_factory=dict)
+
+    def judge(self, calls: Iterable[tuple[str, str]]) -> Sequence[Violation]:
+        """What is wrong with the arguments of tool calls. They are judged as they are, never repaired."""
+        return [
+            Violation(rule=TOOLS, message=f"the arguments for {name} do not fit: {why}", severity=Severity.ERROR, at=0)
+            for name, arguments in calls
+            if (why := self._flaw(name, arguments)) is not None
+        ]
+
+    def _flaw(self, name: str, arguments: str) -> str | None:
+        from l0.structured.verdicts import Invalid
+
+        schema = self.tools.get(name)
+        if schema is None:
+            return None
+        try:
+            verdict = schema.verdict(arguments or "{}", mend=False)  # a tool without parameters is called with nothing
+        except PolicyError:  # the schema points to others, which only the provider knows
+            return None
+        return verdict.reason if isinstance(verdict, Invalid) else None
+
+
+NOTHING = Requested()
+
+
+def requested(call: Call) -> Requested:
+    """What the policy's ``structured`` means for this call. What only the provider understands is not checked."""
+    if not call.policy.structured:
+        return NOTHING
+    from l0.structured.asked import from_response_format
+    from l0.structured.schema_rule import schema_rule
+    from l0.structured.schemas import Schema
+
+    asked = from_response_format(call.body, call.dialect)
+    try:
+        rules = () if asked.text_schema is None else (schema_rule(asked.text_schema),)
+        return Requested(
+            rules=rules, tools={name: Schema.of(dict(schema)) for name, schema in asked.tool_schemas.items()}
+        )
+    except (PolicyError, ImportError):
+        _log.warning("what a request asks for cannot be checked", exc_info=True)
+        return NOTHING
