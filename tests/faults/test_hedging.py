@@ -9,6 +9,7 @@ from typing import Any
 import openai
 import pytest
 from faults_kit import SDKS, Stage, body_of
+from installed import needs_responses
 from traffic_kit import Sample, difference
 
 import l0
@@ -139,6 +140,7 @@ def test_silence_before_the_headers_has_it_too(stage, sync):
     assert isinstance(seen.error, openai.APITimeoutError)
 
 
+@needs_responses
 @both
 def test_stored_answers_are_never_asked_for_twice(stage, sync):
     seen = stage.call(body_of("responses"), Fault.stall(at_event=0, seconds=0.1), sync=sync, store=True)

@@ -5,6 +5,8 @@ from typing import Any
 
 import anthropic
 import openai
+import pytest
+from installed import needs_chat_helpers, needs_responses
 
 from l0.simulator.server import Simulator
 
@@ -55,16 +57,21 @@ def messages_whole(client: Any) -> Any:
 
 
 Ask = Callable[[Any], Any]
-OPENAI: tuple[Ask, ...] = (
-    chat,
-    chat_helper,
-    chat_whole,
-    completions,
-    responses,
-    responses_helper,
-    responses_whole,
-)
+OPENAI: tuple[Ask, ...] = (chat, chat_helper, chat_whole, completions, responses, responses_helper, responses_whole)
+NEEDS = {
+    chat_helper: needs_chat_helpers,
+    responses: needs_responses,
+    responses_helper: needs_responses,
+    responses_whole: needs_responses,
+}
+"""Ways to ask that old SDKs do not have."""
 ANTHROPIC: tuple[Ask, ...] = (messages, messages_helper, messages_whole)
+
+
+def asks(*ways: Ask) -> pytest.MarkDecorator:
+    """A test for each of these ways to ask."""
+    params = [pytest.param(way, id=way.__name__, marks=[NEEDS[way]] if way in NEEDS else []) for way in ways]
+    return pytest.mark.parametrize("ask", params)
 
 
 def async_client(sim: Simulator, ask: Ask, **options: Any) -> Any:

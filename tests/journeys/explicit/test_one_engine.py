@@ -4,7 +4,7 @@ from typing import Any
 
 import openai
 import pytest
-from explicit_kit import CHATTING, Ask, async_client, chat, client, messages, messages_helper, responses
+from explicit_kit import CHATTING, Ask, asks, async_client, chat, client, messages, messages_helper, responses
 
 import l0 as library
 from l0 import Policy, PolicyError, Retry, Timeout, l0
@@ -16,7 +16,7 @@ QUICK = Retry(base_delay=0.001, max_delay=0.001)
 SHAPES = [chat, responses, messages, messages_helper]
 
 
-@pytest.mark.parametrize("ask", SHAPES, ids=lambda ask: ask.__name__)
+@asks(*SHAPES)
 async def test_one_span_that_knows_provider_and_model(sim: Simulator, spans: Any, ask: Ask) -> None:
     async with async_client(sim, ask) as made:
         await (await l0(lambda: ask(made), retry=QUICK)).read()
@@ -28,7 +28,7 @@ async def test_one_span_that_knows_provider_and_model(sim: Simulator, spans: Any
     assert told["l0.outcome"] == "ok"
 
 
-@pytest.mark.parametrize("ask", SHAPES, ids=lambda ask: ask.__name__)
+@asks(*SHAPES)
 async def test_attempts_hang_below_the_call(sim: Simulator, spans: Any, ask: Ask) -> None:
     sim.script(Fault.status(503), Fault.reset(at_event=0))
     async with async_client(sim, ask, max_retries=4) as made:

@@ -5,7 +5,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from explicit_kit import ANTHROPIC, OPENAI, Ask, async_client, chat, client, messages, responses
+from explicit_kit import ANTHROPIC, OPENAI, Ask, asks, async_client, chat, client, messages, responses
 
 from l0 import EventType, Retry, UnknownStreamError, l0
 from l0.simulator.corpus import named
@@ -17,7 +17,7 @@ EVERY = [*OPENAI, *ANTHROPIC]
 QUICK = Retry(base_delay=0.001, max_delay=0.001)
 
 
-@pytest.mark.parametrize("ask", EVERY, ids=lambda ask: ask.__name__)
+@asks(*EVERY)
 async def test_every_shape_is_read_in_async_code(sim: Simulator, standing: str, ask: Ask) -> None:
     async with async_client(sim, ask) as made, await l0(stream=lambda: ask(made)) as stream:
         events = [event async for event in stream]
@@ -27,20 +27,20 @@ async def test_every_shape_is_read_in_async_code(sim: Simulator, standing: str, 
     assert len(sim.requests) == 1
 
 
-@pytest.mark.parametrize("ask", EVERY, ids=lambda ask: ask.__name__)
+@asks(*EVERY)
 def test_every_shape_is_read_in_sync_code(sim: Simulator, standing: str, ask: Ask) -> None:
     with client(sim, ask) as made, l0.run_sync(stream=lambda: ask(made)) as stream:
         assert stream.read() == named("greeting").text
 
 
-@pytest.mark.parametrize("ask", [chat, messages], ids=lambda ask: ask.__name__)
+@asks(chat, messages)
 async def test_a_sync_client_is_read_beside_the_event_loop(sim: Simulator, standing: str, ask: Ask) -> None:
     with client(sim, ask) as made:
         stream = await l0(stream=lambda: ask(made))
         assert await stream.read() == named("greeting").text
 
 
-@pytest.mark.parametrize("ask", [chat, responses, messages], ids=lambda ask: ask.__name__)
+@asks(chat, responses, messages)
 async def test_tool_calls_come_whole_and_once(sim: Simulator, standing: str, ask: Ask) -> None:
     sim.script(named("parallel_tools"))
     seen: list[Any] = []
@@ -54,7 +54,7 @@ async def test_tool_calls_come_whole_and_once(sim: Simulator, standing: str, ask
     assert seen == calls
 
 
-@pytest.mark.parametrize("ask", [chat, responses, messages], ids=lambda ask: ask.__name__)
+@asks(chat, responses, messages)
 async def test_a_break_before_the_first_word_is_repeated_once(sim: Simulator, standing: str, ask: Ask) -> None:
     sim.script(Fault.status(503), Fault.empty())
     async with async_client(sim, ask, max_retries=0) as made:
@@ -63,7 +63,7 @@ async def test_a_break_before_the_first_word_is_repeated_once(sim: Simulator, st
     assert stream.state.attempts == len(sim.requests) == 3
 
 
-@pytest.mark.parametrize("ask", [chat, responses, messages], ids=lambda ask: ask.__name__)
+@asks(chat, responses, messages)
 async def test_retries_of_the_sdk_are_off_inside(sim: Simulator, spans: Any, ask: Ask) -> None:
     sim.script(*[Fault.status(500)] * 9)
     async with async_client(sim, ask, max_retries=5) as made:

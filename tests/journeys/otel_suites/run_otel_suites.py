@@ -41,7 +41,17 @@ def run(folder: Path) -> dict[str, str]:
             "-o",
             "addopts=",
         ]
-        options = ["-p", "no:cacheprovider", "--timeout=20", "--continue-on-collection-errors", "-n0"]
+        options = [
+            "-c",
+            "pyproject.toml",
+            "-o",
+            "asyncio_default_fixture_loop_scope=function",
+            "-p",
+            "no:cacheprovider",
+            "--timeout=20",
+            "--continue-on-collection-errors",
+            "-n0",
+        ]
         ended = subprocess.run(
             [*command, *options],
             cwd=folder,
