@@ -25,6 +25,7 @@ import pytest
 import l0
 from l0.simulator.answers import Answer
 from l0.simulator.server import Simulator
+from l0.streams.adapters import ADAPTERS
 
 OURS = Path(__file__).parents[2] / "docs" / "guide.md"
 SEEDS = Path(os.environ.get("TEST_SEEDS") or Path(__file__).parents[3] / "shared" / "seeds")
@@ -205,6 +206,14 @@ def test_the_guide_works_as_written(block: Block, patched: bool, sim: Simulator,
     assert block.code
 
 
+@pytest.fixture
+def _adapters() -> Iterator[None]:
+    before = ADAPTERS._own
+    yield
+    ADAPTERS._own = before
+
+
+@pytest.mark.usefixtures("_adapters")
 @pytest.mark.parametrize("block", list(blocks(OURS.read_text(encoding="utf-8"), {})), ids=str)
 def test_our_guide_works_as_written(block: Block, sim: Simulator, capsys: Any) -> None:
     room = asyncio.run(run(block, sim))

@@ -90,6 +90,8 @@ class Meter:
         if self._waiting >= STALL:
             self.stalls += 1
         deviation = sqrt(self._spread / self._number) if self._number else 0.0
+        bounds = (*_BOUNDS, self._max)
+        gaps = tuple((min(bound, self._max), count) for bound, count in zip(bounds, self._counts, strict=True) if count)
         steady = 100.0 * (1.0 - deviation / self._mean) if self._mean > 0 else 100.0
         return Pace(
             chunks=self.chunks,
@@ -99,23 +101,22 @@ class Meter:
             duration=at - self._began,
             stalls=self.stalls,
             gap_max=self._max,
-            gap_p50=self._quantile(0.50),
-            gap_p95=self._quantile(0.95),
-            gap_p99=self._quantile(0.99),
+            gap_p50=_quantile(gaps, 0.50 * self._number),
+            gap_p95=_quantile(gaps, 0.95 * self._number),
+            gap_p99=_quantile(gaps, 0.99 * self._number),
             jitter=deviation,
             smoothness=max(0.0, steady),
             wire_bytes=self.wire_bytes,
             held=self.held,
+            gaps=gaps,
         )
 
-    def _quantile(self, share: float) -> float:
-        """Upper bound of the bucket that holds the quantile, and never above the longest gap."""
-        if not self._number:
-            return 0.0
-        wanted = share * self._number
-        seen = 0
-        for bound, count in zip(_BOUNDS, self._counts, strict=False):
-            seen += count
-            if count and seen >= wanted:
-                return min(bound, self._max)
-        return self._max
+
+def _quantile(gaps: tuple[tuple[float, int], ...], wanted: float) -> float:
+    """Upper bound of the bucket with which ``wanted`` gaps are reached, and never above the longest gap."""
+    seen = 0
+    for bound, count in gaps:
+        seen += count
+        if seen >= wanted:
+            return bound
+    return 0.0

@@ -236,6 +236,8 @@ class Breakers(Keyed[Target, Breaker]):
         most: int = MOST,
     ) -> None:
         self._listeners: list[Listener] = []
+        self.meters: weakref.WeakSet[object] = weakref.WeakSet()
+        """The meters that have the instrument already."""
         super().__init__(lambda key: Breaker(key, clock, rate=rates(key), listeners=self._listeners), most)
 
     def listen(self, listener: Listener) -> Callable[[], None]:

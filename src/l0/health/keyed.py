@@ -41,5 +41,10 @@ class Keyed(Generic[K, V]):
                 del values[next(iter(values))]
             return value
 
+    def items(self) -> list[tuple[K, V]]:
+        """All that are remembered, at this moment."""
+        with self._lock:
+            return list(self._values.items())
+
     def __len__(self) -> int:
         return len(self._values)

@@ -13,6 +13,7 @@ from typing import Any
 import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # it opts out
 
+from l0.telemetry.breakers import BreakerObserver
 from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.slos import SloObserver
 from l0.telemetry.spans import SpanObserver
@@ -51,8 +52,9 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
     def _instrument(self, **kwargs: Any) -> None:
         """Takes ``tracer_provider`` and ``meter_provider``, as OpenTelemetry's instrumentors do."""
         meters = kwargs.get("meter_provider")
-        slos = SloObserver(SWITCHBOARD.health.slos, meters)
-        SWITCHBOARD.observe((SpanObserver(kwargs.get("tracer_provider")), MetricObserver(meters), slos))
+        health = SWITCHBOARD.health
+        read = SloObserver(health.slos, meters), BreakerObserver(health.breakers, meters)
+        SWITCHBOARD.observe((SpanObserver(kwargs.get("tracer_provider")), MetricObserver(meters), *read))
         SWITCHBOARD.set_environment(policy_from_environment(os.environ))
         with self._guard:
             self._wanted = True

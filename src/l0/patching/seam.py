@@ -35,7 +35,7 @@ class Seam:
         self.sdk = sdk
         self.provider = provider
         self.active = False
-        self._patches: list[tuple[type, str, Any, Any]] = []
+        self._patches: list[tuple[Any, str, Any, Any]] = []
         self._originals: list[Any] = []
 
     def apply(self) -> None:
@@ -55,16 +55,19 @@ class Seam:
         self._originals = originals
         for (owner, name, wrapper), original in zip(targets, originals, strict=True):
             patched = wrapt.FunctionWrapper(original, wrapper)
-            setattr(owner, name, patched)
-            self._patches.append((owner, name, original, patched))
+            for place, attribute in [*_copies(owner, name, original), (owner, name)]:
+                setattr(place, attribute, patched)
+                self._patches.append((place, attribute, original, patched))
         self.active = True
 
     def undo(self) -> None:
         """Restore the SDK's functions. Under a wrapper that somebody put over ours, ours becomes a pass-through."""
         self.active = False
         for owner, name, original, patched in self._patches:
-            if owner.__dict__.get(name) is patched:
+            if _held(owner, name) is patched:
                 setattr(owner, name, original)
+            for place, attribute in _copies(owner, name, patched):
+                setattr(place, attribute, original)
         self._patches.clear()
 
     # -- requests -----------------------------------------------------------------------------------------------
@@ -156,6 +159,26 @@ class Seam:
     def _session_of(self, stream: Any) -> Session | None:
         session = SENDING.get() or tapped(stream.response)
         return session if session is not None and session.open and session.call.streaming else None
+
+
+def _held(place: Any, name: str) -> Any:
+    return vars(place).get(name) if isinstance(place, type) else place.__wrapped__
+
+
+def _copies(owner: Any, name: str, function: Any) -> Iterator[tuple[Any, str]]:
+    """Where others keep ``function``: those who wrap what a class inherits copy it to that class, and so do those who
+    put it back there. What is below such a copy never sees a call."""
+    heirs: list[type] = owner.__subclasses__() if isinstance(owner, type) else []
+    for one in heirs:
+        place: Any = one
+        attribute = name
+        held = vars(one).get(name)
+        while held is not function and isinstance(held, wrapt.FunctionWrapper | wrapt.BoundFunctionWrapper):
+            place, attribute = getattr(held, "_self_parent", None) or held, "__wrapped__"
+            held = place.__wrapped__
+        if held is not None and held is function:
+            yield place, attribute
+        yield from _copies(one, name, function)
 
 
 def _deferred(options: Any) -> bool:

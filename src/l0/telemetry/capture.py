@@ -115,8 +115,9 @@ def _part(item: object) -> Json:
     """One part of a message, from the shapes of both SDKs' dialects. Iterators stay unread: they are the SDK's."""
     if isinstance(item, str):
         return {"type": "text", "content": _clip(item)}
-    if hasattr(item, "model_dump"):  # the SDK's own object, out of an earlier answer
-        item = item.model_dump(mode="json", warnings=False)
+    dump = getattr(item, "model_dump", None)
+    if dump is not None:  # the SDK's own object, out of an earlier answer
+        item = dump(mode="json", warnings=False)
     if not isinstance(item, Mapping):
         return {"type": type(item).__name__}
     kind = str(item.get("type", "text"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +16,7 @@ from opentelemetry.metrics import _internal as metrics_internal
 
 from .names import DISTRIBUTION, OUTER_CALLS, OUTER_KIND, OUTER_KINDS, SCOPE
 
+log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _NEVER = object()
 _NOTHING: Mapping[str, object] = {}
@@ -88,6 +91,14 @@ def inside_another() -> bool:
             return True
     span = trace.get_current_span(current)
     return span.is_recording() and getattr(span, "attributes", _NOTHING).get(OUTER_KIND) in OUTER_KINDS
+
+
+def all_of(switch: str) -> bool:
+    """Whether an environment variable says ``all``; another value than that does not, with a warning."""
+    asked = os.environ.get(switch, "").strip().lower()
+    if asked not in ("", "all"):
+        log.warning("%s: got %r, allowed: all; it is passed over", switch, asked)
+    return asked == "all"
 
 
 def is_apis_own(thing: object) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain, repeat
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.metrics import Meter, MeterProvider
@@ -25,10 +26,11 @@ _NO_HEADERS: Mapping[str, str] = {}
 class MetricObserver:
     """Client metrics of every call. ``meter_provider``: ``None`` for the global one, whenever it is set."""
 
-    __slots__ = ("_families", "_instruments")
+    __slots__ = ("_each", "_families", "_instruments")
 
     def __init__(self, meter_provider: MeterProvider | None = None) -> None:
         self._families = families(os.environ.get(names.CONVENTIONS_SWITCH, ""))
+        self._each = listening.all_of(names.CHUNK_METRICS_SWITCH)
         self._instruments = listening.meter(meter_provider, self._create)
 
     def watch(self, call: Call) -> MetricWatcher | None:
@@ -37,7 +39,8 @@ class MetricObserver:
         if instruments is None or listening.suppressed():
             return None
         # Under another GenAI instrumentation the conventional metrics are its own to record.
-        return MetricWatcher(call, instruments, () if listening.inside_another() else self._families)
+        families = () if listening.inside_another() else self._families
+        return MetricWatcher(call, instruments, families, each=self._each)
 
     def _create(self, meter: Meter) -> Instruments:
         metrics = (*names.OWN, *(metric for family in self._families for metric in family.metrics))
@@ -72,6 +75,7 @@ class MetricWatcher:
         "_began",
         "_context",
         "_conventional",
+        "_each",
         "_families",
         "_hedge",
         "_instruments",
@@ -80,7 +84,10 @@ class MetricWatcher:
         "_waits",
     )
 
-    def __init__(self, call: Call, instruments: Instruments, families: tuple[names.Family, ...]) -> None:
+    def __init__(
+        self, call: Call, instruments: Instruments, families: tuple[names.Family, ...], *, each: bool = False
+    ) -> None:
+        self._each = each
         self._base = attributes.of_kind(call)
         self._conventional = attributes.of_call(call) if families else self._base
         self._instruments = instruments
@@ -147,13 +154,19 @@ class MetricWatcher:
         pace = ended.pace
         if pace is not None and pace.first_chunk is not None:
             self._tell(family.first_chunk, pace.first_chunk, base, ())
-            if (mean := attributes.per_chunk(pace)) is not None:
-                self._tell(family.per_chunk, mean, base, ())
+            for seconds in self._chunk_times(pace):
+                self._tell(family.per_chunk, seconds, base, ())
         if ended.facts is not None:
             for tokens in family.tokens:
                 count = getattr(ended.facts, tokens.field)
                 if count is not None:
                     self._tell(tokens.metric, count, base, tokens.attributes)
+
+    def _chunk_times(self, pace: Pace) -> Iterable[float]:
+        if self._each:
+            return chain.from_iterable(repeat(seconds, count) for seconds, count in pace.gaps)
+        mean = attributes.per_chunk(pace)
+        return () if mean is None else (mean,)
 
     def _attempts(self, ended: CallEnded) -> None:
         made = [failure for failure in ended.failures if failure.cause is not Cause.BREAKER_OPEN]

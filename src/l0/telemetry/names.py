@@ -178,6 +178,8 @@ CONVENTIONS_LATEST: Final = "gen_ai_latest_experimental"
 CONVENTIONS_BOTH: Final = "gen_ai_latest_experimental/dup"
 ATTEMPT_SPANS_SWITCH: Final = "L0_ATTEMPT_SPANS"
 """``all``: every attempt has a span, a call's only one as well."""
+CHUNK_METRICS_SWITCH: Final = "L0_CHUNK_METRICS"
+"""``all``: time per output chunk is recorded for each chunk, not as one mean a stream."""
 CONTENT_SWITCH: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 SECONDS: Final = tuple(round(0.01 * 2**step, 2) for step in range(14))

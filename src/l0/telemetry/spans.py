@@ -40,7 +40,7 @@ class SpanObserver:
         self._logger_provider = logger_provider
         self._others: WeakKeyDictionary[object, Tracer | None] = WeakKeyDictionary()
         self._mode = capture.content_mode(os.environ.get(names.CONTENT_SWITCH))
-        self._attempts = every_attempt(os.environ.get(names.ATTEMPT_SPANS_SWITCH))
+        self._attempts = listening.all_of(names.ATTEMPT_SPANS_SWITCH)
 
     def watch(self, call: Call) -> SpanWatcher | None:
         """Starts the span. ``None`` when nobody listens."""
@@ -77,18 +77,6 @@ class SpanObserver:
         except Exception:  # the span has begun: a body that JSON cannot hold must not keep it from being ended
             log.warning("the content of a call could not be captured", exc_info=True)
             return None
-
-
-def every_attempt(switch: str | None) -> bool:
-    """Whether the environment asks for a span of every attempt; a value that is not known does not, with a warning."""
-    asked = (switch or "").strip().lower()
-    if asked not in ("", "all"):
-        log.warning(
-            "%s: got %r, allowed: all; attempts have spans where there is more than one",
-            names.ATTEMPT_SPANS_SWITCH,
-            switch,
-        )
-    return asked == "all"
 
 
 class Content:

@@ -20,6 +20,8 @@ from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
 _PRESET = "L0_POLICY"
+_TELEMETRY = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS"})
+"""What telemetry reads for itself: how much it tells is no policy."""
 _T = TypeVar("_T")
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
 
@@ -41,6 +43,7 @@ def policy_from_environment(environ: Mapping[str, str]) -> Policy | None:
     Raises `PolicyError`, naming the variable, for one that is not known and for a value that is not allowed.
     """
     given = {name: text.strip() for name, text in environ.items() if name.startswith(_PREFIX) and text.strip()}
+    given = {name: text for name, text in given.items() if name not in _TELEMETRY}
     if not given:
         return None
     policy = _preset(given.pop(_PRESET, None))

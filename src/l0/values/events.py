@@ -99,7 +99,8 @@ class Pace:
     """How the answer arrived, in seconds.
 
     ``first_chunk``, ``last_chunk``: from the call to when they were handed out. ``first_content``: from the request of
-    the attempt that served it. Gaps are between reads that brought content, while the engine was reading.
+    the attempt that served it. Gaps are between reads that brought content, while the engine was reading. ``gaps``: how
+    many there were of each size, to within 10 %, smallest first.
     """
 
     chunks: int
@@ -116,6 +117,7 @@ class Pace:
     smoothness: float
     wire_bytes: int
     held: float
+    gaps: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,16 @@ def test_quantiles_are_right_to_within_a_bucket(gaps):
 
 @given(gaps_of)
 @settings(max_examples=150, deadline=None)
+def test_the_sizes_of_all_gaps_are_told_to_within_a_bucket(gaps):
+    told = [size for size, count in metered(gaps).result(10_000.0).gaps for _ in range(count)]
+    assert len(told) == len(gaps)
+    for size, true in zip(told, sorted(gaps), strict=True):
+        assert true <= size * (1 + 1e-9)
+        assert size <= max(true * BUCKET * (1 + 1e-9), 0.0001)
+
+
+@given(gaps_of)
+@settings(max_examples=150, deadline=None)
 def test_the_spread_is_that_of_all_gaps(gaps):
     pace = metered(gaps).result(10_000.0)
     deviation, average = pstdev(gaps), mean(gaps)

@@ -7,9 +7,11 @@ from opentelemetry import context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.metrics import NoOpMeterProvider
 
+from l0.telemetry import names
 from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.spans import SpanObserver
 from l0.values.calls import Outcome
+from l0.values.environment import policy_from_environment
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 
@@ -208,3 +210,18 @@ def test_a_metric_watcher_has_no_context_and_no_headers(metrics, call):
     with watcher.active(), watcher.active():
         assert context.get_current() is before
     assert watcher.headers() == {}
+
+
+@pytest.mark.parametrize(("switch", "told"), [("all", (5, 1.3)), ("", (1, 0.2))])
+def test_each_chunks_time_is_told_where_the_user_asks(metrics, play, ended, pace, monkeypatch, switch, told):
+    monkeypatch.setenv("L0_CHUNK_METRICS", switch)
+    paced = replace(pace, gaps=((0.1, 2), (0.3, 1), (0.4, 2)))
+    play(MetricObserver(metrics.provider), [replace(ended, pace=paced)])
+    ((_, total, count),) = metrics.points("gen_ai.client.operation.time_per_output_chunk")
+    assert (count, total) == (told[0], pytest.approx(told[1]))
+
+
+def test_the_switches_of_telemetry_are_no_policy():
+    switches = {"L0_CHUNK_METRICS": "all", "L0_ATTEMPT_SPANS": "all"}
+    assert {names.CHUNK_METRICS_SWITCH, names.ATTEMPT_SPANS_SWITCH} == set(switches)
+    assert policy_from_environment(switches) is None

@@ -82,7 +82,8 @@ def test_without_an_sdk_nothing_is_built_and_no_read_is_timed(sim: Simulator, po
     at_once = counted(sim, Fault.one_write(), policy)
     bytewise = counted(sim, Fault.bytewise(), policy)
     assert set(at_once.telemetry) | set(bytewise.telemetry) <= ASKING
-    assert sum(bytewise.telemetry.values()) == sum(at_once.telemetry.values()) < 12
+    asked = 4 * 3  # each of the four observers is asked once, in three calls, and does not listen
+    assert sum(bytewise.telemetry.values()) == sum(at_once.telemetry.values()) <= asked
     assert bytewise.clocks == at_once.clocks
     assert bytewise.timed_rules == 0
 
