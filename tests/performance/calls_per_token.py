@@ -5,7 +5,6 @@ difference, divided by the additional tokens, is what one token costs; requests,
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -118,14 +117,11 @@ def _count(reading: Callable[[], None]) -> tuple[int, int]:
             own += frame.f_code.co_filename.startswith(_OWN)
 
     before = sys.getprofile()
-    gc.collect()
-    gc.disable()  # what earlier answers left is not for this one to clear away
     sys.setprofile(hook)
     try:
         reading()
     finally:
         sys.setprofile(before)
-        gc.enable()
     return own, every
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from math import sqrt
+from math import inf, sqrt
 from typing import Any
 
 from l0.values.events import Pace
@@ -90,8 +90,9 @@ class Meter:
         if self._waiting >= STALL:
             self.stalls += 1
         deviation = sqrt(self._spread / self._number) if self._number else 0.0
-        bounds = (*_BOUNDS, self._max)
-        gaps = tuple((min(bound, self._max), count) for bound, count in zip(bounds, self._counts, strict=True) if count)
+        gaps = [(bound, count) for bound, count in zip((*_BOUNDS, inf), self._counts, strict=True) if count]
+        if gaps:
+            gaps[-1] = (min(gaps[-1][0], self._max), gaps[-1][1])
         steady = 100.0 * (1.0 - deviation / self._mean) if self._mean > 0 else 100.0
         return Pace(
             chunks=self.chunks,
@@ -108,11 +109,11 @@ class Meter:
             smoothness=max(0.0, steady),
             wire_bytes=self.wire_bytes,
             held=self.held,
-            gaps=gaps,
+            gaps=tuple(gaps),
         )
 
 
-def _quantile(gaps: tuple[tuple[float, int], ...], wanted: float) -> float:
+def _quantile(gaps: list[tuple[float, int]], wanted: float) -> float:
     """Upper bound of the bucket with which ``wanted`` gaps are reached, and never above the longest gap."""
     seen = 0
     for bound, count in gaps:
