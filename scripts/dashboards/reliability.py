@@ -32,6 +32,7 @@ def reliability() -> Dashboard:
             "Causes": _CAUSES,
             "What was done about it": _WORK,
             "What rules and drift detection found in answers": _FINDINGS,
+            "Policies on trial": _SHADOWS,
         },
     )
 
@@ -126,6 +127,17 @@ _WORK = (
         says="After they broke off, by strategy.",
         unit=PER_SECOND,
         queries=[Query(rate(names.RESUMES, by=(PROVIDER, _STRATEGY)), by(PROVIDER, _STRATEGY))],
+    ),
+)
+
+_SHADOW = label(names.SHADOW_ACTION)
+_SHADOWS = (
+    Panel(
+        title="What a policy in shadow mode would have done",
+        says="Nothing of it was done: a policy is being tried out.",
+        unit=PER_SECOND,
+        kind="area",
+        queries=[Query(rate(names.SHADOWS, by=(PROVIDER, _SHADOW)), by(PROVIDER, _SHADOW))],
     ),
 )
 

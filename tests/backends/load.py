@@ -95,6 +95,7 @@ def specials(round_: int) -> list[tuple[Planned, dict[str, Any]]]:
         (special(base + 6, "chat", Fault.no_finish_reason()), {}),
         (special(base + HEDGED, "chat", Fault.stall(at_event=0, seconds=SLOW)), {"hedge": l0.Hedge(after=100)}),
         (special(base + 8, "chat", answer="repetition"), watched),
+        (special(base + 9, "chat", Fault.status(503)), {"mode": "shadow"} | spare),
     ]
 
 
