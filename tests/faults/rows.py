@@ -123,8 +123,6 @@ NO_STREAM = (
         name="terminal only",
         make=_always(Fault.done_only()),
         end=HEALED,
-        others={"responses": SAME},
-        oddity={"responses": "no_content"},
     ),
 )
 

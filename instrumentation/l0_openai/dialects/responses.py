@@ -13,7 +13,7 @@ from l0.values.ports import Build
 from l0.wire.resuming import ResumableReader
 
 from ..in_band import cause_of, in_band
-from ..whole import response_facts
+from ..whole import response_facts, whole
 
 _TEXT = "response.output_text.delta"
 _BEGINS = re.compile(rb'"type":\s?"response\.(created|in_progress)"')
@@ -72,9 +72,19 @@ class ResponsesReader(ResumableReader):
             if number is not None and not self._in_sequence(number, data):
                 return None
             self.accepted = self.accepted or self._kept
+            if not self.events and self._earlier is None and self._headless(event):
+                return None
             self.learn(event)
         self.events += 1
         return event
+
+    def _headless(self, event: dict[str, Any]) -> bool:
+        """Whether the end comes first, and shows a text of which nothing came: the answer was lost on the way."""
+        answer = event.get("response")
+        if event.get("type") != "response.completed" or type(answer) is not dict or not whole("responses", answer)[1]:
+            return False
+        self.fail(Failure(cause=Cause.OUT_OF_ORDER, message="the end of the answer came, and nothing before it"))
+        return True
 
     def _in_sequence(self, number: object, data: bytes) -> bool:
         """Whether this is the next event. A server that does not really count is not held to it."""

@@ -208,6 +208,22 @@ def test_an_untyped_error_is_raised_as_the_sdk_raises_it():
 # What must not be asked for twice
 
 
+SPOKEN = {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "output", "cause"),
+    [([], [SPOKEN], Cause.OUT_OF_ORDER), ([], [], None), ([CREATED], [SPOKEN], None)],
+    ids=["headless", "empty", "begun"],
+)
+def test_an_end_that_comes_first_though_it_shows_text_is_no_answer(before, output, cause):
+    made = reader()
+    end = response("completed", output=output)
+    items = feed(made, *before, end)
+    assert (made.failure.cause if made.failure else None) == cause
+    assert (end in items) is (cause is None)
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_stored_response_is_begun_with_its_first_event(kept):
     made = reader(kept=kept)
