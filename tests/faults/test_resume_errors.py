@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from faults_kit import SDKS, Stage
-from resume_kit import LINES, MESSAGES_API, POEM, RERUN, RESPONSES_API, Api, broken, play, resuming
+from resume_kit import LINES, MESSAGES_API, POEM, RERUN, RESPONSES_API, Api, broken, interrupted, play, resuming
 
 import l0
 from l0.simulator.faults import Fault
@@ -64,3 +64,14 @@ def test_the_end_of_a_message_comes_from_the_attempt_that_has_it(stage: Stage, s
     assert got.error is None
     assert got.said == whole.said
     assert len(got.requests) == 2
+
+
+@both
+@pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
+@pytest.mark.parametrize("mode", ["off", "exact", "prefill", "splice"])
+def test_what_was_held_back_and_dropped_is_no_part_of_the_answer(stage: Stage, api: Api, mode: str, sync: bool) -> None:
+    policy = resuming(mode, hold="message", retry=l0.Retry(max_retries=1, base_delay=0))
+    replies = (broken(LINES, Fault.cut(at_event=LATE)), broken(LINES, Fault.refuse("rst")))
+    got = play(stage, api, *replies, sync=sync, policy=policy)
+    assert (len(got.requests), got.text) == (2, "")
+    assert interrupted(got) is None

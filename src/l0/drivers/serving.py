@@ -34,7 +34,6 @@ from .telling import Telling
 
 _log = logging.getLogger("l0")
 
-
 AWAITED = {cause.value: "answer" for cause in TIMEOUT_CAUSES} | {
     "first_content_timeout": "first content",
     "stalled": "further content",
@@ -96,11 +95,9 @@ class Serving:
         self._leased_from = 0
         self.started = began
         self.number = 1
-        self.shadow = (
-            Shadow(call, call.shadow, health, self.telling.noted, began)
-            if call.shadow is not None and self.telling.heard
-            else None
-        )
+        self.shadow: Shadow | None = None
+        if call.shadow is not None and self.telling.heard:
+            self.shadow = Shadow(call, call.shadow, health, self.telling.noted, began)
         self.hedged = False
         self._ended = False
         self._earlier: Handover | None = None
@@ -327,7 +324,11 @@ class Serving:
         if isinstance(command, Wait):
             self.telling.spent(self._facts())
             # What a resumed answer has brought so far is the user's; of a repeated one nothing was ever seen.
-            items = self._kept.flush() if self.machine.resuming else []
+            items: list[Any] = []
+            if self.machine.resuming:
+                items = self._kept.flush()
+            else:
+                self._earlier = None
             self._kept.restart()
             if self.screen is not None:
                 self.screen.restart()
