@@ -8,6 +8,7 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ SETTINGS = settings(
     phases=[Phase.generate],  # what hangs on time cannot be shrunk: it is told as it was drawn
     database=None,
 )
+_numbers = count()
 _names = st.sampled_from([name for name in APIS if name != "responses" or HAS_RESPONSES])
 
 
@@ -54,12 +56,9 @@ class Calls(RuleBasedStateMachine):
     def begin(self, name: str, sync: bool, policy: l0.Policy, script: list[Fault], retries: int) -> None:
         number = min(set(range(PLACES)) - self.calls.keys())
         place = self.world.places[number]
-        place.server.reset()
-        place.responses.clear()
-        place.faults.clear()
-        place.faults.extend(script)
+        headers = place.begin(script, next(_numbers))
         call = self.calls[number] = Made(APIS[name], sync, policy, retries)
-        client = place.clients[call.api.sdk, sync].with_options(max_retries=retries)
+        client = place.clients[call.api.sdk, sync].with_options(max_retries=retries, default_headers=headers)
         client._calculate_retry_timeout = lambda *_: 0.0
         request = call.api.request | {"model": "primary", "stream": True}
         with l0.policy(policy):

@@ -32,20 +32,37 @@ from l0_anthropic import AnthropicInstrumentor
 from l0_openai import OpenAIInstrumentor
 
 _IDS = re.compile(r"[0-9a-f]{24}")
+CALL = "x-call"
+"""Header that says whose a request is: one that was given up may still be on its way when the next call begins."""
 APIS = {api.name: api for api in RERUN}
 
 
 @dataclass
 class Place:
-    """One provider with its clients. ``faults``: what its next requests meet. ``responses``: all that were opened."""
+    """One provider with its clients. ``serves``: the call of now; ``faults``: what its next requests meet.
+    ``responses``: all that were opened."""
 
     server: Simulator
+    serves: str = ""
     faults: deque[Fault] = field(default_factory=deque)
     clients: dict[tuple[str, bool], Any] = field(default_factory=dict)
     responses: list[Callable[[], Any]] = field(default_factory=list)
 
+    def begin(self, script: list[Fault], number: int) -> dict[str, str]:
+        """Serve another call, by this script. Returns the headers of its requests."""
+        self.server.reset()
+        self.responses.clear()
+        self.faults = deque(script)
+        self.serves = str(number)
+        return {CALL: self.serves}
+
+    def met(self) -> list[Any]:
+        """How the requests of the call were answered."""
+        return [request.answered for request in self.server.requests if request.headers[CALL] == self.serves]
+
     def answer(self, request: Any, *_: Any) -> Reply:
-        fault = self.faults.popleft() if self.faults else HEALTHY
+        ours = request.headers[CALL] == self.serves
+        fault = self.faults.popleft() if ours and self.faults else HEALTHY
         return Reply(answer=ANSWERS[request.json["model"]], fault=fault)
 
 
@@ -112,7 +129,7 @@ class World:
         assert not call.whole or any(map(call.api.ended, call.events)), (
             f"the end of the answer is missing: {call.events[-3:]}"
         )
-        met = [request.answered for request in place.server.requests]
+        met = place.met()
         assert len(met) <= call.most, f"{len(met)} requests, {call.most} allowed: {met}"
         _once(call)
         if call.error is not None:
