@@ -7,10 +7,15 @@ from collections.abc import Iterator
 import anthropic
 import openai
 import pytest
+from hypothesis import HealthCheck, settings
 from installed import needs_chat_helpers, needs_responses, needs_trio
 
 from l0.simulator.server import Simulator
 from l0.testing import simulator
+
+# How long an example takes, or takes to draw, says something of the machine and nothing of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,9 +18,13 @@ COLLECTORS = (("core",), ("contrib",), ("agent",), ("contrib", "gateway"))
 QUEUE = {"GATEWAY_CERT": "gateway.pem", "GATEWAY_KEY": "gateway.key"}
 
 
-def run(*command: str, **environment: str) -> str:
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment or None)
+
+
+def said(*command: str) -> str:
     """What it says on stdout; fails with all that it says where the program does."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment or None)
+    done = run(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -48,14 +52,14 @@ def subjects(test: dict[str, Any]) -> int:
 
 
 def test_prometheus_reads_its_configuration_and_rules() -> None:
-    assert "rule files found" in run(
+    assert "rule files found" in said(
         program("promtool"), "check", "config", str(CONFIG / "prometheus" / "prometheus.yml")
     )
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
 def test_alerts_do_what_their_tests_say(file: Path) -> None:
-    assert "SUCCESS" in run(program("promtool"), "test", "rules", str(file))
+    assert "SUCCESS" in said(program("promtool"), "test", "rules", str(file))
 
 
 @pytest.mark.parametrize("alert", alerts())
@@ -74,9 +78,9 @@ def test_an_alert_is_seen_firing_and_quiet(alert: str) -> None:
 
 def test_alertmanager_sends_pages_and_tickets_where_they_belong() -> None:
     amtool, config = program("amtool"), str(CONFIG / "alertmanager" / "alertmanager.yml")
-    run(amtool, "check-config", config)
+    said(amtool, "check-config", config)
     for severity in ("page", "ticket"):
-        told = run(amtool, "config", "routes", "test", f"--config.file={config}", f"severity={severity}")
+        told = said(amtool, "config", "routes", "test", f"--config.file={config}", f"severity={severity}")
         assert told.split() == [severity]
 
 
@@ -84,4 +88,5 @@ def test_alertmanager_sends_pages_and_tickets_where_they_belong() -> None:
 def test_the_collector_accepts_its_configuration(configs: tuple[str, ...], tmp_path: Path) -> None:
     binary = program("otelcol-core" if configs == ("core",) else "otelcol-contrib")
     files = [word for name in configs for word in ("--config", str(CONFIG / "collector" / f"{name}.yaml"))]
-    run(binary, "validate", *files, **QUEUE, AGENT_QUEUE=str(tmp_path))
+    done = run(binary, "validate", *files, **QUEUE, AGENT_QUEUE=str(tmp_path))
+    assert done.returncode == 0, done.stderr

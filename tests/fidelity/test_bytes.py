@@ -116,7 +116,7 @@ def seams() -> Iterator[list[Seam]]:
 
 @pytest.mark.parametrize("api", CALLS)
 def test_any_bytes_give_what_the_sdk_gives_or_a_clean_error(api, seams):
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=300, suppress_health_check=list(HealthCheck))
     @given(broken(BODIES[api]))
     def holds(case: tuple[bytes, list[int]]) -> None:
         body, cuts = case

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from fidelity_proof import prove
 from fidelity_roots import Root, roots
+from recordings import TRAFFIC, needs_traffic
 
-TRAFFIC = Path(os.environ.get("TEST_TRAFFIC") or Path(__file__).parents[3] / "shared" / "traffic")
 FULL = os.environ.get("TEST_FIDELITY") == "full"
 FOLDERS = {
     "openai.ChatCompletionChunk": "openai-chat",
@@ -40,7 +40,7 @@ def events(folder: Path) -> Iterator[Any]:
                 continue
 
 
-@pytest.mark.skipif(not TRAFFIC.is_dir(), reason=f"no recorded bodies in {TRAFFIC}")
+@needs_traffic
 @pytest.mark.parametrize("root", [root for root in roots() if root.name in FOLDERS], ids=lambda root: root.name)
 def test_recorded_events(root: Root) -> None:
     tally = prove(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-TRAFFIC = Path(os.environ.get("TEST_TRAFFIC") or Path(__file__).parents[3] / "shared" / "traffic")
-"""Recorded bodies of real providers; they stay beside the project, and may be absent."""
+from recordings import TRAFFIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

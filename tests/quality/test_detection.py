@@ -10,12 +10,12 @@ new, with words chosen to be unusual, 10 and 0 % of their meta commentary were f
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from functools import cache
 
 import pytest
-from quality_kit import TRAFFIC, Sample, labelled, recorded_answers
+from quality_kit import Sample, labelled, recorded_answers
+from recordings import needs_traffic
 
 from l0.drift.rule import TYPES, Drift
 from l0.values.rules import Ending
@@ -87,10 +87,9 @@ def test_detection_is_as_good_as_it_says(part: str, kind: str) -> None:
     assert precision >= LEAST_PRECISION[part], counts
 
 
+@needs_traffic
 def test_recorded_answers_raise_no_alarm(capsys: pytest.CaptureFixture[str]) -> None:
     answers = recorded_answers()
-    if not answers and not os.environ.get("TEST_TRAFFIC"):
-        pytest.skip(f"no recorded bodies in {TRAFFIC}: set TEST_TRAFFIC to their folder")
     alarms = {name: sorted(found(text)) for name, text in answers if found(text)}
     with capsys.disabled():
         print(f"\nrecorded answers: {len(alarms)} of {len(answers)} raise an alarm: {alarms}")

@@ -179,7 +179,8 @@ def built(number: int) -> Iterator[World]:
 
 def _clients(stack: ExitStack, loop: asyncio.AbstractEventLoop, place: Place) -> None:
     def note(response: Any) -> None:
-        place.responses.append(weakref.ref(response))  # one that nobody has any more is closed by the collector
+        if response.request.headers[CALL] == place.serves:
+            place.responses.append(weakref.ref(response))  # one that nobody has any more is closed by the collector
 
     async def anote(response: Any) -> None:
         note(response)

@@ -1,11 +1,11 @@
 """What real providers sent reaches the user of the real SDKs as before: every body, however it is cut."""
 
-import os
 import random
 
 import pytest
 from installed import HAS_RESPONSES
-from traffic_kit import TRAFFIC, Player, Received, Sample, difference, recorded, shipped
+from recordings import needs_traffic
+from traffic_kit import Player, Received, Sample, difference, recorded, shipped
 
 import l0
 from l0.simulator.playback import Chunks
@@ -17,10 +17,9 @@ SMALL = 1_500
 BROKEN = {"truncated", "empty", "not_a_stream"}
 
 
+@needs_traffic
 def test_recorded_bodies_are_at_hand() -> None:
     """Without them only the shipped bodies are played: a visible skip, but wrong where someone said where they are."""
-    if not recorded() and not os.environ.get("TEST_TRAFFIC"):
-        pytest.skip(f"no recorded bodies in {TRAFFIC}: set TEST_TRAFFIC to their folder")
     assert len(recorded()) > (200 if HAS_RESPONSES else 100)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import anthropic
 import openai
 from installed import HAS_RESPONSES
+from recordings import TRAFFIC
 
 from l0.simulator import corpus
 from l0.simulator.dialects.base import Ask, Dialect, Stamp
@@ -20,9 +20,6 @@ from l0.simulator.dialects.messages import MESSAGES
 from l0.simulator.dialects.responses import RESPONSES
 from l0.simulator.playback import Chunks
 from l0.simulator.server import Simulator
-
-TRAFFIC = Path(os.environ.get("TEST_TRAFFIC") or Path(__file__).parents[3] / "shared" / "traffic")
-"""Recorded bodies of real providers; they stay beside the project, and may be absent."""
 
 MESSAGE = [{"role": "user", "content": "hi"}]
 REQUESTS: dict[str, dict[str, Any]] = {

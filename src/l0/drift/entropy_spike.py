@@ -8,6 +8,7 @@ notation is at home in it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 
 from .findings import Finding, Window, confidence
@@ -47,6 +48,10 @@ _UNLIKELY = frozenset(
     + [(symbol, letter) for letter in _LETTERS for symbol in _SYMBOLS]
     + [(one, other) for one in _SYMBOLS for other in _SYMBOLS if one != other]
 )
+_ODD = f"{_SYMBOLS}q".encode()
+"""What makes an unlikely pair with a vowel."""
+_CONSONANTS = bytes(code if chr(code) in set(_LETTERS) - set("aeiou") else ord(" ") for code in range(256))
+"""For `bytes.translate`: whatever else becomes a blank."""
 _SUSPICIOUS = 0.08
 _NOTATION = re.compile(
     r"`+[^`]*`*|\$[^$]*\$?|https?://\S+|</?\w[^>]*>|<\|[^|]*\|>|\S*\d\S*|\S*[a-z][A-Z]\S*|\S{25,}|\b[A-Z]{2,}\b|\S+[@#]\S+\.\w+"
@@ -58,6 +63,7 @@ _MOJIBAKE = re.compile(r"[\u0120\u010a\u0109\u0122\u0123\ufffd]|[ÃÂÐÑâ][^\s
 """What bytes look like that were read as characters of their own."""
 _MOJIBAKE_WEIGHT = 3
 _VOWELS = "aeiouyäöüáéíóú"
+_ASCII_VOWELS = _VOWELS.encode("ascii", "ignore")
 _FEW_VOWELS, _USUAL_VOWELS = 0.2, 0.35
 _SCRIPTS = re.compile(
     r"([A-Za-zÀ-ɏ]+)|([Ͱ-Ͽ]+)|([Ѐ-ԯ]+)|([\u0590-\u08ff]+)|([\u0900-\u0eff]+)|([\u3040-\u30ff\u3400-\u9fff]+)|([\uac00-\ud7af]+)"
@@ -106,12 +112,29 @@ def _count(text: str, lowered: str) -> tuple[float, float]:
 
 
 def _unlikely(lowered: str) -> float:
-    return sum(map(_UNLIKELY.__contains__, pairwise(lowered))) + _missing_vowels(lowered)
+    return _unlikely_pairs(lowered) + _missing_vowels(lowered)
+
+
+def _unlikely_pairs(lowered: str) -> int:
+    """Of ordinary text, only neighbouring consonants can make one: there are few clusters of these, and all come again."""
+    if lowered.isascii():
+        raw = lowered.encode()
+        if len(raw.translate(None, _ODD)) == len(raw):
+            return sum(map(_in_cluster, raw.translate(_CONSONANTS).decode().split()))
+    return sum(map(_UNLIKELY.__contains__, pairwise(lowered)))
+
+
+@lru_cache(maxsize=1024)
+def _in_cluster(consonants: str) -> int:
+    return sum(map(_UNLIKELY.__contains__, pairwise(consonants)))
 
 
 def _missing_vowels(lowered: str) -> float:
     """How many vowels a text of Latin letters lacks that has hardly any."""
-    vowels = sum(map(lowered.count, _VOWELS))
+    if lowered.isascii():
+        vowels = len(lowered) - len(lowered.encode().translate(None, _ASCII_VOWELS))
+    else:
+        vowels = sum(map(lowered.count, _VOWELS))
     if vowels > _FEW_VOWELS * len(lowered):
         return 0.0
     letters = sum(letter in _LETTERS for letter in lowered)

@@ -134,6 +134,7 @@ _HEDGES = Phrases(
 )
 _MODALS = words("might could may könnte könnten dürfte wohl podría podrían")
 """Careful writing has these too: each counts half, once a segment."""
+_SIGNS = _MODALS | _HEDGES.keys
 
 
 class Hedging:
@@ -148,9 +149,9 @@ class Hedging:
     def take(self, segment: Segment) -> Finding | None:
         if segment.fence is not None:
             return None
-        count = 0.5 * len(_MODALS & segment.words) + sum(1 for _ in _HEDGES.matches(segment))
-        if count and holds_quotation(segment):
-            count = 0.0
+        count = 0.0
+        if not _SIGNS.isdisjoint(segment.words) and not holds_quotation(segment):
+            count = 0.5 * len(_MODALS & segment.words) + sum(1 for _ in _HEDGES.matches(segment))
         self._window.add(segment.at, len(segment.text), count)
         if not count:
             return None

@@ -8,7 +8,7 @@ from .phrases import words
 
 _OPAQUE = re.compile(r"`+[^`]*`+|\\[|*]|\$[^$]*\$|[(,] ?\*\*\w+")
 """Code, escapes, formulas, keyword arguments: bars and stars in them are no markup."""
-_MARKUP = re.compile(r"[#*]|\d\. |\]\(|^[-+]")
+_NUMBERED = re.compile(r"\.(?<=\d\.) ")
 _RULE_LINE = re.compile(r"\s*(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$")
 _GLUED_HEADING = re.compile(r"(?<!\S)#{2,6}[^\W\d_]")
 _GLUED_ITEM = re.compile(r"[-+][^\W\d_]")
@@ -65,7 +65,7 @@ class Bold:
         """A bold that is left open weighs, until it is closed."""
         if new_block or _LIST_ITEM.match(line):
             self._open = False
-        if _OPAQUE.sub("x", line).count("**") % 2 == 0:
+        if "**" not in line or _OPAQUE.sub("x", line).count("**") % 2 == 0:
             return 0.0
         self._open = not self._open
         return 0.7 if self._open else -0.7
@@ -94,9 +94,20 @@ class Fence:
         return 0.0
 
 
+def _may_hold_markup(line: str) -> bool:
+    """Whether there may be markup: most lines have none, and nothing else is looked for in them."""
+    return (
+        "#" in line
+        or "*" in line
+        or "](" in line
+        or line.startswith(("-", "+"))
+        or (". " in line and _NUMBERED.search(line) is not None)
+    )
+
+
 def inline_signs(line: str) -> float:
     """Of a line outside of code."""
-    if not _MARKUP.search(line) or _RULE_LINE.match(line) or (line.startswith("    ") and not _LIST_ITEM.match(line)):
+    if not _may_hold_markup(line) or _RULE_LINE.match(line) or (line.startswith("    ") and not _LIST_ITEM.match(line)):
         return 0.0
     text = _OPAQUE.sub("x", line)
     weight = 1.0 * len(_INNER_HEADING.findall(text))

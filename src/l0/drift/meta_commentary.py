@@ -130,6 +130,7 @@ _ANSWERING = Phrases(
         "acceso": r"\bno tengo acceso a (?:información|datos) en tiempo real\b",
     }
 )
+_SIGNS = _SELF.keys | _ANSWERING.keys
 
 
 class MetaCommentary:
@@ -149,6 +150,8 @@ class MetaCommentary:
         if segment.fence is not None or self._thinking or len(segment.words) < _SENTENCE:
             return None
         opening, self._opened = not self._opened, True
+        if _SIGNS.isdisjoint(segment.words):
+            return None
         sure = _OPENING if opening else 1.0
         return _first(_SELF, segment, sure * _SURE) or _first(_ANSWERING, segment, sure * _LIKELY)
 

@@ -14,17 +14,20 @@ def words(text: str) -> frozenset[str]:
 
 
 class Phrases:
-    """Patterns by a word that each of their matches holds; they see lower case and straight apostrophes."""
+    """Patterns by a word that each of their matches holds; they see lower case and straight apostrophes.
 
-    __slots__ = ("_keys", "_patterns")
+    ``keys``: those words. A segment that holds none of them holds no match.
+    """
+
+    __slots__ = ("_patterns", "keys")
 
     def __init__(self, patterns: Mapping[str, str]) -> None:
         self._patterns = {word: re.compile(pattern) for word, pattern in patterns.items()}
-        self._keys = frozenset(patterns)
+        self.keys = frozenset(patterns)
 
     def matches(self, segment: Segment) -> Iterator[re.Match[str]]:
         """All matches, in no order."""
-        keys = self._keys & segment.words
+        keys = self.keys & segment.words
         if not keys:
             return
         text = segment.lowered.replace("\u2019", "'")

@@ -14,9 +14,14 @@ LONGEST = 256
 """Characters of a segment, at most: a sentence that is longer is cut at its last space."""
 
 _CLOSERS = 3
-_END = re.compile(r"\n|[.!?…][\"')\]»\u201c\u201d\u2019*_]{0,3}[ \t]|[\u3002\uff01\uff1f]")
+_END = re.compile(
+    # All begin with one of a set, which `re` looks for at once.
+    r"[\n.!?…\u3002\uff01\uff1f](?:(?<=[\n\u3002\uff01\uff1f])|(?<=[.!?…])[\"')\]»\u201c\u201d\u2019*_]{0,3}[ \t])"
+)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([\w+#.-]*)")
 _WORD = re.compile(r"[^\W\d_]+")
+_ASCII_LETTERS = bytes(code if chr(code).isalpha() else ord(" ") for code in range(128)).ljust(256)
+"""For `bytes.translate`: whatever is no letter becomes a blank."""
 _QUOTES = "„\u201c\u201d«»"
 _QUOTE_SET = frozenset(_QUOTES)
 
@@ -26,7 +31,7 @@ class Segment(NamedTuple):
 
     ``starts_line``, ``ends_line``: whether it is the first, the last of its line. ``fence``: the language that a code
     block around it was opened with (``""`` for none), ``None`` outside of code; the fences themselves belong to it.
-    ``quoted``: it begins inside a quotation.
+    ``quoted``: it begins inside a quotation. ``longest``: letters of its longest word.
     """
 
     text: str
@@ -37,6 +42,10 @@ class Segment(NamedTuple):
     quoted: bool
     lowered: str
     words: frozenset[str]
+    longest: int
+
+
+_make = tuple.__new__  # a NamedTuple's own constructor costs three times as much
 
 
 class Segmenter:
@@ -89,20 +98,14 @@ class Segmenter:
         if starts_line:
             self._block = text.startswith(">")
         lowered = text.lower()
-        made = Segment(
-            text=text,
-            at=self._at,
-            starts_line=starts_line,
-            ends_line=ended,
-            fence=fence,
-            quoted=self._quoted or self._block,
-            lowered=lowered,
-            words=frozenset(_WORD.findall(lowered)),
-        )
+        words = frozenset(_words(lowered))
+        longest = max(map(len, words), default=0)
+        quoted = self._quoted or self._block
+        made = _make(Segment, (text, self._at, starts_line, ended, fence, quoted, lowered, words, longest))
         self._at += len(text)
         self._line_start = ended
         # A quotation that nobody closed ends with its line.
-        self._quoted = False if ended else in_quotation(text, len(text), self._quoted)
+        self._quoted = not ended and in_quotation(text, len(text), self._quoted)
         return made
 
     def _enter_or_leave(self, text: str) -> None:
@@ -113,6 +116,13 @@ class Segmenter:
             self._fence, self._language = mark[1], mark[2].lower()
         elif mark[1].startswith(self._fence) and not mark[2]:
             self._fence = ""
+
+
+def _words(lowered: str) -> list[str]:
+    """Runs of letters."""
+    if lowered.isascii():  # the same, five times as fast
+        return lowered.encode().translate(_ASCII_LETTERS).decode().split()
+    return _WORD.findall(lowered)
 
 
 def holds_quotation(segment: Segment) -> bool:
@@ -126,7 +136,10 @@ def in_quotation(text: str, place: int, quoted: bool = False) -> bool:
 
     Every mark turns it over: what opens in one language closes in another.
     """
+    ascii_only = text.isascii()
+    if ascii_only and '"' not in text:
+        return quoted
     marks = text.count('"', 0, place)
-    if not text.isascii():
+    if not ascii_only:
         marks += sum(text.count(mark, 0, place) for mark in _QUOTES)
     return quoted ^ (marks % 2 == 1)

@@ -71,8 +71,10 @@ class ToneShift:
 
 
 def _formal(segment: Segment) -> float:
-    weak = sum(len(word) >= _LONG_WORD and word.endswith(NOMINAL) for word in segment.words)
-    return len(FORMAL & segment.words) + _WEAK * weak
+    strong = len(FORMAL & segment.words)
+    if segment.longest < _LONG_WORD:
+        return strong
+    return strong + _WEAK * sum(len(word) >= _LONG_WORD and word.endswith(NOMINAL) for word in segment.words)
 
 
 def _casual(segment: Segment) -> float:

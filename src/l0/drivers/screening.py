@@ -113,6 +113,7 @@ class Screen:
     __slots__ = (
         "_counted",
         "_counts",
+        "_due",
         "_policy",
         "_reported",
         "_tell",
@@ -164,6 +165,7 @@ class Screen:
             watch.inspection = Inspection(watch.rules, watch.every, timer=timer)
             watch.seen = watch.chars = 0
         self.chars = self.checked = self._counted = 0
+        self._due = min((watch.every for watch in self._watches), default=sys.maxsize)
         self.cut = None
 
     def look(self, reader: Reader, *, rest: bool = False) -> Failure | None:
@@ -171,9 +173,11 @@ class Screen:
         pieces = reader.text
         count = len(pieces)
         if self._counts:
-            self.chars += sum(map(len, pieces[self._counted :]))
-            self._counted = count
+            self._count(pieces)
+        if count < self._due and not rest:
+            return None
         failure: Failure | None = None
+        due = sys.maxsize
         for watch in self._watches:
             new = count - watch.seen
             if new and (rest or new >= watch.every):
@@ -181,16 +185,26 @@ class Screen:
                 watch.seen = count
                 watch.chars += len(text)
                 assert watch.inspection is not None
-                failure = self._judge(watch.cause, watch.inspection.feed(text)) or failure
+                found = watch.inspection.feed(text)
+                if found:
+                    failure = self._judge(watch.cause, found) or failure
+            next_look = watch.seen + watch.every
+            if next_look < due:
+                due = next_look
+        self._due = due
         if self._counts:
             self.checked = min((watch.chars for watch in self._watches), default=self.chars)
         return failure
 
+    def _count(self, pieces: Sequence[str]) -> None:
+        self.chars += sum(map(len, pieces[self._counted :]))
+        self._counted = len(pieces)
+        if not self._watches:
+            self.checked = self.chars
+
     def free(self, reader: Reader) -> int:
         """After how many more pieces of text the next look is due."""
-        count = len(reader.text)
-        due = [watch.every - count + watch.seen for watch in self._watches]
-        return min(due, default=sys.maxsize)
+        return self._due - len(reader.text)
 
     def finish(self, reader: Reader) -> Failure | None:
         """The answer is whole: what the rules say of it."""

@@ -172,7 +172,7 @@ def _broken_end(line: str, *, in_table: bool, in_list: bool) -> str | None:
     prose = _without_code(text)
     if prose is None:
         return "the end leaves a code span open"
-    if len(_BOLD.findall(prose)) > len(_BOLD_END.findall(prose)):
+    if "**" in prose and len(_BOLD.findall(prose)) > len(_BOLD_END.findall(prose)):
         return "the end leaves bold text open"
     if _OPEN_LINK.search(prose):
         return "the end leaves a link open"
@@ -181,6 +181,8 @@ def _broken_end(line: str, *, in_table: bool, in_list: bool) -> str | None:
 
 def _without_code(text: str) -> str | None:
     """The text without its code spans; ``None`` where one is not closed. A span ends with as many ticks as it began."""
+    if "`" not in text:
+        return text
     kept = ""
     start = 0
     ticks = list(_TICKS.finditer(text))

@@ -25,6 +25,8 @@ _LEAST = 30
 _SHINGLE = 4
 """Words that must recur before a passage counts as said before."""
 _DATA = frozenset({"null", "true", "false", "none", "nan", "na", "yes", "no", "x", "o"})
+_STRETCH = 64
+"""Characters that are cut into words at a time, while nothing repeats itself."""
 _BATCH = 17
 """Words from mark to mark; in between, none is remembered. A prime, lest it falls into step with a loop."""
 _FARTHEST = 2048
@@ -40,7 +42,7 @@ class RepetitionRule:
     times: int = 4
     severity: Severity = Severity.ERROR
     name: str = "repetition"
-    span: int | None = _LONGEST + 1
+    span: int | None = _STRETCH
 
     def __post_init__(self) -> None:
         if not isinstance(self.times, int) or isinstance(self.times, bool) or self.times < 2:
@@ -87,6 +89,9 @@ class RepetitionCheck:
             return ()
         self._length += len(text)
         text = self._part + text
+        if len(text) < _STRETCH and not self._period:
+            self._part = text
+            return ()
         words = (_ASCII_WORD if text.isascii() else _WORD).findall(text)
         self._part = ""
         if words and text.endswith(words[-1]) and len(words[-1]) < _LONGEST:
@@ -94,8 +99,8 @@ class RepetitionCheck:
         return self._read(words, text)
 
     def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - only words are counted
-        """Reads the last word."""
-        return self._read([self._part], self._part) if self._part and not self._done else ()
+        """Reads the last words."""
+        return () if self._done else self._read(_WORD.findall(self._part), self._part)
 
     def _read(self, words: list[str], text: str) -> Sequence[Violation]:
         number, count = 0, len(words)

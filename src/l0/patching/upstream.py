@@ -144,8 +144,8 @@ class StainlessUpstream:
         return self.client, fallback.model
 
     def resumes(self, strategy: ResumeMode, earlier: Handover) -> bool:
-        """Whether the provider can take the answer up."""
-        return self.provider.resumes(self.sketch, strategy, earlier)
+        """Whether the provider can take the answer up. Nobody could tell the user of a stream that it begins anew."""
+        return strategy != "restart" and self.provider.resumes(self.sketch, strategy, earlier)
 
     def _limit(self, options: Any, left: float) -> None:
         """Where the policy's clocks are tighter than the SDK's time-out, they hold before the headers, too."""

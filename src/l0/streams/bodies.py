@@ -51,7 +51,7 @@ class _Body:
         taken_up = self.session.continuation
         if taken_up is not None:
             strategy, earlier = taken_up
-            intake.take_up(earlier, "restart" if self.upstream.restarts else strategy)
+            intake.take_up(earlier, strategy)
         self.upstream.state.intake = intake
         return cast(Pump, intake)  # its reader is itself: a property, which nobody sets
 

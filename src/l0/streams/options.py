@@ -74,7 +74,6 @@ class Asked:
     policy: Policy
     callbacks: Callbacks
     found: list[Violation]
-    restarts: bool
     once: bool
     """The primary is no factory: it can be read only once."""
 
@@ -120,7 +119,6 @@ def ask(stream: Any, options: Options, *, sync: bool) -> Asked:
         policy=_policy(options, resume, fallbacks, _tell(callbacks, found)),
         callbacks=callbacks,
         found=found,
-        restarts=resume == "restart",
         once=not callable(stream),
     )
 
@@ -138,8 +136,7 @@ def _policy(options: Options, resume: Resume | None, fallbacks: Sequence[Factory
     changes: dict[str, Any] = {name: value for name in _FIELDS if (value := options.get(name)) is not None}
     changes.setdefault("retry", base.retry or RETRY_DEFAULTS)
     if resume is not None:
-        # To the engine a restart is a continuation that nobody needs to join: the event says that it is none.
-        changes["resume"] = "splice" if resume == "restart" else resume
+        changes["resume"] = resume
     elif base.resume == "prefill":
         changes["resume"] = "off"  # only a provider's package knows how
     return replace(

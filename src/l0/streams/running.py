@@ -59,7 +59,7 @@ def _begin(asked: Asked) -> tuple[Session, FactoryUpstream, State]:
     call = asked.call()
     watch = CallWatch(call)
     state = State(interval=call.policy.check_intervals.checkpoint, violations=asked.found)
-    upstream = FactoryUpstream(asked.sources, asked.callbacks, state, watch, restarts=asked.restarts)
+    upstream = FactoryUpstream(asked.sources, asked.callbacks, state, watch)
     session = Session(call, upstream, [watch] if watch.heard else [], SWITCHBOARD.health)
     upstream.history = lambda: session.failures
     return session, upstream, state

@@ -22,17 +22,13 @@ Factory = Callable[..., Any]
 
 
 class FactoryUpstream:
-    """One call. ``sources``: the primary's factory and those of the fallbacks. ``restarts``: a broken answer may begin
-    anew after a part of it was delivered. ``history``: the failures of the call so far."""
+    """One call. ``sources``: the primary's factory and those of the fallbacks. ``history``: the failures so far."""
 
-    def __init__(
-        self, sources: Sequence[Factory], callbacks: Callbacks, state: State, watch: CallWatch, *, restarts: bool
-    ) -> None:
+    def __init__(self, sources: Sequence[Factory], callbacks: Callbacks, state: State, watch: CallWatch) -> None:
         self.sources = sources
         self.callbacks = callbacks
         self.state = state
         self.watch = watch
-        self.restarts = restarts
         self.opened = False
         self.raised: BaseException | None = None
         """What the user was given: the engine's exception, or one that it let through."""
@@ -45,11 +41,11 @@ class FactoryUpstream:
         self.watch.begin()
         past = self.history()
         failure = past[-1] if past else None
-        told = Attempt(number=attempt.resend + 1, leg=attempt.leg, failure=failure, resume=self._resume(attempt))
+        told = Attempt(number=attempt.resend + 1, leg=attempt.leg, failure=failure, resume=attempt.resume)
         if failure is not None and failure.cause in TIMEOUT_CAUSES:
             self.callbacks.note("on_timeout", failure)
         if attempt.resume is not None:
-            self.state.restarts += self.restarts
+            self.state.restarts += attempt.resume == "restart"
             self.callbacks.note("on_resume", told)
         elif attempt.leg != before:
             self.callbacks.note("on_fallback", told)
@@ -57,18 +53,17 @@ class FactoryUpstream:
             self.callbacks.note("on_retry" if attempt.resend else "on_start", told)
         return attempt
 
-    def _resume(self, attempt: Plan) -> str | None:
-        return "restart" if self.restarts and attempt.resume is not None else attempt.resume
-
     def source(self, plan: Plan) -> Any:
-        """What the factory of the plan's leg makes. One that takes an argument gets the text that the user has."""
+        """What the factory of the plan's leg makes. One that takes an argument gets the text that it is to continue."""
         factory = self.sources[plan.leg]
-        said = plan.earlier.text if plan.earlier is not None else ""
+        said = plan.earlier.text if plan.earlier is not None and plan.resume == "splice" else ""
         return factory(said) if takes_text(factory) else factory()
 
     def resumes(self, strategy: ResumeMode, earlier: Handover) -> bool:
         """Any source can be asked again; one that is to go on from a text must be able to take it."""
-        return self.restarts or strategy == "exact" or (bool(earlier.text) and takes_text(self.sources[self.state.leg]))
+        if strategy == "splice":
+            return bool(earlier.text) and takes_text(self.sources[self.state.leg])
+        return strategy in ("exact", "restart")
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """What the engine in a patched SDK found, or what can be told from the exception."""

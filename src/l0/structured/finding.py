@@ -86,8 +86,9 @@ class Finder:
             at = self._mode(self, text, at)
         if self._carry:
             text = text[: end - len(self._carry)]
-        self._read += len(text)
-        self._before = (self._before + text[-_REACH:])[-_REACH:]
+            end = len(text)
+        self._read += end
+        self._before = text[-_REACH:] if end >= _REACH else (self._before + text)[-_REACH:]
         return self._flaw
 
     def finish(self) -> Flaw | None:
@@ -106,11 +107,11 @@ class Finder:
 
     def _prose(self, text: str, at: int) -> int:
         found = _mark(text, at)
-        place = len(text) if found is None else found.start()
-        lead = not self._begun and _solid(text, at, place) is None
         if found is None:
-            self._begun = not lead
-            return place
+            self._begun = self._begun or _solid(text, at) is not None
+            return len(text)
+        place = found.start()
+        lead = not self._begun and _solid(text, at, place) is None
         self._begun = True
         if text[place] in "[{":
             if not lead and self._ahead(text, place).rstrip(" \t*_")[-1:] not in _BEGINNERS:

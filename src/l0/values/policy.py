@@ -14,7 +14,7 @@ from .rules import Rule, Violation
 _E = TypeVar("_E", bound=StrEnum)
 Mode = Literal["active", "shadow"]
 TruncationMode = Literal["strict", "warn", "off"]
-ResumeMode = Literal["off", "exact", "prefill", "splice"]
+ResumeMode = Literal["off", "exact", "prefill", "splice", "restart"]
 HoldMode = Literal["first_content", "verified", "message"]
 GuardrailsPreset = Literal["none", "minimal", "recommended", "strict", "json_only", "markdown_only", "latex_only"]
 TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
@@ -246,7 +246,7 @@ class Hedge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seam:
-    """Where an answer was taken up again. ``at``: characters that the user had by then."""
+    """Where an answer was taken up again, or began anew. ``at``: characters that the user had by then."""
 
     strategy: ResumeMode
     at: int
@@ -264,7 +264,8 @@ class Policy:
     ``fallback``: who answers, in this order, where the primary cannot. ``resume``: what happens to an answer that
     breaks after a part of it was handed over: ``"off"`` raises; ``"exact"`` takes it up where the provider gives the
     same answer again, and raises at the first difference; ``"prefill"`` has the model continue its own text, where the
-    provider allows that; ``"splice"`` asks it to continue. ``on_seam`` is told. ``hold``: a `Hold`, or just its mode.
+    provider allows that; ``"splice"`` asks it to continue; ``"restart"`` begins anew in the explicit API, which tells
+    its reader so, and raises elsewhere. ``on_seam`` is told. ``hold``: a `Hold`, or just its mode.
 
     Shared by all calls to one provider and model: ``budget`` keeps retries to a share of the traffic; ``breaker`` sends
     no calls where most of them have failed of late; ``adaptive`` waits for a first token only as long as is usual there

@@ -5,11 +5,14 @@ from typing import Any
 import openai
 import pytest
 from explicit_kit import CHATTING, Ask, asks, async_client, chat, client, messages, messages_helper, responses
+from journeys_kit import Heard
 
 import l0 as library
-from l0 import Policy, PolicyError, Retry, Timeout, l0
+from l0 import EventType, Policy, PolicyError, Retry, Timeout, l0
+from l0.simulator.corpus import named
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
+from l0_openai import OpenAIInstrumentor
 
 pytestmark = pytest.mark.anyio
 QUICK = Retry(base_delay=0.001, max_delay=0.001)
@@ -48,6 +51,36 @@ async def test_a_fallback_of_another_provider_is_in_the_same_span(sim: Simulator
     assert (call.attributes["l0.outcome"], call.attributes["l0.fallback.index"]) == ("recovered_fallback", 1)
     assert call.attributes["gen_ai.response.model"] == "claude-test"
     assert len(spans.all) == 3
+
+
+@pytest.mark.parametrize("stands_in", ["options", "policy"])
+async def test_an_answer_that_began_anew_is_told_as_that(sim: Simulator, stands_in: str) -> None:
+    heard, seams = Heard(), list[library.Seam]()
+    OpenAIInstrumentor().instrument(tracer_provider=heard.tracers, meter_provider=heard.meters)
+    policy = Policy(on_seam=seams.append, resume="restart" if stands_in == "policy" else "off")
+    asked: Any = {"resume": "restart"} if stands_in == "options" else {}
+    sim.script(Fault.cut(at_event=4))
+    async with async_client(sim, chat) as made, await l0(lambda: chat(made), policy=policy, **asked) as stream:
+        events = [event async for event in stream]
+    had = "".join(event.text for event in events[: [event.type for event in events].index(EventType.RESTART)])
+    assert (stream.state.content, stream.state.restarts) == (named("greeting").text, 1)
+    told = heard.span.attributes
+    assert (told["l0.outcome"], told["l0.resume.strategy"]) == ("recovered_resume", "restart")
+    (taken_up,) = [event for event in heard.span.events if event.name == "l0.resume"]
+    assert (taken_up.attributes["l0.resume.strategy"], taken_up.attributes["l0.resume.at"]) == ("restart", len(had))
+    (point,) = heard.points("l0.resumes")
+    assert (point.attributes["l0.resume.strategy"], point.value) == ("restart", 1)
+    assert [(seam.strategy, seam.at, seam.attempt) for seam in seams] == [("restart", len(had), 2)]
+
+
+async def test_an_sdks_own_stream_never_begins_anew(sim: Simulator, spans: Any) -> None:
+    spans.instrument(Policy(resume="restart", retry=QUICK))
+    sim.script(Fault.cut(at_event=4))
+    async with async_client(sim, chat) as made:
+        stream = await chat(made)
+        with pytest.raises(library.StreamInterrupted):
+            [chunk async for chunk in stream]
+    assert len(sim.requests) == 1
 
 
 async def test_a_source_that_calls_only_when_it_is_read(sim: Simulator, spans: Any) -> None:

@@ -106,7 +106,7 @@ reads = st.tuples(st.floats(0, 0.4), st.booleans(), st.floats(0, 50))
 
 
 @given(st.lists(reads, max_size=30), st.sampled_from([1000, 2500]), st.sampled_from([500, 1500]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_progress_counts_reading_time_since_the_last_content(steps, first, gap):
     clocks = Clocks(Timeout(initial_token=first, inter_token=gap), 0.0)
     clocks.opened(0.0, 0.0)

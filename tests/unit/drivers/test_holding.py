@@ -39,14 +39,14 @@ def chars(items: list[Any]) -> int:
 
 
 @given(mode=modes, given_=reads, window=st.integers(1, 20), frames=st.integers(0, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_everything_comes_once_and_in_order(mode, given_, window, frames):
     out, rest = through(Hold(until=mode, window=window, frames=frames, seconds=60), given_)
     assert [item for items in [*out, rest] for item in items] == [item for items in given_ for item in items]
 
 
 @given(given_=reads, window=st.integers(1, 20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_is_verified_has_a_window_of_text_behind_it(given_, window):
     out, _ = through(Hold(until="verified", window=window), given_)
     sent = handed = 0
@@ -57,7 +57,7 @@ def test_what_is_verified_has_a_window_of_text_behind_it(given_, window):
 
 
 @given(given_=reads, window=st.integers(1, 20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_more_is_kept_back_than_a_window_and_one_read(given_, window):
     out, _ = through(Hold(until="verified", window=window), given_)
     longest = max((chars(items) for items in given_), default=0)
@@ -66,7 +66,7 @@ def test_no_more_is_kept_back_than_a_window_and_one_read(given_, window):
 
 
 @given(given_=reads)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_of_a_message_nothing_comes_before_the_end(given_):
     out, rest = through(Hold(until="message", frames=0, seconds=0), given_)
     assert not any(out)

@@ -32,7 +32,7 @@ def quantile(gaps: list[float], share: float) -> float:
 
 
 @given(gaps_of)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_quantiles_are_right_to_within_a_bucket(gaps):
     pace = metered(gaps).result(10_000.0)
     for share, told in ((0.50, pace.gap_p50), (0.95, pace.gap_p95), (0.99, pace.gap_p99)):
@@ -43,7 +43,7 @@ def test_quantiles_are_right_to_within_a_bucket(gaps):
 
 
 @given(gaps_of)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_sizes_of_all_gaps_are_told_to_within_a_bucket(gaps):
     told = [size for size, count in metered(gaps).result(10_000.0).gaps for _ in range(count)]
     assert len(told) == len(gaps)
@@ -53,7 +53,7 @@ def test_the_sizes_of_all_gaps_are_told_to_within_a_bucket(gaps):
 
 
 @given(gaps_of)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_spread_is_that_of_all_gaps(gaps):
     pace = metered(gaps).result(10_000.0)
     deviation, average = pstdev(gaps), mean(gaps)

@@ -357,7 +357,7 @@ words = st.lists(st.sampled_from([FRAME, "a", "bb", "ccc"]), max_size=12)
 
 
 @given(answer=words, cuts=st.lists(st.integers(0, 12), max_size=6), ending=st.sampled_from([DONE, None, "broken"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_cutting_into_reads_changes_nothing(answer, cuts, ending):
     def reads(places: list[int]) -> list[Any]:
         parts = [answer[i:j] for i, j in zip([0, *places], [*places, len(answer)], strict=True)]

@@ -6,6 +6,7 @@ from time import perf_counter
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from l0.drivers.clocks import Clocks
 from l0.drivers.timers import AsyncioReads, ScopedReads, deadline_reads, sleep
@@ -274,6 +275,18 @@ def test_the_loop_decides_which_kind_of_deadline_is_used():
     assert asyncio.run(main()) is AsyncioReads
 
 
-def test_sleep_works_under_both_loops():
-    asyncio.run(sleep(0.0))
-    trio.run(sleep, 0.0)
+def test_under_asyncio_others_run_while_one_sleeps():
+    async def main() -> bool:
+        other = asyncio.create_task(asyncio.sleep(0))
+        await sleep(SOON)
+        return other.done()
+
+    assert asyncio.run(main())
+
+
+def test_under_trio_a_sleep_is_of_trios_time():
+    async def main() -> float:
+        await sleep(60.0)
+        return trio.current_time()
+
+    assert trio.run(main, clock=MockClock(autojump_threshold=0.0)) == 60.0

@@ -105,7 +105,7 @@ def allowed_retries(call: Call) -> int:
 
 
 @given(walk=walks())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_contract_holds_for_any_interleaving(walk):
     machine, call = walk.machine, walk.call
     opens = sent(walk)
@@ -126,7 +126,7 @@ def test_the_contract_holds_for_any_interleaving(walk):
 
 
 @given(walk=walks())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_is_repeated_once_something_was_released_unless_the_policy_resumes(walk):
     released, leg = False, 0
     for signal, command in zip(walk.signals, walk.commands, strict=True):
@@ -144,7 +144,7 @@ def test_nothing_is_repeated_once_something_was_released_unless_the_policy_resum
 
 
 @given(walk=walks())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
     seams, resuming = [], False
     had = 0
@@ -163,7 +163,7 @@ def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
 
 
 @given(walk=walks())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_must_not_be_replayed_is_not_once_it_was_accepted(walk):
     """Before the commit point. After it, nothing is begun anew: what resumes takes up what is there."""
     for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
@@ -173,7 +173,7 @@ def test_what_must_not_be_replayed_is_not_once_it_was_accepted(walk):
 
 
 @given(walk=walks())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_raise_carries_the_last_failure_and_fatal_ones_end_the_leg(walk):
     last = 0
     for signal, command, following in zip(walk.signals, walk.commands, [*walk.commands[1:], None], strict=True):
@@ -193,7 +193,7 @@ def _hopeless(failure: Failure, call: Call) -> bool:
 
 
 @given(walk=walks())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_wait_is_known_to_end_after_the_whole_time(walk):
     total = walk.call.policy.timeout.total if walk.call.policy.timeout else None
     limit = walk.machine.began + (inf if total is None else total / 1000)
@@ -205,7 +205,7 @@ def test_no_wait_is_known_to_end_after_the_whole_time(walk):
 
 
 @given(walk=walks())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_the_same_signals_always_give_the_same_commands(walk):
     again = make_machine(walk.call)
     assert [repr(again.step(signal)) for signal in walk.signals] == [repr(command) for command in walk.commands]

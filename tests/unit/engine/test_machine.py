@@ -324,7 +324,7 @@ def _without_repeats(commands: list[Command]) -> list[str]:
     end=st.sampled_from(ENDS),
     strict=st.sampled_from([True, False, None]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_splitting_into_leases_gives_the_same_commands(portions, cuts, end, strict):
     """One signal for all the text, one for every portion, and one for every arbitrary cut of it."""
     whole = sum(portions)

@@ -236,20 +236,20 @@ def test_how_each_strategy_grows(strategy, chance, expected):
 
 
 @given(retry=delays, number=st.integers(1, 5000), chance=chances)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_delay_is_negative_or_above_the_longest(retry, number, chance):
     assert 0.0 <= delay(retry, number, chance) <= retry.max_delay
 
 
 @given(retry=delays, chance=chances)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_no_strategy_waits_less_the_further_it_goes(retry, chance):
     waits = [delay(retry, number, chance) for number in range(1, 12)]
     assert all(early <= late for early, late in pairwise(waits))
 
 
 @given(base=st.floats(0.001, 50), number=st.integers(1, 40), chance=chances)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_jitter_stays_within_its_bounds(base, number, chance):
     full = Retry(strategy="full_jitter", base_delay=base, max_delay=100)
     fixed = Retry(strategy="fixed_jitter", base_delay=base, max_delay=100)

@@ -1,7 +1,6 @@
 """The presets, and what they make of real answers."""
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from functools import lru_cache
@@ -13,6 +12,7 @@ import pytest
 from guardrails_kit import cut, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recordings import TRAFFIC, needs_traffic
 
 import l0.guardrails
 from l0.guardrails.catalogue import Guardrails
@@ -30,7 +30,6 @@ PRESETS = {
     "markdown_only": ["zero_output", "markdown"],
     "latex_only": ["zero_output", "latex"],
 }
-TRAFFIC = Path(os.environ.get("TEST_TRAFFIC") or Path(__file__).parents[4] / "shared" / "traffic")
 
 
 @pytest.mark.parametrize("name", get_args(GuardrailsPreset))
@@ -93,7 +92,7 @@ def test_recommended(text: str, rules: list[str]) -> None:
     assert [found.rule for rule in Guardrails.recommended() for found in said(rule, text)] == rules
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from([*ANSWERS, "\n", " ", "| a | b |\n"]), max_size=6),
     st.lists(st.integers(0, 3000), max_size=9),
@@ -127,10 +126,9 @@ def recorded() -> tuple[str, ...]:
     return tuple(text for text in found if text.strip())
 
 
+@needs_traffic
 def test_recorded_answers_raise_no_false_alarms() -> None:
     """Those that doubt, decline or break off in a fence do so: they are told, as warnings."""
-    if not recorded() and not os.environ.get("TEST_TRAFFIC"):
-        pytest.skip(f"no recorded answers in {TRAFFIC}: set TEST_TRAFFIC to their folder")
     alarms = [found for text in recorded() for rule in Guardrails.recommended() for found in said(rule, text)]
     assert len(recorded()) > 100
     assert not [found for found in alarms if found.severity is not Severity.WARNING]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l0.guardrails.json_rules import JsonRule, StrictJsonRule, json_rule, strict_json_rule
@@ -166,7 +166,6 @@ texts = st.lists(
 ).map("\n".join)
 
 
-@settings(deadline=None)
 @given(texts, st.lists(st.integers(0, 120), max_size=8), st.booleans())
 def test_cuts_change_nothing(text: str, cuts: list[int], other: bool) -> None:
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]

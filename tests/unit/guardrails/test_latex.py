@@ -117,7 +117,7 @@ tokens = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tokens, places)
 def test_any_cut_says_what_the_whole_says(parts: list[str], where: list[int]) -> None:
     text = "".join(parts)

@@ -158,7 +158,7 @@ lines = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(lines, st.sampled_from(["\n", "\r\n"]), places)
 def test_any_cut_says_what_the_whole_says(parts: list[str], end: str, where: list[int]) -> None:
     text = end.join(parts)

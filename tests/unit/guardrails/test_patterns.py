@@ -148,7 +148,7 @@ PATTERNS = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text("abcB \n", max_size=60), places)
 @example("aab\nb c", [1, 2, 3])
 def test_any_cut_says_what_the_whole_says(text: str, where: list[int]) -> None:
@@ -158,7 +158,7 @@ def test_any_cut_says_what_the_whole_says(text: str, where: list[int]) -> None:
         assert [violation.at for violation in found] == ([match.start()] if match else []), pattern.pattern
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text("abcB \n", max_size=60), places)
 def test_many_rules_in_one_say_the_same_as_each_alone(text: str, where: list[int]) -> None:
     parts = cut(text, where)
@@ -168,7 +168,7 @@ def test_many_rules_in_one_say_the_same_as_each_alone(text: str, where: list[int
     assert said(rule(*PATTERNS), text) == together
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text("abcB \n", max_size=60))
 def test_a_verdict_is_out_within_the_span(text: str) -> None:
     for pattern in PATTERNS:

@@ -172,7 +172,7 @@ def test_every_pattern_is_bounded_and_has_a_literal(finding: phrases.Finding) ->
     assert known.literals
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from([*CLEAN, *(text for texts in FOUND.values() for text in texts)]), max_size=4), places)
 def test_any_cut_says_what_the_whole_says(texts: list[str], where: list[int]) -> None:
     text = " ".join(texts)

@@ -102,7 +102,7 @@ def test_it_is_told_within_its_span() -> None:
     assert whole.at <= told <= whole.at + RULE.span
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.sampled_from([*WORDS[:6], "我", "é1", "12"]), st.integers(1, 40)), max_size=8),
     st.sampled_from([" ", ", ", "\n"]),

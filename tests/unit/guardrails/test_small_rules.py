@@ -113,7 +113,7 @@ def test_a_function_of_stretches(text: str, at: int | None) -> None:
     assert [(one.message, one.at) for one in found] == ([] if at is None else [("custom does not hold", at)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("ax", max_size=80), st.integers(2, 12), places)
 def test_stretches_are_the_same_however_the_text_is_cut(text: str, span: int, where: list[int]) -> None:
     asked: list[list[str]] = []

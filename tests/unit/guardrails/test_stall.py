@@ -88,7 +88,7 @@ def test_severity() -> None:
     assert said(Guardrails.stall_rule(severity="fatal"), " " * 900)[0].severity is Severity.FATAL
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "ha", ".", " ", "1", "-", "so ", "😀"]), st.integers(1, 500)), max_size=6),
     places,

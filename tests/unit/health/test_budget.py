@@ -45,7 +45,7 @@ def test_it_never_holds_more_than_its_capacity():
 
 
 @given(st.lists(st.booleans(), max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_nothing_is_spent_at_or_below_the_floor_and_a_refusal_takes_nothing(succeeds):
     budget = Budget()
     paid = refunds = 0

@@ -41,7 +41,7 @@ def test_what_is_older_than_the_last_200_is_forgotten():
 
 
 @given(st.lists(st.floats(0, 600), max_size=120), st.floats(0, 1), st.integers(1, 50))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_it_is_the_quantile_of_the_last_by_definition(samples, share, last):
     quantiles = filled(samples, last=last, least=1)
     recent = sorted(samples[-last:])
@@ -80,7 +80,7 @@ def test_the_deadline_is_twice_the_p99_between_its_bounds(p99, limit, expected):
 
 
 @given(st.lists(st.floats(0, 600), min_size=20, max_size=60), st.floats(0.001, 600) | st.none())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_no_deadline_is_above_the_limit_or_needlessly_short(samples, limit):
     deadline = filled(samples).deadline(limit)
     assert deadline <= (math.inf if limit is None else limit)

@@ -56,7 +56,7 @@ def test_an_empty_window_says_nothing():
     st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=80),
     st.floats(0, 700),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_it_counts_what_ended_in_the_span_but_for_the_second_that_the_span_cuts(steps, seconds):
     clock = Clock()
     window = SlidingWindow(clock)

@@ -341,7 +341,7 @@ STEPS = st.one_of(st.floats(0, 60), st.floats(0, 8 * HOUR), st.floats(0, 4 * DAY
 
 
 @given(st.lists(st.tuples(STEPS, st.booleans()), min_size=1, max_size=60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_budget_and_burn_rates_are_what_all_events_kept_would_say(steps):
     clock = Clock()
     slos = Slos(clock)

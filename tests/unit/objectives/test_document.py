@@ -34,7 +34,7 @@ LISTS = st.lists(objectives(), min_size=1, max_size=5, unique_by=lambda one: one
 
 
 @given(LISTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_written_is_read_again(given):
     assert parse(write(given)) == given
     assert from_openslo(to_openslo(given)) == given

@@ -38,7 +38,7 @@ def played(steps: list[tuple[float, bool]], windows: Windows, at: float) -> tupl
 
 
 @given(EVENTS, st.floats(0, 40 * DAY))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_window_is_what_the_plain_count_says(steps, later):
     windows = Windows(START)
     events, at = played(steps, windows, START)
@@ -49,7 +49,7 @@ def test_every_window_is_what_the_plain_count_says(steps, later):
 
 
 @given(EVENTS, EVENTS, EVENTS, st.floats(0, 3 * DAY))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_was_saved_and_put_back_counts_as_if_there_had_been_no_end(first, second, third, pause):
     windows = Windows(START)
     before, at = played(first, windows, START)

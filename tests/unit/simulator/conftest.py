@@ -1,12 +1,12 @@
 """A simulator and clients of the real SDKs."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import anthropic
 import openai
 import pytest
+from recordings import ABSENT, TRAFFIC
 
 from l0.simulator.server import Simulator
 from l0.testing import simulator
@@ -32,8 +32,6 @@ def claude(sim: Simulator) -> Iterator[anthropic.Anthropic]:
 
 @pytest.fixture(scope="session")
 def traffic() -> Path:
-    root = Path(__file__).parents[3]
-    folder = Path(os.environ.get("TEST_TRAFFIC") or root.parent / "shared" / "traffic")
-    if not (folder / "index.json").exists():
-        pytest.skip("no recorded traffic: TEST_TRAFFIC is not set and ../shared/traffic does not exist")
-    return folder
+    if ABSENT:
+        pytest.skip(ABSENT)
+    return TRAFFIC

@@ -90,6 +90,19 @@ def test_a_restart_is_told_before_anything_of_the_new_answer(driver: str) -> Non
 
 
 @pytest.mark.parametrize("resume", ["exact", "restart"])
+def test_a_source_that_is_asked_for_the_whole_answer_is_given_no_text(resume: str) -> None:
+    asked: list[str] = []
+
+    def source(said: str) -> Any:
+        asked.append(said)
+        return Source(["a", BROKEN] if len(asked) == 1 else ["ab"]).plain()
+
+    with l0.run_sync(source, resume=resume, retry=QUICK) as stream:  # type: ignore[arg-type]
+        assert stream.read() == "ab"
+    assert asked == ["", ""]
+
+
+@pytest.mark.parametrize("resume", ["exact", "restart"])
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_nothing_is_taken_up_once_a_tool_was_called(driver: str, resume: str) -> None:
     source = Source(["a", CALL, BROKEN], ["a"])

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import jiter
+from recordings import TRAFFIC
 from simplejson.tests import test_fail, test_pass1, test_pass2, test_pass3
-
-TRAFFIC = Path(os.environ.get("TEST_TRAFFIC") or Path(__file__).parents[4] / "shared" / "traffic")
 
 PUBLIC: tuple[str, ...] = (*test_fail.JSONDOCS, test_pass1.JSON, test_pass2.JSON, test_pass3.JSON)
 """The JSON checker's documents, which simplejson ships with its own tests. Most are broken."""

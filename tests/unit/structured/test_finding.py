@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from structured_kit import TRAFFIC, answers, pieces, whole
+from recordings import needs_traffic
+from structured_kit import answers, pieces, whole
 
 from l0.structured.finding import Finder, Flaw, Found
 
@@ -71,9 +70,8 @@ def test_a_long_key_is_read_to_its_end() -> None:
         assert find(*text) == (found, flaw)
 
 
+@needs_traffic
 def test_recorded_answers_hold_no_flaw() -> None:
-    if not answers() and not os.environ.get("TEST_TRAFFIC"):
-        pytest.skip(f"no recorded bodies in {TRAFFIC}: set TEST_TRAFFIC to their folder")
     assert len(answers()) > 100
     assert [text for text in answers() if find(text)[1] is not None] == []
 
@@ -81,7 +79,6 @@ def test_recorded_answers_hold_no_flaw() -> None:
 PARTS = ['{"a": [1]}', '{"b": 2', "prose. ", "\n", "```json\n", "```", "`", "[1]", " : ", "x "]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(PARTS)).map("".join), st.lists(st.integers(0, 60), max_size=6))
 def test_cuts_change_nothing(text: str, cuts: list[int]) -> None:
     result = find(text)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jiter
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mutations import DOCUMENTS
 from structured_kit import pieces
@@ -52,7 +52,6 @@ def test_what_stands_around_does_not_matter(text: str, value: object) -> None:
     assert (values(*text) or [None])[-1] == value
 
 
-@settings(deadline=None)
 @given(st.sampled_from(DOCUMENTS), st.lists(st.integers(0, 90), max_size=12))
 def test_however_it_is_cut_the_last_value_is_the_whole(text: str, cuts: list[int]) -> None:
     assert values(*pieces(text, cuts))[-1] == json.loads(text)

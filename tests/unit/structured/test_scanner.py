@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from structured_kit import OWN, PUBLIC, TRAFFIC, continuable, pieces, recorded, whole
+from recordings import needs_traffic
+from structured_kit import OWN, PUBLIC, continuable, pieces, recorded, whole
 
 from l0.structured.scanner import Scanner, Status
 
@@ -43,13 +42,9 @@ def test_every_prefix_is_judged_as_real_parsers_judge_it(text: str) -> None:
         assert scanner.status is expected(text[:end]), (text[:end], scanner.why)
 
 
-def test_recorded_bodies_are_at_hand() -> None:
-    if not recorded() and not os.environ.get("TEST_TRAFFIC"):
-        pytest.skip(f"no recorded bodies in {TRAFFIC}: set TEST_TRAFFIC to their folder")
-    assert len(recorded()) > 5_000
-
-
+@needs_traffic
 def test_every_prefix_of_recorded_json_is_a_beginning_and_only_the_whole_is_complete() -> None:
+    assert len(recorded()) > 5_000
     for text in recorded():
         scanner = Scanner()
         for char in text[:-1]:
@@ -126,19 +121,16 @@ json_values = st.recursive(
 broken_texts = st.text(alphabet="{}[]\",:\\u0019e.-+ \ntruefalsn'/ax", max_size=30) | st.sampled_from((*PUBLIC, *OWN))
 
 
-@settings(deadline=None)
 @given(broken_texts, st.lists(st.integers(0, 60), max_size=6))
 def test_cuts_change_nothing(text: str, cuts: list[int]) -> None:
     assert state(scan(*pieces(text, cuts))) == state(scan(text))
 
 
-@settings(deadline=None)
 @given(broken_texts)
 def test_any_text_is_judged_as_real_parsers_judge_it(text: str) -> None:
     assert scan(text).status is expected(text)
 
 
-@settings(deadline=None)
 @given(json_values, st.sampled_from([None, 2]), st.booleans())
 def test_what_json_writes_is_complete(value: object, indent: int | None, ascii_only: bool) -> None:
     import json

@@ -11,7 +11,7 @@ from typing import Any
 
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mutations import DOCUMENTS
 from structured_kit import pieces
@@ -236,7 +236,6 @@ def test_the_rule_needs_the_whole_and_has_the_severity_it_was_given() -> None:
     assert violation.severity is Severity.FATAL
 
 
-@settings(deadline=None)
 @given(st.sampled_from([GOOD, *DOCUMENTS]), st.integers(0, 80), st.lists(st.integers(0, 80), max_size=5))
 def test_cuts_change_nothing(text: str, end: int, cuts: list[int]) -> None:
     assert said(text[:end], cuts=cuts) == said(text[:end])

@@ -137,7 +137,7 @@ parts = {
 
 
 @given(st.fixed_dictionaries({}, optional=parts).filter(bool))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_whatever_can_be_said_comes_back(wanted):
     environ = {
         f"L0_{name}_{field.name}".upper(): text(getattr(part, field.name))
@@ -153,7 +153,7 @@ def test_whatever_can_be_said_comes_back(wanted):
         st.sampled_from([name for name, _, _ in BAD]) | st.text("LRETY0_", max_size=9), st.text(max_size=12)
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_but_a_policy_error_comes_of_garbage(environ):
     try:
         policy = policy_from_environment(environ)

@@ -63,25 +63,25 @@ cuts = st.lists(st.integers(0, 120), max_size=10)
 
 
 @given(body=bodies, cuts=cuts)
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=700)
 def test_any_cutting_of_any_stream_gives_the_events_of_the_specification(body, cuts):
     assert split(body, cuts) == reference(body)
 
 
 @given(body=bodies)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_byte_by_byte_is_the_same_as_at_once(body):
     assert split(body, list(range(len(body)))) == split(body, []) == reference(body)
 
 
 @given(body=st.binary(max_size=60), cuts=cuts)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_at_all(body, cuts):
     assert split(body, cuts) == reference(body)
 
 
 @given(start=st.sampled_from([BOM, BOM[:1], BOM[:2], BOM + BOM, b"", BOM[1:]]), cuts=st.lists(st.integers(0, 8)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_byte_order_mark_is_dropped_once_at_the_start_however_it_is_cut(start, cuts):
     body = start + b"data: x\n\n" + BOM + b"data: y\n\n"
     assert split(body, cuts) == reference(body)
@@ -150,7 +150,7 @@ def well_formed(draw: st.DrawFn) -> bytes:
 
 @pytest.mark.parametrize("module", [openai._streaming, anthropic._streaming], ids=["openai", "anthropic"])
 @given(body=well_formed(), cuts=cuts)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_well_formed_streams_are_read_as_the_sdks_read_them(module, body, cuts):
     theirs = [
         (event.event.encode() if event.event else None, event.data.encode())

@@ -191,14 +191,14 @@ names = st.sampled_from(
 
 
 @given(st.dictionaries(names, texts, max_size=5))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_header_is_an_error_or_asks_for_time_travel(headers):
     wait = server_wait(headers)
     assert wait is None or 0.0 <= wait < float("inf")
 
 
 @given(st.integers(0, 99), st.integers(0, 59), st.floats(0, 59.999).map(lambda s: round(s, 3)))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_parts_of_a_duration_add_up(hours, minutes, seconds):
     text = f"{hours}h{minutes}m{seconds:.3f}s"
     assert server_wait({"x-ratelimit-reset-tokens": text}) == pytest.approx(hours * 3600 + minutes * 60 + seconds)
