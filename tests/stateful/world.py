@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -137,12 +138,21 @@ class World:
         if isinstance(call.error, l0.StreamInterrupted):
             assert call.error.partial_text == text
         if call.over:
+            _let_losers_close()
             left = [response for each in place.responses if (response := each()) is not None]
             assert all(response.is_closed for response in left), "a response was left open"
 
     def spans(self) -> list[Any]:
         """The spans of calls that have ended; those of their attempts are below them."""
         return [span for span in self.exporter.get_finished_spans() if span.parent is None]
+
+
+def _let_losers_close() -> None:
+    """One that lost a race of sync attempts closes its connection itself, on its own thread."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("l0-attempt-"):
+            thread.join(5)
+            assert not thread.is_alive(), f"{thread.name} goes on"
 
 
 def _once(call: Made) -> None:

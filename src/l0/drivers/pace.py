@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from math import inf, sqrt
+from bisect import bisect_left, bisect_right
+from math import hypot, inf, sqrt
 from typing import Any
 
 from l0.values.events import Pace
 
 STALL = 10.0
 """Seconds without content, while reading, that are reported as a stall."""
+_BATCH = 64
+"""Gaps that are looked at together: what is done with each of them at once costs every token."""
 
 # Bounds of the gap histogram: a tenth of a millisecond to twenty minutes, each 1.1 times the last (5 % either way).
 _BOUNDS = tuple(0.0001 * 1.1**step for step in range(172))
@@ -21,6 +23,7 @@ class Meter:
     __slots__ = (
         "_began",
         "_counts",
+        "_gaps",
         "_max",
         "_mean",
         "_number",
@@ -39,6 +42,7 @@ class Meter:
     def __init__(self, began: float) -> None:
         self._began = began
         self._opened = began
+        self._gaps: list[float] = []
         self._counts = [0] * (len(_BOUNDS) + 1)
         self._max = self._mean = self._spread = self._waiting = 0.0
         self._number = 0
@@ -60,23 +64,40 @@ class Meter:
         """A read took ``seconds``, ended at ``at`` and brought ``raw``."""
         if type(raw) is bytes:
             self.wire_bytes += len(raw)
-        waiting = self._waiting + seconds
         if not content:
-            self._waiting = waiting
+            self._waiting += seconds
             return
+        gaps = self._gaps
+        gaps.append(self._waiting + seconds)
         self._waiting = 0.0
-        if waiting >= STALL:
-            self.stalls += 1
         if self.first_content is None:
+            self.stalls += gaps.pop() >= STALL
             self.first_content = at - self._opened
-            return
-        self._counts[bisect_left(_BOUNDS, waiting)] += 1
-        self._number += 1
-        if waiting > self._max:
-            self._max = waiting
-        step = waiting - self._mean  # Welford: the spread without keeping the gaps
-        self._mean += step / self._number
-        self._spread += step * (waiting - self._mean)
+        elif len(gaps) == _BATCH:
+            self._add(gaps)
+            gaps.clear()
+
+    def _add(self, gaps: list[float]) -> None:
+        """A batch, as one of sorted figures."""
+        gaps.sort()
+        number, longest = len(gaps), gaps[-1]
+        self.stalls += number - bisect_left(gaps, STALL)
+        self._max = max(self._max, longest)
+        seen = 0
+        for bucket in range(bisect_left(_BOUNDS, gaps[0]), bisect_left(_BOUNDS, longest)):
+            upto = bisect_right(gaps, _BOUNDS[bucket], seen)
+            self._counts[bucket] += upto - seen
+            seen = upto
+        self._counts[bisect_left(_BOUNDS, longest)] += number - seen
+        self._spread_by(gaps, sum(gaps) / number)
+
+    def _spread_by(self, gaps: list[float], mean: float) -> None:
+        """Two samples' spreads make one: Chan, Golub and LeVeque, "Updating Formulae", 1979, equation 2.1b."""
+        number = len(gaps)
+        step, together = mean - self._mean, self._number + number
+        self._spread += hypot(*[gap - mean for gap in gaps]) ** 2 + step * step * self._number * number / together
+        self._mean += step * number / together
+        self._number = together
 
     def delivered(self, chunks: int, at: float) -> None:
         """``chunks`` objects are handed to the user at ``at``."""
@@ -89,6 +110,9 @@ class Meter:
         """The figures, once the call is over."""
         if self._waiting >= STALL:
             self.stalls += 1
+        if self._gaps:
+            self._add(self._gaps)
+            self._gaps = []
         deviation = sqrt(self._spread / self._number) if self._number else 0.0
         gaps = [(bound, count) for bound, count in zip((*_BOUNDS, inf), self._counts, strict=True) if count]
         if gaps:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from l0.streams import sources
 from l0.streams.adapters import ADAPTERS, Decoder
 from l0.streams.events import Event, EventType
 from l0.streams.stream import Stream
@@ -26,7 +27,7 @@ async def read(stream: Any) -> str:
 
     Raises what the stream raises; `l0.StreamInterrupted` where it ends or fails without saying so by an exception.
     """
-    if isinstance(stream, Iterator):
+    if isinstance(stream, Iterator) and not hasattr(stream, "__aiter__"):
         close = getattr(stream, "close", None)
         if close is not None:
             close()
@@ -41,7 +42,7 @@ async def read(stream: Any) -> str:
     if isinstance(stream, Stream):
         return await _read_own(stream)
     try:
-        return await _text(aiter(stream))
+        return await _text(sources.async_iterator(stream))
     finally:
         await _close(stream)
 

@@ -41,7 +41,7 @@ class _Body:
         """This source serves the attempt: itself, and its items."""
         self._source, self._given = answer
         self.upstream.opened = True
-        response = getattr(self._source, "response", None)
+        response = sources.response(self._source)
         headers = getattr(response, "headers", None) or {}
         request_id = headers.get("x-request-id") or headers.get("request-id")
         self.session.opened(getattr(response, "status_code", None), request_id)
@@ -122,7 +122,7 @@ class SyncBody(_Body):
 
     def start(self) -> tuple[Iterator[Any], Pump]:
         """As `sync.Body.start`."""
-        response = getattr(self._source, "response", None)
+        response = sources.response(self._source)
         found = watch_response(response) if hasattr(response, "extensions") else None
         self._watch = found if found is not None else Watch(_Deaf())
         return self._items(self._given, self._watch), self._intake()

@@ -44,11 +44,18 @@ def classify(error: BaseException, *, opened: bool) -> Failure | None:
         return Failure(cause=error.cause, message="no answer in time")
     if isinstance(error, StreamInterrupted):
         return Failure(cause=_cause_named(error.reason), message=str(error), error=error, sdk_retries=True)
+    inner = getattr(error, "original_exception", None)
+    if isinstance(inner, Exception):  # litellm wraps what breaks on the way: its status is no response's
+        return _wrapped(error, classify(inner, opened=opened))
     status = getattr(error, "status_code", None)
-    if isinstance(status, int) and not isinstance(status, bool) and status >= 400:
+    if isinstance(status, int) and not isinstance(status, bool) and status >= 400 and not _unanswered(error):
         return _of_status(error, status)
     cause = _broken(error) if opened else _unreached(error)
     return None if cause is None else Failure(cause=cause, message=said(error), error=error, sdk_retries=True)
+
+
+def _wrapped(error: Exception, inner: Failure | None) -> Failure | None:
+    return None if inner is None else replace(inner, message=said(error), status=None, error=error)
 
 
 def adopted(below: Failure, error: Exception) -> Failure:
@@ -62,6 +69,11 @@ def _cause_named(reason: str) -> Cause:
         return Cause(reason)
     except ValueError:  # made by a user's own hand
         return Cause.TRUNCATED
+
+
+def _unanswered(error: Exception) -> bool:
+    """Whether it says that there was no answer; litellm gives a status to such errors as well."""
+    return any(base.__name__ == "APIConnectionError" for base in type(error).__mro__)
 
 
 def _of_status(error: Any, status: int) -> Failure:

@@ -10,6 +10,7 @@ from typing import Any
 from l0.patching.responses import watch
 
 from .adapters import ADAPTERS
+from .providers import litellm
 
 _WHERE = "what the stream factory returned"
 _END = object()
@@ -20,7 +21,10 @@ def iterator(source: Any) -> Iterator[Any]:
     if _whole(source):
         return iter((source,))
     if isinstance(source, Iterator) or _iterable(source):
-        return iter(source)
+        items = iter(source)
+        if litellm.within(source) is None:
+            return items
+        return (item for item in items if not litellm.invented(source, item))
     raise ADAPTERS.unknown(source, _WHERE)
 
 
@@ -28,10 +32,18 @@ def async_iterator(source: Any) -> AsyncIterator[Any]:
     """The items of a source, in async code. Raises `UnknownStreamError`."""
     if hasattr(source, "__aiter__"):
         found: AsyncIterator[Any] = source.__aiter__()
-        return found
+        if litellm.within(source) is None:
+            return found
+        return (item async for item in found if not litellm.invented(source, item))
     items = iterator(source)
-    response = getattr(source, "response", None)
-    return _in_thread(items, response) if hasattr(response, "extensions") else _inline(items)
+    below = response(source)
+    return _in_thread(items, below) if hasattr(below, "extensions") else _inline(items)
+
+
+def response(source: Any) -> Any:
+    """The response of the transport that a source reads from; ``None`` where it does not show one."""
+    found = getattr(source, "response", None)
+    return found if found is not None else getattr(litellm.within(source), "response", None)
 
 
 async def _inline(items: Iterator[Any]) -> AsyncIterator[Any]:
@@ -39,13 +51,13 @@ async def _inline(items: Iterator[Any]) -> AsyncIterator[Any]:
         yield item
 
 
-async def _in_thread(items: Iterator[Any], response: Any) -> AsyncIterator[Any]:
+async def _in_thread(items: Iterator[Any], below: Any) -> AsyncIterator[Any]:
     """A sync SDK's stream waits for the network: it may not do so on the event loop."""
     try:
         while (item := await asyncio.to_thread(next, items, _END)) is not _END:
             yield item
     except asyncio.CancelledError:
-        blocked = watch(response)
+        blocked = watch(below)
         if blocked is not None:  # the thread would wait on
             blocked.fire()
         raise
@@ -78,7 +90,7 @@ async def aenter(source: Any) -> Any:
 
 def close(source: Any) -> None:
     """Release what a source holds."""
-    release = getattr(source, "close", None)
+    release = getattr(source, "close", None) or getattr(litellm.within(source), "close", None)
     if release is not None:
         release()
 

@@ -19,7 +19,7 @@ import their_helpers
 _HELPERS = "opentelemetry.test_util_genai"
 _RANKS = ("passed", "aside", "skipped", "failed")
 _OUTCOMES: dict[str, str] = {}
-_at_work: list[object] = []
+_at_work: list[Any] = []
 """The instrumentors that were put on in the present test."""
 
 
@@ -28,8 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cassette(name): the recording that a test shares")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """A new test."""
+    """A new test, on a bare SDK: some of theirs leave their instrumentor on."""
+    for instrumentor in _at_work:
+        if instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.uninstrument()
     _at_work.clear()
 
 

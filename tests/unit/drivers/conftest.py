@@ -1,7 +1,6 @@
-"""Makes the fakes here, and the makers of calls next door, importable."""
+"""The fakes' folder, which pytest's importlib mode leaves off the path."""
 
 import sys
 from pathlib import Path
 
-_HERE = Path(__file__).parent
-sys.path[:0] = [str(_HERE), str(_HERE.parent / "engine")]
+sys.path.insert(0, str(Path(__file__).parent))

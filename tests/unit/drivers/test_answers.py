@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from driver_fakes import Broken, FakeAsyncSender, FakePump, FakeSender, FakeUpstream, Listener
-from engine_makers import make_call
+from makers import make_call
 
 from l0.drivers import asynchronous, serving, sync
 from l0.drivers.session import Session

@@ -12,7 +12,7 @@ from l0.drivers.pace import STALL, Meter
 BUCKET = 1.1
 """Buckets are ten per cent wide, from a tenth of a millisecond up."""
 
-gaps_of = st.lists(st.floats(0.0, 900.0) | st.floats(0.0, 0.01), min_size=1, max_size=60)
+gaps_of = st.lists(st.floats(0.0, 900.0) | st.floats(0.0, 0.01), min_size=1, max_size=200)
 
 
 def metered(gaps: list[float]) -> Meter:

@@ -18,9 +18,9 @@ from driver_fakes import (
     FakeUpstream,
     Listener,
 )
-from engine_makers import make_call, make_failure
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import make_call, make_failure
 
 from l0.drivers import asynchronous, holding, sync
 from l0.drivers.session import END, Session

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from math import inf
 
-from engine_makers import make_call, make_failure, make_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import make_call, make_failure, make_machine
 
 from l0.engine._machine import TRANSITIONS, Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait

@@ -5,9 +5,9 @@ from itertools import groupby, pairwise
 from typing import get_args
 
 import pytest
-from engine_makers import make_call, make_failure, make_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import make_call, make_failure, make_machine
 
 from l0.engine._machine import Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait

@@ -3,9 +3,9 @@
 from itertools import pairwise
 
 import pytest
-from engine_makers import make_call, make_failure
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import make_call, make_failure
 
 from l0.engine.retrying import LONGEST_SERVER_WAIT, Again, Phase, Stand, decide, delay, falls_over, repeatable
 from l0.values.calls import Replay

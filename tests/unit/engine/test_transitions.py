@@ -4,7 +4,7 @@ import re
 from typing import get_args
 
 import pytest
-from engine_makers import make_call, make_failure, make_machine
+from makers import make_call, make_failure, make_machine
 
 from l0.engine import _machine
 from l0.engine._machine import TRANSITIONS, IllegalSignal, Machine, State

@@ -7,20 +7,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from makers import Clock
 
 from l0.health.breaker import COOLDOWN, TRANSITIONS, Breaker, Breakers, Change, Signal, State
 
 TARGET = ("openai", "gpt-4o")
-
-
-class Clock:
-    """A clock that goes when it is told to."""
-
-    def __init__(self, now: float = 1000.25) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
+BEGUN = 1000.25
 
 
 class Rates:
@@ -36,7 +28,7 @@ class Rates:
 
 
 def make(**options):
-    clock = Clock()
+    clock = Clock(BEGUN)
     changes: list[Change] = []
     return Breaker(TARGET, clock, listeners=[changes.append], **options), clock, changes
 
@@ -241,7 +233,7 @@ def test_a_listener_may_ask_the_breaker_and_may_fail(caplog):
         seen.append((change.after, breaker.state, breaker.admit()))
         raise RuntimeError("a listener")
 
-    clock = Clock()
+    clock = Clock(BEGUN)
     later = []
     breaker = Breaker(TARGET, clock, listeners=[asks, later.append])
     fail(breaker, clock)
@@ -262,7 +254,7 @@ def test_every_signal_but_those_of_the_table_is_ignored():
 
 
 def test_breakers_share_a_clock_and_their_listeners():
-    clock = Clock()
+    clock = Clock(BEGUN)
     changes = []
     breakers = Breakers(clock)
     early = breakers["openai", "gpt-4o"]
@@ -280,7 +272,7 @@ def test_breakers_share_a_clock_and_their_listeners():
 
 def test_breakers_take_the_rate_of_an_objective_where_there_is_one():
     burning = Rates((20, 20), (20, 20))
-    breakers = Breakers(Clock(), rates=lambda target: burning if target[0] == "openai" else None)
+    breakers = Breakers(Clock(BEGUN), rates=lambda target: burning if target[0] == "openai" else None)
     for provider, state in (("openai", State.OPEN), ("anthropic", State.CLOSED)):
         breakers[provider, "m"].admit().fail()
         assert breakers[provider, "m"].state is state
@@ -291,7 +283,7 @@ class Traffic(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = Clock()
+        self.clock = Clock(BEGUN)
         self.changes: list[Change] = []
         self.breaker = Breaker(TARGET, self.clock, listeners=[self.changes.append], samples=3)
         self.calls = []

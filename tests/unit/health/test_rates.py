@@ -2,18 +2,9 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import Clock
 
 from l0.health.rates import SlidingWindow
-
-
-class Clock:
-    """A clock that goes when it is told to."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_outcomes_count_for_as_long_as_they_are_asked_for():

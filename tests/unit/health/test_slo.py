@@ -6,12 +6,12 @@ import gc
 import os
 import threading
 import tracemalloc
-from dataclasses import replace
 from math import ceil
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import Clock, make_call, make_end, make_pace
 
 from l0.health.breaker import Breaker, State
 from l0.health.slo import MOST, Slos, target_of
@@ -19,8 +19,8 @@ from l0.objectives.burn import DAY, HOUR, WINDOWS, Count
 from l0.objectives.judging import Attempt
 from l0.objectives.objective import DEFAULTS, Indicator, Objective
 from l0.objectives.windows import RINGS
-from l0.values.calls import Call, Outcome, Replay
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Pace
+from l0.values.calls import Call, Outcome
+from l0.values.events import AttemptEnded, AttemptStarted
 from l0.values.failures import Cause, Failure
 from l0.values.policy import Fallback, Policy, PolicyError
 
@@ -28,19 +28,9 @@ START = 1_700_000_000.0
 TARGET = ("openai", "gpt-4o")
 
 
-class Clock:
-    """A clock that goes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(START)
 
 
 @pytest.fixture
@@ -48,53 +38,15 @@ def slos(clock) -> Slos:
     return Slos(clock)
 
 
-PLAIN = Policy()
-
-
-def call(policy: Policy = PLAIN, model: str = "gpt-4o") -> Call:
-    return Call(
-        operation="chat",
-        provider="openai",
-        model=model,
-        dialect="chat",
-        streaming=True,
-        origin="https://api.example.com",
-        host="api.example.com",
-        port=443,
-        replay=Replay.SAFE,
-        max_retries=2,
-        policy=policy,
-        strict=True,
-    )
-
-
-PACE = Pace(
-    chunks=2,
-    first_chunk=1.5,
-    last_chunk=2.0,
-    first_content=1.0,
-    duration=2.0,
-    stalls=0,
-    gap_max=0.1,
-    gap_p50=0.1,
-    gap_p95=0.1,
-    gap_p99=0.1,
-    jitter=0.0,
-    smoothness=100.0,
-    wire_bytes=10,
-    held=0.0,
-)
-
-
 def failure(cause: Cause = Cause.SERVER_ERROR) -> Failure:
     return Failure(cause=cause, message="x", status=500 if cause is Cause.SERVER_ERROR else None)
 
 
 def play(
-    slos: Slos, *attempts: Failure | None, outcome: Outcome | None = None, of: Call | None = None, pace: Pace = PACE
+    slos: Slos, *attempts: Failure | None, outcome: Outcome | None = None, of: Call | None = None, stalls: int = 0
 ) -> None:
     """One call; a failure, or ``None`` for the attempt that serves, for each attempt, each on its own leg if it can."""
-    of = of or call()
+    of = of or make_call()
     watcher = slos.watch(of)
     for number, failed in enumerate(attempts, start=1):
         leg = min(number - 1, len(of.policy.legs))
@@ -104,17 +56,12 @@ def play(
     last = attempts[-1]
     usual = Outcome.FAILED if last is not None else Outcome.OK if len(attempts) == 1 else Outcome.RECOVERED_RETRY
     watcher.notify(
-        CallEnded(
+        make_end(
             outcome=outcome or usual,
             failure=last,
             failures=tuple(one for one in attempts if one is not None),
             attempts=len(attempts),
-            leg=0,
-            seams=(),
-            facts=None,
-            pace=pace,
-            text="",
-            at=9.0,
+            pace=make_pace(stalls=stalls),
         )
     )
 
@@ -145,7 +92,7 @@ def test_attempts_and_delivered_calls_are_counted_apart(slos):
 
 def test_a_fallback_is_judged_by_itself_and_the_call_by_whom_it_was_meant_for(slos):
     policy = Policy(fallback=Fallback(model="small"))
-    play(slos, failure(), None, outcome=Outcome.RECOVERED_FALLBACK, of=call(policy))
+    play(slos, failure(), None, outcome=Outcome.RECOVERED_FALLBACK, of=make_call(policy=policy))
     assert counts(slos)["availability"] == (1, 1)
     assert counts(slos, ("openai", "small"))["availability"] == (0, 1)
     assert counts(slos)["delivered"] == (0, 1)
@@ -159,19 +106,19 @@ def test_the_target_of_another_client_is_its_host():
     class Client:
         base_url = Url()
 
-    of = call(Policy(fallback=[Fallback(client=Client()), Fallback(model="m")]))
+    of = make_call(policy=Policy(fallback=[Fallback(client=Client()), Fallback(model="m")]))
     assert [target_of(of, leg) for leg in range(3)] == [TARGET, ("other.example.com", "gpt-4o"), ("openai", "m")]
 
 
 def test_a_stall_that_ended_an_attempt_is_not_counted_against_the_next(slos):
-    play(slos, failure(Cause.STALLED), None, pace=replace(PACE, stalls=1))
+    play(slos, failure(Cause.STALLED), None, stalls=1)
     assert counts(slos)["stall"] == (1, 2)
-    play(slos, None, pace=replace(PACE, stalls=1))
+    play(slos, None, stalls=1)
     assert counts(slos)["stall"] == (2, 3)
 
 
 def test_a_hedge_that_lost_says_nothing(slos):
-    watcher = slos.watch(call())
+    watcher = slos.watch(make_call())
     watcher.notify(AttemptStarted(number=1, waited=0.0, at=1.0))
     watcher.notify(AttemptStarted(number=2, waited=0.0, at=2.0, hedge=True))
     watcher.notify(AttemptEnded(number=1, failure=None, status=200, request_id=None, at=3.0, lost=True))
@@ -247,7 +194,7 @@ def test_a_callback_that_fails_disturbs_nothing(slos, caplog):
 def test_objectives_hold_for_those_they_name(slos):
     slos.start([Objective(name="mini", indicator=Indicator.AVAILABILITY, target=0.9, model="*-mini")])
     play(slos, None)
-    play(slos, None, of=call(model="gpt-4o-mini"))
+    play(slos, None, of=make_call(model="gpt-4o-mini"))
     assert counts(slos) == {"masked": (0, 1)}
     assert counts(slos, ("openai", "gpt-4o-mini")) == {"mini": (0, 1), "masked": (0, 1)}
 
@@ -259,7 +206,7 @@ def test_two_objectives_of_one_name_are_refused(slos):
 
 def test_models_are_bounded(slos):
     for number in range(MOST + 10):
-        play(slos, None, of=call(model=f"m{number}"))
+        play(slos, None, of=make_call(model=f"m{number}"))
     assert len(slos._targets) == MOST
 
 
@@ -343,7 +290,7 @@ STEPS = st.one_of(st.floats(0, 60), st.floats(0, 8 * HOUR), st.floats(0, 4 * DAY
 @given(st.lists(st.tuples(STEPS, st.booleans()), min_size=1, max_size=60))
 @settings(max_examples=100)
 def test_budget_and_burn_rates_are_what_all_events_kept_would_say(steps):
-    clock = Clock()
+    clock = Clock(START)
     slos = Slos(clock)
     slos.start([Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.9, min_events=1)])
     events = []

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 
 import pytest
+from makers import Clock
 
 from l0.health import slo_storage
 from l0.health.slo import Slos
@@ -25,17 +26,9 @@ GOOD = Attempt(streaming=True, failure=None, opened=True, waited=1.0, first_cont
 BAD = Attempt(streaming=True, failure=Failure(cause=Cause.SERVER_ERROR, message="x"), opened=False, waited=1.0)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(START)
 
 
 def standing(slos: Slos, name: str) -> Count:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from makers import make_end, make_pace
 
 from l0.objectives.judging import Attempt, judge_attempt, judge_call, masked
 from l0.objectives.objective import DEFAULTS, Indicator, Objective
 from l0.values.calls import Outcome
-from l0.values.events import CallEnded, Pace
+from l0.values.events import CallEnded
 from l0.values.failures import Cause, Failure
 
 ATTEMPTS = {one.indicator.value.partition(".")[2]: one for one in DEFAULTS if one.layer == "attempts"}
@@ -81,37 +80,8 @@ def test_a_failure_counts_against_one_objective_at_most(cause, streaming, opened
     assert found.rstrip("-").endswith("b") or found == "-----"
 
 
-PACE = Pace(
-    chunks=2,
-    first_chunk=1.5,
-    last_chunk=2.0,
-    first_content=1.0,
-    duration=2.0,
-    stalls=0,
-    gap_max=0.1,
-    gap_p50=0.1,
-    gap_p95=0.1,
-    gap_p99=0.1,
-    jitter=0.0,
-    smoothness=100.0,
-    wire_bytes=10,
-    held=0.0,
-)
-
-
-def ended(outcome: Outcome, of: Failure | None = None, pace: Pace | None = PACE) -> CallEnded:
-    return CallEnded(
-        outcome=outcome,
-        failure=of,
-        failures=() if of is None else (of,),
-        attempts=1,
-        leg=0,
-        seams=(),
-        facts=None,
-        pace=pace,
-        text="",
-        at=1.0,
-    )
+def ended(outcome: Outcome, of: Failure | None = None) -> CallEnded:
+    return make_end(outcome=outcome, failure=of, failures=() if of is None else (of,))
 
 
 @pytest.mark.parametrize(
@@ -137,5 +107,5 @@ def test_only_what_the_user_saw_failing_spends_the_budget_of_delivered_calls(out
 
 @pytest.mark.parametrize(("first", "good"), [(1.5, True), (2.1, False), (None, None)])
 def test_the_first_chunk_is_timed_from_the_call(first, good):
-    assert judge_call(ended(Outcome.OK, pace=replace(PACE, first_chunk=first)), FIRST_CHUNK) is good
-    assert judge_call(ended(Outcome.OK, pace=None), FIRST_CHUNK) is None
+    assert judge_call(make_end(pace=make_pace(first_chunk=first)), FIRST_CHUNK) is good
+    assert judge_call(make_end(pace=None), FIRST_CHUNK) is None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from makers import make_call, make_end
 from opentelemetry.sdk._logs import LoggerProvider, export
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -13,10 +14,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from l0.values.calls import Call, Outcome, Replay
+from l0.values.calls import Call, Outcome
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, Pace
 from l0.values.failures import Cause, Failure
-from l0.values.policy import Policy
 
 _LOG_EXPORTER = getattr(export, "InMemoryLogRecordExporter", None) or export.InMemoryLogExporter  # its name until 1.39
 
@@ -29,19 +29,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def call() -> Call:
-    return Call(
-        operation="chat",
-        provider="openai",
-        model="gpt-4o",
-        dialect="chat",
-        streaming=True,
-        origin="https://api.example.com",
-        host="api.example.com",
-        port=443,
-        replay=Replay.SAFE,
-        max_retries=2,
-        policy=Policy(),
-        strict=True,
+    return make_call(
         attributes={
             "gen_ai.request.stream": True,
             "gen_ai.request.temperature": 0.5,
@@ -87,18 +75,7 @@ def facts() -> Facts:
 @pytest.fixture
 def ended(facts: Facts, pace: Pace) -> CallEnded:
     """A call that went well at once, 2.5 s long by the engine's clock, which reads 100 at its first request."""
-    return CallEnded(
-        outcome=Outcome.OK,
-        failure=None,
-        failures=(),
-        attempts=1,
-        leg=0,
-        seams=(),
-        facts=facts,
-        pace=pace,
-        text="hello",
-        at=102.5,
-    )
+    return make_end(facts=facts, pace=pace, text="hello", at=102.5)
 
 
 @pytest.fixture
