@@ -46,6 +46,7 @@ _PARAMETERS = (
     ("frequency_penalty", names.REQUEST_FREQUENCY_PENALTY, float),
     ("presence_penalty", names.REQUEST_PRESENCE_PENALTY, float),
     ("seed", names.REQUEST_SEED, int),
+    ("dimensions", names.EMBEDDINGS_DIMENSIONS, int),
 )
 _FORMATS = {"text": "text", "json_object": "json", "json_schema": "json"}
 _OWN_TOOLS = frozenset({"function", "custom"})
@@ -156,6 +157,14 @@ def _attributes(body: Mapping[str, Any], *, stream: bool) -> dict[str, Attribute
     wanted = body.get("response_format")
     if isinstance(wanted, Mapping) and wanted.get("type") in _FORMATS:
         attributes[names.OUTPUT_TYPE] = _FORMATS[wanted["type"]]
+    if isinstance(encoding := body.get("encoding_format"), str):
+        attributes[names.ENCODING_FORMATS] = (encoding,)
+    if isinstance(tier := body.get("service_tier"), str) and tier != "auto":
+        attributes["openai.request.service_tier"] = tier
+    conversation = body.get("conversation")
+    held = conversation.get("id") if isinstance(conversation, Mapping) else conversation
+    if isinstance(held, str):
+        attributes[names.CONVERSATION_ID] = held
     if stream:
         attributes[names.REQUEST_STREAM] = True
     return attributes

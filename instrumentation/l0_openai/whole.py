@@ -8,6 +8,9 @@ from typing import Any
 from l0.values.events import Facts
 from l0.wire.reading import count
 
+EXTRAS = ("service_tier", "system_fingerprint")
+"""Fields of an answer, of a chunk as well, that are told as they are."""
+
 
 def whole(dialect: str, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
     """From the JSON of a whole answer; nothing where it has another shape than the dialect's."""
@@ -39,6 +42,7 @@ def completion_facts(answer: Mapping[str, Any], usage: Mapping[str, Any], reason
         output_tokens=count(usage.get("completion_tokens")),
         cache_read_tokens=count((usage.get("prompt_tokens_details") or {}).get("cached_tokens")),
         reasoning_tokens=count((usage.get("completion_tokens_details") or {}).get("reasoning_tokens")),
+        extra=_extra(answer),
     )
 
 
@@ -64,4 +68,11 @@ def response_facts(answer: Mapping[str, Any], usage: Mapping[str, Any], reasons:
         output_tokens=count(usage.get("output_tokens")),
         cache_read_tokens=count((usage.get("input_tokens_details") or {}).get("cached_tokens")),
         reasoning_tokens=count((usage.get("output_tokens_details") or {}).get("reasoning_tokens")),
+        extra=_extra(answer),
     )
+
+
+def _extra(answer: Mapping[str, Any]) -> dict[str, str]:
+    """What the conventions for openai alone have names for."""
+    told = {name: answer.get(name) for name in EXTRAS}
+    return {f"openai.response.{name}": value for name, value in told.items() if isinstance(value, str)}

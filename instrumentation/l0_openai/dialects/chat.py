@@ -12,7 +12,7 @@ from l0.values.ports import Build
 from l0.wire.resuming import ResumableReader
 
 from ..in_band import in_band
-from ..whole import completion_facts
+from ..whole import EXTRAS, completion_facts
 
 _SILENT_KEYS = frozenset({"role", "content"})
 
@@ -27,6 +27,7 @@ class ChatReader(ResumableReader):
         self._request = request
         self._done = False
         self._created: object = None
+        self._extras: dict[str, Any] = {}
         self._finish: dict[int, str] = {}
 
     def take(self, name: bytes | None, data: bytes) -> Any:
@@ -56,8 +57,7 @@ class ChatReader(ResumableReader):
     def learn(self, event: dict[str, Any]) -> None:
         try:
             if self.model is None:
-                self.response_id, self.model = event.get("id"), event.get("model")
-                self._created = event.get("created")
+                self.begun(event)
             for choice in event["choices"]:
                 delta = choice.get("delta")
                 if delta:
@@ -77,6 +77,11 @@ class ChatReader(ResumableReader):
                 self.usage = usage
         except (KeyError, TypeError, AttributeError):
             self.odd("unknown_shape")
+
+    def begun(self, event: dict[str, Any]) -> None:
+        """What the first event says of the answer."""
+        self.response_id, self.model, self._created = event.get("id"), event.get("model"), event.get("created")
+        self._extras = {name: event.get(name) for name in EXTRAS}
 
     def _other_content(self, delta: dict[str, Any], choice: object) -> None:
         for key, value in delta.items():
@@ -154,5 +159,5 @@ class ChatReader(ResumableReader):
     def facts(self) -> Facts:
         expected = range(max(self._choices, len(self._finish)))
         reasons = tuple(self._finish.get(index, "error") for index in expected)
-        told = {"id": self.response_id, "model": self.model}
+        told = {"id": self.response_id, "model": self.model, **self._extras}
         return replace(completion_facts(told, self.usage, reasons), oddities=tuple(self.oddities))

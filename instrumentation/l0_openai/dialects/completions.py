@@ -28,8 +28,7 @@ class CompletionsReader(ChatReader):
     def learn(self, event: dict[str, Any]) -> None:
         try:
             if self.model is None:
-                self.response_id, self.model = event.get("id"), event.get("model")
-                self._created = event.get("created")
+                self.begun(event)
             for choice in event["choices"]:
                 self.said(choice.get("text"), answer=not choice.get("index"))
                 reason = choice.get("finish_reason")

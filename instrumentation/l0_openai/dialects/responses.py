@@ -42,6 +42,7 @@ class ResponsesReader(ResumableReader):
         self._request = request
         self._whole = self._completed = False
         self._status: str | None = None
+        self._tier: str | None = None
         self._first: int | None = None
         self._numbered = 0
         self._counts = False
@@ -220,6 +221,7 @@ class ResponsesReader(ResumableReader):
         if type(response) is dict:
             self.response_id, self.model = response.get("id"), response.get("model")
             self._status = response.get("status")
+            self._tier = response.get("service_tier")
             self.usage = response.get("usage") or self.usage
 
     def _failed(self, error: object) -> None:
@@ -237,7 +239,7 @@ class ResponsesReader(ResumableReader):
 
     def facts(self) -> Facts:
         reasons = (self._status or "error",) if self._whole else ("error",)
-        told = {"id": self.response_id, "model": self.model}
+        told = {"id": self.response_id, "model": self.model, "service_tier": self._tier}
         return replace(response_facts(told, self.usage, reasons), oddities=tuple(self.oddities))
 
 

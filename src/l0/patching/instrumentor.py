@@ -50,11 +50,12 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
         """What only this provider's package knows."""
 
     def _instrument(self, **kwargs: Any) -> None:
-        """Takes ``tracer_provider`` and ``meter_provider``, as OpenTelemetry's instrumentors do."""
+        """Takes ``tracer_provider``, ``meter_provider``, ``logger_provider``, as OpenTelemetry's instrumentors do."""
         meters = kwargs.get("meter_provider")
         health = SWITCHBOARD.health
         read = SloObserver(health.slos, meters), BreakerObserver(health.breakers, meters)
-        SWITCHBOARD.observe((SpanObserver(kwargs.get("tracer_provider")), MetricObserver(meters), *read))
+        spans = SpanObserver(kwargs.get("tracer_provider"), logger_provider=kwargs.get("logger_provider"))
+        SWITCHBOARD.observe((spans, MetricObserver(meters), *read), self.sdk_name)
         SWITCHBOARD.set_environment(policy_from_environment(os.environ))
         with self._guard:
             self._wanted = True

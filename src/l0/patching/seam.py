@@ -101,7 +101,7 @@ class Seam:
             return None
         self._check_clients(client, call.policy)
         upstream = StainlessUpstream(self.sdk, self.provider, client, options, sketch, call)
-        return Session(call, upstream, SWITCHBOARD.watch(call), SWITCHBOARD.health)
+        return Session(call, upstream, SWITCHBOARD.watch(call, self.sdk.name), SWITCHBOARD.health)
 
     def _check_clients(self, client: Any, policy: Policy) -> None:
         """A fallback of another SDK or flavour cannot serve: better said at the call than when it is needed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -34,6 +34,7 @@ class Switchboard:
         self._default: Policy | None = None
         self._environment: Policy | None = None
         self._observers: tuple[Observer, ...] = ()
+        self._own: Mapping[str, tuple[Observer, ...]] = {}
         self._added: tuple[Observer, ...] = ()
         self.health = Health()
 
@@ -53,10 +54,14 @@ class Switchboard:
         with self._lock:
             self._environment = policy
 
-    def observe(self, observers: Sequence[Observer]) -> None:
-        """The observers that every call has: spans and metrics."""
+    def observe(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
+        """The observers that every call has, or every call through one SDK: spans and metrics.
+
+        Calls through no SDK have those that were set last.
+        """
         with self._lock:
             self._observers = tuple(observers)
+            self._own = {} if sdk is None else {**self._own, sdk: self._observers}
 
     def add_observers(self, observers: Sequence[Observer]) -> None:
         """The application's own observers, beside those."""
@@ -73,14 +78,15 @@ class Switchboard:
         """Whether there are observers at all."""
         return bool(self._observers or self._added or _overhearing.get())
 
-    def watch(self, call: Call) -> list[Watcher]:
+    def watch(self, call: Call, sdk: str | None = None) -> list[Watcher]:
         """Those that want to hear of this call: the observers, or who serves the call that it is an attempt of."""
         serving = _serving.get()
-        return self.watch_openly(call) if serving is None else _watching((serving,), call)
+        return self.watch_openly(call, sdk) if serving is None else _watching((serving,), call)
 
-    def watch_openly(self, call: Call) -> list[Watcher]:
-        """Those of the observers that want to hear of this call."""
-        return _watching((*self._observers, *self._added, *_overhearing.get()), call)
+    def watch_openly(self, call: Call, sdk: str | None = None) -> list[Watcher]:
+        """Those of the observers that want to hear of this call through ``sdk``."""
+        observers = self._own.get(sdk, self._observers) if sdk is not None else self._observers
+        return _watching((*observers, *self._added, *_overhearing.get()), call)
 
 
 def _watching(observers: Sequence[Observer], call: Call) -> list[Watcher]:

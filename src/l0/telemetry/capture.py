@@ -157,10 +157,11 @@ def _image(kind: str, item: Mapping[str, Any]) -> Json:
 
 
 def _tool(item: object) -> Json:
-    tool = item if isinstance(item, Mapping) else {}
-    function = tool.get("function")
-    named = function if isinstance(function, Mapping) else tool
-    return {"type": str(tool.get("type", "function")), "name": str(named.get("name", ""))}
+    if not isinstance(item, Mapping):
+        return {"type": type(item).__name__}
+    function = item.get("function")
+    named = function if isinstance(function, Mapping) else item
+    return {"type": str(item.get("type", "function")), "name": str(named.get("name", ""))}
 
 
 def _items(value: object) -> Sequence[object]:

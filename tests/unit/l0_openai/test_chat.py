@@ -6,6 +6,7 @@ from typing import Any
 import openai
 import pytest
 from installed import httpx
+from reading import feed
 
 from l0.values.failures import Cause
 from l0_openai.dialects.chat import ChatReader
@@ -19,18 +20,6 @@ NO_WRAPS: frozenset[bytes] = frozenset()
 def reader(kind: Any = ChatReader, *, choices: int = 1, wraps: frozenset[bytes] = NO_WRAPS, **options: Any) -> Any:
     made = {"build": dict, "content_type": "text/event-stream"} | options
     return kind(made["build"], made["content_type"], choices=choices, wraps=wraps, request=REQUEST)
-
-
-def feed(made: Any, *events: Any) -> list[Any]:
-    """What the user gets; reading stops where the reader says so."""
-    items = []
-    for event in events:
-        item = made.take(None, event if isinstance(event, bytes) else json.dumps(event).encode())
-        if item is not None:
-            items.append(item)
-        if made.stopped:
-            break
-    return items
 
 
 def chunk(
@@ -119,6 +108,14 @@ def test_facts():
     assert (facts.response_id, facts.model, facts.finish_reasons) == ("chatcmpl-1", "gpt-4o", ("stop",))
     assert (facts.input_tokens, facts.output_tokens) == (9, 4)
     assert (facts.cache_read_tokens, facts.cache_write_tokens, facts.reasoning_tokens) == (3, None, 2)
+    assert facts.extra == {}
+
+
+def test_the_tier_and_the_fingerprint_are_those_of_the_first_chunk():
+    made = reader()
+    feed(made, chunk({"content": "Hi"}, service_tier="flex", system_fingerprint="fp_1"), chunk(finish="stop"), DONE)
+    told = {"openai.response.service_tier": "flex", "openai.response.system_fingerprint": "fp_1"}
+    assert made.facts().extra == told
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """Responses events: sequence numbers, typed failures, server tools and what is missing."""
 
-import json
 from typing import Any
 
 import openai
 import pytest
 from installed import httpx
+from reading import feed
 
 from l0.values.failures import Cause
 from l0_openai.dialects.responses import ResponsesReader
@@ -15,17 +15,6 @@ REQUEST = httpx.Request("POST", "https://api.openai.com/v1/responses")
 
 def reader(*, kept: bool = False, replays: bool = False, content_type: str = "text/event-stream") -> ResponsesReader:
     return ResponsesReader(dict, content_type, kept=kept, replays=replays, request=REQUEST)
-
-
-def feed(made: ResponsesReader, *events: Any) -> list[Any]:
-    items = []
-    for event in events:
-        item = made.take(None, event if isinstance(event, bytes) else json.dumps(event).encode())
-        if item is not None:
-            items.append(item)
-        if made.stopped:
-            break
-    return items
 
 
 def numbered(*events: dict[str, Any], start: int = 0) -> list[dict[str, Any]]:
@@ -91,6 +80,14 @@ def test_facts():
     assert (facts.response_id, facts.model, facts.finish_reasons) == ("resp_1", "gpt-5", ("completed",))
     assert (facts.input_tokens, facts.output_tokens) == (9, 4)
     assert (facts.cache_read_tokens, facts.reasoning_tokens) == (3, 2)
+    assert facts.extra == {}
+
+
+def test_the_tier_is_the_one_that_served():
+    made = reader()
+    asked, served = response("created", service_tier="auto"), response("completed", service_tier="flex")
+    feed(made, asked, text("Hi"), served)
+    assert made.facts().extra == {"openai.response.service_tier": "flex"}
 
 
 def test_an_answer_that_broke_off_has_error_for_a_finish_reason():

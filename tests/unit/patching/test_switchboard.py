@@ -134,3 +134,12 @@ def test_those_who_listen_are_asked_once_a_call_and_those_who_fail_are_left_out(
     assert board.watch(None) == [watcher]
     board.observe([])
     assert board.watch(None) == []
+
+
+def test_each_sdk_has_the_observers_that_it_was_given():
+    board, one, other, both = Switchboard(), object(), object(), object()
+    board.observe([Watching(one)], "openai")
+    board.observe([Watching(other)], "anthropic")
+    assert [board.watch(None, sdk) for sdk in ("openai", "anthropic", None)] == [[one], [other], [other]]
+    board.observe([Watching(both)])
+    assert [board.watch(None, sdk) for sdk in ("openai", "anthropic", None)] == [[both], [both], [both]]

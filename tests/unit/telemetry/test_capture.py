@@ -93,6 +93,14 @@ def test_responses(call):
     }
 
 
+def test_tools_that_can_be_read_only_once_stay_unread(call):
+    tools = iter([{"name": "w"}])
+    body = {"messages": [], "tools": tools}
+    content = capture.of_request(replace(call, body=body))
+    assert content["gen_ai.tool.definitions"] == [{"type": type(tools).__name__}]
+    assert next(tools) == {"name": "w"}
+
+
 def test_messages(call):
     answer = {"type": "tool_call_response", "id": "c1", "response": [{"type": "text", "text": "rain"}]}
     assert capture.of_request(replace(call, body=MESSAGES)) == {

@@ -1,0 +1,45 @@
+"""What a request's span says, from the options of the SDK's own request."""
+
+import openai
+import pytest
+from openai._models import FinalRequestOptions
+
+from l0_openai.describe import describe
+
+CHAT = "/chat/completions"
+
+
+def attributes(url, **body):
+    client = openai.OpenAI(api_key="k", base_url="http://origin.invalid/v1")
+    options = FinalRequestOptions.construct(method="post", url=url, json_data={"model": "m", **body})
+    sketch = describe(client, options, stream=False)
+    client.close()
+    return sketch and sketch.attributes
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "told"),
+    [
+        (CHAT, {}, {}),
+        (CHAT, {"temperature": 1}, {"gen_ai.request.temperature": 1.0}),
+        (CHAT, {"temperature": True}, {}),
+        (CHAT, {"n": 2}, {"gen_ai.request.choice.count": 2}),
+        (CHAT, {"n": 1}, {}),
+        (CHAT, {"stop": "x"}, {"gen_ai.request.stop_sequences": ("x",)}),
+        (CHAT, {"stop": ["x", "y"]}, {"gen_ai.request.stop_sequences": ("x", "y")}),
+        (CHAT, {"response_format": {"type": "json_schema"}}, {"gen_ai.output.type": "json"}),
+        (CHAT, {"service_tier": "flex"}, {"openai.request.service_tier": "flex"}),
+        (CHAT, {"service_tier": "auto"}, {}),
+        (CHAT, {"service_tier": None}, {}),
+        ("/responses", {"max_output_tokens": 5}, {"gen_ai.request.max_tokens": 5}),
+        ("/responses", {"conversation": "conv_1"}, {"gen_ai.conversation.id": "conv_1"}),
+        ("/responses", {"conversation": {"id": "conv_1"}}, {"gen_ai.conversation.id": "conv_1"}),
+        ("/responses", {"conversation": {}}, {}),
+        ("/embeddings", {"dimensions": 8}, {"gen_ai.embeddings.dimension.count": 8}),
+        ("/embeddings", {"encoding_format": "base64"}, {"gen_ai.request.encoding_formats": ("base64",)}),
+        ("/embeddings", {"encoding_format": openai.omit}, {}),
+        ("/files", {}, None),
+    ],
+)  # fmt: skip
+def test_attributes(url, body, told):
+    assert attributes(url, **body) == told
