@@ -8,8 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 
-from l0.values.failures import Cause
+from l0.values.failures import TIMEOUT_CAUSES, Cause
 from l0.values.policy import Timeout
+
+AWAITED = {cause.value: "answer" for cause in TIMEOUT_CAUSES} | {
+    "first_content_timeout": "first content",
+    "stalled": "further content",
+    "dead": "sign of life",
+    "total_timeout": "whole answer",
+}
+"""What was waited for in vain, by the cause that says so."""
 
 
 class Clocks:

@@ -14,7 +14,7 @@ from time import perf_counter
 
 from l0.guardrails.inspection import Inspection, finals, widest
 from l0.values.calls import Call
-from l0.values.events import Judged, RuleTimes
+from l0.values.events import Judged, RuleTimes, ToolCalls
 from l0.values.failures import Category, Cause, Failure
 from l0.values.policy import GuardrailsPreset, Hold, Policy, PolicyError
 from l0.values.ports import Reader
@@ -38,6 +38,13 @@ def _preset(name: GuardrailsPreset) -> Rules:
     return tuple(Guardrails.preset(name))
 
 
+@lru_cache(maxsize=1)
+def _drift() -> Rules:
+    from l0.drift.rule import Drift
+
+    return (Drift(),)
+
+
 def guardrails_of(policy: Policy) -> Rules:
     """The guardrails that a policy asks for, by name or as they are."""
     given = policy.guardrails
@@ -48,11 +55,7 @@ def drift_of(policy: Policy) -> Rules:
     """The watch for drift that a policy asks for."""
     if not isinstance(policy.drift, bool):
         return (policy.drift,)
-    if not policy.drift:
-        return ()
-    from l0.drift.rule import Drift
-
-    return (Drift(),)
+    return _drift() if policy.drift else ()
 
 
 def window_of(policy: Policy, rules: Sequence[Rule]) -> int:
@@ -212,7 +215,7 @@ class Screen:
         ending = Ending(other=reader.content > len(reader.text))
         return self.look(reader, rest=True) or self._finish(ending, calls)
 
-    def whole(self, text: str, calls: Sequence[tuple[str, str]], *, other: bool) -> Failure | None:
+    def whole(self, text: str, calls: ToolCalls, *, other: bool) -> Failure | None:
         """An answer that came in one piece. ``calls``: names and arguments of its tool calls."""
         self.restart()
         failure: Failure | None = None

@@ -18,13 +18,13 @@ from l0.engine.retrying import Stand
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Waited
 from l0.health.shared import Health
 from l0.values.calls import Call
-from l0.values.events import Facts
-from l0.values.failures import TIMEOUT_CAUSES, Cause, Failure
+from l0.values.events import Facts, ToolCalls
+from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode, Timeout
 from l0.values.ports import Plan, Reader, Upstream, Watcher
 
-from .clocks import Clocks
+from .clocks import AWAITED, Clocks
 from .guards import Guards
 from .holding import Holding
 from .pump import Pump
@@ -33,14 +33,6 @@ from .shadowing import Shadow
 from .telling import Telling
 
 _log = logging.getLogger("l0")
-
-AWAITED = {cause.value: "answer" for cause in TIMEOUT_CAUSES} | {
-    "first_content_timeout": "first content",
-    "stalled": "further content",
-    "dead": "sign of life",
-    "total_timeout": "whole answer",
-}
-"""What was waited for in vain, by the cause that says so."""
 
 
 def _other(text: str, facts: Facts | None) -> bool:
@@ -139,18 +131,18 @@ class Serving:
         if flaw is not None:
             self._fail(flaw, at)
             return
-        facts, text = self.upstream.whole(answer) if self.telling.heard or self.screen is not None else (None, "")
+        looked_at = self.telling.heard or self.screen is not None
+        facts, text, calls = self.upstream.whole(answer) if looked_at else (None, "", ())
         if self.screen is not None:
-            calls = self.upstream.called(answer) if self.screen.asked.tools else ()
             flaw = self.screen.whole(text, calls, other=_other(text, facts))
             if flaw is not None:
                 self._fail(flaw, at)
                 return
         if self.shadow is not None:
-            self.shadow.answered(text, self.upstream.called(answer), other=_other(text, facts))
+            self.shadow.answered(text, calls, other=_other(text, facts))
         self._attempt_ended(None, at)
         self.command = self.machine.step(Answered(at))
-        self._finish(self.command, at, facts, text)
+        self._finish(self.command, at, facts, text, calls)
 
     def opened(self, status: int | None, request_id: str | None) -> None:
         """The headers of a stream are there."""
@@ -355,6 +347,12 @@ class Serving:
             return text if self.screen is None else text[: self.screen.cut]
         return self._earlier.text if self._earlier is not None else ""
 
+    @property
+    def calls(self) -> ToolCalls:
+        """The tool calls so far: their names, and their arguments as far as they came."""
+        tools = self._pump.reader.tools if self._pump is not None else {}
+        return [(call.name, "".join(call.arguments)) for call in tools.values()]
+
     def error(self, command: Raise) -> BaseException:
         """What to raise, with the history of the attempts in its notes."""
         failure, failures = command.failure, self.machine.failures
@@ -388,13 +386,13 @@ class Serving:
         self.guards.ended(failure, abandoned=abandoned)
         self.telling.attempt_ended(self.number, failure, at)
 
-    def _finish(self, command: Command, at: float, facts: Facts | None, text: str = "") -> None:
+    def _finish(self, command: Command, at: float, facts: Facts | None, text: str = "", calls: ToolCalls = ()) -> None:
         if self._ended:
             return
         self._ended = True
         if self.telling.heard:
             rules = self.screen.times if self.screen is not None else {}
-            self.telling.ended(command, self.machine, at, facts, text or self.text, rules)
+            self.telling.ended(command, self.machine, at, facts, text or self.text, calls or self.calls, rules)
 
     def _facts(self) -> Facts | None:
         return self._pump.reader.facts() if self._pump is not None and self.telling.heard else None

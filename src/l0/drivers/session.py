@@ -16,8 +16,9 @@ from l0.values.calls import Outcome
 from l0.values.failures import Cause, Failure
 from l0.values.ports import Reader
 
+from .clocks import AWAITED
 from .pump import Pump
-from .serving import AWAITED, Serving
+from .serving import Serving
 from .watchdog import Expired
 
 END = object()

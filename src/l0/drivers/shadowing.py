@@ -6,7 +6,7 @@ same pure decisions, and tells what they say. Nothing that it finds changes the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from random import random
@@ -14,7 +14,7 @@ from random import random
 from l0.engine.retrying import Stand, decide, falls_over
 from l0.health.shared import Health
 from l0.values.calls import Call
-from l0.values.events import Event, Judged, Shadowed
+from l0.values.events import Event, Judged, Shadowed, ToolCalls
 from l0.values.failures import Cause, Failure
 from l0.values.policy import Policy, ResumeMode, Timeout
 from l0.values.ports import Reader
@@ -94,7 +94,7 @@ class Shadow:
         if self._screen is not None:
             self._screen.finish(reader)
 
-    def answered(self, text: str, calls: Sequence[tuple[str, str]], *, other: bool) -> None:
+    def answered(self, text: str, calls: ToolCalls, *, other: bool) -> None:
         """A whole answer came in one piece."""
         self._guards.ended(None)
         if self._screen is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from l0.engine._machine import Machine
 from l0.engine.commands import Command, Finish, Open, Raise
 from l0.values.calls import Outcome
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, RuleTimes
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, RuleTimes, ToolCalls
 from l0.values.failures import Failure
 from l0.values.ports import Watcher
 
@@ -103,6 +103,7 @@ class Telling:
         at: float,
         facts: Facts | None,
         text: str,
+        calls: ToolCalls,
         rules: Mapping[str, RuleTimes],
     ) -> None:
         """The call is over; told once, whatever ended it."""
@@ -124,6 +125,7 @@ class Telling:
                 text=text,
                 at=at,
                 rules=rules,
+                calls=calls,
             )
         )
 

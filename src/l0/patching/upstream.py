@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from json import JSONDecodeError
 from math import inf
@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 
 from l0.structured.asked import calls_in
 from l0.values.calls import AttributeValue, Call, Replay
-from l0.values.events import Facts
+from l0.values.events import Facts, ToolCalls
 from l0.values.failures import TIMEOUT_CAUSES, Cause, Failure
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode
@@ -269,9 +269,11 @@ class StainlessUpstream:
             return Failure(cause=Cause.NOT_A_STREAM, message="the server answered success with a body that is no JSON")
         return None
 
-    def whole(self, answer: Any) -> tuple[Facts | None, str]:
+    def whole(self, answer: Any) -> tuple[Facts | None, str, ToolCalls]:
         value = self._json(answer)
-        return (None, "") if value is None else self.provider.whole(self.sketch, value)
+        if value is None:
+            return None, "", ()
+        return *self.provider.whole(self.sketch, value), calls_in(value, self.sketch.dialect)
 
     def _json(self, answer: Any) -> Mapping[str, Any] | None:
         """The JSON that the SDK has decoded, or, behind a raw response, that of its body."""
@@ -283,11 +285,6 @@ class StainlessUpstream:
         except ValueError:
             return None
         return value if isinstance(value, dict) else None
-
-    def called(self, answer: Any) -> Sequence[tuple[str, str]]:
-        """As `Upstream.called`."""
-        value = self._json(answer)
-        return calls_in(value, self.sketch.dialect) if value is not None else ()
 
     def completed(self) -> None:
         """From now on this origin is known to end its streams of this dialect properly."""

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from l0.values.events import Facts
+from l0.values.events import Facts, ToolCalls
 from l0.values.failures import TIMEOUT_CAUSES, Failure
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode
@@ -79,13 +79,9 @@ class FactoryUpstream:
         """A whole answer is read like a stream of one item: nothing to say here."""
         return None
 
-    def whole(self, answer: Any) -> tuple[Facts | None, str]:  # noqa: ARG002
+    def whole(self, answer: Any) -> tuple[Facts | None, str, ToolCalls]:  # noqa: ARG002
         """As `flaw`."""
-        return None, ""
-
-    def called(self, answer: Any) -> Sequence[tuple[str, str]]:  # noqa: ARG002
-        """As `flaw`."""
-        return ()
+        return None, "", ()
 
     def completed(self) -> None:
         """Nothing is remembered of sources that are functions."""

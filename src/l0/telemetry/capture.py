@@ -81,12 +81,14 @@ def of_request(call: Call) -> dict[str, list[Json]]:
 
 
 def of_answer(ended: CallEnded) -> dict[str, list[Json]]:
-    """The answer's text by attribute name."""
-    if not ended.text:
+    """The answer's text and tool calls by attribute name."""
+    said: list[object] = [ended.text] if ended.text else []
+    called = [{"type": "function_call", "name": name, "arguments": arguments} for name, arguments in ended.calls]
+    if not said and not called:
         return {}
     reasons = ended.facts.finish_reasons if ended.facts is not None else ()
     reason = reasons[0] if reasons else names.FINISH_ERROR
-    return {names.OUTPUT_MESSAGES: [{"role": "assistant", "parts": _parts(ended.text), "finish_reason": reason}]}
+    return {names.OUTPUT_MESSAGES: [{"role": "assistant", "parts": _parts(said + called), "finish_reason": reason}]}
 
 
 def as_json(content: Mapping[str, list[Json]]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .calls import Outcome
@@ -120,6 +120,10 @@ class Pace:
     gaps: tuple[tuple[float, int], ...] = ()
 
 
+ToolCalls = Sequence[tuple[str, str]]
+"""Names and arguments, as JSON, of the user's tools that the model called."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded:
     """The call is over, told once, whatever ended it. ``failures``: of every attempt that failed, in order.
@@ -138,6 +142,7 @@ class CallEnded:
     text: str
     at: float
     rules: Mapping[str, RuleTimes] = field(default_factory=dict)
+    calls: ToolCalls = ()
 
 
 Event = AttemptStarted | AttemptEnded | Judged | Shadowed | CallEnded

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .calls import Call
-from .events import Event, Facts
+from .events import Event, Facts, ToolCalls
 from .failures import Cause, Failure
 from .handover import Handover
 from .policy import ResumeMode
@@ -135,12 +135,8 @@ class Upstream(Protocol):
     def flaw(self, answer: Any) -> Failure | None:
         """What is wrong with a whole, non-streaming answer that the SDK accepted."""
 
-    def whole(self, answer: Any) -> tuple[Facts | None, str]:
-        """Facts and text of a whole, non-streaming answer. Asked only where somebody listens."""
-        ...
-
-    def called(self, answer: Any) -> Sequence[tuple[str, str]]:
-        """Names and arguments (JSON) of the tool calls in a whole, non-streaming answer."""
+    def whole(self, answer: Any) -> tuple[Facts | None, str, ToolCalls]:
+        """Facts, text and tool calls of a whole, non-streaming answer. Asked only where somebody listens."""
         ...
 
     def completed(self) -> None:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts
+from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, ToolCalls
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode
@@ -121,11 +121,8 @@ class FakeUpstream:
     def flaw(self, answer: Any) -> Failure | None:
         return self.flawed.pop(0) if self.flawed else None
 
-    def whole(self, answer: Any) -> tuple[Facts | None, str]:
-        return Facts(model="fake"), str(answer)
-
-    def called(self, answer: Any) -> list[tuple[str, str]]:
-        return []
+    def whole(self, answer: Any) -> tuple[Facts | None, str, ToolCalls]:
+        return Facts(model="fake"), str(answer), []
 
     def completed(self) -> None:
         self.whole_streams += 1

@@ -268,3 +268,14 @@ def test_iterators_stay_unread_and_the_sdks_objects_are_told_as_what_they_hold(c
         [{"type": "list_iterator"}],
     ]
     assert next(unread)["text"] == "hi"
+
+
+def test_an_answer_of_tool_calls_is_told(call, smooth):
+    ended = replace(smooth[-1], text="", calls=(("w", '{"at": "Paris"}'), ("n", "")))
+    (answer,) = capture.of_answer(ended)["gen_ai.output.messages"]
+    assert [(part["type"], part["name"], part["arguments"]) for part in answer["parts"]] == [
+        ("tool_call", "w", '{"at": "Paris"}'),
+        ("tool_call", "n", ""),
+    ]
+    (both,) = capture.of_answer(replace(ended, text="Well:"))["gen_ai.output.messages"]
+    assert [part["type"] for part in both["parts"]] == ["text", "tool_call", "tool_call"]
