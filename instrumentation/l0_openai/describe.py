@@ -48,6 +48,7 @@ _PARAMETERS = (
     ("seed", names.REQUEST_SEED, int),
     ("dimensions", names.EMBEDDINGS_DIMENSIONS, int),
 )
+_API_TYPES = {"chat": "chat_completions", "responses": "responses"}
 _FORMATS = {"text": "text", "json_object": "json", "json_schema": "json"}
 _OWN_TOOLS = frozenset({"function", "custom"})
 
@@ -69,7 +70,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
         model=str(body.get("model") or ""),
         replay=_replay(dialect, body),
         body=body,
-        attributes=_attributes(body, stream=stream),
+        attributes=_attributes(dialect, body, stream=stream),
         certain=_certain(client, provider),
         choices=_choices(body),
         resumable=_resumable(body),
@@ -121,16 +122,19 @@ def _replay(dialect: str, body: Mapping[str, Any]) -> Replay:
 
 def _resumable(body: Mapping[str, Any]) -> bool:
     """Structured output, several choices, log-probabilities and audio are never taken up in the middle."""
-    wanted = body.get("response_format")
-    text = body.get("text")
-    if isinstance(text, Mapping):
-        wanted = text.get("format") or wanted
+    wanted = _format(body)
     structured = isinstance(wanted, Mapping) and wanted.get("type") not in (None, "text")
     asked = body.get("logprobs")  # 0 asks for those of the chosen tokens
     likely = (asked is not None and asked is not False) or body.get("top_logprobs") is not None
     included = body.get("include") or ()
     likely = likely or any("logprobs" in str(part) for part in included)
     return not (structured or _choices(body) > 1 or likely or body.get("audio"))
+
+
+def _format(body: Mapping[str, Any]) -> object:
+    """What the answer is to look like: a field of its own in chat, one of ``text`` in the Responses API."""
+    text = body.get("text")
+    return (text.get("format") if isinstance(text, Mapping) else None) or body.get("response_format")
 
 
 def _server_tools(body: Mapping[str, Any]) -> bool:
@@ -140,8 +144,10 @@ def _server_tools(body: Mapping[str, Any]) -> bool:
     return any(isinstance(tool, Mapping) and tool.get("type", "function") not in _OWN_TOOLS for tool in tools)
 
 
-def _attributes(body: Mapping[str, Any], *, stream: bool) -> dict[str, AttributeValue]:
+def _attributes(dialect: str, body: Mapping[str, Any], *, stream: bool) -> dict[str, AttributeValue]:
     attributes: dict[str, AttributeValue] = {}
+    if dialect in _API_TYPES:
+        attributes["openai.api.type"] = _API_TYPES[dialect]
     for field, name, kind in _PARAMETERS:
         value = body.get(field)
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -154,7 +160,7 @@ def _attributes(body: Mapping[str, Any], *, stream: bool) -> dict[str, Attribute
         attributes[names.REQUEST_STOP_SEQUENCES] = (stop,)
     elif isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
         attributes[names.REQUEST_STOP_SEQUENCES] = tuple(stop)
-    wanted = body.get("response_format")
+    wanted = _format(body)
     if isinstance(wanted, Mapping) and wanted.get("type") in _FORMATS:
         attributes[names.OUTPUT_TYPE] = _FORMATS[wanted["type"]]
     if isinstance(encoding := body.get("encoding_format"), str):

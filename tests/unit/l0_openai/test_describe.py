@@ -35,6 +35,8 @@ def attributes(url, **body):
         ("/responses", {"conversation": "conv_1"}, {"gen_ai.conversation.id": "conv_1"}),
         ("/responses", {"conversation": {"id": "conv_1"}}, {"gen_ai.conversation.id": "conv_1"}),
         ("/responses", {"conversation": {}}, {}),
+        ("/responses", {"text": {"format": {"type": "json_schema"}}}, {"gen_ai.output.type": "json"}),
+        ("/responses", {"text": {"verbosity": "low"}}, {}),
         ("/embeddings", {"dimensions": 8}, {"gen_ai.embeddings.dimension.count": 8}),
         ("/embeddings", {"encoding_format": "base64"}, {"gen_ai.request.encoding_formats": ("base64",)}),
         ("/embeddings", {"encoding_format": openai.omit}, {}),
@@ -42,4 +44,5 @@ def attributes(url, **body):
     ],
 )  # fmt: skip
 def test_attributes(url, body, told):
-    assert attributes(url, **body) == told
+    types = {CHAT: {"openai.api.type": "chat_completions"}, "/responses": {"openai.api.type": "responses"}}
+    assert attributes(url, **body) == (told if told is None else told | types.get(url, {}))
