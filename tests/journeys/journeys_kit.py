@@ -1,9 +1,14 @@
 """Clients, requests, and where spans go."""
 
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anthropic
 import openai
+import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -24,6 +29,15 @@ HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 CHATTING: dict[str, Any] = {"model": "gpt-4o", "messages": HELLO}
 RESPONDING: dict[str, Any] = {"model": "gpt-4o", "input": "hi", "store": False}
 MESSAGING: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": HELLO}
+OPEN: dict[str, Callable[[Simulator], Any]] = {
+    "chat": lambda sim: chat_client(sim).chat.completions.create(**CHATTING, stream=True),
+    "responses": lambda sim: chat_client(sim).responses.create(**RESPONDING, stream=True),
+    "messages": lambda sim: claude(sim).messages.create(**MESSAGING, stream=True),
+}
+"""A stream of each dialect."""
+OK, CANCELLED, FAILED = ("ok", "UNSET"), ("cancelled", "UNSET"), ("failed", "ERROR")
+"""Outcome and status of a call's span."""
+both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 _DIALECTS = {dialect.name: dialect for dialect in (CHAT, RESPONSES, MESSAGES)}
 
 
@@ -67,6 +81,39 @@ def body(dialect: str, name: str = "greeting", choices: int = 1) -> bytes:
     """A shipped answer, always with the same ids."""
     ask = Ask(model="m", stream=True, choices=choices, store=False)
     return b"".join(_DIALECTS[dialect].events(named(name), ask, Stamp.of(0, 0)))
+
+
+@contextmanager
+def origin(content: bytes, headers: dict[str, str]) -> Iterator[str]:
+    """An HTTP server that answers every POST with these bytes."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            for name, value in ({"content-length": str(len(content))} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def exhausted(stream: Any) -> None:
+    """Read it to its end."""
+    for _ in stream:
+        pass
 
 
 _opened: list[Any] = []
@@ -116,6 +163,11 @@ class Heard:
         self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
         self.meters = MeterProvider(metric_readers=[self.reader])
+
+    def instrument(self) -> None:
+        """Switch l0 on, with its spans and metrics going here."""
+        for instrumentor in (OpenAIInstrumentor(), AnthropicInstrumentor()):
+            instrumentor.instrument(tracer_provider=self.tracers, meter_provider=self.meters)
 
     @property
     def span(self) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import openai
 import pytest
 from journeys_kit import CHATTING, Spans, chat_client
+from makers import Clock
 
 import l0
 from l0.health.breaker import COOLDOWN, SAMPLES, Breakers, Change, State
@@ -20,23 +21,13 @@ DOWN = Fault.status(503)
 TARGET = ("openai", CHATTING["model"])
 
 
-class Time:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def time() -> Time:
-    return Time()
+def time() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(autouse=True)
-def changes(time: Time, monkeypatch: pytest.MonkeyPatch) -> list[Change]:
+def changes(time: Clock, monkeypatch: pytest.MonkeyPatch) -> list[Change]:
     """What the breakers of a process that has made no call yet tell of themselves."""
     health = Health()
     health.breakers = Breakers(time)
@@ -57,7 +48,7 @@ def ask(client: openai.OpenAI, **more: Any) -> None:
         pass
 
 
-def failing(sim: Simulator, client: openai.OpenAI, time: Time, calls: int = SAMPLES) -> None:
+def failing(sim: Simulator, client: openai.OpenAI, time: Clock, calls: int = SAMPLES) -> None:
     """So many calls of a second each, all of which fail."""
     sim.script(*[DOWN] * calls)
     for _ in range(calls):
@@ -71,7 +62,7 @@ def states(changes: list[Change]) -> list[State]:
 
 
 def test_it_opens_and_calls_are_refused_without_a_request(
-    sim: Simulator, client: openai.OpenAI, spans: Spans, time: Time, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, spans: Spans, time: Clock, changes: list[Change]
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
@@ -86,7 +77,7 @@ def test_it_opens_and_calls_are_refused_without_a_request(
 
 
 def test_one_probe_at_a_time_and_it_closes(
-    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
@@ -105,7 +96,7 @@ def test_one_probe_at_a_time_and_it_closes(
 
 
 def test_a_probe_that_fails_opens_it_again(
-    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
@@ -122,7 +113,7 @@ def test_a_probe_that_fails_opens_it_again(
 
 
 def test_a_probe_that_its_user_leaves_makes_room_for_the_next(
-    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
@@ -134,7 +125,7 @@ def test_a_probe_that_its_user_leaves_makes_room_for_the_next(
 
 
 def test_streams_under_way_are_not_touched(
-    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
 ) -> None:
     l0.instrument(GUARDED)
     stream = client.chat.completions.create(**CHATTING, stream=True)
@@ -146,7 +137,7 @@ def test_streams_under_way_are_not_touched(
     assert {chunk.id for chunk in (first, *rest)} == {first.id}
 
 
-def test_an_open_breaker_falls_over_at_once(sim: Simulator, client: openai.OpenAI, spans: Spans, time: Time) -> None:
+def test_an_open_breaker_falls_over_at_once(sim: Simulator, client: openai.OpenAI, spans: Spans, time: Clock) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
     sim.reset()
@@ -157,7 +148,7 @@ def test_an_open_breaker_falls_over_at_once(sim: Simulator, client: openai.OpenA
 
 
 def test_bad_requests_and_users_who_leave_are_no_failures_of_the_provider(
-    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
 ) -> None:
     l0.instrument(GUARDED)
     sim.script(*[Fault.status(400)] * (SAMPLES * 2))
@@ -172,7 +163,7 @@ def test_bad_requests_and_users_who_leave_are_no_failures_of_the_provider(
 
 
 def test_threads_that_fail_together_open_it_once(
-    sim: Simulator, client: openai.OpenAI, time: Time, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time, SAMPLES - 1)
@@ -198,7 +189,7 @@ def test_threads_that_fail_together_open_it_once(
 
 
 def test_a_breaker_that_opens_while_a_retry_waits_ends_the_call(
-    sim: Simulator, client: openai.OpenAI, spans: Spans, time: Time
+    sim: Simulator, client: openai.OpenAI, spans: Spans, time: Clock
 ) -> None:
     """With no request under way: its span ends all the same."""
     l0.instrument(l0.Policy(retry=l0.Retry(max_retries=6, base_delay=0), breaker=True))

@@ -192,7 +192,7 @@ async def acloses_unread(stream: Any) -> None:
 
 
 async def times_out(stream: Any) -> None:
-    """A scope around the reading; asyncio's own, `asyncio.timeout`, stands in `test_endings`."""
+    """A scope around the reading; asyncio's own, `asyncio.timeout`, stands in `test_async_endings`."""
     with anyio.move_on_after(0.05) as scope:
         await areads(stream)
     assert scope.cancelled_caught

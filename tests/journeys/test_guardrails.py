@@ -2,48 +2,28 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
 import openai
 import pytest
-from journeys_kit import Heard
+from journeys_kit import both
 
 import l0
 from l0.simulator.answers import Answer, ToolCall
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
-from l0.testing import simulator
-from l0_anthropic import AnthropicInstrumentor
-from l0_openai import OpenAIInstrumentor
 
 CLEAN = Answer(text="The tide comes in twice a day, and the harbour fills slowly, boat by boat, until noon has gone.")
 SECRET = Answer(text="The tide comes in twice a day. The password is swordfish, and the harbour fills slowly.")
 FORBIDDEN = re.compile(r"swordfish", re.IGNORECASE)
 ONCE = l0.CheckIntervals(guardrails=1, drift=1)
 DIALECTS = ["chat", "responses", "messages"]
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 every = pytest.mark.parametrize("dialect", DIALECTS)
 
 
 def forbidden(severity: str = "error") -> Any:
     return l0.Guardrails.pattern_rule([FORBIDDEN], "it tells the password", severity=severity, span=32)
-
-
-@pytest.fixture(scope="module")
-def sim() -> Iterator[Simulator]:
-    with simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def heard() -> Iterator[Heard]:
-    listening = Heard()
-    for instrumentor in (OpenAIInstrumentor(), AnthropicInstrumentor()):
-        instrumentor.instrument(tracer_provider=listening.tracers, meter_provider=listening.meters)
-    yield listening
-    l0.uninstrument()
 
 
 class Got:

@@ -23,9 +23,14 @@ import openai
 import pytest
 
 import l0
+from l0.engine.retrying import delay
 from l0.simulator.answers import Answer
+from l0.simulator.corpus import named
+from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 from l0.streams.adapters import ADAPTERS
+from l0.types import BackoffStrategy, RetryableErrorType
+from l0.values.failures import CATEGORIES, RETRY_REASONS, Category
 
 OURS = Path(__file__).parents[2] / "docs" / "guide.md"
 SEEDS = Path(os.environ.get("TEST_SEEDS") or Path(__file__).parents[3] / "shared" / "seeds")
@@ -132,9 +137,20 @@ async def structured(room: dict[str, Any]) -> None:
     sim.script(*[Answer(text=json.dumps({"city": "Bergen", "ferries": 3}))] * 4)
 
 
+async def tools(room: dict[str, Any]) -> None:
+    """A model that calls tools."""
+    room["__sim__"].script(named("parallel_tools"))
+
+
+async def broken(room: dict[str, Any]) -> None:
+    """A connection that breaks on the way."""
+    room["__sim__"].script(Fault.cut(at_event=5))
+
+
 # bpe-openai reads its vocabularies by a deprecated function, where it is installed for windows in tokens.
 pytestmark = pytest.mark.filterwarnings("ignore:open_binary is deprecated:DeprecationWarning")
-PRELUDES = {made.__name__: made for made in (tasks, result, stream, names, documents, claude, plain, sync, structured)}
+MADE = (tasks, result, stream, names, documents, claude, plain, sync, structured, tools, broken)
+PRELUDES = {made.__name__: made for made in MADE}
 SEED_PRELUDES = {
     "Inter-Token Timeout": ("names",),
     "Pattern Matching": ("names",),
@@ -218,3 +234,38 @@ def _adapters() -> Iterator[None]:
 def test_our_guide_works_as_written(block: Block, sim: Simulator, capsys: Any) -> None:
     room = asyncio.run(run(block, sim))
     assert room
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the table in our guide that begins with this column."""
+    text = OURS.read_text(encoding="utf-8")
+    (table,) = re.findall(rf"^\| {re.escape(heading)} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines()]
+
+
+def quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_table_of_delays_is_true() -> None:
+    told = {quoted(name)[0]: quoted(formula)[0] for name, formula in rows("`BackoffStrategy`")}
+    assert set(told) == set(BackoffStrategy.__members__)
+    for name, formula in told.items():
+        retry = l0.Retry(strategy=BackoffStrategy[name], base_delay=0.5)
+        for n, chance in ((1, 0.0), (2, 0.25), (4, 1.0)):
+            assert delay(retry, n, chance) == eval(formula, {"base_delay": 0.5, "n": n, "chance": chance}), name
+
+
+def test_the_table_of_reasons_is_true() -> None:
+    told = {name: quoted(limits) for names, limits in rows("`retry_on`") for name in quoted(names)}
+    assert set(told) == set(RetryableErrorType.__members__)
+    for cause, reason in RETRY_REASONS.items():
+        if CATEGORIES[cause] in (Category.MODEL, Category.CONTENT):
+            assert told[reason.name] == ["attempts", "max_retries"], cause
+        else:
+            assert told[reason.name] == ["max_retries"], cause
+
+
+def test_the_table_of_rules_is_true() -> None:
+    for name, rules in rows("preset"):
+        assert [rule.name for rule in l0.Guardrails.preset(quoted(name)[0])] == quoted(rules)

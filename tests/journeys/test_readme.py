@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,14 @@ def test_a_broken_stream_ends_in_the_exception_that_is_shown():
         done = run(source, OPENAI_API_KEY="none", OPENAI_BASE_URL=sim.openai)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("truncated 1 Hello")
+
+
+def test_the_rule_finds_a_secret():
+    (block,) = [block for block in blocks("python") if "pattern_rule" in block]
+    made: dict[str, Any] = {}
+    exec(block.partition("with ")[0], made)
+    found = made["secrets"].check().feed("It is sk-0123456789abcdef, so keep it. " * 5)
+    assert [(violation.message, violation.at) for violation in found] == [("it tells a secret", 6)]
 
 
 @pytest.mark.parametrize("command", re.findall(r"^\$ make (\w+)", README, re.MULTILINE))

@@ -1,44 +1,26 @@
 """A policy in shadow mode: what it would have done is told, and nothing of the call is changed by it."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
-from journeys_kit import Heard
+from journeys_kit import Heard, both
 
 import l0
 from l0.simulator.answers import Answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
-from l0.testing import simulator
-from l0_openai import OpenAIInstrumentor
 
 ANSWER = Answer(text="The tide comes in twice a day, and the harbour fills slowly, boat by boat.")
 FORBIDDEN = l0.Guardrails.pattern_rule(["harbour"], "it speaks of the harbour", span=32)
 QUICK = l0.Retry(base_delay=0.001, max_delay=0.001)
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 
 
 def shadow(heard: Heard) -> list[tuple[Any, Any]]:
     events = [event for event in heard.span.events if event.name == "l0.shadow"]
     return [(event.attributes["l0.shadow.action"], event.attributes.get("l0.cause")) for event in events]
-
-
-@pytest.fixture(scope="module")
-def sim() -> Iterator[Simulator]:
-    with simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def heard() -> Iterator[Heard]:
-    listening = Heard()
-    OpenAIInstrumentor().instrument(tracer_provider=listening.tracers, meter_provider=listening.meters)
-    yield listening
-    l0.uninstrument()
 
 
 def call(sim: Simulator, *faults: Fault, sync: bool, retries: int = 2, stream: bool = True) -> tuple[str, Any, int]:

@@ -1,10 +1,7 @@
 """A call that succeeds bare succeeds instrumented, with the same objects: run both ways, and compared."""
 
 import gzip
-import http.server
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -24,6 +21,7 @@ from journeys_kit import (
     chat_client,
     claude,
     dumped,
+    origin,
 )
 from pydantic import BaseModel
 
@@ -141,33 +139,6 @@ def test_named_answers(sim: Simulator, dialect: str, name: str) -> None:
 
     bare, ours = both_ways(sim, shape, lambda: sim.script(name))
     assert bare == ours
-
-
-@contextmanager
-def origin(content: bytes, headers: dict[str, str]) -> Iterator[str]:
-    """An HTTP server that answers every POST with these bytes."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(200)
-            for name, value in ({"content-length": str(len(content))} | headers).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.mark.parametrize(

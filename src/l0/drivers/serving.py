@@ -379,8 +379,9 @@ class Serving:
         """The body was read to its end, but not through us (a raw response)."""
         if self.open and self.machine.state in (State.HOLDING, State.RELAYING):
             at = perf_counter()
+            facts, text, calls = self.upstream.whole(None) if self.telling.heard else (None, "", ())
             self._attempt_ended(None, at)
-            self._finish(self.machine.step(Ended(None, at)), at, None)
+            self._finish(self.machine.step(Ended(None, at)), at, facts, text, calls)
 
     def _attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
         self.guards.ended(failure, abandoned=abandoned)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +23,9 @@ class Tap:
     session: Session | None
     stream_observer: Any
     ended = closed = False
+    kept: list[bytes] | None = None
+    """Of an answer in one piece that its user reads on their own: what its facts are told from."""
+    again: Callable[..., Any]
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.inner) if self._ours() else self._listen()
@@ -34,13 +37,20 @@ class Tap:
         return self.session is not None and self.session.busy
 
     def _listen(self) -> Iterator[bytes]:
-        yield from self.inner
+        for part in self.inner:
+            self._keep(part)
+            yield part
         self.ended = True
 
     async def _alisten(self) -> AsyncIterator[bytes]:
         async for part in self.inner:
+            self._keep(part)
             yield part
         self.ended = True
+
+    def _keep(self, part: bytes) -> None:
+        if self.kept is not None:
+            self.kept.append(part)
 
     def close(self) -> None:
         """Closed by the user, by the transport at the end of the body, or by us."""
@@ -62,9 +72,18 @@ class Tap:
         if session is None or session.busy:
             return
         if self.ended:
+            if self.kept:
+                session.upstream.decoded = self._decoded(self.kept)  # type: ignore[attr-defined]  # as the seam does
             session.consumed()
         else:
             session.close()
+
+    def _decoded(self, kept: list[bytes]) -> dict[str, Any] | None:
+        try:
+            value = self.again(content=b"".join(kept)).json()
+        except Exception:  # its user has it, whatever it is
+            return None
+        return value if isinstance(value, dict) else None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -143,6 +162,9 @@ def tap(response: Any, transport: ModuleType, session: Session) -> None:
     wrapper.inner, wrapper.session = inner, session
     # anthropic looks for this at every event; an attribute at hand is found many times faster than a missing one.
     wrapper.stream_observer = getattr(inner, "stream_observer", None)
+    if response.headers.get("content-type", "").startswith("application/json") and session.telling.heard:
+        wrapper.kept = []
+        wrapper.again = partial(transport.Response, response.status_code, headers=response.headers)
     response.stream = wrapper
 
 

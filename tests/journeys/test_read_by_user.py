@@ -1,0 +1,88 @@
+"""Whole answers that their users read on their own: their spans tell what others tell."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from journeys_kit import MESSAGING, Spans, async_claude, claude, origin
+
+import l0
+from l0.simulator.server import Simulator
+
+ANSWER = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-test",
+    "content": [{"type": "text", "text": "Hi there"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 9, "output_tokens": 2},
+}
+TOLD = {
+    "gen_ai.response.id": "msg_1",
+    "gen_ai.response.model": "claude-test",
+    "gen_ai.response.finish_reasons": ("end_turn",),
+    "gen_ai.usage.input_tokens": 9,
+    "gen_ai.usage.output_tokens": 2,
+}
+PLAIN = json.dumps(ANSWER).encode()
+READ: dict[str, Callable[[Any], Any]] = {
+    "read": lambda response: response.read(),
+    "json": lambda response: response.json(),
+    "parse": lambda response: response.parse(),
+    "bytes": lambda response: list(response.iter_bytes(3)),
+    "lines": lambda response: list(response.iter_lines()),
+}
+
+
+def told(spans: Spans) -> dict[str, Any]:
+    """What its span says of the one answer."""
+    attributes = spans.only.attributes or {}
+    assert attributes["l0.outcome"] == "ok"
+    return {name: attributes[name] for name in TOLD if name in attributes}
+
+
+@pytest.mark.parametrize("read", READ)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_its_span_tells_what_others_tell(sim: Simulator, spans: Spans, packed: bool, read: str) -> None:
+    headers = {"content-type": "application/json"} | ({"content-encoding": "gzip"} if packed else {})
+    with origin(gzip.compress(PLAIN) if packed else PLAIN, headers) as url:
+        client = claude(sim, base_url=url.removesuffix("/v1"))
+        with client.messages.with_streaming_response.create(**MESSAGING) as response:
+            READ[read](response)
+    assert told(spans) == TOLD
+
+
+def test_its_span_tells_what_others_tell_async(sim: Simulator, spans: Spans) -> None:
+    async def read(url: str) -> Any:
+        async with (
+            async_claude(sim, base_url=url.removesuffix("/v1")) as client,
+            client.messages.with_streaming_response.create(**MESSAGING) as response,
+        ):
+            return await response.json()
+
+    with origin(PLAIN, {"content-type": "application/json"}) as url:
+        assert asyncio.run(read(url)) == ANSWER
+    assert told(spans) == TOLD
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b""], ids=["no JSON", "another shape", "nothing"])
+def test_what_is_no_answer_is_its_users_to_judge(sim: Simulator, spans: Spans, content: bytes) -> None:
+    with origin(content, {"content-type": "application/json"}) as url:
+        client = claude(sim, base_url=url.removesuffix("/v1"))
+        with client.messages.with_streaming_response.create(**MESSAGING) as response:
+            assert response.read() == content
+    assert told(spans) == {}
+
+
+def test_with_nobody_listening_nothing_is_kept(sim: Simulator) -> None:
+    l0.instrument()
+    with origin(PLAIN, {"content-type": "application/json"}) as url:
+        client = claude(sim, base_url=url.removesuffix("/v1"))
+        with client.messages.with_streaming_response.create(**MESSAGING) as response:
+            assert response.http_response.stream.kept is None
+            assert response.read() == PLAIN

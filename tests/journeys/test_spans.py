@@ -1,0 +1,99 @@
+"""Whose child the span of a call is, that there is no other for it, and that telling it stands in nobody's way."""
+
+import asyncio
+import logging
+import threading
+from typing import Any
+
+import pytest
+from journeys_kit import CHATTING, MESSAGING, OPEN, Spans, async_chat_client, chat_client, claude, exhausted
+from opentelemetry import trace
+
+import l0
+from l0.simulator.server import Simulator
+
+
+def test_the_parent_is_the_span_of_the_call(sim: Simulator, spans: Spans) -> None:
+    with spans.tracer.start_as_current_span("caller") as caller:
+        stream = OPEN["chat"](sim)
+        assert trace.get_current_span() is caller
+    with spans.tracer.start_as_current_span("consumer") as consumer:
+        for _ in stream:
+            assert trace.get_current_span() is consumer
+    ours = next(span for span in spans.all if span.name.startswith("chat"))
+    assert ours.parent is not None
+    assert ours.parent.span_id == caller.get_span_context().span_id
+
+
+def test_parents_in_threads_and_tasks(sim: Simulator, spans: Spans) -> None:
+    def in_thread(number: int) -> None:
+        with spans.tracer.start_as_current_span(f"thread {number}"):
+            exhausted(OPEN["messages"](sim))
+
+    async def in_task(client: Any, number: int) -> None:
+        with spans.tracer.start_as_current_span(f"task {number}") as mine:
+            async for _ in await client.chat.completions.create(**CHATTING, stream=True):
+                assert trace.get_current_span() is mine
+
+    async def journey() -> None:
+        async with async_chat_client(sim) as client:
+            await asyncio.gather(*(in_task(client, number) for number in range(8)))
+
+    threads = [threading.Thread(target=in_thread, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    asyncio.run(journey())
+    for thread in threads:
+        thread.join()
+    parents = {span.context.span_id: span.name for span in spans.all if span.context and span.parent is None}
+    children = sorted(parents[span.parent.span_id] for span in spans.all if span.parent is not None)
+    assert children == sorted(
+        [*(f"task {number}" for number in range(8)), *(f"thread {number}" for number in range(4))]
+    )
+
+
+def test_anthropics_own_span_is_replaced(sim: Simulator, spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
+    """anthropic 2 starts a span of its own on the global provider: with ours, exactly one reaches the exporter."""
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", spans.provider)
+    with spans.tracer.start_as_current_span("caller"):
+        claude(sim).messages.create(**MESSAGING)
+        exhausted(claude(sim).messages.create(**MESSAGING, stream=True))
+        with claude(sim).messages.stream(**MESSAGING) as stream:
+            stream.until_done()
+    names = [span.name for span in spans.all]
+    assert names == ["chat claude-test"] * 3 + ["caller"]
+
+
+def test_trace_context_goes_out_as_the_sdk_sends_it(
+    sim: Simulator, spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", spans.provider)
+    journeys: list[list[bool]] = []
+    for on in (False, True):
+        if not on:
+            l0.uninstrument()
+        else:
+            spans.instrument()
+        sim.reset()
+        with spans.tracer.start_as_current_span("caller"):
+            exhausted(claude(sim).messages.create(**MESSAGING, stream=True))
+            exhausted(chat_client(sim).chat.completions.create(**CHATTING, stream=True))
+        journeys.append(["traceparent" in request.headers for request in sim.requests])
+    assert journeys[0] == journeys[1]
+
+
+def test_an_observer_that_fails_breaks_nothing(
+    sim: Simulator, spans: Spans, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from l0.telemetry.spans import SpanWatcher
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError
+
+    caplog.set_level(logging.CRITICAL, logger="l0")
+    for name in ("notify", "active", "headers"):
+        with monkeypatch.context() as patch:
+            patch.setattr(SpanWatcher, name, broken)
+            assert len(list(OPEN["chat"](sim))) > 3
+            assert len(list(OPEN["messages"](sim))) > 3
+    del spans
