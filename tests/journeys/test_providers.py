@@ -25,6 +25,7 @@ def test_events_go_to_the_logger_provider_that_was_given(sim: Simulator, monkeyp
     (event,) = [data.log_record for data in exporter.get_finished_logs()]
     assert event.event_name == "gen_ai.client.inference.operation.details"
     context = spans.only.get_span_context()
+    assert context is not None
     assert (event.trace_id, event.span_id) == (context.trace_id, context.span_id)
     told: Any = dict(event.attributes or {})
     assert told["gen_ai.input.messages"][0]["role"] == "user"
