@@ -35,6 +35,14 @@ def stage(sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
         l0.uninstrument()
 
 
+@pytest.fixture(scope="module")
+def on(stage: Stage) -> Iterator[None]:
+    """l0 is on, without a policy, for a whole file."""
+    stage.on()
+    yield
+    l0.uninstrument()
+
+
 def _impatient(sleep: Any) -> Any:
     """No call may sleep for long: a retry that would is told from one that waits for a moment."""
 

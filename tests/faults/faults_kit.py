@@ -8,6 +8,7 @@ from typing import Any
 
 import anthropic
 import openai
+import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -30,6 +31,7 @@ from l0_openai import OpenAIInstrumentor
 
 DIALECTS = tuple(REQUESTS)
 SDKS: dict[str, Any] = {"openai": openai, "anthropic": anthropic}
+both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 
 
 def sdk_of(dialect: str) -> str:

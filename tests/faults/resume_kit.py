@@ -126,6 +126,8 @@ MESSAGES_API = Api(
 )
 RERUN = (CHAT_API, COMPLETIONS_API, RESPONSES_API, MESSAGES_API)
 EVERY = (*RERUN, BACKGROUND_API)
+rerun = pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
+every = pytest.mark.parametrize("api", EVERY, ids=lambda api: api.name)
 
 
 @dataclass(frozen=True, kw_only=True)

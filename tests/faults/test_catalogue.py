@@ -6,7 +6,7 @@ from dataclasses import replace
 import anthropic
 import openai
 import pytest
-from faults_kit import DIALECTS, Seen, Stage, body_of, difference, is_prefix
+from faults_kit import DIALECTS, Seen, Stage, body_of, both, difference, is_prefix
 from rows import CELLS, End, Row
 from traffic_kit import Sample
 
@@ -40,7 +40,7 @@ def sample(row: Row, dialect: str) -> Sample:
     return body if row.edit is None else replace(body, content=row.edit(body.content))
 
 
-@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@both
 @pytest.mark.parametrize(("row", "dialect"), CELLS, ids=str)
 def test_a_fault(stage: Stage, bare: dict[tuple[str, str, bool], Seen], row: Row, dialect: str, sync: bool) -> None:
     faults = [row.make(dialect)] * row.times

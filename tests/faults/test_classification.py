@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
-from faults_kit import SDKS, Stage, sdk_of
+from faults_kit import SDKS, Stage, both, sdk_of
 from installed import needs_responses
 from kinds import KINDS, Kind
 from traffic_kit import REQUESTS
@@ -75,7 +75,7 @@ def call(stage: Stage, ends: Ends, kind: Kind, *, sync: bool) -> tuple[Exception
     return error, end
 
 
-@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@both
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_failure_is_what_the_catalogue_says(stage: Stage, ends: Ends, kind: Kind, sync: bool) -> None:
     error, end = call(stage, ends, kind, sync=sync)

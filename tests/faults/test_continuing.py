@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from faults_kit import Stage
+from faults_kit import Stage, both
 from resume_kit import (
     CHAT_API,
     COMPLETIONS_API,
@@ -29,7 +29,8 @@ from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.wire.joining import LEAST_OVERLAP
 
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+pytestmark = pytest.mark.usefixtures("on")
+
 spliced = pytest.mark.parametrize("api", [CHAT_API, MESSAGES_API], ids=lambda api: api.name)
 LATE = 12
 SERVERS = {
@@ -37,13 +38,6 @@ SERVERS = {
     "mistral": ("https://api.mistral.ai/v1", "mistral-large-latest"),
 }
 PREFILL, SPLICE = resuming("prefill"), resuming("splice")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def on(stage: Stage) -> Iterator[None]:
-    stage.on()
-    yield
-    l0.uninstrument()
 
 
 @pytest.fixture(scope="module")

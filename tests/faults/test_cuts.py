@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from faults_kit import DIALECTS, Seen, Stage, difference, is_prefix
+from faults_kit import DIALECTS, Seen, Stage, both, difference, is_prefix
 from traffic_kit import Sample, recorded, shipped
 
 import l0
@@ -45,7 +45,7 @@ def whole(stage: Stage) -> Iterator[dict[Sample, list[Any]]]:
     l0.uninstrument()
 
 
-@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@both
 @pytest.mark.parametrize("sample", samples(), ids=str)
 def test_a_cut_is_healed_or_told(stage: Stage, whole: dict[Sample, list[Any]], sample: Sample, sync: bool) -> None:
     for number, fault in enumerate(cuts(sample)):

@@ -6,19 +6,19 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from faults_kit import SDKS, Stage
+from faults_kit import SDKS, Stage, both
 from resume_kit import (
     CHAT_API,
-    EVERY,
     LINES,
     MESSAGES_API,
     POEM,
-    RERUN,
     RESPONSES_API,
     Api,
     broken,
+    every,
     interrupted,
     play,
+    rerun,
     same,
 )
 
@@ -29,9 +29,8 @@ from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
 from l0.testing import simulator
 
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
-rerun = pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
-every = pytest.mark.parametrize("api", EVERY, ids=lambda api: api.name)
+pytestmark = pytest.mark.usefixtures("on")
+
 ONCE = l0.Retry(max_retries=0)
 OTHER = Answer(text="An answer of the other model, with words of its own.")
 
@@ -43,13 +42,6 @@ def falling(*models: str, **more: Any) -> l0.Policy:
 
 def models(requests: Any) -> list[str]:
     return [request.body["model"] for request in requests]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def on(stage: Stage) -> Iterator[None]:
-    stage.on()
-    yield
-    l0.uninstrument()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 import openai
 import pytest
-from faults_kit import SDKS, Stage, body_of
+from faults_kit import SDKS, Stage, body_of, both
 from installed import needs_responses
 from traffic_kit import Sample, difference
 
@@ -22,7 +22,6 @@ from l0.values.calls import Outcome
 SOON = l0.Policy(hedge=l0.Hedge(after=50))
 SILENT = Fault.no_headers()
 DUMB = Fault.stall(at_event=0)
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 slow = pytest.mark.parametrize("fault", [SILENT, DUMB], ids=["no headers", "no content"])
 rerun = pytest.mark.parametrize("dialect", ["chat", "completions", "messages"])
 
@@ -123,21 +122,14 @@ def test_where_both_fail_the_call_goes_on_as_after_one_failure(stage, sync):
 
 
 @both
-def test_the_first_token_has_its_deadline_in_a_race_too(stage, sync):
+@pytest.mark.parametrize("fault", [DUMB, SILENT], ids=["after the headers", "before them"])
+def test_the_first_token_has_its_deadline_in_a_race_too(stage, fault, sync):
     policy = l0.Policy(hedge=l0.Hedge(after=30), timeout=l0.Timeout(initial_token=120), retry=l0.Retry(max_retries=0))
     with l0.policy(policy):
-        seen = stage.call(body_of("chat"), DUMB, DUMB, sync=sync)
+        seen = stage.call(body_of("chat"), fault, fault, sync=sync)
     assert isinstance(seen.error, openai.APITimeoutError)
     assert seen.requests == 2
     assert left(stage) == 0
-
-
-@both
-def test_silence_before_the_headers_has_it_too(stage, sync):
-    policy = l0.Policy(hedge=l0.Hedge(after=30), timeout=l0.Timeout(initial_token=120), retry=l0.Retry(max_retries=0))
-    with l0.policy(policy):
-        seen = stage.call(body_of("chat"), SILENT, SILENT, sync=sync)
-    assert isinstance(seen.error, openai.APITimeoutError)
 
 
 @needs_responses

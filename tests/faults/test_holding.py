@@ -1,11 +1,10 @@
 """Answers that are held back: to the end, so that every break heals; or by a window, so that a rule sees them first."""
 
 import time
-from collections.abc import Iterator
 from itertools import accumulate
 
 import pytest
-from faults_kit import Stage
+from faults_kit import Stage, both
 from resume_kit import (
     BACKGROUND_API,
     CHAT_API,
@@ -19,6 +18,7 @@ from resume_kit import (
     cuts,
     interrupted,
     play,
+    rerun,
     same,
 )
 
@@ -27,8 +27,8 @@ from l0.simulator.answers import Answer, ToolCall
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
-rerun = pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
+pytestmark = pytest.mark.usefixtures("on")
+
 MESSAGE = l0.Policy(hold="message", retry=QUICK, truncation="strict")
 TOOL = Answer(text="Let me look.", tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo", "days": 3}'),))
 WINDOW = 40
@@ -38,13 +38,6 @@ def verified(**more: object) -> l0.Policy:
     return l0.Policy(
         **{"hold": l0.Hold(until="verified", window=WINDOW), "retry": QUICK, "truncation": "strict"} | more
     )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def on(stage: Stage) -> Iterator[None]:
-    stage.on()
-    yield
-    l0.uninstrument()
 
 
 # message: all of it

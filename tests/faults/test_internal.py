@@ -1,10 +1,9 @@
 """A defect of our own, in what reads an answer: told as such, never repeated, and never the silent end of a stream."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from faults_kit import SDKS, Stage
+from faults_kit import SDKS, Stage, both
 from resume_kit import CHAT_API, LINES, MESSAGES_API, POEM, Api, broken, play, resuming
 
 import l0
@@ -12,17 +11,12 @@ from l0.simulator.faults import Fault
 from l0_anthropic.messages import MessagesReader
 from l0_openai.dialects.chat import ChatReader
 
+pytestmark = pytest.mark.usefixtures("on")
+
 READERS = {"chat": ChatReader, "messages": MessagesReader}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def on(stage: Stage) -> Iterator[None]:
-    stage.on()
-    yield
-    l0.uninstrument()
-
-
-@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@both
 @pytest.mark.parametrize("api", [CHAT_API, MESSAGES_API], ids=lambda api: api.name)
 @pytest.mark.parametrize("at", [2, 12])
 def test_a_defect_is_an_honest_error(

@@ -1,11 +1,10 @@
 """Answers that break in the middle and are taken up: whole in the end, or an honest error; never mixed or doubled."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import openai
 import pytest
-from faults_kit import Stage
+from faults_kit import Stage, both
 from resume_kit import (
     BACKGROUND_API,
     CHAT_API,
@@ -13,12 +12,13 @@ from resume_kit import (
     LINES,
     MESSAGES_API,
     POEM,
-    RERUN,
     Api,
     broken,
     cuts,
+    every,
     interrupted,
     play,
+    rerun,
     resuming,
     same,
 )
@@ -28,19 +28,11 @@ from l0.simulator.answers import Answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
-rerun = pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
-every = pytest.mark.parametrize("api", EVERY, ids=lambda api: api.name)
+pytestmark = pytest.mark.usefixtures("on")
+
 EXACT = resuming("exact")
 LATE = 12
 """An event in the middle of the text, in every dialect."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def on(stage: Stage) -> Iterator[None]:
-    stage.on()
-    yield
-    l0.uninstrument()
 
 
 # exact: the same answer again

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from faults_kit import SDKS, Stage
-from resume_kit import LINES, POEM, RERUN, Api, broken, interrupted, play, resuming, same
+from faults_kit import SDKS, Stage, both
+from resume_kit import LINES, POEM, Api, broken, interrupted, play, rerun, resuming, same
 
 import l0
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
-rerun = pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
 modes = pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
 
 

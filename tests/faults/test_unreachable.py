@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import trustme
-from faults_kit import SDKS, body_of
+from faults_kit import SDKS, body_of, both
 from installed import transport_of
 from test_classification import ONCE_MORE, Ends
 from traffic_kit import REQUESTS
@@ -24,7 +24,6 @@ from l0.values.failures import Category, Cause
 
 DIALECTS = {"openai": "chat", "anthropic": "messages"}
 sdks = pytest.mark.parametrize("name", SDKS)
-both = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 
 
 @dataclass(frozen=True)

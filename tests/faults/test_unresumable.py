@@ -1,12 +1,11 @@
 """What is never taken up, whatever the policy: anything that is more than text. The user has a part and an error."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from faults_kit import Stage
+from faults_kit import Stage, both
 from resume_kit import (
     CHAT_API,
     COMPLETIONS_API,
@@ -28,6 +27,8 @@ from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.playback import Body
 from l0.simulator.sse import block, split
+
+pytestmark = pytest.mark.usefixtures("on")
 
 TOOL = Answer(tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo", "days": 3, "unit": "celsius"}'),))
 SAYS_AND_CALLS = Answer(text="Let me look.", tool_calls=TOOL.tool_calls)
@@ -100,14 +101,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def on(stage: Stage) -> Iterator[None]:
-    stage.on()
-    yield
-    l0.uninstrument()
-
-
-@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@both
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_is_more_than_text_is_never_taken_up(stage: Stage, case: Case, sync: bool) -> None:
     for mode in ("exact", "prefill", "splice"):
@@ -167,7 +161,7 @@ CITATIONS: dict[str, tuple[str | None, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@both
 @pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
 @pytest.mark.parametrize("api", [MESSAGES_API, CHAT_API, RESPONSES_API], ids=lambda api: api.name)
 def test_citations_are_never_taken_up(stage: Stage, api: Api, mode: str, sync: bool) -> None:

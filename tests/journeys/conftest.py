@@ -15,7 +15,7 @@ from l0.testing import simulator
 # pytest's importlib mode leaves the helpers' folder off the path
 sys.path.append(str(Path(__file__).parent))
 
-from journeys_kit import Spans, close_all
+from journeys_kit import Heard, Spans, close_all
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,15 @@ def sim(running: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulat
 def spans(sim: Simulator) -> Iterator[Spans]:
     """l0 is on, and its spans are kept."""
     made = Spans()
+    made.instrument()
+    yield made
+    l0.uninstrument()
+
+
+@pytest.fixture
+def heard(sim: Simulator) -> Iterator[Heard]:
+    """l0 is on, and its spans and figures are kept."""
+    made = Heard()
     made.instrument()
     yield made
     l0.uninstrument()

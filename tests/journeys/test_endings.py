@@ -153,14 +153,22 @@ def test_an_error_before_the_headers(sim: Simulator, spans: Spans, dialect: str)
 
 
 @pytest.fixture
-def interrupted() -> Iterator[None]:
-    """Ctrl-C is pressed in a moment. Its handler is Python's own even where the tests run in the background."""
+def interrupted(sim: Simulator) -> Iterator[None]:
+    """Ctrl-C is pressed a moment after the request; its handler is Python's own wherever the tests run."""
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    main = threading.main_thread().ident
-    pressed = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
-    pressed.start()
+    over = threading.Event()
+
+    def press() -> None:
+        while not sim.requests and not over.wait(0.01):
+            pass
+        if not over.wait(0.2):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
     yield
-    pressed.cancel()
+    over.set()
+    pressing.join()
     signal.signal(signal.SIGINT, handler)
 
 

@@ -1,16 +1,19 @@
 """Every shape of answer that the SDKs give is read: with the SDKs patched and without, sync and async."""
 
+import json
 from typing import Any
 
 import anthropic
 import openai
 import pytest
-from explicit_kit import ANTHROPIC, OPENAI, Ask, asks, async_client, chat, client, messages, responses
+from explicit_kit import ANTHROPIC, OPENAI, Ask, asks, async_client, chat, client, completions, messages, responses
 
-from l0 import EventType, Retry, UnknownStreamError, l0
+from l0 import EventType, Policy, Retry, UnknownStreamError, l0
 from l0.simulator.corpus import named
 from l0.simulator.faults import Fault
+from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
+from l0.values.policy import HoldMode
 
 pytestmark = pytest.mark.anyio
 EVERY = [*OPENAI, *ANTHROPIC]
@@ -40,18 +43,56 @@ async def test_a_sync_client_is_read_beside_the_event_loop(sim: Simulator, stand
         assert await stream.read() == named("greeting").text
 
 
-@asks(chat, responses, messages)
-async def test_tool_calls_come_whole_and_once(sim: Simulator, standing: str, ask: Ask) -> None:
-    sim.script(named("parallel_tools"))
+HOLDS: list[HoldMode] = ["first_content", "message"]
+TOOLS = named("parallel_tools")
+
+
+def flaw(seen: list[Any], events: list[Any]) -> str | None:
+    """``None`` where each call is there once, in order and whole, before the word that the answer is; else the flaw."""
+    calls = [event.data for event in events if event.type is EventType.TOOL_CALL]
+    if seen != calls:
+        return f"told {seen}, handed over {calls}"
+    made = [(call.name, json.loads(call.arguments)) for call in TOOLS.tool_calls]
+    if [(call.name, call.arguments) for call in calls] != made:
+        return f"not the calls that were made: {calls}"
+    if [json.loads(call.raw) for call in calls] != [call.arguments for call in calls]:
+        return f"not as the model wrote them: {calls}"
+    if len({call.id for call in calls} - {""}) != len(calls):
+        return f"ids are missing or doubled: {calls}"
+    kinds = [event.type for event in events]
+    return None if kinds.count(EventType.COMPLETE) == 1 and kinds[-1] is EventType.COMPLETE else f"the end: {kinds}"
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+@asks(*(ask for ask in EVERY if ask is not completions))
+async def test_tool_calls_come_whole_and_once(sim: Simulator, standing: str, ask: Ask, hold: HoldMode) -> None:
+    sim.script(TOOLS)
     seen: list[Any] = []
     async with async_client(sim, ask) as made:
-        stream = await l0(stream=lambda: ask(made), on_tool_call=seen.append)
-        calls = [event.data async for event in stream if event.type is EventType.TOOL_CALL]
-    assert [(call.name, call.raw) for call in calls] == [
-        (call.name, call.arguments) for call in named("parallel_tools").tool_calls
-    ]
-    assert all(isinstance(call.arguments, dict) and call.id for call in calls)
-    assert seen == calls
+        stream = await l0(stream=lambda: ask(made), on_tool_call=seen.append, policy=Policy(hold=hold))
+        assert flaw(seen, [event async for event in stream]) is None
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+@asks(*(ask for ask in EVERY if ask is not completions))
+def test_tool_calls_come_whole_and_once_in_sync_code(sim: Simulator, standing: str, ask: Ask, hold: HoldMode) -> None:
+    sim.script(TOOLS)
+    seen: list[Any] = []
+    with (
+        client(sim, ask) as made,
+        l0.run_sync(stream=lambda: ask(made), on_tool_call=seen.append, policy=Policy(hold=hold)) as stream,
+    ):
+        assert flaw(seen, list(stream)) is None
+
+
+@asks(chat, responses, messages)
+async def test_a_tool_call_that_breaks_off_was_never_told(sim: Simulator, standing: str, ask: Ask) -> None:
+    sim.script(Reply(answer=TOOLS, fault=Fault.cut(at_event=4)), TOOLS)
+    seen: list[Any] = []
+    async with async_client(sim, ask, max_retries=0) as made:
+        stream = await l0(stream=lambda: ask(made), on_tool_call=seen.append, retry=QUICK)
+        assert flaw(seen, [event async for event in stream]) is None
+    assert len(sim.requests) == 2
 
 
 @asks(chat, responses, messages)

@@ -41,6 +41,7 @@ def test_every_block_runs(sim, spans, capsys):
     assert GREETING in shown
     assert "100.0 %" in shown
     assert "{'name': 'Ada', 'born': 1815}" in shown
+    assert "HARBOURS, WITHOUT SOURCES {'sources': LookupError('harbours')} False" in shown
     assert room["written"] == [GREETING] * len(room["written"])
     assert merge(room["window"]) == room["document"]
 

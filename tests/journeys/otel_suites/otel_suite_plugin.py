@@ -74,11 +74,21 @@ def stand_in() -> None:
     _helper(".vcr", **dict.fromkeys(scrubbing, their_helpers.unscrubbed))
     _helper(".instrumentor", instrument=their_helpers.instrument)
     _helper(".conformance", **vars(their_helpers))
+    _transport_of_today()
     for name in ("OpenAI", "Anthropic"):
         kind = f"{name}Instrumentor"
         theirs = import_module(f"opentelemetry.instrumentation.genai.{name.lower()}")
         ours = theirs if os.environ.get("OTEL_SUITE_THEIRS") else import_module(f"l0_{name.lower()}")
         setattr(theirs, kind, _noted(getattr(ours, kind)))
+
+
+def _transport_of_today() -> None:
+    """Their tests beside the instrumentation of httpx look for what the SDKs of yesterday sent with."""
+    import opentelemetry.instrumentation.httpx as beside
+
+    found = pytest.importorskip
+    pytest.importorskip = lambda name, *rest, **more: found("httpx2" if name == "httpx" else name, *rest, **more)
+    beside.HTTPXClientInstrumentor = beside.HTTPX2ClientInstrumentor
 
 
 def _noted(kind: Any) -> Any:

@@ -90,7 +90,7 @@ SUITES = {
             "tests/lib/tools/test_runners.py",
         ),
         # tests/test_open_telemetry.py and tests/lib/tools/test_open_telemetry.py are left out: they look for the SDK's
-        # own span and what it says, and under l0 it makes room for ours. tests/journeys/test_endings.py holds that.
+        # own span and what it says, and under l0 it makes room for ours. tests/journeys/test_spans.py holds that.
     ),
 }
 

@@ -11,6 +11,7 @@ import pytest
 
 from l0.guardrails.catalogue import Guardrails
 from l0.guardrails.inspection import Inspection, finals, widest
+from l0.values.events import RuleTimes
 from l0.values.rules import Check, Ending, Severity, Violation
 
 
@@ -111,7 +112,17 @@ def test_durations_are_counted_where_a_timer_is_given() -> None:
     inspection.feed("one")
     inspection.feed("two")
     inspection.finish(Ending())
-    assert inspection.durations == {"zero_output": (3, 3.0), "length": (3, 3.0)}
+    took = RuleTimes(count=3, streaming=2.0, final=1.0)
+    assert took.seconds == 3.0
+    assert inspection.durations == {"zero_output": took, "length": took}
+
+
+def test_rules_of_one_name_are_counted_together() -> None:
+    now = iter(range(100))
+    rule = Guardrails.zero_output_rule()
+    inspection = Inspection((rule, rule), timer=lambda: float(next(now)))
+    inspection.feed("one")
+    assert inspection.durations == {"zero_output": RuleTimes(count=2, streaming=2.0, final=0.0)}
 
 
 def test_a_timed_inspection_finds_the_same() -> None:

@@ -60,6 +60,22 @@ PROSE = [
     "function f() {\n  return [1, 2\n}",
     "a {",
 ]
+EXAMPLES = [
+    'Put it there:\n\n```json\n{\n  "port": 80, // of the server\n  "hosts": []\n}\n```\nThen start it.',
+    'It looks so:\n```json\n{"items": [{"id": 1}, ...]}\n```',
+    'It looks so:\n```json\n{\n  "items": [1, 2],\n  …\n}\n```\nEnjoy.',
+    'It looks so:\n```json\n// settings.json\n{"a": 1}\n```',
+    'It looks so:\n```json\n{"a": /* a number */ 1}\n```',
+    'It looks so:\n```json\n{"a": 1} # the first\n```',
+    'It looks so:\n```json\n{"key": <your key>, "b": [}\n```',
+    'Add these:\n```json\n"scripts": {"test": "x"},\n"private": true\n```',
+    'The shape is {"a": 1, ...} each time.',
+    "A type:\n```\n{ name: string, age: number }\n```",
+    "It prints:\n```\n{'a': 1, 'b': [2]}\n```",
+    "It prints:\n```\n[1, 2, ...]\n```",
+    '```json\n{"a":1}\n```\nOr with a name:\n```json\n{"a": <b>}\n```',
+]
+"""What a text shows its readers, and no program reads."""
 BROKEN = [
     ('{"a":[{"b":1}', "the answer ends inside of its JSON", 13),
     ("[", "the answer ends inside of its JSON", 1),
@@ -84,10 +100,18 @@ BROKEN = [
     ('```json\n{"a":1},\n{"b":2}\n```', "a value was expected", 15),
     ('```\n{"a":[1}\n```', "a closing bracket that does not fit", 11),
     ("```\n[1, 2\n```", "a comma or a closing bracket was expected", 10),
+    ('```json\n{"a": 1, // one\n"b": 2}\n```', "a key in double quotes was expected", 17),
+    ('```json\n"a": 1\n```', "a value was expected", 11),
+    ("{'a': 1, ...}", "a key in double quotes or } was expected", 1),
+    ('{"a": 1, ...}', "a key in double quotes was expected", 9),
+    ('So:\n```json\n{"a": 1,}\n```', "a key in double quotes was expected", 20),
+    ('So:\n```\n{"a": 1,}\n```', "a key in double quotes was expected", 16),
+    ('So:\n```json\n{"a": .5}\n```', "a value was expected", 18),
+    ('So:\n```json\n{"a": ..', "a value was expected", 18),
 ]
 
 
-@pytest.mark.parametrize("text", WHOLE + PROSE)
+@pytest.mark.parametrize("text", WHOLE + PROSE + EXAMPLES)
 def test_what_is_whole_or_no_json_passes(text: str) -> None:
     assert check(json_rule(), text) == []
 
@@ -154,13 +178,21 @@ def test_a_kind_that_json_does_not_have_is_refused(allow: tuple[str, ...]) -> No
         strict_json_rule(allow=allow)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("length", [98, 99, 100, 101, 150])
+def test_a_line_too_long_to_open_a_fence_is_none_however_it_is_cut(length: int) -> None:
+    text = "```".ljust(length, "x") + '\n{"a":1,}\n'
+    said = check(json_rule(), text)
+    assert bool(said) == (length >= 100)
+    assert check(json_rule(), *text) == said
+
+
 def test_both_need_the_whole_text() -> None:
     assert json_rule().span is None
     assert strict_json_rule().span is None
 
 
 texts = st.lists(
-    st.sampled_from([*WHOLE, *PROSE, *(text for text, _, _ in BROKEN)])
+    st.sampled_from([*WHOLE, *PROSE, *EXAMPLES, *(text for text, _, _ in BROKEN)])
     | st.text(alphabet="{}[]\",:\\'`~ \n1ajson", max_size=20),
     max_size=4,
 ).map("\n".join)

@@ -1,9 +1,11 @@
 """Messages events: block order, cumulative usage, unnamed events, server tools."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
+import reading
 
 from l0.values.failures import Cause, Failure
 from l0_anthropic.messages import MessagesReader
@@ -19,15 +21,7 @@ def reader(*, names: Any = None, typed: bool = False, content_type: str = "text/
     return MessagesReader(dict, content_type, names=names, typed=typed, refuse=refuse)
 
 
-def feed(made: MessagesReader, *events: dict[str, Any], named: bool = True) -> list[Any]:
-    items = []
-    for event in events:
-        item = made.take(event["type"].encode() if named else None, json.dumps(event).encode())
-        if item is not None:
-            items.append(item)
-        if made.stopped:
-            break
-    return items
+feed = partial(reading.feed, named=True)
 
 
 def start(**usage: Any) -> dict[str, Any]:

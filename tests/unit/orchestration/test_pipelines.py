@@ -116,3 +116,20 @@ def test_steps_are_checked(steps):
 
 def test_a_task_may_be_what_a_step_makes():
     assert run(Pipeline(lambda value: saying(value)()).run("text")).value == "text"
+
+
+@pytest.mark.parametrize(
+    ("field", "make"),
+    [
+        ("PipelinePreset.timeout", lambda: PipelinePreset(timeout=-1)),
+        ("PipelinePreset.timeout", lambda: PipelinePreset(timeout=0)),
+        ("PipelinePreset.timeout", lambda: PipelinePreset(timeout="5")),
+        ("PipelinePreset.timeout", lambda: PipelinePreset(timeout=True)),
+        ("Pipeline.preset", lambda: Pipeline(plus, preset="fast")),
+        ("Step.when", lambda: Step(name="a", run=plus, when=1)),
+        ("Step.on_error", lambda: Step(name="a", run=plus, on_error=1)),
+    ],
+)
+def test_what_is_not_allowed_is_named(field, make):
+    with pytest.raises(PolicyError, match=field.replace(".", r"\.")):
+        make()

@@ -5,8 +5,11 @@ import sys
 
 import pytest
 from orchestration_tasks import run, saying
+from rich.progress import Progress
 
-from l0.orchestration.running import parallel
+from l0.orchestration.progress import bar
+from l0.orchestration.running import batched, parallel, sequential
+from l0.orchestration.windows.window import Window
 
 
 class Terminal(io.StringIO):
@@ -30,3 +33,55 @@ def test_without_rich_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.console", None)
     with pytest.raises(ImportError, match=r"l0-otel\[cli\]"):
         run(parallel([saying(1)], progress="Summaries"))
+
+
+def watched(monkeypatch):
+    """What the bar is told, in order: its title and total, then a step for each task that is over, then its end."""
+    told = []
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(Progress, "add_task", lambda self, title, total: told.append((title, total)))
+    monkeypatch.setattr(Progress, "advance", lambda self, task: told.append("step"))
+    monkeypatch.setattr(Progress, "stop", lambda self: told.append("end"))
+    return told
+
+
+def document():
+    return Window.create("a b c d", size=2, overlap=0, strategy="char")
+
+
+WAYS = {
+    "parallel": lambda work: parallel(work, progress="P"),
+    "sequential": lambda work: sequential(work, progress="P"),
+    "batched": lambda work: batched(work, size=2, progress="P"),
+    "from an iterator": lambda work: parallel(iter(work), concurrency=2, progress="P"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_task_is_a_step_however_it_ends(monkeypatch, way):
+    steps = watched(monkeypatch)
+    run(WAYS[way]([saying(1), saying(ValueError("no")), saying(3)]))
+    assert steps == [("P", None if way == "from an iterator" else 3), "step", "step", "step", "end"]
+
+
+@pytest.mark.parametrize("way", ["process_all", "process_sequential"])
+def test_every_window_is_a_step(monkeypatch, way):
+    steps = watched(monkeypatch)
+    function = (lambda chunk: saying(1)()) if way == "process_all" else (lambda chunk, before: saying(1)())
+    run(getattr(document(), way)(function, progress="W"))
+    assert steps == [("W", None), *["step"] * 4, "end"]
+
+
+def test_it_is_taken_down_where_the_first_failure_ends_all(monkeypatch):
+    steps = watched(monkeypatch)
+    with pytest.raises(ValueError, match="no"):
+        run(parallel([saying(ValueError("no"))], progress="P", fail_fast=True))
+    assert steps == [("P", 1), "end"]
+
+
+def test_nobody_needs_rich_without_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    with bar("P", 1) as step:
+        step()
+    assert sys.stderr.getvalue() == ""

@@ -1,7 +1,7 @@
 """Side by side, one after the other, batch by batch."""
 
 import asyncio
-from itertools import count, islice
+from itertools import chain, count, islice, repeat
 
 import pytest
 from orchestration_tasks import Gate, run, saying, turn
@@ -113,17 +113,30 @@ def test_tasks_are_taken_as_others_end():
     assert (results.stats.count, len(results)) == (1000, 0)
     with pytest.raises(ValueError, match="were not kept"):
         _ = results.values
+
+
+def test_the_first_failure_ends_tasks_without_end():
+    tasks = chain([saying(1)] * 5, [saying(LookupError())], repeat(saying(2)))
     with pytest.raises(LookupError):
-        run(parallel(endless(), concurrency=3, on_result=stop_at(5)))
-    assert len(taken) < 1015
+        run(parallel(tasks, concurrency=3, fail_fast=True))
+    assert next(tasks) is not None
 
 
-def stop_at(index):
+def test_a_failure_that_is_raised_keeps_its_cause():
+    async def task():
+        raise LookupError("mine") from OSError("below")
+
+    with pytest.raises(LookupError) as raised:
+        run(parallel([task], fail_fast=True))
+    assert isinstance(raised.value.__cause__, OSError)
+
+
+def test_a_callback_that_raises_changes_nothing(caplog):
     def told(branch):
-        if branch.index == index:
-            raise LookupError
+        raise ValueError("mine")
 
-    return told
+    assert run(parallel([saying(1), saying(2)], on_result=told)).values == [1, 2]
+    assert caplog.text.count("on_result failed and is ignored") == 2
 
 
 @pytest.mark.parametrize(
@@ -133,6 +146,7 @@ def stop_at(index):
         ("parallel.concurrency", lambda: parallel([saying(1)], concurrency=0)),
         ("parallel.concurrency", lambda: parallel([saying(1)], concurrency=True)),
         ("batched.size", lambda: batched([saying(1)], size=0)),
+        ("on_result", lambda: parallel([saying(1)], on_result=5)),
     ],
 )
 def test_what_is_not_allowed_is_said(field, call):

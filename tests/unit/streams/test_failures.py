@@ -42,6 +42,20 @@ class StatusError(Exception):
         self.response = SimpleNamespace(headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
+class WithStatusError(APIConnectionError):
+    """As litellm gives a status to connections that broke."""
+
+    status_code = 500
+
+
+class MidStreamError(StatusError):
+    """As litellm wraps what breaks on the way, with a status that no response had."""
+
+    def __init__(self, inner: Exception) -> None:
+        super().__init__(503)
+        self.original_exception = inner
+
+
 def caused(error: Exception, cause: Exception) -> Exception:
     error.__cause__ = cause
     return error
@@ -69,6 +83,10 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (caused(APIConnectionError(), RemoteProtocolError()), True, Cause.INCOMPLETE_READ),
         (caused(APIConnectionError(), gaierror()), False, Cause.DNS),
         (caused(APIConnectionError(), ssl.SSLCertVerificationError()), False, Cause.TLS_CERTIFICATE),
+        (WithStatusError(), False, Cause.CONNECTION),
+        (MidStreamError(caused(WithStatusError(), RemoteProtocolError())), True, Cause.INCOMPLETE_READ),
+        (MidStreamError(StatusError(529)), True, Cause.OVERLOADED),
+        (MidStreamError(KeyError("mine")), True, None),
         (EOFError(), True, Cause.RESET),
         (KeyError("mine"), True, None),
         (RuntimeError("mine"), False, None),
@@ -121,6 +139,15 @@ def test_what_breaks_has_the_class_of_the_break_and_ours(failure: Failure, kind:
         assert isinstance(each, StreamInterrupted)
         assert (each.partial_text, each.reason, each.attempts) == ("half", failure.cause.value, 2)
         assert "after 4 characters and 2 attempts" in str(each)
+
+
+def test_what_breaks_in_litellm_has_its_class_and_ours() -> None:
+    failure = classify(MidStreamError(StatusError(529)), opened=True)
+    assert failure is not None
+    error = exception(failure, opened=True, text="half", attempts=1)
+    assert isinstance(error, MidStreamError)
+    assert isinstance(error, StreamInterrupted)
+    assert error.partial_text == "half"
 
 
 def test_an_error_of_the_opening_stays_as_it_is() -> None:

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from streams_kit import CALL, DRIVERS, QUICK, Log, OpeningError, Script, Source, Use
 
-from l0 import CheckIntervals, PolicyError, StreamInterrupted, l0
+from l0 import CheckIntervals, Guardrails, Policy, PolicyError, Retry, StreamInterrupted, l0
 from l0.values.failures import Cause
 
 BROKEN = ConnectionResetError("gone")
+FORBIDDEN = Guardrails.pattern_rule(["bad"], "not this")
+MUSING = "The sea is deep. As an AI language model, I cannot say. "
+ODD = Guardrails.pattern_rule(["bad"], "rather not this", severity="warning")
 
 
 class NoKeyError(Exception):
@@ -89,6 +92,50 @@ SCENARIOS = [
         options={"resume": "restart"},
     ),
     Scenario(
+        "a rule before the first word",
+        [[["bad", "x"], ["ab"]]],
+        ["on_start", "on_violation", "on_retry", EVENT, TOKEN, EVENT, "on_complete"],
+        options={"guardrails": FORBIDDEN, "policy": Policy(hold="message")},
+    ),
+    Scenario(
+        "a rule after the last word",
+        [[["ab", "c", "bad"], ["ab"]]],
+        ["on_start", EVENT, TOKEN, EVENT, TOKEN, "on_checkpoint", EVENT, TOKEN, "on_violation", "on_error"],
+        options={"guardrails": FORBIDDEN},
+        error=StreamInterrupted,
+        text="abcbad",
+    ),
+    Scenario(
+        "a rule that only warns",
+        [[["ab", "bad"]]],
+        ["on_start", EVENT, TOKEN, EVENT, TOKEN, "on_checkpoint", "on_violation", EVENT, "on_complete"],
+        options={"guardrails": ODD},
+        text="abbad",
+    ),
+    Scenario(
+        "drift",
+        [[[MUSING]]],
+        ["on_start", EVENT, TOKEN, "on_drift", EVENT, "on_complete"],
+        options={"drift": True},
+        text=MUSING,
+    ),
+    Scenario(
+        "no retry left",
+        [[[BROKEN]]],
+        ["on_start", "on_retry", "on_error"],
+        options={"retry": Retry(max_retries=1, base_delay=0.0)},
+        error=ConnectionResetError,
+        text="",
+    ),
+    Scenario(
+        "a restart that breaks as well",
+        [[["x", BROKEN]]],
+        ["on_start", EVENT, TOKEN, "on_resume", EVENT, EVENT, TOKEN, "on_error"],
+        options={"resume": "restart", "retry": Retry(max_retries=1, base_delay=0.0)},
+        error=ConnectionResetError,
+        text="x",
+    ),
+    Scenario(
         "failure after a part",
         [[["ab", BROKEN]]],
         ["on_start", EVENT, TOKEN, "on_error"],
@@ -128,9 +175,8 @@ def test_the_order_is_as_documented(scenario: Scenario, driver: str, told: str) 
     events, error, stream = DRIVERS[driver](
         sources,
         scenario.use,
-        retry=QUICK,
         check_intervals=CheckIntervals(checkpoint=2),
-        **scenario.options,
+        **{"retry": QUICK} | scenario.options,
         **log.callbacks(log.aone if told == "awaited" else None),
     )
     assert log.names == scenario.order
@@ -147,7 +193,7 @@ def test_the_order_is_as_documented(scenario: Scenario, driver: str, told: str) 
 def test_a_failing_callback_changes_nothing(scenario: Scenario, driver: str, caplog: pytest.LogCaptureFixture) -> None:
     def run(**callbacks: Any) -> tuple[list[Any], str]:
         sources = [Source(*scripts) for scripts in scenario.scripts]
-        events, error, _ = DRIVERS[driver](sources, scenario.use, retry=QUICK, **scenario.options, **callbacks)
+        events, error, _ = DRIVERS[driver](sources, scenario.use, **{"retry": QUICK} | scenario.options, **callbacks)
         return events, repr(error)
 
     def fail(_: Any) -> None:

@@ -68,6 +68,22 @@ def test_an_adapter_of_ones_own() -> None:
     assert source.made == 2
 
 
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize("method", ["recognises", "decoder"])
+def test_an_adapter_that_fails_is_no_defect_of_ours(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: LineAdapter, item: object = None) -> Any:
+        if isinstance(item, list | Iterator):  # the source itself, which is looked at before its items
+            return False
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(LineAdapter, method, failing)
+    source = Source([Line("a")])
+    with pytest.raises(ZeroDivisionError) as caught:
+        l0.run_sync(source.plain, retry=QUICK).read()
+    assert getattr(caught.value, "reason", None) == "unknown"
+    assert source.made == 1
+
+
 @pytest.mark.parametrize("thing", [None, 5, b"bytes", {"a": 1}, object(), SimpleNamespace(close=lambda: None)])
 def test_what_is_no_stream(thing: Any) -> None:
     with pytest.raises(UnknownStreamError, match=rf"{type(thing).__name__}.*Supported are"):

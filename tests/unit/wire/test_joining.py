@@ -157,6 +157,7 @@ def test_what_does_not_overlap_is_kept(before, after, places):
         ("Short", "Short and sweet", " and sweet"),  # began from the start
         ("One, two, three", "", ""),
         ("x" * 300, "x" * 256 + "y", "y"),
+        ("-" * 20 + "\nTable", "-" * 18 + "\nTable of tides", " of tides"),  # it begins as it repeats
     ],
 )
 def test_repetition_and_overlap(before, after, expected):

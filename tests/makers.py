@@ -1,0 +1,88 @@
+"""Calls, what is told of them, and clocks, for tests of the engine and of what obeys or listens to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from l0.engine._machine import Machine
+from l0.values.calls import Call, Outcome, Replay
+from l0.values.events import CallEnded, Pace
+from l0.values.failures import Cause, Failure
+from l0.values.policy import Policy
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_call(**changes: Any) -> Call:
+    """A streamed chat call that the SDK would retry twice."""
+    fields: dict[str, Any] = {
+        "operation": "chat",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "dialect": "chat",
+        "streaming": True,
+        "origin": "https://api.example.com",
+        "host": "api.example.com",
+        "port": 443,
+        "replay": Replay.SAFE,
+        "max_retries": 2,
+        "policy": Policy(),
+        "strict": True,
+    }
+    return Call(**fields | changes)
+
+
+def make_machine(call: Call | None = None, *, backoff: float = 0.25, lease: int | None = None, **more: Any) -> Machine:
+    """A machine whose dice always fall on one half, and whose SDK would always wait for ``backoff`` seconds."""
+    return Machine(call or make_call(), lambda: 0.5, lambda _number, _failure: backoff, lease, **more)
+
+
+def make_failure(cause: Cause = Cause.RESET, **fields: Any) -> Failure:
+    """A failure that the SDK would retry."""
+    return Failure(cause=cause, message="made for a test", **{"sdk_retries": True} | fields)
+
+
+def make_pace(**changes: Any) -> Pace:
+    """Of an answer that came smoothly: its first content a second after the request, its end a second later."""
+    fields: dict[str, Any] = {
+        "chunks": 2,
+        "first_chunk": 1.5,
+        "last_chunk": 2.0,
+        "first_content": 1.0,
+        "duration": 2.0,
+        "stalls": 0,
+        "gap_max": 0.1,
+        "gap_p50": 0.1,
+        "gap_p95": 0.1,
+        "gap_p99": 0.1,
+        "jitter": 0.0,
+        "smoothness": 100.0,
+        "wire_bytes": 10,
+        "held": 0.0,
+    }
+    return Pace(**fields | changes)
+
+
+def make_end(**changes: Any) -> CallEnded:
+    """Of a call that went well at once."""
+    fields: dict[str, Any] = {
+        "outcome": Outcome.OK,
+        "failure": None,
+        "failures": (),
+        "attempts": 1,
+        "leg": 0,
+        "seams": (),
+        "facts": None,
+        "pace": make_pace(),
+        "text": "",
+        "at": 9.0,
+    }
+    return CallEnded(**fields | changes)

@@ -1,0 +1,22 @@
+"""Reads events as a driver does, for tests of the dialects' readers."""
+
+import json
+from typing import Any
+
+from l0.values.ports import Reader
+
+
+def feed(reader: Reader, *events: Any, named: bool = False) -> list[Any]:
+    """What the user gets of events, given as data or as bytes; reading stops where the reader says so.
+
+    ``named``: they carry their type as a name on the wire.
+    """
+    items = []
+    for event in events:
+        data = event if isinstance(event, bytes) else json.dumps(event).encode()
+        item = reader.take(event["type"].encode() if named else None, data)
+        if item is not None:
+            items.append(item)
+        if reader.stopped:
+            break
+    return items

@@ -1,0 +1,63 @@
+"""What a call asks for: checked, and in force whatever policy only looks on."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from streams_kit import QUICK, Source
+
+from l0 import Policy, PolicyError, Retry, l0
+
+pytestmark = pytest.mark.anyio
+
+SHADOW = Policy(mode="shadow", retry=Retry(attempts=0, max_retries=0))
+BAD = ConnectionError("reset")
+
+
+@pytest.mark.parametrize("name", ["policy", "fallbacks"])
+@pytest.mark.parametrize("value", [0, False, "", 5])
+async def test_what_is_not_allowed_is_refused_though_it_is_empty(name: str, value: Any) -> None:
+    if (name, value) == ("fallbacks", ""):
+        return  # an empty sequence asks for none
+    with pytest.raises(PolicyError, match=name):
+        await l0(stream=Source(["a"]).aplain, **{name: value})
+    with pytest.raises(PolicyError, match=name):
+        await l0.structured({}, Source(["a"]).aplain, **{name: value})
+
+
+async def test_a_policy_in_shadow_mode_changes_nothing() -> None:
+    source = Source([BAD], ["ok"])
+    assert await (await l0(stream=source.aplain, policy=SHADOW)).read() == "ok"  # as without any policy
+    assert source.made == 2
+
+
+@pytest.mark.parametrize(
+    ("scripts", "options", "made"),
+    [
+        (([BAD], [BAD], ["ok"]), {"retry": QUICK}, 3),
+        ((["o", BAD], ["ok"]), {"retry": QUICK, "resume": "exact"}, 2),
+    ],
+    ids=["retry", "resume"],
+)
+async def test_in_shadow_mode_what_the_call_asks_for_holds(
+    scripts: tuple[list[Any], ...], options: dict[str, Any], made: int
+) -> None:
+    source = Source(*scripts)
+    assert await (await l0(stream=source.aplain, policy=SHADOW, **options)).read() == "ok"
+    assert source.made == made
+
+
+async def test_in_shadow_mode_fallbacks_are_asked() -> None:
+    other = Source(["ok"])
+    answer = await l0(stream=Source([BAD]).aplain, fallbacks=[other.aplain], retry=QUICK, policy=SHADOW)
+    assert (await answer.read(), other.made) == ("ok", 1)
+
+
+class Port(BaseModel):
+    city: str
+
+
+async def test_in_shadow_mode_a_structured_answer_fits() -> None:
+    source = Source(["no"], ['{"city": "Bergen"}'])
+    answer = await l0.structured(Port, source.aplain, retry=QUICK, policy=SHADOW)
+    assert (answer.value, source.made) == (Port(city="Bergen"), 2)
