@@ -13,7 +13,7 @@ from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode
-from l0.values.ports import Reader
+from l0.values.ports import WireReader
 
 from . import describe as requests
 from . import resuming
@@ -32,7 +32,7 @@ class AnthropicProvider:
     def describe(self, client: Any, options: Any, *, stream: bool) -> Sketch | None:
         return requests.describe(client, options, stream=stream)
 
-    def reader(self, reading: Reading) -> Reader:
+    def reader(self, reading: Reading) -> WireReader:
         return MessagesReader(
             reading.build,
             reading.response.headers.get("content-type", ""),

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from l0.values.ports import Reader
+from l0.values.ports import Reader, WireReader
 from l0.wire.sse import Splitter
 
 
 class Pump(Protocol):
     """Turns what one read brought into what the user gets for it."""
 
-    reader: Reader
+    @property
+    def reader(self) -> Reader: ...
+
     resumes: bool
     """Whether an answer that breaks here can be taken up: only where our own loop sees the wire's events."""
     one: Callable[[Any], Any] | None
@@ -31,7 +33,7 @@ class WirePump:
     resumes = True
     one: Callable[[Any], Any] | None = None
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: WireReader) -> None:
         self.reader = reader
         self._split = Splitter().feed
         self._take = reader.take
@@ -57,7 +59,7 @@ class ResumedPump:
     resumes = True
     one: Callable[[Any], Any] | None = None
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: WireReader) -> None:
         self.reader = reader
         self._split = Splitter().feed
 
@@ -77,7 +79,7 @@ class DecodedPump:
     resumes = True
     one: Callable[[Any], Any] | None = None
 
-    def __init__(self, reader: Reader, *, taken_up: bool) -> None:
+    def __init__(self, reader: WireReader, *, taken_up: bool) -> None:
         self.reader = reader
         self._taken_up = taken_up
 
@@ -96,7 +98,7 @@ class ObjectPump:
     resumes = False
     one: Callable[[Any], Any] | None = None
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: WireReader) -> None:
         self.reader = reader
 
     def feed(self, raw: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from l0.drivers.pump import DecodedPump, ObjectPump, Pump, ResumedPump, WirePump
 from l0.drivers.session import Session
 from l0.drivers.watchdog import Watch
-from l0.values.ports import Reader
+from l0.values.ports import WireReader
 
 from .responses import adopt, areads, reads, tap, watch
 from .sdk import Loop
@@ -32,7 +32,7 @@ class _Body:
         self._own = own
         upstream.request = upstream.request_of(self.response)
 
-    def _reader(self) -> Reader:
+    def _reader(self) -> WireReader:
         upstream, response = self.upstream, self.response
         reading = Reading(
             sketch=upstream.sketch,
@@ -49,10 +49,10 @@ class _Body:
             reader.take_up(earlier, strategy)
         return reader
 
-    def _decoded(self, reader: Reader) -> Pump:
+    def _decoded(self, reader: WireReader) -> Pump:
         return DecodedPump(reader, taken_up=self.session.continuation is not None)
 
-    def _pump(self, reader: Reader) -> Pump:
+    def _pump(self, reader: WireReader) -> Pump:
         return ResumedPump(reader) if self.session.continuation is not None else WirePump(reader)
 
     def _plain_decoder(self) -> bool:

@@ -16,7 +16,7 @@ from l0.values.events import Facts, ToolCalls
 from l0.values.failures import TIMEOUT_CAUSES, Cause, Failure
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode
-from l0.values.ports import Build, Plan, Reader
+from l0.values.ports import Build, Plan, WireReader
 from l0.wire.waits import asked_wait, server_wait
 
 from .causes import GENERAL, STATUSES, links, said
@@ -69,7 +69,7 @@ class Provider(Protocol):
     def describe(self, client: Any, options: Any, *, stream: bool) -> Sketch | None:
         """The inference call that a request makes; ``None`` for anything else, which is left alone."""
 
-    def reader(self, reading: Reading) -> Reader:
+    def reader(self, reading: Reading) -> WireReader:
         """A reader of one attempt's events."""
         ...
 

@@ -118,14 +118,19 @@ class Intake:
         """The first item shows what kind of source this is."""
         if isinstance(item, str):
             self.feed = self._any if self._raw or self._joint is not None else self._text
-        elif item is not OVER and not isinstance(item, Event):
-            adapter = ADAPTERS.find(item)
-            self._decoder = adapter.decoder() if adapter is not None else None
-            self.feed = self._any
         else:
+            if item is not OVER and not isinstance(item, Event):
+                self._choose_decoder(item)
             self.feed = self._any
         opening, self._opening = self._opening, []
         return opening + self.feed(item) if opening and not self._raw else self.feed(item)
+
+    def _choose_decoder(self, item: Any) -> None:
+        try:
+            adapter = ADAPTERS.find(item)
+            self._decoder = adapter.decoder() if adapter is not None else None
+        except Exception as error:  # an adapter may be the user's
+            self._fail(Failure(cause=Cause.UNKNOWN, message="an adapter failed at the first item", error=error))
 
     def _text(self, item: Any) -> list[Any]:
         if type(item) is str:
@@ -163,8 +168,11 @@ class Intake:
         return [new for event in events if (new := self._learn(event)) is not None]
 
     def _ended(self) -> list[Event]:
-        """The source is over: what a continuation held to the last, and the word that the answer is whole."""
-        self._over = True
+        """The source is over: what a continuation held to the last, and the word that the answer is whole.
+
+        Nothing is read after it: the rules look at the whole answer first, and then this is handed out, or is not.
+        """
+        self._over = self.finished = self.stopped = True
         rest = self._joint.flush() if self._joint is not None and self.verdict() is None else ""
         if rest:
             self.text.append(rest)
@@ -241,15 +249,3 @@ class Intake:
         if told is not None:
             return told
         return self._decoder.facts() if self._decoder is not None else Facts()
-
-    def take(self, name: bytes | None, data: bytes) -> Any:
-        """There is no wire here: never called."""
-        raise NotImplementedError
-
-    def takes(self, name: bytes | None, data: bytes) -> list[Any]:
-        """There is no wire here: never called."""
-        raise NotImplementedError
-
-    def note(self, item: Any) -> None:
-        """There are no objects of an SDK's own loop here: never called."""
-        raise NotImplementedError

@@ -67,11 +67,12 @@ _FIELDS = ("timeout", "retry", "guardrails", "drift", "check_intervals")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Checked options. ``sources``: the primary's factory, and those of the fallbacks. ``found``: what rules find, as
-    they find it."""
+    """Checked options. ``sources``: the primary's factory, and those of the fallbacks. ``shadow``: a policy that only
+    looks on; what the call itself asks for holds all the same. ``found``: what rules find, as they find it."""
 
     sources: tuple[Factory, ...]
     policy: Policy
+    shadow: Policy | None
     callbacks: Callbacks
     found: list[Violation]
     once: bool
@@ -81,7 +82,6 @@ class Asked:
         """The call, as long as nobody knows better what it is."""
         retry = self.policy.retry or RETRY_DEFAULTS
         mode = self.policy.truncation
-        shadow = self.policy if self.policy.mode == "shadow" else None
         return Call(
             operation="chat",
             provider="unknown",
@@ -92,9 +92,9 @@ class Asked:
             host="",
             port=0,
             replay=Replay.SAFE,
-            max_retries=0 if self.once or shadow is not None else retry.max_retries,
-            policy=self.policy if shadow is None else Policy(),
-            shadow=shadow,
+            max_retries=0 if self.once else retry.max_retries,
+            policy=self.policy,
+            shadow=self.shadow,
             strict={"warn": False, "off": None}.get(mode, True) if isinstance(mode, str) else True,
         )
 
@@ -105,7 +105,7 @@ def ask(stream: Any, options: Options, *, sync: bool) -> Asked:
     if unknown:
         raise PolicyError(unknown[0], options[unknown[0]], "one of " + ", ".join(Options.__annotations__))  # type: ignore[literal-required]
     callbacks = Callbacks({name: options.get(name) for name in NAMES}, sync=sync)  # type: ignore[misc]
-    fallbacks = options.get("fallbacks") or ()
+    fallbacks = _or(options.get("fallbacks"), ())
     if not isinstance(fallbacks, Sequence) or not all(callable(one) for one in fallbacks):
         raise PolicyError("fallbacks", fallbacks, "a list of functions that return a stream")
     resume = options.get("resume")
@@ -114,13 +114,25 @@ def ask(stream: Any, options: Options, *, sync: bool) -> Asked:
     if resume == "splice" and not (callable(stream) and takes_text(stream)):
         raise PolicyError("stream", stream, "with resume='splice', a function that takes the text so far")
     found: list[Violation] = []
+    base = base_of(options)
+    on_top = _on_top(options, resume, fallbacks, _tell(callbacks, found))
+    looks_on = base.mode == "shadow"
     return Asked(
         sources=(stream if callable(stream) else lambda: stream, *fallbacks),
-        policy=_policy(options, resume, fallbacks, _tell(callbacks, found)),
+        policy=on_top(Policy() if looks_on else base),
+        shadow=on_top(base) if looks_on else None,
         callbacks=callbacks,
         found=found,
         once=not callable(stream),
     )
+
+
+def base_of(options: Options) -> Policy:
+    """The policy that a call starts from. Raises `PolicyError`."""
+    base = _or(options.get("policy"), SWITCHBOARD.policy())
+    if not isinstance(base, Policy):
+        raise PolicyError("policy", base, "an l0.Policy, or None")
+    return base
 
 
 def name_of(factory: Factory) -> str:
@@ -129,24 +141,32 @@ def name_of(factory: Factory) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _policy(options: Options, resume: Resume | None, fallbacks: Sequence[Factory], tell: Tell) -> Policy:
-    base = options.get("policy") or SWITCHBOARD.policy()
-    if not isinstance(base, Policy):
-        raise PolicyError("policy", base, "an l0.Policy, or None")
+def _on_top(
+    options: Options, resume: Resume | None, fallbacks: Sequence[Factory], tell: Tell
+) -> Callable[[Policy], Policy]:
+    """What makes of a policy that of the call."""
     changes: dict[str, Any] = {name: value for name in _FIELDS if (value := options.get(name)) is not None}
-    changes.setdefault("retry", base.retry or RETRY_DEFAULTS)
-    if resume is not None:
-        changes["resume"] = resume
-    elif base.resume == "prefill":
-        changes["resume"] = "off"  # only a provider's package knows how
-    return replace(
-        base,
-        **changes,
-        fallback=tuple(Fallback(model=name_of(factory)) for factory in fallbacks),
-        on_violation=_both(tell, base.on_violation),
-        adaptive=False,
-        hedge=False,
-    )
+
+    def policy(base: Policy) -> Policy:
+        made = {"retry": base.retry or RETRY_DEFAULTS} | changes
+        if resume is not None:
+            made["resume"] = resume
+        elif base.resume == "prefill":
+            made["resume"] = "off"  # only a provider's package knows how
+        return replace(
+            base,
+            **made,
+            fallback=tuple(Fallback(model=name_of(factory)) for factory in fallbacks),
+            on_violation=_both(tell, base.on_violation),
+            adaptive=False,
+            hedge=False,
+        )
+
+    return policy
+
+
+def _or(given: Any, otherwise: Any) -> Any:
+    return otherwise if given is None else given
 
 
 def _tell(callbacks: Callbacks, found: list[Violation]) -> Tell:

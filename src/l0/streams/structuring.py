@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar, Unpack, cast, overload
 
 from l0.drivers.screening import guardrails_of
-from l0.patching.switchboard import SWITCHBOARD
 from l0.structured.edits import Edit
 from l0.structured.partial import PartialValue
 from l0.structured.schema_rule import schema_rule
@@ -20,7 +19,7 @@ from l0.values.policy import Hold, HoldMode, Policy
 from l0.values.rules import Rule
 
 from .events import EventType
-from .options import Options
+from .options import Options, base_of
 from .running import run
 from .state import State
 from .stream import Stream
@@ -130,8 +129,10 @@ async def _whole(schema: Schema, stream: Any, options: Options) -> Structured[An
 
 
 def _judged(schema: Schema, options: Options, hold: HoldMode) -> Options:
-    """The options of a call whose answer must fit."""
-    policy = options.get("policy") or SWITCHBOARD.policy()
+    """The options of a call whose answer must fit, whatever policy only looks on."""
+    policy = base_of(options)
+    if policy.mode == "shadow":
+        policy = Policy()
     given = options.get("guardrails")
     rules = guardrails_of(policy if given is None else Policy(guardrails=given))
     judged: tuple[Rule, ...] = (*rules, schema_rule(schema, mend=True))

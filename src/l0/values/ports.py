@@ -50,10 +50,7 @@ class ToolText:
 
 
 class Reader(Protocol):
-    """Reads one attempt's events in a provider's dialect, and builds the SDK's objects from them.
-
-    Hot: `take` runs once an event. It never raises; what went wrong is in `failure`.
-    """
+    """What one attempt has brought so far, to whoever decides what becomes of it. What went wrong is in `failure`."""
 
     content: int
     """Content deltas so far (text, reasoning, refusal, tool input, ...)."""
@@ -71,16 +68,8 @@ class Reader(Protocol):
     stopped: bool
     """`finished`, or a `failure`: read no further."""
 
-    def take(self, name: bytes | None, data: bytes) -> Any:
-        """The object for one wire event, or ``None`` where the user gets nothing for it."""
-        ...
-
     resumable: bool
     """Nothing but text has come: a broken answer could be taken up."""
-
-    def takes(self, name: bytes | None, data: bytes) -> list[Any]:
-        """As `take`, once `take_up` was called."""
-        ...
 
     def take_up(self, earlier: Handover, strategy: str) -> None:
         """This attempt takes up an earlier one, whose part the user must not get again."""
@@ -92,15 +81,30 @@ class Reader(Protocol):
         """What the user has of the answer so far."""
         ...
 
-    def note(self, item: Any) -> None:
-        """Learn from an object that the SDK itself has built, where its own loop is left in place."""
-
     def verdict(self) -> Cause | None:
         """At the end of the body: ``None`` if it is whole, else ``TRUNCATED``, ``EMPTY`` or ``NOT_A_STREAM``."""
 
     def facts(self) -> Facts:
         """What the provider said of its answer."""
         ...
+
+
+class WireReader(Reader, Protocol):
+    """Reads one attempt's events in a provider's dialect, and builds the SDK's objects from them.
+
+    Hot: `take` runs once an event. None of them raises.
+    """
+
+    def take(self, name: bytes | None, data: bytes) -> Any:
+        """The object for one wire event, or ``None`` where the user gets nothing for it."""
+        ...
+
+    def takes(self, name: bytes | None, data: bytes) -> list[Any]:
+        """As `take`, once `take_up` was called."""
+        ...
+
+    def note(self, item: Any) -> None:
+        """Learn from an object that the SDK itself has built, where its own loop is left in place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
