@@ -28,8 +28,8 @@ SDKS = {
         "opentelemetry-instrumentation==0.56b0",
         "opentelemetry-exporter-otlp-proto-http==1.35.0",
     ],
-    # The last of openai 2 and the first anthropic that iterates a copy of the stream.
-    "middle": ["openai==2.54.0", "anthropic==1.17.0"],
+    # The last of openai 2 and the first anthropic that iterates a copy of the stream. litellm needs openai 2.
+    "middle": ["openai==2.54.0", "anthropic==1.17.0", "litellm==1.106.2"],
 }
 PYTHONS = ("3.12", "3.13", "3.14")
 NEWEST = ["openai", "anthropic"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from l0.telemetry import names
+from l0.telemetry.names import Metric
 from l0.values.calls import Outcome
 
 from . import promql
@@ -37,6 +38,14 @@ def reliability() -> Dashboard:
     )
 
 
+def _how_often(
+    title: str, says: str, metric: Metric, *of: str, only: tuple[str, ...] = (), kind: str = "area"
+) -> Panel:
+    """How often something happened a second: a series for each value of these labels."""
+    query = Query(rate(metric, *only, by=of), by(*of))
+    return Panel(title=title, says=says, unit=PER_SECOND, kind=kind, queries=[query])
+
+
 _LAYERS = (
     Panel(
         title="Attempts that succeeded, and calls that were delivered",
@@ -62,34 +71,26 @@ _LAYERS = (
 )
 
 _CAUSES = (
-    Panel(
-        title="Failed attempts, by cause",
-        says="Every request that failed, whatever became of its call.",
-        unit=PER_SECOND,
-        kind="area",
-        queries=[
-            Query(
-                rate(names.ATTEMPTS, _FAILED, by=(PROVIDER, _CAUSE)),
-                by(PROVIDER, _CAUSE),
-            )
-        ],
+    _how_often(
+        "Failed attempts, by cause",
+        "Every request that failed, whatever became of its call.",
+        names.ATTEMPTS,
+        PROVIDER,
+        _CAUSE,
+        only=(_FAILED,),
     ),
-    Panel(
-        title="Failed attempts, by who is to blame",
-        says="Network, provider (transient or broken), model, content, or the request itself (fatal).",
-        unit=PER_SECOND,
-        kind="area",
-        queries=[Query(rate(names.ATTEMPTS, _FAILED, by=(_CATEGORY,)), by(_CATEGORY))],
+    _how_often(
+        "Failed attempts, by who is to blame",
+        "Network, provider (transient or broken), model, content, or the request itself (fatal).",
+        names.ATTEMPTS,
+        _CATEGORY,
+        only=(_FAILED,),
     ),
 )
 
 _WORK = (
-    Panel(
-        title="Retries, by cause",
-        says="Requests that were repeated, by what made it necessary.",
-        unit=PER_SECOND,
-        kind="area",
-        queries=[Query(rate(names.RETRIES, by=(PROVIDER, _CAUSE)), by(PROVIDER, _CAUSE))],
+    _how_often(
+        "Retries, by cause", "Requests that were repeated, by what made it necessary.", names.RETRIES, PROVIDER, _CAUSE
     ),
     Panel(
         title="Retries a call",
@@ -110,54 +111,48 @@ _WORK = (
         says="Calls that are waiting for their next try, on average.",
         queries=[Query(summed(names.BACKOFF))],
     ),
-    Panel(
-        title="Calls that fell over to another leg",
-        says="By how they ended, under the provider that they were meant for.",
-        unit=PER_SECOND,
-        queries=[Query(rate(names.FALLBACKS, by=(PROVIDER, _OUTCOME)), by(PROVIDER, _OUTCOME))],
+    _how_often(
+        "Calls that fell over to another leg",
+        "By how they ended, under the provider that they were meant for.",
+        names.FALLBACKS,
+        PROVIDER,
+        _OUTCOME,
+        kind="chart",
     ),
-    Panel(
-        title="Second requests beside a slow one",
-        says="By which of the two was quicker.",
-        unit=PER_SECOND,
-        queries=[Query(rate(names.HEDGES, by=(PROVIDER, _OUTCOME)), by(PROVIDER, _OUTCOME))],
+    _how_often(
+        "Second requests beside a slow one",
+        "By which of the two was quicker.",
+        names.HEDGES,
+        PROVIDER,
+        _OUTCOME,
+        kind="chart",
     ),
-    Panel(
-        title="Answers that were taken up again",
-        says="After they broke off, by strategy.",
-        unit=PER_SECOND,
-        queries=[Query(rate(names.RESUMES, by=(PROVIDER, _STRATEGY)), by(PROVIDER, _STRATEGY))],
+    _how_often(
+        "Answers that were taken up again",
+        "After they broke off, by strategy.",
+        names.RESUMES,
+        PROVIDER,
+        _STRATEGY,
+        kind="chart",
     ),
 )
 
 _SHADOW = label(names.SHADOW_ACTION)
 _SHADOWS = (
-    Panel(
-        title="What a policy in shadow mode would have done",
-        says="Nothing of it was done: a policy is being tried out.",
-        unit=PER_SECOND,
-        kind="area",
-        queries=[Query(rate(names.SHADOWS, by=(PROVIDER, _SHADOW)), by(PROVIDER, _SHADOW))],
+    _how_often(
+        "What a policy in shadow mode would have done",
+        "Nothing of it was done: a policy is being tried out.",
+        names.SHADOWS,
+        PROVIDER,
+        _SHADOW,
     ),
 )
 
 _RULE, _ACTION = label(names.RULE), label(names.RULE_ACTION)
 _DRIFT = label(names.DRIFT_TYPE)
 _FINDINGS = (
-    Panel(
-        title="Guardrail violations",
-        says="By rule, and by what was done about it.",
-        unit=PER_SECOND,
-        kind="area",
-        queries=[Query(rate(names.VIOLATIONS, by=(_RULE, _ACTION)), by(_RULE, _ACTION))],
-    ),
-    Panel(
-        title="Drift",
-        says="Answers that went astray, by the kind of drift.",
-        unit=PER_SECOND,
-        kind="area",
-        queries=[Query(rate(names.DRIFTS, by=(PROVIDER, _DRIFT)), by(PROVIDER, _DRIFT))],
-    ),
+    _how_often("Guardrail violations", "By rule, and by what was done about it.", names.VIOLATIONS, _RULE, _ACTION),
+    _how_often("Drift", "Answers that went astray, by the kind of drift.", names.DRIFTS, PROVIDER, _DRIFT),
     Panel(
         title="Time that rules took of an answer",
         says="All of a rule's looks at one answer together, 95 %.",

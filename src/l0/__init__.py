@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import slo
+    from .drift.rule import Drift
     from .guardrails.catalogue import Guardrails
     from .orchestration.consensus.consensus import Consensus
     from .orchestration.consensus.outcome import ConsensusError, ConsensusResult
@@ -61,6 +62,7 @@ __all__ = [
     "ConsensusError",
     "ConsensusPreset",
     "ConsensusResult",
+    "Drift",
     "ErrorTypeDelays",
     "Event",
     "EventType",
@@ -113,6 +115,7 @@ _HOMES = {
     "ConsensusError": ".orchestration.consensus.outcome",
     "ConsensusResult": ".orchestration.consensus.outcome",
     "ConsensusPreset": ".orchestration.consensus.settings",
+    "Drift": ".drift.rule",
     "Pipeline": ".orchestration.pipelines",
     "PipelinePreset": ".orchestration.pipelines",
     "PipelineResult": ".orchestration.pipelines",

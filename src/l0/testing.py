@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
 from l0.simulator.config import SimulatorConfig
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator
+
+S = TypeVar("S", bound=Simulator)
 
 
 @contextmanager
@@ -29,7 +32,13 @@ def simulator(
     config = SimulatorConfig(
         port=port, seed=seed, delays=delays, traffic_dir=None if traffic_dir is None else Path(traffic_dir)
     )
-    running = Simulator(config)
+    with serving(Simulator(config)) as running:
+        yield running
+
+
+@contextmanager
+def serving(running: S) -> Iterator[S]:
+    """Run a simulator that was made, as `simulator` does."""
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(running.start())

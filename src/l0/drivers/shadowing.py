@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import inf
 from random import random
 
-from l0.engine.retrying import Stand, decide, falls_over
+from l0.engine.retrying import Phase, Stand, decide, falls_over
 from l0.health.shared import Health
 from l0.values.calls import Call
 from l0.values.events import Event, Judged, Shadowed, ToolCalls
@@ -78,9 +77,8 @@ class Shadow:
         verdict = decide(self._call, failure, stand, self._history, random)
         self._history.append(failure)
         if verdict is not None and self._guards.may_retry(failure):
-            resuming = stand.phase.value == "relaying"
-            seconds = None if verdict.seconds is None else min(verdict.seconds, inf)
-            self._say("resume" if resuming else "retry", failure.cause, at, seconds=seconds)
+            resuming = stand.phase is Phase.RELAYING
+            self._say("resume" if resuming else "retry", failure.cause, at, seconds=verdict.seconds)
         elif self._leg < len(self._call.policy.legs) and falls_over(self._call, failure, stand):
             self._leg += 1
             self._history.clear()

@@ -191,11 +191,6 @@ class Machine:
         self._guard = guard
         self._waited = 0.0
 
-    @property
-    def committed(self) -> bool:
-        """Whether the user may have seen something of the answer."""
-        return self.state is State.RELAYING
-
     def step(self, signal: Signal) -> Command:
         """Take one signal, and say what to do next."""
         if type(signal) not in TRANSITIONS[self.state]:

@@ -88,8 +88,9 @@ class Slos:
 
     def watch(self, call: Call) -> SloWatcher:
         """One call's watcher."""
-        if self._saver is not None:
-            self._saver.begin()
+        saver = self._saver  # `stop` may come in another thread
+        if saver is not None:
+            saver.begin()
         return SloWatcher(call, self)
 
     def report(self) -> Report:
@@ -125,9 +126,10 @@ class Slos:
         return self._targets[target].rate(seconds, self._clock())
 
     def _tell(self, burns: list[Burn]) -> None:
-        for burn in burns if self._on_burn is not None else ():
+        on_burn = self._on_burn
+        for burn in burns if on_burn is not None else ():
             try:
-                self._on_burn(burn)  # type: ignore[misc]  # looked at one line above
+                on_burn(burn)  # type: ignore[misc]  # there is none, or nothing to tell it
             except Exception:
                 _log.warning("on_burn failed and is ignored", exc_info=True)
 

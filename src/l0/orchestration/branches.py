@@ -36,7 +36,9 @@ async def run(work: Iterable[Task], told: Enough, fan: Fan, *, at_once: int, fir
     ``fan``: their place in the trace. ``first``: the index of the first task. Errors of tasks are values; what
     ``told`` raises ends the scope, and so does a cancellation from outside.
     """
+    tasks.check_loop("orchestration")
     scope = _Scope(queue=iter(enumerate(work, first)), told=told, fan=fan)
+    error: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
@@ -44,7 +46,9 @@ async def run(work: Iterable[Task], told: Enough, fan: Fan, *, at_once: int, fir
     except* _EnoughError:
         pass
     except* Exception as errors:
-        raise (errors.exceptions[0] if len(errors.exceptions) == 1 else errors) from None
+        error = errors.exceptions[0] if len(errors.exceptions) == 1 else errors
+    if error is not None:
+        raise error  # out here it keeps its own cause, and gets no group for a context
     return scope.cancelled
 
 

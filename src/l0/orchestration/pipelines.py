@@ -33,6 +33,10 @@ class Step:
     def __post_init__(self) -> None:
         if not callable(self.run):
             raise PolicyError("Step.run", self.run, "a function of the value before it")
+        for name in ("when", "on_error"):
+            given = getattr(self, name)
+            if given is not None and not callable(given):
+                raise PolicyError(f"Step.{name}", given, "a function, or None")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,12 @@ class PipelinePreset:
     stop_on_error: bool = True
     timeout: float | None = None
 
+    def __post_init__(self) -> None:
+        given = self.timeout
+        number = isinstance(given, int | float) and not isinstance(given, bool)
+        if given is not None and not (number and given > 0):
+            raise PolicyError("PipelinePreset.timeout", given, "milliseconds, more than 0, or None")
+
 
 class Pipeline:
     """Runs its steps in order. ``steps``: `Step`, or functions, whose names they get.
@@ -89,6 +99,8 @@ class Pipeline:
     """As reliable, within five minutes."""
 
     def __init__(self, *steps: Step | Function, preset: PipelinePreset = FAST) -> None:
+        if not isinstance(preset, PipelinePreset):
+            raise PolicyError("Pipeline.preset", preset, "a PipelinePreset")
         self._steps = tuple(step if isinstance(step, Step) else _step(step) for step in steps)
         self._preset = preset
         names = [step.name for step in self._steps]
@@ -100,6 +112,7 @@ class Pipeline:
 
         Raises a step's own exception, with the step's name in a note, and `TimeoutError`.
         """
+        tasks.check_loop("Pipeline.run")
         began = perf_counter()
         done: list[StepResult] = []
         limit = self._preset.timeout

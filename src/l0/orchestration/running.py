@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from .progress import Step, bar
 from .results import Branch, Results, Tally
 from .tasks import Asking, Reading, Task, check
 
+_log = logging.getLogger("l0")
 T = TypeVar("T")
 OnResult = Callable[[Branch[Any]], Any]
 
@@ -114,11 +116,14 @@ class Each:
         title = options.get("progress")
         if title is not None and not isinstance(title, str):
             raise PolicyError("progress", title, "a title, or None for no progress bar")
+        hear = options.get("on_result")
+        if hear is not None and not callable(hear):
+            raise PolicyError("on_result", hear, "a function of one result, or None")
         with bar(title, total) as step:
             yield cls(
                 step=step,
                 fail_fast=options.get("fail_fast", False),
-                on_result=options.get("on_result"),
+                on_result=hear,
                 keep=options.get("keep", True),
             )
 
@@ -129,11 +134,18 @@ class Each:
             raise branch.error
         if self.keep:
             self.ended[branch.index] = branch
-        if self.on_result is not None:
+        await self._tell(branch)
+        self.step()
+
+    async def _tell(self, branch: Branch[Any]) -> None:
+        if self.on_result is None:
+            return
+        try:
             heard = self.on_result(branch)
             if inspect.isawaitable(heard):
                 await heard
-        self.step()
+        except Exception:
+            _log.warning("on_result failed and is ignored", exc_info=True)
 
 
 async def collect(work: Iterable[Task], each: Each, *, at_once: int, kind: str, first: int = 0) -> Results[Any]:

@@ -109,10 +109,10 @@ class Spliced:
         self.reached = True
         if seen.startswith(text):
             return seen[len(text) :]  # it began from the start
-        repeated = _same(text, seen)
-        if repeated >= LEAST_OVERLAP and not text.endswith(seen[:repeated]):
+        repeated, shared = _same(text, seen), overlap(text, seen)
+        if repeated >= LEAST_OVERLAP and shared < repeated:
             raise Diverged  # it began from the start, and then said something else
-        return seen[overlap(text, seen) :]
+        return seen[shared:]
 
 
 def _same(one: str, other: str) -> int:

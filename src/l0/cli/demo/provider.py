@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from l0.simulator import grammar, http
@@ -15,6 +13,7 @@ from l0.simulator.dialects.base import Dialect
 from l0.simulator.ledger import Received
 from l0.simulator.server import Simulator
 from l0.simulator.steps import Response
+from l0.testing import serving
 
 from .plan import SDKS, SEPARATOR, Api
 
@@ -39,23 +38,9 @@ class ScriptedSimulator(Simulator):
         return super()._response(request, dialect, index)
 
 
-@contextmanager
-def provider(config: SimulatorConfig) -> Iterator[ScriptedSimulator]:
-    """Run one in a thread of its own, as `l0.testing.simulator` does; raises `SimulatorError` where it cannot start."""
-    running = ScriptedSimulator(config)
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(running.start())
-        thread = threading.Thread(target=loop.run_forever, name="l0-demo-provider", daemon=True)
-        thread.start()
-        try:
-            yield running
-        finally:
-            asyncio.run_coroutine_threadsafe(running.stop(), loop).result(10)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
-    finally:
-        loop.close()
+def provider(config: SimulatorConfig) -> AbstractContextManager[ScriptedSimulator]:
+    """Run one as `l0.testing.simulator` does; raises `SimulatorError` where it cannot start."""
+    return serving(ScriptedSimulator(config))
 
 
 def broken(log: Sequence[Received]) -> dict[str, Counter[str]]:
