@@ -39,6 +39,7 @@ from l0.values.policy import PolicyError
 
 from .events import Event, UnknownStreamError
 from .providers.chat import ChatDecoder
+from .providers.litellm import LitellmDecoder
 from .providers.messages import MessagesDecoder
 from .providers.responses import ResponsesDecoder
 
@@ -85,11 +86,21 @@ def _package(item: object) -> str:
     return type(item).__module__.partition(".")[0]
 
 
-class _Chat:
-    name = "openai and litellm (chat completions, completions)"
+class _Litellm:
+    name = "litellm (completions of any provider)"
 
     def recognises(self, item: object) -> bool:
-        if _package(item) not in ("openai", "litellm"):
+        return _package(item) == "litellm" and hasattr(item, "choices")
+
+    def decoder(self) -> Decoder:
+        return LitellmDecoder()
+
+
+class _Chat:
+    name = "openai (chat completions, completions)"
+
+    def recognises(self, item: object) -> bool:
+        if _package(item) != "openai":
             return False
         return hasattr(item, "choices") or getattr(item, "type", None) == "chunk"
 
@@ -151,7 +162,7 @@ class Registry:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._own: tuple[Adapter, ...] = ()
-        self._known: tuple[Adapter, ...] = (_Chat(), _Responses(), _Messages(), _Events())
+        self._known: tuple[Adapter, ...] = (_Chat(), _Litellm(), _Responses(), _Messages(), _Events())
 
     def register(self, adapter: Adapter) -> None:
         """Ask ``adapter`` before all that are there. One of the same name gives way."""

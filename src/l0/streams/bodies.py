@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator
 from math import inf
 from typing import Any, cast
@@ -25,6 +26,10 @@ from .intake import OVER, Intake
 from .upstream import FactoryUpstream
 
 
+Opened = tuple[Any, Any, sources.Release]
+"""A source, its items, and how it is released."""
+
+
 class _Body:
     """What both flavours share. ``raw``: hand out the source's own items."""
 
@@ -36,10 +41,11 @@ class _Body:
         self._source: Any = None
         self._given: Any = None
         """The source's items, as an iterator."""
+        self._release: sources.Release | None = None
 
-    def attach(self, answer: tuple[Any, Any]) -> None:
-        """This source serves the attempt: itself, and its items."""
-        self._source, self._given = answer
+    def attach(self, answer: Opened) -> None:
+        """This source serves the attempt."""
+        self._source, self._given, self._release = answer
         self.upstream.opened = True
         response = sources.response(self._source)
         headers = getattr(response, "headers", None) or {}
@@ -93,7 +99,7 @@ class SyncBody(_Body):
         super().__init__(session, upstream)
         self._watch = Watch(_Deaf())
 
-    def send(self, options: Plan) -> tuple[Any, Any]:
+    def send(self, options: Plan) -> Opened:
         """Ask the source of one attempt for its items."""
         self.upstream.callbacks.tell()
         limit, left = self._limit(options), options.left
@@ -102,22 +108,22 @@ class SyncBody(_Body):
             total = None if left == inf else max(left, 0.001) * 1000
             bound = Timeout(initial_token=max(limit, 0.001) * 1000, inter_token=None, total=total)
         with attempt(self.upstream.watch, truncation=self.session.call.policy.truncation, timeout=bound):
-            source = sources.enter(self.upstream.source(options))
+            source, release = sources.enter(self.upstream.source(options))
         try:
-            return source, sources.iterator(source)
+            return source, sources.iterator(source), release
         except UnknownStreamError:
-            sources.close(source)
+            release()
             raise
 
-    def lead(self, answer: tuple[Any, Any]) -> bool:  # noqa: ARG002
+    def lead(self, answer: Opened) -> bool:  # noqa: ARG002
         """Never asked: sources are not hedged, for nobody knows what they do besides."""
         return True
 
-    def discard(self, answer: tuple[Any, Any]) -> None:
+    def discard(self, answer: Opened) -> None:
         """Release a source that nobody will read."""
-        sources.close(answer[0])
+        answer[2]()
 
-    def cut(self, answer: tuple[Any, Any]) -> None:
+    def cut(self, answer: Opened) -> None:
         """As `lead`."""
 
     def start(self) -> tuple[Iterator[Any], Pump]:
@@ -158,9 +164,10 @@ class SyncBody(_Body):
 
     def close(self) -> None:
         """Release the source; the last callback where that was the end."""
-        source, self._source = self._source, None
+        release, self._release, self._source = self._release, None, None
         try:
-            sources.close(source)
+            if release is not None:
+                release()
         finally:
             self.ended()
 
@@ -179,29 +186,29 @@ class AsyncBody(_Body):
         super().__init__(session, upstream)
         self._reading: AsyncGenerator[Any, None] | None = None
 
-    async def send(self, options: Plan) -> tuple[Any, Any]:
+    async def send(self, options: Plan) -> Opened:
         """Ask the source of one attempt for its items."""
         await self.upstream.callbacks.atell()
         limit = self._limit(options)
         opening = self._open(options)
         return await (opening if limit == inf else _within(limit, opening, total=limit >= options.left))
 
-    async def _open(self, plan: Plan) -> tuple[Any, Any]:
+    async def _open(self, plan: Plan) -> Opened:
         with attempt(self.upstream.watch, truncation=self.session.call.policy.truncation):
-            source = await sources.aenter(self.upstream.source(plan))
+            source, release = await sources.aenter(self.upstream.source(plan))
         try:
-            return source, sources.async_iterator(source)
+            return source, sources.async_iterator(source), release
         except UnknownStreamError:
-            await sources.aclose(source)
+            await _released(release)
             raise
 
-    async def lead(self, answer: tuple[Any, Any]) -> bool:  # noqa: ARG002
+    async def lead(self, answer: Opened) -> bool:  # noqa: ARG002
         """As `SyncBody.lead`."""
         return True
 
-    async def discard(self, answer: tuple[Any, Any]) -> None:
+    async def discard(self, answer: Opened) -> None:
         """Release a source that nobody will read."""
-        await sources.aclose(answer[0])
+        await _released(answer[2])
 
     def start(self) -> tuple[AsyncIterator[Any], Pump]:
         """As `asynchronous.AsyncBody.start`."""
@@ -236,13 +243,14 @@ class AsyncBody(_Body):
     async def close(self) -> None:
         """Release the source; the last callback where that was the end."""
         reading, self._reading = self._reading, None
-        source, self._source = self._source, None
+        release, self._release, self._source = self._release, None, None
         try:
             if reading is not None:
                 await reading.aclose()
         finally:
             try:
-                await sources.aclose(source)
+                if release is not None:
+                    await _released(release)
             finally:
                 await self.ended()
 
@@ -252,6 +260,12 @@ class AsyncBody(_Body):
         if end is not None:
             self.upstream.callbacks.note(*end)
             await self.upstream.callbacks.atell()
+
+
+async def _released(release: sources.Release) -> None:
+    done = release()
+    if inspect.isawaitable(done):
+        await done
 
 
 async def _within(seconds: float, opening: Awaitable[Any], *, total: bool) -> Any:

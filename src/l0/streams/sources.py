@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 from l0.patching.responses import watch
@@ -14,6 +15,7 @@ from .providers import litellm
 
 _WHERE = "what the stream factory returned"
 _END = object()
+Release = Callable[[], Any]
 
 
 def iterator(source: Any) -> Iterator[Any]:
@@ -21,29 +23,32 @@ def iterator(source: Any) -> Iterator[Any]:
     if _whole(source):
         return iter((source,))
     if isinstance(source, Iterator) or _iterable(source):
-        items = iter(source)
-        if litellm.within(source) is None:
-            return items
-        return (item for item in items if not litellm.invented(source, item))
+        return litellm.said(source) if litellm.is_wrapped(source) else iter(source)
     raise ADAPTERS.unknown(source, _WHERE)
 
 
 def async_iterator(source: Any) -> AsyncIterator[Any]:
     """The items of a source, in async code. Raises `UnknownStreamError`."""
-    if hasattr(source, "__aiter__"):
-        found: AsyncIterator[Any] = source.__aiter__()
-        if litellm.within(source) is None:
-            return found
-        return (item async for item in found if not litellm.invented(source, item))
+    if is_async(source):
+        found: AsyncIterator[Any] = litellm.Said(source) if litellm.is_wrapped(source) else source.__aiter__()
+        return found
     items = iterator(source)
     below = response(source)
-    return _in_thread(items, below) if hasattr(below, "extensions") else _inline(items)
+    waits = hasattr(below, "extensions") or (litellm.is_wrapped(source) and isinstance(source, Iterator))
+    return _in_thread(items, below) if waits else _inline(items)
+
+
+def is_async(source: Any) -> bool:
+    """Whether a source is an async one. Of litellm's all look as if they were: what is inside tells."""
+    *_, innermost = litellm.layers(source)
+    return hasattr(innermost, "__aiter__")
 
 
 def response(source: Any) -> Any:
     """The response of the transport that a source reads from; ``None`` where it does not show one."""
-    found = getattr(source, "response", None)
-    return found if found is not None else getattr(litellm.within(source), "response", None)
+    return next(
+        (found for one in litellm.layers(source) if (found := getattr(one, "response", None)) is not None), None
+    )
 
 
 async def _inline(items: Iterator[Any]) -> AsyncIterator[Any]:
@@ -57,7 +62,7 @@ async def _in_thread(items: Iterator[Any], below: Any) -> AsyncIterator[Any]:
         while (item := await asyncio.to_thread(next, items, _END)) is not _END:
             yield item
     except asyncio.CancelledError:
-        blocked = watch(below)
+        blocked = watch(below) if below is not None else None
         if blocked is not None:  # the thread would wait on
             blocked.fire()
         raise
@@ -72,25 +77,29 @@ def _iterable(source: Any) -> bool:
     return hasattr(source, "__iter__") and not isinstance(source, bytes | bytearray | dict)
 
 
-def enter(source: Any) -> Any:
-    """What is to be read: some SDKs' helpers hand it out only by ``with``."""
+def enter(source: Any) -> tuple[Any, Release]:
+    """What is to be read, and how it is released: some SDKs' helpers hand it out only by ``with``."""
     if hasattr(source, "__enter__") and not hasattr(source, "__iter__"):
-        return source.__enter__()
-    return source
+        return source.__enter__(), partial(source.__exit__, None, None, None)
+    return source, partial(close, source)
 
 
-async def aenter(source: Any) -> Any:
-    """As `enter`, after awaiting what has to be awaited."""
+async def aenter(source: Any) -> tuple[Any, Release]:
+    """As `enter`, after awaiting what has to be awaited. To release it may have to be awaited, too."""
     if inspect.isawaitable(source):
         source = await source
-    if hasattr(source, "__aenter__") and not hasattr(source, "__aiter__"):
-        return await source.__aenter__()
-    return enter(source) if not hasattr(source, "__aiter__") else source
+    if hasattr(source, "__aiter__"):
+        return source, partial(aclose, source)
+    if hasattr(source, "__aenter__"):
+        return await source.__aenter__(), partial(source.__aexit__, None, None, None)
+    if hasattr(source, "__enter__") and not hasattr(source, "__iter__"):
+        return enter(source)
+    return source, partial(aclose, source)
 
 
 def close(source: Any) -> None:
     """Release what a source holds."""
-    release = getattr(source, "close", None) or getattr(litellm.within(source), "close", None)
+    release = next((found for one in litellm.layers(source) if (found := getattr(one, "close", None))), None)
     if release is not None:
         release()
 

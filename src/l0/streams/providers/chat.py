@@ -1,4 +1,4 @@
-"""Chat completions and legacy completions, streamed or whole, from openai and litellm."""
+"""Chat completions and legacy completions, streamed or whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class ChatDecoder:
     def __init__(self) -> None:
         self._calls: dict[int, list[str]] = {}
         self._refusal: list[str] = []
-        self._reasons: dict[int, str] = {}
+        self.reasons: dict[int, str] = {}
+        """Finish reasons, by choice."""
         self._choices: set[int] = set()
         self._id: Any = None
         self._model: Any = None
@@ -45,7 +46,7 @@ class ChatDecoder:
             self._said(said, events)
         reason = choice.finish_reason
         if reason:
-            self._reasons[index] = str(reason)
+            self.reasons[index] = str(reason)
             if index == 0:
                 self._close(events)
 
@@ -86,7 +87,7 @@ class ChatDecoder:
 
     def whole(self) -> bool:
         """Every choice has a finish reason."""
-        return bool(self._choices) and self._choices == self._reasons.keys()
+        return bool(self._choices) and self._choices == self.reasons.keys()
 
     @property
     def begun(self) -> bool:
@@ -95,5 +96,5 @@ class ChatDecoder:
 
     def facts(self) -> Facts:
         """As `Decoder.facts`."""
-        reasons = tuple(self._reasons.get(index, "error") for index in sorted(self._choices))
+        reasons = tuple(self.reasons.get(index, "error") for index in sorted(self._choices))
         return facts(self._id, self._model, reasons, self._usage, ("prompt_tokens", "completion_tokens"))
