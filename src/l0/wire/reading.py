@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from l0.values.ports import Build, ToolText
 from .decode import loads, parse
 
 
-class BaseReader:
+class BaseReader(ABC):
     """Reads one attempt. Subclasses implement `learn`, which looks at one decoded event, and `verdict`.
 
     ``build`` makes the SDK's object; ``content_type`` is that of the response.
@@ -109,13 +110,13 @@ class BaseReader:
             self.events += 1
             self.learn(dump(mode="python") if callable(dump) else {})
 
+    @abstractmethod
     def learn(self, event: dict[str, Any]) -> None:
         """What one event says. Must not raise on odd shapes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def verdict(self) -> Cause | None:
         """As `Reader.verdict`."""
-        raise NotImplementedError
 
     def facts(self) -> Facts:
         """What the provider said; dialects add their usage."""

@@ -7,6 +7,7 @@ text must be the same, and is counted in characters, for it may be cut different
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from l0.values.failures import Cause, Failure
@@ -26,29 +27,29 @@ class ResumableReader(BaseReader):
 
     # -- what a dialect says ----------------------------------------------------------------------------------------
 
+    @abstractmethod
     def admit(self, name: bytes | None, data: bytes) -> Any:
         """Decode one wire event and learn from it; ``None`` where the user gets nothing for it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def piece(self, event: Any) -> str | None:
         """The text of the answer that an event carries; nothing for an event of another kind."""
-        raise NotImplementedError
 
+    @abstractmethod
     def with_piece(self, event: Any, text: str) -> Any:
         """The same event with other text. May change it in place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def carrier(self) -> Any:
         """An event without text that text can be put into."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ends(self, event: Any) -> bool:
         """Whether an event without text belongs to the end of an answer, and not to its beginning."""
-        raise NotImplementedError
 
+    @abstractmethod
     def renamed(self, event: Any, earlier: Handover) -> Any:
         """The same event with what must not change in the middle of an answer (ids, counts)."""
-        raise NotImplementedError
 
     def opening(self, earlier: Handover) -> list[Any]:  # noqa: ARG002
         """What must come before the first new text of a continuation."""

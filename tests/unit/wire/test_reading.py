@@ -14,6 +14,9 @@ class Plain(BaseReader):
     def learn(self, event: dict[str, Any]) -> None:
         self.said(event.get("text"), answer=True)
 
+    def verdict(self) -> Cause | None:
+        return self.missing()
+
 
 def reader(content_type: str = "text/event-stream", build: Any = dict) -> Plain:
     return Plain(build, content_type)
