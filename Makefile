@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers suites test-backends faults soak lint format types contracts bench bench-rooms setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers suites test-backends faults fuzz soak lint format types contracts bench bench-rooms setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,7 @@ test-matrix: setup ## run the tests on older SDKs, and on the other Pythons of t
 test-peers: ## other instrumentations of the same SDKs beside l0, in every order, in an environment of their own
 	@"$(PYTHON)" scripts/environment.py .venv-peers '[openai,anthropic,test]' -r tests/journeys/otel_suites/requirements.txt
 	@.venv-peers/bin/python -m pytest tests/journeys/test_coexistence.py -p no:asyncio -p no:vcr -n 2
+	@.venv-peers/bin/python tests/journeys/otel_suites/run_otel_suites.py
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can
 	@$(BIN)/python tests/backends/install.py
@@ -37,6 +38,10 @@ test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets t
 
 faults: setup ## every fault of the catalogue in every way to resume, as a table; fails on a silent wrong answer
 	@$(BIN)/python tests/faults/print_matrix.py
+
+fuzz: ## made-up bytes through our reader and the SDKs' own, five minutes of them (FUZZ=60 for one): no difference, no hang
+	@"$(PYTHON)" scripts/environment.py .venv-fuzz '[openai,anthropic]' -r tests/fuzz/requirements.txt
+	@.venv-fuzz/bin/python tests/fuzz/fuzz_bytes.py -max_total_time=$(or $(FUZZ),300)
 
 soak: setup ## 200 streams at a time with 30 % faults for ten minutes (SOAK=2 for two): nothing lost, nothing leaked
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(SOAK),10)

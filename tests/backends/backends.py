@@ -123,6 +123,24 @@ class Vmagent:
         self.server = Server("vmagent", command, folder, lambda: answers(f"http://{LOOPBACK}:{port}/health"))
 
 
+class Agent:
+    """Datadog's test agent: decodes OTLP as it comes, and says what it got. All in memory."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        native, http, grpc = free_ports(3)
+        self.otlp = f"http://{LOOPBACK}:{http}"
+        ports = ["--port", str(native), "--otlp-http-port", str(http), "--otlp-grpc-port", str(grpc)]
+        up = f"http://{LOOPBACK}:{native}/info"
+        self.server = Server(
+            "agent", [program, "--host", LOOPBACK, *ports], folder, lambda: answers(up) and listens(http)
+        )
+
+    def got(self, signal: str) -> list[dict[str, Any]]:
+        """Every export of traces, metrics or logs, in order, in OTLP's JSON."""
+        exports: list[dict[str, Any]] = get(f"{self.otlp}/test/session/{signal}")
+        return exports
+
+
 class Collector:
     """With one or more of the users' configurations, laid over each other."""
 

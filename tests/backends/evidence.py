@@ -25,7 +25,8 @@ LONGEST = 180.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """``requests``: by call, in order of arrival, as (dialect, what was answered). ``warnings``: the program's log.
-    ``objectives``: bad and all events of each, by its name and provider, as the process itself counted them.
+    ``objectives``: bad and all events of each, by its name and provider, as the process itself counted them;
+    ``budgets``: what is left, by name, provider and model, where there is data enough to say.
     ``began``, ``ended``: seconds since the epoch."""
 
     service: str
@@ -33,6 +34,7 @@ class Evidence:
     verdicts: dict[int, str]
     requests: dict[int, list[tuple[str, str]]]
     objectives: dict[tuple[str, str], tuple[int, int]]
+    budgets: dict[tuple[str, str, str], float]
     memory_kb: tuple[int, int]
     warnings: str
     began: float
@@ -117,6 +119,11 @@ class Running:
             verdicts={int(number): verdict for number, verdict in told["verdicts"].items()},
             requests=requests,
             objectives=_objectives(told["objectives"]),
+            budgets={
+                (one["slo"], one["provider"], one["model"]): one["budget"]
+                for one in told["objectives"]
+                if one["budget"] is not None
+            },
             memory_kb=tuple(told["memory_kb"]),
             warnings=self._errors.read_text(),
             began=self._began,

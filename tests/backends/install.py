@@ -3,7 +3,8 @@
     python tests/backends/install.py
 
 Each comes from the first of: this machine's PATH, what an earlier run made, Go modules (where Go is), Debian packages
-(where the scripts for them are at hand). Nothing needs root, nothing is installed outside `.cache/backends`.
+(where the scripts for them are at hand), PyPI for what is written in Python. Nothing needs root, nothing is installed
+outside `.cache/backends`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import shutil
 import subprocess
 import time
+import venv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +137,18 @@ def debian_collector() -> Path:
     return folder / "otelcol"
 
 
+def python(name: str) -> Callable[[], Path]:
+    """From PyPI, in an environment of its own: what it needs is not the project's business."""
+
+    def install() -> Path:
+        folder = workshop(name)
+        venv.create(folder, with_pip=True)
+        run([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-r", str(BUILDS / f"{name}.txt")], ROOT)
+        return folder / "bin" / name
+
+    return install
+
+
 BACKENDS = (
     Backend(name="Collector (core)", file="otelcol-core", ways=(collector("otelcol-core"), debian_collector)),
     Backend(name="Collector (contrib)", file="otelcol-contrib", ways=(collector("otelcol-contrib"),)),
@@ -143,6 +157,7 @@ BACKENDS = (
     Backend(name="promtool", file="promtool", ways=(debian("promtool"),)),
     Backend(name="vmagent", file="vmagent", ways=(debian("vmagent"),)),
     Backend(name="amtool", file="amtool", ways=(debian("amtool"),)),
+    Backend(name="Datadog's test agent", file="ddapm-test-agent", ways=(python("ddapm-test-agent"),)),
 )
 FOUND = CACHE / "found.json"
 """What there is: paths by program, or why there is none."""
@@ -172,8 +187,7 @@ def get(backend: Backend) -> Path:
 
 
 def _manifest(backend: Backend) -> str:
-    file = BUILDS / f"{backend.file}.yaml"
-    return file.read_text() if file.is_file() else ""
+    return "".join(file.read_text() for file in BUILDS.glob(f"{backend.file}.*"))
 
 
 def main() -> None:

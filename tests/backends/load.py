@@ -44,6 +44,8 @@ ROUNDS = 4
 THREADS = 8
 STALL = 10.4
 """Seconds: l0 reports ten without content."""
+MODEL, SPARE = "simulated", "simulated-spare"
+"""Who is asked, and who is asked instead, once a round and provider."""
 SPECIAL = 100_000
 """Calls of a kind are numbered apart from the plan's: from here on, a hundred a round."""
 HEDGED = 7
@@ -84,7 +86,7 @@ def hedged(number: int) -> bool:
 def specials(round_: int) -> list[tuple[Planned, dict[str, Any]]]:
     """Calls with the policy that each needs."""
     base = SPECIAL + 100 * round_
-    spare = {"fallback": l0.Fallback(model="simulated-spare"), "retry": l0.Retry(max_retries=0)}
+    spare = {"fallback": l0.Fallback(model=SPARE), "retry": l0.Retry(max_retries=0)}
     watched = {"guardrails": l0.Guardrails.pattern_rule(["count"], "it counts", severity="warning"), "drift": True}
     return [
         (special(base + 1, "chat", Fault.status(503)), spare),
@@ -137,7 +139,7 @@ def confide(seen: Seen, simulator: ScriptedSimulator) -> None:
     """A prompt that holds a secret; its content is captured where the environment says so."""
     with clients(simulator, {"openai": openai.OpenAI})["openai"] as client, seen.span(200_000):
         messages = [{"role": "user", "content": f"My key is {SECRET}, keep it."}]
-        client.chat.completions.create(model="simulated", messages=messages, extra_headers={CALL: "load-200000"})
+        client.chat.completions.create(model=MODEL, messages=messages, extra_headers={CALL: "load-200000"})
     seen.verdicts[200_000] = "whole"
 
 
@@ -148,12 +150,12 @@ def warm_up(seen: Seen, simulator: ScriptedSimulator, planned: list[Planned]) ->
 
 
 def work(seen: Seen, simulator: ScriptedSimulator, planned: list[Planned]) -> None:
-    stalls = [special(400_000 + part, "chat", Fault.stall(at_event=6, seconds=STALL)) for part in range(2)]
-    with ThreadPoolExecutor(2) as beside:
+    with ThreadPoolExecutor(ROUNDS) as beside:
         still = []
         for part in range(ROUNDS):
-            if part < len(stalls):
-                still.append(beside.submit(in_threads, seen, simulator, [(stalls[part], {})]))
+            # One a round, so that each is seen to end in an export of its own: the first only makes the series begin.
+            stall = special(400_000 + part, "chat", Fault.stall(at_event=6, seconds=STALL))
+            still.append(beside.submit(in_threads, seen, simulator, [(stall, {})]))
             calls = planned[part::ROUNDS]
             threads = [call for call in calls if call.concurrent == "threads"]
             in_threads(seen, simulator, [*((call, {}) for call in threads), *specials(part)])
@@ -177,7 +179,14 @@ def report(seen: Seen, simulator: ScriptedSimulator, began_with: int) -> dict[st
             if got.dialect is not None
         ],
         "objectives": [
-            {"slo": one.objective.name, "provider": one.provider, "bad": one.count.bad, "total": one.count.total}
+            {
+                "slo": one.objective.name,
+                "provider": one.provider,
+                "model": one.model,
+                "bad": one.count.bad,
+                "total": one.count.total,
+                "budget": one.budget_left,
+            }
             for one in l0.slo.report().standings
         ],
         "memory_kb": [began_with, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss],

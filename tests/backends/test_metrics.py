@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from load import hedged
+from evidence import Evidence
+from load import MODEL, ROUNDS, hedged
 from servers import wait_for
 from stack import Stack
 
@@ -16,6 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from dashboards.promql import PROVIDER, label, series
 
+from l0.objectives.burn import Count, budget_left
 from l0.objectives.objective import DEFAULTS
 from l0.telemetry import names
 
@@ -37,11 +39,17 @@ CAUSES = {
     "refuse": "connection",
 }
 """What the provider did, and the cause that it is counted under."""
-CAPACITY = ("rate_limit", "overloaded")
-"""Causes that spend the budget of capacity."""
-HEDGES = 4
+SPENDS = {
+    "capacity": ("status 429", "status 529", "in-band-error of messages"),
+    "availability": ("status 500", "status 503", "in-band-error", "html", "json-error", "refuse"),
+    "truncation": ("cut", "reset", "malformed", "reorder", "empty", "clean-end"),
+}
+"""What the provider did, and the objective whose budget it spends."""
+HEDGES = ROUNDS
 """Second requests beside a slow one, one in each of the load's rounds."""
-ACCEPTED = 4
+WHOLE = 1
+"""The one answer in one piece, at openai: streams only can stand still or break off."""
+ACCEPTED = ROUNDS
 """Streams without their end that the load's policy accepts; others are empty or truncated, as it fell."""
 
 
@@ -97,13 +105,14 @@ def test_causes_are_what_the_provider_did(stack: Stack) -> None:
 
 
 def test_each_special_call_is_counted(stack: Stack) -> None:
-    assert stack.prometheus.total(series(names.FALLBACKS)) == 8
-    assert stack.prometheus.total(series(names.RESUMES)) == 8
-    assert stack.prometheus.total(series(names.STREAM_STALLS)) == 2
+    assert stack.prometheus.total(series(names.FALLBACKS)) == 2 * ROUNDS
+    assert stack.prometheus.total(series(names.RESUMES)) == 2 * ROUNDS
+    assert stack.prometheus.total(series(names.STREAM_STALLS)) == ROUNDS
     assert stack.prometheus.total(series(names.HEDGES)) == HEDGES == sum(map(hedged, stack.did.requests))
-    assert stack.prometheus.total(series(names.VIOLATIONS)) == stack.prometheus.total(series(names.DRIFTS)) == 4
-    assert stack.prometheus.total(f'{series(names.TRUNCATIONS)}{{{label(names.KIND)}="accepted"}}') >= 4
-    assert stack.prometheus.total(series(names.ANOMALIES)) >= 4
+    assert stack.prometheus.total(series(names.VIOLATIONS)) == ROUNDS
+    assert stack.prometheus.total(series(names.DRIFTS)) == ROUNDS
+    assert stack.prometheus.total(f'{series(names.TRUNCATIONS)}{{{label(names.KIND)}="accepted"}}') >= ACCEPTED
+    assert stack.prometheus.total(series(names.ANOMALIES)) >= ROUNDS
 
 
 def test_buckets_are_the_conventions_own(stack: Stack) -> None:
@@ -133,10 +142,39 @@ def test_objectives_count_the_same_in_the_process_and_in_prometheus(stack: Stack
     assert {slo for slo, _ in stack.did.objectives} == {objective.name for objective in DEFAULTS}
 
 
-def test_objectives_are_what_the_ledger_gives(stack: Stack) -> None:
-    for (provider,), calls in stack.did.calls().items():
-        failed = sum(stack.did.verdicts[call] == "error" for call in stack.did.of(provider))
-        assert stack.did.objectives["delivered", provider] == (failed, calls)
-        full = sum(CAUSES.get(kind) in CAPACITY for kind in stack.did.faults(provider).elements())
-        given_up = HEDGES if provider == "openai" else 0
-        assert stack.did.objectives["capacity", provider] == (full, stack.did.attempts()[(provider,)] - given_up)
+def counted(did: Evidence, provider: str) -> dict[str, Count]:
+    """The objectives' events, from the provider's ledger alone: an attempt that fails at one stage reaches no later."""
+    did_to = did.faults(provider)
+    failed = sum(did.verdicts[call] == "error" for call in did.of(provider))
+    openai = provider == "openai"
+    reached = did.attempts()[(provider,)] - (HEDGES if openai else 0)  # those that were given up say nothing
+    counts = {"delivered": Count(failed, did.calls()[(provider,)])}
+    for name, kinds in SPENDS.items():
+        counts[name] = Count(sum(did_to[kind] for kind in kinds), reached)
+        reached -= counts[name].bad
+        if name == "availability":
+            reached -= WHOLE if openai else 0
+            counts["stall"] = Count(ROUNDS if openai else 0, reached)
+    return counts
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_objectives_are_what_the_ledger_gives(stack: Stack, provider: str) -> None:
+    for name, count in counted(stack.did, provider).items():
+        assert stack.did.objectives[name, provider] == (count.bad, count.total), name
+    assert stack.did.objectives["first-token", provider][0] == 0
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_budgets_are_the_same_in_the_process_in_prometheus_and_from_the_ledger(stack: Stack, provider: str) -> None:
+    gauge = f"{series(names.SLO_BUDGET)}_ratio"  # what Prometheus' names make of a gauge whose unit is 1
+    told = stack.prometheus.sums(gauge, label(names.SLO), PROVIDER, label(names.REQUEST_MODEL))
+    counts = counted(stack.did, provider)
+    for objective in DEFAULTS:
+        place = objective.name, provider, MODEL
+        assert told[place] == pytest.approx(stack.did.budgets[place])
+        if objective.name in counts:
+            count = counts[objective.name]
+            spare = ROUNDS if objective.layer == "attempts" else 0  # all of them served
+            left = budget_left(Count(count.bad, count.total - spare), objective)
+            assert told[place] == pytest.approx(left)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,13 @@ IMPATIENT = {
     "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED": "true",
 }
 """Batches are given up after a second, so that an outage of seconds is one; OpenTelemetry's SDK counts its losses."""
+SHORT = {"OTEL_BSP_MAX_QUEUE_SIZE": "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8"}
+"""A queue that an outage fills at once: what it does not hold is dropped, and never waited for."""
+FULL = "Queue full"
+SENT = 'otel_sdk_exporter_span_exported_total{error_type=""}'
+LOST = 'otel_sdk_exporter_span_exported_total{error_type!=""}'
+DROPPED = 'otel_sdk_processor_span_processed_total{error_type!=""}'
+"""What OpenTelemetry's SDK counts of spans: given away, given up after its tries, and not taken for want of room."""
 GROWTH_KB = 64 * 1024
 """What a load may need beyond what it had when it was warm, export queues that nobody empties included."""
 
@@ -51,14 +60,24 @@ def test_a_collector_that_was_never_there(tmp_path: Path, peaceful: Evidence) ->
     assert did.warnings.count(COMPLAINT) == 1
 
 
-def test_a_collector_that_crashes_and_comes_back(tmp_path: Path, peaceful: Evidence) -> None:
-    jaeger = Jaeger(program("jaeger"), tmp_path)
-    collector = Collector(program("otelcol-contrib"), tmp_path, "contrib")
-    prometheus = Prometheus(program("prometheus"), tmp_path, collector.metrics)
+@contextmanager
+def _backends(folder: Path, *, there: bool) -> Iterator[tuple[Jaeger, Prometheus, Collector]]:
+    """What stands behind a Collector, and one that is ``there`` or is not started yet."""
+    jaeger = Jaeger(program("jaeger"), folder)
+    collector = Collector(program("otelcol-contrib"), folder, "contrib")
+    prometheus = Prometheus(program("prometheus"), folder, collector.metrics)
     collector.server.set(
         TRACES_URL=jaeger.otlp, PROMETHEUS_URL=prometheus.write, SAMPLING_WAIT="2s", SAMPLING_PERCENTAGE="100"
     )
-    with jaeger.server, prometheus.server, collector.server:
+    with jaeger.server, prometheus.server, ExitStack() as ending:
+        ending.callback(collector.server.stop)
+        if there:
+            collector.server.start()
+        yield jaeger, prometheus, collector
+
+
+def test_a_collector_that_crashes_and_comes_back(tmp_path: Path, peaceful: Evidence) -> None:
+    with _backends(tmp_path, there=True) as (jaeger, prometheus, collector):
         load = Running(collector.otlp, tmp_path, **IMPATIENT)
         load.wait_until_warm()
         collector.server.kill()
@@ -72,11 +91,29 @@ def test_a_collector_that_crashes_and_comes_back(tmp_path: Path, peaceful: Evide
         attempts = sum(did.attempts().values())
         wait_for("all attempts", lambda: prometheus.total("l0_attempts_total") == attempts)
         # Of spans, the program knows what it lost: what it gave away and what it did not are all that there were.
-        sent = prometheus.total('otel_sdk_exporter_span_exported_total{error_type=""}')
-        lost = prometheus.total('otel_sdk_exporter_span_exported_total{error_type!=""}')
+        sent, lost = prometheus.total(SENT), prometheus.total(LOST)
         assert lost > 0
         assert sent + lost == did.spans()
         last = did.traces[max(did.traces)]
         wait_for("the last trace", lambda: last in jaeger.traces(did.service))
         # Less than was sent, where the Collector still held some when it crashed.
         assert sum(map(len, jaeger.traces(did.service).values())) <= sent
+
+
+def test_a_collector_that_comes_late_to_a_program_with_a_short_queue(tmp_path: Path, peaceful: Evidence) -> None:
+    with _backends(tmp_path, there=False) as (jaeger, prometheus, collector):
+        load = Running(collector.otlp, tmp_path, **IMPATIENT, **SHORT)
+        load.wait_until_warm()
+        wait_for("the program notices", lambda: COMPLAINT in load.said())
+        time.sleep(OUTAGE)
+        collector.server.start()
+        did = load.evidence()
+        undisturbed(did, peaceful)
+        assert did.warnings.count(COMPLAINT) == did.warnings.count(FULL) == 1
+        attempts = sum(did.attempts().values())
+        wait_for("all attempts", lambda: prometheus.total("l0_attempts_total") == attempts)
+        # What the queue had no room for is counted as well: no span is missing in the sum.
+        sent, lost, dropped = prometheus.total(SENT), prometheus.total(LOST), prometheus.total(DROPPED)
+        assert dropped > 0
+        assert sent + lost + dropped == did.spans()
+        wait_for("what was sent", lambda: sum(map(len, jaeger.traces(did.service).values())) == sent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from load import SECRET, hedged
+from load import ROUNDS, SECRET, hedged
 from servers import wait_for
 from stack import Stack
 
@@ -89,7 +89,7 @@ def test_retries_and_resumes_are_events_with_their_causes(stack: Stack, traces: 
         assert len(seconds) == hedged(number)
         assert all(event[names.CAUSE] for event in retries)
         resumed += sum(event["event"] == names.RESUME_EVENT for event in told)
-    assert resumed == 8  # two in each of the load's four rounds
+    assert resumed == 2 * ROUNDS
 
 
 def test_what_failed_is_marked(stack: Stack, traces: Spans) -> None:

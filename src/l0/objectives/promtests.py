@@ -1,7 +1,8 @@
 """Unit tests of the rules, for ``promtool test rules``: every alert fires for every objective, and stays quiet.
 
 In each test a provider stands for each case: one burns a little above the factor, one a little below, one has too few
-events to say anything, and one has burned but no longer does. Only for the first the alert may fire.
+events to say anything, one has burned but no longer does, one has only just begun to, and one burns by a single error.
+Only for the first the alert may fire.
 """
 
 from __future__ import annotations
@@ -63,7 +64,11 @@ def _cases(objective: Objective, pair: Pair) -> dict[str, _Values]:
         "below": _steady(min(BELOW * limit, 1.0), PER_MINUTE, minutes),
         "scarce": _steady(bad, scarce, minutes),
         "over": _over(bad, minutes - calm, calm),
+        "brief": _brief(bad, minutes - calm, calm),
     }
+    few = 1.2 / limit  # events, of which 1.3 errors burn too fast
+    if few > objective.min_events + 1:
+        cases["single"] = _steady(1.3 / few, few / minutes, minutes)
     return {FIRING: _steady(bad, PER_MINUTE, minutes), **cases} if can_fire(pair, objective) else cases
 
 
@@ -84,6 +89,15 @@ def _over(bad: float, minutes: int, calm: int) -> _Values:
     return (
         f"0+{good:.6f}x{minutes} {good * minutes + PER_MINUTE:.6f}+{PER_MINUTE}x{calm - 1}",
         f"0+{spent:.6f}x{minutes} {spent * minutes:.6f}+0x{calm - 1}",
+    )
+
+
+def _brief(bad: float, minutes: int, burning: int) -> _Values:
+    """All good but for the last ``burning`` minutes."""
+    good, spent = (1 - bad) * PER_MINUTE, bad * PER_MINUTE
+    return (
+        f"0+{PER_MINUTE}x{minutes} {PER_MINUTE * minutes + good:.6f}+{good:.6f}x{burning - 1}",
+        f"0+0x{minutes} {spent:.6f}+{spent:.6f}x{burning - 1}",
     )
 
 

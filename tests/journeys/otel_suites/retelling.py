@@ -1,8 +1,8 @@
 """What l0 tells, in the words that OpenTelemetry's instrumentations use: only what it says is then compared.
 
-l0 says how the provider itself ended an answer (``end_turn``), theirs by a vocabulary of its own (``stop``); l0 has spans
-for attempts and metrics of its own beside the conventions'; a zero that the provider counted is told, not left out; an
-exception's class goes by its own name, theirs for openai by that of the package too.
+l0 says how the provider itself ended an answer (``end_turn``), theirs by a vocabulary of its own (``stop``); l0 has
+spans for attempts and metrics of its own beside the conventions'; a zero that the provider counted is told, not left
+out; an exception's class goes by its own name, theirs for openai by that of the package too.
 """
 
 import json

@@ -1,0 +1,125 @@
+"""Datadog's test agent, which decodes OTLP itself: all three signals, straight from the program, no Collector."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from backends import Agent
+from evidence import Evidence, Running
+from found import program
+
+from l0.telemetry import names
+
+CONTENT = (names.INPUT_MESSAGES, names.OUTPUT_MESSAGES)
+UNITS = {metric.name: metric.unit for metric in (*names.OWN, *names.CURRENT.metrics)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Got:
+    """What one load did, and what the agent has of it: exports of each signal."""
+
+    did: Evidence
+    traces: list[dict[str, Any]]
+    metrics: list[dict[str, Any]]
+    logs: list[dict[str, Any]]
+
+    def spans(self) -> list[dict[str, Any]]:
+        """Of all exports."""
+        return list(_records(self.traces, "resource_spans", "scope_spans", "spans"))
+
+    def events(self) -> list[dict[str, Any]]:
+        """Log records of all exports."""
+        return list(_records(self.logs, "resource_logs", "scope_logs", "log_records"))
+
+    def latest(self) -> dict[str, dict[str, Any]]:
+        """Metrics of the last export, by name: counters are cumulative."""
+        exports = [list(_records([one], "resource_metrics", "scope_metrics", "metrics")) for one in self.metrics]
+        return {metric["name"]: metric for metric in max(exports, key=_time)}
+
+
+def _records(exports: list[dict[str, Any]], *path: str) -> Iterator[dict[str, Any]]:
+    found = exports
+    for step in path:
+        found = [part for one in found for part in one.get(step, ())]
+    return iter(found)
+
+
+def _time(metrics: list[dict[str, Any]]) -> int:
+    return max((int(point["time_unix_nano"]) for metric in metrics for point in points(metric)), default=0)
+
+
+def points(metric: dict[str, Any]) -> list[dict[str, Any]]:
+    """A metric's points, whatever it is."""
+    return [point for kind in ("sum", "histogram", "gauge") for point in metric.get(kind, {}).get("data_points", ())]
+
+
+def attributes(record: dict[str, Any]) -> dict[str, Any]:
+    """Of a span, event or point; values of one kind only, as OTLP has them."""
+    return {one["key"]: next(iter(one["value"].values()), None) for one in record.get("attributes", ())}
+
+
+def trace(record: dict[str, Any]) -> str:
+    """Its trace, as the program wrote it."""
+    return base64.b64decode(record["trace_id"]).hex()
+
+
+@pytest.fixture(scope="module")
+def got(tmp_path_factory: pytest.TempPathFactory) -> Got:
+    """A load whose content goes into events."""
+    folder = tmp_path_factory.mktemp("agent")
+    agent = Agent(program("ddapm-test-agent"), folder)
+    with agent.server:
+        only = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "EVENT_ONLY"}
+        did = Running(agent.otlp, folder, "--calls", "40", **only).evidence()
+        return Got(did=did, traces=agent.got("traces"), metrics=agent.got("metrics"), logs=agent.got("logs"))
+
+
+def test_every_span_arrives_once(got: Got) -> None:
+    assert len(got.spans()) == got.did.spans()
+    assert len({span["span_id"] for span in got.spans()}) == got.did.spans()
+    calls = Counter(trace(span) for span in got.spans() if span["kind"] == "SPAN_KIND_CLIENT")
+    assert calls == Counter(got.did.traces.values())
+
+
+def test_counters_are_the_ledger(got: Got) -> None:
+    attempts = Counter[tuple[str, ...]]()
+    for point in points(got.latest()[names.ATTEMPTS.name]):
+        attempts[attributes(point)[names.PROVIDER],] += int(point["as_int"])
+    assert attempts == got.did.attempts()
+    calls = Counter[tuple[str, ...]]()
+    for point in points(got.latest()[names.CURRENT.duration.name]):
+        calls[attributes(point)[names.PROVIDER],] += int(point["count"])
+    assert calls == got.did.calls()
+
+
+def test_units_and_kinds_are_those_of_the_table(got: Got) -> None:
+    told = {name: metric for name, metric in got.latest().items() if name in UNITS}
+    assert {name: metric["unit"] for name, metric in told.items()} == {name: UNITS[name] for name in told}
+    assert len(told) > 10
+    summed = [metric["sum"] for metric in told.values() if "sum" in metric]
+    assert {one["aggregation_temporality"] for one in summed} == {"AGGREGATION_TEMPORALITY_CUMULATIVE"}
+
+
+def test_an_example_in_a_bucket_is_a_call(got: Got) -> None:
+    traces = {
+        trace(example)
+        for metric in got.latest().values()
+        for point in points(metric)
+        for example in point.get("exemplars", ())
+        if "trace_id" in example
+    }
+    assert traces
+    assert traces <= set(got.did.traces.values())
+
+
+def test_content_is_in_one_event_a_call_and_on_no_span(got: Got) -> None:
+    details = [event for event in got.events() if event.get("event_name") == names.DETAILS_EVENT]
+    assert Counter(map(trace, details)) == Counter(got.did.traces.values())
+    assert all(CONTENT[0] in attributes(event) for event in details)
+    assert any(CONTENT[1] in attributes(event) for event in details)
+    assert not any(name in attributes(span) for span in got.spans() for name in CONTENT)
