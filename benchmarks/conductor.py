@@ -57,7 +57,7 @@ def play(cases: tuple[Case, ...], variants: Mapping[str, Path], rounds: int, tel
     """Run every case ``rounds`` times with every variant, interleaved. ``variants``: name to interpreter."""
     samples: Samples = {case.name: {variant: [] for variant in variants} for case in cases}
     with ExitStack() as stack:
-        origins = stack.enter_context(_server())
+        origins = stack.enter_context(server())
         workers = {name: Worker(name, python) for name, python in variants.items()}
         for worker in workers.values():
             stack.callback(worker.close)
@@ -84,7 +84,8 @@ def _once(case: Case, name: str, python: Path, worker: Worker, origin: str) -> d
 
 
 @contextmanager
-def _server() -> Iterator[dict[str, str]]:
+def server() -> Iterator[dict[str, str]]:
+    """The providers' side, in a process of its own: its origins, by `cases.Server`."""
     process = _spawn(Path(sys.executable), "benchmarks.server")
     try:
         origins: dict[str, str] = json.loads(process.stdout.readline())

@@ -50,6 +50,7 @@ class Pool:
     async def run(self, task: Task) -> Any:
         """Wait for a turn, run a task, and return its answer. Raises what it raises; `RuntimeError` once closed."""
         tasks.check("Pool.run", task)
+        tasks.check_loop("Pool.run")
         self._waiting += 1
         try:
             await self._slots.acquire()

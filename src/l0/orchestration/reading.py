@@ -18,6 +18,10 @@ def is_stream(value: object) -> bool:
     return hasattr(value, "__aiter__") or _is_manager(value) or isinstance(value, Iterator)
 
 
+def _is_sync(value: object) -> bool:
+    return isinstance(value, Iterator) and not sources.is_async(value)
+
+
 def _is_manager(value: object) -> bool:
     return hasattr(value, "__aenter__") and not hasattr(value, "__aiter__") and hasattr(value, "__aexit__")
 
@@ -27,7 +31,7 @@ async def read(stream: Any) -> str:
 
     Raises what the stream raises; `l0.StreamInterrupted` where it ends or fails without saying so by an exception.
     """
-    if isinstance(stream, Iterator) and not hasattr(stream, "__aiter__"):
+    if _is_sync(stream):
         close = getattr(stream, "close", None)
         if close is not None:
             close()

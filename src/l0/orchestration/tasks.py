@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -32,6 +33,16 @@ def check(field: str, task: object) -> None:
     """Raises `PolicyError` for what is no task, before anything is sent."""
     if not callable(task) and not _is_options(task):
         raise PolicyError(field, task, _ALLOWED)
+
+
+def check_loop(field: str) -> None:
+    """Raises `RuntimeError` under another event loop than asyncio's, before anything is sent."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            f"{field} needs asyncio, and this is another event loop: under trio, use l0(...) in a nursery of yours"
+        ) from None
 
 
 async def answer(task: Task) -> Any:

@@ -88,10 +88,29 @@ class Shadowed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleTimes:
-    """How often a rule was asked in one call, and the seconds that it took, all attempts together."""
+    """How often a rule was asked in one call, and the seconds that it took, all attempts together.
+
+    ``streaming``: for its text, as that came. ``final``: for the answer, once it was over.
+    """
 
     count: int
-    seconds: float
+    streaming: float
+    final: float
+
+    @property
+    def seconds(self) -> float:
+        """In both phases."""
+        return self.streaming + self.final
+
+    def plus(self, other: RuleTimes | None) -> RuleTimes:
+        """Both together."""
+        if other is None:
+            return self
+        return RuleTimes(
+            count=self.count + other.count,
+            streaming=self.streaming + other.streaming,
+            final=self.final + other.final,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

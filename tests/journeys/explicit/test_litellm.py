@@ -1,8 +1,10 @@
 """litellm itself as a source: its streams, over the openai SDK and over its own HTTP, sync and async, with faults."""
 
 import asyncio
+import gc
 import os
-from collections.abc import Awaitable, Callable
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,9 +16,13 @@ from l0.simulator.corpus import named
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
-pytestmark = pytest.mark.skipif(
-    find_spec("litellm") is None, reason="litellm needs openai 2, and is installed beside it: `make test-matrix`"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        find_spec("litellm") is None, reason="litellm needs openai 2, and is installed beside it: `make test-matrix`"
+    ),
+    # What its clients hold is closed when they are collected, whenever that is.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 GREETING = named("greeting").text
 QUICK = Retry(base_delay=0.001, max_delay=0.001)
 Ask = Callable[..., Any]
@@ -24,12 +30,17 @@ Run = Callable[..., tuple[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def litellm() -> Any:
+def litellm() -> Iterator[Any]:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the network for its prices
     import litellm as found  # type: ignore[import-not-found]
 
     found.suppress_debug_info = True
-    return found
+    yield found
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it leaves clients behind, and an event loop to close them
+        found.in_memory_llm_clients_cache.flush_cache()
+        asyncio.set_event_loop(None)
+        gc.collect()
 
 
 @pytest.fixture(params=["openai", "anthropic"])

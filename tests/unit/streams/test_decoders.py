@@ -49,6 +49,14 @@ def test_of_several_choices_the_first_is_the_answer() -> None:
     assert (text, wholes) == ("a", [False, False, False, True])
 
 
+def test_of_several_choices_litellm_ends_only_the_first() -> None:
+    items = [chunk("a"), chunk("x", index=1), chunk(reason="stop"), chunk("y", index=1)]
+    with l0.run_sync(lambda: items) as stream:
+        assert stream.read() == "a"
+    with pytest.raises(ConnectionError, match="truncated"):
+        l0.run_sync(lambda: items[:2]).read()
+
+
 def test_chat_tool_calls_in_pieces() -> None:
     decoder = ChatDecoder()
     pieces = [

@@ -1,0 +1,174 @@
+"""What must be true of any bytes, however they are cut: what the SDK's own loop makes of them, or a clean failure.
+
+An input is two bytes and a body: which API, and how many bytes of the body one read brings (0: all of it). The body
+goes through splitter, decoder, reader and constructors on our side, and through the SDK's unpatched `Stream` on the
+other; no client, no socket and no engine is between, so that a fuzzer makes hundreds of comparisons a second.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import anthropic
+import openai
+from fidelity_check import structure
+from openai.types.chat import ChatCompletionChunk
+from openai.types.completion import Completion
+
+from l0.drivers.pump import WirePump
+from l0.patching.sdk import Sdk
+from l0.patching.upstream import Provider, Reading, Sketch, compiled
+from l0.values.calls import Replay
+from l0.values.failures import Cause
+from l0.values.ports import Reader
+from l0_anthropic.provider import AnthropicProvider
+from l0_openai.provider import OpenAIProvider
+
+APIS = ("chat", "completions", "messages", "responses")
+TRIES = (UnicodeDecodeError, ValueError, RecursionError)
+"""What the SDK's loop raises for an event that it cannot decode."""
+ADDED = frozenset({"unnamed_event"})
+DROPPED = frozenset({"data_after_end", "duplicate_event"})
+"""Oddities: events that only we read, since a proxy dropped their names, and those that we leave out."""
+MARK = b"\xef\xbb\xbf"
+"""A byte order mark costs the SDK the first event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Both ways to read one API's streams."""
+
+    sdk: Sdk
+    provider: Provider
+    client: Any
+    type_: Any
+    sketch: Sketch
+
+    def bare(self, reads: Iterator[bytes]) -> Iterator[Any]:
+        """The SDK's objects, by its own loop; raises what that raises."""
+        stream: Any = self.sdk.streaming.Stream
+        yield from stream(cast_to=self.type_, response=self._response(reads), client=self.client)
+
+    def ours(self, reads: Iterator[bytes]) -> tuple[list[Any], Reader]:
+        """The same by our own loop, and what it learnt from them."""
+        response, loop = self._response(iter(())), self.sdk.loop
+        build = compiled(self.sdk, self.type_)
+        assert build is not None
+        assert loop is not None
+        reading = Reading(
+            sketch=self.sketch, loop=loop, build=build, response=response, request=response.request, client=self.client
+        )
+        reader = self.provider.reader(reading)
+        pump = WirePump(reader)
+        items: list[Any] = []
+        for raw in reads:
+            items += pump.feed(raw)
+            if reader.stopped:
+                break
+        return items, reader
+
+    def _response(self, reads: Iterator[bytes]) -> Any:
+        transport: Any = self.sdk.transport
+        request = transport.Request("POST", "http://origin.invalid/")
+        headers = {"content-type": "text/event-stream"}
+        return transport.Response(200, headers=headers, content=reads, request=request)
+
+
+@cache
+def api(name: str) -> Api:
+    """One API of the SDKs that are installed."""
+    of_openai = name != "messages"
+    sdk = Sdk("openai" if of_openai else "anthropic")
+    kind: Callable[..., Any] = openai.OpenAI if of_openai else anthropic.Anthropic
+    return Api(
+        sdk=sdk,
+        provider=OpenAIProvider(sdk) if of_openai else AnthropicProvider(sdk),
+        client=kind(api_key="none", base_url="http://origin.invalid"),
+        type_=_TYPES[name](),
+        sketch=Sketch(
+            dialect=name, operation="chat", provider=sdk.name, model="m", replay=Replay.SAFE, body={}, attributes={},
+            certain=False,
+        ),
+    )  # fmt: skip
+
+
+def _responses_event() -> Any:
+    from openai.types.responses import ResponseStreamEvent  # came with openai 1.66
+
+    return ResponseStreamEvent
+
+
+_TYPES: dict[str, Callable[[], Any]] = {
+    "chat": lambda: ChatCompletionChunk,
+    "completions": lambda: Completion,
+    "messages": lambda: anthropic.types.RawMessageStreamEvent,
+    "responses": _responses_event,
+}
+
+
+def cut(body: bytes, size: int) -> Iterator[bytes]:
+    """The body in reads of ``size`` bytes; 0: in one."""
+    step = size or len(body) or 1
+    return (body[start : start + step] for start in range(0, len(body), step))
+
+
+def difference(data: bytes) -> str | None:
+    """What is wrong with how we read this input; ``None``: nothing."""
+    if len(data) < 2:
+        return None
+    name, size, body = APIS[data[0] % len(APIS)], data[1], data[2:]
+    of = api(name)
+    theirs, error = _collected(of.bare(cut(body, 0)))
+    whole, reader = of.ours(cut(body, 0))
+    pieces, of_pieces = of.ours(cut(body, size))
+    if _told(reader) != _told(of_pieces):
+        return f"{name}: {_told(reader)} in one read, {_told(of_pieces)} in reads of {size}"
+    found = structure(whole, pieces, path=f"{name}, in reads of {size}: $")
+    if found is None:
+        broken = error is not None or reader.failure is not None
+        oddities = frozenset(reader.facts().oddities)
+        adds = bool(oddities & ADDED) or body.startswith(MARK)
+        found = _apart(theirs, whole, adds=adds, drops=bool(oddities & DROPPED), broken=broken)
+    if found is None and error is None and _told(reader)[0] is Cause.MALFORMED and name != "messages":
+        found = f"{reader.failure} where the SDK sees none"  # but of messages it passes over all that have no name
+    return found and f"{name}: {found}"
+
+
+def _collected(items: Iterator[Any]) -> tuple[list[Any], Exception | None]:
+    got: list[Any] = []
+    try:
+        got.extend(item for item in items if item is not None)  # an event of `null` is nothing
+    except (openai.OpenAIError, anthropic.AnthropicError, *TRIES) as error:
+        return got, error
+    return got, None
+
+
+def _told(reader: Reader) -> tuple[Cause | None, Cause | None, int, tuple[str, ...]]:
+    """All else that is known of an answer: how it failed, what is missing of it, its content, and what was odd."""
+    failure = reader.failure.cause if reader.failure is not None else None
+    return failure, reader.verdict(), reader.content, reader.facts().oddities
+
+
+def _apart(theirs: list[Any], ours: list[Any], *, adds: bool, drops: bool, broken: bool) -> str | None:
+    """The first difference of two answers. Where one is ``broken`` the other may go on; we may have read what the SDK
+    does not (``adds``), or have left out what it hands over (``drops``)."""
+    if adds and drops:
+        return None
+    if adds or drops:
+        few, many = (theirs, ours) if adds else (ours, theirs)
+        return None if broken else _within(few, many)
+    if not broken and len(theirs) != len(ours):
+        return f"{len(theirs)} items became {len(ours)}"
+    common = min(len(theirs), len(ours))
+    return structure(theirs[:common], ours[:common])
+
+
+def _within(few: list[Any], many: list[Any]) -> str | None:
+    """What of ``few`` does not come in ``many``, in this order."""
+    rest = iter(many)
+    return next((f"{item!r} is missing, or not in order" for item in few if not _comes(item, rest)), None)
+
+
+def _comes(item: Any, rest: Iterator[Any]) -> bool:
+    return any(structure(item, other) is None for other in rest)
