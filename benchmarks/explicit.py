@@ -29,6 +29,7 @@ SCENARIOS: dict[str, float] = {
     "plain": 3,
     "one guardrail": 3,
     "guardrails": 3,
+    "strict guardrails": 10,
     "drift": 3,
     "timeouts": 10,
     "callbacks": 3,
@@ -156,6 +157,7 @@ def _own(words: list[str]) -> Answer:
         "plain": {},
         "one guardrail": {"guardrails": [Guardrails.json_rule()]},
         "guardrails": guarded,
+        "strict guardrails": {"guardrails": Guardrails.strict()},
         "drift": {"drift": True},
         "timeouts": {"timeout": Timeout()},
         "callbacks": {"on_token": _ignore},
@@ -194,11 +196,14 @@ def _peer(words: list[str]) -> Answer:
 
     guarded = {"guardrails": theirs.Guardrails.recommended()}
     full = guarded | {"drift_detector": theirs.DriftDetector(), "retry": theirs.Retry()}
+    # Its strict preset rejects an answer that is no JSON, once that is whole; ours has a rule of its own for that.
+    strict = [rule for rule in theirs.Guardrails.strict() if rule.name != "strict_json"]
     every = theirs.CheckIntervals(guardrails=5, drift=10, checkpoint=10)  # as often as ours
     options: dict[str, dict[str, Any]] = {
         "plain": {},
         "one guardrail": {"guardrails": [theirs.Guardrails.json()]},
         "guardrails": guarded,
+        "strict guardrails": {"guardrails": strict},
         "drift": {"drift_detector": theirs.DriftDetector()},
         "timeouts": {"timeout": theirs.Timeout()},
         "callbacks": {"on_token": _ignore},

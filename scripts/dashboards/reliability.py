@@ -148,21 +148,21 @@ _SHADOWS = (
     ),
 )
 
-_RULE, _ACTION = label(names.RULE), label(names.RULE_ACTION)
+_RULE, _ACTION, _PHASE = label(names.RULE), label(names.RULE_ACTION), label(names.RULE_PHASE)
 _DRIFT = label(names.DRIFT_TYPE)
 _FINDINGS = (
     _how_often("Guardrail violations", "By rule, and by what was done about it.", names.VIOLATIONS, _RULE, _ACTION),
     _how_often("Drift", "Answers that went astray, by the kind of drift.", names.DRIFTS, PROVIDER, _DRIFT),
     Panel(
         title="Time that rules took of an answer",
-        says="All of a rule's looks at one answer together, 95 %.",
+        says="All of a rule's looks at one answer together, while it came and once it was over, 95 %.",
         unit=SECONDS,
-        queries=[Query(quantile(0.95, names.RULE_DURATION, by=(_RULE,)), by(_RULE))],
+        queries=[Query(quantile(0.95, names.RULE_DURATION, by=(_RULE, _PHASE)), by(_RULE, _PHASE))],
     ),
     Panel(
         title="Answers that rules looked at",
         says="A second, by rule.",
         unit=PER_SECOND,
-        queries=[Query(count(names.RULE_DURATION, by=(_RULE,)), by(_RULE))],
+        queries=[Query(count(names.RULE_DURATION, f'{_PHASE}="final"', by=(_RULE,)), by(_RULE))],
     ),
 )

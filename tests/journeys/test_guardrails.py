@@ -232,8 +232,10 @@ def test_drift_is_told_by_its_type(sim, heard, sync):
 def test_rules_are_timed_only_where_somebody_listens(sim, heard, sync):
     with l0.policy(guardrails="recommended"):
         call(sim, "chat", CLEAN, sync=sync)
-    timed = {point.attributes["l0.guardrail.rule"] for point in heard.points("l0.guardrail.duration")}
-    assert timed >= {"zero_output", "json", "markdown", "pattern"}
+    points = [point.attributes for point in heard.points("l0.guardrail.duration")]
+    timed = {(point["l0.guardrail.rule"], point["l0.guardrail.phase"]) for point in points}
+    rules, phases = ("zero_output", "json", "markdown", "pattern"), ("streaming", "final")
+    assert timed >= {(rule, phase) for rule in rules for phase in phases}
 
 
 def test_a_hold_that_cannot_keep_its_word_is_refused_at_once():

@@ -112,16 +112,19 @@ def _count(text: str, lowered: str) -> tuple[float, float]:
 
 
 def _unlikely(lowered: str) -> float:
-    return _unlikely_pairs(lowered) + _missing_vowels(lowered)
+    """Unlikely pairs, and missing vowels.
 
-
-def _unlikely_pairs(lowered: str) -> int:
-    """Of ordinary text, only neighbouring consonants can make one: there are few clusters of these, and all come again."""
-    if lowered.isascii():
-        raw = lowered.encode()
-        if len(raw.translate(None, _ODD)) == len(raw):
-            return sum(map(_in_cluster, raw.translate(_CONSONANTS).decode().split()))
-    return sum(map(_UNLIKELY.__contains__, pairwise(lowered)))
+    In ordinary text only neighbouring consonants can make one: there are few clusters of these, and all come again.
+    """
+    if not lowered.isascii():
+        pairs = sum(map(_UNLIKELY.__contains__, pairwise(lowered)))
+        return pairs + _missing_vowels(lowered, sum(map(lowered.count, _VOWELS)))
+    raw = lowered.encode()
+    if len(raw.translate(None, _ODD)) == len(raw):
+        pairs = sum(map(_in_cluster, raw.translate(_CONSONANTS).decode().split()))
+    else:
+        pairs = sum(map(_UNLIKELY.__contains__, pairwise(lowered)))
+    return pairs + _missing_vowels(lowered, len(raw) - len(raw.translate(None, _ASCII_VOWELS)))
 
 
 @lru_cache(maxsize=1024)
@@ -129,12 +132,8 @@ def _in_cluster(consonants: str) -> int:
     return sum(map(_UNLIKELY.__contains__, pairwise(consonants)))
 
 
-def _missing_vowels(lowered: str) -> float:
+def _missing_vowels(lowered: str, vowels: int) -> float:
     """How many vowels a text of Latin letters lacks that has hardly any."""
-    if lowered.isascii():
-        vowels = len(lowered) - len(lowered.encode().translate(None, _ASCII_VOWELS))
-    else:
-        vowels = sum(map(lowered.count, _VOWELS))
     if vowels > _FEW_VOWELS * len(lowered):
         return 0.0
     letters = sum(letter in _LETTERS for letter in lowered)

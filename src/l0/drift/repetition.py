@@ -41,7 +41,12 @@ class Repetition:
         words = segment.words
         if not words and not any(map(str.isalnum, said)):
             return None
-        if segment.longest >= _LETTERS and segment.fence is None and _LETTER_RUN.search(segment.text) and "`" not in segment.text:
+        if (
+            segment.longest >= _LETTERS
+            and segment.fence is None
+            and _LETTER_RUN.search(segment.text)
+            and "`" not in segment.text
+        ):
             return Finding(at=segment.at, confidence=0.9)
         needed = self._repeats * (1 if segment.fence is None else _CODE_REPEATS)
         times = max(self._rounds(said, bool(words)), _loops(said, words)) / needed

@@ -100,13 +100,14 @@ def screen(call: Call, tell: Callable[[Judged], None] | None) -> Screen | None:
 class _Watch:
     """One interval's rules, and how much of the text they have seen."""
 
-    __slots__ = ("cause", "chars", "every", "inspection", "rules", "seen")
+    __slots__ = ("cause", "chars", "due", "every", "inspection", "rules", "seen")
 
     def __init__(self, cause: Cause, rules: Rules, every: int) -> None:
         self.cause = cause
         self.rules = rules
         self.every = every
         self.seen = self.chars = 0
+        self.due = every
         self.inspection: Inspection | None = None
 
 
@@ -116,7 +117,6 @@ class Screen:
     __slots__ = (
         "_counted",
         "_counts",
-        "_due",
         "_policy",
         "_reported",
         "_tell",
@@ -126,6 +126,7 @@ class Screen:
         "chars",
         "checked",
         "cut",
+        "due",
         "fits_schema",
         "window",
     )
@@ -157,18 +158,21 @@ class Screen:
         self.fits_schema = asked is not NOTHING
         """The whole answer is judged by what the request asked for: nothing of it may be seen before."""
         self._counts = policy.holding.until == "verified"
+        self.due = 0
+        """At so many pieces of text there is something to look at: asked before each `look`, it saves most of them."""
         self.window = window_of(policy, (*guardrails, *drift))
         self.restart()
 
     def restart(self) -> None:
         """A new attempt."""
-        self._add_times()
+        self._times = self.times
         timer = perf_counter if self._tell is not None else None
         for watch in self._watches:
             watch.inspection = Inspection(watch.rules, watch.every, timer=timer)
             watch.seen = watch.chars = 0
+            watch.due = watch.every
         self.chars = self.checked = self._counted = 0
-        self._due = min((watch.every for watch in self._watches), default=sys.maxsize)
+        self.due = 0 if self._counts else min((watch.every for watch in self._watches), default=sys.maxsize)
         self.cut = None
 
     def look(self, reader: Reader, *, rest: bool = False) -> Failure | None:
@@ -176,38 +180,29 @@ class Screen:
         pieces = reader.text
         count = len(pieces)
         if self._counts:
-            self._count(pieces)
-        if count < self._due and not rest:
+            self.chars += sum(map(len, pieces[self._counted :]))
+            self._counted = count
+        elif count < self.due and not rest:
             return None
         failure: Failure | None = None
         due = sys.maxsize
         for watch in self._watches:
-            new = count - watch.seen
-            if new and (rest or new >= watch.every):
+            if count >= watch.due or (rest and count > watch.seen):
                 text = "".join(pieces[watch.seen :])
                 watch.seen = count
                 watch.chars += len(text)
                 assert watch.inspection is not None
                 found = watch.inspection.feed(text)
                 if found:
-                    failure = self._judge(watch.cause, found) or failure
-            next_look = watch.seen + watch.every
-            if next_look < due:
-                due = next_look
-        self._due = due
+                    judged = self._judge(watch.cause, found)
+                    failure = failure or judged
+                watch.due = count + watch.every
+            if watch.due < due:
+                due = watch.due
+        self.due = 0 if self._counts else due
         if self._counts:
             self.checked = min((watch.chars for watch in self._watches), default=self.chars)
         return failure
-
-    def _count(self, pieces: Sequence[str]) -> None:
-        self.chars += sum(map(len, pieces[self._counted :]))
-        self._counted = len(pieces)
-        if not self._watches:
-            self.checked = self.chars
-
-    def free(self, reader: Reader) -> int:
-        """After how many more pieces of text the next look is due."""
-        return self._due - len(reader.text)
 
     def finish(self, reader: Reader) -> Failure | None:
         """The answer is whole: what the rules say of it."""
@@ -221,20 +216,26 @@ class Screen:
         failure: Failure | None = None
         for watch in self._watches:
             assert watch.inspection is not None
-            failure = failure or self._judge(watch.cause, watch.inspection.feed(text))
+            judged = self._judge(watch.cause, watch.inspection.feed(text))  # drift is told beside what failed
+            failure = failure or judged
         return failure or self._finish(Ending(other=other or bool(calls)), calls)
 
     @property
     def times(self) -> dict[str, RuleTimes]:
         """By rule: how often it was asked, and the seconds that it took."""
-        self._add_times()
-        return self._times
+        times = dict(self._times)
+        for watch in self._watches:
+            if watch.inspection is not None:
+                for rule, took in watch.inspection.durations.items():
+                    times[rule] = took.plus(times.get(rule))
+        return times
 
     def _finish(self, ending: Ending, calls: Iterable[tuple[str, str]]) -> Failure | None:
         failure = self._judge(Cause.GUARDRAIL_VIOLATION, self.asked.judge(calls))
         for watch in self._watches:
             assert watch.inspection is not None
-            failure = failure or self._judge(watch.cause, watch.inspection.finish(ending))
+            judged = self._judge(watch.cause, watch.inspection.finish(ending))
+            failure = failure or judged
         return failure
 
     def _judge(self, cause: Cause, found: Sequence[Violation]) -> Failure | None:
@@ -246,7 +247,8 @@ class Screen:
         worst = max(found, key=lambda violation: _RANKS.index(violation.severity))
         if worst.severity is Severity.WARNING:
             return None
-        self.cut = min(violation.at for violation in found if violation.severity is not Severity.WARNING)
+        at = min(violation.at for violation in found if violation.severity is not Severity.WARNING)
+        self.cut = at if self.cut is None else min(self.cut, at)
         category = Category.FATAL if worst.severity is Severity.FATAL else None
         return Failure(cause=cause, message=f"{worst.rule}: {worst.message}", code=worst.rule, category=category)
 
@@ -263,12 +265,3 @@ class Screen:
                 self._policy.on_violation(violation)
             except Exception:
                 _log.warning("Policy.on_violation failed and is ignored", exc_info=True)
-
-    def _add_times(self) -> None:
-        for watch in self._watches:
-            if watch.inspection is None:
-                continue
-            for rule, (count, seconds) in watch.inspection.durations.items():
-                before = self._times.get(rule, RuleTimes(count=0, seconds=0.0))
-                self._times[rule] = RuleTimes(count=before.count + count, seconds=before.seconds + seconds)
-            watch.inspection.durations.clear()

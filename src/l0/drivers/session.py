@@ -60,7 +60,7 @@ class Session(Serving):
         else:
             items = pump.feed(raw)
         screen = self.screen
-        if screen is not None:
+        if screen is not None and len(reader.text) >= screen.due:
             failure = screen.look(reader)
             if failure is not None:
                 return self._reject(failure, at or perf_counter())
@@ -85,11 +85,13 @@ class Session(Serving):
         stays. 0 before the commit point, while something is kept back, and where reads are measured: then `took`."""
         if self._holding or self._ended or self._kept.lags or self.telling.heard or self._lease is not None:
             return 0
-        return inf if self.screen is None or self._pump is None else self.screen.free(self._pump.reader)
+        screen, pump = self.screen, self._pump
+        return inf if screen is None or pump is None else screen.due - len(pump.reader.text)
 
     def looked(self) -> list[Any] | None:
         """The rules look at what came. What the user gets now where that ends the attempt; ``None``: all is well."""
-        failure = self.screen.look(self._pump.reader) if self.screen is not None and self._pump is not None else None
+        screen, pump = self.screen, self._pump
+        failure = screen.look(pump.reader) if screen is not None and pump is not None else None
         return None if failure is None else self._reject(failure, perf_counter())
 
     def _afterwards(self, raw: Any, pump: Pump) -> list[Any]:

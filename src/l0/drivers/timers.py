@@ -19,13 +19,16 @@ class AsyncioReads:
     """Cancels the reading task when a deadline passes.
 
     One `call_later` handle serves the whole body: a read only stores its deadline, and the handle, when it fires early,
-    goes back to sleep for the rest. A read whose data is there already has no deadline: nothing could pass.
+    goes back to sleep for the rest. A read whose data is there already has no deadline: nothing could pass. One
+    generator makes all reads, for it can *yield* what it has read; to return it takes an exception each time.
     """
 
-    __slots__ = ("_advance", "_clocks", "_deadline", "_fired", "_handle", "_loop", "_task", "_when")
+    __slots__ = ("_clocks", "_deadline", "_fired", "_handle", "_loop", "_pulling", "_raw", "_step", "_task", "_when")
 
     def __init__(self, advance: Advance, clocks: Clocks) -> None:
-        self._advance = advance
+        self._pulling = self._pull(advance)
+        self._step = self._pulling.send
+        self._raw: Any = None
         self._clocks = clocks
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
@@ -36,14 +39,16 @@ class AsyncioReads:
     @coroutine
     def read(self) -> Generator[Any, Any, Any]:
         """The next raw read, to be awaited. Raises `Expired`, `StopAsyncIteration`, or what the transport raises."""
-        step = self._advance().__await__()
-        try:
-            waits_for = step.send(None)  # an awaitable is a generator to its loop
-        except StopIteration as done:
-            return done.value
-        return (yield from self._wait(step, waits_for))
+        waits_for = self._step(None)
+        return self._raw if waits_for is self else (yield from self._wait(waits_for))
 
-    def _wait(self, step: Any, waits_for: Any) -> Generator[Any, Any, Any]:
+    def _pull(self, advance: Advance) -> Generator[Any, Any, None]:
+        """Yields itself whenever `_raw` is a new read, and until then what the event loop has to wait for."""
+        while True:
+            self._raw = yield from advance().__await__()
+            yield self
+
+    def _wait(self, waits_for: Any) -> Generator[Any, Any, Any]:
         """What ``await`` does, for a read that has to wait, with the deadline set."""
         now = perf_counter()
         self._task = asyncio.current_task()
@@ -51,23 +56,20 @@ class AsyncioReads:
         if deadline < self._when:
             self._schedule(deadline, now)
         try:
-            while True:
+            while waits_for is not self:
                 try:
                     sent = yield waits_for
                 except BaseException as error:
-                    waits_for = step.throw(error)
+                    waits_for = self._pulling.throw(error)
                 else:
-                    waits_for = step.send(sent)
-        except StopIteration as done:
-            if self._fired:
-                return (yield from self._cancelled())
-            return done.value
+                    waits_for = self._step(sent)
         except BaseException as error:  # a transport may word our cancellation as an error of its own
             if self._fired and self._task is not None and self._task.uncancel() == 0:
                 raise Expired from error
             raise
         finally:
             self._deadline = inf
+        return (yield from self._cancelled()) if self._fired else self._raw
 
     def _cancelled(self) -> Generator[Any, Any, Any]:
         """The data came in the same tick: take the cancellation that is on its way."""
@@ -96,6 +98,7 @@ class AsyncioReads:
 
     def close(self) -> None:
         """No more reads."""
+        self._pulling.close()
         if self._handle is not None:
             self._handle.cancel()
 

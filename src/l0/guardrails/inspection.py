@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from l0.values.rules import Ending, Rule, Violation
+from l0.values.events import RuleTimes
+from l0.values.rules import Check, Ending, Rule, Violation
 
 _log = logging.getLogger("l0")
 
 Clock = Callable[[], float]
-_Ask = Callable[[Any], Sequence[Violation]]
-_Asked = tuple[str, _Ask, _Ask]
 
 
 def widest(rules: Sequence[Rule]) -> int | None:
@@ -28,69 +26,92 @@ def finals(rules: Sequence[Rule]) -> tuple[Rule, ...]:
     return tuple(rule for rule in rules if rule.span is None)
 
 
+class _Asked:
+    """One rule's check, and the seconds that it took. ``looks``: after how many it was left out; 0 while it is not."""
+
+    __slots__ = ("feed", "final", "finish", "looks", "name", "streaming")
+
+    def __init__(self, name: str, check: Check) -> None:
+        self.name = name
+        self.feed = check.feed
+        self.finish = check.finish
+        self.looks = 0
+        self.streaming = self.final = 0.0
+
+
 class Inspection:
     """One answer's checks, in the order of their rules.
 
     ``every``: the tokens that the caller collects before it feeds them. ``timer``: a clock in seconds, given only where
-    somebody listens; ``durations`` then has how often each rule was asked, and the seconds that it took. Without one no
-    clock is read.
+    somebody listens; without one no clock is read.
     """
 
-    __slots__ = ("_checks", "durations", "every")
+    __slots__ = ("_asked", "_checks", "_looks", "_timer", "every")
 
     def __init__(self, rules: Sequence[Rule], every: int = 5, *, timer: Clock | None = None) -> None:
         self.every = every
-        self.durations: dict[str, tuple[int, float]] = {}
+        self._timer = timer
+        self._looks = 0
         self._checks: list[_Asked] = []
         for rule in rules:
             try:
-                check, name = rule.check(), rule.name
-                asked = (check.feed, check.finish)
+                self._checks.append(_Asked(rule.name, rule.check()))
             except Exception:
                 _failed(type(rule).__name__)
-                continue
-            feed, finish = asked if timer is None else (self._timed(name, ask, timer) for ask in asked)
-            self._checks.append((name, feed, finish))
+        self._asked = tuple(self._checks)
 
     def feed(self, text: str) -> Sequence[Violation]:
         """What the new text shows."""
+        timer = self._timer
         found: list[Violation] = []
+        before = timer() if timer is not None else 0.0
         for each in self._checks:
             try:
-                said = each[1](text)
+                said = each.feed(text)
                 if said:
                     found += _violations(said)
             except Exception:
                 self._leave_out(each)
+            if timer is not None:
+                now = timer()
+                each.streaming += now - before
+                before = now
+        self._looks += 1
         return found
 
     def finish(self, ending: Ending) -> Sequence[Violation]:
         """What the end of the answer shows."""
+        timer = self._timer
         found: list[Violation] = []
+        before = timer() if timer is not None else 0.0
         for each in self._checks:
             try:
-                said = each[2](ending)
+                said = each.finish(ending)
                 if said:
                     found += _violations(said)
             except Exception:
                 self._leave_out(each)
+            if timer is not None:
+                now = timer()
+                each.final += now - before
+                before = now
+        self._looks += 1
         return found
 
-    def _timed(self, name: str, ask: _Ask, timer: Clock) -> _Ask:
-        def timed(about: Any) -> Sequence[Violation]:
-            start = timer()
-            try:
-                return ask(about)
-            finally:
-                count, seconds = self.durations.get(name, (0, 0.0))
-                self.durations[name] = (count + 1, seconds + timer() - start)
-
-        return timed
+    @property
+    def durations(self) -> dict[str, RuleTimes]:
+        """By rule: how often it was asked, and the seconds that it took. Empty without a timer."""
+        times: dict[str, RuleTimes] = {}
+        for each in self._asked if self._timer is not None and self._looks else ():
+            took = RuleTimes(count=each.looks or self._looks, streaming=each.streaming, final=each.final)
+            times[each.name] = took.plus(times.get(each.name))
+        return times
 
     def _leave_out(self, each: _Asked) -> None:
         # A new list: this may happen while the old one is read.
         self._checks = [other for other in self._checks if other is not each]
-        _failed(each[0])
+        each.looks = self._looks + 1
+        _failed(each.name)
 
 
 def _violations(said: Sequence[Violation]) -> Sequence[Violation]:

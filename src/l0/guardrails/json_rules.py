@@ -24,7 +24,10 @@ _solid = re.compile(r"[^ \t\r\n]").search
 
 
 def json_rule(*, severity: Severity = Severity.ERROR) -> JsonRule:
-    """JSON that an answer holds is whole. Prose and fences around it change nothing; an answer without JSON passes."""
+    """JSON that an answer holds is whole. Prose and fences around it change nothing; an answer without JSON passes.
+
+    So does an example in a text: JSON after prose that has a comment in it, or dots for what is left out.
+    """
     return JsonRule(severity=severity)
 
 
@@ -82,18 +85,20 @@ class JsonCheck:
 
     def __init__(self, rule: JsonRule) -> None:
         self._rule = rule
-        self._finder = Finder()
+        self._finder = Finder(examples=True)
 
     def feed(self, text: str) -> Sequence[Violation]:
         """New text."""
-        return self._said(self._finder.feed(text))
+        flaw = self._finder.feed(text)
+        return self._said(flaw) if flaw is not None else ()
 
     def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002  # what else an answer holds is no JSON of its
         """The answer is over."""
-        return self._said(self._finder.finish())
+        flaw = self._finder.finish()
+        return self._said(flaw) if flaw is not None else ()
 
-    def _said(self, flaw: Flaw | None) -> Sequence[Violation]:
-        return () if flaw is None else (_violation(self._rule, flaw.why, flaw.at),)
+    def _said(self, flaw: Flaw) -> Sequence[Violation]:
+        return (_violation(self._rule, flaw.why, flaw.at),)
 
 
 class StrictJsonCheck:

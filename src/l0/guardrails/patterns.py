@@ -107,13 +107,18 @@ def pattern_rule(findings: Sequence[Finding], *, name: str, span: int | None = S
 
 
 class PatternCheck:
-    """``_kept`` are the last characters of the text: all undecided starts, and what patterns look at before them."""
+    """``_kept`` are the last characters of the text: all undecided starts, and what patterns look at before them.
 
-    __slots__ = ("_candidates", "_keep", "_kept", "_length", "_pieces", "_rule", "_told")
+    ``_likely``: patterns that may match there, and how long the text was when that was seen.
+    """
+
+    __slots__ = ("_candidates", "_keep", "_kept", "_length", "_likely", "_overlap", "_pieces", "_rule", "_told")
 
     def __init__(self, rule: PatternRule) -> None:
         self._rule = rule
         self._candidates = rule.prefilter.candidates
+        self._overlap = rule.prefilter.overlap
+        self._likely: dict[int, int] = {}
         self._keep = max((each.reach for each in rule.sought), default=0) + rule.lead
         self._kept = ""
         self._length = 0
@@ -144,8 +149,12 @@ class PatternCheck:
         before = self._length
         self._length = before + len(text)
         self._kept = window[-self._keep :]
-        candidates = self._candidates(window)
-        return self._look(window, candidates, before, over=False) if candidates else ()
+        seen = self._candidates(window[-len(text) - self._overlap :])
+        if not seen and not self._likely:
+            return ()
+        likely = {number: at for number, at in self._likely.items() if before - at < self._keep}
+        self._likely = likely | dict.fromkeys(seen, self._length)
+        return self._look(window, self._likely, before, over=False)
 
     def _look(self, window: str, candidates: Iterable[int], before: int, *, over: bool) -> list[Violation]:
         """What is new since the text had ``before`` characters, in the order in which the text decides it."""

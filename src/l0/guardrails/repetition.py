@@ -18,8 +18,8 @@ _LONGEST = 40
 _SPACELESS = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
 """Scripts that put no space between words: each sign counts as one."""
 _WORD = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]{{1,{_LONGEST}}}")
-_ASCII_WORD = re.compile(rf"[0-9A-Za-z_]{{1,{_LONGEST}}}")
-"""The same where a text is ASCII, in half the time."""
+_ASCII_SIGNS = bytes(code if chr(code).isalnum() or code == ord("_") else ord(" ") for code in range(128)).ljust(256)
+"""For `bytes.translate`: whatever belongs to no word becomes a blank."""
 _LEAST = 30
 """Words of a loop beyond its first round: a refrain is shorter, and so is a row of equal numbers."""
 _SHINGLE = 4
@@ -78,7 +78,7 @@ class RepetitionCheck:
         self._words: list[str] = []
         self._batch: list[str] = []
         self._dropped = 0
-        self._seen: dict[int, int] = {}
+        self._seen: dict[tuple[str, ...], int] = {}
         self._period = 0
         self._run = 0
         self._done = False
@@ -92,7 +92,7 @@ class RepetitionCheck:
         if len(text) < _STRETCH and not self._period:
             self._part = text
             return ()
-        words = (_ASCII_WORD if text.isascii() else _WORD).findall(text)
+        words = _words(text)
         self._part = ""
         if words and text.endswith(words[-1]) and len(words[-1]) < _LONGEST:
             self._part = words.pop()
@@ -100,7 +100,7 @@ class RepetitionCheck:
 
     def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - only words are counted
         """Reads the last words."""
-        return () if self._done else self._read(_WORD.findall(self._part), self._part)
+        return () if self._done else self._read(_words(self._part), self._part)
 
     def _read(self, words: list[str], text: str) -> Sequence[Violation]:
         number, count = 0, len(words)
@@ -141,13 +141,13 @@ class RepetitionCheck:
         start = max(0, len(known) - _SHINGLE + 1)
         known += batch
         last = known[start:]
-        first, *others = map(hash, zip(last, last[1:], last[2:], last[3:], strict=False))
+        first = (last[0], last[1], last[2], last[3])
         place = start + self._dropped
         if first in seen and self._recurs(start, place - seen[first]):
             return
         seen[first] = place
-        if not seen.keys().isdisjoint(others):
-            for number, shingle in enumerate(others, 1):
+        if not seen.keys().isdisjoint(zip(last[1:], last[2:], last[3:], last[4:], strict=False)):
+            for number, shingle in enumerate(zip(last[1:], last[2:], last[3:], last[4:], strict=False), 1):
                 if shingle in seen and self._recurs(start + number, place + number - seen[shingle]):
                     return
         if len(known) > 2 * _REMEMBERED:
@@ -179,3 +179,12 @@ class RepetitionCheck:
         at = self._length - len(text) + start
         rule = self._rule
         return Violation(rule=rule.name, message="a passage repeats itself", severity=rule.severity, at=at)
+
+
+def _words(text: str) -> list[str]:
+    """All words of a text."""
+    if text.isascii():
+        words = text.encode().translate(_ASCII_SIGNS).decode().split()
+        if not words or max(map(len, words)) <= _LONGEST:
+            return words
+    return _WORD.findall(text)

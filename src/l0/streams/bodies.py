@@ -25,7 +25,6 @@ from .failures import OpeningExpired
 from .intake import OVER, Intake
 from .upstream import FactoryUpstream
 
-
 Opened = tuple[Any, Any, sources.Release]
 """A source, its items, and how it is released."""
 

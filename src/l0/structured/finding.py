@@ -2,6 +2,9 @@
 
 JSON is looked for in ``json`` fences; where an answer, or a fence without a language, begins; and after prose, where a
 value may stand: on a new line, or behind a colon or the end of a sentence. Code of other languages is passed over.
+
+A text about JSON shows examples of it, and these are for readers: with comments, with dots for what is left out, or
+members without their object. After prose, who looks for flaws can have them passed over.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ _inline_mark = re.compile(r"[`\n]").search
 _run = re.compile(r"`++|~++").match
 _solid = re.compile(r"[^ \t\r\n]").search
 _BEGINNERS = "\n:.!?>" + "\uff1a\u3002\uff01\uff1f"  # those of Chinese and Japanese are full-width
+_EXAMPLE = ("//", "/*", "#", "...", "\u2026", "<")
+"""What stands in examples and can begin nothing in JSON: comments, something left out, a name for a value."""
 UNTERMINATED = "the answer ends inside of its JSON"
 _JSON_FENCES = frozenset({"json", "jsonl", "ndjson"})
 
@@ -45,29 +50,36 @@ class Found:
 
 
 class Finder:
-    """One answer. A flaw is the last thing that it tells. ``found`` is told of every value, whole or not."""
+    """One answer. A flaw is the last thing that it tells. ``found`` is told of every value, whole or not.
+
+    ``examples``: those in a text, which begins with something else, are no flaws.
+    """
 
     __slots__ = (
         "_before",
         "_begun",
         "_candidate",
         "_carry",
+        "_examples",
         "_fence",
         "_flaw",
         "_found",
         "_home",
+        "_lead",
         "_mode",
         "_read",
         "_start",
         "_ticks",
     )
 
-    def __init__(self, found: Callable[[Found], None] | None = None) -> None:
+    def __init__(self, found: Callable[[Found], None] | None = None, *, examples: bool = False) -> None:
         self._found = found
+        self._examples = examples
         self._start = 0  # of the candidate
         self._home = self._mode = Finder._prose
         self._candidate = Candidate()
         self._begun = False  # something other than blanks was read
+        self._lead = True  # nothing but blanks stood before the candidate, or before its fence
         self._fence = ""  # what opened the fence
         self._ticks = 0  # what opened the inline code
         self._before = ""  # the last characters before the text at hand
@@ -79,6 +91,13 @@ class Finder:
         """New text; costs O(len(text))."""
         if self._flaw is not None:
             return None
+        if (  # as most text: each mark looked for on its own, which takes a third of a search for any
+            self._mode is _PROSE
+            and self._begun
+            and not ("{" in text or "[" in text or "`" in text or "~" in text or self._carry)
+        ):
+            self._passed(text)
+            return None
         if self._carry:
             text, self._carry = self._carry + text, ""
         at, end = 0, len(text)
@@ -86,13 +105,17 @@ class Finder:
             at = self._mode(self, text, at)
         if self._carry:
             text = text[: end - len(self._carry)]
-            end = len(text)
-        self._read += end
-        self._before = text[-_REACH:] if end >= _REACH else (self._before + text)[-_REACH:]
+        self._passed(text)
         return self._flaw
+
+    def _passed(self, text: str) -> None:
+        self._read += len(text)
+        self._before = text[-_REACH:] if len(text) >= _REACH else (self._before + text)[-_REACH:]
 
     def finish(self) -> Flaw | None:
         """The answer is over."""
+        if self._mode is Finder._broken and self._flaw is None:
+            return self._flawed(0)
         if self._flaw is not None or self._mode is not Finder._value:
             return None
         match self._candidate.finish():
@@ -106,14 +129,15 @@ class Finder:
     # Modes: each takes some of the text and returns how far it has come, or keeps the rest for the next time.
 
     def _prose(self, text: str, at: int) -> int:
-        found = None if not at and _plain(text) else _mark(text, at)
+        found = _mark(text, at)
         if found is None:
             self._begun = self._begun or _solid(text, at) is not None
             return len(text)
         place = found.start()
-        lead = not self._begun and _solid(text, at, place) is None
-        self._begun = True
+        self._lead = lead = not self._begun and _solid(text, at, place) is None
+        self._begun = not lead
         if text[place] in "[{":
+            self._begun = True
             if not lead and self._ahead(text, place).rstrip(" \t*_")[-1:] not in _BEGINNERS:
                 return place + 1
             self._try(Candidate(lead=lead), place)
@@ -124,9 +148,10 @@ class Finder:
         """A run of ticks or tildes: it opens a fence, or inline code."""
         run = _run(text, at)[0]  # type: ignore[index]  # the place was found by its first character
         fence = len(run) >= 3 and self._line_begins(text, at)
-        line_end = text.find("\n", at) if fence else -1
+        line_end = text.find("\n", at, at + _FENCE_LINE) if fence else -1
         if self._runs_on(text, at, run) or (fence and line_end < 0 and len(text) - at < _FENCE_LINE):
             return self._wait(text, at)
+        self._begun = True
         if fence and line_end >= 0:
             language = text[at + len(run) : line_end].strip().partition(" ")[0].lower()
             self._fence = run
@@ -172,8 +197,8 @@ class Finder:
         return self._value_or_end(text, at, Candidate(firm=True))
 
     def _unnamed(self, text: str, at: int) -> int:
-        """A fence without a language: JSON if it begins like it."""
-        return self._value_or_end(text, at, Candidate(lead=True))
+        """A fence without a language: JSON if it begins like it; in a text, where it is shown to be."""
+        return self._value_or_end(text, at, Candidate(lead=self._lead or not self._examples))
 
     def _value_or_end(self, text: str, at: int, candidate: Candidate) -> int:
         found = _solid(text, at)
@@ -204,9 +229,25 @@ class Finder:
         elif verdict is Verdict.PROSE:
             self._mode = Finder._prose if self._home is Finder._prose else Finder._code
         else:
-            self._tell(None)
-            self._flaw = Flaw(why=candidate.why, at=self._read + at)
+            self._mode = Finder._broken
         return at
+
+    def _broken(self, text: str, at: int) -> int:
+        """Where a candidate is broken: it is a flaw, or an example."""
+        if self._examples and not self._lead:
+            sign = text[at : at + 3]
+            members = sign[0] == ":" and not self._candidate.at  # behind a string that was taken for a value
+            if members or sign.startswith(_EXAMPLE):
+                self._mode = Finder._prose if self._home is Finder._prose else Finder._code
+                return at
+            if len(sign) < 3 and any(mark.startswith(sign) for mark in _EXAMPLE):
+                return self._wait(text, at)
+        self._flaw = self._flawed(at)
+        return at
+
+    def _flawed(self, at: int) -> Flaw:
+        self._tell(None)
+        return Flaw(why=self._candidate.why, at=self._read + at)
 
     def _after(self, text: str, at: int) -> int:
         """Behind a value: a closing bracket there closes nothing."""
@@ -243,6 +284,4 @@ class Finder:
         return run[0] == self._fence[0] and len(run) >= len(self._fence)
 
 
-def _plain(text: str) -> bool:
-    """Whether there is no mark in a text: asked for one by one, that takes a third of what a search for any takes."""
-    return "{" not in text and "[" not in text and "`" not in text and "~" not in text
+_PROSE = Finder._prose

@@ -199,7 +199,8 @@ class MetricWatcher:
                 what = (names.RULE, found.rule), (names.RULE_SEVERITY, found.severity.value)
                 self._record(names.VIOLATIONS, 1, *what, (names.RULE_ACTION, judged.action))
         for rule, took in ended.rules.items():
-            self._record(names.RULE_DURATION, took.seconds, (names.RULE, rule))
+            for phase, seconds in (("streaming", took.streaming), ("final", took.final)):
+                self._record(names.RULE_DURATION, seconds, (names.RULE, rule), (names.RULE_PHASE, phase))
 
     def _stream(self, ended: CallEnded) -> None:
         for failure in ended.failures:

@@ -126,6 +126,8 @@ DRIFT_TYPES: Final = "l0.drift.types"
 """The types of drift that were found."""
 RULE: Final = "l0.guardrail.rule"
 """A rule's name."""
+RULE_PHASE: Final = "l0.guardrail.phase"
+"""When a rule was at work: streaming, as the text came, or final, once the answer was over."""
 RULE_SEVERITY: Final = "l0.guardrail.severity"
 """warning, error or fatal."""
 RULE_ACTION: Final = "l0.guardrail.action"
@@ -314,9 +316,9 @@ RULE_DURATION: Final = Metric(
     "histogram",
     "l0.guardrail.duration",
     "s",
-    "Time that a rule took for one call, all its looks together.",
+    "Time that a rule took for one call, all its looks of a phase together.",
     RULE_SECONDS,
-    (RULE,),
+    (RULE, RULE_PHASE),
 )
 VIOLATIONS: Final = _counter(
     "l0.guardrail.violations", "{violation}", "What guardrails have found.", RULE, RULE_SEVERITY, RULE_ACTION

@@ -10,6 +10,7 @@ import pytest
 from l0.drivers.requested import NOTHING
 from l0.drivers.screening import Screen
 from l0.guardrails.catalogue import Guardrails
+from l0.values.failures import Cause
 from l0.values.policy import CheckIntervals, Policy
 from l0.values.ports import Reader
 from l0.values.rules import Rule
@@ -83,3 +84,15 @@ def test_nothing_is_timed_where_nobody_listens() -> None:
     watched = screen(Guardrails.zero_output_rule())
     watched.finish(reader_of("a"))
     assert watched.times == {}
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "streamed"])
+def test_drift_is_told_beside_a_guardrail_that_failed(whole: bool) -> None:
+    told: list[Any] = []
+    policy = Policy(check_intervals=CheckIntervals(guardrails=1, drift=1), on_violation=told.append)
+    bad, worse = Guardrails.pattern_rule("bad", severity="error"), Guardrails.pattern_rule("ad", severity="error")
+    made = Screen(policy, (bad,), (worse,), None, NOTHING)
+    failure = made.whole("a bad one", (), other=False) if whole else made.look(reader_of("a bad one"))
+    assert [violation.at for violation in told] == [2, 3]
+    assert failure is not None
+    assert (failure.cause, made.cut) == (Cause.GUARDRAIL_VIOLATION, 2)

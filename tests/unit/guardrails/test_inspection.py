@@ -125,6 +125,17 @@ def test_rules_of_one_name_are_counted_together() -> None:
     assert inspection.durations == {"zero_output": RuleTimes(count=2, streaming=2.0, final=0.0)}
 
 
+def test_a_rule_that_is_left_out_is_not_asked_any_more() -> None:
+    def fails(text: str) -> bool:
+        raise ValueError
+
+    now = iter(range(100))
+    inspection = Inspection((Guardrails.rule(fails, span=2),), timer=lambda: float(next(now)))
+    for _ in range(3):
+        inspection.feed("a")
+    assert inspection.durations == {"custom": RuleTimes(count=2, streaming=2.0, final=0.0)}
+
+
 def test_a_timed_inspection_finds_the_same() -> None:
     text = "As an AI, I say: ```"
     plain, timed = Inspection(Guardrails.strict()), Inspection(Guardrails.strict(), timer=lambda: 0.0)
