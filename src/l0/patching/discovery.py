@@ -27,19 +27,28 @@ def providers() -> list[EntryPoint]:
     return sorted(found, key=lambda point: point.name)
 
 
-def instrument(policy: Policy | None = None, *, otlp: str | bool = False, observers: Sequence[Observer] = ()) -> None:
+def instrument(
+    policy: Policy | None = None,
+    *,
+    otlp: str | bool = False,
+    observers: Sequence[Observer] = (),
+    direct: bool | None = None,
+) -> None:
     """Make the LLM SDKs of this process reliable and visible. Safe to call again; the last policy counts.
 
     ``policy``: what the engine may do; ``None``: the SDK's own behaviour, made truthful. ``otlp``: an OTLP/HTTP
     endpoint (``"http://localhost:4318"``) to export to, or ``True`` for the ``OTEL_*`` environment; where the
     application has OpenTelemetry providers of its own, those are used. ``observers``: your own sinks of events
-    (`l0.values.ports.Observer`), beside spans and metrics.
+    (`l0.values.ports.Observer`), beside spans and metrics. ``direct``, for experts: under asyncio, streams are read
+    straight from their connections (`patching.direct`), which saves half of what is left of their CPU, and rests on
+    private names of the transport; ``None``: as ``L0_DIRECT`` in the environment says, else no.
 
     SDKs that are not installed are passed over; one of a version outside the supported range is left alone, with one
     warning. Raises `l0.PolicyError` for a policy that is none, and `ImportError` where ``otlp`` lacks its extra.
     """
     SWITCHBOARD.set_default(policy)
     SWITCHBOARD.add_observers(observers)
+    SWITCHBOARD.set_direct(direct)
     if otlp:
         setup(otlp)
     for point in providers():
@@ -84,4 +93,5 @@ def uninstrument() -> None:
             instrumentor.uninstrument()
     SWITCHBOARD.set_default(None)
     SWITCHBOARD.add_observers(())
+    SWITCHBOARD.set_direct(None)
     WATCHDOG.stop()

@@ -17,7 +17,7 @@ from l0.telemetry.breakers import BreakerObserver
 from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.slos import SloObserver
 from l0.telemetry.spans import SpanObserver
-from l0.values.environment import policy_from_environment
+from l0.values.environment import direct_from_environment, policy_from_environment
 
 from .sdk import Sdk
 from .seam import Seam
@@ -56,7 +56,7 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
         read = SloObserver(health.slos, meters), BreakerObserver(health.breakers, meters)
         spans = SpanObserver(kwargs.get("tracer_provider"), logger_provider=kwargs.get("logger_provider"))
         SWITCHBOARD.observe((spans, MetricObserver(meters), *read), self.sdk_name)
-        SWITCHBOARD.set_environment(policy_from_environment(os.environ))
+        SWITCHBOARD.set_environment(policy_from_environment(os.environ), direct=direct_from_environment(os.environ))
         with self._guard:
             self._wanted = True
             hooked, self._hooked = self._hooked, True

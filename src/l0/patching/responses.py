@@ -12,6 +12,9 @@ from typing import Any
 from l0.drivers.session import Session
 from l0.drivers.watchdog import Watch
 
+from . import direct
+from .switchboard import SWITCHBOARD
+
 
 class Tap:
     """The response's byte stream, with an ear for how it ends: read to its end, closed, or dropped.
@@ -205,7 +208,7 @@ def areads(response: Any) -> AsyncIterator[bytes]:
     if not _plain(response):
         return aiter(response.aiter_bytes())
     response.is_stream_consumed = True
-    return aiter(response.stream)
+    return direct.areads(response) if SWITCHBOARD.direct else aiter(response.stream)
 
 
 def watch(response: Any) -> Watch | None:

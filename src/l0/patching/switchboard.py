@@ -36,6 +36,8 @@ class Switchboard:
         self._observers: tuple[Observer, ...] = ()
         self._own: Mapping[str, tuple[Observer, ...]] = {}
         self._added: tuple[Observer, ...] = ()
+        self._direct: bool | None = None
+        self._direct_in_environment = False
         self.health = Health()
 
     def set_default(self, policy: Policy | None) -> None:
@@ -47,12 +49,23 @@ class Switchboard:
         with self._lock:
             self._default = policy
 
-    def set_environment(self, policy: Policy | None) -> None:
-        """What the environment says, for applications that give no policy."""
+    def set_environment(self, policy: Policy | None, *, direct: bool) -> None:
+        """What the environment says, for applications that say nothing."""
         if policy is not None:
             check_rules(policy)
         with self._lock:
             self._environment = policy
+            self._direct_in_environment = direct
+
+    def set_direct(self, direct: bool | None) -> None:
+        """Whether streams are read straight from their connections; ``None``: as the environment says."""
+        with self._lock:
+            self._direct = direct
+
+    @property
+    def direct(self) -> bool:
+        """Whether streams that are opened now are read straight from their connections."""
+        return self._direct_in_environment if self._direct is None else self._direct
 
     def observe(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
         """The observers that every call has, or every call through one SDK: spans and metrics.

@@ -20,8 +20,9 @@ from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
 _PRESET = "L0_POLICY"
-_TELEMETRY = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS"})
-"""What telemetry reads for itself: how much it tells is no policy."""
+_DIRECT = "L0_DIRECT"
+_NO_POLICY = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", _DIRECT})
+"""How much telemetry tells, which it reads for itself, and how bodies are read."""
 _T = TypeVar("_T")
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
 
@@ -43,7 +44,7 @@ def policy_from_environment(environ: Mapping[str, str]) -> Policy | None:
     Raises `PolicyError`, naming the variable, for one that is not known and for a value that is not allowed.
     """
     given = {name: text.strip() for name, text in environ.items() if name.startswith(_PREFIX) and text.strip()}
-    given = {name: text for name, text in given.items() if name not in _TELEMETRY}
+    given = {name: text for name, text in given.items() if name not in _NO_POLICY}
     if not given:
         return None
     policy = _preset(given.pop(_PRESET, None))
@@ -60,6 +61,17 @@ def policy_from_environment(environ: Mapping[str, str]) -> Policy | None:
             if known[name].field == error.field:
                 raise PolicyError(name, text, error.allowed) from None
         raise
+
+
+def direct_from_environment(environ: Mapping[str, str]) -> bool:
+    """Whether ``L0_DIRECT`` asks for streams to be read straight from their connections.
+
+    Raises `PolicyError` for a value that is not allowed.
+    """
+    text = environ.get(_DIRECT, "").strip()
+    if text.lower() not in ("", *_SWITCH):
+        raise PolicyError(_DIRECT, text, "true or false")
+    return _SWITCH.get(text.lower(), False)
 
 
 def _preset(name: str | None) -> Policy:

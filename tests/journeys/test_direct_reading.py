@@ -1,0 +1,88 @@
+"""`l0.instrument(direct=True)`: the same answers over the same connections, past the transport's parser."""
+
+import asyncio
+import re
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+import l0
+from l0.patching import direct
+from l0.patching.switchboard import SWITCHBOARD
+from l0.simulator.server import Simulator
+from l0.values.environment import direct_from_environment
+
+ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "[[simulate: tokens 50]]"}], "stream": True}
+_ID = re.compile(r"[0-9a-f]{24}|created=\d+|obfuscation='\w*'")
+CALLS = {
+    "chat": lambda client: client.chat.completions.create(model="gpt-4o", **ASKED),
+    "messages": lambda client: client.messages.create(model="claude-test", max_tokens=99, **ASKED),
+}
+CLIENTS: dict[str, Any] = {"chat": openai.AsyncOpenAI, "messages": anthropic.AsyncAnthropic}
+
+
+@pytest.fixture
+def taken(monkeypatch) -> list[bool]:
+    """Whether each body that was to be read directly was."""
+    seen: list[bool] = []
+    line = direct._line
+
+    def spied(*arguments: Any) -> Any:
+        found = line(*arguments)
+        seen.append(found is not None)
+        return found
+
+    monkeypatch.setattr(direct, "_line", spied)
+    return seen
+
+
+def told(api: str, sim: Simulator) -> tuple[list[str], int]:
+    """The chunks of two answers, without what no two answers share; and over how many connections they came."""
+    client = CLIENTS[api](api_key="x", base_url=sim.openai if api == "chat" else sim.anthropic)
+    chunks, connections = asyncio.run(_acollect(api, client))
+    return [_ID.sub("ID", repr(chunk)) for chunk in chunks], connections
+
+
+async def _acollect(api: str, client: Any) -> tuple[list[Any], int]:
+    async with client:
+        chunks = [chunk for _ in range(2) async for chunk in await CALLS[api](client)]
+        return chunks, len(client._client._transport._pool.connections)
+
+
+@pytest.mark.parametrize("api", CLIENTS)
+def test_the_same_chunks_come_over_one_connection(api, sim, taken):
+    bare, _ = told(api, sim)
+    l0.instrument(direct=True)
+    assert told(api, sim) == (bare, 1)
+    assert taken == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "is_on"),
+    [
+        ("", None, False),
+        ("1", None, True),
+        ("true", None, True),
+        ("0", None, False),
+        ("1", False, False),
+        ("", True, True),
+    ],
+)
+def test_it_is_on_where_it_was_asked_for(said, asked, is_on, monkeypatch):
+    monkeypatch.setenv("L0_DIRECT", said)
+    l0.instrument(direct=asked)
+    try:
+        assert SWITCHBOARD.direct is is_on
+    finally:
+        l0.uninstrument()
+    monkeypatch.delenv("L0_DIRECT")
+    l0.instrument()
+    assert not SWITCHBOARD.direct
+    l0.uninstrument()
+
+
+def test_a_value_that_is_neither_is_said():
+    with pytest.raises(l0.PolicyError, match="L0_DIRECT"):
+        direct_from_environment({"L0_DIRECT": "perhaps"})
