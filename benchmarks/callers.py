@@ -104,6 +104,18 @@ class SdkCaller:
         return one
 
 
+class AsyncStreamCaller(SdkCaller):
+    """For what makes a difference to asynchronous streams only."""
+
+    def stream(self, case: Case) -> Callable[[], Iterator[Any]]:  # noqa: ARG002
+        raise UnsupportedError
+
+    def astream(self, case: Case) -> Open:
+        if case.how == "whole":
+            raise UnsupportedError
+        return super().astream(case)
+
+
 def _entered(helper: AbstractContextManager[Any]) -> Iterator[Any]:
     with helper as events:
         yield from events

@@ -17,7 +17,7 @@ _PANELS = (
 )
 _TOP = 2.0
 """Where the axis ends, in shares of the bare SDK: a bar beyond is cut, and its label says how high it is."""
-_COLOURS = ("#7bb6e0", "#1565c0", "#e0a458", "#c97b63", "#8d6a9f", "#6a994e", "#b56576")
+_COLOURS = ("#7bb6e0", "#1565c0", "#0b3c78", "#3fa7a0", "#e0a458", "#c97b63", "#8d6a9f", "#6a994e", "#b56576")
 
 
 def draw(report: Report, path: Path, titles: dict[str, str]) -> None:

@@ -6,18 +6,20 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from .callers import Caller, L0PythonCaller, LiteLLMCaller, SdkCaller
+from .callers import AsyncStreamCaller, Caller, L0PythonCaller, LiteLLMCaller, SdkCaller
 from .peers import PEERS
 
 BARE = "bare"
 FULL = "l0"
 SILENT = "l0-silent"
 GUARDED = "l0-guarded"
+DIRECT = "l0-direct"
 OWN: dict[str, str] = {
     BARE: "bare SDK",
     SILENT: "l0, no OpenTelemetry SDK",
     FULL: "l0, everything on",
     GUARDED: "l0, everything on, recommended guardrails",
+    DIRECT: "l0, everything on, direct (async only)",
 }
 """Variants that run in this environment, by name, with their titles."""
 
@@ -28,10 +30,10 @@ def switch_on(name: str) -> None:
         return
     if name != SILENT:
         _listen()
-    if name in (FULL, SILENT, GUARDED):
+    if name in OWN:
         import l0
 
-        l0.instrument(l0.Policy(guardrails="recommended") if name == GUARDED else None)
+        l0.instrument(l0.Policy(guardrails="recommended") if name == GUARDED else None, direct=name == DIRECT)
         return
     for module in PEERS[name].modules:
         found = importlib.import_module(module)
@@ -42,7 +44,11 @@ def switch_on(name: str) -> None:
 
 def caller(name: str, origin: str) -> Caller:
     """How calls are made in one variant, once it is switched on."""
-    kinds: dict[str, Callable[[str], Caller]] = {"litellm": LiteLLMCaller, "l0-python": L0PythonCaller}
+    kinds: dict[str, Callable[[str], Caller]] = {
+        DIRECT: AsyncStreamCaller,
+        "litellm": LiteLLMCaller,
+        "l0-python": L0PythonCaller,
+    }
     return kinds.get(name, SdkCaller)(origin)
 
 

@@ -23,6 +23,7 @@ class Meter:
     __slots__ = (
         "_began",
         "_counts",
+        "_fresh",
         "_gaps",
         "_max",
         "_mean",
@@ -42,7 +43,8 @@ class Meter:
     def __init__(self, began: float) -> None:
         self._began = began
         self._opened = began
-        self._gaps: list[float] = []
+        self._gaps = [0.0] * _BATCH
+        self._fresh = 0
         self._counts = [0] * (len(_BOUNDS) + 1)
         self._max = self._mean = self._spread = self._waiting = 0.0
         self._number = 0
@@ -67,18 +69,21 @@ class Meter:
         if not content:
             self._waiting += seconds
             return
-        gaps = self._gaps
-        gaps.append(self._waiting + seconds)
+        gap = self._waiting + seconds
         self._waiting = 0.0
         if self.first_content is None:
-            self.stalls += gaps.pop() >= STALL
+            self.stalls += gap >= STALL
             self.first_content = at - self._opened
-        elif len(gaps) == _BATCH:
-            self._add(gaps)
-            gaps.clear()
+            return
+        fresh = self._fresh
+        self._gaps[fresh] = gap
+        self._fresh = fresh = fresh + 1
+        if fresh == _BATCH:
+            self._add(self._gaps)
 
     def _add(self, gaps: list[float]) -> None:
         """A batch, as one of sorted figures."""
+        self._fresh = 0
         gaps.sort()
         number, longest = len(gaps), gaps[-1]
         self.stalls += number - bisect_left(gaps, STALL)
@@ -110,9 +115,8 @@ class Meter:
         """The figures, once the call is over."""
         if self._waiting >= STALL:
             self.stalls += 1
-        if self._gaps:
-            self._add(self._gaps)
-            self._gaps = []
+        if self._fresh:
+            self._add(self._gaps[: self._fresh])
         deviation = sqrt(self._spread / self._number) if self._number else 0.0
         gaps = [(bound, count) for bound, count in zip((*_BOUNDS, inf), self._counts, strict=True) if count]
         if gaps:
