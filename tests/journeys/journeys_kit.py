@@ -177,3 +177,18 @@ class Heard:
         data: Any = self.reader.get_metrics_data()
         metrics = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
         return [point for metric in metrics if metric.name == name for point in metric.data.data_points]
+
+
+Journey = Callable[[Simulator], Any]
+
+
+def both_ways(sim: Simulator, journey: Journey, prepare: Callable[[], None] = lambda: None) -> tuple[Any, Any]:
+    """What a journey returns without l0, and with it."""
+    l0.uninstrument()
+    got = []
+    for instrument in (lambda: None, l0.instrument):
+        instrument()
+        sim.reset()
+        prepare()
+        got.append(journey(sim))
+    return got[0], got[1]

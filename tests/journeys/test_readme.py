@@ -83,10 +83,18 @@ def test_the_extras_exist():
     assert named <= set(re.findall(r"^([\w-]+) =", declared.group(1), re.MULTILINE))
 
 
+def _ratio(case: dict[str, Any], variant: str) -> float:
+    return float(case["variants"][variant]["ratio"])
+
+
 def test_the_figures_are_the_measured_ones():
     cases = json.loads((ROOT / "benchmarks/results/reference.json").read_text())["cases"]
     ratios = {case["name"]: case["variants"]["l0"]["ratio"] for case in cases if "l0" in case["variants"]}
     streams = {name: ratio for name, ratio in ratios.items() if name.endswith("25 x 200")}
-    assert max(ratio for name, ratio in streams.items() if not name.startswith("messages")) <= 0.27
+    assert max(ratio for name, ratio in streams.items() if not name.startswith("messages")) <= 0.29
     assert max(ratio for name, ratio in streams.items() if name.startswith("messages")) <= 0.72
+    shares = [
+        _ratio(case, "l0-direct") / _ratio(case, "l0") for case in cases if case["name"].endswith("async, 25 x 200")
+    ]
+    assert [round(share, 1) for share in shares] == [0.5] * 3
     assert {True} == {1.12 <= ratio <= 1.235 for name, ratio in ratios.items() if name.endswith("whole")}

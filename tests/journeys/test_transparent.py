@@ -1,184 +1,33 @@
 """A call that succeeds bare succeeds instrumented, with the same objects: run both ways, and compared."""
 
-import gzip
-from collections.abc import Callable
 from typing import Any
 
 import anthropic
 import anyio
 import openai
 import pytest
-from installed import needs_chat_helpers, needs_counting, needs_responses, needs_trio
+from installed import needs_chat_helpers, needs_counting, needs_responses
 from journeys_kit import (
     CHATTING,
     HELLO,
     MESSAGING,
+    OPEN,
     RESPONDING,
     Spans,
     async_chat_client,
     async_claude,
     body,
+    both_ways,
     chat_client,
     claude,
     dumped,
-    origin,
 )
 from pydantic import BaseModel
 
 import l0
-from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.playback import Body
 from l0.simulator.server import Simulator
-
-Journey = Callable[[Simulator], Any]
-CREATE: dict[str, Callable[[Simulator], Any]] = {
-    "chat": lambda sim: chat_client(sim).chat.completions.create(**CHATTING, stream=True),
-    "responses": lambda sim: chat_client(sim).responses.create(**RESPONDING, stream=True),
-    "messages": lambda sim: claude(sim).messages.create(**MESSAGING, stream=True),
-}
-
-
-def both_ways(sim: Simulator, journey: Journey, prepare: Callable[[], None] = lambda: None) -> tuple[Any, Any]:
-    """What a journey returns without l0, and with it."""
-    l0.uninstrument()
-    got = []
-    for instrument in (lambda: None, l0.instrument):
-        instrument()
-        sim.reset()
-        prepare()
-        got.append(journey(sim))
-    return got[0], got[1]
-
-
-# -- odd but legitimate servers -----------------------------------------------------------------------------------
-
-ODD = {
-    "slow": Fault.slow_drip(interval=0.01),
-    "pinging": Fault.pings(at_event=3, count=5, interval=0.01),
-    "comments": Fault.comments(),
-    "CRLF": Fault.framing("crlf"),
-    "CR": Fault.framing("cr"),
-    "close-delimited": Fault.close_delimited(),
-    "byte-wise": Fault.bytewise(),
-    "no finish reason": Fault.no_finish_reason(),
-    "no terminal, origin unknown": Fault.no_terminal(),
-    "clean end, origin unknown": Fault.clean_end(at_event=8),
-    "stall": Fault.stall(at_event=8, seconds=0.3),
-    "stall before content": Fault.stall(at_event=1, seconds=0.3),
-    "headers late": Fault.no_headers(seconds=0.3) | Fault.comments(),
-}
-
-
-@pytest.mark.parametrize("fault", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("dialect", CREATE)
-def test_odd_servers(sim: Simulator, dialect: str, fault: Fault) -> None:
-    with_l0_fresh(sim)
-
-    def prepare() -> None:
-        sim.script(Reply(body=Body(content=body(dialect)), fault=fault))
-
-    bare, ours = both_ways(sim, lambda sim: dumped(CREATE[dialect](sim)), prepare)
-    assert bare == ours
-    assert bare
-    assert len(sim.requests) == 1
-
-
-def with_l0_fresh(sim: Simulator) -> None:
-    """Forget what this process has learnt of origins: each case meets an unknown one."""
-    from l0.patching.switchboard import SWITCHBOARD
-
-    SWITCHBOARD.health.terminals._seen.clear()
-    assert not SWITCHBOARD.health.terminals.known(sim.origin, "chat")
-
-
-@pytest.mark.parametrize("dialect", CREATE)
-@pytest.mark.parametrize("frames", [55, 200])
-def test_many_lifecycle_frames(sim: Simulator, dialect: str, frames: int) -> None:
-    def prepare() -> None:
-        sim.script(Fault.lifecycle_frames(frames))
-
-    bare, ours = both_ways(sim, lambda sim: [type(item).__name__ for item in CREATE[dialect](sim)], prepare)
-    assert bare == ours
-    assert len(bare) >= (frames if dialect != "messages" else 1)
-
-
-def test_null_data_is_dropped(sim: Simulator) -> None:
-    """The one difference: bare, the user gets a ``None`` between the chunks."""
-
-    def prepare() -> None:
-        sim.script(Reply(body=Body(content=body("chat")), fault=Fault.null_data(at_event=5)))
-
-    bare, ours = both_ways(sim, lambda sim: list(CREATE["chat"](sim)), prepare)
-    assert None in bare
-    assert dumped(one for one in bare if one is not None) == dumped(ours)
-
-
-def test_a_byte_order_mark_costs_no_chunk(sim: Simulator) -> None:
-    sim.script(Reply(body=Body(content=body("chat")), fault=Fault.bom()), Reply(body=Body(content=body("chat"))))
-    l0.instrument()
-    assert dumped(CREATE["chat"](sim)) == dumped(CREATE["chat"](sim))
-
-
-@pytest.mark.parametrize("choices", [2, 3])
-def test_several_choices(sim: Simulator, choices: int) -> None:
-    bare, ours = both_ways(
-        sim,
-        lambda sim: dumped(chat_client(sim).chat.completions.create(**CHATTING, n=choices, stream=True)),
-        lambda: sim.play(body("chat", choices=choices)),
-    )
-    assert bare == ours
-    assert {choice["index"] for _, chunk in ours for choice in chunk["choices"]} == set(range(choices))
-
-
-@pytest.mark.parametrize("name", ["answer tool_weather", "answer languages | comments", "tokens 2000"])
-@pytest.mark.parametrize("dialect", CREATE)
-def test_named_answers(sim: Simulator, dialect: str, name: str) -> None:
-    def shape(sim: Simulator) -> list[str]:
-        return [type(item).__name__ for item in CREATE[dialect](sim)]
-
-    bare, ours = both_ways(sim, shape, lambda: sim.script(name))
-    assert bare == ours
-
-
-@pytest.mark.parametrize(
-    ("content", "headers"),
-    [
-        (gzip.compress(body("chat")), {"content-type": "text/event-stream", "content-encoding": "gzip"}),
-        (body("chat"), {"content-type": "application/octet-stream"}),
-        (body("chat"), {}),
-        (body("chat").replace(b"hello", b"h" * 8_000_000, 1), {"content-type": "text/event-stream"}),
-    ],
-    ids=["gzip", "wrong content type", "no content type", "8 MB"],
-)
-def test_bodies_of_other_servers(sim: Simulator, content: bytes, headers: dict[str, str]) -> None:
-    with origin(content, headers) as url:
-        bare, ours = both_ways(
-            sim, lambda sim: dumped(chat_client(sim, base_url=url).chat.completions.create(**CHATTING, stream=True))
-        )
-    assert bare == ours
-    assert len(bare) > 3
-
-
-@needs_trio
-def test_trio(sim: Simulator) -> None:
-    async def journey() -> list[Any]:
-        async with async_chat_client(sim) as client, async_claude(sim) as other:
-            stream = await client.chat.completions.create(**CHATTING, stream=True)
-            items = [item async for item in stream]
-            await stream.close()
-            return items + [item async for item in await other.messages.create(**MESSAGING, stream=True)]
-
-    sim.play(body("chat"))
-    sim.play(body("messages"))
-    l0.instrument()
-    trio = dumped(anyio.run(journey, backend="trio"))
-    sim.play(body("chat"))
-    sim.play(body("messages"))
-    assert trio == dumped(anyio.run(journey, backend="asyncio"))
-
-
-# -- the surface --------------------------------------------------------------------------------------------------
 
 
 def _facts(stream: Any) -> dict[str, Any]:
@@ -196,17 +45,17 @@ def _facts(stream: Any) -> dict[str, Any]:
     return before | {"first": type(first).__name__, "enters as itself": same, "closed after": response.is_closed}
 
 
-@pytest.mark.parametrize("dialect", CREATE)
+@pytest.mark.parametrize("dialect", OPEN)
 def test_a_stream_looks_the_same(sim: Simulator, dialect: str) -> None:
-    bare, ours = both_ways(sim, lambda sim: _facts(CREATE[dialect](sim)))
+    bare, ours = both_ways(sim, lambda sim: _facts(OPEN[dialect](sim)))
     assert bare == ours
     assert ours["closed after"]
 
 
-@pytest.mark.parametrize("dialect", CREATE)
+@pytest.mark.parametrize("dialect", OPEN)
 def test_the_response_is_closed_at_the_end(sim: Simulator, dialect: str) -> None:
     def journey(sim: Simulator) -> tuple[bool, bool, bool]:
-        stream = CREATE[dialect](sim)
+        stream = OPEN[dialect](sim)
         for _ in stream:
             pass
         closed = stream.response.is_closed
@@ -397,115 +246,3 @@ def test_vertex(sim: Simulator, spans: Spans) -> None:
         assert "rawPredict" in sim.requests[0].path or "streamRawPredict" in sim.requests[0].path, error  # noqa: PT017
     assert len(spans.ends) == 1
     assert (spans.only.attributes or {})["gen_ai.provider.name"] == "gcp.vertex_ai"
-
-
-# -- retries as the SDK's users know them ---------------------------------------------------------------------------
-
-
-def test_no_retries_means_none(sim: Simulator, spans: Spans) -> None:
-    for client in (chat_client(sim, max_retries=0), chat_client(sim).with_options(max_retries=0)):
-        sim.reset()
-        sim.script(Fault.status(503))
-        with pytest.raises(openai.InternalServerError):
-            client.chat.completions.create(**CHATTING, stream=True)
-        assert len(sim.requests) == 1
-    sim.reset()
-    sim.script(Fault.cut(at_event=0))
-    stream = chat_client(sim, max_retries=0).chat.completions.create(**CHATTING, stream=True)
-    with pytest.raises(openai.APIConnectionError):
-        list(stream)
-    assert len(sim.requests) == 1
-    assert [end for end, _ in spans.ends] == ["failed"] * 3
-
-
-@pytest.mark.parametrize("stream", [True, False])
-def test_one_refusal_costs_one_more_request(sim: Simulator, stream: bool) -> None:
-    def journey(sim: Simulator) -> list[tuple[str | None, str | None, str | None]]:
-        answer = chat_client(sim).chat.completions.create(**CHATTING, stream=stream)
-        for _ in answer:
-            pass
-        claude(sim).messages.create(**MESSAGING, stream=False)
-        names = ("x-stainless-retry-count", "x-stainless-read-timeout", "x-stainless-async")
-        return [tuple(request.headers.get(name) for name in names) for request in sim.requests]  # type: ignore[misc]
-
-    bare, ours = both_ways(sim, journey, lambda: sim.script(Fault.status(503), None, Fault.status(529)))
-    assert bare == ours
-    assert [count for count, *_ in ours] == ["0", "1", "0", "1"]
-
-
-def test_a_restart_of_a_broken_stream_is_counted(sim: Simulator) -> None:
-    l0.instrument(l0.Policy(truncation="strict"))
-    sim.script(Fault.clean_end(at_event=1), Fault.status(503))
-    stream = chat_client(sim).chat.completions.create(**CHATTING, stream=True)
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
-    assert [request.headers["x-stainless-retry-count"] for request in sim.requests] == ["0", "1", "2"]
-    assert stream.response.is_closed
-
-
-def test_headers_of_requests_are_the_sdks(sim: Simulator) -> None:
-    def journey(sim: Simulator) -> list[dict[str, str]]:
-        list(chat_client(sim).chat.completions.create(**CHATTING, stream=True, extra_headers={"x-mine": "1"}))
-        claude(sim).messages.create(**MESSAGING)
-        own = ("host", "content-length")
-        return [{name: value for name, value in one.headers.items() if name not in own} for one in sim.requests]
-
-    bare, ours = both_ways(sim, journey)
-    assert bare == ours
-
-
-def test_one_idempotency_key_for_all_attempts(sim: Simulator) -> None:
-    sim.script(Fault.status(503), Fault.status(503))
-    l0.instrument()
-    chat_client(sim).chat.completions.create(**CHATTING, extra_headers={"Idempotency-Key": "mine"})
-    assert [request.headers.get("idempotency-key") for request in sim.requests] == ["mine"] * 3
-
-
-def test_retry_after_is_honoured(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
-    bare, ours = both_ways(
-        sim,
-        lambda sim: chat_client(sim).chat.completions.create(**CHATTING).choices[0].finish_reason,
-        lambda: sim.script(Fault.status(429, {"retry-after-ms": "10"})),
-    )
-    assert bare == ours == "stop"
-    assert slept == [0.01, 0.01]
-
-
-def test_retries_taken_is_true(sim: Simulator) -> None:
-    def journey(sim: Simulator) -> list[int]:
-        raw = chat_client(sim).chat.completions.with_raw_response.create(**CHATTING)
-        with chat_client(sim).chat.completions.with_streaming_response.create(**CHATTING) as response:
-            return [raw.retries_taken, response.retries_taken, raw.http_response.status_code]
-
-    bare, ours = both_ways(sim, journey, lambda: sim.script(Fault.status(503), None, Fault.status(500)))
-    assert bare == ours == [1, 1, 200]
-
-
-@pytest.mark.parametrize("timeout", [0.2, openai.Timeout(5.0, read=0.2)])
-def test_the_sdks_own_timeout(sim: Simulator, timeout: Any) -> None:
-    def journey(sim: Simulator) -> tuple[str, int]:
-        with pytest.raises(openai.APITimeoutError) as caught:
-            chat_client(sim, max_retries=0).chat.completions.create(**CHATTING, stream=True, timeout=timeout)
-        return type(caught.value).__name__, len(sim.requests)
-
-    bare, ours = both_ways(sim, journey, lambda: sim.script(Fault.no_headers()))
-    assert bare == ours
-
-
-def test_errors_are_the_sdks(sim: Simulator) -> None:
-    def journey(sim: Simulator) -> list[Any]:
-        found: list[Any] = []
-        for client, call in ((chat_client(sim), CHATTING), (claude(sim), MESSAGING)):
-            create = client.chat.completions.create if isinstance(client, openai.OpenAI) else client.messages.create
-            with pytest.raises((openai.APIStatusError, anthropic.APIStatusError)) as caught:
-                create(**call, stream=True)
-            error: Any = caught.value
-            found += [type(error), error.status_code, error.request.method, error.response.is_closed]
-            found += [error.body is not None, error.__notes__ if hasattr(error, "__notes__") else []]
-        return found
-
-    bare, ours = both_ways(sim, journey, lambda: sim.script(Fault.status(404), Fault.status(401)))
-    assert bare == ours

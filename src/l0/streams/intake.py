@@ -5,6 +5,7 @@ Hot: `feed` runs once a token. For a source of plain text it is one function wit
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from l0.wire.joining import Diverged, Joint, Replayed, joint
 from .adapters import ADAPTERS, Decoder
 from .events import Event, EventType, UnknownStreamError
 
+_log = logging.getLogger("l0")
 OVER = object()
 """What a body gives after the last item of its source."""
 _TOKEN = EventType.TOKEN
@@ -238,7 +240,11 @@ class Intake:
         text has to be read to its end."""
         if not self.content:
             return Cause.EMPTY
-        whole = self._decoder.whole() if self._decoder is not None else None
+        try:
+            whole = self._decoder.whole() if self._decoder is not None else None
+        except Exception as error:  # an adapter may be the user's
+            self._fail(Failure(cause=Cause.UNKNOWN, message="an adapter failed at the end of the answer", error=error))
+            return Cause.UNKNOWN
         if whole is None:  # the items do not say: the end of the source does
             whole = self._over
         return None if whole or self._told() is not None else Cause.TRUNCATED
@@ -248,4 +254,8 @@ class Intake:
         told = self._told()
         if told is not None:
             return told
-        return self._decoder.facts() if self._decoder is not None else Facts()
+        try:
+            return self._decoder.facts() if self._decoder is not None else Facts()
+        except Exception:  # an adapter may be the user's, and the answer is good without
+            _log.warning("an adapter could not tell the facts of an answer", exc_info=True)
+            return Facts()

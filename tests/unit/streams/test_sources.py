@@ -1,6 +1,7 @@
 """What may be a source, and what is refused; adapters; state; other event loops."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,9 @@ import trio
 from streams_kit import QUICK, Source
 
 from l0 import CheckIntervals, Event, EventType, PolicyError, Timeout, UnknownStreamError, l0, register_adapter
+from l0.patching.switchboard import SWITCHBOARD
 from l0.streams.adapters import ADAPTERS, Registry
+from l0.values.calls import Outcome
 from l0.values.events import Facts
 
 
@@ -82,6 +85,28 @@ def test_an_adapter_that_fails_is_no_defect_of_ours(method: str, monkeypatch: py
         l0.run_sync(source.plain, retry=QUICK).read()
     assert getattr(caught.value, "reason", None) == "unknown"
     assert source.made == 1
+
+
+def _fail(_: object) -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.usefixtures("lines")
+def test_a_decoder_that_fails_at_the_end_is_no_defect_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LineDecoder, "whole", _fail)
+    with pytest.raises(ZeroDivisionError) as caught:
+        l0.run_sync(Source([Line("a")]).plain, retry=QUICK).read()
+    assert getattr(caught.value, "reason", None) == "unknown"
+
+
+@pytest.mark.usefixtures("lines")
+def test_an_answer_is_good_without_its_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LineDecoder, "facts", _fail)
+    told: list[Any] = []
+    watcher = SimpleNamespace(notify=told.append, active=nullcontext, headers=dict)
+    monkeypatch.setattr(SWITCHBOARD, "_added", (SimpleNamespace(watch=lambda _: watcher),))
+    assert l0.run_sync(Source([Line("a")]).plain, retry=QUICK).read() == "a"
+    assert (told[-1].outcome, told[-1].facts) == (Outcome.OK, Facts())
 
 
 @pytest.mark.parametrize("thing", [None, 5, b"bytes", {"a": 1}, object(), SimpleNamespace(close=lambda: None)])

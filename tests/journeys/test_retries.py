@@ -1,0 +1,128 @@
+"""Retries, time-outs and errors, as the SDKs' users know them."""
+
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from journeys_kit import (
+    CHATTING,
+    MESSAGING,
+    Spans,
+    both_ways,
+    chat_client,
+    claude,
+)
+
+import l0
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+
+
+def test_no_retries_means_none(sim: Simulator, spans: Spans) -> None:
+    for client in (chat_client(sim, max_retries=0), chat_client(sim).with_options(max_retries=0)):
+        sim.reset()
+        sim.script(Fault.status(503))
+        with pytest.raises(openai.InternalServerError):
+            client.chat.completions.create(**CHATTING, stream=True)
+        assert len(sim.requests) == 1
+    sim.reset()
+    sim.script(Fault.cut(at_event=0))
+    stream = chat_client(sim, max_retries=0).chat.completions.create(**CHATTING, stream=True)
+    with pytest.raises(openai.APIConnectionError):
+        list(stream)
+    assert len(sim.requests) == 1
+    assert [end for end, _ in spans.ends] == ["failed"] * 3
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_one_refusal_costs_one_more_request(sim: Simulator, stream: bool) -> None:
+    def journey(sim: Simulator) -> list[tuple[str | None, str | None, str | None]]:
+        answer = chat_client(sim).chat.completions.create(**CHATTING, stream=stream)
+        for _ in answer:
+            pass
+        claude(sim).messages.create(**MESSAGING, stream=False)
+        names = ("x-stainless-retry-count", "x-stainless-read-timeout", "x-stainless-async")
+        return [tuple(request.headers.get(name) for name in names) for request in sim.requests]  # type: ignore[misc]
+
+    bare, ours = both_ways(sim, journey, lambda: sim.script(Fault.status(503), None, Fault.status(529)))
+    assert bare == ours
+    assert [count for count, *_ in ours] == ["0", "1", "0", "1"]
+
+
+def test_a_restart_of_a_broken_stream_is_counted(sim: Simulator) -> None:
+    l0.instrument(l0.Policy(truncation="strict"))
+    sim.script(Fault.clean_end(at_event=1), Fault.status(503))
+    stream = chat_client(sim).chat.completions.create(**CHATTING, stream=True)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    assert [request.headers["x-stainless-retry-count"] for request in sim.requests] == ["0", "1", "2"]
+    assert stream.response.is_closed
+
+
+def test_headers_of_requests_are_the_sdks(sim: Simulator) -> None:
+    def journey(sim: Simulator) -> list[dict[str, str]]:
+        list(chat_client(sim).chat.completions.create(**CHATTING, stream=True, extra_headers={"x-mine": "1"}))
+        claude(sim).messages.create(**MESSAGING)
+        own = ("host", "content-length")
+        return [{name: value for name, value in one.headers.items() if name not in own} for one in sim.requests]
+
+    bare, ours = both_ways(sim, journey)
+    assert bare == ours
+
+
+def test_one_idempotency_key_for_all_attempts(sim: Simulator) -> None:
+    sim.script(Fault.status(503), Fault.status(503))
+    l0.instrument()
+    chat_client(sim).chat.completions.create(**CHATTING, extra_headers={"Idempotency-Key": "mine"})
+    assert [request.headers.get("idempotency-key") for request in sim.requests] == ["mine"] * 3
+
+
+def test_retry_after_is_honoured(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    bare, ours = both_ways(
+        sim,
+        lambda sim: chat_client(sim).chat.completions.create(**CHATTING).choices[0].finish_reason,
+        lambda: sim.script(Fault.status(429, {"retry-after-ms": "10"})),
+    )
+    assert bare == ours == "stop"
+    assert slept == [0.01, 0.01]
+
+
+def test_retries_taken_is_true(sim: Simulator) -> None:
+    def journey(sim: Simulator) -> list[int]:
+        raw = chat_client(sim).chat.completions.with_raw_response.create(**CHATTING)
+        with chat_client(sim).chat.completions.with_streaming_response.create(**CHATTING) as response:
+            return [raw.retries_taken, response.retries_taken, raw.http_response.status_code]
+
+    bare, ours = both_ways(sim, journey, lambda: sim.script(Fault.status(503), None, Fault.status(500)))
+    assert bare == ours == [1, 1, 200]
+
+
+@pytest.mark.parametrize("timeout", [0.2, openai.Timeout(5.0, read=0.2)])
+def test_the_sdks_own_timeout(sim: Simulator, timeout: Any) -> None:
+    def journey(sim: Simulator) -> tuple[str, int]:
+        with pytest.raises(openai.APITimeoutError) as caught:
+            chat_client(sim, max_retries=0).chat.completions.create(**CHATTING, stream=True, timeout=timeout)
+        return type(caught.value).__name__, len(sim.requests)
+
+    bare, ours = both_ways(sim, journey, lambda: sim.script(Fault.no_headers()))
+    assert bare == ours
+
+
+def test_errors_are_the_sdks(sim: Simulator) -> None:
+    def journey(sim: Simulator) -> list[Any]:
+        found: list[Any] = []
+        for client, call in ((chat_client(sim), CHATTING), (claude(sim), MESSAGING)):
+            create = client.chat.completions.create if isinstance(client, openai.OpenAI) else client.messages.create
+            with pytest.raises((openai.APIStatusError, anthropic.APIStatusError)) as caught:
+                create(**call, stream=True)
+            error: Any = caught.value
+            found += [type(error), error.status_code, error.request.method, error.response.is_closed]
+            found += [error.body is not None, error.__notes__ if hasattr(error, "__notes__") else []]
+        return found
+
+    bare, ours = both_ways(sim, journey, lambda: sim.script(Fault.status(404), Fault.status(401)))
+    assert bare == ours
