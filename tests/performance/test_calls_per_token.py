@@ -18,14 +18,15 @@ from l0.drivers.pace import Meter
 from l0.patching.switchboard import SWITCHBOARD
 
 # Calls made by our code or into it, generated constructors included, for one more token in a read of its own.
-# Python 3.11 is the reference; later ones inline some calls and need no more.
+# Python 3.11 is the reference; later ones inline some calls and need no more. Whole calls: what a batch of gaps takes to
+# be added up (`pace`) is a fraction for each of them, and depends on how the gaps fell.
 LIMITS = {
-    ("chat", "sync"): 43,
-    ("chat", "async"): 42,
-    ("responses", "sync"): 37,
-    ("responses", "async"): 36,
-    ("messages", "sync"): 39,
-    ("messages", "async"): 38,
+    ("chat", "sync"): 42,
+    ("chat", "async"): 41,
+    ("responses", "sync"): 35,
+    ("responses", "async"): 34,
+    ("messages", "sync"): 38,
+    ("messages", "async"): 37,
 }
 # Deadlines of reads: one watch that is armed and disarmed, one clock that is asked.
 DEADLINES = {"sync": 1, "async": 5}
@@ -66,14 +67,14 @@ def instrumented(policy: Policy | None = None) -> Iterator[None]:
 def test_a_token_costs_no_more_calls_than_it_did(api, flavour):
     with instrumented():
         calls = calls_per_token(api, sync=flavour == "sync")
-    assert calls.own <= LIMITS[api, flavour]
+    assert int(calls.own) <= LIMITS[api, flavour]
 
 
 @pytest.mark.parametrize(("api", "flavour"), LIMITS)
 def test_deadlines_cost_a_token_next_to_nothing(api, flavour):
     with instrumented(Policy.interactive()):
         calls = calls_per_token(api, sync=flavour == "sync")
-    assert calls.own <= LIMITS[api, flavour] + DEADLINES[flavour]
+    assert int(calls.own) <= LIMITS[api, flavour] + DEADLINES[flavour]
 
 
 @pytest.mark.parametrize(("api", "flavour"), LIMITS)
@@ -111,4 +112,4 @@ def test_the_guard_sees_one_call_more_per_token(monkeypatch):
         before = calls_per_token("chat", sync=True)
         monkeypatch.setattr(Meter, "read", with_one_more)
         after = calls_per_token("chat", sync=True)
-    assert after.all == before.all + 1
+    assert after.all == pytest.approx(before.all + 1, abs=0.5)
