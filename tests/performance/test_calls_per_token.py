@@ -18,8 +18,8 @@ from l0.drivers.pace import Meter
 from l0.patching.switchboard import SWITCHBOARD
 
 # Calls made by our code or into it, generated constructors included, for one more token in a read of its own.
-# Python 3.11 is the reference; later ones inline some calls and need no more. Whole calls: what a batch of gaps takes to
-# be added up (`pace`) is a fraction for each of them, and depends on how the gaps fell.
+# Python 3.11 is the reference; later ones inline some calls and need no more. Whole calls: what a batch of gaps takes
+# to be added up (`pace`) is a fraction for each of them, and depends on how the gaps fell.
 LIMITS = {
     ("chat", "sync"): 42,
     ("chat", "async"): 41,
