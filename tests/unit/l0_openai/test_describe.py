@@ -39,7 +39,7 @@ def attributes(url, **body):
         ("/responses", {"text": {"verbosity": "low"}}, {}),
         ("/embeddings", {"dimensions": 8}, {"gen_ai.embeddings.dimension.count": 8}),
         ("/embeddings", {"encoding_format": "base64"}, {"gen_ai.request.encoding_formats": ("base64",)}),
-        ("/embeddings", {"encoding_format": openai.omit}, {}),
+        ("/embeddings", {"encoding_format": openai.NOT_GIVEN}, {}),
         ("/files", {}, None),
     ],
 )  # fmt: skip
