@@ -65,9 +65,9 @@ bench: ## measure every figure of the README, in an environment of its own
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
 	@.venv-bench/bin/python -m benchmarks
 
-bench-rooms: ## measure rules, drift, scanner, engine, explicit API, orchestration and hedges, each on its own
+bench-rooms: ## measure rules, drift, scanner, engine, explicit API, orchestration, hedges and telemetry, each on its own
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
-	@for room in engine guardrails drift structured orchestration hedging explicit; do \
+	@for room in engine guardrails drift structured orchestration hedging explicit telemetry_cost; do \
 		echo "== $$room"; .venv-bench/bin/python -m benchmarks.$$room || exit; done
 
 setup: ## make or refresh .venv
