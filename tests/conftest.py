@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import anthropic
 import openai
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from installed import needs_chat_helpers, needs_responses, needs_trio
 
+from l0.patching import direct
 from l0.simulator.server import Simulator
 from l0.testing import simulator
 
@@ -40,6 +42,21 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     yield made
     made.run_until_complete(made.shutdown_asyncgens())
     made.close()
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each body that was to be read directly was."""
+    seen: list[bool] = []
+    line = direct._line
+
+    def spied(*arguments: Any) -> Any:
+        found = line(*arguments)
+        seen.append(found is not None)
+        return found
+
+    monkeypatch.setattr(direct, "_line", spied)
+    return seen
 
 
 NEEDS = (

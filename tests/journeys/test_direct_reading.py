@@ -9,7 +9,6 @@ import openai
 import pytest
 
 import l0
-from l0.patching import direct
 from l0.patching.switchboard import SWITCHBOARD
 from l0.simulator.server import Simulator
 from l0.values.environment import direct_from_environment
@@ -21,21 +20,6 @@ CALLS = {
     "messages": lambda client: client.messages.create(model="claude-test", max_tokens=99, **ASKED),
 }
 CLIENTS: dict[str, Any] = {"chat": openai.AsyncOpenAI, "messages": anthropic.AsyncAnthropic}
-
-
-@pytest.fixture
-def taken(monkeypatch) -> list[bool]:
-    """Whether each body that was to be read directly was."""
-    seen: list[bool] = []
-    line = direct._line
-
-    def spied(*arguments: Any) -> Any:
-        found = line(*arguments)
-        seen.append(found is not None)
-        return found
-
-    monkeypatch.setattr(direct, "_line", spied)
-    return seen
 
 
 def told(api: str, sim: Simulator) -> tuple[list[str], int]:

@@ -217,6 +217,7 @@ class Screen:
         for watch in self._watches:
             assert watch.inspection is not None
             judged = self._judge(watch.cause, watch.inspection.feed(text))  # drift is told beside what failed
+            watch.inspection.was_whole()
             failure = failure or judged
         return failure or self._finish(Ending(other=other or bool(calls)), calls)
 

@@ -98,6 +98,11 @@ class Inspection:
         self._looks += 1
         return found
 
+    def was_whole(self) -> None:
+        """What was fed was the whole answer, in one piece: nothing of it streamed."""
+        for each in self._asked:
+            each.final, each.streaming = each.final + each.streaming, 0.0
+
     @property
     def durations(self) -> dict[str, RuleTimes]:
         """By rule: how often it was asked, and the seconds that it took. Empty without a timer."""

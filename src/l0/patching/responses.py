@@ -15,6 +15,9 @@ from l0.drivers.watchdog import Watch
 from . import direct
 from .switchboard import SWITCHBOARD
 
+_MOST = 2**20
+"""Bytes. Who streams an answer of more does so in order not to hold it."""
+
 
 class Tap:
     """The response's byte stream, with an ear for how it ends: read to its end, closed, or dropped.
@@ -27,7 +30,9 @@ class Tap:
     stream_observer: Any
     ended = closed = False
     kept: list[bytes] | None = None
-    """Of an answer in one piece that its user reads on their own: what its facts are told from."""
+    """Of an answer in one piece that its user reads on their own: what its facts are told from, if it is no longer than
+    ``_MOST``."""
+    size = 0
     again: Callable[..., Any]
 
     def __iter__(self) -> Iterator[bytes]:
@@ -52,7 +57,12 @@ class Tap:
         self.ended = True
 
     def _keep(self, part: bytes) -> None:
-        if self.kept is not None:
+        if self.kept is None:
+            return
+        self.size += len(part)
+        if self.size > _MOST:
+            self.kept = None
+        else:
             self.kept.append(part)
 
     def close(self) -> None:

@@ -200,7 +200,8 @@ class MetricWatcher:
                 self._record(names.VIOLATIONS, 1, *what, (names.RULE_ACTION, judged.action))
         for rule, took in ended.rules.items():
             for phase, seconds in (("streaming", took.streaming), ("final", took.final)):
-                self._record(names.RULE_DURATION, seconds, (names.RULE, rule), (names.RULE_PHASE, phase))
+                if seconds:  # a phase in which it was not asked has no figure
+                    self._record(names.RULE_DURATION, seconds, (names.RULE, rule), (names.RULE_PHASE, phase))
 
     def _stream(self, ended: CallEnded) -> None:
         for failure in ended.failures:

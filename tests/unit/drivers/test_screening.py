@@ -96,3 +96,11 @@ def test_drift_is_told_beside_a_guardrail_that_failed(whole: bool) -> None:
     assert [violation.at for violation in told] == [2, 3]
     assert failure is not None
     assert (failure.cause, made.cut) == (Cause.GUARDRAIL_VIOLATION, 2)
+
+
+def test_rules_look_at_a_whole_answer_once_it_is_over() -> None:
+    watched = screen(Guardrails.pattern_rule("bad"), heard=True)
+    assert watched.whole("a good one", (), other=False) is None
+    took = watched.times["pattern"]
+    assert (took.count, took.streaming) == (2, 0.0)
+    assert took.final > 0.0

@@ -117,6 +117,15 @@ def test_durations_are_counted_where_a_timer_is_given() -> None:
     assert inspection.durations == {"zero_output": took, "length": took}
 
 
+def test_what_came_in_one_piece_did_not_stream() -> None:
+    now = iter(range(100))
+    inspection = Inspection((Guardrails.zero_output_rule(),), timer=lambda: float(next(now)))
+    inspection.feed("one")
+    inspection.was_whole()
+    inspection.finish(Ending())
+    assert inspection.durations == {"zero_output": RuleTimes(count=2, streaming=0.0, final=2.0)}
+
+
 def test_rules_of_one_name_are_counted_together() -> None:
     now = iter(range(100))
     rule = Guardrails.zero_output_rule()

@@ -15,7 +15,7 @@ from installed import httpx
 
 from l0.patching import direct
 from l0.patching.responses import areads, reads, tap
-from l0.patching.switchboard import SWITCHBOARD
+from l0.patching.switchboard import SWITCHBOARD, Switchboard
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 BODY = b"3\r\nabc\r\n4\r\ndefg\r\n"
@@ -62,20 +62,9 @@ def server(*scripts: Script) -> Iterator[tuple[str, list[int]]]:
             accepting.join(5)
 
 
-@pytest.fixture
-def taken(monkeypatch) -> list[bool]:
-    """Whether each body that was to be read directly was."""
-    seen: list[bool] = []
-    line = direct._line
-
-    def spied(*arguments: Any) -> Any:
-        found = line(*arguments)
-        seen.append(found is not None)
-        return found
-
-    monkeypatch.setattr(direct, "_line", spied)
+@pytest.fixture(autouse=True)
+def on(monkeypatch) -> None:
     monkeypatch.setattr(SWITCHBOARD, "_direct", True)
-    return seen
 
 
 def opened(response: Any) -> Any:
@@ -315,6 +304,7 @@ def test_a_body_that_the_transport_traces_is_read_as_ever(taken):
 
 
 def test_it_is_off_unless_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(SWITCHBOARD, "_direct", Switchboard().direct)
     monkeypatch.setattr(direct, "_line", None)  # would raise
     with server((WHOLE,)) as (url, _):
         assert read(url) == [b"abcdefg"]

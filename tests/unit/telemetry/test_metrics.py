@@ -12,7 +12,7 @@ from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.spans import SpanObserver
 from l0.values.calls import Outcome
 from l0.values.environment import policy_from_environment
-from l0.values.events import Facts
+from l0.values.events import Facts, RuleTimes
 from l0.values.failures import Cause, Failure
 
 SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
@@ -33,6 +33,19 @@ def test_a_good_call(metrics, play, smooth):
     assert metrics.points("l0.stream.stalls") == [({}, 1, 1)]
     assert metrics.points("l0.stream.anomalies") == [({"l0.kind": "done_without_reason"}, 1, 1)]
     assert not {"l0.retries", "l0.backoff", "l0.stream.truncations"} & set(metrics.collect())
+
+
+def test_what_rules_took_is_told_by_phase_where_they_were_asked(metrics, play, smooth):
+    rules = {
+        "json": RuleTimes(count=3, streaming=0.5, final=0.25),
+        "length": RuleTimes(count=1, streaming=0.0, final=2.0),
+    }
+    play(MetricObserver(metrics.provider), [*smooth[:-1], replace(smooth[-1], rules=rules)])
+    assert metrics.points("l0.guardrail.duration") == [
+        ({"l0.guardrail.rule": "json", "l0.guardrail.phase": "streaming"}, 0.5, 1),
+        ({"l0.guardrail.rule": "json", "l0.guardrail.phase": "final"}, 0.25, 1),
+        ({"l0.guardrail.rule": "length", "l0.guardrail.phase": "final"}, 2.0, 1),
+    ]
 
 
 def test_units_and_buckets(metrics, play, retried):
