@@ -98,6 +98,7 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[Finding]:
             Finding(f"{name} {found}: patched; {tier}", seam.sdk.loop is None),
             *_answers(name),
             *_constructors(instrumentor),
+            *_parameters(instrumentor),
         ]
     finally:
         l0.uninstrument()
@@ -125,6 +126,17 @@ def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[Finding]:
     for kind, reasons in (("switched off", report.switched_off), ("not supported", report.unsupported)):
         for type_, reason in reasons.items():
             yield Finding(f"{kind}: {type_}: {reason}", kind == "switched off")
+
+
+def _parameters(instrumentor: StainlessInstrumentor) -> Iterator[Finding]:
+    """What became of the parameters of these requests, where the SDK transforms them."""
+    assert instrumentor.seam is not None
+    parameters = instrumentor.seam.sdk.parameters
+    if parameters is None:
+        return
+    yield Finding(f"parameters of requests: {parameters.unsupported or 'transformed by compiled functions'}")
+    for type_, reason in parameters.switched_off.items():
+        yield Finding(f"switched off: {type_}: {reason}", True)
 
 
 def _telemetry() -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from l0.wire.construct import Constructors
+from l0.wire.parameters import Parameters
 
 _NAMED = (
     b"completion",
@@ -80,6 +81,17 @@ class Sdk:
     def constructors(self) -> Constructors:
         """Compiled constructors of this SDK's models."""
         return Constructors(self.models)
+
+    @cached_property
+    def transforms(self) -> ModuleType | None:
+        """The module that transforms requests' parameters by their annotations; ``None`` where the SDK has none."""
+        return sys.modules.get(f"{self.name}._utils._transform")
+
+    @cached_property
+    def parameters(self) -> Parameters | None:
+        """The compiled form of that transformation. First asked for before it is patched."""
+        module = self.transforms
+        return None if module is None else Parameters(module, sys.modules[f"{self.name}._types"])
 
     @cached_property
     def loop(self) -> Loop | None:

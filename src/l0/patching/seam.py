@@ -2,13 +2,15 @@
 
 ``SyncAPIClient.request`` and ``AsyncAPIClient.request`` see every call; ``Stream.__stream__`` and
 ``AsyncStream.__stream__`` are where an answer is read; ``BaseClient._process_response_data`` is where an answer that
-came in one piece is built. Nothing else is touched.
+came in one piece is built. Where the SDK transforms the parameters of requests by their annotations (`transform` and
+`async_transform`), that is done by a compiled form. Nothing else is touched.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 import wrapt
@@ -17,6 +19,7 @@ from l0.drivers import asynchronous, sync
 from l0.drivers.session import Session
 from l0.values.calls import Call
 from l0.values.policy import Policy, PolicyError
+from l0.wire.parameters import UNKNOWN
 
 from .bodies import AsyncBody, SyncBody
 from .responses import tapped
@@ -24,6 +27,9 @@ from .sdk import Sdk
 from .sending import SENDING, AsyncSending, Sending
 from .switchboard import SWITCHBOARD
 from .upstream import RAW_HEADER, Provider, Sketch, StainlessUpstream, compiled
+
+Target = tuple[Any, str, Callable[..., Any]]
+"""A class or a module, the name of its function, and our wrapper."""
 
 _log = logging.getLogger("l0")
 
@@ -41,13 +47,14 @@ class Seam:
     def apply(self) -> None:
         """Patch. Raises `AttributeError` where the SDK has no such function; nothing is patched then."""
         base, streaming = self.sdk.base, self.sdk.streaming
-        targets: list[tuple[type, str, Callable[..., Any]]] = [
+        targets: list[Target] = [
             (base.SyncAPIClient, "request", self._request),
             (base.AsyncAPIClient, "request", self._arequest),
             (streaming.Stream, "__stream__", self._stream),
             (streaming.AsyncStream, "__stream__", self._astream),
             (base.BaseClient, "_process_response_data", self._build),
         ]
+        targets += self._transforms()
         originals: list[Any] = [owner.__dict__.get(name) for owner, name, _ in targets]
         if None in originals:
             raise AttributeError(f"{self.sdk.name} {self.sdk.version} lacks the functions that l0 patches")
@@ -59,6 +66,12 @@ class Seam:
                 setattr(place, attribute, patched)
                 self._patches.append((place, attribute, original, patched))
         self.active = True
+
+    def _transforms(self) -> list[Target]:
+        module, parameters = self.sdk.transforms, self.sdk.parameters
+        if module is None or parameters is None or parameters.unsupported:
+            return []
+        return [(module, "transform", self._transform), (module, "async_transform", self._atransform)]
 
     def undo(self) -> None:
         """Restore the SDK's functions. Under a wrapper that somebody put over ours, ours becomes a pass-through."""
@@ -112,6 +125,18 @@ class Seam:
                 flavour = "a sync" if wanted is base.SyncAPIClient else "an async"
                 raise PolicyError("Fallback.client", leg.client, f"{flavour} client of the {self.sdk.name} SDK")
 
+    def _transform(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        result = self._transformed(*args, **kwargs)
+        return wrapped(*args, **kwargs) if result is UNKNOWN else result
+
+    async def _atransform(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        result = self._transformed(*args, **kwargs)
+        return await wrapped(*args, **kwargs) if result is UNKNOWN else result
+
+    def _transformed(self, data: Any, expected_type: Any) -> Any:
+        parameters = self.sdk.parameters
+        return UNKNOWN if parameters is None or not self.active else parameters.transformed(data, expected_type)
+
     # -- streams ------------------------------------------------------------------------------------------------
 
     def _stream(self, wrapped: Callable[[], Iterator[Any]], stream: Any, args: Any, kwargs: Any) -> Iterator[Any]:
@@ -162,7 +187,7 @@ class Seam:
 
 
 def _held(place: Any, name: str) -> Any:
-    return vars(place).get(name) if isinstance(place, type) else place.__wrapped__
+    return vars(place).get(name) if isinstance(place, type | ModuleType) else place.__wrapped__
 
 
 def _copies(owner: Any, name: str, function: Any) -> Iterator[tuple[Any, str]]:

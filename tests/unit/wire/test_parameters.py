@@ -1,0 +1,142 @@
+"""Compiled parameters: what is plain comes out as the SDK would have it; what is not is left to the SDK."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Annotated, TypedDict, Union
+
+import pytest
+from pydantic import BaseModel
+
+from l0.wire.parameters import UNKNOWN, Parameters
+
+transforms = pytest.importorskip("openai._utils._transform")
+types = pytest.importorskip("openai._types")
+OMITTED = types.NotGiven()
+
+
+class Text(TypedDict, total=False):
+    text: str
+    inner: "Text"
+
+
+class Image(TypedDict, total=False):
+    url: str
+    sizes: list[int]
+    several: Iterable["Text"]
+
+
+class Turn(TypedDict, total=False):
+    role: str
+    content: Union[str, Iterable[Union[Text, Image]], None]
+    named: dict[str, Text]
+    free: object
+
+
+class Renamed(TypedDict, total=False):
+    from_: Annotated[str, transforms.PropertyInfo(alias="from")]
+
+
+class Dated(TypedDict, total=False):
+    at: Annotated[Union[str, datetime], transforms.PropertyInfo(format="iso8601")]
+
+
+class Asked(TypedDict, total=False):
+    turns: Iterable[Turn]
+    renamed: Renamed
+
+
+class Model(BaseModel):
+    role: str = "assistant"
+    content: str = "hi"
+
+
+@pytest.fixture
+def parameters():
+    made = Parameters(transforms, types)
+    if made.unsupported:
+        pytest.skip("this SDK's transformation is older than what is known")
+    return made
+
+
+PLAIN = {
+    "text": {"turns": [{"role": "user", "content": "hi"}]},
+    "parts": {"turns": [{"content": [{"text": "a"}, {"url": "b", "sizes": [1, 2]}]}]},
+    "recursive": {"turns": [{"content": [{"inner": {"inner": {"text": "a"}}}]}]},
+    "a field of one member in another": {"turns": [{"content": [{"text": "a", "several": [{"text": "b"}]}]}]},
+    "not given": {"turns": [{"role": "user", "content": OMITTED}], "renamed": types.Omit()},
+    "unknown key": {"turns": [{"surprise": {"deep": [OMITTED]}}]},
+    "dict where a list is due": {"turns": {"role": "user"}},
+    "list where a dict is due": {"turns": [[{"role": "user"}]]},
+    "named": {"turns": [{"named": {"a": {"text": "b"}, "c": {"x": OMITTED}}}]},
+    "model": {"turns": [Model(), {"role": "user", "content": Model(content="x")}][:1]},
+    "model where anything is": {"turns": [{"free": Model()}]},
+    "nothing": {},
+    "null": {"turns": None},
+}
+
+
+def shared(result, data):
+    """By place, whether it is the user's own object or a copy."""
+    if result is data:
+        return True
+    if isinstance(result, dict) and isinstance(data, dict):
+        return {key: shared(value, data.get(key)) for key, value in result.items()}
+    if isinstance(result, list) and isinstance(data, list):
+        return [shared(*pair) for pair in zip(result, data, strict=True)]
+    return False
+
+
+@pytest.mark.parametrize("data", PLAIN.values(), ids=PLAIN)
+def test_plain_data_becomes_what_the_sdk_makes_of_it(parameters, data):
+    theirs = transforms.transform(data, Asked)
+    for _ in range(2):  # compiled and compared; then compiled
+        ours = parameters.transformed(data, Asked)
+        assert ours == theirs
+        assert repr(ours) == repr(theirs)
+        assert shared(ours, data) == shared(theirs, data)
+    assert parameters.switched_off == {}
+
+
+FOREIGN = {
+    "generator": ({"turns": (turn for turn in [{"role": "user"}])}, Asked),
+    "tuple": ({"turns": ({"role": "user"},)}, Asked),
+    "a renamed key": ({"renamed": {"from_": "a"}}, Asked),
+    "a date": ({"at": datetime(2026, 1, 2)}, Dated),  # noqa: DTZ001
+    "a string that is more": ({"turns": [{"role": type("S", (str,), {})("user")}]}, Asked),
+    "a model where whatever can be iterated fits": ({"turns": [{"content": Model()}]}, Asked),
+    "a list of nothing in particular": ({"a": [1]}, TypedDict("Bare", {"a": list})),
+}
+
+
+@pytest.mark.parametrize(("data", "type_"), FOREIGN.values(), ids=FOREIGN)
+def test_anything_else_is_left_to_the_sdk_untouched(parameters, data, type_):
+    assert parameters.transformed(data, type_) is UNKNOWN
+    turns = data.get("turns")
+    assert not hasattr(turns, "send") or list(turns) == [{"role": "user"}]  # a generator is read once only
+
+
+def test_a_type_whose_result_differs_is_switched_off_and_says_so(monkeypatch, caplog):
+    made = Parameters(transforms, types)
+    if made.unsupported:
+        pytest.skip("this SDK's transformation is older than what is known")
+    made._original = lambda data, _: {**data, "more": 1}
+    assert made.transformed({"turns": []}, Asked) is UNKNOWN
+    assert made.transformed({"turns": []}, Asked) is UNKNOWN
+    (reason,) = made.switched_off.values()
+    assert "'more'" in reason
+    assert len(caplog.records) == 1
+
+
+def test_a_transformation_of_another_kind_is_not_touched():
+    names = {name: value for name, value in vars(transforms).items() if name != "transform"}
+    made = Parameters(SimpleNamespace(**names, transform=lambda data, _: data), types)
+    assert "not known" in made.unsupported
+    assert made.transformed({"turns": []}, Asked) is UNKNOWN
+
+
+def test_types_that_are_made_up_for_every_call_are_not_remembered_for_ever(parameters, monkeypatch):
+    monkeypatch.setattr("l0.wire.parameters.MAX_TYPES", 20)
+    results = [parameters.transformed({"a": 1}, TypedDict(f"T{n}", {"a": int})) for n in range(40)]
+    assert results[0] == {"a": 1}
+    assert results[-1] is UNKNOWN
