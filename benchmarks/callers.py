@@ -12,6 +12,9 @@ from .cases import Api, Case
 _MODELS: dict[Api, str] = {"chat": "gpt-4o", "responses": "gpt-4o", "messages": "claude-sonnet-4-5"}
 
 
+_SAID = "Forty crates of fish left before the fog had lifted, and nobody asked for the price of ice. " * 2
+"""One turn of a conversation."""
+
 Open = Callable[[], Awaitable[AsyncIterator[Any]]]
 
 
@@ -36,10 +39,11 @@ def _prompt(case: Case) -> str:
 def _arguments(case: Case) -> dict[str, Any]:
     prompt = _prompt(case)
     body: dict[str, Any] = {"model": _MODELS[case.api]}
+    before = [{"role": ("user", "assistant")[turn % 2], "content": _SAID} for turn in range(case.turns)]
     if case.api == "responses":
-        body["input"] = prompt
+        body["input"] = [*before, {"role": "user", "content": prompt}] if before else prompt
     else:
-        body["messages"] = [{"role": "user", "content": prompt}]
+        body["messages"] = [*before, {"role": "user", "content": prompt}]
     if case.api == "messages":
         body["max_tokens"] = 1024
     if case.how == "stream":

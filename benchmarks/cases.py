@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Api = Literal["chat", "responses", "messages"]
@@ -20,7 +20,7 @@ class Case:
     ``fresh``: in a process of its own, whose start, imports and memory are measured as well. ``rounds``: at most so
     many, whatever the run asks for. ``quick``: part of a short run, and
     what peers take part in. ``target``: the most that DESIGN allows for the
-    fully instrumented variant, as a share of the bare SDK.
+    fully instrumented variant, as a share of the bare SDK. ``turns``: messages of the conversation before this one.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Case:
     rounds: int = 99
     quick: bool = False
     target: float | None = None
+    turns: int = 0
 
 
 _TARGETS: dict[tuple[Api, bool], float] = {
@@ -88,7 +89,7 @@ def _concurrent() -> list[Case]:
 
 
 def _whole() -> list[Case]:
-    return [
+    answers = [
         Case(
             name=f"{api} {_flavour(sync)} whole",
             group="whole",
@@ -103,6 +104,11 @@ def _whole() -> list[Case]:
         for api in _APIS
         for sync in (True, False)
     ]
+    talks = [
+        replace(each, name=f"{each.api} {_flavour(each.sync)}, 50 turns", calls=20, turns=50, target=None, quick=False)
+        for each in answers
+    ]
+    return answers + talks
 
 
 def _lengths() -> list[Case]:

@@ -13,6 +13,7 @@ _PANELS = (
     ("streams", "25 streams of 200 tokens"),
     ("burst", "one stream of 5,000 tokens"),
     ("concurrent", "concurrent async streams, chat"),
+    ("whole", "answers in one piece, to one message and after 50 turns"),
     ("length", "length of the answer, chat"),
 )
 _TOP = 2.0

@@ -38,6 +38,7 @@ OF_THE_SDK = (
     "tests/unit/l0_openai",
     "tests/unit/l0_anthropic",
     "tests/unit/wire/construct",
+    "tests/unit/wire/test_parameters.py",
     "tests/unit/telemetry",
     "tests/unit/simulator/test_sdks.py",
     "tests/unit/simulator/test_wire.py",

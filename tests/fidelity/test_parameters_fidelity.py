@@ -10,8 +10,8 @@ import pkgutil
 import random
 import sys
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin, is_typeddict
 from types import UnionType
+from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin, is_typeddict
 
 import pytest
 import typing_extensions
@@ -60,7 +60,9 @@ class Maker:
         return self.rnd.choice(["text", "", 0, 1.5, True, None])
 
     def odd(self):
-        return self.rnd.choice([self.omitted(), {"x": [self.omitted()]}, [{"y": 1}], [], {}, None, "s", {"type": "text"}])
+        return self.rnd.choice(
+            [self.omitted(), {"x": [self.omitted()]}, [{"y": 1}], [], {}, None, "s", {"type": "text"}]
+        )
 
 
 def roots(sdk):

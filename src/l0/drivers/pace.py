@@ -15,6 +15,7 @@ _BATCH = 64
 
 # Bounds of the gap histogram: a tenth of a millisecond to twenty minutes, each 1.1 times the last (5 % either way).
 _BOUNDS = tuple(0.0001 * 1.1**step for step in range(172))
+_WITHIN = (*_BOUNDS, inf)
 
 
 class Meter:
@@ -45,7 +46,7 @@ class Meter:
         self._opened = began
         self._gaps = [0.0] * _BATCH
         self._fresh = 0
-        self._counts = [0] * (len(_BOUNDS) + 1)
+        self._counts: dict[int, int] = {}
         self._max = self._mean = self._spread = self._waiting = 0.0
         self._number = 0
         self.chunks = 0
@@ -88,12 +89,12 @@ class Meter:
         number, longest = len(gaps), gaps[-1]
         self.stalls += number - bisect_left(gaps, STALL)
         self._max = max(self._max, longest)
-        seen = 0
-        for bucket in range(bisect_left(_BOUNDS, gaps[0]), bisect_left(_BOUNDS, longest)):
-            upto = bisect_right(gaps, _BOUNDS[bucket], seen)
-            self._counts[bucket] += upto - seen
+        counts, seen = self._counts, 0
+        while seen < number:
+            bucket = bisect_left(_BOUNDS, gaps[seen])
+            upto = bisect_right(gaps, _WITHIN[bucket], seen)
+            counts[bucket] = counts.get(bucket, 0) + upto - seen
             seen = upto
-        self._counts[bisect_left(_BOUNDS, longest)] += number - seen
         self._spread_by(gaps, sum(gaps) / number)
 
     def _spread_by(self, gaps: list[float], mean: float) -> None:
@@ -118,7 +119,7 @@ class Meter:
         if self._fresh:
             self._add(self._gaps[: self._fresh])
         deviation = sqrt(self._spread / self._number) if self._number else 0.0
-        gaps = [(bound, count) for bound, count in zip((*_BOUNDS, inf), self._counts, strict=True) if count]
+        gaps = [(_WITHIN[bucket], self._counts[bucket]) for bucket in sorted(self._counts)]
         if gaps:
             gaps[-1] = (min(gaps[-1][0], self._max), gaps[-1][1])
         steady = 100.0 * (1.0 - deviation / self._mean) if self._mean > 0 else 100.0

@@ -53,7 +53,7 @@ class Parameters:
         self.unsupported = self._probe(types.NotGiven())
 
     def transformed(self, data: Any, type_: Any) -> Any:
-        """What the SDK's ``transform(data, type_)`` returns, sharing with ``data`` what that would share; or `UNKNOWN`."""
+        """What the SDK's ``transform(data, type_)`` returns, sharing with ``data`` what that shares; or `UNKNOWN`."""
         if self.unsupported:
             return UNKNOWN
         before = self._compiled
@@ -156,7 +156,7 @@ class _Shape:
 
 
 class _Children(dict[Any, Transform]):
-    """By key of a dict: what its value goes through; compiled when it is first needed, for types refer to themselves."""
+    """By key of a dict: what its value goes through. Compiled when it is needed, for types refer to themselves."""
 
     def __init__(self, shape: _Shape, node: Callable[[Types], Transform], grew: Callable[[], None]) -> None:
         self._shape = shape
@@ -209,7 +209,7 @@ def _as_is(value: Any) -> Any:
     return value
 
 
-def _foreign(value: Any) -> Any:
+def _foreign(value: Any) -> Any:  # noqa: ARG001 - as any other
     raise ForeignError
 
 

@@ -15,6 +15,7 @@ from l0.patching.seam import Seam
 from l0.simulator.faults import Fault as F
 from l0_openai.provider import OpenAIProvider
 
+TRANSFORMS = ("transform", "async_transform")
 TARGETS = [
     (module.__name__, owner, name)
     for module in (openai, anthropic)
@@ -23,13 +24,16 @@ TARGETS = [
         (module._base_client.AsyncAPIClient, "request"),
         (module._streaming.Stream, "__stream__"),
         (module._streaming.AsyncStream, "__stream__"),
+        (getattr(module._utils, "_transform", None), "transform"),
+        (getattr(module._utils, "_transform", None), "async_transform"),
     )
+    if owner is not None and (name not in TRANSFORMS or Sdk(module.__name__).parameters.unsupported == "")
 ]
 MESSAGES = [{"role": "user", "content": "hello"}]
 
 
 def functions():
-    return [owner.__dict__[name] for _, owner, name in TARGETS]
+    return [vars(owner)[name] for _, owner, name in TARGETS]
 
 
 def chat(client, **more):

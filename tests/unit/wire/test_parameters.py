@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Annotated, TypedDict, Union
+from typing import Annotated, TypedDict
 
 import pytest
 from pydantic import BaseModel
@@ -28,7 +28,7 @@ class Image(TypedDict, total=False):
 
 class Turn(TypedDict, total=False):
     role: str
-    content: Union[str, Iterable[Union[Text, Image]], None]
+    content: str | Iterable[Text | Image] | None
     named: dict[str, Text]
     free: object
 
@@ -38,7 +38,7 @@ class Renamed(TypedDict, total=False):
 
 
 class Dated(TypedDict, total=False):
-    at: Annotated[Union[str, datetime], transforms.PropertyInfo(format="iso8601")]
+    at: Annotated[str | datetime, transforms.PropertyInfo(format="iso8601")]
 
 
 class Asked(TypedDict, total=False):
