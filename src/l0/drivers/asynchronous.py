@@ -22,6 +22,9 @@ class AsyncBody(Protocol):
         """Raw reads of the present attempt, and what turns them into the user's objects."""
         ...
 
+    def end(self, error: BaseException) -> Any:
+        """What to take in the place of a read that raised ``error``; ``None`` where it is for the session to judge."""
+
     async def reopen(self, options: Any) -> None:
         """Send the request again; the user's response object shows the new one from then on."""
 
@@ -97,7 +100,7 @@ async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noq
                                 if rejected is not None:
                                     items = rejected
                                     break
-                                free = session.free
+                                free = session.due
                             handing = True
                             yield item
                             handing = False
@@ -109,7 +112,8 @@ async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noq
                     except BaseException as error:
                         if handing:  # the consumer's
                             raise
-                        items = session.ceased(error, since)
+                        last = body.end(error)
+                        items = session.ceased(error, since) if last is None else took(last, since)
                     for item in items:
                         yield item
                 session.busy = True  # what follows closes the connection: that is no stop of the user's

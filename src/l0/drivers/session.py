@@ -85,6 +85,11 @@ class Session(Serving):
         stays. 0 before the commit point, while something is kept back, and where reads are measured: then `took`."""
         if self._holding or self._ended or self._kept.lags or self.telling.heard or self._lease is not None:
             return 0
+        return self.due
+
+    @property
+    def due(self) -> float:
+        """After how many pieces of text the rules look next."""
         screen, pump = self.screen, self._pump
         return inf if screen is None or pump is None else screen.due - len(pump.reader.text)
 

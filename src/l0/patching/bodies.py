@@ -118,6 +118,9 @@ class AsyncBody(_Body):
             return areads(self.response), self._pump(reader)
         return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), self._decoded(reader)
 
+    def end(self, error: BaseException) -> None:
+        """As `asynchronous.AsyncBody.end`: the session judges whatever a connection raises."""
+
     async def reopen(self, options: Any) -> None:
         """Send the request again."""
         self._replaced(await self._again(self.upstream.again(options)))

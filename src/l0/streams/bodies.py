@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from math import inf
 from typing import Any, cast
 
@@ -181,10 +181,6 @@ class SyncBody(_Body):
 class AsyncBody(_Body):
     """For the async driver."""
 
-    def __init__(self, session: Session, upstream: FactoryUpstream) -> None:
-        super().__init__(session, upstream)
-        self._reading: AsyncGenerator[Any, None] | None = None
-
     async def send(self, options: Plan) -> Opened:
         """Ask the source of one attempt for its items."""
         await self.upstream.callbacks.atell()
@@ -211,21 +207,16 @@ class AsyncBody(_Body):
 
     def start(self) -> tuple[AsyncIterator[Any], Pump]:
         """As `asynchronous.AsyncBody.start`."""
-        self._reading = self._items(self._given)
-        return self._reading, self._intake()
+        return _Items(self._given, self._first), self._intake()
 
-    async def _items(self, items: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
-        try:
-            with attempt(self.upstream.watch, truncation=self.session.call.policy.truncation):  # it may only begin now
-                first = await anext(items, OVER)
-            if first is not OVER:
-                yield first
-                async for item in items:
-                    yield item
-        except asyncio.CancelledError:
-            if not self.woken():
-                raise
-        yield OVER
+    async def _first(self, items: AsyncIterator[Any]) -> Any:
+        with attempt(self.upstream.watch, truncation=self.session.call.policy.truncation):  # it may only begin now
+            return await anext(items)
+
+    def end(self, error: BaseException) -> Any:
+        """As `asynchronous.AsyncBody.end`: after the last item, and where `Stream.abort` ended a blocked read."""
+        over = isinstance(error, StopAsyncIteration) or (isinstance(error, asyncio.CancelledError) and self.woken())
+        return OVER if over else None
 
     def woken(self) -> bool:
         """Whether a cancellation is only what `Stream.abort` ended a blocked read with; takes it back then."""
@@ -241,17 +232,12 @@ class AsyncBody(_Body):
 
     async def close(self) -> None:
         """Release the source; the last callback where that was the end."""
-        reading, self._reading = self._reading, None
         release, self._release, self._source = self._release, None, None
         try:
-            if reading is not None:
-                await reading.aclose()
+            if release is not None:
+                await _released(release)
         finally:
-            try:
-                if release is not None:
-                    await _released(release)
-            finally:
-                await self.ended()
+            await self.ended()
 
     async def ended(self) -> None:
         """Tell the last callback, once."""
@@ -259,6 +245,26 @@ class AsyncBody(_Body):
         if end is not None:
             self.upstream.callbacks.note(*end)
             await self.upstream.callbacks.atell()
+
+
+class _Items:
+    """A source's items, the first of them read by ``first``: a generator around them would cost every token."""
+
+    def __init__(self, items: AsyncIterator[Any], first: Callable[[AsyncIterator[Any]], Awaitable[Any]]) -> None:
+        self._items = items
+        self._first = first
+        self._next: Callable[[], Awaitable[Any]] = self._begin
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    def __anext__(self) -> Awaitable[Any]:
+        return self._next()
+
+    async def _begin(self) -> Any:
+        item = await self._first(self._items)
+        self._next = self._items.__anext__
+        return item
 
 
 async def _released(release: sources.Release) -> None:

@@ -167,9 +167,9 @@ class Stream(_Base[AsyncBody]):
                     else:
                         if answer is not None:
                             await callbacks.awaited("on_event", answer)
-                if on_token is not None and event.type is _TOKEN:
+                if on_token is not None and event[0] is _TOKEN:  # by place: by name it takes twice as long
                     try:
-                        answer = on_token(event.text)
+                        answer = on_token(event[1])
                     except Exception:
                         callbacks.failed("on_token")
                     else:

@@ -228,6 +228,9 @@ class AsyncFakeBody:
 
         return raw(), FakePump()
 
+    def end(self, error: BaseException) -> None:
+        """The session judges."""
+
     async def reopen(self, options: Any) -> None:
         self._inner.reopen(options)
 
