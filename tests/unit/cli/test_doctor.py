@@ -11,6 +11,7 @@ from l0.cli import doctor
 from l0.cli.demo import load
 from l0.cli.main import main
 from l0.patching.sdk import Sdk
+from l0.wire.parameters import UNKNOWN, Parameters
 
 
 def test_a_healthy_environment(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,6 +22,7 @@ def test_a_healthy_environment(capsys: pytest.CaptureFixture[str]) -> None:
     for api in ("chat", "responses", "completions", "messages"):
         assert f"one streamed answer, {api}: whole" in report
     assert "compiled constructors:" in report
+    assert "parameters of requests: transformed by compiled functions" in report
     assert "opentelemetry-api" in report
     assert report.endswith("All is well.\n")
 
@@ -45,6 +47,18 @@ def test_an_unknown_loop_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr(Sdk, "_probe", lambda _: None)
     assert main(["doctor"]) == 1
     assert "through the SDK's own loop" in capsys.readouterr().out
+
+
+def test_a_type_of_parameters_that_is_switched_off_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def differs(self: Parameters, *_: object) -> object:
+        self.switched_off["Asked"] = "a key more"
+        return UNKNOWN
+
+    monkeypatch.setattr(Parameters, "_compared", differs)
+    assert main(["doctor"]) == 1
+    assert "! switched off: Asked: a key more" in capsys.readouterr().out
 
 
 def test_an_sdk_that_is_missing_is_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
