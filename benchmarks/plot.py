@@ -69,8 +69,14 @@ def _panel(axis: Any, cases: list[dict[str, Any]], title: str, colours: dict[str
         shown[variant] = bars
     axis.axhline(1.0, color="#555555", linewidth=1, linestyle="--")
     axis.set_ylim(0, _TOP * 1.1 if any(bar.get_height() > 1 for bars in shown.values() for bar in bars) else 1.15)
-    axis.set_xticks(range(len(cases)), [case["name"].partition(", 25")[0].partition(", 1 x")[0] for case in cases])
+    axis.set_xticks(range(len(cases)), [_label(case["name"]) for case in cases])
     axis.set_title(title, fontsize=10, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=8)
     return shown
+
+
+def _label(name: str) -> str:
+    """The case's name, without what its panel says of all its cases; in two lines where they are many."""
+    short = name.partition(", 25")[0].partition(", 1 x")[0]
+    return short.replace(" whole", "\none message").replace(", 50 turns", "\n50 turns")

@@ -40,7 +40,7 @@ def instrument(
     endpoint (``"http://localhost:4318"``) to export to, or ``True`` for the ``OTEL_*`` environment; where the
     application has OpenTelemetry providers of its own, those are used. ``observers``: your own sinks of events
     (`l0.values.ports.Observer`), beside spans and metrics. ``direct``, for experts: under asyncio, streams are read
-    straight from their connections (`patching.direct`), which saves half of what is left of their CPU, and rests on
+    straight from their connections (`patching.direct`), which saves 40 % of what is left of their CPU, and rests on
     private names of the transport; ``None``: as ``L0_DIRECT`` in the environment says, else no.
 
     SDKs that are not installed are passed over; one of a version outside the supported range is left alone, with one
