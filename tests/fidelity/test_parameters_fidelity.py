@@ -106,6 +106,6 @@ def test_every_parameter_becomes_what_the_sdk_makes_of_it(sdk):
             theirs = module.transform(data, type_)
             assert (repr(ours), kept(ours, data)) == (repr(theirs), kept(theirs, data)), name
             cases += 1
-    print(f"{sdk}: {cases:,} cases of {len(all_roots)} types; left to the SDK: {sorted(left)}")
+    print(f"{sdk}: {cases:,} cases of {len(all_roots)} types; of {len(left)} of them, some were left to the SDK")
     assert parameters.switched_off == {}
     assert cases > 0.9 * each * len(all_roots)
