@@ -109,7 +109,9 @@ def test_a_collector_that_comes_late_to_a_program_with_a_short_queue(tmp_path: P
         collector.server.start()
         did = load.evidence()
         undisturbed(did, peaceful)
-        assert did.warnings.count(COMPLAINT) == did.warnings.count(FULL) == 1
+        assert did.warnings.count(COMPLAINT) == 1
+        # OpenTelemetry's own words, which it repeats when another 20 seconds of the clock have begun.
+        assert 1 <= did.warnings.count(FULL) <= 1 + did.ended // 20 - did.began // 20
         attempts = sum(did.attempts().values())
         wait_for("all attempts", lambda: prometheus.total("l0_attempts_total") == attempts)
         # What the queue had no room for is counted as well: no span is missing in the sum.
