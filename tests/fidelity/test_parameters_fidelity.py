@@ -11,11 +11,12 @@ import random
 import sys
 from collections.abc import Iterable
 from types import UnionType
-from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin, is_typeddict
+from typing import Annotated, Literal, NotRequired, Required, Union, get_args, get_origin, is_typeddict
 
 import pytest
 import typing_extensions
 
+from l0.wire.construct.comparison import shared
 from l0.wire.parameters import UNKNOWN, Parameters
 
 FULL = os.environ.get("TEST_FIDELITY") == "full"
@@ -77,15 +78,6 @@ def roots(sdk):
     return list(found.values())
 
 
-def kept(result: Any, data: Any) -> Any:
-    """By place, whether it is the user's own object or a copy."""
-    if result is data:
-        return True
-    if isinstance(result, dict):
-        return {key: kept(value, data[key]) for key, value in result.items()}
-    return [kept(*pair) for pair in zip(result, data, strict=True)] if isinstance(result, list) else False
-
-
 @pytest.mark.parametrize("sdk", SDKS)
 def test_every_parameter_becomes_what_the_sdk_makes_of_it(sdk):
     module, types = sys.modules[f"{sdk}._utils._transform"], sys.modules[f"{sdk}._types"]
@@ -104,7 +96,7 @@ def test_every_parameter_becomes_what_the_sdk_makes_of_it(sdk):
                 left.add(name)
                 continue
             theirs = module.transform(data, type_)
-            assert (repr(ours), kept(ours, data)) == (repr(theirs), kept(theirs, data)), name
+            assert (repr(ours), shared(ours, data)) == (repr(theirs), shared(theirs, data)), name
             cases += 1
     print(f"{sdk}: {cases:,} cases of {len(all_roots)} types; of {len(left)} of them, some were left to the SDK")
     assert parameters.switched_off == {}

@@ -91,7 +91,7 @@ class Sdk:
     def parameters(self) -> Parameters | None:
         """The compiled form of that transformation. First asked for before it is patched."""
         module = self.transforms
-        return None if module is None else Parameters(module, sys.modules[f"{self.name}._types"])
+        return None if module is None else Parameters(module, sys.modules.get(f"{self.name}._types"))
 
     @cached_property
     def loop(self) -> Loop | None:

@@ -71,7 +71,11 @@ class Seam:
         module, parameters = self.sdk.transforms, self.sdk.parameters
         if module is None or parameters is None or parameters.unsupported:
             return []
-        return [(module, "transform", self._transform), (module, "async_transform", self._atransform)]
+        targets: list[Target] = [
+            (module, "transform", self._transform),
+            (module, "async_transform", self._atransform),
+        ]
+        return [target for target in targets if hasattr(module, target[1])]
 
     def undo(self) -> None:
         """Restore the SDK's functions. Under a wrapper that somebody put over ours, ours becomes a pass-through."""
@@ -126,16 +130,19 @@ class Seam:
                 raise PolicyError("Fallback.client", leg.client, f"{flavour} client of the {self.sdk.name} SDK")
 
     def _transform(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        result = self._transformed(*args, **kwargs)
+        result = self._transformed(args, kwargs)
         return wrapped(*args, **kwargs) if result is UNKNOWN else result
 
     async def _atransform(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        result = self._transformed(*args, **kwargs)
+        result = self._transformed(args, kwargs)
         return await wrapped(*args, **kwargs) if result is UNKNOWN else result
 
-    def _transformed(self, data: Any, expected_type: Any) -> Any:
+    def _transformed(self, args: Any, kwargs: Any) -> Any:
+        """What the SDK would make of data and type; `UNKNOWN` where that, or how it is asked, is for the SDK alone."""
         parameters = self.sdk.parameters
-        return UNKNOWN if parameters is None or not self.active else parameters.transformed(data, expected_type)
+        if parameters is None or not self.active or kwargs or len(args) != 2:
+            return UNKNOWN
+        return parameters.transformed(*args)
 
     # -- streams ------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any, TypedDict, get_args
 
-from l0.wire.construct.comparison import difference
+from l0.wire.construct.comparison import difference, shared
 
 Transform = Callable[[Any], Any]
 Types = tuple[Any, ...]
@@ -35,22 +35,22 @@ class Parameters:
     """The compiled transformations of one SDK.
 
     Args:
-        module: its ``_utils._transform``, not patched yet. Where that does anything else than is known here,
-            `unsupported` says so, and all is left to the SDK.
+        module: its ``_utils._transform``, not patched yet.
         types: its ``_types``.
+
+    Where these lack a name, or the module does anything else than is known here, `unsupported` says so, and all is left
+    to the SDK.
 
     A result for which anything had to be compiled is compared with the SDK's own; a type whose result differs is left
     to the SDK from then on, and stands in `switched_off`. Safe to share between threads.
     """
 
-    def __init__(self, module: ModuleType, types: ModuleType) -> None:
+    def __init__(self, module: ModuleType, types: ModuleType | None) -> None:
         self._sdk: Any = module
-        self._original: Callable[[Any, Any], Any] = module.transform
-        self._omitted = frozenset({types.NotGiven, types.Omit})
         self._nodes: dict[tuple[int, ...], tuple[Types, Transform]] = {}
         self._compiled = 0
         self.switched_off: dict[str, str] = {}
-        self.unsupported = self._probe(types.NotGiven())
+        self.unsupported = self._probe(types)
 
     def transformed(self, data: Any, type_: Any) -> Any:
         """What the SDK's ``transform(data, type_)`` returns, sharing with ``data`` what that shares; or `UNKNOWN`."""
@@ -121,22 +121,21 @@ class Parameters:
 
     def _dump(self, value: Any) -> Any:
         """A pydantic model, which the SDK dumps wherever it meets one."""
-        if not isinstance(value, self._sdk.pydantic.BaseModel):
+        if not isinstance(value, self._model):
             raise ForeignError
         return self._original(value, object)
 
-    def _probe(self, omitted: Any) -> str:
-        """Why this SDK's function is another one than is known here; empty where it is not."""
-        data: dict[str, Any] = {
-            "text": ["a"], "parts": [{"said": "b", "numbers": [1], "more": [{}]}], "several": [{"said": omitted}],
-            "named": {"c": {"said": "d"}}, "anything": {"e": [omitted]}, "left": omitted, "unknown": {"f": {}},
-        }  # fmt: skip
-        self.unsupported = ""
+    def _probe(self, types: Any) -> str:
+        """Why this SDK is another one than is known here; empty where it is not."""
         try:
+            self._original: Callable[[Any, Any], Any] = self._sdk.transform
+            self._model: type = self._sdk.pydantic.BaseModel
+            self._omitted = frozenset({types.NotGiven, types.Omit})
+            data = _sample(types.NotGiven())
             ours, theirs = self._node((_Probe,))(data), self._original(data, _Probe)
         except Exception as error:
             return f"its transformation of parameters is not known ({error!r})"
-        wrong = difference(ours, theirs) or difference(_shared(ours, data), _shared(theirs, data))
+        wrong = difference(ours, theirs) or difference(shared(ours, data), shared(theirs, data))
         return f"its transformation of parameters is not known ({wrong})" if wrong else ""
 
 
@@ -227,10 +226,14 @@ class _Probe(TypedDict, total=False):
     left: str
 
 
-def _shared(result: Any, data: Any) -> Any:
-    """Where a result is its input itself, and no copy."""
-    if result is data:
-        return True
-    if isinstance(result, dict):
-        return {key: _shared(value, data[key]) for key, value in result.items()}
-    return [_shared(*pair) for pair in zip(result, data, strict=True)] if isinstance(result, list) else False
+def _sample(omitted: Any) -> dict[str, Any]:
+    """Of a `_Probe`: what is copied, what is not, and what is left out."""
+    return {
+        "text": ["a"],
+        "parts": [{"said": "b", "numbers": [1], "more": [{}]}],
+        "several": [{"said": omitted}],
+        "named": {"c": {"said": "d"}},
+        "anything": {"e": [omitted]},
+        "left": omitted,
+        "unknown": {"f": {}},
+    }

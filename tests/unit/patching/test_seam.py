@@ -2,6 +2,7 @@
 
 import functools
 import json
+from contextlib import nullcontext
 from inspect import signature
 from time import perf_counter
 
@@ -105,6 +106,33 @@ def test_a_wrapper_that_was_there_before_still_sees_every_stream(client, monkeyp
     finally:
         l0.uninstrument()
     assert seen
+
+
+@pytest.fixture
+def transforms():
+    module = Sdk("openai").transforms
+    if module is None or Sdk("openai").parameters.unsupported:
+        pytest.skip("this SDK transforms its parameters in another way: that is left alone")
+    return module
+
+
+@pytest.mark.parametrize("lacking", ["transform", "async_transform"])
+def test_an_sdk_without_one_transformation_is_patched_all_the_same(transforms, monkeypatch, lacking):
+    monkeypatch.delattr(transforms, lacking)
+    seam = Seam(sdk := Sdk("openai"), OpenAIProvider(sdk))
+    seam.apply()
+    seam.undo()
+    assert not hasattr(transforms, lacking)
+
+
+def test_a_transformation_that_is_asked_in_another_way_is_the_sdks(transforms):
+    l0.instrument()
+    try:
+        for given in ({"data": {"a": 1}, "expected_type": dict}, {"data": {"a": 1}, "more": 2}):
+            with pytest.raises(TypeError, match=r"^transform\(\)") if "more" in given else nullcontext():
+                assert transforms.transform(**given) == {"a": 1}
+    finally:
+        l0.uninstrument()
 
 
 def test_an_sdk_that_lacks_a_function_is_not_patched_by_half(monkeypatch):

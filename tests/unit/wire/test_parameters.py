@@ -8,6 +8,7 @@ from typing import Annotated, TypedDict
 import pytest
 from pydantic import BaseModel
 
+from l0.wire.construct.comparison import shared
 from l0.wire.parameters import UNKNOWN, Parameters
 
 transforms = pytest.importorskip("openai._utils._transform")
@@ -76,17 +77,6 @@ PLAIN = {
 }
 
 
-def shared(result, data):
-    """By place, whether it is the user's own object or a copy."""
-    if result is data:
-        return True
-    if isinstance(result, dict) and isinstance(data, dict):
-        return {key: shared(value, data.get(key)) for key, value in result.items()}
-    if isinstance(result, list) and isinstance(data, list):
-        return [shared(*pair) for pair in zip(result, data, strict=True)]
-    return False
-
-
 @pytest.mark.parametrize("data", PLAIN.values(), ids=PLAIN)
 def test_plain_data_becomes_what_the_sdk_makes_of_it(parameters, data):
     theirs = transforms.transform(data, Asked)
@@ -133,6 +123,17 @@ def test_a_transformation_of_another_kind_is_not_touched():
     made = Parameters(SimpleNamespace(**names, transform=lambda data, _: data), types)
     assert "not known" in made.unsupported
     assert made.transformed({"turns": []}, Asked) is UNKNOWN
+
+
+@pytest.mark.parametrize("name", ["transform", "pydantic", "strip_annotated_type", "_no_transform_needed"])
+def test_a_module_that_lacks_a_name_is_not_touched(name):
+    names = {each: value for each, value in vars(transforms).items() if each != name}
+    assert "not known" in Parameters(SimpleNamespace(**names), types).unsupported
+
+
+@pytest.mark.parametrize("lacking", [None, SimpleNamespace(NotGiven=types.NotGiven)])
+def test_types_that_are_not_there_are_no_obstacle(lacking):
+    assert "not known" in Parameters(transforms, lacking).unsupported
 
 
 def test_types_that_are_made_up_for_every_call_are_not_remembered_for_ever(parameters, monkeypatch):

@@ -1,4 +1,4 @@
-"""Whether two objects are the same to anyone who looks: the self-test of compiled constructors."""
+"""Whether two objects are the same to anyone who looks: the self-test of what is compiled from an SDK."""
 
 from typing import Any
 
@@ -43,3 +43,14 @@ def _models(one: Any, other: Any, path: str) -> str | None:
             return f"{path or type(one).__name__}: {slot} is {mine}, not {theirs}"
     extras = difference(one.__pydantic_extra__, other.__pydantic_extra__, f"{path}+")
     return extras or _dicts(one.__dict__, other.__dict__, path)
+
+
+def shared(result: Any, data: Any) -> Any:
+    """Where a result is the very object that it was made from, and no copy: true or false, by place."""
+    if result is data:
+        return True
+    if isinstance(result, dict) and isinstance(data, dict):
+        return {key: shared(value, data.get(key)) for key, value in result.items()}
+    if isinstance(result, list) and isinstance(data, list):
+        return [shared(*pair) for pair in zip(result, data, strict=True)]
+    return False

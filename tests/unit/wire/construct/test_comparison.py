@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from l0.wire.construct.comparison import difference
+from l0.wire.construct.comparison import difference, shared
 
 pydantic = pytest.importorskip("pydantic", minversion="2")
 
@@ -53,3 +53,9 @@ def test_the_order_of_fields() -> None:
     turned.__dict__.update({"inner": turned.__dict__.pop("inner")})
     assert outer() == turned
     assert "the keys" in (difference(outer(), turned) or "")
+
+
+def test_what_is_shared() -> None:
+    data: dict[str, Any] = {"kept": {"a": 1}, "copied": [{"b": 1}, {"c": 1}], "other": outer()}
+    result = {"kept": data["kept"], "copied": [{"b": 1}, data["copied"][1]], "other": {}, "new": []}
+    assert shared(result, data) == {"kept": True, "copied": [{"b": True}, True], "other": False, "new": False}
