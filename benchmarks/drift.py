@@ -75,16 +75,17 @@ def _read(rule: Drift, answers: Sequence[Sequence[str]]) -> float:
 @cache
 def _answers(length: int, number: int, interval: int) -> list[list[str]]:
     """They begin at one text after the other, as all of them together make up the long ones."""
+    starts = range(len(_texts())) if number > 1 else range(1)
+    silent = [start for start in starts if not _told(_feeds(start, length, interval))]
+    if not silent:
+        raise RuntimeError(f"no answer of {length:,} tokens in which nothing is found")
+    return [_feeds(start, length, interval) for start in islice(cycle(silent), number)]
+
+
+def _feeds(start: int, length: int, interval: int) -> list[str]:
     texts = _texts()
-    found: list[list[str]] = []
-    for start in cycle(range(len(texts))):
-        if len(found) == number:
-            break
-        words = list(islice(chain.from_iterable(cycle([*texts[start:], *texts[:start]])), length))
-        feeds = ["".join(words[at : at + interval]) for at in range(0, length, interval)]
-        if number == 1 or not _told(feeds):
-            found.append(feeds)
-    return found
+    words = list(islice(chain.from_iterable(cycle([*texts[start:], *texts[:start]])), length))
+    return ["".join(words[at : at + interval]) for at in range(0, length, interval)]
 
 
 def _alone(kind: str) -> Drift:

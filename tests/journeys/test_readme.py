@@ -102,6 +102,10 @@ def test_the_figures_are_the_measured_ones():
         _ratio(case, "l0-direct") / _ratio(case, "l0") for case in cases if case["name"].endswith("async, 25 x 200")
     ]
     assert [round(share, 1) for share in shares] == [0.6] * 3
+    long = [
+        _ratio(case, "l0-direct") / _ratio(case, "l0") for case in cases if case["name"].endswith("async, 1 x 5,000")
+    ]
+    assert max(long) < min(shares)
     whole = [round(ratios[f"chat {flavour} whole"], 2) for flavour in ("sync", "async")]
     assert whole == [0.96, 1.02]
     assert max(ratio for name, ratio in ratios.items() if name.startswith("responses") and "whole" in name) <= 1.12
@@ -110,3 +114,6 @@ def test_the_figures_are_the_measured_ones():
     assert round(1 / max(talks)) == 6
     added = [_cost(cases, "chat sync, 50 turns", who) - _cost(cases, "chat sync whole", who) for who in ("bare", "l0")]
     assert [round(added[0] / 1e3), round(added[1] / 1e3, 1)] == [10, 0.2]
+    wholes = [name for name in ratios if name.endswith("whole")]
+    of_opentelemetry = [_cost(cases, name, "l0") - _cost(cases, name, "l0-silent") for name in wholes]
+    assert round(sum(of_opentelemetry) / len(wholes) / 1e3, 2) == 0.34
