@@ -1,1 +1,4 @@
-"""Drift: where an answer slides away from what it was. Pure, incremental, in bounded memory; `rule` is the door."""
+"""Drift detection: find answers that leave their tone, format or language. Pure, incremental, bounded memory.
+
+`rule` is the entry point.
+"""

@@ -1,4 +1,4 @@
-"""What the detectors share: what they are, what they find, and a window of what they have counted."""
+"""Shared parts of the detectors: the protocol, its finding, and a sliding window of counts."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from .segments import Segment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Drift, from ``at`` on (characters of the answer before it). ``confidence``: 0 to 1."""
+    """Drift that begins at ``at`` (an offset in characters of the answer). ``confidence``: 0 to 1."""
 
     at: int
     confidence: float
 
 
 class Detector(Protocol):
-    """Looks for one type of drift in one answer, segment by segment."""
+    """A detector of one type of drift in one answer. It reads the answer segment by segment."""
 
     def take(self, segment: Segment) -> Finding | None:
-        """What this segment, after those before it, shows."""
+        """Read the next segment. Return a finding if it shows drift, else ``None``."""
         ...
 
 
 def confidence(value: float, threshold: float) -> float:
-    """One half at the threshold, certain at twice of it."""
+    """Return the confidence for a value, rounded to 3 digits: 0.5 at the threshold, 1.0 at twice the threshold."""
     return round(min(1.0, value / (2 * threshold)), 3)
 
 
 class Window:
-    """Counts of the last ``reach`` characters, by segment."""
+    """Counts per segment over the last ``reach`` characters of the answer."""
 
     __slots__ = ("_counts", "_reach")
 
@@ -40,17 +40,23 @@ class Window:
         self._counts: deque[tuple[int, float, float]] = deque()
 
     def add(self, at: int, size: float, count: float) -> tuple[float, float]:
-        """``count`` things in ``size``. Returns size and count of what has left the window by that."""
+        """Add ``count`` occurrences in ``size`` units at offset ``at``.
+
+        Return the total size and count of the segments that left the window.
+        """
         self._counts.append((at, size, count))
-        gone_size = gone_count = 0.0
+        removed_size = removed_count = 0.0
         while at - self._counts[0][0] > self._reach:
             _, size, count = self._counts.popleft()
-            gone_size += size
-            gone_count += count
-        return gone_size, gone_count
+            removed_size += size
+            removed_count += count
+        return removed_size, removed_count
 
     def densest(self, least_size: float, least_count: float) -> tuple[int, float]:
-        """Where the stretch up to now begins that holds most per size, and how much: ``(0, 0.0)`` for none."""
+        """Return the offset and density of the densest stretch that ends now; ``(0, 0.0)`` if there is none.
+
+        A stretch counts if its size and count reach ``least_size`` and ``least_count``.
+        """
         place, density, total, counted = 0, 0.0, 0.0, 0.0
         for at, size, count in reversed(self._counts):
             total += size

@@ -1,7 +1,7 @@
-"""Format collapse: an answer falls out of the form that it began in.
+"""Detect format collapse: an answer leaves the format in which it began.
 
-Data (JSON, rows of values) turns into talk, marks of a chat template leak, or the answer plays on both sides of a
-conversation that nobody asked for.
+Data (JSON, XML, rows of values) turns into prose, markers of a chat template leak, or the answer writes both sides of
+a conversation that was not requested.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _AFTER_ELEMENT = re.compile(r"</[\w-]+>\s*(?:[^\s<]+\s+){4,}[^\s<]+")
 _TOKEN = re.compile(r"[\"{}\[\]]|\\.?|[^\W\d_]{2,}")
 _LITERALS = frozenset(("true", "false", "null", "NaN", "Infinity"))
 _STRAY_WORDS = 3
-"""So many words in a row where JSON has none."""
+"""Words in a row, outside of JSON strings, that count as prose."""
 _PROSE_WORDS = 8
-"""A line of so many words is no row."""
+"""A line with this many words is not a row of values."""
 _ROWS = 3
-"""Before a line can fall out of them."""
+"""Rows that must come before a line of prose counts as a collapse."""
 
 
 class FormatCollapse:
-    """Looks for marks of a template everywhere, and for talk where the answer began as data."""
+    """Detects template markers anywhere, and prose in an answer that began as data."""
 
     __slots__ = ("_data", "_roles", "_sections", "_started")
 
@@ -53,7 +53,7 @@ class FormatCollapse:
         elif segment.ends_line and _Rows.separator(segment.text):
             self._data = _Rows(segment.text)
         if _SPEAKER.match(segment.text):
-            self._roles = None  # written as a conversation: turns are its form
+            self._roles = None  # the answer began as a conversation: turns are its format
 
     def _leak(self, segment: Segment) -> Finding | None:
         if segment.fence is not None or segment.quoted:
@@ -75,12 +75,12 @@ class FormatCollapse:
 
 
 def _mentioned(text: str, place: int) -> bool:
-    """Spoken of, not said: in quotation marks or as code."""
+    """Return true if the text at ``place`` is only mentioned: it is in quotation marks or in inline code."""
     return in_quotation(text, place) or text.count("`", 0, place) % 2 == 1
 
 
 class _Json:
-    """Counts words where JSON has none: between its values, and after its end."""
+    """Counts words outside of JSON strings: between values, and after the end of the document."""
 
     __slots__ = ("_depth", "_escaped", "_in_string", "_since", "_stray")
 
@@ -116,7 +116,7 @@ class _Json:
 
 
 class _Xml:
-    """Looks for running text between the elements of what began as data."""
+    """Detects prose between the elements of an answer that began as XML."""
 
     __slots__ = ()
 
@@ -126,7 +126,7 @@ class _Xml:
 
 
 class _Rows:
-    """Rows of values between the same separators, until a line of prose."""
+    """Follows rows of values with the same separators until a line of prose."""
 
     __slots__ = ("_columns", "_rows", "_separator")
 
@@ -137,7 +137,7 @@ class _Rows:
 
     @staticmethod
     def separator(line: str) -> str:
-        """What separates the values of a line; empty for none."""
+        """Return the separator of the values in a line, or an empty string if there is none."""
         found = max(",;\t", key=line.count)
         return found if line.count(found) >= 2 and f"{found} " not in line and line.count(" ") <= 2 else ""
 

@@ -1,4 +1,4 @@
-"""Hedging: an answer that takes back whatever it says, several times a sentence, in English, German or Spanish."""
+"""Detect hedging: an answer qualifies its statements several times per sentence, in English, German or Spanish."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .phrases import Phrases, words
 from .segments import Segment, holds_quotation
 
 _LEAST_CHARS = 120
-"""A single careful sentence is no drift."""
+"""Shortest stretch to judge, in characters: a single careful sentence is not drift."""
 _LEAST_HEDGES = 4.0
 
 _HEDGES = Phrases(
@@ -133,12 +133,12 @@ _HEDGES = Phrases(
     }
 )
 _MODALS = words("might could may könnte könnten dürfte wohl podría podrían")
-"""Careful writing has these too: each counts half, once a segment."""
+"""Modal verbs. Careful writing uses them too, so each counts half, once per segment."""
 _SIGNS = _MODALS | _HEDGES.keys
 
 
 class Hedging:
-    """Hedges per 100 characters, in the densest stretch of the window."""
+    """Counts hedges per 100 characters in the densest stretch of the window."""
 
     __slots__ = ("_threshold", "_window")
 

@@ -1,7 +1,7 @@
-"""Markdown collapse: the markup of an answer stops working.
+"""Detect Markdown collapse: the markup of an answer breaks.
 
-Rows no longer fit their table, headings and items run into one line, emphasis is opened and never closed, a code block
-swallows the text after it. One slip is none: signs are weighed together.
+Rows do not fit their table, headings and list items run into one line, emphasis is opened and never closed, or a code
+block contains the prose after it. A single slip is not drift: the detector adds up the weights of all signs.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from .segments import Segment
 
 _LONGEST_LINE = 2048
 _ENOUGH = 1.8
-"""Weight of the signs within the window that make a confidence of one half."""
+"""Total weight of the signs in the window that gives a confidence of 0.5."""
 
 
 class MarkdownCollapse:
-    """Weighs the signs that lines show, within a window."""
+    """Adds up the weights of broken markup in the lines of a window."""
 
     __slots__ = ("_at", "_bold", "_end", "_fence", "_line", "_signs", "_table", "_window")
 

@@ -1,4 +1,4 @@
-"""Signs in single lines that Markdown has stopped working, by weight: 0 for a sound line."""
+"""Signs of broken Markdown in single lines. Each sign has a weight; a correct line has weight 0."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from .phrases import words
 
 _OPAQUE = re.compile(r"`+[^`]*`+|\\[|*]|\$[^$]*\$|[(,] ?\*\*\w+")
-"""Code, escapes, formulas, keyword arguments: bars and stars in them are no markup."""
+"""Code, escapes, formulas and keyword arguments: bars and asterisks in them are not markup."""
 _NUMBERED = re.compile(r"\.(?<=\d\.) ")
 _RULE_LINE = re.compile(r"\s*(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$")
 _GLUED_HEADING = re.compile(r"(?<!\S)#{2,6}[^\W\d_]")
@@ -28,7 +28,7 @@ _LITERAL = re.compile(r'"""|' + r"'''|`|/\*|\*/|<<<?\w|=begin|=end")
 
 
 class Table:
-    """Follows a table from its row of dashes to the first line without a bar."""
+    """Follows a table from its separator row to the first line without a bar."""
 
     __slots__ = ("_columns", "_framed")
 
@@ -54,7 +54,7 @@ def _cells(line: str) -> int:
 
 
 class Bold:
-    """Follows what is set in bold: it may go on in the next line, but not in the next paragraph, item or heading."""
+    """Follows bold text. It may continue on the next line, but not in the next paragraph, list item or heading."""
 
     __slots__ = ("_open",)
 
@@ -62,7 +62,7 @@ class Bold:
         self._open = False
 
     def take(self, line: str, *, new_block: bool) -> float:
-        """A bold that is left open weighs, until it is closed."""
+        """Return the weight of a line: positive if it leaves bold text open, negative if it closes it."""
         if new_block or _LIST_ITEM.match(line):
             self._open = False
         if "**" not in line or _OPAQUE.sub("x", line).count("**") % 2 == 0:
@@ -72,7 +72,7 @@ class Bold:
 
 
 class Fence:
-    """Follows a code block of a programming language: running text, headings and bold have no place there."""
+    """Follows a code block in a programming language, and detects prose, headings and bold text in it."""
 
     __slots__ = ("_literal",)
 
@@ -80,13 +80,13 @@ class Fence:
         self._literal = False
 
     def take(self, line: str, language: str) -> float:
-        """``language``: as the fence names it."""
+        """Return the weight of a line of the block. ``language``: the name on the opening fence."""
         if line.lstrip().startswith(("```", "~~~")):
             self._literal = False
             return 0.0
         if language not in _PROGRAMS:
             return 0.0
-        if len(_LITERAL.findall(line)) % 2:  # texts and comments over many lines begin or end here
+        if len(_LITERAL.findall(line)) % 2:  # a multi-line string or comment begins or ends here
             self._literal = not self._literal
         elif not self._literal:
             prose = _PROSE.match(line) and len(line.split()) >= _PROSE_WORDS
@@ -95,7 +95,10 @@ class Fence:
 
 
 def _may_hold_markup(line: str) -> bool:
-    """Whether there may be markup: most lines have none, and nothing else is looked for in them."""
+    """Return true if a line may contain markup.
+
+    Most lines contain none. This check is cheap and saves the patterns of `inline_signs` for them.
+    """
     return (
         "#" in line
         or "*" in line
@@ -106,7 +109,7 @@ def _may_hold_markup(line: str) -> bool:
 
 
 def inline_signs(line: str) -> float:
-    """Of a line outside of code."""
+    """Return the weight of the broken markup in a line outside of code blocks."""
     if not _may_hold_markup(line) or _RULE_LINE.match(line) or (line.startswith("    ") and not _LIST_ITEM.match(line)):
         return 0.0
     text = _OPAQUE.sub("x", line)

@@ -1,6 +1,6 @@
-"""Meta commentary: an answer that speaks of the model and its task, not of the matter; English, German, Spanish.
+"""Detect meta commentary: the answer talks about the model or its task, in English, German or Spanish.
 
-What stands in quotation marks or in code is spoken *of*, not said.
+Text in quotation marks or in code blocks does not count.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from .segments import Segment, in_quotation
 
 _SURE, _LIKELY = 0.9, 0.65
 _OPENING = 0.5
-"""What is left of the confidence in an answer's first sentence."""
+"""Factor of the confidence in the first sentence of an answer."""
 _SENTENCE = 3
-"""Different words of a sentence, at least."""
+"""Minimum number of different words in a sentence."""
 
-# "As an AI, I", "as an AI model": yes; "as an AI researcher", "as an AI company we": no.
+# Matches "As an AI, I" and "as an AI model", but not "as an AI researcher" or "as an AI company we".
 _AI = (
     r"ai(?: language)?(?: model| assistant| system| chatbot)?(?=\s*[,.;]|\s+(?:i|that|which|developed|trained|made)\b)"
 )
@@ -134,9 +134,10 @@ _SIGNS = _SELF.keys | _ANSWERING.keys
 
 
 class MetaCommentary:
-    """Finds the first place where the model speaks of itself.
+    """Finds the first place where the model talks about itself.
 
-    An answer that opens so may well have been asked about it; what a model thinks aloud is not its answer.
+    The first sentence counts half: the user may have asked the model about itself. Text in ``<think>`` tags is not
+    part of the answer, and is ignored.
     """
 
     __slots__ = ("_opened", "_thinking")
@@ -158,5 +159,5 @@ class MetaCommentary:
 
 def _first(phrases: Phrases, segment: Segment, sure: float) -> Finding | None:
     starts = (match.start() for match in phrases.matches(segment))
-    said = [start for start in starts if not in_quotation(segment.text, start, segment.quoted)]
-    return Finding(at=segment.at + min(said), confidence=sure) if said else None
+    unquoted = [start for start in starts if not in_quotation(segment.text, start, segment.quoted)]
+    return Finding(at=segment.at + min(unquoted), confidence=sure) if unquoted else None

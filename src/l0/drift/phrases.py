@@ -1,4 +1,8 @@
-"""Phrases of a lexicon in a segment. A phrase is looked for only where its key word stands: most segments hold none."""
+"""Search for the phrases of a lexicon in a segment.
+
+A phrase is searched for only if the segment contains its key word. Most segments contain none, so most cost one set
+operation.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,15 @@ from .segments import Segment
 
 
 def words(text: str) -> frozenset[str]:
-    """Those of a text."""
+    """Return the set of words in a text, separated by white space."""
     return frozenset(text.split())
 
 
 class Phrases:
-    """Patterns by a word that each of their matches holds; they see lower case and straight apostrophes.
+    """Patterns by key word. Every match of a pattern contains its key word.
 
-    ``keys``: those words. A segment that holds none of them holds no match.
+    The patterns see lower-case text with straight apostrophes. ``keys``: all key words. A segment without any of them
+    has no match.
     """
 
     __slots__ = ("_patterns", "keys")
@@ -26,7 +31,7 @@ class Phrases:
         self.keys = frozenset(patterns)
 
     def matches(self, segment: Segment) -> Iterator[re.Match[str]]:
-        """All matches, in no order."""
+        """Yield all matches, in no particular order."""
         keys = self.keys & segment.words
         if not keys:
             return

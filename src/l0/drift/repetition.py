@@ -1,6 +1,6 @@
-"""Repetition: an answer caught in a loop of sentences, of words, or of one letter.
+"""Detect repetition: an answer loops over the same sentences, words or letter.
 
-Verse, lists and refrains repeat too, but something new stands between the repeats. A loop brings nothing new.
+Verse, lists and refrains repeat as well, but with new text between the repeats. A loop has no new text.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from .findings import Finding, confidence
 from .segments import Segment
 
 _KEPT = 64
-"""Segments that are remembered: the longest loop that can be seen."""
+"""Number of segments that are remembered, which limits the longest loop that can be found."""
 _LEAST_CHARS = 12
-"""A shorter segment (a brace, a number, a `yes.`) makes no loop, but a new one breaks it."""
+"""A shorter segment (a brace, a number, a `yes.`) does not count as a repeat, but a new one ends a loop."""
 _LEAST_WORDS, _MANY_WORDS = 8, 20
 _FEW = 0.5
-"""A stretch in which fewer words than this share differ is looked at closely: prose has 0.7 and more."""
+"""A segment whose share of different words is below this is examined closely. Prose has 0.7 or more."""
 _LONGEST_PERIOD = 12
 _LETTERS = 16
 _LETTER_RUN = re.compile(rf"\b[^\W\d_]*?([^\W\d_A-Z])\1{{{_LETTERS - 1}}}")
 _CODE_REPEATS = 2
-"""Code repeats itself by nature: in a code block it takes so many times more."""
+"""Factor of the required repeats inside a code block, since correct code repeats itself."""
 
 
 class Repetition:
-    """``repeats``: how often in a row the same must be said."""
+    """Detects loops. ``repeats``: how often in a row the same text must occur."""
 
     __slots__ = ("_known", "_order", "_repeats", "_run")
 
@@ -37,9 +37,9 @@ class Repetition:
         self._run: list[str] = []
 
     def take(self, segment: Segment) -> Finding | None:
-        said = segment.lowered.strip()
+        text = segment.lowered.strip()
         words = segment.words
-        if not words and not any(map(str.isalnum, said)):
+        if not words and not any(map(str.isalnum, text)):
             return None
         if (
             segment.longest >= _LETTERS
@@ -49,15 +49,15 @@ class Repetition:
         ):
             return Finding(at=segment.at, confidence=0.9)
         needed = self._repeats * (1 if segment.fence is None else _CODE_REPEATS)
-        times = max(self._rounds(said, bool(words)), _loops(said, words)) / needed
+        times = max(self._count_rounds(text, bool(words)), _count_loops(text, words)) / needed
         return Finding(at=segment.at, confidence=confidence(times, 1.0)) if times >= 1 else None
 
-    def _rounds(self, key: str, worded: bool) -> float:
-        """How often what has been said since something new came was said, counting the first time."""
+    def _count_rounds(self, key: str, has_words: bool) -> float:
+        """Return how often the segments since the last new segment have occurred, including the first time."""
         times = self._known.get(key, 0)
         if not times:
             self._run.clear()
-        elif worded and len(key) >= _LEAST_CHARS:
+        elif has_words and len(key) >= _LEAST_CHARS:
             self._run.append(key)
             del self._run[:-_KEPT]
         self._order.append(key)
@@ -70,12 +70,13 @@ class Repetition:
         return 1 + len(self._run) / len(set(self._run)) if self._run else 1.0
 
 
-def _loops(said: str, different: frozenset[str]) -> float:
-    """How often a segment says the same words in a row; a short stretch counts half, it may be meant."""
-    count = said.count(" ") + 1
+def _count_loops(text: str, different: frozenset[str]) -> float:
+    """Return how often a segment repeats the same words in a row. A short run counts half: it may be intended."""
+    # Counting blanks is cheaper than splitting, and ordinary text returns here.
+    count = text.count(" ") + 1
     if count < _LEAST_WORDS or len(different) > _FEW * count:
         return 1.0
-    words = said.split()
+    words = text.split()
     best = 1.0
     for period in range(1, min(_LONGEST_PERIOD, len(words) // 2) + 1):
         run = longest = 0

@@ -1,4 +1,4 @@
-"""`Drift`: which types of drift are looked for, how closely, and what a finding does to the call."""
+"""The `Drift` rule: which types of drift to detect, the thresholds, and the effect of a finding on the call."""
 
 from __future__ import annotations
 
@@ -21,28 +21,32 @@ from .tone_shift import ToneShift
 
 _MESSAGES = {
     "tone_shift": "the answer changes between a formal and a casual tone",
-    "meta_commentary": "the answer speaks of the model or its task",
-    "format_collapse": "the answer falls out of the form that it began in",
-    "markdown_collapse": "the Markdown of the answer stops working",
+    "meta_commentary": "the answer talks about the model or its task",
+    "format_collapse": "the answer leaves the format in which it began",
+    "markdown_collapse": "the Markdown of the answer is broken",
     "repetition": "the answer repeats itself in a loop",
-    "entropy_spike": "the answer turns into a soup of characters",
-    "hedging": "the answer takes back what it says",
+    "entropy_spike": "the answer turns into random characters",
+    "hedging": "the answer hedges too many of its statements",
 }
 TYPES = tuple(_MESSAGES)
-"""Of drift, as `Drift` names them."""
+"""Names of all types of drift, as in the fields of `Drift`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """A rule that watches an answer for drift, in memory that does not grow with it. Each type can be switched off.
+    """A rule that checks an answer for drift. Its memory does not grow with the answer.
 
-    It tells of each type once an answer, as ``drift.<type>``, with a confidence of at least ``min_confidence`` (0 to
-    1). ``severity``: ``"warning"`` records it; ``"error"`` fails the attempt.
+    The rule reports each type at most once per answer, as ``drift.<type>``, if its confidence is at least
+    ``min_confidence`` (0 to 1). Each type can be switched off. ``severity``: ``"warning"`` records the finding;
+    ``"error"`` also fails the attempt.
 
-    ``window``: characters that tone, hedging, entropy and Markdown are judged by. ``repeats``: how often in a row the
-    same must be said. ``hedges``: per 100 characters. ``disorder``: how much larger the share of unlikely pairs of
-    letters must be than in the answer so far (0 to 1). At these thresholds the confidence is one half, at twice of them
-    it is 1. Hedging, tone and meta commentary know English, German and Spanish.
+    Thresholds: ``window``: characters over which tone, hedging, entropy and Markdown are judged. ``repeats``: how often
+    in a row the same text must occur. ``hedges``: hedges per 100 characters. ``disorder``: rise of the share of
+    unlikely pairs of letters over the answer so far (0 to 1). The confidence is 0.5 at the threshold and 1 at twice the
+    threshold. The defaults were tuned on the development part of ``tests/quality/drift.jsonl``. Hedging, tone and meta
+    commentary support English, German and Spanish.
+
+    Raises `PolicyError` for an invalid field.
     """
 
     tone_shift: bool = True
@@ -76,21 +80,21 @@ class Drift:
 
     @property
     def name(self) -> str:
-        """``drift``."""
+        """Return the name of the rule, ``drift``."""
         return "drift"
 
     @property
     def span(self) -> int:
-        """A finding begins at most a window before the segment that shows it."""
+        """Return how far back a finding may begin, in characters: one segment plus the window, if one is used."""
         judged_by_window = self.tone_shift or self.markdown_collapse or self.entropy_spike or self.hedging
         return LONGEST + (self.window if judged_by_window else 0)
 
     def check(self) -> DriftCheck:
-        """A check of one more answer."""
+        """Create a check for one answer."""
         return DriftCheck(self)
 
     def detectors(self) -> dict[str, Detector]:
-        """Those that are switched on, by type, for one answer."""
+        """Create the enabled detectors for one answer, by type."""
         made: dict[str, Callable[[], Detector]] = {
             "tone_shift": lambda: ToneShift(window=self.window),
             "meta_commentary": MetaCommentary,
@@ -105,12 +109,12 @@ class Drift:
 
 def _check_share(field: str, value: object, most: float) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    if not number or not 0 < value <= most:  # type: ignore[operator]  # a number by now
+    if not number or not 0 < value <= most:  # type: ignore[operator]  # mypy does not narrow `value` by `number`
         raise PolicyError(field, value, f"a number above 0, up to {most:g}")
 
 
 class DriftCheck:
-    """Watches one answer. A detector that has found its type of drift is done."""
+    """Checks one answer for drift. A detector is removed after its first finding."""
 
     __slots__ = ("_rule", "_segmenter", "_takes")
 
@@ -120,12 +124,12 @@ class DriftCheck:
         self._takes = [(name, detector.take) for name, detector in rule.detectors().items()]
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """What the segments that this text completes show."""
+        """Check the segments that ``text`` completes. Return one violation per type of drift found."""
         segments = self._segmenter.feed(text)
         return self._judge(segments) if segments else ()
 
     def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - drift is in the text alone
-        """What the last, unfinished segment shows."""
+        """Check the last, unfinished segment. Return the violations found."""
         return self._judge(self._segmenter.finish())
 
     def _judge(self, segments: Sequence[Segment]) -> list[Violation]:
@@ -134,6 +138,7 @@ class DriftCheck:
             for name, take in self._takes:
                 finding = take(segment)
                 if finding and finding.confidence >= self._rule.min_confidence:
+                    # A new list, since the loop still iterates over the old one.
                     self._takes = [one for one in self._takes if one[0] != name]
                     found.append(self._violation(name, finding))
         return found

@@ -1,7 +1,7 @@
-"""Cuts a streamed text into segments: sentences and lines, short enough to hold, the same however the text arrives.
+"""Split streamed text into segments: sentences and lines of bounded length.
 
-All that drift knows of a text it learns from its segments. Where they end depends on the text alone, so verdicts cannot
-depend on how a provider or the network cut it.
+The detectors read segments only. The ends of segments depend on the text alone, so that findings do not depend on how
+a provider or the network split the text into chunks.
 """
 
 from __future__ import annotations
@@ -11,27 +11,30 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 LONGEST = 256
-"""Characters of a segment, at most: a sentence that is longer is cut at its last space."""
+"""Maximum length of a segment, in characters. A longer sentence is cut at its last space before that."""
 
 _CLOSERS = 3
 _END = re.compile(
-    # All begin with one of a set, which `re` looks for at once.
+    # The pattern begins with one character set, since `re` scans for a leading set in C; a leading alternation is slow.
     r"[\n.!?…\u3002\uff01\uff1f](?:(?<=[\n\u3002\uff01\uff1f])|(?<=[.!?…])[\"')\]»\u201c\u201d\u2019*_]{0,3}[ \t])"
 )
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([\w+#.-]*)")
 _WORD = re.compile(r"[^\W\d_]+")
 _ASCII_LETTERS = bytes(code if chr(code).isalpha() else ord(" ") for code in range(128)).ljust(256)
-"""For `bytes.translate`: whatever is no letter becomes a blank."""
+"""Table for `bytes.translate`: every character that is not a letter becomes a blank."""
 _QUOTES = "„\u201c\u201d«»"
 _QUOTE_SET = frozenset(_QUOTES)
 
 
 class Segment(NamedTuple):
-    """A sentence or a line. ``at``: characters of the answer before it. A tuple, since one is made every few tokens.
+    """A sentence or a line of an answer.
 
-    ``starts_line``, ``ends_line``: whether it is the first, the last of its line. ``fence``: the language that a code
-    block around it was opened with (``""`` for none), ``None`` outside of code; the fences themselves belong to it.
-    ``quoted``: it begins inside a quotation. ``longest``: letters of its longest word.
+    ``at``: offset in the answer, in characters. ``starts_line``, ``ends_line``: true for the first and last segment of
+    a line. ``fence``: language of the surrounding code block (``""`` if it names none), or ``None`` outside of code;
+    the fence lines belong to the block. ``quoted``: true if the segment begins inside a quotation. ``lowered``: the
+    text in lower case. ``longest``: length of its longest word, in letters.
+
+    This is a tuple for speed: one is made every few tokens.
     """
 
     text: str
@@ -45,11 +48,11 @@ class Segment(NamedTuple):
     longest: int
 
 
-_make = tuple.__new__  # a NamedTuple's own constructor costs three times as much
+_make = tuple.__new__  # the constructor of a NamedTuple takes three times as long
 
 
 class Segmenter:
-    """Makes segments of one answer, whose end ends its last line as well."""
+    """Splits one answer into segments. The end of the answer also ends its last line."""
 
     __slots__ = ("_at", "_block", "_fence", "_language", "_line_start", "_quoted", "_tail")
 
@@ -62,8 +65,9 @@ class Segmenter:
         self._quoted = self._block = False
 
     def feed(self, text: str) -> Sequence[Segment]:
-        """The segments that this text completes. Empty lines are left out."""
-        # An end that reaches into the new text begins at most so far before it: what lies further back was searched.
+        """Return the segments that ``text`` completes, without empty lines."""
+        # An end that reaches into the new text begins at most _CLOSERS + 1 characters before it. The text before that
+        # is not searched again, so that the work per chunk does not depend on the length of the sentence.
         searched = max(0, len(self._tail) - _CLOSERS - 1)
         rest = self._tail + text if self._tail else text
         begin = 0
@@ -85,7 +89,7 @@ class Segmenter:
         return made
 
     def finish(self) -> Sequence[Segment]:
-        """What is left when the answer is over."""
+        """Return the remaining segment at the end of the answer, if there is one."""
         rest, self._tail = self._tail, ""
         return (self._segment(rest, ended=True),) if rest else ()
 
@@ -93,7 +97,7 @@ class Segmenter:
         starts_line = self._line_start
         opened = self._fence
         if starts_line and ("```" in text or "~~~" in text):
-            self._enter_or_leave(text)
+            self._update_fence(text)
         fence = self._language if opened or self._fence else None
         if starts_line:
             self._block = text.startswith(">")
@@ -104,11 +108,11 @@ class Segmenter:
         made = _make(Segment, (text, self._at, starts_line, ended, fence, quoted, lowered, words, longest))
         self._at += len(text)
         self._line_start = ended
-        # A quotation that nobody closed ends with its line.
+        # An unclosed quotation ends with its line.
         self._quoted = not ended and in_quotation(text, len(text), self._quoted)
         return made
 
-    def _enter_or_leave(self, text: str) -> None:
+    def _update_fence(self, text: str) -> None:
         mark = _FENCE.match(text)
         if not mark:
             return
@@ -119,22 +123,22 @@ class Segmenter:
 
 
 def _words(lowered: str) -> list[str]:
-    """Runs of letters."""
-    if lowered.isascii():  # the same, five times as fast
+    """Return the runs of letters in a text."""
+    if lowered.isascii():  # same result as the pattern, five times as fast
         return lowered.encode().translate(_ASCII_LETTERS).decode().split()
     return _WORD.findall(lowered)
 
 
 def holds_quotation(segment: Segment) -> bool:
-    """Whether any of it stands in quotation marks."""
+    """Return true if any part of the segment is in quotation marks."""
     text = segment.text
     return segment.quoted or '"' in text or not (text.isascii() or _QUOTE_SET.isdisjoint(text))
 
 
 def in_quotation(text: str, place: int, quoted: bool = False) -> bool:
-    """Whether a place of a text is inside quotation marks. ``quoted``: the text begins inside some.
+    """Return true if the offset ``place`` is inside quotation marks. ``quoted``: the text begins inside a quotation.
 
-    Every mark turns it over: what opens in one language closes in another.
+    Every mark toggles the state, since a mark that opens a quotation in one language closes it in another.
     """
     ascii_only = text.isascii()
     if ascii_only and '"' not in text:

@@ -1,6 +1,6 @@
-"""Tone shift: formal writing turns casual, or casual writing formal, in English, German or Spanish.
+"""Detect tone shifts: formal writing turns casual, or casual writing turns formal, in English, German or Spanish.
 
-Evidence are words that belong to one register alone. Most sentences hold none, and say nothing.
+The evidence is words that belong to only one register. Most sentences contain none and are ignored.
 """
 
 from __future__ import annotations
@@ -15,24 +15,21 @@ from .tone_words import CASUAL, FORMAL, NOMINAL
 _MARKS = re.compile(r"!{2,}|¡¡|[:;]-?[)DP(](?!\w)|[\U0001f600-\U0001f64f\U0001f389\U0001f525\U0001f602]")
 _CONTRACTED = re.compile(r"\w['\u2019](?:t|re|ll|ve|m)\b")
 _WEAK = 0.34
-"""A long noun, or, beside a casual word, a contraction or an exclamation."""
+"""Weight of a long noun, and of a contraction or an exclamation mark next to a casual word."""
 _LONG_WORD = 9
 _LEAST_BEFORE, _LEAST_AFTER = 1.5, 2.5
-"""Weight of the words of a register, before and after, without which nothing is said."""
+"""Minimum weight of the words of a register before and after the shift."""
 _ENOUGH = 6.0
-"""Weight on both sides together that a sure verdict takes."""
+"""Weight on both sides together that full confidence requires."""
 _LEAST_CHARS = 60
-"""From the first evidence to the shift."""
+"""Minimum distance from the first evidence to the shift, in characters."""
 
 _Count = tuple[int, float, float]
-"""``at``, weight of formal and of casual words."""
+"""Offset of a segment, weight of its formal words, weight of its casual words."""
 
 
 class ToneShift:
-    """Compares the register of what was said last with that of what was said before it.
-
-    What was said last reaches back ``window`` characters at most, what was said before it as far again.
-    """
+    """Compares the register of the last ``window`` characters with that of the ``window`` characters before them."""
 
     __slots__ = ("_counts", "_window")
 
@@ -52,7 +49,7 @@ class ToneShift:
         return self._shift(segment.at)
 
     def _shift(self, now: int) -> Finding | None:
-        """The split of the window whose halves differ most."""
+        """Return a finding at the split of the window whose two parts differ most, or ``None``."""
         best: Finding | None = None
         formal = sum(count[1] for count in self._counts)
         casual = sum(count[2] for count in self._counts)
@@ -86,7 +83,7 @@ def _casual(segment: Segment) -> float:
 
 
 def _certainty(formal: float, casual: float, formal_after: float, casual_after: float) -> float:
-    """From how far the registers are apart, and on how many words that rests."""
+    """Return the confidence of a shift (0 to 1), from the distance of the registers and the weight of the evidence."""
     before, after = formal + casual, formal_after + casual_after
     if before < _LEAST_BEFORE or after < _LEAST_AFTER:
         return 0.0

@@ -1,4 +1,4 @@
-"""Words that belong to one register alone, in English, German and Spanish."""
+"""Words that belong to only one register, in English, German and Spanish."""
 
 from __future__ import annotations
 
@@ -40,4 +40,4 @@ NOMINAL = (
     *("ung", "ungen", "keit", "heit", "schaft", "ierung"),
     *("ción", "ciones", "miento", "mientos", "idad", "idades", "encia", "ancia"),
 )
-"""Endings of the long nouns that formal writing is built of."""
+"""Endings of long nouns that are typical of formal writing."""

@@ -1,4 +1,4 @@
-"""Each type of drift by its hard cases: what must be found, and what only looks like it."""
+"""Hard cases of each type of drift: texts that must be reported, and texts that must not."""
 
 import pytest
 
@@ -44,7 +44,7 @@ DRIFTING = [
     ("markdown_collapse", "**a\n\n**b\n\n**c\n\n**d\n"),
     ("markdown_collapse", "See [a](b and [c](d and [e](f now\n"),
 ]
-SOUND = [
+NOT_DRIFTING = [
     ("meta_commentary", 'A bot would say "as an AI language model, I cannot" here.'),
     ("meta_commentary", OPENING + "\n> As an AI language model, I was quoted.\n"),
     ("meta_commentary", OPENING + "\n```\nprint('as an AI, I')\n```\n"),
@@ -85,22 +85,22 @@ SOUND = [
 
 
 @pytest.mark.parametrize(("kind", "text"), DRIFTING, ids=lambda value: value[:40].replace("\n", " "))
-def test_it_is_found(kind: str, text: str) -> None:
+def test_drift_is_found(kind: str, text: str) -> None:
     assert kind in found(text)
 
 
-@pytest.mark.parametrize(("kind", "text"), SOUND, ids=lambda value: value[-40:].replace("\n", " "))
-def test_it_only_looks_like_it(kind: str, text: str) -> None:
+@pytest.mark.parametrize(("kind", "text"), NOT_DRIFTING, ids=lambda value: value[-40:].replace("\n", " "))
+def test_drift_lookalike_is_not_reported(kind: str, text: str) -> None:
     assert kind not in found(text)
 
 
-def test_where_it_begins() -> None:
+def test_drift_offset_is_the_start_of_the_phrase() -> None:
     text = OPENING + "And as an AI, I stop."
     (violation,) = (found for part in (text,) for found in Drift().check().feed(part + " "))
     assert text[violation.at :].startswith("as an AI")
 
 
-def test_few_repeats_are_as_few_as_asked() -> None:
+def test_repetition_uses_the_repeats_setting() -> None:
     twice = OPENING * 2
     check = Drift(repeats=2).check()
     assert [violation.rule for violation in check.feed(twice)] == ["drift.repetition"]

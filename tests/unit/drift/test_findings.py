@@ -1,4 +1,4 @@
-"""The window that detectors count in, and the confidence that they come to."""
+"""The sliding window of the detectors, and the confidence of a finding."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def test_confidence_is_one_half_at_the_threshold(value: float, sure: float) -> N
     assert confidence(value, 2.0) == sure
 
 
-def test_the_densest_stretch_ends_now_and_is_long_enough() -> None:
+def test_densest_stretch_ends_now_and_has_the_minimum_size() -> None:
     window = Window(100)
     for at, count in ((0, 9), (10, 0), (20, 4), (30, 5)):
         window.add(at, 10, count)
@@ -20,7 +20,7 @@ def test_the_densest_stretch_ends_now_and_is_long_enough() -> None:
     assert window.densest(10, 99) == (0, 0.0)
 
 
-def test_what_leaves_the_window_is_handed_back() -> None:
+def test_window_returns_the_counts_that_leave_it() -> None:
     window = Window(25)
     assert window.add(0, 10, 3) == window.add(10, 10, 0) == (0, 0)
     assert window.add(30, 10, 1) == (10, 3)

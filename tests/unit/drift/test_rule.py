@@ -1,4 +1,4 @@
-"""The rule as the engine meets it: configured, fed in pieces, told once."""
+"""The drift rule as the engine uses it: configured, fed in pieces, reported once."""
 
 import pickle
 from itertools import pairwise
@@ -33,14 +33,14 @@ DRIFTING = {
     "hedging": "Maybe it is perhaps the cable, or possibly the port, I think. I'm not sure, maybe it might be broken, "
     "and I guess it probably is, but who knows, I could be wrong. ",
 }
-"""A text of each type, whole without what may follow."""
+"""One text per type of drift. Each shows its drift without any text after it."""
 TEXTS = st.lists(
     st.sampled_from((*DRIFTING.values(), CLEAN, "word ", "\n\n", "```python\n", "{", '"', "**")), max_size=12
 )
 CUTS = st.lists(st.integers(1, 300), max_size=40)
 
 
-def verdicts(rule: Rule, *pieces: str) -> list[Violation]:
+def violations(rule: Rule, *pieces: str) -> list[Violation]:
     check = rule.check()
     found = [violation for piece in pieces for violation in check.feed(piece)]
     return [*found, *check.finish(Ending())]
@@ -54,30 +54,30 @@ def pieces(text: str, lengths: list[int]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_each_type_is_found_and_can_be_switched_off(kind: str) -> None:
-    (found,) = verdicts(Drift(), DRIFTING[kind])
+def test_drift_type_is_found_and_can_be_switched_off(kind: str) -> None:
+    (found,) = violations(Drift(), DRIFTING[kind])
     assert found.rule == f"drift.{kind}"
     assert found.severity is Severity.WARNING
     assert 0.5 <= found.confidence <= 1
     switched: dict[str, Any] = {kind: False}
-    assert verdicts(Drift(**switched), DRIFTING[kind]) == []
+    assert violations(Drift(**switched), DRIFTING[kind]) == []
     alone: dict[str, Any] = {other: other == kind for other in TYPES}
-    assert verdicts(Drift(**alone), DRIFTING[kind]) == [found]
+    assert violations(Drift(**alone), DRIFTING[kind]) == [found]
 
 
-def test_a_clean_text_of_any_length_says_nothing() -> None:
-    assert verdicts(Drift(repetition=False), CLEAN * 200) == []
+def test_clean_text_of_any_length_has_no_violations() -> None:
+    assert violations(Drift(repetition=False), CLEAN * 200) == []
 
 
 @given(TEXTS, CUTS)
-def test_cuts_change_nothing(fragments: list[str], lengths: list[int]) -> None:
+def test_drift_does_not_depend_on_chunk_boundaries(fragments: list[str], lengths: list[int]) -> None:
     text = "".join(fragments)
-    assert verdicts(Drift(), *pieces(text, lengths)) == verdicts(Drift(), text)
+    assert violations(Drift(), *pieces(text, lengths)) == violations(Drift(), text)
 
 
 @settings(max_examples=30)
 @given(TEXTS, st.sampled_from([100, 500]))
-def test_what_is_found_is_found_within_the_span(fragments: list[str], window: int) -> None:
+def test_drift_offsets_are_within_the_span(fragments: list[str], window: int) -> None:
     rule = Drift(window=window, min_confidence=0.3)
     check, text = rule.check(), "".join(fragments)
     for read, character in enumerate(text, 1):
@@ -87,27 +87,27 @@ def test_what_is_found_is_found_within_the_span(fragments: list[str], window: in
         assert 0 <= violation.at < len(text) <= violation.at + rule.span
 
 
-def test_the_span_is_short_where_no_window_is_needed() -> None:
+def test_span_is_short_if_no_detector_uses_the_window() -> None:
     narrow = Drift(tone_shift=False, markdown_collapse=False, entropy_spike=False, hedging=False)
     assert narrow.span < Drift(window=100).span < Drift(window=900).span
 
 
-def test_each_type_is_told_once() -> None:
-    told = [violation.rule for violation in verdicts(Drift(), *[DRIFTING["meta_commentary"]] * 5)]
-    assert told.count("drift.meta_commentary") == 1
+def test_drift_type_is_reported_once() -> None:
+    reported = [violation.rule for violation in violations(Drift(), *[DRIFTING["meta_commentary"]] * 5)]
+    assert reported.count("drift.meta_commentary") == 1
 
 
-def test_answers_do_not_share_anything() -> None:
+def test_checks_of_two_answers_share_no_state() -> None:
     rule = Drift()
     one, other = rule.check(), rule.check()
     assert one.feed(DRIFTING["hedging"])
     assert not other.feed(CLEAN)
-    assert verdicts(rule, DRIFTING["hedging"]) == verdicts(rule, DRIFTING["hedging"])
+    assert violations(rule, DRIFTING["hedging"]) == violations(rule, DRIFTING["hedging"])
 
 
-def test_confidence_and_severity_are_as_asked() -> None:
-    assert verdicts(Drift(min_confidence=1.0), DRIFTING["meta_commentary"]) == []
-    (found,) = verdicts(Drift(severity=Severity("error")), DRIFTING["meta_commentary"])
+def test_min_confidence_and_severity_are_applied() -> None:
+    assert violations(Drift(min_confidence=1.0), DRIFTING["meta_commentary"]) == []
+    (found,) = violations(Drift(severity=Severity("error")), DRIFTING["meta_commentary"])
     assert found.severity is Severity.ERROR
     assert "AI" not in found.message, "messages never quote the answer"
 
@@ -136,6 +136,6 @@ def test_memory_does_not_grow_with_the_answer() -> None:
         ("severity", "loud"),
     ],
 )
-def test_bad_values_are_named(field: str, value: Any) -> None:
+def test_policy_error_names_the_invalid_field(field: str, value: Any) -> None:
     with pytest.raises(PolicyError, match=f"Drift.{field}"):
         Drift(**{field: value})

@@ -1,4 +1,4 @@
-"""Segments: what they are made of, and that nothing depends on how the text was cut."""
+"""Segments: their boundaries and fields, independent of the chunks in which the text arrives."""
 
 import re
 from itertools import pairwise
@@ -35,12 +35,12 @@ def texts(text: str) -> list[str]:
         ("word " * 60, [("word " * 60)[:255], ("word " * 60)[255:]]),
     ],
 )
-def test_sentences_and_lines(text: str, expected: list[str]) -> None:
+def test_segments_are_sentences_and_lines(text: str, expected: list[str]) -> None:
     assert texts(text) == expected
 
 
 @given(TEXTS, st.lists(st.integers(0, 700), max_size=12))
-def test_cuts_change_nothing(text: str, cuts: list[int]) -> None:
+def test_segments_do_not_depend_on_chunk_boundaries(text: str, cuts: list[int]) -> None:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     pieces = [text[begin:end] for begin, end in pairwise(places)]
     assert segments(*pieces) == segments(text) == segments(*text)
@@ -56,12 +56,12 @@ def test_segments_are_the_text_without_its_empty_lines(text: str) -> None:
     assert re.sub(r"\n+", "\n", joined).strip("\n") == re.sub(r"\n+", "\n", text).strip("\n")
 
 
-def test_code_blocks_end_at_their_own_fence_or_never() -> None:
+def test_code_block_ends_only_at_its_own_fence() -> None:
     text = "talk\n````python title\nx = 1\n```\n````\ntalk\n~~~\nopen"
     assert [segment.fence for segment in segments(text)] == [None, *["python"] * 4, None, "", ""]
 
 
-def test_a_fence_in_a_sentence_opens_nothing() -> None:
+def test_fence_inside_a_sentence_does_not_open_a_code_block() -> None:
     assert [segment.fence for segment in segments("Write ```python to begin. Then\ncode")] == [None, None, None]
 
 
@@ -76,7 +76,7 @@ def test_a_fence_in_a_sentence_opens_nothing() -> None:
         ("say “this. And” that. No", [False, True, False]),
     ],
 )
-def test_quotations_reach_over_sentences(text: str, quoted: list[bool]) -> None:
+def test_quotation_spans_sentences(text: str, quoted: list[bool]) -> None:
     assert [segment.quoted for segment in segments(text)] == quoted
 
 
