@@ -244,3 +244,18 @@ def test_a_hold_that_cannot_keep_its_word_is_refused_at_once():
     narrow = l0.Hold(until="verified", window=4)
     with pytest.raises(l0.PolicyError, match=r"Hold.window: got 4.*9"), l0.policy(guardrails=forbidden(), hold=narrow):
         raise AssertionError("not reached")
+
+
+@both
+@every
+def test_a_pattern_without_end_never_holds_up_an_answer(sim, heard, dialect, sync, caplog):
+    bait = Answer(text="a" * 80 + "! and then it goes on.")
+    evil = l0.Guardrails.pattern_rule([re.compile(r"(?:a|aa)+$")], "never said", name="endless")
+    policy = l0.Policy(guardrails=[evil, forbidden()], hold="message", retry=l0.Retry(base_delay=0.001))
+    with caplog.at_level("WARNING", "l0"), l0.policy(policy):
+        got = call(sim, dialect, Answer(text=bait.text + " swordfish"), bait, sync=sync)
+    assert (got.text, got.error) == (bait.text, None)
+    said = [record.getMessage() for record in caplog.records if "budget" in record.getMessage()]
+    assert said == [
+        "guardrail endless took longer than its budget of 100 ms for one look, and is not run again for this call"
+    ]

@@ -29,7 +29,7 @@ class Requested:
     def judge(self, calls: Iterable[tuple[str, str]]) -> Sequence[Violation]:
         """What is wrong with the arguments of tool calls. They are judged as they are, never repaired."""
         return [
-            Violation(rule=TOOLS, message=f"the arguments for {name} do not fit: {why}", severity=Severity.ERROR, at=0)
+            Violation(rule=TOOLS, message=f"the arguments for {name} {why}", severity=Severity.ERROR, at=0)
             for name, arguments in calls
             if (why := self._flaw(name, arguments)) is not None
         ]
@@ -44,7 +44,9 @@ class Requested:
             verdict = schema.verdict(arguments or "{}", mend=False)  # a tool without parameters is called with nothing
         except PolicyError:  # the schema points to others, which only the provider knows
             return None
-        return verdict.reason if isinstance(verdict, Invalid) else None
+        if not isinstance(verdict, Invalid):
+            return None
+        return f"do not fit: {verdict.reason}" if verdict.checked else f"could not be checked: {verdict.reason}"
 
 
 NOTHING = Requested()

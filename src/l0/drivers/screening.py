@@ -168,6 +168,9 @@ class Screen:
         self._times = self.times
         timer = perf_counter if self._tell is not None else None
         for watch in self._watches:
+            if watch.inspection is not None and watch.inspection.overrun:
+                overrun = watch.inspection.overrun
+                watch.rules = tuple(rule for rule in watch.rules if not any(rule is slow for slow in overrun))
             watch.inspection = Inspection(watch.rules, watch.every, timer=timer)
             watch.seen = watch.chars = 0
             watch.due = watch.every

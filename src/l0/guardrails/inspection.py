@@ -1,6 +1,7 @@
 """All checks of one answer together: what the engine asks while the text streams.
 
-A rule that fails is left out for the rest of the answer, and said so in the log: it never breaks a stream.
+A rule that fails is left out for the rest of the answer, and said so in the log: it never breaks a stream. One that
+took longer than its budget is named in `overrun` as well: the call does not run it again.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from l0.structured.bounded import OverrunError
 from l0.values.events import RuleTimes
 from l0.values.rules import Check, Ending, Rule, Violation
 
@@ -29,10 +31,11 @@ def finals(rules: Sequence[Rule]) -> tuple[Rule, ...]:
 class _Asked:
     """One rule's check, and the seconds that it took. ``looks``: after how many it was left out; 0 while it is not."""
 
-    __slots__ = ("feed", "final", "finish", "looks", "name", "streaming")
+    __slots__ = ("feed", "final", "finish", "looks", "name", "rule", "streaming")
 
-    def __init__(self, name: str, check: Check) -> None:
-        self.name = name
+    def __init__(self, rule: Rule, check: Check) -> None:
+        self.rule = rule
+        self.name = rule.name
         self.feed = check.feed
         self.finish = check.finish
         self.looks = 0
@@ -43,19 +46,20 @@ class Inspection:
     """One answer's checks, in the order of their rules.
 
     ``every``: the tokens that the caller collects before it feeds them. ``timer``: a clock in seconds, given only where
-    somebody listens; without one no clock is read.
+    somebody listens; without one no clock is read. ``overrun``: the rules that took longer than their budget.
     """
 
-    __slots__ = ("_asked", "_checks", "_looks", "_timer", "every")
+    __slots__ = ("_asked", "_checks", "_looks", "_timer", "every", "overrun")
 
     def __init__(self, rules: Sequence[Rule], every: int = 5, *, timer: Clock | None = None) -> None:
         self.every = every
         self._timer = timer
         self._looks = 0
+        self.overrun: list[Rule] = []
         self._checks: list[_Asked] = []
         for rule in rules:
             try:
-                self._checks.append(_Asked(rule.name, rule.check()))
+                self._checks.append(_Asked(rule, rule.check()))
             except Exception:
                 _failed(type(rule).__name__)
         self._asked = tuple(self._checks)
@@ -70,8 +74,8 @@ class Inspection:
                 said = each.feed(text)
                 if said:
                     found += _violations(said)
-            except Exception:
-                self._leave_out(each)
+            except Exception as error:
+                self._leave_out(each, error)
             if timer is not None:
                 now = timer()
                 each.streaming += now - before
@@ -89,8 +93,8 @@ class Inspection:
                 said = each.finish(ending)
                 if said:
                     found += _violations(said)
-            except Exception:
-                self._leave_out(each)
+            except Exception as error:
+                self._leave_out(each, error)
             if timer is not None:
                 now = timer()
                 each.final += now - before
@@ -112,11 +116,15 @@ class Inspection:
             times[each.name] = took.plus(times.get(each.name))
         return times
 
-    def _leave_out(self, each: _Asked) -> None:
+    def _leave_out(self, each: _Asked, error: Exception) -> None:
         # A new list: this may happen while the old one is read.
         self._checks = [other for other in self._checks if other is not each]
         each.looks = self._looks + 1
-        _failed(each.name)
+        if isinstance(error, OverrunError):
+            self.overrun.append(each.rule)
+            _log.warning("guardrail %s %s for one look, and is not run again for this call", each.name, error)
+        else:
+            _failed(each.name)
 
 
 def _violations(said: Sequence[Violation]) -> Sequence[Violation]:

@@ -1,18 +1,33 @@
-"""Verdicts of JSON Schema, by `jsonschema`. References are resolved within the schema, never over the network."""
+"""Verdicts of JSON Schema, by `jsonschema`. References are resolved within the schema, never over the network.
+
+A schema may come from anywhere (the tools of a server, say), and `jsonschema` bounds nothing: a ``pattern`` can
+backtrack, ``anyOf`` that refers to itself branches without end, ``uniqueItems`` compares all pairs. So every keyword
+looks at a deadline first, patterns are searched as `bounded` says, and equal items are found by hashing.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 from l0.values.policy import PolicyError
 
+from .bounded import Budget, OverrunError, Search, bounded, can_take_long
 from .decoding import loads
-from .verdicts import MismatchError
+from .verdicts import MismatchError, UncheckedError
 
 Judge = Callable[[str], Any]
+CHECK_SECONDS = 1.0
+"""For a check of a text of up to `_PER_BUDGET` characters; a longer text has as much again for each further one."""
+_PER_BUDGET = 100_000
+_TOO_DEEP = "a schema that is nested less deeply and does not hold itself"
+_budget: ContextVar[Budget] = ContextVar("l0_schema_budget")
+"""Of the check that runs: keyword functions are given nothing of ours. A check neither waits nor yields."""
 
 
 def judge(schema: Mapping[str, Any]) -> Judge:
@@ -26,6 +41,8 @@ def judge(schema: Mapping[str, Any]) -> Judge:
     """
     try:
         written = json.dumps(schema)
+    except RecursionError:
+        raise PolicyError("the JSON Schema", "one without an end", _TOO_DEEP) from None
     except (TypeError, ValueError):  # a Mapping that is no dict, say
         return _judge(dict(schema))
     return _remembered(written)
@@ -49,19 +66,139 @@ def _judge(schema: dict[str, Any]) -> Judge:
     kind = validator_for(schema, default=Draft202012Validator)
     try:
         kind.check_schema(schema)
+        _check_patterns(schema)
     except SchemaError as error:
         place = "/".join(map(str, error.absolute_path))
         raise PolicyError(f"the JSON Schema, at /{place}", error.instance, error.message) from None
-    validator = kind(schema, registry=Registry())
+    except RecursionError:
+        raise PolicyError("the JSON Schema", "one nested too deeply", _TOO_DEEP) from None
+    validator = _within_budget(kind)(schema, registry=Registry())
 
     def judged(text: str) -> Any:
         value = loads(text)
+        seconds = CHECK_SECONDS * max(1, -(-len(text) // _PER_BUDGET))
+        token = _budget.set(Budget(seconds))
         try:
             error = best_match(validator.iter_errors(value))
         except Unresolvable as unknown:
             raise PolicyError("the JSON Schema's references", unknown.ref, "those within the schema") from None
+        except OverrunError as overrun:
+            raise UncheckedError(f"the check {overrun}") from None
+        finally:
+            _budget.reset(token)
         if error is not None:
             raise MismatchError(str(error.validator), tuple(error.absolute_path), error.message)
         return value
 
     return judged
+
+
+def _check_patterns(schema: Any) -> None:
+    """Raise `PolicyError` for what cannot be bounded: jsonschema itself runs patterns for ``unevaluatedProperties``."""
+    found = list(_objects(schema))
+    if not any("unevaluatedProperties" in each for each in found):
+        return
+    for each in found:
+        patterns = each.get("patternProperties")
+        for text in patterns if isinstance(patterns, dict) else ():
+            if can_take_long(re.compile(text), 1_000):
+                allowed = "a pattern that cannot take long, as unevaluatedProperties stands in the same schema"
+                raise PolicyError("the JSON Schema's patternProperties", text, allowed)
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from _objects(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _objects(inner)
+
+
+@lru_cache(maxsize=16)
+def _within_budget(kind: Any) -> Any:
+    """Return a validator class like ``kind`` whose keywords look at the budget, and search within it."""
+    from jsonschema import validators
+
+    extend: Any = validators.extend
+    own = {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+        "uniqueItems": _unique_items,
+    }
+    keywords = kind.VALIDATORS | {name: function for name, function in own.items() if name in kind.VALIDATORS}
+    return extend(kind, {name: _timed(function) for name, function in keywords.items()})
+
+
+def _timed(function: Any) -> Any:
+    def keyword(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+        _budget.get().left()
+        return function(validator, value, instance, schema)
+
+    return keyword
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ARG001
+    if validator.is_type(instance, "string") and not _found(pattern, instance):
+        yield _error(f"{instance!r} does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, patterns: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ARG001
+    if not validator.is_type(instance, "object"):
+        return
+    for pattern, subschema in patterns.items():
+        for name, value in instance.items():
+            if _found(pattern, name):
+                yield from validator.descend(value, subschema, path=name, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    if not validator.is_type(instance, "object"):
+        return
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    extras = [name for name in instance if name not in known and not any(_found(each, name) for each in patterns)]
+    if validator.is_type(allowed, "object"):
+        for name in extras:
+            yield from validator.descend(instance[name], allowed, path=name)
+    elif not allowed and extras:
+        names = ", ".join(map(repr, sorted(extras)))
+        yield _error(f"Additional properties are not allowed ({names})")
+
+
+def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ARG001
+    if wanted and validator.is_type(instance, "array") and len(set(map(_identity, instance))) < len(instance):
+        yield _error(f"{instance!r} has non-unique elements")
+
+
+def _identity(value: Any) -> Any:
+    """Return something to hash that is equal for equal JSON: ``1`` and ``1.0``, not ``1`` and ``true``.
+
+    Numbers become texts: their own hashes are no secret, and a list could be made of which all are the same.
+    """
+    if isinstance(value, dict):
+        return frozenset((name, _identity(inner)) for name, inner in value.items()), "object"
+    if isinstance(value, list):
+        return tuple(map(_identity, value))
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float):
+        whole = isinstance(value, int) or value.is_integer()
+        return "number", f"{int(value):x}" if whole else repr(value)
+    return value
+
+
+def _found(pattern: str, text: str) -> bool:
+    return _searched(pattern).search(text, _budget.get()) is not None
+
+
+@lru_cache(maxsize=512)
+def _searched(text: str) -> Search:
+    return bounded(re.compile(text), inf, "structured")
+
+
+def _error(message: str) -> Any:
+    from jsonschema import ValidationError
+
+    return ValidationError(message)

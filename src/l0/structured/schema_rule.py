@@ -94,7 +94,7 @@ class MendingCheck:
 def _judged(rule: SchemaRule, text: str) -> Sequence[Violation]:
     verdict = rule.schema.verdict(text, mend=rule.mend)
     if isinstance(verdict, Invalid):
-        return (_violation(rule, f"the answer does not fit the schema: {verdict.reason}", len(text)),)
+        return (_violation(rule, f"the answer {verdict.flaw}", len(text)),)
     return ()
 
 

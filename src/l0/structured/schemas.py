@@ -14,7 +14,7 @@ from l0.values.policy import PolicyError
 from .decoding import loads
 from .edits import Edit
 from .repair import Unrepairable, is_json, repair
-from .verdicts import Invalid, MismatchError, Parsed
+from .verdicts import Invalid, MismatchError, Parsed, UncheckedError
 
 _ALLOWED = "a pydantic model, a type that pydantic knows (a dataclass, a TypedDict, list[...]), or a JSON Schema"
 
@@ -75,9 +75,15 @@ class Schema:
         try:
             return Parsed(value=self.judge(text), text=text, edits=edits)
         except MismatchError as mismatch:
-            return Invalid(reason=mismatch.reason, path=mismatch.path, detail=mismatch.detail, edits=edits)
+            return Invalid(
+                reason=mismatch.reason,
+                path=mismatch.path,
+                detail=mismatch.detail,
+                edits=edits,
+                checked=not isinstance(mismatch, UncheckedError),
+            )
         except RecursionError:
-            return Invalid(reason="nested too deeply", edits=edits)
+            return Invalid(reason="nested too deeply", edits=edits, checked=False)
 
 
 def _json_schema(schema: Mapping[str, Any]) -> Schema:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -104,3 +106,20 @@ def test_rules_look_at_a_whole_answer_once_it_is_over() -> None:
     took = watched.times["pattern"]
     assert (took.count, took.streaming) == (2, 0.0)
     assert took.final > 0.0
+
+
+def test_a_rule_that_takes_too_long_is_not_run_again_for_the_call(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("l0.guardrails.patterns.LOOK_SECONDS", 0.02)
+    slow = Guardrails.pattern_rule(re.compile(r"(?:a|aa)+$"), name="slow")
+    watched = screen(slow, Guardrails.pattern_rule("bad"))
+    with caplog.at_level(logging.WARNING, "l0"):
+        for _ in range(3):
+            watched.restart()
+            reader = reader_of("a" * 80, "!", " and bad")
+            assert watched.look(reader, rest=True) is not None
+            watched.finish(reader)
+    assert [record.getMessage() for record in caplog.records] == [
+        "guardrail slow took longer than its budget of 20 ms for one look, and is not run again for this call"
+    ]

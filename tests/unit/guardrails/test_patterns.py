@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from l0.guardrails.catalogue import Guardrails
 from l0.guardrails.patterns import PatternCheck, PatternRule
+from l0.structured.bounded import OverrunError
 from l0.values.policy import PolicyError
 from l0.values.rules import Ending, Severity
 
@@ -210,3 +211,29 @@ def test_a_slow_pattern_is_bounded_by_its_slice() -> None:
     slow = rule(re.compile(r"(?:x+x+)+y"), span=16)
     pieces = ["x" * 12 + "\n"] * 200
     assert not said(slow, *pieces)
+
+
+EVIL = re.compile(r"(?:a|aa)+$")
+BAIT = "a" * 80 + "!"
+"""On this `EVIL` would run for years."""
+
+
+@pytest.mark.parametrize("span", [256, None])
+@pytest.mark.parametrize("prefix", ["", "word " * 600])
+def test_a_pattern_that_takes_too_long_ends_the_check(
+    span: int | None, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("l0.guardrails.patterns.LOOK_SECONDS", 0.02)
+    check = rule(EVIL, span=span).check()
+    with pytest.raises(OverrunError, match="budget of 20 ms"):
+        check.feed(prefix + BAIT)
+        check.finish(Ending())
+
+
+@pytest.mark.parametrize("engine", ["re", "regex"])
+def test_both_engines_find_the_same(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l0.structured.bounded._STEPS", 0 if engine == "regex" else 10**30)
+    text = "foobar, my secret: xabbbc, foo"
+    patterns = {r"[ab]+c\b": 20, r"(?<=my )\w+:": 11, r"foo(?!bar)": 27, r"o+$": 28}
+    found = {each: however_cut(rule(re.compile(each), span=64), text) for each in patterns}
+    assert {each: said[0].at for each, said in found.items()} == patterns

@@ -1,0 +1,112 @@
+"""Schemas that would take for ever: an answer that cannot be checked in time is not valid, and the verdict says so."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from l0.structured import json_schema
+from l0.structured.schema_rule import schema_rule
+from l0.structured.schemas import Schema
+from l0.structured.verdicts import Invalid, Parsed
+from l0.values.policy import PolicyError
+from l0.values.rules import Ending
+
+EVIL = "^(?:a|aa)+$"
+BAIT = "a" * 80 + "!"
+
+
+def nested(depth: int, value: Any) -> Any:
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+BRANCHING = {"anyOf": [{"type": "array", "items": {"$ref": "#"}}, {"type": "array", "items": {"$ref": "#"}}]}
+"""Twice as many branches with every level of an answer."""
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": EVIL}, BAIT),
+        ({"type": "array", "items": {"pattern": EVIL}}, [BAIT] * 50),
+        ({"patternProperties": {EVIL: {"type": "string"}}}, {BAIT: 1}),
+        ({"patternProperties": {EVIL: {}}, "additionalProperties": False}, {BAIT: 1}),
+        ({"propertyNames": {"pattern": EVIL}}, {BAIT: 1}),
+        ({"not": {"pattern": EVIL}}, BAIT),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "pattern": EVIL}, BAIT),
+        (BRANCHING, nested(60, 1)),
+        ({"oneOf": BRANCHING["anyOf"]}, nested(60, 1)),
+        ({**BRANCHING, "unevaluatedItems": False}, nested(60, 1)),
+    ],
+)
+def test_a_check_that_takes_too_long_is_given_up(
+    schema: dict[str, Any], value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_schema, "CHECK_SECONDS", 0.05)
+    text = json.dumps(value)
+    verdict = Schema.of(schema).verdict(text, mend=False)
+    assert isinstance(verdict, Invalid)
+    assert (verdict.checked, verdict.reason) == (False, "the check took longer than its budget of 50 ms")
+    check = schema_rule(schema).check()
+    (violation,) = [*check.feed(text), *check.finish(Ending())]
+    assert violation.message == "the answer could not be checked: the check took longer than its budget of 50 ms"
+
+
+def test_unique_items_are_found_by_hashing() -> None:
+    schema = Schema.of({"uniqueItems": True})
+    many: list[Any] = [{"a": [number]} for number in range(20_000)]
+    alike = [number * (2**61 - 1) for number in range(20_000)]  # their own hashes are all the same
+    for value in (many, alike):
+        assert isinstance(schema.verdict(json.dumps(value)), Parsed)
+        assert isinstance(schema.verdict(json.dumps([*value, value[7]])), Invalid)
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.sampled_from([0, 1, 1.0, -1, 1.5, 1e300, "", "1", "a"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@given(st.lists(_values, max_size=6))
+def test_unique_items_mean_what_jsonschema_means(value: list[Any]) -> None:
+    expected = Draft202012Validator({"uniqueItems": True}).is_valid(value)
+    assert isinstance(Schema.of({"uniqueItems": True}).verdict(json.dumps(value)), Parsed) == expected
+
+
+@given(st.dictionaries(st.sampled_from(["a", "ab", "x1", "x"]), st.sampled_from([1, "s"])), st.booleans())
+def test_properties_by_pattern_mean_what_jsonschema_means(value: dict[str, Any], closed: bool) -> None:
+    rest: Any = False if closed else {"type": "integer"}
+    schema = {"properties": {"a": {}}, "patternProperties": {r"^x\d": {"type": "string"}}, "additionalProperties": rest}
+    expected = Draft202012Validator(schema).is_valid(value)
+    assert isinstance(Schema.of(schema).verdict(json.dumps(value)), Parsed) == expected
+
+
+def deep(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(levels):
+        schema = {"type": "array", "items": schema}
+    return schema
+
+
+def test_what_cannot_be_bounded_is_refused() -> None:
+    loop: dict[str, Any] = {"type": "array"}
+    loop["items"] = loop
+    for schema in (deep(5_000), loop, {"patternProperties": {EVIL: {}}, "unevaluatedProperties": False}):
+        with pytest.raises(PolicyError):
+            Schema.of(schema)
+    assert isinstance(Schema.of(deep(20)).verdict(json.dumps(nested(20, "x"))), Parsed)
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "#"}, {"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#"}}}])
+def test_a_schema_that_refers_to_itself_without_end(schema: dict[str, Any]) -> None:
+    verdict = Schema.of(schema).verdict("[]")
+    assert isinstance(verdict, Invalid)
+    assert (verdict.checked, verdict.reason) == (False, "nested too deeply")
