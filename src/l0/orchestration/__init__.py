@@ -1,1 +1,1 @@
-"""Many calls as one: races, fan-outs, pools, pipelines, consensus, and windows over long documents."""
+"""Run several calls together: races, fan-outs, pools, pipelines, consensus, and windows over long documents."""

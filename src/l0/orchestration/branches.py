@@ -1,8 +1,8 @@
-"""Several tasks at once, in one scope: none outlives it, whatever ends it.
+"""Run several tasks concurrently in one scope. No task outlives the scope, however the scope ends.
 
-Tasks are taken one by one, as many at a time as allowed, so that there may be any number of them. Whoever started them
-is told of each as it ends, and may say that it has heard enough: the rest is cancelled then, and waited for until it
-has let go of its connections.
+Tasks are taken from the iterable one by one, up to the concurrency limit, so that it may be infinite. A callback is
+notified when a task ends, and may stop the run: the remaining tasks are then cancelled and awaited until they have
+closed their connections.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from .results import Branch, Status
 from .tasks import Task
 
 Enough = Callable[[Branch[Any]], Any]
-"""Told of each task that has ended; may be async. True: the others are not needed any more."""
+"""Callback for each task that has ended; may be async. If it returns true, the other tasks are cancelled."""
 
 
 class _EnoughError(Exception):
-    """Makes a task group cancel what is still running."""
+    """Makes a task group cancel its running tasks."""
 
 
-async def run(work: Iterable[Task], told: Enough, fan: Fan, *, at_once: int, first: int = 0) -> list[Branch[Any]]:
-    """Run tasks until all are over, or ``told`` has heard enough. Returns those that were cancelled under way.
+async def run(work: Iterable[Task], on_end: Enough, fan: Fan, *, at_once: int, first: int = 0) -> list[Branch[Any]]:
+    """Run tasks until all have ended or ``on_end`` returns true. Return the tasks that were cancelled while running.
 
-    ``fan``: their place in the trace. ``first``: the index of the first task. Errors of tasks are values; what
-    ``told`` raises ends the scope, and so does a cancellation from outside.
+    ``fan``: the span of the run. ``at_once``: maximum number of concurrent tasks. ``first``: index of the first task.
+    Errors of tasks are values of their branches. An exception of ``on_end`` ends the scope and is raised; so is a
+    cancellation from outside.
     """
     tasks.check_loop("orchestration")
-    scope = _Scope(queue=iter(enumerate(work, first)), told=told, fan=fan)
+    scope = _Scope(queue=iter(enumerate(work, first)), on_end=on_end, fan=fan)
     error: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:
@@ -48,68 +49,68 @@ async def run(work: Iterable[Task], told: Enough, fan: Fan, *, at_once: int, fir
     except* Exception as errors:
         error = errors.exceptions[0] if len(errors.exceptions) == 1 else errors
     if error is not None:
-        raise error  # out here it keeps its own cause, and gets no group for a context
+        raise error  # raised outside of `except*`, so that it keeps its own cause and gets no group as its context
     return scope.cancelled
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Scope:
-    """What the workers of one run share."""
+    """State that the workers of one run share."""
 
     queue: Iterator[tuple[int, Task]]
-    told: Enough
+    on_end: Enough
     fan: Fan
     cancelled: list[Branch[Any]] = field(default_factory=list)
 
     async def work(self) -> None:
-        """One task after the other, until none is left."""
+        """Run tasks from the queue, one after the other, until it is empty."""
         for index, task in self.queue:
             branch = await self._branch(index, task)
-            if await self._tell(branch):
+            if await self._notify(branch):
                 raise _EnoughError
-            await asyncio.sleep(0)  # tasks that never wait must not keep everybody else from it
+            await asyncio.sleep(0)  # tasks that never suspend must not block the event loop
 
-    async def _tell(self, branch: Branch[Any]) -> Any:
-        enough = self.told(branch)
+    async def _notify(self, branch: Branch[Any]) -> Any:
+        enough = self.on_end(branch)
         if not inspect.isawaitable(enough):
             return enough
         try:
             return await enough
-        except asyncio.CancelledError:  # it has cost what it cost, though nobody looks at its answer any more
+        except asyncio.CancelledError:  # the answer is not needed any more, but its cost counts
             self.cancelled.append(replace(branch, status=Status.CANCELLED, value=None, error=None))
             raise
 
     async def _branch(self, index: int, task: Task) -> Branch[Any]:
         account, began = Account(), perf_counter()
 
-        def over(status: Status, value: Any = None, error: Exception | None = None) -> Branch[Any]:
-            took = (perf_counter() - began) * 1e3
-            return Branch(index=index, status=status, value=value, error=error, duration=took, cost=account.cost)
+        def finished(status: Status, value: Any = None, error: Exception | None = None) -> Branch[Any]:
+            duration_ms = (perf_counter() - began) * 1e3
+            return Branch(index=index, status=status, value=value, error=error, duration=duration_ms, cost=account.cost)
 
         with overhearing(account), self.fan.branch(index) as span:
             try:
                 value = await tasks.answer(task)
             except Exception as error:
                 span.failed(error)
-                return over(Status.FAILED, error=error)
+                return finished(Status.FAILED, error=error)
             except asyncio.CancelledError as cancellation:
-                if _is_ours():
+                if _is_being_cancelled():
                     span.cancelled()
-                    self.cancelled.append(over(Status.CANCELLED))
+                    self.cancelled.append(finished(Status.CANCELLED))
                     raise
                 span.failed(cancellation)
-                return over(Status.FAILED, error=_from_within(cancellation))
+                return finished(Status.FAILED, error=_awaited_was_cancelled(cancellation))
             span.answered()
-            return over(Status.OK, value)
+            return finished(Status.OK, value)
 
 
-def _is_ours() -> bool:
-    """Whether this task is being cancelled; else something that it waits for was."""
+def _is_being_cancelled() -> bool:
+    """Return true if the current task is being cancelled, false if something that it awaits was cancelled."""
     current = asyncio.current_task()
     return current is not None and current.cancelling() > 0
 
 
-def _from_within(cancellation: BaseException) -> Exception:
-    error = RuntimeError("what the task was waiting for was cancelled")
+def _awaited_was_cancelled(cancellation: BaseException) -> Exception:
+    error = RuntimeError("an operation that the task awaited was cancelled")
     error.__cause__ = cancellation
     return error

@@ -1,4 +1,4 @@
-"""What tasks asked of providers, as far as these said: what was cancelled counts as well."""
+"""Count the calls, requests and tokens of tasks, as far as the providers report them, including cancelled tasks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from l0.values.events import CallEnded, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Calls, and the requests that they took; tokens, where the provider said how many; characters that came.
+    """Cost of one or several tasks: calls, their requests, tokens if the provider reports them, characters received.
 
-    Counted for calls through instrumented clients, and for streams of ``l0(...)``. A provider names its tokens at the
-    end of an answer: of one that was cancelled, ``characters`` tell how far it had come.
+    L0 counts calls through instrumented clients, and streams of ``l0(...)``. A provider reports tokens at the end of an
+    answer, so a cancelled answer has only ``characters``.
     """
 
     calls: int = 0
@@ -35,7 +35,7 @@ class Cost:
 
 
 class Account:
-    """An observer that adds up the calls of one task."""
+    """An observer that adds up the cost of all calls of one task."""
 
     __slots__ = ("cost",)
 
@@ -43,12 +43,12 @@ class Account:
         self.cost = Cost()
 
     def watch(self, call: Call) -> _Entry:  # noqa: ARG002 - all calls cost
-        """One more call was made."""
+        """Return an observer for one more call."""
         return _Entry(self)
 
 
 class _Entry:
-    """One call's entry, made when it is over."""
+    """Observer of one call. It adds the cost of the call when the call ends."""
 
     __slots__ = ("_account",)
 

@@ -1,4 +1,4 @@
-"""Steps one after the other, each with the answer of the one before."""
+"""Pipelines: run steps one after the other, each with the value of the step before."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from . import tasks
 from .running import parallel
 
 Function = Callable[[Any], Any]
-"""Makes a task's answer of a value: anything that a task may return. A `Pipeline` is one, too."""
+"""A function from a value to anything that a task may return. A `Pipeline` is one, too."""
 StepStatus = Literal["ok", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """``run``: what is done with the value. ``when``: whether it is done at all. ``on_error``: gives a value in place
-    of the one that an error prevented; then the step counts as failed, and the pipeline goes on."""
+    """A step of a pipeline.
+
+    ``run``: function of the value before the step. ``when``: function of that value; the step is skipped if it returns
+    false. ``on_error``: function of the error and the value before the step; it returns a value to continue with, and
+    the step counts as failed. Raises `PolicyError` if a field is not a function.
+    """
 
     name: str
     run: Function
@@ -41,7 +45,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What became of a step. ``value``: what the next one got; ``duration``: milliseconds."""
+    """The result of a step. ``value``: value for the next step. ``duration``: milliseconds."""
 
     name: str
     status: StepStatus
@@ -52,7 +56,7 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineResult:
-    """``value``: of the last step; ``duration``: milliseconds of all."""
+    """The result of a pipeline. ``value``: value of the last step. ``duration``: milliseconds of all steps together."""
 
     value: Any
     steps: tuple[StepResult, ...]
@@ -60,19 +64,22 @@ class PipelineResult:
 
     @property
     def ok(self) -> bool:
-        """Whether no step failed."""
+        """Return true if no step failed."""
         return not self.errors
 
     @property
     def errors(self) -> dict[str, Exception]:
-        """By the name of the step."""
+        """Return the errors of the failed steps, by the name of the step."""
         return {step.name: step.error for step in self.steps if step.error is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelinePreset:
-    """``stop_on_error``: the first error is raised; else a failed step passes on the value that it got. ``timeout``:
-    milliseconds for all steps together; ``None``: no limit."""
+    """Error handling and time limit of a pipeline.
+
+    ``stop_on_error``: raise the first error; if false, a failed step passes on the value that it received. ``timeout``:
+    milliseconds for all steps together, or ``None`` for no limit. Raises `PolicyError` for an invalid timeout.
+    """
 
     stop_on_error: bool = True
     timeout: float | None = None
@@ -85,18 +92,19 @@ class PipelinePreset:
 
 
 class Pipeline:
-    """Runs its steps in order. ``steps``: `Step`, or functions, whose names they get.
+    """Runs steps in order. ``steps``: `Step` objects, or functions; the step of a function takes the function's name.
 
-    ``await pipeline.run(value)`` says what became of each; a pipeline itself is a function from value to value, so that
-    one may be a step, or a branch, of another. Raises `PolicyError` for no steps, or for two of one name.
+    ``await pipeline.run(value)`` returns the result of every step. A pipeline is also an async function from value to
+    value, so that it can be a step or a branch of another pipeline. Raises `PolicyError` for no steps, or for two steps
+    with the same name.
     """
 
     FAST: ClassVar = PipelinePreset()
-    """Ends with the first error."""
+    """Stops at the first error."""
     RELIABLE: ClassVar = PipelinePreset(stop_on_error=False)
-    """Goes on without what failed."""
+    """Continues after a failed step."""
     PRODUCTION: ClassVar = PipelinePreset(stop_on_error=False, timeout=300_000)
-    """As reliable, within five minutes."""
+    """Continues after a failed step, with a limit of five minutes."""
 
     def __init__(self, *steps: Step | Function, preset: PipelinePreset = FAST) -> None:
         if not isinstance(preset, PipelinePreset):
@@ -105,12 +113,13 @@ class Pipeline:
         self._preset = preset
         names = [step.name for step in self._steps]
         if not names or len(set(names)) < len(names):
-            raise PolicyError("Pipeline.steps", names, "one or more, each with a name of its own")
+            raise PolicyError("Pipeline.steps", names, "one or more steps with different names")
 
     async def run(self, value: Any) -> PipelineResult:
         """Pass a value through all steps.
 
-        Raises a step's own exception, with the step's name in a note, and `TimeoutError`.
+        Raises the exception of a step (with ``stop_on_error``), with the name of the step in a note, and `TimeoutError`
+        at the time limit.
         """
         tasks.check_loop("Pipeline.run")
         began = perf_counter()
@@ -124,48 +133,53 @@ class Pipeline:
         return PipelineResult(value=value, steps=tuple(done), duration=(perf_counter() - began) * 1e3)
 
     async def __call__(self, value: Any) -> Any:
-        """The value of the last step."""
+        """Run all steps and return the value of the last one."""
         return (await self.run(value)).value
 
     async def _run(self, step: Step, index: int, value: Any, fan: Fan) -> StepResult:
         began = perf_counter()
 
-        def over(status: StepStatus, made: Any, error: Exception | None = None) -> StepResult:
-            took = (perf_counter() - began) * 1e3
-            return StepResult(name=step.name, status=status, value=made, error=error, duration=took)
+        def finished(status: StepStatus, made: Any, error: Exception | None = None) -> StepResult:
+            duration_ms = (perf_counter() - began) * 1e3
+            return StepResult(name=step.name, status=status, value=made, error=error, duration=duration_ms)
 
         with fan.branch(index) as span:
             try:
                 if step.when is not None and not step.when(value):
-                    return over("skipped", value)
+                    return finished("skipped", value)
                 made = await tasks.answer(partial(step.run, value))
             except Exception as error:
                 span.failed(error)
                 if step.on_error is not None:
-                    return over("failed", await tasks.answer(partial(step.on_error, error, value)), error)
+                    return finished("failed", await tasks.answer(partial(step.on_error, error, value)), error)
                 if self._preset.stop_on_error:
                     error.add_note(f"in step {step.name!r} of a pipeline")
                     raise
-                return over("failed", value, error)
+                return finished("failed", value, error)
             span.answered()
-            return over("ok", made)
+            return finished("ok", made)
 
 
 def choose(name: str, by: Callable[[Any], str], ways: Mapping[str, Function]) -> Step:
-    """A step that takes one of several ways: the one that ``by`` names. Raises `LookupError` for a way that is none."""
+    """Create a step that runs one of several branches: the one whose name ``by`` returns.
+
+    The step raises `LookupError` if ``by`` returns an unknown name.
+    """
 
     def run(value: Any) -> Any:
         way = by(value)
         if way not in ways:
-            raise LookupError(f"step {name!r}: {way!r} is no way; there are {', '.join(ways)}")
+            raise LookupError(f"step {name!r}: unknown branch {way!r}; known: {', '.join(ways)}")
         return ways[way](value)
 
     return Step(name=name, run=run)
 
 
 def fork(name: str, ways: Mapping[str, Function]) -> Step:
-    """A step that goes all ways at once. Its value is a mapping of each way's name to its value; the first error ends
-    the others."""
+    """Create a step that runs all branches concurrently.
+
+    Its value maps the name of each branch to its value. The first error cancels the other branches and is raised.
+    """
 
     async def run(value: Any) -> dict[str, Any]:
         results = await parallel([partial(way, value) for way in ways.values()], fail_fast=True)

@@ -1,4 +1,4 @@
-"""A limit that several callers share."""
+"""Pools: a concurrency limit that several callers share."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ T_in = TypeVar("T_in")
 
 
 class Pool:
-    """At most ``size`` tasks at a time, whoever runs them; the others wait, first come, first served.
+    """Runs at most ``size`` tasks at a time. Other tasks wait in the order of their arrival.
 
-    The tasks run in their callers, and end with them: a pool starts none of its own that could outlive it. As a
-    context manager it lets those that have begun end, and then takes no more. Raises `PolicyError` for a size below 1.
+    The tasks run inside their callers and end with them: a pool starts no background tasks. When its context ends, a
+    pool waits for the tasks that have begun, and then accepts no more. Raises `PolicyError` for a size below 1.
     """
 
     def __init__(self, size: int) -> None:
@@ -33,12 +33,12 @@ class Pool:
 
     @property
     def running(self) -> int:
-        """Tasks under way."""
+        """Return the number of running tasks."""
         return self._running
 
     @property
     def waiting(self) -> int:
-        """Tasks that wait for their turn."""
+        """Return the number of waiting tasks."""
         return self._waiting
 
     @overload
@@ -48,7 +48,10 @@ class Pool:
     @overload
     async def run(self, task: Task) -> Any: ...
     async def run(self, task: Task) -> Any:
-        """Wait for a turn, run a task, and return its answer. Raises what it raises; `RuntimeError` once closed."""
+        """Wait for a free slot, run a task, and return its answer.
+
+        Raises the exception of the task; `RuntimeError` if the pool is closed; `PolicyError` for an invalid task.
+        """
         tasks.check("Pool.run", task)
         tasks.check_loop("Pool.run")
         self._waiting += 1
@@ -70,7 +73,11 @@ class Pool:
     async def map(
         self, function: Callable[[T_in], Any], items: Iterable[T_in], *, on_result: OnResult | None = None
     ) -> Results[Any]:
-        """Run what ``function`` makes of each item. Items are taken as others end, so there may be any number."""
+        """Run ``function`` on each item and return the results in order.
+
+        An item is taken only when another one has ended, so ``items`` may be infinite. ``on_result``: callback for each
+        task that has ended.
+        """
         jobs = (partial(self.run, partial(function, item)) for item in items)
         return await parallel(jobs, concurrency=self._size, on_result=on_result)
 
@@ -83,6 +90,7 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closed = True
+        # All slots are free only when every task that has begun is over.
         for _ in range(self._size):
             await self._slots.acquire()
         for _ in range(self._size):

@@ -1,4 +1,4 @@
-"""A progress bar, where a terminal is to show it on."""
+"""Progress bar for a terminal."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Step = Callable[[], None]
-"""One more task is over."""
+"""Advances the bar by one task."""
 
 
 @contextmanager
 def bar(title: str | None, total: int | None) -> Iterator[Step]:
-    """A bar on the terminal behind stderr. ``title`` ``None``, or no terminal: nothing is shown.
+    """Show a progress bar on stderr while the block runs, if ``title`` is not ``None`` and stderr is a terminal.
 
-    ``total``: how many tasks there are; ``None`` where that is not known. Raises `ImportError` without rich.
+    ``total``: number of tasks, or ``None`` if unknown. Raises `ImportError` if rich is not installed.
     """
     if title is None or not sys.stderr.isatty():
         yield lambda: None

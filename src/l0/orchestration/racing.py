@@ -1,4 +1,4 @@
-"""The first valid answer wins."""
+"""Races: run several tasks, and return the first valid answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Valid = Callable[[Any], bool | Awaitable[bool]]
 
 
 class InvalidAnswerError(ValueError):
-    """An answer that came, and did not pass. ``answer``: what it was."""
+    """An answer was received but is not valid. ``answer``: the answer."""
 
     def __init__(self, answer: object) -> None:
         super().__init__("the answer is not valid")
@@ -31,18 +31,18 @@ class InvalidAnswerError(ValueError):
 
 
 class NoAnswerError(ExceptionGroup[Exception]):
-    """No task gave a valid answer. ``exceptions``: why, in the tasks' order."""
+    """No task gave a valid answer. ``exceptions``: the errors, in the order of the tasks."""
 
     def derive(self, excs: Sequence[Any], /) -> Any:
-        """Parts of it are of its kind, for ``except*``."""
+        """Return a group of the same class for a subset of the errors, as ``except*`` requires."""
         return NoAnswerError(self.message, excs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Race(Generic[T_co]):
-    """How a race went. ``winner``: the index of the task whose ``value`` it is; ``duration``: milliseconds.
+    """The result of a race. ``value``: the winning answer. ``winner``: index of its task. ``duration``: milliseconds.
 
-    ``branches``: all tasks in their order, with what each has cost; the losers' share is in ``cost`` too.
+    ``branches``: all tasks in order, each with its cost. ``cost`` includes the cost of the losers.
     """
 
     value: T_co
@@ -52,7 +52,7 @@ class Race(Generic[T_co]):
 
     @property
     def cost(self) -> Cost:
-        """Of all tasks together."""
+        """Return the cost of all tasks together."""
         return sum((branch.cost for branch in self.branches), Cost())
 
 
@@ -63,10 +63,11 @@ async def race(work: Sequence[Asking[T]], *, valid: Valid | None = None) -> Race
 @overload
 async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]: ...
 async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]:
-    """Run all tasks at once, and take the first valid answer; the others are cancelled, and their connections closed.
+    """Run all tasks concurrently and return the first valid answer. Cancel the others and close their connections.
 
-    ``valid``: a function of the answer, async or not; by default whatever is not empty is valid. A task that raises is
-    out of the race. Raises `NoAnswerError` (an `ExceptionGroup`) where nobody is left, and `PolicyError` for no tasks.
+    ``valid``: function of the answer, sync or async; by default every answer that is not empty is valid. A task that
+    raises is out of the race. Raises `NoAnswerError` (an `ExceptionGroup`) if no task gives a valid answer, and
+    `PolicyError` if there are no tasks.
     """
     for task in work:
         check("race", task)
@@ -76,29 +77,29 @@ async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]
     won: list[Branch[Any]] = []
     began = perf_counter()
 
-    async def told(branch: Branch[Any]) -> bool:
-        ended[branch.index] = judged = await _judged(branch, valid)
-        if judged.status is Status.OK and not won:
-            won.append(judged)
+    async def on_end(branch: Branch[Any]) -> bool:
+        ended[branch.index] = checked = await _validate(branch, valid)
+        if checked.status is Status.OK and not won:
+            won.append(checked)
         return bool(won)
 
     with Fan("race") as fan:
-        for branch in await branches.run(work, told, fan, at_once=len(work)):
+        for branch in await branches.run(work, on_end, fan, at_once=len(work)):
             ended[branch.index] = branch
         if not won:
             errors = [branch.error for _, branch in sorted(ended.items()) if branch.error is not None]
             raise NoAnswerError(f"none of {len(work)} tasks gave a valid answer", errors)
-    everyone = tuple(ended.get(i) or Branch(index=i, status=Status.CANCELLED) for i in range(len(work)))
-    took = (perf_counter() - began) * 1e3
-    return Race(value=won[0].value, winner=won[0].index, branches=everyone, duration=took)
+    all_branches = tuple(ended.get(i) or Branch(index=i, status=Status.CANCELLED) for i in range(len(work)))
+    duration_ms = (perf_counter() - began) * 1e3
+    return Race(value=won[0].value, winner=won[0].index, branches=all_branches, duration=duration_ms)
 
 
-async def _judged(branch: Branch[Any], valid: Valid | None) -> Branch[Any]:
-    """An answer that is not valid is no better than none."""
+async def _validate(branch: Branch[Any], valid: Valid | None) -> Branch[Any]:
+    """Return the branch, or a failed branch if its answer is not valid or ``valid`` raises."""
     if branch.status is not Status.OK:
         return branch
     try:
-        passed = (valid or _says_something)(branch.value)
+        passed = (valid or _is_not_empty)(branch.value)
         if inspect.isawaitable(passed):
             passed = await passed
         error: Exception | None = None if passed else InvalidAnswerError(branch.value)
@@ -109,7 +110,7 @@ async def _judged(branch: Branch[Any], valid: Valid | None) -> Branch[Any]:
     return Branch(index=branch.index, status=Status.FAILED, error=error, duration=branch.duration, cost=branch.cost)
 
 
-def _says_something(answer: object) -> bool:
+def _is_not_empty(answer: object) -> bool:
     text = answer if isinstance(answer, str) else text_of(answer)
     if text is not None:
         return bool(text.strip())

@@ -1,4 +1,4 @@
-"""Streams read to their end, whoever's they are, and the text of whole answers."""
+"""Read the streams of tasks to their end, and get the text of complete answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from l0.values.errors import StreamInterrupted, describe_break, fill
 
 
 def is_stream(value: object) -> bool:
-    """Whether an answer is still to be read: an async iterator, a helper's context manager, or a sync stream."""
+    """Return true for an async iterator, a helper's async context manager, or a sync iterator."""
     return hasattr(value, "__aiter__") or _is_manager(value) or isinstance(value, Iterator)
 
 
@@ -27,9 +27,10 @@ def _is_manager(value: object) -> bool:
 
 
 async def read(stream: Any) -> str:
-    """The text of a stream, which is closed afterwards, however that ends.
+    """Read a stream to its end and return its text. Close the stream in any case.
 
-    Raises what the stream raises; `l0.StreamInterrupted` where it ends or fails without saying so by an exception.
+    Raises the exception of the stream; `l0.StreamInterrupted` if it ends early or reports an error event without an
+    exception; `TypeError` for a sync stream.
     """
     if _is_sync(stream):
         close = getattr(stream, "close", None)
@@ -37,52 +38,52 @@ async def read(stream: Any) -> str:
             close()
         kind = type(stream)
         raise TypeError(
-            f"a task gave a {kind.__module__}.{kind.__qualname__}, a sync stream, which would block the others: use "
-            "the async client of the SDK, or give l0(...)'s options with `stream`"
+            f"a task returned a sync stream ({kind.__module__}.{kind.__qualname__}), which would block other tasks: "
+            "use the async client of the SDK, or return options of l0(...) with `stream`"
         )
     if _is_manager(stream):
         async with stream as entered:
             return await read(entered)
     if isinstance(stream, Stream):
-        return await _read_own(stream)
+        return await _read_l0_stream(stream)
     try:
         return await _text(sources.async_iterator(stream))
     finally:
         await _close(stream)
 
 
-async def _read_own(stream: Stream) -> str:
+async def _read_l0_stream(stream: Stream) -> str:
     async with stream:
         text = await stream.read()
     if stream.state.aborted:
-        raise _interrupted("aborted", "somebody stopped it", [text])
+        raise _interrupted("aborted", "the stream was stopped", [text])
     return text
 
 
 async def _text(items: AsyncIterator[Any]) -> str:
     decoder: Decoder | None = None
-    said: list[str] = []
+    parts: list[str] = []
     async for item in items:
         if isinstance(item, str):
-            said.append(item)
+            parts.append(item)
             continue
         decoder = decoder or _decoder(item)
         for event in decoder.decode(item):
-            _take(event, said)
+            _apply(event, parts)
     if decoder is not None and decoder.whole() is False:
-        raise _interrupted("truncated", "it ended without its terminal event", said)
-    return "".join(said)
+        raise _interrupted("truncated", "the stream ended without its terminal event", parts)
+    return "".join(parts)
 
 
 def text_of(answer: object) -> str | None:
-    """The text of an SDK's whole answer; ``None`` for anything else."""
+    """Return the text of a complete answer of an SDK, or ``None`` for any other object."""
     adapter = ADAPTERS.find(answer)
     if adapter is None:
         return None
-    said: list[str] = []
+    parts: list[str] = []
     for event in adapter.decoder().decode(answer):
-        _take(event, said)
-    return "".join(said)
+        _apply(event, parts)
+    return "".join(parts)
 
 
 def _decoder(item: object) -> Decoder:
@@ -92,20 +93,20 @@ def _decoder(item: object) -> Decoder:
     return adapter.decoder()
 
 
-def _take(event: Event, said: list[str]) -> None:
+def _apply(event: Event, parts: list[str]) -> None:
     match event.type:
         case EventType.TOKEN:
-            said.append(event.text)
+            parts.append(event.text)
         case EventType.RESTART:
-            said.clear()
+            parts.clear()
         case EventType.ERROR:
-            raise _interrupted("in_band_error", event.text, said)
+            raise _interrupted("in_band_error", event.text, parts)
 
 
-def _interrupted(reason: str, message: str, said: list[str]) -> StreamInterrupted:
-    text = "".join(said)
-    told = describe_break(reason, message, characters=len(text), attempts=1)
-    return fill(StreamInterrupted(told), {"partial_text": text, "reason": reason})
+def _interrupted(reason: str, message: str, parts: list[str]) -> StreamInterrupted:
+    text = "".join(parts)
+    description = describe_break(reason, message, characters=len(text), attempts=1)
+    return fill(StreamInterrupted(description), {"partial_text": text, "reason": reason})
 
 
 async def _close(stream: Any) -> None:

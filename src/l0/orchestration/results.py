@@ -1,4 +1,4 @@
-"""What became of several tasks: of each one, and of all together."""
+"""Results of several tasks: one branch per task, and statistics of all."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Status(StrEnum):
-    """How a task ended."""
+    """The way a task ended."""
 
     OK = "ok"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    """Its answer was not needed any more, or it was never begun for that reason."""
+    """The answer was not needed any more: the task was cancelled, or not started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch(Generic[T_co]):
-    """One task. ``index``: its place among the tasks. ``duration``: milliseconds that it took, cancelled ones too.
+    """The result of one task. ``index``: position among the tasks. ``duration``: milliseconds, also if cancelled.
 
-    ``value``: its answer, if ``status`` is ok. ``error``: why there is none, if it failed. ``cost``: what it asked of
-    providers.
+    ``value``: the answer if ``status`` is ok. ``error``: the exception if the task failed. ``cost``: calls, requests
+    and tokens of the task.
     """
 
     index: int
@@ -39,8 +39,8 @@ class Branch(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """All tasks together. ``success_rate``: percent of those that were begun; ``total_duration``: milliseconds from
-    the first to the end of the last."""
+    """Statistics of all tasks. ``success_rate``: percent of the tasks that ended by themselves. ``total_duration``:
+    milliseconds from the start of the first task to the end of the last."""
 
     count: int
     succeeded: int
@@ -51,7 +51,7 @@ class Stats:
 
 
 class Results(Sequence[Branch[T_co]]):
-    """The tasks in their order, and their `stats`."""
+    """The branches of all tasks, in order, and their `stats`."""
 
     __slots__ = ("_branches", "stats")
 
@@ -77,7 +77,10 @@ class Results(Sequence[Branch[T_co]]):
 
     @property
     def values(self) -> list[T_co]:
-        """Every task's answer, in their order. Raises an `ExceptionGroup` where one has none."""
+        """Return the answers of all tasks, in order.
+
+        Raises an `ExceptionGroup` if a task failed, and `ValueError` if answers were not kept (``keep=False``).
+        """
         if errors := self.errors:
             raise ExceptionGroup(f"{len(errors)} of {len(self)} tasks failed", errors)
         if len(succeeded := self.succeeded) < self.stats.count:
@@ -85,22 +88,22 @@ class Results(Sequence[Branch[T_co]]):
         return succeeded
 
     def merge(self, separator: str = "\n\n") -> str:
-        """All answers as one text. Raises as `values` does."""
+        """Join all answers into one text. Raises the same errors as `values`."""
         return separator.join(str(value) for value in self.values)
 
     @property
     def succeeded(self) -> list[T_co]:
-        """The answers that there are, in the tasks' order."""
+        """Return the answers of the tasks that succeeded, in order."""
         return [branch.value for branch in self._branches if branch.status is Status.OK]  # type: ignore[misc]
 
     @property
     def errors(self) -> list[Exception]:
-        """Why the others have none, in the tasks' order."""
+        """Return the errors of the tasks that failed, in order."""
         return [branch.error for branch in self._branches if branch.error is not None]
 
 
 class Tally:
-    """Counts what ends: all that is kept where the results themselves are not."""
+    """Counts tasks that have ended. It is all that remains with ``keep=False``."""
 
     __slots__ = ("cost", "failed", "succeeded")
 
@@ -109,13 +112,13 @@ class Tally:
         self.cost = Cost()
 
     def add(self, branch: Branch[object]) -> None:
-        """One more task is over."""
+        """Count one more task that has ended."""
         self.succeeded += branch.status is Status.OK
         self.failed += branch.status is Status.FAILED
         self.cost += branch.cost
 
     def stats(self, duration: float) -> Stats:
-        """``duration``: milliseconds that all took together."""
+        """Return the statistics. ``duration``: milliseconds of the whole run."""
         count = self.succeeded + self.failed
         rate = 100.0 * self.succeeded / count if count else 100.0
         return Stats(

@@ -1,4 +1,4 @@
-"""Many tasks: all at once, so many at a time, one after the other, batch by batch."""
+"""Run many tasks: in parallel, with a concurrency limit, sequentially, or in batches."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ OnResult = Callable[[Branch[Any]], Any]
 
 
 class Handling(TypedDict, total=False):
-    """How what becomes of tasks is handled, by all of them alike.
+    """Options that `parallel`, `sequential`, `batched` and windows share.
 
-    ``fail_fast``: the first failure cancels the others and is raised; else failures are in the results, whose
-    ``values`` raise them. ``on_result``: told of each task as it ends, async or not. ``keep=False``: the results keep
-    only their ``stats``, so that memory does not grow with the number of tasks. ``progress``: a title for a progress
-    bar, shown where stderr is a terminal (extra ``cli``).
+    ``fail_fast``: the first failure cancels the other tasks and is raised; otherwise failures are in the results, and
+    ``values`` raises them. ``on_result``: callback for each task that has ended, sync or async; its exceptions are
+    logged and ignored. ``keep=False``: the results keep only their ``stats``, so that memory does not grow with the
+    number of tasks. ``progress``: title of a progress bar, shown if stderr is a terminal (extra ``cli``).
     """
 
     fail_fast: bool
@@ -55,10 +55,11 @@ async def parallel(
 async def parallel(
     work: Iterable[Task], *, concurrency: int | None = None, **options: Unpack[Handling]
 ) -> Results[Any]:
-    """Run tasks side by side, and return what became of each, in their order.
+    """Run tasks concurrently and return their results in order.
 
-    ``concurrency``: so many at a time; ``None``: all at once. Tasks of an iterator are taken from it only as others
-    end, so there may be any number of them; such need a ``concurrency``. The rest: see `Handling`.
+    ``concurrency``: maximum number of concurrent tasks, or ``None`` for all. A task of an iterator is taken only when
+    another one has ended, so the iterator may be infinite; it requires a ``concurrency``. Other options: see
+    `Handling`. Raises `PolicyError` for an invalid task or option before a task is started.
     """
     at_once = _at_once("parallel.concurrency", work, concurrency)
     with Each.of(options, _length(work)) as each:
@@ -72,7 +73,7 @@ async def sequential(work: _Many[T], **options: Unpack[Handling]) -> Results[T]:
 @overload
 async def sequential(work: Iterable[Task], **options: Unpack[Handling]) -> Results[Any]: ...
 async def sequential(work: Iterable[Task], **options: Unpack[Handling]) -> Results[Any]:
-    """As `parallel`, one task after the other."""
+    """Run tasks one after the other and return their results in order. Options: see `Handling`."""
     with Each.of(options, _length(work)) as each:
         return await collect(work, each, at_once=1, kind="sequential")
 
@@ -84,7 +85,10 @@ async def batched(work: _Many[T], *, size: int, **options: Unpack[Handling]) -> 
 @overload
 async def batched(work: Iterable[Task], *, size: int, **options: Unpack[Handling]) -> Results[Any]: ...
 async def batched(work: Iterable[Task], *, size: int, **options: Unpack[Handling]) -> Results[Any]:
-    """As `parallel`, in batches of ``size``: one begins when all tasks of the one before are over."""
+    """Run tasks in batches of ``size`` and return their results in order.
+
+    A batch begins when all tasks of the batch before have ended. Options: see `Handling`.
+    """
     check_count("batched.size", size)
     source, first, began = iter(_checked("batched", work)), 0, perf_counter()
     done: list[Branch[Any]] = []
@@ -97,7 +101,7 @@ async def batched(work: Iterable[Task], *, size: int, **options: Unpack[Handling
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Each:
-    """What happens with each task that is over."""
+    """Handles each task that has ended: counts it, keeps it, calls ``on_result`` and advances the progress bar."""
 
     step: Step
     fail_fast: bool = False
@@ -109,64 +113,67 @@ class Each:
     @classmethod
     @contextmanager
     def of(cls, options: Handling, total: int | None) -> Iterator[Each]:
-        """As the user asked for, with a progress bar for ``total`` tasks while the block lasts."""
+        """Create a handler from the user's options, with a progress bar for ``total`` tasks while the block runs.
+
+        Raises `TypeError` for an unknown option and `PolicyError` for an invalid value.
+        """
         for name in options:
             if name not in Handling.__annotations__:
-                raise TypeError(f"{name!r} is no option; there are {', '.join(Handling.__annotations__)}")
+                raise TypeError(f"unknown option {name!r}; known: {', '.join(Handling.__annotations__)}")
         title = options.get("progress")
         if title is not None and not isinstance(title, str):
             raise PolicyError("progress", title, "a title, or None for no progress bar")
-        hear = options.get("on_result")
-        if hear is not None and not callable(hear):
-            raise PolicyError("on_result", hear, "a function of one result, or None")
+        on_result = options.get("on_result")
+        if on_result is not None and not callable(on_result):
+            raise PolicyError("on_result", on_result, "a function of one result, or None")
         with bar(title, total) as step:
             yield cls(
                 step=step,
                 fail_fast=options.get("fail_fast", False),
-                on_result=hear,
+                on_result=on_result,
                 keep=options.get("keep", True),
             )
 
-    async def told(self, branch: Branch[Any]) -> None:
-        """One more is over."""
+    async def record(self, branch: Branch[Any]) -> None:
+        """Record one more task that has ended. Raises its error with ``fail_fast``."""
         self.tally.add(branch)
         if self.fail_fast and branch.error is not None:
             raise branch.error
         if self.keep:
             self.ended[branch.index] = branch
-        await self._tell(branch)
+        await self._notify(branch)
         self.step()
 
-    async def _tell(self, branch: Branch[Any]) -> None:
+    async def _notify(self, branch: Branch[Any]) -> None:
         if self.on_result is None:
             return
         try:
-            heard = self.on_result(branch)
-            if inspect.isawaitable(heard):
-                await heard
+            returned = self.on_result(branch)
+            if inspect.isawaitable(returned):
+                await returned
         except Exception:
             _log.warning("on_result failed and is ignored", exc_info=True)
 
 
 async def collect(work: Iterable[Task], each: Each, *, at_once: int, kind: str, first: int = 0) -> Results[Any]:
-    """Run tasks to their end. ``first``: the index of the first."""
+    """Run tasks to their end and return their results. ``first``: index of the first task."""
     began = perf_counter()
     each.ended.clear()
     with Fan(kind) as fan:
-        for branch in await branches.run(_checked(kind, work), each.told, fan, at_once=at_once, first=first):
+        for branch in await branches.run(_checked(kind, work), each.record, fan, at_once=at_once, first=first):
             each.ended[branch.index] = branch
-    took = (perf_counter() - began) * 1e3
-    return Results([branch for _, branch in sorted(each.ended.items())], each.tally.stats(took))
+    duration_ms = (perf_counter() - began) * 1e3
+    return Results([branch for _, branch in sorted(each.ended.items())], each.tally.stats(duration_ms))
 
 
 def check_count(field: str, value: object) -> None:
-    """Raises `PolicyError` for what is no number of things."""
+    """Raise `PolicyError` if ``value`` is not a whole number of 1 or more."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise PolicyError(field, value, "a whole number, 1 or more")
 
 
 def _checked(kind: str, work: Iterable[Task]) -> Iterable[Task]:
-    """Tasks that are all at hand are looked at before the first is begun."""
+    """Check all tasks of a sequence before the first one is started. An iterator cannot be checked in advance."""
     if isinstance(work, Sequence):
         for task in work:
             check(kind, task)

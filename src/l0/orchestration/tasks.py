@@ -1,4 +1,4 @@
-"""What a task is, and how it becomes an answer."""
+"""Tasks: their types, their checks, and how to run one to its answer."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ T = TypeVar("T")
 Options = Mapping[str, Any]
 """Options of ``l0(...)``, ``stream`` among them."""
 Asking = Callable[[], Awaitable[T]]
-"""A task whose answer is what is awaited."""
+"""A task whose answer is the result of an awaitable."""
 Reading = Callable[[], AsyncIterable[Any]] | Callable[[], Awaitable[AsyncIterable[Any]]] | Options
 """A task whose answer is the text of a stream."""
 Task = Callable[[], Any] | Options
 """A function without arguments, or options of ``l0(...)``.
 
-The function may return an answer, something to await, or a stream of an SDK or of ``l0(...)``: streams are read to
-their end, and their answer is their text. It may return options of ``l0(...)`` as well.
+The function may return an answer, an awaitable, a stream of an SDK or of ``l0(...)``, or options of ``l0(...)``. A
+stream is read to its end, and its text is the answer.
 """
 _ALLOWED = "a function without arguments, or a mapping of l0(...)'s options with `stream`"
 
 
 def check(field: str, task: object) -> None:
-    """Raises `PolicyError` for what is no task, before anything is sent."""
+    """Raise `PolicyError` if ``task`` is not a task. Called before any request is sent."""
     if not callable(task) and not _is_options(task):
         raise PolicyError(field, task, _ALLOWED)
 
 
 def check_loop(field: str) -> None:
-    """Raises `RuntimeError` under another event loop than asyncio's, before anything is sent."""
+    """Raise `RuntimeError` if the event loop is not asyncio's. Called before any request is sent."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         raise RuntimeError(
-            f"{field} needs asyncio, and this is another event loop: under trio, use l0(...) in a nursery of yours"
+            f"{field} requires asyncio, but another event loop is running: under trio, use l0(...) in your own nursery"
         ) from None
 
 
 async def answer(task: Task) -> Any:
-    """Run a task to its answer. A stream that is read is closed, however that ends."""
+    """Run a task and return its answer. Close its stream in any case."""
     made: Any = task() if callable(task) else task
     if _is_options(made):
         made = run(**made)

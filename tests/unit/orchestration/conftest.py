@@ -1,4 +1,4 @@
-"""Makes the tasks here importable."""
+"""Make the kit of this directory importable."""
 
 import sys
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""Tasks whose end the test decides, and a run that leaves nothing behind."""
+"""Kit: tasks that end when the test decides, and a runner that checks for leftover tasks."""
 
 import asyncio
 
 
 class Gate:
-    """A task that answers when it is told to. ``begun``, ``ended``: whether it got there; ``cancelled``: by whom."""
+    """A task that answers when the test opens it. It records if it has begun, ended or been cancelled."""
 
     def __init__(self, value="answer"):
         self.value = value
@@ -30,7 +30,7 @@ class Gate:
 
 
 def saying(value):
-    """A task that answers at once; an exception is raised."""
+    """Create a task that returns a value immediately, or raises it if it is an exception."""
 
     async def task():
         if isinstance(value, Exception):
@@ -41,7 +41,7 @@ def saying(value):
 
 
 def run(coroutine):
-    """Run to the end, and see that no task is left."""
+    """Run a coroutine to its end, and check that no task is left."""
 
     async def main():
         try:
@@ -54,6 +54,6 @@ def run(coroutine):
 
 
 async def turn(times=5):
-    """Let others have a turn."""
+    """Let other tasks run for some iterations of the loop."""
     for _ in range(times):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The scope: what is begun ends in it, whatever ends it."""
+"""Scope of branches: every task that is started in it ends in it."""
 
 import asyncio
 
@@ -10,38 +10,38 @@ from l0.orchestration.results import Status
 from l0.telemetry.branches import Fan
 
 
-def heard(stop=lambda branch: False):
+def recorder(stop=lambda branch: False):
     ended = []
 
-    def told(branch):
+    def on_end(branch):
         ended.append(branch)
         return stop(branch)
 
-    return ended, told
+    return ended, on_end
 
 
-def test_all_are_heard_of_and_none_is_left():
-    ended, told = heard()
-    left = run(branches.run([saying(1), saying(ValueError("no")), saying(3)], told, Fan("test"), at_once=3))
+def test_branches_all_notify_and_end():
+    ended, on_end = recorder()
+    left = run(branches.run([saying(1), saying(ValueError("no")), saying(3)], on_end, Fan("test"), at_once=3))
     assert left == []
     assert [(one.index, one.status) for one in ended] == [(0, Status.OK), (1, Status.FAILED), (2, Status.OK)]
 
 
-def test_enough_cancels_the_others_and_waits_for_them():
+def test_branches_are_cancelled_and_awaited_if_the_callback_returns_true():
     slow = Gate()
-    ended, told = heard(lambda branch: branch.index == 1)
-    left = run(branches.run([slow, saying(1)], told, Fan("test"), at_once=2))
+    ended, on_end = recorder(lambda branch: branch.index == 1)
+    left = run(branches.run([slow, saying(1)], on_end, Fan("test"), at_once=2))
     assert [one.index for one in ended] == [1]
     assert [(one.index, one.status) for one in left] == [(0, Status.CANCELLED)]
     assert slow.cancelled
 
 
-def test_no_more_than_allowed_are_begun_and_each_as_late_as_can_be():
+def test_branches_respect_the_concurrency_limit():
     gates = [Gate() for _ in range(4)]
 
     async def main():
-        ended, told = heard()
-        running = asyncio.ensure_future(branches.run(iter(gates), told, Fan("test"), at_once=2))
+        ended, on_end = recorder()
+        running = asyncio.ensure_future(branches.run(iter(gates), on_end, Fan("test"), at_once=2))
         await turn()
         begun = [gate.begun for gate in gates]
         gates[1].open()
@@ -61,11 +61,11 @@ def test_no_more_than_allowed_are_begun_and_each_as_late_as_can_be():
     assert sorted(order) == [0, 1, 2, 3]
 
 
-def test_a_cancellation_from_outside_reaches_all():
+def test_cancellation_from_outside_cancels_all_branches():
     gates = [Gate(), Gate()]
 
     async def main():
-        running = asyncio.ensure_future(branches.run(gates, heard()[1], Fan("test"), at_once=2))
+        running = asyncio.ensure_future(branches.run(gates, recorder()[1], Fan("test"), at_once=2))
         await turn()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -75,41 +75,41 @@ def test_a_cancellation_from_outside_reaches_all():
     assert all(gate.cancelled for gate in gates)
 
 
-def test_what_the_listener_raises_ends_the_scope():
+def test_callback_error_ends_the_scope():
     slow = Gate()
 
-    def told(branch):
+    def on_end(branch):
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
-        run(branches.run([slow, saying(1)], told, Fan("test"), at_once=2))
+        run(branches.run([slow, saying(1)], on_end, Fan("test"), at_once=2))
     assert slow.cancelled
 
 
-def test_a_task_that_waits_for_something_cancelled_has_failed():
+def test_branch_fails_if_something_it_awaits_is_cancelled():
     async def task():
         inner = asyncio.ensure_future(asyncio.sleep(3600))
         inner.cancel()
         await inner
 
-    ended, told = heard()
-    run(branches.run([task, saying(1)], told, Fan("test"), at_once=1))
+    ended, on_end = recorder()
+    run(branches.run([task, saying(1)], on_end, Fan("test"), at_once=1))
     assert [one.status for one in ended] == [Status.FAILED, Status.OK]
     assert isinstance(ended[0].error, RuntimeError)
     assert isinstance(ended[0].error.__cause__, asyncio.CancelledError)
 
 
-def test_a_branch_that_is_being_judged_when_enough_is_heard_still_counts():
-    async def told(branch):
+def test_branch_in_a_pending_callback_counts_as_cancelled():
+    async def on_end(branch):
         if branch.index == 0:
             await asyncio.Event().wait()
         return True
 
-    (left,) = run(branches.run([saying(1), saying(2)], told, Fan("test"), at_once=2))
+    (left,) = run(branches.run([saying(1), saying(2)], on_end, Fan("test"), at_once=2))
     assert (left.index, left.status, left.value) == (0, Status.CANCELLED, None)
 
 
-def test_a_programs_end_is_no_failure_of_a_task():
+def test_system_exit_is_not_a_branch_failure():
     class End(BaseException):
         pass
 
@@ -117,5 +117,5 @@ def test_a_programs_end_is_no_failure_of_a_task():
         raise End
 
     with pytest.raises(BaseExceptionGroup) as raised:
-        run(branches.run([task], heard()[1], Fan("test"), at_once=1))
+        run(branches.run([task], recorder()[1], Fan("test"), at_once=1))
     assert raised.group_contains(End)

@@ -1,4 +1,4 @@
-"""asyncio only: under another event loop it says so, before anything is begun."""
+"""Event loops: orchestration requires asyncio, and raises under another loop before any task starts."""
 
 import pytest
 import trio
@@ -26,19 +26,19 @@ DOORS = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS.values(), ids=list(DOORS))
-def test_trio_is_refused_by_name(door):
+@pytest.mark.parametrize("entry_point", DOORS.values(), ids=list(DOORS))
+def test_orchestration_raises_under_trio(entry_point):
     begun.clear()
 
     async def main():
-        with pytest.raises(RuntimeError, match=r"needs asyncio.*in a nursery of yours"):
-            await door()
+        with pytest.raises(RuntimeError, match=r"requires asyncio.*in your own nursery"):
+            await entry_point()
 
     trio.run(main)
     assert begun == []
 
 
-def test_what_the_error_advises_works():
+def test_l0_in_a_trio_nursery_works_as_advised():
     answers = {}
 
     async def ask(name):

@@ -1,4 +1,4 @@
-"""Steps one after the other."""
+"""Pipelines: steps, presets, branches and validation."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ async def broken(value):
     raise ConnectionError("gone")
 
 
-def test_each_step_gets_the_value_before_it():
+def test_pipeline_passes_the_value_from_step_to_step():
     done = run(Pipeline(double, plus, letters).run(4))
     assert done.value == "9"
     assert [(step.name, step.status, step.value) for step in done.steps] == [
@@ -38,13 +38,13 @@ def test_each_step_gets_the_value_before_it():
     assert done.duration >= sum(step.duration for step in done.steps)
 
 
-def test_the_first_error_is_raised_and_says_where():
+def test_pipeline_error_names_the_step():
     with pytest.raises(ConnectionError) as raised:
         run(Pipeline(double, broken, plus).run(1))
     assert raised.value.__notes__ == ["in step 'broken' of a pipeline"]
 
 
-def test_or_passed_over_where_the_preset_says_so():
+def test_reliable_pipeline_continues_after_an_error():
     done = run(Pipeline(double, broken, plus, preset=Pipeline.RELIABLE).run(1))
     assert done.value == 3
     assert [step.status for step in done.steps] == ["ok", "failed", "ok"]
@@ -52,25 +52,25 @@ def test_or_passed_over_where_the_preset_says_so():
     assert isinstance(done.errors["broken"], ConnectionError)
 
 
-def test_a_step_may_have_a_value_in_place_of_its_error():
+def test_on_error_replaces_the_value_of_a_step():
     step = Step(name="ask", run=broken, on_error=lambda error, value: f"{value}: {error}")
     done = run(Pipeline(step).run("q"))
     assert (done.value, done.steps[0].status) == ("q: gone", "failed")
 
 
-def test_a_step_may_be_left_out():
+def test_when_skips_a_step():
     done = run(Pipeline(Step(name="double", run=double, when=lambda value: value > 5), plus).run(1))
     assert (done.value, done.steps[0].status) == (2, "skipped")
 
 
-def test_one_of_several_ways():
+def test_choose_runs_one_branch():
     pipeline = Pipeline(choose("size", lambda value: "big" if value > 5 else "small", {"big": double, "small": plus}))
     assert [run(pipeline.run(value)).value for value in (1, 10)] == [2, 20]
-    with pytest.raises(LookupError, match="'medium' is no way; there are big"):
+    with pytest.raises(LookupError, match="unknown branch 'medium'; known: big"):
         run(Pipeline(choose("size", lambda value: "medium", {"big": double})).run(1))
 
 
-def test_all_ways_at_once():
+def test_fork_runs_all_branches_concurrently():
     slow = Gate("slow")
 
     async def main():
@@ -86,19 +86,19 @@ def test_all_ways_at_once():
     assert done.value == 2
 
 
-def test_a_way_that_fails_ends_the_others():
+def test_fork_error_cancels_the_other_branches():
     slow = Gate()
     with pytest.raises(ConnectionError):
         run(Pipeline(fork("both", {"a": lambda value: slow(), "b": broken})).run(3))
     assert slow.cancelled
 
 
-def test_a_pipeline_is_a_step():
+def test_pipeline_can_be_a_step():
     inner = Pipeline(double, plus)
     assert run(Pipeline(Step(name="inner", run=inner), plus).run(1)).value == 4
 
 
-def test_time_runs_out():
+def test_pipeline_timeout():
     slow = Gate()
     pipeline = Pipeline(lambda value: slow(), preset=PipelinePreset(timeout=10))
     with pytest.raises(TimeoutError):
@@ -107,14 +107,14 @@ def test_time_runs_out():
 
 
 @pytest.mark.parametrize("steps", [(), (plus, plus)])
-def test_steps_are_checked(steps):
+def test_pipeline_rejects_invalid_steps(steps):
     with pytest.raises(PolicyError, match=r"Pipeline\.steps"):
         Pipeline(*steps)
     with pytest.raises(PolicyError, match=r"Step\.run"):
         Step(name="nothing", run=None)
 
 
-def test_a_task_may_be_what_a_step_makes():
+def test_step_may_return_a_task():
     assert run(Pipeline(lambda value: saying(value)()).run("text")).value == "text"
 
 
@@ -130,6 +130,6 @@ def test_a_task_may_be_what_a_step_makes():
         ("Step.on_error", lambda: Step(name="a", run=plus, on_error=1)),
     ],
 )
-def test_what_is_not_allowed_is_named(field, make):
+def test_pipeline_error_names_the_invalid_field(field, make):
     with pytest.raises(PolicyError, match=field.replace(".", r"\.")):
         make()

@@ -1,4 +1,4 @@
-"""A limit that several share."""
+"""Pools: a concurrency limit shared by several callers."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from l0.orchestration.pools import Pool
 from l0.values.policy import PolicyError
 
 
-def test_the_others_wait_for_their_turn():
+def test_pool_limits_concurrent_tasks():
     gates = [Gate(index) for index in range(3)]
 
     async def main():
@@ -26,7 +26,7 @@ def test_the_others_wait_for_their_turn():
     assert run(main()) == ((2, 1, False), [0, 1, 2])
 
 
-def test_a_failure_frees_its_place():
+def test_pool_slot_is_free_after_a_failure():
     async def main():
         pool = Pool(1)
         with pytest.raises(ConnectionError):
@@ -36,7 +36,7 @@ def test_a_failure_frees_its_place():
     assert run(main()) == ("next", 0, 0)
 
 
-def test_so_does_a_cancellation_running_or_waiting():
+def test_pool_slot_is_free_after_a_cancellation():
     first, second = Gate(), Gate()
 
     async def main():
@@ -53,7 +53,7 @@ def test_so_does_a_cancellation_running_or_waiting():
     assert not second.begun
 
 
-def test_items_are_mapped():
+def test_pool_map():
     async def main():
         async with Pool(2) as pool:
             return await pool.map(lambda item: saying(item * 2)(), range(5))
@@ -61,7 +61,7 @@ def test_items_are_mapped():
     assert run(main()).values == [0, 2, 4, 6, 8]
 
 
-def test_once_closed_it_takes_no_more():
+def test_closed_pool_rejects_tasks():
     slow = Gate("done")
 
     async def main():
@@ -80,6 +80,6 @@ def test_once_closed_it_takes_no_more():
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, True, "2"])
-def test_sizes_are_checked(size):
+def test_pool_rejects_invalid_sizes(size):
     with pytest.raises(PolicyError, match=r"Pool\.size"):
         Pool(size)

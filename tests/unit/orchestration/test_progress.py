@@ -1,4 +1,4 @@
-"""A bar where a terminal is, and nothing else."""
+"""Progress bar: shown on a terminal only."""
 
 import io
 import sys
@@ -21,14 +21,14 @@ class Terminal(io.StringIO):
     ("stream", "title", "shown"),
     [(Terminal, "Summaries", True), (Terminal, None, False), (io.StringIO, "Summaries", False)],
 )
-def test_it_is_shown_on_a_terminal_only(monkeypatch, stream, title, shown):
+def test_progress_bar_is_shown_on_a_terminal_only(monkeypatch, stream, title, shown):
     monkeypatch.setattr(sys, "stderr", stream())
     run(parallel([saying(1), saying(2)], progress=title))
     assert ("Summaries" in sys.stderr.getvalue()) is shown
     assert ("2/2" in sys.stderr.getvalue()) is shown
 
 
-def test_without_rich_the_extra_is_named(monkeypatch):
+def test_import_error_names_the_cli_extra(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setitem(sys.modules, "rich.console", None)
     with pytest.raises(ImportError, match=r"l0-otel\[cli\]"):
@@ -36,7 +36,7 @@ def test_without_rich_the_extra_is_named(monkeypatch):
 
 
 def watched(monkeypatch):
-    """What the bar is told, in order: its title and total, then a step for each task that is over, then its end."""
+    """Record the calls of the bar in order: title and total, one step per task that has ended, then its end."""
     told = []
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(Progress, "add_task", lambda self, title, total: told.append((title, total)))
@@ -58,28 +58,28 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_task_is_a_step_however_it_ends(monkeypatch, way):
+def test_progress_bar_advances_for_every_task(monkeypatch, way):
     steps = watched(monkeypatch)
     run(WAYS[way]([saying(1), saying(ValueError("no")), saying(3)]))
     assert steps == [("P", None if way == "from an iterator" else 3), "step", "step", "step", "end"]
 
 
 @pytest.mark.parametrize("way", ["process_all", "process_sequential"])
-def test_every_window_is_a_step(monkeypatch, way):
+def test_progress_bar_advances_for_every_window(monkeypatch, way):
     steps = watched(monkeypatch)
     function = (lambda chunk: saying(1)()) if way == "process_all" else (lambda chunk, before: saying(1)())
     run(getattr(document(), way)(function, progress="W"))
     assert steps == [("W", None), *["step"] * 4, "end"]
 
 
-def test_it_is_taken_down_where_the_first_failure_ends_all(monkeypatch):
+def test_progress_bar_is_removed_after_a_failure(monkeypatch):
     steps = watched(monkeypatch)
     with pytest.raises(ValueError, match="no"):
         run(parallel([saying(ValueError("no"))], progress="P", fail_fast=True))
     assert steps == [("P", 1), "end"]
 
 
-def test_nobody_needs_rich_without_a_terminal(monkeypatch):
+def test_progress_without_a_terminal_does_not_need_rich(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     monkeypatch.setitem(sys.modules, "rich.console", None)
     with bar("P", 1) as step:

@@ -1,4 +1,4 @@
-"""The first valid answer wins."""
+"""Races: the first valid answer wins."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from l0.orchestration.results import Status
 from l0.values.policy import PolicyError
 
 
-def test_the_first_answer_wins_and_the_others_are_cancelled():
+def test_race_cancels_the_losers():
     slow = Gate()
     won = run(race([slow, saying("quick"), slow]))
     assert (won.value, won.winner) == ("quick", 1)
@@ -20,14 +20,14 @@ def test_the_first_answer_wins_and_the_others_are_cancelled():
 
 
 @pytest.mark.parametrize("answer", ["", "  \n", None, {}, [], ValueError("broken")])
-def test_what_says_nothing_does_not_win(answer):
+def test_race_ignores_empty_answers(answer):
     won = run(race([saying(answer), saying("late")]))
     assert (won.value, won.winner) == ("late", 1)
     assert won.branches[0].status is Status.FAILED
 
 
 @pytest.mark.parametrize("answer", [0, False, 0.0])
-def test_a_falsy_answer_may_win(answer):
+def test_race_accepts_falsy_answers(answer):
     assert run(race([saying(answer)])).value == answer
 
 
@@ -37,7 +37,7 @@ async def async_valid(answer):
 
 
 @pytest.mark.parametrize("valid", [async_valid, lambda answer: answer.startswith("good")])
-def test_the_user_says_what_is_valid(valid):
+def test_race_uses_the_valid_function(valid):
     won = run(race([saying("bad"), saying("good"), saying("good, too")], valid=valid))
     assert won.value == "good"
     error = won.branches[0].error
@@ -45,7 +45,7 @@ def test_the_user_says_what_is_valid(valid):
     assert error.answer == "bad"
 
 
-def test_nobody_left_is_an_error_with_every_reason():
+def test_race_without_a_winner_raises_all_errors():
     with pytest.raises(NoAnswerError, match="none of 3 tasks") as raised:
         run(race([saying(ConnectionError("gone")), saying(""), saying(TimeoutError())]))
     kinds = [type(error) for error in raised.value.exceptions]
@@ -60,7 +60,7 @@ def test_nobody_left_is_an_error_with_every_reason():
     assert isinstance(caught[0], NoAnswerError)
 
 
-def test_a_judge_that_fails_is_no_answer():
+def test_race_valid_function_error_fails_the_task():
     def broken(answer):
         raise LookupError("judge")
 
@@ -70,14 +70,14 @@ def test_a_judge_that_fails_is_no_answer():
 
 
 @pytest.mark.parametrize("tasks", [[], ["text"], [7], [{"model": "m"}], [None]])
-def test_what_is_no_task_is_said_before_anything_is_begun(tasks):
+def test_race_rejects_invalid_tasks_before_any_task_starts(tasks):
     begun = Gate()
     with pytest.raises(PolicyError, match="race"):
         run(race([begun, *tasks] if tasks else []))
     assert not begun.begun
 
 
-def test_what_losers_have_read_is_counted():
+def test_race_cost_includes_the_losers():
     read = asyncio.Event()
 
     async def endless():

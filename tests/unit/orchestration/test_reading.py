@@ -1,4 +1,4 @@
-"""Streams read to their end and closed; what is none is said."""
+"""Reading of streams: text, closing, errors, and rejected objects."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from l0.values.errors import StreamInterrupted
 
 
 class Source:
-    """An async iterator that notices how it ends."""
+    """An async iterator that records its closing."""
 
     def __init__(self, *items, error=None):
         self._items = iter(items)
@@ -34,7 +34,7 @@ class Source:
 
 
 class Manager:
-    """What a helper of an SDK returns: a stream comes of entering it."""
+    """Context manager as an SDK's helper returns it: entering it returns a stream."""
 
     def __init__(self, source):
         self.source = source
@@ -47,38 +47,38 @@ class Manager:
         self.left = True
 
 
-def test_texts_are_put_together_and_the_source_is_closed():
+def test_read_joins_text_and_closes_the_stream():
     source = Source("one ", "two")
     assert run(read(source)) == "one two"
     assert source.closed == 1
 
 
 @pytest.mark.parametrize("error", [ConnectionError("gone"), asyncio.CancelledError()])
-def test_whatever_ends_it_it_is_closed(error):
+def test_read_closes_the_stream_after_an_error(error):
     source = Source("one ", error=error)
     with pytest.raises(type(error)):
         run(read(source))
     assert source.closed == 1
 
 
-def test_a_helper_is_entered_and_left():
+def test_read_enters_and_exits_a_stream_helper():
     manager = Manager(Source("text"))
     assert run(answer(lambda: manager)) == "text"
     assert manager.left
 
 
-def test_events_are_understood():
+def test_read_decodes_sdk_events():
     said = [Event(EventType.TOKEN, "void"), Event(EventType.RESTART), Event(EventType.TOKEN, "text")]
     assert run(read(Source(*said, Event(EventType.COMPLETE)))) == "text"
 
 
-def test_an_error_event_is_raised_with_what_had_come():
+def test_error_event_is_raised_with_partial_text():
     with pytest.raises(StreamInterrupted, match="overloaded") as raised:
         run(read(Source(Event(EventType.TOKEN, "half"), Event(EventType.ERROR, "overloaded"))))
     assert (raised.value.partial_text, raised.value.reason) == ("half", "in_band_error")
 
 
-def test_a_stream_of_ours_is_read_by_itself():
+def test_read_l0_stream():
     async def words():
         yield "one "
         yield "two"
@@ -88,7 +88,7 @@ def test_a_stream_of_ours_is_read_by_itself():
     assert run(answer(lambda: {"stream": words})) == "one two"
 
 
-def test_one_that_somebody_stops_is_no_answer():
+def test_aborted_l0_stream_is_an_error():
     async def main():
         async def words():
             yield "one "
@@ -102,7 +102,7 @@ def test_one_that_somebody_stops_is_no_answer():
         run(main())
 
 
-def test_a_sync_stream_is_refused_and_closed():
+def test_sync_stream_is_rejected_and_closed():
     closed = []
 
     def words():
@@ -121,12 +121,12 @@ def test_a_sync_stream_is_refused_and_closed():
     assert closed == [True]
 
 
-def test_an_unknown_item_is_named():
+def test_unknown_stream_item_is_named():
     with pytest.raises(UnknownStreamError, match="Source"):
         run(read(Source(Source())))
 
 
 @pytest.mark.parametrize("value", ["text", 5, None, {"a": 1}, [1]])
-def test_plain_answers_are_what_they_are(value):
+def test_text_of_other_values_is_none(value):
     assert run(answer(lambda: value)) == value
     assert text_of(value) is None

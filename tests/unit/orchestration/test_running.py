@@ -1,4 +1,4 @@
-"""Side by side, one after the other, batch by batch."""
+"""`parallel`, `sequential` and `batched`."""
 
 import asyncio
 from itertools import count, islice
@@ -20,7 +20,7 @@ each_way = pytest.mark.parametrize("go", ALL, ids=["parallel", "two at a time", 
 
 
 @each_way
-def test_answers_come_in_the_tasks_order(go):
+def test_results_are_in_task_order(go):
     results = run(go([saying(index) for index in range(5)]))
     assert results.values == [0, 1, 2, 3, 4]
     assert [branch.index for branch in results] == [0, 1, 2, 3, 4]
@@ -29,7 +29,7 @@ def test_answers_come_in_the_tasks_order(go):
 
 
 @each_way
-def test_failures_are_results(go):
+def test_results_contain_failures(go):
     gone = ConnectionError("gone")
     results = run(go([saying(0), saying(gone), saying(2), saying(3)]))
     assert results.succeeded == [0, 2, 3]
@@ -41,7 +41,7 @@ def test_failures_are_results(go):
 
 
 @each_way
-def test_or_end_it_where_that_is_asked_for(go):
+def test_fail_fast_cancels_the_other_tasks(go):
     begun: list[int] = []
 
     def task(index):
@@ -59,7 +59,7 @@ def test_or_end_it_where_that_is_asked_for(go):
 
 
 @each_way
-def test_each_is_told_of_as_it_ends(go):
+def test_on_result_is_called_when_a_task_ends(go):
     told = []
 
     async def hear(branch):
@@ -71,20 +71,20 @@ def test_each_is_told_of_as_it_ends(go):
 
 
 @each_way
-def test_nothing_to_do_is_no_error(go):
+def test_results_of_no_tasks_are_empty(go):
     results = run(go([]))
     assert (len(results), results.values, results.stats.success_rate) == (0, [], 100.0)
 
 
 @each_way
-def test_what_is_no_task_is_said_before_anything_is_begun(go):
+def test_invalid_task_is_rejected_before_any_task_starts(go):
     begun = Gate()
     with pytest.raises(PolicyError, match="a function without arguments"):
         run(go([begun, "text"]))
     assert not begun.begun
 
 
-def test_a_batch_waits_for_the_one_before():
+def test_batch_waits_for_the_previous_batch():
     gates = [Gate(index) for index in range(3)]
 
     async def main():
@@ -101,7 +101,7 @@ def test_a_batch_waits_for_the_one_before():
     assert run(main()) == (False, [0, 1, 2])
 
 
-def test_tasks_are_taken_as_others_end():
+def test_parallel_takes_tasks_of_an_iterator_on_demand():
     taken: list[int] = []
 
     def endless():
@@ -115,7 +115,7 @@ def test_tasks_are_taken_as_others_end():
         _ = results.values
 
 
-def test_the_first_failure_ends_tasks_without_end():
+def test_fail_fast_ends_an_infinite_iterator_of_tasks():
     taken: list[int] = []
 
     def endless():
@@ -128,7 +128,7 @@ def test_the_first_failure_ends_tasks_without_end():
     assert len(taken) < 15
 
 
-def test_a_failure_that_is_raised_keeps_its_cause():
+def test_fail_fast_error_keeps_its_cause():
     async def task():
         raise LookupError("mine") from OSError("below")
 
@@ -137,7 +137,7 @@ def test_a_failure_that_is_raised_keeps_its_cause():
     assert isinstance(raised.value.__cause__, OSError)
 
 
-def test_a_callback_that_raises_changes_nothing(caplog):
+def test_on_result_error_is_logged_and_ignored(caplog):
     def told(branch):
         raise ValueError("mine")
 
@@ -155,20 +155,20 @@ def test_a_callback_that_raises_changes_nothing(caplog):
         ("on_result", lambda: parallel([saying(1)], on_result=5)),
     ],
 )
-def test_what_is_not_allowed_is_said(field, call):
+def test_invalid_arguments_raise_policy_error(field, call):
     with pytest.raises(PolicyError, match=field):
         run(call())
 
 
 @each_way
-def test_options_that_are_none_are_said(go):
-    with pytest.raises(TypeError, match="'fail_fats' is no option; there are fail_fast"):
+def test_unknown_options_raise_type_error(go):
+    with pytest.raises(TypeError, match="unknown option 'fail_fats'; known: fail_fast"):
         run(go([saying(1)], fail_fats=True))
     with pytest.raises(PolicyError, match="progress"):
         run(go([saying(1)], progress=True))
 
 
-def test_cancelled_ones_are_no_answers():
+def test_task_that_cancels_itself_is_a_failure():
     async def cancels_itself():
         asyncio.current_task().cancel()
         await asyncio.sleep(0)

@@ -1,1 +1,1 @@
-"""One answer out of several: how alike they are, what they agree on, and what becomes of it where they do not."""
+"""Consensus: compare several answers, decide what they agree on, and resolve disagreement."""

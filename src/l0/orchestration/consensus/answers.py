@@ -1,4 +1,4 @@
-"""What of an answer is compared: the text of an SDK's object, the fields of a model, the thing itself."""
+"""Convert answers for comparison: the text of an SDK's object, the fields of a model, or the value itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Parse = Callable[[Any], Any]
 
 
 async def comparable(answer: Any, parse: Parse | None) -> tuple[Any, Any]:
-    """An answer as its user gets it, and as it is compared. ``parse``: makes an object of it first; may be async."""
+    """Return an answer as the user gets it, and as it is compared. ``parse``: converts it first; may be async."""
     text = text_of(answer)
     value = answer if text is None else text
     if parse is not None:
@@ -24,7 +24,7 @@ async def comparable(answer: Any, parse: Parse | None) -> tuple[Any, Any]:
 
 
 def rebuilt(value: Any, originals: list[Any]) -> Any:
-    """A structure that was put together from several, as the model that all of them are instances of."""
+    """Convert a merged structure back to the pydantic model that all originals are instances of, if there is one."""
     kinds = {type(original) for original in originals}
     if len(kinds) == 1 and isinstance(value, Mapping):
         validate = getattr(kinds.pop(), "model_validate", None)

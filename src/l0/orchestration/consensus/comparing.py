@@ -1,4 +1,4 @@
-"""The likeness of answers, remembered: each pair is looked at once, though every new answer asks anew."""
+"""Cached comparison of answers: each pair of texts is compared once, although every new answer needs all pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UserSimilarity = Callable[[str, str], float | Awaitable[float]]
 
 
 class Comparison:
-    """Compares by one threshold. Raises `ImportError` where that needs an extra which is not installed."""
+    """Compares answers with one threshold. Raises `ImportError` if this requires an extra that is not installed."""
 
     def __init__(self, threshold: float, similarity: UserSimilarity | None) -> None:
         if similarity is None and threshold < 1:
@@ -21,8 +21,11 @@ class Comparison:
         self._similarity = similarity
         self._known: dict[tuple[str, str], float] = {}
 
-    async def learn(self, value: Any, others: Sequence[Any]) -> None:
-        """Ask the user's function about the texts of a new answer, beside those that there are."""
+    async def prepare(self, value: Any, others: Sequence[Any]) -> None:
+        """Call the user's function for the texts of a new answer and those of the other answers.
+
+        The function may be async, but `alike` is called in sync code. So all results are fetched here.
+        """
         if self._similarity is None:
             return
         for other in others:
@@ -34,17 +37,17 @@ class Comparison:
                     self._known[pair] = self._known[pair[1], pair[0]] = found
 
     def alike(self, left: Any, right: Any) -> bool:
-        """Whether two answers, or parts of them, count as the same."""
+        """Return true if two answers, or parts of them, count as the same."""
         if self._similarity is None and self._threshold == 1:
             return equal(left, right)
         return likeness(left, right, self.similarity) >= self._threshold
 
     def similarity(self, left: str, right: str) -> float:
-        """Of two unequal texts."""
+        """Return the similarity of two unequal texts, 0 to 1."""
         pair = (left, right)
         found = self._known.get(pair)
         if found is None:
-            # parts of answers, which only a merge compares, are not shown to the user's function
+            # Only a merge compares parts of answers; the user's function gets complete texts only.
             found = by_characters(left, right) if self._similarity is None and self._threshold < 1 else 0.0
             self._known[pair] = self._known[right, left] = found
         return found

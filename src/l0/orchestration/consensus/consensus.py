@@ -1,4 +1,4 @@
-"""`Consensus`: several tasks, one answer."""
+"""The `Consensus` class: run several tasks and agree on one answer."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _IMPLIED: dict[Strategy, dict[str, Any]] = {
     "unanimous": {"minimum_agreement": 1.0, "resolve": "fail"},
     "best": {"resolve": "best"},
 }
-"""What a strategy means for the settings that its user leaves out."""
+"""Defaults of a strategy for the settings that the user leaves out."""
 
 
 class Consensus:
-    """Ask several times, and take what is agreed upon.
+    """Runs several tasks and returns the answer on which they agree.
 
-    Tasks run side by side; streams are read to their end. As soon as no answer that is still to come could change the
-    outcome, it is decided, and the rest is cancelled: it takes as long as the slowest answer that is needed.
+    Tasks run concurrently; streams are read to their end. As soon as no missing answer can change the outcome, the
+    remaining tasks are cancelled. A consensus takes as long as the slowest answer that it needs.
     """
 
     STRICT: ClassVar[ConsensusPreset] = STRICT
@@ -52,17 +52,20 @@ class Consensus:
         score: Score | None = None,
         parse: Parse | None = None,
     ) -> ConsensusResult:
-        """The consensus of two tasks or more. What is not given is as in ``preset`` (see `ConsensusPreset`);
-        ``strategy="unanimous"`` alone implies an agreement of all, or failure.
+        """Return the consensus of two or more tasks.
 
-        ``weights``: one a task, for ``"weighted"`` and ``"best"``. ``similarity``: a function of two texts to 0 ... 1,
-        async or not, in place of rapidfuzz: for likeness in meaning. ``score``: a function of an answer to a number,
-        async or not, for the best; by default that to which the others are most alike. ``parse``: makes an object of
-        an answer's text (``json.loads``, a model's ``model_validate_json``); what it rejects counts as failed.
-        Mappings and pydantic models are decided field by field.
+        Arguments that are not given are taken from ``preset`` (see `ConsensusPreset`). ``strategy="unanimous"`` alone
+        implies ``minimum_agreement=1.0`` and ``resolve="fail"``.
 
-        Raises `ConsensusError` without agreement or resolution, `PolicyError` for what is not allowed, `ImportError`
-        where texts are to be compared by likeness without the extra ``text``.
+        ``weights``: one per task, for ``"weighted"`` and ``"best"``. ``similarity``: function of two texts that returns
+        0 to 1, sync or async; it replaces rapidfuzz, for example to compare meaning. ``score``: function of an answer
+        that returns a number, sync or async, for ``"best"``; by default the answer that is most similar to the others
+        wins. ``parse``: function that converts the text of an answer (``json.loads``, a model's
+        ``model_validate_json``); an answer that it rejects counts as failed. Mappings and pydantic models are decided
+        field by field.
+
+        Raises `ConsensusError` without agreement or resolution, `PolicyError` for an invalid argument, `ImportError`
+        if texts must be compared by similarity without the extra ``text``.
         """
         settings = _settings(
             preset,
@@ -82,39 +85,39 @@ class Consensus:
         )
         began = perf_counter()
         with Fan("consensus") as fan:
-            for cancelled in await branches.run(work, sitting.told, fan, at_once=len(work)):
+            for cancelled in await branches.run(work, sitting.add, fan, at_once=len(work)):
                 sitting.ended.setdefault(cancelled.index, cancelled)
-            everyone = tuple(
+            all_branches = tuple(
                 sitting.ended.get(index) or Branch(index=index, status=Status.CANCELLED) for index in range(len(work))
             )
-            value, status, decision = await sitting.verdict(everyone)
+            value, status, decision = await sitting.result(all_branches)
         return ConsensusResult(
             value=value,
             status=status,
             agreement=decision.agreement,
             supporters=tuple(sorted(decision.supporters)),
-            branches=everyone,
+            branches=all_branches,
             duration=(perf_counter() - began) * 1e3,
             fields=decision.fields,
         )
 
     @classmethod
     async def strict(cls, work: Sequence[Task], *, parse: Parse | None = None) -> ConsensusResult:
-        """All must give the same answer; the first that differs ends it."""
+        """Require the same answer from all tasks. The first different answer ends the run with `ConsensusError`."""
         return await cls.run(work, preset=STRICT, parse=parse)
 
     @classmethod
     async def standard(
         cls, work: Sequence[Task], *, similarity: UserSimilarity | None = None, parse: Parse | None = None
     ) -> ConsensusResult:
-        """Most must give an answer that is about the same; else it is put to the vote."""
+        """Require a similar answer from a majority (60 %); otherwise the most supported answer wins."""
         return await cls.run(work, preset=STANDARD, similarity=similarity, parse=parse)
 
     @classmethod
     async def lenient(
         cls, work: Sequence[Task], *, similarity: UserSimilarity | None = None, parse: Parse | None = None
     ) -> ConsensusResult:
-        """Half of them must give answers that resemble each other; else all are merged."""
+        """Require similar answers from half of the tasks; otherwise merge all answers."""
         return await cls.run(work, preset=LENIENT, similarity=similarity, parse=parse)
 
     @classmethod
@@ -126,7 +129,7 @@ class Consensus:
         similarity: UserSimilarity | None = None,
         parse: Parse | None = None,
     ) -> ConsensusResult:
-        """The one answer with the highest score."""
+        """Return the answer with the highest score."""
         return await cls.run(work, preset=BEST, score=score, similarity=similarity, parse=parse)
 
 

@@ -1,8 +1,9 @@
-"""How alike two answers are, from 0 to 1. Pure.
+"""Similarity of two answers, from 0 to 1. Pure.
 
-Texts are compared without regard to white space: equal ones are alike by 1; others by rapidfuzz (the share of
-characters that two texts have in common, in order), or by a function of the user's. Two texts whose numbers differ are
-not alike at all: one digit is a small part of a text, and often all that matters. Structures are compared part by part.
+Texts are compared without white space. Equal texts have similarity 1. Other texts are compared by rapidfuzz (the share
+of characters that two texts have in common, in order) or by a function of the user. Texts with different numbers have
+similarity 0: a digit is a small part of a text, but often the only part that matters. Structures are compared part by
+part.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Deep equality; ends at the first difference. ``True`` is not ``1``, and white space in texts does not count."""
+    """Return true if two values are deeply equal. Stop at the first difference.
+
+    ``True`` is not equal to ``1``; white space in texts is ignored; numbers are equal within a relative error of 1e-9.
+    """
     match left, right:
         case str(), str():
             return left == right or left.split() == right.split()
@@ -36,7 +40,7 @@ def equal(left: Any, right: Any) -> bool:
 
 
 def likeness(left: Any, right: Any, similarity: Similarity) -> float:
-    """Of two answers or parts of them: 1 for equal ones, the mean of its parts for a structure."""
+    """Return the similarity of two answers or parts: 1 if they are equal, the mean of the parts for a structure."""
     if equal(left, right):
         return 1.0
     match left, right:
@@ -53,7 +57,7 @@ def likeness(left: Any, right: Any, similarity: Similarity) -> float:
 
 
 def unequal_texts(left: Any, right: Any) -> Iterator[tuple[str, str]]:
-    """Every pair of texts that `likeness` would have to look at."""
+    """Yield every pair of unequal texts that `likeness` would compare."""
     if isinstance(left, str) and isinstance(right, str):
         if not equal(left, right):
             yield left, right
@@ -66,12 +70,12 @@ def unequal_texts(left: Any, right: Any) -> Iterator[tuple[str, str]]:
 
 
 def is_list(value: Any) -> bool:
-    """A sequence of parts; a text is none."""
+    """Return true for a sequence that is not a text."""
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
 def by_characters(left: str, right: str) -> float:
-    """The similarity that is used where the user gives none. Needs the extra ``text``."""
+    """Return the default similarity of two texts. Requires the extra ``text``."""
     from rapidfuzz.fuzz import ratio
 
     if _NUMBER.findall(left) != _NUMBER.findall(right):
@@ -80,9 +84,9 @@ def by_characters(left: str, right: str) -> float:
 
 
 def check_available() -> None:
-    """Raises `ImportError` without the extra: better before anything is sent than after all has been paid for."""
+    """Raise `ImportError` without the extra ``text``. Called before any request is sent, so that none is wasted."""
     if find_spec("rapidfuzz") is None:
         raise ImportError(
-            'a threshold below 1.0 compares texts with rapidfuzz, of the extra `text`: pip install "l0-otel[text]"; '
-            "or give `similarity`, a function of your own"
+            'a threshold below 1.0 requires rapidfuzz, from the extra `text`: pip install "l0-otel[text]"; '
+            "or pass your own function as `similarity`"
         )

@@ -1,4 +1,4 @@
-"""How a consensus ended."""
+"""Result and error of a consensus."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Reached = Literal["agreed", "voted", "merged", "best"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsensusResult:
-    """The answer, and how it came about.
+    """The result of a consensus.
 
-    ``status``: ``"agreed"``, or by which resolution (or strategy) ``value`` was chosen without agreement.
-    ``agreement``: share of all tasks (by weight) whose answers support it, 0 to 1; at least so much, where the decision
-    did not need all. ``supporters``: their indices. ``fields``: the decision on each field of a structure.
-    ``branches``: all tasks in their order; ``duration``: milliseconds.
+    ``status``: ``"agreed"``, or the resolution or strategy that chose ``value`` without agreement. ``agreement``: share
+    of all tasks (by weight) whose answers support ``value``, 0 to 1; a lower bound if the decision did not need all
+    answers. ``supporters``: indices of these tasks. ``fields``: the decision on each field of a structure.
+    ``branches``: all tasks, in order. ``duration``: milliseconds.
     """
 
     value: Any
@@ -34,19 +34,19 @@ class ConsensusResult:
 
     @property
     def early(self) -> bool:
-        """It was decided before all had answered."""
+        """Return true if the result was decided before all tasks had answered."""
         return any(branch.status is Status.CANCELLED for branch in self.branches)
 
     @property
     def cost(self) -> Cost:
-        """Of all tasks together."""
+        """Return the cost of all tasks together."""
         return sum((branch.cost for branch in self.branches), Cost())
 
 
 class ConsensusError(Exception):
-    """No agreement, and no resolution for it. The errors of tasks that failed are its cause, as an `ExceptionGroup`.
+    """No agreement and no resolution. Its cause is an `ExceptionGroup` with the errors of the failed tasks.
 
-    ``agreement``: the best there was, 0 to 1. ``branches``: all tasks.
+    ``agreement``: the highest agreement of an answer, 0 to 1. ``branches``: all tasks, in order.
     """
 
     def __init__(self, message: str, *, agreement: float, branches: Sequence[Branch[Any]]) -> None:

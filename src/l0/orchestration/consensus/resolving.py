@@ -1,4 +1,4 @@
-"""What becomes of answers that do not agree. Pure."""
+"""Resolve answers that do not agree: choose the best one, or merge all. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")  # noqa: RUF001 - full
 
 
 def central(votes: Sequence[Vote], similarity: Similarity) -> list[float]:
-    """A score for each answer where the user has none: how alike the others are to it, by their weight."""
+    """Return the default score of each answer: its similarity to the other answers, weighted."""
     return [
         vote.weight
         * sum(other.weight * likeness(vote.value, other.value, similarity) for other in votes if other is not vote)
@@ -22,27 +22,30 @@ def central(votes: Sequence[Vote], similarity: Similarity) -> list[float]:
 
 
 def best(votes: Sequence[Vote], scores: Sequence[float]) -> Vote:
-    """The answer with the highest score; of equals the first."""
+    """Return the answer with the highest score; among equal scores, the first."""
     return max(zip(votes, scores, strict=True), key=lambda pair: (pair[1], -pair[0].voter))[0]
 
 
 def merged(votes: Sequence[Vote], alike: Alike) -> Any:
-    """All answers in one. Structures: field by field; lists: what is in any of them, once; texts: the sentences of the
-    first, and those of the others that say something else. Of anything else, what has the most weight."""
+    """Merge all answers into one.
+
+    Structures are merged field by field. A merged list has each different item once. A merged text has the sentences of
+    the first answer and all different sentences of the others. Of other values, the one with the most weight is kept.
+    """
     values = [vote.value for vote in votes]
     if all(isinstance(value, Mapping) for value in values):
         names = dict.fromkeys(name for value in values for name in value)
-        return {name: merged(_having(votes, name), alike) for name in names}
+        return {name: merged(_votes_on_field(votes, name), alike) for name in names}
     if all(isinstance(value, str) for value in values):
-        joint = "\n" if any("\n" in value.strip() for value in values) else " "
-        return joint.join(_union([_SENTENCE_END.split(value.strip()) for value in values], alike))
+        separator = "\n" if any("\n" in value.strip() for value in values) else " "
+        return separator.join(_union([_SENTENCE_END.split(value.strip()) for value in values], alike))
     if all(is_list(value) for value in values):
         return _union(values, alike)
     weights = [sum(other.weight for other in votes if alike(vote.value, other.value)) for vote in votes]
     return best(votes, weights).value
 
 
-def _having(votes: Sequence[Vote], name: Any) -> list[Vote]:
+def _votes_on_field(votes: Sequence[Vote], name: Any) -> list[Vote]:
     return [
         Vote(voter=vote.voter, value=vote.value[name], weight=vote.weight)
         for vote in votes

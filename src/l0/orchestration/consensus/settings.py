@@ -1,4 +1,4 @@
-"""How agreement is sought: the presets, and what a user may set."""
+"""Settings of a consensus: presets and their validation."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsensusPreset:
-    """How agreement is sought.
+    """Settings of a consensus.
 
-    ``strategy``: ``"majority"``: so many answers as ``minimum_agreement`` says are alike; ``"unanimous"``: all;
-    ``"weighted"``: as majority, where answers count by weight; ``"best"``: no agreement, the one with the best score.
-    ``threshold``: from which likeness on two texts count as alike, 0 to 1; 1 is equality. ``minimum_agreement``: share
-    of all tasks, those that failed included. ``resolve``: what happens without agreement: ``"vote"``: the most
-    supported answer, if there is one alone and somebody supports it; ``"merge"``: all answers in one; ``"best"``: the
-    one with the best score; ``"fail"``: `ConsensusError`.
+    ``strategy``: ``"majority"``: a share of ``minimum_agreement`` of the answers must be alike; ``"unanimous"``: all
+    answers must be alike; ``"weighted"``: as majority, but answers count by weight; ``"best"``: no agreement, the
+    answer with the best score wins. ``threshold``: similarity from which two texts count as alike, above 0 up to 1; 1
+    means equality. ``minimum_agreement``: share of all tasks, including failed ones, above 0 up to 1. ``resolve``: the
+    action without agreement: ``"vote"``: choose the most supported answer, if there is only one and another task
+    supports it; ``"merge"``: merge all answers; ``"best"``: choose the answer with the best score; ``"fail"``: raise
+    `ConsensusError`.
+
+    Raises `PolicyError` for an invalid field.
     """
 
     strategy: Strategy = "majority"
@@ -52,14 +55,16 @@ BEST = ConsensusPreset(strategy="best", minimum_agreement=0.5, resolve="best")
 
 
 def check_weights(strategy: Strategy, weights: Sequence[float] | None, count: int) -> tuple[float, ...]:
-    """A weight for each task; 1 where they count alike. Raises `PolicyError`."""
+    """Return a weight for each task; 1.0 if none are given. Raises `PolicyError` for invalid weights."""
     if weights is None:
         if strategy == "weighted":
-            raise PolicyError("Consensus.weights", weights, f'{count} numbers for strategy "weighted", one a task')
+            raise PolicyError("Consensus.weights", weights, f'{count} numbers for strategy "weighted", one per task')
         return (1.0,) * count
     if strategy not in ("weighted", "best"):
         raise PolicyError("Consensus.weights", weights, f'None for strategy "{strategy}"')
     numbers = [w for w in weights if isinstance(w, int | float) and not isinstance(w, bool) and isfinite(w) and w >= 0]
     if len(numbers) != count or len(weights) != count or not sum(numbers):
-        raise PolicyError("Consensus.weights", weights, f"{count} numbers, one a task, 0 or more, and one above 0")
+        raise PolicyError(
+            "Consensus.weights", weights, f"{count} numbers of 0 or more, one per task, at least one above 0"
+        )
     return tuple(map(float, numbers))

@@ -1,4 +1,4 @@
-"""One consensus under way: answers come in, are compared, and the vote is looked at after each."""
+"""State of one consensus run: record and compare the answers, and decide after each one if the run can stop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Verdict = tuple[Any, Reached, Decision]
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Sitting:
-    """``weights``: of all tasks. ``score``, ``parse``: the user's."""
+    """A consensus run. ``weights``: one per task. ``score``, ``parse``: functions of the user."""
 
     preset: ConsensusPreset
     weights: tuple[float, ...]
@@ -34,22 +34,23 @@ class Sitting:
     decision: Decision | None = None
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def told(self, branch: Branch[Any]) -> bool:
-        """One task is over. True: the outcome is certain."""
-        async with self._order:  # each answer is compared with all that came before it
+    async def add(self, branch: Branch[Any]) -> bool:
+        """Record one task that has ended. Return true if the outcome is certain."""
+        # User functions may suspend. The lock makes sure that each answer is compared with all answers before it.
+        async with self._order:
             if branch.status is Status.OK:
-                branch = await self._heard(branch)
+                branch = await self._add_vote(branch)
             self.ended[branch.index] = branch
             return self._certain()
 
-    async def _heard(self, branch: Branch[Any]) -> Branch[Any]:
+    async def _add_vote(self, branch: Branch[Any]) -> Branch[Any]:
         try:
             value, compared = await comparable(branch.value, self.parse)
-            await self.comparison.learn(compared, [vote.value for vote in self.votes])
+            await self.comparison.prepare(compared, [vote.value for vote in self.votes])
         except Exception as error:
             return replace(branch, status=Status.FAILED, value=None, error=error)
         self.votes.append(Vote(voter=branch.index, value=compared, weight=self.weights[branch.index]))
-        self.votes.sort(key=lambda vote: vote.voter)  # so that equals are told apart by place, not by speed
+        self.votes.sort(key=lambda vote: vote.voter)  # ties are decided by position, not by speed
         return replace(branch, value=value)
 
     def _certain(self) -> bool:
@@ -70,11 +71,11 @@ class Sitting:
             return voted or self.preset.resolve == "fail"
         return self.decision.agreed and self.decision.settled
 
-    async def verdict(self, branches: Sequence[Branch[Any]]) -> Verdict:
-        """What it comes down to. Raises `ConsensusError`."""
+    async def result(self, branches: Sequence[Branch[Any]]) -> Verdict:
+        """Return value, status and decision. Raises `ConsensusError` without agreement or resolution."""
         decision = self.decision
         if decision is None:
-            raise self._failed(branches, "none of them answered")
+            raise self._failed(branches, "no task gave an answer")
         if self.preset.strategy == "best":
             return await self._best(decision)
         if decision.agreed:
@@ -87,7 +88,7 @@ class Sitting:
                 return rebuilt(resolving.merged(self.votes, self.comparison.alike), originals), "merged", decision
             case "best":
                 return await self._best(decision)
-        raise self._failed(branches, _why(decision, self.preset))
+        raise self._failed(branches, _reason(decision, self.preset))
 
     async def _best(self, decision: Decision) -> Verdict:
         scores = resolving.central(self.votes, self.comparison.similarity)
@@ -97,16 +98,16 @@ class Sitting:
                 scored = self.score(self.ended[vote.voter].value)
                 scores.append(await scored if inspect.isawaitable(scored) else scored)
         won = resolving.best(self.votes, scores)
-        return self.ended[won.voter].value, "best", self._beside(won, decision)
+        return self.ended[won.voter].value, "best", self._decision_on(won, decision)
 
-    def _beside(self, won: Vote, decision: Decision) -> Decision:
-        """The decision, told of one answer instead of the most supported one."""
+    def _decision_on(self, won: Vote, decision: Decision) -> Decision:
+        """Return the decision with the agreement and supporters of ``won`` instead of the most supported answer."""
         alike = [vote for vote in self.votes if self.comparison.alike(won.value, vote.value)]
         share = sum(vote.weight for vote in alike) / sum(self.weights)
         return replace(decision, agreement=share, supporters=frozenset(vote.voter for vote in alike))
 
     def _original(self, decision: Decision) -> Any:
-        """The answer as its task gave it, where there is one that is just that."""
+        """Return the answer as its task gave it, or rebuild it if it was combined from several answers."""
         for vote in self.votes:
             if vote.value is decision.value:
                 return self.ended[vote.voter].value
@@ -118,14 +119,14 @@ class Sitting:
 
 
 def _supported(decision: Decision) -> bool:
-    """Whether it is more than one task's opinion, in every field."""
+    """Return true if two or more tasks support the decision, in every field."""
     parts = decision.fields.values() or (decision,)
     return all(len(part.supporters) >= 2 for part in parts)
 
 
-def _why(decision: Decision, preset: ConsensusPreset) -> str:
-    apart = [str(name) for name, part in decision.fields.items() if not part.agreed]
-    told = f"{decision.agreement:.0%} agree, {preset.minimum_agreement:.0%} are needed"
+def _reason(decision: Decision, preset: ConsensusPreset) -> str:
+    different = [str(name) for name, part in decision.fields.items() if not part.agreed]
+    reason = f"{decision.agreement:.0%} agree, {preset.minimum_agreement:.0%} required"
     if decision.tied:
-        told += ", and the vote is tied"
-    return told + (f"; they differ on {', '.join(apart)}" if apart else "")
+        reason += ", and the vote is tied"
+    return reason + (f"; different fields: {', '.join(different)}" if different else "")

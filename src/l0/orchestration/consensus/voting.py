@@ -1,10 +1,10 @@
-"""What a number of answers agree on, and whether those that are still to come can change it. Pure.
+"""Decide what several answers agree on, and if missing answers can still change it. Pure.
 
-An answer's support is the weight of all answers that are alike to it, its own included. The most supported answer wins.
-It is settled once no answer that is unlike it could overtake it, if all that is missing were for the other. Whatever
-never answers supports nothing, but counts: agreement is a share of all that were asked.
+The support of an answer is the weight of all answers that are alike to it, including itself. The most supported answer
+wins. It is settled if no other answer can overtake it, even if all missing weight supports the other one. Tasks that
+never answer support nothing, but count: agreement is a share of all tasks.
 
-Structures are decided field by field: each field by itself, the agreement of the whole being that of its weakest field.
+Structures are decided field by field. The agreement of a structure is that of its weakest field.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 Alike = Callable[[Any, Any], bool]
 _SLACK = 1e-9
-"""Weights are floats, and their sums are not exact."""
+"""Tolerance of comparisons, since sums of float weights are not exact."""
 
 
 class Absent:
-    """Stands for a field that an answer does not have."""
+    """Value of a field that an answer does not have."""
 
     def __repr__(self) -> str:
         return "ABSENT"
@@ -30,7 +30,7 @@ ABSENT = Absent()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """One answer. ``voter``: which task's; ``weight``: how much it counts."""
+    """One answer. ``voter``: index of its task. ``weight``: its weight in the vote."""
 
     voter: int
     value: Any
@@ -39,9 +39,9 @@ class Vote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ballot:
-    """What is voted on. ``total``: weight of all that were asked; ``missing``: of those that may still answer.
+    """The rules of a vote. ``total``: weight of all tasks. ``missing``: weight of the tasks that may still answer.
 
-    ``needed``: support that makes an agreement; ``voices``: answers that it takes at least, whatever their weight.
+    ``needed``: support that an agreement requires. ``voices``: minimum number of answers, whatever their weight.
     """
 
     alike: Alike
@@ -53,10 +53,11 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """How a vote stands. ``agreement``: 0 to 1. ``supporters``: whose answers are alike to ``value``.
+    """The state of a vote. ``agreement``: 0 to 1. ``supporters``: indices of the tasks that support ``value``.
 
-    ``agreed``: the support is enough. ``hopeless``: it cannot become enough any more. ``settled``: what is missing
-    cannot change ``value``. ``tied``: an answer that is unlike has as much support. ``fields``: of a structure.
+    ``agreed``: the support is sufficient. ``hopeless``: it cannot become sufficient any more. ``settled``: missing
+    answers cannot change ``value``. ``tied``: a different answer has the same support. ``fields``: decisions on the
+    fields of a structure.
     """
 
     value: Any
@@ -70,21 +71,21 @@ class Decision:
 
 
 def decide(votes: Sequence[Vote], ballot: Ballot) -> Decision:
-    """The decision as it stands, from the answers so far: at least one."""
+    """Return the current decision from the answers so far. ``votes``: one or more."""
     structures = [vote for vote in votes if isinstance(vote.value, Mapping)]
     structured, others = _weight(structures), _weight(votes) - _weight(structures)
     if structures and structured > others:
         shape = [replace(vote, value=None if isinstance(vote.value, Mapping) else ABSENT) for vote in votes]
         return _by_field(structures, _by_likeness(shape, ballot), ballot)
     found = _by_likeness(votes, ballot)
-    # Should most turn out to be structures after all, they would be compared field by field.
+    # Missing answers may still make structures the majority, which would then be compared field by field.
     return replace(found, settled=found.settled and structured + ballot.missing <= others)
 
 
 def _by_likeness(votes: Sequence[Vote], ballot: Ballot) -> Decision:
     camps = [[other for other in votes if _same(vote.value, other.value, ballot.alike)] for vote in votes]
     support = [_weight(camp) for camp in camps]
-    # Among equals: the heavier voter, then the first.
+    # Ties: the answer with the higher weight wins, then the first.
     won = max(range(len(votes)), key=lambda i: (support[i], votes[i].weight, -votes[i].voter))
     supporters = frozenset(vote.voter for vote in camps[won])
     rival = max((support[i] for i, vote in enumerate(votes) if vote.voter not in supporters), default=0.0)
@@ -102,7 +103,7 @@ def _by_likeness(votes: Sequence[Vote], ballot: Ballot) -> Decision:
 
 
 def _by_field(votes: Sequence[Vote], shape: Decision, ballot: Ballot) -> Decision:
-    """``shape``: the decision that it is a structure at all; which also says that it has no further field."""
+    """Decide each field. ``shape``: the decision that the answer is a structure; it limits the result of all fields."""
     names = dict.fromkeys(name for vote in votes for name in vote.value)
     fields = {
         name: decide(

@@ -1,1 +1,1 @@
-"""Windows over a document: where they are cut, how they are measured, and how all of them are worked on."""
+"""Windows over a document: cutting, measuring and processing."""

@@ -1,4 +1,4 @@
-"""One window of a document."""
+"""Chunks: the windows of a document, and their merge."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from l0.values.policy import PolicyError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A window: ``content`` is the document from the character ``start`` to the character ``end``.
+    """One window of a document: ``content`` is the text from ``start`` to ``end`` (offsets in characters).
 
-    ``index``: its number, from 0. ``last``: the document ends with it. ``before``, ``after``: what of the windows
-    beside it is not in it.
+    ``index``: number of the window, from 0. ``last``: true for the last window. ``before``, ``after``: text of the
+    previous and the next window that is not part of this one.
     """
 
     index: int
@@ -25,26 +25,25 @@ class Chunk:
 
     @property
     def end(self) -> int:
-        """Characters of the document before the end of the window."""
+        """Return the offset of the end of the window, in characters."""
         return self.start + len(self.content)
 
     @property
     def first(self) -> bool:
-        """The document begins with it."""
+        """Return true for the first window of the document."""
         return self.index == 0
 
     def widened(self, share: float) -> Chunk:
-        """The window and what stands around it: on either side ``share`` of its length, as far as its neighbours
-        reach."""
+        """Return the window with more context: on each side ``share`` of its length, limited to its neighbours."""
         room = round(len(self.content) * share)
         before = self.before[max(0, len(self.before) - room) :]
         return replace(self, start=self.start - len(before), content=before + self.content + self.after[:room])
 
 
 def merge(chunks: Iterable[Chunk]) -> str:
-    """The document, from its windows in order: what overlaps stands in it once.
+    """Restore the document from its windows in order. Overlapping text is kept once.
 
-    Raises `PolicyError` where a window is missing.
+    Raises `PolicyError` if a window is missing.
     """
     parts: list[str] = []
     reached: int | None = None

@@ -1,8 +1,8 @@
-"""Where a document is cut into windows. Pure, and lazy: at most a few windows of text are held.
+"""Cut a document into windows. Pure and lazy: only a few windows of text are in memory.
 
-A window takes as much as fits, and ends at the last good place within that: after a paragraph, after a sentence,
-between words; where there is none of the first kind, one of the next. The next window begins with the end of this one
-(the overlap), from a good place on. Nothing is lost and nothing is changed: each window is a part of the document.
+A window takes as much text as fits, and ends at the last boundary within it: after a paragraph, after a sentence, or
+between words, in this order of preference. The next window begins with the end of this one (the overlap), at a
+boundary. No text is lost or changed: each window is a part of the document.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _CLOSING = "\"'\u2019\u201d\u00bb)\\]"
 _WIDE_END, _WIDE_CLOSING = "\u3002\uff01\uff1f", "\u2019\u201d\u300f\u300d\uff09"
 _SENTENCE = re.compile(
-    # initials and titles end with a full stop, too
+    # Initials and titles also end with a full stop.
     r"(?<!\b[A-Z])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\bProf)(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bNo)"
     rf"[.!?\u2026]+[{_CLOSING}]*\s+"
     rf"|[{_WIDE_END}]+[{_WIDE_CLOSING}]*\s*"
@@ -30,19 +30,19 @@ _SENTENCE = re.compile(
 
 
 class Places(Protocol):
-    """Good places to cut at."""
+    """A kind of boundary at which a document may be cut."""
 
     def last(self, text: str, after: int, limit: int) -> int | None:
-        """The last place in ``text`` behind ``after``, at most ``limit``, which is less than its length."""
+        """Return the last boundary after ``after`` and up to ``limit`` (less than the length), or ``None``."""
         ...
 
     def first(self, text: str, least: int, limit: int) -> int | None:
-        """The first place in ``text`` that is at least ``least`` and less than ``limit``."""
+        """Return the first boundary from ``least`` on and before ``limit``, or ``None``."""
         ...
 
 
 class Ends:
-    """Places behind what a pattern finds, white space included."""
+    """Boundaries after the matches of a pattern, including their white space."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self._pattern = pattern
@@ -64,7 +64,8 @@ class Ends:
 
 
 class Gaps:
-    """Places beside white space. One in the first half of a text is none: scripts without blanks have few."""
+    """Boundaries next to white space. A boundary in the first half of a text is ignored, since scripts without blanks
+    have few, and windows would become short."""
 
     def last(self, text: str, after: int, limit: int) -> int | None:
         for at in range(limit, max(after, limit // 2), -1):
@@ -86,24 +87,24 @@ PLACES: dict[Strategy, tuple[Places, ...]] = {
     "sentence": (_SENTENCES, _GAPS),
     "paragraph": (_PARAGRAPHS, _SENTENCES, _GAPS),
 }
-"""What a strategy looks for, the best first."""
+"""Kinds of boundaries of each strategy, the preferred one first."""
 
 
 class _Buffer:
-    """The part of the document that is being cut. Takes exactly what it is asked for, however the pieces come."""
+    """The part of the document that is being cut. It reads exactly what is requested, whatever the size of pieces."""
 
     def __init__(self, pieces: Iterable[str]) -> None:
         self._pieces = iter(pieces)
         self._piece = ""
-        self._taken = 0  # characters of that piece
+        self._taken = 0  # characters of that piece that were used
         self.text = ""
         self.at = 0
-        self.over = False
+        self.ended = False
 
-    def hold(self, length: int) -> None:
-        """Read on until so many characters are held, or the document is over."""
+    def fill(self, length: int) -> None:
+        """Read until the buffer holds ``length`` characters or the document ends."""
         held, wanted = [self.text], length - len(self.text)
-        while wanted > 0 and not self.over:
+        while wanted > 0 and not self.ended:
             if self._taken == len(self._piece):
                 self._next()
             part = self._piece[self._taken : self._taken + wanted]
@@ -117,23 +118,25 @@ class _Buffer:
         try:
             self._piece = next(self._pieces)
         except StopIteration:
-            self._piece, self.over = "", True
+            self._piece, self.ended = "", True
         if not isinstance(self._piece, str):
-            raise PolicyError("Window.document", f"a piece of type {type(self._piece).__name__}", "pieces of text")
+            raise PolicyError(
+                "Window.document", f"a piece of type {type(self._piece).__name__}", "pieces of text (str)"
+            )
 
     def drop(self, length: int) -> None:
-        """Go on behind so many characters."""
+        """Remove ``length`` characters from the start of the buffer."""
         self.text = self.text[length:]
         self.at += length
 
 
 def cut(pieces: Iterable[str], strategy: Strategy, size: int, overlap: int, unit: Measure) -> Iterator[tuple[int, str]]:
-    """Windows as (characters before it, text). ``size``, ``overlap``: in ``unit``; ``overlap`` is less than ``size``.
+    """Yield windows as (offset in characters, text). ``size`` and ``overlap`` are in ``unit``; overlap < size.
 
-    Only a single character that is longer than ``size`` by itself makes a longer window.
+    A window is longer than ``size`` only if a single character is longer than ``size``.
     """
     buffer, kinds = _Buffer(pieces), PLACES[strategy]
-    covered = 0  # of what is held, this much was in the window before
+    covered = 0  # characters at the start of the buffer that were in the previous window
     while True:
         limit = _limit(buffer, size, unit)
         if limit == len(buffer.text):
@@ -149,12 +152,12 @@ def cut(pieces: Iterable[str], strategy: Strategy, size: int, overlap: int, unit
 
 
 def _limit(buffer: _Buffer, size: int, unit: Measure) -> int:
-    """Characters that fit into a window; all that are held only where the document ends with them."""
-    length = 8 * size
+    """Return how many characters fit into a window; the length of the buffer only if the document ends with it."""
+    length = 8 * size  # more than most texts need per unit; doubled if the unit is larger
     while True:
-        buffer.hold(length)
+        buffer.fill(length)
         limit = unit.head(buffer.text, size)
-        if limit < len(buffer.text) or buffer.over:
+        if limit < len(buffer.text) or buffer.ended:
             return limit or min(1, len(buffer.text))
         length *= 2
 
@@ -162,7 +165,10 @@ def _limit(buffer: _Buffer, size: int, unit: Measure) -> int:
 def _place(
     buffer: _Buffer, covered: int, limit: int, kinds: tuple[Places, ...], size: int, unit: Measure
 ) -> tuple[int, int]:
-    """Begin and length of the next window. It begins at 0, unless the overlap takes the room of a whole paragraph."""
+    """Return start and length of the next window.
+
+    It starts at 0, so with the overlap, unless a complete paragraph or sentence fits only without the overlap.
+    """
     text = buffer.text
     for kind in kinds:
         if found := kind.last(text, covered, limit):
@@ -171,7 +177,7 @@ def _place(
             room = covered + unit.head(text[covered:], size)
             if room < len(text):
                 found = kind.last(text, covered, room)
-            elif buffer.over:
+            elif buffer.ended:
                 found = len(text)
             if found:
                 return covered, found - covered
@@ -179,7 +185,7 @@ def _place(
 
 
 def _overlap(window: str, overlap: int, kinds: tuple[Places, ...], unit: Measure) -> int:
-    """Characters at the end of a window that the next one begins with: never all of them."""
+    """Return how many characters of a window the next one begins with; always less than the window."""
     least = len(window) - (unit.tail(window, overlap) if overlap else 0)
     if not 0 < least < len(window):
         return 0

@@ -1,4 +1,4 @@
-"""How long a text is: in characters, in tokens of a real vocabulary, or in an estimate of them. Pure."""
+"""Measure text in characters, in tokens of a real vocabulary, or in estimated tokens. Pure."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from typing import Protocol
 from l0.values.policy import PolicyError
 
 Tokenizer = Callable[[str], int | Sized]
-"""A text to its tokens, or to their number."""
+"""A function from a text to its tokens or to their number."""
 
 ESTIMATE = "estimate"
 _VOCABULARY = "o200k_base"
 _SLICE = 500_000
-"""Characters that are counted at once: tokenizers refuse, or grow slow on, texts of many megabytes."""
+"""Characters per call of a tokenizer: tokenizers refuse texts of many megabytes, or become slow."""
 _NEAR = 128
-"""A search for where to cut ends within this part of the length: the cut goes to a good place before it anyway."""
+"""The search for a length ends within 1/128 of it. Higher precision is useless: the cut moves to a boundary anyway."""
 _BYTES = 4
-"""Bytes of UTF-8 in a token. English has about 4.2 in the vocabularies of today, most other scripts 3 to 5."""
+"""Bytes of UTF-8 per token. English has about 4.2 in today's vocabularies, most other scripts 3 to 5."""
 
 
 class Measure(Protocol):
     """A unit of length."""
 
     def count(self, text: str) -> int:
-        """How long a text is."""
+        """Return the length of a text."""
         ...
 
     def head(self, text: str, most: int) -> int:
-        """Characters of the longest beginning that is at most so long, or of one that is hardly shorter."""
+        """Return the length in characters of the longest prefix of ``most`` units or less, or nearly the longest."""
         ...
 
     def tail(self, text: str, most: int) -> int:
-        """Characters of the longest end that is at most so long, or of one that is hardly shorter."""
+        """Return the length in characters of the longest suffix of ``most`` units or less, or nearly the longest."""
         ...
 
 
 class Characters:
-    """Code points."""
+    """Measures in Unicode code points."""
 
     def count(self, text: str) -> int:
         return len(text)
@@ -52,7 +52,7 @@ class Characters:
 
 
 class Estimate:
-    """Tokens, as a quarter of the bytes in UTF-8, rounded up."""
+    """Estimates tokens as a quarter of the UTF-8 bytes, rounded up."""
 
     def count(self, text: str) -> int:
         return -(-len(_encoded(text)) // _BYTES)
@@ -66,7 +66,7 @@ class Estimate:
 
 
 class Tokens:
-    """Tokens of a tokenizer. Where to cut is searched for: a tokenizer only has to count."""
+    """Measures in tokens of a tokenizer. A tokenizer only has to count: `head` and `tail` search for the length."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -90,7 +90,7 @@ class Tokens:
             return length
         over, over_count, fits_count = length, total, 0
         while over - fits > max(1, fits // _NEAR):
-            # Tokens are spread evenly enough for the rule of three to come near at once.
+            # Interpolation instead of bisection: tokens are spread evenly, so it needs fewer calls of the tokenizer.
             share = (most - fits_count + 0.5) / max(1, over_count - fits_count)
             near = fits + round((over - fits) * min(0.98, max(0.02, share)))
             at = min(over - 1, max(fits + 1, near))
@@ -103,11 +103,11 @@ class Tokens:
 
 
 def measure(tokenizer: Tokenizer | str | None) -> Measure:
-    """The measure of tokens that a user asked for.
+    """Return the measure for a tokenizer.
 
-    ``tokenizer``: a function; the name of an OpenAI vocabulary; ``"estimate"``; or ``None``: the vocabulary of today's
-    OpenAI models where the extra ``text`` is installed, else the estimate. Raises `PolicyError`, and `ImportError`
-    for a vocabulary without the extra.
+    ``tokenizer``: a function; the name of an OpenAI vocabulary; ``"estimate"``; or ``None`` for the vocabulary of
+    today's OpenAI models if the extra ``text`` is installed, else the estimate. Raises `PolicyError` for an unknown
+    value, and `ImportError` for a vocabulary without the extra.
     """
     if tokenizer == ESTIMATE or (tokenizer is None and find_spec("bpe_openai") is None):
         return Estimate()
@@ -122,11 +122,12 @@ def measure(tokenizer: Tokenizer | str | None) -> Measure:
 @lru_cache(maxsize=8)
 def _vocabulary(name: str) -> Tokenizer:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it opens its data by a function that Python 3.11 regrets
+        # bpe_openai opens its data with a function that is deprecated since Python 3.11.
+        warnings.simplefilter("ignore", DeprecationWarning)
         try:
             from bpe_openai import get_encoding, list_encoding_names  # type: ignore[import-untyped]
         except ImportError as error:
-            raise ImportError('counting real tokens needs the extra `text`: pip install "l0-otel[text]"') from error
+            raise ImportError('counting real tokens requires the extra `text`: pip install "l0-otel[text]"') from error
     if name not in list_encoding_names():
         known = ", ".join(sorted(list_encoding_names()))
         raise PolicyError("Window.tokenizer", name, f'{known}, "estimate", a function, or None')

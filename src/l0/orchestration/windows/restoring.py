@@ -1,4 +1,4 @@
-"""Once more, with more of what stands around it: for windows whose answer failed because it lacked context."""
+"""Retry a window with more context, if its answer failed because of its content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .chunks import Chunk
 
 
 def is_content_failure(error: Exception) -> bool:
-    """Whether an answer came and was found wanting: empty, off the rails, against a rule. Not: the network broke."""
+    """Return true if the answer itself failed (empty, drifting, against a rule), and not the network."""
     try:
         cause = Cause(getattr(error, "reason", ""))
     except ValueError:
@@ -26,8 +26,12 @@ def is_content_failure(error: Exception) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restore:
-    """How windows are tried again: up to ``attempts`` times, each with ``share`` of the window's length more context
-    on either side, where ``when`` says that a failure is of the kind that context may mend."""
+    """Settings for retries with more context.
+
+    ``attempts``: maximum number of retries per window. ``share``: context that each retry adds on each side, as a share
+    of the window's length (above 0, up to 1). ``when``: function of the error; the window is retried if it returns
+    true. Raises `PolicyError` for an invalid field.
+    """
 
     attempts: int = 1
     share: float = 0.25
@@ -40,7 +44,7 @@ class Restore:
 
 
 async def answer(function: Callable[[Chunk], Any], chunk: Chunk, restore: Restore | None) -> Any:
-    """What ``function`` makes of a window, or of a wider one."""
+    """Run ``function`` on a window, and on wider ones if it fails. Return the first answer, or raise the last error."""
     wider = 0
     while True:
         try:

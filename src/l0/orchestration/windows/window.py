@@ -1,4 +1,4 @@
-"""`Window`: a long document in pieces that a model can take, and all of them worked on."""
+"""The `Window` class: split a long document into windows that fit a model, and process all of them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from .measuring import Characters, Measure, Tokenizer, measure
 from .restoring import Restore
 
 _BLOCK = 65_536
-"""Characters that are taken of a document at once."""
+"""Characters that are read from a document at once."""
 SIZE: Final = 2000
 Document = str | Iterable[str]
-"""A text, or one that comes piece by piece: a text file, a generator."""
+"""A text, or an iterable of its pieces: a text file, a generator."""
 
 
 class Window:
-    """Overlapping windows over a document. They are made as they are asked for: a document that is a file or an
-    iterator is never held as a whole, and can be gone through once."""
+    """Overlapping windows over a document.
+
+    Windows are created on demand. A document that is a file or an iterator is never completely in memory, and can be
+    iterated only once.
+    """
 
     def __init__(self, document: Document, *, size: int, overlap: int, strategy: Strategy, unit: Measure) -> None:
         self._document = document
@@ -46,16 +49,16 @@ class Window:
         strategy: Strategy = "token",
         tokenizer: Tokenizer | str | None = None,
     ) -> Window:
-        """Windows of at most ``size``, each with the last ``overlap`` of the one before (``None``: a tenth of the
-        size).
+        """Create windows of at most ``size`` units that begin with the last ``overlap`` units of the previous window.
 
-        ``strategy``: ``"char"`` measures in characters and cuts anywhere; the others measure in tokens, and cut
-        between words (``"token"``), after a sentence (``"sentence"``) or after a paragraph (``"paragraph"``); what is
-        longer than a window by itself is cut at the next finer place. ``tokenizer``: a function from a text to its
-        tokens or their number, the name of an OpenAI vocabulary, or ``"estimate"`` (a quarter of the UTF-8 bytes);
-        by default today's OpenAI vocabulary where the extra ``text`` is installed, else the estimate.
+        ``overlap``: ``None`` means a tenth of the size. ``strategy``: ``"char"`` measures in characters and cuts
+        anywhere; the others measure in tokens and cut between words (``"token"``), after a sentence (``"sentence"``)
+        or after a paragraph (``"paragraph"``); a paragraph or sentence that is longer than a window is cut at the next
+        finer boundary. ``tokenizer``: a function from a text to its tokens or their number, the name of an OpenAI
+        vocabulary, or ``"estimate"`` (a quarter of the UTF-8 bytes); by default today's OpenAI vocabulary if the extra
+        ``text`` is installed, else the estimate.
 
-        Raises `PolicyError` for what is not allowed.
+        Raises `PolicyError` for an invalid argument, and `ImportError` for a vocabulary without the extra ``text``.
         """
         if isinstance(document, (bytes, Mapping)) or not isinstance(document, Iterable):
             raise PolicyError("Window.document", type(document).__name__, "a text, a text file, an iterator of texts")
@@ -70,25 +73,25 @@ class Window:
 
     @classmethod
     def small(cls, document: Document, *, strategy: Strategy = "token") -> Window:
-        """1,000 with 100 of overlap: for close questions, at more calls."""
+        """Create windows of 1,000 units with an overlap of 100: more precise, at more calls."""
         return cls.create(document, size=1000, strategy=strategy)
 
     @classmethod
     def medium(cls, document: Document, *, strategy: Strategy = "token") -> Window:
-        """2,000 with 200 of overlap."""
+        """Create windows of 2,000 units with an overlap of 200."""
         return cls.create(document, size=SIZE, strategy=strategy)
 
     @classmethod
     def large(cls, document: Document, *, strategy: Strategy = "token") -> Window:
-        """4,000 with 400 of overlap: for models with much context, at fewer calls."""
+        """Create windows of 4,000 units with an overlap of 400: for models with a large context, at fewer calls."""
         return cls.create(document, size=4000, strategy=strategy)
 
     def count(self, text: str) -> int:
-        """How long a text is, in the unit of ``size``."""
+        """Return the length of a text, in the unit of ``size``."""
         return self._unit.count(text)
 
     def __iter__(self) -> Iterator[Chunk]:
-        """The windows in order, made one by one. Raises `RuntimeError` where the document is used up."""
+        """Yield the windows in order, on demand. Raises `RuntimeError` if an iterator was already read."""
         before: tuple[int, str] | None = None
         present: tuple[int, str] | None = None
         index = 0
@@ -107,7 +110,7 @@ class Window:
         if not isinstance(document, Iterator):
             return document
         if self._spent:
-            raise RuntimeError("the document was read as it came, and cannot be gone through again")
+            raise RuntimeError("the document is an iterator that was already read, and cannot be read again")
         self._spent = True
         read = getattr(document, "read", None)
         return iter(cast(Callable[[], str], partial(read, _BLOCK)), "") if callable(read) else document
@@ -120,11 +123,12 @@ class Window:
         restore: Restore | None = None,
         **options: Unpack[Handling],
     ) -> Results[Any]:
-        """Work on every window, ``concurrency`` at a time, and return what became of each, in the document's order.
+        """Process every window, ``concurrency`` at a time, and return the results in the order of the document.
 
-        ``function``: makes a task of a `Chunk`: options of ``l0(...)``, or something to await or to read. One that
-        fails is a failure in the results, and does not end the others. ``restore``: try again with a wider window.
-        The rest is as in `parallel`; ``keep=False`` is for documents that are larger than memory.
+        ``function``: function of a `Chunk` that returns anything a task may return: options of ``l0(...)``, an
+        awaitable, a stream or an answer. A failure is part of the results, and does not end the other tasks.
+        ``restore``: retry with a wider window. Other options are those of `parallel`; ``keep=False`` is for documents
+        larger than memory. Raises `PolicyError` for an invalid argument.
         """
         check_count("process_all.concurrency", concurrency)
         jobs = (partial(restoring.answer, function, chunk, restore) for chunk in self)
@@ -134,9 +138,9 @@ class Window:
     async def process_sequential(
         self, function: Callable[[Chunk, Any], Any], **options: Unpack[Handling]
     ) -> Results[Any]:
-        """Work on one window after the other, each with the answer for the one before it (``None`` at first).
+        """Process the windows one after the other. ``function`` also gets the previous answer (``None`` at first).
 
-        The first failure is raised: what follows would lack its answer.
+        Raises the first failure, since the next window would lack its answer.
         """
         latest: Any = None
 

@@ -1,4 +1,4 @@
-"""Makes the tasks next door importable."""
+"""Make the kit of the parent directory importable."""
 
 import sys
 from pathlib import Path

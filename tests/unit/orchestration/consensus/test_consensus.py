@@ -1,4 +1,4 @@
-"""`Consensus`: when it is decided, and by what."""
+"""`Consensus`: its strategies, resolutions, errors, and early decisions."""
 
 import asyncio
 import json
@@ -24,14 +24,14 @@ def all_of(*values):
     return [saying(value) for value in values]
 
 
-def test_two_tasks_that_agree():
+def test_consensus_of_two_equal_answers():
     found = run(Consensus.run(all_of("Paris", "Paris")))
     assert (found.value, found.status, found.agreement, found.supporters) == ("Paris", "agreed", 1.0, (0, 1))
     assert not found.early
     assert found.duration > 0
 
 
-def test_what_cannot_change_the_outcome_is_not_waited_for():
+def test_consensus_cancels_tasks_that_cannot_change_the_outcome():
     slow = Gate()
     found = run(Consensus.run([slow, *all_of("Paris", "Paris")]))
     assert (found.value, found.early, slow.cancelled) == ("Paris", True, True)
@@ -39,7 +39,7 @@ def test_what_cannot_change_the_outcome_is_not_waited_for():
     assert found.branches[0].status is Status.CANCELLED
 
 
-def test_what_could_is_waited_for():
+def test_consensus_waits_for_tasks_that_can_change_the_outcome():
     slow = Gate("Paris")
 
     async def main():
@@ -76,27 +76,27 @@ def test_what_could_is_waited_for():
         ({"preset": Consensus.BEST}, ["aaa bbb", "aaa bbc", "zzz"], "aaa bbb", "best"),
     ],
 )
-def test_strategies_and_resolutions(options, values, value, status):
+def test_consensus_strategies_and_resolutions(options, values, value, status):
     found = run(Consensus.run(all_of(*values), **options))
     assert (found.value, found.status) == (value, status)
 
 
 @pytest.mark.parametrize(
-    ("options", "values", "said"),
+    ("options", "values", "message"),
     [
-        ({}, ["a", "b"], "50% agree, 60% are needed, and the vote is tied"),
+        ({}, ["a", "b"], "50% agree, 60% required, and the vote is tied"),
         ({}, ["a", "b", "c"], "tied"),
         ({}, ["a", ValueError("x"), ValueError("y")], "33% agree"),
-        ({}, [ValueError("x"), ValueError("y")], "none of them answered"),
-        ({"strategy": "unanimous", "threshold": 1.0}, ["a", "a", "b"], "67% agree, 100% are needed"),
-        ({"strategy": "unanimous"}, ["a", "a", ValueError("x")], "67% agree, 100% are needed"),
+        ({}, [ValueError("x"), ValueError("y")], "no task gave an answer"),
+        ({"strategy": "unanimous", "threshold": 1.0}, ["a", "a", "b"], "67% agree, 100% required"),
+        ({"strategy": "unanimous"}, ["a", "a", ValueError("x")], "67% agree, 100% required"),
         ({"resolve": "fail"}, ["a", "b", "c"], "no consensus of 3 tasks"),
-        ({}, [{"n": 1, "m": 1}, {"n": 2, "m": 1}], "they differ on n"),
-        ({"strategy": "best"}, [ValueError("x"), ValueError("y")], "none of them answered"),
+        ({}, [{"n": 1, "m": 1}, {"n": 2, "m": 1}], "different fields: n"),
+        ({"strategy": "best"}, [ValueError("x"), ValueError("y")], "no task gave an answer"),
     ],
 )
-def test_honest_failures(options, values, said):
-    with pytest.raises(ConsensusError, match=said) as raised:
+def test_consensus_error_names_the_reason(options, values, message):
+    with pytest.raises(ConsensusError, match=message) as raised:
         run(Consensus.run(all_of(*values), **options))
     errors = [value for value in values if isinstance(value, Exception)]
     assert len(raised.value.branches) == len(values)
@@ -106,20 +106,20 @@ def test_honest_failures(options, values, said):
 
 
 @pytest.mark.parametrize("values", [["a", "b"], ["a", ValueError("x")]])
-def test_strict_gives_up_as_soon_as_it_must(values):
+def test_strict_consensus_fails_at_the_first_different_answer(values):
     slow = Gate()
     with pytest.raises(ConsensusError):
         run(Consensus.strict([*all_of(*values), slow]))
     assert slow.cancelled
 
 
-def test_a_vote_that_cannot_be_turned_is_not_waited_for():
+def test_consensus_vote_stops_if_it_is_settled():
     slow = Gate()
     found = run(Consensus.run([*all_of("a", "a", "a", "b", "c"), slow], minimum_agreement=0.9))
     assert (found.value, found.status, slow.cancelled) == ("a", "voted", True)
 
 
-def test_a_heavy_answer_alone_is_not_voted_for_before_another_supports_it():
+def test_consensus_vote_needs_a_second_supporter():
     async def main():
         deciding = asyncio.ensure_future(
             Consensus.run(
@@ -136,14 +136,14 @@ def test_a_heavy_answer_alone_is_not_voted_for_before_another_supports_it():
     assert (found.value, found.status, found.supporters) == ("x", "voted", (0, 2))
 
 
-def test_models_are_decided_field_by_field():
+def test_consensus_of_models_is_decided_field_by_field():
     people = [Person(name="Ada", born=1815), Person(name="Ada", born=1816), Person(name="Eda", born=1816)]
     found = run(Consensus.run(all_of(*people), threshold=1.0))
     assert found.value == Person(name="Ada", born=1816)
     assert {name: len(part.supporters) for name, part in found.fields.items()} == {"name": 2, "born": 2}
 
 
-def test_texts_are_parsed_first_and_what_does_not_parse_has_failed():
+def test_consensus_parse_failure_is_a_failed_task():
     texts = ['{"name": "Ada", "born": 1815}', "Sorry!", '{"born": 1815, "name": "Ada"}']
     found = run(Consensus.run(all_of(*texts), parse=Person.model_validate_json))
     assert found.value == Person(name="Ada", born=1815)
@@ -161,14 +161,14 @@ async def meaning(left, right):
 
 
 @pytest.mark.parametrize("similarity", [meaning, same_meaning])
-def test_likeness_in_meaning_is_the_users(similarity):
+def test_consensus_uses_the_similarity_function_of_the_user(similarity):
     found = run(Consensus.run(all_of("yes", "indeed", "no"), similarity=similarity))
     assert (found.value, found.supporters) == ("yes", (0, 1))
     fields = run(Consensus.lenient(all_of({"a": "yes"}, {"a": "indeed"}, {"a": "no"}), similarity=similarity))
     assert fields.value == {"a": "yes"}
 
 
-def test_each_pair_is_asked_about_once():
+def test_similarity_function_is_called_once_per_pair():
     asked = []
 
     def similarity(left, right):
@@ -180,7 +180,7 @@ def test_each_pair_is_asked_about_once():
     assert len(asked) == len(set(asked))
 
 
-def test_a_similarity_that_fails_is_its_answers_failure():
+def test_similarity_error_fails_its_task():
     def similarity(left, right):
         raise LookupError("no embedding")
 
@@ -194,7 +194,7 @@ async def scored(answer):
     return -len(answer)
 
 
-def test_the_best_by_the_users_score():
+def test_best_strategy_uses_the_score_of_the_user():
     found = run(Consensus.best(all_of("long answer", "short", ValueError("x")), score=scored))
     assert (found.value, found.status) == ("short", "best")
     assert found.agreement == pytest.approx(1 / 3)
@@ -218,12 +218,12 @@ def test_the_best_by_the_users_score():
         ("Consensus.preset", all_of(1, 2), {"preset": "strict"}),
     ],
 )
-def test_what_is_not_allowed_is_said(field, work, options):
+def test_consensus_rejects_invalid_arguments(field, work, options):
     with pytest.raises(PolicyError, match=field):
         run(Consensus.run(work, **options))
 
 
-def test_a_missing_extra_is_said_before_anything_is_asked(monkeypatch):
+def test_consensus_checks_the_text_extra_before_any_request(monkeypatch):
     monkeypatch.setattr("l0.orchestration.consensus.likeness.find_spec", lambda name: None)
     asked = Gate()
     with pytest.raises(ImportError, match=r"l0-otel\[text\]"):
@@ -233,6 +233,6 @@ def test_a_missing_extra_is_said_before_anything_is_asked(monkeypatch):
     assert run(Consensus.run(all_of("a", "a"), similarity=meaning)).value == "a"
 
 
-def test_presets_are_values():
+def test_consensus_presets_are_values():
     assert ConsensusPreset() == Consensus.STANDARD
     assert Consensus.STRICT.strategy == "unanimous"

@@ -1,4 +1,4 @@
-"""How alike answers are."""
+"""Equality and similarity of answers."""
 
 import pytest
 from hypothesis import given
@@ -18,13 +18,13 @@ def never(left, right):
 
 
 @given(JSON)
-def test_everything_is_alike_to_itself(value):
+def test_likeness_of_a_value_to_itself_is_one(value):
     assert equal(value, value)
     assert likeness(value, value, never) == 1.0
 
 
 @given(JSON, JSON)
-def test_likeness_is_mutual_and_bounded(left, right):
+def test_likeness_is_symmetric_and_bounded(left, right):
     assert equal(left, right) == equal(right, left)
     assert likeness(left, right, never) == pytest.approx(likeness(right, left, never))
     assert 0 <= likeness(left, right, never) <= 1
@@ -48,7 +48,7 @@ def test_likeness_is_mutual_and_bounded(left, right):
         (None, 0, False),
     ],
 )
-def test_equality(left, right, same):
+def test_equality_of_values(left, right, same):
     assert equal(left, right) is same
 
 
@@ -63,7 +63,7 @@ def test_equality(left, right, same):
         ("text", 5, 0.0),
     ],
 )
-def test_structures_are_compared_part_by_part(left, right, share):
+def test_likeness_of_structures_is_the_mean_of_their_parts(left, right, share):
     assert likeness(left, right, never) == share
 
 
@@ -85,17 +85,17 @@ def test_equality_ends_at_the_first_difference():
         ("Version 2 is out.", "Version 2 is out!", 0.9, 1.0),
     ],
 )
-def test_texts_by_characters(left, right, least, most):
+def test_likeness_of_texts_by_characters(left, right, least, most):
     pytest.importorskip("rapidfuzz", reason="the extra `text` is not installed")
     assert least <= by_characters(left, right) <= most
 
 
-def test_texts_that_have_to_be_compared():
+def test_unequal_texts_of_two_structures():
     left, right = {"a": "x", "b": ["y", 1], "c": "same"}, {"a": "z", "b": ["w", 2], "c": "same", "d": "more"}
     assert set(unequal_texts(left, right)) == {("x", "z"), ("y", "w")}
 
 
-def test_a_missing_extra_is_named(monkeypatch):
+def test_import_error_names_the_text_extra(monkeypatch):
     monkeypatch.setattr("l0.orchestration.consensus.likeness.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"l0-otel\[text\]"):
         check_available()

@@ -1,4 +1,4 @@
-"""Answers that do not agree, made one."""
+"""Resolution of answers that do not agree: merge and best."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def votes(*values, weights=()):
 
 
 @pytest.mark.parametrize(
-    ("values", "whole"),
+    ("values", "expected"),
     [
         (["It rains. It pours.", "It pours. He sleeps."], "It rains. It pours. He sleeps."),
         (["one\ntwo", "two\nthree"], "one\ntwo\nthree"),
@@ -27,16 +27,16 @@ def votes(*values, weights=()):
         ([1, "text", 1], 1),
     ],
 )
-def test_merging(values, whole):
-    assert merged(votes(*values), equal) == whole
+def test_merge_of_answers(values, expected):
+    assert merged(votes(*values), equal) == expected
 
 
-def test_of_single_values_the_heaviest_stays():
+def test_merge_of_scalars_keeps_the_most_weighted():
     assert merged(votes(1, 2, weights=(1.0, 3.0)), equal) == 2
     assert merged(votes(1, 2), equal) == 1
 
 
-def test_the_best_is_that_to_which_the_others_are_most_alike():
+def test_best_answer_is_the_most_similar_to_the_others():
     made = votes([1, 2, 3], [1, 2, 4], [9, 9, 9], [1, 2, 5])
     assert best(made, central(made, lambda left, right: 0.0)).voter in {0, 1, 3}
     assert best(made, [0.0, 1.0, 1.0, 0.5]).voter == 1

@@ -1,4 +1,4 @@
-"""Votes: what wins, and that a vote which is called settled is not changed by what is still missing."""
+"""Votes: the winner, and that missing answers do not change a settled vote."""
 
 import pytest
 from hypothesis import given, settings
@@ -40,25 +40,25 @@ def decided(*values, missing=0, share=0.6):
         ("aaa", 2, True, True, False, False),
     ],
 )
-def test_how_a_vote_stands(values, missing, agreed, settled, hopeless, tied):
+def test_vote_state(values, missing, agreed, settled, hopeless, tied):
     found = decided(*values, missing=missing)
     assert (found.agreed, found.settled, found.hopeless, found.tied) == (agreed, settled, hopeless, tied)
 
 
-def test_one_voice_is_no_agreement_and_two_of_two_are():
+def test_agreement_needs_two_answers():
     assert not decided("a", missing=1, share=0.5).agreed
     assert decided("a", "a", share=1.0).agreed
     assert decide(votes("a"), ballot(1.2, share=0.6, voices=1)).agreed
 
 
-def test_the_heavier_of_equals_wins_then_the_first():
+def test_vote_tie_goes_to_the_higher_weight_then_the_first():
     heavy = [Vote(voter=0, value="a"), Vote(voter=1, value="b", weight=1.0), Vote(voter=2, value="b", weight=0.0)]
     assert decide(heavy, ballot(2.0)).value == "a"
     heavy = [Vote(voter=0, value="a"), Vote(voter=1, value="b", weight=2.0)]
     assert decide(heavy, ballot(3.0)).value == "b"
 
 
-def test_fields_are_decided_one_by_one():
+def test_vote_decides_fields_separately():
     found = decided({"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 2})
     assert found.value == {"a": 1, "b": 2}
     assert found.agreement == pytest.approx(2 / 3)
@@ -67,18 +67,18 @@ def test_fields_are_decided_one_by_one():
     assert found.fields["a"].supporters == {0, 1}
 
 
-def test_a_field_that_most_lack_is_left_out():
+def test_vote_leaves_out_a_field_that_most_answers_lack():
     found = decided({"a": 1}, {"a": 1, "b": 2}, {"a": 1})
     assert found.value == {"a": 1}
     assert found.fields["b"].value is ABSENT
 
 
-def test_structures_within_structures():
+def test_vote_on_nested_structures():
     found = decided({"p": {"x": 1, "y": 1}}, {"p": {"x": 1, "y": 2}}, {"p": {"x": 3, "y": 2}})
     assert found.value == {"p": {"x": 1, "y": 2}}
 
 
-def test_what_is_no_structure_disagrees_with_every_field():
+def test_vote_of_a_text_disagrees_with_every_field():
     found = decided({"a": 1}, {"a": 1}, "nonsense")
     assert (found.value, found.agreed) == ({"a": 1}, True)
     assert found.agreement == pytest.approx(2 / 3)
@@ -86,7 +86,7 @@ def test_what_is_no_structure_disagrees_with_every_field():
     assert decided({}, {}).value == {}
 
 
-def test_structures_that_differ_may_still_outvote_a_text_together():
+def test_different_structures_together_outvote_a_text():
     heard = [Vote(voter=0, value="a", weight=2.5), Vote(voter=1, value={"x": 1}), Vote(voter=2, value={"x": 1, "y": 2})]
     assert not decide(heard, ballot(5.5, missing=1.0)).settled
     assert decide(heard, ballot(4.5)).settled
@@ -94,7 +94,7 @@ def test_structures_that_differ_may_still_outvote_a_text_together():
 
 @settings(max_examples=300)
 @given(st.data(), st.one_of(st.just(VALUES), st.just(STRUCTURES), st.just(VALUES | STRUCTURES)), st.floats(0.1, 1.0))
-def test_what_is_settled_stays(data, values, share):
+def test_settled_vote_is_not_changed_by_missing_answers(data, values, share):
     everyone = [
         Vote(voter=index, value=data.draw(values), weight=data.draw(WEIGHTS))
         for index in range(data.draw(st.integers(2, 7)))
@@ -102,7 +102,7 @@ def test_what_is_settled_stays(data, values, share):
     total = sum(vote.weight for vote in everyone)
     order = data.draw(st.permutations(everyone))
     heard = data.draw(st.integers(1, len(order)))
-    # some of those that are missing never answer
+    # Some of the missing tasks never answer.
     answering = [vote for vote in order[heard:] if data.draw(st.booleans())]
     now = decide(order[:heard], ballot(total, sum(vote.weight for vote in order[heard:]), share))
     then = decide(order[:heard] + answering, ballot(total, 0.0, share))
@@ -116,7 +116,7 @@ def test_what_is_settled_stays(data, values, share):
 
 
 @given(st.lists(STRUCTURES | VALUES, min_size=1, max_size=6), st.randoms())
-def test_the_order_of_the_answers_does_not_matter(values, random):
+def test_vote_does_not_depend_on_the_order_of_answers(values, random):
     made = votes(*values)
     shuffled = random.sample(made, len(made))
     left, right = decide(made, ballot(len(made))), decide(shuffled, ballot(len(made)))

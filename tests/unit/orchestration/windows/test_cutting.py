@@ -1,4 +1,4 @@
-"""Windows are parts of the document, none is too long, nothing is missing, and they end at good places."""
+"""Window cutting: windows are parts of the document, cover it, respect the size, and end at boundaries."""
 
 from itertools import pairwise
 
@@ -61,7 +61,7 @@ def test_windows_cover_the_document(document, size, share, strategy, unit, piece
 
 
 @given(document=DOCUMENTS, piece=st.integers(1, 50), strategy=st.sampled_from(list(PLACES)))
-def test_how_the_pieces_come_does_not_matter(document, piece, strategy):
+def test_windows_do_not_depend_on_the_pieces_of_the_document(document, piece, strategy):
     whole = windows(document, strategy, 12, 3, UNITS["estimate"], piece=10_000)
     assert windows(document, strategy, 12, 3, UNITS["estimate"], piece) == whole
 
@@ -85,11 +85,11 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("strategy", "size", "overlap", "document", "expected"), TABLE)
-def test_places(strategy, size, overlap, document, expected):
+def test_window_boundaries(strategy, size, overlap, document, expected):
     assert [text for _, text in windows(document, strategy, size, overlap)] == expected
 
 
-def test_a_document_that_never_ends_is_cut_as_it_comes():
+def test_windows_of_an_infinite_document():
     def endless():
         while True:
             yield "word " * 100

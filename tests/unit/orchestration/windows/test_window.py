@@ -1,4 +1,4 @@
-"""`Window`: what it takes, what it makes, and what becomes of the work on it."""
+"""`Window`: documents, chunks, validation, processing and restoring."""
 
 import asyncio
 import io
@@ -29,7 +29,7 @@ async def shout(chunk: Chunk) -> str:
     return chunk.content.upper()
 
 
-def test_chunks_say_where_they_are():
+def test_chunk_offsets():
     chunks = list(window())
     assert [chunk.index for chunk in chunks] == [0, 1, 2]
     assert [chunk.content for chunk in chunks] == [
@@ -44,31 +44,31 @@ def test_chunks_say_where_they_are():
     assert merge(chunks) == DOCUMENT
 
 
-def test_a_missing_window_is_noticed():
+def test_merge_rejects_a_missing_window():
     chunks = list(window())
     with pytest.raises(PolicyError, match="gap of 9"):
         merge([chunks[0], chunks[2]])
 
 
 @pytest.mark.parametrize("document", [DOCUMENT, io.StringIO(DOCUMENT), iter(DOCUMENT), [DOCUMENT[:9], DOCUMENT[9:]]])
-def test_documents_may_come_in_any_form(document):
+def test_window_accepts_all_document_types(document):
     assert merge(window(document)) == DOCUMENT
 
 
-def test_what_is_read_as_it_comes_can_be_gone_through_once():
+def test_window_of_an_iterator_can_be_read_once():
     once = window(iter([DOCUMENT]))
     assert len(list(once)) == 3
-    with pytest.raises(RuntimeError, match="gone through again"):
+    with pytest.raises(RuntimeError, match="cannot be read again"):
         list(once)
 
 
 @pytest.mark.parametrize("document", [io.BytesIO(b"bytes"), [b"bytes"], [1, 2]])
-def test_pieces_that_are_no_text_are_said(document):
+def test_window_rejects_pieces_that_are_not_text(document):
     with pytest.raises(PolicyError, match="pieces of text"):
         list(window(document))
 
 
-def test_an_empty_document_has_no_windows():
+def test_window_of_an_empty_document_has_no_chunks():
     assert list(window("")) == []
     results = asyncio.run(window("").process_all(shout))
     assert (len(results), results.stats.success_rate) == (0, 100.0)
@@ -87,18 +87,18 @@ def test_an_empty_document_has_no_windows():
         ("Window.document", {"document": {"stream": "x"}}),
     ],
 )
-def test_what_is_not_allowed_is_said(field, options):
+def test_window_rejects_invalid_arguments(field, options):
     with pytest.raises(PolicyError, match=field):
         window(**options)
 
 
 @pytest.mark.parametrize(("preset", "size"), [(Window.small, 1000), (Window.medium, 2000), (Window.large, 4000)])
-def test_presets_overlap_by_a_tenth(preset, size):
+def test_window_presets_overlap_by_a_tenth(preset, size):
     made = preset(DOCUMENT, strategy="char")
     assert (made.size, made.overlap, made.count("abc")) == (size, size // 10, 3)
 
 
-def test_all_windows_are_worked_on():
+def test_process_all_processes_every_window():
     results = asyncio.run(window().process_all(shout, concurrency=2))
     assert results.values == [chunk.content.upper() for chunk in window()]
     assert results.merge("|").startswith("ONE TWO THREE FOUR |FOUR")
@@ -106,7 +106,7 @@ def test_all_windows_are_worked_on():
     assert results.stats.total_duration > 0
 
 
-def test_no_more_than_allowed_are_under_way():
+def test_process_all_respects_the_concurrency_limit():
     under_way: list[int] = []
     most: list[int] = []
 
@@ -120,7 +120,7 @@ def test_no_more_than_allowed_are_under_way():
     assert max(most) == 3
 
 
-def test_a_window_that_fails_does_not_end_the_others():
+def test_process_all_continues_after_a_failure():
     async def work(chunk):
         if chunk.index == 1:
             raise ConnectionError("gone")
@@ -134,7 +134,7 @@ def test_a_window_that_fails_does_not_end_the_others():
         results.merge()
 
 
-def test_options_of_l0_are_a_task():
+def test_process_all_accepts_l0_options():
     def answering(chunk):
         async def words():
             for word in chunk.content.split():
@@ -145,14 +145,14 @@ def test_options_of_l0_are_a_task():
     assert asyncio.run(window().process_all(answering)).values == ["ottf", "ffss", "sent"]
 
 
-def test_one_after_the_other_sees_the_answer_before():
+def test_process_sequential_passes_the_previous_answer():
     async def work(chunk, before):
         return [*(before or []), chunk.index]
 
     assert asyncio.run(window().process_sequential(work)).values == [[0], [0, 1], [0, 1, 2]]
 
 
-def test_and_ends_with_the_first_failure():
+def test_process_sequential_raises_the_first_failure():
     async def work(chunk, before):
         raise ConnectionError(f"gone at {chunk.index}")
 
@@ -160,7 +160,7 @@ def test_and_ends_with_the_first_failure():
         asyncio.run(window().process_sequential(work))
 
 
-def test_a_wanting_answer_is_tried_again_with_more_around_it():
+def test_restore_retries_with_more_context():
     seen: list[str] = []
 
     async def work(chunk):
@@ -176,7 +176,7 @@ def test_a_wanting_answer_is_tried_again_with_more_around_it():
 
 
 @pytest.mark.parametrize(("error", "tries"), [(empty(), 2), (ConnectionError("gone"), 1), (ValueError("other"), 1)])
-def test_only_wanting_answers_are_tried_again(error, tries):
+def test_restore_retries_content_failures_only(error, tries):
     seen = []
 
     async def work(chunk):
@@ -189,12 +189,12 @@ def test_only_wanting_answers_are_tried_again(error, tries):
 
 
 @pytest.mark.parametrize("options", [{"attempts": 0}, {"share": 0}, {"share": 1.5}])
-def test_restoring_is_checked(options):
+def test_restore_rejects_invalid_settings(options):
     with pytest.raises(PolicyError, match="Restore"):
         Restore(**options)
 
 
-def test_memory_does_not_grow_with_the_document():
+def test_window_memory_does_not_grow_with_the_document():
     async def work(chunk):
         return chunk.content
 
@@ -206,11 +206,11 @@ def test_memory_does_not_grow_with_the_document():
         tracemalloc.stop()
         return highest, results.stats.count
 
-    peak(10)  # what is loaded once
+    peak(10)  # warm up: modules and caches that are loaded once
     (small, few), (large, many) = peak(30), peak(600)
     assert many > 15 * few
     assert large < small + 200_000
 
 
-def test_the_front_door_has_it():
+def test_window_is_exported_by_l0():
     assert l0.Window is Window
