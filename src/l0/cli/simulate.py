@@ -10,6 +10,8 @@ from l0.simulator.config import SimulatorConfig, SimulatorError
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator, run
 
+_GRACE_SECONDS = 3
+
 
 def configuration(given: argparse.Namespace) -> SimulatorConfig:
     """From the command's arguments; raises `InputError` for a value that is not allowed."""
@@ -35,12 +37,20 @@ def configuration(given: argparse.Namespace) -> SimulatorConfig:
 def simulate(config: SimulatorConfig) -> int:
     """Run until interrupted or terminated, then end in good order. Raises `InputError` where it cannot start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background jobs inherit it ignored
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         run(config, _started)
     except SimulatorError as error:
         raise InputError(str(error)) from error
     return 0
+
+
+def _terminate(*_: object) -> None:
+    """End in good order; if the process is still there after a while, the system ends it."""
+    if hasattr(signal, "alarm"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(_GRACE_SECONDS)
+    signal.raise_signal(signal.SIGINT)
 
 
 def _started(simulator: Simulator) -> None:

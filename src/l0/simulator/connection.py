@@ -10,6 +10,11 @@ from l0.simulator import http
 from l0.simulator.steps import End, Pause, Raw, Response, Send
 
 _WRITE_SIZE = 65536
+REQUEST_SECONDS = 60.0
+"""From the first byte of a request to its last: a client that is slower is refused."""
+_READ_AHEAD = 1_048_576
+"""Bytes of further requests that are kept while one is answered; more stay with the client."""
+_LINGER_SECONDS = 1.0
 
 
 class DisconnectedError(Exception):
@@ -20,12 +25,16 @@ class Connection(asyncio.Protocol):
     """Bytes both ways. A client that closes its side counts as gone."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._reader = http.RequestReader()
+        self._answering = False
+        self._refused = self._paused = False
         self._news = asyncio.Event()
         self._gone = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
         self.events = 0
+        self.wrote = False
+        """Whether anything of the present response has been sent."""
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -35,7 +44,12 @@ class Connection(asyncio.Protocol):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
+        if self._refused:
+            return
+        self._reader.feed(data)
+        if self._answering and not self._paused and self._reader.waiting > _READ_AHEAD:
+            self._paused = True
+            self.transport.pause_reading()
         self._news.set()
 
     def eof_received(self) -> bool:
@@ -57,13 +71,48 @@ class Connection(asyncio.Protocol):
         self._writable.set()
 
     async def request(self) -> http.Request | None:
-        """The next request; None when the client has left."""
-        while (found := http.take(self._buffer)) is None:
-            if self._gone.is_set():
-                return None
-            self._news.clear()
-            await self._news.wait()
+        """The next request; None when the client has left. Raises `http.BadRequestError`."""
+        self._answering = False
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+        while (found := self._reader.next()) is None:
+            if not self._reader.begun:
+                await self._more()
+                continue
+            try:
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    return await self._rest()
+            except TimeoutError:
+                text = f"the request was not complete after {REQUEST_SECONDS:g} s"
+                raise http.BadRequestError(text, 408) from None
+        self._answering = True
         return found
+
+    async def _rest(self) -> http.Request | None:
+        while (found := self._reader.next()) is None:
+            await self._more()
+        self._answering = True
+        return found
+
+    async def _more(self) -> None:
+        if self._gone.is_set():
+            raise DisconnectedError
+        self._news.clear()
+        await self._news.wait()
+
+    async def refuse(self, response: Response) -> None:
+        """Answer what cannot be read, and end the connection. What still comes is thrown away for a while: with bytes
+        unread, closing would reset the connection, and the client lose the answer."""
+        self._refused = True
+        await self.carry_out(response)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        try:
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await self._gone.wait()
+        except TimeoutError:
+            pass
 
     async def silence(self, seconds: float) -> None:
         """Say nothing for a while; raises `DisconnectedError` as soon as the client leaves."""
@@ -84,6 +133,7 @@ class Connection(asyncio.Protocol):
         all events just before the last write, so that a client that has read it all finds that known.
         """
         self.events = 0
+        self.wrote = False
         self._before_last = before_last
         if response.delay:
             await self.silence(response.delay)
@@ -123,6 +173,7 @@ class Connection(asyncio.Protocol):
         if self._gone.is_set():
             raise DisconnectedError
         if data:
+            self.wrote = True
             self.transport.write(data)
         await asyncio.sleep(0)
         await self._writable.wait()
@@ -133,6 +184,10 @@ class Connection(asyncio.Protocol):
     def drop(self) -> None:
         """Close, with what was written sent first."""
         self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever the client has not read."""
+        self.transport.abort()
 
     def reset(self) -> None:
         """End the connection by RST."""

@@ -6,10 +6,16 @@ after the first event of content (or changes that one). All times are in seconds
 """
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
+
+_MOST = 10_000_000
+"""Of everything that is counted, in whatever unit: seconds, events, bytes."""
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 
 Framing = Literal["lf", "cr", "crlf"]
 
@@ -41,8 +47,9 @@ class Part:
 
 def _one(kind: str, **options: Any) -> "Fault":
     for name in ("at_event", "at_byte", "seconds", "interval", "count"):
-        if (given := options.get(name)) is not None and given < 0:
-            raise ValueError(f"{name}: {given!r} given, allowed is 0 or more")
+        # What is no number fails every comparison.
+        if (given := options.get(name)) is not None and not 0 <= given <= _MOST:
+            raise ValueError(f"{name}: {given!r} given, allowed is 0 or more, up to {_MOST:,}")
     return Fault(parts=(Part(kind=kind, **options),))
 
 
@@ -74,6 +81,9 @@ class Fault:
             raise ValueError(f"status: {status!r} given, allowed is 100 to 599")
         raw = body if isinstance(body, bytes) or body is None else _text(body).encode()
         pairs = tuple((name.lower(), str(value)) for name, value in (headers or {}).items())
+        for name, given in pairs:
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(given):
+                raise ValueError(f"headers: {name!r} given, allowed are a name and a line of latin-1")
         return _one("status", value=str(status), headers=pairs, body=raw)
 
     @staticmethod
@@ -268,7 +278,7 @@ class Fault:
     @staticmethod
     def comments(every: int = 1) -> "Fault":
         """A comment block before every so many events."""
-        return _one("comments", value=str(max(1, every)))
+        return _one("comments", value=str(min(max(1, every), _MOST)))
 
     @staticmethod
     def id_retry_lines() -> "Fault":

@@ -5,7 +5,6 @@ Parts are joined by `|`. A part is a word and its options: a constructor of `Fau
 """
 
 import inspect
-import re
 import shlex
 import types
 from collections.abc import Callable
@@ -15,8 +14,10 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from l0.simulator.answers import Answer
 from l0.simulator.faults import HEALTHY, Fault
 
-IN_PROMPT = re.compile(r"\[\[simulate:\s*(.*?)\s*\]\]", re.DOTALL)
+_OPENING, _CLOSING = "[[simulate:", "]]"
 HEADER = "x-l0-simulate"
+_PARTS, _LENGTH = 20, 4_096
+"""Most parts and characters of one text."""
 
 
 _Made = TypeVar("_Made")
@@ -36,10 +37,20 @@ class Wish:
     fault: Fault = HEALTHY
 
 
+def in_prompt(prompt: str) -> str | None:
+    """Return the first text in a prompt; None if it has none."""
+    start = prompt.find(_OPENING)
+    end = prompt.find(_CLOSING, start) if start >= 0 else -1
+    return prompt[start + len(_OPENING) : end].strip() if end >= 0 else None
+
+
 def parse(text: str) -> Wish:
     """Read one text; raises `GrammarError`."""
+    parts = text[:_LENGTH].split("|")
+    if len(text) > _LENGTH or len(parts) > _PARTS:
+        raise GrammarError(f"the text is too long, allowed are {_PARTS} parts and {_LENGTH} characters")
     wish = Wish()
-    for part in text.split("|"):
+    for part in parts:
         try:
             words = shlex.split(part)
         except ValueError as error:

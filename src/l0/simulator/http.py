@@ -1,15 +1,31 @@
-"""As much HTTP/1.1 as a simulator needs: read a request, write a head and chunks."""
+"""As much HTTP/1.1 as a simulator needs: read requests within limits, write a head and chunks."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+MAX_HEAD = 65_536
+"""Bytes of a request line with its headers, and of the trailers of a chunked body."""
+MAX_HEADERS = 200
+MAX_BODY = 64 * 1024 * 1024
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LENGTH = re.compile(r"[0-9]{1,15}")
+_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?")
+_CHUNK_LINE = 1_024
+"""Bytes of a line that begins a chunk."""
+
 
 class BadRequestError(Exception):
-    """The bytes are no HTTP/1.1 request."""
+    """A request that is not answered, but with this ``status``: nothing after it can be read."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,51 +49,170 @@ class Request:
 
     @property
     def json(self) -> Any:
-        """The body as JSON; None where it is none."""
+        """The body as JSON; None where it is none, or nested too deeply to be read."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
-def take(buffer: bytearray) -> Request | None:
-    """Take one whole request off the buffer; None while it is not complete."""
-    end = buffer.find(b"\r\n\r\n")
-    if end < 0:
-        return None
-    first, *lines = buffer[:end].decode("latin-1").split("\r\n")
+@dataclass(frozen=True, slots=True)
+class _Head:
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    length: int | None
+    """Of the body; None is a chunked one."""
+
+
+class RequestReader:
+    """Cuts what a client sends into requests. Every byte is looked at once, however they arrive."""
+
+    __slots__ = ("_body", "_buffer", "_head", "_left", "_scanned", "_trailers")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._head: _Head | None = None
+        self._body = bytearray()
+        self._left = 0
+        self._trailers: int | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take what has arrived."""
+        self._buffer += data
+
+    @property
+    def waiting(self) -> int:
+        """Return how many bytes have not been read yet."""
+        return len(self._buffer)
+
+    @property
+    def begun(self) -> bool:
+        """Return whether a part of a request is there."""
+        return bool(self._buffer) or self._head is not None
+
+    def next(self) -> Request | None:
+        """Return the next whole request; None while it is not complete. Raises `BadRequestError`."""
+        if self._head is None:
+            self._head = self._read_head()
+        head = self._head
+        if head is None or not (self._read_chunks() if head.length is None else self._read_length(head.length)):
+            return None
+        request = Request(method=head.method, target=head.target, headers=head.headers, body=bytes(self._body))
+        self._begin()
+        return request
+
+    def _read_head(self) -> _Head | None:
+        end = self._buffer.find(b"\r\n\r\n", max(0, self._scanned - 3))
+        self._scanned = len(self._buffer)
+        if end > MAX_HEAD or (end < 0 and self._scanned > MAX_HEAD):
+            raise BadRequestError(f"the head is too long, allowed are {MAX_HEAD} bytes", 431)
+        if end < 0:
+            return None
+        text = self._buffer[:end].decode("latin-1")
+        del self._buffer[: end + 4]
+        self._scanned = 0
+        return _head_of(text)
+
+    def _read_length(self, length: int) -> bool:
+        if len(self._buffer) < length:
+            return False
+        self._body = self._buffer[:length]
+        del self._buffer[:length]
+        return True
+
+    def _read_chunks(self) -> bool:
+        """Read as many chunks as are there; return whether the body is complete."""
+        buffer, at = self._buffer, 0
+        try:
+            while self._trailers is None:
+                if not self._left:
+                    line = buffer.find(b"\r\n", at, at + _CHUNK_LINE)
+                    if line < 0:
+                        if len(buffer) - at >= _CHUNK_LINE:
+                            raise BadRequestError("the line that begins a chunk is too long")
+                        return False
+                    self._open_chunk(bytes(buffer[at:line]))
+                    at = line + 2
+                    continue
+                if len(buffer) - at < self._left:
+                    return False
+                end = at + self._left
+                if buffer[end - 2 : end] != b"\r\n":
+                    raise BadRequestError("a chunk is longer than it says")
+                self._body += buffer[at : end - 2]
+                at, self._left = end, 0
+        finally:
+            del buffer[:at]
+        return self._read_trailers()
+
+    def _open_chunk(self, line: bytes) -> None:
+        found = _CHUNK_SIZE.fullmatch(line)
+        if found is None:
+            raise BadRequestError(f"not the size of a chunk: {line[:40]!r}")
+        size = int(found[1], 16)
+        if len(self._body) + size > MAX_BODY:
+            raise BadRequestError(f"the body is too long, allowed are {MAX_BODY} bytes", 413)
+        if size:
+            self._left = size + 2
+        else:
+            self._trailers = 0
+
+    def _read_trailers(self) -> bool:
+        while (end := self._buffer.find(b"\r\n")) > 0:
+            assert self._trailers is not None
+            self._trailers += end
+            del self._buffer[: end + 2]
+            self._check_trailers(0)
+        if end == 0:
+            del self._buffer[:2]
+            return True
+        self._check_trailers(len(self._buffer))
+        return False
+
+    def _check_trailers(self, more: int) -> None:
+        if (self._trailers or 0) + more > MAX_HEAD:
+            raise BadRequestError(f"the trailers are too long, allowed are {MAX_HEAD} bytes", 431)
+
+
+def _head_of(text: str) -> _Head:
+    first, *lines = text.split("\r\n")
     words = first.split(" ")
-    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+    if len(words) != 3 or not words[2].startswith("HTTP/1.") or not _TOKEN.fullmatch(words[0]):
         raise BadRequestError(f"not an HTTP/1.1 request line: {first[:80]!r}")
-    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    body, after = _body(buffer, end + 4, headers)
-    if body is None:
-        return None
-    del buffer[:after]
-    return Request(method=words[0], target=words[1], headers=headers, body=body)
-
-
-def _body(buffer: bytearray, start: int, headers: Mapping[str, str]) -> tuple[bytes | None, int]:
+    if len(lines) > MAX_HEADERS:
+        raise BadRequestError(f"{len(lines)} headers, allowed are {MAX_HEADERS}", 431)
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not _TOKEN.fullmatch(name):
+            raise BadRequestError(f"not a header: {line[:80]!r}")
+        name, value = name.lower(), value.strip()
+        if name in ("content-length", "host", "transfer-encoding") and headers.get(name, value) != value:
+            raise BadRequestError(f"{name}: given twice, and not the same")
+        headers[name] = value
     try:
-        if "chunked" in headers.get("transfer-encoding", "").lower():
-            return _chunks(buffer, start)
-        after = start + int(headers.get("content-length", "0"))
+        urlsplit(words[1])
     except ValueError as error:
-        raise BadRequestError(f"body length: {error}") from None
-    return (bytes(buffer[start:after]), after) if len(buffer) >= after else (None, 0)
+        raise BadRequestError(f"not a path: {words[1][:80]!r}: {error}") from None
+    return _Head(words[0], words[1], headers, _length(headers))
 
 
-def _chunks(buffer: bytearray, at: int) -> tuple[bytes | None, int]:
-    body = bytearray()
-    while (line := buffer.find(b"\r\n", at)) >= 0:
-        size = int(buffer[at:line], 16)
-        at = line + 2 + size + 2
-        if len(buffer) < at:
-            break
-        if size == 0:
-            return bytes(body), at
-        body += buffer[line + 2 : at - 2]
-    return None, 0
+def _length(headers: Mapping[str, str]) -> int | None:
+    coding, given = headers.get("transfer-encoding"), headers.get("content-length", "0")
+    if coding is not None:
+        if coding.lower() != "chunked" or "content-length" in headers:
+            raise BadRequestError("transfer-encoding: allowed is chunked, without a content-length")
+        return None
+    if not _LENGTH.fullmatch(given):
+        raise BadRequestError(f"content-length: {given[:40]!r} given, allowed is a whole number")
+    if int(given) > MAX_BODY:
+        raise BadRequestError(f"the body is too long, allowed are {MAX_BODY} bytes", 413)
+    return int(given)
 
 
 def head(status: int, headers: Mapping[str, str]) -> bytes:

@@ -4,6 +4,10 @@ import math
 import random
 from dataclasses import dataclass
 
+_MOST = 10_000_000
+_SECONDS = 86_400.0
+"""The longest delay."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delays:
@@ -21,8 +25,8 @@ class Delays:
 
     def __post_init__(self) -> None:
         for name in ("first_token_ms", "inter_token_ms", "sigma", "straggler_factor"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: {getattr(self, name)!r} given, allowed is 0 or more")
+            if not 0 <= getattr(self, name) <= _MOST:  # what is no number fails every comparison
+                raise ValueError(f"{name}: {getattr(self, name)!r} given, allowed is 0 or more, up to {_MOST:,}")
         if not 0 <= self.stragglers <= 1:
             raise ValueError(f"stragglers: {self.stragglers!r} given, allowed is 0 to 1")
 
@@ -49,4 +53,5 @@ class Pacer:
     def _draw(self, median_ms: float) -> float:
         if median_ms <= 0:
             return 0.0
-        return math.exp(self._random.gauss(math.log(median_ms), self._delays.sigma)) * self._factor / 1000
+        exponent = min(self._random.gauss(math.log(median_ms), self._delays.sigma), 100.0)
+        return min(math.exp(exponent) * self._factor / 1000, _SECONDS)

@@ -1,6 +1,5 @@
 """From a request and the reply it gets to a response: pure."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,11 +14,12 @@ from l0.simulator.ledger import Reply
 from l0.simulator.pacing import Pacer
 from l0.simulator.playback import Body
 from l0.simulator.shaping import Item, Piece, chunked, gzipped, marked, shape, split_characters
-from l0.simulator.sse import split
+from l0.simulator.sse import encoded, split
 from l0.simulator.steps import End, Pause, Raw, Response, Send, Step
 
 _BLOCK_SIZE = 65536
 _CACHED_TOKENS = 50_000  # some 10 MB of chat chunks: what is longer is made as it is sent
+_CACHED_PROMPT = 10_000  # characters: it stands in the key
 _PLACEHOLDER = Stamp(digits="5ce0aced" * 3)  # as long as real digits, so that chunk sizes stay right
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
@@ -65,7 +65,7 @@ def respond(dialect: Dialect, ask: Ask, reply: Reply, stamp: Stamp, pacer: Pacer
 
 def json_response(status: int, value: object, headers: Mapping[str, str]) -> Response:
     """A JSON body."""
-    body = json.dumps(value, ensure_ascii=False).encode()
+    body = encoded(value)
     return Response(
         status=status, headers={"content-type": "application/json", **headers}, steps=(Send(body, 1),), length=len(body)
     )
@@ -100,7 +100,7 @@ def _instead(dialect: Dialect, fault: Fault, stamp: Stamp) -> Response | None:
     if part.kind == "html":
         body, kind = _HTML, "text/html; charset=utf-8"
     elif part.kind != "empty":
-        trouble = json.dumps(dialect.error(500 if part.kind == "json_error" else status, Trouble(), stamp)).encode()
+        trouble = encoded(dialect.error(500 if part.kind == "json_error" else status, Trouble(), stamp))
         body = trouble if body is None else body
         kind = _content_type(body)
     body = body or b""
@@ -127,7 +127,7 @@ def _thinking(answer: Answer, ask: Ask, pacer: Pacer | None) -> float:
 
 def _whole(dialect: Dialect, value: Mapping[str, Any], fault: Fault, stamp: Stamp, delay: float) -> Response:
     headers = {"content-type": "application/json", **dialect.headers(stamp)}
-    body = json.dumps(value, ensure_ascii=False).encode()
+    body = encoded(value)
     if fault.find("in_band_error", "failed"):
         return json_response(500, dialect.error(500, Trouble(), stamp), dialect.headers(stamp))
     fault = Fault(parts=tuple(part for part in fault.parts if part.kind in _OF_ANY_BODY))
@@ -196,7 +196,7 @@ def _paced(items: Iterable[Item], pacer: Pacer) -> Iterator[Item]:
 
 def _healthy(dialect: Dialect, answer: Answer, ask: Ask, stamp: Stamp) -> Iterator[Step]:
     """The fast path: chunks joined into large writes, made once for answers of moderate length."""
-    if answer.tokens * ask.choices > _CACHED_TOKENS:
+    if answer.tokens * ask.choices > _CACHED_TOKENS or len(ask.prompt) > _CACHED_PROMPT:
         yield from _blocks(dialect.events(answer, ask, stamp))
     else:
         old, new = _PLACEHOLDER.digits.encode(), stamp.digits.encode()

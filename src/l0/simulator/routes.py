@@ -34,7 +34,7 @@ def dialect_of(request: Request) -> Dialect | None:
 
 def beside(request: Request, stamp: Stamp) -> Response:
     """The response to a request that is no inference: models, token counts, or 404."""
-    family = _family(request)
+    family = family_of(request)
     _, _, name = request.path.partition("/models")
     if request.method == "GET" and "/models" in request.path:
         return _models(family, name.strip("/"), stamp)
@@ -54,7 +54,8 @@ def failed(dialect: Dialect, status: int, message: str, stamp: Stamp) -> Respons
     )
 
 
-def _family(request: Request) -> Dialect:
+def family_of(request: Request) -> Dialect:
+    """The provider that a request means, as its headers and path tell."""
     anthropic = "anthropic-version" in request.headers or "/messages" in request.path
     return MESSAGES if anthropic else CHAT
 

@@ -4,33 +4,45 @@ from collections.abc import Mapping
 from typing import Any
 
 _PLAIN: dict[str, Any] = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "null": None}
+_VALUES = 10_000
+"""Most values in one answer: a short schema can ask for any number of them."""
 
 
-def example(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
-    """A value that fits `schema`; `$ref` is looked up in `root` (the schema itself by default)."""
-    root = schema if root is None else root
-    if "$ref" in schema:
-        return example(_resolve(str(schema["$ref"]), root), root)
-    if "const" in schema or schema.get("enum"):
-        return schema["const"] if "const" in schema else schema["enum"][0]
-    union = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
-    return example(union[0], root) if union else _typed(schema, root)
+def example(schema: Mapping[str, Any]) -> Any:
+    """A value that fits `schema`; `$ref` is looked up in it. Raises `ValueError` if it would be too large."""
+    return _Example(schema).of(schema)
 
 
-def _typed(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    kind = schema.get("type", "object" if "properties" in schema else "string")
-    kind = kind[0] if isinstance(kind, list) else kind
-    if kind == "object":
-        return {name: example(part, root) for name, part in schema.get("properties", {}).items()}
-    if kind == "array":
-        return [example(schema.get("items", {}), root)] * max(1, schema.get("minItems", 1))
-    if kind in ("integer", "number") and "minimum" in schema:
-        return schema["minimum"]
-    return _PLAIN.get(kind, "text")
+class _Example:
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._left = _VALUES
 
+    def of(self, schema: Mapping[str, Any]) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"the schema asks for more than {_VALUES} values")
+        if "$ref" in schema:
+            return self.of(self._resolve(str(schema["$ref"])))
+        if "const" in schema or schema.get("enum"):
+            return schema["const"] if "const" in schema else schema["enum"][0]
+        union = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
+        return self.of(union[0]) if union else self._typed(schema)
 
-def _resolve(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Any = root
-    for name in reference.removeprefix("#/").split("/"):
-        found = found.get(name, {}) if isinstance(found, Mapping) else {}
-    return found if isinstance(found, Mapping) else {}
+    def _typed(self, schema: Mapping[str, Any]) -> Any:
+        kind = schema.get("type", "object" if "properties" in schema else "string")
+        kind = kind[0] if isinstance(kind, list) else kind
+        if kind == "object":
+            return {name: self.of(part) for name, part in schema.get("properties", {}).items()}
+        if kind == "array":
+            items = schema.get("items", {})
+            return [self.of(items) for _ in range(max(1, schema.get("minItems", 1)))]
+        if kind in ("integer", "number") and "minimum" in schema:
+            return schema["minimum"]
+        return _PLAIN.get(kind, "text")
+
+    def _resolve(self, reference: str) -> Mapping[str, Any]:
+        found: Any = self._root
+        for name in reference.removeprefix("#/").split("/"):
+            found = found.get(name, {}) if isinstance(found, Mapping) else {}
+        return found if isinstance(found, Mapping) else {}

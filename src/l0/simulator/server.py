@@ -1,16 +1,18 @@
 """The simulator: an asyncio server, its script and its log."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from weakref import WeakSet
 
-from l0.simulator import corpus, grammar, http, routes
-from l0.simulator.answers import Answer
+from l0.simulator import corpus, grammar, hosts, http, routes
+from l0.simulator.answers import MAX_TOKENS, Answer
 from l0.simulator.config import SimulatorConfig, SimulatorError
 from l0.simulator.connection import Connection, DisconnectedError
-from l0.simulator.dialects.base import Dialect, InvalidRequestError, Stamp
+from l0.simulator.dialects.base import Dialect, InvalidRequestError, Stamp, asked
 from l0.simulator.dialects.chat import CHAT
 from l0.simulator.dialects.responses import RESPONSES
 from l0.simulator.faults import Fault
@@ -20,6 +22,8 @@ from l0.simulator.playback import Body, Chunks, Traffic
 from l0.simulator.respond import fitting, respond
 from l0.simulator.steps import Response
 from l0.simulator.stored import StoredResponses
+
+_log = logging.getLogger("l0")
 
 Item = Fault | Answer | Body | Reply | str | None
 """One step of a script: a fault, an answer, a raw body, both (`Reply`), the text grammar, or None (healthy)."""
@@ -40,6 +44,7 @@ class Simulator:
         self._stored = StoredResponses()
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._open = WeakSet[Connection]()
         self._port = self.config.port
 
     @property
@@ -103,10 +108,12 @@ class Simulator:
         if self._server is not None:
             self._server.close()
         await self._cancel_connections()
-        if self._server is not None:
-            await self._server.wait_closed()
         await asyncio.sleep(0)  # a socket accepted just before the listener closed is served only now
         await self._cancel_connections()
+        for connection in list(self._open):
+            connection.abort()  # a client that does not read would keep what it was sent, and the server, for ever
+        if self._server is not None:
+            await self._server.wait_closed()
 
     async def _cancel_connections(self) -> None:
         tasks = list(self._connections)
@@ -116,6 +123,7 @@ class Simulator:
 
     def _accept(self) -> Connection:
         connection = Connection()
+        self._open.add(connection)
         task = asyncio.get_running_loop().create_task(self._serve(connection))
         self._connections[task] = connection
         task.add_done_callback(partial(self._forget, connection))
@@ -126,17 +134,25 @@ class Simulator:
         connection.drop()
 
     async def _serve(self, connection: Connection) -> None:
-        """Answer one client's requests until it leaves."""
+        """Answer one client's requests until it leaves. Whatever fails ends this connection alone."""
         try:
             while (request := await connection.request()) is not None:
                 if not await self._answer(connection, request):
                     return
         except http.BadRequestError as error:
-            await connection.carry_out(routes.failed(CHAT, 400, str(error), Stamp.of(self.config.seed, 0)))
+            with suppress(DisconnectedError):
+                await connection.refuse(routes.failed(CHAT, error.status, str(error), Stamp.of(self.config.seed, 0)))
         except DisconnectedError:
             pass
+        except Exception:
+            _log.exception("the simulator failed to answer a request")
+            connection.reset()
 
     async def _answer(self, connection: Connection, request: http.Request) -> bool:
+        if not hosts.serves(request.headers.get("host"), self.config.host):
+            message = "The Host header names another server. The simulator is asked by its own address, or localhost."
+            refused = routes.failed(routes.family_of(request), 421, message, Stamp.of(self.config.seed, 0))
+            return await connection.carry_out(refused)
         dialect = routes.dialect_of(request)
         received = Received(
             method=request.method,
@@ -148,14 +164,32 @@ class Simulator:
         index = self._ledger.begin(received)
         left = True
         try:
-            response = self._response(request, dialect, index)
-            keep = await connection.carry_out(
-                response, lambda events: self._ledger.note(index, sent_events=events, finished=True)
-            )
+            keep = await self._carry_out(connection, request, dialect, index)
             left = False
             return keep and request.headers.get("connection", "").lower() != "close"
         finally:
             self._ledger.end(index, sent_events=connection.events, finished=not left, disconnected=left)
+
+    async def _carry_out(
+        self, connection: Connection, request: http.Request, dialect: Dialect | None, index: int
+    ) -> bool:
+        """Send the answer; one that cannot be made is an error answer, as long as nothing of it was sent."""
+        try:
+            response = self._response(request, dialect, index)
+            return await connection.carry_out(
+                response, lambda events: self._ledger.note(index, sent_events=events, finished=True)
+            )
+        except (DisconnectedError, http.BadRequestError):
+            raise
+        except Exception as error:
+            if connection.wrote:
+                raise
+            _log.warning("the simulator cannot answer request %d: %s", index, type(error).__name__)
+            self._ledger.note(index, answered="failed")
+            message = f"The simulator cannot answer this request: {type(error).__name__}."
+            return await connection.carry_out(
+                routes.failed(dialect or CHAT, 500, message, Stamp.of(self.config.seed, index))
+            )
 
     def _response(self, request: http.Request, dialect: Dialect | None, index: int) -> Response:
         stamp = Stamp.of(self.config.seed, index)
@@ -165,8 +199,10 @@ class Simulator:
             body = request.json
             if not isinstance(body, dict):
                 raise InvalidRequestError("We could not parse the JSON body of your request: an object is expected.")
-            ask = dialect.ask(body)
+            ask = asked(dialect, body)
             reply = self._ledger.next_reply() or self._wished(request, dialect, ask.prompt, ask.stream)
+            if reply.answer and reply.answer.tokens * ask.choices > MAX_TOKENS:
+                raise InvalidRequestError(f"tokens: allowed are {MAX_TOKENS:,}, all choices together.")
         except (InvalidRequestError, grammar.GrammarError, SimulatorError) as error:
             self._ledger.note(index, answered="invalid request")
             return routes.failed(dialect, 400, str(error), stamp)
@@ -181,8 +217,8 @@ class Simulator:
     def _wished(self, request: http.Request, dialect: Dialect, prompt: str, stream: bool) -> Reply:
         """What header or prompt ask for; else a recorded stream where there is a folder of them."""
         text = request.headers.get(grammar.HEADER)
-        if text is None and (found := grammar.IN_PROMPT.search(prompt)):
-            text = found.group(1)
+        if text is None:
+            text = grammar.in_prompt(prompt)
         if text is not None:
             return self._read(text, dialect.name)
         return Reply(body=self._traffic.next(dialect.name) if self._traffic and stream else None)

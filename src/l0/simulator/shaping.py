@@ -3,7 +3,7 @@
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from l0.simulator.dialects.base import Dialect, Role, Stamp, Trouble
@@ -146,7 +146,7 @@ def _lifecycle_frames(pieces: Iterator[Piece], part: Part, dialect: Dialect, sta
         for number, piece in enumerate(pieces):
             # The first block opens the stream and stays first.
             if number and not started:
-                yield from [extra] * (part.count or 0)
+                yield from repeat(extra, part.count or 0)
                 started = True
             yield piece
 

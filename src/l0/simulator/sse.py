@@ -18,16 +18,26 @@ def dumps(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def encoded(value: object) -> bytes:
+    """A JSON body, as the providers write it."""
+    return _bytes(json.dumps(value, ensure_ascii=False))
+
+
+def _bytes(text: str) -> bytes:
+    """Text as UTF-8; half a surrogate pair, which has none, as the escape that it is in JSON."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 @lru_cache(maxsize=4096)
 def quoted(text: str) -> bytes:
     """Text as a JSON string; cached, since long answers repeat their words."""
-    return dumps(text).encode()
+    return _bytes(dumps(text))
 
 
 def block(data: object, name: str | None = None) -> bytes:
     """One event: `data` as JSON (text is taken as it stands), with an `event:` line where it has a name."""
     text = data if isinstance(data, str) else dumps(data)
-    return (f"event: {name}\ndata: {text}\n\n" if name else f"data: {text}\n\n").encode()
+    return _bytes(f"event: {name}\ndata: {text}\n\n" if name else f"data: {text}\n\n")
 
 
 def template(data: Any, name: str | None = None) -> list[bytes]:

@@ -1,5 +1,6 @@
 """Responses that were stored: they can be read again, and a stream continued after an event that is known."""
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from l0.simulator.respond import json_response, stream_headers
 from l0.simulator.steps import Response, Send
 
 _KEPT = 256
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class StoredResponses:
@@ -43,8 +45,8 @@ class StoredResponses:
         answer, ask, stamp = found
         if request.query.get("stream") != "true":
             return json_response(200, RESPONSES.whole(answer, ask, stamp), RESPONSES.headers(stamp))
-        after = request.query.get("starting_after", "-1")
-        skipped = int(after) + 1 if after.removeprefix("-").isdigit() else 0
+        after = request.query.get("starting_after", "")
+        skipped = int(after) + 1 if _NUMBER.fullmatch(after) else 0
         return Response(status=200, headers=stream_headers(RESPONSES, stamp), steps=_rest(found, skipped))
 
 

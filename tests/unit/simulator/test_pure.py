@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l0.simulator import http, schema, sse
+from l0.simulator import hosts, http, schema, sse
 from l0.simulator.answers import Answer, count, filler, pieces
 from l0.simulator.config import SimulatorConfig, SimulatorError
 from l0.simulator.corpus import answers, named
@@ -40,18 +40,85 @@ def test_chunks_of_any_size_carry_the_same_bytes_and_events(size: int) -> None:
 
 
 def test_a_request_is_taken_only_when_it_is_whole() -> None:
-    whole = b"POST /x?a=1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n0\r\n\r\nGET"
-    for end in range(len(whole) - 3):
-        assert http.take(bytearray(whole[:end])) is None
-    buffer = bytearray(whole)
-    request = http.take(buffer)
+    whole = b"POST /x?a=1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=1\r\n{}\n\r\n0\r\nA: b\r\n\r\nGET"
+    reader = http.RequestReader()
+    for at in range(len(whole) - 4):
+        reader.feed(whole[at : at + 1])
+        assert reader.next() is None
+    reader.feed(whole[-4:])
+    request = reader.next()
     assert request is not None
-    assert (request.path, request.query, request.json, bytes(buffer)) == ("/x", {"a": "1"}, {}, b"GET")
+    assert (request.path, request.query, request.json, reader.waiting) == ("/x", {"a": "1"}, {}, 3)
 
 
-def test_bytes_that_are_no_request_are_refused() -> None:
-    with pytest.raises(http.BadRequestError, match="request line"):
-        http.take(bytearray(b"\x16\x03\x01 TLS\r\n\r\n"))
+POST = b"POST /x HTTP/1.1\r\n"
+CHUNKED = POST + b"transfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "message"),
+    [
+        (b"\x16\x03\x01 TLS\r\n\r\n", 400, "request line"),
+        (b"GET / HTTP/2\r\n\r\n", 400, "request line"),
+        (b"GET //[x HTTP/1.1\r\n\r\n", 400, "not a path"),
+        (POST + b"no header\r\n\r\n", 400, "not a header"),
+        (POST + b"a b: c\r\n\r\n", 400, "not a header"),
+        (POST + b"x: y\r\n" * 201 + b"\r\n", 431, "201 headers"),
+        (POST + b"x: " + b"y" * 70_000, 431, "the head is too long"),
+        (POST + b"x: " + b"y" * 70_000 + b"\r\n\r\n", 431, "the head is too long"),
+        (POST + b"content-length: -1\r\n\r\n", 400, "content-length"),
+        (POST + b"content-length: +1\r\n\r\n", 400, "content-length"),
+        (POST + b"content-length: 1_0\r\n\r\n", 400, "content-length"),
+        (POST + b"content-length: 1\r\ncontent-length: 2\r\n\r\n", 400, "given twice"),
+        (POST + b"content-length: 999999999999\r\n\r\n", 413, "the body is too long"),
+        (POST + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400, "transfer-encoding"),
+        (POST + b"transfer-encoding: gzip, chunked\r\n\r\n", 400, "transfer-encoding"),
+        (CHUNKED + b"-6\r\n", 400, "size of a chunk"),
+        (CHUNKED + b"+6\r\n", 400, "size of a chunk"),
+        (CHUNKED + b"0x6\r\n", 400, "size of a chunk"),
+        (CHUNKED + b"\r\n", 400, "size of a chunk"),
+        (CHUNKED + b"fffffff\r\n", 413, "the body is too long"),
+        (CHUNKED + b"fffffffff\r\n", 400, "size of a chunk"),
+        (CHUNKED + b"3;" + b"x" * 2_000, 400, "line that begins a chunk"),
+        (CHUNKED + b"3\r\nabcdef\r\n", 400, "longer than it says"),
+        (CHUNKED + b"0\r\n" + b"x: y\r\n" * 20_000, 431, "trailers"),
+        (CHUNKED + b"0\r\nx: " + b"y" * 70_000, 431, "trailers"),
+    ],
+)
+def test_bytes_that_are_no_request_are_refused(sent: bytes, status: int, message: str) -> None:
+    reader = http.RequestReader()
+    reader.feed(sent)
+    with pytest.raises(http.BadRequestError, match=message) as caught:
+        reader.next()
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("header", "bound", "served"),
+    [
+        (None, "127.0.0.1", True),
+        ("127.0.0.1:8080", "127.0.0.1", True),
+        ("127.8.8.8", "127.0.0.1", True),
+        ("[::1]:80", "127.0.0.1", True),
+        ("localhost:1", "127.0.0.1", True),
+        ("LOCALHOST.", "127.0.0.1", True),
+        ("api.localhost", "127.0.0.1", True),
+        ("evil.example", "127.0.0.1", False),
+        ("127.0.0.1.evil.example", "127.0.0.1", False),
+        ("localhost.evil.example:80", "::1", False),
+        ("notlocalhost", "127.0.0.1", False),
+        ("10.0.0.7", "127.0.0.1", False),
+        ("[::1", "127.0.0.1", False),
+        ("", "127.0.0.1", False),
+        ("box.lan:80", "box.lan", True),
+        ("10.0.0.7:80", "10.0.0.7", True),
+        ("evil.example", "10.0.0.7", False),
+        ("simulator:8080", "0.0.0.0", True),
+        ("simulator:8080", "::", True),
+    ],
+)
+def test_a_foreign_host_is_not_served(header: str | None, bound: str, served: bool) -> None:
+    assert hosts.serves(header, bound) is served
 
 
 def test_delays_follow_from_seed_and_index() -> None:

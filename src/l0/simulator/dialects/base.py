@@ -12,6 +12,10 @@ Role = Literal["lifecycle", "content", "finish", "end"]
 
 Json = dict[str, Any]
 
+CHOICES = 128
+"""Most choices of one request, as OpenAI has it."""
+MODEL_LENGTH = 256
+
 
 class InvalidRequestError(Exception):
     """The request is answered with 400; the message names the field."""
@@ -97,6 +101,29 @@ def required(body: Mapping[str, Any], *names: str) -> None:
     for name in names:
         if name not in body:
             raise InvalidRequestError(f"Missing required parameter: '{name}'.")
+
+
+def whole_number(body: Mapping[str, Any], name: str, default: int, most: int) -> int:
+    """A field from 1 to `most`; raises `InvalidRequestError` for anything else that is given."""
+    given = body.get(name)
+    if given is None:
+        return default
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
+        raise InvalidRequestError(f"Invalid '{name}': expected a whole number from 1 to {most}.")
+    return given
+
+
+def asked(dialect: Dialect, body: Mapping[str, Any]) -> Ask:
+    """What a body asks for; raises `InvalidRequestError` for every body that cannot be read, whatever it holds."""
+    try:
+        ask = dialect.ask(body)
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        raise InvalidRequestError(f"We could not read your request: a field has the wrong type ({error}).") from None
+    except RecursionError:
+        raise InvalidRequestError("We could not read your request: it is nested too deeply.") from None
+    if len(ask.model) > MODEL_LENGTH:
+        raise InvalidRequestError(f"Invalid 'model': expected a name of up to {MODEL_LENGTH} characters.")
+    return ask
 
 
 def prompt_tokens(ask: Ask) -> int:

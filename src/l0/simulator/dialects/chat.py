@@ -8,7 +8,18 @@ from typing import Any
 from l0.simulator.answers import Answer, ToolCall, count, pieces
 from l0.simulator.continuing import instructed, prefilled
 from l0.simulator.dialects import openai
-from l0.simulator.dialects.base import Ask, Dialect, Json, Role, Stamp, prompt_tokens, required, text_in
+from l0.simulator.dialects.base import (
+    CHOICES,
+    Ask,
+    Dialect,
+    Json,
+    Role,
+    Stamp,
+    prompt_tokens,
+    required,
+    text_in,
+    whole_number,
+)
 from l0.simulator.schema import example
 from l0.simulator.sse import HOLE, block, dumps, quoted, template
 
@@ -24,7 +35,7 @@ def ask(body: Mapping[str, Any]) -> Ask:
         model=str(body["model"]),
         stream=bool(body.get("stream")),
         prompt=text_in(body["messages"]),
-        choices=int(body.get("n") or 1),
+        choices=whole_number(body, "n", 1, CHOICES),
         usage=bool((body.get("stream_options") or {}).get("include_usage")),
         schema=_schema(body.get("response_format")),
         forced=forced(body.get("tools"), body.get("tool_choice")),

@@ -7,7 +7,18 @@ from typing import Any
 
 from l0.simulator.answers import Answer
 from l0.simulator.dialects import openai
-from l0.simulator.dialects.base import Ask, Dialect, Json, Role, Stamp, prompt_tokens, required, text_in
+from l0.simulator.dialects.base import (
+    CHOICES,
+    Ask,
+    Dialect,
+    Json,
+    Role,
+    Stamp,
+    prompt_tokens,
+    required,
+    text_in,
+    whole_number,
+)
 from l0.simulator.sse import HOLE, block, quoted, template
 
 _CONTENT = re.compile(rb'"text":\s*"[^"]')
@@ -21,7 +32,7 @@ def ask(body: Mapping[str, Any]) -> Ask:
         model=str(body["model"]),
         stream=bool(body.get("stream")),
         prompt=text_in(body["prompt"]),
-        choices=int(body.get("n") or 1),
+        choices=whole_number(body, "n", 1, CHOICES),
         usage=bool((body.get("stream_options") or {}).get("include_usage")),
     )
 

@@ -10,7 +10,20 @@ from typing import Any
 
 from l0.simulator.answers import Answer
 from l0.simulator.dialects import openai
-from l0.simulator.dialects.base import Ask, Dialect, Json, Role, Stamp, prompt_tokens, required, text_in
+from l0.simulator.dialects.base import (
+    Ask,
+    Dialect,
+    InvalidRequestError,
+    Json,
+    Role,
+    Stamp,
+    prompt_tokens,
+    required,
+    text_in,
+    whole_number,
+)
+
+_INPUTS, _DIMENSIONS = 2_048, 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +41,14 @@ def ask(body: Mapping[str, Any]) -> Ask:
     given = body["input"]
     # A list of integers is one input of tokens, not many inputs.
     several = isinstance(given, list) and given and not isinstance(given[0], int)
+    inputs = tuple(map(str, given)) if several else (str(given),)
+    if len(inputs) > _INPUTS:
+        raise InvalidRequestError(f"Invalid 'input': expected up to {_INPUTS} inputs.")
     return EmbeddingAsk(
         model=str(body["model"]),
         prompt=text_in(given),
-        inputs=tuple(map(str, given)) if several else (str(given),),
-        dimensions=int(body.get("dimensions") or 1536),
+        inputs=inputs,
+        dimensions=whole_number(body, "dimensions", 1536, _DIMENSIONS),
         base64=body.get("encoding_format") == "base64",
     )
 
