@@ -1,4 +1,4 @@
-"""JSON text to Python values, as the SDKs decode it, by a faster parser."""
+"""Decode JSON as the SDKs do, with a faster parser."""
 
 import json
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 import jiter
 
 parse = jiter.from_json
-"""The fast parser on its own: right where it answers, and a ValueError is for `loads` to judge."""
+"""The fast parser alone. Its results are correct; after a ValueError, call `loads`."""
 
 
 def loads(payload: bytes) -> Any:
-    """What `json.loads(payload.decode("utf-8"))` returns, value for value and type for type.
+    """Return the same value as `json.loads(payload.decode("utf-8"))`, with the same types.
 
-    jiter parses the same grammar, but is stricter in places where the standard library is lenient (lone surrogates,
-    nesting beyond 200 levels) and words its errors differently. So whatever jiter refuses, the standard library judges.
+    jiter parses the same grammar, but is stricter in some places (lone surrogates, nesting beyond 200 levels) and has
+    other error messages. Input that jiter rejects is therefore parsed again by the standard library.
 
     Raises:
         UnicodeDecodeError: not UTF-8.
         json.JSONDecodeError: not JSON.
-        RecursionError: nested too deeply for the standard library as well.
+        RecursionError: nested too deeply for the standard library.
     """
     try:
         return jiter.from_json(payload)

@@ -1,38 +1,38 @@
-"""Where a new attempt's text meets what the user already has. Pure: pieces of text in, what is new of them out."""
+"""Join the text of a new attempt to the text that the user already has. Pure: return only the new text of a piece."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 _TAIL = 4096
-"""Characters at the end of a text that a continuation may repeat; it may also begin from the start."""
+"""Characters at the end of a text that a continuation may repeat. It may also repeat the text from the start."""
 LEAST_OVERLAP = 16
-"""Characters. A shorter match is more likely a repetition that the model meant."""
+"""Minimum overlap in characters. A shorter match is more likely a repetition that the model intended."""
 
 
-class Diverged(Exception):  # noqa: N818 - an event, turned into a failure at once
-    """The new answer is another one."""
+class Diverged(Exception):  # noqa: N818 - an event; the caller turns it into a failure immediately
+    """The new answer differs from the text that the user already has."""
 
 
 class Joint(Protocol):
-    """How one strategy joins."""
+    """The strategy that joins the text of one new attempt."""
 
     def pass_on(self, piece: str) -> str:
-        """What is new of the next piece of text. Raises `Diverged`."""
+        """Return the new part of the next piece of text. Raises `Diverged`."""
         ...
 
     def flush(self) -> str:
-        """What was still being looked at, once the text is over."""
+        """Return the text that was held back, at the end of the text. Raises `Diverged`."""
         ...
 
     @property
     def reached(self) -> bool:
-        """Whether all that the user has is behind us."""
+        """Return true if the new attempt has passed all text that the user already has."""
         ...
 
 
 class Replayed:
-    """The same answer again: it is swallowed as long as it is the same, character by character."""
+    """Joins an exact replay: drops text as long as it equals the old text, character by character."""
 
     def __init__(self, text: str) -> None:
         self._left = text
@@ -60,7 +60,7 @@ class Replayed:
 
 
 class Continued:
-    """The model goes on from its own text, of which white space at the end was not sent: it may come again."""
+    """Joins a continuation from a prefill. It may repeat white space at the end of the old text, which was not sent."""
 
     def __init__(self, text: str) -> None:
         self._space = text[len(text.rstrip()) :]
@@ -81,7 +81,7 @@ class Continued:
 
 
 class Spliced:
-    """A continuation by instruction: models like to repeat the end of what they are to continue, or all of it."""
+    """Joins a continuation by instruction. Models often repeat the end of the old text, or all of it."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -99,7 +99,7 @@ class Spliced:
             self._seen = self._text[: self._matched]
         self._seen += piece
         if self._seen in self._text[-_TAIL:]:
-            return ""  # more text may show that it repeats even more
+            return ""  # wait: the next piece may extend the repetition
         return self.flush()
 
     def flush(self) -> str:
@@ -108,21 +108,24 @@ class Spliced:
         text, seen = self._text, self._text[: self._matched] if self._seen is None else self._seen
         self.reached = True
         if seen.startswith(text):
-            return seen[len(text) :]  # it began from the start
-        repeated, shared = _same(text, seen), overlap(text, seen)
+            return seen[len(text) :]  # it repeated the text from the start
+        repeated, shared = _common_prefix(text, seen), overlap(text, seen)
         if repeated >= LEAST_OVERLAP and shared < repeated:
-            raise Diverged  # it began from the start, and then said something else
+            raise Diverged  # it began to repeat the text from the start, and then differed
         return seen[shared:]
 
 
-def _same(one: str, other: str) -> int:
-    """How many characters two texts have in common from the start."""
+def _common_prefix(one: str, other: str) -> int:
+    """Return the length of the common prefix of two texts, in characters."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (here, there) in pairs if here != there), min(len(one), len(other)))
 
 
 def overlap(before: str, after: str) -> int:
-    """The longest end of ``before`` that ``after`` begins with; 0 where it is shorter than `LEAST_OVERLAP`."""
+    """Return the length of the longest suffix of ``before`` that is a prefix of ``after``, in characters.
+
+    Return 0 if it is shorter than `LEAST_OVERLAP`.
+    """
     for length in range(min(len(before), len(after)), LEAST_OVERLAP - 1, -1):
         if before.endswith(after[:length]):
             return length
@@ -130,7 +133,10 @@ def overlap(before: str, after: str) -> int:
 
 
 def joint(strategy: str, text: str) -> Joint:
-    """The joint of a strategy, at ``text``."""
+    """Create the joint of a strategy: ``"exact"``, ``"splice"``, or any other for a continuation from a prefill.
+
+    ``text``: the text that the user already has.
+    """
     if strategy == "exact":
         return Replayed(text)
     return Spliced(text) if strategy == "splice" else Continued(text)

@@ -1,9 +1,9 @@
-"""A request's parameters as they go into its body: the SDK's own transformation, compiled from the same annotations.
+"""Compiled transformation of request parameters: the same result as the SDK's own, from the same annotations.
 
-openai, and anthropic before its 2, search the annotations anew for every value of every call, and try each member of
-each union: 0.3 ms of CPU for one short message, 10 ms for a conversation of fifty. What the annotations say of plain
-data is found out once here, when it is first met, and is then one function a type. What is not plain data (files,
-dates, iterators, mappings of other makes), and a type that renames its keys, is left to the SDK.
+openai, and anthropic before version 2, inspect the annotations again for every value of every call, and try each member
+of each union: 0.3 ms of CPU for one short message, 10 ms for a conversation of fifty. This module inspects the
+annotations once, at the first use, and compiles them into one function per type. Data that is not plain (files, dates,
+iterators, other mapping classes) and types that rename their keys are left to the SDK.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from l0.wire.construct.comparison import difference, shared
 
 Transform = Callable[[Any], Any]
 Types = tuple[Any, ...]
-"""What a value may be: the members of a union, each of which the SDK tries in turn."""
+"""Possible types of a value: the members of a union, which the SDK tries in turn."""
 
 UNKNOWN = object()
-"""What `Parameters.transformed` gives where the SDK has to do it."""
+"""Result of `Parameters.transformed` if the SDK must transform the data."""
 MAX_TYPES = 4096
-"""A program that makes up new types for every call must not be remembered for ever."""
+"""Maximum number of compiled types. It bounds the memory of a program that creates new types for every call."""
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _log = logging.getLogger("l0")
 
 
 class ForeignError(Exception):
-    """Not plain data, or of no type that is known here."""
+    """The data is not plain, or its type is not supported. The SDK must transform it."""
 
 
 class Parameters:
     """The compiled transformations of one SDK.
 
     Args:
-        module: its ``_utils._transform``, not patched yet.
-        types: its ``_types``.
+        module: the SDK's ``_utils._transform``, not patched yet.
+        types: the SDK's ``_types``.
 
-    Where these lack a name, or the module does anything else than is known here, `unsupported` says so, and all is left
-    to the SDK.
+    If a name is missing in these modules, or the transformation works in an unknown way, `unsupported` holds the reason
+    and all data is left to the SDK.
 
-    A result for which anything had to be compiled is compared with the SDK's own; a type whose result differs is left
-    to the SDK from then on, and stands in `switched_off`. Safe to share between threads.
+    Every result that required compilation is compared with the SDK's own result. A type whose result differs is left to
+    the SDK from then on, and `switched_off` maps it to the difference. Safe to share between threads.
     """
 
     def __init__(self, module: ModuleType, types: ModuleType | None) -> None:
@@ -53,7 +53,10 @@ class Parameters:
         self.unsupported = self._probe(types)
 
     def transformed(self, data: Any, type_: Any) -> Any:
-        """What the SDK's ``transform(data, type_)`` returns, sharing with ``data`` what that shares; or `UNKNOWN`."""
+        """Return the same value as the SDK's ``transform(data, type_)``, or `UNKNOWN`.
+
+        The result shares the same parts with ``data`` as the SDK's result.
+        """
         if self.unsupported:
             return UNKNOWN
         before = self._compiled
@@ -61,9 +64,10 @@ class Parameters:
             result = self._node((type_,))(data)
         except (ForeignError, RecursionError):
             return UNKNOWN
-        return result if self._compiled == before else self._compared(result, data, type_)
+        return result if self._compiled == before else self._compare(result, data, type_)
 
-    def _compared(self, result: Any, data: Any, type_: Any) -> Any:
+    def _compare(self, result: Any, data: Any, type_: Any) -> Any:
+        """Return the result if it equals the SDK's own, else switch the type off and return `UNKNOWN`."""
         wrong = difference(result, self._original(data, type_))
         if not wrong:
             return result
@@ -73,14 +77,16 @@ class Parameters:
         return UNKNOWN
 
     def _node(self, types: Types) -> Transform:
-        """The transformation of a value that may be any of ``types``."""
+        """Return the transformation of a value that may be any of ``types``."""
+        # Keys are ids, since hashing and comparing annotations is slow and not every annotation is hashable.
         key = tuple(map(id, types))
         known = self._nodes.get(key)
         if known is None:
             if len(self._nodes) >= MAX_TYPES:
                 return _foreign
-            self._note()
-            known = self._nodes[key] = (types, self._compile(types))  # the types stay, lest an id comes again
+            self._count_compiled()
+            # The types are kept alive, so that their ids are not reused.
+            known = self._nodes[key] = (types, self._compile(types))
         return known[1]
 
     def _compile(self, types: Types) -> Transform:
@@ -88,17 +94,17 @@ class Parameters:
         try:
             for one in types:
                 self._add(one, shape)
-        except Exception:  # a type of a kind that the SDK itself may refuse
+        except Exception:  # an unknown type, which the SDK may refuse as well
             return _foreign
         items = self._node(shape.items) if shape.items else None
-        children = _Children(shape, self._node, self._note)
+        children = _Children(shape, self._node, self._count_compiled)
         return _function(shape, children, items, self._omitted, self._dump)
 
-    def _note(self) -> None:
+    def _count_compiled(self) -> None:
         self._compiled += 1
 
     def _add(self, type_: Any, shape: _Shape) -> None:
-        """What a value of the type goes through. Raises `ForeignError` for what is not known here."""
+        """Add the rules of one type to a shape. Raises `ForeignError` for a type that is not supported."""
         sdk = self._sdk
         bare = sdk.strip_annotated_type(type_)
         if sdk.is_typeddict(bare):
@@ -120,13 +126,13 @@ class Parameters:
                 self._add(member, shape)
 
     def _dump(self, value: Any) -> Any:
-        """A pydantic model, which the SDK dumps wherever it meets one."""
+        """Dump a pydantic model through the SDK. Raises `ForeignError` for any other object."""
         if not isinstance(value, self._model):
             raise ForeignError
         return self._original(value, object)
 
     def _probe(self, types: Any) -> str:
-        """Why this SDK is another one than is known here; empty where it is not."""
+        """Return why this SDK's transformation is unknown, or an empty string if it works as expected."""
         try:
             self._original: Callable[[Any, Any], Any] = self._sdk.transform
             self._model: type = self._sdk.pydantic.BaseModel
@@ -134,16 +140,17 @@ class Parameters:
             data = _sample(types.NotGiven())
             ours, theirs = self._node((_Probe,))(data), self._original(data, _Probe)
         except Exception as error:
-            return f"its transformation of parameters is not known ({error!r})"
+            return f"the SDK's transformation of parameters is not known ({error!r})"
         wrong = difference(ours, theirs) or difference(shared(ours, data), shared(theirs, data))
-        return f"its transformation of parameters is not known ({wrong})" if wrong else ""
+        return f"the SDK's transformation of parameters is not known ({wrong})" if wrong else ""
 
 
 class _Shape:
-    """What a value goes through, whatever number of types asks for it.
+    """Combined rules of all types that a value may have.
 
-    ``fields``, ``values``: the types below the keys of a dict that are declared, and below all of them. ``drops``: what
-    is not given is left out. ``items``: the types below a list. ``iterates``: takes whatever can be iterated.
+    ``fields``: types of the declared keys of a dict. ``values``: types of all values of a dict. ``drops``: true if
+    values that are not given are left out. ``items``: types of the items of a list. ``iterates``: true if any iterable
+    is accepted.
     """
 
     def __init__(self) -> None:
@@ -155,7 +162,7 @@ class _Shape:
 
 
 class _Children(dict[Any, Transform]):
-    """By key of a dict: what its value goes through. Compiled when it is needed, for types refer to themselves."""
+    """Transformations by key of a dict. They are compiled on first use, since types may refer to themselves."""
 
     def __init__(self, shape: _Shape, node: Callable[[Types], Transform], grew: Callable[[], None]) -> None:
         self._shape = shape
@@ -177,6 +184,8 @@ class _Children(dict[Any, Transform]):
 def _function(
     shape: _Shape, children: _Children, items: Transform | None, omitted: frozenset[type], dump: Transform
 ) -> Transform:
+    # Runs for every value of every request: the shape is unpacked into closure variables, and plain scalars are
+    # handled inline without a call.
     copies, iterates = shape.drops or bool(shape.values), shape.iterates
     left_out: frozenset[type] = omitted if shape.drops else frozenset()
 
@@ -208,7 +217,7 @@ def _as_is(value: Any) -> Any:
     return value
 
 
-def _foreign(value: Any) -> Any:  # noqa: ARG001 - as any other
+def _foreign(value: Any) -> Any:  # noqa: ARG001 - same signature as the other transformations
     raise ForeignError
 
 
@@ -227,7 +236,7 @@ class _Probe(TypedDict, total=False):
 
 
 def _sample(omitted: Any) -> dict[str, Any]:
-    """Of a `_Probe`: what is copied, what is not, and what is left out."""
+    """Return a `_Probe` with parts that are copied, parts that are shared, and parts that are left out."""
     return {
         "text": ["a"],
         "parts": [{"said": "b", "numbers": [1], "more": [{}]}],

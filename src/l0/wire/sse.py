@@ -1,9 +1,10 @@
-"""Server-sent events, split on bytes, one call a network read.
+"""Split a byte stream into server-sent events, with one call per network read.
 
-The common case (LF line ends, an ``event`` line or none, one ``data`` line) never leaves C: one match an event.
-Everything that the specification allows beside it (CR, CRLF, several data lines, comments, ``id``, ``retry``, a byte
-order mark, events and characters cut anywhere by the network) gives the same events, however the bytes are cut.
-https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+The common case (LF line ends, an optional ``event`` line, one ``data`` line) takes one regular-expression match per
+event, which runs in C. All other input that the specification allows (CR, CRLF, several data lines, comments, ``id``,
+``retry``, a byte order mark, events and characters split anywhere by the network) is parsed by slower code. The events
+do not depend on the boundaries of reads.
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from __future__ import annotations
 import re
 
 Event = tuple[bytes | None, bytes]
-"""The event's name (``None`` without one) and its data; either may be empty, not both."""
+"""Name of the event (``None`` if it has none) and its data. Either may be empty, but not both."""
 
 _BOM = b"\xef\xbb\xbf"
-# Possessive: a long event that is not whole yet fails in one pass.
-_usual = re.compile(rb"(?:event: ?+(.++)\n)?data: ?+(.*+)\n\n").match
+# Possessive quantifiers: a match on a long, incomplete event fails in one pass, without backtracking.
+_match_event = re.compile(rb"(?:event: ?+(.++)\n)?data: ?+(.*+)\n\n").match
 
 
 class Splitter:
-    """Bytes in, whole events out. Linear in the length of the input, whatever its cuts."""
+    """Splits bytes into complete events. Takes linear time in the length of the input, whatever the size of reads."""
 
     __slots__ = ("_buffer", "_fresh", "_scanned", "_skip_lf")
 
@@ -30,37 +31,39 @@ class Splitter:
         self._skip_lf = False
 
     def feed(self, raw: bytes) -> list[Event]:
-        """All events that end in this read, in order."""
+        """Return all events that end in this read, in order."""
         events: list[Event] = []
+        # Fast path: no incomplete event, byte order mark or carriage return can change the meaning of this read.
         if not (self._fresh or self._skip_lf or self._buffer or b"\r" in raw):
             at, end = 0, len(raw)
-            while (usual := _usual(raw, at)) is not None:
-                events.append(usual.groups())  # type: ignore[arg-type]  # two groups, the first optional
-                at = usual.end()
+            while (match := _match_event(raw, at)) is not None:
+                events.append(match.groups())  # type: ignore[arg-type]  # two groups, the first optional
+                at = match.end()
                 if at == end:
                     return events
             raw = raw[at:]
-        events += self._unusual(raw)
+        events += self._feed_slow(raw)
         return events
 
-    def _unusual(self, raw: bytes) -> list[Event]:
+    def _feed_slow(self, raw: bytes) -> list[Event]:
         if self._fresh:
             raw = self._strip_mark(raw)
         if self._skip_lf or b"\r" in raw:
             raw = self._normalise(raw)
         buffer = self._buffer
         buffer += raw
+        # Search only the new bytes, and one before them for a split blank line: a long event takes linear time.
         end = buffer.rfind(b"\n\n", max(self._scanned - 1, 0))
         if end < 0:
             self._scanned = len(buffer)
             return []
-        whole = bytes(buffer[:end])
+        complete = bytes(buffer[:end])
         del buffer[: end + 2]
         self._scanned = len(buffer)
-        return _events(whole)
+        return _events(complete)
 
     def _strip_mark(self, raw: bytes) -> bytes:
-        """A byte order mark may itself be cut: wait for three bytes before deciding."""
+        """Remove a byte order mark at the start of the stream. It may be split, so wait for three bytes."""
         raw = bytes(self._buffer) + raw
         if len(raw) < len(_BOM) and _BOM.startswith(raw):
             self._buffer[:] = raw
@@ -70,7 +73,7 @@ class Splitter:
         return raw.removeprefix(_BOM)
 
     def _normalise(self, raw: bytes) -> bytes:
-        """CR and CRLF to LF; the LF of a CRLF that was cut in two is dropped when it comes."""
+        """Convert CR and CRLF to LF. If a CRLF is split between reads, drop its LF in the second read."""
         if not raw:
             return raw
         if self._skip_lf and raw[:1] == b"\n":
@@ -82,12 +85,12 @@ class Splitter:
         return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _events(whole: bytes) -> list[Event]:
-    return [event for block in whole.split(b"\n\n") if (event := _parse(block)) is not None]
+def _events(complete: bytes) -> list[Event]:
+    return [event for block in complete.split(b"\n\n") if (event := _parse(block)) is not None]
 
 
 def _parse(block: bytes) -> Event | None:
-    """One block by the letter of the specification. ``id`` and ``retry`` concern reconnection only."""
+    """Parse one block as the specification requires. Ignore ``id`` and ``retry``, which concern reconnection only."""
     name: bytes | None = None
     data: list[bytes] = []
     for line in block.split(b"\n"):

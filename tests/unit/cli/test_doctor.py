@@ -56,7 +56,7 @@ def test_a_type_of_parameters_that_is_switched_off_is_a_problem(
         self.switched_off["Asked"] = "a key more"
         return UNKNOWN
 
-    monkeypatch.setattr(Parameters, "_compared", differs)
+    monkeypatch.setattr(Parameters, "_compare", differs)
     assert main(["doctor"]) == 1
     assert "! switched off: Asked: a key more" in capsys.readouterr().out
 

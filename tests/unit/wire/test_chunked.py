@@ -1,4 +1,4 @@
-"""Plain chunks, checked against a parser that knows all of HTTP: what goes by and the rest make the whole."""
+"""Plain chunks, compared with a complete HTTP parser: the payload and the rest together equal its output."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -25,7 +25,7 @@ BODIES = st.builds(lambda pieces, end: b"".join(pieces) + end, st.lists(PIECES, 
 
 
 def parser() -> h11.Connection:
-    """One that has read the headers of an answer."""
+    """Return a complete parser that has read the headers of a response."""
     made = h11.Connection(h11.CLIENT)
     made.send(h11.Request(method="GET", target="/", headers=[("host", "x")]))
     made.send(h11.EndOfMessage())
@@ -35,7 +35,7 @@ def parser() -> h11.Connection:
 
 
 def read(parser: h11.Connection, reads: Iterator[bytes]) -> tuple[bytes, str]:
-    """What it makes of what comes: the payload, and how it ends. The last read is empty: the connection has ended."""
+    """Return the payload of the complete parser and its end. The last read is empty: the connection is closed."""
     payload = b""
     while True:
         try:
@@ -51,7 +51,7 @@ def read(parser: h11.Connection, reads: Iterator[bytes]) -> tuple[bytes, str]:
 
 
 def past(parser: h11.Connection, reads: Iterator[bytes]) -> tuple[bytes, str]:
-    """The same by `Chunks` as far as it goes, and by the full parser from there on."""
+    """Return the same from `Chunks` up to the first data that is not plain, and from the complete parser after it."""
     chunks, payload = Chunks(), b""
     for raw in reads:
         payload += b"".join(chunks.feed(raw))
@@ -71,12 +71,12 @@ def pieces(body: bytes, cuts: list[int]) -> Iterator[bytes]:
 
 
 @given(BODIES, st.lists(st.integers(0, 400), max_size=12))
-def test_what_goes_by_and_the_rest_is_what_the_full_parser_makes_of_it_all(body, cuts):
+def test_chunks_and_rest_equal_the_complete_parser(body, cuts):
     assert past(parser(), pieces(body, cuts)) == read(parser(), pieces(body, cuts))
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.lists(st.integers(0, 400), max_size=12))
-def test_plain_chunks_go_by_to_the_last_and_nothing_waits(payloads, cuts):
+def test_plain_chunks_are_returned_immediately(payloads, cuts):
     body = b"".join(b"%x\r\n%s\r\n" % (len(data), data) for data in payloads)
     chunks, full = Chunks(), parser()
     for raw in [raw for raw in pieces(body, cuts) if raw]:
@@ -106,13 +106,13 @@ def test_plain_chunks_go_by_to_the_last_and_nothing_waits(payloads, cuts):
         (b"\n3\r\nabc", b"", True),
     ],
 )
-def test_it_stops_at_all_that_is_not_plain(body, payload, over):
+def test_chunks_stop_at_data_that_is_not_plain(body, payload, over):
     chunks = Chunks()
     assert b"".join(chunks.feed(body)) == payload
     assert chunks.over is over
 
 
-def test_the_rest_of_a_chunk_is_shown_as_a_chunk():
+def test_rest_of_an_incomplete_chunk():
     chunks = Chunks()
     chunks.feed(b"a\r\n1234567")
     assert chunks.rest() == b"4\r\nx"

@@ -1,4 +1,4 @@
-"""`loads` is `json.loads`, whatever the bytes are."""
+"""`loads` equals `json.loads` for all bytes."""
 
 import json
 import math
@@ -50,37 +50,37 @@ def same(one: Any, other: Any) -> bool:
 
 
 def both(payload: bytes) -> tuple[Any, Any]:
-    """What comes of it, ours and the standard library's."""
+    """Return the result or the error of `loads` and of the standard library."""
     return outcome(loads, payload), outcome(lambda raw: json.loads(raw.decode("utf-8")), payload)
 
 
 @pytest.mark.parametrize("payload", ODDITIES, ids=lambda payload: repr(payload[:24]))
-def test_oddities(payload: bytes) -> None:
+def test_json_edge_cases(payload: bytes) -> None:
     assert same(*both(payload))
 
 
 @given(json_values, st.booleans(), st.sampled_from([None, 2]))
-def test_every_value(value: Any, ensure_ascii: bool, indent: int | None) -> None:
+def test_json_values(value: Any, ensure_ascii: bool, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
     assert same(*both(text.encode("utf-8", "surrogatepass")))
 
 
 @given(st.floats(allow_nan=False))
-def test_every_float_keeps_all_its_bits(value: float) -> None:
+def test_json_floats_keep_all_bits(value: float) -> None:
     assert same(loads(repr(value).replace("inf", "Infinity").encode()), value)
 
 
 @given(st.binary(max_size=40))
-def test_any_bytes(payload: bytes) -> None:
+def test_json_of_arbitrary_bytes(payload: bytes) -> None:
     assert same(*both(payload))
 
 
 @given(st.text(alphabet='0123456789+-.eE"\\u{}[],:tfn rals\t\n', max_size=24))
-def test_text_that_looks_like_json(text: str) -> None:
+def test_json_of_arbitrary_text(text: str) -> None:
     assert same(*both(text.encode()))
 
 
-def test_the_integer_limit_is_the_standard_librarys() -> None:
+def test_json_integer_limit_equals_the_standard_library() -> None:
     digits = sys.get_int_max_str_digits() + 1
     with pytest.raises(ValueError, match="limit"):
         loads(b"[" + b"9" * digits + b"]")

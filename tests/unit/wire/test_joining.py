@@ -1,4 +1,4 @@
-"""Where a new attempt's text meets what the user has: nothing lost, nothing twice, however it is cut into pieces."""
+"""Joining of a new attempt's text to the delivered text: nothing is lost or repeated, whatever the pieces."""
 
 from itertools import pairwise
 
@@ -15,28 +15,28 @@ told = st.text(alphabet="abcdefghijklmnopqrstuvwxyz .,", min_size=LEAST_OVERLAP,
 
 
 def pieces(text: str, places: list[int]) -> list[str]:
-    """Any cutting of a text, empty pieces included."""
+    """Split a text into pieces at any places, including empty pieces."""
     cuts = [0, *sorted(min(place, len(text)) for place in places), len(text)]
     return [text[start:end] for start, end in pairwise(cuts)]
 
 
 def joined(made: Joint, text: str, places: list[int]) -> str:
-    """What a user gets of ``text``."""
+    """Return the text that the user gets from ``text``."""
     return "".join(made.pass_on(piece) for piece in pieces(text, places)) + made.flush()
 
 
-# The same answer again
+# Exact replay
 
 
 @given(before=texts, after=texts, places=cuttings)
 @settings(max_examples=200)
-def test_the_same_answer_again_is_swallowed_up_to_where_it_broke(before, after, places):
+def test_replay_drops_the_text_up_to_the_break(before, after, places):
     assert joined(Replayed(before), before + after, places) == after
 
 
 @given(before=texts, other=texts, places=cuttings)
 @settings(max_examples=200)
-def test_another_answer_is_noticed_before_any_of_it_is_shown(before, other, places):
+def test_replay_diverges_before_new_text_is_delivered(before, other, places):
     made, shown = Replayed(before), ""
     if other.startswith(before):
         return
@@ -49,7 +49,7 @@ def test_another_answer_is_noticed_before_any_of_it_is_shown(before, other, plac
 
 @given(before=texts.filter(bool), places=cuttings)
 @settings(max_examples=80)
-def test_an_answer_that_is_shorter_the_second_time_is_another_one(before, places):
+def test_shorter_replay_diverges(before, places):
     made = Replayed(before)
     for piece in pieces(before[:-1], places):
         assert made.pass_on(piece) == ""
@@ -58,7 +58,7 @@ def test_an_answer_that_is_shorter_the_second_time_is_another_one(before, places
         made.flush()
 
 
-def test_how_far_it_has_come():
+def test_replay_reached():
     made = Replayed("ab")
     assert not made.reached
     assert (made.pass_on("a"), made.reached) == ("", False)
@@ -66,32 +66,32 @@ def test_how_far_it_has_come():
     assert Replayed("").reached
 
 
-# The model's own continuation
+# Continuation from a prefill
 
 
 @given(before=texts, text=texts, places=cuttings)
-def test_a_continuation_after_a_prefill_is_all_new(before, text, places):
+def test_prefill_continuation_is_all_new(before, text, places):
     assert joined(Continued(before.rstrip()), text, places) == text
 
 
 @given(before=texts, text=texts.filter(lambda text: text == text.lstrip()), places=cuttings)
-def test_white_space_that_was_not_sent_may_come_again_or_not(before, text, places):
+def test_prefill_continuation_may_repeat_white_space(before, text, places):
     stripped = before[len(before.rstrip()) :]
     assert joined(Continued(before), stripped + text, places) == text
     assert joined(Continued(before), text, places) == text
 
 
-def test_no_more_white_space_is_swallowed_than_the_user_has():
+def test_prefill_continuation_drops_only_delivered_white_space():
     assert joined(Continued("a\n"), "\n\nb", [1, 2]) == "\nb"
     assert joined(Continued("a\n\n"), "\n b", [1]) == " b"
     assert joined(Continued("a"), " b", [1]) == " b"
 
 
-# A continuation by instruction
+# Continuation by instruction (splice)
 
 
 def spliced(before: str, text: str, places: list[int]) -> str | None:
-    """What a user gets of ``text``; ``None`` where it is another answer."""
+    """Return the text that the user gets from ``text``, or ``None`` if the answer diverges."""
     try:
         return joined(Spliced(before), text, places)
     except Diverged:
@@ -100,7 +100,7 @@ def spliced(before: str, text: str, places: list[int]) -> str | None:
 
 @given(before=told, after=prose, repeated=st.integers(LEAST_OVERLAP, 300), places=cuttings)
 @settings(max_examples=300)
-def test_an_overlap_is_removed_wherever_it_begins(before, after, repeated, places):
+def test_splice_removes_an_overlap(before, after, repeated, places):
     again = before[-repeated:]
     assume(overlap(before, again + after) == len(again))
     assert spliced(before, again + after, places) == after
@@ -108,31 +108,31 @@ def test_an_overlap_is_removed_wherever_it_begins(before, after, repeated, place
 
 @given(before=prose.filter(bool), after=prose, places=cuttings)
 @settings(max_examples=200)
-def test_an_answer_that_begins_from_the_start_is_swallowed_to_where_it_broke(before, after, places):
+def test_splice_drops_an_answer_repeated_from_the_start(before, after, places):
     assert spliced(before, before + after, places) == after
 
 
 @given(before=prose, text=prose, places=cuttings)
 @settings(max_examples=300)
-def test_the_cutting_into_pieces_changes_nothing(before, text, places):
+def test_splice_does_not_depend_on_pieces(before, text, places):
     assert spliced(before, text, places) == spliced(before, text, [])
 
 
 @given(before=told, repeated=st.integers(0, 60), after=prose, places=cuttings)
 @settings(max_examples=200)
-def test_what_is_removed_is_the_end_of_what_the_user_has(before, repeated, after, places):
+def test_splice_removes_only_the_end_of_the_delivered_text(before, repeated, after, places):
     text = before[max(len(before) - repeated, 0) :] + after
-    whole = spliced(before, text, places)
-    if whole is None:  # it begins as the answer does, and then says something else
+    joined = spliced(before, text, places)
+    if joined is None:  # it begins like the answer, and then differs
         assert text[:LEAST_OVERLAP] == before[:LEAST_OVERLAP]
         return
-    removed = text[: len(text) - len(whole)]
-    assert text == removed + whole
+    removed = text[: len(text) - len(joined)]
+    assert text == removed + joined
     assert before.endswith(removed)
     assert not removed or len(removed) >= min(LEAST_OVERLAP, len(before))
 
 
-def test_an_answer_that_begins_as_the_first_did_and_goes_on_otherwise_is_not_mixed_in():
+def test_splice_diverges_from_a_different_answer():
     before = "The tide forgets the names we wrote, the gulls"
     assert spliced(before, "The tide forgets all that we ever said.", [3, 9]) is None
     assert spliced(before, "The tide forgets the names", []) is None
@@ -141,50 +141,54 @@ def test_an_answer_that_begins_as_the_first_did_and_goes_on_otherwise_is_not_mix
 
 @given(before=st.text("xyz", min_size=1, max_size=50), after=st.text("uvw", max_size=50), places=cuttings)
 @settings(max_examples=100)
-def test_what_does_not_overlap_is_kept(before, after, places):
+def test_splice_keeps_text_without_overlap(before, after, places):
     assert spliced(before, after, places) == after
 
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        ("He laughed: ha ha", " ha ha!", " ha ha!"),  # a repetition that is meant
+        ("He laughed: ha ha", " ha ha!", " ha ha!"),  # an intended repetition
         ("He laughed: ha ha", "ha ha ha!", "ha ha ha!"),
         ("no, no, no, no, ", "no, no, no.", "no, no, no."),
-        ("The harbour wakes before", " wakes before the town", " wakes before the town"),  # 13 characters: kept
+        (
+            "The harbour wakes before",
+            " wakes before the town",
+            " wakes before the town",
+        ),  # 13 characters: kept, as it is below the minimum
         ("The harbour wakes before", "harbour wakes before the town", " the town"),
         ("The harbour wakes before", "The harbour wakes before the town", " the town"),
-        ("Short", "Short and sweet", " and sweet"),  # began from the start
+        ("Short", "Short and sweet", " and sweet"),  # repeats the text from the start
         ("One, two, three", "", ""),
         ("x" * 300, "x" * 256 + "y", "y"),
-        ("-" * 20 + "\nTable", "-" * 18 + "\nTable of tides", " of tides"),  # it begins as it repeats
+        ("-" * 20 + "\nTable", "-" * 18 + "\nTable of tides", " of tides"),  # repeats the end, which equals the start
     ],
 )
-def test_repetition_and_overlap(before, after, expected):
+def test_splice_examples(before, after, expected):
     for places in ([], range(300)):
         assert joined(Spliced(before), after, list(places)) == expected
 
 
-def test_a_long_answer_that_begins_from_the_start_again_is_noticed():
-    """Its end is beyond the window: nothing of it may be shown as if it were new."""
+def test_splice_detects_a_long_answer_repeated_from_the_start():
+    """The repeated text is longer than the window. No part of it may be delivered as new text."""
     before = "".join(f"Sentence number {number} of a long answer. " for number in range(40))
     made = Spliced(before)
     assert joined(made, before + "And the rest.", list(range(0, 2000, 7))) == "And the rest."
 
 
-def test_an_overlap_of_a_thousand_characters_is_found():
+def test_splice_finds_an_overlap_of_a_thousand_characters():
     before = "".join(f"Sentence number {number} of a long answer. " for number in range(100))
     assert spliced(before, before[-1000:] + "And the rest.", list(range(0, 2000, 7))) == "And the rest."
 
 
-def test_strategies_have_their_joints():
+def test_joint_of_each_strategy():
     assert isinstance(joint("exact", "a"), Replayed)
     assert isinstance(joint("prefill", "a"), Continued)
     assert isinstance(joint("splice", "a"), Spliced)
 
 
 @given(before=prose, after=prose)
-def test_no_longer_overlap_exists(before, after):
+def test_overlap_is_the_longest(before, after):
     found = overlap(before, after)
     assert before.endswith(after[:found])
     for longer in range(max(found + 1, LEAST_OVERLAP), min(len(before), len(after)) + 1):

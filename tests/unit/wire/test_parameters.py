@@ -1,4 +1,4 @@
-"""Compiled parameters: what is plain comes out as the SDK would have it; what is not is left to the SDK."""
+"""Compiled parameters: plain data equals the SDK's result; other data is left to the SDK."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -56,7 +56,7 @@ class Model(BaseModel):
 def parameters():
     made = Parameters(transforms, types)
     if made.unsupported:
-        pytest.skip("this SDK's transformation is older than what is known")
+        pytest.skip("this SDK's transformation is older than the supported one")
     return made
 
 
@@ -78,9 +78,9 @@ PLAIN = {
 
 
 @pytest.mark.parametrize("data", PLAIN.values(), ids=PLAIN)
-def test_plain_data_becomes_what_the_sdk_makes_of_it(parameters, data):
+def test_parameters_of_plain_data_equal_the_sdk(parameters, data):
     theirs = transforms.transform(data, Asked)
-    for _ in range(2):  # compiled and compared; then compiled
+    for _ in range(2):  # first compiled and compared, then compiled only
         ours = parameters.transformed(data, Asked)
         assert ours == theirs
         assert repr(ours) == repr(theirs)
@@ -100,16 +100,16 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize(("data", "type_"), FOREIGN.values(), ids=FOREIGN)
-def test_anything_else_is_left_to_the_sdk_untouched(parameters, data, type_):
+def test_parameters_of_other_data_are_left_to_the_sdk(parameters, data, type_):
     assert parameters.transformed(data, type_) is UNKNOWN
     turns = data.get("turns")
     assert not hasattr(turns, "send") or list(turns) == [{"role": "user"}]  # a generator is read once only
 
 
-def test_a_type_whose_result_differs_is_switched_off_and_says_so(monkeypatch, caplog):
+def test_parameters_type_with_a_different_result_is_switched_off(monkeypatch, caplog):
     made = Parameters(transforms, types)
     if made.unsupported:
-        pytest.skip("this SDK's transformation is older than what is known")
+        pytest.skip("this SDK's transformation is older than the supported one")
     made._original = lambda data, _: {**data, "more": 1}
     assert made.transformed({"turns": []}, Asked) is UNKNOWN
     assert made.transformed({"turns": []}, Asked) is UNKNOWN
@@ -118,7 +118,7 @@ def test_a_type_whose_result_differs_is_switched_off_and_says_so(monkeypatch, ca
     assert len(caplog.records) == 1
 
 
-def test_a_transformation_of_another_kind_is_not_touched():
+def test_unknown_transformation_is_unsupported():
     names = {name: value for name, value in vars(transforms).items() if name != "transform"}
     made = Parameters(SimpleNamespace(**names, transform=lambda data, _: data), types)
     assert "not known" in made.unsupported
@@ -126,17 +126,17 @@ def test_a_transformation_of_another_kind_is_not_touched():
 
 
 @pytest.mark.parametrize("name", ["transform", "pydantic", "strip_annotated_type", "_no_transform_needed"])
-def test_a_module_that_lacks_a_name_is_not_touched(name):
+def test_transformation_module_without_a_name_is_unsupported(name):
     names = {each: value for each, value in vars(transforms).items() if each != name}
     assert "not known" in Parameters(SimpleNamespace(**names), types).unsupported
 
 
 @pytest.mark.parametrize("lacking", [None, SimpleNamespace(NotGiven=types.NotGiven)])
-def test_types_that_are_not_there_are_no_obstacle(lacking):
+def test_missing_types_module_is_unsupported(lacking):
     assert "not known" in Parameters(transforms, lacking).unsupported
 
 
-def test_types_that_are_made_up_for_every_call_are_not_remembered_for_ever(parameters, monkeypatch):
+def test_parameters_cache_is_bounded(parameters, monkeypatch):
     monkeypatch.setattr("l0.wire.parameters.MAX_TYPES", 20)
     results = [parameters.transformed({"a": 1}, TypedDict(f"T{n}", {"a": int})) for n in range(40)]
     assert results[0] == {"a": 1}

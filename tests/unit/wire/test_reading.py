@@ -1,4 +1,4 @@
-"""What all dialects share: decoding that never raises, and what is missing of an answer."""
+"""Common reader of all dialects: decoding without exceptions, and detection of incomplete answers."""
 
 from typing import Any
 
@@ -22,14 +22,14 @@ def reader(content_type: str = "text/event-stream", build: Any = dict) -> Plain:
     return Plain(build, content_type)
 
 
-def test_json_comes_back_decoded():
+def test_reader_decodes_json():
     made = reader()
     assert made.decode(b'{"a": [1, null]}') == {"a": [1, None]}
     assert (made.failure, made.stopped) == (None, False)
 
 
 @pytest.mark.parametrize("data", [b"{", b"[DONE", b'{"a": "\xff"}', b"not json", b"[" * 100_000])
-def test_what_is_no_json_is_a_failure_with_the_sdks_own_error(data):
+def test_invalid_json_is_a_failure_with_the_sdk_error(data):
     made = reader()
     assert made.decode(data) is None
     assert made.failure is not None
@@ -39,21 +39,21 @@ def test_what_is_no_json_is_a_failure_with_the_sdks_own_error(data):
 
 
 @pytest.mark.parametrize(("data", "oddity"), [(b"", "event_without_data"), (b"null", "null_event")])
-def test_events_that_carry_nothing_are_odd_and_no_failure(data, oddity):
+def test_empty_events_are_anomalies_not_failures(data, oddity):
     made = reader()
     assert made.decode(data) is None
     assert made.failure is None
     assert made.facts().oddities == (oddity,)
 
 
-def test_the_first_failure_counts():
+def test_reader_keeps_the_first_failure():
     made, first = reader(), Failure(cause=Cause.MALFORMED, message="first")
     made.fail(first)
     made.fail(Failure(cause=Cause.OUT_OF_ORDER, message="second"))
     assert made.failure is first
 
 
-def test_a_shape_that_the_sdk_refuses_is_a_failure():
+def test_invalid_event_shape_is_a_failure():
     def refuse(value: Any) -> Any:
         raise TypeError("not that")
 
@@ -64,14 +64,14 @@ def test_a_shape_that_the_sdk_refuses_is_a_failure():
     assert isinstance(made.failure.error, TypeError)
 
 
-def test_an_oddity_is_noted_once():
+def test_anomaly_is_recorded_once():
     made = reader()
     for what in ("b", "a", "b"):
         made.odd(what)
     assert made.facts().oddities == ("b", "a")
 
 
-def test_content_is_counted_in_pieces_and_characters():
+def test_reader_counts_content_pieces_and_characters():
     made = reader()
     made.said("abc", answer=True)
     made.said("", answer=True)
@@ -89,18 +89,18 @@ def test_content_is_counted_in_pieces_and_characters():
         ("", 0, 0, Cause.EMPTY),
         ("text/html", 0, 0, Cause.NOT_A_STREAM),
         ("application/json", 0, 0, Cause.NOT_A_STREAM),
-        ("application/json", 3, 2, Cause.TRUNCATED),  # some servers name it wrong
+        ("application/json", 3, 2, Cause.TRUNCATED),  # some servers send the wrong content type
         ("text/event-stream", 3, 0, Cause.EMPTY),
         ("text/event-stream", 3, 1, Cause.TRUNCATED),
     ],
 )
-def test_what_is_missing(content_type, events, content, missing):
+def test_reader_detects_missing_parts_of_an_answer(content_type, events, content, missing):
     made = reader(content_type)
     made.events, made.content = events, content
     assert made.missing() is missing
 
 
-def test_objects_of_the_sdk_are_learned_from_too():
+def test_reader_accepts_sdk_objects():
     class Chunk:
         def to_dict(self, mode: str) -> dict[str, Any]:
             assert mode == "python"
@@ -115,10 +115,10 @@ def test_objects_of_the_sdk_are_learned_from_too():
 @pytest.mark.parametrize(
     ("value", "expected"), [(0, 0), (7, 7), (-1, None), (True, None), ("7", None), (7.0, None), (None, None)]
 )
-def test_counts(value, expected):
+def test_token_counts(value, expected):
     assert count(value) == expected
 
 
 @pytest.mark.parametrize(("parts", "expected"), [((), None), ((None,), None), ((1, None, 2), 3), ((0, None), 0)])
-def test_totals_of_what_is_known(parts, expected):
+def test_total_of_known_counts(parts, expected):
     assert total(*parts) == expected

@@ -1,7 +1,7 @@
-"""The splitter against a parser that follows the specification line by line, and against the SDKs' own decoders.
+"""The SSE splitter, compared with a line-by-line parser of the specification and with the SDKs' own decoders.
 
-One deliberate difference from the letter: an event that has a name and no data, or empty data, is handed over, as the
-SDKs do, where a browser would drop it. Nothing is silent.
+There is one deliberate difference from the specification: an event with a name and without data, or with empty data, is
+returned, as the SDKs do. A browser would drop it.
 """
 
 import re
@@ -20,10 +20,10 @@ BOM = b"\xef\xbb\xbf"
 
 
 def reference(body: bytes) -> list[Event]:
-    """https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, in its own order."""
+    """Parse as in https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream."""
     body = body.removeprefix(BOM)
     lines = re.split(rb"\r\n|\n|\r", body)
-    lines.pop()  # what no line end follows yet is no line
+    lines.pop()  # text without a line end is not a complete line
     events: list[Event] = []
     name, data = b"", list[bytes]()
     for line in lines:
@@ -45,7 +45,7 @@ def reference(body: bytes) -> list[Event]:
 
 
 def split(body: bytes, cuts: list[int]) -> list[Event]:
-    """What the splitter gives for a body that arrives in these pieces."""
+    """Return the events of a body that is split at these offsets."""
     places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
     splitter = Splitter()
     return [event for start, end in pairwise(places) for event in splitter.feed(body[start:end])]
@@ -64,25 +64,25 @@ cuts = st.lists(st.integers(0, 120), max_size=10)
 
 @given(body=bodies, cuts=cuts)
 @settings(max_examples=700)
-def test_any_cutting_of_any_stream_gives_the_events_of_the_specification(body, cuts):
+def test_sse_events_equal_the_specification(body, cuts):
     assert split(body, cuts) == reference(body)
 
 
 @given(body=bodies)
 @settings(max_examples=200)
-def test_byte_by_byte_is_the_same_as_at_once(body):
+def test_sse_events_of_single_bytes(body):
     assert split(body, list(range(len(body)))) == split(body, []) == reference(body)
 
 
 @given(body=st.binary(max_size=60), cuts=cuts)
 @settings(max_examples=200)
-def test_any_bytes_at_all(body, cuts):
+def test_sse_events_of_arbitrary_bytes(body, cuts):
     assert split(body, cuts) == reference(body)
 
 
 @given(start=st.sampled_from([BOM, BOM[:1], BOM[:2], BOM + BOM, b"", BOM[1:]]), cuts=st.lists(st.integers(0, 8)))
 @settings(max_examples=100)
-def test_a_byte_order_mark_is_dropped_once_at_the_start_however_it_is_cut(start, cuts):
+def test_byte_order_mark_is_removed_once_at_the_start(start, cuts):
     body = start + b"data: x\n\n" + BOM + b"data: y\n\n"
     assert split(body, cuts) == reference(body)
 
@@ -113,12 +113,12 @@ def test_a_byte_order_mark_is_dropped_once_at_the_start_however_it_is_cut(start,
         (b" data: x\n\n", []),
     ],
 )
-def test_examples(body, expected):
+def test_sse_examples(body, expected):
     assert split(body, []) == expected
     assert reference(body) == expected
 
 
-def test_an_event_is_handed_over_with_the_read_that_ends_it():
+def test_sse_event_is_returned_with_the_read_that_ends_it():
     splitter = Splitter()
     assert splitter.feed(b"data: a\r\n\r") == [(None, b"a")]
     assert splitter.feed(b"\ndata: b\n") == []
@@ -134,7 +134,7 @@ line_text = st.text(st.characters(exclude_characters="\r\n\0", exclude_categorie
 
 @st.composite
 def well_formed(draw: st.DrawFn) -> bytes:
-    """Events as a provider sends them. ``id`` is left out: the SDKs then dispatch an event for every blank line."""
+    """Generate events as a provider sends them, without ``id``: with it, the SDKs dispatch an event per blank line."""
     end = draw(endings)
     body = b""
     for _ in range(draw(st.integers(0, 6))):
@@ -151,7 +151,7 @@ def well_formed(draw: st.DrawFn) -> bytes:
 @pytest.mark.parametrize("module", [openai._streaming, anthropic._streaming], ids=["openai", "anthropic"])
 @given(body=well_formed(), cuts=cuts)
 @settings(max_examples=150)
-def test_well_formed_streams_are_read_as_the_sdks_read_them(module, body, cuts):
+def test_sse_events_equal_the_sdk_decoders(module, body, cuts):
     theirs = [
         (event.event.encode() if event.event else None, event.data.encode())
         for event in module.SSEDecoder().iter_bytes(iter([body]))
@@ -163,7 +163,7 @@ def test_well_formed_streams_are_read_as_the_sdks_read_them(module, body, cuts):
 
 
 def spent(pieces: list[bytes]) -> float:
-    """The best of three, in seconds."""
+    """Return the best time of three runs, in seconds."""
     best = float("inf")
     for _ in range(3):
         splitter, began = Splitter(), perf_counter()
@@ -187,7 +187,7 @@ def spent(pieces: list[bytes]) -> float:
     ],
     ids=["bytes", "one line", "cr", "lf", "one event", "always a rest", "crlf", "half a mark"],
 )
-def test_time_is_linear_in_the_length_however_it_is_cut(make):
-    """Eight times the input: quadratic would be 64 times the time."""
+def test_sse_splitter_takes_linear_time(make):
+    """The input grows by a factor of 8. Quadratic code would take 64 times as long."""
     small, large = spent(make(3000)), spent(make(24_000))
     assert large < 28 * max(small, 0.0005)

@@ -1,4 +1,4 @@
-"""The headers by which a server asks to wait, as seconds."""
+"""Headers by which a server requests a wait, converted to seconds."""
 
 import email.utils
 from datetime import UTC, datetime, timedelta, timezone
@@ -16,7 +16,7 @@ NOW = 1_800_000_000.0
 
 @pytest.fixture
 def now(monkeypatch):
-    """It is `NOW`."""
+    """Fix the clock at `NOW`."""
     monkeypatch.setattr(waits.time, "time", lambda: NOW)
 
 
@@ -42,22 +42,22 @@ def now(monkeypatch):
         ({"retry-after": "Fri, 99 Foo 2027 99:99:99 GMT"}, None),
     ],
 )
-def test_waits(headers, expected, now):
+def test_retry_after_headers(headers, expected, now):
     assert server_wait(headers) == expected
     assert asked_wait(headers) == expected
 
 
 @pytest.mark.parametrize("huge", ["Fri, 31 Dec 99999999999 23:59:59 GMT", "Mon, 01 Jan 0000 00:00:00 GMT"])
-def test_a_date_that_no_clock_knows_is_no_error(huge):
+def test_retry_after_date_out_of_range_is_ignored(huge):
     wait = server_wait({"retry-after": huge})
     assert wait is None or wait >= 0.0
 
 
-# Resets of rate limits
+# Rate-limit reset headers
 
 
 def moment(seconds: float, offset: int = 0) -> str:
-    """RFC 3339, so many seconds from `NOW`, as a clock ``offset`` hours east of Greenwich shows it."""
+    """Return an RFC 3339 time that many seconds after `NOW`, in a time zone ``offset`` hours east of Greenwich."""
     zone = UTC if offset == 0 else timezone(timedelta(hours=offset))
     return datetime.fromtimestamp(NOW + seconds, zone).isoformat().replace("+00:00", "Z")
 
@@ -88,7 +88,7 @@ def moment(seconds: float, offset: int = 0) -> str:
         ("9" * 400 + "s", None),
     ],
 )
-def test_the_durations_of_openai(text, seconds):
+def test_openai_reset_durations(text, seconds):
     headers = {"x-ratelimit-reset-requests": text}
     assert server_wait(headers) == (None if seconds is None else pytest.approx(seconds))
     assert asked_wait(headers) is None
@@ -102,7 +102,7 @@ def test_the_durations_of_openai(text, seconds):
         (moment(0.5), 0.5),
         (moment(-30), 0.0),
         ("2027-01-15T08:00:01z", 1.0),
-        ("2027-01-15T08:00:01", None),  # whose clock?
+        ("2027-01-15T08:00:01", None),  # no time zone
         ("2027-01-15", None),
         ("0001-01-01T00:00:00+23:59", 0.0),
         ("2027-13-15T08:00:01Z", None),
@@ -111,7 +111,7 @@ def test_the_durations_of_openai(text, seconds):
         ("", None),
     ],
 )
-def test_the_moments_of_anthropic(text, seconds, now):
+def test_anthropic_reset_times(text, seconds, now):
     headers = {"anthropic-ratelimit-requests-reset": text}
     assert server_wait(headers) == (None if seconds is None else pytest.approx(seconds))
     assert asked_wait(headers) is None
@@ -133,7 +133,7 @@ def test_the_moments_of_anthropic(text, seconds, now):
     ],
 )
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_the_longest_of_the_exhausted_limits_counts(provider, remaining, expected, now):
+def test_rate_limit_wait_is_the_longest_of_the_exhausted_limits(provider, remaining, expected, now):
     if provider == "openai":
         names = [("x-ratelimit-reset-requests", "x-ratelimit-remaining-requests", "1s")]
         names += [("x-ratelimit-reset-tokens", "x-ratelimit-remaining-tokens", "6m0s")]
@@ -156,7 +156,7 @@ def test_the_longest_of_the_exhausted_limits_counts(provider, remaining, expecte
         ({"anthropic-ratelimit-requests-limit": moment(1)}, None),
     ],
 )
-def test_what_the_server_asks_for_wins_over_when_a_limit_is_reset(headers, expected):
+def test_retry_after_takes_precedence_over_a_reset_header(headers, expected):
     assert server_wait(headers) == expected
 
 
@@ -192,13 +192,13 @@ names = st.sampled_from(
 
 @given(st.dictionaries(names, texts, max_size=5))
 @settings(max_examples=400)
-def test_no_header_is_an_error_or_asks_for_time_travel(headers):
+def test_wait_of_arbitrary_headers_is_never_negative(headers):
     wait = server_wait(headers)
     assert wait is None or 0.0 <= wait < float("inf")
 
 
 @given(st.integers(0, 99), st.integers(0, 59), st.floats(0, 59.999).map(lambda s: round(s, 3)))
 @settings(max_examples=80)
-def test_parts_of_a_duration_add_up(hours, minutes, seconds):
+def test_reset_duration_is_the_sum_of_its_parts(hours, minutes, seconds):
     text = f"{hours}h{minutes}m{seconds:.3f}s"
     assert server_wait({"x-ratelimit-reset-tokens": text}) == pytest.approx(hours * 3600 + minutes * 60 + seconds)

@@ -1,42 +1,42 @@
-"""Reading type annotations, wherever they come from: aliases, `Annotated`, unions, literals. Knows no SDK."""
+"""Inspect type annotations: aliases, `Annotated`, unions, literals. Independent of any SDK."""
 
 import types
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-# Values that pydantic shares between objects when they are a field's default; every other default is copied.
+# Types of defaults that pydantic shares between objects; it copies every other default.
 IMMUTABLE = (type(None), str, int, bool, float)
 
-# JSON's own scalars that neither builder converts when the value already has exactly this type.
+# JSON scalars that neither builder converts if the value has exactly this type.
 PLAIN_SCALARS = (str, int, bool)
 
 
-class Unsupported(Exception):  # noqa: N818  a verdict on a type, not an error: the SDK's path is taken
-    """This annotation, class or shape is left to the SDK; the text says why."""
+class Unsupported(Exception):  # noqa: N818  not an error: the SDK builds objects of this type
+    """This annotation, class or shape is left to the SDK. The message is the reason."""
 
 
 def is_alias(annotation: object) -> bool:
-    """Whether this is a type alias, from `typing` or from `typing_extensions` (two classes of one name)."""
+    """Return true for a type alias of `typing` or `typing_extensions` (two classes with the same name)."""
     return type(annotation).__name__ == "TypeAliasType"
 
 
 def is_union(annotation: object) -> bool:
-    """Whether this is `Union[...]` or `X | Y`."""
+    """Return true for `Union[...]` and `X | Y`."""
     return get_origin(annotation) in (Union, types.UnionType)
 
 
 def is_plain_class(annotation: object, base: type) -> bool:
-    """Whether this is `base` or a subclass of it, and no subscripted alias."""
+    """Return true for `base` and its subclasses, but not for a subscripted alias."""
     return get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, base)
 
 
 def anything(annotation: object) -> bool:
-    """Whether every value fits unchanged."""
+    """Return true if every value is accepted unchanged."""
     return annotation is object or annotation is Any
 
 
 def unwrap(annotation: object) -> tuple[object, tuple[object, ...]]:
-    """The type below all aliases and `Annotated` layers, and the metadata found on the way."""
+    """Return the type below all aliases and `Annotated` layers, and the metadata of these layers."""
     metadata: tuple[object, ...] = ()
     while True:
         if is_alias(annotation):
@@ -49,7 +49,7 @@ def unwrap(annotation: object) -> tuple[object, tuple[object, ...]]:
 
 
 def members(union: object) -> list[tuple[object, tuple[object, ...]]]:
-    """The members of a union and of the unions in it, unwrapped, each with its metadata."""
+    """Return the members of a union and of nested unions, unwrapped, each with its metadata."""
     found: list[tuple[object, tuple[object, ...]]] = []
     for member in get_args(union):
         bare, metadata = unwrap(member)
@@ -58,7 +58,7 @@ def members(union: object) -> list[tuple[object, tuple[object, ...]]]:
 
 
 def string_literals(annotation: object) -> frozenset[str] | None:
-    """The values of a `Literal` that lists strings only, else `None`."""
+    """Return the values of a `Literal` of strings, or `None` for any other annotation."""
     if get_origin(annotation) is not Literal:
         return None
     values = get_args(annotation)
@@ -66,22 +66,22 @@ def string_literals(annotation: object) -> frozenset[str] | None:
 
 
 def discriminator(models: Sequence[object], base: type) -> tuple[str, dict[str, type]]:
-    """The first field that tells these model classes apart, and the class that each of its values belongs to.
+    """Return the first field that discriminates these model classes, and the class of each of its values.
 
-    The answer exists only if it is total and unique: every class requires the field, under its own name, and no two
-    share a value. Then at most one of them can be valid for any given data.
+    Every class must require the field under its own name, and no two classes may share a value. Then at most one class
+    can be valid for any given data.
 
     Raises:
-        Unsupported: no field does, or one of them is no model class.
+        Unsupported: there is no such field, or a member is not a model class.
     """
     if not models or not all(is_plain_class(model, base) for model in models):
-        raise Unsupported("a union of models and something else")
+        raise Unsupported("a union of models and other types")
     for name in models[0].model_fields:  # type: ignore[attr-defined]
         try:
             return name, _owners(models, name)
         except Unsupported:
             continue
-    raise Unsupported("no field tells the variants of the union apart")
+    raise Unsupported("no field discriminates the variants of the union")
 
 
 def _owners(models: Sequence[Any], name: str) -> dict[str, type]:
@@ -100,5 +100,5 @@ def _discriminating_values(model: Any, name: str) -> frozenset[str]:
         raise Unsupported(f"{model.__name__} has no required field {name!r}")
     values = string_literals(unwrap(field.annotation)[0])
     if values is None:
-        raise Unsupported(f"{model.__name__}.{name} is no literal")
+        raise Unsupported(f"{model.__name__}.{name} is not a literal")
     return values

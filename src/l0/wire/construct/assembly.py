@@ -1,4 +1,4 @@
-"""From the expressions of all fields to the function that makes the object. Both ways of building end here."""
+"""Assemble the expressions of all fields into the function that creates the object, for both kinds of constructors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,27 +10,27 @@ from l0.wire.construct.sdk import Sdk
 
 
 def variables_of(keys: tuple[str, ...]) -> dict[str, str]:
-    """The local variable that each key's value is unpacked into."""
+    """Return the local variable for the value of each key."""
     return {key: f"v{index}" for index, key in enumerate(keys)}
 
 
 def literal(scope: Scope, value: object) -> str:
-    """An immutable value as source text."""
-    # A float's repr may be `inf`, which is a name.
+    """Return an immutable value as source text."""
+    # The repr of a float may be `inf`, which is a name, not a literal.
     return scope.bind(value) if type(value) is float else repr(value)
 
 
 def is_shared(default: object) -> bool:
-    """Whether objects share this default; every other one is copied for each object."""
+    """Return true if objects share this default; every other default is copied for each object."""
     return type(default) in IMMUTABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """One shape of one class: the key tuple that arrives, and what becomes of it.
+    """One shape of one class: the expressions for one tuple of JSON keys.
 
-    `values` maps every field name to the expression of its value, in the order of the class; `extras` and `fields_set`
-    hold keys and field names.
+    `values` maps every field name to the expression of its value, in the order of the class. `extras` holds the keys of
+    extra fields, `fields_set` the names of set fields.
     """
 
     model: type
@@ -40,10 +40,10 @@ class Layout:
     fields_set: tuple[str, ...]
 
     def compile(self, scope: Scope, sdk: Sdk) -> Build:
-        """The function that builds this shape.
+        """Return the function that builds this shape.
 
-        The instance's four slots are set through pydantic's own slot descriptors: no `__init__`, no `__setattr__`, and
-        dict and set displays, which is what makes it fast.
+        It sets the four slots of the instance through pydantic's own slot descriptors, and uses dict and set displays.
+        This is fast, because it calls neither `__init__` nor `__setattr__`.
         """
         bound: dict[str, Any] = {name: scope.bind(setter) for name, setter in sdk.setters.items()}
         new, model = scope.bind(object.__new__), scope.bind(self.model)

@@ -1,4 +1,4 @@
-"""Whether two objects are the same to anyone who looks: the self-test of what is compiled from an SDK."""
+"""Compare two objects strictly, for the self-test of compiled code."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ _SLOTS = ("__pydantic_fields_set__", "__pydantic_private__")
 
 
 def difference(one: Any, other: Any, path: str = "") -> str | None:
-    """Where two built objects first differ, in words, or None.
+    """Return a description of the first difference of two objects, or `None` if they are the same.
 
-    Stricter than `==`: exact types, the order of fields and keys, which fields count as set, and extra fields.
+    This is stricter than `==`: it also compares exact types, the order of fields and keys, the set of set fields, and
+    extra fields.
     """
     if type(one) is not type(other):
         return f"{path or 'the object'} is {type(one).__name__}, not {type(other).__name__}"
@@ -46,7 +47,10 @@ def _models(one: Any, other: Any, path: str) -> str | None:
 
 
 def shared(result: Any, data: Any) -> Any:
-    """Where a result is the very object that it was made from, and no copy: true or false, by place."""
+    """Return true or false for each part of a result: true if it is the same object as in ``data``, and not a copy.
+
+    Dicts and lists that were copied give a dict or a list of these values.
+    """
     if result is data:
         return True
     if isinstance(result, dict) and isinstance(data, dict):

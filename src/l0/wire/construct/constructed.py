@@ -1,6 +1,7 @@
-"""Generated code for models that the SDK fills in without validation: `construct()` and `construct_type()`.
+"""Generate code for models that the SDK fills in without validation: `construct()` and `construct_type()`.
 
-Nothing here raises: a value that is not what the annotation says goes to the SDK, which mostly passes it through.
+The generated code does not raise: a value that does not match its annotation goes to the SDK, which usually passes it
+through unchanged.
 """
 
 from collections.abc import Callable
@@ -23,19 +24,19 @@ from l0.wire.construct.validated import EXACT_FLOATS, Shapes, Validated
 
 
 class Fallbacks(Protocol):
-    """The SDK's own way to build a part of an object, as functions of the part's value."""
+    """Functions that build a part of an object with the SDK. Each takes the value of the part."""
 
     def field(self, field: Any, key: str) -> Callable[[object], Any]:
-        """The value of one model field, which arrives under this key."""
+        """Return the function for one model field with this JSON key."""
         ...
 
     def value(self, annotation: object) -> Callable[[object], Any]:
-        """A value of any annotation."""
+        """Return the function for a value of any annotation."""
         ...
 
 
 class Constructed:
-    """Expressions that build what `construct_type` builds, in one scope."""
+    """Generates expressions that build the same values as `construct_type`, in one scope."""
 
     def __init__(
         self, scope: Scope, sdk: Sdk, shapes: Callable[[type], Shapes], validated: Validated, fallbacks: Fallbacks
@@ -47,10 +48,10 @@ class Constructed:
         self._fallbacks = fallbacks
 
     def field(self, var: str, field: Any, key: str) -> str:
-        """The expression of one model field that arrives under this key."""
+        """Return the expression of one model field with this JSON key."""
         fallback = self._scope.bind(self._fallbacks.field(field, key))
         try:
-            # With metadata given, `construct_type` looks for no `Annotated` below it.
+            # If metadata is given, `construct_type` does not unwrap an `Annotated` below it.
             if field.metadata and unwrap(field.annotation)[1]:
                 raise Unsupported("metadata on two levels")
             built = self.expression(var, field.annotation, fallback)
@@ -64,17 +65,17 @@ class Constructed:
         return f"({literal(self._scope, default)} if {var} is None else {built})"
 
     def expression(self, var: str, annotation: object, fallback: str, depth: int = 0) -> str:
-        """An expression for a value of this annotation in the variable `var`; `fallback` names the SDK's way.
+        """Return an expression for a value of this annotation in the variable `var`. `fallback`: name of the SDK's way.
 
         Raises:
             Unsupported: only the SDK knows how to build this annotation.
         """
         bare = self._sdk.unwrap_once(annotation)
         if bare in PLAIN_SCALARS or anything(bare) or get_origin(bare) is Literal:
-            return var  # whatever it is
+            return var  # the SDK passes every value through unchanged
         if bare is float:
-            whole = f"float({var}) if type({var}) is int and {-EXACT_FLOATS} <= {var} <= {EXACT_FLOATS}"
-            return f"({var} if type({var}) is float else {whole} else {fallback}({var}))"
+            integer = f"float({var}) if type({var}) is int and {-EXACT_FLOATS} <= {var} <= {EXACT_FLOATS}"
+            return f"({var} if type({var}) is float else {integer} else {fallback}({var}))"
         if is_plain_class(bare, self._sdk.base):
             shapes = self._scope.bind(self._shapes(bare))  # type: ignore[arg-type]
             return f"({shapes}[tuple({var})]({var}) if type({var}) is dict else {fallback}({var}))"
@@ -91,7 +92,7 @@ class Constructed:
         built = self.expression(item, inner, item_fallback, depth + 1)
         copied = f"list({var})" if built == item else f"[{built} for {item} in {var}]"
         if is_plain_class(self._sdk.unwrap_once(inner), self._sdk.base):
-            # One choice, one tool call: the usual list has one item, and up to Python 3.11 a comprehension is a call.
+            # Most lists have one item (one choice, one tool call), and a comprehension is a call up to Python 3.11.
             single = self.expression(f"{var}[0]", inner, item_fallback, depth + 1)
             copied = f"([{single}] if len({var}) == 1 else {copied})"
         return f"({copied} if type({var}) is list else {fallback}({var}))"
@@ -112,7 +113,7 @@ class Constructed:
         return f"{self._scope.bind(guarded)}({var})"
 
     def _passes(self, var: str, union: object) -> str | None:
-        """A condition under which a union of scalars passes a value unchanged, valid or not; None for other unions."""
+        """Return the condition under which a union of scalars passes a value unchanged, or `None` for other unions."""
         found = members(union)
         if not all(self._sdk.is_silent(metadata) for _, metadata in found):
             return None
@@ -131,9 +132,9 @@ def compile_constructed(
     shapes: tuple[Callable[[type], Shapes], Callable[[type], Shapes]],
     fallbacks: Fallbacks,
 ) -> Build:
-    """The function that builds what `model.construct(**data)` builds from a dict with exactly these keys.
+    """Return the function that builds the same object as `model.construct(**data)` from a dict with exactly these keys.
 
-    `shapes` are those of constructed and those of validated models.
+    `shapes`: functions that return the shapes of constructed and of validated models.
     """
     constructed, validated = shapes
     fields: dict[str, Any] = dict(model.model_fields)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The public face: compiled constructors for one SDK package."""
+"""Public interface of the package: compiled constructors for one SDK."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,34 +11,34 @@ from l0.wire.construct.scope import Build
 from l0.wire.construct.sdk import Sdk
 from l0.wire.construct.tables import Tables
 
-# SDKs decode to a few dozen types. A program that makes up new ones for every call must not be remembered for ever.
+# SDKs decode to a few dozen types. The limit bounds the memory of a program that creates new types for every call.
 MAX_TYPES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What compiled constructors did so far, for `l0 doctor`. Counts are approximate under threads."""
+    """Statistics of the compiled constructors, for `l0 doctor`. Counts are approximate if threads are used."""
 
     shapes: int
     """Constructors that passed their self-test and are in use."""
     classes: int
-    """Model classes that these shapes belong to."""
+    """Model classes of these shapes."""
     switched_off: Mapping[str, str]
-    """Classes whose self-test failed, by full name, and the first difference found. Empty when all is well."""
+    """First difference of each class whose self-test failed, by full name. Empty if there are none."""
     unsupported: Mapping[str, str]
-    """Types that were asked for and are left to the SDK, and why; the key `*` stands for all types."""
+    """Reason of each requested type that is left to the SDK; the key `*` means all types."""
     part_fallbacks: int
-    """Values inside an object that the SDK built, because they were not what their annotation says."""
+    """Values inside an object that the SDK built, because they did not match their annotation."""
     object_fallbacks: int
-    """Whole objects that the SDK built or validated."""
+    """Complete objects that the SDK built or validated."""
 
 
 class Constructors:
     """Compiled constructors for the response types of one SDK package, made as they are needed.
 
     Args:
-        models: the SDK's `_models` module. Where it is not what is expected (pydantic 1, missing members), nothing is
-            supported, and the report says why.
+        models: the SDK's `_models` module. If it is not as expected (pydantic 1, missing members), no type is
+            supported, and the report has the reason.
 
     Safe to share between threads, and across a fork.
     """
@@ -54,22 +54,22 @@ class Constructors:
             self._unsupported["*"] = str(reason)
 
     def builder(self, type_: object) -> Callable[[Any], Any] | None:
-        """The function that builds what `construct_type(type_=type_, value=data)` builds, or None if there is none.
+        """Return the function that builds the same object as `construct_type(type_=type_, value=data)`, or `None`.
 
-        It takes decoded JSON, shares with its result what the SDK's would share, and raises nothing but what the SDK
-        itself raises. Asking again for the same type is cheap.
+        The function takes decoded JSON, shares the same parts with its result as the SDK, and raises only the
+        exceptions of the SDK. A second call with the same type is cheap.
         """
-        # Equal unions may list their variants in another order, which the SDK's last resort goes by.
+        # Equal unions may list their variants in a different order, and the SDK's last resort depends on the order.
         try:
             key = (type_, get_args(unwrap(type_)[0]))
             if key not in self._builders and len(self._builders) < MAX_TYPES:
                 self._builders[key] = self._make(type_)
             return self._builders.get(key)
-        except TypeError:  # not hashable, hence no type that an SDK decodes to
+        except TypeError:  # not hashable, so not a type that an SDK decodes to
             return None
 
     def report(self) -> Report:
-        """A snapshot of what was compiled, and of what was left to the SDK."""
+        """Return a snapshot of the statistics."""
         if self._sdk is None:
             shapes, classes, off, parts, objects = 0, 0, {}, 0, 0
         else:
@@ -101,4 +101,4 @@ class Constructors:
             return class_root(type_, self._tables.constructed(bare), self._tables.fallbacks)  # type: ignore[arg-type]
         if is_union(bare):
             return union_root(type_, bare, unwrap(type_)[1], sdk, self._tables)
-        raise Unsupported("neither a model class nor a union of them")
+        raise Unsupported("neither a model class nor a union of model classes")

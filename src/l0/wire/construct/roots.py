@@ -1,7 +1,7 @@
-"""What a stream decodes its events to: a model class, or a union of model classes.
+"""Builders for the root type of an event: a model class, or a union of model classes.
 
-The functions here are the only ones that a caller sees, and the only ones that catch: whatever happens inside, the
-answer is the SDK's.
+Callers use only these functions, and only these functions catch exceptions: after any exception in compiled code, the
+SDK builds the object.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ from l0.wire.construct.tables import Fallbacks, Tables
 
 
 def class_root(annotation: object, table: ShapeTable, fallbacks: Fallbacks) -> Build:
-    """The builder for a model class."""
+    """Return the builder for a model class."""
 
     def build(data: Any) -> Any:
         if type(data) is dict:
             try:
                 return table[tuple(data)](data)
-            except Exception:  # the SDK raises its own below, with no context of ours
+            except Exception:  # the SDK raises its own exception below, without this one as its context
                 pass
         return fallbacks.whole(annotation, data)
 
@@ -31,14 +31,14 @@ def class_root(annotation: object, table: ShapeTable, fallbacks: Fallbacks) -> B
 
 
 def union_root(annotation: object, union: object, metadata: tuple[object, ...], sdk: Sdk, tables: Tables) -> Build:
-    """The builder for a union of model classes that one field tells apart.
+    """Return the builder for a union of model classes with a discriminating field.
 
     Raises:
-        Unsupported: it is not such a union.
+        Unsupported: the union has no such field, or no supported variant.
     """
     found = members(union)
     if not all(sdk.is_silent(extra) for extra in [metadata, *(inner for _, inner in found)]):
-        raise Unsupported("metadata that pydantic obeys")
+        raise Unsupported("metadata that changes pydantic's validation")
     name, owners = discriminator([bare for bare, _ in found], sdk.base)
     variants = _variants(owners, tables)
     if not variants:
@@ -50,7 +50,7 @@ def union_root(annotation: object, union: object, metadata: tuple[object, ...], 
         if type(data) is dict:
             try:
                 return validated[data[name]][tuple(data)](data)
-            except Exception:  # no such variant, or data that pydantic has to judge
+            except Exception:  # unknown variant, or data that pydantic must validate
                 pass
             return recovery.build(data.get(name), data)
         return tables.fallbacks.whole(annotation, data)
@@ -67,7 +67,7 @@ class _Variant:
 
 
 def _variants(owners: Mapping[str, Any], tables: Tables) -> dict[str, _Variant]:
-    """The variant of each value of the discriminating field; those that are left to the SDK are left out."""
+    """Return the supported variants, by value of the discriminating field."""
     variants: dict[str, _Variant] = {}
     for value, model in owners.items():
         try:
@@ -81,14 +81,14 @@ def _variants(owners: Mapping[str, Any], tables: Tables) -> dict[str, _Variant]:
 
 
 class _Recovery:
-    """A union's data that compiled validation does not take, without trying all of the union's variants.
+    """Builds an object of a union from data that compiled validation rejects, without trying all variants.
 
-    The SDK validates against every variant (dozens, for an event stream) and, when none fits, fills in the one that
-    the declared discriminator names. Only that one can ever fit, so it alone is asked. Servers that lag behind the
-    SDK, and leave out a field which it requires, make this the common path.
+    The SDK validates the data against every variant (dozens for an event stream). If none is valid, it fills in the
+    variant that the declared discriminator names. Only that variant can be valid, so only that one is tried here. This
+    is the common path for servers that are older than the SDK and omit a required field.
 
-    It is self-tested as constructors are: the first valid and the first invalid object of each variant is compared
-    with the SDK's.
+    It is self-tested like the constructors: the first valid and the first invalid object of each variant are compared
+    with those of the SDK.
     """
 
     def __init__(self, annotation: object, variants: Mapping[str, _Variant], tables: Tables, *, declared: bool) -> None:
@@ -99,7 +99,7 @@ class _Recovery:
         self._proven: set[tuple[type, bool]] = set()
 
     def build(self, value: object, data: dict[str, Any]) -> Any:
-        """The object for this data, whose discriminating field has this value."""
+        """Return the object for this data. `value`: value of its discriminating field."""
         variant = self._variants.get(value) if type(value) is str else None
         if variant is None or variant.model in self._tables.switched_off:
             return self._tables.fallbacks.whole(self._annotation, data)
@@ -112,7 +112,7 @@ class _Recovery:
         return built if proven else self._prove((variant.model, valid), built, data)
 
     def _validated(self, variant: _Variant, data: dict[str, Any]) -> tuple[Any, bool]:
-        """The object, if the data is valid for the variant, and whether it is."""
+        """Return the object and true, or `None` and false if the data is not valid for the variant."""
         if not variant.required <= data.keys():
             return None, False
         self._tables.fallbacks.objects += 1

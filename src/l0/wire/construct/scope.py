@@ -1,18 +1,18 @@
-"""Source text that refers to objects: every object gets a name, and the text is compiled among those names."""
+"""Compile source text that refers to objects. Each object is bound to a name in the globals of the code."""
 
 from collections.abc import Callable
 from typing import Any
 
 Build = Callable[[dict[str, Any]], Any]
-"""Builds one object of one shape from decoded JSON with exactly that shape's keys, in that order."""
+"""Builds one object of one shape from decoded JSON with exactly the keys of the shape, in this order."""
 
 
 class Unmatched(Exception):  # noqa: N818  control flow inside compiled code; never reaches a caller
-    """The data is not exactly what the annotation says: pydantic has to convert it, or to refuse it."""
+    """The data does not match the annotation exactly: pydantic must convert or reject it."""
 
 
 def unmatched() -> Any:
-    """Raise `Unmatched`, where generated code needs an expression."""
+    """Raise `Unmatched`. Generated code calls this where it needs an expression."""
     raise Unmatched
 
 
@@ -23,13 +23,13 @@ class Scope:
         self._globals: dict[str, Any] = {"Unmatched": Unmatched, "unmatched": unmatched}
 
     def bind(self, value: object) -> str:
-        """A name for this object."""
+        """Bind an object to a new name, and return the name."""
         name = f"_{len(self._globals)}"
         self._globals[name] = value
         return name
 
     def function(self, parameter: str, body: list[str], title: str) -> Callable[[Any], Any]:
-        """A function of one parameter. `title` is what a traceback shows as its file."""
+        """Compile and return a function of one parameter. `title`: file name that tracebacks show."""
         source = "\n    ".join([f"def build({parameter}):", *body])
         found: dict[str, Any] = {}
         exec(compile(source, f"<l0 {title}>", "exec"), self._globals, found)

@@ -1,4 +1,4 @@
-"""The constructors of one model class, by key tuple: compiled on first use, proven, then used."""
+"""Table of the constructors of one model class, by key tuple. Each is compiled and self-tested on first use."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -9,37 +9,36 @@ from l0.wire.construct.scope import Build
 
 Keys = tuple[str, ...]
 
-# A server sends few shapes of a class. Past this many, more compiling would cost more than it saves.
+# A server sends few shapes of a class. Beyond this number, compilation would cost more than it saves.
 MAX_SHAPES = 48
 
 
 class Way(Protocol):
-    """One of the SDK's two ways to build a model: without or with validation."""
+    """One of the two ways in which the SDK builds a model: without or with validation."""
 
     model: type
     """The class that is built."""
 
     def compile(self, keys: Keys) -> Build:
-        """The constructor of one shape; raises `Unsupported` if there is none."""
+        """Return the constructor of one shape. Raises `Unsupported` if there is none."""
         ...
 
     def by_sdk(self, data: dict[str, Any]) -> Any:
-        """The object as the SDK builds it; raises what the SDK raises."""
+        """Build the object with the SDK. Raises the exceptions of the SDK."""
 
     def fall_back(self, data: dict[str, Any]) -> Any:
-        """What to do with data that no compiled constructor takes: build it, or raise `Unmatched`."""
+        """Handle data that no compiled constructor accepts: build the object, or raise `Unmatched`."""
 
 
 class ShapeTable(dict[Keys, Build]):
-    """The proven constructors of one class in one way: `table[tuple(data)](data)`.
+    """The self-tested constructors of one class in one way: `table[tuple(data)](data)`.
 
-    The self-test is part of first use. A constructor enters the table only after one object that it built was found the
-    same as the object that the SDK built from that very data; the cost is one SDK construction per shape. What a
-    constructor does with names, order, defaults, extras and set fields depends on the keys alone, so that one object
-    proves it; what it does with odd values is to hand them to the SDK. One difference, and the class is never compiled
-    again.
+    The self-test is part of the first use. A constructor enters the table only if an object that it built is the same
+    as the object that the SDK built from the same data. This costs one construction by the SDK per shape. The names,
+    order, defaults, extras and set fields of an object depend on the keys alone, so one object is sufficient as a
+    proof; unexpected values are passed to the SDK anyway. After one difference, the class is never compiled again.
 
-    Needs no lock: the worst that two threads can do is to compile one shape twice.
+    No lock is needed: in the worst case two threads compile the same shape twice.
     """
 
     def __init__(self, way: Way, on_mismatch: Callable[[type, str], None]) -> None:
@@ -53,8 +52,8 @@ class ShapeTable(dict[Keys, Build]):
         return self._first_use
 
     def switch_off(self) -> None:
-        """From now on, every object takes the SDK's path."""
-        self._off = True  # before clearing: a thread that just proved a shape looks at this after entering it
+        """Leave every further object to the SDK."""
+        self._off = True  # set before clearing: another thread checks it after it has added a shape
         self.clear()
 
     def _first_use(self, data: dict[str, Any]) -> Any:
@@ -73,16 +72,16 @@ class ShapeTable(dict[Keys, Build]):
             return self._way.compile(keys)
         except Unsupported:
             return None
-        except Exception as error:  # a shape of annotation that nobody thought of must not cost a user an event
+        except Exception as error:  # an unexpected annotation must not cost the user an event
             self._on_mismatch(self._way.model, f"it does not compile: {error!r}")
             return None
 
     def _prove(self, candidate: Build, data: dict[str, Any]) -> Any:
-        built = candidate(data)  # if it raises `Unmatched`, the proof waits for the next object
+        built = candidate(data)  # if it raises `Unmatched`, the next object is used for the self-test
         try:
             expected = self._way.by_sdk(data)
         except Exception as error:
-            self._on_mismatch(self._way.model, f"the SDK refuses what was built: {type(error).__name__}")
+            self._on_mismatch(self._way.model, f"the SDK rejects the data: {type(error).__name__}")
             return self._way.fall_back(data)
         found = difference(built, expected)
         if found is not None:

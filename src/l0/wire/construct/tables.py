@@ -1,4 +1,4 @@
-"""All shape tables of one SDK, the two ways to fill them, and the tally of what went to the SDK after all."""
+"""All shape tables of one SDK, the two ways to compile shapes, and the count of fallbacks to the SDK."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from l0.wire.construct.validated import compile_validated
 
 
 class Fallbacks:
-    """The SDK's own way, counted. Counts may lose a few under threads: they are for a person to read."""
+    """Builds objects and parts with the SDK, and counts them. Counts may be slightly low if threads are used."""
 
     def __init__(self, sdk: Sdk) -> None:
         self._sdk = sdk
@@ -20,7 +20,7 @@ class Fallbacks:
         self.objects = 0
 
     def field(self, field: Any, key: str) -> Callable[[object], Any]:
-        """The value of one model field, which arrives under this key."""
+        """Return the function for one model field with this JSON key."""
         construct_field = self._sdk.construct_field
 
         def build(value: object) -> Any:
@@ -30,7 +30,7 @@ class Fallbacks:
         return build
 
     def value(self, annotation: object) -> Callable[[object], Any]:
-        """A value of any annotation, inside a container."""
+        """Return the function for a value of any annotation inside a container."""
         construct_type = self._sdk.construct_type
 
         def build(value: object) -> Any:
@@ -40,13 +40,13 @@ class Fallbacks:
         return build
 
     def whole(self, annotation: object, data: object) -> Any:
-        """A whole object, or whatever the SDK makes of this data; raises what the SDK raises."""
+        """Build a complete object with the SDK. Raises the exceptions of the SDK."""
         self.objects += 1
         return self._sdk.construct_type(type_=annotation, value=data)
 
 
 class Tables:
-    """The shape tables of one SDK, two a class at most."""
+    """The shape tables of one SDK, at most two per class."""
 
     def __init__(self, sdk: Sdk) -> None:
         self.fallbacks = Fallbacks(sdk)
@@ -56,14 +56,14 @@ class Tables:
         self._validated: dict[type, ShapeTable] = {}
 
     def constructed(self, model: type) -> ShapeTable:
-        """The constructors of this class where the SDK does not validate; raises `Unsupported`."""
+        """Return the constructors of this class without validation. Raises `Unsupported`."""
         if model not in self._constructed:
             self._check(model)
             self._constructed[model] = ShapeTable(_Construction(model, self._sdk, self), self.switch_off)
         return self._constructed[model]
 
     def validated(self, model: type) -> ShapeTable:
-        """The constructors of this class where the SDK validates; raises `Unsupported`."""
+        """Return the constructors of this class with validation. Raises `Unsupported`."""
         if model not in self._validated:
             self._check(model)
             self._sdk.check_validation(model)
@@ -71,14 +71,14 @@ class Tables:
         return self._validated[model]
 
     def switch_off(self, model: type, reason: str) -> None:
-        """Leave this class to the SDK for good."""
+        """Leave this class to the SDK permanently."""
         self.switched_off[model] = reason
         for tables in (self._constructed, self._validated):
             if model in tables:
                 tables[model].switch_off()
 
     def shapes(self) -> tuple[int, int]:
-        """How many constructors are in use, and of how many classes."""
+        """Return the number of constructors in use, and the number of their classes."""
         every = [*self._constructed.items(), *self._validated.items()]
         used = [(model, len(table)) for model, table in every if table]
         return sum(count for _, count in used), len({model for model, _ in used})
@@ -90,7 +90,7 @@ class Tables:
 
 
 class _Construction:
-    """Without validation, as the SDK fills in models."""
+    """Builds models without validation, as the SDK does below plain fields and lists."""
 
     def __init__(self, model: type, sdk: Sdk, tables: Tables) -> None:
         self.model = model
@@ -99,7 +99,7 @@ class _Construction:
 
     def compile(self, keys: Keys) -> Build:
         if not all(type(key) is str and key not in self._sdk.reserved_keys for key in keys):
-            raise Unsupported("a key that construct() takes for one of its own parameters")
+            raise Unsupported("a key with the name of a parameter of construct()")
         tables = self._tables
         return compile_constructed(
             self.model, keys, self._sdk, (tables.constructed, tables.validated), tables.fallbacks
@@ -113,7 +113,7 @@ class _Construction:
 
 
 class _Validation:
-    """With validation, as the SDK treats everything below a union."""
+    """Builds models with validation, as the SDK does below a union."""
 
     def __init__(self, model: type, sdk: Sdk, tables: Tables) -> None:
         self.model = model
@@ -122,7 +122,7 @@ class _Validation:
 
     def compile(self, keys: Keys) -> Build:
         if not all(type(key) is str and _is_unicode(key) for key in keys):
-            raise Unsupported("a key that pydantic refuses")
+            raise Unsupported("a key that pydantic rejects")
         return compile_validated(self.model, keys, self._sdk, self._tables.validated)
 
     def by_sdk(self, data: dict[str, Any]) -> Any:
@@ -133,7 +133,7 @@ class _Validation:
 
 
 def _is_unicode(key: str) -> bool:
-    """Whether there is no lone surrogate in it: pydantic takes one in a value, but not in the name of a field."""
+    """Return true if the key has no lone surrogate: pydantic accepts one in a value, but not in a field name."""
     try:
         key.encode()
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
-"""Generated code for values below a union, which the SDK hands to pydantic's validation.
+"""Generate code for values below a union, which the SDK validates with pydantic.
 
-Pydantic converts what does not fit ("1" to 1) and then prefers the member of a union that fits best. All of that is
-left to it. Compiled code accepts only data whose types are exactly those of the annotation, all the way down: there
-validation converts nothing, and at most one member of a union fits. Anything else raises `Unmatched`.
+Pydantic converts values that do not match ("1" to 1), and then selects the member of the union that matches best. This
+is left to pydantic. Compiled code accepts only data whose types match the annotation exactly, at all levels: validation
+then converts nothing, and at most one member of a union matches. Any other data raises `Unmatched`.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,14 +24,14 @@ from l0.wire.construct.scope import Build, Scope, Unmatched
 from l0.wire.construct.sdk import Sdk
 
 Shapes = Mapping[tuple[str, ...], Build]
-"""Constructors by key tuple. A lookup never fails: a missing shape answers with a function that takes care of it."""
+"""Constructors by key tuple. A lookup never fails: a missing shape returns a function that compiles it."""
 
-# Integers up to here have an exact float; pydantic decides about larger ones.
+# Integers up to this size have an exact float; larger ones are left to pydantic.
 EXACT_FLOATS = 2**53
 
 
 class Validated:
-    """Expressions that build what validation builds, in one scope."""
+    """Generates expressions that build the same values as validation, in one scope."""
 
     def __init__(self, scope: Scope, sdk: Sdk, shapes: Callable[[type], Shapes]) -> None:
         self._scope = scope
@@ -39,17 +39,17 @@ class Validated:
         self._shapes = shapes
 
     def field(self, var: str, field: Any) -> str:
-        """The expression of one model field."""
+        """Return the expression of one model field."""
         try:
             return self.expression(var, field.annotation, tuple(field.metadata))
         except Unsupported:
             return "unmatched()"
 
     def expression(self, var: str, annotation: object, metadata: tuple[object, ...] = (), depth: int = 0) -> str:
-        """An expression that builds a value of this annotation from the variable `var`, or raises `Unmatched`.
+        """Return an expression that builds a value of this annotation from the variable `var`, or raises `Unmatched`.
 
         Raises:
-            Unsupported: validation of this annotation is pydantic's secret.
+            Unsupported: only pydantic knows how to validate this annotation.
         """
         bare, found = unwrap(annotation)
         metadata += found
@@ -76,7 +76,7 @@ class Validated:
         raise Unsupported(f"values of {bare}")
 
     def unchanged(self, var: str, annotation: object) -> str | None:
-        """The condition under which a scalar is valid as it stands, or None if this annotation is no plain scalar."""
+        """Return the condition under which a scalar is valid unchanged, or `None` if it is not a plain scalar type."""
         if annotation in PLAIN_SCALARS:
             return f"type({var}) is {annotation.__name__}"
         if annotation is type(None):
@@ -102,7 +102,7 @@ class Validated:
         return f"{{{key}: {self.expression(item, values, (), depth + 1)} for {key}, {item} in {var}.items()}}"
 
     def _union(self, var: str, union: object, depth: int) -> str:
-        """One member of several: by the value's exact type, and between models by what tells them apart."""
+        """Return the expression of a union: select the member by the value's exact type, and a model by a field."""
         conditions: list[str] = []
         kinds: dict[str, list[object]] = {"number": [], "list": [], "dict": []}
         for bare, metadata in members(union):
@@ -119,7 +119,7 @@ class Validated:
                 kinds["dict"].append(bare)
             else:
                 raise Unsupported(f"a union with {bare}")
-        # An integer becomes a float only where nothing else wants a number.
+        # An integer becomes a float only if float is the only number type of the union.
         built = f"{self._scope.bind(_as_float)}({var})" if kinds.pop("number") == [float] else "unmatched()"
         for name, found in kinds.items():
             expression = self._one_of(var, found, depth)
@@ -128,7 +128,7 @@ class Validated:
         return f"({var} if {' or '.join(conditions)} else {built})" if conditions else built
 
     def _one_of(self, var: str, kinds: list[object], depth: int) -> str | None:
-        """The expression for a list or dict that could be any of these; None if compiled code cannot tell which."""
+        """Return the expression for a list or dict of one of these types, or `None` if none can be selected."""
         try:
             if len(kinds) == 1:
                 return self.expression(var, kinds[0], (), depth)
@@ -149,7 +149,7 @@ def _as_float(value: object) -> float:
 
 
 def _router(name: str, owners: Mapping[str, type], shapes: Callable[[type], Shapes]) -> Build:
-    """A function that builds the variant which the field `name` asks for."""
+    """Return a function that builds the variant that the field `name` selects."""
     variants: dict[object, Shapes] = {}
     for value, model in owners.items():
         try:
@@ -168,10 +168,10 @@ def _router(name: str, owners: Mapping[str, type], shapes: Callable[[type], Shap
 
 
 def compile_validated(model: type, keys: tuple[str, ...], sdk: Sdk, shapes: Callable[[type], Shapes]) -> Build:
-    """The function that builds what `model.model_validate()` builds from a dict with exactly these keys.
+    """Return the function that builds the same object as `model.model_validate()` from a dict with exactly these keys.
 
     Raises:
-        Unsupported: such a dict is never valid, or not by exact types alone.
+        Unsupported: such a dict is never valid, or its validation needs more than exact types.
     """
     fields: dict[str, Any] = dict(model.model_fields)  # type: ignore[attr-defined]
     variables = variables_of(keys)
@@ -191,7 +191,7 @@ def compile_validated(model: type, keys: tuple[str, ...], sdk: Sdk, shapes: Call
             for name, field in fields.items()
         },
         extras=extras,
-        # Validation counts extras as set, `construct()` does not; `model_dump(exclude_unset=True)` shows it.
+        # Validation counts extras as set fields, unlike `construct()`; `model_dump(exclude_unset=True)` depends on it.
         fields_set=(*(name for name in fields if wire_names[name] in variables), *extras),
     ).compile(scope, sdk)
 
@@ -200,5 +200,5 @@ def _default(name: str, field: Any) -> object:
     if field.is_required():
         raise Unsupported(f"not valid without its required field {name!r}")
     if field.default_factory is not None or not is_shared(field.default):
-        raise Unsupported(f"the default of field {name!r} is made anew for each object")
+        raise Unsupported(f"the default of field {name!r} is created for each object")
     return field.default

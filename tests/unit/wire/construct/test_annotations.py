@@ -1,4 +1,4 @@
-"""Reading annotations: aliases, unions, literals, and which field tells models apart."""
+"""Inspection of annotations: aliases, unions, literals, and the discriminator of models."""
 
 from typing import Annotated, Any, Literal, Optional, Union
 
@@ -20,13 +20,13 @@ class Dog(pydantic.BaseModel):
     kind: Literal["dog"]
 
 
-def test_unwrap_takes_off_every_layer() -> None:
+def test_unwrap_removes_every_layer() -> None:
     alias = TypeAliasType("alias", Annotated[int, "inner"])
     assert unwrap(Annotated[alias, "outer"]) == (int, ("outer", "inner"))
     assert unwrap(int) == (int, ())
 
 
-def test_members_are_flat() -> None:
+def test_members_of_nested_unions_are_flat() -> None:
     nested = Union[int, Annotated[Optional[str], "note"]]  # noqa: UP007, UP045  as the SDKs write it
     assert members(nested) == [(int, ()), (str, ("note",)), (type(None), ("note",))]
     assert members(int | None) == [(int, ()), (type(None), ())]
@@ -40,7 +40,7 @@ def test_string_literals(annotation: object, expected: Any) -> None:
     assert string_literals(annotation) == expected
 
 
-def test_the_discriminator() -> None:
+def test_discriminator_of_a_union() -> None:
     assert discriminator([Cat, Dog], pydantic.BaseModel) == ("kind", {"cat": Cat, "kitten": Cat, "dog": Dog})
 
 
@@ -61,6 +61,6 @@ class Free(pydantic.BaseModel):
 
 
 @pytest.mark.parametrize("other", [Puppy, Shy, Renamed, Free, int, list[Dog]], ids=str)
-def test_no_discriminator(other: object) -> None:
+def test_union_without_a_discriminator(other: object) -> None:
     with pytest.raises(Unsupported):
         discriminator([Dog, other], pydantic.BaseModel)

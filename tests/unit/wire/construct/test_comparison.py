@@ -1,4 +1,4 @@
-"""The self-test sees every kind of difference."""
+"""Comparison for the self-test: it finds every kind of difference."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def outer(**changes: Any) -> Outer:
     return Outer(**{"inner": Inner(value=1), "items": [1, {"a": 2}], "extra": {"b": [3]}, **changes})
 
 
-def test_equal_objects() -> None:
+def test_equal_objects_have_no_difference() -> None:
     assert difference(outer(), outer()) is None
     assert difference([float("nan")], [float("nan")]) is None
 
@@ -42,20 +42,20 @@ def test_equal_objects() -> None:
         (Inner(), "the object is Outer, not Inner"),
     ],
 )
-def test_differences(other: Any, shown: str) -> None:
+def test_difference_is_described(other: Any, shown: str) -> None:
     found = difference(outer(), other)
     assert found is not None
     assert shown in found
 
 
-def test_the_order_of_fields() -> None:
+def test_difference_in_the_order_of_fields() -> None:
     turned = outer()
     turned.__dict__.update({"inner": turned.__dict__.pop("inner")})
     assert outer() == turned
     assert "the keys" in (difference(outer(), turned) or "")
 
 
-def test_what_is_shared() -> None:
+def test_shared_parts_of_a_result() -> None:
     data: dict[str, Any] = {"kept": {"a": 1}, "copied": [{"b": 1}, {"c": 1}], "other": outer()}
     result = {"kept": data["kept"], "copied": [{"b": 1}, data["copied"][1]], "other": {}, "new": []}
     assert shared(result, data) == {"kept": True, "copied": [{"b": True}, True], "other": False, "new": False}

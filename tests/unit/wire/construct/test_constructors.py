@@ -1,4 +1,4 @@
-"""What compiled constructors promise beside fidelity: when they step aside, and that they say so."""
+"""Compiled constructors: equality with the SDK's objects, fallbacks, self-tests and the report."""
 
 import dataclasses
 import subprocess
@@ -52,7 +52,7 @@ def constructors() -> Constructors:
 
 
 def doctored(**changes: Any) -> types.ModuleType:
-    """The SDK's module with some members replaced."""
+    """Return the SDK's module with some members replaced."""
     module = types.ModuleType("doctored")
     vars(module).update({**vars(models), **changes})
     return module
@@ -70,7 +70,7 @@ def outcome(build: Callable[[Any], Any], data: Any) -> Any:
 
 
 def unlike_the_sdk(constructors: Constructors, type_: object, data: Any) -> list[str]:
-    """What differs from the SDK's own object, on first use and once proven, and what was switched off for it."""
+    """Return the differences from the SDK's object, before and after the self-test, and the switched-off classes."""
     builder = constructors.builder(type_)
     if builder is None:
         return ["left to the SDK"]
@@ -83,19 +83,21 @@ class TestWhatIsBuilt:
     @pytest.mark.parametrize(
         "data", [MESSAGE, {}, {"id": None}, {**MESSAGE, "parts": None}, {"first": [TEXT]}, {"parts": [1]}]
     )
-    def test_a_class_like_the_sdk(self, constructors: Constructors, data: Any) -> None:
+    def test_class_constructor_equals_the_sdk(self, constructors: Constructors, data: Any) -> None:
         assert unlike_the_sdk(constructors, Message, data) == []
 
     @pytest.mark.parametrize("data", [TEXT, TOOL, {"type": "new"}, {"type": "text"}, {"type": "tool", "wire": 5}, {}])
-    def test_a_union_like_the_sdk(self, constructors: Constructors, data: Any) -> None:
+    def test_union_constructor_equals_the_sdk(self, constructors: Constructors, data: Any) -> None:
         assert unlike_the_sdk(constructors, Part, data) == []
 
     @pytest.mark.parametrize("data", [None, "text", 3, [], [MESSAGE], ["id", "parts"], True])
     @pytest.mark.parametrize("type_", [Message, Part])
-    def test_data_that_is_no_object_like_the_sdk(self, constructors: Constructors, type_: object, data: Any) -> None:
+    def test_data_that_is_not_an_object_equals_the_sdk(
+        self, constructors: Constructors, type_: object, data: Any
+    ) -> None:
         assert unlike_the_sdk(constructors, type_, data) == []
 
-    def test_extras_count_as_set_only_where_the_sdk_validates(self, constructors: Constructors) -> None:
+    def test_extras_count_as_set_only_with_validation(self, constructors: Constructors) -> None:
         data = {**TEXT, "extra": 1}
         constructed, validated = constructors.builder(Text), constructors.builder(Part)
         assert constructed is not None
@@ -103,14 +105,14 @@ class TestWhatIsBuilt:
         assert constructed(data).model_fields_set == {"type", "text"}
         assert validated(data).model_fields_set == {"type", "text", "extra"}
 
-    def test_the_wire_key_of_an_aliased_field_is_an_extra_as_well(self, constructors: Constructors) -> None:
+    def test_wire_key_of_an_aliased_field_is_also_an_extra(self, constructors: Constructors) -> None:
         builder = constructors.builder(Tool)
         assert builder is not None
         assert builder(TOOL).model_extra == {"wire": "w", "extra": [1]}
         assert unlike_the_sdk(constructors, Tool, {**TOOL, "wire_name": "shadowed"}) == []
         assert unlike_the_sdk(constructors, Part, {**TOOL, "wire_name": "shadowed"}) == []
 
-    def test_a_proven_shape_needs_the_sdk_no_more(self) -> None:
+    def test_proven_shape_does_not_call_the_sdk(self) -> None:
         calls: list[object] = []
 
         def construct_type(**arguments: Any) -> Any:
@@ -125,7 +127,7 @@ class TestWhatIsBuilt:
         builder({**MESSAGE, "id": "another"})
         assert calls == []
 
-    def test_every_default_that_can_change_is_made_anew(self, constructors: Constructors) -> None:
+    def test_mutable_default_is_created_for_each_object(self, constructors: Constructors) -> None:
         class Defaults(models.BaseModel):
             tags: list[str] = []  # noqa: RUF012  pydantic copies it
             made: dict[str, int] = pydantic.Field(default_factory=dict)
@@ -137,7 +139,7 @@ class TestWhatIsBuilt:
         assert unlike_the_sdk(constructors, Defaults, {"tags": None, "number": None}) == []
         assert builder({"x": 1}).tags is not builder({"x": 1}).tags
 
-    def test_a_recursive_class(self, constructors: Constructors) -> None:
+    def test_recursive_class(self, constructors: Constructors) -> None:
         data = {"left": {"left": {"name": "x"}}, "name": "y", "rest": [{"rest": []}]}
         assert unlike_the_sdk(constructors, Tree, data) == []
 
@@ -150,18 +152,18 @@ class Tree(models.BaseModel):
 
 class TestSteppingAside:
     @pytest.mark.parametrize("type_", [str, object, dict, list[Message], Union[str, int], Union[Text, str], None])  # noqa: UP007
-    def test_types_that_are_left_to_the_sdk(self, constructors: Constructors, type_: object) -> None:
+    def test_unsupported_types_are_left_to_the_sdk(self, constructors: Constructors, type_: object) -> None:
         assert constructors.builder(type_) is None
         assert len(constructors.report().unsupported) == 1
 
-    def test_a_union_that_no_field_tells_apart(self, constructors: Constructors) -> None:
+    def test_union_without_a_discriminator_is_unsupported(self, constructors: Constructors) -> None:
         class Twin(models.BaseModel):
             type: Literal["text"]
 
         assert constructors.builder(Union[Text, Twin]) is None  # noqa: UP007
-        assert "tells the variants" in next(iter(constructors.report().unsupported.values()))
+        assert "no field discriminates" in next(iter(constructors.report().unsupported.values()))
 
-    def test_classes_with_a_say_of_their_own(self, constructors: Constructors) -> None:
+    def test_customised_classes_are_unsupported(self, constructors: Constructors) -> None:
         class Private(models.BaseModel):
             _secret: int = 1
 
@@ -179,7 +181,7 @@ class TestSteppingAside:
         assert [constructors.builder(model) for model in (Private, Own, Typed, Closed)] == [None] * 4
         assert len(constructors.report().unsupported) == 4
 
-    def test_a_class_with_a_say_of_its_own_inside_another(self, constructors: Constructors) -> None:
+    def test_customised_class_inside_another_class(self, constructors: Constructors) -> None:
         class Upper(models.BaseModel):
             type: Literal["upper"]
             text: str
@@ -198,7 +200,7 @@ class TestSteppingAside:
         assert unlike_the_sdk(constructors, Union[Text, Upper], upper) == []  # noqa: UP007
         assert constructors.report().part_fallbacks > 0
 
-    def test_constraints_are_pydantics_business(self, constructors: Constructors) -> None:
+    def test_constraints_are_left_to_pydantic(self, constructors: Constructors) -> None:
         class Bounded(models.BaseModel):
             short: Union[Annotated[str, pydantic.Field(max_length=2)], int]  # noqa: UP007
             shout: Optional[Annotated[str, pydantic.AfterValidator(str.upper)]] = None  # noqa: UP045
@@ -207,20 +209,20 @@ class TestSteppingAside:
         assert unlike_the_sdk(constructors, Bounded, {"short": "ok", "shout": None}) == []
 
     @pytest.mark.parametrize("key", ["_fields_set", "_BaseModel__cls", "cls", "self", "values", "\ud800"])
-    def test_keys_that_construct_takes_for_itself(self, constructors: Constructors, key: str) -> None:
+    def test_keys_that_are_parameters_of_construct(self, constructors: Constructors, key: str) -> None:
         builder = constructors.builder(Text)
         assert builder is not None
         for data in ({**TEXT, key: ["a"]}, {key: set()}):
             assert difference(outcome(builder, data), outcome(lambda value: by_sdk(Text, value), data)) is None
 
-    def test_the_sdks_exceptions_carry_no_context_of_ours(self, constructors: Constructors) -> None:
+    def test_sdk_exceptions_have_no_context_of_l0(self, constructors: Constructors) -> None:
         builder = constructors.builder(Text)
         assert builder is not None
         with pytest.raises(TypeError) as caught:
             builder({"_BaseModel__cls": 1, "text": "x"})
         assert caught.value.__context__ is None
 
-    def test_past_the_cap_the_sdk_builds(self, constructors: Constructors) -> None:
+    def test_sdk_builds_shapes_beyond_the_limit(self, constructors: Constructors) -> None:
         builder = constructors.builder(Text)
         assert builder is not None
         for number in range(MAX_SHAPES + 10):
@@ -230,21 +232,21 @@ class TestSteppingAside:
         assert constructors.report().object_fallbacks == 10
 
     @pytest.mark.parametrize("missing", ["construct_type", "_construct_field", "BaseModel", "field_get_default"])
-    def test_an_sdk_without_the_hooks(self, missing: str) -> None:
+    def test_sdk_with_missing_members_is_unsupported(self, missing: str) -> None:
         module = doctored()
         delattr(module, missing)
         constructors = Constructors(module)
         assert constructors.builder(Message) is None
         assert missing in constructors.report().unsupported["*"]
 
-    def test_pydantic_1(self) -> None:
+    def test_pydantic_1_is_unsupported(self) -> None:
         constructors = Constructors(doctored(pydantic=types.SimpleNamespace(VERSION="1.10.27")))
         assert constructors.builder(Message) is None
         assert constructors.report().unsupported == {"*": "pydantic 2 is required, found 1.10.27"}
 
 
 class TestTheSelfTest:
-    def test_a_mismatch_switches_the_class_off_and_answers_with_the_sdks_object(self) -> None:
+    def test_mismatch_switches_the_class_off_and_returns_the_sdk_object(self) -> None:
         def construct_type(*, type_: Any, value: Any) -> Any:
             built = models.construct_type(type_=type_, value=value)
             if type_ is Text:
@@ -260,7 +262,7 @@ class TestTheSelfTest:
         assert name.endswith(".Text")
         assert "'hello', not 'as of tomorrow'" in reason
 
-    def test_a_mismatch_below_a_union(self, constructors: Constructors, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_mismatch_below_a_union(self, constructors: Constructors, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Text, "model_validate", classmethod(lambda _cls, data: Tool.construct(**data)))
         builder = constructors.builder(Part)
         assert builder is not None
@@ -268,7 +270,7 @@ class TestTheSelfTest:
         assert [name.rpartition(".")[2] for name in constructors.report().switched_off] == ["Text"]
         assert difference(builder(TEXT), by_sdk(Part, TEXT)) is None
 
-    def test_a_refusal_by_the_sdk_is_a_mismatch(
+    def test_rejection_by_the_sdk_is_a_mismatch(
         self, constructors: Constructors, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(_cls: type, _data: Any) -> Any:
@@ -280,7 +282,7 @@ class TestTheSelfTest:
         assert difference(builder(TEXT), by_sdk(Part, TEXT)) is None
         assert "ValueError" in "".join(constructors.report().switched_off.values())
 
-    def test_the_way_round_an_invalid_variant_is_tested_too(self) -> None:
+    def test_recovery_of_an_invalid_variant_is_self_tested(self) -> None:
         def construct_type(*, type_: Any, value: Any) -> Any:
             return "another rule" if type_ is Part else models.construct_type(type_=type_, value=value)
 
@@ -290,7 +292,7 @@ class TestTheSelfTest:
         assert [builder({"type": "text"}), builder({"type": "text"})] == ["another rule"] * 2
         assert len(constructors.report().switched_off) == 1
 
-    def test_code_that_does_not_compile_costs_no_event(
+    def test_compilation_error_does_not_lose_an_event(
         self, constructors: Constructors, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(*_arguments: Any) -> Any:
@@ -304,24 +306,24 @@ class TestTheSelfTest:
 
 
 class TestManners:
-    def test_the_same_builder_every_time(self, constructors: Constructors) -> None:
+    def test_builder_is_cached(self, constructors: Constructors) -> None:
         assert constructors.builder(Message) is constructors.builder(Message)
         assert constructors.builder(Part) is constructors.builder(Part)
 
-    def test_the_order_of_a_unions_variants_matters(self, constructors: Constructors) -> None:
+    def test_builder_depends_on_the_order_of_variants(self, constructors: Constructors) -> None:
         one, other = Union[Text, Tool], Union[Tool, Text]  # noqa: UP007
         for union in (one, other):
             builder = constructors.builder(union)
             assert builder is not None
             assert type(builder({"type": "new"})) is type(by_sdk(union, {"type": "new"}))
 
-    def test_types_without_end_are_not_remembered(self, constructors: Constructors) -> None:
+    def test_builder_cache_is_bounded(self, constructors: Constructors) -> None:
         for number in range(MAX_TYPES + 5):
             assert constructors.builder(type(f"Made{number}", (), {})) is None
         assert len(constructors.report().unsupported) == MAX_TYPES
         assert constructors.builder(Message) is None
 
-    def test_the_report_is_a_snapshot(self, constructors: Constructors) -> None:
+    def test_report_is_a_snapshot(self, constructors: Constructors) -> None:
         before = constructors.report()
         builder = constructors.builder(Message)
         assert builder is not None
@@ -332,7 +334,7 @@ class TestManners:
         with pytest.raises(dataclasses.FrozenInstanceError):
             after.shapes = 0  # type: ignore[misc]
 
-    def test_threads_share_one_set(self, constructors: Constructors) -> None:
+    def test_threads_share_the_constructors(self, constructors: Constructors) -> None:
         builder = constructors.builder(Message)
         assert builder is not None
         data = [{**MESSAGE, f"extra{number % 5}": number} for number in range(200)]
@@ -343,7 +345,7 @@ class TestManners:
         ] * 200
         assert constructors.report().switched_off == {}
 
-    def test_no_sdk_is_imported(self) -> None:
+    def test_construct_does_not_import_an_sdk(self) -> None:
         sdks = "{'openai', 'anthropic', 'pydantic'}"
         code = f"import sys, l0.wire.construct, l0.wire.decode; print(sorted({sdks} & {{*sys.modules}}))"
         shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
