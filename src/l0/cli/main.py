@@ -1,4 +1,7 @@
-"""The `l0` command: reads arguments, and leaves the rest to the command's own module, imported only then."""
+"""The `l0` command: parse the arguments, then import and run the module of the command.
+
+Modules are imported only when needed, so that `l0 --help` is fast and requires no extra.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,16 @@ from pathlib import Path
 from l0.cli.inputs import InputError
 from l0.cli.slo import arguments as slo
 
-_DEMO = """The same calls twice through a simulated provider that breaks answers: with the bare SDKs, then after
-l0.instrument(). Exit code: 0 if l0 let no wrong answer pass, 1 if it did, 2 for bad input."""
-_DOCTOR = """What is installed, what l0 does with it, and whether it works: one streamed answer of each kind from a
-simulated provider on loopback. Exit code: 0 if all is well, 1 if not."""
-_SIMULATE = """Run the simulated provider (OpenAI and Anthropic dialects) until it is interrupted. What goes wrong is
-asked for by the header x-l0-simulate, or by [[simulate: ...]] in a prompt: 'status 503', 'answer story | empty'."""
+_DEMO = """Run the same calls twice through a simulated provider that breaks answers: with the bare SDKs, then after
+l0.instrument(). Exit code: 0 if l0 delivered no broken answer, 1 if it did, 2 for invalid input."""
+_DOCTOR = """Show what is installed and what l0 patches, and check that it works: read one streamed answer per API from
+a simulated provider on loopback. Exit code: 0 if there is no problem, 1 if there is one."""
+_SIMULATE = """Run the simulated provider (OpenAI and Anthropic dialects) until it is interrupted. Request a fault with
+the header x-l0-simulate, or with [[simulate: ...]] in a prompt: 'status 503', 'answer story | empty'."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. 2 is bad input, 130 an interruption."""
+    """Run one command and return its exit code: 2 for invalid input, 130 after an interruption."""
     given = _parser().parse_args(arguments)
     try:
         return _COMMANDS[given.command](given)
@@ -52,7 +55,7 @@ def _simulate(given: argparse.Namespace) -> int:
     return simulate(configuration(given))
 
 
-def _doctor(given: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes the arguments
+def _doctor(given: argparse.Namespace) -> int:  # noqa: ARG001 - same signature as the other commands
     from l0.cli.doctor import doctor
 
     return doctor()
@@ -73,45 +76,49 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="l0", description="Reliable, visible streams of LLM calls.")
+    parser = argparse.ArgumentParser(prog="l0", description="Reliable and observable LLM streams.")
     parser.add_argument("--version", action="version", version=f"l0-otel {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    _demo_arguments(commands.add_parser("demo", help="what l0 does, on a provider that breaks", description=_DEMO))
-    commands.add_parser("doctor", help="what is installed and patched", description=_DOCTOR)
+    _demo_arguments(
+        commands.add_parser("demo", help="compare bare and instrumented SDKs on a faulty provider", description=_DEMO)
+    )
+    commands.add_parser("doctor", help="check the installation", description=_DOCTOR)
     _simulate_arguments(commands.add_parser("simulate", help="run the simulated provider", description=_SIMULATE))
     slo.add_arguments(
-        commands.add_parser("slo", help="objectives: rules, dashboard, status", description=slo.DESCRIPTION)
+        commands.add_parser(
+            "slo", help="service level objectives: rules, dashboard, status", description=slo.DESCRIPTION
+        )
     )
     return parser
 
 
 def _demo_arguments(demo: argparse.ArgumentParser) -> None:
     add = demo.add_argument
-    add("--calls", type=int, default=600, metavar="N", help="calls in each of the two runs (default: 600)")
-    add("--concurrency", type=int, default=32, metavar="N", help="calls at a time (default: 32)")
-    add("--seed", type=int, default=0, metavar="N", help="decides which answers break, and how (default: 0)")
-    add("--fault-share", type=float, default=0.3, metavar="X", help="share of requests that break (default: 0.3)")
-    add("--traffic", type=Path, metavar="DIR", help="play recorded streams from this folder as well")
-    add("--otlp", metavar="URL", help="export to this OTLP/HTTP collector, as http://localhost:4318")
+    add("--calls", type=int, default=600, metavar="N", help="number of calls in each of the two runs (default: 600)")
+    add("--concurrency", type=int, default=32, metavar="N", help="number of concurrent calls (default: 32)")
+    add("--seed", type=int, default=0, metavar="N", help="seed for the choice of faults (default: 0)")
+    add("--fault-share", type=float, default=0.3, metavar="X", help="share of faulty requests, 0 to 1 (default: 0.3)")
+    add("--traffic", type=Path, metavar="DIR", help="also replay recorded streams from this folder")
+    add("--otlp", metavar="URL", help="export to this OTLP/HTTP collector, such as http://localhost:4318")
     add(
         "--plain",
         action="store_true",
-        help="only the final tables, without colour (default where output is no terminal)",
+        help="print only the final tables, without colour (default if the output is not a terminal)",
     )
-    add("--svg", type=Path, metavar="FILE", help="save the final screen as a picture")
+    add("--svg", type=Path, metavar="FILE", help="save the final screen as an SVG image")
 
 
 def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
     add = simulate.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (default: loopback; nothing here authenticates)")
-    add("--port", type=int, default=4010, help="port to listen on; 0 takes a free one (default: 4010)")
-    add("--seed", type=int, default=0, metavar="N", help="decides ids and delays (default: 0)")
-    add("--traffic", type=Path, metavar="DIR", help="answer streams from the recorded ones in this folder, in turn")
+    add("--host", default="127.0.0.1", help="address to listen on (default: loopback; there is no authentication)")
+    add("--port", type=int, default=4010, help="port to listen on; 0 means any free port (default: 4010)")
+    add("--seed", type=int, default=0, metavar="N", help="seed for ids and delays (default: 0)")
+    add("--traffic", type=Path, metavar="DIR", help="answer with the recorded streams in this folder, in turn")
     add("--first-token-ms", type=float, default=0.0, metavar="MS", help="median time to the first token (default: 0)")
     add("--inter-token-ms", type=float, default=0.0, metavar="MS", help="median time between tokens (default: 0)")
-    add("--sigma", type=float, default=0.5, metavar="X", help="spread of these, log-normal (default: 0.5)")
-    add("--stragglers", type=float, default=0.0, metavar="X", help="share of requests that are slow (default: 0)")
-    add("--straggler-factor", type=float, default=10.0, metavar="X", help="how much slower they are (default: 10)")
+    add("--sigma", type=float, default=0.5, metavar="X", help="sigma of the log-normal delays (default: 0.5)")
+    add("--stragglers", type=float, default=0.0, metavar="X", help="share of slow requests, 0 to 1 (default: 0)")
+    add("--straggler-factor", type=float, default=10.0, metavar="X", help="slowdown of slow requests (default: 10)")
 
 
 def _version() -> str:

@@ -1,4 +1,4 @@
-"""`l0 simulate`: the simulated provider, in the foreground."""
+"""The `l0 simulate` command: run the simulated provider in the foreground."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GRACE_SECONDS = 3
 
 
 def configuration(given: argparse.Namespace) -> SimulatorConfig:
-    """From the command's arguments; raises `InputError` for a value that is not allowed."""
+    """Return the configuration for the command's arguments. Raises `InputError` for an invalid value."""
     try:
         delays = Delays(
             first_token_ms=given.first_token_ms,
@@ -35,8 +35,9 @@ def configuration(given: argparse.Namespace) -> SimulatorConfig:
 
 
 def simulate(config: SimulatorConfig) -> int:
-    """Run until interrupted or terminated, then end in good order. Raises `InputError` where it cannot start."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background jobs inherit it ignored
+    """Run until SIGINT or SIGTERM, then shut down cleanly. Raises `InputError` if the server cannot start."""
+    # Background jobs of a shell script inherit an ignored SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         run(config, _started)
@@ -58,6 +59,6 @@ def _started(simulator: Simulator) -> None:
         f"simulated provider at {simulator.origin}",
         f"  openai:    base_url={simulator.openai}",
         f"  anthropic: base_url={simulator.anthropic}",
-        "Ctrl-C stops it.",
+        "Press Ctrl-C to stop.",
     )
     print(*lines, sep="\n", flush=True)

@@ -1,1 +1,1 @@
-"""Service level objectives, pure: what is promised, what counts against it, and rules and dashboards as text."""
+"""Service level objectives: definitions, classification of events, rules and dashboards. Pure."""

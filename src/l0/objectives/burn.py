@@ -1,8 +1,8 @@
-"""Burn-rate arithmetic: how fast an error budget is spent, and when that is worth a person's attention.
+"""Burn-rate arithmetic: how fast an error budget is spent, and when to alert.
 
-A burn rate of 1 spends the budget exactly by the end of its window. An alert needs two windows: the long one says that
-it matters, the short one that it goes on. Windows and factors are those of Google's SRE workbook (chapter 5, 'Alerting
-on SLOs') for a budget of thirty days.
+A burn rate of 1 spends the budget exactly at the end of its window. An alert uses two windows: the long one shows that
+the burn is significant, the short one that it continues. Windows and factors are those of Google's SRE workbook
+(chapter 5, 'Alerting on SLOs') for a budget of 30 days.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DAY = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A long and a short window, in seconds, and the burn rate that is too much over both."""
+    """A long and a short window, in seconds, and the burn rate that triggers an alert if both exceed it."""
 
     long: int
     short: int
@@ -33,14 +33,14 @@ PAIRS = (
     Pair(long=3 * DAY, short=6 * HOUR, factor=1.0, severity="ticket"),
 )
 WINDOWS = tuple(sorted({seconds for pair in PAIRS for seconds in (pair.long, pair.short)}))
-"""Every window of a pair, shortest first: 5 minutes to 3 days."""
+"""All windows of the pairs in seconds, shortest first: 5 minutes to 3 days."""
 LEAST_BAD = 2
-"""Bad events below which no burn is told: one failure among few is no trend, whatever its share."""
+"""Minimum number of bad events for an alert: a single failure among few events is not a trend, whatever its share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Events of one window."""
+    """Number of bad events and of all events in a window."""
 
     bad: int = 0
     total: int = 0
@@ -50,27 +50,27 @@ class Count:
 
 
 def error_ratio(count: Count) -> float | None:
-    """The share of bad events; ``None`` where there were none at all."""
+    """Return the share of bad events (0 to 1), or ``None`` without events."""
     return count.bad / count.total if count.total else None
 
 
 def burn_rate(count: Count, objective: Objective) -> float | None:
-    """How many times faster than allowed the budget is spent; ``None``: no events."""
+    """Return the burn rate (1 spends the budget exactly in its window), or ``None`` without events."""
     ratio = error_ratio(count)
     return None if ratio is None else ratio / objective.budget
 
 
 def budget_left(count: Count, objective: Objective) -> float | None:
-    """The share of the budget that is left: 1 untouched, 0 spent, below 0 overspent. ``None``: insufficient data.
+    """Return the remaining share of the budget: 1 unused, 0 spent, below 0 overspent; ``None`` for insufficient data.
 
-    ``count``: over the objective's own window.
+    ``count``: events in the window of the objective.
     """
     burn = burn_rate(count, objective) if count.total >= objective.min_events else None
     return None if burn is None else 1.0 - burn
 
 
 def burning(long: Count, short: Count, pair: Pair, objective: Objective) -> bool:
-    """Whether both windows of a pair are above its factor, and enough has happened to say so."""
+    """Return true if both windows of a pair exceed its factor, with enough events in the long window."""
     if long.total < objective.min_events or long.bad < LEAST_BAD:
         return False
     limit = pair.factor * objective.budget
@@ -78,12 +78,12 @@ def burning(long: Count, short: Count, pair: Pair, objective: Objective) -> bool
 
 
 def can_fire(pair: Pair, objective: Objective) -> bool:
-    """Whether any failure share is above the pair's limit: not so for lax targets and high factors."""
+    """Return true if some failure share exceeds the pair's limit. Lax targets with high factors never fire."""
     return pair.factor * objective.budget < 1.0
 
 
 def duration(seconds: int) -> str:
-    """As Prometheus writes it: ``5m``, ``6h``, ``30d``."""
+    """Return a duration in the notation of Prometheus: ``5m``, ``6h``, ``30d``."""
     for unit, length in (("d", DAY), ("h", HOUR), ("m", MINUTE)):
         if seconds % length == 0:
             return f"{seconds // length}{unit}"

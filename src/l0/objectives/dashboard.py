@@ -1,6 +1,6 @@
-"""The SLO dashboard for Grafana: budgets and burn rates, attempts and delivered calls apart.
+"""Generate the SLO dashboard for Grafana: budgets and burn rates, separately for attempts and delivered calls.
 
-Made with grafana-foundation-sdk, which is needed only here and imported only then.
+It is built with grafana-foundation-sdk, which is an extra and therefore imported on first use.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _BY_PROVIDER = f"{{{{{series.SLO}}}}} {{{{{series.PROVIDER}}}}}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Panel:
-    """One panel. ``steps``: from which value on it has which colour."""
+    """One panel. ``steps``: lower limit and colour of each range of values. ``width``, ``height``: grid units."""
 
     title: str
-    says: str
+    text: str
     expr: str
     unit: str = "short"
     chart: bool = True
@@ -37,15 +37,15 @@ class _Panel:
 
 
 def dashboard(objectives: Sequence[Objective]) -> str:
-    """The dashboard as JSON, always the same for the same objectives. Its rules are those of `rules`.
+    """Return the dashboard as JSON. It uses the series that `rules` records.
 
-    Raises `ImportError` where the extra ``slo`` is missing.
+    The same objectives always give the same text. Raises `ImportError` if the extra ``slo`` is not installed.
     """
     sdk = _sdk()
     made = (
         sdk.dashboard.Dashboard("LLM calls: objectives")
         .uid(UID)
-        .description("Error budgets and how fast they are spent. Attempts are requests, delivered is what users saw.")
+        .description("Error budgets and burn rates. Attempts are single requests; delivered calls are what users saw.")
         .tags(["l0", "llm"])
         .time("now-24h", "now")
         .refresh("1m")
@@ -64,7 +64,7 @@ def dashboard(objectives: Sequence[Objective]) -> str:
 
 
 def queries(objectives: Sequence[Objective]) -> list[str]:
-    """Every query of the dashboard, with its variable."""
+    """Return every query of the dashboard, including its variable."""
     return [panel.expr for _, panels in _rows(objectives) for panel in panels]
 
 
@@ -77,11 +77,11 @@ def _rows(objectives: Sequence[Objective]) -> Iterator[tuple[str, list[_Panel]]]
 
 
 def _layer(layer: str) -> Iterator[_Panel]:
-    chosen = {series.LAYER: layer}
+    labels = {series.LAYER: layer}
     yield _Panel(
         title="Error budget left",
-        says="Over the objective's own window: 1 is untouched, 0 is spent. Red is overspent.",
-        expr=_chosen(series.BUDGET, **chosen),
+        text="Over the objective's own window: 1 is unused, 0 is spent. Red is overspent.",
+        expr=_select(series.BUDGET, **labels),
         unit="percentunit",
         chart=False,
         steps=_BUDGET_STEPS,
@@ -90,31 +90,31 @@ def _layer(layer: str) -> Iterator[_Panel]:
     )
     yield _Panel(
         title="Error budget left, over time",
-        says="A slope is a burn; it is steep where something broke.",
-        expr=_chosen(series.BUDGET, **chosen),
+        text="A falling line is a burn; a steep fall is an incident.",
+        expr=_select(series.BUDGET, **labels),
         unit="percentunit",
     )
     yield _Panel(
         title="Burn rate, 1 h",
-        says=f"1 spends the budget exactly by the end of its window; above {PAIRS[0].factor:g} somebody is paged.",
-        expr=_chosen(series.burn(HOUR), **chosen),
+        text=f"1 spends the budget exactly at the end of its window; above {PAIRS[0].factor:g} an alert pages.",
+        expr=_select(series.burn(HOUR), **labels),
         steps=_BURN_STEPS,
     )
     for seconds in (6 * HOUR, 3 * DAY):
         yield _Panel(
             title=f"Burn rate, {duration(seconds)}",
-            says="The slower windows see what no minute shows.",
-            expr=_chosen(series.burn(seconds), **chosen),
+            text="Longer windows show slow burns that short windows miss.",
+            expr=_select(series.burn(seconds), **labels),
             steps=_BURN_STEPS,
         )
 
 
 def _masked() -> _Panel:
-    chosen = {series.SLO: MASKED}
-    bad, total = (_chosen(name(HOUR), **chosen) for name in (series.errors, series.events))
+    labels = {series.SLO: MASKED}
+    bad, total = (_select(name(HOUR), **labels) for name in (series.errors, series.events))
     return _Panel(
-        title="Delivered calls that recovery saved, of the last hour",
-        says="What users would have seen fail without retries, fallbacks and resumed answers.",
+        title="Delivered calls that recovery saved, last hour",
+        text="Calls that users would have seen fail without retries, fallbacks and resumed answers.",
         expr=f"{bad} / {total}",
         unit="percentunit",
         legend=f"{{{{{series.PROVIDER}}}}}",
@@ -124,11 +124,11 @@ def _masked() -> _Panel:
 
 def _by_model() -> _Panel:
     kept = f"{series.SLO}, {series.PROVIDER}, {series.MODEL}"
-    total = f"sum by ({kept}) (increase({_chosen(series.EVENTS)}[1h]))"
-    bad = f"sum by ({kept}) (increase({_chosen(series.EVENTS, **{series.GOOD: 'false'})}[1h]))"
+    total = f"sum by ({kept}) (increase({_select(series.EVENTS)}[1h]))"
+    bad = f"sum by ({kept}) (increase({_select(series.EVENTS, **{series.GOOD: 'false'})}[1h]))"
     return _Panel(
-        title="Share of bad events by model, of the last hour",
-        says="Straight from the counters: which model it is, where a provider burns its budget.",
+        title="Share of bad events by model, last hour",
+        text="From the raw counters: shows which model of a provider burns the budget.",
         expr=f"({bad} or 0 * {total}) / {total}",
         unit="percentunit",
         legend=f"{_BY_PROVIDER} {{{{{series.MODEL}}}}}",
@@ -136,8 +136,8 @@ def _by_model() -> _Panel:
     )
 
 
-def _chosen(metric: str, **labels: str) -> str:
-    """Series of the providers that the dashboard's user chose."""
+def _select(metric: str, **labels: str) -> str:
+    """Return a selector for the providers that are selected in the dashboard."""
     exact = series.select(metric, **labels).removesuffix("}")
     return f'{exact}{"," if labels else ""}{series.PROVIDER}=~"$provider"}}'
 
@@ -151,7 +151,7 @@ def _sdk() -> SimpleNamespace:
         from grafana_foundation_sdk.cog import encoder
         from grafana_foundation_sdk.models import dashboard as models
     except ImportError as error:
-        raise ImportError("the dashboard needs grafana-foundation-sdk: pip install 'l0-otel[slo]'") from error
+        raise ImportError("the dashboard requires grafana-foundation-sdk: pip install 'l0-otel[slo]'") from error
     return SimpleNamespace(
         common=common,
         dashboard=dashboard,
@@ -190,7 +190,7 @@ def _build(sdk: SimpleNamespace, panel: _Panel, number: int) -> Any:
     return (
         made.id(number)
         .title(panel.title)
-        .description(panel.says)
+        .description(panel.text)
         .datasource(_source(sdk))
         .unit(panel.unit)
         .span(panel.width)

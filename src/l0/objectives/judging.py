@@ -1,12 +1,13 @@
-"""What counts against which objective. Every failure of an attempt counts against exactly one indicator.
+"""Classify attempts and calls as good, bad or not counted for an objective.
 
-An attempt goes through stages: there is room for it (capacity), it is answered (availability), the first content comes
-(first token), the stream keeps flowing (stall), and ends whole (truncation). It is good for the stages that it passed,
-bad for the one at which it failed, and says nothing of those that it never reached. What is the caller's own doing (a
-bad request, a wrong key) or the model's (an unwanted text) says nothing of the provider at all.
+Every failure of an attempt counts against exactly one indicator. An attempt goes through stages: the provider has
+capacity, it responds (availability), the first content arrives (first token), the stream continues (stall), and it ends
+completely (truncation). The attempt is good for the stages that it passed, bad for the stage at which it failed, and
+not counted for later stages. Failures that the caller caused (a bad request, a wrong key) or the model (an unwanted
+text) are not counted.
 
-A delivered call is good if the user got the answer, whatever that took, and bad if the user saw it fail. What the user
-gave up says nothing, and neither does a request that no provider could have served.
+A delivered call is good if the user received the answer, even after recovery, and bad if the user saw it fail. It is
+not counted if the user stopped it, or if no provider could have served the request.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _STAGES: dict[Cause, Indicator] = {
     Cause.STALLED: Indicator.STALL,
     Cause.DEAD: Indicator.STALL,
 }
-"""What its category does not say. The rest counts against availability where it is the provider's."""
+"""Indicator of each cause whose category is not sufficient. Other failures of a provider count as availability."""
 _BROKEN = frozenset(
     {
         Cause.TRUNCATED,
@@ -42,7 +43,7 @@ _BROKEN = frozenset(
         Cause.OUT_OF_ORDER,
     }
 )
-"""Truncation, if a stream had begun; else nobody answered."""
+"""Causes that count as truncation if a stream had begun, else as availability."""
 CALLERS = frozenset(
     {
         Cause.AUTHENTICATION,
@@ -53,17 +54,17 @@ CALLERS = frozenset(
         Cause.REDIRECTS,
     }
 )
-"""What no provider and no retry can help."""
+"""Causes in the request itself, which no other provider and no retry can fix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One request, as far as it went. ``waited``: seconds from the request to its end.
+    """One request to a provider, and its course.
 
-    ``failure``: ``None`` where it served, or was given up. ``opened``: a stream had begun. ``first_content``: seconds
-    from the request; ``None`` where it is not known. ``stalls``: pauses that were reported and did not end it.
-    ``unended``: the stream had no terminal event, and was accepted. ``given_up``: its user stopped, or another attempt
-    was quicker.
+    ``waited``: seconds from the request to its end. ``failure``: ``None`` if the attempt succeeded or was given up.
+    ``opened``: true if a stream had begun. ``first_content``: seconds from the request to the first content, or
+    ``None`` if unknown. ``stalls``: number of reported stalls that did not end the attempt. ``unended``: true if the
+    stream was accepted without a terminal event. ``given_up``: true if the user stopped, or another attempt was faster.
     """
 
     streaming: bool
@@ -77,7 +78,7 @@ class Attempt:
 
     @property
     def blamed(self) -> Indicator | None:
-        """The stage at which it failed; ``None``: at none, or it was not the provider's failure."""
+        """Return the stage at which the attempt failed, or ``None`` if it did not fail because of the provider."""
         failure = self.failure
         if failure is None:
             return None
@@ -88,7 +89,7 @@ class Attempt:
 
 
 def judge_attempt(attempt: Attempt, objective: Objective) -> bool | None:
-    """Whether an attempt was good for an objective of its layer; ``None`` where it says nothing."""
+    """Return true if an attempt is good for an objective on attempts, false if bad, ``None`` if it is not counted."""
     blamed, kind = attempt.blamed, objective.indicator
     if attempt.failure is not None and blamed is None:
         return None
@@ -106,7 +107,7 @@ def judge_attempt(attempt: Attempt, objective: Objective) -> bool | None:
 
 
 def _waited_for(attempt: Attempt, objective: Objective) -> bool | None:
-    """Nothing had come when it was given up: that says something only to those who would not wait so long."""
+    """Classify an attempt that was given up before any content: bad if it had waited longer than the threshold."""
     if objective.indicator is not Indicator.FIRST_TOKEN or not attempt.streaming or objective.threshold is None:
         return None
     return False if attempt.waited > objective.threshold else None
@@ -127,7 +128,7 @@ def _judge_stream(attempt: Attempt, blamed: Indicator | None, objective: Objecti
 
 
 def judge_call(ended: CallEnded, objective: Objective) -> bool | None:
-    """Whether a call was good for an objective of delivered calls; ``None`` where it says nothing."""
+    """Return true if a call is good for an objective on delivered calls, false if bad, ``None`` if not counted."""
     if objective.indicator is Indicator.FIRST_CHUNK:
         first = ended.pace.first_chunk if ended.pace is not None else None
         return None if first is None or objective.threshold is None else first <= objective.threshold
@@ -137,12 +138,12 @@ def judge_call(ended: CallEnded, objective: Objective) -> bool | None:
 
 
 def masked(ended: CallEnded) -> bool | None:
-    """Whether a call that the user got had to be saved; ``None`` where the user did not get it."""
+    """Return true if recovery saved a delivered call, false if it was not needed, ``None`` if it was not delivered."""
     if ended.outcome is Outcome.CANCELLED or seen_failing(ended):
         return None
     return ended.outcome is not Outcome.OK
 
 
 def seen_failing(ended: CallEnded) -> bool:
-    """Whether the user saw the call fail: by an exception, or by a typed event of the SDK's."""
+    """Return true if the user saw the call fail: by an exception, or by a typed event of the SDK."""
     return ended.outcome is Outcome.FAILED or (ended.failure is not None and ended.failure.typed)

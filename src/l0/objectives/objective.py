@@ -1,7 +1,7 @@
-"""What is promised: objectives on two layers that are never mixed.
+"""Objectives and their indicators, on two separate layers.
 
-*Attempts* are single requests: how well a provider does. *Delivered* calls are what the user saw, after all that was
-repaired on the way: only they say whether the application keeps its promise.
+*Attempts* are single requests: they measure a provider. *Delivered* calls are the results for users, after all
+recovery: only they show if the application meets its objective.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from math import isfinite
 from l0.values.policy import PolicyError
 
 DAY = 86_400
-"""Seconds."""
+"""One day in seconds."""
 MASKED = "masked"
-"""Not an objective but a rate that is always counted: delivered calls that only recovery saved."""
+"""Name of the rate of delivered calls that only recovery saved. It is always counted, and is not an objective."""
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-"""A DNS label, as OpenSLO asks for."""
+"""A DNS label, as OpenSLO requires."""
 
 
 class Indicator(StrEnum):
-    """What is measured, by layer. `judging` says what each counts."""
+    """The indicators, by layer. Each states when an event is good; see `judging` for the rules."""
 
     CAPACITY = "attempts.capacity"
-    """The provider had room: no rate limit, no overload, quota left."""
+    """The provider had capacity: no rate limit, no overload, quota left."""
     AVAILABILITY = "attempts.availability"
-    """The provider answered, and did not break off with an error of its own."""
+    """The provider responded, without an error of its own."""
     FIRST_TOKEN = "attempts.first_token"
-    """The first content of a stream came within the threshold, from the request of the attempt."""
+    """The first content of a stream arrived within the threshold, measured from the request of the attempt."""
     STALL = "attempts.stall"
-    """The stream did not stand still."""
+    """The stream did not stall."""
     TRUNCATION = "attempts.truncation"
-    """The stream came whole and in order."""
+    """The stream was complete and in order."""
     SUCCESS = "delivered.success"
-    """The user got the answer, whatever that took."""
+    """The user received the answer, with or without recovery."""
     FIRST_CHUNK = "delivered.first_chunk"
-    """The user had the first chunk within the threshold, from the call, retries included."""
+    """The user received the first chunk within the threshold, measured from the call, including retries."""
 
     @property
     def layer(self) -> str:
@@ -48,18 +48,18 @@ class Indicator(StrEnum):
 
     @property
     def timed(self) -> bool:
-        """Whether it needs a threshold."""
+        """Return true if the indicator requires a threshold."""
         return self in (Indicator.FIRST_TOKEN, Indicator.FIRST_CHUNK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """One promise, kept for every provider and model by itself.
+    """One objective. It is evaluated separately for every provider and model.
 
-    ``target``: the share of events that is to be good, between 0 and 1. ``threshold``: **seconds**, for indicators of
-    time and for them alone. ``window``: **seconds** over which the error budget is counted, a day to thirty.
-    ``min_events``: below so many in a window it says nothing. ``provider``, ``model``: whom it holds for, as patterns
-    (``"gpt-4o*"``). Raises `PolicyError` for a field that cannot be obeyed.
+    ``target``: share of events that must be good, between 0 and 1. ``threshold``: **seconds**; required for indicators
+    of time, not allowed for others. ``window``: **seconds** over which the error budget is counted, 1 to 30 days.
+    ``min_events``: with fewer events in a window, the result is 'insufficient data'. ``provider``, ``model``: patterns
+    of the providers and models to which it applies (``"gpt-4o*"``). Raises `PolicyError` for an invalid field.
     """
 
     name: str
@@ -79,12 +79,12 @@ class Objective:
             object.__setattr__(self, "indicator", Indicator(str(self.indicator)))
         except ValueError:
             raise PolicyError("Objective.indicator", self.indicator, "one of " + ", ".join(Indicator)) from None
-        if not _number(self.target) or not 0 < self.target < 1:
+        if not _is_number(self.target) or not 0 < self.target < 1:
             raise PolicyError("Objective.target", self.target, "a share between 0 and 1, such as 0.99")
         self._check_threshold()
-        if not _whole(self.window) or self.window % DAY or not DAY <= self.window <= 30 * DAY:
+        if not _is_integer(self.window) or self.window % DAY or not DAY <= self.window <= 30 * DAY:
             raise PolicyError("Objective.window", self.window, f"whole days of {DAY} seconds, 1 to 30 of them")
-        if not _whole(self.min_events) or self.min_events < 1:
+        if not _is_integer(self.min_events) or self.min_events < 1:
             raise PolicyError("Objective.min_events", self.min_events, "a whole number, 1 or more")
         for field in ("provider", "model"):
             value = getattr(self, field)
@@ -94,9 +94,9 @@ class Objective:
     def _check_threshold(self) -> None:
         if not self.indicator.timed:
             if self.threshold is not None:
-                allowed = f"none: {self.indicator} is no indicator of time"
+                allowed = f"none: {self.indicator} is not an indicator of time"
                 raise PolicyError("Objective.threshold", self.threshold, allowed)
-        elif not _number(self.threshold) or self.threshold <= 0:  # type: ignore[operator]
+        elif not _is_number(self.threshold) or self.threshold <= 0:  # type: ignore[operator]
             raise PolicyError("Objective.threshold", self.threshold, f"seconds above 0; {self.indicator} needs it")
 
     @property
@@ -106,19 +106,19 @@ class Objective:
 
     @property
     def budget(self) -> float:
-        """The share of events that may be bad."""
+        """Return the share of events that may be bad."""
         return 1.0 - self.target
 
     def holds_for(self, provider: str, model: str) -> bool:
-        """Whether events of a provider and model count."""
+        """Return true if the objective applies to a provider and model."""
         return fnmatchcase(provider, self.provider) and fnmatchcase(model, self.model)
 
 
-def _number(value: object) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-def _whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -130,12 +130,12 @@ DEFAULTS: tuple[Objective, ...] = (
     Objective(name="truncation", indicator=Indicator.TRUNCATION, target=0.995),
     Objective(name="delivered", indicator=Indicator.SUCCESS, target=0.995),
 )
-"""What holds where nobody says anything else. Five seconds to the first token is the guide's own time-out; 99 % is what
-the circuit breaker's limits are reckoned from."""
+"""Default objectives. The first-token threshold of 5 seconds is the timeout of the guide. The circuit breaker's limits
+are derived from the availability target of 99 %."""
 
 
 def check_distinct(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
-    """The objectives, if no two share a name; else raises `PolicyError`."""
+    """Return the objectives. Raises `PolicyError` if two have the same name."""
     names = [objective.name for objective in objectives]
     for name in names:
         if names.count(name) > 1:

@@ -1,7 +1,7 @@
-"""OpenSLO v1 (openslo/v1, kind SLO): the objectives in the format that other SLO tools read, and back.
+"""Convert objectives to and from OpenSLO v1 (``openslo/v1``, kind ``SLO``), which other SLO tools read.
 
-What OpenSLO has no field for stands in annotations, ``l0/…``, so that an export comes back as it was. A file of
-somebody else's needs one of them, ``l0/indicator``: a query of a data source does not say which of our events it means.
+Fields that OpenSLO does not have are stored in annotations (``l0/…``), so that an export can be imported unchanged. A
+file from another tool must have the annotation ``l0/indicator``, since a query does not identify an indicator of l0.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _NOTES = {
     "provider": "l0/provider",
     "model": "l0/model",
 }
-"""Annotations, by the field of `Objective`."""
+"""Annotation of each field of `Objective` for which OpenSLO has no field."""
 
 
 def to_openslo(objectives: Sequence[Objective]) -> str:
-    """One document an objective: a ratio of our counters, over a rolling window, by occurrences."""
+    """Return one OpenSLO document per objective: a ratio of l0's counters over a rolling window, by occurrences."""
     return dump(*(_slo(objective) for objective in objectives))
 
 
@@ -71,7 +71,7 @@ def _source(objective: Objective, good: str | None = None) -> dict[str, Any]:
 
 
 def from_openslo(text: str, file: str = "openslo.yaml") -> tuple[Objective, ...]:
-    """The SLOs of a file; documents of other kinds are passed over. Raises `ObjectivesError` with all that is wrong."""
+    """Return the SLOs of a file; ignore documents of other kinds. Raises `ObjectivesError` with all problems."""
     problems = Problems(file)
     try:
         documents = load(text)
@@ -79,7 +79,7 @@ def from_openslo(text: str, file: str = "openslo.yaml") -> tuple[Objective, ...]
         raise ObjectivesError([f"{file}:{error.line}: {error}"]) from None
     slos = [one for one in documents if isinstance(one.value, dict) and _at(one, "kind").value == "SLO"]
     if not slos:
-        problems.add(1, f"no document of kind SLO, allowed: {VERSION} with at least one")
+        problems.add(1, f"no document of kind SLO, allowed: {VERSION} with one or more")
     made = [_objective(document, problems) for document in slos]
     names: set[str] = set()
     for document, objective in zip(slos, made, strict=True):
@@ -114,7 +114,7 @@ def _objective(document: Located, problems: Problems) -> Objective | None:
 
 
 def _target(objective: Located) -> tuple[Located, str]:
-    """A share, or per cent."""
+    """Return the target as a share or in percent, and the name of its field."""
     percent = _at(objective, "targetPercent")
     if percent.value is None:
         return _at(objective, "target"), "spec.objectives[0].target"
@@ -122,7 +122,7 @@ def _target(objective: Located) -> tuple[Located, str]:
 
 
 def _one(found: Located, field: str, problems: Problems) -> None:
-    """Of several only the first would count, without a word."""
+    """Report a list with several items, since only the first one would be used."""
     if isinstance(found.value, list) and len(found.value) > 1:
         problems.wrong(found, field, "one of them")
 
@@ -133,7 +133,7 @@ def _must(found: Located, field: str, allowed: object, problems: Problems) -> No
 
 
 def _at(document: Located, *path: str | int) -> Located:
-    """The value at a path; where there is none, nothing, at the line of what should have held it."""
+    """Return the value at a path, or None with the line of the closest parent that exists."""
     found = document
     for step in path:
         try:

@@ -1,4 +1,4 @@
-"""How the objectives stand: values, and the same as a table of plain text."""
+"""Status of the objectives: values, and a table in plain text."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _HEAD = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burn:
-    """A budget began to burn faster than a pair of windows allows. What ``on_burn`` is told.
+    """A budget has begun to burn faster than a pair of windows allows. This is the argument of ``on_burn``.
 
-    ``rate``: how many times faster than the budget lasts, over the long window. ``budget_left``: a share of the
-    objective's own window's; ``None``: insufficient data.
+    ``rate``: burn rate over the long window. ``budget_left``: remaining share of the budget over the objective's
+    window, or ``None`` for insufficient data.
     """
 
     objective: Objective
@@ -38,8 +38,11 @@ class Burn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One objective at one provider and model. ``count``: over the objective's window. ``counts``: by seconds of every
-    window of a pair. ``burning``: the pairs whose both windows are above their factor."""
+    """Status of one objective for one provider and model.
+
+    ``count``: events in the objective's window. ``counts``: events by length of each alert window, in seconds.
+    ``burning``: the pairs whose two windows exceed their factor.
+    """
 
     objective: Objective
     provider: str
@@ -50,24 +53,24 @@ class Standing:
 
     @property
     def ratio(self) -> float | None:
-        """The share of good events; ``None``: insufficient data."""
+        """Return the share of good events, or ``None`` for insufficient data."""
         enough = self.count.total >= self.objective.min_events
         return 1.0 - self.count.bad / self.count.total if enough else None
 
     @property
     def budget_left(self) -> float | None:
-        """1 untouched, 0 spent, below 0 overspent; ``None``: insufficient data."""
+        """Return the remaining budget: 1 unused, 0 spent, below 0 overspent; ``None`` for insufficient data."""
         return budget_left(self.count, self.objective)
 
     def burn(self, seconds: int) -> float | None:
-        """The burn rate over a window of a pair; ``None``: insufficient data."""
+        """Return the burn rate over an alert window, or ``None`` for insufficient data."""
         count = self.counts[seconds]
         return burn_rate(count, self.objective) if count.total >= self.objective.min_events else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masked:
-    """Delivered calls of thirty days; bad are those that only recovery saved."""
+    """Delivered calls of the last 30 days. Bad events are calls that only recovery saved."""
 
     provider: str
     model: str
@@ -75,20 +78,20 @@ class Masked:
 
     @property
     def ratio(self) -> float | None:
-        """Their share; ``None`` where nothing was delivered."""
+        """Return the share of calls that only recovery saved, or ``None`` without delivered calls."""
         return self.count.bad / self.count.total if self.count.total else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All of it, by layer. Prints as a table."""
+    """Status of all objectives. ``str(report)`` is a table for each layer."""
 
     standings: tuple[Standing, ...] = ()
     masked: tuple[Masked, ...] = ()
 
     def __str__(self) -> str:
         if not self.standings:
-            return "No calls were watched yet. Call l0.slo.start() before them."
+            return "No calls have been measured yet. Call l0.slo.start() before the first call."
         parts = [
             _table(layer.capitalize(), [standing for standing in self.standings if standing.objective.layer == layer])
             for layer in ("attempts", "delivered")
@@ -123,10 +126,10 @@ def _row(standing: Standing) -> tuple[str, ...]:
 
 
 def share(value: float | None) -> str:
-    """``99.5 %``."""
+    """Format a share in percent: ``99.5 %``."""
     return "-" if value is None else f"{100 * value:.4g} %"
 
 
 def times(value: float | None) -> str:
-    """``14.4x``."""
+    """Format a burn rate: ``14.4x``."""
     return "-" if value is None else f"{value:.1f}x"

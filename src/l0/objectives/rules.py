@@ -1,7 +1,7 @@
-"""Prometheus rules: burn rates recorded per provider, and four alerts on them.
+"""Prometheus rules: recorded burn rates per provider, and four alerts on them.
 
-Windows up to an hour look at the raw counters. The longer ones are sums of recorded five-minute increases, so that
-thirty days of a whole fleet stay cheap; they lag by five minutes at most.
+Windows of up to one hour are computed from the raw counters. Longer windows are sums of recorded five-minute increases,
+so that 30 days of a large fleet are cheap to evaluate; they lag by five minutes at most.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from .burn import HOUR, LEAST_BAD, MINUTE, PAIRS, WINDOWS, Pair, duration
 from .objective import Objective
 
 INTERVAL = MINUTE
-"""Seconds between two looks."""
+"""Evaluation interval of the rules, in seconds."""
 STEP = 5 * MINUTE
-"""The increases that long windows are made of."""
+"""Length of the recorded increases that long windows add up, in seconds."""
 RECORDING, ALERTS = "l0-slo-recording", "l0-slo-alerts"
-"""The two groups, in the order in which they look."""
+"""Names of the two groups, in the order of their evaluation."""
 DIRECT = HOUR
-"""The longest window, in seconds, that looks at the raw counters."""
+"""Longest window that is computed from the raw counters, in seconds."""
 
 
 def rules(objectives: Sequence[Objective]) -> dict[str, Any]:
-    """A Prometheus rule file, as a mapping: two groups, one that records and one that alerts."""
+    """Return a Prometheus rule file as a mapping, with a group of recording rules and a group of alerts."""
     windows = sorted({*WINDOWS, *(objective.window for objective in objectives)})
     recording = [
-        *(rule for objective in objectives for rule in _promises(objective)),
+        *(rule for objective in objectives for rule in _objective_rules(objective)),
         *(rule for seconds in windows for rule in _increases(seconds)),
         *map(_burn, windows),
         *(_budget(seconds) for seconds in sorted({objective.window for objective in objectives})),
@@ -42,12 +42,12 @@ def rules(objectives: Sequence[Objective]) -> dict[str, Any]:
 
 
 def alert_name(pair: Pair) -> str:
-    """One alert per pair of windows, for every objective and provider."""
+    """Return the name of the alert of a pair. It covers every objective and provider."""
     return f"L0SloBurn{duration(pair.long)}"
 
 
 def alert(pair: Pair) -> dict[str, Any]:
-    """Burns through a budget: over the long window, still now, and on enough events to say so."""
+    """Return the alert rule of a pair: both windows exceed the factor, with enough events and errors."""
     long, short = duration(pair.long), duration(pair.short)
     factor = f"{pair.factor:g}"
     return {
@@ -56,7 +56,7 @@ def alert(pair: Pair) -> dict[str, Any]:
             f"{series.burn(pair.long)} > {factor}\n"
             f"and {series.burn(pair.short)} > {factor}\n"
             f"and {series.events(pair.long)} >= on ({series.SLO}) group_left () {series.MIN_EVENTS}\n"
-            f"and {series.errors(pair.long)} > {LEAST_BAD - 0.5:g}\n"  # increases are estimates, whole numbers or not
+            f"and {series.errors(pair.long)} > {LEAST_BAD - 0.5:g}\n"  # increases are estimates, not whole numbers
         ),
         "labels": {"severity": pair.severity, "long_window": long, "short_window": short},
         "annotations": {
@@ -67,19 +67,19 @@ def alert(pair: Pair) -> dict[str, Any]:
 
 
 def summary(objective: str, provider: str) -> str:
-    """An alert's first line."""
+    """Return the summary of an alert."""
     return f"{provider} is burning the error budget of {objective}"
 
 
 def description(burn: str, pair: Pair) -> str:
-    """An alert's text."""
+    """Return the description of an alert."""
     return (
-        f"The budget is spent {burn} times faster than it lasts over {duration(pair.long)}, and above "
-        f"{pair.factor:g} times over {duration(pair.short)} too."
+        f"The burn rate is {burn} over {duration(pair.long)}, and also above {pair.factor:g} over "
+        f"{duration(pair.short)}."
     )
 
 
-def _promises(objective: Objective) -> list[dict[str, Any]]:
+def _objective_rules(objective: Objective) -> list[dict[str, Any]]:
     labels = {series.SLO: objective.name, series.LAYER: objective.layer}
     window = {series.WINDOW: duration(objective.window)}
     return [
@@ -92,7 +92,7 @@ def _increases(seconds: int) -> list[dict[str, Any]]:
     bad = series.select(series.EVENTS, **{series.GOOD: "false"})
     if seconds <= DIRECT:
         total, failed = _sum(series.EVENTS, seconds), _sum(bad, seconds)
-        # Where nothing has failed yet there is no series of failures: that is none of them, not no data.
+        # Before the first failure there is no series of failures. That means zero failures, not missing data.
         failed += f" or 0 * {series.events(seconds)}"
     else:
         span = f"[{duration(seconds)}:{duration(STEP)}]"
@@ -113,6 +113,6 @@ def _burn(seconds: int) -> dict[str, Any]:
 
 
 def _budget(seconds: int) -> dict[str, Any]:
-    """One for each length of budget, of the objectives that have it."""
+    """Return the rule for the remaining budget of all objectives with this window."""
     promised = series.select(series.TARGET, **{series.WINDOW: duration(seconds)})
     return {"record": series.BUDGET, "expr": f"1 - {series.burn(seconds)} and on ({series.SLO}) {promised}"}

@@ -1,4 +1,4 @@
-"""The names of the SLO series as Prometheus has them: what OpenTelemetry's names become, and what the rules record."""
+"""Names of the SLO series in Prometheus: OpenTelemetry's names after conversion, and the recorded series."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GOOD = "l0_slo_good"
 PROVIDER = "gen_ai_provider_name"
 MODEL = "gen_ai_request_model"
 BY = (SLO, LAYER, PROVIDER)
-"""Labels that the rules keep: alerts are per provider."""
+"""Labels that the rules keep, so that alerts are per provider."""
 
 TARGET = "l0_slo_objective:ratio"
 MIN_EVENTS = "l0_slo_min_events:count"
@@ -21,22 +21,22 @@ WINDOW = "l0_slo_window"
 
 
 def events(seconds: int) -> str:
-    """Events of a window, recorded."""
+    """Return the recorded series of events in a window."""
     return f"provider:l0_slo_events:increase{duration(seconds)}"
 
 
 def errors(seconds: int) -> str:
-    """Bad events of a window, recorded."""
+    """Return the recorded series of bad events in a window."""
     return f"provider:l0_slo_errors:increase{duration(seconds)}"
 
 
 def burn(seconds: int) -> str:
-    """The burn rate over a window, recorded."""
+    """Return the recorded series of the burn rate over a window."""
     return f"provider:l0_slo_burn:rate{duration(seconds)}"
 
 
 def select(metric: str, **labels: str) -> str:
-    """``metric{label="value"}``."""
+    """Return a selector: ``metric{label="value"}``."""
     inside = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
     return f"{metric}{{{inside}}}"
 

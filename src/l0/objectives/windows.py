@@ -1,8 +1,8 @@
-"""Events of the last thirty days in bounded memory, and any window of them in O(1).
+"""Count events of the last 30 days in bounded memory, and return the count of any window in O(1).
 
-Two counts only ever grow, and rings of buckets, each coarser than the last, remember what they were when a bucket
-began; a window is one subtraction. The bucket in which a window begins is left out, as it began before the window did:
-a window covers its length less at most one bucket.
+Two counters only grow. Rings of buckets, each coarser than the previous ring, store their values at the start of each
+bucket, so a window is one subtraction. The bucket in which a window begins is left out, since it began before the
+window: a window covers its length minus at most one bucket.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RINGS = (
     (10 * MINUTE, DAY),
     (2 * HOUR, 30 * DAY),
 )
-"""Seconds of a bucket, and of the longest window that it serves; 660 buckets in all."""
+"""Length of a bucket and of the longest window that the ring serves, in seconds; 660 buckets in total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +32,20 @@ class Bucket:
 
 
 class _Ring:
-    """What the counts were before each of the last buckets."""
+    """Values of the counters at the start of each of the last buckets."""
 
     __slots__ = ("_bad", "_newest", "_size", "_total", "span", "width")
 
     def __init__(self, width: int, span: int, at: float) -> None:
         self.width = width
         self.span = span
-        self._size = span // width + 1  # one more: the bucket that is being filled
+        self._size = span // width + 1  # plus the bucket that is being filled
         self._newest = int(at // width)
         self._bad = array("q", bytes(8 * self._size))
         self._total = array("q", bytes(8 * self._size))
 
     def advance(self, at: float, bad: int, total: int) -> None:
-        """Buckets begin until the one that holds ``at``; the counts are what they were before it."""
+        """Start all buckets up to the one that contains ``at``, with the given counters."""
         bucket = int(at // self.width)
         for begun in range(max(self._newest, bucket - self._size) + 1, bucket + 1):
             self._bad[begun % self._size] = bad
@@ -53,7 +53,7 @@ class _Ring:
         self._newest = max(bucket, self._newest)
 
     def before(self, since: float) -> tuple[int, int] | None:
-        """The counts before the first bucket that begins at or after ``since``; ``None`` where none has begun."""
+        """Return the counters at the start of the first bucket from ``since`` on, or ``None`` if none has begun."""
         return self._counts(max(int(-(-since // self.width)), self._newest - self._size + 1))
 
     def _counts(self, bucket: int) -> tuple[int, int] | None:
@@ -63,7 +63,7 @@ class _Ring:
         return self._bad[slot], self._total[slot]
 
     def put_back(self, buckets: dict[int, Count]) -> None:
-        """Events of earlier buckets: what the counts were then is below zero, as they begin at zero now."""
+        """Restore events of earlier buckets. The counters start at zero now, so their earlier values are negative."""
         bad = total = 0
         for bucket in range(self._newest, self._newest - self._size, -1):
             count = buckets.get(bucket * self.width, Count())
@@ -72,24 +72,24 @@ class _Ring:
             self._total[bucket % self._size] = total
 
     def after(self, seen: Count, now: Count) -> Iterator[Bucket]:
-        """What each bucket got since the counts were ``seen``."""
+        """Yield the events that each bucket received since the counters were ``seen``."""
         until = now
         for bucket in range(self._newest, self._newest - self._size, -1):
             counts = self._counts(bucket)
             assert counts is not None
             since = Count(max(counts[0], seen.bad), max(counts[1], seen.total))
-            got = Count(until.bad - since.bad, until.total - since.total)
-            if got.total:
-                yield Bucket(self.width, bucket * self.width, got)
+            received = Count(until.bad - since.bad, until.total - since.total)
+            if received.total:
+                yield Bucket(self.width, bucket * self.width, received)
             if counts[1] <= seen.total:
                 return
             until = since
 
 
 class Windows:
-    """Good and bad events of one objective. Not thread-safe: whoever shares it holds a lock.
+    """Good and bad events of one objective. Not thread-safe: the caller must hold a lock.
 
-    Times are seconds of any one clock. One that goes back is taken to stand still.
+    Times are seconds of one clock of any kind. If the clock goes back, it is treated as stopped.
     """
 
     __slots__ = ("_bad", "_rings", "_saved", "_total", "_until")
@@ -102,18 +102,19 @@ class Windows:
 
     @property
     def count(self) -> Count:
-        """All events since the beginning, those put back aside."""
+        """Return the number of all events since the start, without restored events."""
         return Count(self._bad, self._total)
 
     def add(self, at: float, *, good: bool) -> None:
-        """One event at ``at``."""
+        """Add one event at ``at``."""
+        # Runs for every event: the rings advance only once per bucket of the finest ring.
         if at >= self._until:
             self._advance(at)
         self._total += 1
         self._bad += not good
 
     def over(self, seconds: float, at: float) -> Count:
-        """The events of the last ``seconds``, at ``at``."""
+        """Return the events of the last ``seconds`` before ``at``."""
         if at >= self._until:
             self._advance(at)
         ring = next((ring for ring in self._rings if seconds <= ring.span), self._rings[-1])
@@ -121,12 +122,12 @@ class Windows:
         return Count() if before is None else Count(self._bad - before[0], self._total - before[1])
 
     def unsaved(self) -> list[Bucket]:
-        """The events since this was last asked, by bucket of every ring."""
+        """Return the events since the last call of this method, by bucket of every ring."""
         seen, self._saved = self._saved, self.count
         return [bucket for ring in self._rings for bucket in ring.after(seen, self._saved)]
 
     def put_back(self, buckets: Iterable[Bucket], at: float) -> None:
-        """The events of earlier, as `unsaved` told them. Only before any event was added."""
+        """Restore earlier events that `unsaved` returned. Allowed only before any event is added."""
         self._advance(at)
         found = list(buckets)
         for ring in self._rings:

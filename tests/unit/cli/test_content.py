@@ -1,4 +1,4 @@
-"""What a recorded stream says, read without an SDK: it must be what the simulated model was made to say."""
+"""Content of recorded streams, parsed without an SDK: it must equal the answer of the simulated model."""
 
 import pytest
 
@@ -21,14 +21,14 @@ CASES = [(api, known) for api in APIS for known in shipped(corpus.answers())[api
 
 
 @pytest.mark.parametrize(("api", "known"), CASES, ids=lambda value: getattr(value, "name", value))
-def test_a_streamed_answer_says_what_it_should(api: Api, known: Known) -> None:
+def test_recorded_content_equals_the_answer(api: Api, known: Known) -> None:
     answer = corpus.named(known.name.removeprefix("answer "))
     body = b"".join(DIALECTS[api].events(answer, Ask(model="m", stream=True), Stamp.of(0, 0)))
-    assert recorded(api, body) == known.said
-    assert recorded(api, body.replace(b"\n", b"\r\n")) == known.said
+    assert recorded(api, body) == known.content
+    assert recorded(api, body.replace(b"\n", b"\r\n")) == known.content
 
 
-def test_only_the_first_of_several_choices_counts() -> None:
+def test_recorded_content_is_that_of_the_first_choice() -> None:
     body = b"".join(CHAT.events(corpus.named("choices"), Ask(model="m", stream=True, choices=3), Stamp.of(0, 0)))
     assert recorded("chat", body) == "Heads."
 
@@ -36,7 +36,7 @@ def test_only_the_first_of_several_choices_counts() -> None:
 @pytest.mark.parametrize(
     ("kind", "is_failure"), [("error", True), ("response.failed", True), ("response.created", False)]
 )
-def test_responses_tell_failures_as_events(kind: str, is_failure: bool) -> None:
+def test_responses_failure_events(kind: str, is_failure: bool) -> None:
     event = type("Event", (), {"type": kind})
     assert failed("responses", event) is is_failure
     assert not failed("messages", event)

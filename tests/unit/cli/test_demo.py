@@ -32,7 +32,7 @@ CALLS = 80
 
 @pytest.fixture(autouse=True, scope="module")
 def _quick() -> Iterator[None]:
-    """No delays, neither of the simulated model's nor between retries."""
+    """Remove the delays of the simulated model and between retries."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "DELAYS", None)
         for client in (openai.OpenAI, openai.AsyncOpenAI, anthropic.Anthropic, anthropic.AsyncAnthropic):
@@ -42,44 +42,44 @@ def _quick() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def finished(_quick: None) -> Demo:
-    """One demo, run once for all that look at it."""
+    """Run one demo for all tests that inspect it."""
     prepared, planned = run.prepare(Options(calls=CALLS, concurrency=16, seed=3, fault_share=0.5))
     run.perform(prepared, planned)
     return prepared
 
 
-def test_the_bare_sdks_hand_over_broken_answers_and_l0_does_not(finished: Demo) -> None:
+def test_demo_bare_sdks_deliver_broken_answers_and_l0_does_not(finished: Demo) -> None:
     bare, covered = finished.bare.total.verdicts, finished.covered.total.verdicts
     assert bare[Verdict.SILENT] > 0
     assert covered[Verdict.SILENT] == covered[Verdict.FOREIGN] == 0
     assert covered[Verdict.WHOLE] > bare[Verdict.WHOLE]
 
 
-def test_the_numbers_add_up(finished: Demo) -> None:
+def test_demo_counts_are_consistent(finished: Demo) -> None:
     covered = finished.covered
     assert finished.bare.total.calls == CALLS
     assert covered.total.verdicts[Verdict.WHOLE] + covered.total.verdicts[Verdict.ERROR] == CALLS
     assert covered.warm_up.verdicts == {Verdict.WHOLE: 4}
     attempts, failed, retried = finished.attempts.snapshot()
-    # What the provider received is what l0 says it sent: two counts of the same requests, made apart.
+    # The provider and l0 count the same requests independently.
     assert attempts == dict(covered.requests)
     for sdk in ("openai", "anthropic"):
         assert attempts[sdk] == covered.of(sdk).calls + retried[sdk].total()
         assert failed[sdk].total() == retried[sdk].total() + covered.of(sdk).verdicts[Verdict.ERROR]
 
 
-def test_the_sdks_are_as_they_were_afterwards(finished: Demo) -> None:
+def test_demo_leaves_the_sdks_unpatched(finished: Demo) -> None:
     assert not hasattr(openai.OpenAI.request, "__wrapped__")
     assert finished.telemetry.url is None
 
 
-def test_the_picture_tells_the_comparison(finished: Demo, tmp_path: Path) -> None:
+def test_demo_screen_shows_the_comparison(finished: Demo, tmp_path: Path) -> None:
     console = Console(record=True, width=screen.WIDTH, file=io.StringIO())
     console.print(screen.picture(finished, plain=True))
     text = console.export_text()
     silent = finished.bare.total.verdicts[Verdict.SILENT]
-    assert f"Bare: {silent} broken answers handed over as good" in text
-    assert "With l0.instrument(): 0 broken answers handed over as good" in text
+    assert f"Bare: {silent} broken answers delivered without an error" in text
+    assert "With l0.instrument(): 0 broken answers delivered without an error" in text
     assert max(map(len, text.splitlines())) <= screen.WIDTH
     screen.save_svg(finished, tmp_path / "demo.svg")
     picture = (tmp_path / "demo.svg").read_text(encoding="utf-8")
@@ -87,19 +87,22 @@ def test_the_picture_tells_the_comparison(finished: Demo, tmp_path: Path) -> Non
     assert "@font-face" not in picture
 
 
-def test_a_wrong_answer_makes_it_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_exit_code_for_a_broken_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     answers = {
-        api: [replace(one, said=one.said + "!") for one in some] for api, some in shipped(corpus.answers()).items()
+        api: [replace(one, content=one.content + "!") for one in some]
+        for api, some in shipped(corpus.answers()).items()
     }
     monkeypatch.setattr(run, "shipped", lambda _: answers)
     assert main(["demo", "--calls", "4", "--fault-share", "0", "--plain"]) == 1
     captured = capsys.readouterr()
-    assert "With l0.instrument(): 4 broken answers handed over as good" in captured.out
+    assert "With l0.instrument(): 4 broken answers delivered without an error" in captured.out
     assert "wrong: call" in captured.err
     assert "truncated" in captured.err
 
 
-def test_recorded_streams_are_played_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_replays_recorded_streams(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "openai-chat"
     folder.mkdir()
     body = b"".join(CHAT.events(corpus.named("poem"), Ask(model="m", stream=True), Stamp.of(0, 0)))
@@ -108,12 +111,12 @@ def test_recorded_streams_are_played_too(tmp_path: Path, capsys: pytest.CaptureF
     assert "1 recorded streams" in capsys.readouterr().out
 
 
-def test_a_call_gets_well_after_its_faults() -> None:
+def test_demo_call_succeeds_after_its_faults() -> None:
     call = Planned(
         number=1,
         api="chat",
         concurrent="threads",
-        answer=Known(name="answer short", said="Yes."),
+        answer=Known(name="answer short", content="Yes."),
         faults=(Fault.status(503, {"retry-after-ms": "1"}), Fault.status(429, {"retry-after-ms": "1"})),
     )
     with provider(SimulatorConfig()) as simulator:
@@ -121,12 +124,12 @@ def test_a_call_gets_well_after_its_faults() -> None:
         (first,) = load.one_by_one("first", [call])
         (second,) = load.one_by_one("second", [replace(call, faults=(Fault.empty(),))])
         answered = [request.answered for request in simulator.requests]
-    assert (first.said, first.error) == ("Yes.", None)
-    assert (second.said, second.error) == ("", None)  # the bare SDK: nothing at all, as if that were an answer
+    assert (first.content, first.error) == ("Yes.", None)
+    assert (second.content, second.error) == ("", None)  # the bare SDK delivers an empty answer without an error
     assert answered == ["status 503 retry-after-ms=1", "status 429 retry-after-ms=1", "ok", "empty"]
 
 
-def test_an_interruption_does_not_wait_for_what_was_not_begun() -> None:
+def test_interrupted_load_does_not_start_more_calls() -> None:
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
@@ -151,39 +154,39 @@ def test_an_interruption_does_not_wait_for_what_was_not_begun() -> None:
         (["--svg", "no/such/folder/demo.svg"], ["--svg", "no/such/folder"]),
     ],
 )
-def test_bad_input_names_the_field(arguments: list[str], names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_input_error_names_the_option(
+    arguments: list[str], names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["demo", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("l0 demo: ")
     assert all(name in error for name in names)
 
 
-def test_a_folder_of_something_else_is_bad_input(tmp_path: Path) -> None:
+def test_demo_rejects_an_invalid_traffic_folder(tmp_path: Path) -> None:
     folder = tmp_path / "responses"
     folder.mkdir()
     (folder / "one.sse").write_text('data: ["no event"]\n\n')
-    with pytest.raises(InputError, match="--traffic: one is no recorded responses stream"):
+    with pytest.raises(InputError, match="--traffic: one is not a recorded responses stream"):
         run.prepare(Options(traffic=tmp_path))
 
 
-def test_a_collector_that_is_not_there_is_told_once_and_the_demo_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_warns_once_without_a_collector(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}"
     assert main(["demo", "--calls", "4", "--otlp", url]) == 0
     captured = capsys.readouterr()
     assert captured.err.count("no collector listens") == 1
-    assert "Telemetry: nowhere: no collector listens" in re.sub(r"\s+", " ", captured.out)
+    assert "Telemetry: not exported: no collector listens" in re.sub(r"\s+", " ", captured.out)
 
 
-def test_a_collector_that_is_there_is_used() -> None:
+def test_demo_uses_a_reachable_collector() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         assert destination(url) == Destination(url=url)
 
 
-def test_without_rich_it_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_demo_without_rich_names_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(command, "find_spec", lambda _: None)
     assert main(["demo"]) == 2
     assert "pip install 'l0-otel[cli]'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The judge: whole, honest or silent; and the sums."""
+"""Verdicts of the demo: complete, error, silent or foreign; and their tally."""
 
 import pytest
 from hypothesis import given
@@ -7,32 +7,34 @@ from hypothesis import strategies as st
 from l0.cli.demo.judge import Result, Tally, Verdict, differs, judge, percentile
 from l0.cli.demo.plan import Known, Planned
 
-CALL = Planned(number=3, api="chat", concurrent="threads", answer=Known(name="answer x", said="all of it"), faults=())
+CALL = Planned(
+    number=3, api="chat", concurrent="threads", answer=Known(name="answer x", content="all of it"), faults=()
+)
 
 
-def result(said: str, error: BaseException | None = None, *, honest: bool = True) -> Result:
-    return Result(call=CALL, said=said, error=error, honest=honest, first=0.5, gaps=(0.1, 0.2))
+def result(content: str, error: BaseException | None = None, *, honest: bool = True) -> Result:
+    return Result(call=CALL, content=content, error=error, honest=honest, first=0.5, gaps=(0.1, 0.2))
 
 
-@pytest.mark.parametrize("said", ["", "all of", "all of it!", "all of itall of it", "all of IT"])
-def test_any_other_text_without_an_exception_is_silent(said: str) -> None:
-    assert judge(result(said)) is Verdict.SILENT
+@pytest.mark.parametrize("content", ["", "all of", "all of it!", "all of itall of it", "all of IT"])
+def test_wrong_content_without_an_exception_is_silent(content: str) -> None:
+    assert judge(result(content)) is Verdict.SILENT
 
 
-def test_the_right_text_is_whole() -> None:
+def test_correct_content_is_whole() -> None:
     assert judge(result("all of it")) is Verdict.WHOLE
 
 
-@pytest.mark.parametrize("said", ["", "all", "all of it"])
-def test_an_exception_is_honest_whatever_came_before_it(said: str) -> None:
-    assert judge(result(said, RuntimeError())) is Verdict.ERROR
+@pytest.mark.parametrize("content", ["", "all", "all of it"])
+def test_sdk_exception_is_an_error_after_any_content(content: str) -> None:
+    assert judge(result(content, RuntimeError())) is Verdict.ERROR
 
 
-def test_an_exception_that_the_sdk_never_raises_is_foreign() -> None:
+def test_exception_that_the_sdk_never_raises_is_foreign() -> None:
     assert judge(result("", RuntimeError(), honest=False)) is Verdict.FOREIGN
 
 
-def test_a_tally_keeps_what_went_wrong_as_evidence() -> None:
+def test_tally_keeps_wrong_results() -> None:
     tally = Tally()
     ended = [result("all of it"), result("all"), result("", OSError()), result("", OSError(), honest=False)]
     for one in ended:
@@ -47,18 +49,16 @@ def test_a_tally_keeps_what_went_wrong_as_evidence() -> None:
 @pytest.mark.parametrize(
     ("got", "word"), [("", "empty"), ("all", "truncated"), ("all of itall", "doubled"), ("all of ot", "altered")]
 )
-def test_a_wrong_answer_is_named(got: str, word: str) -> None:
+def test_difference_of_a_wrong_answer(got: str, word: str) -> None:
     assert differs("all of it", got) == word
 
 
-def test_no_values_have_no_percentile() -> None:
+def test_percentile_of_no_values() -> None:
     assert percentile([], 0.5) is None
 
 
 @given(values=st.lists(st.floats(0, 1e6), min_size=1), share=st.floats(0.01, 1))
-def test_a_percentile_is_the_smallest_value_that_is_not_exceeded_by_that_share(
-    values: list[float], share: float
-) -> None:
+def test_percentile_is_the_smallest_value_that_the_share_does_not_exceed(values: list[float], share: float) -> None:
     found = percentile(values, share)
     assert found in values
     assert sum(value <= found for value in values) >= share * len(values)

@@ -1,4 +1,4 @@
-"""`l0 simulate` as a process of its own, and the command line as such."""
+"""`l0 simulate` in a separate process, and the general command line."""
 
 import re
 import signal
@@ -16,7 +16,7 @@ from l0.testing import simulator
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_answers_both_sdks_and_stops_on_a_signal(stop: signal.Signals) -> None:
+def test_simulate_answers_both_sdks_and_stops_on_a_signal(stop: signal.Signals) -> None:
     command = [sys.executable, "-m", "l0.cli.main", "simulate", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -39,7 +39,7 @@ def test_it_answers_both_sdks_and_stops_on_a_signal(stop: signal.Signals) -> Non
             process.kill()
 
 
-def test_a_port_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_simulate_names_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGTERM)
     try:
         with simulator() as taken:
@@ -61,7 +61,9 @@ def test_a_port_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         (["--traffic", "no/such/folder"], ["traffic_dir", "no/such/folder"]),
     ],
 )
-def test_bad_input_names_the_field(arguments: list[str], names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_simulate_input_error_names_the_option(
+    arguments: list[str], names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     before = signal.getsignal(signal.SIGTERM)
     try:
         assert main(["simulate", *arguments]) == 2
@@ -71,7 +73,7 @@ def test_bad_input_names_the_field(arguments: list[str], names: list[str], capsy
     assert all(name in error for name in names)
 
 
-def test_its_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simulate_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[SimulatorConfig] = []
 
     def simulate(config: SimulatorConfig) -> int:
@@ -89,14 +91,14 @@ def test_its_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -> Non
     assert made[1] == SimulatorConfig(port=4010)
 
 
-def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     assert re.fullmatch(r"l0-otel \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["demo", "--calls", "many"]])
-def test_what_is_no_command_ends_with_two(arguments: list[str]) -> None:
+def test_invalid_command_has_exit_code_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2

@@ -1,4 +1,4 @@
-"""What counts against which objective."""
+"""Classification of attempts and calls for each objective."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def attempt(**changes) -> Attempt:
 
 
 def letters(one: Attempt) -> str:
-    """A verdict a stage: g(ood), b(ad), - for nothing."""
+    """Return one letter per stage: g(ood), b(ad), - for not counted."""
     order = ("capacity", "availability", "first_token", "stall", "truncation")
     return "".join({True: "g", False: "b", None: "-"}[judge_attempt(one, ATTEMPTS[name])] for name in order)
 
@@ -69,12 +69,12 @@ def letters(one: Attempt) -> str:
     ],
     ids=str,
 )
-def test_an_attempt_is_good_for_what_it_passed_and_bad_for_where_it_failed(changes, expected):
+def test_attempt_is_good_for_passed_stages_and_bad_for_the_failed_stage(changes, expected):
     assert letters(attempt(**changes)) == expected
 
 
 @given(st.sampled_from(Cause), st.booleans(), st.booleans())
-def test_a_failure_counts_against_one_objective_at_most(cause, streaming, opened):
+def test_failure_counts_against_one_indicator_at_most(cause, streaming, opened):
     found = letters(attempt(cause=cause, streaming=streaming, opened=opened))
     assert found.count("b") <= 1
     assert found.rstrip("-").endswith("b") or found == "-----"
@@ -100,12 +100,12 @@ def ended(outcome: Outcome, of: Failure | None = None) -> CallEnded:
         (Outcome.CANCELLED, None, None, None),
     ],
 )
-def test_only_what_the_user_saw_failing_spends_the_budget_of_delivered_calls(outcome, of, delivered, saved):
+def test_delivered_budget_is_spent_by_visible_failures_only(outcome, of, delivered, saved):
     assert judge_call(ended(outcome, of), DELIVERED) is delivered
     assert masked(ended(outcome, of)) is saved
 
 
 @pytest.mark.parametrize(("first", "good"), [(1.5, True), (2.1, False), (None, None)])
-def test_the_first_chunk_is_timed_from_the_call(first, good):
+def test_first_chunk_is_measured_from_the_call(first, good):
     assert judge_call(make_end(pace=make_pace(first_chunk=first)), FIRST_CHUNK) is good
     assert judge_call(make_end(pace=None), FIRST_CHUNK) is None

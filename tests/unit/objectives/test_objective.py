@@ -1,4 +1,4 @@
-"""Objectives and the arithmetic of burn."""
+"""Objectives and burn-rate arithmetic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COUNTS = st.integers(0, 500).flatmap(lambda total: st.builds(Count, st.integers(
         ({"target": 1.0}, "target", "between 0 and 1"),
         ({"target": float("nan")}, "target", "between 0 and 1"),
         ({"target": True}, "target", "between 0 and 1"),
-        ({"threshold": 3.0}, "threshold", "no indicator of time"),
+        ({"threshold": 3.0}, "threshold", "not an indicator of time"),
         ({"indicator": "attempts.first_token"}, "threshold", "needs it"),
         ({"indicator": "attempts.first_token", "threshold": 0}, "threshold", "above 0"),
         ({"window": 31 * DAY}, "window", "1 to 30"),
@@ -36,21 +36,21 @@ COUNTS = st.integers(0, 500).flatmap(lambda total: st.builds(Count, st.integers(
     ],
     ids=str,
 )
-def test_a_field_that_cannot_be_obeyed_is_named(changes, field, allowed):
+def test_objective_error_names_the_invalid_field(changes, field, allowed):
     with pytest.raises(PolicyError) as caught:
         Objective(**(GOOD | changes))
     assert caught.value.field == f"Objective.{field}"
     assert allowed in str(caught.value)
 
 
-def test_the_defaults_cover_every_indicator_of_attempts_and_one_of_delivered_calls():
+def test_default_objectives_cover_all_attempt_indicators():
     kinds = [one.indicator for one in DEFAULTS]
     assert set(kinds) == set(Indicator) - {Indicator.FIRST_CHUNK}
     assert check_distinct(DEFAULTS) == DEFAULTS
     assert all(can_fire(pair, one) for pair in PAIRS for one in DEFAULTS)
 
 
-def test_a_name_stands_once():
+def test_objective_names_are_unique():
     with pytest.raises(PolicyError, match="each name once"):
         check_distinct((ANY, ANY))
 
@@ -59,13 +59,13 @@ def test_a_name_stands_once():
     ("provider", "model", "holds"),
     [("openai", "gpt-4o-mini", True), ("openai", "gpt-5", False), ("anthropic", "gpt-4o", False)],
 )
-def test_patterns_say_for_whom_it_holds(provider, model, holds):
+def test_objective_provider_and_model_patterns(provider, model, holds):
     assert Objective(**GOOD, provider="openai", model="gpt-4o*").holds_for(provider, model) is holds
     assert ANY.holds_for(provider, model)
 
 
 @given(COUNTS)
-def test_a_budget_left_is_one_less_what_was_burned_of_it(count):
+def test_budget_left_is_one_minus_the_burn_rate(count):
     rate, left = burn_rate(count, ANY), budget_left(count, ANY)
     if count.total == 0:
         assert rate is left is None
@@ -78,20 +78,20 @@ def test_a_budget_left_is_one_less_what_was_burned_of_it(count):
 
 
 @given(COUNTS, COUNTS, st.sampled_from(PAIRS))
-def test_a_pair_burns_where_both_windows_do_and_enough_has_happened(long, short, pair):
+def test_pair_burns_if_both_windows_exceed_the_factor(long, short, pair):
     above = all(count.total and count.bad / count.total > pair.factor * 0.01 * (1 + 1e-9) for count in (long, short))
     near = any(count.bad == pytest.approx(pair.factor * 0.01 * count.total) for count in (long, short))
     expected = bool(above) and long.total >= 20 and long.bad >= 2
     assert near or burning(long, short, pair, ANY) is expected
 
 
-def test_nothing_at_all_is_no_full_budget():
+def test_budget_without_events_is_insufficient_data():
     assert budget_left(Count(), ANY) is None
     assert budget_left(Count(0, 19), ANY) is None
     assert budget_left(Count(0, 20), ANY) == 1.0
 
 
-def test_the_four_pairs_are_the_workbooks():
+def test_burn_rate_pairs_are_those_of_the_sre_workbook():
     told = [(duration(pair.long), duration(pair.short), pair.factor, pair.severity) for pair in PAIRS]
     assert told == [
         ("1h", "5m", 14.4, "page"),
@@ -99,12 +99,12 @@ def test_the_four_pairs_are_the_workbooks():
         ("1d", "2h", 3.0, "ticket"),
         ("3d", "6h", 1.0, "ticket"),
     ]
-    # Two, five, ten and ten per cent of a budget of thirty days.
+    # 2, 5, 10 and 10 percent of a budget of 30 days.
     assert [pair.factor * pair.long / (30 * DAY) for pair in PAIRS] == pytest.approx([0.02, 0.05, 0.1, 0.1])
     assert WINDOWS[0] == 300
     assert HOUR in WINDOWS
 
 
-def test_an_alert_of_a_lax_objective_cannot_fire():
+def test_alert_of_a_lax_objective_cannot_fire():
     lax = Objective(name="lax", indicator=Indicator.CAPACITY, target=0.9)
     assert [can_fire(pair, lax) for pair in PAIRS] == [False, True, True, True]

@@ -1,4 +1,4 @@
-"""Rules, their tests and the dashboard, as far as no promtool is needed; where there is one, it has the last word."""
+"""Rules, their tests and the dashboard; checked with promtool if it is installed."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ RECORDED = {rule["record"] for rule in RECORDING}
 
 
 def named(expr: str) -> set[str]:
-    """The recorded series that an expression uses."""
+    """Return the recorded series that an expression uses."""
     return set(re.findall(r"(?:provider:)?l0_slo[a-z_]*:[a-z0-9_]+", expr))
 
 
 def prometheus(metric: names.Metric) -> str:
-    """What OpenTelemetry's rules make of a name."""
+    """Convert a name by OpenTelemetry's rules for Prometheus."""
     return metric.name.replace(".", "_") + ("_total" if metric.kind == "counter" else "")
 
 
-def test_the_series_are_those_that_telemetry_sends():
+def test_series_names_match_telemetry():
     assert prometheus(names.SLO_EVENTS) == series.EVENTS
     labels = (names.SLO, names.SLO_LAYER, names.SLO_GOOD, names.PROVIDER, names.REQUEST_MODEL)
     told = (series.SLO, series.LAYER, series.GOOD, series.PROVIDER, series.MODEL)
     assert tuple(label.replace(".", "_") for label in labels) == told
 
 
-def test_rules_use_what_is_recorded_before_them():
+def test_rules_use_series_that_are_recorded_before():
     seen: set[str] = set()
     for rule in RECORDING:
         assert named(rule["expr"]) <= seen, rule
@@ -50,23 +50,23 @@ def test_rules_use_what_is_recorded_before_them():
         assert named(rule["expr"]) <= seen
 
 
-def test_the_dashboard_asks_for_what_is_recorded():
+def test_dashboard_queries_recorded_series():
     for expr in queries((*DEFAULTS, LAX)):
         assert named(expr) <= RECORDED, expr
 
 
-def test_there_are_four_alerts_whatever_the_objectives():
+def test_rules_have_four_alerts():
     assert [rule["alert"] for rule in ALERTS] == ["L0SloBurn1h", "L0SloBurn6h", "L0SloBurn1d", "L0SloBurn3d"]
     assert [rule["labels"]["severity"] for rule in ALERTS] == ["page", "page", "ticket", "ticket"]
     assert all(series.MIN_EVENTS in rule["expr"] for rule in ALERTS)
 
 
-def test_every_length_of_budget_is_recorded():
+def test_rules_record_the_budget_of_every_window():
     budgets = [rule["expr"] for rule in RECORDING if rule["record"] == series.BUDGET]
     assert [re.findall(r"rate(\w+)", expr) for expr in budgets] == [["7d"], ["30d"]]
 
 
-def test_every_alert_is_tested_both_ways_for_every_objective():
+def test_promtests_cover_every_alert_of_every_objective():
     made = promtests(DEFAULTS, "rules.yml")["tests"]
     assert len(made) == len(PAIRS) * len(DEFAULTS)
     singles = 0
@@ -79,23 +79,23 @@ def test_every_alert_is_tested_both_ways_for_every_objective():
     assert singles >= len(DEFAULTS)
 
 
-def test_an_alert_that_cannot_fire_has_counter_cases_only():
+def test_promtests_of_an_alert_that_cannot_fire():
     first = promtests((LAX,), "rules.yml")["tests"][0]
     assert first["alert_rule_test"][0]["exp_alerts"] == []
     assert FIRING not in str(first["input_series"])
 
 
-def test_labels_are_escaped():
+def test_series_labels_are_escaped():
     assert series.select("m", a='x"y\\') == 'm{a="x\\"y\\\\"}'
 
 
-def test_yaml_keeps_texts_of_several_lines_readable():
+def test_yaml_of_multi_line_text_is_readable():
     text = dump(alert(PAIRS[0]), comment="one\ntwo")
     assert text.startswith("# one\n# two\nalert: L0SloBurn1h\nexpr: |\n  provider:l0_slo_burn:rate1h > 14.4\n")
     assert load(text)[0].plain() == alert(PAIRS[0])
 
 
-def test_the_dashboard_is_always_the_same_text_with_ids_of_its_own():
+def test_dashboard_text_is_deterministic_with_unique_ids():
     text = dashboard(DEFAULTS)
     assert text == dashboard(DEFAULTS)
     panels = json.loads(text)["panels"]
@@ -107,7 +107,7 @@ def test_the_dashboard_is_always_the_same_text_with_ids_of_its_own():
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on the PATH")
-def test_promtool_takes_the_rules_and_their_tests_pass(tmp_path):
+def test_promtool_accepts_the_rules_and_their_tests(tmp_path):
     objectives = (DEFAULTS[2],)
     (tmp_path / "rules.yml").write_text(dump(rules(objectives)))
     (tmp_path / "tests.yml").write_text(dump(promtests(objectives, "rules.yml")))

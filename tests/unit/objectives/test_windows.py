@@ -1,4 +1,4 @@
-"""Windows in rings, against the plain definition: every event kept, and counted."""
+"""Windows in rings, compared with a simple implementation that keeps and counts every event."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def width(seconds: float) -> int:
 
 
 def reference(events: list[tuple[float, bool]], seconds: float, at: float) -> Count:
-    """Events from the first bucket that begins within the window on."""
+    """Count events from the first bucket that begins within the window."""
     since = ceil((at - seconds) / width(seconds)) * width(seconds)
     counted = [good for time, good in events if time >= since]
     return Count(counted.count(False), len(counted))
@@ -39,7 +39,7 @@ def played(steps: list[tuple[float, bool]], windows: Windows, at: float) -> tupl
 
 @given(EVENTS, st.floats(0, 40 * DAY))
 @settings(max_examples=300)
-def test_every_window_is_what_the_plain_count_says(steps, later):
+def test_window_counts_equal_the_simple_count(steps, later):
     windows = Windows(START)
     events, at = played(steps, windows, START)
     for now in (at, at + later):
@@ -50,7 +50,7 @@ def test_every_window_is_what_the_plain_count_says(steps, later):
 
 @given(EVENTS, EVENTS, EVENTS, st.floats(0, 3 * DAY))
 @settings(max_examples=150)
-def test_what_was_saved_and_put_back_counts_as_if_there_had_been_no_end(first, second, third, pause):
+def test_restored_windows_equal_uninterrupted_windows(first, second, third, pause):
     windows = Windows(START)
     before, at = played(first, windows, START)
     saved: dict[tuple[int, int], Count] = {}
@@ -73,7 +73,7 @@ def test_what_was_saved_and_put_back_counts_as_if_there_had_been_no_end(first, s
     assert again.count.total == len(after)
 
 
-def test_a_clock_that_goes_back_stands_still():
+def test_window_clock_that_goes_back_is_treated_as_stopped():
     windows = Windows(START)
     windows.add(START + 100, good=False)
     windows.add(START + 50, good=True)
@@ -81,7 +81,7 @@ def test_a_clock_that_goes_back_stands_still():
     assert windows.over(5 * MINUTE, START + 500) == Count()
 
 
-def test_memory_does_not_grow_with_events_or_time():
+def test_window_memory_is_bounded():
     windows = Windows(START)
     slots = [len(ring._total) for ring in windows._rings]
     for number in range(5000):
@@ -91,7 +91,7 @@ def test_memory_does_not_grow_with_events_or_time():
 
 
 @pytest.mark.parametrize("seconds", [31 * DAY, 365 * DAY])
-def test_nothing_is_older_than_thirty_days(seconds):
+def test_window_drops_events_older_than_thirty_days(seconds):
     windows = Windows(START)
     windows.add(START, good=False)
     assert windows.over(seconds, START + 29 * DAY) == Count(1, 1)

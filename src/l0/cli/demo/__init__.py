@@ -1,1 +1,1 @@
-"""`l0 demo`: the same calls through a provider that breaks answers, with the bare SDKs and with them instrumented."""
+"""`l0 demo`: run the same calls through a faulty provider, with the bare SDKs and with instrumented SDKs."""

@@ -1,4 +1,4 @@
-"""`l0 demo`: both runs, the screen, the exit code."""
+"""The `l0 demo` command: both runs, the screen and the exit code."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .state import Options
 
 
 def demo(options: Options, *, plain: bool = False, svg: Path | None = None) -> int:
-    """Run it and show it; 0 if l0 let no wrong answer pass, else 1. Raises `InputError`."""
+    """Run the demo and show it. Return exit code 0 if l0 delivered no broken answer, else 1. Raises `InputError`."""
     if find_spec("rich") is None:
-        raise InputError("the screen needs rich: pip install 'l0-otel[cli]'")
+        raise InputError("the demo requires rich: pip install 'l0-otel[cli]'")
     from . import screen  # rich is an extra
 
     _check_writable(svg)
     plain = plain or not sys.stdout.isatty()
     prepared, planned = prepare(options)
     if prepared.telemetry.warning:
-        print(f"warning: --otlp: {prepared.telemetry.warning}; going on without", file=sys.stderr)
+        print(f"warning: --otlp: {prepared.telemetry.warning}; the demo continues without it", file=sys.stderr)
     console = screen.console(plain=plain)
     with screen.live(prepared, console, plain=plain):
         perform(prepared, planned)
@@ -35,7 +35,7 @@ def demo(options: Options, *, plain: bool = False, svg: Path | None = None) -> i
 
 
 def _check_writable(svg: Path | None) -> None:
-    """Now rather than after the run."""
+    """Raise `InputError` if the file cannot be written. Called before the run, which takes a while."""
     if svg is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""What one event of an answer says, in each API: text and tool calls, from SDK objects and from recorded JSON alike."""
+"""Content of one event of an answer in each API: text and tool calls, from SDK objects and from recorded JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from .plan import Api
 
 
-def said(api: Api, event: Any) -> str:
-    """The content of one event, "" for all that is none. Reasoning is left out; of several choices the first counts."""
+def content_of(api: Api, event: Any) -> str:
+    """Return the content of one event, or "" if it has none. Ignore reasoning, and all choices but the first."""
     if api == "chat":
         return _chat(event)
     if api == "completions":
@@ -19,20 +19,20 @@ def said(api: Api, event: Any) -> str:
 
 
 def failed(api: Api, event: Any) -> bool:
-    """Whether an event tells that the answer failed: Responses have such events, and their users look for them."""
+    """Return true if an event reports that the answer failed. Only the Responses API has such events."""
     return api == "responses" and event.type in ("error", "response.failed")
 
 
 def recorded(api: Api, body: bytes) -> str:
-    """The content of a recorded body: read by the standard's letter, with neither an SDK nor the engine."""
+    """Return the content of a recorded body. It is parsed independently of the SDKs and of l0's own parser."""
     lines = body.decode().replace("\r\n", "\n").split("\n")
     data = [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
     events = (json.loads(text, object_hook=_Lenient) for text in data if text and text != "[DONE]")
-    return "".join(said(api, event) for event in events)
+    return "".join(content_of(api, event) for event in events)
 
 
 class _Lenient(SimpleNamespace):
-    """A JSON object with attributes, None where there is no such key, as the SDKs' optional fields are."""
+    """A JSON object with attributes. A missing key gives None, like the optional fields of SDK objects."""
 
     def __init__(self, pairs: dict[str, Any]) -> None:
         super().__init__(**pairs)

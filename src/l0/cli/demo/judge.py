@@ -1,4 +1,4 @@
-"""What a user got, compared with the right answer; and the sums over many calls. Pure."""
+"""Compare received answers with the correct ones, and count the verdicts of many calls. Pure."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from .plan import Planned
 
 
 class Verdict(StrEnum):
-    """How a call ended for whoever made it."""
+    """The outcome of a call for its caller."""
 
     WHOLE = "whole"
-    """The right answer, no exception."""
+    """The correct answer, without an exception."""
     ERROR = "error"
-    """An exception of the SDK's (or its typed failure event): honest."""
+    """An exception of the SDK, or its typed failure event."""
     SILENT = "silent"
-    """Another answer than the right one, handed over as if all were well."""
+    """An incorrect answer, delivered without an exception."""
     FOREIGN = "foreign"
-    """An exception that no user of the SDK would catch."""
+    """An exception that the bare SDK never raises, so that its users do not catch it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of one call. Times are in seconds: ``first`` from the call to its first content, ``gaps`` between
-    two pieces of content. ``honest``: whether ``error`` is one that the bare SDK may raise."""
+    """The result of one call.
+
+    ``content``: text and tool calls received. ``honest``: true if the bare SDK may raise ``error``. ``first``: seconds
+    from the call to its first content. ``gaps``: seconds between two pieces of content.
+    """
 
     call: Planned
-    said: str
+    content: str
     error: BaseException | None
     honest: bool = True
     first: float | None = None
@@ -38,15 +41,15 @@ class Result:
 
 
 def judge(result: Result) -> Verdict:
-    """Compare with the truth. What arrived before an exception is no answer, and is not judged."""
+    """Compare a result with the correct answer. Content before an exception is not an answer, and is not compared."""
     if result.error is not None:
         return Verdict.ERROR if result.honest else Verdict.FOREIGN
-    return Verdict.WHOLE if result.said == result.call.answer.said else Verdict.SILENT
+    return Verdict.WHOLE if result.content == result.call.answer.content else Verdict.SILENT
 
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over calls. ``wrong``: those that were neither whole nor an honest error, as evidence."""
+    """Counts and times of many calls. ``wrong``: results that are neither complete nor an error of the SDK."""
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     firsts: list[float] = field(default_factory=list)
@@ -64,7 +67,7 @@ class Tally:
 
     @property
     def calls(self) -> int:
-        """Calls so far."""
+        """Return the number of calls."""
         return self.verdicts.total()
 
     def __add__(self, other: Tally) -> Tally:
@@ -77,14 +80,14 @@ class Tally:
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that at least that share of all values does not exceed; None of none."""
+    """Return the smallest value that at least ``share`` (0 to 1) of all values do not exceed, or None for no values."""
     if not values:
         return None
     return sorted(values)[max(ceil(share * len(values)) - 1, 0)]
 
 
 def differs(expected: str, got: str) -> str:
-    """How a wrong answer is wrong, in a word."""
+    """Return one word for the difference of a wrong answer."""
     if not got:
         return "empty"
     if expected.startswith(got):

@@ -1,4 +1,4 @@
-"""Drives the real SDKs through a plan: half of the calls in threads, half as asyncio tasks."""
+"""Run the calls of a plan with the real SDKs: half in threads, half as asyncio tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from l0.simulator.grammar import HEADER
 from l0.simulator.server import Simulator
 
-from .content import failed, said
+from .content import content_of, failed
 from .judge import Result
 from .plan import APIS, SDKS, Api, Planned
 from .provider import CALL
@@ -33,7 +33,7 @@ _PROMPT = "Say what you are asked to say."
 _MESSAGES = [{"role": "user", "content": _PROMPT}]
 _ARGUMENTS: Mapping[Api, dict[str, Any]] = {
     "chat": {"model": _MODEL, "messages": _MESSAGES},
-    # What a server keeps is not safe to repeat; these answers are nobody's to keep.
+    # With `store`, the server keeps each answer, so l0 would not retry the request.
     "responses": {"model": _MODEL, "input": _PROMPT, "store": False},
     "completions": {"model": _MODEL, "prompt": _PROMPT},
     "messages": {"model": _MODEL, "max_tokens": 4096, "messages": _MESSAGES},
@@ -51,16 +51,16 @@ Clients = Mapping[str, Any]
 
 
 def offered() -> tuple[Api, ...]:
-    """The APIs that the installed SDKs have: older ones of openai have no Responses."""
+    """Return the APIs of the installed SDKs. Older versions of openai do not have the Responses API."""
     return tuple(api for api in APIS if find_spec(SDKS[api]) is not None and find_spec(_MODULES[api]) is not None)
 
 
-class FailureEvent(Exception):  # noqa: N818 - it stands for an event, and is never raised
-    """The SDK handed over an event that says that the answer failed."""
+class FailureEvent(Exception):  # noqa: N818 - it represents an event, and is never raised
+    """The SDK returned an event that reports a failed answer."""
 
 
 class Answering:
-    """Reads one answer as a user would, with a stopwatch."""
+    """Reads one answer as a user would, and measures its times."""
 
     def __init__(self, call: Planned) -> None:
         self._call = call
@@ -72,10 +72,10 @@ class Answering:
         self._error: BaseException | None = None
 
     def take(self, event: Any) -> None:
-        """One event."""
+        """Record one event."""
         if failed(self._call.api, event):
             self._error = FailureEvent(event.type)
-        elif piece := said(self._call.api, event):
+        elif piece := content_of(self._call.api, event):
             now = perf_counter()
             if self._last is None:
                 self._first = now - self._began
@@ -85,19 +85,19 @@ class Answering:
             self._pieces.append(piece)
 
     def result(self, error: BaseException | None = None) -> Result:
-        """All of it; ``error``: what the SDK raised."""
+        """Return the result of the call. ``error``: the exception of the SDK, if any."""
         return Result(
             call=self._call,
-            said="".join(self._pieces),
+            content="".join(self._pieces),
             error=error or self._error,
-            honest=error is None or isinstance(error, _honest(SDKS[self._call.api])),
+            honest=error is None or isinstance(error, _sdk_errors(SDKS[self._call.api])),
             first=self._first,
             gaps=tuple(self._gaps),
         )
 
 
-def _honest(sdk: str) -> tuple[type[BaseException], ...]:
-    """What the bare SDK raises: its own errors, its transport's, and JSON that does not parse (a `ValueError`)."""
+def _sdk_errors(sdk: str) -> tuple[type[BaseException], ...]:
+    """Return the exceptions that the bare SDK may raise: its own, those of its transport, and `ValueError` for JSON."""
     package, streaming = import_module(sdk), import_module(f"{sdk}._streaming")
     transport = getattr(streaming, "httpx2", None) or streaming.httpx
     base = package.OpenAIError if sdk == "openai" else package.AnthropicError
@@ -105,7 +105,7 @@ def _honest(sdk: str) -> tuple[type[BaseException], ...]:
 
 
 def read(clients: Clients, call: Planned, run: str) -> Result:
-    """Make one call."""
+    """Make one call with a sync client. ``run``: name of the run, which makes the request's id unique."""
     answering = Answering(call)
     try:
         with _create(clients, call, run) as stream:
@@ -117,7 +117,7 @@ def read(clients: Clients, call: Planned, run: str) -> Result:
 
 
 async def aread(clients: Clients, call: Planned, run: str) -> Result:
-    """Make one call, in asyncio."""
+    """Make one call with an async client."""
     answering = Answering(call)
     try:
         async with await _create(clients, call, run) as stream:
@@ -136,13 +136,13 @@ def _create(clients: Clients, call: Planned, run: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Runs plans against one simulator. ``concurrency``: calls at a time, half of them in threads."""
+    """Runs plans against one simulator. ``concurrency``: number of concurrent calls, half of them in threads."""
 
     simulator: Simulator
     concurrency: int
 
     def one_by_one(self, run: str, calls: Iterable[Planned]) -> list[Result]:
-        """These, one after the other. ``run``: what tells their requests from those of other runs."""
+        """Make calls one after the other. ``run``: name that distinguishes their requests from those of other runs."""
         with ExitStack() as stack:
             calls = list(calls)
             clients = self._clients("", calls)
@@ -151,18 +151,18 @@ class Load:
             return [read(clients, call, run) for call in calls]
 
     def run(self, run: str, plan: Iterable[Planned], done: Callable[[Result], None]) -> None:
-        """All of it. ``done`` is told of every result, from any thread."""
+        """Make all calls of a plan. ``done``: callback for every result, called from any thread."""
         threads, tasks = deque[Planned](), deque[Planned]()
         for call in plan:
             (threads if call.concurrent == "threads" else tasks).append(call)
         workers = max(self.concurrency // 2, 1)
-        with ThreadPoolExecutor(1, thread_name_prefix="l0-demo-asyncio") as beside:
-            running = beside.submit(asyncio.run, self._tasks(run, tasks, workers, done))
+        with ThreadPoolExecutor(1, thread_name_prefix="l0-demo-asyncio") as loop_thread:
+            running = loop_thread.submit(asyncio.run, self._tasks(run, tasks, workers, done))
             try:
                 self._threads(run, threads, workers, done)
                 running.result()
             finally:
-                threads.clear()  # whoever interrupts does not wait for what was not begun
+                threads.clear()  # after an interruption, do not wait for calls that have not begun
                 tasks.clear()
 
     def _threads(self, run: str, calls: deque[Planned], workers: int, done: Callable[[Result], None]) -> None:
@@ -195,7 +195,7 @@ class Load:
             await asyncio.gather(*(work() for _ in range(workers)))
 
     def _clients(self, prefix: Literal["", "Async"], calls: Iterable[Planned]) -> Clients:
-        """As a user makes them: the SDKs' own time-outs and two retries."""
+        """Create clients as a user does, with the SDKs' default timeouts and two retries."""
         origins = {"openai": ("OpenAI", self.simulator.openai), "anthropic": ("Anthropic", self.simulator.anthropic)}
         return {
             sdk: getattr(import_module(sdk), prefix + origins[sdk][0])(api_key="demo", base_url=origins[sdk][1])
@@ -205,6 +205,6 @@ class Load:
 
 def _next(calls: deque[Planned]) -> Planned | None:
     try:
-        return calls.popleft()  # one step, hence safe between threads
+        return calls.popleft()  # atomic, so no lock is needed between threads
     except IndexError:
         return None

@@ -1,4 +1,4 @@
-"""What the demo does, decided before it starts: calls, what goes wrong with their requests, the right answers."""
+"""The plan of the demo, made before it starts: calls, faults of their requests, and the correct answers."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ APIS: tuple[Api, ...] = ("chat", "responses", "completions", "messages")
 SDKS: Mapping[Api, str] = {"chat": "openai", "responses": "openai", "completions": "openai", "messages": "anthropic"}
 
 SEPARATOR = ";"
-"""Between what is to happen to the first, second and later request of one call."""
+"""Separates the scripts of the first, second and later requests of one call."""
 
 _MOST_FAULTS = 6
-"""A bare SDK sends three requests a call; beyond six nothing is left to go wrong."""
+"""Maximum number of faulty requests per call. A bare SDK sends three requests per call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """One answer that a provider may give.
+    """One answer that the provider may give.
 
-    ``name``: as the simulator's text grammar asks for it; ``said``: its content; ``numbered``: its events carry
-    sequence numbers, by which a client can see that one is missing or doubled.
+    ``name``: its name in the text grammar of the simulator. ``content``: text and tool calls. ``numbered``: true if its
+    events have sequence numbers, so that a client can detect a missing or duplicate event.
     """
 
     name: str
-    said: str
+    content: str
     numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One call: the answer it should get, and what goes wrong with its first, second, ... request (then: nothing)."""
+    """One call: its correct answer, and the faults of its first, second, ... request. Later requests have no fault."""
 
     number: int
     api: Api
@@ -46,7 +46,7 @@ class Planned:
 
     @property
     def script(self) -> str:
-        """For the simulator: one text a request."""
+        """Return the script for the simulator, with one part per request."""
         steps = [f"{self.answer.name} | {fault}" for fault in self.faults]
         return f" {SEPARATOR} ".join([*steps, self.answer.name])
 
@@ -54,7 +54,7 @@ class Planned:
 def plan(
     calls: int, seed: int, share: float, answers: Mapping[Api, Sequence[Known]], apis: Sequence[Api] = APIS
 ) -> list[Planned]:
-    """That many calls over these APIs, in threads and tasks alike. ``share``: of requests that go wrong, 0 to 1.
+    """Plan ``calls`` calls, spread over these APIs, threads and tasks. ``share``: share of faulty requests, 0 to 1.
 
     The same arguments give the same plan.
     """
@@ -76,18 +76,21 @@ def plan(
 
 
 def shipped(answers: Mapping[str, Answer]) -> dict[Api, list[Known]]:
-    """The corpus, less what is long, and what stops early or refuses: that needs no fault to look broken."""
-    whole = {name: answer for name, answer in answers.items() if answer.stop == "stop" and not answer.refusal}
-    short = {name: answer for name, answer in whole.items() if not answer.tokens}
-    spoken = {name: answer for name, answer in short.items() if answer.text and not answer.tool_calls}
+    """Return the answers of the corpus, by API, without long ones, refusals and early stops.
+
+    Refusals and early stops would look broken without any fault.
+    """
+    complete = {name: answer for name, answer in answers.items() if answer.stop == "stop" and not answer.refusal}
+    short = {name: answer for name, answer in complete.items() if not answer.tokens}
+    text_only = {name: answer for name, answer in short.items() if answer.text and not answer.tool_calls}
     any_kind = {name: answer for name, answer in short.items() if answer.text or answer.tool_calls}
-    chosen = {api: spoken if api == "completions" else any_kind for api in APIS}
+    chosen = {api: text_only if api == "completions" else any_kind for api in APIS}
     return {api: [_known(api, *item) for item in chosen[api].items()] for api in APIS}
 
 
 def _known(api: Api, name: str, answer: Answer) -> Known:
     calls = "".join(call.name + call.arguments for call in answer.tool_calls)
-    return Known(name=f"answer {name}", said=answer.text + calls, numbered=api == "responses")
+    return Known(name=f"answer {name}", content=answer.text + calls, numbered=api == "responses")
 
 
 def _faults(dice: random.Random, share: float, api: Api, numbered: bool) -> tuple[Fault, ...]:
@@ -98,7 +101,7 @@ def _faults(dice: random.Random, share: float, api: Api, numbered: bool) -> tupl
 
 
 def _fault(dice: random.Random, api: Api, numbered: bool) -> Fault:
-    """One row of the catalogue. Half of them happen before the answer begins, half inside it."""
+    """Choose one fault of the catalogue. Half of them occur before the answer begins, half inside it."""
     early, late = dice.randint(0, 1), dice.randint(4, 14)
     refused = {"retry-after-ms": str(dice.randint(20, 200))}
     before = [
@@ -119,6 +122,6 @@ def _fault(dice: random.Random, api: Api, numbered: bool) -> Fault:
         Fault.in_band_error(at_event=dice.choice((early, late))),
         Fault.malformed(at_event=late),
     ]
-    if numbered:  # elsewhere no client can see these
+    if numbered:  # without numbers, no client can detect these faults
         inside += [Fault.duplicate(at_event=late), Fault.drop(at_event=late), Fault.reorder(at_event=late)]
     return dice.choice(dice.choice((before, inside)))

@@ -1,4 +1,4 @@
-"""The demo's provider: a simulator that can let the first requests of a call fail, and the later ones succeed."""
+"""The provider of the demo: a simulator that can fail the first requests of a call and answer the later ones."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from l0.testing import serving
 from .plan import SDKS, SEPARATOR, Api
 
 CALL = "x-l0-demo-call"
-"""Names the call that a request belongs to: the n-th request of one name gets the n-th part of its script."""
+"""Header with the id of the call to which a request belongs. The n-th request of a call gets the n-th script."""
 
 
 class ScriptedSimulator(Simulator):
-    """A simulator whose `x-l0-simulate` header may hold a script for each request of one call."""
+    """A simulator whose `x-l0-simulate` header may contain a script for each request of a call."""
 
     def __init__(self, config: SimulatorConfig) -> None:
         super().__init__(config)
-        self._turns: Counter[str] = Counter()  # written by the server's one thread only
+        self._turns: Counter[str] = Counter()  # written only by the server's single thread
 
     def _response(self, request: http.Request, dialect: Dialect | None, index: int) -> Response:
         name, script = request.headers.get(CALL), request.headers.get(grammar.HEADER)
@@ -39,12 +39,12 @@ class ScriptedSimulator(Simulator):
 
 
 def provider(config: SimulatorConfig) -> AbstractContextManager[ScriptedSimulator]:
-    """Run one as `l0.testing.simulator` does; raises `SimulatorError` where it cannot start."""
+    """Run a scripted simulator, as `l0.testing.simulator` does. Raises `SimulatorError` if it cannot start."""
     return serving(ScriptedSimulator(config))
 
 
 def broken(log: Sequence[Received]) -> dict[str, Counter[str]]:
-    """What the provider did to requests, by SDK: counted where it was done, whatever a client made of it."""
+    """Count the faults that the provider served, by SDK and by kind, independently of what clients observed."""
     counts: dict[str, Counter[str]] = {sdk: Counter() for sdk in SDKS.values()}
     for received in log:
         sdk = _sdk_of(received.dialect)
@@ -54,7 +54,7 @@ def broken(log: Sequence[Received]) -> dict[str, Counter[str]]:
 
 
 def requests(log: Sequence[Received]) -> Counter[str]:
-    """Inference requests by SDK."""
+    """Count inference requests by SDK."""
     return Counter(sdk for received in log if (sdk := _sdk_of(received.dialect)) is not None)
 
 
@@ -64,7 +64,7 @@ def _sdk_of(dialect: str | None) -> str | None:
 
 
 def _kind(answered: str) -> str:
-    """`status 503 retry-after-ms=40` to `status 503`; "" where nothing went wrong."""
+    """Return the kind of a fault (`status 503` for `status 503 retry-after-ms=40`), or "" for a correct answer."""
     words = answered.split()
     if not words or words[0] in ("ok", "recorded"):
         return ""

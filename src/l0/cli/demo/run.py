@@ -1,4 +1,4 @@
-"""The demo from beginning to end: plan, bare run, instrumented run."""
+"""The steps of the demo: plan, bare run, instrumented run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .state import Demo, Options, Run
 from .telemetry import destination
 
 DELAYS = Delays(first_token_ms=40, inter_token_ms=2, stragglers=0.02)
-"""A quick model, so that the demo is quick; the shape (log-normal, some stragglers) is that of real ones."""
+"""Delays of a fast model, so that the demo is short. Log-normal with some stragglers, as for real models."""
 
 
 def prepare(options: Options) -> tuple[Demo, list[Planned]]:
-    """Plan it; raises `InputError` for what cannot be obeyed."""
+    """Check the options and make the plan. Raises `InputError` for invalid options."""
     missing = [name for name in ("openai", "anthropic") if find_spec(name) is None]
     if missing:
-        raise InputError(f"the demo drives both SDKs: pip install 'l0-otel[{','.join(missing)}]'")
+        raise InputError(f"the demo requires both SDKs: pip install 'l0-otel[{','.join(missing)}]'")
     answers: Mapping[Api, Sequence[Known]] = shipped(corpus.answers())
     source = f"{max(map(len, answers.values()))} shipped answers"
     if options.traffic is not None:
@@ -44,7 +44,7 @@ def prepare(options: Options) -> tuple[Demo, list[Planned]]:
 
 
 def perform(demo: Demo, planned: list[Planned]) -> None:
-    """Both runs; the figures in ``demo`` grow meanwhile."""
+    """Make both runs. The figures in ``demo`` are updated while they run."""
     l0.uninstrument()
     config = SimulatorConfig(seed=demo.options.seed, delays=DELAYS, traffic_dir=demo.options.traffic)
     with provider.provider(config) as simulator:
@@ -60,7 +60,7 @@ def _run(demo: Demo, run: Run, load: Load, planned: list[Planned]) -> None:
         with demo.lock:
             run.tallies[result.call.api].add(result)
 
-    # One whole answer of each kind: from then on l0 knows that this origin ends its streams as it should.
+    # One complete answer per API: after these, l0 knows that this origin ends its streams with a terminal event.
     firsts = {call.api: replace(call, faults=()) for call in reversed(planned)}
     for result in load.one_by_one(f"{run.name}-warm-up", firsts.values()):
         run.warm_up.add(result)
@@ -86,7 +86,7 @@ def _instrumented(demo: Demo) -> Iterator[None]:
 
 
 def _recorded(folder: Path) -> dict[Api, list[Known]]:
-    """The recorded streams, and what each says when nothing goes wrong."""
+    """Return the recorded streams with their content, by API. Raises `InputError` for an invalid folder."""
     try:
         traffic = Traffic(folder)
         return {
@@ -98,6 +98,6 @@ def _recorded(folder: Path) -> dict[Api, list[Known]]:
 
 def _known(api: Api, name: str, body: bytes) -> Known:
     try:
-        return Known(name=f"recorded {name}", said=recorded(api, body), numbered=b'"sequence_number"' in body)
+        return Known(name=f"recorded {name}", content=recorded(api, body), numbered=b'"sequence_number"' in body)
     except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"--traffic: {name} is no recorded {api} stream: {error!r}") from error
+        raise InputError(f"--traffic: {name} is not a recorded {api} stream: {error!r}") from error

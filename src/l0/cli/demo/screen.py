@@ -1,4 +1,4 @@
-"""The demo's screen, by rich: the same picture while it runs, at its end, and as SVG."""
+"""The screen of the demo, drawn by rich: the same tables during the run, at the end, and as SVG."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def live(demo: Demo, console: Console, *, plain: bool) -> AbstractContextManager[object]:
-    """Draws the picture four times a second, and once more at the end; where it is plain, only then."""
+    """Return a context that draws the screen four times a second. With ``plain``, it draws nothing."""
     if plain:
         return nullcontext()
     return Live(get_renderable=lambda: picture(demo), console=console, refresh_per_second=4, transient=True)
 
 
 def console(*, plain: bool) -> Console:
-    """Where the picture goes: without colour and box characters where that was asked for."""
+    """Create the console for the screen; with ``plain``, without colour."""
     if plain:
         return Console(no_color=True, highlight=False, width=WIDTH, force_terminal=False)
     return Console(highlight=False)
 
 
 def save_svg(demo: Demo, path: Path) -> None:
-    """The final screen as rich drew it; raises `OSError`."""
+    """Save the final screen as SVG. Raises `OSError`."""
     recording = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, highlight=False)
     recording.print(picture(demo))
-    # Fonts by URL would make every reader of a document fetch them; the fallback is monospace all the same.
+    # Font URLs would make every viewer of the image download fonts. The fallback is monospace, too.
     path.write_text(_FONTS.sub("", recording.export_svg(title="l0 demo")), encoding="utf-8")
 
 
 def picture(demo: Demo, *, plain: bool = False) -> RenderableType:
-    """All of it, as far as it is known."""
+    """Return the complete screen with the current figures."""
     with demo.lock:
         style = box.ASCII if plain else box.ROUNDED
         parts: list[RenderableType] = [_heading(demo), _received(demo, style), _behind(demo, style), *_ending(demo)]
@@ -66,8 +66,8 @@ def _heading(demo: Demo) -> Text:
     text = Text()
     text.append("l0 demo", style="bold")
     text.append(
-        f"  {options.calls} streaming calls, twice, to a simulated provider that breaks {options.fault_share:.0%} of "
-        f"the requests.\n{demo.source}, seed {options.seed}, {options.concurrency} calls at a time, "
+        f"  {options.calls} streaming calls, made twice, to a simulated provider that breaks {options.fault_share:.0%} "
+        f"of the requests.\n{demo.source}, seed {options.seed}, {options.concurrency} concurrent calls, "
         "half in threads, half in asyncio, all in this process."
     )
     return text
@@ -80,9 +80,9 @@ def _received(demo: Demo, style: box.Box) -> Table:
     table.add_column("")
     table.add_column("calls", justify="right")
     for who in ("bare", "l0"):
-        table.add_column(f"{who}:\nwhole", justify="right", style="green")
+        table.add_column(f"{who}:\ncomplete", justify="right", style="green")
         table.add_column(f"{who}:\nerror", justify="right", style="yellow")
-        table.add_column(f"{who}: broken,\nlooked good", justify="right")
+        table.add_column(f"{who}: broken,\nno error", justify="right")
     for api in APIS:
         table.add_row(_LABELS[api], *_verdicts(demo.bare.tallies[api], demo.covered.tallies[api]))
     table.add_section()
@@ -100,16 +100,16 @@ def _verdicts(bare: Tally, covered: Tally) -> list[str | Text]:
 
 
 def _behind(demo: Demo, style: box.Box) -> Table:
-    table = Table(box=style, title="Behind it", title_justify="left", title_style="bold", expand=True)
+    table = Table(box=style, title="Faults, retries and latency", title_justify="left", title_style="bold", expand=True)
     table.add_column("")
     sdks = sorted(set(SDKS.values()), reverse=True)
     for sdk in sdks:
         table.add_column(sdk, ratio=1)
     attempts, failed, retried = demo.attempts.snapshot()
     rows: list[tuple[str, Callable[[str], str]]] = [
-        ("the provider broke", lambda sdk: _counts(demo.covered.broken.get(sdk, {}))),
-        ("l0 saw fail", lambda sdk: f"{_counts(failed.get(sdk, {}))}\nof {attempts.get(sdk, 0)} attempts"),
-        ("l0 retried", lambda sdk: _counts(retried.get(sdk, {}))),
+        ("faults served", lambda sdk: _counts(demo.covered.broken.get(sdk, {}))),
+        ("failures seen by l0", lambda sdk: f"{_counts(failed.get(sdk, {}))}\nof {attempts.get(sdk, 0)} attempts"),
+        ("retries by l0", lambda sdk: _counts(retried.get(sdk, {}))),
         ("first token, bare", lambda sdk: _times(demo.bare.of(sdk).firsts)),
         ("first token, l0", lambda sdk: _times(demo.covered.of(sdk).firsts)),
         ("gaps, bare", lambda sdk: _times(demo.bare.of(sdk).gaps)),
@@ -152,32 +152,32 @@ def _comparison(demo: Demo) -> Text:
     bare, covered = demo.bare.total.verdicts, demo.covered.total.verdicts
     text = Text()
     text.append("Bare: ", style="bold")
-    text.append(f"{bare[Verdict.SILENT]} broken answers handed over as good", style="bold red")
-    text.append(f", {bare[Verdict.ERROR]} errors, {bare[Verdict.WHOLE]} whole.\n")
+    text.append(f"{bare[Verdict.SILENT]} broken answers delivered without an error", style="bold red")
+    text.append(f", {bare[Verdict.ERROR]} errors, {bare[Verdict.WHOLE]} complete.\n")
     text.append("With l0.instrument(): ", style="bold")
     wrong = covered[Verdict.SILENT] + covered[Verdict.FOREIGN]
-    text.append(f"{wrong} broken answers handed over as good", style="bold red" if wrong else "bold green")
-    text.append(f", {covered[Verdict.ERROR]} errors, {covered[Verdict.WHOLE]} whole.\n")
-    firsts = demo.covered.warm_up.calls
+    text.append(f"{wrong} broken answers delivered without an error", style="bold red" if wrong else "bold green")
+    text.append(f", {covered[Verdict.ERROR]} errors, {covered[Verdict.WHOLE]} complete.\n")
+    warm_up = demo.covered.warm_up.calls
     text.append(
-        "What broke after its first words cannot be restarted unseen: that is an error, and said so. Faults that were "
-        "due after an answer's end broke nothing. "
-        f"{demo.bare.seconds:.1f} s bare, {demo.covered.seconds:.1f} s with l0. "
-        f"Not counted: {firsts} healthy calls before each run, by which l0 learns that this origin ends its streams "
-        "properly; of the providers' own it knows.",
+        "After text is delivered a retry would be visible, so l0 raises an error. Faults that were scheduled after the "
+        "end of an answer had no effect. "
+        f"Duration: {demo.bare.seconds:.1f} s bare, {demo.covered.seconds:.1f} s with l0. "
+        f"Not counted: {warm_up} healthy calls before each run, from which l0 learns that this origin ends its streams "
+        "with a terminal event; for the providers' own hosts it knows this.",
         style="dim",
     )
     return text
 
 
 def evidence(wrong: Sequence[Result]) -> str:
-    """The first answers that l0 got wrong, for whoever has to find out why."""
+    """Describe the first answers that l0 delivered wrong, for debugging."""
     lines = []
     for result in wrong[:_EVIDENCE]:
         if result.error is not None:
             what = repr(result.error)
         else:
-            what = f"{differs(result.call.answer.said, result.said)}, {len(result.said)} characters"
+            what = f"{differs(result.call.answer.content, result.content)}, {len(result.content)} characters"
         lines.append(f"wrong: call {result.call.number} ({result.call.api}, {result.call.concurrent}): {what}")
         lines.append(f"       {result.call.script}")
     return "\n".join(lines)

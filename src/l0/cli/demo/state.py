@@ -1,4 +1,4 @@
-"""What the demo is asked for, and what it has found so far."""
+"""Options of the demo, and its state while it runs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from .telemetry import Destination
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """``fault_share``: of requests, 0 to 1; ``traffic``: a folder of recorded bodies; ``otlp``: URL of a collector.
+    """Options of the demo.
 
-    Raises `l0.cli.inputs.InputError`.
+    ``calls``: calls per run. ``concurrency``: concurrent calls. ``fault_share``: share of faulty requests, 0 to 1.
+    ``traffic``: folder with recorded bodies. ``otlp``: URL of a collector. Raises `l0.cli.inputs.InputError`.
     """
 
     calls: int = 600
@@ -38,7 +39,7 @@ class Options:
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One run of the plan, while it goes on and after. ``broken``: requests by SDK and by what was done to them."""
+    """State of one run of the plan. ``broken``: faults served, by SDK and kind. ``seconds``: duration of the run."""
 
     name: str
     tallies: dict[Api, Tally] = field(default_factory=lambda: {api: Tally() for api in APIS})
@@ -48,23 +49,23 @@ class Run:
     seconds: float = 0.0
 
     def of(self, sdk: str) -> Tally:
-        """All of one SDK."""
+        """Return the tally of one SDK."""
         return sum((tally for api, tally in self.tallies.items() if SDKS[api] == sdk), Tally())
 
     @property
     def total(self) -> Tally:
-        """All calls of the plan."""
+        """Return the tally of all calls of the plan."""
         return sum(self.tallies.values(), Tally())
 
     @property
     def wrong(self) -> list[Result]:
-        """What must not happen."""
+        """Return the results that must not occur: broken answers without an error, and foreign exceptions."""
         return self.total.wrong + self.warm_up.wrong
 
 
 @dataclass(slots=True, kw_only=True)
 class Demo:
-    """All that there is to show. ``source``: where the answers come from. ``lock`` is held while figures change."""
+    """State of the demo. ``source``: origin of the answers. ``lock``: held while figures are read or changed."""
 
     options: Options
     source: str

@@ -1,4 +1,4 @@
-"""The demo's own observer: what l0 tells of attempts, beside spans and metrics."""
+"""An observer that counts attempts, failures and retries for the demo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Counts = dict[str, Counter[str]]
 
 
 class AttemptTally:
-    """Counts by provider. An `l0.values.ports.Observer`; safe to share between threads."""
+    """Counts attempts by provider. An `l0.values.ports.Observer`; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,23 +23,23 @@ class AttemptTally:
         self._retried: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def snapshot(self) -> tuple[Counter[str], Counts, Counts]:
-        """Attempts by provider; failed ones and retried ones by provider and cause."""
+        """Return attempts by provider, and failures and retries by provider and cause."""
         with self._lock:
             failed, retried = ({name: Counter(of) for name, of in by.items()} for by in (self._failed, self._retried))
             return Counter(self._attempts), failed, retried
 
     def clear(self) -> None:
-        """Forget all of it."""
+        """Reset all counts."""
         with self._lock:
             self._attempts.clear()
             self._failed.clear()
             self._retried.clear()
 
     def watch(self, call: Call) -> _CallTally:
-        """Listens to every call."""
+        """Return an observer for one call."""
         return _CallTally(self, call.provider)
 
-    def told(self, provider: str, event: Event) -> None:
+    def count(self, provider: str, event: Event) -> None:
         """Count one event."""
         match event:
             case AttemptStarted():
@@ -55,14 +55,14 @@ class AttemptTally:
 
 
 class _CallTally:
-    """One call's share."""
+    """Observer of one call."""
 
     def __init__(self, tally: AttemptTally, provider: str) -> None:
         self._tally = tally
         self._provider = provider
 
     def notify(self, event: Event) -> None:
-        self._tally.told(self._provider, event)
+        self._tally.count(self._provider, event)
 
     def active(self) -> AbstractContextManager[object]:
         return nullcontext()

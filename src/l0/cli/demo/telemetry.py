@@ -1,4 +1,4 @@
-"""Where the demo's telemetry goes."""
+"""Destination of the demo's telemetry."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from l0.cli.inputs import InputError
 from l0.telemetry.listening import is_apis_own
 
 _PATIENCE = 2.0
-"""Seconds to find out whether a collector is there."""
+"""Timeout of the connection to a collector, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """``url``: of a collector that answers, else None; ``warning``: why there is none, where one was asked for."""
+    """Destination of spans and metrics.
+
+    ``url``: URL of a reachable collector, or None. ``warning``: reason if the requested collector is not reachable.
+    """
 
     url: str | None = None
     warning: str | None = None
 
     def flush(self) -> None:
-        """Send what is waiting to be sent."""
+        """Export all pending spans and metrics."""
         for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
             flush = getattr(provider, "force_flush", None)
             if flush is not None:
@@ -33,14 +36,14 @@ class Destination:
         if self.url:
             return f"spans and metrics went to {self.url} (OTLP over HTTP)"
         if self.warning:
-            return f"nowhere: {self.warning}"
+            return f"not exported: {self.warning}"
         if not is_apis_own(trace.get_tracer_provider()):
-            return "to the OpenTelemetry providers of this process"
-        return "nowhere: this process has no OpenTelemetry providers (try --otlp http://localhost:4318)"
+            return "sent to the OpenTelemetry providers of this process"
+        return "not exported: this process has no OpenTelemetry providers (try --otlp http://localhost:4318)"
 
 
 def destination(url: str | None) -> Destination:
-    """Look whether a collector listens there; raises `InputError` for what is no URL of one."""
+    """Check that a collector listens at ``url``. Raises `InputError` if it is not an HTTP URL."""
     if url is None:
         return Destination()
     try:
@@ -49,7 +52,9 @@ def destination(url: str | None) -> Destination:
     except ValueError:
         host, port, parts = None, 0, urlsplit("")
     if parts.scheme not in ("http", "https") or host is None:
-        raise InputError(f"--otlp: got {url!r}, allowed: the URL of an OTLP/HTTP collector, as http://localhost:4318")
+        raise InputError(
+            f"--otlp: got {url!r}, allowed: the URL of an OTLP/HTTP collector, such as http://localhost:4318"
+        )
     try:
         socket.create_connection((host, port), _PATIENCE).close()
     except OSError as error:
