@@ -99,7 +99,7 @@ class MessagesReader(ResumableReader):
         try:
             if kind == "content_block_delta":
                 if event["index"] not in self._open:
-                    self._out_of_order(f"a delta for block {event['index']}, which is not open")
+                    self._out_of_order(f"a delta for block {_block(event['index'])}, which is not open")
                     return
                 delta = event["delta"]
                 field = _DELTAS.get(delta["type"])
@@ -132,7 +132,7 @@ class MessagesReader(ResumableReader):
     def _block_start(self, event: dict[str, Any]) -> None:
         index = event["index"]
         if not self._started or index != self._next:
-            self._out_of_order(f"block {index} where block {self._next} was due")
+            self._out_of_order(f"block {_block(index)} where block {self._next} was due")
             return
         self._next += 1
         self._open.add(index)
@@ -232,6 +232,11 @@ _HANDLERS: dict[str, Callable[[MessagesReader, dict[str, Any]], None]] = {
     "message_delta": MessagesReader._message_delta,
     "message_stop": MessagesReader._message_stop,
 }
+
+
+def _block(index: object) -> object:
+    """A block's number, for a message; anything else in its place is the server's own text."""
+    return index if type(index) is int else "without a number"
 
 
 def _given(usage: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class AnthropicProvider:
     def in_band(self, error: Any) -> Failure | None:
         kind = error_type(getattr(error, "body", None))
         cause = TYPES.get(kind or "", Cause.IN_BAND_ERROR)
-        return Failure(cause=cause, message=str(error), code=kind, error=error)
+        return Failure(cause=cause, detail=str(error), code=kind, error=error)
 
     def whole(self, sketch: Sketch, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:  # noqa: ARG002
         return whole(answer)

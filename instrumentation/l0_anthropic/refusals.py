@@ -41,7 +41,7 @@ def refusal(client: Any, response: Any, data: bytes) -> Failure:
     kind = error_type(body)
     return Failure(
         cause=TYPES.get(kind or "", Cause.IN_BAND_ERROR),
-        message=message,
+        detail=message,
         code=kind,
         error=client._make_status_error(message, body=body, response=response),
     )

@@ -53,7 +53,7 @@ def in_band(error: object, request: Any) -> Failure:
     text = message if isinstance(message, str) and message else "An error occurred during streaming"
     return Failure(
         cause=cause_of(code, kind),
-        message=text,
+        detail=text,
         code=str(code or kind) if code or kind else None,
         error=APIError(message=text, request=request, body=error),
     )

@@ -55,7 +55,7 @@ class OpenAIProvider:
     def in_band(self, error: Any) -> Failure | None:
         body = getattr(error, "body", None)
         failure = in_band(body, error.request)
-        return Failure(cause=failure.cause, message=failure.message, code=failure.code, error=error)
+        return Failure(cause=failure.cause, detail=failure.detail, code=failure.code, error=error)
 
     def whole(self, sketch: Sketch, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
         return whole(sketch.dialect, answer)

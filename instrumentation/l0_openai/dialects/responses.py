@@ -227,8 +227,8 @@ class ResponsesReader(ResumableReader):
     def _failed(self, error: object) -> None:
         code = error.get("code") if isinstance(error, dict) else None
         message = error.get("message") if isinstance(error, dict) else None
-        text = str(message or "the response failed")
-        self.fail(Failure(cause=cause_of(code), message=text, code=str(code) if code else None, typed=True))
+        detail = str(message or "")
+        self.fail(Failure(cause=cause_of(code), detail=detail, code=str(code) if code else None, typed=True))
 
     def verdict(self) -> Cause | None:
         if not self._whole:

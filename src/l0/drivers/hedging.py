@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from l0.engine.commands import Open
 from l0.engine.signals import Slow
+from l0.values.errors import raised
 
 from .session import Session
 
@@ -235,7 +236,7 @@ def _quietly(close: Callable[[Any], None], answer: Any) -> None:
     try:
         close(answer)
     except Exception:
-        _log.debug("an answer that nobody reads did not close cleanly", exc_info=True)
+        _log.debug("an answer that nobody reads did not close cleanly: %s", raised())
 
 
 async def arace(session: Session, command: Open, sender: AsyncSender, after: float) -> Any:
@@ -297,4 +298,4 @@ async def _aquietly(close: Callable[[Any], Awaitable[None]], answer: Any) -> Non
         try:
             await close(answer)
         except Exception:
-            _log.debug("an answer that nobody reads did not close cleanly", exc_info=True)
+            _log.debug("an answer that nobody reads did not close cleanly: %s", raised())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from l0.values.calls import Call
+from l0.values.errors import raised
 from l0.values.policy import PolicyError
 from l0.values.rules import Rule, Severity, Violation
 
@@ -67,5 +68,5 @@ def requested(call: Call) -> Requested:
             rules=rules, tools={name: Schema.of(dict(schema)) for name, schema in asked.tool_schemas.items()}
         )
     except (PolicyError, ImportError):
-        _log.warning("what a request asks for cannot be checked", exc_info=True)
+        _log.warning("what a request asks for cannot be checked: %s", raised())
         return NOTHING

@@ -14,6 +14,7 @@ from time import perf_counter
 
 from l0.guardrails.inspection import Inspection, finals, widest
 from l0.values.calls import Call
+from l0.values.errors import raised
 from l0.values.events import Judged, RuleTimes, ToolCalls
 from l0.values.failures import Category, Cause, Failure
 from l0.values.policy import GuardrailsPreset, Hold, Policy, PolicyError
@@ -254,7 +255,9 @@ class Screen:
         at = min(violation.at for violation in found if violation.severity is not Severity.WARNING)
         self.cut = at if self.cut is None else min(self.cut, at)
         category = Category.FATAL if worst.severity is Severity.FATAL else None
-        return Failure(cause=cause, message=f"{worst.rule}: {worst.message}", code=worst.rule, category=category)
+        message = f"{worst.rule}: {worst.plain}"
+        detail = worst.message if worst.quotes else ""
+        return Failure(cause=cause, message=message, code=worst.rule, category=category, detail=detail)
 
     def _report(self, cause: Cause, violation: Violation) -> None:
         key = (violation.rule, violation.at, violation.message)
@@ -268,4 +271,4 @@ class Screen:
             try:
                 self._policy.on_violation(violation)
             except Exception:
-                _log.warning("Policy.on_violation failed and is ignored", exc_info=True)
+                _log.warning("Policy.on_violation failed and is ignored: %s", raised())

@@ -18,6 +18,7 @@ from l0.engine.retrying import Stand
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Waited
 from l0.health.shared import Health
 from l0.values.calls import Call
+from l0.values.errors import raised
 from l0.values.events import Facts, ToolCalls
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
@@ -201,7 +202,7 @@ class Serving:
         try:
             callback(self.machine.seams[-1])
         except Exception:
-            _log.warning("Policy.on_seam failed and is ignored", exc_info=True)
+            _log.warning("Policy.on_seam failed and is ignored: %s", raised())
 
     # -- attempts -----------------------------------------------------------------------------------------------
 

@@ -124,7 +124,7 @@ class Session(Serving):
                 return self.expired()  # the transport's own time-out was as tight, and quicker
         failure = self.upstream.failed(error, opened=True) if self.open else None
         if failure is None and ours and self.open and isinstance(error, Exception):
-            failure = Failure(cause=Cause.INTERNAL, message=f"a defect of l0's own: {error!r}", error=error)
+            failure = Failure(cause=Cause.INTERNAL, detail=repr(error), error=error)
         if failure is None:
             self.close()
             raise error

@@ -11,6 +11,7 @@ from typing import Any
 from l0.engine._machine import Machine
 from l0.engine.commands import Command, Finish, Open, Raise
 from l0.values.calls import Outcome
+from l0.values.errors import raised
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, RuleTimes, ToolCalls
 from l0.values.failures import Failure
 from l0.values.ports import Watcher
@@ -45,7 +46,7 @@ class Telling:
                 stack.enter_context(watcher.active())
                 headers.update(watcher.headers())
             except Exception:
-                _log.warning("an observer failed and is ignored for this call", exc_info=True)
+                _log.warning("an observer failed and is ignored for this call: %s", raised())
         return headers
 
     def attempt_started(self, command: Open, at: float) -> None:
@@ -140,7 +141,7 @@ class Telling:
             try:
                 watcher.notify(event)
             except Exception:
-                _log.warning("an observer failed at %s and is ignored", type(event).__name__, exc_info=True)
+                _log.warning("an observer failed at %s and is ignored: %s", type(event).__name__, raised())
 
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")

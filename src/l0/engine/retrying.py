@@ -9,6 +9,7 @@ from enum import Enum
 
 from l0.values.calls import Call, Replay
 from l0.values.delays import error_type_delay
+from l0.values.errors import raised
 from l0.values.failures import RETRY_REASONS, Category, Cause, Failure
 from l0.values.policy import BackoffStrategy, Retry
 
@@ -136,7 +137,7 @@ def _vetoed(retry: Retry, failure: Failure) -> bool:
     try:
         return not retry.should_retry(failure)
     except Exception:
-        _log.warning("Retry.should_retry failed and is ignored", exc_info=True)
+        _log.warning("Retry.should_retry failed and is ignored: %s", raised())
         return False
 
 

@@ -86,5 +86,6 @@ class FunctionCheck:
             return ()
         self._done = True
         self._pieces = []
-        message = said if isinstance(said, str) else f"{self._rule.name} does not hold"
-        return (Violation(rule=self._rule.name, message=message, severity=self._rule.severity, at=at),)
+        rule, quotes = self._rule, isinstance(said, str)
+        message = str(said) if quotes else f"{rule.name} does not hold"
+        return (Violation(rule=rule.name, message=message, severity=rule.severity, at=at, quotes=quotes),)

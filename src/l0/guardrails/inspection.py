@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from l0.structured.bounded import OverrunError
+from l0.values.errors import raised
 from l0.values.events import RuleTimes
 from l0.values.rules import Check, Ending, Rule, Violation
 
@@ -135,4 +136,4 @@ def _violations(said: Sequence[Violation]) -> Sequence[Violation]:
 
 
 def _failed(name: str) -> None:
-    _log.warning("guardrail %s failed and is left out for the rest of this answer", name, exc_info=True)
+    _log.warning("guardrail %s failed and is left out for the rest of this answer: %s", name, raised())

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
+from l0.values.errors import raised
+
 from .forks import renew_in_child
 from .keyed import MOST, Keyed, Target
 from .rates import FailureRate, SlidingWindow
@@ -219,7 +221,7 @@ class Breaker:
             try:
                 listener(change)
             except Exception:
-                _log.warning("a listener to circuit breakers failed and is ignored", exc_info=True)
+                _log.warning("a listener to circuit breakers failed and is ignored: %s", raised())
 
 
 class Breakers(Keyed[Target, Breaker]):

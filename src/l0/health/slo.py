@@ -17,6 +17,7 @@ from l0.objectives.objective import DEFAULTS, Objective, check_distinct
 from l0.objectives.report import Burn, Report
 from l0.objectives.windows import Bucket
 from l0.values.calls import Call, Outcome
+from l0.values.errors import raised
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event
 from l0.values.failures import Cause
 
@@ -131,7 +132,7 @@ class Slos:
             try:
                 on_burn(burn)  # type: ignore[misc]  # there is none, or nothing to tell it
             except Exception:
-                _log.warning("on_burn failed and is ignored", exc_info=True)
+                _log.warning("on_burn failed and is ignored: %s", raised())
 
     def _unsaved(self) -> list[tuple[Key, Bucket]]:
         return [row for watched in self._targets.all() for row in watched.unsaved()]

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from l0.telemetry.branches import Fan
+from l0.values.errors import raised
 from l0.values.policy import PolicyError
 
 from . import branches
@@ -152,7 +153,7 @@ class Each:
             if inspect.isawaitable(returned):
                 await returned
         except Exception:
-            _log.warning("on_result failed and is ignored", exc_info=True)
+            _log.warning("on_result failed and is ignored: %s", raised())
 
 
 async def collect(work: Iterable[Task], each: Each, *, at_once: int, kind: str, first: int = 0) -> Results[Any]:

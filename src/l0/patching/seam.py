@@ -18,6 +18,7 @@ import wrapt
 from l0.drivers import asynchronous, sync
 from l0.drivers.session import Session
 from l0.values.calls import Call
+from l0.values.errors import raised
 from l0.values.policy import Policy, PolicyError
 from l0.wire.parameters import UNKNOWN
 
@@ -114,7 +115,7 @@ class Seam:
                 return None
             call = _call(client, options, sketch, streaming=stream or _deferred(options))
         except Exception:
-            _log.debug("l0 leaves alone a request that it cannot describe", exc_info=True)
+            _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
             return None
         self._check_clients(client, call.policy)
         upstream = StainlessUpstream(self.sdk, self.provider, client, options, sketch, call)

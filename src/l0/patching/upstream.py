@@ -197,15 +197,15 @@ class StainlessUpstream:
             in_band = cast(Any, error).status_code < 400
             return self.provider.in_band(error) if in_band else self._status(error)
         if isinstance(error, package.APIResponseValidationError | JSONDecodeError | UnicodeDecodeError):
-            return Failure(cause=Cause.MALFORMED, message="the answer does not parse", error=error)
+            return Failure(cause=Cause.MALFORMED, error=error)
         transport = self._transport_error(error)
         if transport is not None:
             if opened and getattr(transport, "_request", self) is None:
                 transport._request = self.request  # as the transport itself does where it is asked for the body
             cause = self._broken(transport) if opened else self._unreachable(transport)
-            return Failure(cause=cause, message=said(transport), error=error, sdk_retries=self._repeats(error))
+            return Failure(cause=cause, detail=said(transport), error=error, sdk_retries=self._repeats(error))
         if isinstance(error, package.APIConnectionError):
-            return Failure(cause=Cause.CONNECTION, message=said(error), error=error, sdk_retries=self._repeats(error))
+            return Failure(cause=Cause.CONNECTION, detail=said(error), error=error, sdk_retries=self._repeats(error))
         return self.provider.in_band(error) if opened and isinstance(error, package.APIError) else None
 
     def _status(self, error: Any) -> Failure:
@@ -216,7 +216,7 @@ class StainlessUpstream:
             cause = STATUSES.get(status, cause or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST))
         return Failure(
             cause=cause,
-            message=str(error.message),
+            detail=str(error.message),
             status=status,
             code=code,
             retry_after=(asked_wait if self.call.policy.retry is None else server_wait)(response.headers),

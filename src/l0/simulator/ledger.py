@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from l0.simulator.answers import Answer
@@ -31,8 +31,8 @@ class Received:
 
     method: str
     path: str
-    headers: Mapping[str, str]
-    body: Any = None
+    headers: Mapping[str, str] = field(repr=False)  # with them the client's key
+    body: Any = field(default=None, repr=False)  # with it the prompt
     dialect: str | None = None
     answered: str = "ok"
     sent_events: int = 0

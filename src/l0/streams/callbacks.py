@@ -32,6 +32,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from l0.values.errors import raised
 from l0.values.failures import Failure
 from l0.values.policy import PolicyError
 
@@ -141,4 +142,4 @@ class Callbacks:
 
     def failed(self, name: str) -> None:
         """Called where a callback has raised: its stream goes on."""
-        _log.warning("%s failed and is ignored", name, exc_info=True)
+        _log.warning("%s failed and is ignored: %s", name, raised())

@@ -43,7 +43,7 @@ def classify(error: BaseException, *, opened: bool) -> Failure | None:
     if isinstance(error, OpeningExpired):
         return Failure(cause=error.cause, message="no answer in time")
     if isinstance(error, StreamInterrupted):
-        return Failure(cause=_cause_named(error.reason), message=str(error), error=error, sdk_retries=True)
+        return Failure(cause=_cause_named(error.reason), detail=str(error), error=error, sdk_retries=True)
     inner = getattr(error, "original_exception", None)
     if isinstance(inner, Exception):  # litellm wraps what breaks on the way: its status is no response's
         return _wrapped(error, classify(inner, opened=opened))
@@ -51,11 +51,11 @@ def classify(error: BaseException, *, opened: bool) -> Failure | None:
     if isinstance(status, int) and not isinstance(status, bool) and status >= 400 and not _unanswered(error):
         return _of_status(error, status)
     cause = _broken(error) if opened else _unreached(error)
-    return None if cause is None else Failure(cause=cause, message=said(error), error=error, sdk_retries=True)
+    return None if cause is None else Failure(cause=cause, detail=said(error), error=error, sdk_retries=True)
 
 
 def _wrapped(error: Exception, inner: Failure | None) -> Failure | None:
-    return None if inner is None else replace(inner, message=said(error), status=None, error=error)
+    return None if inner is None else replace(inner, detail=said(error), status=None, error=error)
 
 
 def adopted(below: Failure, error: Exception) -> Failure:
@@ -82,7 +82,7 @@ def _of_status(error: Any, status: int) -> Failure:
     asked = headers.get("x-should-retry")
     return Failure(
         cause=STATUSES.get(status, Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST),
-        message=said(error),
+        detail=said(error),
         status=status,
         code=code if isinstance(code, str) else None,
         retry_after=server_wait(headers),

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from l0.values.errors import raised
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
@@ -146,7 +147,7 @@ class Intake:
         try:
             events = self._ended() if item is OVER else self._decoded(item)
         except UnknownStreamError as error:
-            self._fail(Failure(cause=Cause.UNKNOWN, message=str(error), error=error))
+            self._fail(Failure(cause=Cause.UNKNOWN, message="no adapter knows the items of this source", error=error))
             return []
         except Diverged:
             self._fail(Failure(cause=Cause.DIVERGED, message="the new answer differs from what was handed over"))
@@ -206,7 +207,7 @@ class Intake:
     def _failed_in_band(self, event: Event) -> None:
         error = event.data if isinstance(event.data, BaseException) else None
         code = event.data if isinstance(event.data, str) else None
-        self._fail(Failure(cause=Cause.IN_BAND_ERROR, message=event.text or "error", code=code, error=error))
+        self._fail(Failure(cause=Cause.IN_BAND_ERROR, detail=event.text, code=code, error=error))
 
     def _fail(self, failure: Failure) -> None:
         if self.failure is None:
@@ -257,5 +258,5 @@ class Intake:
         try:
             return self._decoder.facts() if self._decoder is not None else Facts()
         except Exception:  # an adapter may be the user's, and the answer is good without
-            _log.warning("an adapter could not tell the facts of an answer", exc_info=True)
+            _log.warning("an adapter could not tell the facts of an answer: %s", raised())
             return Facts()

@@ -144,7 +144,7 @@ def _result(schema: Schema, text: str, state: State) -> Structured[Any]:
     verdict = schema.verdict(text)
     if isinstance(verdict, Invalid):  # a tool call in place of text passes the rule, and is no value
         said = "does not fit the schema" if verdict.checked else "could not be checked"
-        message = f"the answer {said}: {verdict.detail or verdict.reason}"
+        message = f"the answer {said}: {verdict.reason}"
         reason = Cause.GUARDRAIL_VIOLATION.value
         raise fill(StreamInterrupted(message), {"partial_text": text, "reason": reason, "attempts": state.attempts})
     return Structured(value=verdict.value, text=verdict.text, edits=verdict.edits, state=state)

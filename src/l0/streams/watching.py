@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from l0.patching.switchboard import SWITCHBOARD
 from l0.values.calls import Call, Outcome
+from l0.values.errors import raised
 from l0.values.events import CallEnded, Event, Facts
 from l0.values.failures import Failure
 from l0.values.ports import Watcher
@@ -51,7 +52,7 @@ class CallWatch:
             try:
                 watcher.notify(event)
             except Exception:
-                _log.warning("an observer failed at %s and is ignored", type(event).__name__, exc_info=True)
+                _log.warning("an observer failed at %s and is ignored: %s", type(event).__name__, raised())
 
     def active(self) -> AbstractContextManager[object]:
         """The call as the current context, as far as it is known."""

@@ -17,6 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider
 
 from l0.values.calls import Call
+from l0.values.errors import raised
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged, Shadowed
 from l0.values.failures import Failure
 
@@ -75,7 +76,7 @@ class SpanObserver:
             logger = get_logger(names.SCOPE, logger_provider=self._logger_provider) if mode.on_event else None
             return Content(call, mode, logger)
         except Exception:  # the span has begun: a body that JSON cannot hold must not keep it from being ended
-            log.warning("the content of a call could not be captured", exc_info=True)
+            log.warning("the content of a call could not be captured: %s", raised())
             return None
 
 
@@ -89,6 +90,11 @@ class Content:
         self._mode = mode
         self._logger = logger
         self._request = capture.of_request(call)
+
+    @property
+    def on_span(self) -> bool:
+        """Whether content may stand on the span."""
+        return self._mode.on_span
 
     def tell(self, span: Span, ended: CallEnded, at: int) -> None:
         """Put it on the span, into an event, or both."""
@@ -182,7 +188,7 @@ class SpanWatcher:
         if not self._foreign:
             told |= attributes.of_answer(ended)
             if attributes.failed(ended):
-                self._span.set_status(StatusCode.ERROR, str(ended.failure) if ended.failure is not None else None)
+                self._span.set_status(StatusCode.ERROR, self._why(ended.failure))
         self._span.set_attributes(told)
         if len(self._started) > 1 or self._every:
             self._tell_attempts(end, {seam.attempt: seam.at for seam in ended.seams})
@@ -203,7 +209,7 @@ class SpanWatcher:
             self._span.set_attribute(names.GUARDRAIL_VIOLATIONS, violated)
         for judged in self._judged:
             name = names.DRIFT_EVENT if judged.drift else names.VIOLATION_EVENT
-            self._span.add_event(name, _of_judged(judged), self._wall(judged.at))
+            self._span.add_event(name, _of_judged(judged, in_full=self._in_full), self._wall(judged.at))
 
     def _tell_attempts(self, end: int, seams: Mapping[int, int]) -> None:
         within = trace.set_span_in_context(self._span)
@@ -232,8 +238,19 @@ class SpanWatcher:
             start_time=self._wall(started.at),
         )
         if over is not None and over.failure is not None:
-            span.set_status(StatusCode.ERROR, str(over.failure))
+            span.set_status(StatusCode.ERROR, self._why(over.failure))
         span.end(self._wall(over.at) if over is not None else end)
+
+    @property
+    def _in_full(self) -> bool:
+        """Whether the texts of others, which may quote keys, prompts and answers, may stand on spans."""
+        return self._content is not None and self._content.on_span
+
+    def _why(self, failure: Failure | None) -> str | None:
+        """The description of a status."""
+        if failure is None:
+            return None
+        return failure.told_in_full if self._in_full else str(failure)
 
     def _wall(self, at: float) -> int:
         return (self._offset or 0) + round(at * 1e9)
@@ -256,13 +273,13 @@ def _of_shadowed(shadowed: Shadowed) -> attributes.Attributes:
     return told
 
 
-def _of_judged(judged: Judged) -> attributes.Attributes:
+def _of_judged(judged: Judged, *, in_full: bool) -> attributes.Attributes:
     found = judged.violation
     return {
         names.RULE: found.rule,
         names.RULE_SEVERITY: found.severity.value,
         names.RULE_ACTION: judged.action,
-        names.RULE_MESSAGE: found.message,
+        names.RULE_MESSAGE: found.message if in_full else found.plain,
         names.VIOLATION_AT: found.at,
         names.DRIFT_CONFIDENCE: found.confidence,
     }

@@ -58,9 +58,9 @@ class Call:
     max_retries: int
     policy: Policy
     strict: bool | None
-    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
-    body: Mapping[str, object] = field(default_factory=dict)
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict, repr=False)
+    body: Mapping[str, object] = field(default_factory=dict, repr=False)
     capture: bool = False
-    tracer_provider: object = None
+    tracer_provider: object = field(default=None, repr=False)
     resumable: bool = True
     shadow: Policy | None = None

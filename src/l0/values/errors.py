@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
+from itertools import islice
 from typing import Any
+
+_PLACES = 4
+"""Places of a traceback that a log line names."""
 
 
 class StreamInterrupted(Exception):  # noqa: N818 - it names what happened, as the SDKs' users read it
@@ -34,3 +40,17 @@ def fill(error: StreamInterrupted, state: dict[str, Any]) -> StreamInterrupted:
     for name, value in state.items():
         setattr(error, name, value)  # a transport's error keeps its request behind a property
     return error
+
+
+def raised() -> str:
+    """Describe the exception that is being handled, for a log: its class, and the innermost places of its traceback.
+
+    Its text is left out, and so is what it was raised from: a callback's error, or the provider's error behind it, may
+    quote keys, prompts and answers.
+    """
+    error = sys.exception()
+    if error is None:
+        return "no exception"
+    frames = [*traceback.walk_tb(error.__traceback__)]
+    places = (f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}" for frame, line in reversed(frames))
+    return f"{type(error).__qualname__} at {', called at '.join(islice(places, _PLACES))}"

@@ -158,10 +158,10 @@ class CallEnded:
     seams: tuple[Seam, ...]
     facts: Facts | None
     pace: Pace | None
-    text: str
+    text: str = field(repr=False)
     at: float
     rules: Mapping[str, RuleTimes] = field(default_factory=dict)
-    calls: ToolCalls = ()
+    calls: ToolCalls = field(default=(), repr=False)
 
 
 Event = AttemptStarted | AttemptEnded | Judged | Shadowed | CallEnded

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -142,36 +143,79 @@ RETRY_REASONS: dict[Cause, RetryableErrorType] = (
 
 TIMEOUT_CAUSES = frozenset(_TIMEOUTS)
 
+_WORDS: dict[Cause, str] = {
+    Cause.RATE_LIMIT: "the provider's rate limit is reached",
+    Cause.QUOTA: "the quota is exhausted",
+    Cause.OVERLOADED: "the provider is overloaded",
+    Cause.SERVER_ERROR: "the provider failed",
+    Cause.UNAVAILABLE: "the provider is not available",
+    Cause.NOT_IMPLEMENTED: "the provider does not know this request",
+    Cause.REQUEST_TIMEOUT: "the provider gave up waiting",
+    Cause.CONFLICT: "the request conflicts with another one",
+    Cause.AUTHENTICATION: "the provider refused the credentials",
+    Cause.NOT_FOUND: "the provider does not know the model or the path",
+    Cause.CONTEXT_LENGTH: "the request is longer than the model's context",
+    Cause.BAD_REQUEST: "the provider refused the request",
+    Cause.CONNECTION: "no connection to the provider",
+    Cause.DNS: "the provider's host name was not resolved",
+    Cause.TLS_CERTIFICATE: "the server's certificate was not accepted",
+    Cause.REDIRECTS: "too many redirects",
+    Cause.NO_HEADERS: "no answer in time",
+    Cause.READ_TIMEOUT: "the answer stopped arriving",
+    Cause.RESET: "the connection broke",
+    Cause.INCOMPLETE_READ: "the connection ended inside the answer",
+    Cause.CORRUPT: "the answer's compression is broken",
+    Cause.MALFORMED: "the answer does not parse",
+    Cause.IN_BAND_ERROR: "the answer carried an error",
+    Cause.INTERNAL: "a defect of l0's own",
+}
+"""Our own words for what somebody else reported, whose text is kept apart (`Failure.detail`)."""
+
+_CODE = re.compile(r"[A-Za-z]+(?:[_.:-][A-Za-z]+)*(?:[_.:-]?\d{1,4})?|\d{1,6}")
+"""What a provider's error code looks like. Anything else in its place may be a text, or a key."""
+_LONGEST_CODE = 64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Failure:
     """Why one attempt failed.
 
-    ``status``: HTTP status, where there was one. ``code``: the provider's error code or type. ``retry_after``: seconds
-    that the server asked to wait. ``sdk_retries``: whether the bare SDK would repeat the request. ``error``: the
-    exception that the bare SDK would have let through; ``None`` where it would have stayed silent. ``typed``: the
-    failure reaches the user as one of the SDK's own typed events, so no exception may follow it.
+    ``message``: our own words; it quotes nobody, so it may stand on spans and in logs. ``detail``: what the provider
+    or the transport said, which may hold keys, prompts and answers: it is in neither `str` nor `repr`. ``status``: HTTP
+    status, where there was one. ``code``: the provider's error code or type. ``retry_after``: seconds that the server
+    asked to wait. ``sdk_retries``: whether the bare SDK would repeat the request. ``error``: the exception that the
+    bare SDK would have let through; ``None`` where it would have stayed silent. ``typed``: the failure reaches the user
+    as one of the SDK's own typed events, so no exception may follow it.
     """
 
     cause: Cause
-    message: str
+    message: str = ""
     status: int | None = None
     code: str | None = None
     retry_after: float | None = None
     sdk_retries: bool = False
-    error: BaseException | None = None
+    error: BaseException | None = field(default=None, repr=False)
     typed: bool = False
     request_id: str | None = None
     category: Category | None = None
+    detail: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if self.category is None:
             object.__setattr__(self, "category", CATEGORIES[self.cause])
+        if not self.message:
+            object.__setattr__(self, "message", _WORDS.get(self.cause, self.cause.value.replace("_", " ")))
 
     def __str__(self) -> str:
         parts = [self.cause.value]
         if self.status is not None:
             parts.append(f"status {self.status}")
-        if self.code:
+        if self.code and len(self.code) <= _LONGEST_CODE and _CODE.fullmatch(self.code):
             parts.append(self.code)
-        return f"{' '.join(parts)}: {self.message}"
+        raised = f" ({type(self.error).__qualname__})" if self.error is not None else ""
+        return f"{' '.join(parts)}: {self.message}{raised}"
+
+    @property
+    def told_in_full(self) -> str:
+        """As `str`, with the text of others: for users who opted in to capturing content."""
+        return f"{self}: {self.detail}" if self.detail else str(self)

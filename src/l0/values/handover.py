@@ -15,7 +15,7 @@ class Handover:
     what must stay the same to the end (ids, numbers that count on).
     """
 
-    text: str
-    shape: Any = None
+    text: str = field(repr=False)
+    shape: Any = field(default=None, repr=False)
     response_id: str | None = None
-    marks: Mapping[str, Any] = field(default_factory=dict)
+    marks: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -9,6 +9,8 @@ from math import isfinite
 from typing import Any, Literal, TypeVar, get_args
 
 from .failures import Failure, RetryableErrorType
+from .policy_error import PolicyError as PolicyError  # noqa: PLC0414 - this is its public home
+from .privacy import shown
 from .rules import Rule, Violation
 
 _E = TypeVar("_E", bound=StrEnum)
@@ -18,16 +20,6 @@ ResumeMode = Literal["off", "exact", "prefill", "splice", "restart"]
 HoldMode = Literal["first_content", "verified", "message"]
 GuardrailsPreset = Literal["none", "minimal", "recommended", "strict", "json_only", "markdown_only", "latex_only"]
 TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
-
-
-class PolicyError(ValueError):
-    """A policy field that cannot be obeyed. Says which field, what was given and what is allowed."""
-
-    def __init__(self, field: str, given: object, allowed: str) -> None:
-        super().__init__(f"{field}: got {given!r}, allowed: {allowed}")
-        self.field = field
-        self.given = given
-        self.allowed = allowed
 
 
 class BackoffStrategy(StrEnum):
@@ -220,6 +212,9 @@ class Fallback:
 
     model: str | None = None
     client: Any = None
+
+    def __repr__(self) -> str:
+        return f"Fallback(model={self.model!r}, client={shown(self.client)})"
 
     def __post_init__(self) -> None:
         if self.model is None and self.client is None:

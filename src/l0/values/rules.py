@@ -25,7 +25,8 @@ class Severity(StrEnum):
 class Violation:
     """What a rule found. ``at``: characters of the answer before the place. ``confidence``: 0 to 1.
 
-    ``message`` says what is wrong, and never quotes the answer: it goes onto spans.
+    ``message`` says what is wrong. ``quotes``: it is from a function of the user's and may quote the answer, so spans,
+    logs and errors carry `plain` in its place.
     """
 
     rule: str
@@ -33,6 +34,12 @@ class Violation:
     severity: Severity
     at: int
     confidence: float = 1.0
+    quotes: bool = False
+
+    @property
+    def plain(self) -> str:
+        """The message, in words that quote nothing."""
+        return f"{self.rule} does not hold" if self.quotes else self.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

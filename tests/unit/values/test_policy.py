@@ -20,6 +20,7 @@ from l0.values.policy import (
     RetryableErrorType,
     Timeout,
 )
+from l0.values.privacy import shown
 
 LIMITS = ("initial_token", "inter_token", "liveness", "total")
 NO_LIMIT = (0, -1, -0.5, math.nan, -math.inf, True, "5000", [], object)
@@ -71,7 +72,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(kind, field, given, allowed):
     assert error.field == f"{kind.__name__}.{field}"
     assert error.given is given
     assert allowed in error.allowed
-    assert str(error) == f"{error.field}: got {given!r}, allowed: {error.allowed}"
+    assert str(error) == f"{error.field}: got {shown(given)}, allowed: {error.allowed}"
     assert isinstance(error, ValueError)
 
 

@@ -9,7 +9,7 @@ def difference(one: Any, other: Any, path: str = "") -> str | None:
     """Return a description of the first difference of two objects, or `None` if they are the same.
 
     This is stricter than `==`: it also compares exact types, the order of fields and keys, the set of set fields, and
-    extra fields.
+    extra fields. The description quotes no value: it goes into logs.
     """
     if type(one) is not type(other):
         return f"{path or 'the object'} is {type(one).__name__}, not {type(other).__name__}"
@@ -21,12 +21,12 @@ def difference(one: Any, other: Any, path: str = "") -> str | None:
         return _models(one, other, path)
     if one == other or (one != one and other != other):  # noqa: PLR0124  NaN equals nothing, itself included
         return None
-    return f"{path} is {one!r}, not {other!r}"
+    return f"{path} is another {type(one).__name__}"
 
 
 def _dicts(one: dict[str, Any], other: dict[str, Any], path: str) -> str | None:
     if list(one) != list(other):
-        return f"{path or 'the object'} has the keys {list(one)}, not {list(other)}"
+        return f"{path or 'the object'} has other keys, or has them in another order"
     return next((text for key in one if (text := difference(one[key], other[key], f"{path}.{key}"))), None)
 
 
@@ -41,7 +41,7 @@ def _models(one: Any, other: Any, path: str) -> str | None:
     for slot in _SLOTS:
         mine, theirs = getattr(one, slot), getattr(other, slot)
         if type(mine) is not type(theirs) or mine != theirs:
-            return f"{path or type(one).__name__}: {slot} is {mine}, not {theirs}"
+            return f"{path or type(one).__name__}: {slot} is another"
     extras = difference(one.__pydantic_extra__, other.__pydantic_extra__, f"{path}+")
     return extras or _dicts(one.__dict__, other.__dict__, path)
 
