@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from l0.patching.upstream import Sketch
+from l0.patching.upstream import Sketch, given
 from l0.telemetry import names
 from l0.values.calls import AttributeValue, Replay
 
@@ -45,7 +45,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
 def _body(options: Any) -> Mapping[str, Any]:
     body = options.json_data if isinstance(options.json_data, Mapping) else {}
     extra = options.extra_json
-    return {**body, **extra} if isinstance(extra, Mapping) else body
+    return given({**body, **extra} if isinstance(extra, Mapping) else body)
 
 
 def _provider(client: Any) -> str:

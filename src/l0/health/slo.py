@@ -20,6 +20,7 @@ from l0.values.calls import Call, Outcome
 from l0.values.errors import raised
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event
 from l0.values.failures import Cause
+from l0.values.texts import well_formed
 
 from .keyed import Keyed, Target
 from .rates import FailureRate
@@ -153,10 +154,10 @@ class _Rate:
 def target_of(call: Call, leg: int) -> Target:
     """Provider and model of one leg of a call."""
     if leg == 0:
-        return call.provider, call.model
+        return call.provider, well_formed(call.model)
     fallback = call.policy.legs[leg - 1]
     provider = call.provider if fallback.client is None else str(fallback.client.base_url.host)
-    return provider, fallback.model or call.model
+    return provider, well_formed(fallback.model or call.model)
 
 
 class SloWatcher:

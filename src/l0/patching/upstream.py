@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json import JSONDecodeError
 from math import inf
 from socket import gaierror
@@ -27,6 +27,7 @@ from .switchboard import SWITCHBOARD
 RAW_HEADER = "x-stainless-raw-response"
 CAST_HEADER = "____stainless_override_cast_to"
 _COUNT_HEADER = "x-stainless-retry-count"
+_NOT_GIVEN = frozenset({"NotGiven", "Omit"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Sketch:
     provider: str
     model: str
     replay: Replay
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
     attributes: Mapping[str, AttributeValue]
     certain: bool
     """The request goes to a host of the provider's own, which is known to end its streams properly."""
@@ -49,6 +50,11 @@ class Sketch:
     """The client's own, if it was given one."""
     capture: bool = False
     """The client's own settings ask for content on the span."""
+
+
+def given(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a request's body without the SDKs' marks for what was not given, which some of them leave in it."""
+    return {name: value for name, value in body.items() if type(value).__name__ not in _NOT_GIVEN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

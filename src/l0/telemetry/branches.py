@@ -12,9 +12,9 @@ from types import TracebackType
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, StatusCode, Tracer
+from opentelemetry.trace import Span, Tracer
 
-from . import listening, names
+from . import handing, listening, names
 from .attributes import Attributes
 
 _TRACER = listening.tracer(None)
@@ -44,7 +44,7 @@ class BranchSpan:
 
     def _end(self, outcome: str) -> None:
         if self._span is not None:
-            self._span.set_attribute(names.BRANCH_OUTCOME, outcome)
+            handing.describe(self._span, {names.BRANCH_OUTCOME: outcome})
 
 
 class Fan:
@@ -61,7 +61,7 @@ class Fan:
     def __enter__(self) -> Fan:
         self._tracer = None if listening.suppressed() else _TRACER()
         if self._tracer is not None:
-            self._span = self._tracer.start_span(self._kind, attributes={names.FAN_KIND: self._kind})
+            self._span = handing.start_span(self._tracer, self._kind, {names.FAN_KIND: self._kind})
             self._token = context.attach(trace.set_span_in_context(self._span))
         return self
 
@@ -80,7 +80,7 @@ class Fan:
             yield BranchSpan(None)
             return
         attributes: Attributes = {names.FAN_KIND: self._kind, names.BRANCH_INDEX: index}
-        span = self._tracer.start_span(f"{self._kind} {names.BRANCH_SPAN}", attributes=attributes)
+        span = handing.start_span(self._tracer, f"{self._kind} {names.BRANCH_SPAN}", attributes)
         token = context.attach(trace.set_span_in_context(span))
         try:
             yield BranchSpan(span)
@@ -91,5 +91,5 @@ class Fan:
 
 def _mark(span: Span, error: BaseException) -> None:
     kind = type(error).__qualname__
-    span.set_attribute(names.ERROR_TYPE, kind)
-    span.set_status(StatusCode.ERROR, kind)
+    handing.describe(span, {names.ERROR_TYPE: kind})
+    handing.fail(span, kind)

@@ -9,7 +9,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observa
 
 from l0.values.calls import Call
 
-from . import listening, names
+from . import handing, listening, names
 
 LEVELS = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -56,4 +56,5 @@ class BreakerObserver:
 
     def _states(self, _: CallbackOptions) -> Iterable[Observation]:
         for (provider, model), breaker in self._breakers.items():
-            yield Observation(LEVELS[breaker.state], {names.PROVIDER: provider, names.REQUEST_MODEL: model})
+            of = handing.encodable({names.PROVIDER: provider, names.REQUEST_MODEL: model})
+            yield Observation(LEVELS[breaker.state], of)

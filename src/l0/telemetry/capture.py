@@ -1,6 +1,6 @@
 """Message content, for those who opted in, in the structure of the conventions' JSON schemas, and bounded in size.
 
-Off by default. Binary data never leaves the process: a part that holds some is named by its type only.
+Off by default. Binary data never leaves the process: its type and size stand in its place (`binary`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from l0.values.calls import Call
 from l0.values.events import CallEnded
 
-from . import names
+from . import binary, names
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,9 @@ def _parts(content: object) -> list[Json]:
 def _part(item: object) -> Json:
     """One part of a message, from the shapes of both SDKs' dialects. Iterators stay unread: they are the SDK's."""
     if isinstance(item, str):
-        return {"type": "text", "content": _clip(item)}
+        return {"type": "text", "content": _text(item)}
+    if isinstance(item, bytes | bytearray):
+        return {"type": type(item).__name__, "size": len(item)}
     dump = getattr(item, "model_dump", None)
     if dump is not None:  # the SDK's own object, out of an earlier answer
         item = dump(mode="json", warnings=False)
@@ -125,17 +127,18 @@ def _part(item: object) -> Json:
     kind = str(item.get("type", "text"))
     if kind in _TEXTS:
         told, key = _TEXTS[kind]
-        return {"type": told, "content": _clip(str(item.get(key, "")))}
+        said = item.get(key, "")
+        return {"type": told, "content": _text(said if isinstance(said, str) else str(binary.cleaned(said)))}
     match kind:
         case "function" | "function_call" | "tool_use":
             return _tool_call(item)
         case "tool_result" | "function_call_output":
             answer = item.get("content", item.get("output"))
             return {"type": "tool_call_response", "id": _call_id(item), "response": _bounded(answer)}
-        case "image_url" | "input_image" | "image":
-            return _image(kind, item)
+        case "image_url" | "input_image" | "image" if (link := _image(item)) is not None:
+            return link
         case _:
-            return {"type": kind}
+            return binary.part(kind, item) if kind in binary.KINDS else {"type": kind}
 
 
 def _tool_call(item: Mapping[str, Any]) -> Json:
@@ -150,12 +153,13 @@ def _call_id(item: Mapping[str, Any]) -> Any:
     return item.get("call_id") or item.get("tool_use_id") or item.get("id")
 
 
-def _image(kind: str, item: Mapping[str, Any]) -> Json:
+def _image(item: Mapping[str, Any]) -> Json | None:
+    """An image that is only linked to."""
     held = item.get("image_url") or item.get("source")
     url = held.get("url") if isinstance(held, Mapping) else held
     if isinstance(url, str) and url.startswith(("http://", "https://")):
         return {"type": "uri", "modality": "image", "uri": _clip(url)}
-    return {"type": kind}
+    return None
 
 
 def _tool(item: object) -> Json:
@@ -167,18 +171,22 @@ def _tool(item: object) -> Json:
 
 
 def _items(value: object) -> Sequence[object]:
-    if value is None:
+    if value is None or binary.unset(value):
         return ()
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return value
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
+        return [one for one in value if not binary.unset(one)]
     return (value,)
 
 
 def _bounded(value: object) -> Any:
     if isinstance(value, str):
-        return _clip(value)
-    text = _dump(value)
+        return _text(value)
+    text = _dump(binary.cleaned(value))
     return json.loads(text) if len(text) <= TEXT_LIMIT else _clip(text)
+
+
+def _text(text: str) -> str:
+    return _clip(binary.without(text))
 
 
 def _clip(text: str) -> str:

@@ -14,7 +14,7 @@ from l0.values.calls import AttributeValue, Call, Outcome
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged, Pace, Shadowed
 from l0.values.failures import Cause, Failure
 
-from . import attributes, listening, names
+from . import attributes, handing, listening, names
 
 Record = Callable[[float, Mapping[str, AttributeValue], Context | None], None]
 Instruments = dict[names.Metric, Record]
@@ -88,8 +88,8 @@ class MetricWatcher:
         self, call: Call, instruments: Instruments, families: tuple[names.Family, ...], *, each: bool = False
     ) -> None:
         self._each = each
-        self._base = attributes.of_kind(call)
-        self._conventional = attributes.of_call(call) if families else self._base
+        self._base = handing.encodable(attributes.of_kind(call))
+        self._conventional = handing.encodable(attributes.of_call(call)) if families else self._base
         self._instruments = instruments
         self._families = families
         self._began: float | None = None
@@ -141,11 +141,11 @@ class MetricWatcher:
         self,
         metric: names.Metric,
         value: float,
-        base: attributes.Attributes,
+        base: Mapping[str, AttributeValue],
         more: tuple[tuple[str, AttributeValue], ...],
     ) -> None:
         within = self._context if metric.buckets else None
-        self._instruments[metric](value, {**base, **dict(more)} if more else base, within)
+        self._instruments[metric](value, {**base, **handing.encodable(dict(more))} if more else base, within)
 
     def _client(self, ended: CallEnded, family: names.Family) -> None:
         error = ((names.ERROR_TYPE, attributes.error_type(ended.failure)),) if attributes.failed(ended) else ()

@@ -15,7 +15,7 @@ from l0.objectives.report import Report, Standing
 from l0.values.calls import AttributeValue, Call
 from l0.values.ports import Watcher
 
-from . import listening, names
+from . import handing, listening, names
 
 Attributes = dict[str, AttributeValue]
 
@@ -124,4 +124,5 @@ def _of(standing: Standing, seconds: int) -> Attributes:
 
 
 def _attributes(slo: str, layer: str, provider: str, model: str) -> Attributes:
-    return {names.SLO: slo, names.SLO_LAYER: layer, names.PROVIDER: provider, names.REQUEST_MODEL: model}
+    of = {names.SLO: slo, names.SLO_LAYER: layer, names.PROVIDER: provider, names.REQUEST_MODEL: model}
+    return dict(handing.encodable(of))

@@ -14,14 +14,14 @@ from weakref import WeakKeyDictionary
 from opentelemetry import context, propagate, trace
 from opentelemetry._logs import Logger, LoggerProvider, LogRecord, get_logger
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider
+from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
 
 from l0.values.calls import Call
 from l0.values.errors import raised
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged, Shadowed
 from l0.values.failures import Failure
 
-from . import attributes, capture, listening, names
+from . import attributes, capture, handing, listening, names
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +52,8 @@ class SpanObserver:
             # Exactly one inference span a call: theirs stays theirs to end, and carries what only we know.
             return SpanWatcher(tracer, trace.get_current_span(), foreign=True, every=self._attempts)
         began = time_ns()
-        span = tracer.start_span(
-            f"{call.operation} {call.model}".rstrip(),
-            kind=SpanKind.CLIENT,
-            attributes=attributes.of_request(call),
-            start_time=began,
-        )
+        name = f"{call.operation} {call.model}".rstrip()
+        span = handing.start_span(tracer, name, attributes.of_request(call), kind=SpanKind.CLIENT, at=began)
         mode = self._mode
         if call.capture and mode is capture.ContentMode.NO_CONTENT:
             mode = capture.ContentMode.SPAN_ONLY
@@ -100,9 +96,9 @@ class Content:
         """Put it on the span, into an event, or both."""
         content = self._request | capture.of_answer(ended)
         if self._mode.on_span:
-            span.set_attributes(capture.as_json(content))
+            handing.describe(span, capture.as_json(content))
         if self._logger is not None:
-            known = {**attributes.of_request(self._call), **attributes.of_answer(ended), **content}
+            known = handing.plain({**attributes.of_request(self._call), **attributes.of_answer(ended), **content})
             within = trace.set_span_in_context(span)
             record = LogRecord(timestamp=at, context=within, event_name=names.DETAILS_EVENT, attributes=known)
             self._logger.emit(record)
@@ -188,14 +184,14 @@ class SpanWatcher:
         if not self._foreign:
             told |= attributes.of_answer(ended)
             if attributes.failed(ended):
-                self._span.set_status(StatusCode.ERROR, self._why(ended.failure))
-        self._span.set_attributes(told)
+                handing.fail(self._span, self._why(ended.failure))
+        handing.describe(self._span, told)
         if len(self._started) > 1 or self._every:
             self._tell_attempts(end, {seam.attempt: seam.at for seam in ended.seams})
         if self._judged:
             self._tell_rules()
         for shadowed in self._shadowed:
-            self._span.add_event(names.SHADOW_EVENT, _of_shadowed(shadowed), self._wall(shadowed.at))
+            handing.note(self._span, names.SHADOW_EVENT, _of_shadowed(shadowed), self._wall(shadowed.at))
         if self._content is not None:
             self._content.tell(self._span, ended, end)
 
@@ -203,13 +199,13 @@ class SpanWatcher:
         rules = {judged.violation.rule: judged.drift for judged in self._judged}
         drifts = tuple(rule.removeprefix("drift.") for rule, drift in rules.items() if drift)
         if drifts:
-            self._span.set_attribute(names.DRIFT_TYPES, drifts)
+            handing.describe(self._span, {names.DRIFT_TYPES: drifts})
         violated = tuple(rule for rule, drift in rules.items() if not drift)
         if violated:
-            self._span.set_attribute(names.GUARDRAIL_VIOLATIONS, violated)
+            handing.describe(self._span, {names.GUARDRAIL_VIOLATIONS: violated})
         for judged in self._judged:
             name = names.DRIFT_EVENT if judged.drift else names.VIOLATION_EVENT
-            self._span.add_event(name, _of_judged(judged, in_full=self._in_full), self._wall(judged.at))
+            handing.note(self._span, name, _of_judged(judged, in_full=self._in_full), self._wall(judged.at))
 
     def _tell_attempts(self, end: int, seams: Mapping[int, int]) -> None:
         within = trace.set_span_in_context(self._span)
@@ -222,23 +218,22 @@ class SpanWatcher:
                     names.RESUME_AT: seams.get(started.number, 0),
                     names.ATTEMPT_NUMBER: started.number,
                 }
-                self._span.add_event(names.RESUME_EVENT, seam, self._wall(started.at))
+                handing.note(self._span, names.RESUME_EVENT, seam, self._wall(started.at))
             if started.hedge:
-                self._span.add_event(names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: started.number}, self._wall(started.at))
+                handing.note(
+                    self._span, names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: started.number}, self._wall(started.at)
+                )
             elif before is not None:
-                self._span.add_event(names.RETRY_EVENT, _retry(started, before), self._wall(started.at))
+                handing.note(self._span, names.RETRY_EVENT, _retry(started, before), self._wall(started.at))
             self._attempt(started, over, within, end)
             before = over.failure if over is not None else None
 
     def _attempt(self, started: AttemptStarted, over: AttemptEnded | None, within: Context, end: int) -> None:
-        span = self._tracer.start_span(
-            f"{names.ATTEMPT_SPAN} {started.number}",
-            context=within,
-            attributes=_of_attempt(started, over),
-            start_time=self._wall(started.at),
-        )
+        name = f"{names.ATTEMPT_SPAN} {started.number}"
+        told = _of_attempt(started, over)
+        span = handing.start_span(self._tracer, name, told, context=within, at=self._wall(started.at))
         if over is not None and over.failure is not None:
-            span.set_status(StatusCode.ERROR, self._why(over.failure))
+            handing.fail(span, self._why(over.failure))
         span.end(self._wall(over.at) if over is not None else end)
 
     @property

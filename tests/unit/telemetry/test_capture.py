@@ -1,9 +1,12 @@
 """Message content: only for those who opted in, in the conventions' structure, never more than the bounds."""
 
+import base64
 import json
 from dataclasses import replace
+from typing import Any
 
 import anthropic
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,8 +137,112 @@ def test_binary_data_is_named_and_left_out(call):
         {"type": "input_audio", "input_audio": {"data": secret}},
     ]
     found = capture.of_request(replace(call, body={"messages": [{"role": "user", "content": parts}]}))
-    kinds = [{"type": "image_url"}, {"type": "image"}, {"type": "input_audio"}]
+    kinds = [
+        {"type": "image_url", "size": 8, "mime_type": "image/png"},
+        {"type": "image", "size": 8},
+        {"type": "input_audio", "size": 8},
+    ]
     assert found == {"gen_ai.input.messages": [{"role": "user", "parts": kinds}]}
+
+
+PIXELS = base64.b64encode(bytes(range(256)) * 4).decode()
+"""Binary data as it stands in requests."""
+LINES = "\n".join(PIXELS[at : at + 76] for at in range(0, len(PIXELS), 76))
+URL = f"data:image/png;base64,{PIXELS}"
+NESTED: Any = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXELS}}
+BINARY: dict[str, Any] = {
+    "chat image": {"type": "image_url", "image_url": {"url": URL}},
+    "chat audio": {"type": "input_audio", "input_audio": {"data": PIXELS, "format": "wav"}},
+    "chat file": {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PIXELS}"}},
+    "responses image": {"type": "input_image", "image_url": URL},
+    "responses file": {"type": "input_file", "filename": "a.pdf", "file_data": PIXELS},
+    "responses audio": {"type": "input_audio", "audio": {"data": PIXELS, "format": "mp3"}},
+    "generated image": {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": PIXELS},
+    "screenshot": {"type": "computer_call_output", "output": {"type": "computer_screenshot", "image_url": URL}},
+    "messages image": NESTED,
+    "messages document": NESTED | {"type": "document"},
+    "in a tool result": {"type": "tool_result", "tool_use_id": "t", "content": [NESTED, {"type": "text", "text": URL}]},
+    "in a document in a tool result": {
+        "type": "tool_result",
+        "tool_use_id": "t",
+        "content": [{"type": "document", "source": {"type": "content", "content": [NESTED]}}],
+    },
+    "in a function's output": {"type": "function_call_output", "call_id": "t", "output": [NESTED | {"image_url": URL}]},
+    "in JSON in a function's output": {
+        "type": "function_call_output",
+        "call_id": "t",
+        "output": json.dumps({"image": PIXELS, "mail": LINES}),
+    },
+    "in a tool's arguments": {"type": "tool_use", "id": "t", "name": "save", "input": {"deep": [{"bytes": PIXELS}]}},
+    "in a call's arguments": {"type": "function_call", "call_id": "t", "name": "f", "arguments": json.dumps([PIXELS])},
+    "short, by its key": {"type": "tool_use", "id": "t", "name": "f", "input": {"b64_json": PIXELS[:40]}},
+    "short, by its media type": {
+        "type": "tool_result",
+        "tool_use_id": "t",
+        "content": {"resource": {"data": PIXELS[:40], "mimeType": "image/png"}},
+    },
+    "raw bytes": {"type": "tool_use", "id": "t", "name": "f", "input": {"raw": bytes(range(256))}},
+    "in a text": {"type": "text", "text": f"see ![image]({URL}) and DATA:image/png;base64,{PIXELS}."},
+    "in a text, in lines": {"type": "text", "text": f"-----BEGIN\n{LINES}\n-----END"},
+    "in a thought": {"type": "thinking", "thinking": URL},
+    "as a text's list": {"type": "text", "text": [NESTED]},
+    "bare": URL,
+    "bare bytes": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "tool"])
+@pytest.mark.parametrize("part", BINARY.values(), ids=BINARY)
+def test_no_binary_data_is_captured_wherever_it_stands(call, part, role):
+    bodies = [
+        {"messages": [{"role": role, "content": [part, {"type": "text", "text": "after"}]}]},
+        {"messages": [{"role": role, "tool_call_id": "t", "content": part}]},
+        {"input": [part], "instructions": part},
+        {"input": [{"role": role, "content": [part]}], "system": [part]},
+        {"prompt": [part]},
+    ]
+    for body in bodies:
+        told = capture.of_request(replace(call, body=body))
+        shown = repr(told) + repr(capture.as_json(told))
+        assert PIXELS[:24] not in shown
+        assert PIXELS[-24:] not in shown
+        assert r"\x01" not in shown
+        assert told["gen_ai.input.messages"]
+
+
+def test_binary_data_in_an_answer_is_described_too(call, smooth):
+    ended = replace(smooth[-1], text=f"here: {URL}", calls=(("save", json.dumps({"image": PIXELS})),))
+    (answer,) = capture.of_answer(ended)["gen_ai.output.messages"]
+    said, called = answer["parts"]
+    assert said["content"] == "here: [image/png, 1024 bytes]"
+    assert called["arguments"] == '{"image": "[binary data, 1024 bytes]"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["data: one, two", "-" * 400, "=" * 400, "x" * 400, "word " * 200, "f" * 64 + "0123456789abcdef" * 4, "data:a,b"],
+)
+def test_what_only_looks_like_binary_data_stays(call, text):
+    told = capture.of_request(replace(call, body={"input": text}))
+    assert told["gen_ai.input.messages"][0]["parts"][0]["content"] == text
+
+
+@pytest.mark.parametrize(
+    "mark", [openai.NOT_GIVEN, anthropic.NOT_GIVEN, getattr(anthropic, "omit", anthropic.NOT_GIVEN)]
+)
+def test_what_was_not_given_is_not_told(call, mark):
+    body = {
+        "messages": [mark, {"role": "user", "content": [{"type": "text", "text": "hi"}, mark], "tool_calls": mark}],
+        "system": mark,
+        "tools": mark,
+    }
+    told = capture.of_request(replace(call, body=body))
+    assert told == {"gen_ai.input.messages": [{"role": "user", "parts": [text("hi")]}]}
+    nested = {
+        "messages": [{"role": "user", "content": [{"type": "tool_use", "name": "f", "input": {"a": 1, "b": mark}}]}]
+    }
+    (message,) = capture.of_request(replace(call, body=nested))["gen_ai.input.messages"]
+    assert message["parts"][0]["arguments"] == {"a": 1}
 
 
 def test_the_newest_messages_are_kept(call):
