@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from opentelemetry import _logs, metrics, trace
 
 from l0.values.policy import PolicyError
+from l0.values.privacy import without_credentials
 
 from . import names
 from .capture import content_mode
@@ -131,7 +132,7 @@ class _Once(logging.Filter):
 
     def __init__(self, target: str) -> None:
         super().__init__()
-        self._target = target
+        self._target = without_credentials(target)
         self._said = False
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -141,7 +142,7 @@ class _Once(logging.Filter):
             return True
         if not self._said:
             self._said = True
-            reason = error or record.getMessage()
+            reason = without_credentials(str(error or record.getMessage()))
             log.warning("OTLP export to %s fails (%s). The program goes on; this is said once.", self._target, reason)
         return False
 

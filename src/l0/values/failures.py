@@ -191,7 +191,7 @@ class Failure:
     cause: Cause
     message: str = ""
     status: int | None = None
-    code: str | None = None
+    code: str | None = field(default=None, repr=False)
     retry_after: float | None = None
     sdk_retries: bool = False
     error: BaseException | None = field(default=None, repr=False)

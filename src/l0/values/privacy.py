@@ -34,4 +34,4 @@ def shown(value: object) -> str:
         return f"{{{', '.join(f'{shown(key)}: {shown(one)}' for key, one in value.items())}}}"
     if type(value).__module__.partition(".")[0] == "l0":
         return repr(value)  # ours hide what they must
-    return f"<{type(value).__qualname__}>"
+    return f"<{type(value).__name__}>"

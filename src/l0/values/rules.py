@@ -36,6 +36,12 @@ class Violation:
     confidence: float = 1.0
     quotes: bool = False
 
+    def __repr__(self) -> str:
+        return (
+            f"Violation(rule={self.rule!r}, message={self.plain!r}, severity={self.severity!r}, at={self.at}, "
+            f"confidence={self.confidence})"
+        )
+
     @property
     def plain(self) -> str:
         """The message, in words that quote nothing."""
