@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from l0.drivers.finalizing import LATER
 from l0.engine._machine import Machine
 from l0.values.calls import Call, Outcome, Replay
 from l0.values.events import CallEnded, Pace
@@ -86,3 +91,31 @@ def make_end(**changes: Any) -> CallEnded:
         "at": 9.0,
     }
     return CallEnded(**fields | changes)
+
+
+@contextmanager
+def held_elsewhere(*locks: Any) -> Iterator[None]:
+    """Another thread, which a forked child does not have, holds these locks."""
+    taken, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(lock)
+            taken.set()
+            let_go.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    taken.wait()
+    try:
+        yield
+    finally:
+        let_go.set()
+        holder.join()
+
+
+def settled() -> None:
+    """What was abandoned is collected, and its end was told."""
+    gc.collect()
+    LATER.finish()

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import l0
+from l0.drivers.finalizing import LATER
 from l0.simulator.corpus import named
 from l0.simulator.dialects.base import Ask, Stamp
 from l0.simulator.dialects.chat import CHAT
@@ -58,7 +59,8 @@ class Spans:
 
     @property
     def all(self) -> tuple[ReadableSpan, ...]:
-        """What was exported."""
+        """What was exported, that of abandoned streams included."""
+        LATER.finish()
         return self._exporter.get_finished_spans()
 
     @property
@@ -171,9 +173,11 @@ class Heard:
 
     @property
     def span(self) -> Any:
+        LATER.finish()
         return next(span for span in self.exporter.get_finished_spans() if span.parent is None)
 
     def points(self, name: str) -> list[Any]:
+        LATER.finish()
         data: Any = self.reader.get_metrics_data()
         metrics = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
         return [point for metric in metrics if metric.name == name for point in metric.data.data_points]

@@ -4,7 +4,6 @@ Drawn anew, but always the same: `TEST_EXAMPLES=2000 pytest tests/stateful` draw
 """
 
 import asyncio
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from installed import HAS_RESPONSES
+from makers import settled
 from world import APIS, Made, Place, World, built
 
 import l0
@@ -99,7 +99,7 @@ class Calls(RuleBasedStateMachine):
             self._close(number)
             return
         call.stream, call.over = None, True
-        gc.collect()
+        settled()
         self._settle(number)
 
     @precondition(lambda self: any(not call.sync for call in self.calls.values()))
@@ -165,7 +165,7 @@ class Calls(RuleBasedStateMachine):
     def teardown(self) -> None:
         for number in list(self.calls):
             self._close(number)
-        gc.collect()
+        settled()
         assert len(self.world.spans()) == self.ended
         ends = [span.context.span_id for span in self.world.exporter.get_finished_spans() if span.context]
         assert len(ends) == len(set(ends)), "a span ended twice"

@@ -15,7 +15,7 @@ from typing import Any
 from l0.engine._machine import PHASES, Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.retrying import Stand
-from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Waited
+from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Waited
 from l0.health.shared import Health
 from l0.values.calls import Call
 from l0.values.errors import raised
@@ -26,6 +26,7 @@ from l0.values.policy import ResumeMode, Timeout
 from l0.values.ports import Plan, Reader, Upstream, Watcher
 
 from .clocks import AWAITED, Clocks
+from .finalizing import LATER, interrupted, soon, stop
 from .guards import Guards
 from .holding import Holding
 from .pump import Pump
@@ -69,6 +70,8 @@ class Serving:
     )
 
     def __init__(self, call: Call, upstream: Upstream, watchers: Sequence[Watcher], health: Health) -> None:
+        if LATER.waiting:
+            LATER.help()
         began = perf_counter()
         self.call = call
         self.upstream = upstream
@@ -141,7 +144,7 @@ class Serving:
                 return
         if self.shadow is not None:
             self.shadow.answered(text, calls, other=_other(text, facts))
-        self._attempt_ended(None, at)
+        self.attempt_ended(None, at)
         self.command = self.machine.step(Answered(at))
         self._finish(self.command, at, facts, text, calls)
 
@@ -261,7 +264,7 @@ class Serving:
                     self.call.dialect,
                     self.call.origin,
                 )
-            self._attempt_ended(None, at)
+            self.attempt_ended(None, at)
             if self.shadow is not None:
                 self.shadow.whole(reader)
         return self._settle(command, at, stand)
@@ -312,10 +315,10 @@ class Serving:
         if self.shadow is not None and stand is not None and isinstance(command, Wait | Raise):
             self.shadow.failed(self.machine.failures[-1], stand, at)
         if isinstance(command, Wait | Raise):
-            self._attempt_ended(self.machine.failures[-1], at)
+            self.attempt_ended(self.machine.failures[-1], at)
         self.command = command
         if isinstance(command, Wait):
-            self.telling.spent(self._facts())
+            self.telling.spent(self.facts)
             # What a resumed answer has brought so far is the user's; of a repeated one nothing was ever seen.
             items: list[Any] = []
             if self.machine.resuming:
@@ -329,7 +332,7 @@ class Serving:
             return items
         items = self._kept.flush()
         self.telling.handed(items, at, self._kept.seconds(at))
-        self._finish(command, at, self._facts())
+        self._finish(command, at, self.facts)
         return items
 
     def _obey(self, command: Command) -> None:
@@ -365,36 +368,34 @@ class Serving:
 
     def close(self) -> None:
         """The user stopped, or something that is no failure came through. Final; safe to call at any time."""
-        if self._ended:
-            return
-        at = perf_counter()
-        waiting = self.machine.state is State.WAITING
-        command = self.machine.step(Closed(at))
-        if not waiting:
-            self._attempt_ended(None, at, abandoned=True)
-            if self.shadow is not None:
-                self.shadow.abandoned()
-        self._finish(command, at, self._facts())
+        if not self._ended:
+            stop(self, later=interrupted())
 
     def consumed(self) -> None:
         """The body was read to its end, but not through us (a raw response)."""
         if self.open and self.machine.state in (State.HOLDING, State.RELAYING):
             at = perf_counter()
             facts, text, calls = self.upstream.whole(None) if self.telling.heard else (None, "", ())
-            self._attempt_ended(None, at)
+            self.attempt_ended(None, at)
             self._finish(self.machine.step(Ended(None, at)), at, facts, text, calls)
 
-    def _attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
+    def attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
+        """An attempt is over: for whoever wants to know."""
         self.guards.ended(failure, abandoned=abandoned)
         self.telling.attempt_ended(self.number, failure, at)
 
     def _finish(self, command: Command, at: float, facts: Facts | None, text: str = "", calls: ToolCalls = ()) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        if self.telling.heard:
-            rules = self.screen.times if self.screen is not None else {}
-            self.telling.ended(command, self.machine, at, facts, text or self.text, calls or self.calls, rules)
+        if not self._ended:
+            self._ended = True
+            if self.telling.heard:
+                soon(self.tell, command, at, facts, text or self.text, calls or self.calls)
 
-    def _facts(self) -> Facts | None:
+    def tell(self, command: Command, at: float, facts: Facts | None, text: str, calls: ToolCalls) -> None:
+        """Tell the observers of the end."""
+        rules = self.screen.times if self.screen is not None else {}
+        self.telling.ended(command, self.machine, at, facts, text, calls, rules)
+
+    @property
+    def facts(self) -> Facts | None:
+        """What the provider said of its answer so far; ``None`` where nobody listens."""
         return self._pump.reader.facts() if self._pump is not None and self.telling.heard else None

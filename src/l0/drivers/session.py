@@ -6,6 +6,7 @@ without ``await``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from time import perf_counter
 from typing import Any
@@ -17,6 +18,7 @@ from l0.values.failures import Cause, Failure
 from l0.values.ports import Reader
 
 from .clocks import AWAITED
+from .finalizing import stop
 from .pump import Pump
 from .serving import Serving
 from .watchdog import Expired
@@ -141,6 +143,10 @@ class Session(Serving):
         if cause is Cause.FIRST_CONTENT_TIMEOUT:
             self.guards.first_content(at - self.started)
         return self._fail(Failure(cause=cause, message=f"no {AWAITED[cause.value]} in time"), at)
+
+    def abandon(self, release: Callable[[], object] | None = None) -> None:
+        """As `close`, where a finalizer runs. ``release``: gives the connection back."""
+        stop(self, later=True, release=release)
 
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
         """Before the commit point: frames are kept back, so that a restart stays invisible."""

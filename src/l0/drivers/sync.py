@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol, assert_never
 
@@ -74,6 +75,7 @@ def _serve(session: Session, command: Open, sender: Sender) -> Any:
 
 def relay(session: Session, body: Body) -> Iterator[Any]:
     """Hand out an answer, whatever number of attempts it takes."""
+    dropped = False
     try:
         while True:
             match session.command:
@@ -92,10 +94,21 @@ def relay(session: Session, body: Body) -> Iterator[Any]:
                     return
                 case unknown:
                     assert_never(unknown)
+    except GeneratorExit:  # from the garbage collector, as likely as not
+        dropped = True
+        raise
     finally:
-        session.released()
-        if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
-            body.close()
+        if sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
+            pass
+        elif dropped:
+            session.abandon(partial(_release, session, body))
+        else:
+            _release(session, body)
+
+
+def _release(session: Session, body: Body) -> None:
+    session.released()
+    body.close()
 
 
 def _read(session: Session, body: Body) -> Iterator[Any]:

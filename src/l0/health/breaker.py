@@ -140,7 +140,7 @@ class Breaker:
 
     def renew(self) -> None:
         """Close without a word, as at the start: a child has no call under way, and no probe either."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._state = State.CLOSED
         self._since = -inf
         self._probe: weakref.ref[Admission] | None = None

@@ -35,7 +35,7 @@ class Budget:
 
     def renew(self) -> None:
         """Fill the bucket."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._tokens = self._capacity
 
     @property

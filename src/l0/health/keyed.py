@@ -29,7 +29,7 @@ class Keyed(Generic[K, V]):
 
     def renew(self) -> None:
         """Forget every key. Calls that hold a value keep it."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._values: dict[K, V] = {}
 
     def __getitem__(self, key: K) -> V:
@@ -38,7 +38,7 @@ class Keyed(Generic[K, V]):
             value = values.pop(key) if key in values else self._make(key)
             values[key] = value  # last: a dict keeps its order, so the first is the one to forget
             if len(values) > self._most:
-                del values[next(iter(values))]
+                values.pop(next(iter(values)), None)
             return value
 
     def items(self) -> list[tuple[K, V]]:

@@ -32,22 +32,20 @@ class SlidingWindow:
 
     def renew(self) -> None:
         """Forget every outcome."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._failures = self._calls = 0
         # For each second in which something ended: what the two counts were before it. A rate is then one
-        # subtraction, whatever its length.
-        self._starts: list[int] = []
-        self._before: list[tuple[int, int]] = []
+        # subtraction, whatever its length. One list, so that an interruption never sees half of an entry.
+        self._seconds: list[tuple[int, int, int]] = []
 
     def record(self, *, failed: bool) -> None:
         """One call ended now."""
         second = int(self._clock())
         with self._lock:
-            if not self._starts or second > self._starts[-1]:
-                self._starts.append(second)
-                self._before.append((self._failures, self._calls))
-                if len(self._starts) > self._horizon:
-                    del self._starts[0], self._before[0]
+            if not self._seconds or second > self._seconds[-1][0]:
+                self._seconds.append((second, self._failures, self._calls))
+                if len(self._seconds) > self._horizon:
+                    del self._seconds[0]
             self._failures += failed
             self._calls += 1
 
@@ -55,8 +53,8 @@ class SlidingWindow:
         """As `FailureRate.rate`. The second in which the span begins is left out, as it began before the span did."""
         since = self._clock() - min(seconds, self._horizon)
         with self._lock:
-            first = bisect_left(self._starts, since)
-            if first == len(self._starts):
+            first = bisect_left(self._seconds, (since,))
+            if first == len(self._seconds):
                 return 0, 0
-            failures, calls = self._before[first]
+            _, failures, calls = self._seconds[first]
             return self._failures - failures, self._calls - calls

@@ -58,7 +58,7 @@ class Watched:
 
     def __init__(self, target: Target, objectives: Sequence[Objective], at: float, history: History) -> None:
         self.provider, self.model = target
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.kept = [
             _Kept(objective, history.windows((key_of(objective), *target), at))
             for objective in objectives

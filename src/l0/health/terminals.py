@@ -18,7 +18,7 @@ class Terminals:
 
     def renew(self) -> None:
         """A new lock. What is known stays: a pair is there or is not, never half."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def add(self, origin: str, dialect: str) -> None:
         """This origin has just ended a stream of this dialect as it should."""
@@ -27,7 +27,7 @@ class Terminals:
             return
         with self._lock:
             while len(self._seen) >= self._most:
-                del self._seen[next(iter(self._seen))]
+                self._seen.pop(next(iter(self._seen)), None)
             self._seen[key] = None
 
     def known(self, origin: str, dialect: str) -> bool:

@@ -78,7 +78,11 @@ class SyncBody(_Body):
 
     def start(self) -> tuple[Iterator[Any], Pump]:
         """Raw reads of the present attempt, and their pump: our own loop where the SDK's is one that we know."""
-        reader = self._reader()
+        # Kept, for the garbage collector would else close it where the reading ends in a finalizer.
+        self._reads, pump = self._started(self._reader())
+        return self._reads, pump
+
+    def _started(self, reader: WireReader) -> tuple[Iterator[Any], Pump]:
         if self.upstream.sdk.loop is None:
             return self._own(), ObjectPump(reader)
         if self._plain_decoder():

@@ -36,7 +36,7 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
     def __init__(self) -> None:
         super().__init__()
         if not hasattr(self, "_guard"):  # OpenTelemetry makes a singleton of every instrumentor class
-            self._guard = threading.Lock()
+            self._guard = threading.RLock()
             self._wanted = False
             self._hooked = False
             self.seam: Seam | None = None

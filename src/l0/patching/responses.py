@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
 from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
@@ -105,10 +104,11 @@ class Tap:
         session = self.__dict__.get("session")
         if session is None or session.busy:
             return
-        session.close()
-        if not self.closed and hasattr(self.inner, "__iter__") and not sys.is_finalizing():
-            with suppress(Exception):  # a sync stream that nobody has read: nobody else will give its connection back
-                self.inner.close()
+        if sys.is_finalizing():
+            return
+        # A sync stream that nobody has read: nobody else will give its connection back.
+        unread = not self.closed and hasattr(self.inner, "__iter__")
+        session.abandon(self.inner.close if unread else None)
 
 
 class Ahead:

@@ -30,7 +30,7 @@ class Switchboard:
     """Process-wide settings. Reading takes no lock: each field is replaced whole."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._default: Policy | None = None
         self._environment: Policy | None = None
         self._observers: tuple[Observer, ...] = ()

@@ -160,7 +160,7 @@ class Registry:
     """All adapters, those of the application first. Reading takes no lock: the tuple is replaced whole."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._own: tuple[Adapter, ...] = ()
         self._known: tuple[Adapter, ...] = (_Chat(), _Litellm(), _Responses(), _Messages(), _Events())
 

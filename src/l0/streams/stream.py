@@ -59,7 +59,7 @@ class _Base(Generic[_B]):
     def __del__(self) -> None:
         session = self.__dict__.get("_session")
         if session is not None and session.open and not self._started:
-            session.close()
+            session.abandon()
 
 
 class Stream(_Base[AsyncBody]):
@@ -224,9 +224,9 @@ class SyncStream(_Base[SyncBody]):
     def close(self) -> None:
         """As `Stream.aclose`."""
         self._session.close()
+        self._body.close()
         if self._events is not None:
             self._events.close()
-        self._body.close()
 
     def __enter__(self) -> SyncStream:
         return self

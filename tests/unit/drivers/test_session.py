@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from makers import make_call, make_failure
 
 from l0.drivers import asynchronous, holding, sync
+from l0.drivers.finalizing import LATER
 from l0.drivers.session import END, Session
 from l0.engine.commands import Finish, Raise, Relay
 from l0.health.shared import Health
@@ -65,6 +66,7 @@ def play(flavour: str, call: Call, *attempts: Any, upstream: FakeUpstream | None
         except BaseException as raised:
             error = raised
         stream.close()
+        LATER.finish()
     else:
         body = AsyncFakeBody(made, *attempts)
 

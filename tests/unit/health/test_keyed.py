@@ -9,6 +9,7 @@ import time
 import weakref
 
 import pytest
+from makers import held_elsewhere
 
 from l0.health import forks
 from l0.health.breaker import Breakers, State
@@ -103,14 +104,9 @@ def test_a_child_forked_while_every_lock_is_held_can_go_on():
         anew = (budget.level, budgets["p", "m"].level, breaker.state, len(series))
         return anew == (CAPACITY, CAPACITY, State.CLOSED, 1) and terminals.known("https://a.example", "chat")
 
-    held = [thing._lock for thing in (budgets, breakers, times, terminals, budget, breaker, series, breaker._own)]
-    for lock in held:
-        lock.acquire()
-    try:
+    held = [thing._lock for thing in (budgets, breakers, times, terminals, budget, breaker, breaker._own)]
+    with held_elsewhere(*held):
         assert in_child(child) == b"yes"
-    finally:
-        for lock in held:
-            lock.release()
     assert budget.level == CAPACITY - 1  # the parent's own is untouched
 
 

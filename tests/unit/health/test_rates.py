@@ -35,7 +35,7 @@ def test_memory_is_bounded_by_seconds_and_not_by_calls():
         window.record(failed=False)
         window.record(failed=True)
         clock.now += 1
-    assert len(window._starts) == len(window._before) == 600
+    assert len(window._seconds) == 600
     assert window.rate(600) == (600, 1200)
 
 

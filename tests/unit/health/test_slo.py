@@ -11,7 +11,7 @@ from math import ceil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from makers import Clock, make_call, make_end, make_pace
+from makers import Clock, held_elsewhere, make_call, make_end, make_pace
 
 from l0.health.breaker import Breaker, State
 from l0.health.slo import MOST, Slos, target_of
@@ -241,7 +241,7 @@ def test_threads_lose_nothing(slos):
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_begins_anew_even_where_a_lock_was_held(slos):
     play(slos, None)
-    with slos._targets[TARGET].lock:
+    with held_elsewhere(slos._targets[TARGET].lock):
         child = os.fork()
         if child == 0:
             fresh = counts(slos) == {}

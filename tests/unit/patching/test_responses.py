@@ -22,6 +22,9 @@ class Listening:
     def close(self):
         self.told = self.told or ["closed"]
 
+    def abandon(self, release):
+        self.told = self.told or ["abandoned", release]
+
 
 class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
     def __init__(self, *parts):
@@ -83,10 +86,12 @@ def test_the_same_in_async_code():
 
 
 def test_a_response_that_is_dropped_was_given_up():
-    made, session = listened(b"a")
+    body = Body(b"a")
+    made, session = listened(body=body)
     del made
     gc.collect()
-    assert session.told == ["closed"]
+    assert session.told == ["abandoned", body.close]
+    assert body.closed == 0, "not in a finalizer"
 
 
 def test_what_the_driver_does_itself_is_nobodys_stop():
