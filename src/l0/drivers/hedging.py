@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
+from functools import cache, partial
 from math import inf
 from queue import Empty, SimpleQueue
 from time import perf_counter
@@ -152,16 +153,24 @@ class Race:
 
 def race(session: Session, command: Open, sender: Sender, after: float) -> Any:
     """Serve one attempt, with a second beside it where it has brought nothing after ``after`` seconds."""
-    course = Race(session, Contender(command))
     threads = _Threads(session, sender)
+    send_first = threads.ready(command.number)
+    if send_first is None:
+        with session.sending(command) as options:
+            return sender.send(options)
+    course = Race(session, Contender(command))
     limit = session.first_limit
     began = course.contenders[0].started
     try:
-        threads.start(course.contenders[0])
+        send_first(course.contenders[0])
         if not threads.came_in(min(after, limit)) and after < limit:
-            hedge = course.join()
-            if hedge is not None:
-                threads.start(hedge)
+            send = threads.ready(command.number + 1)
+            if send is not None:
+                hedge = None
+                try:
+                    hedge = course.join()
+                finally:
+                    send(hedge)
         while not course.over and threads.came_in(limit - (perf_counter() - began)):
             pass
         with threads.lock:
@@ -185,10 +194,21 @@ class _Threads:
         self._sender = sender
         self._finished: SimpleQueue[Contender] = SimpleQueue()
 
-    def start(self, one: Contender) -> None:
-        """Send it off."""
-        name = f"l0-attempt-{one.command.number}"
-        threading.Thread(target=copy_context().run, args=(self._run, one), name=name, daemon=True).start()
+    def ready(self, number: int) -> Callable[[Contender | None], None] | None:
+        """What sends a contender off, or none after all, on a thread that is there already; ``None`` without one."""
+        gate: SimpleQueue[Contender | None] = SimpleQueue()
+        work = partial(copy_context().run, self._enter, gate)
+        try:
+            threading.Thread(target=work, name=f"l0-attempt-{number}", daemon=True).start()
+        except RuntimeError as error:  # the limit of threads, or the interpreter's end
+            _say_unhedged(str(error))
+            return None
+        return gate.put
+
+    def _enter(self, gate: SimpleQueue[Contender | None]) -> None:
+        one = gate.get()
+        if one is not None:
+            self._run(one)
 
     def came_in(self, seconds: float) -> bool:
         """Whether a contender came in within so many seconds."""
@@ -230,6 +250,12 @@ class _Threads:
         with self.lock:
             one.opened = True
             return not one.abandoned
+
+
+@cache
+def _say_unhedged(reason: str) -> None:
+    """Once: a program without threads makes many calls."""
+    _log.warning("calls are not hedged until a thread can be started (%s)", reason)
 
 
 def _quietly(close: Callable[[Any], None], answer: Any) -> None:

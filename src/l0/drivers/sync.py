@@ -141,9 +141,8 @@ def _read(session: Session, body: Body) -> Iterator[Any]:
 def _drain(chunks: Iterator[Any], body: Body) -> None:
     """Read the end of a body whose answer is whole: a connection that was read to its end is used again."""
     watch = body.watch()
-    if watch is None:
+    if watch is None or not WATCHDOG.arm(watch, perf_counter() + _DRAIN):
         return
-    WATCHDOG.arm(watch, perf_counter() + _DRAIN)
     try:
         for _ in chunks:
             pass

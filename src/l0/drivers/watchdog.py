@@ -4,11 +4,15 @@ A blocked ``recv`` cannot be told to stop; shutting its socket down ends it with
 ``close()`` and ``settimeout()`` would wait for the peer. The thread exists only while some stream has deadlines.
 Arming is one attribute store: the thread looks at the deadline when its last one has passed, and goes back to sleep if
 it has moved on.
+
+Where no thread can be started (the limit of threads, the interpreter's end) reads have no deadlines: one warning says
+so, and a later read tries again.
 """
 
 from __future__ import annotations
 
 import heapq
+import logging
 import os
 import socket
 import threading
@@ -20,6 +24,9 @@ from typing import Any, Protocol
 
 from .clocks import Clocks
 
+_log = logging.getLogger("l0")
+_RETRY = 1.0
+"""Seconds from a thread that could not be started to the next try: a try costs more than a read."""
 _TICK = 0.1
 """Seconds that the thread sleeps at most. Waking it costs a stream more than all else about a deadline."""
 
@@ -48,8 +55,8 @@ class Watch:
         self.fired = True
         try:
             self._shutter.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the peer was quicker
+        except Exception:  # the peer was quicker, or closed it; whatever else it is must not end the thread
+            pass
 
 
 class Expired(Exception):  # noqa: N818 - an event, turned into a failure at once
@@ -70,23 +77,45 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._next = inf
         self._stopping = False
+        self._refused = -inf
+        self._warned = False
 
     def reset_after_fork(self) -> None:
         """A child process has neither the thread nor the parent's streams."""
         self._reset()
 
-    def arm(self, watch: Watch, deadline: float) -> None:
-        """Set the deadline of a read that begins. Only one earlier than the thread knows of needs to wake it."""
+    def arm(self, watch: Watch, deadline: float) -> bool:
+        """Set the deadline of a read that begins. Only one earlier than the thread knows of needs to wake it.
+
+        ``False``: nobody will look after it.
+        """
         watch.deadline = deadline
         if deadline < watch.queued:
             with self._changed:
+                if self._thread is None and not self._start():
+                    return False  # not queued: the next read asks again
                 self._queue(watch, deadline)
-                if self._thread is None:
-                    self._stopping = False
-                    self._thread = threading.Thread(target=self._run, name="l0-watchdog", daemon=True)
-                    self._thread.start()
-                elif deadline < self._next:
+                if deadline < self._next:
                     self._changed.notify()
+        return True
+
+    def _start(self) -> bool:
+        """Whether the thread runs. It waits for the lock, which the caller holds."""
+        now = perf_counter()
+        if now < self._refused + _RETRY:
+            return False
+        self._stopping = False
+        thread = threading.Thread(target=self._run, name="l0-watchdog", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._refused = now
+            if not self._warned:
+                self._warned = True
+                _log.warning("no deadline of a sync stream is kept until a thread can be started (%s)", error)
+            return False
+        self._thread = thread
+        return True
 
     def _queue(self, watch: Watch, at: float) -> None:
         watch.queued = at

@@ -118,10 +118,12 @@ class Slos:
     def attempt(self, target: Target, attempt: Attempt) -> None:
         """An attempt at a provider and model is over."""
         self._tell(self._targets[target].attempt(attempt, self._clock()))
+        self._save()
 
     def call(self, target: Target, ended: CallEnded) -> None:
         """A call for a provider and model is over."""
         self._tell(self._targets[target].call(ended, self._clock()))
+        self._save()
 
     def rate(self, target: Target, seconds: float) -> tuple[int, int]:
         """Failed attempts and all attempts of the last ``seconds``."""
@@ -134,6 +136,11 @@ class Slos:
                 on_burn(burn)  # type: ignore[misc]  # there is none, or nothing to tell it
             except Exception:
                 _log.warning("on_burn failed and is ignored: %s", raised())
+
+    def _save(self) -> None:
+        saver = self._saver
+        if saver is not None:
+            saver.changed()
 
     def _unsaved(self) -> list[tuple[Key, Bucket]]:
         return [row for watched in self._targets.all() for row in watched.unsaved()]
