@@ -47,7 +47,7 @@ def simulate(config: SimulatorConfig) -> int:
 
 
 def _terminate(*_: object) -> None:
-    """End in good order; if the process is still there after a while, the system ends it."""
+    """Shut down cleanly. If the process still runs after the grace period, the system ends it."""
     if hasattr(signal, "alarm"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(_GRACE_SECONDS)

@@ -58,6 +58,7 @@ class Window:
         A stretch counts if its size and count reach ``least_size`` and ``least_count``.
         """
         place, density, total, counted = 0, 0.0, 0.0, 0.0
+        # Compares products instead of quotients, which avoids a division per segment.
         for at, size, count in reversed(self._counts):
             total += size
             counted += count

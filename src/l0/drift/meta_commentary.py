@@ -153,11 +153,11 @@ class MetaCommentary:
         opening, self._opened = not self._opened, True
         if _SIGNS.isdisjoint(segment.words):
             return None
-        sure = _OPENING if opening else 1.0
-        return _first(_SELF, segment, sure * _SURE) or _first(_ANSWERING, segment, sure * _LIKELY)
+        confidence = _OPENING if opening else 1.0
+        return _first(_SELF, segment, confidence * _SURE) or _first(_ANSWERING, segment, confidence * _LIKELY)
 
 
-def _first(phrases: Phrases, segment: Segment, sure: float) -> Finding | None:
+def _first(phrases: Phrases, segment: Segment, confidence: float) -> Finding | None:
     starts = (match.start() for match in phrases.matches(segment))
     unquoted = [start for start in starts if not in_quotation(segment.text, start, segment.quoted)]
-    return Finding(at=segment.at + min(unquoted), confidence=sure) if unquoted else None
+    return Finding(at=segment.at + min(unquoted), confidence=confidence) if unquoted else None

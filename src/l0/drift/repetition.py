@@ -41,7 +41,7 @@ class Repetition:
         words = segment.words
         if not words and not any(map(str.isalnum, text)):
             return None
-        if (
+        if (  # cheapest condition first: a word of 16 letters is rare, so the pattern hardly ever runs
             segment.longest >= _LETTERS
             and segment.fence is None
             and _LETTER_RUN.search(segment.text)

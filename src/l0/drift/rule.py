@@ -121,6 +121,7 @@ class DriftCheck:
     def __init__(self, rule: Drift) -> None:
         self._rule = rule
         self._segmenter = Segmenter()
+        # Bound methods, since they are called for every segment.
         self._takes = [(name, detector.take) for name, detector in rule.detectors().items()]
 
     def feed(self, text: str) -> Sequence[Violation]:

@@ -80,6 +80,7 @@ class Segmenter:
                 stop = (rest.rfind(" ", begin, begin + LONGEST) + 1) or begin + LONGEST
             else:
                 break
+            # An empty line has nothing to detect, so no segment is made for it.
             if self._line_start and stop - begin == 1 and rest[begin] == "\n":
                 self._at += 1
             else:

@@ -59,9 +59,9 @@ class ToneShift:
         formal_before = casual_before = 0.0
         for at, formal_here, casual_here in self._counts:
             if at - first >= _LEAST_CHARS and now - at <= self._window:
-                sure = _certainty(formal_before, casual_before, formal - formal_before, casual - casual_before)
-                if sure and (best is None or sure > best.confidence):
-                    best = Finding(at=at, confidence=sure)
+                confidence = _certainty(formal_before, casual_before, formal - formal_before, casual - casual_before)
+                if confidence and (best is None or confidence > best.confidence):
+                    best = Finding(at=at, confidence=confidence)
             formal_before += formal_here
             casual_before += casual_here
         return best
@@ -77,6 +77,7 @@ def _formal(segment: Segment) -> float:
 def _casual(segment: Segment) -> float:
     text = segment.text
     strong = len(CASUAL & segment.words)
+    # The pattern is searched only if one of its first characters may occur: most sentences have none.
     if "!" in text or ":" in text or ";" in text or not text.isascii():
         strong += len(_MARKS.findall(text))
     return strong + _WEAK * (text.count("!") + len(_CONTRACTED.findall(text))) if strong else 0.0

@@ -43,7 +43,7 @@ class Indicator(StrEnum):
 
     @property
     def layer(self) -> str:
-        """``attempts`` or ``delivered``."""
+        """Return the layer: ``attempts`` or ``delivered``."""
         return self.value.partition(".")[0]
 
     @property
@@ -101,7 +101,7 @@ class Objective:
 
     @property
     def layer(self) -> str:
-        """``attempts`` or ``delivered``."""
+        """Return the layer: ``attempts`` or ``delivered``."""
         return self.indicator.layer
 
     @property

@@ -104,8 +104,8 @@ def _objective(document: Located, problems: Problems) -> Objective | None:
         "indicator": (_at(notes, _NOTES["indicator"]), f"metadata.annotations.{_NOTES['indicator']}"),
     }
     for name, key in _NOTES.items():
-        if (noted := _at(notes, key)).value is not None:
-            given[name] = (noted, f"metadata.annotations.{key}")
+        if (annotation := _at(notes, key)).value is not None:
+            given[name] = (annotation, f"metadata.annotations.{key}")
     values = read(given, problems)
     if len(values) < len(given):
         return None

@@ -41,6 +41,7 @@ class _Ring:
         self.span = span
         self._size = span // width + 1  # plus the bucket that is being filled
         self._newest = int(at // width)
+        # Arrays of integers take 8 bytes per bucket; a list of objects would take many times as much.
         self._bad = array("q", bytes(8 * self._size))
         self._total = array("q", bytes(8 * self._size))
 

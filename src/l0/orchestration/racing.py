@@ -79,6 +79,7 @@ async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]
 
     async def on_end(branch: Branch[Any]) -> bool:
         ended[branch.index] = checked = await _validate(branch, valid)
+        # Several tasks may end before the cancellation reaches them; the first one stays the winner.
         if checked.status is Status.OK and not won:
             won.append(checked)
         return bool(won)

@@ -23,6 +23,7 @@ def _is_sync(value: object) -> bool:
 
 
 def _is_manager(value: object) -> bool:
+    # The SDKs' streams also have `__aenter__`; only their stream helpers must be entered before they can be read.
     return hasattr(value, "__aenter__") and not hasattr(value, "__aiter__") and hasattr(value, "__aexit__")
 
 

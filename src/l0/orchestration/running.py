@@ -152,7 +152,7 @@ class Each:
             returned = self.on_result(branch)
             if inspect.isawaitable(returned):
                 await returned
-        except Exception:
+        except Exception:  # an error in a user's callback must not cancel the other tasks
             _log.warning("on_result failed and is ignored: %s", raised())
 
 

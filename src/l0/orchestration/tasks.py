@@ -50,6 +50,7 @@ async def answer(task: Task) -> Any:
     made: Any = task() if callable(task) else task
     if _is_options(made):
         made = run(**made)
+    # A loop, since an async function may return a coroutine: `async def task(): return client.create(...)`.
     while inspect.isawaitable(made):
         made = await made
     return await read(made) if is_stream(made) else made

@@ -43,6 +43,7 @@ class Chunks:
             if head is None or not (left := int(head[1], 16)):
                 break
             at = head.end()
+        # State is written once per read: the loop works on local variables, which are faster than attributes.
         self._left, self._held = left, raw[at:]
         self.over = not _beginning(self._held)
         return parts

@@ -93,6 +93,7 @@ class Spliced:
         if self.reached:
             return piece
         if self._seen is None:
+            # While the new text equals the old text, only an offset is kept: this is linear in the length of the text.
             if self._text.startswith(piece, self._matched):
                 self._matched += len(piece)
                 return ""

@@ -175,7 +175,7 @@ class _Children(dict[Any, Transform]):
         if not types:
             return _as_is
         found = self._node(types)
-        if declared:
+        if declared:  # an undeclared key may be any text of the user's, so it is not stored
             self[key] = found
             self._grew()
         return found
@@ -222,7 +222,7 @@ def _foreign(value: Any) -> Any:  # noqa: ARG001 - same signature as the other t
 
 
 class _Part(TypedDict, total=False):
-    said: str
+    text: str
     numbers: list[int]
 
 
@@ -239,9 +239,9 @@ def _sample(omitted: Any) -> dict[str, Any]:
     """Return a `_Probe` with parts that are copied, parts that are shared, and parts that are left out."""
     return {
         "text": ["a"],
-        "parts": [{"said": "b", "numbers": [1], "more": [{}]}],
-        "several": [{"said": omitted}],
-        "named": {"c": {"said": "d"}},
+        "parts": [{"text": "b", "numbers": [1], "more": [{}]}],
+        "several": [{"text": omitted}],
+        "named": {"c": {"text": "d"}},
         "anything": {"e": [omitted]},
         "left": omitted,
         "unknown": {"f": {}},

@@ -5,9 +5,9 @@ import pytest
 from l0.drift.findings import Window, confidence
 
 
-@pytest.mark.parametrize(("value", "sure"), [(0.0, 0.0), (1.0, 0.25), (2.0, 0.5), (4.0, 1.0), (9.0, 1.0)])
-def test_confidence_is_one_half_at_the_threshold(value: float, sure: float) -> None:
-    assert confidence(value, 2.0) == sure
+@pytest.mark.parametrize(("value", "expected"), [(0.0, 0.0), (1.0, 0.25), (2.0, 0.5), (4.0, 1.0), (9.0, 1.0)])
+def test_confidence_is_one_half_at_the_threshold(value: float, expected: float) -> None:
+    assert confidence(value, 2.0) == expected
 
 
 def test_densest_stretch_ends_now_and_has_the_minimum_size() -> None:

@@ -92,8 +92,8 @@ def test_budget_without_events_is_insufficient_data():
 
 
 def test_burn_rate_pairs_are_those_of_the_sre_workbook():
-    told = [(duration(pair.long), duration(pair.short), pair.factor, pair.severity) for pair in PAIRS]
-    assert told == [
+    pairs = [(duration(pair.long), duration(pair.short), pair.factor, pair.severity) for pair in PAIRS]
+    assert pairs == [
         ("1h", "5m", 14.4, "page"),
         ("6h", "30m", 6.0, "page"),
         ("1d", "2h", 3.0, "ticket"),

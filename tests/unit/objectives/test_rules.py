@@ -37,8 +37,8 @@ def prometheus(metric: names.Metric) -> str:
 def test_series_names_match_telemetry():
     assert prometheus(names.SLO_EVENTS) == series.EVENTS
     labels = (names.SLO, names.SLO_LAYER, names.SLO_GOOD, names.PROVIDER, names.REQUEST_MODEL)
-    told = (series.SLO, series.LAYER, series.GOOD, series.PROVIDER, series.MODEL)
-    assert tuple(label.replace(".", "_") for label in labels) == told
+    expected = (series.SLO, series.LAYER, series.GOOD, series.PROVIDER, series.MODEL)
+    assert tuple(label.replace(".", "_") for label in labels) == expected
 
 
 def test_rules_use_series_that_are_recorded_before():

@@ -29,7 +29,7 @@ class Gate:
         self._open.set()
 
 
-def saying(value):
+def returning(value):
     """Create a task that returns a value immediately, or raises it if it is an exception."""
 
     async def task():

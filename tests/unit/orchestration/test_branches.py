@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from orchestration_tasks import Gate, run, saying, turn
+from orchestration_tasks import Gate, returning, run, turn
 
 from l0.orchestration import branches
 from l0.orchestration.results import Status
@@ -22,7 +22,7 @@ def recorder(stop=lambda branch: False):
 
 def test_branches_all_notify_and_end():
     ended, on_end = recorder()
-    left = run(branches.run([saying(1), saying(ValueError("no")), saying(3)], on_end, Fan("test"), at_once=3))
+    left = run(branches.run([returning(1), returning(ValueError("no")), returning(3)], on_end, Fan("test"), at_once=3))
     assert left == []
     assert [(one.index, one.status) for one in ended] == [(0, Status.OK), (1, Status.FAILED), (2, Status.OK)]
 
@@ -30,7 +30,7 @@ def test_branches_all_notify_and_end():
 def test_branches_are_cancelled_and_awaited_if_the_callback_returns_true():
     slow = Gate()
     ended, on_end = recorder(lambda branch: branch.index == 1)
-    left = run(branches.run([slow, saying(1)], on_end, Fan("test"), at_once=2))
+    left = run(branches.run([slow, returning(1)], on_end, Fan("test"), at_once=2))
     assert [one.index for one in ended] == [1]
     assert [(one.index, one.status) for one in left] == [(0, Status.CANCELLED)]
     assert slow.cancelled
@@ -82,7 +82,7 @@ def test_callback_error_ends_the_scope():
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
-        run(branches.run([slow, saying(1)], on_end, Fan("test"), at_once=2))
+        run(branches.run([slow, returning(1)], on_end, Fan("test"), at_once=2))
     assert slow.cancelled
 
 
@@ -93,7 +93,7 @@ def test_branch_fails_if_something_it_awaits_is_cancelled():
         await inner
 
     ended, on_end = recorder()
-    run(branches.run([task, saying(1)], on_end, Fan("test"), at_once=1))
+    run(branches.run([task, returning(1)], on_end, Fan("test"), at_once=1))
     assert [one.status for one in ended] == [Status.FAILED, Status.OK]
     assert isinstance(ended[0].error, RuntimeError)
     assert isinstance(ended[0].error.__cause__, asyncio.CancelledError)
@@ -105,7 +105,7 @@ def test_branch_in_a_pending_callback_counts_as_cancelled():
             await asyncio.Event().wait()
         return True
 
-    (left,) = run(branches.run([saying(1), saying(2)], on_end, Fan("test"), at_once=2))
+    (left,) = run(branches.run([returning(1), returning(2)], on_end, Fan("test"), at_once=2))
     assert (left.index, left.status, left.value) == (0, Status.CANCELLED, None)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from orchestration_tasks import Gate, run, saying, turn
+from orchestration_tasks import Gate, returning, run, turn
 
 from l0.orchestration.pipelines import Pipeline, PipelinePreset, Step, choose, fork
 from l0.values.policy import PolicyError
@@ -115,7 +115,7 @@ def test_pipeline_rejects_invalid_steps(steps):
 
 
 def test_step_may_return_a_task():
-    assert run(Pipeline(lambda value: saying(value)()).run("text")).value == "text"
+    assert run(Pipeline(lambda value: returning(value)()).run("text")).value == "text"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from orchestration_tasks import Gate, run, saying, turn
+from orchestration_tasks import Gate, returning, run, turn
 
 from l0.orchestration.pools import Pool
 from l0.values.policy import PolicyError
@@ -30,8 +30,8 @@ def test_pool_slot_is_free_after_a_failure():
     async def main():
         pool = Pool(1)
         with pytest.raises(ConnectionError):
-            await pool.run(saying(ConnectionError("gone")))
-        return await pool.run(saying("next")), pool.running, pool.waiting
+            await pool.run(returning(ConnectionError("gone")))
+        return await pool.run(returning("next")), pool.running, pool.waiting
 
     assert run(main()) == ("next", 0, 0)
 
@@ -46,7 +46,7 @@ def test_pool_slot_is_free_after_a_cancellation():
         for caller in reversed(callers):
             caller.cancel()
         await asyncio.gather(*callers, return_exceptions=True)
-        return await pool.run(saying("next")), pool.running, pool.waiting
+        return await pool.run(returning("next")), pool.running, pool.waiting
 
     assert run(main()) == ("next", 0, 0)
     assert first.cancelled
@@ -56,7 +56,7 @@ def test_pool_slot_is_free_after_a_cancellation():
 def test_pool_map():
     async def main():
         async with Pool(2) as pool:
-            return await pool.map(lambda item: saying(item * 2)(), range(5))
+            return await pool.map(lambda item: returning(item * 2)(), range(5))
 
     assert run(main()).values == [0, 2, 4, 6, 8]
 
@@ -69,11 +69,11 @@ def test_closed_pool_rejects_tasks():
         async with pool:
             caller = asyncio.ensure_future(pool.run(slow))
             await turn()
-            late = asyncio.ensure_future(pool.run(saying("late")))
+            late = asyncio.ensure_future(pool.run(returning("late")))
             asyncio.get_running_loop().call_later(0.01, slow.open)
         assert await caller == "done"
         with pytest.raises(RuntimeError, match="closed"):
-            await pool.run(saying("never"))
+            await pool.run(returning("never"))
         return (await asyncio.gather(late, return_exceptions=True))[0]
 
     assert isinstance(run(main()), RuntimeError | str)

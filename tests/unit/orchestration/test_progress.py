@@ -4,7 +4,7 @@ import io
 import sys
 
 import pytest
-from orchestration_tasks import run, saying
+from orchestration_tasks import returning, run
 from rich.progress import Progress
 
 from l0.orchestration.progress import bar
@@ -23,7 +23,7 @@ class Terminal(io.StringIO):
 )
 def test_progress_bar_is_shown_on_a_terminal_only(monkeypatch, stream, title, shown):
     monkeypatch.setattr(sys, "stderr", stream())
-    run(parallel([saying(1), saying(2)], progress=title))
+    run(parallel([returning(1), returning(2)], progress=title))
     assert ("Summaries" in sys.stderr.getvalue()) is shown
     assert ("2/2" in sys.stderr.getvalue()) is shown
 
@@ -32,17 +32,17 @@ def test_import_error_names_the_cli_extra(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setitem(sys.modules, "rich.console", None)
     with pytest.raises(ImportError, match=r"l0-otel\[cli\]"):
-        run(parallel([saying(1)], progress="Summaries"))
+        run(parallel([returning(1)], progress="Summaries"))
 
 
-def watched(monkeypatch):
+def recorded_calls(monkeypatch):
     """Record the calls of the bar in order: title and total, one step per task that has ended, then its end."""
-    told = []
+    calls = []
     monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(Progress, "add_task", lambda self, title, total: told.append((title, total)))
-    monkeypatch.setattr(Progress, "advance", lambda self, task: told.append("step"))
-    monkeypatch.setattr(Progress, "stop", lambda self: told.append("end"))
-    return told
+    monkeypatch.setattr(Progress, "add_task", lambda self, title, total: calls.append((title, total)))
+    monkeypatch.setattr(Progress, "advance", lambda self, task: calls.append("step"))
+    monkeypatch.setattr(Progress, "stop", lambda self: calls.append("end"))
+    return calls
 
 
 def document():
@@ -59,23 +59,23 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_progress_bar_advances_for_every_task(monkeypatch, way):
-    steps = watched(monkeypatch)
-    run(WAYS[way]([saying(1), saying(ValueError("no")), saying(3)]))
+    steps = recorded_calls(monkeypatch)
+    run(WAYS[way]([returning(1), returning(ValueError("no")), returning(3)]))
     assert steps == [("P", None if way == "from an iterator" else 3), "step", "step", "step", "end"]
 
 
 @pytest.mark.parametrize("way", ["process_all", "process_sequential"])
 def test_progress_bar_advances_for_every_window(monkeypatch, way):
-    steps = watched(monkeypatch)
-    function = (lambda chunk: saying(1)()) if way == "process_all" else (lambda chunk, before: saying(1)())
+    steps = recorded_calls(monkeypatch)
+    function = (lambda chunk: returning(1)()) if way == "process_all" else (lambda chunk, before: returning(1)())
     run(getattr(document(), way)(function, progress="W"))
     assert steps == [("W", None), *["step"] * 4, "end"]
 
 
 def test_progress_bar_is_removed_after_a_failure(monkeypatch):
-    steps = watched(monkeypatch)
+    steps = recorded_calls(monkeypatch)
     with pytest.raises(ValueError, match="no"):
-        run(parallel([saying(ValueError("no"))], progress="P", fail_fast=True))
+        run(parallel([returning(ValueError("no"))], progress="P", fail_fast=True))
     assert steps == [("P", 1), "end"]
 
 

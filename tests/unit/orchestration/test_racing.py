@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from orchestration_tasks import Gate, run, saying
+from orchestration_tasks import Gate, returning, run
 
 from l0.orchestration.racing import InvalidAnswerError, NoAnswerError, race
 from l0.orchestration.results import Status
@@ -12,7 +12,7 @@ from l0.values.policy import PolicyError
 
 def test_race_cancels_the_losers():
     slow = Gate()
-    won = run(race([slow, saying("quick"), slow]))
+    won = run(race([slow, returning("quick"), slow]))
     assert (won.value, won.winner) == ("quick", 1)
     assert [branch.status for branch in won.branches] == [Status.CANCELLED, Status.OK, Status.CANCELLED]
     assert slow.cancelled
@@ -21,14 +21,14 @@ def test_race_cancels_the_losers():
 
 @pytest.mark.parametrize("answer", ["", "  \n", None, {}, [], ValueError("broken")])
 def test_race_ignores_empty_answers(answer):
-    won = run(race([saying(answer), saying("late")]))
+    won = run(race([returning(answer), returning("late")]))
     assert (won.value, won.winner) == ("late", 1)
     assert won.branches[0].status is Status.FAILED
 
 
 @pytest.mark.parametrize("answer", [0, False, 0.0])
 def test_race_accepts_falsy_answers(answer):
-    assert run(race([saying(answer)])).value == answer
+    assert run(race([returning(answer)])).value == answer
 
 
 async def async_valid(answer):
@@ -38,7 +38,7 @@ async def async_valid(answer):
 
 @pytest.mark.parametrize("valid", [async_valid, lambda answer: answer.startswith("good")])
 def test_race_uses_the_valid_function(valid):
-    won = run(race([saying("bad"), saying("good"), saying("good, too")], valid=valid))
+    won = run(race([returning("bad"), returning("good"), returning("good, too")], valid=valid))
     assert won.value == "good"
     error = won.branches[0].error
     assert isinstance(error, InvalidAnswerError)
@@ -47,7 +47,7 @@ def test_race_uses_the_valid_function(valid):
 
 def test_race_without_a_winner_raises_all_errors():
     with pytest.raises(NoAnswerError, match="none of 3 tasks") as raised:
-        run(race([saying(ConnectionError("gone")), saying(""), saying(TimeoutError())]))
+        run(race([returning(ConnectionError("gone")), returning(""), returning(TimeoutError())]))
     kinds = [type(error) for error in raised.value.exceptions]
     assert kinds == [ConnectionError, InvalidAnswerError, TimeoutError]
     caught = []
@@ -65,7 +65,7 @@ def test_race_valid_function_error_fails_the_task():
         raise LookupError("judge")
 
     with pytest.raises(NoAnswerError) as raised:
-        run(race([saying("a")], valid=broken))
+        run(race([returning("a")], valid=broken))
     assert raised.group_contains(LookupError)
 
 

@@ -68,8 +68,8 @@ def test_read_enters_and_exits_a_stream_helper():
 
 
 def test_read_decodes_sdk_events():
-    said = [Event(EventType.TOKEN, "void"), Event(EventType.RESTART), Event(EventType.TOKEN, "text")]
-    assert run(read(Source(*said, Event(EventType.COMPLETE)))) == "text"
+    events = [Event(EventType.TOKEN, "void"), Event(EventType.RESTART), Event(EventType.TOKEN, "text")]
+    assert run(read(Source(*events, Event(EventType.COMPLETE)))) == "text"
 
 
 def test_error_event_is_raised_with_partial_text():

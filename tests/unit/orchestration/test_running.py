@@ -4,7 +4,7 @@ import asyncio
 from itertools import count, islice
 
 import pytest
-from orchestration_tasks import Gate, run, saying, turn
+from orchestration_tasks import Gate, returning, run, turn
 
 from l0.orchestration.results import Status
 from l0.orchestration.running import batched, parallel, sequential
@@ -21,7 +21,7 @@ each_way = pytest.mark.parametrize("go", ALL, ids=["parallel", "two at a time", 
 
 @each_way
 def test_results_are_in_task_order(go):
-    results = run(go([saying(index) for index in range(5)]))
+    results = run(go([returning(index) for index in range(5)]))
     assert results.values == [0, 1, 2, 3, 4]
     assert [branch.index for branch in results] == [0, 1, 2, 3, 4]
     assert (results.stats.count, results.stats.succeeded, results.stats.success_rate) == (5, 5, 100.0)
@@ -30,14 +30,14 @@ def test_results_are_in_task_order(go):
 
 @each_way
 def test_results_contain_failures(go):
-    gone = ConnectionError("gone")
-    results = run(go([saying(0), saying(gone), saying(2), saying(3)]))
+    failure = ConnectionError("gone")
+    results = run(go([returning(0), returning(failure), returning(2), returning(3)]))
     assert results.succeeded == [0, 2, 3]
-    assert results.errors == [gone]
+    assert results.errors == [failure]
     assert results.stats.success_rate == 75.0
     with pytest.raises(ExceptionGroup, match="1 of 4 tasks failed") as raised:
         _ = results.values
-    assert raised.value.exceptions == (gone,)
+    assert raised.value.exceptions == (failure,)
 
 
 @each_way
@@ -60,14 +60,14 @@ def test_fail_fast_cancels_the_other_tasks(go):
 
 @each_way
 def test_on_result_is_called_when_a_task_ends(go):
-    told = []
+    notified = []
 
-    async def hear(branch):
+    async def on_result(branch):
         await asyncio.sleep(0)
-        told.append(branch.index)
+        notified.append(branch.index)
 
-    run(go([saying(index) for index in range(4)], on_result=hear))
-    assert sorted(told) == [0, 1, 2, 3]
+    run(go([returning(index) for index in range(4)], on_result=on_result))
+    assert sorted(notified) == [0, 1, 2, 3]
 
 
 @each_way
@@ -107,7 +107,7 @@ def test_parallel_takes_tasks_of_an_iterator_on_demand():
     def endless():
         for index in count():
             taken.append(index)
-            yield saying(index)
+            yield returning(index)
 
     results = run(parallel(islice(endless(), 1000), concurrency=3, keep=False, on_result=lambda branch: None))
     assert (results.stats.count, len(results)) == (1000, 0)
@@ -121,7 +121,7 @@ def test_fail_fast_ends_an_infinite_iterator_of_tasks():
     def endless():
         for index in count():
             taken.append(index)
-            yield saying(LookupError() if index == 5 else index)
+            yield returning(LookupError() if index == 5 else index)
 
     with pytest.raises(LookupError):
         run(parallel(endless(), concurrency=3, fail_fast=True))
@@ -138,21 +138,21 @@ def test_fail_fast_error_keeps_its_cause():
 
 
 def test_on_result_error_is_logged_and_ignored(caplog):
-    def told(branch):
+    def on_result(branch):
         raise ValueError("mine")
 
-    assert run(parallel([saying(1), saying(2)], on_result=told)).values == [1, 2]
+    assert run(parallel([returning(1), returning(2)], on_result=on_result)).values == [1, 2]
     assert caplog.text.count("on_result failed and is ignored") == 2
 
 
 @pytest.mark.parametrize(
     ("field", "call"),
     [
-        ("parallel.concurrency", lambda: parallel(iter([saying(1)]))),
-        ("parallel.concurrency", lambda: parallel([saying(1)], concurrency=0)),
-        ("parallel.concurrency", lambda: parallel([saying(1)], concurrency=True)),
-        ("batched.size", lambda: batched([saying(1)], size=0)),
-        ("on_result", lambda: parallel([saying(1)], on_result=5)),
+        ("parallel.concurrency", lambda: parallel(iter([returning(1)]))),
+        ("parallel.concurrency", lambda: parallel([returning(1)], concurrency=0)),
+        ("parallel.concurrency", lambda: parallel([returning(1)], concurrency=True)),
+        ("batched.size", lambda: batched([returning(1)], size=0)),
+        ("on_result", lambda: parallel([returning(1)], on_result=5)),
     ],
 )
 def test_invalid_arguments_raise_policy_error(field, call):
@@ -163,9 +163,9 @@ def test_invalid_arguments_raise_policy_error(field, call):
 @each_way
 def test_unknown_options_raise_type_error(go):
     with pytest.raises(TypeError, match="unknown option 'fail_fats'; known: fail_fast"):
-        run(go([saying(1)], fail_fats=True))
+        run(go([returning(1)], fail_fats=True))
     with pytest.raises(PolicyError, match="progress"):
-        run(go([saying(1)], progress=True))
+        run(go([returning(1)], progress=True))
 
 
 def test_task_that_cancels_itself_is_a_failure():
@@ -173,5 +173,5 @@ def test_task_that_cancels_itself_is_a_failure():
         asyncio.current_task().cancel()
         await asyncio.sleep(0)
 
-    results = run(parallel([cancels_itself, saying(1)]))
+    results = run(parallel([cancels_itself, returning(1)]))
     assert [branch.status for branch in results] == [Status.CANCELLED, Status.OK]

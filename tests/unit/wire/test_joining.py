@@ -11,7 +11,7 @@ from l0.wire.joining import LEAST_OVERLAP, Continued, Diverged, Joint, Replayed,
 texts = st.text(alphabet="ab \u00e9\U0001f600", max_size=80)
 cuttings = st.lists(st.integers(0, 400), max_size=30)
 prose = st.text(alphabet="abcdefghijklmnopqrstuvwxyz .,", min_size=0, max_size=400)
-told = st.text(alphabet="abcdefghijklmnopqrstuvwxyz .,", min_size=LEAST_OVERLAP, max_size=400)
+long_prose = st.text(alphabet="abcdefghijklmnopqrstuvwxyz .,", min_size=LEAST_OVERLAP, max_size=400)
 
 
 def pieces(text: str, places: list[int]) -> list[str]:
@@ -98,7 +98,7 @@ def spliced(before: str, text: str, places: list[int]) -> str | None:
         return None
 
 
-@given(before=told, after=prose, repeated=st.integers(LEAST_OVERLAP, 300), places=cuttings)
+@given(before=long_prose, after=prose, repeated=st.integers(LEAST_OVERLAP, 300), places=cuttings)
 @settings(max_examples=300)
 def test_splice_removes_an_overlap(before, after, repeated, places):
     again = before[-repeated:]
@@ -118,16 +118,16 @@ def test_splice_does_not_depend_on_pieces(before, text, places):
     assert spliced(before, text, places) == spliced(before, text, [])
 
 
-@given(before=told, repeated=st.integers(0, 60), after=prose, places=cuttings)
+@given(before=long_prose, repeated=st.integers(0, 60), after=prose, places=cuttings)
 @settings(max_examples=200)
 def test_splice_removes_only_the_end_of_the_delivered_text(before, repeated, after, places):
     text = before[max(len(before) - repeated, 0) :] + after
-    joined = spliced(before, text, places)
-    if joined is None:  # it begins like the answer, and then differs
+    new_text = spliced(before, text, places)
+    if new_text is None:  # it begins like the answer, and then differs
         assert text[:LEAST_OVERLAP] == before[:LEAST_OVERLAP]
         return
-    removed = text[: len(text) - len(joined)]
-    assert text == removed + joined
+    removed = text[: len(text) - len(new_text)]
+    assert text == removed + new_text
     assert before.endswith(removed)
     assert not removed or len(removed) >= min(LEAST_OVERLAP, len(before))
 

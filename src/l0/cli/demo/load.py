@@ -99,6 +99,7 @@ class Answering:
 def _sdk_errors(sdk: str) -> tuple[type[BaseException], ...]:
     """Return the exceptions that the bare SDK may raise: its own, those of its transport, and `ValueError` for JSON."""
     package, streaming = import_module(sdk), import_module(f"{sdk}._streaming")
+    # The version of the SDK decides between httpx and httpx2, so the classes are taken from its own module.
     transport = getattr(streaming, "httpx2", None) or streaming.httpx
     base = package.OpenAIError if sdk == "openai" else package.AnthropicError
     return (base, transport.TransportError, transport.DecodingError, ValueError)

@@ -30,7 +30,8 @@ class Consensus:
     """Runs several tasks and returns the answer on which they agree.
 
     Tasks run concurrently; streams are read to their end. As soon as no missing answer can change the outcome, the
-    remaining tasks are cancelled. A consensus takes as long as the slowest answer that it needs.
+    remaining tasks are cancelled. A consensus takes as long as the slowest answer that it needs. Mappings and
+    pydantic models are decided field by field.
     """
 
     STRICT: ClassVar[ConsensusPreset] = STRICT
@@ -60,9 +61,8 @@ class Consensus:
         ``weights``: one per task, for ``"weighted"`` and ``"best"``. ``similarity``: function of two texts that returns
         0 to 1, sync or async; it replaces rapidfuzz, for example to compare meaning. ``score``: function of an answer
         that returns a number, sync or async, for ``"best"``; by default the answer that is most similar to the others
-        wins. ``parse``: function that converts the text of an answer (``json.loads``, a model's
-        ``model_validate_json``); an answer that it rejects counts as failed. Mappings and pydantic models are decided
-        field by field.
+        wins. ``parse``: function that converts the text of an answer, such as ``json.loads``; an answer that it rejects
+        counts as failed.
 
         Raises `ConsensusError` without agreement or resolution, `PolicyError` for an invalid argument, `ImportError`
         if texts must be compared by similarity without the extra ``text``.
@@ -86,6 +86,7 @@ class Consensus:
         began = perf_counter()
         with Fan("consensus") as fan:
             for cancelled in await branches.run(work, sitting.add, fan, at_once=len(work)):
+                # A task may be cancelled after its answer was recorded; the answer is kept then.
                 sitting.ended.setdefault(cancelled.index, cancelled)
             all_branches = tuple(
                 sitting.ended.get(index) or Branch(index=index, status=Status.CANCELLED) for index in range(len(work))

@@ -58,6 +58,7 @@ class ConsensusError(Exception):
             self.__cause__ = ExceptionGroup(f"{len(errors)} of {len(branches)} tasks failed", errors)
 
     def __reduce__(self) -> Any:
+        # Exceptions are pickled by their `args` alone, which would lose the keyword arguments.
         return _unpickled, (str(self), self.agreement, self.branches)
 
 

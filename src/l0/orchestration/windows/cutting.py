@@ -103,6 +103,7 @@ class _Buffer:
 
     def fill(self, length: int) -> None:
         """Read until the buffer holds ``length`` characters or the document ends."""
+        # Parts are joined once: adding each piece to the text would copy it every time.
         held, wanted = [self.text], length - len(self.text)
         while wanted > 0 and not self.ended:
             if self._taken == len(self._piece):

@@ -58,6 +58,7 @@ class Estimate:
         return -(-len(_encoded(text)) // _BYTES)
 
     def head(self, text: str, most: int) -> int:
+        # A character has one byte or more, so only this much text needs to be encoded.
         return len(_encoded(text[: most * _BYTES])[: most * _BYTES].decode(errors="ignore"))
 
     def tail(self, text: str, most: int) -> int:

@@ -112,6 +112,7 @@ class Window:
         if self._spent:
             raise RuntimeError("the document is an iterator that was already read, and cannot be read again")
         self._spent = True
+        # A file is read in blocks: iterating over it would yield lines, of which one may be the complete document.
         read = getattr(document, "read", None)
         return iter(cast(Callable[[], str], partial(read, _BLOCK)), "") if callable(read) else document
 

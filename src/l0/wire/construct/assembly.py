@@ -50,6 +50,7 @@ class Layout:
         values = ", ".join(f"{name!r}: {expression}" for name, expression in self.values.items())
         extras = ", ".join(f"{key!r}: {self.variables[key]}" for key in self.extras)
         fields_set = f"{{{', '.join(map(repr, self.fields_set))}}}" if self.fields_set else "set()"
+        # All values are unpacked at once in key order, instead of one lookup per key: the shape fixes the order.
         unpack = f"{', '.join(self.variables.values())}, = data.values()" if self.variables else "pass"
         body = [
             unpack,

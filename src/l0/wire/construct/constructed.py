@@ -77,6 +77,7 @@ class Constructed:
             integer = f"float({var}) if type({var}) is int and {-EXACT_FLOATS} <= {var} <= {EXACT_FLOATS}"
             return f"({var} if type({var}) is float else {integer} else {fallback}({var}))"
         if is_plain_class(bare, self._sdk.base):
+            # The types are compared with `type(x) is`, since JSON has no subclasses and `isinstance` is slower.
             shapes = self._scope.bind(self._shapes(bare))  # type: ignore[arg-type]
             return f"({shapes}[tuple({var})]({var}) if type({var}) is dict else {fallback}({var}))"
         if get_origin(bare) is list:
@@ -107,6 +108,7 @@ class Constructed:
         condition = self._passes(var, union)
         if condition is not None:
             return f"({var} if {condition} else {fallback}({var}))"
+        # A function of its own, because an expression cannot contain `try`.
         built = self._validated.expression("data", union)
         body = ["try:", f"    return {built}", "except Unmatched:", f"    return {fallback}(data)"]
         guarded = self._scope.function("data", body, "union")

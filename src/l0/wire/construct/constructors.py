@@ -59,7 +59,7 @@ class Constructors:
         The function takes decoded JSON, shares the same parts with its result as the SDK, and raises only the
         exceptions of the SDK. A second call with the same type is cheap.
         """
-        # Equal unions may list their variants in a different order, and the SDK's last resort depends on the order.
+        # The members are part of the key: equal unions may differ in order, and the SDK's last resort depends on it.
         try:
             key = (type_, get_args(unwrap(type_)[0]))
             if key not in self._builders and len(self._builders) < MAX_TYPES:

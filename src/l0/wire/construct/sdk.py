@@ -32,6 +32,7 @@ class Sdk:
             self.construct_type: Callable[..., Any] = models.construct_type
             self.construct_field: Callable[..., Any] = models._construct_field
             self.default_of: Callable[[Any], Any] = models.field_get_default
+            # The slot descriptors set instance attributes directly. Pydantic's `__setattr__` would validate them.
             self.setters = {slot: self.root.__dict__[slot].__set__ for slot in _SLOTS}
             self._construct = models.BaseModel.construct.__func__
         except (AttributeError, KeyError) as missing:

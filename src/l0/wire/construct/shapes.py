@@ -49,6 +49,7 @@ class ShapeTable(dict[Keys, Build]):
         self._off = False
 
     def __missing__(self, keys: Keys) -> Build:
+        # `dict` calls this only for a missing key, so that a lookup of a known shape runs completely in C.
         return self._first_use
 
     def switch_off(self) -> None:
@@ -88,6 +89,6 @@ class ShapeTable(dict[Keys, Build]):
             self._on_mismatch(self._way.model, found)
             return expected
         self[tuple(data)] = candidate
-        if self._off:
+        if self._off:  # switched off by another thread after the check in `_first_use`
             self.clear()
         return built

@@ -5,7 +5,7 @@ import json
 import pickle
 
 import pytest
-from orchestration_tasks import Gate, run, saying
+from orchestration_tasks import Gate, returning, run
 from pydantic import BaseModel
 
 from l0.orchestration.consensus.consensus import Consensus
@@ -21,7 +21,7 @@ class Person(BaseModel):
 
 
 def all_of(*values):
-    return [saying(value) for value in values]
+    return [returning(value) for value in values]
 
 
 def test_consensus_of_two_equal_answers():
@@ -204,7 +204,7 @@ def test_best_strategy_uses_the_score_of_the_user():
     ("field", "work", "options"),
     [
         ("Consensus.run", all_of("a"), {}),
-        ("Consensus.run", [saying("a"), "text"], {}),
+        ("Consensus.run", [returning("a"), "text"], {}),
         ("Consensus.strategy", all_of(1, 2), {"strategy": "most"}),
         ("Consensus.resolve", all_of(1, 2), {"resolve": "dice"}),
         ("Consensus.threshold", all_of(1, 2), {"threshold": 1.5}),

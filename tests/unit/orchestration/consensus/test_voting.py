@@ -87,31 +87,35 @@ def test_vote_of_a_text_disagrees_with_every_field():
 
 
 def test_different_structures_together_outvote_a_text():
-    heard = [Vote(voter=0, value="a", weight=2.5), Vote(voter=1, value={"x": 1}), Vote(voter=2, value={"x": 1, "y": 2})]
-    assert not decide(heard, ballot(5.5, missing=1.0)).settled
-    assert decide(heard, ballot(4.5)).settled
+    received = [
+        Vote(voter=0, value="a", weight=2.5),
+        Vote(voter=1, value={"x": 1}),
+        Vote(voter=2, value={"x": 1, "y": 2}),
+    ]
+    assert not decide(received, ballot(5.5, missing=1.0)).settled
+    assert decide(received, ballot(4.5)).settled
 
 
 @settings(max_examples=300)
 @given(st.data(), st.one_of(st.just(VALUES), st.just(STRUCTURES), st.just(VALUES | STRUCTURES)), st.floats(0.1, 1.0))
 def test_settled_vote_is_not_changed_by_missing_answers(data, values, share):
-    everyone = [
+    all_votes = [
         Vote(voter=index, value=data.draw(values), weight=data.draw(WEIGHTS))
         for index in range(data.draw(st.integers(2, 7)))
     ]
-    total = sum(vote.weight for vote in everyone)
-    order = data.draw(st.permutations(everyone))
-    heard = data.draw(st.integers(1, len(order)))
+    total = sum(vote.weight for vote in all_votes)
+    order = data.draw(st.permutations(all_votes))
+    received = data.draw(st.integers(1, len(order)))
     # Some of the missing tasks never answer.
-    answering = [vote for vote in order[heard:] if data.draw(st.booleans())]
-    now = decide(order[:heard], ballot(total, sum(vote.weight for vote in order[heard:]), share))
-    then = decide(order[:heard] + answering, ballot(total, 0.0, share))
+    answering = [vote for vote in order[received:] if data.draw(st.booleans())]
+    now = decide(order[:received], ballot(total, sum(vote.weight for vote in order[received:]), share))
+    then = decide(order[:received] + answering, ballot(total, 0.0, share))
     if now.settled:
         assert equal(now.value, then.value)
         assert then.agreed or not now.agreed
     if now.hopeless:
         assert not then.agreed
-    if now.settled and heard == len(order):
+    if now.settled and received == len(order):
         assert not now.tied
 
 

@@ -62,8 +62,8 @@ def test_windows_cover_the_document(document, size, share, strategy, unit, piece
 
 @given(document=DOCUMENTS, piece=st.integers(1, 50), strategy=st.sampled_from(list(PLACES)))
 def test_windows_do_not_depend_on_the_pieces_of_the_document(document, piece, strategy):
-    whole = windows(document, strategy, 12, 3, UNITS["estimate"], piece=10_000)
-    assert windows(document, strategy, 12, 3, UNITS["estimate"], piece) == whole
+    expected = windows(document, strategy, 12, 3, UNITS["estimate"], piece=10_000)
+    assert windows(document, strategy, 12, 3, UNITS["estimate"], piece) == expected
 
 
 TABLE = [
