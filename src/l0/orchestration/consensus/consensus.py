@@ -57,7 +57,6 @@ class Consensus:
 
         Arguments that are not given are taken from ``preset`` (see `ConsensusPreset`). ``strategy="unanimous"`` alone
         implies ``minimum_agreement=1.0`` and ``resolve="fail"``.
-
         ``weights``: one per task, for ``"weighted"`` and ``"best"``. ``similarity``: function of two texts that returns
         0 to 1, sync or async; it replaces rapidfuzz, for example to compare meaning. ``score``: function of an answer
         that returns a number, sync or async, for ``"best"``; by default the answer that is most similar to the others
@@ -86,7 +85,6 @@ class Consensus:
         began = perf_counter()
         with Fan("consensus") as fan:
             for cancelled in await branches.run(work, sitting.add, fan, at_once=len(work)):
-                # A task may be cancelled after its answer was recorded; the answer is kept then.
                 sitting.ended.setdefault(cancelled.index, cancelled)
             all_branches = tuple(
                 sitting.ended.get(index) or Branch(index=index, status=Status.CANCELLED) for index in range(len(work))
