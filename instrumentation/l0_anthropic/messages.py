@@ -24,6 +24,8 @@ _CONTENT = frozenset({"message_start", "content_block_start", "content_block_del
 """Events that cannot belong to a message that has stopped."""
 _OWN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "fallback", "compaction"})
 """Blocks of the model's own; all others (server tools, their results, containers) are work on the server's side."""
+_FILLED_BY_DELTAS = frozenset({"text", "thinking", "fallback", "compaction"})
+"""Blocks that hold nothing when they start; every other one is content as it stands."""
 
 Refuse = Callable[[bytes], Failure]
 
@@ -143,6 +145,8 @@ class MessagesReader(ResumableReader):
             self.called(index, event["content_block"].get("name"), None)
         if kind not in _OWN_BLOCKS:
             self.accepted = True
+        if kind not in _FILLED_BY_DELTAS:
+            self.other = True
 
     def _block_stop(self, event: dict[str, Any]) -> None:
         if event["index"] not in self._open:
@@ -212,7 +216,7 @@ class MessagesReader(ResumableReader):
         if self._whole and not self._started:
             return Cause.EMPTY
         if self._whole or self._stopped_at:
-            if not self.content:
+            if not self.content and not self.other:
                 self.odd("no_content")
             if not self._stopped_at:
                 self.odd("stop_without_reason")

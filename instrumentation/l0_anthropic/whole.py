@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from l0.values.events import Facts
@@ -12,9 +13,11 @@ from l0.wire.reading import count, total
 def whole(answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
     """From the JSON of a message; nothing where it has another shape."""
     try:
-        parts = [block.get("text") or "" for block in answer.get("content") or [] if block.get("type") == "text"]
+        blocks = answer.get("content") or []
+        parts = [block.get("text") or "" for block in blocks if block.get("type") == "text"]
         reason = answer.get("stop_reason") or "error"
-        return message_facts(answer.get("id"), answer.get("model"), answer.get("usage") or {}, reason), "".join(parts)
+        found = message_facts(answer.get("id"), answer.get("model"), answer.get("usage") or {}, reason)
+        return replace(found, other=len(blocks) > len(parts)), "".join(parts)
     except (AttributeError, TypeError):
         return None, ""
 

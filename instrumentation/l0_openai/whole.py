@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from l0.values.events import Facts
@@ -29,7 +30,9 @@ def _completion(answer: Mapping[str, Any]) -> tuple[Facts, str]:
     first = choices[0] if choices else {}
     text = (first.get("message") or {}).get("content") or first.get("text") or ""
     reasons = tuple(choice.get("finish_reason") or "error" for choice in choices)
-    return completion_facts(answer, usage, reasons), text if isinstance(text, str) else ""
+    message = first.get("message") or {}
+    other = any(value for key, value in message.items() if key not in ("role", "content")) or not isinstance(text, str)
+    return replace(completion_facts(answer, usage, reasons), other=other), text if isinstance(text, str) else ""
 
 
 def completion_facts(answer: Mapping[str, Any], usage: Mapping[str, Any], reasons: tuple[str, ...]) -> Facts:
@@ -55,7 +58,29 @@ def _response(answer: Mapping[str, Any]) -> tuple[Facts, str]:
         for part in item.get("content") or []
         if part.get("type") == "output_text"
     ]
-    return response_facts(answer, usage, (answer.get("status") or "error",)), "".join(parts)
+    found = response_facts(answer, usage, (answer.get("status") or "error",))
+    return replace(found, other=any_other(answer)), "".join(parts)
+
+
+def any_other(answer: object) -> bool:
+    """Whether a response holds something besides text."""
+    output = answer.get("output") if isinstance(answer, Mapping) else None
+    return isinstance(output, list) and any(map(holds_other, output))
+
+
+def holds_other(item: object) -> bool:
+    """Whether an item of a response holds something besides text: every tool's does, whatever its type."""
+    if not isinstance(item, Mapping):
+        return False
+    if item.get("type") == "reasoning":
+        return any(item.get(name) for name in ("summary", "content", "encrypted_content"))
+    if item.get("type") != "message":
+        return True
+    parts = item.get("content")
+    return isinstance(parts, list) and any(
+        isinstance(part, Mapping) and part.get("type") != "output_text" and any(map(part.get, part.keys() - {"type"}))
+        for part in parts
+    )
 
 
 def response_facts(answer: Mapping[str, Any], usage: Mapping[str, Any], reasons: tuple[str, ...]) -> Facts:

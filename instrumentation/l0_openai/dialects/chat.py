@@ -97,6 +97,8 @@ class ChatReader(ResumableReader):
                     self.said((call.get("function") or call.get("custom") or {}).get("arguments") or call)
             elif key in ("function_call", "audio", "reasoning_details"):
                 self.said(value)
+            elif isinstance(value, list | dict):
+                self.other = True  # images of a gateway, say
 
     def _finished(self, index: int, reason: str) -> None:
         self._finish[index] = reason
@@ -147,11 +149,11 @@ class ChatReader(ResumableReader):
                 return Cause.EMPTY
             if not self._finish:
                 self.odd("done_without_finish_reason")
-            elif not self.content:
+            elif not self.content and not self.other:
                 self.odd("no_content")
             return None
         if len(self._finish) >= self._choices:
-            if not self.content:
+            if not self.content and not self.other:
                 self.odd("no_content")
             return None
         return self.missing()

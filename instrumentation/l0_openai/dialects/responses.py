@@ -13,7 +13,7 @@ from l0.values.ports import Build
 from l0.wire.resuming import ResumableReader
 
 from ..in_band import cause_of, in_band
-from ..whole import response_facts, whole
+from ..whole import any_other, holds_other, response_facts, whole
 
 _TEXT = "response.output_text.delta"
 _BEGINS = re.compile(rb'"type":\s?"response\.(created|in_progress)"')
@@ -119,13 +119,14 @@ class ResponsesReader(ResumableReader):
             self._part_done(event.get("text"))
         elif kind.endswith(".delta"):
             self._other_delta(kind, event)
-        elif kind == "response.output_item.added":
-            self._item_added(event)
+        elif kind.startswith("response.output_item."):
+            self._item(kind, event)
         elif kind == "response.created":
             self._learn_response(event)
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
             self._learn_response(event)
             self._whole = True
+            self.other = self.other or any_other(event.get("response"))
             self._completed = kind == "response.completed"
             if kind == "response.failed":
                 self._failed((event.get("response") or {}).get("error"))
@@ -146,12 +147,16 @@ class ResponsesReader(ResumableReader):
         if kind == "response.function_call_arguments.delta":
             self.called(event.get("output_index"), None, event.get("delta"))
 
-    def _item_added(self, event: dict[str, Any]) -> None:
+    def _item(self, kind: str, event: dict[str, Any]) -> None:
         item = event.get("item")
+        if kind == "response.output_item.done":
+            self.other = self.other or holds_other(item)
+            return
         if not isinstance(item, dict):
             return
         if item.get("type") != "message":
             self.resumable = False
+            self.other = self.other or item.get("type") != "reasoning"
         if item.get("type") == "function_call":
             self.called(event.get("output_index"), item.get("name"), item.get("arguments"))
         index, name = event.get("output_index"), item.get("id")
@@ -233,7 +238,7 @@ class ResponsesReader(ResumableReader):
     def verdict(self) -> Cause | None:
         if not self._whole:
             return self.missing()
-        if not self.content:
+        if not self.content and not self.other:
             self.odd("no_content")
         return None
 

@@ -211,7 +211,7 @@ class Screen:
     def finish(self, reader: Reader) -> Failure | None:
         """The answer is whole: what the rules say of it."""
         calls = [(call.name, "".join(call.arguments)) for call in reader.tools.values()] if self.asked.tools else ()
-        ending = Ending(other=reader.content > len(reader.text))
+        ending = Ending(other=reader.other or reader.content > len(reader.text))
         return self.look(reader, rest=True) or self._finish(ending, calls)
 
     def whole(self, text: str, calls: ToolCalls, *, other: bool) -> Failure | None:

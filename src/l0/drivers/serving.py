@@ -38,8 +38,8 @@ _log = logging.getLogger("l0")
 
 
 def _other(text: str, facts: Facts | None) -> bool:
-    """Whether an answer without text holds something else: it cost tokens all the same."""
-    return not text and facts is not None and bool(facts.output_tokens)
+    """Whether an answer holds something besides text; one without text that cost tokens does."""
+    return facts is not None and (facts.other or (not text and bool(facts.output_tokens)))
 
 
 class Serving:

@@ -53,6 +53,7 @@ class Intake:
         "feed",
         "finished",
         "one",
+        "other",
         "stopped",
         "text",
         "tools",
@@ -76,6 +77,7 @@ class Intake:
         self.text: list[str] = []
         self.tools: dict[Any, ToolText] = {}  # a source has no request that could ask for anything
         self._others = self._known = self._summed = self._chars = 0
+        self.other = False  # whatever a source brings is an event
         self.accepted = False
         self.finished = False
         self.stopped = False

@@ -44,7 +44,8 @@ class Facts:
     """What the provider said about its answer. ``None`` where it did not say; never an estimate.
 
     ``input_tokens`` includes the cached parts. ``finish_reasons``: one a choice, ``"error"`` where one was expected
-    and did not come. ``oddities``: names of what was odd but legitimate.
+    and did not come. ``oddities``: names of what was odd but legitimate. ``other``: a whole answer holds something
+    besides text.
     """
 
     response_id: str | None = None
@@ -56,6 +57,7 @@ class Facts:
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     oddities: tuple[str, ...] = ()
+    other: bool = False
     extra: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 

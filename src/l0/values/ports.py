@@ -60,6 +60,8 @@ class Reader(Protocol):
     """Answer text of the first choice, in pieces."""
     tools: dict[Any, ToolText]
     """Tool calls so far, by their place in the answer."""
+    other: bool
+    """Something besides text has come that brings no delta: the item of a tool, say. Not part of `content`."""
     accepted: bool
     """The provider has begun something that must not be begun twice: the commit point, content or not."""
     finished: bool

@@ -25,6 +25,7 @@ class BaseReader(ABC):
         self.chars = 0
         self.text: list[str] = []
         self.tools: dict[Any, ToolText] = {}
+        self.other = False
         self.accepted = False
         self.finished = False
         self.stopped = False

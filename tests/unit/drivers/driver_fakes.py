@@ -29,6 +29,7 @@ class FakeReader:
         self.content = self.chars = 0
         self.text: list[str] = []
         self.tools: dict[Any, Any] = {}
+        self.other = False
         self.accepted = self.finished = self.stopped = False
         self.failure: Failure | None = None
 

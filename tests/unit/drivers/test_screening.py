@@ -25,6 +25,7 @@ class Pieces:
     text: list[str] = field(default_factory=list)
     tools: dict[Any, Any] = field(default_factory=dict)
     content: int = 0
+    other: bool = False
 
 
 def reader_of(*pieces: str) -> Reader:
