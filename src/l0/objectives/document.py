@@ -15,19 +15,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from l0.values.policy import PolicyError
 
 from .burn import PAIRS, can_fire, duration
-from .objective import DEFAULTS, Objective
+from .objective import DAY, DEFAULTS, Indicator, Objective
 from .yamltext import Located, YamlError, dump, load
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d|w)")
 _COMMON = ("window", "min_events")
 _FIELDS = ("indicator", "target", "threshold", "provider", "model", *_COMMON)
+_FITTING: dict[str, Any] = {
+    "name": "a",
+    "indicator": Indicator.SUCCESS,
+    "target": 0.5,
+    "threshold": None,
+    "window": DAY,
+    "min_events": 1,
+    "provider": "*",
+    "model": "*",
+}
+"""A value that fits, by field."""
 _COMMENT = """Service level objectives of l0. Check it with: l0 slo check FILE
 attempts.* is how a provider does; delivered.* is what the user saw after everything that was repaired."""
 
@@ -46,6 +57,9 @@ class Problems:
     def __init__(self, file: str) -> None:
         self._file = file
         self._found: list[tuple[int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._found)
 
     def add(self, line: int, text: str) -> None:
         """A mistake."""
@@ -79,6 +93,7 @@ def _document(document: Located, problems: Problems) -> tuple[Objective, ...]:
     top = _mapping(document, "the file", ("objectives", *_COMMON), problems)
     named = _mapping(top.get("objectives", Located(None, document.line)), "objectives", None, problems)
     common = read({name: (top[name], name) for name in _COMMON if name in top}, problems)
+    common = checked("common", _FITTING | common, top, "", problems, only=common.keys())
     made = [_objective(name, entry, common, problems) for name, entry in named.items()]
     return tuple(objective for objective in made if objective is not None)
 
@@ -96,14 +111,20 @@ def _mapping(at: Located, field: str, known: tuple[str, ...] | None, problems: P
 def _objective(name: str, entry: Located, common: Mapping[str, Any], problems: Problems) -> Objective | None:
     where = f"objectives.{name}"
     own = _mapping(entry, where, _FIELDS, problems)
-    missing = [field for field in ("indicator", "target") if own and field not in own]
-    for field in missing:
-        problems.add(entry.line, f"{where}.{field}: missing")
+    if not own:
+        return None
+    before = len(problems)
+    for field in ("indicator", "target"):
+        if field not in own:
+            problems.add(entry.line, f"{where}.{field}: missing")
     given = {field: (at, f"{where}.{field}") for field, at in own.items() if field in _FIELDS}
     values = read(given, problems)
-    if not own or missing or len(values) < len(given):
-        return None
-    return build(name, {**common, **values}, {**own, "name": entry}, where, problems)
+    unreadable = [field for field in ("indicator", "target", *given) if field not in values]
+    values = {**common, **values, **{field: _FITTING[field] for field in unreadable}}
+    if "indicator" in unreadable or "threshold" in unreadable:
+        values |= {"indicator": _FITTING["indicator"], "threshold": None}
+    made = build(name, values, {**own, "name": entry}, where, problems)
+    return made if len(problems) == before else None
 
 
 def read(given: Mapping[str, tuple[Located, str]], problems: Problems) -> dict[str, Any]:
@@ -120,14 +141,45 @@ def read(given: Mapping[str, tuple[Located, str]], problems: Problems) -> dict[s
 def build(
     name: str, values: Mapping[str, Any], lines: Mapping[str, Located], where: str, problems: Problems
 ) -> Objective | None:
-    """The objective, or a problem at the line of the field that it does not like."""
-    try:
-        return Objective(name=name, **values)
-    except PolicyError as error:
-        field = error.field.removeprefix("Objective.")
-        at = lines.get(field, lines["name"])
-        problems.add(at.line, f"{where}.{field}: got {error.given!r}, allowed: {error.allowed}")
-        return None
+    """The objective, or a problem at the line of every field that it does not like."""
+    before = len(problems)
+    fitting = checked(name, values, lines, where, problems)
+    return Objective(name=name, **fitting) if len(problems) == before else None
+
+
+def checked(
+    name: Any,
+    values: Mapping[str, Any],
+    lines: Mapping[str, Located],
+    where: str,
+    problems: Problems,
+    *,
+    only: Set[str] | None = None,
+) -> dict[str, Any]:
+    """Values that an objective takes, without what it does not: that is a problem each. ``only``: these are returned.
+
+    An objective says one mistake at a time; a value that fits takes its place until there is none left.
+    """
+    fitting: dict[str, Any] = {**values, "name": name}
+    refused: set[str] = set()
+    while True:
+        try:
+            Objective(**fitting)
+        except PolicyError as error:
+            field = error.field.removeprefix("Objective.")
+            if field in refused:
+                break
+            refused.add(field)
+            at = lines.get(field) or lines.get("name", Located(None, 1))
+            place = f"{where}.{field}" if where else field
+            problems.add(at.line, f"{place}: got {error.given!r}, allowed: {error.allowed}")
+            fitting[field] = _FITTING[field]
+            if field in ("indicator", "threshold"):
+                fitting |= {"indicator": _FITTING["indicator"], "threshold": None}
+        else:
+            break
+    del fitting["name"]
+    return {field: value for field, value in fitting.items() if only is None or (field in only - refused)}
 
 
 def _as_it_is(value: Any) -> Any:

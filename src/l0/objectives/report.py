@@ -127,7 +127,14 @@ def _row(standing: Standing) -> tuple[str, ...]:
 
 def share(value: float | None) -> str:
     """Format a share in percent: ``99.5 %``."""
-    return "-" if value is None else f"{100 * value:.4g} %"
+    if value is None:
+        return "-"
+    percent = 100 * value
+    if abs(percent) >= 1000:
+        return f"{percent:,.0f} %"
+    if 0 < abs(percent) < 0.001:
+        return f"{percent:.6f}".rstrip("0").rstrip(".") + " %"
+    return f"{percent:.4g} %"
 
 
 def times(value: float | None) -> str:

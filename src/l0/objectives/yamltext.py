@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+_CHARACTERS = 250_000
+_VALUES = 20_000
+_DEPTH = 50
+_MERGE = "tag:yaml.org,2002:merge"
+
 
 class YamlError(ValueError):
     """A text that is no YAML. ``line``: where, from 1."""
@@ -33,38 +38,117 @@ class Located:
 
 
 def load(text: str) -> list[Located]:
-    """The documents of a text. Raises `YamlError`, also for a key that stands twice."""
+    """The documents of a text. Raises `YamlError` for what is no YAML or exceeds a limit, and for a key that stands
+    twice. An alias counts for as much as it stands for."""
+    if len(text) > _CHARACTERS:
+        raise YamlError(f"the file is too long, allowed are {_CHARACTERS:,} characters", 1)
     yaml = _yaml()
-    loader = yaml.SafeLoader(text)
     try:
-        documents = []
-        while loader.check_node():
-            documents.append(_located(yaml, loader, loader.get_node()))
-        return documents
+        loader = _loader(yaml)(text)
+        try:
+            return _Reader(yaml, loader).documents()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlError(str(error.problem or error.context), mark.line + 1 if mark else 1) from None
     except yaml.YAMLError as error:
-        raise YamlError(str(error), 1) from None
-    finally:
-        loader.dispose()
+        place = getattr(error, "position", 0)  # of a character that YAML does not allow
+        line = text.count("\n", 0, place) + 1 if isinstance(place, int) else 1
+        raise YamlError(str(error).splitlines()[0], line) from None
 
 
-def _located(yaml: ModuleType, loader: Any, node: Any) -> Located:
-    line = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
+@dataclass(frozen=True, slots=True)
+class _Alias:
+    """``*name``, where it stands. PyYAML would put the node itself there, and lose the place."""
+
+    node: Any
+    line: int
+
+
+def _loader(yaml: ModuleType) -> Any:
+    class Loader(yaml.SafeLoader):  # type: ignore[misc, name-defined]  # the module is loaded lazily
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event = self.peek_event()
+            line = event.start_mark.line + 1
+            if isinstance(event, yaml.AliasEvent):
+                return _Alias(super().compose_node(parent, index), line)
+            if self.depth >= _DEPTH:
+                raise YamlError(f"nested too deeply, allowed are {_DEPTH} levels", line)
+            self.depth += 1
+            try:
+                return super().compose_node(parent, index)
+            finally:
+                self.depth -= 1
+
+    return Loader
+
+
+class _Reader:
+    """Turns the nodes of one text into values with their lines."""
+
+    def __init__(self, yaml: ModuleType, loader: Any) -> None:
+        self._yaml = yaml
+        self._loader = loader
+        self._left = _VALUES
+        self._open: set[int] = set()
+
+    def documents(self) -> list[Located]:
+        """All of them."""
+        found = []
+        while self._loader.check_node():
+            found.append(self._located(self._loader.get_node(), None))
+        return found
+
+    def _located(self, node: Any, alias: int | None) -> Located:
+        """The value of a node. ``alias``: the line of the alias that it stands in for, and all within it."""
+        if isinstance(node, _Alias):
+            node, alias = node.node, node.line if alias is None else alias
+        line: int = node.start_mark.line + 1 if alias is None else alias
+        self._left -= 1
+        if self._left < 0:
+            raise YamlError(f"too many values, aliases written out: allowed are {_VALUES:,}", line)
+        if id(node) in self._open:
+            raise YamlError("an alias to what it stands in", line)
+        self._open.add(id(node))
+        try:
+            return Located(self._value(node, line, alias), line)
+        finally:
+            self._open.discard(id(node))
+
+    def _value(self, node: Any, line: int, alias: int | None) -> Any:
+        if isinstance(node, self._yaml.MappingNode):
+            self._check_tag(node, "map", line)
+            return self._mapping(node, alias)
+        if isinstance(node, self._yaml.SequenceNode):
+            self._check_tag(node, "seq", line)
+            return [self._located(item, alias) for item in node.value]
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except (ValueError, OverflowError) as error:  # `!!int x`, 2001-99-99, more digits than Python reads
+            raise YamlError(f"not a value: {error}", line) from None
+
+    def _mapping(self, node: Any, alias: int | None) -> dict[str, Located]:
         values: dict[str, Located] = {}
         for key_node, value_node in node.value:
-            key = str(loader.construct_object(key_node, deep=True))
+            if getattr(key_node, "tag", "") == _MERGE:
+                line = key_node.start_mark.line + 1 if alias is None else alias
+                raise YamlError("merge keys (<<) are not read: write the fields out", line)
+            named = self._located(key_node, alias)
+            key = named.value
+            if not isinstance(key, str):
+                raise YamlError(f"a key that is not text: {named.plain()!r}; put it in quotes", named.line)
             if key in values:
-                raise YamlError(f"{key} stands twice", key_node.start_mark.line + 1)
-            found = _located(yaml, loader, value_node)
+                raise YamlError(f"{key} stands twice", named.line)
             # A block's own mark is that of its first entry; a reader looks for the line with its name.
-            values[key] = Located(found.value, key_node.start_mark.line + 1)
-        return Located(values, line)
-    if isinstance(node, yaml.SequenceNode):
-        return Located([_located(yaml, loader, item) for item in node.value], line)
-    return Located(loader.construct_object(node, deep=True), line)
+            values[key] = Located(self._located(value_node, alias).value, named.line)
+        return values
+
+    def _check_tag(self, node: Any, kind: str, line: int) -> None:
+        if node.tag != f"tag:yaml.org,2002:{kind}":
+            raise YamlError(f"the tag {node.tag!r} is not read", line)
 
 
 def dump(*documents: Mapping[str, Any], comment: str = "") -> str:
