@@ -96,12 +96,12 @@ async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noq
                         while free and one is not None and (item := one(raw)) is not None:
                             free -= 1
                             if not free:
-                                rejected = session.looked()
+                                rejected = session.looked(item)
                                 if rejected is not None:
                                     items = rejected
                                     break
                                 free = session.due
-                            handing = True
+                            handing, since = True, 0.0
                             yield item
                             handing = False
                             if session.command is not command:

@@ -25,7 +25,7 @@ from l0.values.handover import Handover
 from l0.values.policy import ResumeMode, Timeout
 from l0.values.ports import Plan, Reader, Upstream, Watcher
 
-from .clocks import AWAITED, Clocks
+from .clocks import Clocks
 from .finalizing import LATER, interrupted, soon, stop
 from .guards import Guards
 from .holding import Holding
@@ -83,7 +83,7 @@ class Serving:
         timeout = call.policy.timeout
         if timeout is None and call.policy.adaptive:
             timeout = Timeout(initial_token=None, inter_token=None)
-        self.clocks = Clocks(timeout, began) if timeout is not None and call.streaming else None
+        self.clocks = Clocks(timeout, began) if timeout is not None else None
         self._pump: Pump | None = None
         self.screen = screen(call, self.telling.noted if self.telling.heard else None)
         self._kept = Holding(*hold_of(call.policy, self.screen))
@@ -159,14 +159,6 @@ class Serving:
             self.shadow.opened(self.started, at)
         self._obey(self.machine.step(Opened(at, self.hedged)))
 
-    def failed(self, error: BaseException, *, opened: bool = False) -> None:
-        """An exception came up while sending or reading. Lets through what is no failure of the request."""
-        failure = self.upstream.failed(error, opened=opened) if self.machine.state is not State.DONE else None
-        if failure is None:
-            self.close()
-            raise error
-        self._fail(failure, perf_counter())
-
     @property
     def hedge_after(self) -> float | None:
         """Seconds after which the attempt that the machine commanded is slow; ``None`` where nobody would mind."""
@@ -185,7 +177,8 @@ class Serving:
         at = perf_counter()
         self.guards.first_content(at - self.started)
         cause = Cause.TOTAL_TIMEOUT if self.machine.left(at) <= 0 else Cause.FIRST_CONTENT_TIMEOUT
-        self._fail(Failure(cause=cause, message=f"no {AWAITED[cause.value]} in time"), at)
+        assert self.clocks is not None
+        self._fail(self.clocks.failure(at, cause), at)
 
     def slept(self) -> None:
         """The backoff is over."""

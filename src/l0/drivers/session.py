@@ -11,18 +11,20 @@ from math import inf
 from time import perf_counter
 from typing import Any
 
+from l0.engine._machine import State
 from l0.engine.commands import Finish
 from l0.engine.signals import Released, Used
 from l0.values.calls import Outcome
 from l0.values.failures import Cause, Failure
 from l0.values.ports import Reader
 
-from .clocks import AWAITED
 from .finalizing import stop
 from .pump import Pump
 from .serving import Serving
 from .watchdog import Expired
 
+_UNTIMED = 64
+"""Pieces of text that a driver may deliver without a look at the clock of the whole call."""
 END = object()
 """What a driver hands to `Session.took` when the body is over."""
 
@@ -31,6 +33,35 @@ class Session(Serving):
     """A call whose answer is read."""
 
     __slots__ = ()
+
+    def failed(self, error: BaseException, *, opened: bool = False) -> None:
+        """An exception came up while sending or reading. Lets through what is no failure of the request."""
+        failure = self._sending_failed(error, opened=opened) if self.machine.state is not State.DONE else None
+        if failure is None:
+            self.close()
+            raise error.__cause__ or error if isinstance(error, Expired) else error
+        self._fail(failure, perf_counter())
+
+    def _sending_failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+        expired = isinstance(error, Expired)
+        failure = None if expired else self.upstream.failed(error, opened=opened)
+        at = perf_counter()
+        # A time-out of the transport can be ours: it is given what our clocks have left.
+        late = expired or (failure is not None and failure.cause is Cause.NO_HEADERS)
+        if not late or self.clocks is None or not self.clocks.passed(at):
+            return failure
+        self.guards.first_content(at - self.started)
+        return self.clocks.failure(at)
+
+    def send_by(self, *, first: bool = True, cause: Cause = Cause.NO_HEADERS) -> float:
+        """When the request that is sent now is given up, in seconds of the monotonic clock; ``inf`` for never.
+
+        ``first``, ``cause``: as in `Clocks.sending`.
+        """
+        if self.clocks is None:
+            return inf
+        first = first and self.call.streaming
+        return self.clocks.sending(perf_counter(), self.guards.deadline, first=first, cause=cause)
 
     def took(self, raw: Any, since: float = 0.0) -> list[Any]:  # noqa: C901 - calls cost, per read
         """What one read brought (`END`: the body is over). Returns what the user gets now; sets `command`.
@@ -43,7 +74,7 @@ class Session(Serving):
         if self._ended:
             return self._afterwards(raw, pump)
         reader, meter = pump.reader, self.telling.meter
-        at = 0.0
+        at, late = 0.0, False
         if raw is END:
             items: list[Any] = []
         elif self.timed:
@@ -52,7 +83,7 @@ class Session(Serving):
             at = perf_counter()
             came = reader.content > content
             if self.clocks is not None:
-                self.clocks.read(at, came)
+                late = self.clocks.read(at, came, since)
             if not content and came:
                 self.guards.first_content(at - self.started)
             if self.shadow is not None:
@@ -69,6 +100,9 @@ class Session(Serving):
         if reader.stopped or raw is END:
             self._kept.keep(items)
             return self._over(reader, at or perf_counter())
+        if late:
+            self._kept.keep(items)
+            return self.expired()
         if self._holding:
             return self._hold(items, reader, at)
         if self._kept.lags:
@@ -93,11 +127,16 @@ class Session(Serving):
     def due(self) -> float:
         """After how many pieces of text the rules look next."""
         screen, pump = self.screen, self._pump
-        return inf if screen is None or pump is None else screen.due - len(pump.reader.text)
+        due = inf if screen is None or pump is None else screen.due - len(pump.reader.text)
+        return due if self.clocks is None or self.clocks.unlimited else min(due, _UNTIMED)
 
-    def looked(self) -> list[Any] | None:
-        """The rules look at what came. What the user gets now where that ends the attempt; ``None``: all is well."""
+    def looked(self, item: Any) -> list[Any] | None:
+        """The rules, and the clock of the whole call, look at what came, of which ``item`` is the last. What the user
+        gets now where that ends the attempt; ``None``: all is well."""
         screen, pump = self.screen, self._pump
+        if self.clocks is not None and not self.clocks.unlimited and self.clocks.passed_total(perf_counter()):
+            self._kept.keep([item])
+            return self.expired()
         failure = screen.look(pump.reader) if screen is not None and pump is not None else None
         return None if failure is None else self._reject(failure, perf_counter())
 
@@ -139,10 +178,10 @@ class Session(Serving):
         at = perf_counter()
         if self._pump is not None and self._pump.reader.verdict() is None:
             return self._over(self._pump.reader, at)
-        cause = self.clocks.expired(at)
-        if cause is Cause.FIRST_CONTENT_TIMEOUT:
+        failure = self.clocks.failure(at)
+        if failure.cause is Cause.FIRST_CONTENT_TIMEOUT:
             self.guards.first_content(at - self.started)
-        return self._fail(Failure(cause=cause, message=f"no {AWAITED[cause.value]} in time"), at)
+        return self._fail(failure, at)
 
     def abandon(self, release: Callable[[], object] | None = None) -> None:
         """As `close`, where a finalizer runs. ``release``: gives the connection back."""

@@ -7,6 +7,10 @@ it has moved on.
 
 Where no thread can be started (the limit of threads, the interpreter's end) reads have no deadlines: one warning says
 so, and a later read tries again.
+
+A deadline ends a read only if nothing is there to be read. The thread may have been held up itself: by other threads,
+by a debugger, because the process was stopped. So it looks twice before it ends a read, and waits in between for as
+long as it was late, as the reader was probably held up as well; data that is there is left to the reader.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 import heapq
 import logging
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -29,34 +34,68 @@ _RETRY = 1.0
 """Seconds from a thread that could not be started to the next try: a try costs more than a read."""
 _TICK = 0.1
 """Seconds that the thread sleeps at most. Waking it costs a stream more than all else about a deadline."""
+_AHEAD = 5.0
+"""Seconds after which the thread looks at a watch again at the latest: those that are over are forgotten then."""
+_AGAIN = 0.02
+"""Seconds between two looks at a read whose deadline is over, at least."""
+_GRACE = 0.5
+"""Seconds for which a reader is left alone after its deadline, at most."""
 
 
 class Shutter(Protocol):
     """What ends a blocked read: a socket."""
 
+    def fileno(self) -> int:
+        """The descriptor that shows whether there is something to read; -1 for none."""
+        ...
+
     def shutdown(self, how: int, /) -> Any:
-        """End both directions."""
+        """End both directions. ``False``: not now, as others use the connection."""
 
 
 class Watch:
     """The deadline of one stream's present read, in seconds of the monotonic clock; ``inf`` between reads."""
 
-    __slots__ = ("_shutter", "deadline", "fired", "over", "queued")
+    __slots__ = ("_doubted", "_shutter", "_until", "deadline", "fired", "over", "queued")
 
     def __init__(self, shutter: Shutter) -> None:
         self._shutter = shutter
+        self._doubted = self._until = -inf
         self.deadline = inf
         self.queued = inf
         self.fired = False
         self.over = False
 
-    def fire(self) -> None:
-        """Unblock the read."""
+    def doubt(self, now: float) -> float | None:
+        """The deadline is over. Return when to look again; ``None`` where the read is to be ended."""
+        if self._doubted != self.deadline:
+            self._doubted, self._until = self.deadline, now + _GRACE
+            return now + min(max(now - self.deadline, _AGAIN), _GRACE)
+        return now + _AGAIN if now < self._until and _readable(self._shutter) else None
+
+    def fire(self) -> bool:
+        """Unblock the read. ``False`` where that has to wait."""
         self.fired = True
         try:
-            self._shutter.shutdown(socket.SHUT_RDWR)
+            self.fired = self._shutter.shutdown(socket.SHUT_RDWR) is not False
         except Exception:  # the peer was quicker, or closed it; whatever else it is must not end the thread
             pass
+        return self.fired
+
+
+def _readable(shutter: Shutter) -> bool:
+    """Whether data has arrived that its reader has not taken yet."""
+    try:
+        number = shutter.fileno()
+        if number < 0:
+            return False
+        if not hasattr(select, "poll"):
+            return bool(select.select([number], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return any(event & select.POLLIN for _, event in poll.poll(0))
+    except (OSError, ValueError):  # closed meanwhile
+        return False
 
 
 class Expired(Exception):  # noqa: N818 - an event, turned into a failure at once
@@ -118,7 +157,7 @@ class Watchdog:
         return True
 
     def _queue(self, watch: Watch, at: float) -> None:
-        watch.queued = at
+        watch.queued = at = min(at, perf_counter() + _AHEAD)
         heapq.heappush(self._due, (at, next(self._ticket), watch))
 
     def stop(self) -> None:
@@ -137,7 +176,9 @@ class Watchdog:
                 if watch is None:
                     self._thread = None
                     return
-            watch.fire()
+            if not watch.fire():
+                with self._changed:
+                    self._queue(watch, perf_counter() + _TICK)
 
     def _wait(self) -> Watch | None:
         """The next watch whose deadline has passed; ``None`` when there is nothing left to look after."""
@@ -159,10 +200,14 @@ class Watchdog:
             heapq.heappop(self._due)
             # First forget the entry, then look at the deadline: a reader that sets it in between queues a new one.
             watch.queued = inf
-            if watch.deadline <= now:
-                return watch
-            if watch.deadline < inf:
-                self._queue(watch, watch.deadline)
+            deadline = watch.deadline
+            if deadline <= now:
+                again = watch.doubt(now)
+                if again is None:
+                    return watch
+                self._queue(watch, again)
+            elif deadline < inf:
+                self._queue(watch, deadline)
         return None
 
     def _rest(self, now: float, until: float) -> None:

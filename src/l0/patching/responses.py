@@ -12,6 +12,7 @@ from l0.drivers.session import Session
 from l0.drivers.watchdog import Watch
 
 from . import direct
+from .flights import Timeouts
 from .switchboard import SWITCHBOARD
 
 _MOST = 2**20
@@ -222,9 +223,11 @@ def areads(response: Any) -> AsyncIterator[bytes]:
 
 
 def watch(response: Any) -> Watch | None:
-    """A watch on the response's connection; ``None`` where it carries other streams too, or is no socket."""
+    """A watch on the response's connection; ``None`` where nothing is known that could end a read of it."""
     if response.extensions.get("http_version", b"HTTP/1.1") not in (b"HTTP/1.1", b"HTTP/1.0"):
-        return None
+        request = getattr(response, "_request", None)
+        timeouts = request.extensions.get("timeout") if request is not None else None
+        return timeouts.flight.reading() if isinstance(timeouts, Timeouts) else None
     network = response.extensions.get("network_stream")
     socket = network.get_extra_info("socket") if network is not None else None
     return Watch(socket) if socket is not None and hasattr(socket, "shutdown") else None

@@ -2,14 +2,16 @@
 
 ``SyncAPIClient.request`` and ``AsyncAPIClient.request`` see every call; ``Stream.__stream__`` and
 ``AsyncStream.__stream__`` are where an answer is read; ``BaseClient._process_response_data`` is where an answer that
-came in one piece is built. Where the SDK transforms the parameters of requests by their annotations (`transform` and
-`async_transform`), that is done by a compiled form. Nothing else is touched.
+came in one piece is built; ``BaseClient._build_request`` is where a sync request gets its deadline. Where the SDK
+transforms the parameters of requests by their annotations (`transform` and `async_transform`), that is done by a
+compiled form. Nothing else is touched.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -17,15 +19,17 @@ import wrapt
 
 from l0.drivers import asynchronous, sync
 from l0.drivers.session import Session
+from l0.drivers.timers import within
 from l0.values.calls import Call
 from l0.values.errors import raised
 from l0.values.policy import Policy, PolicyError
 from l0.wire.parameters import UNKNOWN
 
 from .bodies import AsyncBody, SyncBody
+from .flights import FLIGHT, by
 from .responses import tapped
 from .sdk import Sdk
-from .sending import SENDING, AsyncSending, Sending
+from .sending import SENDING, AsyncSending, Sending, send_by
 from .switchboard import SWITCHBOARD
 from .upstream import RAW_HEADER, Provider, Sketch, StainlessUpstream, compiled
 
@@ -55,6 +59,7 @@ class Seam:
             (streaming.AsyncStream, "__stream__", self._astream),
             (base.BaseClient, "_process_response_data", self._build),
         ]
+        targets += self._compositions()
         targets += self._transforms()
         originals: list[Any] = [owner.__dict__.get(name) for owner, name, _ in targets]
         if None in originals:
@@ -67,6 +72,11 @@ class Seam:
                 setattr(place, attribute, patched)
                 self._patches.append((place, attribute, original, patched))
         self.active = True
+
+    def _compositions(self) -> list[Target]:
+        """Where a request is composed: an SDK without that function has its requests bounded phase by phase only."""
+        base = self.sdk.base.BaseClient
+        return [(base, "_build_request", self._compose)] if "_build_request" in vars(base) else []
 
     def _transforms(self) -> list[Target]:
         module, parameters = self.sdk.transforms, self.sdk.parameters
@@ -89,6 +99,14 @@ class Seam:
         self._patches.clear()
 
     # -- requests -----------------------------------------------------------------------------------------------
+
+    def _compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """A request that has a deadline is followed on its way."""
+        request = wrapped(*args, **kwargs)
+        flight = FLIGHT.get()
+        if flight is not None and isinstance(client, self.sdk.base.SyncAPIClient):
+            flight.follow(request)
+        return request
 
     def _request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         session = self._begin(client, args, kwargs)
@@ -155,7 +173,8 @@ class Seam:
         assert isinstance(upstream, StainlessUpstream)
 
         def again(options: Any) -> Any:
-            return original(upstream.client, upstream.response_type, options, stream=True)
+            send = partial(original, upstream.client, upstream.response_type, options, stream=True)
+            return by(send_by(session, upstream), send)
 
         return sync.relay(session, SyncBody(session, upstream, stream, wrapped, again=again))
 
@@ -169,7 +188,8 @@ class Seam:
         assert isinstance(upstream, StainlessUpstream)
 
         async def again(options: Any) -> Any:
-            return await original(upstream.client, upstream.response_type, options, stream=True)
+            send = partial(original, upstream.client, upstream.response_type, options, stream=True)
+            return await within(send_by(session, upstream), send)
 
         return asynchronous.relay(session, AsyncBody(session, upstream, stream, wrapped, again=again))
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from l0.drivers.pump import WirePump
 from l0.drivers.session import Session
+from l0.drivers.timers import within
 
+from .flights import by
 from .responses import read_ahead, tap, watch
 from .sdk import Sdk
 from .upstream import Reading, StainlessUpstream
@@ -21,6 +23,12 @@ SENDING: ContextVar[Session | None] = ContextVar("l0_sending", default=None)
 def response_of(answer: Any) -> Any:
     """The transport's response behind what the SDK returned."""
     return getattr(answer, "http_response", None) or getattr(answer, "response", None) or answer
+
+
+def send_by(session: Session, upstream: StainlessUpstream) -> float:
+    """When a request that is sent now is given up. Where the SDK's own loop repeats it, only the whole call's time
+    counts."""
+    return session.send_by(first=not upstream.loops)
 
 
 class _Sending:
@@ -100,7 +108,7 @@ class Sending(_Sending):
         """One attempt; returns at its headers."""
         token = SENDING.set(self.session)
         try:
-            return self._call(options)
+            return by(send_by(self.session, self.upstream), partial(self._call, options))
         finally:
             SENDING.reset(token)
 
@@ -130,8 +138,8 @@ class AsyncSending(_Sending):
         """As `Sending.send`."""
         token = SENDING.set(self.session)
         try:
-            answer: Awaitable[Any] = self._call(options)
-            return await answer
+            send: Callable[[], Awaitable[Any]] = partial(self._call, options)
+            return await within(send_by(self.session, self.upstream), send)
         finally:
             SENDING.reset(token)
 

@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from json import JSONDecodeError
-from math import inf
 from socket import gaierror
 from typing import Any, Protocol, cast
 
@@ -116,7 +115,7 @@ class StainlessUpstream:
         self._options = options
         self._key: str | None = options.idempotency_key
         # Middleware is told the number of each attempt, and may itself ask for one: then the SDK's own loop stays.
-        self._loops = bool(getattr(client, "_middleware", None)) and call.policy.retry is None and not call.policy.legs
+        self.loops = bool(getattr(client, "_middleware", None)) and call.policy.retry is None and not call.policy.legs
 
     # -- sending ------------------------------------------------------------------------------------------------
 
@@ -124,7 +123,7 @@ class StainlessUpstream:
         """A copy for one attempt: no retries of the SDK's own, true counts, one idempotency key for one body."""
         client, changed = self._on_leg(attempt.leg)
         options = self._options.model_copy()
-        options.max_retries = max(self.call.max_retries - attempt.resend, 0) if self._loops else 0
+        options.max_retries = max(self.call.max_retries - attempt.resend, 0) if self.loops else 0
         if changed is not None:
             options.json_data = {**options.json_data, "model": changed}
         if attempt.earlier is not None and attempt.resume is not None:
@@ -137,7 +136,6 @@ class StainlessUpstream:
         if attempt.resend and _COUNT_HEADER not in {name.lower() for name in own}:
             own[_COUNT_HEADER] = str(attempt.resend)
             options.headers = own
-        self._limit(options, attempt.left)
         self.provider.prepare(client, options, headers)
         return options
 
@@ -152,22 +150,6 @@ class StainlessUpstream:
     def resumes(self, strategy: ResumeMode, earlier: Handover) -> bool:
         """Whether the provider can take the answer up. Nobody could tell the user of a stream that it begins anew."""
         return strategy != "restart" and self.provider.resumes(self.sketch, strategy, earlier)
-
-    def _limit(self, options: Any, left: float) -> None:
-        """Where the policy's clocks are tighter than the SDK's time-out, they hold before the headers, too."""
-        timeout = self.call.policy.timeout
-        if timeout is None:
-            return
-        first = timeout.initial_token if self.call.streaming else None
-        most = min(left, inf if first is None else first / 1000)
-        if most == inf:
-            return
-        kind = self.sdk.transport.Timeout
-        given = options.timeout if isinstance(options.timeout, int | float | None | kind) else self.client.timeout
-        full = kind(given) if not isinstance(given, kind) else given
-        options.timeout = kind(
-            **{part: most if value is None else min(value, most) for part, value in full.as_dict().items()}
-        )
 
     @property
     def response_type(self) -> type:
@@ -226,14 +208,14 @@ class StainlessUpstream:
             status=status,
             code=code,
             retry_after=(asked_wait if self.call.policy.retry is None else server_wait)(response.headers),
-            sdk_retries=not self._loops and bool(self.client._should_retry(response)),
+            sdk_retries=not self.loops and bool(self.client._should_retry(response)),
             error=error,
             request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
         )
 
     def _repeats(self, error: Exception) -> bool:
         """Whether the bare SDK would repeat after an error without a response."""
-        if self._loops:
+        if self.loops:
             return False
         decide = getattr(self.client, "_should_retry_exception", None)
         return bool(decide(error)[0]) if decide is not None else True
@@ -328,9 +310,10 @@ class StainlessUpstream:
         package = self.sdk.package
         if failure.cause not in TIMEOUT_CAUSES:
             return cast(BaseException, package.APIConnectionError(message=str(failure), request=request))
-        late = cast(BaseException, package.APITimeoutError(request=request))
-        late.add_note(f"l0: {failure}")
-        return late
+        late = package.APITimeoutError(request=request)
+        late.message = f"Request timed out: {failure.message}."
+        late.args = (late.message,)
+        return cast(BaseException, late)
 
     def _interrupted(self, failure: Failure, text: str, attempts: int) -> BaseException:
         package, error = self.sdk.package, failure.error

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from functools import partial
 from math import inf
+from time import perf_counter
 from typing import Any, cast
 
 from l0.drivers.pump import Pump
 from l0.drivers.session import Session
+from l0.drivers.timers import within
 from l0.drivers.watchdog import Watch
 from l0.engine.commands import Finish, Raise
 from l0.patching.responses import watch as watch_response
@@ -21,7 +24,6 @@ from l0.values.ports import Plan
 
 from . import sources
 from .events import UnknownStreamError
-from .failures import OpeningExpired
 from .intake import OVER, Intake
 from .upstream import FactoryUpstream
 
@@ -60,12 +62,6 @@ class _Body:
         self.upstream.state.intake = intake
         return cast(Pump, intake)  # its reader is itself: a property, which nobody sets
 
-    def _limit(self, plan: Plan) -> float:
-        """Seconds that an attempt's source may take to be there."""
-        timeout = self.session.call.policy.timeout
-        first = timeout.initial_token if timeout is not None else None
-        return min(inf if first is None else first / 1000, plan.left)
-
     def _end(self) -> tuple[str, Any] | None:
         """How the call ended, for the last callback; ``None`` while it is under way, or once that was told."""
         state, command = self.upstream.state, self.session.command
@@ -87,6 +83,10 @@ class _Late(Exception):  # noqa: N818 - an event: the driver sees that the watch
 class _Deaf:
     """A read that nothing can end but its own return."""
 
+    def fileno(self) -> int:
+        """Nobody knows."""
+        return -1
+
     def shutdown(self, how: int, /) -> None:
         """In vain."""
 
@@ -101,8 +101,8 @@ class SyncBody(_Body):
     def send(self, options: Plan) -> Opened:
         """Ask the source of one attempt for its items."""
         self.upstream.callbacks.tell()
-        limit, left = self._limit(options), options.left
-        bound = None
+        left, bound = options.left, None
+        limit = self.session.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT) - perf_counter()
         if limit < inf:  # only an SDK that is patched can obey it: nothing else ends a call that blocks
             total = None if left == inf else max(left, 0.001) * 1000
             bound = Timeout(initial_token=max(limit, 0.001) * 1000, inter_token=None, total=total)
@@ -184,9 +184,9 @@ class AsyncBody(_Body):
     async def send(self, options: Plan) -> Opened:
         """Ask the source of one attempt for its items."""
         await self.upstream.callbacks.atell()
-        limit = self._limit(options)
-        opening = self._open(options)
-        return await (opening if limit == inf else _within(limit, opening, total=limit >= options.left))
+        deadline = self.session.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT)
+        opened: Opened = await within(deadline, partial(self._open, options))
+        return opened
 
     async def _open(self, plan: Plan) -> Opened:
         with attempt(self.upstream.watch, truncation=self.session.call.policy.truncation):
@@ -271,24 +271,3 @@ async def _released(release: sources.Release) -> None:
     done = release()
     if inspect.isawaitable(done):
         await done
-
-
-async def _within(seconds: float, opening: Awaitable[Any], *, total: bool) -> Any:
-    """What is awaited, or `OpeningExpired`. ``total``: it is the whole call's time that is used up."""
-    expired = OpeningExpired(Cause.TOTAL_TIMEOUT if total else Cause.FIRST_CONTENT_TIMEOUT)
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:  # another event loop
-        import anyio
-
-        with anyio.move_on_after(seconds):
-            return await opening
-        raise expired from None
-    clock = asyncio.timeout(seconds)
-    try:
-        async with clock:
-            return await opening
-    except TimeoutError:
-        if clock.expired():
-            raise expired from None
-        raise

@@ -28,20 +28,10 @@ _BROKEN_NAMES = {
 """Classes of the HTTP libraries, by the name of a base class: none of them is imported."""
 
 
-class OpeningExpired(Exception):  # noqa: N818 - an event, turned into a failure at once
-    """A clock of the call ran out before the source was there."""
-
-    def __init__(self, cause: Cause) -> None:
-        super().__init__(cause.value)
-        self.cause = cause
-
-
 def classify(error: BaseException, *, opened: bool) -> Failure | None:
     """The failure that ``error`` stands for; ``None`` for what is none, such as a mistake in the user's own code."""
     if not isinstance(error, Exception):
         return None
-    if isinstance(error, OpeningExpired):
-        return Failure(cause=error.cause, message="no answer in time")
     if isinstance(error, StreamInterrupted):
         return Failure(cause=_cause_named(error.reason), detail=str(error), error=error, sdk_retries=True)
     inner = getattr(error, "original_exception", None)

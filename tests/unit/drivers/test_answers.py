@@ -8,7 +8,7 @@ import pytest
 from driver_fakes import Broken, FakeAsyncSender, FakePump, FakeSender, FakeUpstream, Listener
 from makers import make_call
 
-from l0.drivers import asynchronous, serving, sync
+from l0.drivers import asynchronous, serving, session, sync
 from l0.drivers.session import Session
 from l0.health.shared import Health
 from l0.values.calls import Outcome
@@ -99,7 +99,8 @@ def test_the_wait_is_the_sdks_where_there_is_no_policy(flavour, monkeypatch):
 @both
 def test_every_attempt_is_told_how_much_time_is_left(flavour, monkeypatch):
     clock = {"now": 100.0}
-    monkeypatch.setattr(serving, "perf_counter", lambda: clock["now"])
+    for module in (serving, session):
+        monkeypatch.setattr(module, "perf_counter", lambda: clock["now"])
 
     class Slow(FakeUpstream):
         def failed(self, error: BaseException, *, opened: bool) -> Failure | None:

@@ -115,5 +115,59 @@ def test_progress_counts_reading_time_since_the_last_content(steps, first, gap):
         assert clocks.reading(now) == pytest.approx(now + limit - spent)
         now += took
         clocks.read(now, content)
-        spent, limit = (0.0, gap / 1000) if content else (spent + took, limit)
+        crossed = spent < limit < spent + took  # data that arrived behind what was read gets a moment more
+        spent, limit = (0.0, gap / 1000) if content else (limit if crossed else spent + took, limit)
         now += away
+
+
+def test_a_flood_without_content_ends_though_no_read_ever_waits():
+    clocks = Clocks(Timeout(initial_token=1000, inter_token=None), 0.0)
+    clocks.opened(0.0, 0.25)
+    late, now = False, 0.25
+    while not late and now < 10.0:
+        now += 0.001
+        late = clocks.read(now, content=False, since=now - 0.001)
+    assert 1.0 < now < 1.2
+    assert clocks.failure(now).message == "no first content within 1,000 ms (Timeout.initial_token)"
+
+
+def test_content_behind_the_frames_that_piled_up_is_in_time():
+    clocks = Clocks(Timeout(initial_token=1000, inter_token=1000), 0.0)
+    clocks.opened(0.0, 0.1)
+    assert not clocks.read(5.0, content=False, since=0.1)  # the process was stopped for five seconds
+    assert not clocks.read(5.01, content=False, since=5.0)
+    assert not clocks.read(5.02, content=True, since=5.01)
+    assert clocks.reading(5.02) == pytest.approx(6.02)
+
+
+def test_time_of_the_consumer_between_reads_that_never_wait_is_nobodys():
+    clocks = Clocks(Timeout(initial_token=1000, inter_token=1000), 0.0)
+    clocks.opened(0.0, 0.0)
+    clocks.read(0.1, content=True, since=0.0)
+    for at in range(10, 1000, 10):  # ten seconds of thought over each frame
+        assert not clocks.read(at + 0.001, content=False, since=at)
+
+
+def test_the_whole_calls_clock_ends_reads_that_bring_content_without_waiting():
+    clocks = Clocks(Timeout(**NONE, total=2000), 10.0)
+    clocks.opened(10.0, 10.0)
+    assert not clocks.read(11.9, content=True, since=11.8)
+    assert clocks.read(12.1, content=True, since=12.0)
+    assert clocks.failure(12.1).message == "no whole answer within 2,000 ms (Timeout.total)"
+
+
+def test_a_request_that_is_sent_has_the_tighter_of_both_deadlines():
+    clocks = Clocks(Timeout(initial_token=1500, inter_token=None, total=2000), 100.0)
+    assert clocks.sending(100.0) == pytest.approx(101.5)
+    assert clocks.failure(101.5).message == "no headers within 1,500 ms (Timeout.initial_token)"
+    assert clocks.sending(101.0) == pytest.approx(102.0)
+    assert clocks.expired(102.0) is Cause.TOTAL_TIMEOUT
+    assert clocks.sending(100.0, first=False) == pytest.approx(102.0)
+    assert clocks.sending(100.0, lambda limit: 0.2) == pytest.approx(100.2)
+    assert clocks.failure(100.2).message == "no headers within 200 ms (what is usual here, Policy.adaptive)"
+
+
+def test_a_wait_that_nothing_could_end_says_how_late_it_was_noticed():
+    clocks = Clocks(Timeout(**NONE, total=2000), 0.0)
+    clocks.sending(0.0)
+    assert clocks.failure(7.25).message.endswith("(Timeout.total); noticed 5.2 s later")

@@ -113,6 +113,9 @@ def test_one_thread_serves_all_watches(dog):
     shut = threading.Semaphore(0)
 
     class Shutter:
+        def fileno(self) -> int:
+            return -1
+
         def shutdown(self, how: int) -> None:
             assert how == socket.SHUT_RDWR
             shut.release()
@@ -126,6 +129,9 @@ def test_one_thread_serves_all_watches(dog):
 
 def test_a_peer_that_was_quicker_is_no_error():
     class Gone:
+        def fileno(self) -> int:
+            return -1
+
         def shutdown(self, how: int) -> None:
             raise OSError("not connected")
 
@@ -155,6 +161,79 @@ def test_a_child_process_starts_with_no_watches(pair):
     dog.reset_after_fork()
     assert dog._thread is None
     assert dog._due == []
+
+
+# Doubt, in virtual time: who was held up was perhaps not alone
+
+
+def test_a_watchdog_that_was_late_gives_the_reader_as_much_time(pair):
+    watch = Watch(pair[0])
+    watch.deadline = 10.0
+    assert watch.doubt(10.3) == pytest.approx(10.6)
+    assert watch.doubt(10.6) is None
+
+
+def test_data_that_waits_for_its_reader_is_left_to_it(pair):
+    near, far = pair
+    watch = Watch(near)
+    watch.deadline = 10.0
+    far.send(b"x")
+    now = watch.doubt(10.0)
+    assert now == pytest.approx(10.02)
+    assert watch.doubt(now) == pytest.approx(10.04)
+    assert near.recv(1) == b"x"
+    assert watch.doubt(10.04) is None
+
+
+def test_a_reader_that_takes_nothing_has_half_a_second(pair):
+    near, far = pair
+    watch = Watch(near)
+    watch.deadline = 10.0
+    far.send(b"x")
+    watch.doubt(12.0)
+    assert watch.doubt(12.49) is not None
+    assert watch.doubt(12.5) is None
+
+
+def test_a_read_that_begins_meanwhile_is_doubted_anew(pair):
+    watch = Watch(pair[0])
+    watch.deadline = 10.0
+    watch.doubt(10.0)
+    watch.deadline = 11.0
+    assert watch.doubt(11.0) is not None
+
+
+def test_a_socket_that_is_closed_has_nothing_to_read(pair):
+    watch = Watch(pair[0])
+    pair[0].close()
+    watch.deadline = 10.0
+    watch.doubt(10.0)
+    assert watch.doubt(10.02) is None
+
+
+def test_a_watch_that_may_not_shut_now_is_asked_again(dog):
+    asked = threading.Semaphore(0)
+
+    class Busy:
+        def fileno(self) -> int:
+            return -1
+
+        def shutdown(self, how: int) -> bool:
+            asked.release()
+            return False
+
+    watch = Watch(Busy())
+    dog.arm(watch, perf_counter())
+    assert asked.acquire(timeout=10)
+    assert asked.acquire(timeout=10)
+    assert not watch.fired
+    watch.over = True
+
+
+def test_a_watch_of_a_distant_deadline_is_forgotten_soon_after_its_end(dog, pair):
+    watch = Watch(pair[0])
+    dog.arm(watch, perf_counter() + 3600)
+    assert watch.queued < perf_counter() + 60
 
 
 # Reads

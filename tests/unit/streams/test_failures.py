@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from l0 import StreamInterrupted
-from l0.streams.failures import OpeningExpired, classify, exception
+from l0.streams.failures import classify, exception
 from l0.values.failures import Cause, Failure
 
 
@@ -70,7 +70,6 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (StatusError(418), False, Cause.BAD_REQUEST),
         (StatusError(599), True, Cause.SERVER_ERROR),
         (StatusError("429"), False, None),
-        (OpeningExpired(Cause.TOTAL_TIMEOUT), False, Cause.TOTAL_TIMEOUT),
         (ConnectionRefusedError(), False, Cause.CONNECTION),
         (ConnectionResetError(), True, Cause.RESET),
         (TimeoutError(), False, Cause.NO_HEADERS),

@@ -1,0 +1,175 @@
+"""`Timeout.total` and `Timeout.initial_token` end what trickles: headers, error bodies, whole answers, redirects."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anthropic
+import anyio
+import openai
+import pytest
+import trickling
+from faults_kit import SDKS
+from trickling import Script
+
+import l0
+
+HUNG = 8.0
+"""Seconds that only a bound which does not bound takes: what trickles goes on for 20."""
+HELLO: list[Any] = [{"role": "user", "content": "hi"}]
+CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": HELLO}
+MESSAGE: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": HELLO}
+TOTAL = l0.Timeout(initial_token=None, inter_token=None, total=400)
+FIRST = l0.Timeout(initial_token=400, inter_token=None)
+TIMEOUTS = (openai.APITimeoutError, anthropic.APITimeoutError)
+
+
+@pytest.fixture(autouse=True)
+def off() -> Iterator[None]:
+    """Every test leaves l0 off."""
+    yield
+    l0.uninstrument()
+
+
+def _create(client: Any) -> Any:
+    chat = hasattr(client, "chat")
+    return (client.chat.completions.create, CHAT) if chat else (client.messages.create, MESSAGE)
+
+
+def _sync(name: str, url: str, stream: bool, retries: int = 0) -> list[Any]:
+    kind = SDKS[name].OpenAI if name == "openai" else SDKS[name].Anthropic
+    base = url + "/v1" if name == "openai" else url
+    with kind(api_key="k", base_url=base, timeout=60, max_retries=retries) as client:
+        create, request = _create(client)
+        return list(create(**request, stream=True)) if stream else [create(**request)]
+
+
+async def _async(name: str, url: str, stream: bool, retries: int = 0) -> list[Any]:
+    kind = SDKS[name].AsyncOpenAI if name == "openai" else SDKS[name].AsyncAnthropic
+    base = url + "/v1" if name == "openai" else url
+    async with kind(api_key="k", base_url=base, timeout=60, max_retries=retries) as client:
+        create, request = _create(client)
+        if stream:
+            return [chunk async for chunk in await create(**request, stream=True)]
+        return [await create(**request)]
+
+
+Run = Callable[..., list[Any]]
+RUNS: dict[str, Run] = {
+    "sync": _sync,
+    "asyncio": lambda *args: anyio.run(_async, *args, backend="asyncio"),
+    "trio": lambda *args: anyio.run(_async, *args, backend="trio"),
+}
+every_run = pytest.mark.parametrize("run", RUNS)
+either_sdk = pytest.mark.parametrize("name", SDKS)
+
+
+def ended(run: str, name: str, script: Script, *, stream: bool, retries: int = 0) -> tuple[Exception, float]:
+    """The error of one call, and how long it took to come."""
+    with trickling.server(script) as url:
+        began = time.perf_counter()
+        with pytest.raises(Exception) as raised:  # noqa: PT011 - looked at by the caller
+            RUNS[run](name, url, stream, retries)
+        return raised.value, time.perf_counter() - began
+
+
+@every_run
+@either_sdk
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        trickling.headers,
+        trickling.status_line,
+        trickling.redirect,
+        trickling.body("401 Unauthorized"),
+        trickling.body("503 Service Unavailable", content_length="100000"),
+    ],
+    ids=["headers", "status line", "redirects", "body of a 401", "body of a 503 with a length"],
+)
+def test_total_ends_what_trickles_before_an_answer(run: str, name: str, script: Script, stream: bool) -> None:
+    l0.instrument(l0.Policy(timeout=TOTAL))
+    error, took = ended(run, name, script, stream=stream)
+    assert isinstance(error, TIMEOUTS), repr(error)
+    assert "400 ms (Timeout.total)" in str(error)
+    assert 0.35 < took < HUNG
+
+
+@every_run
+@either_sdk
+@pytest.mark.parametrize("length", [{}, {"content_length": "100000"}], ids=["to the end", "of a length"])
+def test_total_ends_a_whole_answer_that_trickles(run: str, name: str, length: dict[str, str]) -> None:
+    l0.instrument(l0.Policy(timeout=TOTAL))
+    error, took = ended(run, name, trickling.body("200 OK", begin=b'{"id": "1"}', **length), stream=False)
+    assert isinstance(error, TIMEOUTS), repr(error)
+    assert "no whole answer within 400 ms (Timeout.total)" in str(error)
+    assert 0.35 < took < HUNG
+
+
+@every_run
+@either_sdk
+@pytest.mark.parametrize("script", [trickling.headers, trickling.body("500 Oh")], ids=["headers", "body of a 500"])
+def test_initial_token_ends_what_trickles_before_the_headers(run: str, name: str, script: Script) -> None:
+    l0.instrument(l0.Policy(timeout=FIRST))
+    error, took = ended(run, name, script, stream=True)
+    assert isinstance(error, TIMEOUTS), repr(error)
+    assert "400 ms (Timeout.initial_token)" in str(error)
+    assert 0.35 < took < HUNG
+
+
+@every_run
+def test_a_request_that_is_taken_in_byte_by_byte_is_bounded(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CHAT, "messages", [{"role": "user", "content": "x" * 20_000_000}])
+    l0.instrument(l0.Policy(timeout=TOTAL))
+    error, took = ended(run, "openai", trickling.unread, stream=False)
+    assert isinstance(error, TIMEOUTS), repr(error)
+    assert took < HUNG
+
+
+@every_run
+def test_a_second_attempt_that_trickles_is_bounded_by_what_is_left(run: str) -> None:
+    l0.instrument(l0.Policy(timeout=TOTAL, retry=l0.Retry(base_delay=0.01)))
+    broken = trickling.whole(b'{"error": {"message": "later"}}', status="503 Oh", connection="close")
+    error, took = ended(run, "openai", trickling.answers(broken, trickling.headers), stream=True, retries=1)
+    assert isinstance(error, TIMEOUTS), repr(error)
+    assert took < HUNG
+
+
+FLOODS = {
+    "comments": b": ping\n\n" * 50,
+    "roles": b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
+    b'"delta":{"role":"assistant"},"finish_reason":null}]}\n\n' * 20,
+    "empty": b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
+    b'"delta":{},"finish_reason":null}]}\n\n' * 20,
+}
+
+
+@every_run
+@pytest.mark.parametrize("frame", FLOODS.values(), ids=FLOODS)
+@pytest.mark.parametrize("pause", [0.0, 0.0005], ids=["never blocks", "thousands a second"])
+def test_frames_without_content_do_not_feed_the_clock_of_first_content(run: str, frame: bytes, pause: float) -> None:
+    l0.instrument(l0.Policy(timeout=FIRST, retry=l0.Retry(attempts=0, max_retries=0)))
+    error, took = ended(run, "openai", trickling.flood(frame, pause), stream=True)
+    assert isinstance(error, TIMEOUTS), repr(error)
+    assert "first content within 400 ms (Timeout.initial_token)" in str(error)
+    assert took < HUNG
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+def test_a_cancellation_of_the_user_stays_one(stream: bool) -> None:
+    l0.instrument(l0.Policy(timeout=l0.Timeout(total=60_000)))
+
+    async def main(url: str) -> None:
+        call = asyncio.ensure_future(_async("openai", url, stream))
+        await asyncio.sleep(0.2)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        with pytest.raises(TimeoutError) as raised:
+            async with asyncio.timeout(0.2):
+                await _async("openai", url, stream)
+        assert not isinstance(raised.value, TIMEOUTS)
+
+    with trickling.server(trickling.headers) as url:
+        asyncio.run(main(url))
