@@ -26,8 +26,8 @@ from .listening import is_apis_own
 log = logging.getLogger(__name__)
 Shutdown = Callable[[], None]
 
-GRACE = 3.0
-"""Seconds that the last flush may take before it is interrupted: an unreachable collector must not hold a program."""
+GRACE = 2.0
+"""Seconds that the last flush may hold a program, whatever the collector does. With all else of l0's: 3 s."""
 
 _LOGGERS = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
@@ -140,46 +140,86 @@ class _Once(logging.Filter):
         from_sdk = record.name.startswith("opentelemetry.sdk.")  # which warns of other things as well
         if record.levelno < logging.WARNING or (from_sdk and error is None):
             return True
-        if not self._said:
-            self._said = True
-            reason = without_credentials(str(error or record.getMessage()))
-            log.warning("OTLP export to %s fails (%s). The program goes on; this is said once.", self._target, reason)
+        self.say(str(error or record.getMessage()))
         return False
 
+    def say(self, reason: str) -> None:
+        """Warn, the first time."""
+        if not self._said:
+            self._said = True
+            reason = without_credentials(reason)
+            log.warning("OTLP export to %s fails (%s). The program goes on; this is said once.", self._target, reason)
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class _Export:
-    """The providers that are ours, and how they end: flushed, but never for longer than `GRACE`."""
+    """The providers that are ours, and how they end: flushed, but nobody waits for longer than `GRACE`.
+
+    A request that hangs cannot be interrupted, so it is a daemon thread that flushes.
+    """
 
     target: str
     providers: list[_Closable] = field(default_factory=list)
     exporters: list[_Closable] = field(default_factory=list)
     ending: Event = field(default_factory=Event)
     ended: Event = field(default_factory=Event)
+    once: _Once = field(init=False)
+    waits: bool = False
+    """A thread is there to flush."""
+
+    def __post_init__(self) -> None:
+        self.once = _Once(self.target)
 
     def add(self, provider: _Closable, exporter: _Closable) -> None:
         self.providers.append(provider)
         self.exporters.append(exporter)
 
     def begin(self) -> None:
-        once = _Once(self.target)
         for name in _LOGGERS:
-            logging.getLogger(name).addFilter(once)
-        # Started now, because a program that is ending cannot start a thread any more.
-        Thread(target=self._interrupt, name="l0-otlp-end", daemon=True).start()
+            logging.getLogger(name).addFilter(self.once)
+        self.wait()
         atexit.register(self.end)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.again)
+
+    def wait(self) -> None:
+        """Have a thread wait for the end: a program that is ending cannot start one any more."""
+        self.waits = False
+        try:
+            Thread(target=self._flush, args=(self.ending, self.ended), name="l0-otlp-end", daemon=True).start()
+        except RuntimeError:  # the limit of threads
+            return
+        self.waits = True
+
+    def again(self) -> None:
+        """In a forked child, which has no thread of the parent's, and whose events may have been locked."""
+        over = self.ending.is_set()
+        self.ending, self.ended = Event(), Event()
+        if over:
+            self.ending.set()
+        else:
+            self.wait()
 
     def end(self) -> None:
         if self.ending.is_set():
             return
-        self.ending.set()
         atexit.unregister(self.end)
-        for provider in self.providers:
-            provider.shutdown()
-        self.ended.set()
-
-    def _interrupt(self) -> None:
-        self.ending.wait()
-        if not self.ended.wait(GRACE):
+        self.ending.set()
+        if self.waits and not self.ended.wait(GRACE):
+            self.once.say(f"no answer within {GRACE:g} s of the end; what was left is lost")
+        if not self.ended.is_set():
             for exporter in self.exporters:
-                exporter.shutdown()  # wakes an export that is waiting for its next try
+                _quietly(exporter.shutdown)  # wakes an export that is waiting for its next try
+
+    def _flush(self, ending: Event, ended: Event) -> None:
+        ending.wait()
+        for provider in self.providers:
+            _quietly(provider.shutdown)
+        ended.set()
+
+
+def _quietly(end: Callable[[], Any]) -> None:
+    try:
+        end()
+    except Exception:
+        log.debug("an exporter did not end cleanly", exc_info=True)

@@ -1,8 +1,11 @@
 """Set-up by one argument. Global providers are set once a process, so each case gets a process of its own."""
 
+import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import opentelemetry.sdk._logs
@@ -154,3 +157,59 @@ def test_an_endpoint_that_is_no_url_is_refused(endpoint):
 def test_nothing_of_the_sdk_is_imported_before():
     done = run("import sys\nimport l0.telemetry.spans, l0.telemetry.metrics\nprint('opentelemetry.sdk' in sys.modules)")
     assert (done.returncode, done.stdout) == (0, "False\n")
+
+
+@pytest.fixture
+def hanging():
+    """A collector that takes connections, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def ended_after(code: str) -> float:
+    """Seconds from the last line of a program to its end."""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert "what was left is lost" in done.stderr
+    assert "Traceback" not in done.stderr
+    return time.time() - float(done.stdout.splitlines()[-1])
+
+
+def test_a_collector_that_hangs_does_not_hold_the_program(hanging):
+    """3 s are promised; without the bound it takes 10 s and more."""
+    assert ended_after(f"import time\nsetup({hanging!r})\n{EMIT}\nprint(time.time(), flush=True)") < 6
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_nor_does_it_hold_a_forked_child(hanging):
+    code = f"""
+import os, time, warnings
+warnings.simplefilter("ignore")
+setup({hanging!r})
+child = os.fork()
+if child:
+    status = os.waitpid(child, 0)[1]
+    assert os.waitstatus_to_exitcode(status) == 0, status
+    os._exit(0)
+{EMIT}
+print(time.time(), flush=True)
+"""
+    assert ended_after(code) < 6
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_flushes(collector):
+    url, seen = collector
+    code = f"""
+import os, warnings
+warnings.simplefilter("ignore")
+setup({url!r})
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+    os._exit(0)
+from opentelemetry import trace
+trace.get_tracer("app").start_span("of the child").end()
+"""
+    assert run(code).returncode == 0
+    assert any(b"of the child" in body for _, _, body in seen)
