@@ -14,7 +14,6 @@ from journeys_kit import CHATTING, chat_client, close_all
 
 import l0
 from l0.drivers import hedging, watchdog
-from l0.drivers.watchdog import Watchdog
 from l0.health import slo_storage
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
@@ -39,13 +38,14 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limit]:
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    monkeypatch.setattr(watchdog, "WATCHDOG", Watchdog())
-    monkeypatch.setattr("l0.drivers.sync.WATCHDOG", watchdog.WATCHDOG)
+    watchdog.WATCHDOG.stop()
+    watchdog.WATCHDOG._reset()
     monkeypatch.setattr(watchdog, "_RETRY", 0.0)
     hedging._say_unhedged.cache_clear()
     monkeypatch.setattr(threading.Thread, "start", refuse)
     yield made
     watchdog.WATCHDOG.stop()
+    watchdog.WATCHDOG._reset()
     l0.uninstrument()
     close_all()
 
