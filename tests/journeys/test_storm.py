@@ -1,13 +1,17 @@
 """A provider that fails altogether for a while: what calls with a retry budget cost it, and what stacked retries do."""
 
 import asyncio
+import email.utils
+import time
 from typing import Any
 
+import anthropic
 import openai
 import pytest
-from journeys_kit import CHATTING, MESSAGING, Spans, async_chat_client, chat_client, claude
+from journeys_kit import CHATTING, MESSAGING, Spans, async_chat_client, both, chat_client, claude
 
 import l0
+from l0.drivers import asynchronous
 from l0.health.budget import CAPACITY, FLOOR, REFUND
 from l0.health.shared import Health
 from l0.patching.switchboard import SWITCHBOARD
@@ -124,10 +128,144 @@ def test_what_succeeds_fills_the_bucket_again(sim: Simulator, fresh: Health) -> 
     assert len(sim.requests) == 1 + round(20 * REFUND / 1.0)
 
 
-def test_waits_that_the_server_asked_for_are_not_counted(sim: Simulator, fresh: Health) -> None:
-    sim.script(*[Fault.status(429, {"retry-after-ms": "1"})] * 7 * 5)
+# What the server says of waiting
+
+PAST = email.utils.formatdate(time.time() - 3600, usegmt=True)
+NO_WAITS: dict[str, dict[str, str]] = {
+    "nothing": {},
+    "zero": {"retry-after": "0"},
+    "zero milliseconds": {"retry-after-ms": "0"},
+    "a millisecond": {"retry-after-ms": "1"},
+    "a thousandth": {"retry-after": "0.001"},
+    "a past date": {"retry-after": PAST},
+    "both": {"retry-after-ms": "1", "retry-after": "0"},
+    "a reset now": {"x-ratelimit-reset-requests": "0s", "x-ratelimit-remaining-requests": "0"},
+    "a reset at once": {"x-ratelimit-reset-tokens": "1ms", "x-ratelimit-remaining-tokens": "0"},
+    "a past reset": {"anthropic-ratelimit-requests-reset": "2020-01-01T00:00:00Z"},
+    "nonsense": {"retry-after": "soon"},
+    "a retry": {"x-should-retry": "true", "retry-after-ms": "1"},
+}
+"""Headers that ask for no real wait, in every spelling."""
+RETRIES: dict[str, l0.Retry | None] = {
+    "none": None,
+    "at once": RETRY,
+    "short": l0.Retry(base_delay=0.001),
+    "default": l0.Retry(),
+}
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that calls would have slept, instead of sleeping them."""
+    seconds: list[float] = []
+
+    async def noted(wait: float) -> None:
+        seconds.append(wait)
+
+    for sdk in (openai, anthropic):
+        monkeypatch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.5)
+    monkeypatch.setattr(time, "sleep", seconds.append)
+    monkeypatch.setattr(asynchronous, "sleep", noted)
+    return seconds
+
+
+def storm(sim: Simulator, *, sync: bool) -> float:
+    """Requests per call of so many calls that all fail."""
+
+    async def journey() -> None:
+        async with async_chat_client(sim) as client:
+            for _ in range(CALLS):
+                with pytest.raises(openai.APIError):
+                    await client.chat.completions.create(**CHATTING)
+
+    if sync:
+        client = chat_client(sim)
+        for _ in range(CALLS):
+            with pytest.raises(openai.APIError):
+                client.chat.completions.create(**CHATTING)
+    else:
+        asyncio.run(journey())
+    return len(sim.requests) / CALLS
+
+
+@both
+@pytest.mark.parametrize("headers", NO_WAITS.values(), ids=NO_WAITS)
+def test_a_storm_stays_within_the_budget_whatever_the_server_says_of_waiting(
+    sim: Simulator, slept: list[float], headers: dict[str, str], sync: bool
+) -> None:
     l0.instrument(THRIFTY)
+    down = Fault.status(429, headers)
+    sim.script(*[down] * 7 * CALLS)
+    assert storm(sim, sync=sync) == (CALLS + BUCKET) / CALLS
+    sim.reset()
+    sim.script(*[down] * 7 * CALLS)
+    assert storm(sim, sync=sync) == 1.0
+
+
+@pytest.mark.parametrize("retry", [None, l0.Retry(base_delay=0.001), l0.Retry()], ids=["sdk", "short", "default"])
+@pytest.mark.parametrize("headers", NO_WAITS.values(), ids=NO_WAITS)
+def test_a_storm_stays_within_the_budget_whatever_the_backoff(
+    sim: Simulator, slept: list[float], headers: dict[str, str], retry: l0.Retry | None
+) -> None:
+    l0.instrument(l0.Policy(retry=retry, budget=True))
+    sim.script(*[Fault.status(503, headers)] * 7 * CALLS)
+    assert storm(sim, sync=True) == (CALLS + BUCKET) / CALLS
+
+
+@both
+@pytest.mark.parametrize("headers", NO_WAITS.values(), ids=NO_WAITS)
+def test_a_server_never_shortens_the_backoff_of_a_policy(
+    sim: Simulator, slept: list[float], headers: dict[str, str], sync: bool
+) -> None:
+    l0.instrument(l0.Policy(retry=l0.Retry(base_delay=1.0, strategy="exponential", max_delay=8.0)))
+    sim.script(*[Fault.status(429, headers)] * 7)
+    if sync:
+        stacked(chat_client(sim), times=1)
+    else:
+        asyncio.run(one_async(sim))
+    assert slept == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert len(sim.requests) == 7
+
+
+async def one_async(sim: Simulator) -> None:
+    async with async_chat_client(sim) as client:
+        with pytest.raises(openai.RateLimitError):
+            await client.chat.completions.create(**CHATTING)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry-after": "9"},
+        {"retry-after-ms": "9000"},
+        {"x-ratelimit-reset-requests": "9s", "x-ratelimit-remaining-requests": "0"},
+    ],
+    ids=str,
+)
+def test_real_waits_that_the_server_asked_for_are_waited_and_not_counted(
+    sim: Simulator, slept: list[float], fresh: Health, headers: dict[str, str]
+) -> None:
+    l0.instrument(l0.Policy(retry=l0.Retry(), budget=True))
+    sim.script(*[Fault.status(429, headers)] * 7 * 5)
     for _ in range(5):
         stacked(chat_client(sim), times=1)
+    assert slept == [9.0] * 6 * 5
     assert len(sim.requests) == 7 * 5
     assert fresh.budgets["openai", CHATTING["model"]].level == CAPACITY
+
+
+def test_without_a_policy_for_retries_a_real_wait_is_the_sdks_and_not_counted(
+    sim: Simulator, slept: list[float], fresh: Health
+) -> None:
+    l0.instrument(l0.Policy(budget=True))
+    sim.script(*[Fault.status(429, {"retry-after": "9"})] * 3)
+    stacked(chat_client(sim), times=1)
+    assert slept == [9.0] * 2
+    assert fresh.budgets["openai", CHATTING["model"]].level == CAPACITY
+
+
+def test_without_a_policy_the_sdks_own_figure_stays(sim: Simulator, slept: list[float]) -> None:
+    l0.instrument()
+    sim.script(*[Fault.status(429, {"retry-after-ms": "1"})] * 3)
+    stacked(chat_client(sim), times=1)
+    assert slept == [0.001] * 2

@@ -41,9 +41,9 @@ class Guards:
         self._admission = self._health.breakers[self._target()].admit()
         return self._admission is not None
 
-    def may_retry(self, failure: Failure) -> bool:
-        """Whether the retry budget allows one more; a wait that the server asked for is exempt."""
-        if not self._call.policy.budget or failure.retry_after is not None:
+    def may_retry(self, *, asked: bool) -> bool:
+        """Return True if the retry budget allows one more. A real wait that the server asked for is exempt."""
+        if not self._call.policy.budget or asked:
             return True
         return self._health.budgets[self._target()].spend()
 

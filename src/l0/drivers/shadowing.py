@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import random
 
-from l0.engine.retrying import Phase, Stand, decide, falls_over
+from l0.engine.retrying import Phase, Stand, asked_to_wait, decide, falls_over
 from l0.health.shared import Health
 from l0.values.calls import Call
 from l0.values.events import Event, Judged, Shadowed, ToolCalls
@@ -76,7 +76,8 @@ class Shadow:
         self._guards.ended(failure)
         verdict = decide(self._call, failure, stand, self._history, random)
         self._history.append(failure)
-        if verdict is not None and self._guards.may_retry(failure):
+        asked = verdict is not None and (verdict.asked or (verdict.seconds is None and asked_to_wait(failure, 0.0)))
+        if verdict is not None and self._guards.may_retry(asked=asked):
             resuming = stand.phase is Phase.RELAYING
             self._say("resume" if resuming else "retry", failure.cause, at, seconds=verdict.seconds)
         elif self._leg < len(self._call.policy.legs) and falls_over(self._call, failure, stand):

@@ -38,6 +38,7 @@ answer into leases gives the same decisions.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from math import inf
 from typing import Protocol
@@ -47,7 +48,7 @@ from l0.values.failures import Cause, Failure
 from l0.values.policy import Seam
 
 from .commands import Command, Finish, Open, Raise, Relay, Wait
-from .retrying import Phase, Stand, decide, falls_over
+from .retrying import Again, Phase, Stand, asked_to_wait, decide, falls_over
 from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
 
 
@@ -103,8 +104,8 @@ class Guard(Protocol):
         """Whether an attempt may go to this leg."""
         ...
 
-    def may_retry(self, failure: Failure) -> bool:
-        """Whether there is budget for one more attempt."""
+    def may_retry(self, *, asked: bool) -> bool:
+        """Return True if there is budget for one more attempt. ``asked``: the server asked for the wait before it."""
         ...
 
     def may_hedge(self) -> bool:
@@ -116,7 +117,7 @@ class _Open:
     def may_open(self, leg: int) -> bool:  # noqa: ARG002
         return True
 
-    def may_retry(self, failure: Failure) -> bool:  # noqa: ARG002
+    def may_retry(self, *, asked: bool) -> bool:  # noqa: ARG002
         return True
 
     def may_hedge(self) -> bool:
@@ -279,13 +280,24 @@ class Machine:
         self.failures.append(failure)
         if verdict is None:
             return self._fall_over(failure, at, stand)
-        seconds = verdict.seconds if verdict.seconds is not None else self._backoff(len(history) + 1, failure)
+        wait = self._pause(verdict, failure, len(history) + 1)
+        seconds = wait.seconds or 0.0
         if self.left(at) <= seconds:
             return self._raise(failure)
-        if not self._guard.may_retry(failure):
+        if not self._guard.may_retry(asked=wait.asked):
             return self._fall_over(failure, at, stand)
         self.resuming = self.resuming or stand.phase is Phase.RELAYING
         return self._wait(seconds)
+
+    def _pause(self, verdict: Again, failure: Failure, number: int) -> Again:
+        """Return the wait before retry ``number``, with the SDK's own figure if the verdict leaves it to the SDK."""
+        if verdict.seconds is not None:
+            return verdict
+        seconds = self._backoff(number, failure)
+        if failure.retry_after is None:
+            return Again(seconds)
+        own = self._backoff(number, replace(failure, error=None))  # the figure without the server's headers
+        return Again(seconds, asked_to_wait(failure, own) and seconds > own)
 
     def _fall_over(self, failure: Failure, at: float, stand: Stand) -> Command:
         more = self.leg < len(self.call.policy.legs) and not self.resuming and self.left(at) > 0

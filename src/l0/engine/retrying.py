@@ -17,6 +17,8 @@ _log = logging.getLogger("l0")
 
 LONGEST_SERVER_WAIT = 60.0
 """Seconds. A server that asks for more is not waited for: fail over or raise."""
+SHORTEST_SERVER_WAIT = 0.1
+"""Seconds. Less does not relieve a server that is in trouble, so it is not exempt from the retry budget."""
 
 _COUNTED = (Category.MODEL, Category.CONTENT)
 _RESTARTABLE = (Category.NETWORK, Category.TRANSIENT, Category.MODEL, Category.CONTENT, Category.PROVIDER)
@@ -52,9 +54,13 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Repeat after ``seconds``; ``None`` leaves the figure to the SDK."""
+    """Repeat after ``seconds``; ``None`` leaves the figure to the SDK.
+
+    ``asked``: the server asked for this wait, and it is longer than our own backoff.
+    """
 
     seconds: float | None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +128,24 @@ def _by_policy(
         return None  # the server, or the SDK's own table, says that a repeat is in vain
     if _vetoed(retry, failure):
         return None
-    if failure.retry_after is not None:
-        return Again(failure.retry_after) if failure.retry_after <= LONGEST_SERVER_WAIT else None
+    wait = failure.retry_after or 0.0
+    if wait > LONGEST_SERVER_WAIT:
+        return None
     base = error_type_delay(retry, failure)
     if base is not None:
         retry = replace(retry, base_delay=base, max_delay=retry.network_max_delay)
-    return Again(delay(retry, len(history) + 1, rand()))
+    own = delay(retry, len(history) + 1, rand())
+    return Again(max(own, wait), asked_to_wait(failure, own))
+
+
+def asked_to_wait(failure: Failure, own: float) -> bool:
+    """Return True if the server asked for a real wait: one that is longer than ``own``, our backoff in seconds.
+
+    Only such a wait is exempt from the retry budget. ``Retry-After: 0``, a date that has passed and a few milliseconds
+    come from servers that fail as fast as they are asked.
+    """
+    wait = failure.retry_after
+    return wait is not None and wait >= SHORTEST_SERVER_WAIT and wait > own
 
 
 def _vetoed(retry: Retry, failure: Failure) -> bool:

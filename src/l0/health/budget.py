@@ -2,8 +2,8 @@
 
 The throttle of gRPC (proposal A6): a bucket of 10 tokens; each spend takes one, each success gives a tenth back, and at
 half or below nothing is spent. A provider that fails altogether so gets five requests on top of the traffic, and one
-that is healthy bears a tenth of it more. Waits that the server asked for are not spent from it: the caller leaves them
-out.
+that is healthy bears a tenth of it more. A retry after a wait that
+the server asked for is not spent from it, if that wait is longer than our own backoff: the caller leaves it out.
 """
 
 from __future__ import annotations

@@ -114,8 +114,8 @@ class Retry:
     """When a broken attempt is repeated, and after how long. Delays are in **seconds**.
 
     ``attempts`` bounds the retries after a failure of the model or of its content; ``max_retries`` bounds all retries
-    of a call together (a client's or call's own ``max_retries=0`` still means none). A ``Retry-After`` of the server
-    wins over ``strategy``; one longer than 60 s is not waited for. ``should_retry`` may only veto.
+    of a call together (a client's or call's own ``max_retries=0`` still means none). A longer ``Retry-After``
+    of the server wins over ``strategy``; one above 60 s is not waited for. ``should_retry`` may only veto.
     ``error_type_delays`` (or a mapping of its names): after a failure of the network the delay of its type stands in
     place of ``base_delay``, and ``network_max_delay`` in place of ``max_delay``.
     """
@@ -208,7 +208,8 @@ class CheckIntervals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
-    """Who answers where the primary cannot: another ``model``, another ``client`` of the same SDK, or both."""
+    """Who answers where the primary cannot: another ``model``, another ``client`` of the same SDK, or both. Another
+    client gets the request's body, and no header, query parameter or key of the call."""
 
     model: str | None = None
     client: Any = None

@@ -13,7 +13,7 @@ from l0.engine._machine import Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
 from l0.values.calls import Call, Outcome, Replay
-from l0.values.failures import Cause, Failure
+from l0.values.failures import Cause
 from l0.values.policy import Fallback, Policy, Retry, Seam, Timeout
 
 MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
@@ -229,12 +229,12 @@ class FakeGuard:
         self.asked.append(leg)
         return leg not in self.shut
 
-    def may_retry(self, failure: Failure) -> bool:
+    def may_retry(self, *, asked: bool) -> bool:
         self.retries -= 1
         return self.retries >= 0
 
     def may_hedge(self) -> bool:
-        return self.may_retry(make_failure())
+        return self.may_retry(asked=False)
 
 
 LEGS = Policy(retry=Retry(base_delay=0), fallback=[Fallback(model="second"), Fallback(model="third")])

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import make_call, make_failure
 
-from l0.engine.retrying import LONGEST_SERVER_WAIT, Again, Phase, Stand, decide, delay, falls_over, repeatable
+from l0.engine.retrying import (
+    LONGEST_SERVER_WAIT,
+    SHORTEST_SERVER_WAIT,
+    Again,
+    Phase,
+    Stand,
+    decide,
+    delay,
+    falls_over,
+    repeatable,
+)
 from l0.values.calls import Replay
 from l0.values.failures import CATEGORIES, RETRY_REASONS, Category, Cause
 from l0.values.policy import BackoffStrategy, Policy, Retry, RetryableErrorType
@@ -175,10 +185,37 @@ def test_with_a_policy_the_servers_no_counts_and_a_broken_line_is_no_answer():
 # What the server asks for, and what the user vetoes
 
 
-@pytest.mark.parametrize(("asked", "expected"), [(0.0, 0.0), (0.25, 0.25), (59.9, 59.9), (60.0, 60.0)])
-def test_retry_after_wins_over_the_strategy(asked, expected):
+@pytest.mark.parametrize(
+    ("wait", "expected"),
+    [
+        (0.0, Again(3.0)),
+        (0.001, Again(3.0)),
+        (0.25, Again(3.0)),
+        (3.0, Again(3.0)),
+        (3.001, Again(3.001, asked=True)),
+        (59.9, Again(59.9, asked=True)),
+        (60.0, Again(60.0, asked=True)),
+    ],
+)
+def test_retry_after_wins_over_the_strategy_and_never_shortens_it(wait, expected):
     policy = Policy(retry=Retry(base_delay=3.0, max_delay=5.0, strategy=BackoffStrategy.FIXED))
-    assert verdict(Cause.RATE_LIMIT, OPENING, policy, status=429, retry_after=asked) == Again(expected)
+    assert verdict(Cause.RATE_LIMIT, OPENING, policy, status=429, retry_after=wait) == expected
+
+
+@pytest.mark.parametrize("strategy", BackoffStrategy)
+@pytest.mark.parametrize("past", range(6))
+def test_a_server_that_asks_for_no_wait_gets_the_delay_of_the_strategy(strategy, past):
+    policy = Policy(retry=Retry(base_delay=1.0, max_delay=60.0, strategy=strategy))
+    history = (TRANSIENT,) * past
+    usual = verdict(Cause.RATE_LIMIT, OPENING, policy, history, status=429)
+    assert verdict(Cause.RATE_LIMIT, OPENING, policy, history, status=429, retry_after=0.0) == usual
+    assert verdict(Cause.RATE_LIMIT, OPENING, policy, history, status=429, retry_after=0.01) == usual
+
+
+def test_a_few_milliseconds_are_not_a_wait_whatever_the_backoff():
+    assert verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=0.001) == Again(0.001)
+    real = verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=SHORTEST_SERVER_WAIT)
+    assert real == Again(SHORTEST_SERVER_WAIT, asked=True)
 
 
 @pytest.mark.parametrize("asked", [60.001, 3600.0])
