@@ -26,6 +26,8 @@ from .whole import whole
 class AnthropicProvider:
     """The anthropic side of the seam."""
 
+    shared_headers = frozenset({"anthropic-beta"})
+
     def __init__(self, sdk: Sdk) -> None:
         self._sdk = sdk
 

@@ -26,6 +26,8 @@ from .whole import whole
 class OpenAIProvider:
     """The openai side of the seam."""
 
+    shared_headers = frozenset({"openai-beta"})
+
     def __init__(self, sdk: Sdk) -> None:
         self._sdk = sdk
 

@@ -26,12 +26,13 @@ from l0.values.policy import Policy, PolicyError
 from l0.wire.parameters import UNKNOWN
 
 from .bodies import AsyncBody, SyncBody
+from .content import RAW_HEADER
 from .flights import FLIGHT, by
 from .responses import tapped
 from .sdk import Sdk
 from .sending import SENDING, AsyncSending, Sending, send_by
 from .switchboard import SWITCHBOARD
-from .upstream import RAW_HEADER, Provider, Sketch, StainlessUpstream, compiled
+from .upstream import Provider, Sketch, StainlessUpstream, compiled
 
 Target = tuple[Any, str, Callable[..., Any]]
 """A class or a module, the name of its function, and our wrapper."""

@@ -88,7 +88,7 @@ class _Sending:
             build=lambda event: event,
             response=response,
             request=self.upstream.request_of(response),
-            client=self._client,
+            client=self.upstream.client,
         )
         reader = self.upstream.provider.reader(reading)
         pump = WirePump(reader)

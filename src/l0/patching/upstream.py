@@ -19,12 +19,11 @@ from l0.values.ports import Build, Plan, WireReader
 from l0.wire.waits import asked_wait, server_wait
 
 from .causes import GENERAL, STATUSES, links, said
+from .content import CAST_HEADER, RAW_HEADER, keep_content
 from .interruptions import interruption
 from .sdk import Loop, Sdk
 from .switchboard import SWITCHBOARD
 
-RAW_HEADER = "x-stainless-raw-response"
-CAST_HEADER = "____stainless_override_cast_to"
 _COUNT_HEADER = "x-stainless-retry-count"
 _NOT_GIVEN = frozenset({"NotGiven", "Omit"})
 
@@ -71,6 +70,9 @@ class Reading:
 class Provider(Protocol):
     """What only the provider's package knows."""
 
+    shared_headers: frozenset[str]
+    """Headers, in lower case, by which a request says how it is to be understood: they go to another client as well."""
+
     def describe(self, client: Any, options: Any, *, stream: bool) -> Sketch | None:
         """The inference call that a request makes; ``None`` for anything else, which is left alone."""
 
@@ -113,7 +115,8 @@ class StainlessUpstream:
         self.decoded: Mapping[str, Any] | None = None
         self.call = call
         self._options = options
-        self._key: str | None = options.idempotency_key
+        self._keys: dict[int, str] = {} if options.idempotency_key is None else {0: options.idempotency_key}
+        """The idempotency key of each leg. A key is known to one server only, and stands for one body."""
         # Middleware is told the number of each attempt, and may itself ask for one: then the SDK's own loop stays.
         self.loops = bool(getattr(client, "_middleware", None)) and call.policy.retry is None and not call.policy.legs
 
@@ -123,15 +126,18 @@ class StainlessUpstream:
         """A copy for one attempt: no retries of the SDK's own, true counts, one idempotency key for one body."""
         client, changed = self._on_leg(attempt.leg)
         options = self._options.model_copy()
+        if client is not self._primary:
+            keep_content(options, self.provider.shared_headers)
         options.max_retries = max(self.call.max_retries - attempt.resend, 0) if self.loops else 0
         if changed is not None:
             options.json_data = {**options.json_data, "model": changed}
+        body = options.json_data
         if attempt.earlier is not None and attempt.resume is not None:
             self.provider.take_up(self.sketch, options, attempt.resume, attempt.earlier)
-        if self._key is None and getattr(client, "_idempotency_header", None):
-            self._key = client._idempotency_key()
-        same = changed is None and not attempt.hedge and options.json_data is self._options.json_data
-        options.idempotency_key = self._key if same else None
+        if attempt.leg not in self._keys and getattr(client, "_idempotency_header", None):
+            self._keys[attempt.leg] = client._idempotency_key()
+        same = not attempt.hedge and options.json_data is body
+        options.idempotency_key = self._keys.get(attempt.leg) if same else None
         own = dict(options.headers) if isinstance(options.headers, Mapping) else {}
         if attempt.resend and _COUNT_HEADER not in {name.lower() for name in own}:
             own[_COUNT_HEADER] = str(attempt.resend)
