@@ -12,7 +12,7 @@ from math import inf
 from time import perf_counter
 from typing import Any
 
-from l0.engine._machine import PHASES, Machine, State
+from l0.engine._machine import PHASES, Machine
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.retrying import Stand
 from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Waited
@@ -214,16 +214,6 @@ class Serving:
         return self.machine.seams[-1].strategy, self._earlier
 
     @property
-    def retries(self) -> int:
-        """How many requests were repeats."""
-        return max(self.machine.attempts - 1 - self.machine.hedged, 0)
-
-    @property
-    def failures(self) -> Sequence[Failure]:
-        """Of the attempts so far, in order."""
-        return self.machine.failures
-
-    @property
     def open(self) -> bool:
         """Whether the call is still under way."""
         return not self._ended
@@ -364,14 +354,6 @@ class Serving:
         if not self._ended:
             stop(self, later=interrupted())
 
-    def consumed(self) -> None:
-        """The body was read to its end, but not through us (a raw response)."""
-        if self.open and self.machine.state in (State.HOLDING, State.RELAYING):
-            at = perf_counter()
-            facts, text, calls = self.upstream.whole(None) if self.telling.heard else (None, "", ())
-            self.attempt_ended(None, at)
-            self._finish(self.machine.step(Ended(None, at)), at, facts, text, calls)
-
     def attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
         """An attempt is over: for whoever wants to know."""
         self.guards.ended(failure, abandoned=abandoned)
@@ -391,4 +373,8 @@ class Serving:
     @property
     def facts(self) -> Facts | None:
         """What the provider said of its answer so far; ``None`` where nobody listens."""
-        return self._pump.reader.facts() if self._pump is not None and self.telling.heard else None
+        if not self.telling.heard:
+            return None
+        if self._pump is not None:
+            return self._pump.reader.facts()
+        return None if self.call.streaming else self.upstream.whole(None)[0]

@@ -6,14 +6,14 @@ without ``await``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from time import perf_counter
 from typing import Any
 
-from l0.engine._machine import State
+from l0.engine._machine import PHASES, State
 from l0.engine.commands import Finish
-from l0.engine.signals import Released, Used
+from l0.engine.signals import Ended, Released, Used
 from l0.values.calls import Outcome
 from l0.values.failures import Cause, Failure
 from l0.values.ports import Reader
@@ -35,11 +35,12 @@ class Session(Serving):
     __slots__ = ()
 
     def failed(self, error: BaseException, *, opened: bool = False) -> None:
-        """An exception came up while sending or reading. Lets through what is no failure of the request."""
+        """Judge an exception that came up while sending or reading. Raise it if it is not a failure of the request."""
         failure = self._sending_failed(error, opened=opened) if self.machine.state is not State.DONE else None
         if failure is None:
-            self.close()
-            raise error.__cause__ or error if isinstance(error, Expired) else error
+            raised = error.__cause__ or error if isinstance(error, Expired) else error
+            self.leave(raised)
+            raise raised
         self._fail(failure, perf_counter())
 
     def _sending_failed(self, error: BaseException, *, opened: bool) -> Failure | None:
@@ -62,6 +63,36 @@ class Session(Serving):
             return inf
         first = first and self.call.streaming
         return self.clocks.sending(perf_counter(), self.guards.deadline, first=first, cause=cause)
+
+    def leave(self, error: BaseException) -> None:
+        """End the call with an exception that reaches the user as it is.
+
+        It was raised outside the wire, so no attempt can do better. An interruption (``KeyboardInterrupt``, the
+        cancellation of a task) is the user's way to stop, and not a failure.
+        """
+        if self._ended or not isinstance(error, Exception) or self.machine.state not in PHASES:
+            self.close()
+            return
+        message = f"{type(error).__name__} was raised outside the wire"
+        self._fail(Failure(cause=Cause.LOCAL, message=message, error=error), perf_counter())
+
+    @property
+    def retries(self) -> int:
+        """How many requests were repeats."""
+        return max(self.machine.attempts - 1 - self.machine.hedged, 0)
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """Of the attempts so far, in order."""
+        return self.machine.failures
+
+    def consumed(self) -> None:
+        """The body was read to its end, but not through us (a raw response)."""
+        if self.open and self.machine.state in (State.HOLDING, State.RELAYING):
+            at = perf_counter()
+            facts, text, calls = self.upstream.whole(None) if self.telling.heard else (None, "", ())
+            self.attempt_ended(None, at)
+            self._finish(self.machine.step(Ended(None, at)), at, facts, text, calls)
 
     def took(self, raw: Any, since: float = 0.0) -> list[Any]:  # noqa: C901 - calls cost, per read
         """What one read brought (`END`: the body is over). Returns what the user gets now; sets `command`.
@@ -167,7 +198,7 @@ class Session(Serving):
         if failure is None and ours and self.open and isinstance(error, Exception):
             failure = Failure(cause=Cause.INTERNAL, detail=repr(error), error=error)
         if failure is None:
-            self.close()
+            self.leave(error)
             raise error
         return self._fail(failure, at)
 

@@ -149,8 +149,9 @@ _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_to
 
 def _with_spent(facts: Facts | None, spent: list[Facts]) -> Facts | None:
     """The facts of the answer, with the tokens of all attempts, as far as the provider told them."""
-    if facts is None or not spent:
+    if not spent:
         return facts
+    facts = facts or Facts()
     totals = {}
     for name in _TOKENS:
         told = [count for one in (*spent, facts) if (count := getattr(one, name)) is not None]

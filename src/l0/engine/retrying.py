@@ -40,7 +40,9 @@ _AT_ONCE = frozenset(
 
 
 _HOPELESS = (Category.FATAL, Category.INTERNAL)
-_FAILS_EVERYWHERE = frozenset({Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.UNKNOWN})
+_FAILS_EVERYWHERE = frozenset(
+    {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
+)
 _JUDGED = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
 
 

@@ -52,6 +52,7 @@ CALLERS = frozenset(
         Cause.BAD_REQUEST,
         Cause.NOT_IMPLEMENTED,
         Cause.REDIRECTS,
+        Cause.LOCAL,
     }
 )
 """Causes in the request itself, which no other provider and no retry can fix."""

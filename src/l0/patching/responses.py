@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 
+from l0.drivers.finalizing import interrupted
 from l0.drivers.session import Session
 from l0.drivers.watchdog import Watch
 
@@ -88,6 +89,8 @@ class Tap:
             if self.kept:
                 session.upstream.decoded = self._decoded(self.kept)  # type: ignore[attr-defined]  # as the seam does
             session.consumed()
+        elif not interrupted() and (error := _helper_error(self)) is not None:
+            session.leave(error)
         else:
             session.close()
 
@@ -110,6 +113,23 @@ class Tap:
         # A sync stream that nobody has read: nobody else will give its connection back.
         unread = not self.closed and hasattr(self.inner, "__iter__")
         session.abandon(self.inner.close if unread else None)
+
+
+def _helper_error(tap: Tap) -> Exception | None:
+    """Return what one of the SDK's helpers raised over this body, if that is why it is closed now, else None.
+
+    A helper (``.stream()``) parses what it reads, in a frame that holds the stream. An exception from the user's own
+    loop has no such frame, and one from another call has a frame that holds another stream.
+    """
+    error = sys.exception()
+    trail = error.__traceback__ if isinstance(error, Exception) else None
+    while trail is not None:
+        owner = trail.tb_frame.f_locals.get("self")
+        stream = getattr(owner, "_raw_stream", owner)
+        if owner is not None and getattr(getattr(stream, "response", None), "stream", None) is tap:
+            return error  # type: ignore[return-value]  # only exceptions have a trail here
+        trail = trail.tb_next
+    return None
 
 
 class Ahead:

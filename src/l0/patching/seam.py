@@ -198,8 +198,9 @@ class Seam:
         """Build the object of a whole answer with compiled constructors, while one of our calls is being served."""
         data = kwargs.get("data")
         session = SENDING.get() if type(data) is dict else None
-        if session is not None and not client._strict_response_validation:
+        if session is not None:
             session.upstream.decoded = data  # type: ignore[attr-defined]  # what its facts are read from
+        if session is not None and not client._strict_response_validation:
             build = compiled(self.sdk, kwargs.get("cast_to"))
             if build is not None:
                 return build(data)

@@ -125,6 +125,7 @@ class StainlessUpstream:
     def options(self, attempt: Plan, headers: Mapping[str, str]) -> Any:
         """A copy for one attempt: no retries of the SDK's own, true counts, one idempotency key for one body."""
         client, changed = self._on_leg(attempt.leg)
+        self.decoded = None
         options = self._options.model_copy()
         if client is not self._primary:
             keep_content(options, self.provider.shared_headers)

@@ -72,6 +72,8 @@ class Cause(StrEnum):
     BREAKER_OPEN = "breaker_open"
     INTERNAL = "internal"
     """Our own code broke, not the provider's or the user's."""
+    LOCAL = "local"
+    """Raised in this process: by the SDK's checks and parsers, or by hooks and key providers of the user."""
     UNKNOWN = "unknown"
 
 
@@ -112,6 +114,7 @@ CATEGORIES: dict[Cause, Category] = {
     Cause.DIVERGED: Category.FATAL,
     Cause.BREAKER_OPEN: Category.FATAL,
     Cause.INTERNAL: Category.INTERNAL,
+    Cause.LOCAL: Category.FATAL,
     Cause.UNKNOWN: Category.FATAL,
 }
 

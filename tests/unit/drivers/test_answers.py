@@ -61,7 +61,9 @@ def test_what_the_request_is_not_to_blame_for_comes_through(flavour, foreign):
     made = Session(make_call(streaming=False), FakeUpstream(), [listener], Health())
     with pytest.raises(foreign):
         answered(flavour, made, foreign("theirs"))
-    assert listener.end.outcome is Outcome.CANCELLED
+    interrupted = foreign is KeyboardInterrupt
+    assert listener.end.outcome is (Outcome.CANCELLED if interrupted else Outcome.FAILED)
+    assert [failure.cause for failure in listener.end.failures] == ([] if interrupted else [Cause.LOCAL])
 
 
 @both

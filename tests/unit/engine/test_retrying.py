@@ -150,7 +150,7 @@ def test_nothing_follows_a_failure_that_the_user_has_seen_as_an_event():
 @pytest.mark.parametrize("cause", Cause)
 def test_what_falls_over(cause):
     """Whatever another model or provider may do better; a bad request is bad everywhere."""
-    everywhere = {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.UNKNOWN}
+    everywhere = {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
     made, failure = make_call(), make_failure(cause)
     assert falls_over(made, failure, Stand(OPENING)) == (cause not in everywhere)
     assert falls_over(made, failure, Stand(HOLDING)) == (cause not in everywhere)

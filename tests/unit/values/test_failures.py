@@ -8,7 +8,7 @@ from l0.values.policy import RetryableErrorType
 
 HOPELESS = {
     *(Cause.QUOTA, Cause.AUTHENTICATION, Cause.NOT_FOUND, Cause.CONTEXT_LENGTH, Cause.BAD_REQUEST),
-    *(Cause.NOT_IMPLEMENTED, Cause.TLS_CERTIFICATE, Cause.REDIRECTS, Cause.TOTAL_TIMEOUT, Cause.UNKNOWN),
+    *(Cause.NOT_IMPLEMENTED, Cause.TLS_CERTIFICATE, Cause.REDIRECTS, Cause.TOTAL_TIMEOUT, Cause.UNKNOWN, Cause.LOCAL),
     Cause.DIVERGED,  # the same answer will not come again
     Cause.BREAKER_OPEN,  # nothing was sent; only another leg may help
 }

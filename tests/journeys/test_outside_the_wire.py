@@ -1,0 +1,260 @@
+"""Calls that raise outside the wire have failed: with the error's type, and the tokens that were billed."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pydantic
+import pytest
+from journeys_kit import (
+    CANCELLED,
+    CHATTING,
+    FAILED,
+    MESSAGING,
+    Heard,
+    Spans,
+    async_chat_client,
+    async_claude,
+    both,
+    chat_client,
+    claude,
+)
+
+import l0
+from l0.simulator.answers import Answer
+from l0.simulator.ledger import Reply
+from l0.simulator.server import Simulator
+
+
+class City(pydantic.BaseModel):
+    name: str
+
+
+class Own(Exception):
+    """Raised by code of the user's own."""
+
+
+def attributes(spans: Spans) -> dict[str, Any]:
+    """Of the one call's span."""
+    return dict(spans.only.attributes or {})
+
+
+def run(sim: Simulator, journey: Callable[[Any], Any], *, sync: bool, make: Any = None, **options: Any) -> None:
+    """A journey with a client, which is closed."""
+    made = (make or (chat_client if sync else async_chat_client))(sim, **options)
+    if sync:
+        journey(made)
+        return
+
+    async def arun() -> None:
+        async with made:
+            await journey(made)
+
+    asyncio.run(arun())
+
+
+PARSED = {"response_format": City}
+LONG = Answer(text='{"name": "Os', stop="length")
+WRONG = Answer(text='{"city": "Oslo"}')
+
+
+@both
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (LONG, openai.LengthFinishReasonError),
+        (Answer(text='{"name":', stop="content_filter"), openai.ContentFilterFinishReasonError),
+        (WRONG, pydantic.ValidationError),
+    ],
+    ids=["length", "content filter", "validation"],
+)
+def test_what_parse_makes_of_an_answer(
+    sim: Simulator, spans: Spans, answer: Answer, error: type[Exception], sync: bool
+) -> None:
+    sim.script(Reply(answer=answer))
+
+    def call(client: Any) -> Any:
+        return client.chat.completions.parse(**CHATTING, **PARSED)
+
+    with pytest.raises(error) as caught:
+        run(sim, call, sync=sync)
+    assert type(caught.value) is error
+    told = attributes(spans)
+    assert spans.ends == [FAILED]
+    assert told["error.type"] == error.__qualname__
+    assert told["gen_ai.usage.input_tokens"] > 0
+    assert told["gen_ai.usage.output_tokens"] > 0
+    assert len(sim.requests) == 1
+
+
+@both
+@pytest.mark.parametrize("policy", [None, l0.Policy(retry=l0.Retry(), fallback=l0.Fallback(model="b"))], ids=["", "p"])
+def test_what_is_raised_outside_the_wire_is_not_asked_again(
+    sim: Simulator, spans: Spans, policy: l0.Policy | None, sync: bool
+) -> None:
+    l0.instrument(policy)
+    sim.script(Reply(answer=LONG))
+    with pytest.raises(openai.LengthFinishReasonError):
+        run(sim, lambda client: client.chat.completions.parse(**CHATTING, **PARSED), sync=sync)
+    assert len(sim.requests) == 1
+
+
+@both
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(LONG, openai.LengthFinishReasonError), (WRONG, pydantic.ValidationError)],
+    ids=["length", "validation"],
+)
+def test_what_the_helper_makes_of_a_stream(
+    sim: Simulator, spans: Spans, answer: Answer, error: type[Exception], sync: bool
+) -> None:
+    sim.script(Reply(answer=answer))
+
+    def journey(client: Any) -> Any:
+        manager = client.chat.completions.stream(**CHATTING, **PARSED)
+        if sync:
+            with manager as stream:
+                return list(stream)
+
+        async def read() -> None:
+            async with manager as stream:
+                async for _ in stream:
+                    pass
+
+        return read()
+
+    with pytest.raises(error):
+        run(sim, journey, sync=sync)
+    assert spans.ends == [FAILED]
+    assert attributes(spans)["error.type"] == error.__qualname__
+
+
+@both
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+def test_what_the_user_raises_in_the_loop_is_a_cancellation(sim: Simulator, spans: Spans, sdk: str, sync: bool) -> None:
+    def journey(client: Any) -> Any:
+        manager = client.chat.completions.stream(**CHATTING) if sdk == "openai" else client.messages.stream(**MESSAGING)
+        if sync:
+            with manager as stream:
+                for _ in stream:
+                    raise Own
+
+        async def read() -> None:
+            async with manager as stream:
+                async for _ in stream:
+                    raise Own
+
+        return read()
+
+    make = {("openai", True): chat_client, ("openai", False): async_chat_client}.get((sdk, sync))
+    with pytest.raises(Own):
+        run(sim, journey, sync=sync, make=make or (claude if sync else async_claude))
+    assert spans.ends == [CANCELLED]
+
+
+def test_what_another_call_raises_in_the_loop_is_that_calls_own(sim: Simulator, spans: Spans) -> None:
+    """The stream around it was stopped by its user."""
+    sim.script(None, Reply(answer=LONG))
+    client = chat_client(sim)
+    with pytest.raises(openai.LengthFinishReasonError), client.chat.completions.stream(**CHATTING) as outer:
+        for _ in outer:
+            with client.chat.completions.stream(**CHATTING, **PARSED) as inner:
+                list(inner)
+    assert spans.ends == [FAILED, CANCELLED]
+
+
+def test_an_error_that_is_being_handled_is_not_the_streams(sim: Simulator, spans: Spans) -> None:
+    sim.script(Reply(answer=LONG))
+    client = chat_client(sim)
+    try:
+        client.chat.completions.parse(**CHATTING, **PARSED)
+    except openai.LengthFinishReasonError:
+        with client.chat.completions.stream(**CHATTING) as stream:
+            next(iter(stream))
+    assert spans.ends == [FAILED, CANCELLED]
+
+
+@both
+def test_hooks_of_the_user(sim: Simulator, spans: Spans, sync: bool) -> None:
+    def hook(_: Any) -> None:
+        raise Own
+
+    async def ahook(_: Any) -> None:
+        raise Own
+
+    hooks = {"request": [hook if sync else ahook]}
+    transport: Any = openai.DefaultHttpxClient if sync else openai.DefaultAsyncHttpxClient
+    options = {"http_client": transport(event_hooks=hooks), "max_retries": 0}
+    with pytest.raises((Own, openai.APIConnectionError)) as caught:  # old SDKs put their own error around it
+        run(sim, lambda client: client.chat.completions.create(**CHATTING), sync=sync, **options)
+    assert spans.ends == [FAILED]
+    assert attributes(spans)["error.type"] == type(caught.value).__qualname__
+
+
+@both
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_key_providers(sim: Simulator, spans: Spans, stream: bool, sync: bool) -> None:
+    def key() -> str:
+        raise Own
+
+    async def akey() -> str:
+        raise Own
+
+    try:
+        chat_client(sim, api_key=key)
+    except Exception:
+        pytest.skip("this SDK takes no key provider")
+    options = {"api_key": key if sync else akey}
+    with pytest.raises(Own):
+        run(sim, lambda client: client.chat.completions.create(**CHATTING, stream=stream), sync=sync, **options)
+    assert spans.ends == [FAILED]
+    assert attributes(spans)["error.type"] == "Own"
+    assert sim.requests == []
+
+
+@both
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({"extra_headers": {"x-name": "\ud800"}}, UnicodeEncodeError),
+        ({"extra_body": {"value": object()}}, TypeError),
+    ],
+    ids=["header", "body"],
+)
+def test_arguments(sim: Simulator, spans: Spans, more: dict[str, Any], error: type[Exception], sync: bool) -> None:
+    with pytest.raises(error):
+        run(sim, lambda client: client.chat.completions.create(**CHATTING, **more), sync=sync)
+    assert spans.ends == [FAILED]
+    assert attributes(spans)["error.type"] == error.__qualname__
+    assert sim.requests == []
+
+
+@both
+def test_interruptions_are_cancellations(sim: Simulator, spans: Spans, sync: bool) -> None:
+    def hook(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    async def ahook(_: Any) -> None:
+        raise asyncio.CancelledError
+
+    hooks = {"request": [hook if sync else ahook]}
+    transport: Any = openai.DefaultHttpxClient if sync else openai.DefaultAsyncHttpxClient
+    with pytest.raises((KeyboardInterrupt, asyncio.CancelledError)):
+        run(
+            sim,
+            lambda client: client.chat.completions.create(**CHATTING),
+            sync=sync,
+            http_client=transport(event_hooks=hooks),
+        )
+    assert spans.ends == [CANCELLED]
+
+
+def test_tokens_are_counted_in_metrics_too(sim: Simulator, heard: Heard) -> None:
+    sim.script(Reply(answer=LONG))
+    with pytest.raises(openai.LengthFinishReasonError):
+        chat_client(sim).chat.completions.parse(**CHATTING, **PARSED)
+    kinds = {dict(point.attributes)["gen_ai.token.type"] for point in heard.points("gen_ai.client.token.usage")}
+    assert kinds == {"input", "output"}
+    (duration,) = heard.points("gen_ai.client.operation.duration")
+    assert dict(duration.attributes)["error.type"] == "LengthFinishReasonError"
