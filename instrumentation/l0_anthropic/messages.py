@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.ports import Build
+from l0.values.tolerant import object_of, place_of, text_of
 from l0.wire.resuming import ResumableReader
 
 from .whole import message_facts
@@ -49,12 +50,10 @@ class MessagesReader(ResumableReader):
         self._stopped_at: str | None = None
         self._next = 0
         self._open: set[int] = set()
+        self._in_order = True
+        """Every event could be read so far: else it cannot be judged whether blocks come in order."""
         self._offset = 0
-        self._cumulative: dict[str, Any] = {}
-
-    def take(self, name: bytes | None, data: bytes) -> Any:
-        event = self.admit(name, data)
-        return None if event is None else self.construct(event)
+        self._cumulative: Mapping[str, Any] = {}
 
     def admit(self, name: bytes | None, data: bytes) -> Any:
         if name == b"ping":
@@ -82,8 +81,8 @@ class MessagesReader(ResumableReader):
 
     def _event(self, name: bytes, event: Any) -> Any:
         if event is None:
+            self._in_order = False
             return None
-        self.events += 1
         if type(event) is dict:
             if self._typed and "type" not in event:
                 event["type"] = name.decode()
@@ -92,74 +91,107 @@ class MessagesReader(ResumableReader):
                 return None
             self.learn(event)
             if self.failure is not None:
-                self.events -= 1  # the user does not get it: an attempt that takes this one up must not swallow it
-                return None
+                return None  # nor counted: an attempt that takes this one up must not swallow it
+        else:
+            self._in_order = False
+        self.events += 1
+        return event
+
+    def dressed(self, name: bytes | None, event: Any) -> Any:
+        if self._typed and name is not None and type(event) is dict and "type" not in event:
+            event["type"] = name.decode("utf-8", "replace")
         return event
 
     def learn(self, event: dict[str, Any]) -> None:
         kind = event.get("type")
-        try:
-            if kind == "content_block_delta":
-                if event["index"] not in self._open:
-                    self._out_of_order(f"a delta for block {_block(event['index'])}, which is not open")
-                    return
-                delta = event["delta"]
-                field = _DELTAS.get(delta["type"])
-                piece = delta.get(field) if field is not None else None
-                if field == "text" and type(piece) is str and piece:  # as `said`, without the call
-                    self.content += 1
-                    self.chars += len(piece)
-                    self.text.append(piece)
-                else:
-                    self.said(piece)
-                    self.resumable = self.resumable and field == "text"
-                    if field == "partial_json" and event["index"] in self.tools:
-                        self.called(event["index"], None, piece)
-            elif type(kind) is str:
-                handle = _HANDLERS.get(kind)
-                if handle is not None:
-                    handle(self, event)
-        except (KeyError, TypeError, AttributeError):
-            self.odd("unknown_shape")
+        if kind == "content_block_delta":
+            index = event["index"]
+            if index not in self._open and not self._stray(index):
+                return
+            delta = event["delta"]
+            field = _DELTAS.get(delta["type"])
+            piece = delta.get(field) if field is not None else None
+            if field == "text" and type(piece) is str and piece:  # as `said`, without the call
+                self.content += 1
+                self.chars += len(piece)
+                self.text.append(piece)
+            else:
+                self.said(piece)
+                self.resumable = self.resumable and field == "text"
+                if field == "partial_json" and index in self.tools:
+                    self.called(index, None, piece)
+        elif type(kind) is str:
+            handle = _HANDLERS.get(kind)
+            if handle is not None:
+                handle(self, event)
+            elif kind != "ping":
+                self._in_order = False
+        else:
+            raise TypeError("the type of an event is no text")
+
+    def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
+        self._in_order = False
+        if event.get("type") == "content_block_delta":  # with another index or delta than was ever documented
+            self.said(text_of(object_of(event.get("delta")).get("text")), answer=True)
+
+    def _stray(self, index: object) -> bool:
+        """Whether a delta that belongs to no open block is read all the same: if no number says that it is strange."""
+        if type(index) is int:
+            return self._out_of_order(f"a delta for block {index}, which is not open")
+        self.odd("unreadable_index")
+        return True
 
     def _message_start(self, event: dict[str, Any]) -> None:
-        if self._started:
-            self._out_of_order("a second message_start")
+        if self._started and not self._out_of_order("a second message_start"):
             return
         self._started = True
-        message = event["message"]
-        self.response_id, self.model = message.get("id"), message.get("model")
-        self.usage = message.get("usage") or {}
+        message = object_of(event.get("message"))
+        self.response_id, self.model = text_of(message.get("id")), text_of(message.get("model"))
+        self.usage = object_of(message.get("usage"))
 
     def _block_start(self, event: dict[str, Any]) -> None:
-        index = event["index"]
-        if not self._started or index != self._next:
-            self._out_of_order(f"block {_block(index)} where block {self._next} was due")
+        index = self._index(event, self._next)
+        due = self._started and index == self._next
+        if not due and not self._out_of_order(f"block {index} where block {self._next} was due"):
             return
-        self._next += 1
+        self._next = max(self._next, index) + 1
         self._open.add(index)
-        kind = event["content_block"]["type"]
+        block = object_of(event.get("content_block"))
+        kind = text_of(block.get("type"))
         if kind != "text":
             self.resumable = False
         if kind == "tool_use":
-            self.called(index, event["content_block"].get("name"), None)
-        if kind not in _OWN_BLOCKS:
+            self.called(index, block.get("name"), None)
+        if kind is None:
+            self.odd("unknown_shape")
+        elif kind not in _OWN_BLOCKS:
             self.accepted = True
         if kind not in _FILLED_BY_DELTAS:
             self.other = True
 
     def _block_stop(self, event: dict[str, Any]) -> None:
-        if event["index"] not in self._open:
-            if event["index"] < self._next:
-                self._out_of_order(f"a second end of block {event['index']}")
+        index = self._index(event, max(self._open, default=self._next))
+        if index not in self._open:
+            if index < self._next:
+                self._out_of_order(f"a second end of block {index}")
                 return
             self.odd("stray_block_stop")  # no text is at stake
-        self._open.discard(event["index"])
+        self._open.discard(index)
+
+    def _index(self, event: dict[str, Any], due: int) -> int:
+        """The number of an event's block; that of the block which is due, if it is no number."""
+        index = place_of(event.get("index"))
+        if index is None:
+            self.odd("unreadable_index")
+            return due
+        return index
 
     def _message_delta(self, event: dict[str, Any]) -> None:
-        self._stopped_at = event["delta"].get("stop_reason") or self._stopped_at
+        reason = object_of(event.get("delta")).get("stop_reason")
+        if reason:
+            self._stopped_at = text_of(reason) or "error"
         # Counts are cumulative: they replace what message_start said, they do not add to it.
-        self._cumulative = event.get("usage") or self._cumulative
+        self._cumulative = object_of(event.get("usage")) or self._cumulative
 
     def _message_stop(self, event: dict[str, Any]) -> None:  # noqa: ARG002
         self._whole = True
@@ -170,7 +202,7 @@ class MessagesReader(ResumableReader):
         if not isinstance(event, dict) or event.get("type") != "content_block_delta":
             return None
         delta = event.get("delta")
-        return delta.get("text") if isinstance(delta, dict) and delta.get("type") == "text_delta" else None
+        return text_of(delta.get("text")) if isinstance(delta, dict) and delta.get("type") == "text_delta" else None
 
     def with_piece(self, event: Any, text: str) -> Any:
         event["delta"]["text"] = text
@@ -209,11 +241,16 @@ class MessagesReader(ResumableReader):
             event["index"] += self._offset
         return event
 
-    def _out_of_order(self, message: str) -> None:
-        self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
+    def _out_of_order(self, message: str) -> bool:
+        """Fail, if every event could be read so far. Whether the event is to be read all the same."""
+        if self._in_order:
+            self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
+        else:
+            self.odd("out_of_order")
+        return not self._in_order
 
     def verdict(self) -> Cause | None:
-        if self._whole and not self._started:
+        if self._whole and not self._started and self._in_order:
             return Cause.EMPTY
         if self._whole or self._stopped_at:
             if not self.content and not self.other:
@@ -224,7 +261,7 @@ class MessagesReader(ResumableReader):
         return self.missing()
 
     def facts(self) -> Facts:
-        usage = self.usage | _given(self._cumulative)
+        usage = {**self.usage, **_given(self._cumulative)}
         reason = self._stopped_at or "error"
         return message_facts(self.response_id, self.model, usage, reason, tuple(self.oddities))
 
@@ -238,10 +275,5 @@ _HANDLERS: dict[str, Callable[[MessagesReader, dict[str, Any]], None]] = {
 }
 
 
-def _block(index: object) -> object:
-    """A block's number, for a message; anything else in its place is the server's own text."""
-    return index if type(index) is int else "without a number"
-
-
-def _given(usage: dict[str, Any]) -> dict[str, Any]:
+def _given(usage: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in usage.items() if value is not None}

@@ -7,35 +7,34 @@ from dataclasses import replace
 from typing import Any
 
 from l0.values.events import Facts
-from l0.wire.reading import count, total
+from l0.values.tolerant import count_of, object_of, objects_in, text_of
+from l0.wire.reading import total
 
 
 def whole(answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
-    """From the JSON of a message; nothing where it has another shape."""
-    try:
-        blocks = answer.get("content") or []
-        parts = [block.get("text") or "" for block in blocks if block.get("type") == "text"]
-        reason = answer.get("stop_reason") or "error"
-        found = message_facts(answer.get("id"), answer.get("model"), answer.get("usage") or {}, reason)
-        return replace(found, other=len(blocks) > len(parts)), "".join(parts)
-    except (AttributeError, TypeError):
-        return None, ""
+    """From the JSON of a message; what has another shape is left out."""
+    blocks = list(objects_in(answer.get("content")))
+    parts = [text_of(block.get("text")) or "" for block in blocks if block.get("type") == "text"]
+    reason = text_of(answer.get("stop_reason")) or "error"
+    usage = object_of(answer.get("usage"))
+    found = message_facts(text_of(answer.get("id")), text_of(answer.get("model")), usage, reason)
+    return replace(found, other=len(blocks) > len(parts)), "".join(parts)
 
 
 def message_facts(
     response_id: str | None, model: str | None, usage: Mapping[str, Any], reason: str, oddities: tuple[str, ...] = ()
 ) -> Facts:
     """Facts of a message, whole or streamed. ``input_tokens`` of the conventions includes the cached parts."""
-    read, written = count(usage.get("cache_read_input_tokens")), count(usage.get("cache_creation_input_tokens"))
+    read, written = count_of(usage.get("cache_read_input_tokens")), count_of(usage.get("cache_creation_input_tokens"))
     return Facts(
         response_id=response_id,
         model=model,
         finish_reasons=(reason,),
-        input_tokens=total(count(usage.get("input_tokens")), read, written),
-        output_tokens=count(usage.get("output_tokens")),
+        input_tokens=total(count_of(usage.get("input_tokens")), read, written),
+        output_tokens=count_of(usage.get("output_tokens")),
         cache_read_tokens=read,
         cache_write_tokens=written,
-        reasoning_tokens=count((usage.get("output_tokens_details") or {}).get("thinking_tokens")),
+        reasoning_tokens=count_of(object_of(usage.get("output_tokens_details")).get("thinking_tokens")),
         oddities=oddities,
         extra={"anthropic.response.service_tier": tier} if isinstance(tier := usage.get("service_tier"), str) else {},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from l0.values.failures import Cause, Failure
+from l0.values.tolerant import code_of, object_of
 
 CODES: dict[str, Cause] = {
     "insufficient_quota": Cause.QUOTA,
@@ -47,13 +48,12 @@ def in_band(error: object, request: Any) -> Failure:
     """The failure of a stream that carried ``{"error": ...}``, with the exception that the SDK raises for it."""
     from openai import APIError
 
-    code = error.get("code") if isinstance(error, dict) else None
-    kind = error.get("type") if isinstance(error, dict) else None
-    message = error.get("message") if isinstance(error, dict) else None
+    said = object_of(error)
+    code, kind, message = said.get("code"), said.get("type"), said.get("message")
     text = message if isinstance(message, str) and message else "An error occurred during streaming"
     return Failure(
         cause=cause_of(code, kind),
         detail=text,
-        code=str(code or kind) if code or kind else None,
+        code=code_of(code, kind),
         error=APIError(message=text, request=request, body=error),
     )

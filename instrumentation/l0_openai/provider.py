@@ -13,6 +13,7 @@ from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode
 from l0.values.ports import WireReader
+from l0.values.tolerant import code_of
 
 from . import describe as requests
 from . import resuming
@@ -51,8 +52,8 @@ class OpenAIProvider:
         )
 
     def cause(self, status: int, error: Any) -> tuple[Cause | None, str | None]:  # noqa: ARG002
-        code = error.code or error.type
-        return CODES.get(error.code) or CODES.get(error.type), code
+        code, kind = code_of(error.code), code_of(error.type)
+        return CODES.get(code or "") or CODES.get(kind or ""), code or kind
 
     def in_band(self, error: Any) -> Failure | None:
         body = getattr(error, "body", None)

@@ -7,58 +7,53 @@ from dataclasses import replace
 from typing import Any
 
 from l0.values.events import Facts
-from l0.wire.reading import count
+from l0.values.tolerant import count_of, items_in, object_of, objects_in, text_of
 
 EXTRAS = ("service_tier", "system_fingerprint")
 """Fields of an answer, of a chunk as well, that are told as they are."""
 
 
 def whole(dialect: str, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
-    """From the JSON of a whole answer; nothing where it has another shape than the dialect's."""
-    try:
-        if dialect == "responses":
-            return _response(answer)
-        return _completion(answer)
-    except (AttributeError, KeyError, TypeError):
-        return None, ""
+    """From the JSON of a whole answer; what has another shape than the dialect's is left out."""
+    return _response(answer) if dialect == "responses" else _completion(answer)
 
 
 def _completion(answer: Mapping[str, Any]) -> tuple[Facts, str]:
     """A chat or legacy completion, or embeddings."""
-    usage = answer.get("usage") or {}
-    choices = answer.get("choices") or []
-    first = choices[0] if choices else {}
-    text = (first.get("message") or {}).get("content") or first.get("text") or ""
-    reasons = tuple(choice.get("finish_reason") or "error" for choice in choices)
-    message = first.get("message") or {}
-    other = any(value for key, value in message.items() if key not in ("role", "content")) or not isinstance(text, str)
-    return replace(completion_facts(answer, usage, reasons), other=other), text if isinstance(text, str) else ""
+    choices = [object_of(choice) for choice in items_in(answer.get("choices"))]
+    first = choices[0] if choices else object_of(None)
+    message = object_of(first.get("message"))
+    said = message.get("content") or first.get("text") or ""
+    other = any(value for key, value in message.items() if key not in ("role", "content")) or text_of(said) is None
+    reasons = tuple(text_of(choice.get("finish_reason")) or "error" for choice in choices)
+    facts = completion_facts(answer, object_of(answer.get("usage")), reasons)
+    return replace(facts, other=other), text_of(said) or ""
 
 
 def completion_facts(answer: Mapping[str, Any], usage: Mapping[str, Any], reasons: tuple[str, ...]) -> Facts:
     """Facts of a chat or legacy completion, whole or streamed."""
     return Facts(
-        response_id=answer.get("id"),
-        model=answer.get("model"),
+        response_id=text_of(answer.get("id")),
+        model=text_of(answer.get("model")),
         finish_reasons=reasons,
-        input_tokens=count(usage.get("prompt_tokens")),
-        output_tokens=count(usage.get("completion_tokens")),
-        cache_read_tokens=count((usage.get("prompt_tokens_details") or {}).get("cached_tokens")),
-        reasoning_tokens=count((usage.get("completion_tokens_details") or {}).get("reasoning_tokens")),
+        input_tokens=count_of(usage.get("prompt_tokens")),
+        output_tokens=count_of(usage.get("completion_tokens")),
+        cache_read_tokens=count_of(object_of(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        reasoning_tokens=count_of(object_of(usage.get("completion_tokens_details")).get("reasoning_tokens")),
         extra=_extra(answer),
     )
 
 
 def _response(answer: Mapping[str, Any]) -> tuple[Facts, str]:
-    usage = answer.get("usage") or {}
     parts = [
-        part.get("text") or ""
-        for item in answer.get("output") or []
+        text_of(part.get("text")) or ""
+        for item in objects_in(answer.get("output"))
         if item.get("type") == "message"
-        for part in item.get("content") or []
+        for part in objects_in(item.get("content"))
         if part.get("type") == "output_text"
     ]
-    found = response_facts(answer, usage, (answer.get("status") or "error",))
+    reason = text_of(answer.get("status")) or "error"
+    found = response_facts(answer, object_of(answer.get("usage")), (reason,))
     return replace(found, other=any_other(answer)), "".join(parts)
 
 
@@ -86,13 +81,13 @@ def holds_other(item: object) -> bool:
 def response_facts(answer: Mapping[str, Any], usage: Mapping[str, Any], reasons: tuple[str, ...]) -> Facts:
     """Facts of a response, whole or streamed."""
     return Facts(
-        response_id=answer.get("id"),
-        model=answer.get("model"),
+        response_id=text_of(answer.get("id")),
+        model=text_of(answer.get("model")),
         finish_reasons=reasons,
-        input_tokens=count(usage.get("input_tokens")),
-        output_tokens=count(usage.get("output_tokens")),
-        cache_read_tokens=count((usage.get("input_tokens_details") or {}).get("cached_tokens")),
-        reasoning_tokens=count((usage.get("output_tokens_details") or {}).get("reasoning_tokens")),
+        input_tokens=count_of(usage.get("input_tokens")),
+        output_tokens=count_of(usage.get("output_tokens")),
+        cache_read_tokens=count_of(object_of(usage.get("input_tokens_details")).get("cached_tokens")),
+        reasoning_tokens=count_of(object_of(usage.get("output_tokens_details")).get("reasoning_tokens")),
         extra=_extra(answer),
     )
 

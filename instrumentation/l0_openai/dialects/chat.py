@@ -9,6 +9,7 @@ from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.ports import Build
+from l0.values.tolerant import object_of, objects_in, place_of, text_of
 from l0.wire.resuming import ResumableReader
 
 from ..in_band import in_band
@@ -27,16 +28,8 @@ class ChatReader(ResumableReader):
         self._request = request
         self._done = False
         self._created: object = None
-        self._extras: dict[str, Any] = {}
+        self._extras: dict[str, object] = {}
         self._finish: dict[int, str] = {}
-
-    def take(self, name: bytes | None, data: bytes) -> Any:
-        event = self.admit(name, data)
-        if event is None:
-            return None
-        if name is not None and self._wraps:
-            event = {"data": event, "event": name.decode()}
-        return self.construct(event)
 
     def admit(self, name: bytes | None, data: bytes) -> Any:
         if data[:6] == b"[DONE]":
@@ -52,35 +45,48 @@ class ChatReader(ResumableReader):
                 return None
             self.learn(event)
         self.events += 1
-        return event
+        return event if name is None else self.dressed(name, event)
+
+    def dressed(self, name: bytes | None, event: Any) -> Any:
+        wrapped = name is not None and self._wraps and self._earlier is None
+        return {"data": event, "event": name.decode("utf-8", "replace")} if wrapped and name is not None else event
 
     def learn(self, event: dict[str, Any]) -> None:
-        try:
-            if self.model is None:
-                self.begun(event)
-            for choice in event["choices"]:
-                delta = choice.get("delta")
-                if delta:
-                    text = delta.get("content")
-                    if text:
-                        self.content += 1
+        if self.model is None:
+            self.begun(event)
+        for choice in event["choices"]:
+            delta = choice.get("delta")
+            if delta:
+                text = delta.get("content")
+                if text:
+                    self.content += 1
+                    if type(text) is str:
                         self.chars += len(text)
-                        if not choice.get("index"):
+                        index = choice.get("index")
+                        if not index or type(index) is not int:  # gateways leave it out
                             self.text.append(text)
-                    if not delta.keys() <= _SILENT_KEYS:
-                        self._other_content(delta, choice.get("index"))
-                reason = choice.get("finish_reason")
-                if reason:
-                    self._finished(choice.get("index") or 0, reason)
-            usage = event.get("usage")
-            if usage:
-                self.usage = usage
-        except (KeyError, TypeError, AttributeError):
-            self.odd("unknown_shape")
+                    else:  # a list of parts (Mistral): content, but nothing that could be taken up or counted
+                        self.resumable = False
+                if not delta.keys() <= _SILENT_KEYS:
+                    self._other_content(delta, choice.get("index"))
+            reason = choice.get("finish_reason")
+            if reason:
+                self._finished(choice.get("index"), reason)
+        usage = event.get("usage")
+        if usage:
+            self.usage = object_of(usage)
+
+    def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:
+        for choice in objects_in(event.get("choices")):
+            reason = choice.get("finish_reason")
+            if reason:
+                self._finished(choice.get("index"), reason)
+        super().salvage(name, event)
 
     def begun(self, event: dict[str, Any]) -> None:
         """What the first event says of the answer."""
-        self.response_id, self.model, self._created = event.get("id"), event.get("model"), event.get("created")
+        self.response_id, self.model = text_of(event.get("id")), text_of(event.get("model"))
+        self._created = event.get("created")
         self._extras = {name: event.get(name) for name in EXTRAS}
 
     def _other_content(self, delta: dict[str, Any], choice: object) -> None:
@@ -91,17 +97,18 @@ class ChatReader(ResumableReader):
             if type(value) is str:
                 self.said(value)
             elif key == "tool_calls":
-                for call in value:
-                    function = call.get("function") or {}
-                    self.called((choice, call.get("index")), function.get("name"), function.get("arguments"))
-                    self.said((call.get("function") or call.get("custom") or {}).get("arguments") or call)
+                for call in objects_in(value):
+                    function = object_of(call.get("function"))
+                    place = place_of(choice), place_of(call.get("index"))
+                    self.called(place, function.get("name"), function.get("arguments"))
+                    self.said((function or object_of(call.get("custom"))).get("arguments") or call)
             elif key in ("function_call", "audio", "reasoning_details"):
                 self.said(value)
             elif isinstance(value, list | dict):
                 self.other = True  # images of a gateway, say
 
-    def _finished(self, index: int, reason: str) -> None:
-        self._finish[index] = reason
+    def _finished(self, index: object, reason: object) -> None:
+        self._finish[place_of(index) or 0] = text_of(reason) or "error"
         if reason == "error":
             message = "the provider ended the answer with finish_reason 'error'"
             self.fail(Failure(cause=Cause.IN_BAND_ERROR, message=message, typed=True))
@@ -161,5 +168,5 @@ class ChatReader(ResumableReader):
     def facts(self) -> Facts:
         expected = range(max(self._choices, len(self._finish)))
         reasons = tuple(self._finish.get(index, "error") for index in expected)
-        told = {"id": self.response_id, "model": self.model, **self._extras}
+        told: dict[str, object] = {"id": self.response_id, "model": self.model, **self._extras}
         return replace(completion_facts(told, self.usage, reasons), oddities=tuple(self.oddities))

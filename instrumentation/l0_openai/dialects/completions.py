@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from l0.values.tolerant import object_of, place_of
+
 from .chat import ChatReader
 
 
@@ -26,16 +28,13 @@ class CompletionsReader(ChatReader):
         return {**told, "choices": [{"index": 0, "text": "", "finish_reason": None, "logprobs": None}]}
 
     def learn(self, event: dict[str, Any]) -> None:
-        try:
-            if self.model is None:
-                self.begun(event)
-            for choice in event["choices"]:
-                self.said(choice.get("text"), answer=not choice.get("index"))
-                reason = choice.get("finish_reason")
-                if reason:
-                    self._finished(choice.get("index") or 0, reason)
-            usage = event.get("usage")
-            if usage:
-                self.usage = usage
-        except (KeyError, TypeError, AttributeError):
-            self.odd("unknown_shape")
+        if self.model is None:
+            self.begun(event)
+        for choice in event["choices"]:
+            self.said(choice.get("text"), answer=not place_of(choice.get("index")))
+            reason = choice.get("finish_reason")
+            if reason:
+                self._finished(choice.get("index"), reason)
+        usage = event.get("usage")
+        if usage:
+            self.usage = object_of(usage)

@@ -10,6 +10,7 @@ from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.ports import Build
+from l0.values.tolerant import code_of, items_in, object_of, place_of, text_of
 from l0.wire.resuming import ResumableReader
 
 from ..in_band import cause_of, in_band
@@ -51,16 +52,13 @@ class ResponsesReader(ResumableReader):
         self._part = 0
         self._sent = 0
 
-    def take(self, name: bytes | None, data: bytes) -> Any:
-        event = self.admit(name, data)
-        return None if event is None else self.construct(event)
-
     def admit(self, name: bytes | None, data: bytes) -> Any:  # noqa: ARG002 - the type stands in the data as well
         if data[:6] == b"[DONE]":
             self.finish()
             return None
         event = self.decode(data)
         if event is None:
+            self._uncounted()
             return None
         if type(event) is dict:
             if event.get("error") and event.get("type") != "response.failed":
@@ -70,12 +68,16 @@ class ResponsesReader(ResumableReader):
                 self.odd("data_after_end")
                 return None
             number = event.get("sequence_number")
-            if number is not None and not self._in_sequence(number, data):
+            if type(number) is not int:
+                self._uncounted()
+            elif not self._in_sequence(number, data):
                 return None
             self.accepted = self.accepted or self._kept
             if not self.events and self._earlier is None and self._headless(event):
                 return None
             self.learn(event)
+        else:
+            self._uncounted()
         self.events += 1
         return event
 
@@ -87,10 +89,16 @@ class ResponsesReader(ResumableReader):
         self.fail(Failure(cause=Cause.OUT_OF_ORDER, message="the end of the answer came, and nothing before it"))
         return True
 
-    def _in_sequence(self, number: object, data: bytes) -> bool:
+    def _uncounted(self) -> None:
+        """An event without a number that can be read: the count begins anew with the next one."""
+        if self._sequence is not None:
+            self.odd("unnumbered_event")
+            self._sequence = self._first = None
+            self._numbered = 0
+            self._counts = False
+
+    def _in_sequence(self, number: int, data: bytes) -> bool:
         """Whether this is the next event. A server that does not really count is not held to it."""
-        if type(number) is not int:
-            return True
         last, self._sequence = self._sequence, number
         repeated, self._last = data == self._last, data
         if last is None:
@@ -129,7 +137,7 @@ class ResponsesReader(ResumableReader):
             self.other = self.other or any_other(event.get("response"))
             self._completed = kind == "response.completed"
             if kind == "response.failed":
-                self._failed((event.get("response") or {}).get("error"))
+                self._failed(object_of(event.get("response")).get("error"))
             else:
                 self.failure: Failure | None = None  # it was not the last word after all
         elif kind == "error":
@@ -145,7 +153,7 @@ class ResponsesReader(ResumableReader):
         self.said(event.get("delta"))
         self.resumable = False
         if kind == "response.function_call_arguments.delta":
-            self.called(event.get("output_index"), None, event.get("delta"))
+            self.called(place_of(event.get("output_index")), None, event.get("delta"))
 
     def _item(self, kind: str, event: dict[str, Any]) -> None:
         item = event.get("item")
@@ -158,7 +166,7 @@ class ResponsesReader(ResumableReader):
             self.resumable = False
             self.other = self.other or item.get("type") != "reasoning"
         if item.get("type") == "function_call":
-            self.called(event.get("output_index"), item.get("name"), item.get("arguments"))
+            self.called(place_of(event.get("output_index")), item.get("name"), item.get("arguments"))
         index, name = event.get("output_index"), item.get("id")
         if type(index) is int and type(name) is str:
             self._items[index] = name
@@ -166,7 +174,7 @@ class ResponsesReader(ResumableReader):
     # -- taking up --------------------------------------------------------------------------------------------------
 
     def piece(self, event: Any) -> str | None:
-        return event.get("delta") if isinstance(event, dict) and event.get("type") == _TEXT else None
+        return text_of(event.get("delta")) if isinstance(event, dict) and event.get("type") == _TEXT else None
 
     def with_piece(self, event: Any, text: str) -> Any:
         event["delta"] = text
@@ -204,14 +212,14 @@ class ResponsesReader(ResumableReader):
         if last is not None and "sequence_number" in event:
             self._sent += 1
             event["sequence_number"] = last + self._sent
-        name = items.get(event.get("output_index"))
+        name = items.get(place_of(event.get("output_index")))
         if name is not None:
             _rename(event, "item_id", name)
             _rename(event.get("item"), "id", name)
         response = event.get("response")
         if isinstance(response, dict):
             _rename(response, "id", earlier.response_id)
-            for index, item in enumerate(response.get("output") or []):
+            for index, item in enumerate(items_in(response.get("output"))):
                 _rename(item, "id", items.get(index))
         return event
 
@@ -224,16 +232,15 @@ class ResponsesReader(ResumableReader):
     def _learn_response(self, event: dict[str, Any]) -> None:
         response = event.get("response")
         if type(response) is dict:
-            self.response_id, self.model = response.get("id"), response.get("model")
-            self._status = response.get("status")
-            self._tier = response.get("service_tier")
-            self.usage = response.get("usage") or self.usage
+            self.response_id, self.model = text_of(response.get("id")), text_of(response.get("model"))
+            self._status = text_of(response.get("status"))
+            self._tier = text_of(response.get("service_tier"))
+            self.usage = object_of(response.get("usage")) or self.usage
 
     def _failed(self, error: object) -> None:
-        code = error.get("code") if isinstance(error, dict) else None
-        message = error.get("message") if isinstance(error, dict) else None
-        detail = str(message or "")
-        self.fail(Failure(cause=cause_of(code), detail=detail, code=str(code) if code else None, typed=True))
+        code, message = object_of(error).get("code"), object_of(error).get("message")
+        detail = text_of(message) or ""
+        self.fail(Failure(cause=cause_of(code), detail=detail, code=code_of(code), typed=True))
 
     def verdict(self) -> Cause | None:
         if not self._whole:

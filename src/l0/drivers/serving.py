@@ -32,7 +32,7 @@ from .holding import Holding
 from .pump import Pump
 from .screening import hold_of, screen
 from .shadowing import Shadow
-from .telling import Telling
+from .telling import Telling, facts_of
 
 _log = logging.getLogger("l0")
 
@@ -376,5 +376,5 @@ class Serving:
         if not self.telling.heard:
             return None
         if self._pump is not None:
-            return self._pump.reader.facts()
+            return facts_of(self._pump.reader)
         return None if self.call.streaming else self.upstream.whole(None)[0]

@@ -17,6 +17,7 @@ from l0.engine.signals import Ended, Released, Used
 from l0.values.calls import Outcome
 from l0.values.failures import Cause, Failure
 from l0.values.ports import Reader
+from l0.values.tolerant import unread
 
 from .finalizing import stop
 from .pump import Pump
@@ -115,12 +116,15 @@ class Session(Serving):
             came = reader.content > content
             if self.clocks is not None:
                 late = self.clocks.read(at, came, since)
-            if not content and came:
-                self.guards.first_content(at - self.started)
-            if self.shadow is not None:
-                self.shadow.read(since, at, reader, content=came, started=self.started)
-            if meter is not None:
-                meter.read(at, at - since, came, raw)
+            try:
+                if not content and came:
+                    self.guards.first_content(at - self.started)
+                if self.shadow is not None:
+                    self.shadow.read(since, at, reader, content=came, started=self.started)
+                if meter is not None:
+                    meter.read(at, at - since, came, raw)
+            except Exception:
+                unread("the time of a read")
         else:
             items = pump.feed(raw)
         screen = self.screen

@@ -14,7 +14,8 @@ from l0.values.calls import Outcome
 from l0.values.errors import raised
 from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, RuleTimes, ToolCalls
 from l0.values.failures import Failure
-from l0.values.ports import Watcher
+from l0.values.ports import Reader, Watcher
+from l0.values.tolerant import unread
 
 from .pace import Meter
 
@@ -142,6 +143,15 @@ class Telling:
                 watcher.notify(event)
             except Exception:
                 _log.warning("an observer failed at %s and is ignored: %s", type(event).__name__, raised())
+
+
+def facts_of(reader: Reader) -> Facts | None:
+    """What the provider said of its answer; ``None`` if it cannot be told."""
+    try:
+        return reader.facts()
+    except Exception:
+        unread("the facts of an answer")
+        return None
 
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")

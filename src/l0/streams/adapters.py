@@ -102,6 +102,8 @@ class _Chat:
     def recognises(self, item: object) -> bool:
         if _package(item) != "openai":
             return False
+        if type(item).__module__.startswith(("openai.types.chat", "openai.types.completion")):
+            return True  # whatever fields it has
         return hasattr(item, "choices") or getattr(item, "type", None) == "chunk"
 
     def decoder(self) -> Decoder:
@@ -114,6 +116,8 @@ class _Responses:
     def recognises(self, item: object) -> bool:
         if _package(item) not in ("openai", "litellm"):
             return False
+        if type(item).__module__.startswith("openai.types.responses"):
+            return True
         kind = getattr(item, "type", None) or getattr(item, "object", None)
         return isinstance(kind, str) and (kind.startswith("response") or kind == "error")
 
@@ -125,6 +129,8 @@ class _Messages:
     name = "anthropic (messages)"
 
     def recognises(self, item: object) -> bool:
+        if type(item).__module__.startswith("anthropic.types"):
+            return True
         return _package(item) == "anthropic" and isinstance(getattr(item, "type", None), str)
 
     def decoder(self) -> Decoder:

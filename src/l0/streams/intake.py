@@ -14,6 +14,7 @@ from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.ports import ToolText
+from l0.values.tolerant import unread
 from l0.wire.joining import Diverged, Joint, Replayed, joint
 
 from .adapters import ADAPTERS, Decoder
@@ -155,8 +156,11 @@ class Intake:
             self._fail(Failure(cause=Cause.DIVERGED, message="the new answer differs from what was handed over"))
             return []
         except Exception as error:
-            self._fail(Failure(cause=Cause.MALFORMED, message="an item is not of the expected shape", error=error))
-            return []
+            if not getattr(self._decoder, "fenced", False):  # an adapter of the user's, who wants to know
+                self._fail(Failure(cause=Cause.MALFORMED, message="an item is not of the expected shape", error=error))
+                return []
+            unread("an item of a stream")
+            events = []
         if self._raw:
             return [item] if item is not OVER else []
         return events

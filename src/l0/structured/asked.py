@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from l0.values.tolerant import object_of, objects_in, text_of
 
 JsonSchema = Mapping[str, Any]
 
@@ -28,16 +30,16 @@ def from_response_format(body: Mapping[str, Any], dialect: str, *, strict: bool 
     """
     match dialect:
         case "chat":
-            form = _mapping(body.get("response_format"))
-            text = _text_schema({**form, **_mapping(form.get("json_schema"))})
-            functions = (_mapping(tool.get("function")) for tool in _mappings(body.get("tools")))
+            form = object_of(body.get("response_format"))
+            text = _text_schema({**form, **object_of(form.get("json_schema"))})
+            functions = (object_of(tool.get("function")) for tool in objects_in(body.get("tools")))
             return Asked(text_schema=text, tool_schemas=_tool_schemas(functions, "parameters", strict))
         case "responses":
-            text = _text_schema(_mapping(_mapping(body.get("text")).get("format")))
+            text = _text_schema(object_of(object_of(body.get("text")).get("format")))
             return Asked(text_schema=text, tool_schemas=_tool_schemas(_flat(body.get("tools")), "parameters", strict))
         case "messages":
-            form = _mapping(_mapping(body.get("output_config")).get("format") or body.get("output_format"))
-            tools = _tool_schemas(_mappings(body.get("tools")), "input_schema", strict)
+            form = object_of(object_of(body.get("output_config")).get("format") or body.get("output_format"))
+            tools = _tool_schemas(objects_in(body.get("tools")), "input_schema", strict)
             return Asked(text_schema=_text_schema(form), tool_schemas=tools)
         case _:
             return Asked()
@@ -47,17 +49,23 @@ def calls_in(answer: Mapping[str, Any], dialect: str) -> list[tuple[str, str]]:
     """Names and arguments, as JSON, of the calls of the user's tools in a whole answer of a dialect."""
     match dialect:
         case "chat":
-            messages = (_mapping(choice.get("message")) for choice in _mappings(answer.get("choices")))
-            calls = (_mapping(call.get("function")) for said in messages for call in _mappings(said.get("tool_calls")))
-            return [(str(call.get("name")), str(call.get("arguments") or "")) for call in calls if call]
+            messages = (object_of(choice.get("message")) for choice in objects_in(answer.get("choices")))
+            calls = (
+                object_of(call.get("function")) for said in messages for call in objects_in(said.get("tool_calls"))
+            )
+            return [_called(call) for call in calls if call]
         case "responses":
-            items = [item for item in _mappings(answer.get("output")) if item.get("type") == "function_call"]
-            return [(str(item.get("name")), str(item.get("arguments") or "")) for item in items]
+            items = [item for item in objects_in(answer.get("output")) if item.get("type") == "function_call"]
+            return [_called(item) for item in items]
         case "messages":
-            blocks = [block for block in _mappings(answer.get("content")) if block.get("type") == "tool_use"]
-            return [(str(block.get("name")), json.dumps(block.get("input"))) for block in blocks]
+            blocks = [block for block in objects_in(answer.get("content")) if block.get("type") == "tool_use"]
+            return [(text_of(block.get("name")) or "", json.dumps(block.get("input"))) for block in blocks]
         case _:
             return []
+
+
+def _called(call: Mapping[str, Any]) -> tuple[str, str]:
+    return text_of(call.get("name")) or "", text_of(call.get("arguments")) or ""
 
 
 def _text_schema(form: Mapping[str, Any]) -> JsonSchema | None:
@@ -82,16 +90,8 @@ def _tool_schemas(tools: Iterable[Mapping[str, Any]], key: str, strict: bool) ->
 
 def _flat(tools: object) -> Iterator[Mapping[str, Any]]:
     """The tools, those within namespaces too."""
-    for tool in _mappings(tools):
+    for tool in objects_in(tools):
         if tool.get("type") == "namespace":
-            yield from _mappings(tool.get("tools"))
+            yield from objects_in(tool.get("tools"))
         else:
             yield tool
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: object) -> Iterator[Mapping[str, Any]]:
-    return (each for each in value if isinstance(each, Mapping)) if isinstance(value, Sequence) else iter(())

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.ports import Build, ToolText
+from l0.values.tolerant import count_of, object_of, unread
 
 from .decode import loads, parse
 
 
 class BaseReader(ABC):
     """Reads one attempt. Subclasses implement `learn`, which looks at one decoded event, and `verdict`.
+
+    `learn` may raise for a shape that it does not expect: whoever calls it fences it, and calls `salvage` then.
 
     ``build`` makes the SDK's object; ``content_type`` is that of the response.
     """
@@ -34,7 +38,7 @@ class BaseReader(ABC):
         self.oddities: dict[str, None] = {}
         self.response_id: str | None = None
         self.model: str | None = None
-        self.usage: dict[str, Any] = {}
+        self.usage: Mapping[str, Any] = {}
         self.resumable = True
         self._event_stream = not content_type or content_type.lower().startswith("text/event-stream")
 
@@ -107,13 +111,31 @@ class BaseReader(ABC):
     def note(self, item: Any) -> None:
         """Learn from an object that the SDK built."""
         dump: Callable[..., dict[str, Any]] | None = getattr(item, "to_dict", None)
-        if dump is not None:
-            self.events += 1
-            self.learn(dump(mode="python") if callable(dump) else {})
+        if dump is None:
+            return
+        self.events += 1
+        event: dict[str, Any] = {}
+        try:
+            event = dump(mode="python", warnings=False)
+            self.learn(event)
+        except Exception:
+            self.unlearnt(None, event)
+
+    def unlearnt(self, name: bytes | None, event: Any) -> None:
+        """Make the best of an event that `learn` could not read. To be called where the exception is caught."""
+        unread("an event of a stream")
+        self.odd("unknown_shape")
+        if type(event) is dict:
+            with suppress(Exception):
+                self.salvage(name, event)
 
     @abstractmethod
     def learn(self, event: dict[str, Any]) -> None:
-        """What one event says. Must not raise on odd shapes."""
+        """Learn what one event says. May raise on odd shapes; then nothing that `salvage` reads was learnt twice."""
+
+    def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
+        """Learn what an event still says of which `learn` could not read a part: above all, that the answer ends."""
+        self.usage = object_of(event.get("usage")) or self.usage
 
     @abstractmethod
     def verdict(self) -> Cause | None:
@@ -124,9 +146,7 @@ class BaseReader(ABC):
         return Facts(response_id=self.response_id, model=self.model, oddities=tuple(self.oddities))
 
 
-def count(value: object) -> int | None:
-    """A number of tokens, or ``None`` for anything else."""
-    return value if type(value) is int and value >= 0 else None
+count = count_of
 
 
 def total(*parts: int | None) -> int | None:

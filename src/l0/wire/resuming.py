@@ -29,7 +29,11 @@ class ResumableReader(BaseReader):
 
     @abstractmethod
     def admit(self, name: bytes | None, data: bytes) -> Any:
-        """Decode one wire event and learn from it; ``None`` where the user gets nothing for it."""
+        """Decode a wire event and learn from it; ``None`` where the user gets nothing for it. May raise; see `take`."""
+
+    def dressed(self, name: bytes | None, event: Any) -> Any:  # noqa: ARG002
+        """The event as the SDK's own loop hands it over: some are wrapped, or get their name as a field."""
+        return event
 
     @abstractmethod
     def piece(self, event: Any) -> str | None:
@@ -63,6 +67,28 @@ class ResumableReader(BaseReader):
         """What must stay the same to the end of the answer."""
         return {}
 
+    # -- the fence --------------------------------------------------------------------------------------------------
+
+    def take(self, name: bytes | None, data: bytes) -> Any:
+        """The user's object for one wire event, or ``None``.
+
+        The one fence of a stream: whatever learning from an event raises, the event itself is handed over.
+        """
+        try:
+            event = self.admit(name, data)
+        except Exception:
+            event = self._unlearnt(name, data)
+        return None if event is None else self.construct(event)
+
+    def _unlearnt(self, name: bytes | None, data: bytes) -> Any:
+        event = self.decode(data)
+        if event is None:
+            return None
+        event = self.dressed(name, event)
+        self.unlearnt(name, event)
+        self.events += 1
+        return event
+
     # -- the joint --------------------------------------------------------------------------------------------------
 
     @property
@@ -89,7 +115,10 @@ class ResumableReader(BaseReader):
 
     def takes(self, name: bytes | None, data: bytes) -> list[Any]:
         """As `take`, for an attempt that takes up an earlier one: what is new in one wire event."""
-        event = self.admit(name, data)
+        try:
+            event = self.admit(name, data)
+        except Exception:
+            event = self._unlearnt(name, data)
         earlier, meeting = self._earlier, self._joint
         if event is None or earlier is None or meeting is None:
             return []

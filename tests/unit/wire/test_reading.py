@@ -102,8 +102,8 @@ def test_reader_detects_missing_parts_of_an_answer(content_type, events, content
 
 def test_reader_accepts_sdk_objects():
     class Chunk:
-        def to_dict(self, mode: str) -> dict[str, Any]:
-            assert mode == "python"
+        def to_dict(self, mode: str, warnings: bool) -> dict[str, Any]:
+            assert (mode, warnings) == ("python", False)
             return {"text": "hi"}
 
     made = reader()

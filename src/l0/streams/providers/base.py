@@ -6,35 +6,38 @@ import json
 from typing import Any
 
 from l0.values.events import Facts
+from l0.values.tolerant import count_of, text_of
 
 from ..events import Event, EventType, ToolCall
 
 
-def token(text: str) -> Event:
-    """A piece of the answer."""
-    return Event(EventType.TOKEN, text)
+def said(kind: EventType, text: object) -> list[Event]:
+    """An event of a piece of text; none if there is no text."""
+    return [Event(kind, text)] if type(text) is str and text else []
 
 
-def tool_call(id: str, name: str, raw: str) -> Event:  # noqa: A002 - the providers' word
+def tool_call(id: object, name: object, raw: object) -> Event:  # noqa: A002 - the providers' word
     """A tool call, now that its arguments are whole. Never repaired, never completed."""
+    written = text_of(raw) or ""
     try:
-        arguments = json.loads(raw) if raw else {}
-    except ValueError:
+        arguments = json.loads(written) if written else {}
+    except (ValueError, RecursionError):
         arguments = None
-    return Event(EventType.TOOL_CALL, "", ToolCall(id=id, name=name, arguments=arguments, raw=raw))
+    call = ToolCall(id=text_of(id) or "", name=text_of(name) or "", arguments=arguments, raw=written)
+    return Event(EventType.TOOL_CALL, "", call)
 
 
-def count(value: Any) -> int | None:
-    """A number of tokens, or ``None`` for anything else."""
-    return value if type(value) is int and value >= 0 else None
+def kind_of(thing: object) -> str | None:
+    """The ``type`` of an SDK's object, if it has one that is text."""
+    return text_of(getattr(thing, "type", None))
 
 
 def facts(response_id: Any, model: Any, reasons: tuple[str, ...], usage: Any, names: tuple[str, str]) -> Facts:
     """Facts from what the provider's objects carry; ``names``: of the counts of input and output in ``usage``."""
     return Facts(
-        response_id=response_id if isinstance(response_id, str) else None,
-        model=model if isinstance(model, str) else None,
+        response_id=text_of(response_id),
+        model=text_of(model),
         finish_reasons=reasons,
-        input_tokens=count(getattr(usage, names[0], None)),
-        output_tokens=count(getattr(usage, names[1], None)),
+        input_tokens=count_of(getattr(usage, names[0], None)),
+        output_tokens=count_of(getattr(usage, names[1], None)),
     )

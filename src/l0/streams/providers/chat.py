@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from l0.values.events import Facts
+from l0.values.tolerant import items_in, place_of, text_of
 
 from ..events import Event, EventType
-from .base import facts, token, tool_call
+from .base import facts, said, tool_call
 
 
 class ChatDecoder:
     """Text of the first choice; tool calls of it, each once its arguments are whole."""
+
+    fenced = True
 
     def __init__(self) -> None:
         self._calls: dict[int, list[str]] = {}
@@ -27,53 +30,47 @@ class ChatDecoder:
         """As `Decoder.decode`. A helper's stream has the chunk inside of its own event; its other events repeat it."""
         if getattr(item, "type", None) == "chunk":
             item = item.chunk
-        choices = getattr(item, "choices", None)
-        if choices is None:
-            return []
+        choices = items_in(getattr(item, "choices", None))
         self._id = self._id or getattr(item, "id", None)
         self._model = self._model or getattr(item, "model", None)
         self._usage = getattr(item, "usage", None) or self._usage
         events: list[Event] = []
-        for choice in choices:
-            self._choice(choice, events)
+        for position, choice in enumerate(choices):
+            # In an answer that came in one piece its place says which choice it is, whatever its number.
+            index = position if hasattr(choice, "message") else place_of(getattr(choice, "index", None)) or 0
+            self._choice(index, choice, events)
         return events
 
-    def _choice(self, choice: Any, events: list[Event]) -> None:
-        index = choice.index or 0
+    def _choice(self, index: int, choice: Any, events: list[Event]) -> None:
         self._choices.add(index)
         if index == 0:
-            said = getattr(choice, "delta", None) or getattr(choice, "message", None) or choice
-            self._said(said, events)
-        reason = choice.finish_reason
+            self._said(getattr(choice, "delta", None) or getattr(choice, "message", None) or choice, events)
+        reason = getattr(choice, "finish_reason", None)
         if reason:
-            self.reasons[index] = str(reason)
+            self.reasons[index] = text_of(reason) or "error"
             if index == 0:
                 self._close(events)
 
-    def _said(self, said: Any, events: list[Event]) -> None:
-        thought = getattr(said, "reasoning_content", None)
-        if isinstance(thought, str) and thought:
-            events.append(Event(EventType.REASONING, thought))
-        text = getattr(said, "content", None) or getattr(said, "text", None)
-        if isinstance(text, str) and text:
-            events.append(token(text))
-        refusal = getattr(said, "refusal", None)
+    def _said(self, delta: Any, events: list[Event]) -> None:
+        events += said(EventType.REASONING, getattr(delta, "reasoning_content", None))
+        events += said(EventType.TOKEN, getattr(delta, "content", None) or getattr(delta, "text", None))
+        refusal = getattr(delta, "refusal", None)
         if isinstance(refusal, str) and refusal:
             self._refusal.append(refusal)
-        for position, part in enumerate(getattr(said, "tool_calls", None) or ()):
-            index = getattr(part, "index", None)
+        for position, part in enumerate(items_in(getattr(delta, "tool_calls", None))):
+            index = place_of(getattr(part, "index", None))
             self._part(position if index is None else index, part, events)
-        if getattr(said, "audio", None):
-            events.append(Event(EventType.DATA, "", said.audio))
+        if getattr(delta, "audio", None):
+            events.append(Event(EventType.DATA, "", delta.audio))
 
     def _part(self, index: int, part: Any, events: list[Event]) -> None:
         if index not in self._calls:
             self._finish_calls(events)
         call = self._calls.setdefault(index, ["", "", ""])
         function = getattr(part, "function", None) or getattr(part, "custom", None)
-        call[0] = getattr(part, "id", None) or call[0]
-        call[1] = getattr(function, "name", None) or call[1]
-        call[2] += getattr(function, "arguments", None) or getattr(function, "input", None) or ""
+        call[0] = text_of(getattr(part, "id", None)) or call[0]
+        call[1] = text_of(getattr(function, "name", None)) or call[1]
+        call[2] += text_of(getattr(function, "arguments", None) or getattr(function, "input", None)) or ""
 
     def _finish_calls(self, events: list[Event]) -> None:
         events += [tool_call(*call) for _, call in sorted(self._calls.items())]

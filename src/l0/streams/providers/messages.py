@@ -6,16 +6,19 @@ import json
 from typing import Any
 
 from l0.values.events import Facts
+from l0.values.tolerant import count_of, items_in, text_of
 
 from ..events import Event, EventType, ToolCall
-from .base import count, token, tool_call
+from .base import kind_of, said, tool_call
 
 
 class MessagesDecoder:
     """Text and thinking deltas; tool calls when their block stops."""
 
+    fenced = True
+
     def __init__(self) -> None:
-        self._tool: list[str] | None = None
+        self._tool: list[Any] | None = None
         self._id: Any = None
         self._model: Any = None
         self._reason: str | None = None
@@ -30,47 +33,56 @@ class MessagesDecoder:
 
     def decode(self, item: Any) -> list[Event]:
         """As `Decoder.decode`. What a helper's stream adds to the wire's events repeats them, and is passed over."""
-        match item.type:
+        match kind_of(item):
             case "content_block_delta":
-                return self._delta(item.delta)
+                return self._delta(getattr(item, "delta", None))
             case "content_block_start":
-                return self._start(item.content_block)
+                return self._start(getattr(item, "content_block", None))
             case "content_block_stop":
                 return self._stop()
             case "message_start":
-                self._began(item.message)
+                self._began(getattr(item, "message", None))
             case "message_delta":
-                self._reason = item.delta.stop_reason or self._reason
-                self._output = count(getattr(item.usage, "output_tokens", None))
+                self._stopped(getattr(item, "delta", None))
+                self._output = count_of(getattr(getattr(item, "usage", None), "output_tokens", None))
             case "message_stop":
                 self._over = True
             case "error":
-                return [Event(EventType.ERROR, str(item.error.message), item.error.type)]
-            case "message":
+                error = getattr(item, "error", None)
+                message = text_of(getattr(error, "message", None)) or "error"
+                return [Event(EventType.ERROR, message, kind_of(error))]
+            case _ if hasattr(item, "content") and hasattr(item, "stop_reason"):
                 return self._whole(item)
         return []
 
     def _began(self, message: Any) -> None:
-        self._id, self._model = message.id, message.model
-        self._input = count(getattr(message.usage, "input_tokens", None))
-        self._output = count(getattr(message.usage, "output_tokens", None))
+        usage = getattr(message, "usage", None)
+        self._id, self._model = text_of(getattr(message, "id", None)), text_of(getattr(message, "model", None))
+        self._input = count_of(getattr(usage, "input_tokens", None))
+        self._output = count_of(getattr(usage, "output_tokens", None))
+
+    def _stopped(self, said: Any) -> None:
+        reason = getattr(said, "stop_reason", None)
+        if reason:
+            self._reason = text_of(reason) or "error"
 
     def _start(self, block: Any) -> list[Event]:
-        if block.type in ("tool_use", "server_tool_use"):
-            self._tool = [block.id, block.name, ""]
+        kind = kind_of(block)
+        if kind in ("tool_use", "server_tool_use"):
+            self._tool = [getattr(block, "id", None), getattr(block, "name", None), ""]
             return []
-        if block.type == "text":
-            return [token(block.text)] if block.text else []
-        return [] if block.type in ("thinking", "redacted_thinking") else [Event(EventType.DATA, "", block)]
+        if kind == "text":
+            return said(EventType.TOKEN, getattr(block, "text", None))
+        return [] if kind in (None, "thinking", "redacted_thinking") else [Event(EventType.DATA, "", block)]
 
     def _delta(self, delta: Any) -> list[Event]:
-        match delta.type:
+        match kind_of(delta):
             case "text_delta":
-                return [token(delta.text)] if delta.text else []
+                return said(EventType.TOKEN, getattr(delta, "text", None))
             case "thinking_delta":
-                return [Event(EventType.REASONING, delta.thinking)]
+                return said(EventType.REASONING, getattr(delta, "thinking", None))
             case "input_json_delta" if self._tool is not None:
-                self._tool[2] += delta.partial_json
+                self._tool[2] += text_of(getattr(delta, "partial_json", None)) or ""
         return []
 
     def _stop(self) -> list[Event]:
@@ -79,14 +91,14 @@ class MessagesDecoder:
 
     def _whole(self, message: Any) -> list[Event]:
         self._began(message)
-        self._reason = message.stop_reason
+        self._stopped(message)
         events: list[Event] = []
-        for block in message.content:
-            if block.type == "tool_use":
-                call = ToolCall(id=block.id, name=block.name, arguments=block.input, raw=json.dumps(block.input))
-                events.append(Event(EventType.TOOL_CALL, "", call))
-            elif block.type == "thinking":
-                events.append(Event(EventType.REASONING, block.thinking))
+        for block in items_in(getattr(message, "content", None)):
+            kind = kind_of(block)
+            if kind == "tool_use":
+                events.append(_called(block))
+            elif kind == "thinking":
+                events += said(EventType.REASONING, getattr(block, "thinking", None))
             else:
                 events += self._start(block)
         return events
@@ -104,3 +116,10 @@ class MessagesDecoder:
             input_tokens=self._input,
             output_tokens=self._output,
         )
+
+
+def _called(block: Any) -> Event:
+    given = getattr(block, "input", None)
+    name, place = text_of(getattr(block, "name", None)), text_of(getattr(block, "id", None))
+    call = ToolCall(id=place or "", name=name or "", arguments=given, raw=json.dumps(given))
+    return Event(EventType.TOOL_CALL, "", call)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from l0.values.events import Facts
+from l0.values.tolerant import items_in, text_of
 
 from ..events import Event, EventType
-from .base import facts, token, tool_call
+from .base import facts, kind_of, said, tool_call
 
 _TERMINAL = frozenset({"response.completed", "response.incomplete"})
 _FAILED = frozenset({"response.failed", "error"})
@@ -15,6 +16,8 @@ _FAILED = frozenset({"response.failed", "error"})
 
 class ResponsesDecoder:
     """Text deltas; tool calls when their item is done."""
+
+    fenced = True
 
     def __init__(self) -> None:
         self._response: Any = None
@@ -24,31 +27,31 @@ class ResponsesDecoder:
 
     def decode(self, item: Any) -> list[Event]:
         """As `Decoder.decode`."""
-        kind = getattr(item, "type", None)
+        kind = kind_of(item)
         if kind == "response.output_text.delta":
-            return [token(item.delta)] if item.delta else []
-        if kind is None or getattr(item, "object", None) == "response":
+            return said(EventType.TOKEN, item.delta)
+        if getattr(item, "object", None) == "response" or (kind is None and hasattr(item, "output")):
             return self._whole(item)
         if kind == "response.output_item.added":
-            self.begun = self.begun or item.item.type != "message"
+            self.begun = self.begun or kind_of(getattr(item, "item", None)) != "message"
         elif kind == "response.output_item.done":
-            return self._done(item.item)
+            return self._done(getattr(item, "item", None))
         elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
-            return [Event(EventType.REASONING, item.delta)]
+            return said(EventType.REASONING, getattr(item, "delta", None))
         elif kind == "response.refusal.done":
-            return [Event(EventType.MESSAGE, item.refusal)]
+            return said(EventType.MESSAGE, getattr(item, "refusal", None))
         elif kind in _TERMINAL:
-            self._response, self._over = item.response, True
+            self._response, self._over = getattr(item, "response", None), True
         elif kind in _FAILED:
-            error = item if kind == "error" else item.response.error
-            return [Event(EventType.ERROR, str(getattr(error, "message", "") or kind), getattr(error, "code", None))]
+            return _error(item if kind == "error" else getattr(getattr(item, "response", None), "error", None), kind)
         return []
 
     def _done(self, item: Any) -> list[Event]:
-        if item.type in ("function_call", "custom_tool_call"):
-            raw = item.arguments if item.type == "function_call" else item.input
-            return [tool_call(item.call_id, item.name, raw)]
-        if item.type in ("message", "reasoning"):
+        kind = kind_of(item)
+        if kind in ("function_call", "custom_tool_call"):
+            raw = getattr(item, "arguments" if kind == "function_call" else "input", None)
+            return [tool_call(getattr(item, "call_id", None), getattr(item, "name", None), raw)]
+        if kind in (None, "message", "reasoning"):
             return []
         return [Event(EventType.DATA, "", item)]
 
@@ -56,16 +59,17 @@ class ResponsesDecoder:
         self._response = response
         self._over = getattr(response, "status", None) in ("completed", "incomplete")
         if getattr(response, "error", None):
-            return [Event(EventType.ERROR, str(response.error.message), response.error.code)]
+            return _error(response.error, "error")
         events: list[Event] = []
-        for item in response.output:
-            if item.type == "message":
-                parts = [part for part in item.content if part.type == "output_text" and part.text]
-                events += [token(part.text) for part in parts]
-                refused = [part.refusal for part in item.content if part.type == "refusal"]
-                events += [Event(EventType.MESSAGE, text) for text in refused]
-            else:
+        for item in items_in(getattr(response, "output", None)):
+            if kind_of(item) != "message":
                 events += self._done(item)
+                continue
+            parts = items_in(getattr(item, "content", None))
+            for part in [part for part in parts if kind_of(part) == "output_text"]:
+                events += said(EventType.TOKEN, getattr(part, "text", None))
+            for part in [part for part in parts if kind_of(part) == "refusal"]:
+                events += said(EventType.MESSAGE, getattr(part, "refusal", None))
         return events
 
     def whole(self) -> bool:
@@ -75,7 +79,12 @@ class ResponsesDecoder:
     def facts(self) -> Facts:
         """As `Decoder.facts`."""
         response = self._response
-        reasons = (str(getattr(response, "status", None) or "error"),)
+        reasons = (text_of(getattr(response, "status", None)) or "error",)
         usage = getattr(response, "usage", None)
         names = ("input_tokens", "output_tokens")
         return facts(getattr(response, "id", None), getattr(response, "model", None), reasons, usage, names)
+
+
+def _error(error: object, kind: str) -> list[Event]:
+    message = text_of(getattr(error, "message", None))
+    return [Event(EventType.ERROR, message or kind, text_of(getattr(error, "code", None)))]

@@ -1,0 +1,102 @@
+"""What must be true of a mutant: the bare SDK's objects and exceptions, one request, one span.
+
+A mutant may end otherwise than under the bare SDK only if it takes away what an answer is judged by. The functions
+named `decides` are the whole list of these.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+from zlib import crc32
+
+from facts_mutants import Mutant, Path
+from facts_runs import Got
+from fidelity_check import structure
+
+FULL = os.environ.get("TEST_FACTS") == "full"
+"""All mutants in all ways; else a part of them, always the same, each in one way."""
+
+_WHOLE: Path = ()
+_TERMINAL: dict[str, tuple[int, frozenset[Path]]] = {
+    "chat-no-done": (3, frozenset({_WHOLE, ("choices",), ("choices", 0), ("choices", 0, "finish_reason")})),
+    "responses": (13, frozenset({_WHOLE, ("type",)})),
+    "responses-numbered": (5, frozenset({_WHOLE, ("type",)})),
+    "responses-incomplete": (7, frozenset({_WHOLE, ("type",)})),
+    "responses-failed": (1, frozenset({_WHOLE, ("type",)})),
+}
+"""Where the one terminal marker of a stream is: without it the answer is cut off."""
+_ORDER: dict[str, Path] = {"messages": ("index",), "responses-numbered": ("sequence_number",)}
+"""Numbers by which the order of events is judged: another number means that events were lost, doubled or moved."""
+_NUMBERS = frozenset({"number", "negative", "huge"})
+_CONTENT: dict[str, frozenset[Path]] = {
+    "chat": frozenset({("choices",), ("choices", 0), ("choices", 0, "message")}),
+    "completions": frozenset({("choices",), ("choices", 0), ("choices", 0, "text")}),
+    "responses": frozenset({("output",), ("error",)}),
+    "messages": frozenset({("content",)}),
+}
+"""What holds all content of a whole answer, or an error in its place."""
+
+
+def decides(name: str, at: int, mutant: Mutant) -> bool:
+    """Whether a mutant of a stream's event takes away what the stream is judged by."""
+    place, paths = _TERMINAL.get(name, (-1, frozenset()))
+    if at == place and mutant.path in paths:
+        return True
+    return mutant.path == _ORDER.get(name) and mutant.kind in _NUMBERS
+
+
+def decides_answer(mutant: Mutant) -> bool:
+    """The same of a whole answer: nothing is left of it, not even its counts; the policy's `zero_output` says so."""
+    return mutant.path == _WHOLE
+
+
+def decides_explicitly(dialect: str, at: int | None, mutant: Mutant) -> bool:
+    """The same in the explicit API, which reads items alone: one without content is empty, and adapters are chosen by
+    the first item, which must be an object. ``at``: of the event; ``None`` for a whole answer."""
+    if mutant.path == _WHOLE:
+        return not at
+    if dialect == "completions" and mutant.path == ("choices", 0, "index"):
+        return mutant.kind in _NUMBERS  # of another choice than the first, whose text is the answer
+    return at is None and mutant.path in _CONTENT[dialect]
+
+
+def sampled(mutants: Iterator[Mutant], name: str, one_in: float) -> Iterator[tuple[int, Mutant]]:
+    """Some of the mutants, with a number that says in which way each is to be tried. Always the same ones."""
+    for mutant in mutants:
+        dice = crc32(f"{name} {mutant}".encode())
+        if FULL or dice % 1000 < 1000 / one_in:
+            yield dice // 1000, mutant
+
+
+def faults(bare: Got, ours: Got, *, decided: bool, requests: int = 1, items: bool = True) -> list[str]:
+    """What is wrong with how an answer was told. ``requests``: as many as the answer may take that was not changed.
+    ``items``: the user gets the SDK's objects."""
+    found = [f"warned: {said}" for said in ours.warnings]
+    calls = [span for span in ours.spans if span.parent is None]
+    if len(calls) != 1 or calls[0].end_time is None:
+        found.append(f"{len(calls)} spans of a call")
+    apart = _apart(bare.items, ours.items) if items else None
+    if bare.error is not None:
+        if not isinstance(ours.error, type(bare.error)):
+            found.append(f"{ours.error!r} in place of {bare.error!r}")
+    elif decided:
+        apart = None
+    elif ours.error is not None:
+        found.append(f"raised {ours.error!r}")
+    if bare.error is None and not decided and ours.requests > requests:
+        found.append(f"{ours.requests} requests")
+    return [*found, apart] if apart is not None else found
+
+
+def _apart(bare: list[Any], ours: list[Any]) -> str | None:
+    """The first difference. An event of ``null`` is nothing, for which the SDKs hand over ``None``."""
+    theirs, mine = ([item for item in items if item is not None] for items in (bare, ours))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(5 * limit)  # deep JSON is compared level by level
+    try:
+        return structure(theirs, mine)
+    finally:
+        sys.setrecursionlimit(limit)
