@@ -148,12 +148,11 @@ def test_what_was_measured_is_exported(player):
 
 
 @pytest.mark.parametrize("sync", [True, False])
-@pytest.mark.parametrize(
-    "data", ["[" * 100_000, '{"id": ' + "9" * 5000 + "}", "{", "\ud800".encode("utf-16-le", "surrogatepass").decode("latin-1") + "{"]
-)  # fmt: skip
+@pytest.mark.parametrize("data", ["[" * 100_000, '{"id": ' + "9" * 5000 + "}", "{"], ids=["deep", "huge", "cut"])
 def test_what_the_bare_sdk_cannot_decode_raises_the_same_class(data, sync, player):
     """Deep JSON and huge integers raise neither a class of the SDK's nor of JSON."""
-    player.load(wire("chat")[:200].partition(b"\n\n")[0] + b"\n\ndata: " + data.encode() + b"\n\n", streaming=True)
+    first = wire("chat").partition(b"\n\n")[0]
+    player.load(first + b"\n\ndata: " + data.encode() + b"\n\n", streaming=True)
     bare, ours = bare_of(player, "chat"), player.play("chat", sync=sync)
     assert bare.error is not None
     assert isinstance(ours.error, type(bare.error))

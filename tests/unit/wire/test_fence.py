@@ -51,7 +51,7 @@ def reader() -> Surprised:
 
 def test_an_event_that_cannot_be_learnt_from_is_handed_over(caplog):
     made = reader()
-    with caplog.at_level(logging.DEBUG, logger="l0.values.tolerant"):
+    with caplog.at_level(logging.DEBUG, logger="l0"):
         assert made.take(None, b'{"usage": {"total": 1}}') == ("built", {"usage": {"total": 1}})
     assert (made.failure, made.events) == (None, 1)
     assert made.facts().oddities == ("unknown_shape",)
