@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, packages_dist
 from opentelemetry import metrics, trace
 
 import l0
-from l0.patching.discovery import providers
+from l0.patching.discovery import installed_version, providers
 from l0.patching.instrumentor import StainlessInstrumentor
 from l0.simulator import corpus
 from l0.simulator.config import SimulatorConfig
@@ -54,8 +54,10 @@ def _report() -> Iterator[tuple[str, list[Finding]]]:
     own = installed(DISTRIBUTION)
     python = f"Python {platform.python_version()}, {platform.system()}"
     yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", namesakes(packages_distributions().get("l0", ()))
-    for point in providers():
-        instrumentor = point.load()()
+    instrumentors = [point.load()() for point in providers()]
+    if not any(installed_version(one.sdk_name) is not None for one in instrumentors):
+        yield "SDKs", [Finding("none that l0 knows is installed: l0.instrument() patches nothing", True)]
+    for instrumentor in instrumentors:
         if isinstance(instrumentor, StainlessInstrumentor):
             yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
     yield "OpenTelemetry", list(_telemetry())
@@ -84,10 +86,11 @@ def namesakes(owners: Iterable[str]) -> list[Finding]:
 def _sdk(instrumentor: StainlessInstrumentor) -> list[Finding]:
     """What l0 makes of one SDK: found out by switching it on, and by asking for answers."""
     name = instrumentor.sdk_name
-    found = installed(name)
-    if found is None:
+    if installed_version(name) is None:
         return [Finding(f"not installed (pip install '{DISTRIBUTION}[{name}]')")]
-    import_module(name)
+    found = import_module(name).__version__
+    if installed(name) is None:
+        found += " (a copy without metadata: frozen, zipped or vendored)"
     l0.instrument()
     try:
         seam = instrumentor.seam

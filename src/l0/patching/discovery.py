@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
+import threading
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
@@ -14,17 +17,39 @@ from l0.telemetry.otlp import setup
 from l0.values.policy import Policy
 from l0.values.ports import Observer
 
+from .imports import importable
+from .instrumentor import UNSUPPORTED
 from .switchboard import SWITCHBOARD
 
 _GROUP = "opentelemetry_instrumentor"
 _PREFIX = "l0_"
+_SHIPPED = (
+    EntryPoint("l0_anthropic", "l0_anthropic:AnthropicInstrumentor", _GROUP),
+    EntryPoint("l0_openai", "l0_openai:OpenAIInstrumentor", _GROUP),
+)
+"""The provider packages of this distribution."""
+_SWITCHING = threading.RLock()
+"""One thread at a time patches and restores."""
 _log = logging.getLogger("l0")
 
 
 def providers() -> list[EntryPoint]:
-    """All provider packages that are installed, ours and other people's, by name."""
-    found = [point for point in entry_points(group=_GROUP) if point.name.startswith(_PREFIX)]
-    return sorted(found, key=lambda point: point.name)
+    """Return all provider packages, ours and other people's, by name.
+
+    Ours are known without metadata of the distribution, which frozen, vendored and zipped copies lack.
+    """
+    found = {point.name: point for point in _SHIPPED if importable(point.module)}
+    found |= {point.name: point for point in entry_points(group=_GROUP) if point.name.startswith(_PREFIX)}
+    return [found[name] for name in sorted(found)]
+
+
+def installed_version(name: str) -> str | None:
+    """Return the version of an SDK, ``""`` if it is not known before the import, ``None`` if there is no such SDK."""
+    try:
+        return version(name)
+    except PackageNotFoundError:  # not installed, or a copy without metadata
+        found = getattr(sys.modules.get(name), "__version__", "")
+        return str(found) if importable(name) else None
 
 
 def instrument(
@@ -43,54 +68,75 @@ def instrument(
     straight from their connections (`patching.direct`), which saves 40 % of what is left of their CPU, and rests on
     private names of the transport; ``None``: as ``L0_DIRECT`` in the environment says, else no.
 
-    SDKs that are not installed are passed over; one of a version outside the supported range is left alone, with one
-    warning. Raises `l0.PolicyError` for a policy that is none, and `ImportError` where ``otlp`` lacks its extra.
+    SDKs that are not installed are passed over, with a `RuntimeWarning` if there is none at all; one of a version
+    outside the supported range is left alone, with one warning. Raises `l0.PolicyError` for a policy that is none, and
+    `ImportError` where ``otlp`` lacks its extra.
     """
     SWITCHBOARD.set_default(policy)
     SWITCHBOARD.add_observers(observers)
     SWITCHBOARD.set_direct(direct)
     if otlp:
         setup(otlp)
-    for point in providers():
-        instrumentor = point.load()()
-        if not instrumentor.is_instrumented_by_opentelemetry:
-            _switch_on(instrumentor)
+    with _SWITCHING:
+        instrumentors = [point.load()() for point in providers()]
+        if not [one for one in instrumentors if _switch_on(one)]:
+            warnings.warn(_nothing(instrumentors), RuntimeWarning, stacklevel=2)
+
+
+def _nothing(instrumentors: Sequence[Any]) -> str:
+    """Return why nothing is patched."""
+    if not instrumentors:
+        return (
+            "l0 patches nothing: its provider packages (l0_openai, l0_anthropic) are missing. "
+            "A frozen program must include them, with PyInstaller by --hidden-import."
+        )
+    names = ", ".join(one.sdk_name for one in instrumentors)
+    return f"l0 patches nothing: no supported SDK is installed, looked for {names} (see: l0 doctor)"
 
 
 def instrument_sdk(name: str) -> bool:
     """Patch the one SDK whose import name is ``name``. Whether its calls now go through the engine."""
-    for point in providers():
-        instrumentor = point.load()()
-        if getattr(instrumentor, "sdk_name", None) == name:
-            if not instrumentor.is_instrumented_by_opentelemetry:
-                _switch_on(instrumentor)
-            return bool(instrumentor.is_instrumented_by_opentelemetry)
+    with _SWITCHING:
+        for point in providers():
+            instrumentor = point.load()()
+            if getattr(instrumentor, "sdk_name", None) == name:
+                return _switch_on(instrumentor)
     return False
 
 
-def _switch_on(instrumentor: Any) -> None:
+def _switch_on(instrumentor: Any) -> bool:
+    """Return whether the SDK is there, and patched now or when it is imported."""
+    if instrumentor.is_instrumented_by_opentelemetry:
+        getattr(instrumentor, "catch_up", lambda: None)()  # it may have been imported anew, behind the hooks' back
+        return True
+    installed = installed_version(instrumentor.sdk_name)
+    if installed is None:
+        return False
     try:
-        installed = version(instrumentor.sdk_name)
-    except PackageNotFoundError:
-        return
-    try:
-        instrumentor.instrument(raise_exception_on_conflict=True)
-    except DependencyConflictError:
-        _log.warning(
-            "l0 leaves %s %s alone: supported are %s %s",
-            instrumentor.sdk_name,
-            installed,
-            instrumentor.sdk_name,
-            instrumentor.supported,
+        # Without metadata the version is checked when the SDK is imported.
+        instrumentor.instrument(
+            raise_exception_on_conflict=True, skip_dep_check=not _has_metadata(instrumentor.sdk_name)
         )
+    except DependencyConflictError:
+        _log.warning(UNSUPPORTED, instrumentor.sdk_name, installed, instrumentor.sdk_name, instrumentor.supported)
+    return True
+
+
+def _has_metadata(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def uninstrument() -> None:
     """Restore the SDKs' own functions. Streams that are being read are read to their end."""
-    for point in providers():
-        instrumentor = point.load()()
-        if instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.uninstrument()
+    with _SWITCHING:
+        for point in providers():
+            instrumentor = point.load()()
+            if instrumentor.is_instrumented_by_opentelemetry:
+                instrumentor.uninstrument()
     SWITCHBOARD.set_default(None)
     SWITCHBOARD.add_observers(())
     SWITCHBOARD.set_direct(None)

@@ -8,10 +8,11 @@ import sys
 import threading
 from abc import abstractmethod
 from collections.abc import Collection
+from importlib import import_module
 from typing import Any
 
-import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # it opts out
+from packaging.specifiers import SpecifierSet
 
 from l0.telemetry.breakers import BreakerObserver
 from l0.telemetry.metrics import MetricObserver
@@ -19,12 +20,14 @@ from l0.telemetry.slos import SloObserver
 from l0.telemetry.spans import SpanObserver
 from l0.values.environment import direct_from_environment, policy_from_environment
 
+from .imports import after_import, forget
 from .sdk import Sdk
 from .seam import Seam
 from .switchboard import SWITCHBOARD
 from .upstream import Provider
 
 _log = logging.getLogger("l0")
+UNSUPPORTED = "l0 leaves %s %s alone: supported are %s %s"
 
 
 class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInstrumentor is untyped
@@ -38,7 +41,7 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
         if not hasattr(self, "_guard"):  # OpenTelemetry makes a singleton of every instrumentor class
             self._guard = threading.RLock()
             self._wanted = False
-            self._hooked = False
+            self._earlier: list[Seam] = []
             self.seam: Seam | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -59,28 +62,37 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
         SWITCHBOARD.set_environment(policy_from_environment(os.environ), direct=direct_from_environment(os.environ))
         with self._guard:
             self._wanted = True
-            hooked, self._hooked = self._hooked, True
-        if f"{self.sdk_name}._base_client" in sys.modules:
-            self._patch()
-        elif not hooked:
-            wrapt.register_post_import_hook(lambda _: self._patch(), self.sdk_name)
+        after_import(self.sdk_name, self.catch_up)
+        if self.sdk_name in sys.modules:
+            import_module(self.sdk_name)  # waits for another thread that is importing it just now
+        self.catch_up()
 
-    def _patch(self) -> None:
+    def catch_up(self) -> None:
+        """Patch the SDK if it is imported and not patched yet: after its first import, or when it is imported again."""
         with self._guard:
-            if not self._wanted or self.seam is not None:
+            base = sys.modules.get(f"{self.sdk_name}._base_client")
+            if not self._wanted or base is None or (self.seam is not None and self.seam.sdk.base is base):
                 return
             try:
                 sdk = Sdk(self.sdk_name)
+                if sdk.version not in SpecifierSet(self.supported, prereleases=True):
+                    _log.warning(UNSUPPORTED, self.sdk_name, sdk.version, self.sdk_name, self.supported)
+                    return
                 seam = Seam(sdk, self.provider(sdk))
                 seam.apply()
             except Exception as error:
                 _log.warning("l0 leaves %s alone: its insides are not as expected (%r)", self.sdk_name, error)
                 return
+            if self.seam is not None:
+                self._earlier.append(self.seam)  # of modules that somebody may still hold
             self.seam = seam
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         with self._guard:
             self._wanted = False
-            if self.seam is not None:
-                self.seam.undo()
-                self.seam = None
+            forget(self.sdk_name)
+            for seam in [*self._earlier, self.seam]:
+                if seam is not None:
+                    seam.undo()
+            self._earlier.clear()
+            self.seam = None

@@ -62,10 +62,16 @@ def test_a_type_of_parameters_that_is_switched_off_is_a_problem(
 
 
 def test_an_sdk_that_is_missing_is_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    real = doctor.installed
-    monkeypatch.setattr(doctor, "installed", lambda name: None if name == "anthropic" else real(name))
+    real = doctor.installed_version
+    monkeypatch.setattr(doctor, "installed_version", lambda name: None if name == "anthropic" else real(name))
     assert main(["doctor"]) == 0
     assert "not installed (pip install 'l0-otel[anthropic]')" in capsys.readouterr().out
+
+
+def test_no_sdk_at_all_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(doctor, "installed_version", lambda _: None)
+    assert main(["doctor"]) == 1
+    assert "! none that l0 knows is installed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("owners", [[], ["l0-otel", "reliable-ai-streams-py"]])
