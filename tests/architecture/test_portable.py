@@ -37,3 +37,14 @@ def test_no_file_names_a_path_of_one_machine() -> None:
         if MACHINE.search(line)
     ]
     assert found == []
+
+
+def test_no_log_line_carries_the_text_of_an_exception() -> None:
+    """It may quote keys, prompts and answers: `l0.values.errors.raised` names its class and place."""
+    room = Path(__file__).resolve().parents[2] / "src" / "l0"
+    found = [
+        str(file.relative_to(room))
+        for file in room.rglob("*.py")
+        if "exc_info=" in file.read_text() or "log.exception(" in file.read_text()
+    ]
+    assert found == []

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 from l0.engine._machine import State
 from l0.engine.signals import Closed
 from l0.health.forks import renew_in_child
+from l0.values.errors import raised
 
 if TYPE_CHECKING:
     from l0.engine.commands import Command
@@ -118,7 +119,7 @@ class Later:
             try:
                 work()
             except Exception:
-                _log.debug("the end of an abandoned call failed", exc_info=True)
+                _log.debug("the end of an abandoned call failed: %s", raised())
 
 
 def _start_thread(run: Callable[[], None]) -> None:

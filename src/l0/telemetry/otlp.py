@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from opentelemetry import _logs, metrics, trace
 
+from l0.values.errors import raised
 from l0.values.policy import PolicyError
 from l0.values.privacy import without_credentials
 
@@ -222,4 +223,4 @@ def _quietly(end: Callable[[], Any]) -> None:
     try:
         end()
     except Exception:
-        log.debug("an exporter did not end cleanly", exc_info=True)
+        log.debug("an exporter did not end cleanly: %s", raised())
