@@ -22,6 +22,7 @@ from l0.simulator.playback import Body, Chunks, Traffic
 from l0.simulator.respond import fitting, respond
 from l0.simulator.steps import Response
 from l0.simulator.stored import StoredResponses
+from l0.values.errors import raised
 
 _log = logging.getLogger("l0")
 
@@ -145,7 +146,7 @@ class Simulator:
         except DisconnectedError:
             pass
         except Exception:
-            _log.exception("the simulator failed to answer a request")
+            _log.error("the simulator failed to answer a request: %s", raised())
             connection.reset()
 
     async def _answer(self, connection: Connection, request: http.Request) -> bool:

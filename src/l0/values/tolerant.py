@@ -11,6 +11,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .errors import raised
+
 _log = logging.getLogger("l0")
 _MOST = 2**63 - 1
 """The largest integer that the telemetry of a count can carry."""
@@ -57,4 +59,4 @@ def items_in(value: object) -> Sequence[Any]:
 
 def unread(what: str) -> None:
     """Log that something could not be read for facts. To be called where the exception is caught."""
-    _log.debug("%s could not be read for facts; the user's objects are not affected", what, exc_info=True)
+    _log.debug("%s could not be read for facts; the user's objects are not affected: %s", what, raised())
