@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from time import perf_counter
 from typing import Any, Protocol, assert_never
 
@@ -77,7 +77,7 @@ async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noq
         while await _proceed(session, body):
             if type(session.command) is not Relay:
                 continue
-            session.busy = True
+            session.busy, session.closing = True, False
             chunks, pump = body.start()
             session.reads(pump)
             timed, took, one = session.timed, session.took, pump.one
@@ -116,12 +116,14 @@ async def relay(session: Session, body: AsyncBody) -> AsyncIterator[Any]:  # noq
                         items = session.ceased(error, since) if last is None else took(last, since)
                     for item in items:
                         yield item
-                session.busy = True  # what follows closes the connection: that is no stop of the user's
+                session.closing = True
             finally:
                 if reads is not None:
                     reads.close()
             if pump.reader.finished:
                 await body.drain(chunks)
+            elif isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()  # left to the collector it would close what the next attempt reads
     finally:
         session.released()
         if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
@@ -159,7 +161,7 @@ async def _reopen(session: Session, command: Open, body: AsyncBody) -> None:
 
 async def _sleep(session: Session, command: Wait) -> None:
     try:
-        await sleep(command.seconds)
+        await sleep(command.seconds, session)
     except BaseException:
         session.close()
         raise

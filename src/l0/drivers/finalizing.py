@@ -39,7 +39,7 @@ from l0.values.errors import raised
 if TYPE_CHECKING:
     from l0.engine.commands import Command
 
-    from .serving import Serving
+    from .ending import Ending
 
 _log = logging.getLogger("l0")
 Work = Callable[[], object]
@@ -155,17 +155,16 @@ def soon(do: Callable[..., object], *arguments: Any) -> None:
         do(*arguments)
 
 
-def stop(serving: Serving, *, later: bool, release: Work | None = None) -> None:
+def stop(serving: Ending, *, later: bool, release: Work | None = None) -> None:
     """End a call that its user stopped: the machine at once, whatever takes locks now or ``later``, then ``release``.
 
     Final, and safe to call at any time.
     """
     work: list[Work] = []
-    if serving.open:
+    if serving.claim():
         at = perf_counter()
         waiting = serving.machine.state is State.WAITING
         command = serving.machine.step(Closed(at))
-        serving._ended = True
         said = (serving.facts, serving.text, serving.calls) if serving.telling.heard else (None, "", ())
         work.append(partial(_told, serving, command, at, said, waiting=waiting))
     if release is not None:
@@ -177,7 +176,7 @@ def stop(serving: Serving, *, later: bool, release: Work | None = None) -> None:
             one()
 
 
-def _told(serving: Serving, command: Command, at: float, said: tuple[Any, str, Any], *, waiting: bool) -> None:
+def _told(serving: Ending, command: Command, at: float, said: tuple[Any, str, Any], *, waiting: bool) -> None:
     if not waiting:
         serving.attempt_ended(None, at, abandoned=True)
         if serving.shadow is not None:

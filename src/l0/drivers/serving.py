@@ -19,20 +19,21 @@ from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Waited
 from l0.health.shared import Health
 from l0.values.calls import Call
 from l0.values.errors import raised
-from l0.values.events import Facts, ToolCalls
+from l0.values.events import Facts
 from l0.values.failures import Cause, Failure
 from l0.values.handover import Handover
 from l0.values.policy import ResumeMode, Timeout
 from l0.values.ports import Plan, Reader, Upstream, Watcher
 
 from .clocks import Clocks
-from .finalizing import LATER, interrupted, soon, stop
+from .ending import Ending
+from .finalizing import LATER
 from .guards import Guards
 from .holding import Holding
 from .pump import Pump
 from .screening import hold_of, screen
 from .shadowing import Shadow
-from .telling import Telling, facts_of
+from .telling import Telling
 
 _log = logging.getLogger("l0")
 
@@ -42,41 +43,27 @@ def _other(text: str, facts: Facts | None) -> bool:
     return facts is not None and (facts.other or (not text and bool(facts.output_tokens)))
 
 
-class Serving:
+class Serving(Ending):
     """State of one call between its commands. Used by one thread or task at a time, as the SDK's streams are."""
 
     __slots__ = (
-        "_earlier",
-        "_ended",
         "_holding",
         "_kept",
         "_lease",
         "_leased_from",
-        "_pump",
-        "busy",
-        "call",
         "clocks",
-        "command",
-        "guards",
         "hedged",
-        "machine",
-        "number",
-        "screen",
-        "shadow",
         "started",
-        "telling",
         "timed",
-        "upstream",
     )
 
     def __init__(self, call: Call, upstream: Upstream, watchers: Sequence[Watcher], health: Health) -> None:
         if LATER.waiting:
             LATER.help()
         began = perf_counter()
+        super().__init__()
         self.call = call
         self.upstream = upstream
-        self.busy = False
-        """The driver itself is at the connection: what closes now was not closed by the user."""
         self.telling = Telling(watchers, began)
         self.guards = Guards(call, health)
         self.machine = Machine(call, random.random, upstream.backoff, guard=self.guards)
@@ -84,23 +71,21 @@ class Serving:
         if timeout is None and call.policy.adaptive:
             timeout = Timeout(initial_token=None, inter_token=None)
         self.clocks = Clocks(timeout, began) if timeout is not None else None
-        self._pump: Pump | None = None
+        self._pump = None
         self.screen = screen(call, self.telling.noted if self.telling.heard else None)
         self._kept = Holding(*hold_of(call.policy, self.screen))
         self._lease: int | None = None
         self._leased_from = 0
         self.started = began
         self.number = 1
-        self.shadow: Shadow | None = None
+        self.shadow = None
         if call.shadow is not None and self.telling.heard:
             self.shadow = Shadow(call, call.shadow, health, self.telling.noted, began)
         self.hedged = False
-        self._ended = False
-        self._earlier: Handover | None = None
+        self._earlier = None
         self._holding = True
         self.timed = self.clocks is not None or self.telling.heard or self.guards.learns
         """Whether reads have deadlines, or somebody wants to know how long they take."""
-        self.command: Command
         self._went(self.machine.step(Begin(began)), began)
 
     # -- opening ------------------------------------------------------------------------------------------------
@@ -145,7 +130,7 @@ class Serving:
         if self.shadow is not None:
             self.shadow.answered(text, calls, other=_other(text, facts))
         self.attempt_ended(None, at)
-        self.command = self.machine.step(Answered(at))
+        self.command = self.step(Answered(at))
         self._finish(self.command, at, facts, text, calls)
 
     def opened(self, status: int | None, request_id: str | None) -> None:
@@ -157,7 +142,7 @@ class Serving:
             self.clocks.opened(self.started, at, self.guards.deadline)
         if self.shadow is not None:
             self.shadow.opened(self.started, at)
-        self._obey(self.machine.step(Opened(at, self.hedged)))
+        self._obey(self.step(Opened(at, self.hedged)))
 
     @property
     def hedge_after(self) -> float | None:
@@ -181,9 +166,13 @@ class Serving:
         self._fail(self.clocks.failure(at, cause), at)
 
     def slept(self) -> None:
-        """The backoff is over."""
+        """The backoff is over. Nothing more is sent for a user who has closed the stream, or the client, meanwhile."""
+        if not self.open or self.upstream.gone:
+            if not isinstance(self.command, Finish):
+                self.halt()
+            return
         at = perf_counter()
-        self._went(self.machine.step(Waited(at)), at)
+        self._went(self.step(Waited(at)), at)
 
     def _went(self, command: Command, at: float) -> None:
         """The next attempt is commanded; or none is, as a breaker is open or time is up: then the call is over."""
@@ -213,16 +202,6 @@ class Serving:
             return None
         return self.machine.seams[-1].strategy, self._earlier
 
-    @property
-    def open(self) -> bool:
-        """Whether the call is still under way."""
-        return not self._ended
-
-    def released(self) -> None:
-        """The driver is done: drop what would keep the response alive."""
-        self.close()
-        self._pump = None
-
     def _over(self, reader: Reader, at: float) -> list[Any]:
         """Reading is over, for better or worse."""
         reader.settle()
@@ -237,7 +216,7 @@ class Serving:
         chars = reader.chars - self._leased_from
         resumable = missing is not None and self._resumable(reader)
         stand = self._stand(reader)
-        command = self.machine.step(Ended(missing, at, chars, reader.accepted, resumable, self._had))
+        command = self.step(Ended(missing, at, chars, reader.accepted, resumable, self._had))
         if isinstance(command, Finish):
             if missing is None:
                 self.upstream.completed()
@@ -257,7 +236,7 @@ class Serving:
         self._kept.restart()
         reader = self._pump.reader if self._pump is not None else None
         chars = reader.chars - self._leased_from if reader is not None else 0
-        return self._settle(self.machine.step(Failed(failure, at, chars, had=self._had)), at)
+        return self._settle(self.step(Failed(failure, at, chars, had=self._had)), at)
 
     def _fail(self, failure: Failure, at: float) -> list[Any]:
         reader = self._pump.reader if self._pump is not None else None
@@ -267,7 +246,7 @@ class Serving:
         accepted = reader is not None and reader.accepted
         resumable = reader is not None and self._resumable(reader)
         stand = self._stand(reader)
-        command = self.machine.step(Failed(failure, at, chars, accepted, resumable, self._had))
+        command = self.step(Failed(failure, at, chars, accepted, resumable, self._had))
         return self._settle(command, at, stand)
 
     @property
@@ -323,58 +302,3 @@ class Serving:
         self._holding = isinstance(command, Relay) and command.holding
         if isinstance(command, Relay):
             self._lease = command.lease
-
-    # -- the end ------------------------------------------------------------------------------------------------
-
-    @property
-    def text(self) -> str:
-        """What the model has said so far, up to what a rule has found."""
-        if self._pump is not None:
-            text = self._pump.reader.handover().text
-            return text if self.screen is None else text[: self.screen.cut]
-        return self._earlier.text if self._earlier is not None else ""
-
-    @property
-    def calls(self) -> ToolCalls:
-        """The tool calls so far: their names, and their arguments as far as they came."""
-        tools = self._pump.reader.tools if self._pump is not None else {}
-        return [(call.name, "".join(call.arguments)) for call in tools.values()]
-
-    def error(self, command: Raise) -> BaseException:
-        """What to raise, with the history of the attempts in its notes."""
-        failure, failures = command.failure, self.machine.failures
-        error = self.upstream.exception(failure, text=self.text, attempts=self.machine.attempts)
-        if len(failures) > 1:
-            for number, past in enumerate(failures, start=1):
-                error.add_note(f"l0: attempt {number} failed: {past}")
-        return error
-
-    def close(self) -> None:
-        """The user stopped, or something that is no failure came through. Final; safe to call at any time."""
-        if not self._ended:
-            stop(self, later=interrupted())
-
-    def attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
-        """An attempt is over: for whoever wants to know."""
-        self.guards.ended(failure, abandoned=abandoned)
-        self.telling.attempt_ended(self.number, failure, at)
-
-    def _finish(self, command: Command, at: float, facts: Facts | None, text: str = "", calls: ToolCalls = ()) -> None:
-        if not self._ended:
-            self._ended = True
-            if self.telling.heard:
-                soon(self.tell, command, at, facts, text or self.text, calls or self.calls)
-
-    def tell(self, command: Command, at: float, facts: Facts | None, text: str, calls: ToolCalls) -> None:
-        """Tell the observers of the end."""
-        rules = self.screen.times if self.screen is not None else {}
-        self.telling.ended(command, self.machine, at, facts, text, calls, rules)
-
-    @property
-    def facts(self) -> Facts | None:
-        """What the provider said of its answer so far; ``None`` where nobody listens."""
-        if not self.telling.heard:
-            return None
-        if self._pump is not None:
-            return facts_of(self._pump.reader)
-        return None if self.call.streaming else self.upstream.whole(None)[0]

@@ -37,11 +37,14 @@ class Session(Serving):
 
     def failed(self, error: BaseException, *, opened: bool = False) -> None:
         """Judge an exception that came up while sending or reading. Raise it if it is not a failure of the request."""
-        failure = self._sending_failed(error, opened=opened) if self.machine.state is not State.DONE else None
+        failure = self._sending_failed(error, opened=opened) if self.open else None
+        if failure is None and isinstance(error, Expired):
+            error = error.__cause__ or error
+        if not self.open or (self.upstream.gone and (failure is None or failure.status is None)):
+            self.halt(error)
         if failure is None:
-            raised = error.__cause__ or error if isinstance(error, Expired) else error
-            self.leave(raised)
-            raise raised
+            self.leave(error)
+            raise error
         self._fail(failure, perf_counter())
 
     def _sending_failed(self, error: BaseException, *, opened: bool) -> Failure | None:
@@ -93,7 +96,7 @@ class Session(Serving):
             at = perf_counter()
             facts, text, calls = self.upstream.whole(None) if self.telling.heard else (None, "", ())
             self.attempt_ended(None, at)
-            self._finish(self.machine.step(Ended(None, at)), at, facts, text, calls)
+            self._finish(self.step(Ended(None, at)), at, facts, text, calls)
 
     def took(self, raw: Any, since: float = 0.0) -> list[Any]:  # noqa: C901 - calls cost, per read
         """What one read brought (`END`: the body is over). Returns what the user gets now; sets `command`.
@@ -146,7 +149,7 @@ class Session(Serving):
             meter.chunks += len(items)
             meter.last = at
         if self._lease is not None and reader.chars - self._leased_from >= self._lease:
-            self._obey(self.machine.step(Used(reader.chars - self._leased_from, at or perf_counter())))
+            self._obey(self.step(Used(reader.chars - self._leased_from, at or perf_counter())))
             self._leased_from = reader.chars
         return items
 
@@ -192,15 +195,19 @@ class Session(Serving):
         """A read raised. An answer that was already whole stays whole."""
         ours = not self.busy  # the read itself went well: what was made of it failed
         self.busy = False
+        if not self.open:
+            self.halt(error)
         at = perf_counter()
-        if self.open and isinstance(error, Exception):
+        if isinstance(error, Exception):
             if self._pump is not None and self._pump.reader.verdict() is None:
                 return self._over(self._pump.reader, at)
             if self.clocks is not None and self.clocks.passed(at):
                 return self.expired()  # the transport's own time-out was as tight, and quicker
-        failure = self.upstream.failed(error, opened=True) if self.open else None
-        if failure is None and ours and self.open and isinstance(error, Exception):
+        failure = self.upstream.failed(error, opened=True)
+        if failure is None and ours and isinstance(error, Exception):
             failure = Failure(cause=Cause.INTERNAL, detail=repr(error), error=error)
+        if not ours and self.upstream.gone:
+            self.halt(error)
         if failure is None:
             self.leave(error)
             raise error
@@ -210,6 +217,8 @@ class Session(Serving):
         """A clock ran out while a read was blocked."""
         assert self.clocks is not None
         self.busy = False
+        if not self.open:
+            self.halt()
         at = perf_counter()
         if self._pump is not None and self._pump.reader.verdict() is None:
             return self._over(self._pump.reader, at)
@@ -227,7 +236,7 @@ class Session(Serving):
         due = self._kept.before(items, reader, *self._seen(reader))
         if due:
             at = at or perf_counter()
-            self._obey(self.machine.step(Released(at)))
+            self._obey(self.step(Released(at)))
             self.telling.handed(due, at, self._kept.seconds(at))
         return due
 

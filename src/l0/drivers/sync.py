@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from time import perf_counter
@@ -14,6 +13,7 @@ from l0.engine.commands import Finish, Open, Raise, Relay, Wait
 from .hedging import Sender, race
 from .pump import Pump
 from .session import Session
+from .timers import rest
 from .watchdog import WATCHDOG, Watch, WatchedReads
 
 _DRAIN = 0.1
@@ -112,7 +112,7 @@ def _release(session: Session, body: Body) -> None:
 
 
 def _read(session: Session, body: Body) -> Iterator[Any]:
-    session.busy = True
+    session.busy, session.closing = True, False
     chunks, pump = body.start()
     session.reads(pump)
     took, timed = session.took, session.timed
@@ -130,7 +130,7 @@ def _read(session: Session, body: Body) -> Iterator[Any]:
             except BaseException as error:
                 items = session.ceased(error, since)
             yield from items
-        session.busy = True  # what follows closes the connection: that is no stop of the user's
+        session.closing = True
     finally:
         if reads is not None:
             reads.close()
@@ -162,7 +162,7 @@ def _reopen(session: Session, command: Open, body: Body) -> None:
 
 def _sleep(session: Session, command: Wait) -> None:
     try:
-        time.sleep(command.seconds)
+        rest(command.seconds, session)
     except BaseException:
         session.close()
         raise

@@ -3,17 +3,23 @@
 A deadline ends a read only if nothing is there to be read. An event loop that was held up, by another task or because
 the process was stopped, sees the timer and the data in the same turn: so a timer that fires gives the loop a few turns
 to read, and ends the read only if it is still waiting after them.
+
+And sleep, in sync code as well, that ends when the call is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
 from math import inf
+from queue import Empty, SimpleQueue
 from time import perf_counter
 from types import coroutine
 from typing import Any, Protocol
 
+from .ending import Ending
 from .watchdog import Expired
 
 Advance = Callable[[], Awaitable[Any]]
@@ -259,11 +265,56 @@ async def within(deadline: float, send: Advance) -> Any:
         reads.close()
 
 
-async def sleep(seconds: float) -> None:
-    """Sleep under whichever event loop is running."""
-    if _under_asyncio():
-        await asyncio.sleep(seconds)
-    else:
-        import trio  # who runs another loop runs this one
+def rest(seconds: float, call: Ending) -> None:
+    """Sleep in sync code, until the call is closed at most. The queue's `put` is safe in signal handlers, too."""
+    if seconds <= 0:
+        return
+    closed: SimpleQueue[None] = SimpleQueue()
+    call.alarm = partial(closed.put, None)
+    try:
+        if call.open:
+            closed.get(timeout=seconds)
+    except Empty:
+        pass
+    finally:
+        call.alarm = None
 
-        await trio.sleep(seconds)
+
+async def sleep(seconds: float, call: Ending) -> None:
+    """Sleep under whichever event loop is running, until the call is closed at most."""
+    if not _under_asyncio():
+        import anyio  # who runs another loop has it
+
+        with until_closed(call):
+            await anyio.sleep(seconds)
+        return
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+    handle = loop.call_later(seconds, _resolve, over)
+    call.alarm = partial(loop.call_soon_threadsafe, _resolve, over)
+    try:
+        if call.open:
+            await over
+    finally:
+        call.alarm = None
+        handle.cancel()
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+@contextmanager
+def until_closed(call: Ending) -> Iterator[None]:
+    """Cancel what is awaited in this block as soon as the call is closed, and go on after the block."""
+    import anyio  # both SDKs bring it
+
+    with anyio.CancelScope() as scope:
+        call.alarm = scope.cancel
+        if _under_asyncio():
+            call.alarm = partial(asyncio.get_running_loop().call_soon_threadsafe, scope.cancel)
+        try:
+            yield
+        finally:
+            call.alarm = None

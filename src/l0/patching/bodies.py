@@ -9,10 +9,11 @@ from typing import Any
 
 from l0.drivers.pump import DecodedPump, ObjectPump, Pump, ResumedPump, WirePump
 from l0.drivers.session import Session
+from l0.drivers.timers import until_closed
 from l0.drivers.watchdog import Watch
 from l0.values.ports import WireReader
 
-from .responses import adopt, areads, reads, tap, watch
+from .responses import adopt, areads, part_with, reads, tap, watch
 from .sdk import Loop
 from .upstream import Reading, StainlessUpstream
 
@@ -58,6 +59,11 @@ class _Body:
     def _plain_decoder(self) -> bool:
         return type(self.stream._decoder) is self.upstream.sdk.streaming.SSEDecoder
 
+    def _parted(self) -> Any:
+        """Between two attempts it is the user again who closes."""
+        self.session.busy = self.session.closing = False
+        return part_with(self.response, self.upstream.sdk.transport_of(self.response), self.session)
+
     def _replaced(self, fresh: Any) -> None:
         """A new attempt's headers are there: show it, and listen to it."""
         adopt(self.response, fresh)
@@ -91,7 +97,11 @@ class SyncBody(_Body):
 
     def reopen(self, options: Any) -> None:
         """Send the request again."""
-        self._replaced(self._again(self.upstream.again(options)))
+        fresh = self._again(self.upstream.again(options))
+        if not self.session.open:  # closed meanwhile, by another thread
+            fresh.close()
+            self.session.halt()
+        self._replaced(fresh)
 
     def watch(self) -> Watch | None:
         """A watch on the connection in use."""
@@ -99,11 +109,13 @@ class SyncBody(_Body):
 
     def close(self) -> None:
         """Release the connection; what closes now is not the user's doing."""
-        self.session.busy = True
-        try:
-            self.response.close()
-        finally:
-            self.session.busy = False
+        if self.session.open:
+            past = self._parted()
+            if past is not None:
+                past.close()
+            return
+        self.session.closing = True
+        self.response.close()
 
 
 class AsyncBody(_Body):
@@ -127,7 +139,14 @@ class AsyncBody(_Body):
 
     async def reopen(self, options: Any) -> None:
         """Send the request again."""
-        self._replaced(await self._again(self.upstream.again(options)))
+        fresh: Any = None
+        with until_closed(self.session):
+            fresh = await self._again(self.upstream.again(options))
+        if not self.session.open:  # closed meanwhile, by another task
+            if fresh is not None:
+                await fresh.aclose()
+            self.session.halt()
+        self._replaced(fresh)
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         """Read to the end of a body whose answer is whole, so that its connection is used again."""
@@ -141,8 +160,10 @@ class AsyncBody(_Body):
 
     async def close(self) -> None:
         """As `SyncBody.close`."""
-        self.session.busy = True
-        try:
-            await self.response.aclose()
-        finally:
-            self.session.busy = False
+        if self.session.open:
+            past = self._parted()
+            if past is not None:
+                await past.aclose()
+            return
+        self.session.closing = True
+        await self.response.aclose()

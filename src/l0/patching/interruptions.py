@@ -1,12 +1,17 @@
-"""Exceptions for breaks that the bare SDKs hide or leak: ours, the SDK's and the transport's class at once."""
+"""Exceptions for breaks that the bare SDKs hide or leak: ours, the SDK's and the transport's class at once.
+
+For a read of what the user has closed: the bare SDK's.
+"""
 
 from __future__ import annotations
 
 import importlib
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from l0.values.errors import StreamInterrupted, fill
+
+from .sdk import Sdk
 
 
 @lru_cache(maxsize=64)
@@ -33,3 +38,33 @@ def _restore(names: list[tuple[str, str]], args: tuple[Any, ...], state: dict[st
     found = [getattr(importlib.import_module(module), name) for module, name in names]
     kind = interruption_class(found[0], found[1] if len(found) > 1 else None)
     return fill(kind.__new__(kind, *args), state)
+
+
+def unread(sdk: Sdk, request: Any, error: Exception | None) -> BaseException:
+    """What the bare SDK raises where a read meets ``error`` because its user has closed the stream."""
+    loop = sdk.loop
+    if error is not None and (loop is None or isinstance(error, sdk.package.APIError)):
+        return error
+    transport = next((module for module in sdk.transports if isinstance(request, module.Request)), sdk.transport)
+    late = isinstance(error, transport.TimeoutException)
+    if not late and not isinstance(error, transport.ReadError):  # its socket was shut, or it was not read just then
+        met, error = error, transport.ReadError("the stream was closed", request=request)
+        error.__cause__ = met
+    leaked = cast(BaseException, error)
+    if loop is None or loop.leaks:
+        return leaked
+    raised: BaseException = (sdk.package.APITimeoutError if late else sdk.package.APIConnectionError)(request=request)
+    raised.__cause__ = leaked
+    return raised
+
+
+def unsent(sdk: Sdk, request: Any, error: BaseException | None, *, again: bool) -> BaseException:
+    """What the bare SDK raises for a request through a client that its user has closed; ``again``: it sends again."""
+    if error is not None and not again:
+        return error
+    closed = RuntimeError("Cannot send a request, as the client has been closed.")  # as both transports say it
+    if hasattr(sdk.base, "request_exceptions"):  # only those of the transport are worded as errors of the SDK
+        return closed
+    raised: BaseException = sdk.package.APIConnectionError(request=request)
+    raised.__cause__ = closed
+    return raised

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache, partial
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from l0.drivers.finalizing import interrupted
@@ -16,6 +17,10 @@ from . import direct
 from .flights import Timeouts
 from .switchboard import SWITCHBOARD
 
+_BELOW = ("l0", "httpx", "httpx2", "contextlib")
+"""Packages between the SDK, or the user, and a response's stream."""
+_USERS = ("close", "aclose", "__exit__", "__aexit__")
+"""Functions of an SDK's objects through which its user closes."""
 _MOST = 2**20
 """Bytes. Who streams an answer of more does so in order not to hold it."""
 
@@ -29,7 +34,10 @@ class Tap:
     inner: Any
     session: Session | None
     stream_observer: Any
-    ended = closed = False
+    extensions: Any
+    """The response's: they lead to its socket."""
+    ended = left = closed = False
+    """Read to its end; no longer read, for whatever reason; closed."""
     kept: list[bytes] | None = None
     """Of an answer in one piece that its user reads on their own: what its facts are told from, if it is no longer than
     ``_MOST``."""
@@ -37,25 +45,22 @@ class Tap:
     again: Callable[..., Any]
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.inner) if self._ours() else self._listen()
+        try:
+            for part in self.inner:
+                self._keep(part)
+                yield part
+            self.ended = True
+        finally:
+            self.left = True
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self.inner) if self._ours() else self._alisten()
-
-    def _ours(self) -> bool:
-        return self.session is not None and self.session.busy
-
-    def _listen(self) -> Iterator[bytes]:
-        for part in self.inner:
-            self._keep(part)
-            yield part
-        self.ended = True
-
-    async def _alisten(self) -> AsyncIterator[bytes]:
-        async for part in self.inner:
-            self._keep(part)
-            yield part
-        self.ended = True
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self.inner:
+                self._keep(part)
+                yield part
+            self.ended = True
+        finally:
+            self.left = True
 
     def _keep(self, part: bytes) -> None:
         if self.kept is None:
@@ -69,30 +74,45 @@ class Tap:
     def close(self) -> None:
         """Closed by the user, by the transport at the end of the body, or by us."""
         self.closed = True
+        reading = self._stops() and self.session is not None and self.session.busy
         try:
-            self.inner.close()
-        finally:
             self._over()
+        finally:
+            if reading:
+                cut(self.extensions)  # another thread is in the middle of a read, which closing does not end
+            self.inner.close()
 
     async def aclose(self) -> None:
         """As `close`."""
         try:
-            await self.inner.aclose()
-        finally:
             self._over()
+        finally:
+            await self.inner.aclose()
+
+    def _stops(self) -> bool:
+        """Whether it is the user who closes. The transport does it where a body is over, the SDK's loop as well."""
+        session = self.session
+        if session is None or session.closing or self.ended:
+            return False
+        if not session.busy:
+            return True
+        sdk: Any = getattr(session.upstream, "sdk", None)
+        return not (self.left or (sdk is not None and _by_sdk(sdk.name)))
 
     def _over(self) -> None:
+        """Before it is closed: whose read fails for that shall know it."""
         session = self.session
-        if session is None or session.busy:
+        if session is None:
             return
-        if self.ended:
+        if self._stops():
+            if not interrupted() and (error := _helper_error(self)) is not None:
+                session.leave(error)
+            else:
+                session.close()
+        elif self.ended and not session.busy:
             if self.kept:
                 session.upstream.decoded = self._decoded(self.kept)  # type: ignore[attr-defined]  # as the seam does
             session.consumed()
-        elif not interrupted() and (error := _helper_error(self)) is not None:
-            session.leave(error)
-        else:
-            session.close()
 
     def _decoded(self, kept: list[bytes]) -> dict[str, Any] | None:
         try:
@@ -130,6 +150,21 @@ def _helper_error(tap: Tap) -> Exception | None:
             return error  # type: ignore[return-value]  # only exceptions have a trail here
         trail = trail.tb_next
     return None
+
+
+def _by_sdk(sdk: str) -> bool:
+    """Whether it is the SDK's own loop that closes the response, where that loop is left in place."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package not in _BELOW:
+            name = frame.f_code.co_name
+            if package != sdk or name in _USERS:
+                return False
+            if name == "__stream__":
+                return True
+        frame = frame.f_back
+    return False
 
 
 class Ahead:
@@ -193,7 +228,7 @@ def tap(response: Any, transport: ModuleType, session: Session) -> None:
     """Listen to how the body of ``response`` ends."""
     inner = response.stream
     wrapper = _wrapper(Tap, inner, transport)
-    wrapper.inner, wrapper.session = inner, session
+    wrapper.inner, wrapper.session, wrapper.extensions = inner, session, response.extensions
     # anthropic looks for this at every event; an attribute at hand is found many times faster than a missing one.
     wrapper.stream_observer = getattr(inner, "stream_observer", None)
     if response.headers.get("content-type", "").startswith("application/json") and session.telling.heard:
@@ -206,6 +241,20 @@ def tapped(response: Any) -> Session | None:
     """The call that a response belongs to, if it is one of ours."""
     stream = getattr(response, "stream", None)
     return stream.session if isinstance(stream, Tap) else None
+
+
+def part_with(response: Any, transport: ModuleType, session: Session) -> Any:
+    """Between two attempts: the user can still close ``response``, though there is no connection behind it.
+
+    Returns the stream of the attempt that is over, to be closed; ``None`` where that has happened.
+    """
+    past, over = response.stream, response.is_closed
+    if isinstance(past, Tap):
+        past.session = None
+    response.stream = transport.ByteStream(b"")
+    tap(response, transport, session)
+    response.is_closed = False
+    return None if over else past
 
 
 def adopt(response: Any, fresh: Any) -> None:
@@ -231,7 +280,7 @@ def reads(response: Any) -> Iterator[bytes]:
     if not _plain(response):
         return iter(response.iter_bytes())
     response.is_stream_consumed = True
-    return iter(response.stream)
+    return iter(response.stream.inner)
 
 
 def areads(response: Any) -> AsyncIterator[bytes]:
@@ -239,15 +288,32 @@ def areads(response: Any) -> AsyncIterator[bytes]:
     if not _plain(response):
         return aiter(response.aiter_bytes())
     response.is_stream_consumed = True
-    return direct.areads(response) if SWITCHBOARD.direct else aiter(response.stream)
+    return direct.areads(response) if SWITCHBOARD.direct else aiter(response.stream.inner)
 
 
 def watch(response: Any) -> Watch | None:
     """A watch on the response's connection; ``None`` where nothing is known that could end a read of it."""
-    if response.extensions.get("http_version", b"HTTP/1.1") not in (b"HTTP/1.1", b"HTTP/1.0"):
+    if _shared(response.extensions):
         request = getattr(response, "_request", None)
         timeouts = request.extensions.get("timeout") if request is not None else None
         return timeouts.flight.reading() if isinstance(timeouts, Timeouts) else None
-    network = response.extensions.get("network_stream")
+    return _watch(response.extensions)
+
+
+def _shared(extensions: Any) -> bool:
+    """Whether the connection carries other streams, too."""
+    return extensions.get("http_version", b"HTTP/1.1") not in (b"HTTP/1.1", b"HTTP/1.0")
+
+
+def _watch(extensions: Any) -> Watch | None:
+    network = extensions.get("network_stream")
     socket = network.get_extra_info("socket") if network is not None else None
     return Watch(socket) if socket is not None and hasattr(socket, "shutdown") else None
+
+
+def cut(extensions: Any) -> None:
+    """Shut the socket behind a response that another thread is reading."""
+    with suppress(Exception):  # a connection that is closed already
+        watched = None if _shared(extensions) else _watch(extensions)
+        if watched is not None:
+            watched.fire()

@@ -12,7 +12,7 @@ from l0.drivers.session import Session
 from l0.drivers.timers import within
 
 from .flights import by
-from .responses import read_ahead, tap, watch
+from .responses import cut, read_ahead, tap
 from .sdk import Sdk
 from .upstream import Reading, StainlessUpstream
 
@@ -126,9 +126,7 @@ class Sending(_Sending):
 
     def cut(self, answer: Any) -> None:
         """Shut the socket that another thread is reading."""
-        watched = watch(response_of(answer))
-        if watched is not None:
-            watched.fire()
+        cut(response_of(answer).extensions)
 
 
 class AsyncSending(_Sending):

@@ -21,7 +21,7 @@ from l0.wire.waits import asked_wait, server_wait
 
 from .causes import GENERAL, STATUSES, links, said
 from .content import CAST_HEADER, RAW_HEADER, keep_content
-from .interruptions import interruption
+from .interruptions import interruption, unread, unsent
 from .sdk import Loop, Sdk
 from .switchboard import SWITCHBOARD
 
@@ -256,6 +256,25 @@ class StainlessUpstream:
         if "DecodingError" in names:
             return Cause.CORRUPT
         return Cause.INCOMPLETE_READ if "RemoteProtocolError" in names else Cause.RESET
+
+    # -- stopped by the user -------------------------------------------------------------------------------------
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client that serves is closed."""
+        try:
+            return bool(self.client.is_closed())
+        except AttributeError:  # a client, or a transport, of another make
+            return False
+
+    def stopped(self, error: BaseException | None) -> BaseException:
+        """As `Upstream.stopped`: a read that fails, worded as the SDK's own loop words it; before the headers what
+        sending through a closed client raises, where the SDK would send again."""
+        if error is not None and (not isinstance(error, Exception) or self._transport_error(error) is None):
+            return error
+        if self.request is None:
+            return unsent(self.sdk, self.request_of(None), error, again=self.call.max_retries > 0 and self.gone)
+        return unread(self.sdk, self.request, error)
 
     # -- answering ----------------------------------------------------------------------------------------------
 

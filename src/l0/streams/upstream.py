@@ -90,6 +90,14 @@ class FactoryUpstream:
         """Never asked: a policy of the explicit API always has a `Retry`."""
         return 0.0
 
+    def stopped(self, error: BaseException | None) -> BaseException:
+        return error if error is not None else RuntimeError("the stream was closed")
+
+    @property
+    def gone(self) -> bool:
+        """What a source reads from is its own."""
+        return False
+
     def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
         """The source's own exception where there is one."""
         self.raised = failures.exception(failure, opened=self.opened, text=text, attempts=attempts)

@@ -155,3 +155,13 @@ class Upstream(Protocol):
     def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
         """What the user gets for a failure: the SDK's own exception, or one of its class where it would be silent."""
         ...
+
+    def stopped(self, error: BaseException | None) -> BaseException:
+        """What the bare SDK raises to a user who has closed the stream or the client, where a read or a request met
+        ``error`` for that; ``None``: where none was under way."""
+        ...
+
+    @property
+    def gone(self) -> bool:
+        """Whether the user has closed the client through which the call is made: nothing more can be sent."""
+        ...

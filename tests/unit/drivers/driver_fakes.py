@@ -131,6 +131,11 @@ class FakeUpstream:
     def backoff(self, retry: int, failure: Failure) -> float:
         return self.wait
 
+    gone = False
+
+    def stopped(self, error: BaseException | None) -> BaseException:
+        return Broken("closed") if error is None else error
+
     def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
         return failure.error or Broken(f"{failure.cause} after {text!r}, attempt {attempts}")
 

@@ -69,13 +69,13 @@ def test_what_the_request_is_not_to_blame_for_comes_through(flavour, foreign):
 @both
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, asyncio.CancelledError])
 def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, interrupt):
-    def stop(_seconds: float) -> None:
+    def stop(_seconds: float, _call: Session) -> None:
         raise interrupt
 
-    async def astop(_seconds: float) -> None:
+    async def astop(_seconds: float, _call: Session) -> None:
         raise interrupt
 
-    monkeypatch.setattr(sync.time, "sleep", stop)
+    monkeypatch.setattr(sync, "rest", stop)
     monkeypatch.setattr(asynchronous, "sleep", astop)
     listener = Listener()
     made = Session(make_call(streaming=False), FakeUpstream(wait=30), [listener], Health())
@@ -88,10 +88,13 @@ def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, inter
 def test_the_wait_is_the_sdks_where_there_is_no_policy(flavour, monkeypatch):
     slept: list[float] = []
 
-    async def asleep(seconds: float) -> None:
+    def rest(seconds: float, _call: Session) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(sync.time, "sleep", slept.append)
+    async def asleep(seconds: float, _call: Session) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(sync, "rest", rest)
     monkeypatch.setattr(asynchronous, "sleep", asleep)
     made = Session(make_call(streaming=False), FakeUpstream(wait=7.5), [], Health())
     assert answered(flavour, made, Broken("first"), "answer") == "answer"

@@ -1,19 +1,26 @@
 """Deadlines of reads in async code. Under asyncio one handle serves all; somebody else's cancellation wins."""
 
 import asyncio
+import threading
+import time
 from math import inf
 from time import perf_counter
 
+import anyio
 import pytest
 import trio
+from installed import needs_trio
 from trio.testing import MockClock
 
 from l0.drivers.clocks import Clocks
-from l0.drivers.timers import AsyncioReads, TrioReads, deadline_reads, sleep
+from l0.drivers.ending import Ending
+from l0.drivers.timers import AsyncioReads, TrioReads, deadline_reads, rest, sleep, until_closed
 from l0.drivers.watchdog import Expired
 from l0.values.policy import Timeout
 
 SOON = 0.03
+HANGS = 3600.0
+"""Seconds that no test would live to see."""
 
 
 def clocks(**limits: float) -> Clocks:
@@ -282,7 +289,7 @@ def test_the_loop_decides_which_kind_of_deadline_is_used():
 def test_under_asyncio_others_run_while_one_sleeps():
     async def main() -> bool:
         other = asyncio.create_task(asyncio.sleep(0))
-        await sleep(SOON)
+        await sleep(SOON, Ending())
         return other.done()
 
     assert asyncio.run(main())
@@ -290,7 +297,71 @@ def test_under_asyncio_others_run_while_one_sleeps():
 
 def test_under_trio_a_sleep_is_of_trios_time():
     async def main() -> float:
-        await sleep(60.0)
+        await sleep(60.0, Ending())
         return trio.current_time()
 
     assert trio.run(main, clock=MockClock(autojump_threshold=0.0)) == 60.0
+
+
+# Waits that end when the call is closed
+
+
+def test_a_rest_ends_when_the_call_is_closed():
+    call = Ending()
+
+    def close() -> None:
+        while call.alarm is None:
+            time.sleep(0)
+        call.alarm()
+
+    closer = threading.Thread(target=close)
+    closer.start()
+    rest(HANGS, call)
+    closer.join()
+    assert call.alarm is None
+
+
+def test_a_rest_for_no_time_and_one_of_a_closed_call_return_at_once():
+    call = Ending()
+    rest(0, call)
+    call.claim()
+    rest(HANGS, call)
+
+
+async def _sleeps(call: Ending) -> None:
+    await sleep(HANGS, call)
+
+
+async def _waits(call: Ending) -> None:
+    with until_closed(call):
+        await anyio.sleep(HANGS)
+
+
+@pytest.mark.parametrize("wait", [_sleeps, _waits])
+@pytest.mark.parametrize("backend", ["asyncio", pytest.param("trio", marks=needs_trio)])
+def test_what_is_awaited_ends_when_the_call_is_closed(backend, wait):
+    call = Ending()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait, call)
+            while call.alarm is None:
+                await anyio.sleep(0)
+            call.alarm()
+
+    anyio.run(main, backend=backend)
+    assert call.alarm is None
+
+
+@pytest.mark.parametrize("wait", [_sleeps, _waits])
+def test_a_thread_may_close_what_an_event_loop_waits_for(wait):
+    call = Ending()
+
+    async def main() -> None:
+        task = asyncio.create_task(wait(call))
+        while call.alarm is None:
+            await asyncio.sleep(0)
+        await asyncio.to_thread(call.alarm)
+        await task
+
+    asyncio.run(main())

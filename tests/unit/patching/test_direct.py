@@ -69,7 +69,7 @@ def on(monkeypatch) -> None:
 
 def opened(response: Any) -> Any:
     """As a call of ours has it."""
-    tap(response, httpx, SimpleNamespace(busy=True))
+    tap(response, httpx, SimpleNamespace(busy=True, closing=True))
     return response
 
 

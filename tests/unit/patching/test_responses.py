@@ -13,7 +13,7 @@ class Listening:
     """A session's ears. As a session does, it takes the first word for the last."""
 
     def __init__(self):
-        self.busy = False
+        self.busy = self.closing = False
         self.told = []
 
     def consumed(self):

@@ -1,0 +1,528 @@
+"""Closing is the user's right, from anywhere: the exception is the bare SDK's, and nothing is sent again.
+
+Each case is run bare first. In sync code a read that is blocked goes on, bare, until the server sends something; with
+l0 it ends at once, and raises what bare code raises where it closes inside its own loop.
+"""
+
+import gc
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import openai
+import pytest
+from installed import needs_trio
+from journeys_kit import CANCELLED, CHATTING, MESSAGING, Spans, async_chat_client, async_claude, chat_client, claude
+
+import l0
+from l0.patching.responses import tapped
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+
+SILENT = Fault.stall(at_event=6, seconds=60)
+HANGS = 20
+"""Seconds that only a hang takes."""
+NOW = l0.Retry(base_delay=0)
+POLICIES: dict[str, l0.Policy | None] = {
+    "none": None,
+    "retries": l0.Policy(retry=NOW),
+    "holds": l0.Policy(retry=NOW, hold="message"),
+    "resumes": l0.Policy(retry=NOW, resume="exact", truncation="strict"),
+    "clocks": l0.Policy(retry=NOW, timeout=l0.Timeout(initial_token=60_000, inter_token=60_000)),
+    "falls over": l0.Policy(retry=NOW, fallback=[l0.Fallback(model="gpt-4o-mini")]),
+}
+calls = pytest.mark.parametrize(
+    ("policy", "dialect"),
+    [
+        ("none", "chat"),
+        ("retries", "messages"),
+        ("holds", "chat"),
+        ("resumes", "chat"),
+        ("clocks", "messages"),
+        ("falls over", "chat"),
+    ],
+)
+dialects = pytest.mark.parametrize("dialect", ["chat", "messages"])
+backends = pytest.mark.parametrize("backend", ["asyncio", pytest.param("trio", marks=needs_trio)])
+Told = tuple[type, type] | None
+"""The classes of an exception and of its cause."""
+
+
+def classes(error: BaseException | None) -> Told:
+    return None if error is None else (type(error), type(error.__cause__))
+
+
+def made(sim: Simulator, dialect: str) -> tuple[Any, Callable[..., Any]]:
+    client = chat_client(sim) if dialect == "chat" else claude(sim)
+    return client, creator(client, dialect)
+
+
+def amade(sim: Simulator, dialect: str) -> tuple[Any, Callable[..., Any]]:
+    client: Any = async_chat_client(sim) if dialect == "chat" else async_claude(sim)
+    return client, creator(client, dialect)
+
+
+def creator(client: Any, dialect: str) -> Callable[..., Any]:
+    def create(*, stream: bool = True) -> Any:
+        if dialect == "chat":
+            return client.chat.completions.create(**CHATTING, stream=stream)
+        return client.messages.create(**MESSAGING, stream=stream)
+
+    return create
+
+
+def compared(
+    sim: Simulator,
+    spans: Spans,
+    policy: l0.Policy | None,
+    case: Callable[[], Told],
+    *faults: Fault,
+    direct: bool = False,
+) -> None:
+    """Run a case bare, and with l0: the same exception, one request, one span."""
+    l0.uninstrument()
+    sim.script(*faults)
+    bare = case()
+    assert bare is not None
+    assert len(sim.requests) == 1
+    sim.reset()
+    spans.instrument(policy)
+    l0.instrument(policy, direct=direct)
+    sim.script(*faults)
+    assert case() == bare
+    gc.collect()
+    assert len(sim.requests) == 1
+    assert spans.ends == [CANCELLED]
+
+
+# -- async ----------------------------------------------------------------------------------------------------------
+
+
+async def aclose_stream(_: Any, stream: Any) -> None:
+    await stream.close()
+
+
+async def aclose_response(_: Any, stream: Any) -> None:
+    await stream.response.aclose()
+
+
+async def aclose_client(client: Any, _: Any) -> None:
+    await client.close()
+
+
+async def aclose_twice(_: Any, stream: Any) -> None:
+    await stream.close()
+    await stream.close()
+
+
+AClose = Callable[[Any, Any], Awaitable[None]]
+acloses = pytest.mark.parametrize("close", [aclose_stream, aclose_response, aclose_client, aclose_twice])
+
+
+async def atold(stream: Any, each: Callable[[], Awaitable[None]] | None = None) -> Told:
+    try:
+        async for _ in stream:
+            if each is not None:
+                await each()
+    except Exception as error:
+        return classes(error)
+    return None
+
+
+async def by_another_task(sim: Simulator, dialect: str, close: AClose) -> Told:
+    """The reader is blocked."""
+    client, create = amade(sim, dialect)
+    told: list[Told] = []
+
+    async def read(stream: Any) -> None:
+        told.append(await atold(stream))
+
+    async with client:
+        stream = await create()
+        with anyio.fail_after(HANGS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(read, stream)
+                await anyio.wait_all_tasks_blocked()
+                await close(client, stream)
+    return told[0]
+
+
+async def inside_the_loop(sim: Simulator, dialect: str, close: AClose) -> Told:
+    client, create = amade(sim, dialect)
+    async with client:
+        stream = await create()
+        with anyio.fail_after(HANGS):
+            return await atold(stream, lambda: close(client, stream))
+
+
+async def before_it_is_read(sim: Simulator, dialect: str, close: AClose) -> Told:
+    client, create = amade(sim, dialect)
+    async with client:
+        stream = await create()
+        await close(client, stream)
+        with anyio.fail_after(HANGS):
+            return await atold(stream)
+
+
+@calls
+@acloses
+@pytest.mark.parametrize(
+    ("backend", "direct"),
+    [("asyncio", False), ("asyncio", True), pytest.param("trio", False, marks=needs_trio)],
+    ids=["asyncio", "direct", "trio"],
+)
+@pytest.mark.parametrize("case", [by_another_task, inside_the_loop, before_it_is_read])
+def test_async(
+    sim: Simulator, spans: Spans, policy: str, dialect: str, close: AClose, backend: str, direct: bool, case: Any
+) -> None:
+    if policy == "holds" and case is inside_the_loop:
+        pytest.skip("the call is over by the time its user has the first chunk")
+    if (direct or backend == "trio") and policy not in ("none", "resumes"):
+        pytest.skip("what is read from makes no difference to the others")
+    compared(
+        sim,
+        spans,
+        POLICIES[policy],
+        lambda: anyio.run(case, sim, dialect, close, backend=backend),
+        SILENT,
+        direct=direct,
+    )
+
+
+@calls
+@backends
+def test_reading_after_the_block_of_an_async_client(
+    sim: Simulator, spans: Spans, policy: str, dialect: str, backend: str
+) -> None:
+    async def case() -> Told:
+        client, create = amade(sim, dialect)
+        async with client:
+            stream = await create()
+        with anyio.fail_after(HANGS):
+            return await atold(stream)
+
+    compared(sim, spans, POLICIES[policy], lambda: anyio.run(case, backend=backend), SILENT)
+
+
+@dialects
+@backends
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("policy", ["none", "falls over"])
+def test_a_client_that_is_closed_before_the_headers(
+    sim: Simulator, spans: Spans, policy: str, dialect: str, backend: str, stream: bool
+) -> None:
+    async def case() -> Told:
+        client, create = amade(sim, dialect)
+        told: list[Told] = []
+
+        async def call() -> None:
+            try:
+                await create(stream=stream)
+            except Exception as error:
+                told.append((type(error), type(None)))  # bare it may have failed more than once by then
+
+        with anyio.fail_after(HANGS):
+            async with anyio.create_task_group() as group:
+                group.start_soon(call)
+                while not sim.requests:
+                    await anyio.sleep(0.001)
+                await client.close()
+        return told[0]
+
+    compared(sim, spans, POLICIES[policy], lambda: anyio.run(case, backend=backend), Fault.no_headers(60))
+
+
+# -- sync -----------------------------------------------------------------------------------------------------------
+
+
+def close_stream(_: Any, stream: Any) -> None:
+    stream.close()
+
+
+def close_response(_: Any, stream: Any) -> None:
+    stream.response.close()
+
+
+def close_client(client: Any, _: Any) -> None:
+    client.close()
+
+
+def close_in_a_finalizer(_: Any, stream: Any) -> None:
+    class Owner:
+        def __del__(self) -> None:
+            stream.close()
+
+    Owner()
+    gc.collect()
+
+
+Close = Callable[[Any, Any], None]
+closes = pytest.mark.parametrize("close", [close_stream, close_response, close_client, close_in_a_finalizer])
+
+
+def told(stream: Any, each: Callable[[], None] | None = None) -> Told:
+    try:
+        for _ in stream:
+            if each is not None:
+                each()
+    except Exception as error:
+        return classes(error)
+    return None
+
+
+@calls
+@closes
+@pytest.mark.parametrize("unread", [False, True], ids=["inside", "unread"])
+def test_sync(sim: Simulator, spans: Spans, policy: str, dialect: str, close: Close, unread: bool) -> None:
+    if policy == "holds" and not unread:
+        pytest.skip("the call is over by the time its user has the first chunk")
+
+    def case() -> Told:
+        client, create = made(sim, dialect)
+        stream = create()
+        if unread:
+            close(client, stream)
+            return told(stream)
+        return told(stream, lambda: close(client, stream))
+
+    compared(sim, spans, POLICIES[policy], case, SILENT)
+
+
+@calls
+def test_reading_after_the_block_of_a_client(sim: Simulator, spans: Spans, policy: str, dialect: str) -> None:
+    def case() -> Told:
+        client, create = made(sim, dialect)
+        with client:
+            stream = create()
+        return told(stream)
+
+    compared(sim, spans, POLICIES[policy], case, SILENT)
+
+
+def inside(sim: Simulator, dialect: str) -> Told:
+    """What bare code raises where it closes in its own loop."""
+    l0.uninstrument()
+    sim.script(SILENT)
+    _, create = made(sim, dialect)
+    stream = create()
+    found = told(stream, stream.close)
+    sim.reset()
+    assert found is not None
+    return found
+
+
+@calls
+@pytest.mark.parametrize("close", [close_stream, close_response, close_in_a_finalizer])
+def test_another_thread_closes(sim: Simulator, spans: Spans, policy: str, dialect: str, close: Close) -> None:
+    bare = inside(sim, dialect)
+    spans.instrument(POLICIES[policy])
+    sim.script(SILENT)
+    client, create = made(sim, dialect)
+    stream = create()
+    session = tapped(stream.response)
+    assert session is not None
+    got: list[Told] = []
+    reader = threading.Thread(target=lambda: got.append(told(stream)), daemon=True)
+    reader.start()
+    while not session.busy:
+        pass
+    close(client, stream)
+    reader.join(HANGS)
+    assert [found and found[0] for found in got] == [bare and bare[0]]
+    assert len(sim.requests) == 1
+    assert spans.ends == [CANCELLED]
+
+
+@calls
+def test_a_signal_handler_closes(sim: Simulator, spans: Spans, policy: str, dialect: str) -> None:
+    bare = inside(sim, dialect)
+    spans.instrument(POLICIES[policy])
+    sim.script(SILENT)
+    _, create = made(sim, dialect)
+    stream = create()
+    before = signal.signal(signal.SIGALRM, lambda *_: stream.close())
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        found = told(stream)
+        assert found is not None
+        assert bare is not None
+        assert found[0] is bare[0]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(sim.requests) == 1
+    assert spans.ends == [CANCELLED]
+
+
+# -- between two attempts -------------------------------------------------------------------------------------------
+
+SLOW = l0.Retry(base_delay=60, max_delay=60)
+MOMENTS: dict[str, tuple[l0.Policy, list[Fault]]] = {
+    "a backoff": (l0.Policy(retry=SLOW), [Fault.cut(at_event=1)]),
+    "a backoff before an answer is taken up": (l0.Policy(retry=SLOW, resume="exact"), [Fault.cut(at_event=6)]),
+    "the headers of a second attempt": (l0.Policy(retry=NOW), [Fault.cut(at_event=1), Fault.no_headers(60)]),
+    "the headers of what takes it up": (
+        l0.Policy(retry=NOW, resume="exact"),
+        [Fault.cut(at_event=6), Fault.no_headers(60)],
+    ),
+    "the headers of a fallback": (
+        l0.Policy(retry=l0.Retry(attempts=0, max_retries=0), fallback=[l0.Fallback(model="gpt-4o-mini")]),
+        [Fault.cut(at_event=1), Fault.no_headers(60)],
+    ),
+    "what is swallowed": (
+        l0.Policy(retry=NOW, resume="exact"),
+        [Fault.cut(at_event=8), Fault.stall(at_event=4, seconds=60)],
+    ),
+    "what is held back": (l0.Policy(retry=NOW), [Fault.stall(at_event=1, seconds=60)]),
+}
+moments = pytest.mark.parametrize("moment", MOMENTS)
+
+
+@moments
+@backends
+@pytest.mark.parametrize("close", [aclose_stream, aclose_response, aclose_client])
+def test_at_any_moment_in_async_code(sim: Simulator, spans: Spans, moment: str, backend: str, close: AClose) -> None:
+    bare = inside(sim, "chat")
+    policy, faults = MOMENTS[moment]
+    spans.instrument(policy)
+    sim.script(*faults)
+
+    async def case() -> Told:
+        client, create = amade(sim, "chat")
+        got: list[Told] = []
+
+        async def read(stream: Any) -> None:
+            got.append(await atold(stream))
+
+        async with client:
+            stream = await create()
+            with anyio.fail_after(HANGS):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(read, stream)
+                    while len(sim.requests) < len(faults):
+                        await anyio.sleep(0.001)
+                    session = tapped(stream.response)
+                    assert session is not None
+                    while "backoff" in moment and session.alarm is None:
+                        await anyio.sleep(0.001)
+                    await anyio.wait_all_tasks_blocked()
+                    await close(client, stream)
+                    if close is aclose_client and "backoff" in moment:
+                        session.alarm()  # nobody is told that a client is closed: the wait goes on, and is the last
+        return got[0]
+
+    assert anyio.run(case, backend=backend) == bare
+    assert len(sim.requests) == len(faults)
+    assert spans.ends == [CANCELLED]
+
+
+@moments
+def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str) -> None:
+    """A request on its way cannot be ended: its answer is not read."""
+    bare = inside(sim, "chat")
+    policy, faults = MOMENTS[moment]
+    faults = [Fault.no_headers(0.3) if "no-headers" in str(fault) else fault for fault in faults]
+    spans.instrument(policy)
+    sim.script(*faults)
+    _, create = made(sim, "chat")
+    stream = create()
+    session = tapped(stream.response)
+    assert session is not None
+    got: list[Told] = []
+    reader = threading.Thread(target=lambda: got.append(told(stream)), daemon=True)
+    reader.start()
+    while len(sim.requests) < len(faults) or ("backoff" in moment and session.alarm is None):
+        pass
+    stream.close()
+    reader.join(HANGS)
+    assert [found and found[0] for found in got] == [bare and bare[0]]
+    assert len(sim.requests) == len(faults)
+    assert spans.ends == [CANCELLED]
+
+
+# -- other ways to read ---------------------------------------------------------------------------------------------
+
+
+@backends
+@pytest.mark.parametrize("close", [aclose_stream, aclose_client])
+def test_a_helper(sim: Simulator, spans: Spans, backend: str, close: AClose) -> None:
+    async def case() -> Told:
+        client: Any = async_claude(sim)
+        got: list[Told] = []
+
+        async def read(stream: Any) -> None:
+            got.append(await atold(stream))
+
+        async with client, client.messages.stream(**MESSAGING) as stream:
+            with anyio.fail_after(HANGS):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(read, stream)
+                    await anyio.wait_all_tasks_blocked()
+                    await close(client, stream)
+        return got[0]
+
+    compared(sim, spans, l0.Policy(retry=NOW), lambda: anyio.run(case, backend=backend), SILENT)
+
+
+@backends
+@pytest.mark.parametrize("closes_client", [False, True], ids=["response", "client"])
+def test_a_streaming_response(sim: Simulator, spans: Spans, backend: str, closes_client: bool) -> None:
+    async def case() -> Told:
+        client: Any = async_chat_client(sim)
+        got: list[Told] = []
+        open_ = client.chat.completions.with_streaming_response.create
+
+        async def read(response: Any) -> None:
+            got.append(await atold(response.iter_bytes()))
+
+        async with client, open_(**CHATTING, stream=True) as response:
+            with anyio.fail_after(HANGS):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(read, response)
+                    await anyio.wait_all_tasks_blocked()
+                    await (client.close() if closes_client else response.close())
+        return got[0]
+
+    compared(sim, spans, l0.Policy(retry=NOW), lambda: anyio.run(case, backend=backend), SILENT)
+
+
+def seen_through(original: Any) -> Any:
+    """A third party's wrapper, which wants to see every stream: the SDK's loop stays in place."""
+
+    def __stream__(self: Any) -> Any:
+        return original(self)
+
+    return __stream__
+
+
+@backends
+@pytest.mark.parametrize("case", [by_another_task, inside_the_loop])
+@pytest.mark.parametrize("close", [aclose_stream, aclose_client])
+def test_where_the_sdks_loop_is_left_in_place(
+    sim: Simulator, spans: Spans, monkeypatch: pytest.MonkeyPatch, backend: str, case: Any, close: AClose
+) -> None:
+    l0.uninstrument()
+    owner = openai._streaming.AsyncStream
+    monkeypatch.setattr(owner, "__stream__", seen_through(owner.__dict__["__stream__"]))
+    compared(sim, spans, l0.Policy(retry=NOW), lambda: anyio.run(case, sim, "chat", close, backend=backend), SILENT)
+    l0.uninstrument()
+
+
+def test_what_the_sdks_loop_closes_itself_is_no_stop(
+    sim: Simulator, spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    l0.uninstrument()
+    for name in ("Stream", "AsyncStream"):
+        owner = getattr(openai._streaming, name)
+        monkeypatch.setattr(owner, "__stream__", seen_through(owner.__dict__["__stream__"]))
+    spans.instrument()
+
+    async def case() -> None:
+        async with async_chat_client(sim) as client:
+            assert await atold(await client.chat.completions.create(**CHATTING, stream=True)) is None
+
+    anyio.run(case)
+    assert told(chat_client(sim).chat.completions.create(**CHATTING, stream=True)) is None
+    assert spans.ends == [("ok", "UNSET")] * 2
+    l0.uninstrument()
