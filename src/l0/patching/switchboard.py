@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +14,13 @@ from l0.values.calls import Call
 from l0.values.policy import Policy, PolicyError, Retry
 from l0.values.ports import Observer, Watcher
 
+from .scoped import Scoped
+
 _BUILT_IN = Policy()
-_override: ContextVar[Policy | None] = ContextVar("l0_policy", default=None)
-_serving: ContextVar[Observer | None] = ContextVar("l0_serving", default=None)
+_override: Scoped[Policy] = Scoped("l0_policy")
+_serving: Scoped[Observer] = Scoped("l0_serving")
 """Who hears of requests that are attempts of a call further up."""
-_overhearing: ContextVar[tuple[Observer, ...]] = ContextVar("l0_overhearing", default=())
+_overhearing: Scoped[tuple[Observer, ...]] = Scoped("l0_overhearing")
 """Who hears of the calls of a block, besides the observers of the process."""
 OWN_POLICY = "_l0_policy"
 """Attribute of a client's class: the policy of its calls."""
@@ -99,7 +100,7 @@ class Switchboard:
     def watch_openly(self, call: Call, sdk: str | None = None) -> list[Watcher]:
         """Those of the observers that want to hear of this call through ``sdk``."""
         observers = self._own.get(sdk, self._observers) if sdk is not None else self._observers
-        return _watching((*observers, *self._added, *_overhearing.get()), call)
+        return _watching((*observers, *self._added, *(_overhearing.get() or ())), call)
 
 
 def _watching(observers: Sequence[Observer], call: Call) -> list[Watcher]:
@@ -124,6 +125,10 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
 
     ``with l0.policy(Policy.interactive()): ...``, or single fields on top of what applies:
     ``with l0.policy(timeout=Timeout(total=30_000)): ...``. Raises `PolicyError` for a value that is not allowed.
+
+    The block may end in another context, task or thread than it began in: leaving never raises, and switches the policy
+    off wherever it was on. A generator shares the context of whoever iterates over it: between two of its ``yield``
+    statements, a policy that it has entered applies to its caller as well, until the generator ends or is closed.
     """
     base = SWITCHBOARD.policy() if policy is None else policy
     if not isinstance(base, Policy):
@@ -133,21 +138,21 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
             raise PolicyError(f"policy.{field}", value, "one of " + ", ".join(Policy.__dataclass_fields__))
     chosen = replace(base, **changes)
     check_rules(chosen)
-    token = _override.set(chosen)
+    block = _override.enter(chosen)
     try:
         yield chosen
     finally:
-        _override.reset(token)
+        _override.leave(block)
 
 
 @contextmanager
 def overhearing(observer: Observer) -> Iterator[None]:
     """Have one more observer hear of the calls that are made in this block, in this thread or task."""
-    token = _overhearing.set((*_overhearing.get(), observer))
+    block = _overhearing.enter((*(_overhearing.get() or ()), observer))
     try:
         yield
     finally:
-        _overhearing.reset(token)
+        _overhearing.leave(block)
 
 
 @contextmanager
@@ -158,10 +163,10 @@ def attempt(observer: Observer, **limits: Any) -> Iterator[None]:
     ``timeout``), as in `Policy`.
     """
     asked = {name: limit for name, limit in limits.items() if limit is not None}
-    policy_token = _override.set(replace(_ONCE, **asked) if asked else _ONCE)
-    serving_token = _serving.set(observer)
+    policy_block = _override.enter(replace(_ONCE, **asked) if asked else _ONCE)
+    serving_block = _serving.enter(observer)
     try:
         yield
     finally:
-        _serving.reset(serving_token)
-        _override.reset(policy_token)
+        _serving.leave(serving_block)
+        _override.leave(policy_block)

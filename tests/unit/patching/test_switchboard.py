@@ -1,12 +1,15 @@
 """The default policy and its override: for a block, in this thread or task, and nowhere else."""
 
 import asyncio
+import contextlib
 import contextvars
+import gc
 import threading
 
+import anyio
 import pytest
 
-from l0.patching.switchboard import SWITCHBOARD, Switchboard, policy
+from l0.patching.switchboard import SWITCHBOARD, Switchboard, overhearing, policy
 from l0.values.policy import Hold, Policy, PolicyError, Retry, Timeout
 
 FAST, SLOW = Timeout(total=1000), Timeout(total=9000)
@@ -113,6 +116,128 @@ def test_a_bad_value_is_refused_before_the_block():
         pytest.fail("the block ran")
     with pytest.raises(PolicyError), policy(5):
         pytest.fail("the block ran")
+
+
+# Blocks that end elsewhere
+
+
+def timeout() -> Timeout | None:
+    return SWITCHBOARD.policy().timeout
+
+
+def test_a_block_may_end_in_another_context():
+    block, copied = policy(timeout=FAST), contextvars.copy_context()
+    copied.run(block.__enter__)
+    assert timeout() is None
+    block.__exit__(None, None, None)
+    assert copied.run(timeout) is None
+
+
+def test_a_block_may_end_in_a_copy_of_its_context():
+    block = policy(timeout=FAST)
+    block.__enter__()
+    copied = contextvars.copy_context()
+    copied.run(block.__exit__, None, None, None)
+    assert copied.run(timeout) is None
+    assert timeout() is None
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+def test_nested_blocks_may_end_in_any_order(order):
+    limits = [Timeout(total=1000), Timeout(total=2000), Timeout(total=3000)]
+    blocks = [policy(timeout=limit) for limit in limits]
+    for block in blocks:
+        block.__enter__()
+    left = set(range(3))
+    for number in order:
+        blocks[number].__exit__(None, None, None)
+        left.discard(number)
+        assert timeout() is (limits[max(left)] if left else None)
+
+
+def test_a_stack_of_blocks_may_be_left_in_another_thread():
+    stack = contextlib.ExitStack()
+    stack.enter_context(policy(timeout=FAST))
+    stack.enter_context(policy(retry=Retry(attempts=1)))
+    thread = threading.Thread(target=stack.close)
+    thread.start()
+    thread.join()
+    assert SWITCHBOARD.policy() == Policy()
+
+
+def texts(limit: Timeout):
+    with policy(timeout=limit):
+        yield timeout()
+        yield timeout()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_block_may_end_in_another_task(backend):
+    async def main() -> None:
+        block = policy(timeout=FAST)
+
+        async def enter() -> None:
+            block.__enter__()
+
+        async def leave() -> None:
+            block.__exit__(None, None, None)
+
+        for part in (enter, leave):
+            async with anyio.create_task_group() as group:
+                group.start_soon(part)
+        assert timeout() is None
+        other = policy(timeout=SLOW)
+        other.__enter__()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_leave, other)
+        assert timeout() is None
+
+    async def _leave(block) -> None:
+        block.__exit__(None, None, None)
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_generator_may_run_in_a_new_context_each_time():
+    """As a web framework does that iterates in worker threads."""
+    generator = texts(FAST)
+    assert contextvars.copy_context().run(next, generator) is FAST
+    contextvars.copy_context().run(next, generator)
+    contextvars.copy_context().run(generator.close)
+    assert timeout() is None
+
+
+def test_a_generator_that_is_abandoned_takes_its_policy_along():
+    for found in texts(FAST):
+        assert found is FAST
+        break
+    gc.collect()
+    assert timeout() is None
+
+
+def test_an_async_generator_that_is_abandoned_takes_its_policy_along():
+    async def atexts():
+        with policy(timeout=FAST):
+            yield timeout()
+            yield timeout()
+
+    async def main() -> None:
+        async for found in atexts():
+            assert found is FAST
+            break
+        gc.collect()
+        for _ in range(3):  # the event loop closes it in a task of its own
+            await asyncio.sleep(0)
+        assert timeout() is None
+
+    asyncio.run(main())
+
+
+def test_an_observer_of_a_block_may_be_left_elsewhere():
+    block, copied = overhearing(Watching(None)), contextvars.copy_context()
+    copied.run(block.__enter__)
+    block.__exit__(None, None, None)
+    assert copied.run(lambda: Switchboard().listening) is False
 
 
 # Observers

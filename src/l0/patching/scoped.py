@@ -1,0 +1,64 @@
+"""Values of a block, in this thread or task, which may end in another context than it began in.
+
+A context variable alone cannot do that: `reset` raises in another context, and leaves the value set in the first. So
+each block is an object, and one that does not end where and as it began is marked as over, for every context that
+still holds it. Tasks and threads that copied the context inside the block keep its value after it ended as it should.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Block(Generic[T]):
+    """One block that was entered, inside of another one or none."""
+
+    __slots__ = ("outer", "over", "token", "value")
+
+    def __init__(self, value: T, outer: Block[T] | None) -> None:
+        self.value = value
+        self.outer = outer
+        self.over = False
+        self.token: Token[Block[T] | None] | None = None
+
+
+class Scoped(Generic[T]):
+    """The value of the innermost block that is not over."""
+
+    def __init__(self, name: str) -> None:
+        self._current: ContextVar[Block[T] | None] = ContextVar(name, default=None)
+
+    def get(self) -> T | None:
+        """Return the value that applies here and now; ``None`` outside of all blocks."""
+        block = self._current.get()
+        if block is None:
+            return None
+        block = _open(block)
+        return None if block is None else block.value
+
+    def enter(self, value: T) -> Block[T]:
+        """Begin a block."""
+        block = Block(value, _open(self._current.get()))
+        block.token = self._current.set(block)
+        return block
+
+    def leave(self, block: Block[T]) -> None:
+        """End a block, from wherever and in whatever order. Never raises."""
+        token, block.token = block.token, None
+        if token is not None and self._current.get() is block:
+            try:
+                self._current.reset(token)
+            except ValueError:  # entered in another context, of which this one is a copy
+                self._current.set(block.outer)
+            else:
+                return
+        block.over = True
+
+
+def _open(block: Block[T] | None) -> Block[T] | None:
+    while block is not None and block.over:
+        block = block.outer
+    return block
