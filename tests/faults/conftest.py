@@ -13,6 +13,7 @@ import openai
 import pytest
 
 import l0
+from l0.drivers import asynchronous, sync
 from l0.simulator.server import Simulator
 
 # pytest's importlib mode leaves the helpers' folders off the path
@@ -29,6 +30,8 @@ def stage(sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
             patch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
         for module in (time, anyio):
             patch.setattr(module, "sleep", _impatient(module.sleep))
+        for driver, name in ((sync, "rest"), (asynchronous, "sleep")):
+            patch.setattr(driver, name, _impatient(getattr(driver, name)))
         made = Stage(sim, loop)
         yield made
         made.close()
@@ -46,8 +49,8 @@ def on(stage: Stage) -> Iterator[None]:
 def _impatient(sleep: Any) -> Any:
     """No call may sleep for long: a retry that would is told from one that waits for a moment."""
 
-    def bounded(seconds: float) -> Any:
+    def bounded(seconds: float, *call: Any) -> Any:
         assert seconds < 2, f"a call would sleep for {seconds} s"
-        return sleep(seconds)
+        return sleep(seconds, *call)
 
     return bounded
