@@ -40,7 +40,7 @@ def _restore(names: list[tuple[str, str]], args: tuple[Any, ...], state: dict[st
     return fill(kind.__new__(kind, *args), state)
 
 
-def unread(sdk: Sdk, request: Any, error: Exception | None) -> BaseException:
+def read_of_closed(sdk: Sdk, request: Any, error: Exception | None) -> BaseException:
     """What the bare SDK raises where a read meets ``error`` because its user has closed the stream."""
     loop = sdk.loop
     if error is not None and (loop is None or isinstance(error, sdk.package.APIError)):
@@ -58,7 +58,7 @@ def unread(sdk: Sdk, request: Any, error: Exception | None) -> BaseException:
     return raised
 
 
-def unsent(sdk: Sdk, request: Any, error: BaseException | None, *, again: bool) -> BaseException:
+def request_of_closed(sdk: Sdk, request: Any, error: BaseException | None, *, again: bool) -> BaseException:
     """What the bare SDK raises for a request through a client that its user has closed; ``again``: it sends again."""
     if error is not None and not again:
         return error

@@ -21,7 +21,7 @@ from l0.wire.waits import asked_wait, server_wait
 
 from .causes import GENERAL, STATUSES, links, said
 from .content import CAST_HEADER, RAW_HEADER, keep_content
-from .interruptions import interruption, unread, unsent
+from .interruptions import interruption, read_of_closed, request_of_closed
 from .sdk import Loop, Sdk
 from .switchboard import SWITCHBOARD
 
@@ -273,8 +273,10 @@ class StainlessUpstream:
         if error is not None and (not isinstance(error, Exception) or self._transport_error(error) is None):
             return error
         if self.request is None:
-            return unsent(self.sdk, self.request_of(None), error, again=self.call.max_retries > 0 and self.gone)
-        return unread(self.sdk, self.request, error)
+            return request_of_closed(
+                self.sdk, self.request_of(None), error, again=self.call.max_retries > 0 and self.gone
+            )
+        return read_of_closed(self.sdk, self.request, error)
 
     # -- answering ----------------------------------------------------------------------------------------------
 
