@@ -18,6 +18,8 @@ from privacy_kit import ANSWER, CANARY, ECHO, KEY, PROMPT, Leaving, hostile, htt
 import l0
 from l0 import Fallback, Guardrails, Policy, Retry, Timeout
 from l0.cli.doctor import doctor
+from l0.health.shared import Health
+from l0.patching.switchboard import SWITCHBOARD
 from l0.simulator.server import Simulator
 from l0.telemetry.otlp import _Once
 from l0.values.calls import Call
@@ -254,6 +256,8 @@ CASES: dict[str, Case] = STATUSES | {
 def leaving(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[Leaving]:
     for sdk in (openai, anthropic):
         monkeypatch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
+    # A breaker that opens, and what it keeps, ends with its case.
+    monkeypatch.setattr(SWITCHBOARD, "health", Health())
     made = Leaving(tmp_path, caplog)
     yield made
     l0.slo.stop()
