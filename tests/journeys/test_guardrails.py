@@ -257,5 +257,5 @@ def test_a_pattern_without_end_never_holds_up_an_answer(sim, heard, dialect, syn
     assert (got.text, got.error) == (bait.text, None)
     said = [record.getMessage() for record in caplog.records if "budget" in record.getMessage()]
     assert said == [
-        "guardrail endless took longer than its budget of 100 ms for one look, and is not run again for this call"
+        "guardrail endless took longer than its budget of 100 ms for one check, and is not run again for this call"
     ]

@@ -42,7 +42,9 @@ class Requested:
         if schema is None:
             return None
         try:
-            verdict = schema.verdict(arguments or "{}", mend=False)  # a tool without parameters is called with nothing
+            verdict = schema.verdict(
+                arguments or "{}", allow_repair=False
+            )  # a tool without parameters is called with nothing
         except PolicyError:  # the schema points to others, which only the provider knows
             return None
         if not isinstance(verdict, Invalid):

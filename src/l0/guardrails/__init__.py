@@ -1,1 +1,1 @@
-"""Rules on the text of an answer: each judges while it streams, at a cost of O(new text)."""
+"""Rules on the text of an answer. Each rule checks the text while it streams and costs O(new text)."""

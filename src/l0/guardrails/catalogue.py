@@ -1,4 +1,4 @@
-"""`Guardrails`: every rule that l0 brings, and the presets made of them."""
+"""Define `Guardrails`: all built-in rules, and the presets made of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from l0.values.rules import Rule, Severity
 
 from . import json_rules, phrases
 from .emptiness import ZeroOutputRule
-from .functions import FunctionRule, Judge
+from .functions import FunctionRule, TextFunction
 from .latex import LatexRule
 from .length import LengthRule
 from .markdown import MarkdownRule
@@ -25,37 +25,37 @@ Rules = tuple[Rule, ...]
 
 
 class Guardrails:
-    """Rules for ``Policy(guardrails=...)``: one, a list, or a preset, which is a tuple of rules.
+    """Rules for ``Policy(guardrails=...)``: one rule, a list of rules, or a preset (a tuple of rules).
 
-    ``severity`` is a `Severity` or its name: ``"warning"`` is recorded, ``"error"`` fails the attempt, ``"fatal"`` ends
-    the call. Every rule costs O(new text). Raises `PolicyError` for arguments that cannot be obeyed.
+    ``severity`` is a `Severity` or its name: ``"warning"`` is only recorded, ``"error"`` fails the attempt, ``"fatal"``
+    ends the call. Every rule costs O(new text). Raises `PolicyError` for invalid arguments.
     """
 
     @staticmethod
     def zero_output_rule(*, severity: Severity | str = Severity.ERROR) -> Rule:
-        """The answer holds something: text that can be seen, or a tool call or the like."""
+        """Require visible text, or other output such as a tool call."""
         return ZeroOutputRule(severity=_severity(severity))
 
     @staticmethod
     def json_rule(*, severity: Severity | str = Severity.ERROR) -> Rule:
-        """JSON that the answer holds is right and whole; an answer without JSON passes."""
+        """Require that all JSON in the answer is valid and complete. An answer without JSON passes."""
         return json_rules.json_rule(severity=_severity(severity))
 
     @staticmethod
     def strict_json_rule(
         *, allow: Collection[json_rules.Kind] = ("object", "array"), severity: Severity | str = Severity.ERROR
     ) -> Rule:
-        """The answer is one JSON value of an allowed kind, and nothing else."""
+        """Require that the answer is one JSON value of an allowed kind and nothing else."""
         return json_rules.strict_json_rule(allow=allow, severity=_severity(severity))
 
     @staticmethod
     def markdown_rule(*, severity: Severity | str = Severity.WARNING) -> Rule:
-        """Fences are closed (else ``severity``); tables, lists and the end are whole (else a warning)."""
+        """Report open code fences with ``severity``; report broken tables, lists and endings as warnings."""
         return MarkdownRule(severity=_severity(severity))
 
     @staticmethod
     def latex_rule(*, severity: Severity | str = Severity.ERROR) -> Rule:
-        """Environments, delimiters and groups of LaTeX pair."""
+        """Require that LaTeX environments, delimiters and groups are balanced."""
         return LatexRule(severity=_severity(severity))
 
     @staticmethod
@@ -67,15 +67,16 @@ class Guardrails:
         name: str = "pattern",
         span: int | None = SPAN,
     ) -> Rule:
-        """None of these occurs: compiled regular expressions, or strings, found in any case of letters.
+        """Report patterns that occur in the answer.
 
-        Told once, an error where ``severity`` does not say otherwise. ``span``: characters within which an
-        expression without a bound, such as ``a.*b``, must match; ``None``: all are judged on the whole answer when it
-        is over. Without patterns: l0's own, for meta commentary, hedging, refusals, leaked instructions, placeholders
-        and collapsed formats, in English, German and Spanish, each with a severity of its own.
+        ``patterns``: compiled regular expressions, or strings, which match in upper and lower case. Each message is
+        reported once per answer, as an error unless ``severity`` says otherwise. ``span``: number of characters within
+        which an unbounded expression, such as ``a.*b``, must match; ``None``: check all patterns on the complete answer
+        at its end. Without patterns, the bundled ones are used: meta commentary, hedging, refusals, leaked
+        instructions, placeholders and collapsed formats, in English, German and Spanish, each with its own severity.
         """
         if patterns is None:
-            return _own_patterns() if severity is None else _own_patterns(severity=_severity(severity))
+            return _bundled_patterns() if severity is None else _bundled_patterns(severity=_severity(severity))
         level = _severity(Severity.ERROR if severity is None else severity)
         _check_text("pattern_rule.message", message)
         _check_text("pattern_rule.name", name)
@@ -86,41 +87,45 @@ class Guardrails:
 
     @staticmethod
     def repetition_rule(times: int = 4, *, severity: Severity | str = Severity.ERROR) -> Rule:
-        """No passage stands more than ``times`` in a row, once that makes 30 words."""
+        """Report a passage repeated more than ``times`` in a row, if the repeats add up to 30 words or more."""
         return RepetitionRule(times=times, severity=_severity(severity))
 
     @staticmethod
     def stall_rule(limit: int = 600, *, severity: Severity | str = Severity.ERROR) -> Rule:
-        """The text never goes on for more than ``limit`` characters without saying anything."""
+        """Report more than ``limit`` characters of filler: no letters or digits, or one short repeated unit."""
         return StallRule(limit=limit, severity=_severity(severity))
 
     @staticmethod
     def length_rule(
         minimum: int | None = None, maximum: int | None = None, *, severity: Severity | str = Severity.ERROR
     ) -> Rule:
-        """At least ``minimum`` characters, and at most ``maximum``."""
+        """Require at least ``minimum`` and at most ``maximum`` characters."""
         return LengthRule(minimum=minimum, maximum=maximum, severity=_severity(severity))
 
     @staticmethod
     def rule(
-        function: Judge, *, name: str = "custom", severity: Severity | str = Severity.ERROR, span: int | None = None
+        function: TextFunction,
+        *,
+        name: str = "custom",
+        severity: Severity | str = Severity.ERROR,
+        span: int | None = None,
     ) -> Rule:
-        """A rule of your own: the function says what is wrong with a text, or nothing. See `FunctionRule`."""
+        """Make a rule from a function that returns the problem with a text, or nothing. See `FunctionRule`."""
         return FunctionRule(function=function, name=name, severity=_severity(severity), span=span)
 
     @classmethod
     def none(cls) -> Rules:
-        """No rules."""
+        """Return no rules."""
         return ()
 
     @classmethod
     def minimal(cls) -> Rules:
-        """What is broken without doubt: an empty answer, JSON that is none."""
+        """Return rules for answers that are certainly broken: empty answers and broken JSON."""
         return (cls.zero_output_rule(), cls.json_rule())
 
     @classmethod
     def recommended(cls) -> Rules:
-        """For any answer: what is broken fails, what is only odd is recorded."""
+        """Return rules for any answer: broken answers fail, suspicious ones are only recorded."""
         return (
             *cls.minimal(),
             cls.markdown_rule(),
@@ -131,34 +136,34 @@ class Guardrails:
 
     @classmethod
     def strict(cls) -> Rules:
-        """As `recommended`, and LaTeX; open fences, refusals, leaks and placeholders fail as well."""
+        """Return `recommended` plus LaTeX; open fences, refusals, leaks and placeholders fail as well."""
         return (
             *cls.minimal(),
             cls.markdown_rule(severity=Severity.ERROR),
             cls.latex_rule(),
-            _own_patterns(strict=True),
+            _bundled_patterns(strict=True),
             cls.repetition_rule(),
             cls.stall_rule(),
         )
 
     @classmethod
     def json_only(cls) -> Rules:
-        """The answer is JSON."""
+        """Return rules that require JSON and nothing else."""
         return (cls.zero_output_rule(), cls.strict_json_rule())
 
     @classmethod
     def markdown_only(cls) -> Rules:
-        """The answer is whole Markdown."""
+        """Return rules that require complete Markdown."""
         return (cls.zero_output_rule(), cls.markdown_rule(severity=Severity.ERROR))
 
     @classmethod
     def latex_only(cls) -> Rules:
-        """The answer is whole LaTeX."""
+        """Return rules that require complete LaTeX."""
         return (cls.zero_output_rule(), cls.latex_rule())
 
     @classmethod
     def preset(cls, name: GuardrailsPreset | str) -> Rules:
-        """The rules of a preset, by its name."""
+        """Return the rules of a preset by its name. Raises `PolicyError` for an unknown name."""
         allowed: tuple[str, ...] = get_args(GuardrailsPreset)
         if name not in allowed:
             raise PolicyError("guardrails", name, "one of " + ", ".join(allowed))
@@ -167,8 +172,8 @@ class Guardrails:
 
 
 @cache
-def _own_patterns(*, strict: bool = False, severity: Severity | None = None) -> PatternRule:
-    """Made once a process, and not before it is asked for: to compile them takes a while."""
+def _bundled_patterns(*, strict: bool = False, severity: Severity | None = None) -> PatternRule:
+    """Return the rule of the bundled patterns. Cached, since compiling them takes a while."""
     own = phrases.findings(strict=strict)
     return pattern_rule([replace(each, severity=severity or each.severity) for each in own], name="pattern")
 

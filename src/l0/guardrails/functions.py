@@ -1,4 +1,4 @@
-"""A rule from any function of a text."""
+"""Make a rule from any function of a text."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from dataclasses import dataclass
 from l0.values.policy import PolicyError
 from l0.values.rules import Ending, Severity, Violation
 
-Judge = Callable[[str], bool | str | None]
-"""What is wrong with a text, in words, or just ``True``; ``None``, ``False`` or ``""`` where nothing is."""
+TextFunction = Callable[[str], bool | str | None]
+"""Return the problem with a text as a message, or just ``True``.
+
+Return ``None``, ``False`` or ``""`` if there is none.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionRule:
-    """Asks ``function`` about the whole answer when it is over; or, with a ``span``, about stretches of so many
-    characters while it streams. Two neighbours share half a stretch: up to half a span is always seen in one piece.
+    """A rule that calls ``function`` with the complete answer at its end, or with parts of it while it streams.
 
-    It is told of the first that is wrong, and not asked again. What the function raises never reaches the user.
+    Without a ``span`` the function gets the complete answer. With a ``span`` it gets parts of that many characters.
+    Neighbouring parts overlap by half a span, so any text of up to half a span is seen in one piece.
+
+    Only the first problem is reported; the function is not called again after it. Exceptions of the function never
+    reach the user.
     """
 
-    function: Judge
+    function: TextFunction
     name: str = "custom"
     severity: Severity = Severity.ERROR
     span: int | None = None
@@ -35,12 +41,15 @@ class FunctionRule:
             raise PolicyError("rule.span", self.span, "a whole number of characters, 2 or more, or None for the whole")
 
     def check(self) -> FunctionCheck:
-        """A check of one more answer."""
+        """Return the check of one answer."""
         return FunctionCheck(self)
 
 
 class FunctionCheck:
-    """Collects what the function has not been asked about yet. Stretches begin at fixed places of the text."""
+    """The check of one answer. It collects the text that the function has not seen yet.
+
+    Parts begin at fixed offsets of the answer, so results do not depend on chunk boundaries.
+    """
 
     __slots__ = ("_at", "_done", "_length", "_pieces", "_rule")
 
@@ -52,7 +61,7 @@ class FunctionCheck:
         self._done = False
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """Ask about every stretch that is complete."""
+        """Call the function with every part that is complete."""
         if self._done or not text:
             return ()
         self._pieces.append(text)
@@ -63,7 +72,7 @@ class FunctionCheck:
         buffer = "".join(self._pieces)
         start = 0
         while len(buffer) - start >= span:
-            found = self._ask(buffer[start : start + span], self._at + start)
+            found = self._call(buffer[start : start + span], self._at + start)
             if found:
                 return found
             start += span // 2
@@ -72,20 +81,20 @@ class FunctionCheck:
         self._length = len(buffer) - start
         return ()
 
-    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - functions judge text
-        """Ask about the rest."""
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - functions only check text
+        """Call the function with the rest."""
         span = self._rule.span
-        asked = span is not None and self._at and self._length <= span - span // 2
-        if self._done or asked:
+        already_seen = span is not None and self._at and self._length <= span - span // 2
+        if self._done or already_seen:
             return ()
-        return self._ask("".join(self._pieces), self._at)
+        return self._call("".join(self._pieces), self._at)
 
-    def _ask(self, text: str, at: int) -> Sequence[Violation]:
-        said = self._rule.function(text)
-        if not said:
+    def _call(self, text: str, at: int) -> Sequence[Violation]:
+        problem = self._rule.function(text)
+        if not problem:
             return ()
         self._done = True
         self._pieces = []
-        rule, quotes = self._rule, isinstance(said, str)
-        message = str(said) if quotes else f"{rule.name} does not hold"
+        rule, quotes = self._rule, isinstance(problem, str)
+        message = str(problem) if quotes else f"{rule.name} does not hold"
         return (Violation(rule=rule.name, message=message, severity=rule.severity, at=at, quotes=quotes),)

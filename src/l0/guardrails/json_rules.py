@@ -1,8 +1,8 @@
-"""JSON: whole where an answer holds it, or the whole of an answer.
+"""Check JSON in an answer, or an answer that must be JSON.
 
-`json_rule` looks for JSON among prose and fences, and asks that what began as JSON is broken nowhere and ends.
-`strict_json_rule` asks that the answer is one JSON value. Both scan each character once; what is surely broken is told
-at once, what is unterminated at the end.
+`json_rule` finds JSON in prose and fences, and requires that it is valid and complete. `strict_json_rule` requires that
+the answer is one JSON value. Both scan each character once. They report invalid JSON at once, and unterminated JSON at
+the end.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from l0.values.rules import Ending, Severity, Violation
 Kind = Literal["object", "array", "scalar"]
 
 _KINDS: dict[str, Kind] = {"{": "object", "[": "array"}
-_solid = re.compile(r"[^ \t\r\n]").search
+_non_blank = re.compile(r"[^ \t\r\n]").search
 
 
 def json_rule(*, severity: Severity = Severity.ERROR) -> JsonRule:
-    """JSON that an answer holds is whole. Prose and fences around it change nothing; an answer without JSON passes.
+    """Return a rule that requires that all JSON in an answer is valid and complete.
 
-    So does an example in a text: JSON after prose that has a comment in it, or dots for what is left out.
+    The rule ignores prose and fences around the JSON. An answer without JSON passes. Examples in a text pass as well:
+    JSON after prose with comments, or with dots for omitted parts.
     """
     return JsonRule(severity=severity)
 
@@ -34,29 +35,29 @@ def json_rule(*, severity: Severity = Severity.ERROR) -> JsonRule:
 def strict_json_rule(
     *, allow: Collection[Kind] = ("object", "array"), severity: Severity = Severity.ERROR
 ) -> StrictJsonRule:
-    """The answer is one JSON value of an allowed kind, and nothing else: no prose, no fence.
+    """Return a rule that requires one JSON value of an allowed kind: no prose, no fence.
 
-    An answer that holds no text beside a tool call or a refusal passes.
+    An answer without text but with a tool call or a refusal passes. Raises `PolicyError` for an unknown kind.
     """
     return StrictJsonRule(allow=frozenset(allow), severity=severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonRule:
-    """See `json_rule`."""
+    """The rule made by `json_rule`."""
 
     severity: Severity = Severity.ERROR
     name: str = "json"
     span: None = None
 
     def check(self) -> JsonCheck:
-        """A check of one more answer."""
+        """Return the check of one answer."""
         return JsonCheck(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrictJsonRule:
-    """See `strict_json_rule`."""
+    """The rule made by `strict_json_rule`."""
 
     allow: frozenset[Kind] = frozenset(("object", "array"))
     severity: Severity = Severity.ERROR
@@ -69,17 +70,17 @@ class StrictJsonRule:
             raise PolicyError("strict_json_rule.allow", sorted(self.allow), "some of " + ", ".join(kinds))
 
     @property
-    def demand(self) -> str:
-        """What the answer is not, where it is no JSON of an allowed kind."""
+    def expected_kinds_message(self) -> str:
+        """Return the message for an answer that is not JSON of an allowed kind."""
         return "the answer is not a JSON " + " or ".join(kind for kind in get_args(Kind) if kind in self.allow)
 
     def check(self) -> StrictJsonCheck:
-        """A check of one more answer."""
+        """Return the check of one answer."""
         return StrictJsonCheck(self)
 
 
 class JsonCheck:
-    """One answer under `json_rule`."""
+    """The check of one answer under `json_rule`."""
 
     __slots__ = ("_finder", "_rule")
 
@@ -88,21 +89,21 @@ class JsonCheck:
         self._finder = Finder(examples=True)
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """New text."""
+        """Check new text. Return a violation if its JSON is invalid."""
         flaw = self._finder.feed(text)
-        return self._said(flaw) if flaw is not None else ()
+        return self._report(flaw) if flaw is not None else ()
 
-    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002  # what else an answer holds is no JSON of its
-        """The answer is over."""
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - only text is checked
+        """Return a violation if the JSON is unterminated."""
         flaw = self._finder.finish()
-        return self._said(flaw) if flaw is not None else ()
+        return self._report(flaw) if flaw is not None else ()
 
-    def _said(self, flaw: Flaw) -> Sequence[Violation]:
+    def _report(self, flaw: Flaw) -> Sequence[Violation]:
         return (_violation(self._rule, flaw.why, flaw.at),)
 
 
 class StrictJsonCheck:
-    """One answer under `strict_json_rule`."""
+    """The check of one answer under `strict_json_rule`."""
 
     __slots__ = ("_done", "_rule", "_scanner")
 
@@ -112,32 +113,32 @@ class StrictJsonCheck:
         self._done = False
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """New text."""
+        """Check new text. Return a violation if the text cannot be JSON of an allowed kind any more."""
         scanner = self._scanner
         if self._done:
             return ()
-        first = _solid(text) if scanner.status is Status.EMPTY else None
+        first = _non_blank(text) if scanner.status is Status.EMPTY else None
         if first is not None and _KINDS.get(first[0], "scalar") not in self._rule.allow:
-            return self._says(self._rule.demand, scanner.at + first.start())
+            return self._report(self._rule.expected_kinds_message, scanner.at + first.start())
         scanner.feed(text)
-        return () if scanner.why is None else self._says(scanner.why, scanner.at)
+        return () if scanner.why is None else self._report(scanner.why, scanner.at)
 
     def finish(self, ending: Ending) -> Sequence[Violation]:
-        """The answer is over."""
+        """Return a violation if the JSON is missing or unterminated."""
         if self._done:
             return ()
         match self._scanner.status:
             case Status.INSIDE:
-                return self._says(UNTERMINATED, self._scanner.at)
+                return self._report(UNTERMINATED, self._scanner.at)
             case Status.EMPTY if not ending.other:
-                return self._says(self._rule.demand, self._scanner.at)
+                return self._report(self._rule.expected_kinds_message, self._scanner.at)
             case _:
                 return ()
 
-    def _says(self, why: str, at: int) -> Sequence[Violation]:
+    def _report(self, reason: str, at: int) -> Sequence[Violation]:
         self._done = True
-        return (_violation(self._rule, why, at),)
+        return (_violation(self._rule, reason, at),)
 
 
-def _violation(rule: JsonRule | StrictJsonRule, why: str, at: int) -> Violation:
-    return Violation(rule=rule.name, message=why, severity=rule.severity, at=at)
+def _violation(rule: JsonRule | StrictJsonRule, reason: str, at: int) -> Violation:
+    return Violation(rule=rule.name, message=reason, severity=rule.severity, at=at)

@@ -1,7 +1,7 @@
-r"""LaTeX that is broken: environments and delimiters that do not pair, groups in mathematics that do not close.
+"""Report broken LaTeX: unbalanced environments and delimiters, and unclosed groups in mathematics.
 
-Judged line by line as each line is complete, outside of code fences and code spans. A single ``$`` is not judged: it
-may be money.
+Each line is checked when it is complete. Code fences and code spans are skipped. A single ``$`` is not checked: it may
+be a currency sign.
 """
 
 from __future__ import annotations
@@ -26,27 +26,30 @@ _CODE = re.compile(r"(?<!`)(`++)[^`]++\1")
 _CLOSES = {"]": r"\[", ")": r"\("}
 _PAIR = {r"\[": r"\]", r"\(": r"\)", "$$": "$$"}
 _FENCE = re.compile(r"[ \t>]*```+[ \t]*(\w*)")
-_JUDGED = {None, "latex", "tex", "math"}
-"""Languages of a code fence in which LaTeX is no example of something else; ``None`` is no fence."""
+_CHECKED_LANGUAGES = {None, "latex", "tex", "math"}
+"""Fence languages whose content is checked as LaTeX; ``None``: outside fences."""
 _VERBATIM = {"verbatim", "lstlisting", "minted", "comment", "Verbatim"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatexRule:
-    """``severity``: of everything that it finds."""
+    """A rule for balanced LaTeX. ``severity``: the severity of all violations."""
 
     severity: Severity = Severity.ERROR
     name: str = "latex"
     span: int | None = None
 
     def check(self) -> LatexCheck:
-        """A check of one more answer."""
+        """Return the check of one answer."""
         return LatexCheck(self)
 
 
 @dataclass(slots=True)
 class _Open:
-    """What was opened and is not closed yet. ``braces``, ``sides``: groups and ``\\left`` in it that are open."""
+    r"""An open environment or delimiter.
+
+    ``braces``, ``sides``: number of open groups and of open ``\left`` inside it.
+    """
 
     what: str
     at: int
@@ -56,8 +59,10 @@ class _Open:
 
 
 class LatexCheck:
-    """The stack of what is open. The first thing that does not fit is told, and nothing after it: the rest would only
-    follow from it."""
+    """The check of one answer, with the stack of open items.
+
+    Only the first violation is reported, since later ones usually follow from it.
+    """
 
     __slots__ = ("_done", "_fence", "_lines", "_rule", "_stack")
 
@@ -69,7 +74,7 @@ class LatexCheck:
         self._done = False
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """Judges the lines that are complete by now."""
+        """Check the lines that are complete."""
         if self._done:
             return ()
         lines = self._lines.feed(text)
@@ -81,8 +86,8 @@ class LatexCheck:
             self._lines.at += len(line) + 1
         return ()
 
-    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - what is open is, whatever follows
-        """What the end leaves open."""
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - other output does not close LaTeX
+        """Check the last line, and return a violation if an item is still open."""
         if self._done:
             return ()
         found = self._line(self._lines.rest(), self._lines.at)
@@ -94,7 +99,7 @@ class LatexCheck:
         fence = _FENCE.match(line) if "```" in line else None
         if fence:
             self._fence = fence[1].lower() if self._fence is None else None
-        if fence or self._fence not in _JUDGED:
+        if fence or self._fence not in _CHECKED_LANGUAGES:
             return None
         if self._stack and self._stack[-1].what == r"\(" and not line.strip():
             return self._never_closed(self._stack[-1])
@@ -130,11 +135,12 @@ class LatexCheck:
         elif inside and brace:
             inside.braces += 1 if brace == "{" else -1
             if inside.braces < 0:
-                return self._say(f"a brace in {_shown(inside)} closes nothing", at)
+                return self._violation(f"a brace in {_description(inside)} closes nothing", at)
         return None
 
     def _open(self, what: str, at: int) -> Violation | None:
-        # Text within mathematics (\text{\(x\)}) may hold mathematics; without a group, one is not closed.
+        # Text inside mathematics, such as \text{\(x\)}, may contain mathematics. Outside a group, the outer
+        # mathematics must be unclosed.
         inside = self._stack[-1] if self._stack else None
         if inside and not inside.environment and not inside.braces:
             return self._never_closed(inside)
@@ -144,32 +150,32 @@ class LatexCheck:
     def _close(self, what: str, at: int) -> Violation | None:
         if not self._stack or self._stack[-1].what != what:
             if self._stack:
-                return self._say(f"{_shown(self._stack[-1])} is not closed before {_PAIR[what]}", at)
-            return self._say(f"{_PAIR[what]} closes nothing", at)
-        return self._whole(self._stack.pop())
+                return self._violation(f"{_description(self._stack[-1])} is not closed before {_PAIR[what]}", at)
+            return self._violation(f"{_PAIR[what]} closes nothing", at)
+        return self._check_closed(self._stack.pop())
 
     def _end(self, environment: str, at: int) -> Violation | None:
         if not self._stack:
-            return self._say("an environment ends that has not begun", at)
+            return self._violation("an environment is closed but was never opened", at)
         inside = self._stack[-1]
         if inside.what != environment or not inside.environment:
-            return self._say(f"{_shown(inside)} is not closed before the end of another", at)
-        return self._whole(self._stack.pop())
+            return self._violation(f"{_description(inside)} is not closed before the end of another", at)
+        return self._check_closed(self._stack.pop())
 
-    def _whole(self, closed: _Open) -> Violation | None:
+    def _check_closed(self, closed: _Open) -> Violation | None:
         if closed.braces:
-            return self._say(f"a brace in {_shown(closed)} is not closed", closed.at)
+            return self._violation(f"a brace in {_description(closed)} is not closed", closed.at)
         if closed.sides:
-            return self._say(rf"\left and \right in {_shown(closed)} do not pair", closed.at)
+            return self._violation(rf"\left and \right in {_description(closed)} do not pair", closed.at)
         return None
 
     def _never_closed(self, opened: _Open) -> Violation:
-        return self._say(f"{_shown(opened)} is never closed", opened.at)
+        return self._violation(f"{_description(opened)} is never closed", opened.at)
 
-    def _say(self, message: str, at: int) -> Violation:
+    def _violation(self, message: str, at: int) -> Violation:
         return Violation(rule=self._rule.name, message=message, severity=self._rule.severity, at=at)
 
 
-def _shown(opened: _Open) -> str:
-    """Never the name that the answer gave an environment."""
+def _description(opened: _Open) -> str:
+    """Return a description without the environment's name, since that name comes from the answer."""
     return "an environment" if opened.environment else opened.what

@@ -1,4 +1,4 @@
-"""How long an answer may be, and how long it must be, in characters."""
+"""Limit the length of an answer, in characters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from l0.values.rules import Ending, Severity, Violation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthRule:
-    """``minimum``, ``maximum``: characters; ``None`` for no limit. An answer without text but with something else, a
-    tool call for example, is not too short."""
+    """A rule for the length of an answer, in characters. ``minimum``, ``maximum``: ``None`` for no limit.
+
+    An answer without text but with other output, such as a tool call, is not too short.
+    """
 
     minimum: int | None = None
     maximum: int | None = None
@@ -31,16 +33,16 @@ class LengthRule:
 
     @property
     def span(self) -> int | None:
-        """Too long shows at once; too short only when all is over."""
+        """Return 0 if only a maximum is set: excess shows at once. Return ``None`` if only the end can decide."""
         return 0 if self.minimum is None else None
 
     def check(self) -> LengthCheck:
-        """A check of one more answer."""
+        """Return the check of one answer."""
         return LengthCheck(self)
 
 
 class LengthCheck:
-    """Counts."""
+    """The check of one answer: it counts characters."""
 
     __slots__ = ("_length", "_maximum", "_rule")
 
@@ -50,7 +52,7 @@ class LengthCheck:
         self._length = 0
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """Whether the text has become too long."""
+        """Return a violation if the text has become too long."""
         self._length += len(text)
         if self._maximum is None or self._length <= self._maximum:
             return ()
@@ -58,7 +60,7 @@ class LengthCheck:
         return (self._violation(f"longer than {most} characters", most),)
 
     def finish(self, ending: Ending) -> Sequence[Violation]:
-        """Whether it has stayed too short."""
+        """Return a violation if the text is too short."""
         least = self._rule.minimum
         if least is None or self._length >= least or (ending.other and not self._length):
             return ()

@@ -1,10 +1,10 @@
-"""A text as whole lines, however it is cut. A line is seen once, when its end has come."""
+"""Split a streamed text into complete lines. Each line is returned once, when its end has come."""
 
 from __future__ import annotations
 
 
 class Lines:
-    """``at``: characters of the text before the line that is being put together."""
+    """A line buffer. ``at``: number of characters of the text before the incomplete line."""
 
     __slots__ = ("_pieces", "at")
 
@@ -13,7 +13,10 @@ class Lines:
         self._pieces: list[str] = []
 
     def feed(self, text: str) -> list[str]:
-        """The lines that end in this text, without their ends; the caller adds up `at` as it reads them."""
+        """Return the lines that end in this text, without their line ends.
+
+        The caller advances `at` as it reads them.
+        """
         if "\n" not in text:
             self._pieces.append(text)
             return []
@@ -24,5 +27,5 @@ class Lines:
         return lines
 
     def rest(self) -> str:
-        """The last line, which has no end."""
+        """Return the last line, which has no line end."""
         return "".join(self._pieces)

@@ -1,8 +1,7 @@
-"""Markdown that is broken: a fence that is never closed, a table whose rows do not fit, a list that loses its count, an
-end in the middle of something.
+"""Report broken Markdown: open code fences, table rows of the wrong size, lists that skip numbers, cut-off endings.
 
-Blocks are judged as CommonMark and GitHub's tables have them, line by line as each line is complete; inside a fence
-nothing is judged. Each kind is told once.
+Blocks follow CommonMark, and tables GitHub Flavored Markdown. Each line is checked when it is complete. The content of
+fences is not checked. Each kind of problem is reported once.
 """
 
 from __future__ import annotations
@@ -29,28 +28,33 @@ _BEGINS_ITEM = frozenset(" \t-*+0123456789")
 _STUB = re.compile(r"[ \t]*(?:#{1,6}|[-*+]|!?\[[^\]]{0,200})")
 _COUNT = re.compile(r"[ \t]*[0-9]{1,9}[.)]")
 _LONG = 4000
-"""Characters from the end of a last line that are looked at for what is left open."""
+"""Number of characters at the end of the last line that are checked for open markup."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkdownRule:
-    """``severity``: of a fence that is never closed, since all that follows it is shown as code; what else is broken is
-    a warning."""
+    """A rule for complete Markdown. ``severity``: the severity of an open code fence; all other problems are warnings.
+
+    An open fence is worse than the rest, since everything after it is shown as code.
+    """
 
     severity: Severity = Severity.WARNING
     name: str = "markdown"
     span: int | None = None
 
     def check(self) -> MarkdownCheck:
-        """A check of one more answer."""
+        """Return the check of one answer."""
         return MarkdownCheck(self)
 
 
 class MarkdownCheck:
-    """One answer's open blocks. ``_columns``: of the table that the line before belongs to; ``_counts``: the number of
-    the last item by its indent, ``None`` for a bullet."""
+    """The check of one answer, with its open blocks.
 
-    __slots__ = ("_blank", "_columns", "_counts", "_fence", "_fence_at", "_header", "_lines", "_rule", "_told")
+    ``_columns``: number of columns of the table that the previous line belongs to. ``_counts``: number of the last list
+    item by its indent; ``None`` for a bullet.
+    """
+
+    __slots__ = ("_blank", "_columns", "_counts", "_fence", "_fence_at", "_header", "_lines", "_rule", "_reported")
 
     def __init__(self, rule: MarkdownRule) -> None:
         self._rule = rule
@@ -61,16 +65,17 @@ class MarkdownCheck:
         self._columns = 0
         self._counts: dict[int, int | None] = {}
         self._blank = False
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """Judges the lines that are complete by now."""
+        """Check the lines that are complete."""
         lines = self._lines.feed(text)
         if not lines:
             return ()
         found: list[Violation] = []
         at = self._lines.at
         for line in lines:
+            # Two substring tests are cheaper than the fence's regular expression on every line.
             if self._fence or "```" in line or "~~~" in line:
                 self._fences(line, at)
             else:
@@ -79,8 +84,8 @@ class MarkdownCheck:
         self._lines.at = at
         return found
 
-    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - a broken end is one, whatever follows
-        """What the end leaves open."""
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - other output does not complete Markdown
+        """Check the last line, and return violations for open blocks and markup."""
         line, at = self._lines.rest(), self._lines.at
         inside = bool(self._fence)
         if line:
@@ -94,7 +99,7 @@ class MarkdownCheck:
             return found
         end = _broken_end(line, in_table=bool(self._columns), in_list=bool(self._counts))
         if end:
-            self._say(found, "end", end, at + len(line))
+            self._report(found, "end", end, at + len(line))
         elif line:
             self._block(line, at, found)
         return found
@@ -129,12 +134,13 @@ class MarkdownCheck:
         cells = _cells(line)
         if self._columns:
             if cells != self._columns:
-                self._say(found, "table", f"a table row has {cells} cells, its header {self._columns}", at)
+                self._report(found, "table", f"a table row has {cells} cells, its header has {self._columns}", at)
         elif self._header and "-" in line and _DELIMITERS.fullmatch(line.strip()):
             if cells == self._header:
                 self._columns = cells
             else:
-                self._say(found, "table", f"a table's header has {self._header} cells, the line under it {cells}", at)
+                message = f"a table header has {self._header} cells, the line below it {cells}"
+                self._report(found, "table", message, at)
         self._header = cells
 
     def _list(self, item: re.Match[str], at: int, found: list[Violation]) -> None:
@@ -145,16 +151,16 @@ class MarkdownCheck:
         before = self._counts.get(indent)
         self._counts[indent] = number
         if number is not None and before is not None and number not in {before, before + 1, 0, 1}:
-            self._say(found, "list", f"a list goes from {before} to {number}", at)
+            self._report(found, "list", f"a list goes from {before} to {number}", at)
 
-    def _say(self, found: list[Violation], kind: str, message: str, at: int) -> None:
-        if kind not in self._told:
-            self._told.add(kind)
+    def _report(self, found: list[Violation], kind: str, message: str, at: int) -> None:
+        if kind not in self._reported:
+            self._reported.add(kind)
             found.append(Violation(rule=self._rule.name, message=message, severity=Severity.WARNING, at=at))
 
 
 def _cells(line: str) -> int:
-    """Cells of a table row; the pipes at its two ends are optional."""
+    """Return the number of cells of a table row. The pipes at its two ends are optional."""
     row = line.strip()
     pipes = len(_PIPE.findall(row)) if "\\" in row else row.count("|")
     opened = row.startswith("|")
@@ -163,24 +169,24 @@ def _cells(line: str) -> int:
 
 
 def _broken_end(line: str, *, in_table: bool, in_list: bool) -> str | None:
-    """What the last line leaves open."""
+    """Return a message if the last line leaves markup open, else ``None``."""
     text = line.rstrip()[-_LONG:]
     if in_table and text.startswith("|") and not text.endswith("|"):
-        return "the end breaks off in a table row"
+        return "the answer ends inside a table row"
     if _STUB.fullmatch(text) or (in_list and _COUNT.fullmatch(text)):
-        return "the end is a mark without its text"
+        return "the answer ends with a Markdown marker without text"
     prose = _without_code(text)
     if prose is None:
-        return "the end leaves a code span open"
+        return "the answer ends inside a code span"
     if "**" in prose and len(_BOLD.findall(prose)) > len(_BOLD_END.findall(prose)):
-        return "the end leaves bold text open"
+        return "the answer ends inside bold text"
     if _OPEN_LINK.search(prose):
-        return "the end leaves a link open"
+        return "the answer ends inside a link"
     return None
 
 
 def _without_code(text: str) -> str | None:
-    """The text without its code spans; ``None`` where one is not closed. A span ends with as many ticks as it began."""
+    """Return the text without code spans; ``None`` if one is open. A span ends with as many ticks as it began with."""
     if "`" not in text:
         return text
     kept = ""

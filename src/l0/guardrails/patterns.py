@@ -1,9 +1,9 @@
-"""Patterns in a text: found wherever the text is cut, in time bounded by the new text; each message is told once.
+"""Find patterns in a streamed text, independent of chunk boundaries, in time bounded by the new text.
 
-A start is decided as soon as the text shows all that its pattern could look at: that many characters are looked at
-again with new text, and no more. A pattern without a bound is given ``span`` characters; one that also asks for
-something *not* to follow is judged on the whole text. A pattern that could take long has `LOOK_SECONDS` for each look;
-a check that needs more raises `OverrunError`.
+A match at a place is decided as soon as the text shows all characters that the pattern can reach from there. Only that
+many characters are searched again with new text. An unbounded pattern is limited to ``span`` characters; one that also
+has a negative condition on what follows is checked on the complete text. All patterns share `SEARCH_SECONDS` for
+each search; a check that needs more raises `OverrunError`. Each message is reported once.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from .prefilter import Prefilter
 from .regexes import Anatomy, anatomy
 
 SPAN = 256
-"""Characters that a pattern without a bound may reach."""
+"""Default limit for a match of an unbounded pattern, in characters."""
 _SLICE = 1024
-"""Characters looked at in one go: what a slow pattern can make of a long text is bounded by it."""
-LOOK_SECONDS = 0.1
-"""For all patterns of a rule together, each time that it looks at a text; more for one of over `_PER_BUDGET`."""
+"""Number of characters searched at a time: it bounds the cost of a slow pattern on a long text."""
+SEARCH_SECONDS = 0.1
+"""Time budget for one search of all patterns of a rule, in seconds. Texts of over `_PER_BUDGET` characters get more."""
 _PER_BUDGET = 50_000
 _EXTRA = "guardrails"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A pattern, and what to say where it matches."""
+    """A pattern, and the message and severity of its matches."""
 
     pattern: re.Pattern[str]
     message: str
@@ -41,6 +41,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Sought:
+    """A pattern that is searched while the text streams.
+
+    ``reach``: characters from the start of a match to its decision.
+    """
+
     number: int
     finding: Finding
     search: Search
@@ -50,25 +55,29 @@ class _Sought:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PatternRule:
-    """Says where one of many patterns matches. Made by `pattern_rule`."""
+    """A rule that reports matches of many patterns. Made by `pattern_rule`.
+
+    ``streamed``: patterns that are searched while the text streams. ``whole``: patterns that are searched at the end of
+    the text. ``lead``: number of characters before a match that patterns depend on.
+    """
 
     name: str
     severity: Severity
     span: int | None
-    sought: tuple[_Sought, ...]
+    streamed: tuple[_Sought, ...]
     whole: tuple[tuple[Finding, Search], ...]
     prefilter: Prefilter
     lead: int
 
     def check(self) -> PatternCheck:
-        """A check of one more answer."""
+        """Return the check of one answer."""
         return PatternCheck(self)
 
 
 def compiled(patterns: re.Pattern[str] | str | Iterable[re.Pattern[str] | str]) -> list[re.Pattern[str]]:
-    """Regular expressions as they are; strings as plain text, whatever case it is in.
+    """Return compiled regular expressions. Strings become literal patterns that ignore case.
 
-    Raises `PolicyError` for anything else, an empty text among them.
+    Raises `PolicyError` for anything else, and for an empty text.
     """
     given = [patterns] if isinstance(patterns, str | re.Pattern) else patterns
     allowed = "a str or a compiled regular expression on str, not empty, or several"
@@ -88,28 +97,28 @@ def compiled(patterns: re.Pattern[str] | str | Iterable[re.Pattern[str] | str]) 
 
 
 def pattern_rule(findings: Sequence[Finding], *, name: str, span: int | None = SPAN) -> PatternRule:
-    """A rule for all of these. ``span=None``: every pattern is judged on the whole text, when it is over."""
+    """Return a rule for all of these patterns. ``span=None``: search every pattern in the complete text, at its end."""
     near: list[tuple[Finding, Anatomy, int]] = []
     whole: list[tuple[Finding, Search]] = []
     lead = 1
     for finding in findings:
         known = anatomy(finding.pattern)
         unbounded = known.reach == inf
-        if span is None or (unbounded and known.denies) or known.behind == inf:
+        if span is None or (unbounded and known.can_be_undone) or known.behind == inf:
             whole.append((finding, bounded(finding.pattern, inf, _EXTRA)))
             continue
         near.append((finding, known, span if unbounded else int(known.reach)))
         lead = max(lead, int(known.behind))
     window = max((reach for _, _, reach in near), default=0) + lead + _SLICE
-    sought = [
+    streamed = [
         _Sought(number, finding, bounded(finding.pattern, window, _EXTRA), reach, known.reach < inf)
         for number, (finding, known, reach) in enumerate(near)
     ]
     return PatternRule(
         name=name,
         severity=max((finding.severity for finding in findings), key=list(Severity).index),
-        span=None if whole else max(each.reach for each in sought),
-        sought=tuple(sought),
+        span=None if whole else max(each.reach for each in streamed),
+        streamed=tuple(streamed),
         whole=tuple(whole),
         prefilter=Prefilter([known.literals for _, known, _ in near]),
         lead=lead,
@@ -117,26 +126,28 @@ def pattern_rule(findings: Sequence[Finding], *, name: str, span: int | None = S
 
 
 class PatternCheck:
-    """``_kept`` are the last characters of the text: all undecided starts, and what patterns look at before them.
+    """The check of one answer.
 
-    ``_likely``: patterns that may match there, and how long the text was when that was seen.
+    ``_kept``: the last characters of the text, which contain all undecided starts and the characters before them that
+    patterns depend on. ``_likely``: numbers of the patterns that may match there, with the length of the text when the
+    prefilter found them.
     """
 
-    __slots__ = ("_candidates", "_keep", "_kept", "_length", "_likely", "_overlap", "_pieces", "_rule", "_told")
+    __slots__ = ("_candidates", "_keep", "_kept", "_length", "_likely", "_overlap", "_pieces", "_rule", "_reported")
 
     def __init__(self, rule: PatternRule) -> None:
         self._rule = rule
         self._candidates = rule.prefilter.candidates
         self._overlap = rule.prefilter.overlap
         self._likely: dict[int, int] = {}
-        self._keep = max((each.reach for each in rule.sought), default=0) + rule.lead
+        self._keep = max((each.reach for each in rule.streamed), default=0) + rule.lead
         self._kept = ""
         self._length = 0
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._pieces: list[str] | None = [] if rule.whole else None
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """What the new text decides."""
+        """Search new text. Return the violations that it decides."""
         if self._pieces is not None:
             self._pieces.append(text)
         if len(text) > _SLICE:
@@ -145,15 +156,15 @@ class PatternCheck:
             return [found for cut in cuts for found in self._scan(text[cut : cut + _SLICE], budget)]
         return self._scan(text, None)
 
-    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - what else the answer holds has no text
-        """What was still open, and what only the whole decides."""
-        found = self._look(self._kept, self._candidates(self._kept), self._length, None, over=True)
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - only text is searched
+        """Search the undecided rest, and the complete text for patterns that need it."""
+        found = self._search(self._kept, self._candidates(self._kept), self._length, None, over=True)
         whole = "".join(self._pieces or ())
         budget = _budget(whole)
         for finding, pattern in self._rule.whole:
             match = pattern.search(whole, budget)
             if match:
-                self._say(finding, match.start(), found)
+                self._report(finding, match.start(), found)
         return found
 
     def _scan(self, text: str, budget: Budget | None) -> Sequence[Violation]:
@@ -161,55 +172,55 @@ class PatternCheck:
         before = self._length
         self._length = before + len(text)
         self._kept = window[-self._keep :]
-        seen = self._candidates(window[-len(text) - self._overlap :])
-        if not seen and not self._likely:
+        candidates = self._candidates(window[-len(text) - self._overlap :])
+        if not candidates and not self._likely:
             return ()
         likely = {number: at for number, at in self._likely.items() if before - at < self._keep}
-        self._likely = likely | dict.fromkeys(seen, self._length)
-        return self._look(window, self._likely, before, budget, over=False)
+        self._likely = likely | dict.fromkeys(candidates, self._length)
+        return self._search(window, self._likely, before, budget, over=False)
 
-    def _look(
+    def _search(
         self, window: str, candidates: Iterable[int], before: int, budget: Budget | None, *, over: bool
     ) -> list[Violation]:
-        """What is new since the text had ``before`` characters, in the order in which the text decides it."""
-        budget = budget or Budget(LOOK_SECONDS)
+        """Return violations new since the text had ``before`` characters, in the order in which it decides them."""
+        budget = budget or Budget(SEARCH_SECONDS)
         base = self._length - len(window)
         places: list[tuple[int, int, int]] = []
         for number in candidates:
-            sought = self._rule.sought[number]
-            if sought.finding.message in self._told:
+            streamed = self._rule.streamed[number]
+            if streamed.finding.message in self._reported:
                 continue
-            last = inf if over else self._length - base - sought.reach
-            start = _first(sought, window, max(0, before - base - sought.reach + 1), last, budget)
+            last = inf if over else self._length - base - streamed.reach
+            start = _first(streamed, window, max(0, before - base - streamed.reach + 1), last, budget)
             if start is not None:
-                places.append((base + start + sought.reach, number, base + start))
+                places.append((base + start + streamed.reach, number, base + start))
         found: list[Violation] = []
         for _, number, at in sorted(places):
-            self._say(self._rule.sought[number].finding, at, found)
+            self._report(self._rule.streamed[number].finding, at, found)
         return found
 
-    def _say(self, finding: Finding, at: int, found: list[Violation]) -> None:
-        if finding.message not in self._told:
-            self._told.add(finding.message)
+    def _report(self, finding: Finding, at: int, found: list[Violation]) -> None:
+        if finding.message not in self._reported:
+            self._reported.add(finding.message)
             found.append(Violation(rule=self._rule.name, message=finding.message, severity=finding.severity, at=at))
 
 
 def _budget(text: str) -> Budget:
-    return Budget(LOOK_SECONDS * max(1, len(text) // _PER_BUDGET))
+    return Budget(SEARCH_SECONDS * max(1, len(text) // _PER_BUDGET))
 
 
-def _first(sought: _Sought, window: str, start: int, last: float, budget: Budget) -> int | None:
-    """Where the pattern first matches between ``start`` and ``last``, within its reach."""
-    pattern, reach = sought.search, sought.reach
+def _first(streamed: _Sought, window: str, start: int, last: float, budget: Budget) -> int | None:
+    """Return the first match between ``start`` and ``last`` that is within the pattern's reach, else ``None``."""
+    pattern, reach = streamed.search, streamed.reach
     match = pattern.search(window, budget, start)
     while match:
         at = match.start()
         if at > last:
             return None
-        if sought.bounded or match.end() - at <= reach:
+        if streamed.bounded or match.end() - at <= reach:
             return at
         shorter = pattern.match(window, budget, at, at + reach)
-        # An anchor to the end would hold where the window was cut: such a match is none of the text's own.
+        # An end anchor also matches where the window was cut. Ignore a match that ends there.
         if shorter and shorter.end() < at + reach - 1:
             return at
         match = pattern.search(window, budget, at + 1)

@@ -1,7 +1,7 @@
-"""What our own pattern rule looks for, in English, German and Spanish.
+"""Define the bundled patterns, in English, German and Spanish.
 
-Every expression has a bound on its length and begins with something definite, so that none can backtrack far. What a
-good answer may well contain is a warning; an error is only what no answer should show.
+Every expression has a bounded length and starts with a literal part, so it cannot backtrack far. A phrase that a good
+answer may contain is a warning; only a phrase that no answer should show is an error.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from l0.values.rules import Severity
 from .patterns import Finding
 
 _APOSTROPHE = "['\N{RIGHT SINGLE QUOTATION MARK}]"
-"""As typed, and as typeset."""
+"""The typewriter and the typographic apostrophe."""
 _WARNING, _ERROR = Severity.WARNING, Severity.ERROR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Patterns that mean the same. ``strict``: the severity where a preset is strict."""
+    """A group of patterns with one meaning. ``strict``: their severity in the strict preset."""
 
     message: str
     severity: Severity
@@ -29,7 +29,7 @@ class Family:
 
 
 META_COMMENTARY = Family(
-    message="meta commentary: the answer speaks of its writer as a model",
+    message="meta commentary: the answer describes its author as an AI model",
     severity=_WARNING,
     strict=_WARNING,
     patterns=(
@@ -48,7 +48,7 @@ META_COMMENTARY = Family(
     ),
 )
 HEDGING = Family(
-    message="hedging: the answer doubts itself",
+    message="hedging: the answer expresses doubt in itself",
     severity=_WARNING,
     strict=_WARNING,
     patterns=(
@@ -86,7 +86,7 @@ REFUSAL = Family(
     ),
 )
 INSTRUCTION_LEAK = Family(
-    message="instruction leak: the answer tells what the model was told",
+    message="instruction leak: the answer reveals the model's instructions",
     severity=_WARNING,
     strict=_ERROR,
     patterns=(
@@ -103,7 +103,7 @@ INSTRUCTION_LEAK = Family(
     ),
 )
 TEMPLATE_LEAK = Family(
-    message="instruction leak: marks of the chat template",
+    message="instruction leak: markers of the chat template",
     severity=_ERROR,
     strict=_ERROR,
     patterns=(
@@ -116,7 +116,7 @@ TEMPLATE_LEAK = Family(
     ),
 )
 PLACEHOLDERS = Family(
-    message="placeholder: something was to be filled in",
+    message="placeholder: text that should have been filled in",
     severity=_WARNING,
     strict=_ERROR,
     patterns=(
@@ -133,7 +133,7 @@ PLACEHOLDERS = Family(
     ),
 )
 FORMAT_COLLAPSE = Family(
-    message="format collapse: remains of another format",
+    message="format collapse: remnants of another format",
     severity=_WARNING,
     strict=_ERROR,
     patterns=(
@@ -150,7 +150,7 @@ FAMILIES = (META_COMMENTARY, HEDGING, REFUSAL, INSTRUCTION_LEAK, TEMPLATE_LEAK, 
 
 
 def findings(*, strict: bool = False) -> tuple[Finding, ...]:
-    """All families: one finding a pattern."""
+    """Return the patterns of all families, one finding per pattern."""
     return tuple(
         Finding(
             pattern=re.compile(pattern.replace("'", _APOSTROPHE), re.IGNORECASE | re.MULTILINE),

@@ -1,12 +1,13 @@
-"""Many patterns in one pass: which of them can match in a text at all.
+"""Find the patterns that can match a text at all, in one pass for all patterns.
 
-Every match of most patterns holds a known literal; one automaton looks for the literals of all patterns at once, and
-only those patterns run whose literal was there. That is exact: the verdicts are those of `re`, whatever finds the
-literals. Measured with our own 69 patterns (881 literals) on windows of 90 characters of prose, one core, microseconds
-a window: this with Aho-Corasick (`ahocorasick_rs`) 1.1, all patterns in a RE2 set 1.1, in Hyperscan 0.6, after half a
-second to compile them, and each in `re` about 140. Aho-Corasick it is: it reads Python's own strings, is ready in 15
-ms, needs no scratch memory a thread, and has no idea of its own of what a regular expression means. It comes with the
-extra `guardrails`; without it the standard library does the same in 16.
+Every match of most patterns contains a known literal. One automaton searches for the literals of all patterns at once;
+only patterns whose literal occurs are run. The prefilter is exact: `re` still decides, whatever finds the literals.
+
+Measured with the 69 bundled patterns (881 literals) on windows of 90 characters of prose, one core, in microseconds per
+window: this prefilter with Aho-Corasick (`ahocorasick_rs`) 1.1; all patterns in a RE2 set 1.1; Hyperscan 0.6, after
+half a second of compilation; each pattern in `re` about 140. Aho-Corasick was chosen: it reads Python strings directly,
+is ready in 15 ms, needs no scratch memory per thread, and does not interpret regular expressions in its own way. It
+comes with the extra `guardrails`; without it the standard library does the same in 16 microseconds.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 Hit = tuple[int, int, int]
-"""Number of a literal; the rest is not used."""
+"""The number of a literal; the rest is not used."""
 _BEGINNING = 4
 _LONGEST = 8
-"""Characters of a literal that are looked for: so much of it is telling (of windows of clean text 2 in 100 hold one, as
-with whole literals), and only so much has to be looked at again."""
+"""Number of characters of a literal that are searched for.
+
+That many are selective enough (2 in 100 windows of clean text contain one, as with complete literals), and only that
+many have to be searched again with new text.
+"""
 
 
 def _in_python(literals: Sequence[str]) -> Callable[[str], Sequence[Hit]]:
-    """The same with the standard library alone: a set knows how literals begin."""
+    """Return a search that uses only the standard library: a set of the literals' first characters."""
     short = [(index, literal) for index, literal in enumerate(literals) if len(literal) < _BEGINNING]
     beginnings: dict[tuple[str, ...], list[tuple[int, str]]] = {}
     for index, literal in enumerate(literals):
@@ -40,7 +44,8 @@ def _in_python(literals: Sequence[str]) -> Callable[[str], Sequence[Hit]]:
     return find
 
 
-def _at_once(literals: Sequence[str]) -> Callable[[str], Sequence[Hit]]:
+def _best_engine(literals: Sequence[str]) -> Callable[[str], Sequence[Hit]]:
+    """Return a search by Aho-Corasick, or by the standard library if the extra is missing."""
     try:
         from ahocorasick_rs import AhoCorasick
     except ImportError:
@@ -49,16 +54,16 @@ def _at_once(literals: Sequence[str]) -> Callable[[str], Sequence[Hit]]:
 
 
 def folded(text: str) -> str:
-    """In lower case, with every letter that `re` takes for an ASCII one where it ignores case."""
+    """Return the text in lower case. Letters that `re` treats as ASCII letters when it ignores case become those."""
     if text.isascii():
         return text.lower()
     return text.replace("\u0130", "i").lower().replace("\u0131", "i").replace("\u017f", "s")
 
 
 class Prefilter:
-    """``held``: for each pattern the literals of which every match holds one, or none where that is not known.
+    """A filter for patterns. ``held``: for each pattern, literals of which every match contains one; empty if unknown.
 
-    ``overlap``: characters before a new text with which it has to be looked at.
+    ``overlap``: number of characters before a new text that must be searched together with it.
     """
 
     __slots__ = ("_always", "_find", "_owners", "overlap")
@@ -66,7 +71,7 @@ class Prefilter:
     def __init__(
         self,
         held: Sequence[Collection[str]],
-        engine: Callable[[Sequence[str]], Callable[[str], Sequence[Hit]]] = _at_once,
+        engine: Callable[[Sequence[str]], Callable[[str], Sequence[Hit]]] = _best_engine,
     ) -> None:
         held = [{literal[:_LONGEST] for literal in each} for each in held]
         literals = sorted({literal for each in held for literal in each})
@@ -76,7 +81,8 @@ class Prefilter:
         self._find = engine(literals) if literals else None
 
     def candidates(self, text: str) -> Collection[int]:
-        """Numbers of the patterns that may match; a pattern that is not among them does not."""
+        """Return the numbers of the patterns that may match. Patterns that are not among them cannot match."""
+        # The ASCII case of `folded` is inlined: this runs per batch of tokens.
         hits = self._find(text.lower() if text.isascii() else folded(text)) if self._find else None
         if not hits:
             return self._always

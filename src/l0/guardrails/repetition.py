@@ -1,7 +1,7 @@
-"""A text that goes round in circles: the same passage, again and again, with nothing in between.
+"""Report a loop: the same passage many times in a row, with nothing in between.
 
-Some repetition is language, code or data. What goes beyond ``times`` in a row and 30 words is a loop: models fall into
-it and stay there until their output limit.
+Some repetition is normal in language, code and data. More than ``times`` in a row and 30 words is a loop: models fall
+into it and stay in it until their output limit.
 """
 
 from __future__ import annotations
@@ -14,48 +14,54 @@ from itertools import islice
 from l0.values.policy import PolicyError
 from l0.values.rules import Ending, Severity, Violation
 
-_LONGEST = 40
+_MAX_WORD = 40
 _SPACELESS = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
-"""Scripts that put no space between words: each sign counts as one."""
-_WORD = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]{{1,{_LONGEST}}}")
+"""Scripts without spaces between words: each character counts as one word."""
+_WORD = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]{{1,{_MAX_WORD}}}")
 _ASCII_SIGNS = bytes(code if chr(code).isalnum() or code == ord("_") else ord(" ") for code in range(128)).ljust(256)
-"""For `bytes.translate`: whatever belongs to no word becomes a blank."""
-_LEAST = 30
-"""Words of a loop beyond its first round: a refrain is shorter, and so is a row of equal numbers."""
+"""Table for `bytes.translate`: characters that are not part of a word become blanks."""
+_MIN_EXCESS_WORDS = 30
+"""Words of a loop after its first round. Refrains and rows of equal numbers are shorter."""
 _SHINGLE = 4
-"""Words that must recur before a passage counts as said before."""
+"""Words that must recur before a passage counts as repeated."""
 _DATA = frozenset({"null", "true", "false", "none", "nan", "na", "yes", "no", "x", "o"})
-_STRETCH = 64
-"""Characters that are cut into words at a time, while nothing repeats itself."""
+_TEXT_BLOCK = 64
+"""Characters that are split into words at a time while nothing repeats."""
 _BATCH = 17
-"""Words from mark to mark; in between, none is remembered. A prime, lest it falls into step with a loop."""
-_FARTHEST = 2048
-"""Words of the longest passage that is known again."""
-_REMEMBERED = 2 * _FARTHEST
-"""Words that are kept at least; no more than twice as many ever are."""
+"""Words from one mark to the next. Words between marks are not remembered.
+
+A prime, so it does not align with a loop.
+"""
+_MAX_PERIOD = 2048
+"""Words of the longest passage whose repetition is detected."""
+_KEPT_WORDS = 2 * _MAX_PERIOD
+"""Minimum number of words that are kept. At most twice as many are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepetitionRule:
-    """``times``: how often a passage may stand in a row. What is beyond that is the violation, not what led to it."""
+    """A rule against loops. ``times``: how often a passage may occur in a row; a violation starts after those."""
 
     times: int = 4
     severity: Severity = Severity.ERROR
     name: str = "repetition"
-    span: int | None = _STRETCH
+    span: int | None = _TEXT_BLOCK
 
     def __post_init__(self) -> None:
         if not isinstance(self.times, int) or isinstance(self.times, bool) or self.times < 2:
             raise PolicyError("repetition_rule.times", self.times, "a whole number, 2 or more")
 
     def check(self) -> RepetitionCheck:
-        """A check of one more answer."""
+        """Return the check of one answer."""
         return RepetitionCheck(self)
 
 
 class RepetitionCheck:
-    """Every so many words ``_seen`` marks a place by the words there. Where they come again, each word from then on is
-    compared with the one that far back, and ``_run`` counts how many were the same. ``_dropped``: words no longer kept.
+    """The check of one answer.
+
+    ``_seen`` maps the words at marks, set every `_BATCH` words, to their places. If they occur again, each further word
+    is compared with the word one period before, and ``_run`` counts the equal ones. ``_dropped``: number of words no
+    longer kept.
     """
 
     __slots__ = (
@@ -84,22 +90,22 @@ class RepetitionCheck:
         self._done = False
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """Reads the words that are complete by now."""
+        """Read the words that are complete."""
         if self._done:
             return ()
         self._length += len(text)
         text = self._part + text
-        if len(text) < _STRETCH and not self._period:
+        if len(text) < _TEXT_BLOCK and not self._period:
             self._part = text
             return ()
         words = _words(text)
         self._part = ""
-        if words and text.endswith(words[-1]) and len(words[-1]) < _LONGEST:
+        if words and text.endswith(words[-1]) and len(words[-1]) < _MAX_WORD:
             self._part = words.pop()
         return self._read(words, text)
 
-    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - only words are counted
-        """Reads the last words."""
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - only text is checked
+        """Read the last words."""
         return () if self._done else self._read(_words(self._part), self._part)
 
     def _read(self, words: list[str], text: str) -> Sequence[Violation]:
@@ -108,7 +114,7 @@ class RepetitionCheck:
             if self._period:
                 number = self._follow(words, number)
                 if self._done:
-                    return (self._found(number, text),)
+                    return (self._violation(number, text),)
                 continue
             missing = _BATCH - len(self._batch)
             self._batch += words[number : number + missing]
@@ -119,9 +125,9 @@ class RepetitionCheck:
         return ()
 
     def _follow(self, words: list[str], number: int) -> int:
-        """Reads words of what may be a loop, up to the first that is none of it, or is one too many."""
+        """Read words of a possible loop, up to the first that does not belong to it or exceeds the limit."""
         known, period = self._words, self._period
-        enough = max(_LEAST, period * (self._rule.times - 1))
+        enough = max(_MIN_EXCESS_WORDS, period * (self._rule.times - 1))
         for each in range(number, len(words)):
             known.append(words[each])
             if known[-1 - period] != words[each]:
@@ -131,12 +137,12 @@ class RepetitionCheck:
             if self._run >= enough and self._is_loop():
                 self._done = True
                 return each
-            if len(known) > 2 * _REMEMBERED:
+            if len(known) > 2 * _KEPT_WORDS:
                 self._forget()
         return len(words)
 
     def _search(self, batch: list[str]) -> None:
-        """Looks whether words of a batch stood at a mark, and all that follows them in the batch behind it as well."""
+        """Search a batch for words at a mark, and start a loop if all further words of the batch recur as well."""
         known, seen = self._words, self._seen
         start = max(0, len(known) - _SHINGLE + 1)
         known += batch
@@ -146,45 +152,48 @@ class RepetitionCheck:
         if first in seen and self._recurs(start, place - seen[first]):
             return
         seen[first] = place
+        # One set operation in C rejects most batches before the Python loop.
         if not seen.keys().isdisjoint(zip(last[1:], last[2:], last[3:], last[4:], strict=False)):
             for number, shingle in enumerate(zip(last[1:], last[2:], last[3:], last[4:], strict=False), 1):
                 if shingle in seen and self._recurs(start + number, place + number - seen[shingle]):
                     return
-        if len(known) > 2 * _REMEMBERED:
+        if len(known) > 2 * _KEPT_WORDS:
             self._forget()
 
     def _recurs(self, start: int, period: int) -> bool:
-        """Whether all words from ``start`` on are those that stand ``period`` words before."""
+        """Return true if all words from ``start`` on equal those ``period`` words before."""
         known = self._words
-        if period > min(start, _FARTHEST) or known[start:] != known[start - period : len(known) - period]:
+        if period > min(start, _MAX_PERIOD) or known[start:] != known[start - period : len(known) - period]:
             return False
         self._period, self._run = period, len(known) - start
         return True
 
     def _forget(self) -> None:
-        surplus = len(self._words) - _REMEMBERED
+        surplus = len(self._words) - _KEPT_WORDS
         del self._words[:surplus]
         self._dropped += surplus
         self._seen = {shingle: place for shingle, place in self._seen.items() if place >= self._dropped}
 
     def _is_loop(self) -> bool:
-        """Data may repeat as it likes: a matrix of zeros says something."""
+        """Return false for data, which may repeat without limit: a matrix of zeros is valid content."""
         passage = self._words[-self._period :]
         return any(word.isidentifier() and word.lower() not in _DATA for word in passage)
 
-    def _found(self, number: int, text: str) -> Violation:
-        """``number``: of the word that was one too many, among those of the text."""
+    def _violation(self, number: int, text: str) -> Violation:
+        """Return the violation. ``number``: index of the first excess word within ``text``."""
         self._words, self._batch, self._seen = [], [], {}
         start = next(islice(_WORD.finditer(text), number, None)).start()
         at = self._length - len(text) + start
         rule = self._rule
-        return Violation(rule=rule.name, message="a passage repeats itself", severity=rule.severity, at=at)
+        return Violation(
+            rule=rule.name, message="a passage is repeated too often in a row", severity=rule.severity, at=at
+        )
 
 
 def _words(text: str) -> list[str]:
-    """All words of a text."""
-    if text.isascii():
+    """Return all words of a text."""
+    if text.isascii():  # `bytes.translate` and `split` are faster than the regular expression
         words = text.encode().translate(_ASCII_SIGNS).decode().split()
-        if not words or max(map(len, words)) <= _LONGEST:
+        if not words or max(map(len, words)) <= _MAX_WORD:
             return words
     return _WORD.findall(text)

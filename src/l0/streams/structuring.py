@@ -135,7 +135,7 @@ def _judged(schema: Schema, options: Options, hold: HoldMode) -> Options:
         policy = Policy()
     given = options.get("guardrails")
     rules = guardrails_of(policy if given is None else Policy(guardrails=given))
-    judged: tuple[Rule, ...] = (*rules, schema_rule(schema, mend=True))
+    judged: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True))
     held = replace(policy, hold=Hold(until=hold), guardrails=())
     return cast(Options, {**options, "policy": held, "guardrails": judged})
 

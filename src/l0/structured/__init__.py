@@ -1,1 +1,1 @@
-"""Structured output: JSON scanned while it streams, repaired by named edits, and judged by a schema."""
+"""Structured output: scan JSON while it streams, repair it by named edits, and validate it against a schema."""

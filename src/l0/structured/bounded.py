@@ -1,12 +1,13 @@
-"""Regular expressions of users, searched within a budget of time.
+r"""Search regular expressions of users within a time budget.
 
-`re` cannot be stopped: ``(a+)+$`` on 40 characters runs for hours, and no clock fires meanwhile. A pattern that could
-take long runs in `regex` instead, which has a timeout; every other one stays in `re`. Measured on Python 3.11 with our
-own 69 patterns on windows of 90 and of 1,200 characters of prose, microseconds a pattern: `re` 1.6 and 23, `regex` with
-a timeout 2.1 and 8.1, RE2 1.8 and 3.7. RE2 is linear, but it means something else: of 95 patterns on 3,000 texts it
-refused 7 (look-around, back-references, ``\\u``) and found other places for 13 (its ``\\b``, ``\\w`` and ``\\s`` know
-ASCII alone, its ``$`` no last newline). `regex` took all, and differed for one: ignoring
-case, ``i`` is not the Turkish i without a dot.
+`re` cannot be stopped: ``(a+)+$`` on 40 characters runs for hours, and no timer fires meanwhile. A pattern that could
+take long runs in `regex` instead, which has a timeout; all others stay in `re`.
+
+Measured on Python 3.11 with the 69 bundled patterns on windows of 90 and of 1,200 characters of prose, in microseconds
+per pattern: `re` 1.6 and 23, `regex` with a timeout 2.1 and 8.1, RE2 1.8 and 3.7. RE2 is linear, but it has other
+semantics: of 95 patterns on 3,000 texts it rejected 7 (look-around, back-references, ``\u``) and found other places for
+13 (its ``\b``, ``\w`` and ``\s`` only know ASCII, its ``$`` does not match before a final newline). `regex` took all,
+and differed for one: when it ignores case, ``i`` does not match the Turkish capital I with a dot.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from time import perf_counter
 from typing import Any, Protocol
 
 _log = logging.getLogger("l0")
-_STEPS = 10_000_000
-"""Steps of a backtracking search that take some 50 to 100 ms: a pattern that cannot need more is not timed."""
-_LONG = 1_000_000
-"""Characters of a text without a limit."""
-_MOST_TURNS = 24
-"""Repeats of something that can match in several ways: what may be repeated more often grows exponentially."""
+_MAX_STEPS = 10_000_000
+"""Steps that a backtracking search makes in 50 to 100 ms. Patterns that cannot need more are not timed."""
+_ASSUMED_LENGTH = 1_000_000
+"""Assumed length of a text without a length limit, in characters."""
+_MAX_AMBIGUOUS_REPEATS = 24
+"""Limit for repeats of an item that can match in several ways: the number of ways grows exponentially with them."""
 _SINGLE = {"LITERAL", "NOT_LITERAL", "ANY", "IN", "CATEGORY", "RANGE", "AT", "GROUPREF", "FAILURE"}
 _FLAGS = "AIMSX"
-_MEANT_LITERALLY = re.compile(r"\\.|\{(?!\d+,?\d*\}|,\d*\})|\[:", re.DOTALL)
-"""What `regex` has another meaning for: ``{e}`` (fuzzy matching) and ``[:`` (POSIX classes)."""
+_LITERAL_SYNTAX = re.compile(r"\\.|\{(?!\d+,?\d*\}|,\d*\})|\[:", re.DOTALL)
+"""Syntax with another meaning in `regex`: ``{e}`` (fuzzy matching) and ``[:`` (POSIX classes)."""
 
 
 class OverrunError(Exception):
-    """A check was stopped because it took longer than its budget. ``seconds``: the budget."""
+    """A check was stopped because it exceeded its time budget. ``seconds``: the budget."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"took longer than its budget of {seconds * 1000:.0f} ms")
@@ -42,7 +43,7 @@ class OverrunError(Exception):
 
 
 class Budget:
-    """Time for one check. It starts with the first search that is timed."""
+    """The time budget of one check. It starts with the first timed search. ``seconds``: the budget."""
 
     __slots__ = ("_until", "seconds")
 
@@ -51,7 +52,7 @@ class Budget:
         self._until: float | None = None
 
     def left(self) -> float:
-        """Seconds that are left. Raises `OverrunError` if there are none."""
+        """Return the remaining seconds. Raises `OverrunError` if there are none."""
         now = perf_counter()
         if self._until is None:
             self._until = now + self.seconds
@@ -61,14 +62,14 @@ class Budget:
 
 
 class Match(Protocol):
-    """As much of a match as is asked for."""
+    """The methods of a match that callers use."""
 
     def start(self) -> int:
-        """Return where it begins."""
+        """Return the start of the match."""
         ...
 
     def end(self) -> int:
-        """Return where it ends."""
+        """Return the end of the match."""
         ...
 
 
@@ -85,7 +86,7 @@ class Search(Protocol):
 
 
 class _Plain:
-    """A pattern in `re`."""
+    """A pattern in `re`, without a time limit."""
 
     __slots__ = ("_pattern",)
 
@@ -100,7 +101,7 @@ class _Plain:
 
 
 class _Timed:
-    """A pattern in `regex`."""
+    """A pattern in `regex`, with a time limit."""
 
     __slots__ = ("_pattern",)
 
@@ -139,21 +140,21 @@ def bounded(pattern: re.Pattern[str], length: float, extra: str) -> Search:
 
 def can_take_long(pattern: re.Pattern[str], length: float) -> bool:
     """Return whether a search could need more than ten million steps in a text of up to ``length`` characters."""
-    return most_steps(pattern, length) > _STEPS
+    return most_steps(pattern, length) > _MAX_STEPS
 
 
 def most_steps(pattern: re.Pattern[str], length: float) -> float:
     """Return an upper bound for the steps of a backtracking search; ``inf`` if they can grow exponentially."""
-    size = min(length, _LONG)
+    size = min(length, _ASSUMED_LENGTH)
     try:
         parser: Any = importlib.import_module("re._parser")
         return _paths(parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG), size) * size
     except (ImportError, AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
-        return inf  # the parser is private: if it has changed, nothing is known
+        return inf  # the parser is private: if it has changed, assume the worst
 
 
 def _paths(items: Iterable[Any], size: float) -> float:
-    """Return an upper bound for the ways in which these can match from one place of a text of ``size`` characters."""
+    """Return an upper bound for the ways in which the items can match at one place of a text of ``size`` characters."""
     ways: float = 1
     for code, value in items:
         ways *= _ways(str(code), value, size)
@@ -180,14 +181,16 @@ def _ways(code: str, value: Any, size: float) -> float:
         if each <= 1:
             return 1 if code == "POSSESSIVE_REPEAT" else max(times - least, 0) + 1
         return (
-            inf if times > _MOST_TURNS else sum(each**count for count in range(min(least, int(times)), int(times) + 1))
+            inf
+            if times > _MAX_AMBIGUOUS_REPEATS
+            else sum(each**count for count in range(min(least, int(times)), int(times) + 1))
         )
     return inf
 
 
 @lru_cache(maxsize=256)
 def _in_regex(pattern: re.Pattern[str]) -> Any:
-    """The same pattern, compiled by `regex`; ``None`` if it is missing or refuses it."""
+    """Return the same pattern compiled by `regex`; ``None`` if the library is missing or rejects the pattern."""
     try:
         import regex
     except ImportError:
@@ -196,14 +199,14 @@ def _in_regex(pattern: re.Pattern[str]) -> Any:
     for name in _FLAGS:
         if pattern.flags & getattr(re, name):
             flags |= getattr(regex, name)
-    text = _MEANT_LITERALLY.sub(_literally, pattern.pattern)
+    text = _LITERAL_SYNTAX.sub(_escaped, pattern.pattern)
     try:
         return regex.compile(text, flags)
     except (regex.error, RecursionError):
         return None
 
 
-def _literally(found: re.Match[str]) -> str:
+def _escaped(found: re.Match[str]) -> str:
     return {"{": r"\{", "[:": r"[\:"}.get(found[0], found[0])
 
 

@@ -1,8 +1,8 @@
-"""Whether what begins with a bracket is JSON at all, and then whether it is whole.
+"""Decide if text that begins with a bracket is JSON, and then if that JSON is complete.
 
-In a text a bracket is no proof: ``[1] Smith``, ``[0, 1)`` and ``{name}`` are prose. So a candidate is *taken for* JSON
-until a string and a comma or a colon after it were read. From then on it is JSON, and a break is a flaw; before that a
-break says that it was prose, unless the answer begins here and it breaks as only JSON does.
+In prose, a bracket proves nothing: ``[1] Smith``, ``[0, 1)`` and ``{name}`` are not JSON. A candidate is provisional
+until a string, and a comma or a colon after it, were read. From then on it is JSON, and an error in it is reported.
+Before that an error means that it was prose, unless the answer begins with it and the error is typical for JSON.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from enum import Enum, auto
 
 from .scanner import Scanner, Status
 
-_piece = re.compile(r"[^:,]{0,64}+[:,]?").match  # bounded: what is prose is left before the whole text is read
+_piece = re.compile(r"[^:,]{0,64}+[:,]?").match  # bounded, so that prose is rejected before the complete text is read
 _bare_name = re.compile(r"[\w$ \t-]*+").match
 _JSON_BREAKS = frozenset("]},'\"/`")
-"""Characters that end what began as JSON, and no prose: a comma too many, single quotes, comments, a fence's end."""
+"""Characters at which broken JSON fails and prose does not: extra commas, single quotes, comments, fence ends."""
 
 
 class Verdict(Enum):
-    """What became of a candidate."""
+    """The classification of a candidate."""
 
     OPEN = auto()
     WHOLE = auto()
@@ -28,7 +28,7 @@ class Verdict(Enum):
 
 
 class Candidate:
-    """One value. ``firm``: it is JSON whatever it looks like. ``lead``: nothing stands before it."""
+    """A possible JSON value. ``firm``: it is certainly JSON. ``lead``: nothing precedes it."""
 
     __slots__ = ("_comma", "_lead", "_name", "_quoted", "_scanner", "firm", "verdict")
 
@@ -36,22 +36,25 @@ class Candidate:
         self.verdict = Verdict.OPEN
         self._scanner = Scanner(alone=False)
         self.firm = firm
-        """It is taken for JSON."""
+        """The candidate is certainly JSON."""
         self._lead = lead
         self._quoted = self._comma = self._name = False
 
     @property
     def at(self) -> int:
-        """Characters of the value before the place that the scanner has come to."""
+        """Return how many characters of the value were scanned."""
         return self._scanner.at
 
     @property
     def why(self) -> str:
-        """What is wrong with a broken value."""
+        """Return the reason why a value is broken."""
         return self._scanner.why or "a key without quotes"
 
     def feed(self, text: str, start: int = 0) -> int:
-        """New text, from ``start`` on. Returns up to where it belongs to the value: its end while the value is open."""
+        """Read new text from ``start`` on.
+
+        Return the end of what belongs to the value: the text's end while it is open.
+        """
         if self._name:
             return self._read_name(text, start)
         at = start
@@ -60,9 +63,9 @@ class Candidate:
             if end == at:
                 return at
             piece = text[at:end]
-            took = self._scanner.feed(piece)
-            self._quoted = self._quoted or '"' in piece[:took]
-            at += took
+            consumed = self._scanner.feed(piece)
+            self._quoted = self._quoted or '"' in piece[:consumed]
+            at += consumed
             if at < end:
                 return self._stopped(text, at)
             if piece[-1] in ":," and not self._scanner.in_string:
@@ -72,7 +75,7 @@ class Candidate:
         return self._stopped(text, at) if at < len(text) else at
 
     def finish(self) -> Verdict:
-        """The verdict when no more text comes. ``OPEN``: it is JSON that is not whole."""
+        """Return the verdict at the end of the text. ``OPEN``: JSON that is incomplete."""
         if self._scanner.status is Status.COMPLETE:
             self.verdict = Verdict.WHOLE
         elif self._name or not (self.firm or self._lead or self._quoted or self._comma):
@@ -80,7 +83,7 @@ class Candidate:
         return self.verdict
 
     def _stopped(self, text: str, at: int) -> int:
-        """The scanner takes no more."""
+        """Set the verdict after the scanner has stopped."""
         if self._scanner.status is Status.COMPLETE:
             self.verdict = Verdict.WHOLE
         elif self.firm or (self._lead and (self._quoted or text[at] in _JSON_BREAKS)):
@@ -93,7 +96,7 @@ class Candidate:
         return at
 
     def _read_name(self, text: str, at: int) -> int:
-        """After a brace: a key without quotes, if a colon comes after it."""
+        """Read a key without quotes after a brace: the value is broken JSON if a colon follows, else prose."""
         end = _bare_name(text, at).end()  # type: ignore[union-attr]  # it matches the empty text as well
         if end < len(text):
             self.verdict = Verdict.BROKEN if text[end] == ":" else Verdict.PROSE

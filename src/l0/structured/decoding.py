@@ -1,4 +1,4 @@
-"""JSON text to Python values."""
+"""Decode JSON text to Python values."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import jiter
 
 
 def loads(text: str) -> Any:
-    """The value of a text that is JSON. What jiter refuses (deep nesting, lone surrogates) the standard library reads.
+    """Return the value of a JSON text. The standard library decodes what jiter rejects: deep nesting, lone surrogates.
 
     Raises:
         RecursionError: nested too deeply for the standard library as well.
     """
-    try:
+    try:  # jiter first, since it is faster
         return jiter.from_json(text.encode())
     except ValueError:
         return json.loads(text)

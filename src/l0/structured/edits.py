@@ -1,4 +1,4 @@
-"""What a repair did, as a list of named edits that lead from the text that was given to the one that parses."""
+"""Describe a repair as a list of named edits from the given text to the text that parses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class EditKind(StrEnum):
-    """What was wrong. A bounded set: they become values of an attribute."""
+    """The kind of an edit. The set is bounded, since kinds become values of a span attribute."""
 
     PROSE = "prose"
     """Text around the JSON was removed."""
@@ -21,34 +21,36 @@ class EditKind(StrEnum):
     MISSING_COMMA = "missing_comma"
     MISSING_COLON = "missing_colon"
     MISSING_VALUE = "missing_value"
-    """A key had no value: it is null now."""
+    """A key had no value: null was inserted."""
     QUOTES = "quotes"
     """Single or typographic quotes became double quotes, and double quotes between them were escaped."""
     BARE_KEY = "bare_key"
-    """A key had no quotes."""
+    """Quotes were added to a key."""
     WORD = "word"
-    """A word of another language became JSON's: ``True``, ``None``, ``NaN`` (null)."""
+    """A literal of another language was replaced: ``True``, ``None``, ``NaN`` (by null)."""
     NUMBER = "number"
-    """A number was not written as JSON writes it: ``+1``, ``.5``, ``1.``."""
+    """A number in another notation was rewritten: ``+1``, ``.5``, ``1.``."""
     CONTROL_CHARACTER = "control_character"
     """A control character in a string was escaped."""
     ESCAPE = "escape"
-    """A backslash that begins no escape of JSON."""
+    """A backslash that does not begin a JSON escape was fixed."""
     STRAY_BRACKET = "stray_bracket"
-    """A closing bracket that closed nothing was removed."""
+    """A closing bracket without an opening one was removed."""
     UNCLOSED_STRING = "unclosed_string"
     UNCLOSED_ARRAY = "unclosed_array"
     UNCLOSED_OBJECT = "unclosed_object"
     CUT_MEMBER = "cut_member"
-    """The text ended in a key, or before its value: the key was removed."""
+    """The text ended in a key or before its value: the key was removed."""
     CUT_VALUE = "cut_value"
-    """The text ended in a word, which was completed, or in a number or an escape, whose begun part was removed."""
+    """The text ended in a literal, which was completed, or in a number or an escape, whose last part was removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One place. ``at``: characters of the given text before it; ``removed``: how many characters went; ``inserted``:
-    what came in their place."""
+    """One edit. ``at``: number of characters of the given text before it. ``removed``: number of removed characters.
+
+    ``inserted``: text that replaces them.
+    """
 
     kind: EditKind
     at: int
@@ -57,7 +59,7 @@ class Edit:
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """The text after these edits, which stand in order and do not overlap."""
+    """Return the text after these edits. They must be in order and must not overlap."""
     parts: list[str] = []
     kept = 0
     for edit in edits:

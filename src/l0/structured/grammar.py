@@ -1,7 +1,7 @@
-"""The grammar of RFC 8259 as a table: a state, a character, the next state. `scanner` walks it.
+r"""Define the grammar of RFC 8259 as a table from a state and a character to the next state. `scanner` runs it.
 
-It follows the RFC to the letter: ``NaN``, comments, single quotes and trailing commas are not JSON. Like the RFC, and
-unlike some parsers, it sets no limit to nesting or to numbers, and takes lone surrogates in ``\\u`` escapes.
+The table follows the RFC exactly: ``NaN``, comments, single quotes and trailing commas are not JSON. Like the RFC, and
+unlike some parsers, it does not limit nesting or numbers, and accepts lone surrogates in ``\u`` escapes.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-# States. Those up to END stand between tokens; the others are inside of one.
+# States. Those up to END are between tokens; the others are inside a token.
 VALUE, ITEM, KEY, MEMBER, COLON, NEXT, END = range(7)
 STRING, STRING_ESCAPE, NAME, NAME_ESCAPE = range(7, 11)
 MINUS, ZERO, DIGITS, POINT, FRACTION, EXPONENT, SIGN, POWER = range(11, 19)
 
-# Moves that need the open brackets. After a value comes NEXT or, where nothing is open, END. BREAK: there is no move.
+# Moves that depend on the open brackets. AFTER leads to NEXT, or to END if no bracket is open. BREAK: an error.
 OPEN, CLOSE, COMMA, AFTER, BREAK = -1, -2, -3, -4, -5
 
 _BLANK = " \t\n\r"
@@ -27,17 +27,17 @@ _EXPECTED = {
     MEMBER: "a key in double quotes or } was expected",
     COLON: "a colon was expected",
     NEXT: "a comma or a closing bracket was expected",
-    END: "something follows the value",
+    END: "extra text after the value",
     STRING: "a control character in a string",
     NAME: "a control character in a key",
-    CLOSE: "a closing bracket that does not fit",
+    CLOSE: "a closing bracket that does not match",
 }
 
 _Moves = dict[str, int]
 
 
 def _table() -> tuple[list[_Moves], dict[int, str]]:
-    """The moves of every state, and what went wrong where none fits."""
+    """Return the moves of every state, and the error of each state that has no matching move."""
     why = dict(_EXPECTED)
     value: _Moves = {'"': STRING, "{": OPEN, "[": OPEN, "-": MINUS, "0": ZERO, **dict.fromkeys("123456789", DIGITS)}
     after: _Moves = {**dict.fromkeys(_BLANK, AFTER), ",": COMMA, "}": CLOSE, "]": CLOSE}
@@ -59,7 +59,7 @@ def _table() -> tuple[list[_Moves], dict[int, str]]:
         first = len(moves)
         moves[escape]["u"] = first
         moves.extend(dict.fromkeys(_HEX, state) for state in (first + 1, first + 2, first + 3, text))
-        why.update(dict.fromkeys((escape, *range(first, first + 4)), "an escape that JSON does not have"))
+        why.update(dict.fromkeys((escape, *range(first, first + 4)), "an invalid escape"))
     moves[MINUS] = {"0": ZERO, **dict.fromkeys("123456789", DIGITS)}
     moves[ZERO] = {**after, **exponent, ".": POINT}
     moves[DIGITS] = moves[ZERO]
@@ -70,12 +70,12 @@ def _table() -> tuple[list[_Moves], dict[int, str]]:
     moves[POWER] = after
     why.update(dict.fromkeys(range(MINUS, POWER + 1), "a malformed number"))
     for state in range(POWER + 1, len(moves)):
-        why.setdefault(state, "a misspelt word")
+        why.setdefault(state, "an invalid literal")
     return moves, why
 
 
 def _chain(moves: list[_Moves], start: _Moves, word: str, target: int) -> None:
-    """States for the letters of a word."""
+    """Add states for the letters of a literal."""
     before = start
     for letter in word[:-1]:
         before[letter] = len(moves)
@@ -91,7 +91,7 @@ _characters = re.compile(r'[^"\\\x00-\x1f]*+').match
 _digits = re.compile(r"[0-9]*+").match
 
 SKIPS: list[Callable[[str, int], re.Match[str] | None] | None] = [None] * len(MOVES)
-"""What each state passes over without a change: blanks, the inside of a string, digits."""
+"""Text that each state skips without a change: blanks, string content, digits."""
 SKIPS[: END + 1] = [_blanks] * (END + 1)
 SKIPS[STRING] = SKIPS[NAME] = _characters
 SKIPS[DIGITS] = SKIPS[FRACTION] = SKIPS[POWER] = _digits

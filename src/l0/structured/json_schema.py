@@ -1,8 +1,8 @@
-"""Verdicts of JSON Schema, by `jsonschema`. References are resolved within the schema, never over the network.
+"""Validate JSON with JSON Schema by `jsonschema`. References resolve within the schema, never over the network.
 
-A schema may come from anywhere (the tools of a server, say), and `jsonschema` bounds nothing: a ``pattern`` can
-backtrack, ``anyOf`` that refers to itself branches without end, ``uniqueItems`` compares all pairs. So every keyword
-looks at a deadline first, patterns are searched as `bounded` says, and equal items are found by hashing.
+A schema may come from an untrusted source, such as a tool server, and `jsonschema` has no limits: a ``pattern`` can
+backtrack, a recursive ``anyOf`` branches without end, ``uniqueItems`` compares all pairs. So every keyword checks a
+deadline first, patterns are searched by `bounded`, and equal items are found by hashing.
 """
 
 from __future__ import annotations
@@ -21,39 +21,43 @@ from .bounded import Budget, OverrunError, Search, bounded, can_take_long
 from .decoding import loads
 from .verdicts import MismatchError, UncheckedError
 
-Judge = Callable[[str], Any]
+Validate = Callable[[str], Any]
 CHECK_SECONDS = 1.0
-"""For a check of a text of up to `_PER_BUDGET` characters; a longer text has as much again for each further one."""
+"""Time budget for each started block of `_PER_BUDGET` characters of a text, in seconds."""
 _PER_BUDGET = 100_000
-_TOO_DEEP = "a schema that is nested less deeply and does not hold itself"
+_TOO_DEEP = "a schema that is nested less deeply and does not contain itself"
 _budget: ContextVar[Budget] = ContextVar("l0_schema_budget")
-"""Of the check that runs: keyword functions are given nothing of ours. A check neither waits nor yields."""
+"""Budget of the running check, in a context variable since keyword functions get no arguments from L0.
+
+A check neither waits nor yields.
+"""
 
 
-def judge(schema: Mapping[str, Any]) -> Judge:
-    """The value of a JSON text that fits the schema; the draft is the one that ``$schema`` names, else 2020-12.
+def validator_of(schema: Mapping[str, Any]) -> Validate:
+    """Return a validator for a JSON Schema. It returns the value of a JSON text or raises `MismatchError`.
 
-    Checking a schema takes milliseconds, and requests bring the same one again and again: the last 64 are remembered.
+    The draft is the one that ``$schema`` names, else 2020-12. Compiling a schema takes milliseconds, and requests
+    repeat their schemas, so the last 64 validators are cached.
 
     Raises:
-        PolicyError: it is no JSON Schema.
+        PolicyError: the schema is not a valid JSON Schema.
         ImportError: jsonschema is missing.
     """
     try:
-        written = json.dumps(schema)
+        serialized = json.dumps(schema)
     except RecursionError:
-        raise PolicyError("the JSON Schema", "one without an end", _TOO_DEEP) from None
-    except (TypeError, ValueError):  # a Mapping that is no dict, say
-        return _judge(dict(schema))
-    return _remembered(written)
+        raise PolicyError("the JSON Schema", "an infinite schema", _TOO_DEEP) from None
+    except (TypeError, ValueError):  # for example a Mapping that is not a dict
+        return _compile(dict(schema))
+    return _cached_validator(serialized)
 
 
 @lru_cache(maxsize=64)
-def _remembered(written: str) -> Judge:
-    return _judge(json.loads(written))
+def _cached_validator(serialized: str) -> Validate:
+    return _compile(json.loads(serialized))
 
 
-def _judge(schema: dict[str, Any]) -> Judge:
+def _compile(schema: dict[str, Any]) -> Validate:
     try:
         from jsonschema import Draft202012Validator, SchemaError
         from jsonschema.exceptions import best_match
@@ -71,17 +75,17 @@ def _judge(schema: dict[str, Any]) -> Judge:
         place = "/".join(map(str, error.absolute_path))
         raise PolicyError(f"the JSON Schema, at /{place}", error.instance, error.message) from None
     except RecursionError:
-        raise PolicyError("the JSON Schema", "one nested too deeply", _TOO_DEEP) from None
-    validator = _within_budget(kind)(schema, registry=Registry())
+        raise PolicyError("the JSON Schema", "a schema nested too deeply", _TOO_DEEP) from None
+    validator = _with_budget(kind)(schema, registry=Registry())
 
-    def judged(text: str) -> Any:
+    def validate(text: str) -> Any:
         value = loads(text)
         seconds = CHECK_SECONDS * max(1, -(-len(text) // _PER_BUDGET))
         token = _budget.set(Budget(seconds))
         try:
             error = best_match(validator.iter_errors(value))
         except Unresolvable as unknown:
-            raise PolicyError("the JSON Schema's references", unknown.ref, "those within the schema") from None
+            raise PolicyError("the JSON Schema's references", unknown.ref, "references within the schema") from None
         except OverrunError as overrun:
             raise UncheckedError(f"the check {overrun}") from None
         finally:
@@ -90,11 +94,11 @@ def _judge(schema: dict[str, Any]) -> Judge:
             raise MismatchError(str(error.validator), tuple(error.absolute_path), error.message)
         return value
 
-    return judged
+    return validate
 
 
 def _check_patterns(schema: Any) -> None:
-    """Raise `PolicyError` for what cannot be bounded: jsonschema itself runs patterns for ``unevaluatedProperties``."""
+    """Raise `PolicyError` for unbounded patterns, since jsonschema runs them itself for ``unevaluatedProperties``."""
     found = list(_objects(schema))
     if not any("unevaluatedProperties" in each for each in found):
         return
@@ -102,7 +106,7 @@ def _check_patterns(schema: Any) -> None:
         patterns = each.get("patternProperties")
         for text in patterns if isinstance(patterns, dict) else ():
             if can_take_long(re.compile(text), 1_000):
-                allowed = "a pattern that cannot take long, as unevaluatedProperties stands in the same schema"
+                allowed = "a pattern that cannot take long, since the schema contains unevaluatedProperties"
                 raise PolicyError("the JSON Schema's patternProperties", text, allowed)
 
 
@@ -117,18 +121,18 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 @lru_cache(maxsize=16)
-def _within_budget(kind: Any) -> Any:
-    """Return a validator class like ``kind`` whose keywords look at the budget, and search within it."""
+def _with_budget(kind: Any) -> Any:
+    """Return a validator class like ``kind`` whose keywords check the budget and search within it."""
     from jsonschema import validators
 
     extend: Any = validators.extend
-    own = {
+    replacements = {
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
         "uniqueItems": _unique_items,
     }
-    keywords = kind.VALIDATORS | {name: function for name, function in own.items() if name in kind.VALIDATORS}
+    keywords = kind.VALIDATORS | {name: function for name, function in replacements.items() if name in kind.VALIDATORS}
     return extend(kind, {name: _timed(function) for name, function in keywords.items()})
 
 
@@ -141,7 +145,7 @@ def _timed(function: Any) -> Any:
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ARG001
-    if validator.is_type(instance, "string") and not _found(pattern, instance):
+    if validator.is_type(instance, "string") and not _matches(pattern, instance):
         yield _error(f"{instance!r} does not match {pattern!r}")
 
 
@@ -150,7 +154,7 @@ def _pattern_properties(validator: Any, patterns: Any, instance: Any, schema: An
         return
     for pattern, subschema in patterns.items():
         for name, value in instance.items():
-            if _found(pattern, name):
+            if _matches(pattern, name):
                 yield from validator.descend(value, subschema, path=name, schema_path=pattern)
 
 
@@ -158,7 +162,7 @@ def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: 
     if not validator.is_type(instance, "object"):
         return
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-    extras = [name for name in instance if name not in known and not any(_found(each, name) for each in patterns)]
+    extras = [name for name in instance if name not in known and not any(_matches(each, name) for each in patterns)]
     if validator.is_type(allowed, "object"):
         for name in extras:
             yield from validator.descend(instance[name], allowed, path=name)
@@ -173,9 +177,9 @@ def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> It
 
 
 def _identity(value: Any) -> Any:
-    """Return something to hash that is equal for equal JSON: ``1`` and ``1.0``, not ``1`` and ``true``.
+    """Return a hashable value that is equal for equal JSON: ``1`` equals ``1.0``, but not ``true``.
 
-    Numbers become texts: their own hashes are no secret, and a list could be made of which all are the same.
+    Numbers become strings: their own hashes are predictable, so a list could be built whose hashes all collide.
     """
     if isinstance(value, dict):
         return frozenset((name, _identity(inner)) for name, inner in value.items()), "object"
@@ -189,12 +193,12 @@ def _identity(value: Any) -> Any:
     return value
 
 
-def _found(pattern: str, text: str) -> bool:
-    return _searched(pattern).search(text, _budget.get()) is not None
+def _matches(pattern: str, text: str) -> bool:
+    return _compiled_search(pattern).search(text, _budget.get()) is not None
 
 
 @lru_cache(maxsize=512)
-def _searched(text: str) -> Search:
+def _compiled_search(text: str) -> Search:
     return bounded(re.compile(text), inf, "structured")
 
 

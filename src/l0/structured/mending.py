@@ -1,7 +1,7 @@
-"""One JSON value that does not parse, from its first bracket on: where it ends, and the edits that make it parse.
+"""Repair one JSON value that does not parse, from its first bracket on: find its end and the edits that fix it.
 
-It reads as a parser would that forgives, and notes an edit for whatever it forgave. What it understands stays as it is,
-character for character. Where two readings are possible it gives up.
+It reads like a tolerant parser and records an edit for everything it tolerates. Text that it understands stays
+unchanged, character for character. If two readings are possible it gives up.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import NoReturn
 
 from .edits import Edit, EditKind
-from .strings import CLOSING_QUOTES, mend_string
+from .strings import CLOSING_QUOTES, repair_string
 
 _CLOSERS = {"{": "}", "[": "]"}
 _UNCLOSED = {"}": EditKind.UNCLOSED_OBJECT, "]": EditKind.UNCLOSED_ARRAY}
@@ -34,7 +34,7 @@ _WORDS = {
 
 
 class UnclearError(ValueError):
-    """No repair is known, or more than one. ``at``: the place in the text."""
+    """No repair is known, or more than one. ``why``: the reason. ``at``: place in the text."""
 
     def __init__(self, why: str, at: int) -> None:
         super().__init__(why)
@@ -50,28 +50,28 @@ class _Expect(Enum):
 
 
 class Mender:
-    """One value. `mend` once; then ``edits`` and ``end`` tell what came of it."""
+    """The repair of one value. Call `repair` once; then ``edits`` and ``end`` hold the result."""
 
     def __init__(self, text: str, at: int, end: int) -> None:
         self.edits: list[Edit] = []
         self.end = end
-        """Where the text ends that belongs to the value."""
+        """End of the text that belongs to the value."""
         self._text = text
         self._at = at
         self._open: list[str] = []
         self._closable = dict.fromkeys(_CLOSERS.values(), 0)
-        """How many brackets are open of each kind, by what closes them."""
+        """Number of open brackets of each kind, by closing bracket."""
         self._comma: int | None = None
-        """The comma that nothing has followed yet."""
+        """Place of a comma that nothing has followed yet."""
         self._member = at
-        """Where the last member of an object begins: its comma, or its key."""
+        """Start of the last member of an object: its comma or its key."""
         self._expect = _Expect.VALUE
 
-    def mend(self) -> None:
-        """Read the value.
+    def repair(self) -> None:
+        """Read the value and record edits.
 
         Raises:
-            UnclearError: it could not be understood.
+            UnclearError: no single repair is possible.
         """
         steps: dict[_Expect, Callable[[str], None]] = {
             _Expect.VALUE: self._value,
@@ -82,52 +82,52 @@ class Mender:
         while self._expect is not _Expect.NEXT or self._open:
             self._skip()
             if self._at >= self.end:
-                self._cut()
+                self._end_of_text()
                 return
             steps[self._expect](self._text[self._at])
         self.end = self._at
 
-    # What is expected, and what may stand there instead.
+    # One method per expected part. Each one also handles what may occur there by mistake.
 
     def _value(self, char: str) -> None:
         if char in CLOSING_QUOTES:
             self._string()
-            self._has(_Expect.NEXT)
+            self._expect_next(_Expect.NEXT)
         elif char in _CLOSERS:
             self._open.append(char)
             self._closable[_CLOSERS[char]] += 1
             self._at += 1
-            self._has(_Expect.KEY if char == "{" else _Expect.VALUE)
+            self._expect_next(_Expect.KEY if char == "{" else _Expect.VALUE)
         elif char in ",]}":
             if self._open[-1] == "{":
-                self._note(EditKind.MISSING_VALUE, inserted="null")
-                self._has(_Expect.NEXT)
+                self._edit(EditKind.MISSING_VALUE, inserted="null")
+                self._expect_next(_Expect.NEXT)
             elif char == ",":
                 self._extra_comma()
             else:
                 self._close(char)
         elif char == "-" and self._at + 1 == self.end:
-            self._note(EditKind.CUT_VALUE, removed=1)
+            self._edit(EditKind.CUT_VALUE, removed=1)
             self._at = self.end
         else:
             self._word()
-            self._has(_Expect.NEXT)
+            self._expect_next(_Expect.NEXT)
 
     def _key(self, char: str) -> None:
         if self._comma is None:
             self._member = self._at
         if char in CLOSING_QUOTES:
             self._string()
-            self._has(_Expect.COLON)
+            self._expect_next(_Expect.COLON)
         elif char == ",":
             self._extra_comma()
         elif char in "]}":
             self._close(char)
         elif bare := _bare_key(self._text, self._at, self.end):
-            self._note(EditKind.BARE_KEY, inserted='"')
+            self._edit(EditKind.BARE_KEY, inserted='"')
             self._at = bare.end()
-            self._note(EditKind.BARE_KEY, inserted='"')
-            self._has(_Expect.COLON)
+            self._edit(EditKind.BARE_KEY, inserted='"')
+            self._expect_next(_Expect.COLON)
         else:
             self._fail("a key cannot be read")
 
@@ -135,7 +135,7 @@ class Mender:
         if char == ":":
             self._at += 1
         elif char in CLOSING_QUOTES or char in "{[-0123456789tfn":
-            self._note(EditKind.MISSING_COLON, inserted=":")
+            self._edit(EditKind.MISSING_COLON, inserted=":")
         else:
             self._fail("a key without a colon")
         self._expect = _Expect.VALUE
@@ -147,25 +147,25 @@ class Mender:
         elif char in "]}":
             self._close(char)
             return
-        elif self._apart(char):
-            self._note(EditKind.MISSING_COMMA, inserted=",")
+        elif self._is_adjacent(char):
+            self._edit(EditKind.MISSING_COMMA, inserted=",")
             self._member = self._at
         else:
             self._fail("a comma or a closing bracket was expected")
         self._expect = _Expect.KEY if self._open[-1] == "{" else _Expect.VALUE
 
-    def _apart(self, char: str) -> bool:
-        """Whether two values stand side by side: brackets or blanks between them, no stray text of a string."""
+    def _is_adjacent(self, char: str) -> bool:
+        """Return true if two values are adjacent: separated by brackets or blanks, not by stray text of a string."""
         return char in _CLOSERS or self._text[self._at - 1] in "]} \t\r\n"
 
-    # Parts.
+    # Parts of values.
 
     def _string(self) -> None:
-        self._at, edits = mend_string(self._text, self._at, self.end)
+        self._at, edits = repair_string(self._text, self._at, self.end)
         self.edits += edits
 
     def _word(self) -> None:
-        """A number or a word, or something like it."""
+        """Read a number, a literal, or something similar."""
         found = _token(self._text, self._at, self.end)
         if found is None:
             self._fail("a value cannot be read")
@@ -173,56 +173,56 @@ class Mender:
         if _number(token) or _WORDS.get(token) == token:
             self._at = found.end()
             return
-        if found.end() == self.end and self._cut_word(token):
+        if found.end() == self.end and self._is_cut_token(token):
             return
         if token in _WORDS:
-            self._note(EditKind.WORD, removed=len(token), inserted=_WORDS[token])
+            self._edit(EditKind.WORD, removed=len(token), inserted=_WORDS[token])
         elif loose := _loose_number(token):
             sign, whole, point, fraction, exponent = loose.groups("")
             written = f"{sign.rstrip('+')}{whole or '0'}{point and '.'}{fraction or (point and '0')}{exponent}"
-            self._note(EditKind.NUMBER, removed=len(token), inserted=written)
+            self._edit(EditKind.NUMBER, removed=len(token), inserted=written)
         else:
             self._fail("a value cannot be read")
         self._at = found.end()
 
-    def _cut_word(self, token: str) -> bool:
-        """Whether the text ends in the middle of this."""
+    def _is_cut_token(self, token: str) -> bool:
+        """Return true if the text ends inside this token, and complete or shorten it."""
         begun = next((word for word in _WORDS if word.startswith(token)), None)
         number = _cut_number(token)
         if begun is not None:
-            self._note(EditKind.CUT_VALUE, removed=len(token), inserted=_WORDS[begun])
+            self._edit(EditKind.CUT_VALUE, removed=len(token), inserted=_WORDS[begun])
         elif number is not None:
             kept = number.end(1)
-            self._note_at(EditKind.CUT_VALUE, self._at + kept, removed=len(token) - kept)
+            self._edit_at(EditKind.CUT_VALUE, self._at + kept, removed=len(token) - kept)
         else:
             return False
         self._at = self.end
         return True
 
     def _extra_comma(self) -> None:
-        self._note(EditKind.EXTRA_COMMA, removed=1)
+        self._edit(EditKind.EXTRA_COMMA, removed=1)
         self._at += 1
 
     def _close(self, char: str) -> None:
-        """A closing bracket, which may close more than it says, or nothing."""
+        """Read a closing bracket. It may also close inner brackets, or match none."""
         if not self._closable[char]:
-            self._note(EditKind.STRAY_BRACKET, removed=1)
+            self._edit(EditKind.STRAY_BRACKET, removed=1)
             self._at += 1
             return
         self._drop_comma()
         while (closer := self._pop()) != char:
-            self._note(_UNCLOSED[closer], inserted=closer)
+            self._edit(_UNCLOSED[closer], inserted=closer)
         self._at += 1
-        self._has(_Expect.NEXT)
+        self._expect_next(_Expect.NEXT)
 
-    def _cut(self) -> None:
-        """The text ends here: what was begun goes, and what is open is closed."""
+    def _end_of_text(self) -> None:
+        """Handle the end of the text: remove incomplete parts and close open brackets."""
         in_member = self._open and self._open[-1] == "{"
         if in_member and self._expect in (_Expect.COLON, _Expect.VALUE):
             if self._expect is _Expect.COLON and _structure(self._text, self._member, self.end):
                 self._fail("a key that does not end")
             self.edits = [edit for edit in self.edits if edit.at < self._member]
-            self._note_at(EditKind.CUT_MEMBER, self._member, removed=self.end - self._member)
+            self._edit_at(EditKind.CUT_MEMBER, self._member, removed=self.end - self._member)
         elif not self._open:
             self._fail("there is no value")
         else:
@@ -230,44 +230,44 @@ class Mender:
         self._at = self.end
         while self._open:
             closer = self._pop()
-            self._note(_UNCLOSED[closer], inserted=closer)
+            self._edit(_UNCLOSED[closer], inserted=closer)
 
     # Helpers.
 
     def _pop(self) -> str:
-        """What closes the innermost bracket, which is open no more."""
+        """Close the innermost bracket. Return its closing bracket."""
         closer = _CLOSERS[self._open.pop()]
         self._closable[closer] -= 1
         return closer
 
-    def _has(self, expect: _Expect) -> None:
-        """Something stands behind the comma, if there was one."""
+    def _expect_next(self, expect: _Expect) -> None:
+        """Record that something follows the comma, if there was one."""
         self._comma = None
         self._expect = expect
 
     def _drop_comma(self) -> None:
-        """Nothing stands behind the last comma."""
+        """Remove the last comma, since nothing follows it."""
         if self._comma is None:
             return
-        self._note_at(EditKind.EXTRA_COMMA, self._comma, removed=1)
+        self._edit_at(EditKind.EXTRA_COMMA, self._comma, removed=1)
         self._comma = None
 
     def _skip(self) -> None:
-        """Blanks and comments. A closing fence ends the text."""
+        """Skip blanks and comments. A closing fence ends the text."""
         while True:
             self._at = _blank(self._text, self._at, self.end).end()  # type: ignore[union-attr]  # matches the empty text
             comment = _comment(self._text, self._at, self.end)
             if comment is None:
                 break
-            self._note(EditKind.COMMENT, removed=len(comment[0]))
+            self._edit(EditKind.COMMENT, removed=len(comment[0]))
             self._at = comment.end()
         if _fence(self._text, self._at, self.end):
             self.end = self._at
 
-    def _note(self, kind: EditKind, *, removed: int = 0, inserted: str = "") -> None:
-        self._note_at(kind, self._at, removed=removed, inserted=inserted)
+    def _edit(self, kind: EditKind, *, removed: int = 0, inserted: str = "") -> None:
+        self._edit_at(kind, self._at, removed=removed, inserted=inserted)
 
-    def _note_at(self, kind: EditKind, at: int, *, removed: int = 0, inserted: str = "") -> None:
+    def _edit_at(self, kind: EditKind, at: int, *, removed: int = 0, inserted: str = "") -> None:
         self.edits.append(Edit(kind=kind, at=at, removed=removed, inserted=inserted))
 
     def _fail(self, why: str) -> NoReturn:

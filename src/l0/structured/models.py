@@ -1,4 +1,4 @@
-"""Verdicts of pydantic: models of version 2 and 1, and whatever a `TypeAdapter` takes."""
+"""Validate JSON with pydantic: models of versions 2 and 1, and all types that a `TypeAdapter` accepts."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from .decoding import loads
 from .verdicts import MismatchError
 
 
-def judge(thing: Any, allowed: str) -> Callable[[str], Any]:
-    """The instance that a JSON text describes. pydantic converts as it does by default: ``"12"`` is an int where one is
-    asked for.
+def validator_of(thing: Any, allowed: str) -> Callable[[str], Any]:
+    """Return a validator for a type. It returns the instance of a JSON text or raises `MismatchError`.
+
+    pydantic converts values as it does by default: ``"12"`` is valid for an int.
 
     Raises:
-        PolicyError: pydantic makes nothing of this type.
+        PolicyError: pydantic does not support this type.
         ImportError: pydantic is missing.
     """
     if hasattr(thing, "parse_obj") and not hasattr(thing, "model_validate"):
-        return _judge_v1(thing)
+        return _validator_of_v1(thing)
     _require()
     from pydantic import TypeAdapter, ValidationError
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
@@ -30,17 +31,17 @@ def judge(thing: Any, allowed: str) -> Callable[[str], Any]:
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise PolicyError("Schema.of", thing, f"{allowed}; pydantic says: {error.message}") from None
 
-    def judged(text: str) -> Any:
+    def validate(text: str) -> Any:
         try:
             return adapter.validate_json(text)
         except ValidationError as error:
             raise _mismatch(error.errors(include_url=False)) from None
 
-    return judged
+    return validate
 
 
 def of_fields(fields: Mapping[str, Any]) -> Any:
-    """A model with these members."""
+    """Return a model with these members."""
     _require()
     from pydantic import create_model
 
@@ -49,25 +50,25 @@ def of_fields(fields: Mapping[str, Any]) -> Any:
 
 
 def list_of(item: Any) -> Any:
-    """A list of one type."""
+    """Return the type of a list of one type."""
     return list[item]
 
 
-def _judge_v1(model: Any) -> Callable[[str], Any]:
-    def judged(text: str) -> Any:
+def _validator_of_v1(model: Any) -> Callable[[str], Any]:
+    def validate(text: str) -> Any:
         try:
             return model.parse_obj(loads(text))
-        except ValueError as error:  # pydantic 1's own error is one
+        except ValueError as error:  # pydantic 1's ValidationError is a ValueError
             errors = getattr(error, "errors", None)
             if errors is None:
                 raise
             raise _mismatch(errors()) from None
 
-    return judged
+    return validate
 
 
 def _mismatch(errors: Any) -> MismatchError:
-    """The first error stands for all."""
+    """Return the error for a list of pydantic errors: the first one."""
     first = errors[0]
     return MismatchError(first["type"], tuple(first["loc"]), first["msg"])
 

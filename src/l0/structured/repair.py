@@ -1,7 +1,8 @@
-"""JSON that does not parse, made to parse by edits that are named. What parses is never touched.
+"""Repair JSON that does not parse by named edits. Text that parses is never changed.
 
-Own code, since no library at hand keeps untouched values byte for byte or names what it did: they parse leniently and
-write the value anew. An edit here is a place, how much went and what came; everything else stays as it was given.
+Existing libraries parse leniently and serialize again: they do not keep untouched values byte for byte, and do not name
+their changes. An edit here is a place, a number of removed characters and an inserted text; all other text stays
+unchanged.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _closing_fence = re.compile(r"\s*+(?:`{3,}+|~{3,}+)[ \t]*+(?=\r?\n|\Z)").match
 _fence_line = re.compile(r"\r?\n[ \t]*+(?:`{3,}+|~{3,}+)[ \t]*+(?=\r?\n|\Z)").finditer
 _stray = re.compile(r"\s*+[\]},]").match
 _more = re.compile(r"""\s*+["'{\[]|[ \t]*+[0-9]""").match
-_solid = re.compile(r"\S").search
+_non_blank = re.compile(r"\S").search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
-    """JSON. ``edits``: what was done to the text that was given, in order; none where it was JSON."""
+    """JSON text. ``edits``: changes to the given text, in order; empty if it was JSON."""
 
     text: str
     edits: tuple[Edit, ...] = ()
@@ -39,17 +40,20 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrepairable:
-    """No JSON, and no one way to make it JSON. ``why`` is of a bounded set; ``at``: characters before the place."""
+    """A text that is not JSON and has no single repair. ``why``: reason, of a bounded set.
+
+    ``at``: characters before it.
+    """
 
     why: str
     at: int
 
 
 def is_json(text: str) -> bool:
-    """Whether a text is one JSON value, by the letter of RFC 8259."""
+    """Return true if a text is one JSON value according to RFC 8259."""
     try:
         jiter.from_json(text.encode(), cache_mode="none", allow_inf_nan=False)
-    except ValueError:  # jiter limits nesting and takes no lone surrogates; what it refuses the scanner judges
+    except ValueError:  # jiter limits nesting and rejects lone surrogates, so the scanner decides
         scanner = Scanner()
         scanner.feed(text)
         return scanner.status is Status.COMPLETE
@@ -57,10 +61,10 @@ def is_json(text: str) -> bool:
 
 
 def repair(text: str) -> Repaired | Unrepairable:
-    """A text that should be JSON: as it is where it parses, else repaired.
+    """Return a text that should be JSON: unchanged if it parses, else repaired.
 
-    Only objects and arrays are repaired, among prose and fences as well. Never use it for the arguments of a tool call:
-    what a truncated call meant is not for a repair to say.
+    Only objects and arrays are repaired, also among prose and in fences. Do not use it for tool arguments: the meaning
+    of a truncated call must not be guessed.
     """
     if is_json(text):
         return Repaired(text=text)
@@ -81,16 +85,16 @@ def _edits(text: str) -> list[Edit]:
     finder.finish()
     lead = _lead(text)
     if lead is not None and all(value.start >= lead.end() for value in found):
-        try:  # it begins like JSON, and is odd enough to have been taken for prose
+        try:  # it begins like JSON, but is so unusual that the search treated it as prose
             return _around(text, Found(start=lead.end() - 1, end=None, firm=False))
         except UnclearError:
             if not found:
                 raise
-    return _around(text, _chosen(text, found))
+    return _around(text, _select(text, found))
 
 
-def _chosen(text: str, found: list[Found]) -> Found:
-    """The value that this text is about."""
+def _select(text: str, found: list[Found]) -> Found:
+    """Return the only value of the text. Raises `UnclearError` if there are several or none."""
     values = [value for value in found if value.firm] or found
     if len(values) > 1:
         raise UnclearError("more than one JSON value", values[1].start)
@@ -103,19 +107,19 @@ def _chosen(text: str, found: list[Found]) -> Found:
 
 
 def _around(text: str, value: Found) -> list[Edit]:
-    """The edits of a value and of what stands around it."""
+    """Return the edits of a value and of the text around it."""
     before = _before(text, value.start)
     if value.end is not None:
         return [*before, *_after(text, value.end)]
     fenced = any(edit.kind is EditKind.FENCE for edit in before)
     mender = Mender(text, value.start, _fence_end(text, value.start) if fenced else len(text))
-    mender.mend()
+    mender.repair()
     return [*before, *mender.edits, *_after(text, mender.end)]
 
 
 def _prose(text: str, at: int, end: int) -> list[Edit]:
-    """Prose goes, unless it holds a value of its own."""
-    if not _solid(text, at, end):
+    """Return the edits that remove prose. Raises `UnclearError` if it contains a value of its own."""
+    if not _non_blank(text, at, end):
         return []
     if other := _member(_inline_code.sub("", text[at:end])):
         raise UnclearError("more than one JSON value", at + other.start())
@@ -123,7 +127,7 @@ def _prose(text: str, at: int, end: int) -> list[Edit]:
 
 
 def _before(text: str, start: int) -> list[Edit]:
-    """What stands before the value goes."""
+    """Return the edits that remove the text before the value."""
     fence = _opening_fence(text, 0, start)
     prose = start if fence is None else fence.start()
     if _key(text, 0, prose):
@@ -135,20 +139,20 @@ def _before(text: str, start: int) -> list[Edit]:
 
 
 def _fence_end(text: str, start: int) -> int:
-    """Where the fence ends that the value stands in: at the last line that may close it."""
+    """Return the end of the fence around the value: the last line that may close it."""
     ends = [line.start() for line in _fence_line(text, start)]
     return ends[-1] if ends else len(text)
 
 
 def _after(text: str, end: int) -> list[Edit]:
-    """What stands behind the value goes, unless it may be a part of it."""
+    """Return the edits that remove the text after the value. Raises `UnclearError` if it may belong to the value."""
     edits = []
     while stray := _stray(text, end):
         kind = EditKind.EXTRA_COMMA if stray[0][-1] == "," else EditKind.STRAY_BRACKET
         edits.append(Edit(kind=kind, at=stray.end() - 1, removed=1))
         end = stray.end()
     if _more(text, end):
-        raise UnclearError("something follows the value", end)
+        raise UnclearError("extra text after the value", end)
     if fence := _closing_fence(text, end):
         edits.append(Edit(kind=EditKind.FENCE, at=end, removed=len(fence[0])))
         end = fence.end()

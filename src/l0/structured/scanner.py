@@ -1,7 +1,7 @@
-"""An incremental JSON scanner: text in pieces in, a verdict on the text so far out, at the cost of the new text only.
+"""Scan JSON incrementally: feed text in pieces, get the status of all text so far, at the cost of the new text only.
 
-What is remembered is a state of `grammar` and the open brackets. What a state skips without leaving it (blanks, the
-inside of a string, digits) is skipped by a regular expression.
+The scanner keeps a state of `grammar` and the open brackets. A regular expression skips text that does not change the
+state (blanks, string content, digits), since that is faster than a loop over characters.
 """
 
 from __future__ import annotations
@@ -33,76 +33,77 @@ from .grammar import (
 )
 
 _CLOSERS = {"{": "}", "[": "]"}
-_WHOLE_NUMBERS = (ZERO, DIGITS, FRACTION, POWER)
+_COMPLETE_NUMBERS = (ZERO, DIGITS, FRACTION, POWER)
 
 
 class Status(StrEnum):
-    """What a text is so far."""
+    """The status of a text so far."""
 
     EMPTY = "empty"
-    """Nothing but white space."""
+    """Only white space."""
     INSIDE = "inside"
-    """The beginning of JSON."""
+    """The beginning of a JSON value."""
     COMPLETE = "complete"
-    """One JSON value. A number at the top may still grow."""
+    """One JSON value. A number at the top level may still grow."""
     BROKEN = "broken"
-    """No JSON, and nothing that may follow makes it JSON."""
+    """Not JSON, whatever may follow."""
 
 
 class Scanner:
-    """The state of one text. ``at``: characters taken; where the text is broken, those before the offending one.
+    """The state of one text. ``at``: number of consumed characters; in a broken text, those before the offending one.
 
-    ``alone``: the value is all there is. Otherwise something may follow it, which is not taken.
+    ``alone``: the value must be the complete text. Otherwise other text may follow it, which is not consumed.
     """
 
-    __slots__ = ("_alone", "_began", "_open", "_state", "at", "why")
+    __slots__ = ("_alone", "_has_content", "_open", "_state", "at", "why")
 
     def __init__(self, *, alone: bool = True) -> None:
         self.at = 0
         self._alone = alone
         self.why: str | None = None
-        """What is wrong with a broken text, of a bounded set of phrases; ``None`` for any other."""
+        """Error of a broken text, of a bounded set of phrases; ``None`` for any other text."""
         self._state = VALUE
         self._open: list[str] = []
-        self._began = False
+        self._has_content = False
 
     @property
     def status(self) -> Status:
-        """The verdict on all that was fed."""
+        """Return the status of all text so far."""
         if self.why is not None:
             return Status.BROKEN
-        if not self._began:
+        if not self._has_content:
             return Status.EMPTY
-        whole = self._state == END or (not self._open and self._state in _WHOLE_NUMBERS)
+        whole = self._state == END or (not self._open and self._state in _COMPLETE_NUMBERS)
         return Status.COMPLETE if whole else Status.INSIDE
 
     @property
     def depth(self) -> int:
-        """How many brackets are open."""
+        """Return the number of open brackets."""
         return len(self._open)
 
     @property
     def open(self) -> str:
-        """The open brackets, outermost first."""
+        """Return the open brackets, outermost first."""
         return "".join(self._open)
 
     @property
     def in_string(self) -> bool:
-        """Inside of a string or a key, escapes included."""
+        """Return true inside a string or a key, including its escapes."""
         return self._state in (STRING, NAME) or self.in_escape
 
     @property
     def in_escape(self) -> bool:
-        """After a backslash, before its escape is whole."""
+        """Return true after a backslash until its escape is complete."""
         return WHY.get(self._state) == WHY[STRING_ESCAPE]
 
     def feed(self, text: str, start: int = 0) -> int:
-        """New text, from ``start`` on; costs O(len(text) - start).
+        """Scan new text from ``start`` on; costs O(len(text) - start).
 
-        Returns the place in it up to which it was taken: its end, or that of the break, or of what follows the value.
+        Return the end of the consumed text: the text's end, the place of an error, or the end of the value.
         """
         if self.why is not None:
             return start
+        # Local names, and one loop without method calls: this runs for every chunk of JSON.
         state, at, end = self._state, start, len(text)
         open_ = self._open
         while at < end:
@@ -129,14 +130,14 @@ class Scanner:
                 state = self._stopped(state, move)
                 break
             at += 1
-        self._began = self._began or state != VALUE or bool(open_)
+        self._has_content = self._has_content or state != VALUE or bool(open_)
         self._state = state
         self.at += at - start
         return at
 
     def _stopped(self, state: int, move: int) -> int:
-        """Nothing may stand here, unless it follows a value that is not alone. Returns the state."""
-        if move != BREAK and not self._open:  # a number at the top ends where a comma or a bracket comes
+        """Set the error unless the character follows a value that may be followed. Return the new state."""
+        if move != BREAK and not self._open:  # a number at the top level ends at a comma or a bracket
             state = END
         if self._alone or state != END:
             self.why = WHY[CLOSE] if move == CLOSE and self._open else WHY[state]

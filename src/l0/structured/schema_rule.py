@@ -1,4 +1,4 @@
-"""A schema as a rule: the whole answer is JSON that fits."""
+"""Make a rule from a schema: the complete answer must be JSON that matches it."""
 
 from __future__ import annotations
 
@@ -11,35 +11,40 @@ from .scanner import Scanner, Status
 from .schemas import Schema
 from .verdicts import Invalid
 
-_EMPTY = "the answer holds no JSON"
+_EMPTY = "the answer contains no JSON"
 
 
-def schema_rule(schema: object, *, mend: bool = False, severity: Severity = Severity.ERROR) -> SchemaRule:
-    """The answer fits a schema (what `Schema.of` takes). With no text beside a tool call or a refusal it passes.
+def schema_rule(schema: object, *, allow_repair: bool = False, severity: Severity = Severity.ERROR) -> SchemaRule:
+    """Return a rule that requires an answer to match a schema (anything that `Schema.of` accepts).
 
-    ``mend``: one that fits once it is repaired passes as well, for a caller who repairs it too. Otherwise the answer
-    counts as it stands, and what can no longer become JSON is told at once.
+    An answer without text but with a tool call or a refusal passes. ``allow_repair``: an answer that matches after a
+    repair passes as well, for callers that repair it too. Otherwise the answer is checked unchanged, and text that
+    cannot become JSON is reported at once.
+
+    Raises:
+        PolicyError: ``schema`` is not a schema.
+        ImportError: pydantic or jsonschema is needed and missing.
     """
-    return SchemaRule(schema=Schema.of(schema), mend=mend, severity=severity)
+    return SchemaRule(schema=Schema.of(schema), allow_repair=allow_repair, severity=severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaRule:
-    """See `schema_rule`."""
+    """The rule made by `schema_rule`."""
 
     schema: Schema
-    mend: bool = False
+    allow_repair: bool = False
     severity: Severity = Severity.ERROR
     name: str = "schema"
     span: None = None
 
     def check(self) -> Check:
-        """A check of one more answer."""
-        return MendingCheck(self) if self.mend else StrictCheck(self)
+        """Return the check of one answer."""
+        return MendingCheck(self) if self.allow_repair else StrictCheck(self)
 
 
 class StrictCheck:
-    """One answer, as it stands."""
+    """The check of one unchanged answer."""
 
     __slots__ = ("_parts", "_rule", "_scanner")
 
@@ -49,7 +54,7 @@ class StrictCheck:
         self._parts: list[str] = []
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """New text."""
+        """Scan new text. Return a violation if it cannot be JSON any more."""
         scanner = self._scanner
         if scanner.status is Status.BROKEN:
             return ()
@@ -58,19 +63,19 @@ class StrictCheck:
         return () if scanner.why is None else (_violation(self._rule, scanner.why, scanner.at),)
 
     def finish(self, ending: Ending) -> Sequence[Violation]:
-        """The answer is over."""
+        """Return a violation if the answer is incomplete or does not match the schema."""
         match self._scanner.status:
             case Status.BROKEN:
                 return ()
             case Status.INSIDE:
-                return (_violation(self._rule, "the answer ends inside of its JSON", self._scanner.at),)
+                return (_violation(self._rule, "the answer ends before its JSON is complete", self._scanner.at),)
             case Status.EMPTY:
                 return () if ending.other else (_violation(self._rule, _EMPTY, self._scanner.at),)
-        return _judged(self._rule, "".join(self._parts))
+        return _validated(self._rule, "".join(self._parts))
 
 
 class MendingCheck:
-    """One answer, as a repair makes it."""
+    """The check of one answer after its repair."""
 
     __slots__ = ("_parts", "_rule")
 
@@ -79,22 +84,22 @@ class MendingCheck:
         self._parts: list[str] = []
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """New text: only the whole can be repaired."""
+        """Collect new text: only a complete answer can be repaired."""
         self._parts.append(text)
         return ()
 
     def finish(self, ending: Ending) -> Sequence[Violation]:
-        """The answer is over."""
+        """Return a violation if the repaired answer does not match the schema."""
         text = "".join(self._parts)
         if not text or text.isspace():
             return () if ending.other else (_violation(self._rule, _EMPTY, len(text)),)
-        return _judged(self._rule, text)
+        return _validated(self._rule, text)
 
 
-def _judged(rule: SchemaRule, text: str) -> Sequence[Violation]:
-    verdict = rule.schema.verdict(text, mend=rule.mend)
-    if isinstance(verdict, Invalid):
-        return (_violation(rule, f"the answer {verdict.flaw}", len(text)),)
+def _validated(rule: SchemaRule, text: str) -> Sequence[Violation]:
+    result = rule.schema.verdict(text, allow_repair=rule.allow_repair)
+    if isinstance(result, Invalid):
+        return (_violation(rule, f"the answer {result.flaw}", len(text)),)
     return ()
 
 

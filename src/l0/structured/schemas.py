@@ -1,6 +1,6 @@
-"""What an answer must look like, and whether it does: pydantic models, types that pydantic knows, or JSON Schema.
+"""Validate answers against a schema: a pydantic model, a type that pydantic supports, or a JSON Schema.
 
-A verdict parses first. Only a text that does not parse is repaired, and only where the caller lets it.
+The text is parsed first. It is repaired only if it does not parse and the caller allows a repair.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _ALLOWED = "a pydantic model, a type that pydantic knows (a dataclass, a TypedDi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """A schema. ``judge`` gives the value of a JSON text, or raises `MismatchError`."""
+    """A schema. ``validate`` returns the value of a JSON text, or raises `MismatchError`."""
 
     name: str
-    judge: Callable[[str], Any]
+    validate: Callable[[str], Any]
 
     @classmethod
     def of(cls, thing: object) -> Schema:
-        """The schema that a pydantic model (2 or 1), a type, a `TypeAdapter` or a JSON Schema describes.
+        """Return the schema of a pydantic model (2 or 1), a type, a `TypeAdapter` or a JSON Schema.
 
         Raises:
-            PolicyError: it describes none.
+            PolicyError: ``thing`` is not a schema.
             ImportError: pydantic or jsonschema is needed and missing.
         """
         if isinstance(thing, Schema):
@@ -42,30 +42,30 @@ class Schema:
             raise PolicyError("Schema.of", thing, _ALLOWED)
         from . import models
 
-        return cls(name=getattr(thing, "__name__", "schema"), judge=models.judge(thing, _ALLOWED))
+        return cls(name=getattr(thing, "__name__", "schema"), validate=models.validator_of(thing, _ALLOWED))
 
     @classmethod
     def of_fields(cls, fields: Mapping[str, Any]) -> Schema:
-        """An object with these members: a type each, or a pair of a type and a default."""
+        """Return the schema of an object with these members: each a type, or a pair of a type and a default."""
         from . import models
 
-        return cls(name="object", judge=models.judge(models.of_fields(fields), _ALLOWED))
+        return cls(name="object", validate=models.validator_of(models.of_fields(fields), _ALLOWED))
 
     @classmethod
     def array_of(cls, item: object) -> Schema:
-        """An array whose items are all of one schema; ``item`` is what `of` takes."""
-        if isinstance(item, Mapping):  # of its own resource, so that its references stay its own
+        """Return the schema of an array whose items match one schema. ``item``: anything that `of` accepts."""
+        if isinstance(item, Mapping):  # an own resource, so that its references resolve within it
             return _json_schema({"type": "array", "items": {"$id": "urn:l0:item", **item}})
         if isinstance(item, Schema):
             raise PolicyError("Schema.array_of", item, _ALLOWED)
         from . import models
 
-        return cls(name="array", judge=models.judge(models.list_of(item), _ALLOWED))
+        return cls(name="array", validate=models.validator_of(models.list_of(item), _ALLOWED))
 
-    def verdict(self, text: str, *, mend: bool = True) -> Parsed | Invalid:
-        """What an answer is worth. ``mend``: a text that does not parse may be repaired. Not for tool arguments."""
+    def verdict(self, text: str, *, allow_repair: bool = True) -> Parsed | Invalid:
+        """Validate an answer. ``allow_repair``: repair a text that does not parse. Do not repair tool arguments."""
         edits: tuple[Edit, ...] = ()
-        if mend:
+        if allow_repair:
             repaired = repair(text)
             if isinstance(repaired, Unrepairable):
                 return Invalid(reason=repaired.why, detail=f"{repaired.why}, at character {repaired.at}")
@@ -73,7 +73,7 @@ class Schema:
         elif not is_json(text):
             return Invalid(reason="not JSON", detail="the text is not JSON")
         try:
-            return Parsed(value=self.judge(text), text=text, edits=edits)
+            return Parsed(value=self.validate(text), text=text, edits=edits)
         except MismatchError as mismatch:
             return Invalid(
                 reason=mismatch.reason,
@@ -87,12 +87,12 @@ class Schema:
 
 
 def _json_schema(schema: Mapping[str, Any]) -> Schema:
-    if schema == {"type": "object"}:  # what "JSON mode" asks for needs no library
-        return Schema(name="object", judge=_any_object)
+    if schema == {"type": "object"}:  # the schema of JSON mode needs no library
+        return Schema(name="object", validate=_any_object)
     from . import json_schema
 
     title = schema.get("title")
-    return Schema(name=title if isinstance(title, str) else "schema", judge=json_schema.judge(schema))
+    return Schema(name=title if isinstance(title, str) else "schema", validate=json_schema.validator_of(schema))
 
 
 def _any_object(text: str) -> Any:

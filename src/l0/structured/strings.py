@@ -1,4 +1,4 @@
-"""Strings that are not quite JSON's: where they end, and the edits that make them JSON's."""
+"""Repair strings that are not valid JSON: find their end, and the edits that make them valid."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import re
 from .edits import Edit, EditKind
 
 CLOSING_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019"}
-"""The quotes that a string may begin with, and what ends it then."""
+"""Quotes that may begin a string, with the quotes that end it."""
 
 _plain = re.compile(r"""[^"'\\\x00-\x1f\u2019\u201d]*+""").match
 _escape = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})').match
-_begun_escape = re.compile(r"(?:\\u[dD][89abAB][0-9a-fA-F]{2})?(?:\\(?:u[0-9a-fA-F]{0,3})?)?\Z").match
+_incomplete_escape = re.compile(r"(?:\\u[dD][89abAB][0-9a-fA-F]{2})?(?:\\(?:u[0-9a-fA-F]{0,3})?)?\Z").match
 _hex_escape = re.compile(r"\\x([0-9a-fA-F]{2})").match
 _delimiter = re.compile(r"[ \t\r\n]*+(?:[,:\]}]|\Z)").match
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 
 
-def mend_string(text: str, at: int, end: int) -> tuple[int, list[Edit]]:
-    """The string that begins at ``at``, in a text that ends at ``end``.
+def repair_string(text: str, at: int, end: int) -> tuple[int, list[Edit]]:
+    """Repair the string that begins at ``at``, in a text that ends at ``end``.
 
-    Returns where it ends and its edits.
+    Return the string's end and its edits.
     """
     closing = CLOSING_QUOTES[text[at]]
     edits = [] if closing == '"' else [Edit(kind=EditKind.QUOTES, at=at, removed=1, inserted='"')]
@@ -31,7 +31,7 @@ def mend_string(text: str, at: int, end: int) -> tuple[int, list[Edit]]:
             return end, [*edits, Edit(kind=EditKind.UNCLOSED_STRING, at=end, inserted='"')]
         char = text[place]
         if char == "\\":
-            place = _mend_escape(text, place, end, edits)
+            place = _repair_escape(text, place, end, edits)
             continue
         if char == closing == '"':
             return place + 1, edits
@@ -45,9 +45,9 @@ def mend_string(text: str, at: int, end: int) -> tuple[int, list[Edit]]:
         place += 1
 
 
-def _mend_escape(text: str, at: int, end: int, edits: list[Edit]) -> int:
-    """A backslash. Returns where the string goes on."""
-    if _begun_escape(text, at, end):  # half a surrogate pair is no character either
+def _repair_escape(text: str, at: int, end: int, edits: list[Edit]) -> int:
+    """Repair an escape. Return the place after it."""
+    if _incomplete_escape(text, at, end):  # half a surrogate pair is also an incomplete escape
         edits.append(Edit(kind=EditKind.CUT_VALUE, at=at, removed=end - at))
         return end
     if escape := _escape(text, at, end):

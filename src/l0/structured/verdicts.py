@@ -1,4 +1,4 @@
-"""What a schema says of an answer."""
+"""Define the results of a validation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Path = tuple[str | int, ...]
 
 
 class MismatchError(ValueError):
-    """JSON that is not what the schema says. Fields as in `Invalid`."""
+    """JSON that does not match the schema. The fields are those of `Invalid`."""
 
     def __init__(self, reason: str, path: Path, detail: str) -> None:
         super().__init__(detail)
@@ -21,7 +21,7 @@ class MismatchError(ValueError):
 
 
 class UncheckedError(MismatchError):
-    """A check that was given up: nobody knows if the JSON is what the schema says."""
+    """A check that was stopped: it is not known if the JSON matches the schema."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, (), reason)
@@ -29,8 +29,11 @@ class UncheckedError(MismatchError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """A valid answer. ``value``: the model's instance, or plain Python for a JSON Schema. ``text``: the JSON that it
-    was read from. ``edits``: how that differs from the answer; none where the answer was JSON."""
+    """A valid answer.
+
+    ``value``: the instance of a model, or plain Python values for a JSON Schema. ``text``: the JSON that was parsed.
+    ``edits``: differences between ``text`` and the answer; empty if the answer was JSON.
+    """
 
     value: Any
     text: str
@@ -39,12 +42,12 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invalid:
-    """No valid answer.
+    """An invalid answer.
 
-    ``reason``: short, of a bounded set, never a quotation: a kind of pydantic error (``"missing"``), a keyword of JSON
-    Schema (``"required"``), or why the text is no JSON. ``path``: to the offending place, keys and indices; they may be
-    the answer's own words. ``detail``: for a person, and may quote the answer. ``checked``: false if the check took
-    longer than its budget; an answer that cannot be checked is not valid.
+    ``reason``: short, of a bounded set, without quotations: a kind of pydantic error (``"missing"``), a keyword of JSON
+    Schema (``"required"``), or the reason why the text is not JSON. ``path``: keys and indices to the invalid value;
+    keys may come from the answer. ``detail``: a message for people, which may quote the answer. ``checked``: false if
+    the check exceeded its time budget; an answer that cannot be checked is invalid.
     """
 
     reason: str
@@ -55,5 +58,5 @@ class Invalid:
 
     @property
     def flaw(self) -> str:
-        """Return what is wrong, to follow the words for what was checked. It quotes nothing."""
+        """Return what is wrong, as a phrase to append to a subject. It does not quote the answer."""
         return f"does not fit the schema: {self.reason}" if self.checked else f"could not be checked: {self.reason}"

@@ -1,4 +1,4 @@
-"""Makes what the tests here share importable; pytest's importlib mode leaves this folder off the path."""
+"""Make the shared helpers importable: pytest's importlib mode does not add this folder to the path."""
 
 import sys
 from pathlib import Path

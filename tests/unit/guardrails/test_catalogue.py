@@ -1,4 +1,4 @@
-"""The presets, and what they make of real answers."""
+"""The presets, and their results on real answers."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any, get_args
 
 import pytest
-from guardrails_kit import cut, said
+from guardrails_kit import split, violations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import TRAFFIC, needs_traffic
@@ -33,19 +33,19 @@ PRESETS = {
 
 
 @pytest.mark.parametrize("name", get_args(GuardrailsPreset))
-def test_every_preset_has_its_rules(name: str) -> None:
+def test_presets_contain_their_rules(name: str) -> None:
     rules = Guardrails.preset(name)
     assert [rule.name for rule in rules] == PRESETS[name]
     assert rules == getattr(Guardrails, name)()
 
 
 @pytest.mark.parametrize("name", ["", "all", "Recommended", None, 5])
-def test_no_other_preset(name: object) -> None:
+def test_unknown_preset_is_rejected(name: object) -> None:
     with pytest.raises(PolicyError, match="recommended"):
         Guardrails.preset(name)  # type: ignore[arg-type]
 
 
-def test_the_windows_of_every_preset_fit_what_is_held_back() -> None:
+def test_preset_spans_fit_the_default_hold() -> None:
     assert all((widest(Guardrails.preset(name)) or 0) <= 256 for name in PRESETS)
     assert [rule.name for rule in finals(Guardrails.recommended())] == ["json", "markdown"]
 
@@ -63,14 +63,14 @@ def test_the_windows_of_every_preset_fit_what_is_held_back() -> None:
         Guardrails.pattern_rule,
     ],
 )
-def test_severities_have_names(make: Callable[..., Rule]) -> None:
+def test_severity_accepts_names(make: Callable[..., Rule]) -> None:
     assert make(severity="fatal").severity is Severity.FATAL
     assert make(severity=Severity.WARNING).severity is Severity.WARNING
     with pytest.raises(PolicyError, match="warning, error, fatal"):
         make(severity="bad")
 
 
-def test_severity_is_that_of_the_worst() -> None:
+def test_pattern_rule_severity_is_its_worst() -> None:
     assert Guardrails.pattern_rule().severity is Severity.ERROR
     assert Guardrails.pattern_rule("x", severity="warning").severity is Severity.WARNING
 
@@ -88,8 +88,8 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("text", "rules"), ANSWERS.items())
-def test_recommended(text: str, rules: list[str]) -> None:
-    assert [found.rule for rule in Guardrails.recommended() for found in said(rule, text)] == rules
+def test_recommended_preset(text: str, rules: list[str]) -> None:
+    assert [found.rule for rule in Guardrails.recommended() for found in violations(rule, text)] == rules
 
 
 @settings(max_examples=100)
@@ -97,14 +97,14 @@ def test_recommended(text: str, rules: list[str]) -> None:
     st.lists(st.sampled_from([*ANSWERS, "\n", " ", "| a | b |\n"]), max_size=6),
     st.lists(st.integers(0, 3000), max_size=9),
 )
-def test_strict_says_the_same_however_an_answer_is_cut(texts: list[str], where: list[int]) -> None:
+def test_strict_preset_ignores_chunk_boundaries(texts: list[str], where: list[int]) -> None:
     text = "".join(texts)
-    whole = [found for rule in Guardrails.strict() for found in said(rule, text)]
-    assert [found for rule in Guardrails.strict() for found in said(rule, *cut(text, where))] == whole
+    whole = [found for rule in Guardrails.strict() for found in violations(rule, text)]
+    assert [found for rule in Guardrails.strict() for found in violations(rule, *split(text, where))] == whole
 
 
 def _texts(value: Any) -> list[str]:
-    """The text deltas of one event, in any dialect."""
+    """Return the text deltas of one event, in any dialect."""
     if not isinstance(value, dict):
         return []
     if value.get("type") == "response.output_text.delta":
@@ -117,7 +117,7 @@ def _texts(value: Any) -> list[str]:
 
 @lru_cache(maxsize=1)
 def recorded() -> tuple[str, ...]:
-    """The texts of recorded answers; what holds none is left out."""
+    """Return the texts of recorded answers that have text."""
     found = []
     for file in sorted(TRAFFIC.rglob("*.sse")):
         data = [line[5:] for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("data:")]
@@ -127,28 +127,28 @@ def recorded() -> tuple[str, ...]:
 
 
 @needs_traffic
-def test_recorded_answers_raise_no_false_alarms() -> None:
-    """Those that doubt, decline or break off in a fence do so: they are told, as warnings."""
-    alarms = [found for text in recorded() for rule in Guardrails.recommended() for found in said(rule, text)]
+def test_recorded_answers_cause_no_false_alarms() -> None:
+    """Answers that express doubt, refuse or end inside a fence cause warnings only."""
+    alarms = [found for text in recorded() for rule in Guardrails.recommended() for found in violations(rule, text)]
     assert len(recorded()) > 100
     assert not [found for found in alarms if found.severity is not Severity.WARNING]
     assert len(alarms) <= len(recorded()) * 0.05
 
 
-def test_shipped_answers_raise_an_alarm_where_they_are_broken() -> None:
-    told: dict[str, set[str]] = {}
+def test_bundled_answers_cause_alarms_only_if_broken() -> None:
+    reported: dict[str, set[str]] = {}
     for name, answer in corpus.answers().items():
         other = bool(answer.tool_calls or answer.refusal)
-        found = [each for rule in Guardrails.recommended() for each in said(rule, answer.text_of(0), other=other)]
-        told |= {name: {each.rule for each in found}} if found else {}
-    assert told == {
+        found = [each for rule in Guardrails.recommended() for each in violations(rule, answer.text_of(0), other=other)]
+        reported |= {name: {each.rule for each in found}} if found else {}
+    assert reported == {
         "empty": {"zero_output"},
         "json_broken": {"json"},
     }
 
 
 def opcodes(rules: tuple[Rule, ...], tokens: list[str]) -> int:
-    """Instructions of Python that an inspection of these tokens takes."""
+    """Return the number of Python instructions that an inspection of these tokens takes."""
     folders = tuple(str(Path(l0.guardrails.__path__[0]).parent / room) for room in ("guardrails", "structured"))
     count = 0
 
@@ -174,7 +174,7 @@ def opcodes(rules: tuple[Rule, ...], tokens: list[str]) -> int:
 
 
 @pytest.mark.parametrize("rule", Guardrails.strict(), ids=lambda rule: rule.name)
-def test_work_a_token_does_not_grow_with_the_answer(rule: Rule) -> None:
+def test_work_per_token_is_constant(rule: Rule) -> None:
     sentence = ["Word", "{0}", "of", "text", "{0},", "*so*", "`x`", "it", "| goes\n-", "{0}", "on."]
     short, long = (
         [f"{each} ".format(number) for number in range(rounds) for each in sentence] for rounds in (100, 800)

@@ -1,4 +1,4 @@
-"""All checks of one answer: told together, fenced each, timed only where somebody asks."""
+"""`Inspection`: all checks of one answer run together, isolated from each other, timed only with a timer."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from l0.values.rules import Check, Ending, Severity, Violation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failing:
-    """A rule that fails somewhere, or says something that it may not."""
+    """A rule that raises in one method, or returns an invalid result there."""
 
     where: str
-    says: Any = None
+    result: Any = None
     name: str = "failing"
     severity: Severity = Severity.ERROR
     span: int | None = None
@@ -36,13 +36,13 @@ class Failing:
     def finish(self, ending: Ending) -> Sequence[Violation]:
         return self._answer("finish")
 
-    def _answer(self, asked: str) -> Any:
-        if self.where == asked and self.says is None:
+    def _answer(self, method: str) -> Any:
+        if self.where == method and self.result is None:
             raise ZeroDivisionError
-        return self.says if self.where == asked else ()
+        return self.result if self.where == method else ()
 
 
-def test_all_rules_are_asked_in_order() -> None:
+def test_rules_run_in_order() -> None:
     inspection = Inspection([Guardrails.length_rule(maximum=3), Guardrails.pattern_rule("bad", "no")], 7)
     assert inspection.every == 7
     assert not inspection.feed("ba")
@@ -51,13 +51,13 @@ def test_all_rules_are_asked_in_order() -> None:
     assert inspection.durations == {}
 
 
-def test_the_end_is_asked_too() -> None:
+def test_finish_runs_rules() -> None:
     inspection = Inspection(Guardrails.minimal())
     assert [found.rule for found in inspection.finish(Ending())] == ["zero_output"]
     assert not Inspection(Guardrails.minimal()).finish(Ending(other=True))
 
 
-def test_state_is_that_of_one_answer() -> None:
+def test_check_state_belongs_to_one_answer() -> None:
     rules = (Guardrails.pattern_rule("bad", "no"),)
     one, other = Inspection(rules), Inspection(rules)
     assert not one.feed("ba")
@@ -67,28 +67,28 @@ def test_state_is_that_of_one_answer() -> None:
 
 @pytest.mark.parametrize("where", ["check", "feed", "finish"])
 @pytest.mark.parametrize("timer", [None, lambda: 0.0])
-def test_a_rule_that_fails_is_left_out_and_logged_once(
-    where: str, timer: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failing_rule_is_disabled_and_logged_once(where: str, timer: Any, caplog: pytest.LogCaptureFixture) -> None:
     rules = (Failing(where=where), Guardrails.pattern_rule("bad", "no"))
     with caplog.at_level(logging.WARNING, logger="l0"):
         inspection = Inspection(rules, timer=timer)
         found = [*inspection.feed("bad"), *inspection.feed("more"), *inspection.finish(Ending())]
     assert [each.rule for each in found] == ["pattern"]
     assert len(caplog.records) == 1
-    assert "ailing failed and is left out" in caplog.text
+    assert "ailing failed and is skipped" in caplog.text
 
 
-@pytest.mark.parametrize("says", ["text", [1], True, [None]])
+@pytest.mark.parametrize("result", ["text", [1], True, [None]])
 @pytest.mark.parametrize("where", ["feed", "finish"])
-def test_what_is_no_violation_gets_no_further(where: str, says: object, caplog: pytest.LogCaptureFixture) -> None:
-    inspection = Inspection([Failing(where=where, says=says)])
+def test_results_other_than_violations_are_dropped(
+    where: str, result: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    inspection = Inspection([Failing(where=where, result=result)])
     assert not inspection.feed("x")
     assert not inspection.finish(Ending())
     assert len(caplog.records) == 1
 
 
-def test_a_function_that_fails_never_breaks_a_stream(caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_custom_function_does_not_break_the_stream(caplog: pytest.LogCaptureFixture) -> None:
     inspection = Inspection([Guardrails.rule(lambda text: text[999] == "x", name="mine")])
     assert not inspection.feed("short")
     assert not inspection.finish(Ending())
@@ -96,7 +96,7 @@ def test_a_function_that_fails_never_breaks_a_stream(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
-def test_what_ends_the_process_passes(stop: type[BaseException]) -> None:
+def test_process_exits_are_not_caught(stop: type[BaseException]) -> None:
     def function(text: str) -> bool:
         raise stop
 
@@ -105,7 +105,7 @@ def test_what_ends_the_process_passes(stop: type[BaseException]) -> None:
         inspection.finish(Ending())
 
 
-def test_durations_are_counted_where_a_timer_is_given() -> None:
+def test_durations_are_recorded_with_a_timer() -> None:
     now = iter(range(100))
     rules = (Guardrails.zero_output_rule(), Guardrails.length_rule(maximum=9))
     inspection = Inspection(rules, timer=lambda: float(next(now)))
@@ -117,7 +117,7 @@ def test_durations_are_counted_where_a_timer_is_given() -> None:
     assert inspection.durations == {"zero_output": took, "length": took}
 
 
-def test_what_came_in_one_piece_did_not_stream() -> None:
+def test_durations_of_complete_answers_are_final() -> None:
     now = iter(range(100))
     inspection = Inspection((Guardrails.zero_output_rule(),), timer=lambda: float(next(now)))
     inspection.feed("one")
@@ -126,7 +126,7 @@ def test_what_came_in_one_piece_did_not_stream() -> None:
     assert inspection.durations == {"zero_output": RuleTimes(count=2, streaming=0.0, final=2.0)}
 
 
-def test_rules_of_one_name_are_counted_together() -> None:
+def test_durations_of_rules_with_one_name_are_added() -> None:
     now = iter(range(100))
     rule = Guardrails.zero_output_rule()
     inspection = Inspection((rule, rule), timer=lambda: float(next(now)))
@@ -134,7 +134,7 @@ def test_rules_of_one_name_are_counted_together() -> None:
     assert inspection.durations == {"zero_output": RuleTimes(count=2, streaming=2.0, final=0.0)}
 
 
-def test_a_rule_that_is_left_out_is_not_asked_any_more() -> None:
+def test_disabled_rule_does_not_run_again() -> None:
     def fails(text: str) -> bool:
         raise ValueError
 
@@ -145,13 +145,13 @@ def test_a_rule_that_is_left_out_is_not_asked_any_more() -> None:
     assert inspection.durations == {"custom": RuleTimes(count=2, streaming=2.0, final=0.0)}
 
 
-def test_a_timed_inspection_finds_the_same() -> None:
+def test_timed_inspection_finds_the_same_violations() -> None:
     text = "As an AI, I say: ```"
     plain, timed = Inspection(Guardrails.strict()), Inspection(Guardrails.strict(), timer=lambda: 0.0)
     assert [*plain.feed(text), *plain.finish(Ending())] == [*timed.feed(text), *timed.finish(Ending())]
 
 
-def test_the_widest_window_and_the_finals() -> None:
+def test_widest_span_and_final_rules() -> None:
     rules = (Guardrails.length_rule(maximum=3), Guardrails.pattern_rule("12345", "x"), Guardrails.zero_output_rule())
     assert widest(rules) == 5
     assert finals((*rules, Guardrails.json_rule())) == (Guardrails.json_rule(),)

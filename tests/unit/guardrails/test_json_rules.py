@@ -1,4 +1,4 @@
-"""The JSON rules: what passes, what does not, and that it is the same however the text is cut."""
+"""The JSON rules: accepted text, reported text, and independence of chunk boundaries."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from l0.values.rules import Ending, Severity, Violation
 
 def check(rule: JsonRule | StrictJsonRule, *parts: str, other: bool = False) -> list[Violation]:
     one = rule.check()
-    said = [violation for part in parts for violation in one.feed(part)]
-    return [*said, *one.finish(Ending(other=other))]
+    found = [violation for part in parts for violation in one.feed(part)]
+    return [*found, *one.finish(Ending(other=other))]
 
 
 WHOLE = [
@@ -75,13 +75,13 @@ EXAMPLES = [
     "It prints:\n```\n[1, 2, ...]\n```",
     '```json\n{"a":1}\n```\nOr with a name:\n```json\n{"a": <b>}\n```',
 ]
-"""What a text shows its readers, and no program reads."""
+"""Examples that a text shows to its readers, and that no program parses."""
 BROKEN = [
-    ('{"a":[{"b":1}', "the answer ends inside of its JSON", 13),
-    ("[", "the answer ends inside of its JSON", 1),
-    ('{"a":"open', "the answer ends inside of its JSON", 10),
-    ('{"a":1}}', "a closing bracket that does not fit", 7),
-    ("[1]\n]", "a closing bracket that does not fit", 4),
+    ('{"a":[{"b":1}', "the answer ends before its JSON is complete", 13),
+    ("[", "the answer ends before its JSON is complete", 1),
+    ('{"a":"open', "the answer ends before its JSON is complete", 10),
+    ('{"a":1}}', "a closing bracket that does not match", 7),
+    ("[1]\n]", "a closing bracket that does not match", 4),
     ("[}", "a value or ] was expected", 1),
     ("[1,2,]", "a value was expected", 5),
     ('{"a":1,}', "a key in double quotes was expected", 7),
@@ -91,14 +91,14 @@ BROKEN = [
     ("{'a': 1}", "a key in double quotes or } was expected", 1),
     ('{// c\n"a": 1}', "a key in double quotes or } was expected", 1),
     ("{name: 1}", "a key in double quotes or } was expected", 5),
-    ('Here it is:\n{"a":1', "the answer ends inside of its JSON", 18),
+    ('Here it is:\n{"a":1', "the answer ends before its JSON is complete", 18),
     ('Here it is: {"a":1,}', "a key in double quotes was expected", 19),
-    ("**Result:** [1, 2, 3", "the answer ends inside of its JSON", 20),
+    ("**Result:** [1, 2, 3", "the answer ends before its JSON is complete", 20),
     ('```json\n{"a":1\n```', "a comma or a closing bracket was expected", 15),
-    ('```json\n{"a":', "the answer ends inside of its JSON", 13),
-    ("```json\nnot JSON\n```", "a misspelt word", 9),
+    ('```json\n{"a":', "the answer ends before its JSON is complete", 13),
+    ("```json\nnot JSON\n```", "an invalid literal", 9),
     ('```json\n{"a":1},\n{"b":2}\n```', "a value was expected", 15),
-    ('```\n{"a":[1}\n```', "a closing bracket that does not fit", 11),
+    ('```\n{"a":[1}\n```', "a closing bracket that does not match", 11),
     ("```\n[1, 2\n```", "a comma or a closing bracket was expected", 10),
     ('```json\n{"a": 1, // one\n"b": 2}\n```', "a key in double quotes was expected", 17),
     ('```json\n"a": 1\n```', "a value was expected", 11),
@@ -112,34 +112,34 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("text", WHOLE + PROSE + EXAMPLES)
-def test_what_is_whole_or_no_json_passes(text: str) -> None:
+def test_json_rule_accepts_complete_json_and_prose(text: str) -> None:
     assert check(json_rule(), text) == []
 
 
 @pytest.mark.parametrize(("text", "message", "at"), BROKEN)
-def test_broken_json_is_told_with_its_place(text: str, message: str, at: int) -> None:
+def test_json_rule_reports_broken_json_with_its_place(text: str, message: str, at: int) -> None:
     expected = Violation(rule="json", message=message, severity=Severity.ERROR, at=at)
     assert check(json_rule(), text) == [expected]
 
 
 @pytest.mark.parametrize("text", [text for text in WHOLE if not text.lstrip().startswith(("`", "~", "["))])
 @pytest.mark.parametrize("prose", ["Sure, here you are:\n", "Hm. ", "First [1] and {x}.\n\n", "```sh\nls {\n```\n"])
-def test_prose_before_changes_nothing(prose: str, text: str) -> None:
+def test_json_rule_ignores_prose_before_json(prose: str, text: str) -> None:
     assert check(json_rule(), prose + text) == []
     if text.lstrip().startswith("{"):
         assert check(json_rule(), prose + text.rstrip()[:-1]) != []
 
 
-def test_what_is_surely_broken_is_told_at_once_and_once() -> None:
+def test_json_rule_reports_broken_json_at_once_and_once() -> None:
     one = json_rule(severity=Severity.FATAL).check()
     assert not one.feed('{"a": 1')
-    (said,) = one.feed(",}")
-    assert (said.severity, said.at) == (Severity.FATAL, 8)
+    (found,) = one.feed(",}")
+    assert (found.severity, found.at) == (Severity.FATAL, 8)
     assert not one.feed("]]]")
     assert not one.finish(Ending())
 
 
-def test_a_tool_call_alone_is_no_broken_json() -> None:
+def test_json_rules_accept_tool_calls_without_text() -> None:
     assert check(json_rule(), other=True) == []
     assert check(strict_json_rule(), other=True) == []
     assert check(strict_json_rule(), " \n", other=True) == []
@@ -159,34 +159,34 @@ def test_a_tool_call_alone_is_no_broken_json() -> None:
         ("12", ("object", "array"), "the answer is not a JSON object or array"),
         ("Sure: {}", ("object",), "the answer is not a JSON object"),
         ("```json\n{}\n```", ("object",), "the answer is not a JSON object"),
-        ("{} done", ("object",), "something follows the value"),
-        ("{}{}", ("object",), "something follows the value"),
+        ("{} done", ("object",), "extra text after the value"),
+        ("{}{}", ("object",), "extra text after the value"),
         ("[1,]", ("array",), "a value was expected"),
-        ("[1", ("array",), "the answer ends inside of its JSON"),
-        ("1.", ("scalar",), "the answer ends inside of its JSON"),
+        ("[1", ("array",), "the answer ends before its JSON is complete"),
+        ("1.", ("scalar",), "the answer ends before its JSON is complete"),
     ],
 )
-def test_strict(text: str, allow: tuple[str, ...], message: str | None) -> None:
-    said = check(strict_json_rule(allow=allow), text)  # type: ignore[arg-type]
-    assert [violation.message for violation in said] == ([] if message is None else [message])
-    assert check(strict_json_rule(allow=allow), *text) == said  # type: ignore[arg-type]
+def test_strict_json_rule(text: str, allow: tuple[str, ...], message: str | None) -> None:
+    found = check(strict_json_rule(allow=allow), text)  # type: ignore[arg-type]
+    assert [violation.message for violation in found] == ([] if message is None else [message])
+    assert check(strict_json_rule(allow=allow), *text) == found  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("allow", [(), ("object", "number")])
-def test_a_kind_that_json_does_not_have_is_refused(allow: tuple[str, ...]) -> None:
+def test_strict_json_rule_rejects_unknown_kinds(allow: tuple[str, ...]) -> None:
     with pytest.raises(PolicyError, match=r"strict_json_rule\.allow"):
         strict_json_rule(allow=allow)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("length", [98, 99, 100, 101, 150])
-def test_a_line_too_long_to_open_a_fence_is_none_however_it_is_cut(length: int) -> None:
+def test_json_rule_ignores_overlong_fence_lines(length: int) -> None:
     text = "```".ljust(length, "x") + '\n{"a":1,}\n'
-    said = check(json_rule(), text)
-    assert bool(said) == (length >= 100)
-    assert check(json_rule(), *text) == said
+    found = check(json_rule(), text)
+    assert bool(found) == (length >= 100)
+    assert check(json_rule(), *text) == found
 
 
-def test_both_need_the_whole_text() -> None:
+def test_json_rules_have_no_span() -> None:
     assert json_rule().span is None
     assert strict_json_rule().span is None
 
@@ -199,7 +199,7 @@ texts = st.lists(
 
 
 @given(texts, st.lists(st.integers(0, 120), max_size=8), st.booleans())
-def test_cuts_change_nothing(text: str, cuts: list[int], other: bool) -> None:
+def test_json_rules_ignore_chunk_boundaries(text: str, cuts: list[int], other: bool) -> None:
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     parts = [text[start:end] for start, end in pairwise(places)]
     for rule in (json_rule(), strict_json_rule()):

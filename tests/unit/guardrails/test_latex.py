@@ -1,7 +1,7 @@
-"""LaTeX: environments, delimiters and groups pair, or it is told where they do not."""
+"""The LaTeX rule: unbalanced environments, delimiters and groups are reported with their place."""
 
 import pytest
-from guardrails_kit import cut, however_cut, places, said
+from guardrails_kit import places, split, violations, violations_for_any_split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +38,7 @@ CLEAN = (
 BROKEN = (
     (r"\begin{align} x", "an environment is never closed", 0),
     ("a\n\\begin{x}\n\\begin{y}\n\\end{y}\n", "an environment is never closed", 2),
-    (r"x \end{align}", "an environment ends that has not begun", 2),
+    (r"x \end{align}", "an environment is closed but was never opened", 2),
     (r"\begin{a}\end{b}", "an environment is not closed before the end of another", 9),
     (r"\begin{a}\begin{b}\end{a}", "an environment is not closed before the end of another", 18),
     (r"\[ x", r"\[ is never closed", 0),
@@ -63,33 +63,35 @@ BROKEN = (
 
 
 @pytest.mark.parametrize("text", CLEAN)
-def test_clean(text: str) -> None:
-    assert not however_cut(RULE, text)
+def test_latex_rule_accepts_clean_text(text: str) -> None:
+    assert not violations_for_any_split(RULE, text)
 
 
 @pytest.mark.parametrize(("text", "message", "at"), BROKEN)
 @pytest.mark.parametrize("lead", ["", "Ein Satz: \\(a\\), `\\[`.\n\n```\n\\]\n```\n"])
-def test_broken(lead: str, text: str, message: str, at: int) -> None:
-    assert [(found.message, found.at) for found in however_cut(RULE, lead + text)] == [(message, len(lead) + at)]
+def test_latex_rule_reports_broken_text(lead: str, text: str, message: str, at: int) -> None:
+    assert [(found.message, found.at) for found in violations_for_any_split(RULE, lead + text)] == [
+        (message, len(lead) + at)
+    ]
 
 
-def test_it_is_told_when_its_line_ends_and_only_the_first() -> None:
+def test_latex_rule_reports_the_first_violation_at_its_line_end() -> None:
     check = RULE.check()
     assert not check.feed(r"x \]")
     assert len(check.feed("\n")) == 1
     assert not check.feed("\\]\n\\end{a}\n")
 
 
-def test_severity() -> None:
-    assert said(Guardrails.latex_rule(severity="warning"), r"\[")[0].severity is Severity.WARNING
+def test_latex_rule_severity() -> None:
+    assert violations(Guardrails.latex_rule(severity="warning"), r"\[")[0].severity is Severity.WARNING
 
 
-def test_it_never_quotes_the_answer() -> None:
-    assert "secret" not in said(RULE, r"\begin{secret} x")[0].message
+def test_latex_messages_do_not_quote_the_answer() -> None:
+    assert "secret" not in violations(RULE, r"\begin{secret} x")[0].message
 
 
-def test_ticks_and_backslashes_without_end_are_read_in_linear_time() -> None:
-    assert not said(RULE, "`" * 100_000 + "\\a" + "\n" + "\\" * 100_000 + "\n" + "`x" * 50_000 + "\\a\n")
+def test_latex_rule_is_linear_for_ticks_and_backslashes() -> None:
+    assert not violations(RULE, "`" * 100_000 + "\\a" + "\n" + "\\" * 100_000 + "\n" + "`x" * 50_000 + "\\a\n")
 
 
 tokens = st.lists(
@@ -119,6 +121,6 @@ tokens = st.lists(
 
 @settings(max_examples=300)
 @given(tokens, places)
-def test_any_cut_says_what_the_whole_says(parts: list[str], where: list[int]) -> None:
+def test_latex_rule_ignores_chunk_boundaries(parts: list[str], where: list[int]) -> None:
     text = "".join(parts)
-    assert said(RULE, *cut(text, where)) == said(RULE, text)
+    assert violations(RULE, *split(text, where)) == violations(RULE, text)

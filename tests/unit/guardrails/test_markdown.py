@@ -1,7 +1,7 @@
-"""Markdown: what is broken is told, and what GitHub would show as meant is not."""
+"""The Markdown rule: broken Markdown is reported, and text that GitHub renders as meant is accepted."""
 
 import pytest
-from guardrails_kit import cut, however_cut, places, said
+from guardrails_kit import places, split, violations, violations_for_any_split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,62 +76,64 @@ BROKEN = (
     ("- ```sh\n  ls", OPEN, 0),
     ("```", OPEN, 0),
     ("text\n\n```js", OPEN, 6),
-    ("| a | b |\n|---|\n| 1 | 2 |\n", "a table's header has 2 cells, the line under it 1", 10),
-    ("| a | b |\n|---|---|\n| 1 | 2 | 3 |\n", "a table row has 3 cells, its header 2", 20),
-    ("a | b\n--|--\n1 | 2 | 3", "a table row has 3 cells, its header 2", 12),
-    ("| a | b |\n|---|---|\n| 1 |\n", "a table row has 1 cells, its header 2", 20),
-    ("| a | b |\n|---|---|\n| 1 | 2", "the end breaks off in a table row", 27),
+    ("| a | b |\n|---|\n| 1 | 2 |\n", "a table header has 2 cells, the line below it 1", 10),
+    ("| a | b |\n|---|---|\n| 1 | 2 | 3 |\n", "a table row has 3 cells, its header has 2", 20),
+    ("a | b\n--|--\n1 | 2 | 3", "a table row has 3 cells, its header has 2", 12),
+    ("| a | b |\n|---|---|\n| 1 |\n", "a table row has 1 cells, its header has 2", 20),
+    ("| a | b |\n|---|---|\n| 1 | 2", "the answer ends inside a table row", 27),
     ("1. a\n2. b\n4. c", "a list goes from 2 to 4", 10),
     ("1. a\n3. b", "a list goes from 1 to 3", 5),
     ("1. a\n   1. x\n   3. y\n", "a list goes from 1 to 3", 13),
     ("2) a\n5) b\n", "a list goes from 2 to 5", 5),
     ("Steps:\n\n1. a\n\n3. b", "a list goes from 1 to 3", 14),
-    ("- a\n- ", "the end is a mark without its text", 6),
-    ("text\n##", "the end is a mark without its text", 7),
-    ("1. a\n2.", "the end is a mark without its text", 7),
-    ("text\n[see", "the end is a mark without its text", 9),
-    ("call `foo", "the end leaves a code span open", 9),
-    ("``a` b", "the end leaves a code span open", 6),
-    ("this is **very", "the end leaves bold text open", 14),
-    ("**a** and **b", "the end leaves bold text open", 13),
-    ("see [x](https://x", "the end leaves a link open", 17),
-    ("![x](a.png", "the end leaves a link open", 10),
+    ("- a\n- ", "the answer ends with a Markdown marker without text", 6),
+    ("text\n##", "the answer ends with a Markdown marker without text", 7),
+    ("1. a\n2.", "the answer ends with a Markdown marker without text", 7),
+    ("text\n[see", "the answer ends with a Markdown marker without text", 9),
+    ("call `foo", "the answer ends inside a code span", 9),
+    ("``a` b", "the answer ends inside a code span", 6),
+    ("this is **very", "the answer ends inside bold text", 14),
+    ("**a** and **b", "the answer ends inside bold text", 13),
+    ("see [x](https://x", "the answer ends inside a link", 17),
+    ("![x](a.png", "the answer ends inside a link", 10),
 )
 
 
 @pytest.mark.parametrize("text", CLEAN)
-def test_clean(text: str) -> None:
-    assert not however_cut(RULE, text)
+def test_markdown_rule_accepts_clean_text(text: str) -> None:
+    assert not violations_for_any_split(RULE, text)
 
 
 @pytest.mark.parametrize(("text", "message", "at"), BROKEN)
-def test_broken(text: str, message: str, at: int) -> None:
-    assert [(found.message, found.at) for found in however_cut(RULE, text)] == [(message, at)]
+def test_markdown_rule_reports_broken_text(text: str, message: str, at: int) -> None:
+    assert [(found.message, found.at) for found in violations_for_any_split(RULE, text)] == [(message, at)]
 
 
 @pytest.mark.parametrize(("text", "message", "at"), BROKEN)
-def test_broken_behind_much_else(text: str, message: str, at: int) -> None:
+def test_markdown_rule_reports_broken_text_after_long_text(text: str, message: str, at: int) -> None:
     lead = "Prose, `code`.\n\n- item\n\n```\n**x\n```\n\n"
-    assert [(found.message, found.at) for found in however_cut(RULE, lead + text)] == [(message, len(lead) + at)]
+    assert [(found.message, found.at) for found in violations_for_any_split(RULE, lead + text)] == [
+        (message, len(lead) + at)
+    ]
 
 
-def test_an_open_fence_is_as_severe_as_asked_the_rest_a_warning() -> None:
+def test_markdown_severity_applies_to_open_fences_only() -> None:
     strict = Guardrails.markdown_rule(severity="error")
-    assert [found.severity for found in said(strict, "1. a\n3. b\n```\n")] == [Severity.WARNING, Severity.ERROR]
-    assert [found.severity for found in said(RULE, "```\n")] == [Severity.WARNING]
+    assert [found.severity for found in violations(strict, "1. a\n3. b\n```\n")] == [Severity.WARNING, Severity.ERROR]
+    assert [found.severity for found in violations(RULE, "```\n")] == [Severity.WARNING]
 
 
-def test_each_kind_is_told_once_and_as_soon_as_its_line_ends() -> None:
+def test_markdown_rule_reports_each_kind_once_at_its_line_end() -> None:
     check = RULE.check()
     assert not check.feed("1. a\n3. b")
     assert len(check.feed("\n")) == 1
     assert not check.feed("5. c\n9. d\n")
 
 
-def test_ticks_without_end_are_read_in_linear_time() -> None:
+def test_markdown_rule_is_linear_for_ticks() -> None:
     text = " ".join("`" * (number % 60 + 1) for number in range(4_000))
-    assert said(RULE, text)[0].message == "the end leaves a code span open"
-    assert not said(RULE, " " * 200_000 + "x", "\n", "-" * 200_000, "|" * 1000 + "\n", "- " * 100_000 + "\n")
+    assert violations(RULE, text)[0].message == "the answer ends inside a code span"
+    assert not violations(RULE, " " * 200_000 + "x", "\n", "-" * 200_000, "|" * 1000 + "\n", "- " * 100_000 + "\n")
 
 
 lines = st.lists(
@@ -160,6 +162,6 @@ lines = st.lists(
 
 @settings(max_examples=300)
 @given(lines, st.sampled_from(["\n", "\r\n"]), places)
-def test_any_cut_says_what_the_whole_says(parts: list[str], end: str, where: list[int]) -> None:
+def test_markdown_rule_ignores_chunk_boundaries(parts: list[str], end: str, where: list[int]) -> None:
     text = end.join(parts)
-    assert said(RULE, *cut(text, where)) == said(RULE, text)
+    assert violations(RULE, *split(text, where)) == violations(RULE, text)

@@ -1,9 +1,9 @@
-"""Patterns are found across every cut, once each, at a cost of the new text."""
+"""The pattern rule: matches across any chunk boundary are reported once each, at a cost of O(new text)."""
 
 import re
 
 import pytest
-from guardrails_kit import cut, however_cut, messages, places, said
+from guardrails_kit import messages, places, split, violations, violations_for_any_split
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -61,16 +61,16 @@ def rule(*patterns: re.Pattern[str] | str, span: int | None = 256) -> PatternRul
         (re.compile("k", re.IGNORECASE), "\u212a", 0),
     ],
 )
-def test_found_or_not(pattern: re.Pattern[str] | str, text: str, at: int | None) -> None:
-    found = however_cut(rule(pattern), text)
+def test_pattern_matches(pattern: re.Pattern[str] | str, text: str, at: int | None) -> None:
+    found = violations_for_any_split(rule(pattern), text)
     assert [violation.at for violation in found] == ([] if at is None else [at])
     if "^" not in str(pattern):
         lead = "- " * 300 + "\n"
-        found = however_cut(rule(pattern), lead + text)
+        found = violations_for_any_split(rule(pattern), lead + text)
         assert [violation.at for violation in found] == ([] if at is None else [len(lead) + at])
 
 
-def test_it_is_told_as_soon_as_the_text_shows_it() -> None:
+def test_pattern_match_is_reported_as_soon_as_decided() -> None:
     check = rule("secret", re.compile(r"\bpin\b")).check()
     assert not check.feed("my secre")
     assert messages(check.feed("t")) == ["found"]
@@ -80,14 +80,14 @@ def test_it_is_told_as_soon_as_the_text_shows_it() -> None:
     assert [violation.at for violation in check.feed(".")] == [17]
 
 
-def test_each_message_is_told_once_and_in_the_order_of_the_text() -> None:
+def test_pattern_messages_are_reported_once_in_text_order() -> None:
     rules = Guardrails.pattern_rule(["beta", "alpha"], "greek")
-    assert [violation.at for violation in however_cut(rules, "alpha beta alpha")] == [0]
+    assert [violation.at for violation in violations_for_any_split(rules, "alpha beta alpha")] == [0]
 
 
-def test_severity_message_and_name_are_the_users() -> None:
+def test_pattern_rule_uses_severity_message_and_name_of_the_user() -> None:
     made = Guardrails.pattern_rule("x", "no x", severity="fatal", name="letters")
-    (violation,) = said(made, "xx")
+    (violation,) = violations(made, "xx")
     assert (violation.rule, violation.message, violation.severity) == ("letters", "no x", Severity.FATAL)
     assert (made.name, made.severity) == ("letters", Severity.FATAL)
 
@@ -104,27 +104,27 @@ def test_severity_message_and_name_are_the_users() -> None:
         (["x", re.compile("a(?!.*b)")], 256, None),
     ],
 )
-def test_span(patterns: list[re.Pattern[str] | str], span: int | None, expected: int | None) -> None:
+def test_pattern_span(patterns: list[re.Pattern[str] | str], span: int | None, expected: int | None) -> None:
     assert rule(*patterns, span=span).span == expected
 
 
-def test_what_only_the_whole_decides_waits_for_it_and_the_rest_does_not() -> None:
+def test_only_patterns_that_need_the_complete_text_wait() -> None:
     check = rule("soon", re.compile("late(?!.*r)")).check()
     assert messages(check.feed("late and soon ")) == ["found"]
     assert not check.finish(Ending())
-    found = however_cut(rule(re.compile("late(?!.*r)")), "late, and so on")
+    found = violations_for_any_split(rule(re.compile("late(?!.*r)")), "late, and so on")
     assert [violation.at for violation in found] == [0]
 
 
-def test_an_expression_without_a_bound_matches_within_its_span() -> None:
+def test_unbounded_pattern_matches_within_its_span() -> None:
     limited = rule(re.compile("(?s)a.*b"), span=20)
-    assert however_cut(limited, "a" + "-" * 18 + "b")
-    assert not however_cut(limited, "a" + "-" * 19 + "b")
-    assert [violation.at for violation in however_cut(limited, "a" + "-" * 19 + "a-b" + "-" * 90)] == [20]
+    assert violations_for_any_split(limited, "a" + "-" * 18 + "b")
+    assert not violations_for_any_split(limited, "a" + "-" * 19 + "b")
+    assert [violation.at for violation in violations_for_any_split(limited, "a" + "-" * 19 + "a-b" + "-" * 90)] == [20]
 
 
 @pytest.mark.parametrize("wrong", [None, "", 5, [""], [], [b"x"], [re.compile(b"x")], [None], re.compile("")])
-def test_patterns_that_are_none(wrong: object) -> None:
+def test_invalid_patterns_are_rejected(wrong: object) -> None:
     if wrong is None:
         assert Guardrails.pattern_rule(wrong).name == "pattern"
         return
@@ -133,7 +133,7 @@ def test_patterns_that_are_none(wrong: object) -> None:
 
 
 @pytest.mark.parametrize("field", [{"span": 0}, {"span": True}, {"severity": "bad"}, {"message": ""}, {"name": ""}])
-def test_fields_that_cannot_be_obeyed(field: dict[str, object]) -> None:
+def test_invalid_pattern_rule_arguments_are_rejected(field: dict[str, object]) -> None:
     with pytest.raises(PolicyError, match=next(iter(field))):
         Guardrails.pattern_rule("x", **field)  # type: ignore[arg-type]
 
@@ -152,26 +152,26 @@ PATTERNS = (
 @settings(max_examples=300)
 @given(st.text("abcB \n", max_size=60), places)
 @example("aab\nb c", [1, 2, 3])
-def test_any_cut_says_what_the_whole_says(text: str, where: list[int]) -> None:
+def test_pattern_rule_ignores_chunk_boundaries(text: str, where: list[int]) -> None:
     for pattern in PATTERNS:
-        found = said(rule(pattern), *cut(text, where))
+        found = violations(rule(pattern), *split(text, where))
         match = pattern.search(text)
         assert [violation.at for violation in found] == ([match.start()] if match else []), pattern.pattern
 
 
 @settings(max_examples=100)
 @given(st.text("abcB \n", max_size=60), places)
-def test_many_rules_in_one_say_the_same_as_each_alone(text: str, where: list[int]) -> None:
-    parts = cut(text, where)
-    alone = [said(rule(pattern), *parts) for pattern in PATTERNS]
-    together = said(rule(*PATTERNS), *parts)
+def test_combined_patterns_match_like_single_patterns(text: str, where: list[int]) -> None:
+    parts = split(text, where)
+    alone = [violations(rule(pattern), *parts) for pattern in PATTERNS]
+    together = violations(rule(*PATTERNS), *parts)
     assert bool(together) == any(alone)
-    assert said(rule(*PATTERNS), text) == together
+    assert violations(rule(*PATTERNS), text) == together
 
 
 @settings(max_examples=100)
 @given(st.text("abcB \n", max_size=60))
-def test_a_verdict_is_out_within_the_span(text: str) -> None:
+def test_pattern_match_is_decided_within_the_span(text: str) -> None:
     for pattern in PATTERNS:
         made = rule(pattern)
         check = made.check()
@@ -192,7 +192,7 @@ class Counted:
 
 
 @pytest.mark.parametrize("size", [1, 20, 5_000, 400_000])
-def test_work_is_linear(size: int) -> None:
+def test_pattern_search_work_is_linear(size: int) -> None:
     made = rule("secret", re.compile(r"\d{3}-\d{4}"))
     work = []
     for length in (20_000, 200_000):
@@ -207,10 +207,10 @@ def test_work_is_linear(size: int) -> None:
     assert work[1] <= 1 + 20 / min(size, 1024)
 
 
-def test_a_slow_pattern_is_bounded_by_its_slice() -> None:
+def test_slow_pattern_cost_is_bounded_by_the_slice() -> None:
     slow = rule(re.compile(r"(?:x+x+)+y"), span=16)
     pieces = ["x" * 12 + "\n"] * 200
-    assert not said(slow, *pieces)
+    assert not violations(slow, *pieces)
 
 
 EVIL = re.compile(r"(?:a|aa)+$")
@@ -220,10 +220,8 @@ BAIT = "a" * 80 + "!"
 
 @pytest.mark.parametrize("span", [256, None])
 @pytest.mark.parametrize("prefix", ["", "word " * 600])
-def test_a_pattern_that_takes_too_long_ends_the_check(
-    span: int | None, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("l0.guardrails.patterns.LOOK_SECONDS", 0.02)
+def test_slow_pattern_stops_the_check(span: int | None, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l0.guardrails.patterns.SEARCH_SECONDS", 0.02)
     check = rule(EVIL, span=span).check()
     with pytest.raises(OverrunError, match="budget of 20 ms"):
         check.feed(prefix + BAIT)
@@ -231,9 +229,9 @@ def test_a_pattern_that_takes_too_long_ends_the_check(
 
 
 @pytest.mark.parametrize("engine", ["re", "regex"])
-def test_both_engines_find_the_same(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("l0.structured.bounded._STEPS", 0 if engine == "regex" else 10**30)
+def test_pattern_engines_agree(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l0.structured.bounded._MAX_STEPS", 0 if engine == "regex" else 10**30)
     text = "foobar, my secret: xabbbc, foo"
     patterns = {r"[ab]+c\b": 20, r"(?<=my )\w+:": 11, r"foo(?!bar)": 27, r"o+$": 28}
-    found = {each: however_cut(rule(re.compile(each), span=64), text) for each in patterns}
-    assert {each: said[0].at for each, said in found.items()} == patterns
+    found = {each: violations_for_any_split(rule(re.compile(each), span=64), text) for each in patterns}
+    assert {each: violations_found[0].at for each, violations_found in found.items()} == patterns

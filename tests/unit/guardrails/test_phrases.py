@@ -1,7 +1,7 @@
-"""Our own patterns: what they find in three languages, and what they leave alone."""
+"""The bundled patterns: matches in three languages, and text that they ignore."""
 
 import pytest
-from guardrails_kit import cut, however_cut, places, said
+from guardrails_kit import places, split, violations, violations_for_any_split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,35 +138,35 @@ CLEAN = (
 
 
 @pytest.mark.parametrize(("family", "text"), [(family, text) for family, texts in FOUND.items() for text in texts])
-def test_found(family: str, text: str) -> None:
-    told = {violation.message.split(":")[0] for violation in however_cut(Guardrails.pattern_rule(), text)}
-    assert family in told
+def test_bundled_pattern_matches(family: str, text: str) -> None:
+    found = {violation.message.split(":")[0] for violation in violations_for_any_split(Guardrails.pattern_rule(), text)}
+    assert family in found
 
 
 @pytest.mark.parametrize("text", CLEAN)
-def test_left_alone(text: str) -> None:
-    assert not however_cut(Guardrails.pattern_rule(), text)
+def test_bundled_patterns_ignore_normal_text(text: str) -> None:
+    assert not violations_for_any_split(Guardrails.pattern_rule(), text)
 
 
-def test_only_marks_of_a_template_are_errors_unless_a_preset_is_strict() -> None:
+def test_only_template_markers_are_errors_by_default() -> None:
     usual = {family.message: family.severity for family in phrases.FAMILIES}
     assert [message for message, severity in usual.items() if severity is not Severity.WARNING] == [
         phrases.TEMPLATE_LEAK.message
     ]
     strict = next(rule for rule in Guardrails.strict() if rule.name == "pattern")
-    assert [violation.severity for violation in said(strict, "I'm not sure, [Your Name].")] == [
+    assert [violation.severity for violation in violations(strict, "I'm not sure, [Your Name].")] == [
         Severity.WARNING,
         Severity.ERROR,
     ]
 
 
-def test_a_severity_of_the_users_is_that_of_all() -> None:
-    (violation,) = said(Guardrails.pattern_rule(severity="fatal"), "I am not sure.")
+def test_user_severity_applies_to_all_bundled_patterns() -> None:
+    (violation,) = violations(Guardrails.pattern_rule(severity="fatal"), "I am not sure.")
     assert violation.severity is Severity.FATAL
 
 
 @pytest.mark.parametrize("finding", phrases.findings(), ids=lambda finding: finding.pattern.pattern[:40])
-def test_every_pattern_is_bounded_and_has_a_literal(finding: phrases.Finding) -> None:
+def test_bundled_patterns_are_bounded_and_have_a_literal(finding: phrases.Finding) -> None:
     known = anatomy(finding.pattern)
     assert known.reach < 80
     assert known.literals
@@ -174,10 +174,10 @@ def test_every_pattern_is_bounded_and_has_a_literal(finding: phrases.Finding) ->
 
 @settings(max_examples=150)
 @given(st.lists(st.sampled_from([*CLEAN, *(text for texts in FOUND.values() for text in texts)]), max_size=4), places)
-def test_any_cut_says_what_the_whole_says(texts: list[str], where: list[int]) -> None:
+def test_bundled_patterns_ignore_chunk_boundaries(texts: list[str], where: list[int]) -> None:
     text = " ".join(texts)
     rule = Guardrails.pattern_rule()
-    found = said(rule, *cut(text, where))
-    assert found == said(rule, text)
+    found = violations(rule, *split(text, where))
+    assert found == violations(rule, text)
     searched = {each.message for each in phrases.findings() if each.pattern.search(text)}
     assert {violation.message for violation in found} == searched

@@ -1,11 +1,11 @@
-"""Both engines find the same literals, and no pattern that matches is left out."""
+"""The prefilter: both engines find the same literals, and no pattern that matches is excluded."""
 
 import builtins
 import re
 from collections.abc import Callable
 
 import pytest
-from guardrails_kit import said
+from guardrails_kit import violations
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,21 +36,21 @@ def prefilters() -> list[Prefilter]:
         ("as an a\u0130", {0, 1}),
     ],
 )
-def test_candidates(text: str, exactly: set[int]) -> None:
+def test_prefilter_candidates(text: str, exactly: set[int]) -> None:
     fast, plain = (set(each.candidates(text)) for each in prefilters())
     assert fast == exactly
     assert plain == exactly
 
 
 @given(st.lists(st.sampled_from(["as an ", "a", "i", "AI", " ", "sor", "ry", ", but", "Größe", "\u017f"]), max_size=8))
-def test_both_engines_find_the_same(pieces: list[str]) -> None:
+def test_prefilter_engines_agree(pieces: list[str]) -> None:
     text = "".join(pieces)
     fast, plain = (set(each.candidates(text)) for each in prefilters())
     assert fast == plain
     assert fast == {number for number, held in enumerate(HELD) if not held or any(one in folded(text) for one in held)}
 
 
-def test_without_the_extra_the_verdicts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefilter_without_the_extra_finds_the_same_violations(monkeypatch: pytest.MonkeyPatch) -> None:
     findings = phrases.findings()
     fast = pattern_rule(findings, name="pattern")
     original: Callable[..., object] = builtins.__import__
@@ -63,14 +63,14 @@ def test_without_the_extra_the_verdicts_are_the_same(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(builtins, "__import__", without)
     plain = pattern_rule(findings, name="pattern")
     text = "As an AI, I'm not sure. Lorem ipsum.\nUser: no <|im_end|> Ich bin mir nicht sicher, soweit ich weiß."
-    assert said(plain, text) == said(fast, text)
-    assert len(said(plain, text)) == 5
+    assert violations(plain, text) == violations(fast, text)
+    assert len(violations(plain, text)) == 5
 
 
-def test_patterns_without_a_literal_are_always_candidates() -> None:
+def test_prefilter_always_returns_patterns_without_a_literal() -> None:
     known = [anatomy(re.compile(pattern)).literals for pattern in (r"\d+", r"\w\w")]
     assert set(Prefilter(known).candidates("anything")) == {0, 1}
 
 
-def test_no_patterns_no_candidates() -> None:
+def test_prefilter_without_patterns_returns_no_candidates() -> None:
     assert not Prefilter([]).candidates("anything")

@@ -1,4 +1,4 @@
-"""What is told of a regular expression is true of whatever it matches."""
+"""The analysis of a regular expression is true of everything that it matches."""
 
 import importlib
 import re
@@ -38,12 +38,12 @@ from l0.guardrails.regexes import Anatomy, anatomy
         (r"(a)?(?(1)b|c)", inf),
     ],
 )
-def test_reach(pattern: str, reach: float) -> None:
+def test_regex_reach(pattern: str, reach: float) -> None:
     assert anatomy(re.compile(pattern)).reach == reach
 
 
 @pytest.mark.parametrize(
-    ("pattern", "behind", "denies"),
+    ("pattern", "behind", "can_be_undone"),
     [
         (r"a", 1, False),
         (r"(?<=abc)d", 4, False),
@@ -53,9 +53,9 @@ def test_reach(pattern: str, reach: float) -> None:
         (r"a.*+b", 1, True),
     ],
 )
-def test_what_it_looks_at_and_denies(pattern: str, behind: int, denies: bool) -> None:
+def test_regex_lookbehind_and_undoable_matches(pattern: str, behind: int, can_be_undone: bool) -> None:
     known = anatomy(re.compile(pattern))
-    assert (known.behind, known.denies) == (behind, denies)
+    assert (known.behind, known.can_be_undone) == (behind, can_be_undone)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_it_looks_at_and_denies(pattern: str, behind: int, denies: bool) ->
         (r"no (?!thing)pe", {"no pe"}),
     ],
 )
-def test_literals(pattern: str, literals: set[str]) -> None:
+def test_regex_literals(pattern: str, literals: set[str]) -> None:
     assert set(anatomy(re.compile(pattern)).literals) == literals
 
 
@@ -97,7 +97,7 @@ pieces = st.recursive(
 
 @settings(max_examples=400)
 @given(pieces, st.text("abSsik\u0131\u0130\u017f\u212aé1 \n", max_size=12), st.text("ab\n1 ", max_size=4))
-def test_holds_for_whatever_matches(source: str, text: str, more: str) -> None:
+def test_regex_analysis_is_true_of_all_matches(source: str, text: str, more: str) -> None:
     pattern = re.compile(source, re.IGNORECASE)
     known = anatomy(pattern)
     match = pattern.search(text)
@@ -108,7 +108,7 @@ def test_holds_for_whatever_matches(source: str, text: str, more: str) -> None:
             assert bool(pattern.match(text, start)) == bool(pattern.match(text + more, start))
 
 
-def test_folding_covers_every_letter_that_is_the_same_for_re() -> None:
+def test_case_folding_covers_every_letter_that_re_equates() -> None:
     plain = [chr(code) for code in range(0x100)]
     pattern = re.compile("[" + re.escape("".join(plain)) + "]", re.IGNORECASE)
     others = [chr(code) for code in range(0x100, sys.maxunicode) if pattern.fullmatch(chr(code))]
@@ -120,9 +120,9 @@ def test_folding_covers_every_letter_that_is_the_same_for_re() -> None:
     assert all(not held[letter] or folded(other) in held[letter] for letter, other in equal)
 
 
-def test_nothing_is_claimed_where_the_parser_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_regex_analysis_claims_nothing_without_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(name: str) -> None:
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", gone)
-    assert anatomy(re.compile("secret")) == Anatomy(reach=inf, behind=inf, denies=True, literals=())
+    assert anatomy(re.compile("secret")) == Anatomy(reach=inf, behind=inf, can_be_undone=True, literals=())

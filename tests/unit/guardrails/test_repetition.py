@@ -1,9 +1,9 @@
-"""Loops are told; refrains, data and numbers are not."""
+"""The repetition rule: loops are reported; refrains, data and numbers are not."""
 
 import random
 
 import pytest
-from guardrails_kit import cut, however_cut, places, said
+from guardrails_kit import places, split, violations, violations_for_any_split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,47 +59,47 @@ CLEAN = {
 
 @pytest.mark.parametrize("name", LOOPS)
 @pytest.mark.parametrize("lead", ["", "Here is what I found. ", " ".join(WORDS[2000:2700]) + " "], ids=len)
-def test_loops(name: str, lead: str) -> None:
-    (found,) = however_cut(RULE, lead + LOOPS[name])
-    assert found.message == "a passage repeats itself"
+def test_loops_are_reported(name: str, lead: str) -> None:
+    (found,) = violations_for_any_split(RULE, lead + LOOPS[name])
+    assert found.message == "a passage is repeated too often in a row"
     assert found.at > len(lead)
 
 
 @pytest.mark.parametrize("name", CLEAN)
-def test_clean(name: str) -> None:
-    assert not however_cut(RULE, CLEAN[name])
+def test_repetition_rule_accepts_clean_text(name: str) -> None:
+    assert not violations_for_any_split(RULE, CLEAN[name])
 
 
 @pytest.mark.parametrize("period", [1, 2, 3, 5, 8, 16, 17, 34, 51, 100, 400, 900, 2_000])
-def test_what_is_beyond_the_allowed_is_told_soon(period: int) -> None:
+def test_repetition_is_reported_soon_after_the_limit(period: int) -> None:
     lead, passage = " ".join(WORDS[2000:2123]) + " ", " ".join(WORDS[:period]) + " "
     times = max(9, 160 // period)
-    (found,) = said(RULE, lead + passage * times)
+    (found,) = violations(RULE, lead + passage * times)
     allowed = max(4 * period, 30)
     words_before = len((lead + passage * times)[: found.at].split()) - 123
     assert allowed <= words_before <= allowed + 2 * 17 + period
 
 
-def test_times_are_the_users() -> None:
+def test_repetition_times_are_configurable() -> None:
     text = SONG * 9
-    assert said(Guardrails.repetition_rule(2), text)[0].at < said(Guardrails.repetition_rule(6), text)[0].at
-    assert not said(Guardrails.repetition_rule(20), text)
-    assert said(Guardrails.repetition_rule(severity="warning"), text)[0].severity is Severity.WARNING
+    assert violations(Guardrails.repetition_rule(2), text)[0].at < violations(Guardrails.repetition_rule(6), text)[0].at
+    assert not violations(Guardrails.repetition_rule(20), text)
+    assert violations(Guardrails.repetition_rule(severity="warning"), text)[0].severity is Severity.WARNING
 
 
 @pytest.mark.parametrize("times", [1, 0, -1, True, 2.5, "3"])
-def test_times_that_cannot_be_obeyed(times: object) -> None:
+def test_invalid_repetition_times_are_rejected(times: object) -> None:
     with pytest.raises(PolicyError, match=r"repetition_rule\.times"):
         Guardrails.repetition_rule(times)  # type: ignore[arg-type]
 
 
-def test_it_is_told_within_its_span() -> None:
+def test_repetition_rule_is_reported_within_its_span() -> None:
     text = SONG * 9
-    (whole,) = said(RULE, text)
+    (whole,) = violations(RULE, text)
     check = RULE.check()
-    told = next(at for at, letter in enumerate(text) if check.feed(letter))
+    reported = next(at for at, letter in enumerate(text) if check.feed(letter))
     assert RULE.span is not None
-    assert whole.at <= told <= whole.at + RULE.span
+    assert whole.at <= reported <= whole.at + RULE.span
 
 
 @settings(max_examples=200)
@@ -108,25 +108,25 @@ def test_it_is_told_within_its_span() -> None:
     st.sampled_from([" ", ", ", "\n"]),
     places,
 )
-def test_any_cut_says_what_the_whole_says(runs: list[tuple[str, int]], gap: str, where: list[int]) -> None:
+def test_repetition_rule_ignores_chunk_boundaries(runs: list[tuple[str, int]], gap: str, where: list[int]) -> None:
     text = gap.join(word for word, times in runs for _ in range(times)) * 3
-    assert said(RULE, *cut(text, where)) == said(RULE, text)
+    assert violations(RULE, *split(text, where)) == violations(RULE, text)
 
 
-def test_long_data_that_repeats_is_read_the_same_in_one_piece() -> None:
+def test_repetition_in_long_data_ignores_chunk_boundaries() -> None:
     text = " ".join(WORDS[:300]) + " 0" * 20_000 + " " + " ".join(WORDS[:300]) * 2 + " 1 2" * 9_000 + " well then" * 40
-    (whole,) = said(RULE, text)
-    assert said(RULE, *[text[at : at + 777] for at in range(0, len(text), 777)]) == [whole]
+    (whole,) = violations(RULE, text)
+    assert violations(RULE, *[text[at : at + 777] for at in range(0, len(text), 777)]) == [whole]
     assert whole.at > text.index("well then")
 
 
-def test_a_passage_longer_than_what_is_kept_is_not_known_again() -> None:
+def test_repetition_of_overlong_passages_is_not_detected() -> None:
     passage = " ".join(f"{word}{number}" for number in range(20) for word in WORDS[:300]) + " "
-    assert not said(RULE, *[passage] * 5)
-    assert said(RULE, *[passage] * 5, SONG * 9)
+    assert not violations(RULE, *[passage] * 5)
+    assert violations(RULE, *[passage] * 5, SONG * 9)
 
 
-def test_memory_is_bounded() -> None:
+def test_repetition_memory_is_bounded() -> None:
     check = RULE.check()
     assert isinstance(check, RepetitionCheck)
     for number in range(60_000):

@@ -1,9 +1,9 @@
-"""Empty answers, lengths, and rules from functions."""
+"""The rules for empty answers and lengths, and rules made from functions."""
 
 from functools import partial
 
 import pytest
-from guardrails_kit import cut, however_cut, messages, places, said
+from guardrails_kit import messages, places, split, violations, violations_for_any_split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,19 +19,19 @@ FULL = ("a", " a", ".", "0", "é", "😀", "{}", "\n-", "\u200bx", "我", "null"
 
 
 @pytest.mark.parametrize("text", EMPTY)
-def test_nothing_seen_is_empty(text: str) -> None:
-    (found,) = however_cut(ZeroOutputRule(), text)
+def test_zero_output_rule_reports_invisible_text(text: str) -> None:
+    (found,) = violations_for_any_split(ZeroOutputRule(), text)
     assert (found.message, found.at, found.severity) == ("the answer is empty", 0, Severity.ERROR)
 
 
 @pytest.mark.parametrize("text", FULL)
-def test_anything_seen_is_not(text: str) -> None:
-    assert not however_cut(ZeroOutputRule(), text)
+def test_zero_output_rule_accepts_visible_text(text: str) -> None:
+    assert not violations_for_any_split(ZeroOutputRule(), text)
 
 
 @pytest.mark.parametrize("text", EMPTY)
-def test_a_tool_call_alone_is_not_empty(text: str) -> None:
-    assert not however_cut(ZeroOutputRule(), text, other=True)
+def test_zero_output_rule_accepts_tool_calls(text: str) -> None:
+    assert not violations_for_any_split(ZeroOutputRule(), text, other=True)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_a_tool_call_alone_is_not_empty(text: str) -> None:
         (2, None, "😀", "shorter than 2 characters", 1),
     ],
 )
-def test_length(minimum: int | None, maximum: int | None, text: str, message: str | None, at: int) -> None:
-    found = however_cut(Guardrails.length_rule(minimum, maximum), text)
+def test_length_rule(minimum: int | None, maximum: int | None, text: str, message: str | None, at: int) -> None:
+    found = violations_for_any_split(Guardrails.length_rule(minimum, maximum), text)
     assert [(one.message, one.at) for one in found] == ([] if message is None else [(message, at)])
 
 
-def test_too_long_shows_at_once_too_short_at_the_end() -> None:
+def test_length_rule_reports_excess_at_once_and_shortness_at_the_end() -> None:
     assert LengthRule(maximum=5).span == 0
     assert LengthRule(minimum=5).span is None
     check = LengthRule(maximum=5).check()
@@ -65,13 +65,13 @@ def test_too_long_shows_at_once_too_short_at_the_end() -> None:
     assert not check.finish(Ending())
 
 
-def test_a_tool_call_alone_is_not_too_short() -> None:
-    assert not said(LengthRule(minimum=5), other=True)
-    assert said(LengthRule(minimum=5), "abc", other=True)
+def test_length_rule_accepts_tool_calls_without_text() -> None:
+    assert not violations(LengthRule(minimum=5), other=True)
+    assert violations(LengthRule(minimum=5), "abc", other=True)
 
 
 @pytest.mark.parametrize(("minimum", "maximum"), [(None, None), (0, None), (None, 0), (-1, None), (True, None), (5, 4)])
-def test_lengths_that_cannot_be_obeyed(minimum: int | None, maximum: int | None) -> None:
+def test_invalid_lengths_are_rejected(minimum: int | None, maximum: int | None) -> None:
     with pytest.raises(PolicyError, match="length_rule"):
         Guardrails.length_rule(minimum, maximum)
 
@@ -85,13 +85,13 @@ def has_x(text: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [("HELLO", ["it shouts"]), ("Hello", []), ("", []), ("HELLO there", []), ("A" * 500, ["it shouts"])],
 )
-def test_a_function_of_the_whole(text: str, told: list[str]) -> None:
+def test_custom_function_on_the_complete_answer(text: str, expected: list[str]) -> None:
     rule = Guardrails.rule(shouts, name="shouting", severity="warning")
-    found = however_cut(rule, text)
-    assert messages(found) == told
+    found = violations_for_any_split(rule, text)
+    assert messages(found) == expected
     assert all((one.rule, one.severity, one.at) == ("shouting", Severity.WARNING, 0) for one in found)
 
 
@@ -108,27 +108,27 @@ def test_a_function_of_the_whole(text: str, told: list[str]) -> None:
         ("a" * 100 + "x", None),
     ],
 )
-def test_a_function_of_stretches(text: str, at: int | None) -> None:
-    found = however_cut(Guardrails.rule(has_x, span=10), text)
+def test_custom_function_on_parts(text: str, at: int | None) -> None:
+    found = violations_for_any_split(Guardrails.rule(has_x, span=10), text)
     assert [(one.message, one.at) for one in found] == ([] if at is None else [("custom does not hold", at)])
 
 
 @settings(max_examples=200)
 @given(st.text("ax", max_size=80), st.integers(2, 12), places)
-def test_stretches_are_the_same_however_the_text_is_cut(text: str, span: int, where: list[int]) -> None:
-    asked: list[list[str]] = []
+def test_custom_function_parts_ignore_chunk_boundaries(text: str, span: int, where: list[int]) -> None:
+    parts_seen: list[list[str]] = []
 
-    def note(stretch: str, into: list[str]) -> None:
-        into.append(stretch)
+    def note(part: str, into: list[str]) -> None:
+        into.append(part)
 
-    for parts in ([text], cut(text, where)):
-        asked.append([])
-        assert not said(FunctionRule(function=partial(note, into=asked[-1]), span=span), *parts)
-    assert asked[0] == asked[1]
-    assert all(len(stretch) <= span for stretch in asked[0])
+    for parts in ([text], split(text, where)):
+        parts_seen.append([])
+        assert not violations(FunctionRule(function=partial(note, into=parts_seen[-1]), span=span), *parts)
+    assert parts_seen[0] == parts_seen[1]
+    assert all(len(part) <= span for part in parts_seen[0])
     pieces = {text[at : at + span // 2] for at in range(len(text) - span // 2 + 1)}
-    assert all(any(piece in stretch for stretch in asked[0]) for piece in pieces)
-    assert sum(map(len, asked[0])) <= 3 * len(text) + span
+    assert all(any(piece in part for part in parts_seen[0]) for piece in pieces)
+    assert sum(map(len, parts_seen[0])) <= 3 * len(text) + span
 
 
 async def later(text: str) -> bool:
@@ -139,7 +139,7 @@ async def later(text: str) -> bool:
     ("field", "value"),
     [("function", 5), ("function", later), ("name", ""), ("span", 1), ("span", True), ("severity", "x")],
 )
-def test_functions_that_cannot_be_obeyed(field: str, value: object) -> None:
+def test_invalid_custom_rule_arguments_are_rejected(field: str, value: object) -> None:
     given: dict[str, object] = {"function": has_x, field: value}
     with pytest.raises(PolicyError, match=field):
         Guardrails.rule(**given)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""A text that says nothing is told; a number never is."""
+"""The stall rule: filler is reported; numbers never are."""
 
 import pytest
-from guardrails_kit import cut, however_cut, places, said
+from guardrails_kit import places, split, violations, violations_for_any_split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +11,7 @@ from l0.values.policy import PolicyError
 from l0.values.rules import Severity
 
 RULE = StallRule()
-WORDLESS, SAME = "the text goes on without a word", "the text goes on with the same sound"
+WORDLESS, SAME = "the text goes on without a letter or digit", "the text repeats one short unit"
 
 STALLS = {
     "spaces": (" " * 900, WORDLESS),
@@ -53,39 +53,39 @@ CLEAN = {
 
 @pytest.mark.parametrize("name", STALLS)
 @pytest.mark.parametrize("lead", ["", "Here it is: ", "So. " * 40 + "Now"], ids=len)
-def test_stalls(name: str, lead: str) -> None:
+def test_filler_is_reported(name: str, lead: str) -> None:
     text, message = STALLS[name]
-    (found,) = however_cut(RULE, lead + text)
+    (found,) = violations_for_any_split(RULE, lead + text)
     assert found.message == message
     assert len(lead) + 500 <= found.at <= len(lead) + 760
 
 
 @pytest.mark.parametrize("name", CLEAN)
-def test_clean(name: str) -> None:
-    assert not however_cut(RULE, CLEAN[name])
+def test_filler_rule_accepts_clean_text(name: str) -> None:
+    assert not violations_for_any_split(RULE, CLEAN[name])
 
 
-def test_the_limit_is_exact_for_silence() -> None:
-    assert not however_cut(RULE, "a" + " " * 600 + "b")
-    (found,) = however_cut(RULE, "a" + " " * 601 + "b")
+def test_filler_limit_is_exact_for_blanks() -> None:
+    assert not violations_for_any_split(RULE, "a" + " " * 600 + "b")
+    (found,) = violations_for_any_split(RULE, "a" + " " * 601 + "b")
     assert found.at == 601
-    assert not said(StallRule(limit=1000), "a" + " " * 1000)
+    assert not violations(StallRule(limit=1000), "a" + " " * 1000)
 
 
-def test_it_is_told_within_its_span() -> None:
+def test_filler_rule_is_reported_within_its_span() -> None:
     check = RULE.check()
-    told = next(at for at in range(9_999) if check.feed(" "))
-    assert 600 <= told <= 600 + 64
+    reported = next(at for at in range(9_999) if check.feed(" "))
+    assert 600 <= reported <= 600 + 64
 
 
 @pytest.mark.parametrize("limit", [0, 127, -1, True, 400.0, "400"])
-def test_limits_that_cannot_be_obeyed(limit: object) -> None:
+def test_invalid_filler_limits_are_rejected(limit: object) -> None:
     with pytest.raises(PolicyError, match=r"stall_rule\.limit"):
         Guardrails.stall_rule(limit)  # type: ignore[arg-type]
 
 
-def test_severity() -> None:
-    assert said(Guardrails.stall_rule(severity="fatal"), " " * 900)[0].severity is Severity.FATAL
+def test_filler_rule_severity() -> None:
+    assert violations(Guardrails.stall_rule(severity="fatal"), " " * 900)[0].severity is Severity.FATAL
 
 
 @settings(max_examples=200)
@@ -93,12 +93,12 @@ def test_severity() -> None:
     st.lists(st.tuples(st.sampled_from(["a", "ha", ".", " ", "1", "-", "so ", "😀"]), st.integers(1, 500)), max_size=6),
     places,
 )
-def test_any_cut_says_what_the_whole_says(runs: list[tuple[str, int]], where: list[int]) -> None:
+def test_filler_rule_ignores_chunk_boundaries(runs: list[tuple[str, int]], where: list[int]) -> None:
     text = "".join(unit * times for unit, times in runs)
-    assert said(RULE, *cut(text, where)) == said(RULE, text)
+    assert violations(RULE, *split(text, where)) == violations(RULE, text)
 
 
-def test_only_a_block_is_kept() -> None:
+def test_filler_check_keeps_at_most_one_block() -> None:
     check = RULE.check()
     for _ in range(500):
         check.feed("some text and more ")

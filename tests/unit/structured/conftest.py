@@ -1,4 +1,4 @@
-"""The helpers' folder, which pytest's importlib mode leaves off the path."""
+"""Make the shared helpers importable: pytest's importlib mode does not add this folder to the path."""
 
 import sys
 from pathlib import Path

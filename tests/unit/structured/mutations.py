@@ -1,4 +1,4 @@
-"""Valid JSON, broken in the ways that models break it. Each mutation says what a repair must give back."""
+"""Break valid JSON in the ways that models break it. Each mutation names the expected result of a repair."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _token = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """``wanted``: the text of the original. ``bytewise``: a repair gives it back, but for white space at its ends."""
+    """A broken text. ``wanted``: the original text. ``bytewise``: a repair restores it except for outer white space."""
 
     how: str
     text: str
@@ -35,7 +35,7 @@ class Broken:
 
 
 def broken(seed: int = 0) -> Iterator[Broken]:
-    """Every mutation of every document, those that are still valid left out."""
+    """Yield every mutation of every document that is not valid JSON."""
     random = Random(seed)
     for document in DOCUMENTS:
         for how, mutate in _MUTATIONS.items():
@@ -45,7 +45,7 @@ def broken(seed: int = 0) -> Iterator[Broken]:
 
 
 def truncated() -> Iterator[tuple[str, str]]:
-    """Every beginning of every document, and the document."""
+    """Yield every prefix of every document, with the document."""
     for document in DOCUMENTS:
         for end in range(1, len(document)):
             yield document[:end], document
@@ -60,7 +60,7 @@ def valid(text: str) -> bool:
 
 
 def spots(document: str, before: str) -> list[int]:
-    """The places before one of these tokens."""
+    """Return the places before these tokens."""
     return [token.start() for token in _token.finditer(document) if token[0] in before.split(" ")]
 
 
@@ -152,4 +152,4 @@ _MUTATIONS: dict[str, Callable[[str, Random], str]] = {
     "trailing comma and fence": _trailing_comma_and_fence,
 }
 _REWRITTEN = {"line comment", "single quotes", "control characters", "unclosed", "trailing comma and fence"}
-"""Mutations after which the same text is not to be had again, but the same value is."""
+"""Mutations after which a repair restores the value, but not the text."""

@@ -1,4 +1,4 @@
-"""JSON texts for the tests of this room: a public corpus, one of our own, and what real providers sent."""
+"""JSON texts for the tests in this folder: a public corpus, our own corpus, and recorded provider bodies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recordings import TRAFFIC
 from simplejson.tests import test_fail, test_pass1, test_pass2, test_pass3
 
 PUBLIC: tuple[str, ...] = (*test_fail.JSONDOCS, test_pass1.JSON, test_pass2.JSON, test_pass3.JSON)
-"""The JSON checker's documents, which simplejson ships with its own tests. Most are broken."""
+"""The documents of the JSON checker test suite, which simplejson ships with its tests. Most are broken."""
 
 OWN: tuple[str, ...] = (
     # Blanks: those of JSON, and others.
@@ -79,11 +79,11 @@ OWN: tuple[str, ...] = (
         '{"a":1}#',
     ),
 )
-"""By category of what parsers get wrong."""
+"""Our own corpus, by category of common parser errors."""
 
 
 def whole(text: str) -> bool:
-    """Whether a real parser takes this text: the standard library's, without the constants that are its own."""
+    """Return true if the standard library parses this text without its non-standard constants."""
 
     def refuse(constant: str) -> Any:
         raise ValueError(constant)
@@ -96,7 +96,7 @@ def whole(text: str) -> bool:
 
 
 def continuable(text: str) -> bool:
-    """Whether a real parser, jiter, has nothing to say against this text but that it ends."""
+    """Return true if the only error that jiter reports for this text is its end."""
     fault = _fault(text)
     if fault.startswith("EOF while parsing a string"):  # it counts the four digits of an escape before it looks at them
         return any(_fault(text + more).startswith("EOF") for more in ("0000", "nnnn"))
@@ -114,7 +114,7 @@ def _fault(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def events() -> dict[str, tuple[str, ...]]:
-    """The JSON of every event of every recorded body; empty without them."""
+    """Return the JSON of every event of every recorded body; empty without recordings."""
     found = {}
     for path in sorted(TRAFFIC.glob("*/*.sse")):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -125,13 +125,13 @@ def events() -> dict[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=1)
 def recorded() -> tuple[str, ...]:
-    """Every JSON text that recorded bodies hold: the events, and the arguments of tool calls."""
+    """Return every JSON text in recorded bodies: the events, and the arguments of tool calls."""
     texts = {text: None for body in events().values() for text in body}
     return (*texts, *_joined("tool"))
 
 
 def answers() -> tuple[str, ...]:
-    """The text of every recorded answer."""
+    """Return the text of every recorded answer."""
     return _joined("text")
 
 
@@ -146,7 +146,7 @@ def _joined(kind: str) -> tuple[str, ...]:
 
 
 def _pieces(event: dict[str, Any]) -> dict[str, list[tuple[object, str]]]:
-    """What an event adds, by kind: where to, and what."""
+    """Return the text that an event adds, by kind, with its place."""
     index, delta = event.get("index"), event.get("delta")
     match event:
         case {"type": "response.output_text.delta"}:
@@ -160,9 +160,9 @@ def _pieces(event: dict[str, Any]) -> dict[str, list[tuple[object, str]]]:
         case {"choices": list() as choices}:
             texts, calls = [], []
             for choice in choices:
-                said = choice.get("delta") or {}
-                texts.append((choice.get("index"), said.get("content") or choice.get("text") or ""))
-                for call in said.get("tool_calls") or ():
+                delta = choice.get("delta") or {}
+                texts.append((choice.get("index"), delta.get("content") or choice.get("text") or ""))
+                for call in delta.get("tool_calls") or ():
                     arguments = (call.get("function") or {}).get("arguments") or ""
                     calls.append(((choice.get("index"), call.get("index")), arguments))
             return {"text": texts, "tool": calls}
@@ -170,6 +170,6 @@ def _pieces(event: dict[str, Any]) -> dict[str, list[tuple[object, str]]]:
 
 
 def pieces(text: str, cuts: list[int]) -> list[str]:
-    """A text, cut at these places."""
+    """Return a text split at these places."""
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     return [text[start:end] for start, end in pairwise(places)]

@@ -1,4 +1,4 @@
-"""What requests ask for, as the real SDKs write them and as they might be written badly."""
+"""The schemas that requests ask for, as the real SDKs write them, and in malformed requests."""
 
 from __future__ import annotations
 
@@ -80,23 +80,23 @@ OBJECT = {"type": "object"}
         ("completions", {"response_format": {"type": "json_object"}}, Asked()),
     ],
 )
-def test_every_shape(dialect: str, body: dict[str, Any], expected: Asked) -> None:
+def test_request_schemas_of_every_dialect(dialect: str, body: dict[str, Any], expected: Asked) -> None:
     assert from_response_format(body, dialect) == expected
 
 
-def test_tools_that_promise_nothing_are_there_for_who_asks() -> None:
+def test_request_schemas_include_non_strict_tools_on_request() -> None:
     body = {"tools": [{"name": "f", "input_schema": PARAMETERS}, {"type": "web_search_20250305", "name": "web_search"}]}
     assert from_response_format(body, "messages", strict=False).tool_schemas == {"f": PARAMETERS}
 
 
-ODD = [None, 1, "json", [], [1], {"type": 3}, {"json_schema": 1}, {"format": "x"}, [{"function": 1}]]
+MALFORMED = [None, 1, "json", [], [1], {"type": 3}, {"json_schema": 1}, {"format": "x"}, [{"function": 1}]]
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("malformed", MALFORMED)
 @pytest.mark.parametrize("key", ["response_format", "text", "output_config", "output_format", "tools"])
 @pytest.mark.parametrize("dialect", ["chat", "responses", "messages"])
-def test_an_odd_request_asks_for_nothing(dialect: str, key: str, odd: object) -> None:
-    assert from_response_format({key: odd}, dialect) == Asked()
+def test_request_schemas_ignore_malformed_fields(dialect: str, key: str, malformed: object) -> None:
+    assert from_response_format({key: malformed}, dialect) == Asked()
 
 
 class Answer(pydantic.BaseModel):
@@ -113,7 +113,7 @@ MESSAGE: Any = [{"role": "user", "content": "hi"}]
 
 
 @needs_chat_helpers
-def test_what_parse_of_openai_chat_sends(sim: Simulator) -> None:
+def test_request_schemas_of_openai_chat_parse(sim: Simulator) -> None:
     with openai.OpenAI(base_url=sim.openai, api_key="k", max_retries=0) as client:
         tool = openai.pydantic_function_tool(Answer)
         with client.chat.completions.stream(
@@ -128,7 +128,7 @@ def test_what_parse_of_openai_chat_sends(sim: Simulator) -> None:
 
 @needs_responses
 @needs_chat_helpers  # `responses.stream()` came a little later than `responses`
-def test_what_parse_of_openai_responses_sends(sim: Simulator) -> None:
+def test_request_schemas_of_openai_responses_parse(sim: Simulator) -> None:
     with (
         openai.OpenAI(base_url=sim.openai, api_key="k", max_retries=0) as client,
         client.responses.stream(model="m", input="hi", text_format=Answer) as stream,
@@ -143,7 +143,7 @@ def test_what_parse_of_openai_responses_sends(sim: Simulator) -> None:
     "output_format" not in signature(anthropic.resources.Messages.stream).parameters,
     reason="this anthropic SDK has no output formats outside of beta",
 )
-def test_what_anthropic_sends(sim: Simulator) -> None:
+def test_request_schemas_of_anthropic(sim: Simulator) -> None:
     with (
         anthropic.Anthropic(base_url=sim.anthropic, api_key="k", max_retries=0) as client,
         client.messages.stream(model="m", max_tokens=9, messages=MESSAGE, output_format=Answer) as stream,

@@ -1,4 +1,4 @@
-"""Patterns within a budget: which of them are timed, what they mean, and what happens when time is up."""
+"""Patterns within a time budget: which ones are timed, their meaning, and the end of the budget."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ BAIT = "a" * 80 + "!"
         (r"(x)?(?(1)(?:a|aa)+|b)$", True, True),
     ],
 )
-def test_what_can_take_long(pattern: str, window: bool, whole: bool) -> None:
+def test_slow_patterns_are_recognized(pattern: str, window: bool, whole: bool) -> None:
     compiled = re.compile(pattern)
     assert (can_take_long(compiled, 1_300), can_take_long(compiled, inf)) == (window, whole)
 
 
 @pytest.mark.parametrize("pattern", [r"(?:a|aa)+$", r"(?:a|aa)+[^a!]", r"((?:a|aa)+)\1\d", r"(?:a|aa)+(?!.)"])
-def test_a_search_ends_when_its_budget_is_spent(pattern: str) -> None:
+def test_timed_search_stops_when_its_budget_is_spent(pattern: str) -> None:
     search = bounded(re.compile(pattern), inf, "guardrails")
     budget = Budget(0.02)
     with pytest.raises(OverrunError, match="longer than its budget of 20 ms"):
@@ -78,14 +78,14 @@ MEANT = [
         )
     )
 )
-def test_a_timed_pattern_means_what_it_means_in_re(pattern: str, text: list[str]) -> None:
+def test_timed_pattern_matches_like_re(pattern: str, text: list[str]) -> None:
     compiled = re.compile(pattern)
     timed = room._in_regex(compiled)
     mine, theirs = timed.search("".join(text)), compiled.search("".join(text))
     assert (mine and mine.span()) == (theirs and theirs.span())
 
 
-def test_without_the_library_nothing_is_timed_and_one_warning_names_the_extra(
+def test_missing_regex_library_causes_one_warning_with_the_extra(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "regex", None)

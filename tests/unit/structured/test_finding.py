@@ -1,4 +1,4 @@
-"""Where JSON is found in an answer, and that recorded answers hold no flaw."""
+"""The search for JSON in an answer. Recorded answers have no flaws."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def find(*parts: str) -> tuple[list[Found], Flaw | None]:
         ("[x] done\n[1] see", ["[1]"]),
     ],
 )
-def test_values_are_found(text: str, expected: list[str]) -> None:
+def test_json_values_are_found(text: str, expected: list[str]) -> None:
     found, flaw = find(text)
     assert flaw is None
     assert [text[value.start : value.end].rstrip() for value in found] == expected
@@ -55,13 +55,13 @@ def test_values_are_found(text: str, expected: list[str]) -> None:
         ('```json\n{"a"\n```', 8, True),
     ],
 )
-def test_a_broken_value_has_a_start_and_no_end(text: str, start: int, firm: bool) -> None:
+def test_broken_json_value_has_a_start_and_no_end(text: str, start: int, firm: bool) -> None:
     found, flaw = find(text)
     assert flaw is not None
     assert found == [Found(start=start, end=None, firm=firm)]
 
 
-def test_a_long_key_is_read_to_its_end() -> None:
+def test_long_key_is_read_to_its_end() -> None:
     key = "k" * 1_000
     for text in (f'So: {{"{key}": 1', f'So: {{"{key}": 1,}}', f'So:\n{{\n\n{" " * 500}"{key}" : [}}'):
         found, flaw = find(text)
@@ -71,7 +71,7 @@ def test_a_long_key_is_read_to_its_end() -> None:
 
 
 @needs_traffic
-def test_recorded_answers_hold_no_flaw() -> None:
+def test_recorded_answers_have_no_json_flaw() -> None:
     assert len(answers()) > 100
     assert [text for text in answers() if find(text)[1] is not None] == []
 
@@ -80,7 +80,7 @@ PARTS = ['{"a": [1]}', '{"b": 2', "prose. ", "\n", "```json\n", "```", "`", "[1]
 
 
 @given(st.lists(st.sampled_from(PARTS)).map("".join), st.lists(st.integers(0, 60), max_size=6))
-def test_cuts_change_nothing(text: str, cuts: list[int]) -> None:
+def test_json_search_ignores_chunk_boundaries(text: str, cuts: list[int]) -> None:
     result = find(text)
     assert find(*pieces(text, cuts)) == result
     assert all(value.end is None or whole(text[value.start : value.end]) for value in result[0])

@@ -1,4 +1,4 @@
-"""Schemas that would take for ever: an answer that cannot be checked in time is not valid, and the verdict says so."""
+"""Hostile schemas: an answer that cannot be checked in time is invalid, and the result says so."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def nested(depth: int, value: Any) -> Any:
 
 
 BRANCHING = {"anyOf": [{"type": "array", "items": {"$ref": "#"}}, {"type": "array", "items": {"$ref": "#"}}]}
-"""Twice as many branches with every level of an answer."""
+"""A schema with twice as many branches per level of an answer."""
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,10 @@ BRANCHING = {"anyOf": [{"type": "array", "items": {"$ref": "#"}}, {"type": "arra
         ({**BRANCHING, "unevaluatedItems": False}, nested(60, 1)),
     ],
 )
-def test_a_check_that_takes_too_long_is_given_up(
-    schema: dict[str, Any], value: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_schema_check_is_stopped(schema: dict[str, Any], value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_schema, "CHECK_SECONDS", 0.05)
     text = json.dumps(value)
-    verdict = Schema.of(schema).verdict(text, mend=False)
+    verdict = Schema.of(schema).verdict(text, allow_repair=False)
     assert isinstance(verdict, Invalid)
     assert (verdict.checked, verdict.reason) == (False, "the check took longer than its budget of 50 ms")
     check = schema_rule(schema).check()
@@ -76,13 +74,13 @@ _values = st.recursive(
 
 
 @given(st.lists(_values, max_size=6))
-def test_unique_items_mean_what_jsonschema_means(value: list[Any]) -> None:
+def test_unique_items_match_jsonschema(value: list[Any]) -> None:
     expected = Draft202012Validator({"uniqueItems": True}).is_valid(value)
     assert isinstance(Schema.of({"uniqueItems": True}).verdict(json.dumps(value)), Parsed) == expected
 
 
 @given(st.dictionaries(st.sampled_from(["a", "ab", "x1", "x"]), st.sampled_from([1, "s"])), st.booleans())
-def test_properties_by_pattern_mean_what_jsonschema_means(value: dict[str, Any], closed: bool) -> None:
+def test_pattern_properties_match_jsonschema(value: dict[str, Any], closed: bool) -> None:
     rest: Any = False if closed else {"type": "integer"}
     schema = {"properties": {"a": {}}, "patternProperties": {r"^x\d": {"type": "string"}}, "additionalProperties": rest}
     expected = Draft202012Validator(schema).is_valid(value)
@@ -96,7 +94,7 @@ def deep(levels: int) -> dict[str, Any]:
     return schema
 
 
-def test_what_cannot_be_bounded_is_refused() -> None:
+def test_unbounded_patterns_with_unevaluated_properties_are_rejected() -> None:
     loop: dict[str, Any] = {"type": "array"}
     loop["items"] = loop
     for schema in (deep(5_000), loop, {"patternProperties": {EVIL: {}}, "unevaluatedProperties": False}):
@@ -106,7 +104,7 @@ def test_what_cannot_be_bounded_is_refused() -> None:
 
 
 @pytest.mark.parametrize("schema", [{"$ref": "#"}, {"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#"}}}])
-def test_a_schema_that_refers_to_itself_without_end(schema: dict[str, Any]) -> None:
+def test_infinitely_recursive_schema_is_handled(schema: dict[str, Any]) -> None:
     verdict = Schema.of(schema).verdict("[]")
     assert isinstance(verdict, Invalid)
     assert (verdict.checked, verdict.reason) == (False, "nested too deeply")

@@ -1,4 +1,4 @@
-"""Partial values grow with the text, end as the whole value, and cost a bounded number of parses."""
+"""Partial values grow with the text, end as the complete value, and cost a bounded number of parses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def values(*parts: str, strings: bool = True) -> list[Any]:
     return seen
 
 
-def test_a_value_is_there_as_far_as_it_has_come() -> None:
+def test_partial_value_grows_with_the_text() -> None:
     assert values('{"a"', ': "he', "llo", '", "b": [1', ", 2", "]}") == [
         {},
         {"a": "he"},
@@ -33,7 +33,7 @@ def test_a_value_is_there_as_far_as_it_has_come() -> None:
     ]
 
 
-def test_strings_may_be_kept_back_until_they_are_whole() -> None:
+def test_partial_value_can_exclude_open_strings() -> None:
     assert values('{"a": "he', "llo", '"', "}", strings=False) == [{}, {"a": "hello"}]
 
 
@@ -48,17 +48,17 @@ def test_strings_may_be_kept_back_until_they_are_whole() -> None:
         ("", None),
     ],
 )
-def test_what_stands_around_does_not_matter(text: str, value: object) -> None:
+def test_partial_value_ignores_surrounding_text(text: str, value: object) -> None:
     assert (values(*text) or [None])[-1] == value
 
 
 @given(st.sampled_from(DOCUMENTS), st.lists(st.integers(0, 90), max_size=12))
-def test_however_it_is_cut_the_last_value_is_the_whole(text: str, cuts: list[int]) -> None:
+def test_last_partial_value_is_complete_for_any_chunk_boundaries(text: str, cuts: list[int]) -> None:
     assert values(*pieces(text, cuts))[-1] == json.loads(text)
 
 
 @pytest.mark.parametrize("tokens", [1_000, 20_000])
-def test_all_parses_together_cost_a_few_parses_of_the_whole(monkeypatch: pytest.MonkeyPatch, tokens: int) -> None:
+def test_partial_parses_cost_a_bounded_number_of_full_parses(monkeypatch: pytest.MonkeyPatch, tokens: int) -> None:
     parsed = 0
     real = jiter.from_json
 

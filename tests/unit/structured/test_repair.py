@@ -1,4 +1,4 @@
-"""Repair: what parses is untouched, what does not is edited as little as it takes, what is unclear is left alone."""
+"""The repair: valid JSON is unchanged, broken JSON gets minimal edits, and ambiguous text is rejected."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def repaired(text: str) -> Repaired:
 
 
 @pytest.mark.parametrize("text", [text for text in (*PUBLIC, *OWN, *DOCUMENTS) if whole(text)])
-def test_what_parses_comes_back_byte_for_byte(text: str) -> None:
+def test_repair_keeps_valid_json_unchanged(text: str) -> None:
     assert repair(text) == Repaired(text=text)
 
 
 @needs_traffic
-def test_recorded_json_comes_back_byte_for_byte() -> None:
+def test_repair_keeps_recorded_json_unchanged() -> None:
     assert [text for text in recorded() if repair(text) != Repaired(text=text)] == []
 
 
 @pytest.mark.parametrize("case", list(broken()), ids=lambda case: f"{case.how}-{case.text[:20]}")
-def test_mutated_json_comes_back(case: Broken) -> None:
+def test_repair_restores_mutated_json(case: Broken) -> None:
     result = repaired(case.text)
     assert result.edits
     assert json.loads(result.text) == json.loads(case.wanted)
@@ -58,7 +58,7 @@ def grown_from(part: Any, all_: Any) -> bool:
 
 
 @pytest.mark.parametrize(("text", "document"), list(truncated()))
-def test_every_beginning_is_closed_and_nothing_is_invented(text: str, document: str) -> None:
+def test_repair_closes_truncated_json_without_new_content(text: str, document: str) -> None:
     result = repaired(text)
     place = result.edits[0].at
     assert result.text[:place] == text[:place]
@@ -112,7 +112,7 @@ K = EditKind
         ("Here: {'a': 1}", '{"a": 1}', [K.PROSE, K.QUOTES, K.QUOTES]),
     ],
 )  # fmt: skip
-def test_edits_are_named(text: str, expected: str, kinds: list[EditKind]) -> None:
+def test_repair_edits_have_kinds(text: str, expected: str, kinds: list[EditKind]) -> None:
     result = repaired(text)
     assert result.text.strip() == expected
     assert [edit.kind for edit in result.edits] == kinds
@@ -128,7 +128,7 @@ def test_edits_are_named(text: str, expected: str, kinds: list[EditKind]) -> Non
         *('"a":[{"b":1}]}', '{"a":[{"b:1}]}'),
     ],
 )  # fmt: skip
-def test_what_is_unclear_is_left_alone(text: str) -> None:
+def test_repair_rejects_ambiguous_text(text: str) -> None:
     result = repair(text)
     assert isinstance(result, Unrepairable)
     assert 0 <= result.at <= len(text)
@@ -142,7 +142,7 @@ mutated = st.tuples(st.sampled_from(DOCUMENTS), st.integers(0, 60), st.integers(
 
 @given(noise | mutated)
 @example('[1,"\\ud800"]')
-def test_a_repaired_text_parses_and_is_never_repaired_again(text: str) -> None:
+def test_repaired_text_parses_and_needs_no_second_repair(text: str) -> None:
     result = repair(text)
     if isinstance(result, Unrepairable):
         assert not whole(text)
@@ -155,8 +155,8 @@ def test_a_repaired_text_parses_and_is_never_repaired_again(text: str) -> None:
 
 
 @given(mutated)
-def test_strings_that_are_whole_are_not_touched(text: str) -> None:
-    """What no edit says stays: everything between the edits is found again, in order."""
+def test_repair_keeps_text_between_edits(text: str) -> None:
+    """Find all text between the edits again, in order."""
     result = repair(text)
     assume(isinstance(result, Repaired))
     place = kept = 0
@@ -168,7 +168,7 @@ def test_strings_that_are_whole_are_not_touched(text: str) -> None:
     assert result.text[place:] == text[kept:]
 
 
-def test_long_and_deep_texts_are_repaired_too() -> None:
+def test_repair_handles_long_and_deep_texts() -> None:
     assert repaired("[" * 20_000).text == "[" * 20_000 + "]" * 20_000
     long = '{"a":"' + "x" * 1_000_000
     assert repaired(long).text == long + '"}'

@@ -1,4 +1,4 @@
-"""The scanner's verdict on every prefix, against real parsers, and however the text is cut."""
+"""The scanner's status of every prefix, compared with real parsers, for any chunk boundaries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def state(scanner: Scanner) -> tuple[object, ...]:
 
 
 def expected(text: str) -> Status:
-    """What real parsers make of a text."""
+    """Return the status of a text according to real parsers."""
     if not text.strip(" \t\r\n"):
         return EMPTY
     if whole(text):
@@ -34,7 +34,7 @@ def expected(text: str) -> Status:
 
 
 @pytest.mark.parametrize("text", [*PUBLIC, *OWN])
-def test_every_prefix_is_judged_as_real_parsers_judge_it(text: str) -> None:
+def test_scanner_status_of_every_prefix_matches_real_parsers(text: str) -> None:
     scanner = Scanner()
     assert scanner.status is EMPTY
     for end in range(1, len(text) + 1):
@@ -43,7 +43,7 @@ def test_every_prefix_is_judged_as_real_parsers_judge_it(text: str) -> None:
 
 
 @needs_traffic
-def test_every_prefix_of_recorded_json_is_a_beginning_and_only_the_whole_is_complete() -> None:
+def test_scanner_status_of_recorded_json_is_complete_only_at_its_end() -> None:
     assert len(recorded()) > 5_000
     for text in recorded():
         scanner = Scanner()
@@ -62,18 +62,18 @@ def test_every_prefix_of_recorded_json_is_a_beginning_and_only_the_whole_is_comp
         ("{a:1}", "a key in double quotes or } was expected", 1),
         ('{"a" 1}', "a colon was expected", 5),
         ("[1 2]", "a comma or a closing bracket was expected", 3),
-        ("[1}", "a closing bracket that does not fit", 2),
-        ("[]]", "something follows the value", 2),
-        ("1,", "something follows the value", 1),
+        ("[1}", "a closing bracket that does not match", 2),
+        ("[]]", "extra text after the value", 2),
+        ("1,", "extra text after the value", 1),
         ('"a\nb"', "a control character in a string", 2),
         ('{"a\nb"', "a control character in a key", 3),
-        ('"\\x', "an escape that JSON does not have", 2),
-        ('"\\u12g', "an escape that JSON does not have", 5),
+        ('"\\x', "an invalid escape", 2),
+        ('"\\u12g', "an invalid escape", 5),
         ("[01]", "a malformed number", 2),
-        ("[nil]", "a misspelt word", 2),
+        ("[nil]", "an invalid literal", 2),
     ],
 )
-def test_a_break_says_where_and_why(text: str, why: str, at: int) -> None:
+def test_scanner_error_has_a_place_and_a_reason(text: str, why: str, at: int) -> None:
     scanner = scan(text, "more")
     assert (scanner.status, scanner.why, scanner.at) == (BROKEN, why, at)
     assert scanner.feed("still more") == 0
@@ -93,22 +93,22 @@ def test_a_break_says_where_and_why(text: str, why: str, at: int) -> None:
         ("[]", "", False, False),
     ],
 )
-def test_it_knows_what_is_open(text: str, open_: str, in_string: bool, in_escape: bool) -> None:
+def test_scanner_tracks_open_brackets_and_strings(text: str, open_: str, in_string: bool, in_escape: bool) -> None:
     scanner = scan(*text)
     assert (scanner.open, scanner.depth) == (open_, len(open_))
     assert (scanner.in_string, scanner.in_escape) == (in_string, in_escape)
 
 
 @pytest.mark.parametrize("text", ['{"a":1} and more', "[]]", "12, and", "12]", "true\nthen", '"a""b"'])
-def test_a_value_that_is_not_alone_ends_where_something_follows(text: str) -> None:
+def test_scanner_stops_after_a_value_that_is_not_alone(text: str) -> None:
     scanner = Scanner(alone=False)
-    took = scanner.feed(text)
+    consumed = scanner.feed(text)
     assert scanner.status is COMPLETE
-    assert whole(text[:took])
-    assert scanner.feed(text[took:]) == 0
+    assert whole(text[:consumed])
+    assert scanner.feed(text[consumed:]) == 0
 
 
-def test_nesting_has_no_limit() -> None:
+def test_scanner_has_no_nesting_limit() -> None:
     assert scan("[" * 100_000).depth == 100_000
     assert scan("[" * 100_000, "]" * 100_000).status is COMPLETE
 
@@ -122,17 +122,17 @@ broken_texts = st.text(alphabet="{}[]\",:\\u0019e.-+ \ntruefalsn'/ax", max_size=
 
 
 @given(broken_texts, st.lists(st.integers(0, 60), max_size=6))
-def test_cuts_change_nothing(text: str, cuts: list[int]) -> None:
+def test_scanner_ignores_chunk_boundaries(text: str, cuts: list[int]) -> None:
     assert state(scan(*pieces(text, cuts))) == state(scan(text))
 
 
 @given(broken_texts)
-def test_any_text_is_judged_as_real_parsers_judge_it(text: str) -> None:
+def test_scanner_status_of_any_text_matches_real_parsers(text: str) -> None:
     assert scan(text).status is expected(text)
 
 
 @given(json_values, st.sampled_from([None, 2]), st.booleans())
-def test_what_json_writes_is_complete(value: object, indent: int | None, ascii_only: bool) -> None:
+def test_scanner_accepts_serialized_json(value: object, indent: int | None, ascii_only: bool) -> None:
     import json
 
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)

@@ -1,4 +1,4 @@
-"""Verdicts of every kind of schema, and the rule that asks for one."""
+"""Results of every kind of schema, and the schema rule."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ GOOD = '{"name": "a", "count": 2}'
         (Schema.of(Item), Item(name="a", count=2)),
     ],
 )
-def test_a_valid_answer_is_a_value(thing: object, value: object) -> None:
+def test_valid_answer_is_parsed(thing: object, value: object) -> None:
     schema = Schema.of(thing)
     assert schema.verdict(GOOD) == Parsed(value=value, text=GOOD)
-    assert schema.verdict(GOOD, mend=False) == Parsed(value=value, text=GOOD)
+    assert schema.verdict(GOOD, allow_repair=False) == Parsed(value=value, text=GOOD)
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_a_valid_answer_is_a_value(thing: object, value: object) -> None:
         (JSON_SCHEMA, '{"name": "a", "count": -1}', "minimum", ("count",)),
         ({"type": "object"}, "[1]", "type", ()),
         (Item, "no JSON at all", "no JSON object or array", ()),
-        (Item, '{"a":1}{"b":2}', "something follows the value", ()),
+        (Item, '{"a":1}{"b":2}', "extra text after the value", ()),
         (Item, '"\\ud800"', "json_invalid", ()),
     ],
 )
-def test_an_invalid_answer_says_why_and_where(
+def test_invalid_answer_has_a_reason_and_a_path(
     thing: object, text: str, reason: str, path: tuple[str | int, ...]
 ) -> None:
     verdict = Schema.of(thing).verdict(text)
@@ -97,7 +97,7 @@ def test_an_invalid_answer_says_why_and_where(
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="models of pydantic 1 do not run on Python 3.14")
-def test_models_of_pydantic_1_are_judged_by_themselves() -> None:
+def test_pydantic_1_models_validate_answers() -> None:
     from pydantic import v1
 
     class OldItem(v1.BaseModel):
@@ -111,20 +111,20 @@ def test_models_of_pydantic_1_are_judged_by_themselves() -> None:
     assert (verdict.reason, verdict.path) == ("value_error.missing", ("name",))
 
 
-def test_what_does_not_parse_is_repaired_unless_the_caller_forbids_it() -> None:
+def test_schema_repairs_broken_json_only_if_allowed() -> None:
     schema = Schema.of(Item)
     text = 'Here: {"name": "a", "count": 2,}'
     verdict = schema.verdict(text)
     assert isinstance(verdict, Parsed)
     assert verdict.value == Item(name="a", count=2)
     assert [edit.kind for edit in verdict.edits] == [EditKind.PROSE, EditKind.EXTRA_COMMA]
-    assert schema.verdict(text, mend=False) == Invalid(reason="not JSON", detail="the text is not JSON")
+    assert schema.verdict(text, allow_repair=False) == Invalid(reason="not JSON", detail="the text is not JSON")
     mismatch = schema.verdict('{"count": 2,}')
     assert isinstance(mismatch, Invalid)
     assert [edit.kind for edit in mismatch.edits] == [EditKind.EXTRA_COMMA]
 
 
-def test_members_and_items() -> None:
+def test_schema_of_fields_and_array_of() -> None:
     made = Schema.of_fields({"name": str, "count": (int, 7)}).verdict('{"name": "a"}')
     assert isinstance(made, Parsed)
     assert made.value.model_dump() == {"name": "a", "count": 7}
@@ -134,8 +134,8 @@ def test_members_and_items() -> None:
     assert items.verdict('[{"name":"a"},{"name":"a","count":-1}]').path == (1, "count")  # type: ignore[union-attr]
 
 
-def test_equal_json_schemas_are_checked_once() -> None:
-    assert Schema.of(JSON_SCHEMA).judge is Schema.of(dict(JSON_SCHEMA)).judge
+def test_equal_json_schemas_share_a_validator() -> None:
+    assert Schema.of(JSON_SCHEMA).validate is Schema.of(dict(JSON_SCHEMA)).validate
     assert Schema.of(MappingProxyType(JSON_SCHEMA)).verdict(GOOD) == Schema.of(JSON_SCHEMA).verdict(GOOD)
 
 
@@ -158,13 +158,15 @@ class Unknown:
         lambda: Schema.of({"$ref": "https://example.com/schema.json"}).verdict("[]"),
     ],
 )
-def test_what_is_no_schema_is_refused(make: Callable[[], object]) -> None:
+def test_invalid_schemas_are_rejected(make: Callable[[], object]) -> None:
     with pytest.raises(PolicyError):
         make()
 
 
 @pytest.mark.parametrize(("library", "thing"), [("pydantic", Item), ("jsonschema", JSON_SCHEMA)])
-def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch, library: str, thing: object) -> None:
+def test_missing_schema_library_error_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, library: str, thing: object
+) -> None:
     real = builtins.__import__
 
     def without(name: str, *rest: Any, **more: Any) -> Any:
@@ -172,20 +174,20 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch, libr
             raise ImportError(name)
         return real(name, *rest, **more)
 
-    json_schema._remembered.cache_clear()
+    json_schema._cached_validator.cache_clear()
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r'pip install "l0-otel\[structured\]"'):
         Schema.of(thing)
     assert isinstance(Schema.of({"type": "object"}).verdict("{}"), Parsed)
 
 
-def test_deep_nesting_is_an_honest_no() -> None:
+def test_deeply_nested_answer_is_invalid() -> None:
     verdict = Schema.of({"type": "object"}).verdict("[" * 100_000)
     assert isinstance(verdict, Invalid)
     assert verdict.reason == "nested too deeply"
 
 
-def said(text: str, *, other: bool = False, cuts: list[int] | None = None) -> list[tuple[str, int]]:
+def violations(text: str, *, other: bool = False, cuts: list[int] | None = None) -> list[tuple[str, int]]:
     one = schema_rule(Item).check()
     found = [violation for piece in pieces(text, cuts or []) for violation in one.feed(piece)]
     found += one.finish(Ending(other=other))
@@ -197,16 +199,16 @@ def said(text: str, *, other: bool = False, cuts: list[int] | None = None) -> li
     [
         (GOOD, False, []),
         ("", True, []),
-        ("", False, [("the answer holds no JSON", 0)]),
+        ("", False, [("the answer contains no JSON", 0)]),
         ("{}", False, [("the answer does not fit the schema: missing", 2)]),
         ('{"name":"a",}', False, [("a key in double quotes was expected", 12)]),
-        ('{"name":"a"', False, [("the answer ends inside of its JSON", 11)]),
+        ('{"name":"a"', False, [("the answer ends before its JSON is complete", 11)]),
         ("```json\n{}\n```", False, [("a value was expected", 0)]),
     ],
 )
-def test_the_rule_takes_an_answer_as_it_stands(text: str, other: bool, expected: list[tuple[str, int]]) -> None:
-    assert said(text, other=other) == expected
-    assert said(text, other=other, cuts=list(range(len(text)))) == expected
+def test_schema_rule_checks_the_unchanged_answer(text: str, other: bool, expected: list[tuple[str, int]]) -> None:
+    assert violations(text, other=other) == expected
+    assert violations(text, other=other, cuts=list(range(len(text)))) == expected
 
 
 @pytest.mark.parametrize(
@@ -216,20 +218,18 @@ def test_the_rule_takes_an_answer_as_it_stands(text: str, other: bool, expected:
         ('Here:\n```json\n{"name":"a",}\n```', False, []),
         ('{"name":"a"', False, []),
         (" ", True, []),
-        (" ", False, [("the answer holds no JSON", 1)]),
+        (" ", False, [("the answer contains no JSON", 1)]),
         ('{"count":1', False, [("the answer does not fit the schema: missing", 10)]),
         ("I cannot.", False, [("the answer does not fit the schema: no JSON object or array", 9)]),
     ],
 )
-def test_the_rule_may_take_an_answer_as_a_repair_makes_it(
-    text: str, other: bool, expected: list[tuple[str, int]]
-) -> None:
-    one = schema_rule(Item, mend=True).check()
+def test_schema_rule_checks_the_repaired_answer(text: str, other: bool, expected: list[tuple[str, int]]) -> None:
+    one = schema_rule(Item, allow_repair=True).check()
     assert not [violation for piece in text for violation in one.feed(piece)]
     assert [(violation.message, violation.at) for violation in one.finish(Ending(other=other))] == expected
 
 
-def test_the_rule_needs_the_whole_and_has_the_severity_it_was_given() -> None:
+def test_schema_rule_has_no_span_and_uses_its_severity() -> None:
     rule = schema_rule(Item, severity=Severity.FATAL)
     assert (rule.name, rule.span, rule.severity) == ("schema", None, Severity.FATAL)
     (violation,) = rule.check().feed("no")
@@ -237,5 +237,5 @@ def test_the_rule_needs_the_whole_and_has_the_severity_it_was_given() -> None:
 
 
 @given(st.sampled_from([GOOD, *DOCUMENTS]), st.integers(0, 80), st.lists(st.integers(0, 80), max_size=5))
-def test_cuts_change_nothing(text: str, end: int, cuts: list[int]) -> None:
-    assert said(text[:end], cuts=cuts) == said(text[:end])
+def test_schema_rule_ignores_chunk_boundaries(text: str, end: int, cuts: list[int]) -> None:
+    assert violations(text[:end], cuts=cuts) == violations(text[:end])
