@@ -23,11 +23,11 @@ def simulator(
     traffic_dir: str | PathLike[str] | None = None,
     port: int = 0,
 ) -> Iterator[Simulator]:
-    """Run a simulated OpenAI and Anthropic on loopback, in a thread of its own, for as long as the block lasts.
+    """Run a simulated OpenAI and Anthropic server on loopback, in its own thread, until the block ends.
 
-    `seed` decides ids and delays; `delays` None means none; `traffic_dir` is a folder of recorded streams to play;
-    `port` 0 takes a free one. Give `.openai` or `.anthropic` to a client as its `base_url`, and `.script(…)` what
-    should happen. Raises `l0.simulator.config.SimulatorError` where it cannot start.
+    `seed` determines ids and delays. `delays`: None for no delays. `traffic_dir`: a directory of recorded streams to
+    play. `port`: 0 for a free port. Use `.openai` or `.anthropic` as the `base_url` of a client, and `.script(…)` to
+    define the next answers. Raises `l0.simulator.config.SimulatorError` if the server cannot start.
     """
     config = SimulatorConfig(
         port=port, seed=seed, delays=delays, traffic_dir=None if traffic_dir is None else Path(traffic_dir)
@@ -38,7 +38,7 @@ def simulator(
 
 @contextmanager
 def serving(running: S) -> Iterator[S]:
-    """Run a simulator that was made, as `simulator` does."""
+    """Run an existing simulator in the same way as `simulator`."""
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(running.start())

@@ -1,4 +1,4 @@
-"""What a simulated model says, free of any dialect."""
+"""Define the content of simulated answers, independent of any dialect."""
 
 import re
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ Stop = Literal["stop", "length", "content_filter"]
 
 MAX_TOKENS = 1_000_000
 
-# A piece is roughly a token: a short word with its leading space, one sign, or white space.
+# A piece is roughly a token: a short word with its leading space, one punctuation mark, or white space.
 _PIECE = re.compile(r"\s?\w{1,8}|\s?[^\w\s]|\s+")
 
-# Sentences of a filler: it never says the same thing twice in a row, as no model should.
+# Parts of filler sentences. The filler never repeats itself in a row, so that no repetition rule reports it.
 _WHO = "The harbour|A pilot|The night ferry|Every second boat|The old crane|A flock of gulls|The first net|Her brother"
 _DOES = "leaves before|waits for|carries|argues over|has forgotten|comes back with|pays for|never mentions"
 _WHAT = "the morning tide|forty crates of fish|a letter from town|the price of ice|two lamps|bad weather|the quay"
@@ -25,7 +25,7 @@ _SENTENCES = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """One function call: `arguments` is the JSON text, as a model writes it."""
+    """One function call. `arguments` is JSON text as a model writes it."""
 
     name: str
     arguments: str = "{}"
@@ -33,9 +33,10 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer. `tokens` > 0 replaces `text` by that many filler tokens (at most 1,000,000), made lazily.
+    """One answer.
 
-    `alternatives` are the texts of the second and later choices; beyond them `text` with its number is used.
+    `tokens` > 0 replaces `text` by that many filler tokens (at most 1,000,000), generated lazily. `alternatives` are
+    the texts of the second and later choices; further choices get `text` with their number appended.
     """
 
     text: str = ""
@@ -51,7 +52,7 @@ class Answer:
             raise ValueError(f"tokens: {self.tokens!r} given, allowed is 0 to {MAX_TOKENS:,}")
 
     def text_of(self, choice: int) -> str:
-        """The whole text of a choice."""
+        """Return the complete text of a choice."""
         if self.tokens:
             return "".join(filler(self.tokens))
         if choice == 0 or not self.text:
@@ -61,29 +62,29 @@ class Answer:
         return f"{self.text} ({choice + 1})"
 
     def pieces_of(self, choice: int) -> Iterator[str]:
-        """The text of a choice as token-like pieces; joined they are the text."""
+        """Return the text of a choice as token-like pieces. Joined, they are the text."""
         return filler(self.tokens) if self.tokens else pieces(self.text_of(choice))
 
     def output_tokens(self, choices: int = 1) -> int:
-        """Tokens of all choices, as usage reports them: one per piece."""
+        """Return the number of tokens of all choices, as usage reports it: one per piece."""
         shared = (self.reasoning, self.refusal, *(call.name + call.arguments for call in self.tool_calls))
         each = sum(count(text) for text in shared)
         return each * choices + sum(self.tokens or count(self.text_of(i)) for i in range(choices))
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Cut text into token-like pieces; joined they are the text."""
+    """Split text into token-like pieces. Joined, they are the text."""
     return (match.group() for match in _PIECE.finditer(text))
 
 
 def filler(tokens: int) -> Iterator[str]:
-    """That many pieces of filler text."""
+    """Return that many pieces of filler text."""
     return islice(cycle(_filler_pieces()), tokens)
 
 
 @lru_cache(maxsize=256)
 def count(text: str) -> int:
-    """How many pieces a text has."""
+    """Return the number of pieces of a text."""
     return sum(1 for _ in pieces(text))
 
 

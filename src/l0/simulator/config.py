@@ -1,4 +1,4 @@
-"""What a simulator is started with."""
+"""Define the configuration of a simulator."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,16 +7,17 @@ from l0.simulator.pacing import Delays
 
 
 class SimulatorError(Exception):
-    """The simulator cannot start or was asked for something it does not have; the message names it."""
+    """The simulator cannot start, or does not have what was requested. The message names the cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorConfig:
     """Settings of one simulator.
 
-    `host`: loopback by default, because nothing here authenticates. `port`: 0 takes a free one. `seed`: everything
-    random (ids, delays) follows from it and the request's index. `traffic_dir`: a folder of recorded bodies; streams
-    are then answered from it in turn. `delays`: None means none.
+    `host`: loopback by default, since the simulator does not authenticate. `port`: 0 for a free port. `seed`:
+    determines all random values (ids, delays) together with the index of a request. `traffic_dir`: a directory of
+    recorded bodies, which then answer streaming requests in turn. `delays`: None for no delays. Raises `ValueError` for
+    an invalid port.
     """
 
     host: str = "127.0.0.1"

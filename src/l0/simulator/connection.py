@@ -1,4 +1,4 @@
-"""One client connection: requests in, steps carried out, on a bare asyncio transport."""
+"""Serve one client connection on a plain asyncio transport: read requests and send responses."""
 
 import asyncio
 import socket
@@ -11,30 +11,31 @@ from l0.simulator.steps import End, Pause, Raw, Response, Send
 
 _WRITE_SIZE = 65536
 REQUEST_SECONDS = 60.0
-"""From the first byte of a request to its last: a client that is slower is refused."""
+"""Time limit from the first to the last byte of a request, in seconds. Slower requests get status 408."""
 _READ_AHEAD = 1_048_576
-"""Bytes of further requests that are kept while one is answered; more stay with the client."""
+"""Number of bytes of further requests that are buffered while one is answered. The rest stays in the socket."""
 _LINGER_SECONDS = 1.0
+"""Time to wait for a client to close after an error answer, in seconds."""
 
 
 class DisconnectedError(Exception):
-    """The client has left."""
+    """The client has closed the connection."""
 
 
 class Connection(asyncio.Protocol):
-    """Bytes both ways. A client that closes its side counts as gone."""
+    """One connection. A client that closes its sending side counts as disconnected."""
 
     def __init__(self) -> None:
         self._reader = http.RequestReader()
         self._answering = False
         self._refused = self._paused = False
-        self._news = asyncio.Event()
-        self._gone = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._client_gone = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
         self.events = 0
-        self.wrote = False
-        """Whether anything of the present response has been sent."""
+        self.has_sent = False
+        """True if a part of the current response was sent."""
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,14 +51,14 @@ class Connection(asyncio.Protocol):
         if self._answering and not self._paused and self._reader.waiting > _READ_AHEAD:
             self._paused = True
             self.transport.pause_reading()
-        self._news.set()
+        self._changed.set()
 
     def eof_received(self) -> bool:
-        self._leave()
+        self._client_left()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
-        self._leave()
+        self._client_left()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -65,78 +66,82 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    def _leave(self) -> None:
-        self._gone.set()
-        self._news.set()
+    def _client_left(self) -> None:
+        self._client_gone.set()
+        self._changed.set()
         self._writable.set()
 
     async def request(self) -> http.Request | None:
-        """The next request; None when the client has left. Raises `http.BadRequestError`."""
+        """Return the next request. Raises `http.BadRequestError`, and `DisconnectedError` if the client has left."""
         self._answering = False
         if self._paused:
             self._paused = False
             self.transport.resume_reading()
         while (found := self._reader.next()) is None:
             if not self._reader.begun:
-                await self._more()
+                await self._wait_for_data()
                 continue
             try:
                 async with asyncio.timeout(REQUEST_SECONDS):
-                    return await self._rest()
+                    return await self._complete_request()
             except TimeoutError:
                 text = f"the request was not complete after {REQUEST_SECONDS:g} s"
                 raise http.BadRequestError(text, 408) from None
         self._answering = True
         return found
 
-    async def _rest(self) -> http.Request | None:
+    async def _complete_request(self) -> http.Request | None:
         while (found := self._reader.next()) is None:
-            await self._more()
+            await self._wait_for_data()
         self._answering = True
         return found
 
-    async def _more(self) -> None:
-        if self._gone.is_set():
+    async def _wait_for_data(self) -> None:
+        if self._client_gone.is_set():
             raise DisconnectedError
-        self._news.clear()
-        await self._news.wait()
+        self._changed.clear()
+        await self._changed.wait()
 
     async def refuse(self, response: Response) -> None:
-        """Answer what cannot be read, and end the connection. What still comes is thrown away for a while: with bytes
-        unread, closing would reset the connection, and the client lose the answer."""
+        """Answer an unreadable request and close the connection.
+
+        Further input is discarded for a moment: closing a socket with unread bytes would reset the connection, and the
+        client would lose the answer.
+        """
         self._refused = True
-        await self.carry_out(response)
+        await self.send(response)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         try:
             async with asyncio.timeout(_LINGER_SECONDS):
-                await self._gone.wait()
+                await self._client_gone.wait()
         except TimeoutError:
             pass
 
-    async def silence(self, seconds: float) -> None:
-        """Say nothing for a while; raises `DisconnectedError` as soon as the client leaves."""
+    async def wait_silently(self, seconds: float) -> None:
+        """Send nothing for a number of seconds. Raises `DisconnectedError` as soon as the client leaves."""
         await self._flush(b"")
         if seconds <= 0:
             return
         try:
             async with asyncio.timeout(seconds):
-                await self._gone.wait()
+                await self._client_gone.wait()
         except TimeoutError:
             return
         raise DisconnectedError
 
-    async def carry_out(self, response: Response, before_last: Callable[[int], None] = lambda _: None) -> bool:
-        """Send a response; whether the connection can take another request. Raises `DisconnectedError`.
+    async def send(self, response: Response, before_last: Callable[[int], None] = lambda _: None) -> bool:
+        """Send a response. Return true if the connection can take another request. Raises `DisconnectedError`.
 
-        Steps are gathered into large writes; a pause or the end sends what there is. `before_last` gets the number of
-        all events just before the last write, so that a client that has read it all finds that known.
+        Steps are collected into large writes; a pause or the end writes what is collected. `before_last` is called with
+        the number of all events just before the last write, so that the log is complete once the client has read
+        everything.
         """
         self.events = 0
-        self.wrote = False
+        self.has_sent = False
         self._before_last = before_last
         if response.delay:
-            await self.silence(response.delay)
+            await self.wait_silently(response.delay)
         out, events = bytearray(_head(response)), 0
         for step in response.steps:
             match step:
@@ -149,7 +154,7 @@ class Connection(asyncio.Protocol):
                 case Pause(seconds):
                     await self._flush(bytes(out), events)
                     out, events = bytearray(), 0
-                    await self.silence(seconds)
+                    await self.wait_silently(seconds)
                 case End():
                     return await self._end(step, response, bytes(out), events)
             if len(out) >= _WRITE_SIZE:
@@ -170,27 +175,27 @@ class Connection(asyncio.Protocol):
         return keep
 
     async def _flush(self, data: bytes, events: int = 0) -> None:
-        if self._gone.is_set():
+        if self._client_gone.is_set():
             raise DisconnectedError
         if data:
-            self.wrote = True
+            self.has_sent = True
             self.transport.write(data)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # lets the loop notice a client that has left
         await self._writable.wait()
-        if self._gone.is_set():
+        if self._client_gone.is_set():
             raise DisconnectedError
         self.events += events
 
-    def drop(self) -> None:
-        """Close, with what was written sent first."""
+    def close(self) -> None:
+        """Close the connection after sending what was written."""
         self.transport.close()
 
     def abort(self) -> None:
-        """Close at once, whatever the client has not read."""
+        """Close the connection at once and discard unsent bytes."""
         self.transport.abort()
 
     def reset(self) -> None:
-        """End the connection by RST."""
+        """Close the connection by RST."""
         raw = self.transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,4 +1,4 @@
-"""Continuation as providers do it: an answer goes on after what the conversation says was said of it."""
+"""Continue an answer as providers do: after the text that the conversation already contains."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _CONTINUE = re.compile(r"\bcontinue\b", re.IGNORECASE)
 
 
 def prefilled(messages: Any, flag: str | None = None) -> str:
-    """What a last message of the assistant says; where the API wants a ``flag`` on it, only with that flag."""
+    """Return the text of a final assistant message. With a ``flag``, the message must have that flag set."""
     last = _message(messages, -1)
-    wanted = last.get("role") == "assistant" and (flag is None or last.get(flag) is True)
-    return _text(last.get("content")) if wanted else ""
+    matches = last.get("role") == "assistant" and (flag is None or last.get(flag) is True)
+    return _text(last.get("content")) if matches else ""
 
 
 def instructed(messages: Any) -> str:
-    """What the assistant had said before a last message of the user that asks to continue."""
+    """Return the text of the assistant message before a final user message that asks to continue."""
     last, before = _message(messages, -1), _message(messages, -2)
-    wanted = last.get("role") == "user" and _CONTINUE.search(_text(last.get("content")))
-    return _text(before.get("content")) if wanted and before.get("role") == "assistant" else ""
+    matches = last.get("role") == "user" and _CONTINUE.search(_text(last.get("content")))
+    return _text(before.get("content")) if matches and before.get("role") == "assistant" else ""
 
 
-def continued(answer: Answer, said: str, fault: Fault) -> Answer:
-    """What is left of ``answer``, where it begins with ``said``; some models repeat themselves before they go on."""
+def continued(answer: Answer, prefix: str, fault: Fault) -> Answer:
+    """Return the rest of ``answer`` after ``prefix``. With an overlap fault it repeats some characters first."""
     whole = answer.text_of(0)
-    if not said or not whole.startswith(said) or fault.find("starts_over"):
+    if not prefix or not whole.startswith(prefix) or fault.find("starts_over"):
         return answer
     overlap = fault.find("repeats_overlap")
-    repeated = min((overlap.count or 0) if overlap else 0, len(said))
-    return replace(answer, text=whole[len(said) - repeated :], tokens=0)
+    repeated = min((overlap.count or 0) if overlap else 0, len(prefix))
+    return replace(answer, text=whole[len(prefix) - repeated :], tokens=0)
 
 
 def _message(messages: Any, place: int) -> Mapping[str, Any]:

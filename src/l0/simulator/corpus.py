@@ -1,4 +1,4 @@
-"""The answers that are shipped: compact definitions in `answers.json`, from which every dialect builds its bodies."""
+"""Load the bundled answers: compact definitions in `answers.json`, from which every dialect builds its bodies."""
 
 import json
 from functools import lru_cache
@@ -14,13 +14,13 @@ MULTILINGUAL = "languages"
 
 @lru_cache(maxsize=1)
 def answers() -> dict[str, Answer]:
-    """All shipped answers by name."""
+    """Return all bundled answers by name."""
     text = (files("l0.simulator") / "answers.json").read_text(encoding="utf-8")
     return {name: _answer(fields) for name, fields in json.loads(text).items()}
 
 
 def named(name: str) -> Answer:
-    """The answer of that name; raises `SimulatorError` that lists the names."""
+    """Return the answer of that name. Raises `SimulatorError` with a list of the names."""
     found = answers().get(name)
     if found is None:
         raise SimulatorError(f"answer: {name!r} is unknown; allowed are {', '.join(sorted(answers()))}")

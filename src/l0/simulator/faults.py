@@ -1,8 +1,8 @@
-"""What may go wrong with one answer: frozen values, built by name and combined with `|`.
+"""Define faults of one answer: frozen values, built by name and combined with `|`.
 
-`at_event` counts events (blocks that carry data) from 0: that many have been sent when the fault happens; for a fault
-that changes an event it is the event's index. `at_byte` counts bytes of the body. With neither, the fault comes right
-after the first event of content (or changes that one). All times are in seconds.
+`at_event` counts events (blocks that carry data) from 0: that many are sent before the fault; for a fault that changes
+an event it is the index of that event. `at_byte` counts bytes of the body. With neither, the fault comes right after
+the first content event, or changes it. All times are in seconds.
 """
 
 import json
@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 _MOST = 10_000_000
-"""Of everything that is counted, in whatever unit: seconds, events, bytes."""
+"""Upper limit for all numbers, in any unit: seconds, events, bytes."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 
@@ -22,7 +22,7 @@ Framing = Literal["lf", "cr", "crlf"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One thing that goes wrong; `kind` is the name of its constructor, None a value that does not apply."""
+    """One fault. `kind` is the name of its constructor. None means that a field does not apply."""
 
     kind: str
     value: str | None = None
@@ -38,7 +38,7 @@ class Part:
     body: bytes | None = None
 
     def __str__(self) -> str:
-        """As the text grammar writes it."""
+        """Return the fault in the text grammar."""
         words = [self.kind.replace("_", "-"), *filter(None, (self.value,))]
         options = ((item.name, getattr(self, item.name)) for item in fields(self)[2:-2])
         pairs = (*((name, given) for name, given in options if given is not None), *self.headers)
@@ -47,7 +47,7 @@ class Part:
 
 def _one(kind: str, **options: Any) -> "Fault":
     for name in ("at_event", "at_byte", "seconds", "interval", "count"):
-        # What is no number fails every comparison.
+        # NaN fails every comparison, so it is rejected as well.
         if (given := options.get(name)) is not None and not 0 <= given <= _MOST:
             raise ValueError(f"{name}: {given!r} given, allowed is 0 or more, up to {_MOST:,}")
     return Fault(parts=(Part(kind=kind, **options),))
@@ -55,7 +55,7 @@ def _one(kind: str, **options: Any) -> "Fault":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A fault script for one request; `Fault()` is healthy. `a | b` does both."""
+    """The faults of one request. `Fault()` has none. `a | b` combines two."""
 
     parts: tuple[Part, ...] = ()
 
@@ -69,14 +69,17 @@ class Fault:
         return bool(self.parts)
 
     def find(self, *kinds: str) -> Part | None:
-        """The first part of one of these kinds."""
+        """Return the first part of one of these kinds, else None."""
         return next((part for part in self.parts if part.kind in kinds), None)
 
     # Instead of the answer
 
     @staticmethod
     def status(status: int, headers: Mapping[str, str] | None = None, body: Any = None) -> "Fault":
-        """That status with extra headers and a body (text, bytes, JSON); by default the provider's own error body."""
+        """Send a status with extra headers and a body (text, bytes or JSON).
+
+        Default body: the provider's error body.
+        """
         if not 100 <= status <= 599:
             raise ValueError(f"status: {status!r} given, allowed is 100 to 599")
         raw = body if isinstance(body, bytes) or body is None else _text(body).encode()
@@ -88,86 +91,86 @@ class Fault:
 
     @staticmethod
     def refuse(how: Literal["fin", "rst"] = "fin") -> "Fault":
-        """The connection ends before any header."""
+        """End the connection before any header."""
         if how not in ("fin", "rst"):
             raise ValueError(f"how: {how!r} given, allowed are fin, rst")
         return _one("refuse", value=how)
 
     @staticmethod
     def no_headers(seconds: float = 3600) -> "Fault":
-        """Silence before the headers, then the connection ends."""
+        """Send nothing for a number of seconds, then end the connection without headers."""
         return _one("no_headers", seconds=seconds)
 
     @staticmethod
     def empty() -> "Fault":
-        """200 with an empty body."""
+        """Send status 200 with an empty body."""
         return _one("empty")
 
     @staticmethod
     def html() -> "Fault":
-        """200 with an HTML page, as a proxy would."""
+        """Send status 200 with an HTML page, as a proxy would."""
         return _one("html")
 
     @staticmethod
     def json_error() -> "Fault":
-        """200 with the provider's JSON error body."""
+        """Send status 200 with the provider's JSON error body."""
         return _one("json_error")
 
     @staticmethod
     def whole_json() -> "Fault":
-        """The whole answer as one JSON body where a stream was asked for."""
+        """Answer a streaming request with the complete answer as one JSON body."""
         return _one("whole_json")
 
-    # Where the body ends or rests
+    # The end of the body, and pauses in it
 
     @staticmethod
     def reset(at_event: int | None = None, at_byte: int | None = None) -> "Fault":
-        """RST inside the body."""
+        """Reset the connection (RST) inside the body."""
         return _one("reset", at_event=at_event, at_byte=at_byte)
 
     @staticmethod
     def cut(at_event: int | None = None, at_byte: int | None = None) -> "Fault":
-        """FIN without the terminating chunk: an incomplete chunked read."""
+        """Close the connection (FIN) without the terminating chunk: an incomplete chunked read."""
         return _one("cut", at_event=at_event, at_byte=at_byte)
 
     @staticmethod
     def clean_end(at_event: int | None = None, at_byte: int | None = None) -> "Fault":
-        """A properly ended body without its rest; `at_byte` may end it inside an event."""
+        """End the body properly but early. `at_byte` may end it inside an event."""
         return _one("clean_end", at_event=at_event, at_byte=at_byte)
 
     @staticmethod
     def close_delimited(at_event: int | None = None) -> "Fault":
-        """A body without length or chunks, ended by FIN; where `at_event` is given, that early."""
+        """Send a body without length or chunks, ended by FIN; at `at_event` if given."""
         return _one("close_delimited", at_event=at_event)
 
     @staticmethod
     def stall(at_event: int | None = None, at_byte: int | None = None, seconds: float = 3600) -> "Fault":
-        """Silence, then the rest. Ends at once when the client leaves or the server stops."""
+        """Pause, then send the rest. The pause ends at once if the client leaves or the server stops."""
         return _one("stall", at_event=at_event, at_byte=at_byte, seconds=seconds)
 
     @staticmethod
     def pings(at_event: int | None = None, count: int | None = None, interval: float = 0.05) -> "Fault":
-        """Pings (comments where the dialect has none) only; `count` None is for ever, else the rest follows."""
+        """Send only pings (comments if the dialect has none). `count` None: without end; otherwise the rest follows."""
         return _one("pings", at_event=at_event, count=count, interval=interval)
 
     @staticmethod
     def slow_drip(interval: float = 0.05) -> "Fault":
-        """That pause before every event."""
+        """Pause before every event. `interval` is in seconds."""
         return _one("slow_drip", interval=interval)
 
     @staticmethod
     def bad_chunk_header(at_event: int | None = None) -> "Fault":
-        """A chunk header that is no hexadecimal number, then FIN."""
+        """Send a chunk header that is not a hexadecimal number, then FIN."""
         return _one("bad_chunk_header", at_event=at_event)
 
     @staticmethod
     def content_length_short(at_event: int | None = None) -> "Fault":
-        """`content-length` of the whole body, FIN after a part of it."""
+        """Send the `content-length` of the complete body, and FIN after a part of it."""
         return _one("content_length_short", at_event=at_event)
 
     @staticmethod
     def corrupt_gzip(at_event: int | None = None) -> "Fault":
-        """A gzip body that turns to garbage."""
+        """Send a gzip body that turns to garbage."""
         return _one("corrupt_gzip", at_event=at_event)
 
     # Errors inside the stream
@@ -179,125 +182,125 @@ class Fault:
         message: str | None = None,
         type: str | None = None,  # noqa: A002 (the providers' own name for it)
     ) -> "Fault":
-        """An error event in the dialect's shape, then a proper end."""
+        """Send an error event in the dialect's format, then end properly."""
         return _one("in_band_error", at_event=at_event, code=code, message=message, type=type)
 
     @staticmethod
     def failed(at_event: int | None = None, code: str | None = None, message: str | None = None) -> "Fault":
-        """Responses `response.failed` (an in-band error in other dialects), then a proper end."""
+        """Send `response.failed` (an in-band error in other dialects), then end properly."""
         return _one("failed", at_event=at_event, code=code, message=message)
 
-    # Events that are wrong
+    # Wrong events
 
     @staticmethod
     def malformed(at_event: int | None = None) -> "Fault":
-        """That event's JSON breaks off in the middle."""
+        """Cut off the JSON of that event in the middle."""
         return _one("malformed", at_event=at_event)
 
     @staticmethod
     def invalid_utf8(at_event: int | None = None) -> "Fault":
-        """That event holds bytes that are no UTF-8."""
+        """Put bytes that are not UTF-8 into that event."""
         return _one("invalid_utf8", at_event=at_event)
 
     @staticmethod
     def duplicate(at_event: int | None = None) -> "Fault":
-        """That event comes twice."""
+        """Send that event twice."""
         return _one("duplicate", at_event=at_event)
 
     @staticmethod
     def reorder(at_event: int | None = None) -> "Fault":
-        """That event and the next one change places."""
+        """Swap that event and the next one."""
         return _one("reorder", at_event=at_event)
 
     @staticmethod
     def drop(at_event: int | None = None) -> "Fault":
-        """That event is missing."""
+        """Omit that event."""
         return _one("drop", at_event=at_event)
 
     @staticmethod
     def null_data(at_event: int | None = None) -> "Fault":
-        """An extra event `data: null` before that one."""
+        """Insert an extra event `data: null` before that one."""
         return _one("null_data", at_event=at_event)
 
     @staticmethod
     def no_event_names() -> "Fault":
-        """All `event:` lines are missing."""
+        """Omit all `event:` lines."""
         return _one("no_event_names")
 
     @staticmethod
     def no_terminal() -> "Fault":
-        """All content, but neither finish reason, nor usage, nor terminal event."""
+        """Send all content, but neither finish reason, usage nor terminal event."""
         return _one("no_terminal")
 
     @staticmethod
     def no_finish_reason() -> "Fault":
-        """The finish or stop reason is null; the terminal event comes."""
+        """Send null as the finish or stop reason; the terminal event follows."""
         return _one("no_finish_reason")
 
     @staticmethod
     def done_only() -> "Fault":
-        """Nothing but the terminal event."""
+        """Send only the terminal event."""
         return _one("done_only")
 
     @staticmethod
     def after_end() -> "Fault":
-        """One more event of content after the terminal event."""
+        """Send one more content event after the terminal event."""
         return _one("after_end")
 
     @staticmethod
     def lifecycle_frames(count: int) -> "Fault":
-        """That many extra frames without content before the first content."""
+        """Send that many extra events without content before the first content."""
         return _one("lifecycle_frames", count=count)
 
     # Answers to a request for the rest of an answer
 
     @staticmethod
     def repeats_overlap(count: int) -> "Fault":
-        """Asked to continue, the model first repeats the last so many characters."""
+        """When asked to continue, first repeat the last `count` characters."""
         return _one("repeats_overlap", count=count)
 
     @staticmethod
     def starts_over() -> "Fault":
-        """Asked to continue, the model begins from the start."""
+        """When asked to continue, begin from the start."""
         return _one("starts_over")
 
-    # Odd but legitimate wire forms
+    # Unusual but valid wire formats
 
     @staticmethod
     def framing(style: Framing) -> "Fault":
-        """Lines end in LF, CR or CRLF."""
+        """End lines with LF, CR or CRLF."""
         if style not in ("lf", "cr", "crlf"):
             raise ValueError(f"style: {style!r} given, allowed are lf, cr, crlf")
         return _one("framing", value=style)
 
     @staticmethod
     def bom() -> "Fault":
-        """The body begins with a UTF-8 byte order mark."""
+        """Begin the body with a UTF-8 byte order mark."""
         return _one("bom")
 
     @staticmethod
     def comments(every: int = 1) -> "Fault":
-        """A comment block before every so many events."""
+        """Send a comment block before every `every` events."""
         return _one("comments", value=str(min(max(1, every), _MOST)))
 
     @staticmethod
     def id_retry_lines() -> "Fault":
-        """A block of `id:` and `retry:` alone before every event."""
+        """Send a block of only `id:` and `retry:` before every event."""
         return _one("id_retry_lines")
 
     @staticmethod
     def split_utf8() -> "Fault":
-        """HTTP chunks end inside multi-byte characters."""
+        """End HTTP chunks inside multi-byte characters."""
         return _one("split_utf8")
 
     @staticmethod
     def bytewise() -> "Fault":
-        """Every byte is an HTTP chunk."""
+        """Send every byte as an HTTP chunk."""
         return _one("bytewise")
 
     @staticmethod
     def one_write() -> "Fault":
-        """The whole body is one HTTP chunk."""
+        """Send the complete body as one HTTP chunk."""
         return _one("one_write")
 
 

@@ -1,6 +1,6 @@
-"""The small text grammar of header, prompt and script: `status 503 retry-after=1`, `answer weather | cut at_event=3`.
+"""Parse the text grammar of header, prompt and script: `status 503 retry-after=1`, `answer poem | cut at_event=3`.
 
-Parts are joined by `|`. A part is a word and its options: a constructor of `Fault` with its parameters (by position or
+Parts are joined by `|`. A part is a word with options: a constructor of `Fault` with its parameters (positional or
 `name=value`), `ok`, `answer NAME`, `tokens N` or `recorded NAME`.
 """
 
@@ -17,19 +17,19 @@ from l0.simulator.faults import HEALTHY, Fault
 _OPENING, _CLOSING = "[[simulate:", "]]"
 HEADER = "x-l0-simulate"
 _PARTS, _LENGTH = 20, 4_096
-"""Most parts and characters of one text."""
+"""Limits for the number of parts and characters of one text."""
 
 
-_Made = TypeVar("_Made")
+_Built = TypeVar("_Built")
 
 
 class GrammarError(ValueError):
-    """The text cannot be read; the message names the word and what is allowed."""
+    """The text is invalid. The message names the word and the allowed values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a text asks for: a named answer, an answer, a recorded body, a fault; each may be absent."""
+    """The request of a text: a named answer, an answer, a recorded body, a fault. Each may be absent."""
 
     named: str | None = None
     answer: Answer | None = None
@@ -45,11 +45,11 @@ def in_prompt(prompt: str) -> str | None:
 
 
 def parse(text: str) -> Wish:
-    """Read one text; raises `GrammarError`."""
+    """Parse one text. Raises `GrammarError`."""
     parts = text[:_LENGTH].split("|")
     if len(text) > _LENGTH or len(parts) > _PARTS:
         raise GrammarError(f"the text is too long, allowed are {_PARTS} parts and {_LENGTH} characters")
-    wish = Wish()
+    script = Wish()
     for part in parts:
         try:
             words = shlex.split(part)
@@ -57,29 +57,29 @@ def parse(text: str) -> Wish:
             raise GrammarError(f"{part.strip()!r}: {error}") from None
         if not words:
             raise GrammarError(f"{text!r}: a part is empty; allowed are {', '.join(vocabulary())}")
-        wish = _add(wish, words[0].replace("-", "_").lower(), words[1:])
-    return wish
+        script = _add(script, words[0].replace("-", "_").lower(), words[1:])
+    return script
 
 
 def vocabulary() -> list[str]:
-    """All first words."""
+    """Return all allowed first words of a part."""
     return ["ok", "answer", "tokens", "recorded", *(name.replace("_", "-") for name in _constructors())]
 
 
-def _add(wish: Wish, word: str, rest: list[str]) -> Wish:
+def _add(script: Wish, word: str, rest: list[str]) -> Wish:
     if word == "ok":
-        return wish
+        return script
     if word in ("answer", "tokens", "recorded"):
         if len(rest) != 1:
             raise GrammarError(f"{word}: takes one value, {len(rest)} given")
         if word == "answer":
-            return replace(wish, named=rest[0])
+            return replace(script, named=rest[0])
         if word == "recorded":
-            return replace(wish, recorded=rest[0])
-        return replace(wish, answer=_built(lambda: Answer(tokens=int(_number(word, rest[0], int))), word))
+            return replace(script, recorded=rest[0])
+        return replace(script, answer=_build(lambda: Answer(tokens=int(_number(word, rest[0], int))), word))
     if word not in _constructors():
         raise GrammarError(f"{word!r} is unknown; allowed are {', '.join(vocabulary())}")
-    return replace(wish, fault=wish.fault | _fault(word, rest))
+    return replace(script, fault=script.fault | _fault(word, rest))
 
 
 def _constructors() -> dict[str, Callable[..., Fault]]:
@@ -97,7 +97,7 @@ def _fault(word: str, rest: list[str]) -> Fault:
         name, is_named, value = item.partition("=")
         if not is_named:
             if position >= len(names):
-                raise GrammarError(f"{word}: {item!r} is too much; options are {', '.join(names) or 'none'}")
+                raise GrammarError(f"{word}: {item!r} is one value too many; options are {', '.join(names) or 'none'}")
             name, value = names[position], item
         if name in names and name != "headers":
             given[name] = _value(name, value, hints[name])
@@ -107,10 +107,10 @@ def _fault(word: str, rest: list[str]) -> Fault:
             raise GrammarError(f"{word}: option {name!r} is unknown; allowed are {', '.join(names) or 'none'}")
     if headers:
         given["headers"] = headers
-    return _built(lambda: make(**given), word)
+    return _build(lambda: make(**given), word)
 
 
-def _built(make: Callable[[], _Made], word: str) -> _Made:
+def _build(make: Callable[[], _Built], word: str) -> _Built:
     try:
         return make()
     except (TypeError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""Whom a request may name as its host.
+"""Check the `Host` header of requests.
 
-A web page can point a name of its own at 127.0.0.1 and so talk to whatever listens there (DNS rebinding); its requests
-still carry that name.
+A web page can point its own host name at 127.0.0.1 and so reach local servers (DNS rebinding). Its requests still carry
+that name, so other names are rejected.
 """
 
 from ipaddress import ip_address
@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 
 def serves(header: str | None, bound: str) -> bool:
-    """Return whether a `Host` header may be answered by a server that is bound to `bound`.
+    """Return true if a server bound to `bound` may answer this `Host` header.
 
-    Loopback and the bound host may; a server that listens to every interface was opened on purpose, and serves all.
+    Loopback names and the bound host are allowed. A server on all interfaces was opened on purpose and answers all.
     """
     if header is None or _unspecified(bound):
         return True

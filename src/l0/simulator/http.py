@@ -1,4 +1,4 @@
-"""As much HTTP/1.1 as a simulator needs: read requests within limits, write a head and chunks."""
+"""Read and write the subset of HTTP/1.1 that a simulator needs: requests within limits, response heads and chunks."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 MAX_HEAD = 65_536
-"""Bytes of a request line with its headers, and of the trailers of a chunked body."""
+"""Maximum size of a request line with its headers, and of the trailers of a chunked body, in bytes."""
 MAX_HEADERS = 200
 MAX_BODY = 64 * 1024 * 1024
 
@@ -17,11 +17,11 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?")
 _CHUNK_LINE = 1_024
-"""Bytes of a line that begins a chunk."""
+"""Maximum size of a chunk header, in bytes."""
 
 
 class BadRequestError(Exception):
-    """A request that is not answered, but with this ``status``: nothing after it can be read."""
+    """An unreadable request. It is answered with ``status``, and the connection cannot be read further."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request: `target` is the path with its query, header names are lower case."""
+    """One request. `target` is the path with its query. Header names are in lower case."""
 
     method: str
     target: str
@@ -39,17 +39,17 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path without its query."""
+        """Return the path without its query."""
         return urlsplit(self.target).path
 
     @property
     def query(self) -> dict[str, str]:
-        """The last value of each query parameter."""
+        """Return the last value of each query parameter."""
         return {name: values[-1] for name, values in parse_qs(urlsplit(self.target).query).items()}
 
     @property
     def json(self) -> Any:
-        """The body as JSON; None where it is none, or nested too deeply to be read."""
+        """Return the body as JSON; None if it is not JSON or nested too deeply."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -62,11 +62,11 @@ class _Head:
     target: str
     headers: Mapping[str, str]
     length: int | None
-    """Of the body; None is a chunked one."""
+    """Length of the body; None for a chunked body."""
 
 
 class RequestReader:
-    """Cuts what a client sends into requests. Every byte is looked at once, however they arrive."""
+    """Splits received bytes into requests. Each byte is scanned once, for any packet boundaries."""
 
     __slots__ = ("_body", "_buffer", "_head", "_left", "_scanned", "_trailers")
 
@@ -82,21 +82,21 @@ class RequestReader:
         self._trailers: int | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take what has arrived."""
+        """Add received bytes."""
         self._buffer += data
 
     @property
     def waiting(self) -> int:
-        """Return how many bytes have not been read yet."""
+        """Return the number of unread bytes."""
         return len(self._buffer)
 
     @property
     def begun(self) -> bool:
-        """Return whether a part of a request is there."""
+        """Return true if a part of a request was received."""
         return bool(self._buffer) or self._head is not None
 
     def next(self) -> Request | None:
-        """Return the next whole request; None while it is not complete. Raises `BadRequestError`."""
+        """Return the next complete request; None if it is incomplete. Raises `BadRequestError`."""
         if self._head is None:
             self._head = self._read_head()
         head = self._head
@@ -126,7 +126,7 @@ class RequestReader:
         return True
 
     def _read_chunks(self) -> bool:
-        """Read as many chunks as are there; return whether the body is complete."""
+        """Read the available chunks. Return true if the body is complete."""
         buffer, at = self._buffer, 0
         try:
             while self._trailers is None:
@@ -134,7 +134,7 @@ class RequestReader:
                     line = buffer.find(b"\r\n", at, at + _CHUNK_LINE)
                     if line < 0:
                         if len(buffer) - at >= _CHUNK_LINE:
-                            raise BadRequestError("the line that begins a chunk is too long")
+                            raise BadRequestError("a chunk header is too long")
                         return False
                     self._open_chunk(bytes(buffer[at:line]))
                     at = line + 2
@@ -143,7 +143,7 @@ class RequestReader:
                     return False
                 end = at + self._left
                 if buffer[end - 2 : end] != b"\r\n":
-                    raise BadRequestError("a chunk is longer than it says")
+                    raise BadRequestError("a chunk is longer than its size")
                 self._body += buffer[at : end - 2]
                 at, self._left = end, 0
         finally:
@@ -153,7 +153,7 @@ class RequestReader:
     def _open_chunk(self, line: bytes) -> None:
         found = _CHUNK_SIZE.fullmatch(line)
         if found is None:
-            raise BadRequestError(f"not the size of a chunk: {line[:40]!r}")
+            raise BadRequestError(f"not a chunk size: {line[:40]!r}")
         size = int(found[1], 16)
         if len(self._body) + size > MAX_BODY:
             raise BadRequestError(f"the body is too long, allowed are {MAX_BODY} bytes", 413)
@@ -193,7 +193,7 @@ def _head_of(text: str) -> _Head:
             raise BadRequestError(f"not a header: {line[:80]!r}")
         name, value = name.lower(), value.strip()
         if name in ("content-length", "host", "transfer-encoding") and headers.get(name, value) != value:
-            raise BadRequestError(f"{name}: given twice, and not the same")
+            raise BadRequestError(f"{name}: given twice with different values")
         headers[name] = value
     try:
         urlsplit(words[1])
@@ -216,17 +216,17 @@ def _length(headers: Mapping[str, str]) -> int | None:
 
 
 def head(status: int, headers: Mapping[str, str]) -> bytes:
-    """Status line and headers."""
+    """Return the status line and headers as bytes."""
     try:
         phrase = HTTPStatus(status).phrase
-    except ValueError:  # 529 and its like have no standard phrase
+    except ValueError:  # 529 and similar statuses have no standard phrase
         phrase = "Overloaded" if status == 529 else "Unknown"
     lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body."""
+    """Return one chunk of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 

@@ -1,4 +1,4 @@
-"""What tests and the server share, thread-safe: the script of coming answers and the log of requests."""
+"""Hold the data that tests and the server share, thread-safe: the script of the next answers and the request log."""
 
 import threading
 from collections import deque
@@ -13,7 +13,7 @@ from l0.simulator.playback import Body
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """How one request is answered: an answer or a raw body (None: what fits the request), and what goes wrong."""
+    """How one request is answered: an answer or a raw body (None: a fitting answer), and the faults."""
 
     answer: Answer | None = None
     body: Body | None = None
@@ -22,17 +22,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One request and what became of it.
+    """One request and its outcome.
 
-    `body` is the parsed JSON (None where it is none); `dialect` None is a request that is no inference; `answered` is
-    the fault in the text grammar, or "ok"; `finished`: all that was scripted has been sent; `disconnected`: the client
-    left before that.
+    `body` is the parsed JSON, or None if the body is not JSON. `dialect`: None for a request that is not an inference.
+    `answered`: the faults in the text grammar, or "ok". `finished`: the complete scripted answer was sent.
+    `disconnected`: the client left before that.
     """
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(repr=False)  # with them the client's key
-    body: Any = field(default=None, repr=False)  # with it the prompt
+    headers: Mapping[str, str] = field(repr=False)  # contains the client's API key
+    body: Any = field(default=None, repr=False)  # contains the prompt
     dialect: str | None = None
     answered: str = "ok"
     sent_events: int = 0
@@ -41,7 +41,7 @@ class Received:
 
 
 class Ledger:
-    """The script and the log."""
+    """The script and the request log."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -56,43 +56,43 @@ class Ledger:
             self._script.extend(replies)
 
     def next_reply(self) -> Reply | None:
-        """Take the next reply; None where the script is at its end."""
+        """Take the next reply; None if the script has ended."""
         with self._changed:
             return self._script.popleft() if self._script else None
 
     def begin(self, received: Received) -> int:
-        """Log a request; its number since the start is what its delays and ids are drawn from."""
+        """Log a request. Return its index since the start, which determines its delays and ids."""
         with self._changed:
             index, self._index = self._index, self._index + 1
             self._active += 1
             self._log[index] = received
             return index
 
-    def note(self, index: int, **changes: Any) -> None:
-        """Add to what is known of a request; one that was forgotten by `clear` stays forgotten."""
+    def update(self, index: int, **changes: Any) -> None:
+        """Update the log entry of a request. Requests removed by `clear` stay removed."""
         with self._changed:
             if index in self._log:
                 self._log[index] = replace(self._log[index], **changes)
 
     def end(self, index: int, **changes: Any) -> None:
-        """The request is done with."""
+        """Mark a request as done and update its log entry."""
         with self._changed:
-            self.note(index, **changes)
+            self.update(index, **changes)
             self._active -= 1
             self._changed.notify_all()
 
     def requests(self) -> list[Received]:
-        """A snapshot, in order of arrival."""
+        """Return a snapshot of the log, in order of arrival."""
         with self._changed:
             return list(self._log.values())
 
     def clear(self) -> None:
-        """Forget script and log."""
+        """Clear the script and the log."""
         with self._changed:
             self._script.clear()
             self._log.clear()
 
     def wait_idle(self, timeout: float) -> bool:
-        """Wait until no request is in work; False after `timeout` seconds."""
+        """Wait until no request is active. Return false after `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._active == 0, timeout)

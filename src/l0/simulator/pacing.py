@@ -1,20 +1,21 @@
-"""How long a simulated model takes: log-normal delays with a share of stragglers, all from one seed."""
+"""Simulate the speed of a model: log-normal delays with a share of stragglers, all from one seed."""
 
 import math
 import random
 from dataclasses import dataclass
 
-_MOST = 10_000_000
-_SECONDS = 86_400.0
-"""The longest delay."""
+_MAX_VALUE = 10_000_000
+_MAX_SECONDS = 86_400.0
+"""The longest delay, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delays:
     """Delays of one simulated model.
 
-    `first_token_ms` and `inter_token_ms` are medians in milliseconds; `sigma` is the spread (standard deviation of the
-    logarithm); `stragglers` is the share of requests (0 to 1) that are `straggler_factor` times slower throughout.
+    `first_token_ms` and `inter_token_ms` are medians in milliseconds. `sigma` is the spread (standard deviation of the
+    logarithm). `stragglers` is the share of requests (0 to 1) whose delays are `straggler_factor` times longer. Raises
+    `ValueError` for values out of range.
     """
 
     first_token_ms: float = 0.0
@@ -25,33 +26,33 @@ class Delays:
 
     def __post_init__(self) -> None:
         for name in ("first_token_ms", "inter_token_ms", "sigma", "straggler_factor"):
-            if not 0 <= getattr(self, name) <= _MOST:  # what is no number fails every comparison
-                raise ValueError(f"{name}: {getattr(self, name)!r} given, allowed is 0 or more, up to {_MOST:,}")
+            if not 0 <= getattr(self, name) <= _MAX_VALUE:  # NaN fails every comparison
+                raise ValueError(f"{name}: {getattr(self, name)!r} given, allowed is 0 or more, up to {_MAX_VALUE:,}")
         if not 0 <= self.stragglers <= 1:
             raise ValueError(f"stragglers: {self.stragglers!r} given, allowed is 0 to 1")
 
 
 class Pacer:
-    """The delays of one request, in seconds; the same seed and index give the same ones."""
+    """The delays of one request, in seconds. They depend only on seed and index."""
 
     __slots__ = ("_delays", "_factor", "_random")
 
     def __init__(self, delays: Delays, *, seed: int, index: int) -> None:
         self._delays = delays
         self._random = random.Random(f"{seed}:{index}")
-        straggles = self._random.random() < delays.stragglers
-        self._factor = delays.straggler_factor if straggles else 1.0
+        is_straggler = self._random.random() < delays.stragglers
+        self._factor = delays.straggler_factor if is_straggler else 1.0
 
     def first_token(self) -> float:
-        """Seconds until the first content event."""
+        """Return the seconds until the first content event."""
         return self._draw(self._delays.first_token_ms)
 
     def inter_token(self) -> float:
-        """Seconds between two content events."""
+        """Return the seconds between two content events."""
         return self._draw(self._delays.inter_token_ms)
 
     def _draw(self, median_ms: float) -> float:
         if median_ms <= 0:
             return 0.0
         exponent = min(self._random.gauss(math.log(median_ms), self._delays.sigma), 100.0)
-        return min(math.exp(exponent) * self._factor / 1000, _SECONDS)
+        return min(math.exp(exponent) * self._factor / 1000, _MAX_SECONDS)

@@ -1,4 +1,4 @@
-"""Recorded bodies: played byte for byte, from a folder or one at a time."""
+"""Play recorded bodies byte for byte, from a directory or one at a time."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from l0.simulator.config import SimulatorError
 
 Chunks = Literal["event", "one", "byte"] | int
-"""How a raw body is cut into HTTP chunks; a number is bytes per chunk."""
+"""How a raw body is split into HTTP chunks; a number is the bytes per chunk."""
 
 _FOLDERS = {
     "openai-chat": "chat",
@@ -20,7 +20,7 @@ _FOLDERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """One raw body. It is sent as it stands, whatever it holds."""
+    """One raw body. It is sent unchanged, whatever it contains."""
 
     content: bytes
     chunks: Chunks = "event"
@@ -34,34 +34,34 @@ class Body:
 
     @property
     def chunk_size(self) -> int | None:
-        """Bytes per chunk; 0 is one block, None the whole body."""
+        """Return the bytes per chunk; 0 for one chunk per block, None for one chunk."""
         named: dict[Any, int | None] = {"event": 0, "one": None, "byte": 1}
         return named[self.chunks] if isinstance(self.chunks, str) else self.chunks
 
 
 class Traffic:
-    """A folder of recorded streams, by dialect.
+    """A directory of recorded streams, by dialect. Raises `SimulatorError` if it cannot be read or has no bodies.
 
-    With an `index.json` its rows (`file`, `kind`) count; without one the subfolders `openai-chat`,
-    `openai-completion`, `responses` and `anthropic` say the dialect.
+    With an `index.json`, its rows (`file`, `kind`) define the bodies. Otherwise the subdirectories `openai-chat`,
+    `openai-completion`, `responses` and `anthropic` define the dialect.
     """
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise SimulatorError(f"traffic_dir: {folder} is no folder")
+            raise SimulatorError(f"traffic_dir: {folder} is not a directory")
         self._paths: dict[str, list[Path]] = {}
         for kind, path in _listed(folder):
             self._paths.setdefault(_FOLDERS[kind], []).append(path)
         self._turns: dict[str, int] = {}
         if not self._paths:
-            raise SimulatorError(f"traffic_dir: {folder} holds no recorded body in {', '.join(_FOLDERS)}")
+            raise SimulatorError(f"traffic_dir: {folder} contains no recorded body in {', '.join(_FOLDERS)}")
 
     def names(self, dialect: str) -> list[str]:
-        """The bodies of a dialect, in the order in which they are played."""
+        """Return the names of the bodies of a dialect, in the order in which they are played."""
         return [path.stem for path in self._paths.get(dialect, [])]
 
     def next(self, dialect: str) -> Body | None:
-        """The next body in turn; None where the folder has none of that dialect."""
+        """Return the next body in turn; None if the directory has none of that dialect."""
         paths = self._paths.get(dialect)
         if not paths:
             return None
@@ -70,7 +70,7 @@ class Traffic:
         return _read(paths[turn % len(paths)])
 
     def named(self, dialect: str, name: str) -> Body:
-        """The body of that name (without its suffix); raises `SimulatorError`."""
+        """Return the body of that name (without its suffix). Raises `SimulatorError` if there is none."""
         for path in self._paths.get(dialect, []):
             if path.stem == name:
                 return _read(path)
@@ -87,7 +87,7 @@ def _listed(folder: Path) -> list[tuple[str, Path]]:
     except OSError as error:
         raise SimulatorError(f"traffic_dir: cannot read {error.filename or folder}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise SimulatorError(f"traffic_dir: {index} is no list of rows with 'file' and 'kind': {error!r}") from error
+        raise SimulatorError(f"traffic_dir: {index} is not a list of rows with 'file' and 'kind': {error!r}") from error
 
 
 def _read(path: Path) -> Body:

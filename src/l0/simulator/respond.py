@@ -1,4 +1,4 @@
-"""From a request and the reply it gets to a response: pure."""
+"""Build the response for a request and its reply. The functions are pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from l0.simulator.sse import encoded, split
 from l0.simulator.steps import End, Pause, Raw, Response, Send, Step
 
 _BLOCK_SIZE = 65536
-_CACHED_TOKENS = 50_000  # some 10 MB of chat chunks: what is longer is made as it is sent
-_CACHED_PROMPT = 10_000  # characters: it stands in the key
-_PLACEHOLDER = Stamp(digits="5ce0aced" * 3)  # as long as real digits, so that chunk sizes stay right
+_CACHED_TOKENS = 50_000  # about 10 MB of chat chunks; longer answers are built while they are sent
+_CACHED_PROMPT = 10_000  # characters; the prompt is part of the cache key
+_PLACEHOLDER = Stamp(digits="5ce0aced" * 3)  # as long as real digits, so that chunk sizes stay correct
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
 _SSE = "text/event-stream; charset=utf-8"
-# Faults that mean something where the body is one JSON value; the others are about events.
-_OF_ANY_BODY = frozenset(
+# Faults that apply to a body of one JSON value; all others need events.
+_BODY_FAULTS = frozenset(
     {
         "reset",
         "cut",
@@ -45,26 +45,32 @@ _OF_ANY_BODY = frozenset(
 )
 
 
-def respond(dialect: Dialect, ask: Ask, reply: Reply, stamp: Stamp, pacer: Pacer | None = None) -> Response:
-    """The response to one inference request."""
+def respond(dialect: Dialect, request: Ask, reply: Reply, stamp: Stamp, pacer: Pacer | None = None) -> Response:
+    """Return the response to one inference request."""
     fault = reply.fault
-    if instead := _instead(dialect, fault, stamp):
-        return instead
+    if replacement := _replacement(dialect, fault, stamp):
+        return replacement
     if reply.body:
         return _played(dialect, reply.body, fault, stamp, pacer)
-    answer = continued(reply.answer or fitting(ask, fault), ask.said, fault)
+    answer = continued(reply.answer or fitting(request, fault), request.prefix, fault)
     delay = _delay(fault)
-    if not ask.stream or fault.find("whole_json"):
-        return _whole(dialect, dialect.whole(answer, ask, stamp), fault, stamp, delay + _thinking(answer, ask, pacer))
+    if not request.stream or fault.find("whole_json"):
+        return _whole(
+            dialect,
+            dialect.whole(answer, request, stamp),
+            fault,
+            stamp,
+            delay + _generation_time(answer, request, pacer),
+        )
     headers = stream_headers(dialect, stamp)
     if not fault and pacer is None:
-        return Response(status=200, headers=headers, steps=_healthy(dialect, answer, ask, stamp))
-    pieces = marked(dialect.events(answer, ask, stamp), dialect)
+        return Response(status=200, headers=headers, steps=_healthy(dialect, answer, request, stamp))
+    pieces = marked(dialect.events(answer, request, stamp), dialect)
     return _Plan(dialect=dialect, fault=fault, stamp=stamp, pacer=pacer, delay=delay).response(headers, pieces)
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str]) -> Response:
-    """A JSON body."""
+    """Return a response with a JSON body."""
     body = encoded(value)
     return Response(
         status=status, headers={"content-type": "application/json", **headers}, steps=(Send(body, 1),), length=len(body)
@@ -72,21 +78,21 @@ def json_response(status: int, value: object, headers: Mapping[str, str]) -> Res
 
 
 def stream_headers(dialect: Dialect, stamp: Stamp) -> dict[str, str]:
-    """Headers of a stream."""
+    """Return the headers of a stream."""
     return {"content-type": _SSE, "cache-control": "no-cache", **dialect.headers(stamp)}
 
 
-def fitting(ask: Ask, fault: Fault) -> Answer:
-    """What a healthy model would answer: the call it must make, the structure it was asked for, else a greeting."""
-    if ask.forced:
-        return Answer(tool_calls=(ask.forced,))
-    if ask.schema:
-        return Answer(text=ask.schema)
+def fitting(request: Ask, fault: Fault) -> Answer:
+    """Return the answer of a healthy model: the required tool call, the required structure, or a greeting."""
+    if request.forced:
+        return Answer(tool_calls=(request.forced,))
+    if request.schema:
+        return Answer(text=request.schema)
     return corpus.named(corpus.MULTILINGUAL if fault.find("split_utf8") else corpus.DEFAULT)
 
 
-def _instead(dialect: Dialect, fault: Fault, stamp: Stamp) -> Response | None:
-    """The response of a fault that replaces the answer."""
+def _replacement(dialect: Dialect, fault: Fault, stamp: Stamp) -> Response | None:
+    """Return the response of a fault that replaces the answer, else None."""
     delay, headers = _delay(fault), dialect.headers(stamp)
     if part := fault.find("refuse"):
         return Response(status=0, headers={}, steps=(End.RST if part.value == "rst" else End.FIN,), delay=delay)
@@ -100,8 +106,8 @@ def _instead(dialect: Dialect, fault: Fault, stamp: Stamp) -> Response | None:
     if part.kind == "html":
         body, kind = _HTML, "text/html; charset=utf-8"
     elif part.kind != "empty":
-        trouble = encoded(dialect.error(500 if part.kind == "json_error" else status, Trouble(), stamp))
-        body = trouble if body is None else body
+        error_body = encoded(dialect.error(500 if part.kind == "json_error" else status, Trouble(), stamp))
+        body = error_body if body is None else body
         kind = _content_type(body)
     body = body or b""
     headers = {**headers, "content-type": kind, **dict(part.headers)}
@@ -118,11 +124,11 @@ def _delay(fault: Fault) -> float:
     return (part.seconds or 0.0) if part else 0.0
 
 
-def _thinking(answer: Answer, ask: Ask, pacer: Pacer | None) -> float:
-    """How long a model takes for an answer that comes as one body."""
+def _generation_time(answer: Answer, request: Ask, pacer: Pacer | None) -> float:
+    """Return the seconds that a model takes for an answer in one body."""
     if pacer is None:
         return 0.0
-    return pacer.first_token() + sum(pacer.inter_token() for _ in range(answer.output_tokens(ask.choices)))
+    return pacer.first_token() + sum(pacer.inter_token() for _ in range(answer.output_tokens(request.choices)))
 
 
 def _whole(dialect: Dialect, value: Mapping[str, Any], fault: Fault, stamp: Stamp, delay: float) -> Response:
@@ -130,10 +136,10 @@ def _whole(dialect: Dialect, value: Mapping[str, Any], fault: Fault, stamp: Stam
     body = encoded(value)
     if fault.find("in_band_error", "failed"):
         return json_response(500, dialect.error(500, Trouble(), stamp), dialect.headers(stamp))
-    fault = Fault(parts=tuple(part for part in fault.parts if part.kind in _OF_ANY_BODY))
+    fault = Fault(parts=tuple(part for part in fault.parts if part.kind in _BODY_FAULTS))
     if not fault:
         return Response(status=200, headers=headers, steps=(Send(body, 1),), length=len(body), delay=delay)
-    # Two pieces, so that every fault with a place has one inside the body.
+    # Two pieces, so that every fault with a position falls inside the body.
     middle = len(body) // 2
     pieces = (Piece(body[:middle], True, "content"), Piece(body[middle:], True, "lifecycle"))
     return _Plan(dialect=dialect, fault=fault, stamp=stamp, delay=delay).response(headers, pieces)
@@ -156,7 +162,7 @@ def _played(dialect: Dialect, body: Body, fault: Fault, stamp: Stamp, pacer: Pac
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """How a body is to be sent."""
+    """How a body is sent."""
 
     dialect: Dialect
     fault: Fault
@@ -167,7 +173,7 @@ class _Plan:
     size: int | None = 0
 
     def response(self, headers: Mapping[str, str], pieces: Iterable[Piece]) -> Response:
-        """The response: faults, then delays, then chunks."""
+        """Return the response: apply faults, then delays, then chunking."""
         fault = self.fault
         length = -1 if fault.find("close_delimited") else None
         if fault.find("content_length_short"):
@@ -194,13 +200,14 @@ def _paced(items: Iterable[Item], pacer: Pacer) -> Iterator[Item]:
         yield item
 
 
-def _healthy(dialect: Dialect, answer: Answer, ask: Ask, stamp: Stamp) -> Iterator[Step]:
-    """The fast path: chunks joined into large writes, made once for answers of moderate length."""
-    if answer.tokens * ask.choices > _CACHED_TOKENS or len(ask.prompt) > _CACHED_PROMPT:
-        yield from _blocks(dialect.events(answer, ask, stamp))
+def _healthy(dialect: Dialect, answer: Answer, request: Ask, stamp: Stamp) -> Iterator[Step]:
+    """Return the fast path: chunks joined into large writes, built once for answers of moderate length."""
+    if answer.tokens * request.choices > _CACHED_TOKENS or len(request.prompt) > _CACHED_PROMPT:
+        yield from _blocks(dialect.events(answer, request, stamp))
     else:
         old, new = _PLACEHOLDER.digits.encode(), stamp.digits.encode()
-        for data, events in _prebuilt(dialect, answer, ask):
+        # Cached chunks have a placeholder in place of the id. Replacing it is much cheaper than building JSON again.
+        for data, events in _prebuilt(dialect, answer, request):
             yield Raw(data.replace(old, new), events)
 
 
@@ -216,5 +223,5 @@ def _blocks(events: Iterable[bytes]) -> Iterator[Raw]:
 
 
 @lru_cache(maxsize=32)
-def _prebuilt(dialect: Dialect, answer: Answer, ask: Ask) -> tuple[Raw, ...]:
-    return tuple(_blocks(dialect.events(answer, ask, _PLACEHOLDER)))
+def _prebuilt(dialect: Dialect, answer: Answer, request: Ask) -> tuple[Raw, ...]:
+    return tuple(_blocks(dialect.events(answer, request, _PLACEHOLDER)))

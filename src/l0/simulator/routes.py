@@ -1,4 +1,4 @@
-"""Which path speaks which dialect, and what is answered beside inference."""
+"""Map paths to dialects, and answer requests that are not inferences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from l0.simulator.http import Request
 from l0.simulator.respond import json_response
 from l0.simulator.steps import Response
 
-# By the end of the path, so that Azure's longer ones are found too; `/chat/completions` must come first.
+# Matched by the end of the path, since Azure's paths are longer. `/chat/completions` must come first.
 _PATHS = (
     ("/chat/completions", CHAT),
     ("/completions", COMPLETIONS),
@@ -26,14 +26,14 @@ _ANTHROPIC_MODELS = ("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5")
 
 
 def dialect_of(request: Request) -> Dialect | None:
-    """The dialect of an inference request; None for everything else."""
+    """Return the dialect of an inference request; None for all other requests."""
     if request.method != "POST":
         return None
     return next((dialect for suffix, dialect in _PATHS if request.path.endswith(suffix)), None)
 
 
 def beside(request: Request, stamp: Stamp) -> Response:
-    """The response to a request that is no inference: models, token counts, or 404."""
+    """Return the response to a request that is not an inference: models, token counts, or 404."""
     family = family_of(request)
     _, _, name = request.path.partition("/models")
     if request.method == "GET" and "/models" in request.path:
@@ -47,7 +47,7 @@ def beside(request: Request, stamp: Stamp) -> Response:
 
 
 def failed(dialect: Dialect, status: int, message: str, stamp: Stamp) -> Response:
-    """An error in the dialect's shape."""
+    """Return an error response in the dialect's format."""
     kind = "invalid_request_error" if status != 404 else None
     return json_response(
         status, dialect.error(status, Trouble(message=message, type=kind), stamp), dialect.headers(stamp)
@@ -55,7 +55,7 @@ def failed(dialect: Dialect, status: int, message: str, stamp: Stamp) -> Respons
 
 
 def family_of(request: Request) -> Dialect:
-    """The provider that a request means, as its headers and path tell."""
+    """Return the provider of a request, according to its headers and path."""
     anthropic = "anthropic-version" in request.headers or "/messages" in request.path
     return MESSAGES if anthropic else CHAT
 

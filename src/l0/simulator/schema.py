@@ -1,15 +1,18 @@
-"""The smallest JSON value that a JSON Schema allows: what a simulated model answers where a structure is asked for."""
+"""Build a minimal JSON value that a JSON Schema allows, as the answer to requests for a structure."""
 
 from collections.abc import Mapping
 from typing import Any
 
 _PLAIN: dict[str, Any] = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "null": None}
 _VALUES = 10_000
-"""Most values in one answer: a short schema can ask for any number of them."""
+"""Maximum number of values in one answer, since a short schema can require any number of them."""
 
 
 def example(schema: Mapping[str, Any]) -> Any:
-    """A value that fits `schema`; `$ref` is looked up in it. Raises `ValueError` if it would be too large."""
+    """Return a value that matches `schema`. References resolve within it.
+
+    Raises `ValueError` if it would be too large.
+    """
     return _Example(schema).of(schema)
 
 
@@ -21,7 +24,7 @@ class _Example:
     def of(self, schema: Mapping[str, Any]) -> Any:
         self._left -= 1
         if self._left < 0:
-            raise ValueError(f"the schema asks for more than {_VALUES} values")
+            raise ValueError(f"the schema requires more than {_VALUES} values")
         if "$ref" in schema:
             return self.of(self._resolve(str(schema["$ref"])))
         if "const" in schema or schema.get("enum"):

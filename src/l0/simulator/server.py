@@ -1,4 +1,4 @@
-"""The simulator: an asyncio server, its script and its log."""
+"""Run the simulator: an asyncio server with its script and its log."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from l0.simulator import corpus, grammar, hosts, http, routes
 from l0.simulator.answers import MAX_TOKENS, Answer
 from l0.simulator.config import SimulatorConfig, SimulatorError
 from l0.simulator.connection import Connection, DisconnectedError
-from l0.simulator.dialects.base import Dialect, InvalidRequestError, Stamp, asked
+from l0.simulator.dialects.base import Dialect, InvalidRequestError, Stamp, parse_request
 from l0.simulator.dialects.chat import CHAT
 from l0.simulator.dialects.responses import RESPONSES
 from l0.simulator.faults import Fault
@@ -31,14 +31,14 @@ Item = Fault | Answer | Body | Reply | str | None
 
 
 class Simulator:
-    """A simulated provider. Everything but `start` and `stop` may be called from any thread.
+    """A simulated provider. All methods except `start` and `stop` are thread-safe.
 
-    Who decides what is answered: the script; else the request's `x-l0-simulate` header; else `[[simulate: …]]` in its
-    prompt; else the answer is healthy.
+    An answer is determined by the first of: the script; the request's `x-l0-simulate` header; `[[simulate: …]]` in its
+    prompt; else it is healthy.
     """
 
     def __init__(self, config: SimulatorConfig | None = None) -> None:
-        """Raises `SimulatorError` for a traffic folder that cannot be read."""
+        """Create a simulator. Raises `SimulatorError` for a traffic directory that cannot be read."""
         self.config = config or SimulatorConfig()
         self._traffic = Traffic(self.config.traffic_dir) if self.config.traffic_dir else None
         self._ledger = Ledger()
@@ -50,27 +50,27 @@ class Simulator:
 
     @property
     def origin(self) -> str:
-        """`http://host:port`."""
+        """Return `http://host:port`."""
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
         return f"http://{host}:{self._port}"
 
     @property
     def openai(self) -> str:
-        """`base_url` for openai clients."""
+        """Return the `base_url` for openai clients."""
         return f"{self.origin}/v1"
 
     @property
     def anthropic(self) -> str:
-        """`base_url` for anthropic clients."""
+        """Return the `base_url` for anthropic clients."""
         return self.origin
 
     @property
     def requests(self) -> list[Received]:
-        """What was received so far, in order of arrival."""
+        """Return the requests received so far, in order of arrival."""
         return self._ledger.requests()
 
     def script(self, *items: Item) -> None:
-        """Answer the next inference requests with these, in order; after that all is healthy again."""
+        """Answer the next inference requests with these items, in order. After them, answers are healthy again."""
         self._ledger.extend([self._reply(item) for item in items])
 
     def play(
@@ -81,19 +81,19 @@ class Simulator:
         content_type: str = "text/event-stream",
         status: int = 200,
     ) -> None:
-        """Queue one raw body, sent as it stands; `chunks` says how it is cut into HTTP chunks."""
+        """Queue one raw body, which is sent unchanged. `chunks` defines how it is split into HTTP chunks."""
         self.script(Body(content=body, chunks=chunks, content_type=content_type, status=status))
 
     def reset(self) -> None:
-        """Forget the script and the log."""
+        """Clear the script and the log."""
         self._ledger.clear()
 
     def wait_idle(self, timeout: float = 5.0) -> bool:
-        """Wait until no request is in work; False after `timeout` seconds."""
+        """Wait until no request is active. Return false after `timeout` seconds."""
         return self._ledger.wait_idle(timeout)
 
     async def start(self) -> None:
-        """Listen; raises `SimulatorError` that names the port where that fails."""
+        """Listen. Raises `SimulatorError` with the port if that fails."""
         loop = asyncio.get_running_loop()
         host, port = self.config.host, self.config.port
         try:
@@ -109,10 +109,10 @@ class Simulator:
         if self._server is not None:
             self._server.close()
         await self._cancel_connections()
-        await asyncio.sleep(0)  # a socket accepted just before the listener closed is served only now
+        await asyncio.sleep(0)  # a socket accepted just before the listener closed starts its task only now
         await self._cancel_connections()
         for connection in list(self._open):
-            connection.abort()  # a client that does not read would keep what it was sent, and the server, for ever
+            connection.abort()  # a client that does not read would keep the connection, and the server, open
         if self._server is not None:
             await self._server.wait_closed()
 
@@ -132,10 +132,10 @@ class Simulator:
 
     def _forget(self, connection: Connection, task: asyncio.Task[None]) -> None:
         del self._connections[task]
-        connection.drop()
+        connection.close()
 
     async def _serve(self, connection: Connection) -> None:
-        """Answer one client's requests until it leaves. Whatever fails ends this connection alone."""
+        """Answer the requests of one client until it leaves. An error ends only this connection."""
         try:
             while (request := await connection.request()) is not None:
                 if not await self._answer(connection, request):
@@ -151,9 +151,9 @@ class Simulator:
 
     async def _answer(self, connection: Connection, request: http.Request) -> bool:
         if not hosts.serves(request.headers.get("host"), self.config.host):
-            message = "The Host header names another server. The simulator is asked by its own address, or localhost."
+            message = "The Host header names another server. Use the simulator's own address or localhost."
             refused = routes.failed(routes.family_of(request), 421, message, Stamp.of(self.config.seed, 0))
-            return await connection.carry_out(refused)
+            return await connection.send(refused)
         dialect = routes.dialect_of(request)
         received = Received(
             method=request.method,
@@ -163,32 +163,30 @@ class Simulator:
             dialect=dialect.name if dialect else None,
         )
         index = self._ledger.begin(received)
-        left = True
+        client_left = True
         try:
-            keep = await self._carry_out(connection, request, dialect, index)
-            left = False
+            keep = await self._send(connection, request, dialect, index)
+            client_left = False
             return keep and request.headers.get("connection", "").lower() != "close"
         finally:
-            self._ledger.end(index, sent_events=connection.events, finished=not left, disconnected=left)
+            self._ledger.end(index, sent_events=connection.events, finished=not client_left, disconnected=client_left)
 
-    async def _carry_out(
-        self, connection: Connection, request: http.Request, dialect: Dialect | None, index: int
-    ) -> bool:
-        """Send the answer; one that cannot be made is an error answer, as long as nothing of it was sent."""
+    async def _send(self, connection: Connection, request: http.Request, dialect: Dialect | None, index: int) -> bool:
+        """Send the answer. If it cannot be built, send an error answer, unless a part was already sent."""
         try:
             response = self._response(request, dialect, index)
-            return await connection.carry_out(
-                response, lambda events: self._ledger.note(index, sent_events=events, finished=True)
+            return await connection.send(
+                response, lambda events: self._ledger.update(index, sent_events=events, finished=True)
             )
         except (DisconnectedError, http.BadRequestError):
             raise
         except Exception as error:
-            if connection.wrote:
+            if connection.has_sent:
                 raise
             _log.warning("the simulator cannot answer request %d: %s", index, type(error).__name__)
-            self._ledger.note(index, answered="failed")
+            self._ledger.update(index, answered="failed")
             message = f"The simulator cannot answer this request: {type(error).__name__}."
-            return await connection.carry_out(
+            return await connection.send(
                 routes.failed(dialect or CHAT, 500, message, Stamp.of(self.config.seed, index))
             )
 
@@ -200,39 +198,41 @@ class Simulator:
             body = request.json
             if not isinstance(body, dict):
                 raise InvalidRequestError("We could not parse the JSON body of your request: an object is expected.")
-            ask = asked(dialect, body)
-            reply = self._ledger.next_reply() or self._wished(request, dialect, ask.prompt, ask.stream)
-            if reply.answer and reply.answer.tokens * ask.choices > MAX_TOKENS:
+            inference = parse_request(dialect, body)
+            reply = self._ledger.next_reply() or self._requested_reply(
+                request, dialect, inference.prompt, inference.stream
+            )
+            if reply.answer and reply.answer.tokens * inference.choices > MAX_TOKENS:
                 raise InvalidRequestError(f"tokens: allowed are {MAX_TOKENS:,}, all choices together.")
         except (InvalidRequestError, grammar.GrammarError, SimulatorError) as error:
-            self._ledger.note(index, answered="invalid request")
+            self._ledger.update(index, answered="invalid request")
             return routes.failed(dialect, 400, str(error), stamp)
-        self._ledger.note(index, answered=str(reply.fault) if reply.fault or not reply.body else reply.body.name)
+        self._ledger.update(index, answered=str(reply.fault) if reply.fault or not reply.body else reply.body.name)
         delays = self.config.delays
         pacer = Pacer(delays, seed=self.config.seed, index=index) if delays else None
         if dialect is RESPONSES and not reply.body:
-            reply = replace(reply, answer=reply.answer or fitting(ask, reply.fault))
-            self._stored.keep(reply.answer or Answer(), ask, stamp)
-        return respond(dialect, ask, reply, stamp, pacer)
+            reply = replace(reply, answer=reply.answer or fitting(inference, reply.fault))
+            self._stored.keep(reply.answer or Answer(), inference, stamp)
+        return respond(dialect, inference, reply, stamp, pacer)
 
-    def _wished(self, request: http.Request, dialect: Dialect, prompt: str, stream: bool) -> Reply:
-        """What header or prompt ask for; else a recorded stream where there is a folder of them."""
+    def _requested_reply(self, request: http.Request, dialect: Dialect, prompt: str, stream: bool) -> Reply:
+        """Return the reply that header or prompt request, else a recorded stream if there is a traffic directory."""
         text = request.headers.get(grammar.HEADER)
         if text is None:
             text = grammar.in_prompt(prompt)
         if text is not None:
-            return self._read(text, dialect.name)
+            return self._parse_reply(text, dialect.name)
         return Reply(body=self._traffic.next(dialect.name) if self._traffic and stream else None)
 
-    def _read(self, text: str, dialect: str) -> Reply:
-        wish = grammar.parse(text)
+    def _parse_reply(self, text: str, dialect: str) -> Reply:
+        script = grammar.parse(text)
         body = None
-        if wish.recorded:
+        if script.recorded:
             if self._traffic is None:
-                raise SimulatorError(f"recorded: {wish.recorded!r} was asked for, but no traffic folder was given")
-            body = self._traffic.named(dialect, wish.recorded)
-        answer = corpus.named(wish.named) if wish.named else wish.answer
-        return Reply(answer=answer, body=body, fault=wish.fault)
+                raise SimulatorError(f"recorded: {script.recorded!r} was requested, but no traffic directory was given")
+            body = self._traffic.named(dialect, script.recorded)
+        answer = corpus.named(script.named) if script.named else script.answer
+        return Reply(answer=answer, body=body, fault=script.fault)
 
     def _reply(self, item: Item) -> Reply:
         match item:
@@ -245,12 +245,12 @@ class Simulator:
             case Body():
                 return Reply(body=item)
             case str():
-                return self._read(item, "chat")
+                return self._parse_reply(item, "chat")
         return item
 
 
 async def serve(config: SimulatorConfig, started: Callable[[Simulator], None] | None = None) -> None:
-    """Run a simulator until cancelled; `started` is called when it listens."""
+    """Run a simulator until cancelled. `started` is called when it listens."""
     simulator = Simulator(config)
     await simulator.start()
     try:
@@ -262,6 +262,6 @@ async def serve(config: SimulatorConfig, started: Callable[[Simulator], None] | 
 
 
 def run(config: SimulatorConfig, started: Callable[[Simulator], None] | None = None) -> None:
-    """Run a simulator in the foreground until interrupted (Ctrl-C); raises `SimulatorError` where it cannot start."""
+    """Run a simulator in the foreground until Ctrl-C. Raises `SimulatorError` if it cannot start."""
     with suppress(KeyboardInterrupt):
         asyncio.run(serve(config, started))

@@ -1,4 +1,4 @@
-"""Faults at work on the blocks of a body: pure generators, from pieces to steps."""
+"""Apply faults to the blocks of a body: pure generators from pieces to steps."""
 
 import re
 import zlib
@@ -14,7 +14,7 @@ from l0.simulator.steps import End, Pause, Raw, Send, Step
 
 
 class Piece(NamedTuple):
-    """A block, whether it is an event, and its role."""
+    """A block, true if it is an event, and its role."""
 
     data: bytes
     event: bool
@@ -22,43 +22,43 @@ class Piece(NamedTuple):
 
 
 Item = Piece | Pause | Raw | End
-"""A body on its way: blocks, and what happens between them. Nothing follows an `End`."""
+"""A body in transit: blocks, and actions between them. Nothing follows an `End`."""
 
 
 def marked(blocks: Iterable[bytes], dialect: Dialect) -> Iterator[Piece]:
-    """Each block with what it is."""
+    """Yield each block with its role."""
     for data in blocks:
         event = is_event(data)
         yield Piece(data, event, dialect.role(data) if event else "lifecycle")
 
 
 def shape(pieces: Iterable[Piece], fault: Fault, dialect: Dialect, stamp: Stamp) -> Iterator[Item]:
-    """Apply every part: first what changes events, then how they are written, then where they end."""
+    """Apply all parts: first changes of events, then wire formats, then ends and pauses."""
     changed: Iterator[Piece] = iter(pieces)
     for part in fault.parts:
         if change := _CHANGES.get(part.kind):
             changed = change(changed, part, dialect, stamp)
     written: Iterator[Piece] = changed
     for part in fault.parts:
-        if writing := _WRITINGS.get(part.kind):
-            written = writing(written, part)
+        if wire_format := _WIRE_FORMATS.get(part.kind):
+            written = wire_format(written, part)
     items: Iterator[Item] = iter(written)
     for part in fault.parts:
         if part.kind in _STOPS:
-            items = _stopped(items, part, dialect, stamp)
+            items = _stop_at(items, part, dialect, stamp)
         elif part.kind == "slow_drip":
             items = _dripped(items, part.interval or 0.0)
     return items
 
 
-# What changes events
+# Changes of events
 
 
 _Change = Callable[[Iterator[Piece], Part, Dialect, Stamp], Iterator[Piece]]
 
 
 def _numbered(pieces: Iterator[Piece], part: Part) -> Iterator[tuple[Piece, bool]]:
-    """Each piece, and whether it is the one that `part` means."""
+    """Yield each piece, with true for the one that `part` refers to."""
     number, found = 0, False
     for piece in pieces:
         hit = not found and piece.event and _is_at(part, number, piece)
@@ -72,7 +72,7 @@ def _is_at(part: Part, number: int, piece: Piece) -> bool:
 
 
 def _edited(edit: Callable[[Piece], Iterable[Piece]]) -> _Change:
-    """A change of one event."""
+    """Return a change of one event."""
 
     def change(pieces: Iterator[Piece], part: Part, _dialect: Dialect, _stamp: Stamp) -> Iterator[Piece]:
         for piece, hit in _numbered(pieces, part):
@@ -82,7 +82,7 @@ def _edited(edit: Callable[[Piece], Iterable[Piece]]) -> _Change:
 
 
 def _mapped(edit: Callable[[bytes], bytes]) -> _Change:
-    """A change of every event."""
+    """Return a change of every event."""
 
     def change(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _stamp: Stamp) -> Iterator[Piece]:
         return (piece._replace(data=edit(piece.data)) for piece in pieces)
@@ -91,7 +91,7 @@ def _mapped(edit: Callable[[bytes], bytes]) -> _Change:
 
 
 def _kept(keep: Callable[[Piece], bool]) -> _Change:
-    """Only some events."""
+    """Return a change that keeps some events."""
 
     def change(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _stamp: Stamp) -> Iterator[Piece]:
         return filter(keep, pieces)
@@ -138,10 +138,10 @@ def _after_end(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _stamp: 
 
 
 def _lifecycle_frames(pieces: Iterator[Piece], part: Part, dialect: Dialect, stamp: Stamp) -> Iterator[Piece]:
-    """The extra frames go before the first content; numbered events stay without a gap."""
+    """Insert the extra events before the first content. Sequence numbers stay without a gap."""
 
     def inserted() -> Iterator[Piece]:
-        extra = Piece(dialect.hollow(stamp), True, "lifecycle")
+        extra = Piece(dialect.empty_event(stamp), True, "lifecycle")
         started = False
         for number, piece in enumerate(pieces):
             # The first block opens the stream and stays first.
@@ -179,7 +179,7 @@ _CHANGES: dict[str, _Change] = {
 }
 
 
-# How they are written
+# Wire formats
 
 
 def _framing(pieces: Iterator[Piece], part: Part) -> Iterator[Piece]:
@@ -205,7 +205,7 @@ def _id_retry_lines(pieces: Iterator[Piece], _part: Part) -> Iterator[Piece]:
         yield piece
 
 
-_WRITINGS: dict[str, Callable[[Iterator[Piece], Part], Iterator[Piece]]] = {
+_WIRE_FORMATS: dict[str, Callable[[Iterator[Piece], Part], Iterator[Piece]]] = {
     "comments": _comments,
     "id_retry_lines": _id_retry_lines,
     "bom": _bom,
@@ -213,13 +213,13 @@ _WRITINGS: dict[str, Callable[[Iterator[Piece], Part], Iterator[Piece]]] = {
 }
 
 
-# Where they end or rest
+# Ends and pauses
 
 _BAD_CHUNK = Raw(b"zz\r\nnot a chunk\r\n")
 
 
-def _stopped(items: Iterator[Item], part: Part, dialect: Dialect, stamp: Stamp) -> Iterator[Item]:
-    """The items up to the place that `part` means, what happens there, and the rest where there is one."""
+def _stop_at(items: Iterator[Item], part: Part, dialect: Dialect, stamp: Stamp) -> Iterator[Item]:
+    """Yield the items up to the place of `part`, then its effect, then the rest if any."""
     if part.kind == "close_delimited" and part.at_event is None:
         yield from items
         yield End.FIN
@@ -249,7 +249,7 @@ def _stopped(items: Iterator[Item], part: Part, dialect: Dialect, stamp: Stamp) 
 
 
 def _stop(part: Part, number: int, dialect: Dialect, stamp: Stamp) -> Iterator[Item]:
-    trouble = Trouble(message=part.message, type=part.type, code=part.code)
+    error_spec = Trouble(message=part.message, type=part.type, code=part.code)
     match part.kind:
         case "stall":
             yield Pause(part.seconds or 0.0)
@@ -260,10 +260,10 @@ def _stop(part: Part, number: int, dialect: Dialect, stamp: Stamp) -> Iterator[I
                 yield Pause(part.interval or 0.0)
                 count = None if count is None else count - 1
         case "in_band_error":
-            yield Piece(dialect.in_band(trouble, number, stamp), True, "end")
+            yield Piece(dialect.in_band(error_spec, number, stamp), True, "end")
             yield End.COMPLETE
         case "failed":
-            yield Piece(dialect.failed(trouble, number, stamp), True, "end")
+            yield Piece(dialect.failed(error_spec, number, stamp), True, "end")
             yield End.COMPLETE
         case "bad_chunk_header":
             yield _BAD_CHUNK
@@ -299,11 +299,11 @@ def _dripped(items: Iterator[Item], interval: float) -> Iterator[Item]:
         yield item
 
 
-# Into HTTP chunks
+# HTTP chunks
 
 
 def chunked(items: Iterable[Item], size: int | None = 0) -> Iterator[Step]:
-    """Steps: one chunk per block (`size` 0), per so many bytes, or one for all (None)."""
+    """Yield steps: one chunk per block (`size` 0), per `size` bytes, or one for all (None)."""
     buffer, ends, sent = bytearray(), list[int](), 0
 
     def flush(least: int) -> Iterator[Step]:
@@ -334,14 +334,14 @@ def chunked(items: Iterable[Item], size: int | None = 0) -> Iterator[Step]:
     yield End.COMPLETE
 
 
-_INSIDE_CHARACTER = re.compile(rb"(?<=[\xc2-\xf4])")
+_FIRST_BYTE_OF_CHARACTER = re.compile(rb"(?<=[\xc2-\xf4])")
 
 
 def split_characters(steps: Iterable[Step]) -> Iterator[Step]:
-    """Chunks that end after the first byte of every multi-byte character."""
+    """Yield chunks that end after the first byte of every multi-byte character."""
     for step in steps:
         if isinstance(step, Send):
-            *first, last = _INSIDE_CHARACTER.split(step.data)
+            *first, last = _FIRST_BYTE_OF_CHARACTER.split(step.data)
             yield from map(Send, filter(None, first))
             yield Send(last, step.events)
         else:
@@ -349,7 +349,7 @@ def split_characters(steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def gzipped(steps: Iterable[Step], part: Part) -> Iterator[Step]:
-    """Gzip, flushed per chunk, then garbage in place of the compressed rest."""
+    """Compress each chunk with a flush, then send garbage in place of the rest."""
     packer = zlib.compressobj(wbits=31)
     number = 0
     for step in steps:

@@ -1,4 +1,4 @@
-"""Server-sent events as bytes: one *block* is one event with its blank line."""
+"""Build and split server-sent events as bytes. A *block* is one event with its blank line."""
 
 import json
 import re
@@ -6,50 +6,50 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-HOLE = "\x00"  # stands in a template for a value that is filled in per event
-_HOLE_TEXT = '"\\u0000"'
+PLACEHOLDER = "\x00"  # placeholder in a template for a value that is filled in per event
+_PLACEHOLDER_TEXT = '"\\u0000"'
 
 _BLOCK = re.compile(rb".*?(?:\r\n\r\n|\n\n|\r\r)|.+\Z", re.DOTALL)
 _HAS_DATA = re.compile(rb"(?:\A|[\r\n])\xef?\xbb?\xbf?data:")
 
 
 def dumps(value: object) -> str:
-    """Compact JSON with text as UTF-8, as the providers write it."""
+    """Return compact JSON with UTF-8 text, as the providers write it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def encoded(value: object) -> bytes:
-    """A JSON body, as the providers write it."""
+    """Return a JSON body, as the providers write it."""
     return _bytes(json.dumps(value, ensure_ascii=False))
 
 
 def _bytes(text: str) -> bytes:
-    """Text as UTF-8; half a surrogate pair, which has none, as the escape that it is in JSON."""
+    """Return text as UTF-8. Lone surrogates, which UTF-8 cannot encode, become their JSON escapes."""
     return text.encode("utf-8", "backslashreplace")
 
 
 @lru_cache(maxsize=4096)
 def quoted(text: str) -> bytes:
-    """Text as a JSON string; cached, since long answers repeat their words."""
+    """Return text as a JSON string. Cached, since long answers repeat their words."""
     return _bytes(dumps(text))
 
 
 def block(data: object, name: str | None = None) -> bytes:
-    """One event: `data` as JSON (text is taken as it stands), with an `event:` line where it has a name."""
+    """Return one event: `data` as JSON (a string is used unchanged), with an `event:` line if it has a name."""
     text = data if isinstance(data, str) else dumps(data)
     return _bytes(f"event: {name}\ndata: {text}\n\n" if name else f"data: {text}\n\n")
 
 
 def template(data: Any, name: str | None = None) -> list[bytes]:
-    """The parts of a block around its holes, so that a long answer is built by joining bytes."""
-    return block(dumps(data), name).split(_HOLE_TEXT.encode())
+    """Return the parts of a block around its placeholders, so that long answers are built by joining bytes."""
+    return block(dumps(data), name).split(_PLACEHOLDER_TEXT.encode())
 
 
 def split(body: bytes) -> Iterator[bytes]:
-    """The blocks of a body; joined they are the body, byte for byte."""
+    """Return the blocks of a body. Joined, they are the body, byte for byte."""
     return (match.group() for match in _BLOCK.finditer(body))
 
 
 def is_event(chunk: bytes) -> bool:
-    """Whether a block carries data (comments, `id:` and `retry:` alone do not)."""
+    """Return true if a block carries data; comments, and `id:` or `retry:` alone, do not."""
     return _HAS_DATA.search(chunk) is not None

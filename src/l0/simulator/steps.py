@@ -1,4 +1,4 @@
-"""What a response consists of for the connection that carries it out: values, no effects."""
+"""Define the steps of a response, which the connection executes. They are values without effects."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,27 +7,27 @@ from typing import NamedTuple
 
 
 class Send(NamedTuple):
-    """Body bytes: one HTTP chunk. `events` is how many events are complete with it."""
+    """Body bytes for one HTTP chunk. `events`: number of events that are complete with it."""
 
     data: bytes
     events: int = 0
 
 
 class Pause(NamedTuple):
-    """Silence, in seconds."""
+    """A pause, in seconds."""
 
     seconds: float
 
 
 class Raw(NamedTuple):
-    """Bytes that go out as they are, past the transfer coding: chunks made earlier, or none at all."""
+    """Bytes that are sent unchanged, without transfer coding: prebuilt chunks, or no chunks at all."""
 
     data: bytes
     events: int = 0
 
 
 class End(Enum):
-    """How it ends."""
+    """How the response ends."""
 
     COMPLETE = auto()
     FIN = auto()
@@ -39,9 +39,9 @@ Step = Send | Pause | Raw | End
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One response. `length` None is chunked transfer, -1 a body that the end of the connection delimits.
+    """One response. `length`: None for chunked transfer, -1 for a body that ends with the connection.
 
-    `status` 0 sends no head at all: `steps` then say how the connection ends. `delay`: seconds before the head.
+    `status` 0 sends no head: `steps` then define how the connection ends. `delay`: seconds before the head.
     """
 
     status: int

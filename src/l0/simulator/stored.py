@@ -1,4 +1,4 @@
-"""Responses that were stored: they can be read again, and a stream continued after an event that is known."""
+"""Keep stored Responses, so that they can be read again and their streams continued after a known event."""
 
 import re
 import threading
@@ -25,16 +25,19 @@ class StoredResponses:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[Answer, Ask, Stamp]] = OrderedDict()
 
-    def keep(self, answer: Answer, ask: Ask, stamp: Stamp) -> None:
-        """Store an answer, unless the request said not to."""
-        if ask.store:
+    def keep(self, answer: Answer, inference: Ask, stamp: Stamp) -> None:
+        """Store an answer, unless the request has `store: false`."""
+        if inference.store:
             with self._lock:
-                self._kept[f"resp_{stamp.digits}"] = (answer, ask, stamp)
+                self._kept[f"resp_{stamp.digits}"] = (answer, inference, stamp)
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
 
     def replay(self, request: Request) -> Response | None:
-        """`GET /responses/{id}`, as a stream with `stream=true` (after `starting_after`); None if it is not that."""
+        """Answer `GET /responses/{id}`, as a stream with `stream=true` (after `starting_after`).
+
+        None for other requests.
+        """
         before, _, identifier = request.path.rpartition("/")
         if request.method != "GET" or not before.endswith("/responses"):
             return None
@@ -42,16 +45,17 @@ class StoredResponses:
             found = self._kept.get(identifier)
         if found is None:
             return None
-        answer, ask, stamp = found
+        answer, inference, stamp = found
         if request.query.get("stream") != "true":
-            return json_response(200, RESPONSES.whole(answer, ask, stamp), RESPONSES.headers(stamp))
+            return json_response(200, RESPONSES.whole(answer, inference, stamp), RESPONSES.headers(stamp))
         after = request.query.get("starting_after", "")
         skipped = int(after) + 1 if _NUMBER.fullmatch(after) else 0
         return Response(status=200, headers=stream_headers(RESPONSES, stamp), steps=_rest(found, skipped))
 
 
 def _rest(found: tuple[Answer, Ask, Stamp], skipped: int) -> Iterator[Send]:
-    answer, ask, stamp = found
+    answer, inference, stamp = found
     return (
-        Send(block, 1) for block in islice(RESPONSES.events(answer, replace(ask, stream=True), stamp), skipped, None)
+        Send(block, 1)
+        for block in islice(RESPONSES.events(answer, replace(inference, stream=True), stamp), skipped, None)
     )

@@ -1,4 +1,4 @@
-"""A simulator and clients of the real SDKs."""
+"""Provide a simulator and clients of the real SDKs."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A request for the rest of an answer, as the providers take it or refuse it."""
+"""Requests for the rest of an answer, as the providers accept or reject them."""
 
 import anthropic
 import openai
@@ -17,33 +17,33 @@ REST = " a simulated model. How can I help you today?"
 GO_ON = {"role": "user", "content": "Your answer was cut off. Continue it."}
 
 
-def said(*messages: dict[str, object]) -> list[dict[str, object]]:
+def conversation(*messages: dict[str, object]) -> list[dict[str, object]]:
     return [ASK, *messages]
 
 
 @pytest.mark.parametrize(
     ("messages", "prefill", "instruction"),
     [
-        (said(SAID), "Hello! I am", ""),
-        (said(SAID, GO_ON), "", "Hello! I am"),
-        (said({"role": "assistant", "content": [{"type": "text", "text": "a"}, {"text": "b"}]}), "ab", ""),
-        (said(SAID, ASK), "", ""),
-        (said(GO_ON), "", ""),
+        (conversation(SAID), "Hello! I am", ""),
+        (conversation(SAID, GO_ON), "", "Hello! I am"),
+        (conversation({"role": "assistant", "content": [{"type": "text", "text": "a"}, {"text": "b"}]}), "ab", ""),
+        (conversation(SAID, ASK), "", ""),
+        (conversation(GO_ON), "", ""),
         ([GO_ON], "", ""),
         ([], "", ""),
         (None, "", ""),
     ],
 )
-def test_what_was_said(messages: object, prefill: str, instruction: str) -> None:
+def test_continuation_prefix_of_a_conversation(messages: object, prefill: str, instruction: str) -> None:
     assert (prefilled(messages), instructed(messages)) == (prefill, instruction)
 
 
-def test_some_servers_want_a_flag() -> None:
-    assert prefilled(said(SAID), "prefix") == ""
-    assert prefilled(said(SAID | {"prefix": True}), "prefix") == "Hello! I am"
+def test_continuation_prefix_may_need_a_flag() -> None:
+    assert prefilled(conversation(SAID), "prefix") == ""
+    assert prefilled(conversation(SAID | {"prefix": True}), "prefix") == "Hello! I am"
 
 
-def test_the_rest_of_an_answer() -> None:
+def test_continued_answer_is_the_rest() -> None:
     answer = Answer(text="One, two, three.")
     assert continued(answer, "One,", Fault()).text == " two, three."
     assert continued(answer, "One, two", Fault.repeats_overlap(5)).text == ", two, three."
@@ -54,9 +54,9 @@ def test_the_rest_of_an_answer() -> None:
     assert continued(long, long.text_of(0)[:50], Fault()).text_of(0) == long.text_of(0)[50:]
 
 
-def test_chat_goes_on_after_a_flagged_message_or_as_told(client: openai.OpenAI, sim: Simulator) -> None:
+def test_chat_continues_flagged_messages_and_instructions(client: openai.OpenAI, sim: Simulator) -> None:
     def ask(*messages: dict[str, object]) -> str | None:
-        answer = client.chat.completions.create(model="m", messages=said(*messages))  # type: ignore[arg-type]
+        answer = client.chat.completions.create(model="m", messages=conversation(*messages))  # type: ignore[arg-type]
         return answer.choices[0].message.content
 
     assert ask(SAID | {"prefix": True}) == REST
@@ -70,12 +70,15 @@ def test_chat_goes_on_after_a_flagged_message_or_as_told(client: openai.OpenAI, 
 @pytest.mark.parametrize(
     "model", ["claude-opus-4-5-20251101", "claude-sonnet-4-20250514", "claude-3-haiku-20240307", "claude-2.1", "c"]
 )
-def test_older_claude_models_go_on_after_a_last_message_of_theirs(model: str) -> None:
-    assert MESSAGES.ask({"model": model, "max_tokens": 9, "messages": said(SAID)}).said == SAID["content"]
+def test_older_claude_models_accept_prefill(model: str) -> None:
+    assert (
+        MESSAGES.read_request({"model": model, "max_tokens": 9, "messages": conversation(SAID)}).prefix
+        == SAID["content"]
+    )
 
 
-def test_messages_go_on(claude: anthropic.Anthropic) -> None:
-    for model, messages in (("claude-haiku-4-5", said(SAID)), ("claude-opus-4-6", said(SAID, GO_ON))):
+def test_messages_continue_an_answer(claude: anthropic.Anthropic) -> None:
+    for model, messages in (("claude-haiku-4-5", conversation(SAID)), ("claude-opus-4-6", conversation(SAID, GO_ON))):
         with claude.messages.stream(model=model, max_tokens=9, messages=messages) as stream:  # type: ignore[arg-type]
             assert stream.get_final_text() == REST
 
@@ -83,20 +86,20 @@ def test_messages_go_on(claude: anthropic.Anthropic) -> None:
 @pytest.mark.parametrize(
     "model", ["claude-opus-4-6", "claude-sonnet-4-6-20260101", "claude-opus-5", "claude-haiku-5-1"]
 )
-def test_newer_claude_models_refuse_it(claude: anthropic.Anthropic, model: str) -> None:
+def test_newer_claude_models_reject_prefill(claude: anthropic.Anthropic, model: str) -> None:
     with pytest.raises(anthropic.BadRequestError, match="does not support assistant message prefill") as caught:
-        claude.messages.create(model=model, max_tokens=9, messages=said(SAID))  # type: ignore[arg-type]
+        claude.messages.create(model=model, max_tokens=9, messages=conversation(SAID))  # type: ignore[arg-type]
     assert caught.value.body["error"]["type"] == "invalid_request_error"  # type: ignore[index]
 
 
-def test_thinking_and_white_space_at_the_end_are_refused(claude: anthropic.Anthropic) -> None:
+def test_prefill_with_thinking_or_trailing_white_space_is_rejected(claude: anthropic.Anthropic) -> None:
     spaced = {"role": "assistant", "content": "Hello "}
     with pytest.raises(anthropic.BadRequestError, match="trailing whitespace"):
-        claude.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=said(spaced))  # type: ignore[arg-type]
+        claude.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=conversation(spaced))  # type: ignore[arg-type]
     with pytest.raises(anthropic.BadRequestError, match="thinking"):
         claude.messages.create(
             model="claude-haiku-4-5",
             max_tokens=9,
-            messages=said(SAID),  # type: ignore[arg-type]
+            messages=conversation(SAID),  # type: ignore[arg-type]
             thinking={"type": "enabled", "budget_tokens": 1024},
         )

@@ -22,7 +22,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_text_of_a_fault_reads_back_as_the_fault(fault: Fault) -> None:
+def test_fault_text_parses_back_to_the_fault(fault: Fault) -> None:
     assert grammar.parse(str(fault)).fault == fault
 
 
@@ -32,9 +32,9 @@ def test_faults_are_values() -> None:
     assert not Fault()
 
 
-def test_a_text_may_ask_for_answer_and_fault() -> None:
-    wish = grammar.parse("answer poem | stall at-event=2".replace("at-event", "at_event"))
-    assert (wish.named, wish.fault) == ("poem", Fault.stall(at_event=2))
+def test_grammar_accepts_answer_and_fault() -> None:
+    script = grammar.parse("answer poem | stall at-event=2".replace("at-event", "at_event"))
+    assert (script.named, script.fault) == ("poem", Fault.stall(at_event=2))
     assert grammar.parse("tokens 7").answer is not None
 
 
@@ -48,14 +48,14 @@ def test_a_text_may_ask_for_answer_and_fault() -> None:
         ("framing tabs", "style: 'tabs' given, allowed are lf, cr, crlf"),
         ("status 99", "status: 99 given, allowed is 100 to 599"),
         ("tokens 1000001", "tokens: 1000001 given, allowed is 0 to 1,000,000"),
-        ("bom 1", "'1' is too much; options are none"),
+        ("bom 1", "'1' is one value too many; options are none"),
         ("answer", "answer: takes one value, 0 given"),
         ("cut |", "a part is empty"),
         ("cut 'x", "No closing quotation"),
         ("status", "status: "),
     ],
 )
-def test_bad_text_is_told_by_word_and_what_is_allowed(text: str, named: str) -> None:
+def test_grammar_error_names_the_word_and_allowed_values(text: str, named: str) -> None:
     with pytest.raises(grammar.GrammarError) as caught:
         grammar.parse(text)
     assert named in str(caught.value)

@@ -1,4 +1,4 @@
-"""Clients that send anything: each gets an error answer, none stops the simulator from serving the others."""
+"""Hostile clients: each gets an error answer, and none stops the simulator from serving others."""
 
 import contextlib
 import http.client
@@ -20,7 +20,7 @@ from l0.testing import simulator
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 HANGS = 20.0
-"""Seconds that only a simulator that hangs needs for an answer."""
+"""Time limit in seconds that only a hanging simulator exceeds."""
 
 
 def connected(sim: Simulator) -> socket.socket:
@@ -28,7 +28,7 @@ def connected(sim: Simulator) -> socket.socket:
 
 
 def status_of(sim: Simulator, sent: bytes) -> tuple[int, Any]:
-    """Status and JSON body of the first answer to some bytes."""
+    """Return the status and JSON body of the first answer to these bytes."""
     with connected(sim) as client:
         with contextlib.suppress(ConnectionError):
             client.sendall(sent)
@@ -44,7 +44,7 @@ def post(path: str, body: Any, **headers: str) -> bytes:
 
 
 def serves(sim: Simulator) -> bool:
-    """Another client gets its answer."""
+    """Assert that another client gets its answer."""
     status, body = status_of(sim, post("/v1/chat/completions", CHAT))
     return status == 200 and bool(body["choices"])
 
@@ -65,7 +65,7 @@ def nested(depth: int) -> Any:
 
 
 def doubling(levels: int) -> dict[str, Any]:
-    """A schema of a few lines that asks for two to the power of ``levels`` values."""
+    """Return a short schema that requires two to the power of ``levels`` values."""
 
     def pair(level: int) -> dict[str, Any]:
         return {"type": "object", "properties": {name: {"$ref": f"#/$defs/{level + 1}"} for name in "ab"}}
@@ -106,8 +106,8 @@ MESSAGES = {"model": "c", "max_tokens": 9, "messages": [{"role": "user", "conten
         (post("/v1/chat/completions", formatted({"type": "array", "minItems": 10**9})), 400),
         (post("/v1/chat/completions", {**CHAT, "n": 128}, x_l0_simulate="tokens 1000000"), 400),
         *(
-            (post("/v1/chat/completions", CHAT, x_l0_simulate=wish), 400)
-            for wish in (
+            (post("/v1/chat/completions", CHAT, x_l0_simulate=text), 400)
+            for text in (
                 "stall seconds=nan",
                 "stall seconds=-1",
                 "stall seconds=inf",
@@ -126,14 +126,14 @@ MESSAGES = {"model": "c", "max_tokens": 9, "messages": [{"role": "user", "conten
     ],
     ids=str_of,
 )
-def test_an_error_answer(sim: Simulator, sent: bytes, status: int | None) -> None:
+def test_hostile_request_gets_an_error_answer(sim: Simulator, sent: bytes, status: int | None) -> None:
     given, body = status_of(sim, sent)
     assert given == status or (status is None and given in (200, 400, 500))
     assert given == 200 or body["error"]["message"]
     assert serves(sim)
 
 
-def test_half_a_surrogate_pair_is_answered_with_its_escape(sim: Simulator) -> None:
+def test_lone_surrogate_is_answered_with_its_escape(sim: Simulator) -> None:
     for stream in (False, True):
         body = b'{"model": "m\\ud800", "messages": [], "stream": %b}' % (b"true" if stream else b"false")
         assert rb'"model":"m\ud800"' in exchange_whole(sim, post("/v1/chat/completions", body)).replace(b": ", b":")
@@ -147,25 +147,25 @@ def exchange_whole(sim: Simulator, sent: bytes) -> bytes:
         return response.read()
 
 
-def test_a_prompt_full_of_openings_is_read_once(sim: Simulator) -> None:
+def test_prompt_with_many_openings_is_scanned_once(sim: Simulator) -> None:
     prompt = "[[simulate:" * 200_000 + " " * 200_000
     assert status_of(sim, post("/v1/chat/completions", {**CHAT, "messages": [{"content": prompt}]}))[0] == 200
 
 
-def test_a_header_of_the_answer_cannot_be_made_of_two(sim: Simulator) -> None:
+def test_fault_headers_cannot_inject_a_header(sim: Simulator) -> None:
     prompt = "[[simulate: status 503 'x=a\r\ny: b']]"
     status, body = status_of(sim, post("/v1/chat/completions", {**CHAT, "messages": [{"content": prompt}]}))
     assert (status, "headers" in body["error"]["message"]) == (400, True)
 
 
-def test_a_request_that_never_ends_is_given_up(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_that_never_ends_times_out(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("l0.simulator.connection.REQUEST_SECONDS", 0.05)
     for begun in (b"POST /v1/chat", CHUNKED + b"5\r\n{", b"POST /x HTTP/1.1\r\ncontent-length: 9\r\n\r\n{"):
         status, body = status_of(sim, begun)
         assert (status, "not complete after 0.05 s" in body["error"]["message"]) == (408, True)
 
 
-def test_one_that_cannot_be_answered_does_not_end_the_others(
+def test_failed_answer_does_not_affect_other_clients(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> Any:
@@ -180,7 +180,7 @@ def test_one_that_cannot_be_answered_does_not_end_the_others(
     assert serves(sim)
 
 
-def test_it_stops_though_a_client_does_not_read() -> None:
+def test_simulator_stops_while_a_client_does_not_read() -> None:
     with contextlib.ExitStack() as clients, simulator() as sim:
         client = clients.enter_context(connected(sim))
         client.sendall(post("/v1/chat/completions", {**CHAT, "stream": True}, x_l0_simulate="tokens 1000000"))
@@ -217,7 +217,7 @@ parts = st.sampled_from(
 @given(sent=st.lists(parts | st.binary(max_size=40), max_size=8).map(b"".join))
 @example(sent=WHOLE * 3)
 @example(sent=CHUNKED + b"-6\r\n")
-def test_any_bytes_at_all(shared: Simulator, sent: bytes) -> None:
+def test_simulator_survives_arbitrary_bytes(shared: Simulator, sent: bytes) -> None:
     with connected(shared) as client:
         client.sendall(sent)
         assert serves(shared)
@@ -244,7 +244,7 @@ STUCK = """
 
 
 @pytest.mark.skipif(not hasattr(signal, "alarm"), reason="the system cannot end a process by itself")
-def test_sigterm_ends_even_one_that_is_stuck() -> None:
+def test_sigterm_stops_a_stuck_simulator() -> None:
     command = [sys.executable, "-c", textwrap.dedent(STUCK)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:

@@ -31,7 +31,7 @@ def test_blocks_join_to_the_body(body: bytes) -> None:
 
 
 @given(st.integers(min_value=1, max_value=9))
-def test_chunks_of_any_size_carry_the_same_bytes_and_events(size: int) -> None:
+def test_http_chunks_of_any_size_carry_the_same_bytes_and_events(size: int) -> None:
     blocks = list(CHAT.events(named("poem"), Ask(model="m"), Stamp.of(0, 0)))
     sends = [step for step in chunked(marked(blocks, CHAT), size) if isinstance(step, Send)]
     assert b"".join(step.data for step in sends) == b"".join(blocks)
@@ -39,7 +39,7 @@ def test_chunks_of_any_size_carry_the_same_bytes_and_events(size: int) -> None:
     assert max(len(step.data) for step in sends) <= size
 
 
-def test_a_request_is_taken_only_when_it_is_whole() -> None:
+def test_request_is_returned_only_when_complete() -> None:
     whole = b"POST /x?a=1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=1\r\n{}\n\r\n0\r\nA: b\r\n\r\nGET"
     reader = http.RequestReader()
     for at in range(len(whole) - 4):
@@ -73,19 +73,19 @@ CHUNKED = POST + b"transfer-encoding: chunked\r\n\r\n"
         (POST + b"content-length: 999999999999\r\n\r\n", 413, "the body is too long"),
         (POST + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400, "transfer-encoding"),
         (POST + b"transfer-encoding: gzip, chunked\r\n\r\n", 400, "transfer-encoding"),
-        (CHUNKED + b"-6\r\n", 400, "size of a chunk"),
-        (CHUNKED + b"+6\r\n", 400, "size of a chunk"),
-        (CHUNKED + b"0x6\r\n", 400, "size of a chunk"),
-        (CHUNKED + b"\r\n", 400, "size of a chunk"),
+        (CHUNKED + b"-6\r\n", 400, "not a chunk size"),
+        (CHUNKED + b"+6\r\n", 400, "not a chunk size"),
+        (CHUNKED + b"0x6\r\n", 400, "not a chunk size"),
+        (CHUNKED + b"\r\n", 400, "not a chunk size"),
         (CHUNKED + b"fffffff\r\n", 413, "the body is too long"),
-        (CHUNKED + b"fffffffff\r\n", 400, "size of a chunk"),
-        (CHUNKED + b"3;" + b"x" * 2_000, 400, "line that begins a chunk"),
-        (CHUNKED + b"3\r\nabcdef\r\n", 400, "longer than it says"),
+        (CHUNKED + b"fffffffff\r\n", 400, "not a chunk size"),
+        (CHUNKED + b"3;" + b"x" * 2_000, 400, "a chunk header is too long"),
+        (CHUNKED + b"3\r\nabcdef\r\n", 400, "a chunk is longer than its size"),
         (CHUNKED + b"0\r\n" + b"x: y\r\n" * 20_000, 431, "trailers"),
         (CHUNKED + b"0\r\nx: " + b"y" * 70_000, 431, "trailers"),
     ],
 )
-def test_bytes_that_are_no_request_are_refused(sent: bytes, status: int, message: str) -> None:
+def test_invalid_request_bytes_are_rejected(sent: bytes, status: int, message: str) -> None:
     reader = http.RequestReader()
     reader.feed(sent)
     with pytest.raises(http.BadRequestError, match=message) as caught:
@@ -117,11 +117,11 @@ def test_bytes_that_are_no_request_are_refused(sent: bytes, status: int, message
         ("simulator:8080", "::", True),
     ],
 )
-def test_a_foreign_host_is_not_served(header: str | None, bound: str, served: bool) -> None:
+def test_foreign_host_header_is_rejected(header: str | None, bound: str, served: bool) -> None:
     assert hosts.serves(header, bound) is served
 
 
-def test_delays_follow_from_seed_and_index() -> None:
+def test_delays_depend_on_seed_and_index() -> None:
     delays = Delays(first_token_ms=300, inter_token_ms=20, stragglers=0.5)
     draw = [Pacer(delays, seed=1, index=i).first_token() for i in range(50)]
     assert draw == [Pacer(delays, seed=1, index=i).first_token() for i in range(50)]
@@ -131,12 +131,12 @@ def test_delays_follow_from_seed_and_index() -> None:
         Delays(stragglers=2)
 
 
-def test_filler_has_as_many_tokens_as_asked_for() -> None:
+def test_filler_has_the_requested_number_of_tokens() -> None:
     answer = Answer(tokens=1000)
     assert count(answer.text_of(0)) == answer.output_tokens() == len(list(filler(1000))) == 1000
 
 
-def test_schema_example_fits() -> None:
+def test_schema_example_matches_its_schema() -> None:
     wanted = {
         "type": "object",
         "$defs": {"kind": {"enum": ["a", "b"]}},
@@ -149,7 +149,7 @@ def test_schema_example_fits() -> None:
     assert schema.example(wanted) == {"kind": "a", "n": 5, "rows": [True]}
 
 
-def test_unknown_answer_and_port_are_named() -> None:
+def test_unknown_answer_and_port_errors_name_the_value() -> None:
     with pytest.raises(SimulatorError, match="'nope' is unknown; allowed are arabic"):
         named("nope")
     with pytest.raises(ValueError, match="port: 70000 given"):
@@ -158,7 +158,7 @@ def test_unknown_answer_and_port_are_named() -> None:
 
 @pytest.mark.parametrize("dialect", [CHAT, COMPLETIONS, RESPONSES, MESSAGES], ids=lambda dialect: dialect.name)
 @pytest.mark.parametrize("name", [name for name in answers() if not name.startswith("long")])
-def test_every_answer_is_a_valid_stream_that_ends(dialect: Dialect, name: str) -> None:
+def test_bundled_answers_are_valid_streams_with_an_end(dialect: Dialect, name: str) -> None:
     blocks = list(dialect.events(named(name), Ask(model="m", choices=1), Stamp.of(0, 0)))
     data = [block.split(b"data: ", 1)[1] for block in blocks]
     for each in data:
@@ -168,7 +168,7 @@ def test_every_answer_is_a_valid_stream_that_ends(dialect: Dialect, name: str) -
     assert [dialect.role(block) for block in blocks].count("end") == 1
 
 
-def test_responses_are_numbered_without_a_gap() -> None:
+def test_responses_events_are_numbered_without_a_gap() -> None:
     blocks = RESPONSES.events(named("reasoning_text_tool"), Ask(model="m"), Stamp.of(0, 0))
     numbers = [json.loads(block.split(b"data: ", 1)[1])["sequence_number"] for block in blocks]
     assert numbers == list(range(len(numbers)))

@@ -1,4 +1,4 @@
-"""The real SDKs and their helpers against healthy answers."""
+"""The real SDKs and their helpers with healthy answers."""
 
 import asyncio
 
@@ -104,7 +104,7 @@ def test_responses(client: openai.OpenAI, sim: Simulator) -> None:
 
 
 @needs_responses
-def test_a_stored_response_is_continued_after_an_event(client: openai.OpenAI, sim: Simulator) -> None:
+def test_stored_response_stream_continues_after_an_event(client: openai.OpenAI, sim: Simulator) -> None:
     sim.script("cut at_event=9")
     stream = client.responses.create(model="gpt-4o", input="hi", stream=True, background=True)
     last = [next(stream) for _ in range(9)][-1]
@@ -168,7 +168,7 @@ def test_async_clients(sim: Simulator) -> None:
     assert asyncio.run(main()) == (HELLO, HELLO)
 
 
-def test_long_answers_come_whole_from_either_path(client: openai.OpenAI, sim: Simulator) -> None:
+def test_long_answers_are_complete_on_both_paths(client: openai.OpenAI, sim: Simulator) -> None:
     for tokens in (20_000, 60_000):
         answer = Answer(tokens=tokens)
         sim.script(answer)
@@ -179,7 +179,7 @@ def test_long_answers_come_whole_from_either_path(client: openai.OpenAI, sim: Si
         assert len({line.split(b'"', 4)[3] for line in body.splitlines() if line[:7] == b"data: {"}) == 1
 
 
-def test_invalid_requests_are_told_in_the_dialects_shape(client: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+def test_invalid_requests_get_errors_in_the_dialects_format(client: openai.OpenAI, claude: anthropic.Anthropic) -> None:
     with pytest.raises(openai.BadRequestError, match="'messages'"):
         client.post("/chat/completions", body={"model": "m"}, cast_to=object)
     with pytest.raises(openai.BadRequestError, match="'explode' is unknown; allowed are ok"):

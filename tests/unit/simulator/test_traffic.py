@@ -1,4 +1,4 @@
-"""Recorded bodies: played byte for byte, and the measure for the shapes of our own answers."""
+"""Recorded bodies: played byte for byte, and compared with the formats of our own answers."""
 
 import http.client
 import json
@@ -25,7 +25,7 @@ PATHS = {
     "responses": (RESPONSES, "/v1/responses"),
     "anthropic": (MESSAGES, "/v1/messages"),
 }
-# In our answers and in none of the recorded ones.
+# Contained in our answers and in none of the recorded ones.
 OURS = {
     "response.refusal.delta",
     "response.refusal.done",
@@ -38,7 +38,7 @@ def rows(traffic: Path) -> list[dict[str, Any]]:
     return list(json.loads((traffic / "index.json").read_text()))
 
 
-def test_every_recorded_body_is_played_byte_for_byte(traffic: Path) -> None:
+def test_recorded_bodies_are_played_byte_for_byte(traffic: Path) -> None:
     body = json.dumps({"model": "m", "messages": [], "prompt": "", "input": "", "max_tokens": 1, "stream": True})
     with simulator(traffic_dir=traffic) as sim:
         connection = http.client.HTTPConnection("127.0.0.1", int(sim.origin.rsplit(":", 1)[1]), timeout=10)
@@ -49,7 +49,7 @@ def test_every_recorded_body_is_played_byte_for_byte(traffic: Path) -> None:
         assert all(received.answered.startswith("recorded ") for received in sim.requests)
 
 
-def test_a_recorded_body_by_name(traffic: Path) -> None:
+def test_recorded_body_is_played_by_name(traffic: Path) -> None:
     row = next(row for row in rows(traffic) if row["kind"] == "anthropic")
     body = Traffic(traffic).named("messages", Path(row["file"]).stem)
     assert body.content == (traffic / row["file"]).read_bytes()
@@ -57,20 +57,20 @@ def test_a_recorded_body_by_name(traffic: Path) -> None:
         Traffic(traffic).named("messages", "nope")
 
 
-def test_subfolders_say_the_dialect_where_there_is_no_index(tmp_path: Path) -> None:
+def test_traffic_subdirectories_define_the_dialect_without_an_index(tmp_path: Path) -> None:
     (tmp_path / "anthropic").mkdir()
     (tmp_path / "anthropic" / "one.sse").write_bytes(b"data: 1\n\n")
     found = Traffic(tmp_path)
     assert (found.names("messages"), found.next("chat")) == (["one"], None)
 
 
-def test_an_unreadable_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SimulatorError, match=f"traffic_dir: {tmp_path}/gone is no folder"):
+def test_unreadable_traffic_directory_error_names_it(tmp_path: Path) -> None:
+    with pytest.raises(SimulatorError, match=f"traffic_dir: {tmp_path}/gone is not a directory"):
         Traffic(tmp_path / "gone")
-    with pytest.raises(SimulatorError, match=f"traffic_dir: {tmp_path} holds no recorded body"):
+    with pytest.raises(SimulatorError, match=f"traffic_dir: {tmp_path} contains no recorded body"):
         Traffic(tmp_path)
     (tmp_path / "index.json").write_text('{"file": 1}')
-    with pytest.raises(SimulatorError, match=r"index\.json is no list of rows"):
+    with pytest.raises(SimulatorError, match=r"index\.json is not a list of rows"):
         Traffic(tmp_path)
     (tmp_path / "index.json").write_text('[{"file": "gone.sse", "kind": "anthropic"}]')
     with pytest.raises(SimulatorError, match=r"cannot read .*gone\.sse: No such file"):
@@ -89,7 +89,7 @@ def paths(value: Any, at: str = "") -> Iterator[str]:
 
 
 def shapes(bodies: Iterable[bytes]) -> dict[str, set[str]]:
-    """Key paths by kind of event."""
+    """Return the key paths by kind of event."""
     found: dict[str, set[str]] = {}
     for body in bodies:
         for line in body.splitlines():
@@ -100,7 +100,7 @@ def shapes(bodies: Iterable[bytes]) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("kind", PATHS)
-def test_own_answers_have_the_shapes_of_recorded_ones(kind: str, traffic: Path) -> None:
+def test_own_answers_have_the_shapes_of_recorded_answers(kind: str, traffic: Path) -> None:
     dialect: Dialect = PATHS[kind][0]
     recorded = shapes((traffic / row["file"]).read_bytes() for row in rows(traffic) if row["kind"] == kind)
     asks = [Ask(model="m", usage=usage and kind != "openai-completion") for usage in (True, False)]

@@ -1,4 +1,4 @@
-"""Faults as the real SDKs see them, and what the log says of them."""
+"""Faults as the real SDKs see them, and their entries in the log."""
 
 import http.client
 import json
@@ -67,7 +67,9 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("fault", HARMLESS, ids=str)
-def test_all_text_arrives(fault: Fault, sim: Simulator, client: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+def test_text_is_complete_despite_harmless_faults(
+    fault: Fault, sim: Simulator, client: openai.OpenAI, claude: anthropic.Anthropic
+) -> None:
     sim.script(fault, fault)
     assert (chat(client), messages(claude)) == (HELLO, HELLO)
     assert {received.answered for received in sim.requests} == {str(fault)}
@@ -78,7 +80,7 @@ def test_all_text_arrives(fault: Fault, sim: Simulator, client: openai.OpenAI, c
     [Fault.reset(), Fault.cut(), Fault.cut(at_byte=900), Fault.bad_chunk_header(), Fault.content_length_short()],
     ids=str,
 )
-def test_the_connection_breaks_inside_the_body(fault: Fault, sim: Simulator, client: openai.OpenAI) -> None:
+def test_connection_faults_break_the_body(fault: Fault, sim: Simulator, client: openai.OpenAI) -> None:
     sim.script(fault, fault)
     with pytest.raises(BROKEN):
         chat(client)
@@ -104,7 +106,7 @@ def test_the_connection_breaks_inside_the_body(fault: Fault, sim: Simulator, cli
     ],
     ids=str,
 )
-def test_the_sdk_raises(fault: Fault, raised: Any, sim: Simulator, client: openai.OpenAI) -> None:
+def test_sdk_raises_for_faults(fault: Fault, raised: Any, sim: Simulator, client: openai.OpenAI) -> None:
     sim.script(fault)
     with pytest.raises(raised):
         chat(client)
@@ -126,13 +128,13 @@ def test_the_sdk_raises(fault: Fault, raised: Any, sim: Simulator, client: opena
     ],
     ids=str,
 )
-def test_the_sdk_stays_silent(fault: Fault, text: str, sim: Simulator, client: openai.OpenAI) -> None:
+def test_sdk_does_not_notice_faults(fault: Fault, text: str, sim: Simulator, client: openai.OpenAI) -> None:
     sim.script(fault)
     assert chat(client) == text
 
 
 @needs_responses
-def test_faults_of_one_dialect(sim: Simulator, client: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+def test_dialect_specific_faults(sim: Simulator, client: openai.OpenAI, claude: anthropic.Anthropic) -> None:
     sim.script(Fault.failed(), Fault.in_band_error(), Fault.lifecycle_frames(4), Fault.after_end())
     assert responses(client)[-1] == "response.failed"
     assert responses(client)[-1] == "error"
@@ -151,7 +153,7 @@ def test_faults_of_one_dialect(sim: Simulator, client: openai.OpenAI, claude: an
         messages(claude)
 
 
-def test_status_headers_and_body(sim: Simulator) -> None:
+def test_status_fault_sends_headers_and_body(sim: Simulator) -> None:
     sim.script(Fault.status(503, {"Retry-After": "7"}, "<h1>busy</h1>"), "status 429 retry-after-ms=20")
     with raw(sim) as response:
         assert (response.status, response.headers["retry-after"], response.read()) == (503, "7", b"<h1>busy</h1>")
@@ -169,12 +171,12 @@ def test_played_bodies_arrive_byte_for_byte(sim: Simulator, chunks: str) -> None
         assert (response.status, response.read()) == (203, body)
 
 
-def test_utf8_is_split_between_chunks(sim: Simulator, client: openai.OpenAI) -> None:
+def test_split_utf8_fault_splits_characters_between_chunks(sim: Simulator, client: openai.OpenAI) -> None:
     sim.script(Fault.split_utf8())
     assert chat(client) == named("languages").text
 
 
-def test_a_stall_ends_when_the_client_leaves(sim: Simulator) -> None:
+def test_stall_ends_when_the_client_leaves(sim: Simulator) -> None:
     sim.script(Fault.stall(at_event=2))
     with raw(sim) as response:
         assert response.read1(10)
@@ -193,7 +195,7 @@ def test_endless_pings_end_when_the_server_stops() -> None:
         assert threading.active_count() == before
 
 
-def test_script_then_header_then_prompt(sim: Simulator, client: openai.OpenAI) -> None:
+def test_answer_source_order_is_script_header_prompt(sim: Simulator, client: openai.OpenAI) -> None:
     ask = [{"role": "user", "content": "please [[simulate: answer short]]"}]
 
     def answer(**extra: str) -> str | None:
@@ -214,7 +216,7 @@ def test_script_then_header_then_prompt(sim: Simulator, client: openai.OpenAI) -
     assert chat(client) == HELLO
 
 
-def test_a_port_in_use_is_named(sim: Simulator) -> None:
+def test_port_in_use_error_names_the_port(sim: Simulator) -> None:
     port = int(sim.origin.rsplit(":", 1)[1])
     with pytest.raises(SimulatorError, match=f"cannot listen on 127.0.0.1:{port}"), simulator(port=port):
         pass

@@ -1,1 +1,1 @@
-"""One module per wire dialect: request bodies in, response bodies out, in the provider's real shapes."""
+"""One module per wire dialect: read request bodies and build response bodies in the provider's real formats."""

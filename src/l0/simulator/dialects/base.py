@@ -1,4 +1,4 @@
-"""What every dialect offers to the server."""
+"""Define the interface of dialects to the server."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -8,24 +8,25 @@ from typing import Any, Literal
 from l0.simulator.answers import Answer, ToolCall
 
 Role = Literal["lifecycle", "content", "finish", "end"]
-"""What a block is: `finish` says why the answer stopped (or its usage), `end` is the terminal event."""
+"""The role of a block: `finish` carries the finish reason or usage, `end` is the terminal event."""
 
 Json = dict[str, Any]
 
 CHOICES = 128
-"""Most choices of one request, as OpenAI has it."""
+"""Maximum number of choices of one request, as in the OpenAI API."""
 MODEL_LENGTH = 256
 
 
 class InvalidRequestError(Exception):
-    """The request is answered with 400; the message names the field."""
+    """The request is answered with 400. The message names the field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What a request asks for, free of its dialect.
+    """An inference request, independent of its dialect.
 
-    `forced` is the tool call that the request insists on, `said` the beginning of an answer that it wants continued.
+    `forced`: the tool call that the request requires. `prefix`: the beginning of an answer that the request wants
+    continued.
     """
 
     model: str
@@ -37,25 +38,28 @@ class Ask:
     forced: ToolCall | None = None
     store: bool = True
     background: bool = False
-    said: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """Identity of one response: 24 hexadecimal digits that every id in it is made of, and its time (Unix seconds)."""
+    """The identity of one response.
+
+    `digits`: 24 hexadecimal digits, which are part of all its ids. `created`: its time (Unix seconds).
+    """
 
     digits: str
     created: int = 1_767_225_600
 
     @classmethod
     def of(cls, seed: int, index: int) -> "Stamp":
-        """The stamp of a request; the same seed and index give the same one."""
+        """Return the identity of a response. It depends only on seed and index."""
         return cls(digits=hashlib.sha256(f"{seed}:{index}".encode()).hexdigest()[:24])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """An error to be told in a dialect's shape; None leaves the choice to the dialect."""
+    """An error to be sent in a dialect's format. None: the dialect chooses the value."""
 
     message: str | None = None
     type: str | None = None
@@ -66,14 +70,15 @@ class Trouble:
 class Dialect:
     """One wire dialect, as functions.
 
-    `ask` reads a request body, `events` streams an answer as blocks, `whole` is the same answer as one JSON body,
-    `error` is the JSON body of a failed request, `in_band` a failure inside a stream (with the block number it gets),
-    `failed` the stream's own event of failure where it has one, `role` says what a block is, `idle` is a block that
-    carries nothing (a ping), `hollow` one that looks like progress and has no content.
+    `read_request` reads a request body. `events` streams an answer as blocks. `whole` returns the same answer as one
+    JSON body. `error` returns the JSON body of a failed request. `in_band` returns an error inside a stream (with its
+    block number). `failed` returns the stream's own failure event if it has one. `role` returns the role of a block.
+    `idle` is a block that carries nothing (a ping). `empty_event` returns an event that looks like progress but has no
+    content.
     """
 
     name: str
-    ask: Callable[[Mapping[str, Any]], Ask]
+    read_request: Callable[[Mapping[str, Any]], Ask]
     events: Callable[[Answer, Ask, Stamp], Iterator[bytes]]
     whole: Callable[[Answer, Ask, Stamp], Json]
     error: Callable[[int, Trouble, Stamp], Json]
@@ -81,12 +86,12 @@ class Dialect:
     failed: Callable[[Trouble, int, Stamp], bytes]
     role: Callable[[bytes], Role]
     idle: bytes
-    hollow: Callable[[Stamp], bytes]
+    empty_event: Callable[[Stamp], bytes]
     headers: Callable[[Stamp], Json]
 
 
 def text_in(value: Any) -> str:
-    """All text of a prompt, whatever its nesting: messages, parts, plain strings."""
+    """Return all text of a prompt, at any nesting: messages, parts, plain strings."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
@@ -97,14 +102,14 @@ def text_in(value: Any) -> str:
 
 
 def required(body: Mapping[str, Any], *names: str) -> None:
-    """Raise `InvalidRequestError` for the first field that is missing."""
+    """Raise `InvalidRequestError` for the first missing field."""
     for name in names:
         if name not in body:
             raise InvalidRequestError(f"Missing required parameter: '{name}'.")
 
 
 def whole_number(body: Mapping[str, Any], name: str, default: int, most: int) -> int:
-    """A field from 1 to `most`; raises `InvalidRequestError` for anything else that is given."""
+    """Return a field from 1 to `most`. Raises `InvalidRequestError` for any other value."""
     given = body.get(name)
     if given is None:
         return default
@@ -113,19 +118,19 @@ def whole_number(body: Mapping[str, Any], name: str, default: int, most: int) ->
     return given
 
 
-def asked(dialect: Dialect, body: Mapping[str, Any]) -> Ask:
-    """What a body asks for; raises `InvalidRequestError` for every body that cannot be read, whatever it holds."""
+def parse_request(dialect: Dialect, body: Mapping[str, Any]) -> Ask:
+    """Read a request body. Raises `InvalidRequestError` for every unreadable body, whatever it contains."""
     try:
-        ask = dialect.ask(body)
+        request = dialect.read_request(body)
     except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
         raise InvalidRequestError(f"We could not read your request: a field has the wrong type ({error}).") from None
     except RecursionError:
         raise InvalidRequestError("We could not read your request: it is nested too deeply.") from None
-    if len(ask.model) > MODEL_LENGTH:
+    if len(request.model) > MODEL_LENGTH:
         raise InvalidRequestError(f"Invalid 'model': expected a name of up to {MODEL_LENGTH} characters.")
-    return ask
+    return request
 
 
-def prompt_tokens(ask: Ask) -> int:
-    """Input tokens as usage reports them: four characters each."""
-    return max(1, len(ask.prompt) // 4)
+def prompt_tokens(request: Ask) -> int:
+    """Return the input tokens as usage reports them: one per four characters."""
+    return max(1, len(request.prompt) // 4)

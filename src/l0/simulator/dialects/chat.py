@@ -1,4 +1,4 @@
-"""OpenAI chat completions."""
+"""Simulate OpenAI chat completions."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,14 +21,14 @@ from l0.simulator.dialects.base import (
     whole_number,
 )
 from l0.simulator.schema import example
-from l0.simulator.sse import HOLE, block, dumps, quoted, template
+from l0.simulator.sse import PLACEHOLDER, block, dumps, quoted, template
 
 _DONE = block("[DONE]")
 _CONTENT = re.compile(rb'"(?:content|reasoning_content|reasoning|refusal|arguments)":\s*"[^"]|"tool_calls":')
 _FINISH = re.compile(rb'"finish_reason":\s*"|"usage":\s*\{')
 
 
-def ask(body: Mapping[str, Any]) -> Ask:
+def read_request(body: Mapping[str, Any]) -> Ask:
     """Read a request body."""
     required(body, "model", "messages")
     return Ask(
@@ -39,13 +39,13 @@ def ask(body: Mapping[str, Any]) -> Ask:
         usage=bool((body.get("stream_options") or {}).get("include_usage")),
         schema=_schema(body.get("response_format")),
         forced=forced(body.get("tools"), body.get("tool_choice")),
-        # OpenAI's own models begin anew after a message of theirs; DeepSeek and Mistral go on where it has the flag.
-        said=prefilled(body["messages"], "prefix") or instructed(body["messages"]),
+        # OpenAI's models ignore a final assistant message. DeepSeek and Mistral continue it if it has the flag.
+        prefix=prefilled(body["messages"], "prefix") or instructed(body["messages"]),
     )
 
 
 def forced(tools: Any, choice: Any) -> ToolCall | None:
-    """The call that `tool_choice` insists on, with arguments that fit the tool's schema."""
+    """Return the tool call that `tool_choice` requires, with arguments that match the tool's schema."""
     if choice == "required":
         name = ""
     elif isinstance(choice, Mapping):
@@ -65,39 +65,41 @@ def _schema(response_format: Any) -> str | None:
     return dumps(example(schema)) if schema else None
 
 
-def events(answer: Answer, ask: Ask, stamp: Stamp) -> Iterator[bytes]:
-    """The answer as chunks: choices take turns, then usage where asked for, then `[DONE]`."""
-    for turn in zip_longest(*(_choice(answer, ask, stamp, i) for i in range(ask.choices))):
+def events(answer: Answer, request: Ask, stamp: Stamp) -> Iterator[bytes]:
+    """Yield the answer as chunks: choices in turns, then usage if requested, then `[DONE]`."""
+    for turn in zip_longest(*(_choice(answer, request, stamp, i) for i in range(request.choices))):
         yield from filter(None, turn)
-    if ask.usage:
-        yield block(_chunk(ask, stamp) | {"choices": [], "usage": _usage(answer, ask)})
+    if request.usage:
+        yield block(_chunk(request, stamp) | {"choices": [], "usage": _usage(answer, request)})
     yield _DONE
 
 
-def _choice(answer: Answer, ask: Ask, stamp: Stamp, index: int) -> Iterator[bytes]:
+def _choice(answer: Answer, request: Ask, stamp: Stamp, index: int) -> Iterator[bytes]:
     def chunk(delta: Json, finish: str | None = None) -> Json:
-        return _chunk(ask, stamp) | {
+        return _chunk(request, stamp) | {
             "choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}],
-            **({"usage": None} if ask.usage else {}),
+            **({"usage": None} if request.usage else {}),
             "obfuscation": "k3Zq",
         }
 
-    def spell(delta: Json, parts: Iterator[str]) -> Iterator[bytes]:
+    def deltas(delta: Json, parts: Iterator[str]) -> Iterator[bytes]:
         head, tail = template(chunk(delta))
         return (head + quoted(part) + tail for part in parts)
 
     yield block(chunk({"role": "assistant", "content": None if answer.tool_calls else "", "refusal": None}))
-    yield from spell({"reasoning_content": HOLE}, pieces(answer.reasoning))
-    yield from spell({"content": HOLE}, answer.pieces_of(index))
-    yield from spell({"refusal": HOLE}, pieces(answer.refusal))
+    yield from deltas({"reasoning_content": PLACEHOLDER}, pieces(answer.reasoning))
+    yield from deltas({"content": PLACEHOLDER}, answer.pieces_of(index))
+    yield from deltas({"refusal": PLACEHOLDER}, pieces(answer.refusal))
     for number, call in enumerate(answer.tool_calls):
         yield block(chunk({"tool_calls": [{"index": number} | _call(call, stamp, number, arguments="")]}))
-        yield from spell({"tool_calls": [{"index": number, "function": {"arguments": HOLE}}]}, pieces(call.arguments))
+        yield from deltas(
+            {"tool_calls": [{"index": number, "function": {"arguments": PLACEHOLDER}}]}, pieces(call.arguments)
+        )
     yield block(chunk({}, finish_reason(answer)))
 
 
-def whole(answer: Answer, ask: Ask, stamp: Stamp) -> Json:
-    """The answer as one body."""
+def whole(answer: Answer, request: Ask, stamp: Stamp) -> Json:
+    """Return the answer as one body."""
     calls = [_call(call, stamp, i, call.arguments) for i, call in enumerate(answer.tool_calls)]
     extra: Json = {"tool_calls": calls} if calls else {}
     if answer.reasoning:
@@ -115,22 +117,22 @@ def whole(answer: Answer, ask: Ask, stamp: Stamp) -> Json:
             "logprobs": None,
             "finish_reason": finish_reason(answer),
         }
-        for i in range(ask.choices)
+        for i in range(request.choices)
     ]
-    return _chunk(ask, stamp) | {"object": "chat.completion", "choices": choices, "usage": _usage(answer, ask)}
+    return _chunk(request, stamp) | {"object": "chat.completion", "choices": choices, "usage": _usage(answer, request)}
 
 
 def finish_reason(answer: Answer) -> str:
-    """Why the answer stopped, in this dialect's words."""
+    """Return the finish reason in this dialect."""
     return "tool_calls" if answer.tool_calls and answer.stop == "stop" else answer.stop
 
 
-def _chunk(ask: Ask, stamp: Stamp) -> Json:
+def _chunk(request: Ask, stamp: Stamp) -> Json:
     return {
         "id": f"chatcmpl-{stamp.digits}",
         "object": "chat.completion.chunk",
         "created": stamp.created,
-        "model": ask.model,
+        "model": request.model,
         "service_tier": "default",
         "system_fingerprint": "fp_5133a11ced",
     }
@@ -144,12 +146,12 @@ def _call(call: ToolCall, stamp: Stamp, number: int, arguments: str) -> Json:
     }
 
 
-def _usage(answer: Answer, ask: Ask) -> Json:
-    return openai.usage(prompt_tokens(ask), answer.output_tokens(ask.choices), count(answer.reasoning))
+def _usage(answer: Answer, request: Ask) -> Json:
+    return openai.usage(prompt_tokens(request), answer.output_tokens(request.choices), count(answer.reasoning))
 
 
 def role(chunk: bytes) -> Role:
-    """What a block is."""
+    """Return the role of a block."""
     if b"[DONE]" in chunk[-20:]:
         return "end"
     if _FINISH.search(chunk):
@@ -157,15 +159,15 @@ def role(chunk: bytes) -> Role:
     return "content" if _CONTENT.search(chunk) else "lifecycle"
 
 
-def hollow(stamp: Stamp) -> bytes:
-    """A chunk with an empty delta."""
+def empty_event(stamp: Stamp) -> bytes:
+    """Return a chunk with an empty delta."""
     choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}
     return block(_chunk(Ask(model="simulated"), stamp) | {"choices": [choice]})
 
 
 CHAT = Dialect(
     name="chat",
-    ask=ask,
+    read_request=read_request,
     events=events,
     whole=whole,
     error=openai.error,
@@ -173,6 +175,6 @@ CHAT = Dialect(
     failed=openai.in_band,
     role=role,
     idle=b": PROCESSING\n\n",
-    hollow=hollow,
+    empty_event=empty_event,
     headers=openai.headers,
 )

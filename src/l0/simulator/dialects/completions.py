@@ -1,4 +1,4 @@
-"""OpenAI legacy completions."""
+"""Simulate OpenAI legacy completions."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,13 +19,13 @@ from l0.simulator.dialects.base import (
     text_in,
     whole_number,
 )
-from l0.simulator.sse import HOLE, block, quoted, template
+from l0.simulator.sse import PLACEHOLDER, block, quoted, template
 
 _CONTENT = re.compile(rb'"text":\s*"[^"]')
 _FINISH = re.compile(rb'"finish_reason":\s*"|"usage":\s*\{')
 
 
-def ask(body: Mapping[str, Any]) -> Ask:
+def read_request(body: Mapping[str, Any]) -> Ask:
     """Read a request body."""
     required(body, "model", "prompt")
     return Ask(
@@ -37,48 +37,52 @@ def ask(body: Mapping[str, Any]) -> Ask:
     )
 
 
-def events(answer: Answer, ask: Ask, stamp: Stamp) -> Iterator[bytes]:
-    """The answer as chunks of text: choices take turns, then usage where asked for, then `[DONE]`."""
-    for turn in zip_longest(*(_choice(answer, ask, stamp, i) for i in range(ask.choices))):
+def events(answer: Answer, request: Ask, stamp: Stamp) -> Iterator[bytes]:
+    """Yield the answer as text chunks: choices in turns, then usage if requested, then `[DONE]`."""
+    for turn in zip_longest(*(_choice(answer, request, stamp, i) for i in range(request.choices))):
         yield from filter(None, turn)
-    if ask.usage:
-        yield block(_chunk(ask, stamp, []) | {"usage": _usage(answer, ask)})
+    if request.usage:
+        yield block(_chunk(request, stamp, []) | {"usage": _usage(answer, request)})
     yield block("[DONE]")
 
 
-def _choice(answer: Answer, ask: Ask, stamp: Stamp, index: int) -> Iterator[bytes]:
-    head, tail = template(_chunk(ask, stamp, [_text(index, HOLE, None)]))
+def _choice(answer: Answer, request: Ask, stamp: Stamp, index: int) -> Iterator[bytes]:
+    head, tail = template(_chunk(request, stamp, [_text(index, PLACEHOLDER, None)]))
     yield from (head + quoted(piece) + tail for piece in answer.pieces_of(index))
-    yield block(_chunk(ask, stamp, [_text(index, "", answer.stop)]))
+    yield block(_chunk(request, stamp, [_text(index, "", answer.stop)]))
 
 
-def whole(answer: Answer, ask: Ask, stamp: Stamp) -> Json:
-    """The answer as one body."""
-    choices = [_text(i, answer.text_of(i), answer.stop) for i in range(ask.choices)]
-    return _chunk(ask, stamp, choices) | {"usage": _usage(answer, ask)}
+def whole(answer: Answer, request: Ask, stamp: Stamp) -> Json:
+    """Return the answer as one body."""
+    choices = [_text(i, answer.text_of(i), answer.stop) for i in range(request.choices)]
+    return _chunk(request, stamp, choices) | {"usage": _usage(answer, request)}
 
 
 def _text(index: int, text: str, finish: str | None) -> Json:
     return {"text": text, "index": index, "logprobs": None, "finish_reason": finish}
 
 
-def _chunk(ask: Ask, stamp: Stamp, choices: list[Json]) -> Json:
+def _chunk(request: Ask, stamp: Stamp, choices: list[Json]) -> Json:
     return {
         "id": f"cmpl-{stamp.digits}",
         "object": "text_completion",
         "created": stamp.created,
         "choices": choices,
-        "model": ask.model,
+        "model": request.model,
     }
 
 
-def _usage(answer: Answer, ask: Ask) -> Json:
-    made = sum(answer.tokens or sum(1 for _ in answer.pieces_of(i)) for i in range(ask.choices))
-    return {"prompt_tokens": prompt_tokens(ask), "completion_tokens": made, "total_tokens": prompt_tokens(ask) + made}
+def _usage(answer: Answer, request: Ask) -> Json:
+    output_tokens = sum(answer.tokens or sum(1 for _ in answer.pieces_of(i)) for i in range(request.choices))
+    return {
+        "prompt_tokens": prompt_tokens(request),
+        "completion_tokens": output_tokens,
+        "total_tokens": prompt_tokens(request) + output_tokens,
+    }
 
 
 def role(chunk: bytes) -> Role:
-    """What a block is."""
+    """Return the role of a block."""
     if b"[DONE]" in chunk[-20:]:
         return "end"
     if _FINISH.search(chunk):
@@ -86,14 +90,14 @@ def role(chunk: bytes) -> Role:
     return "content" if _CONTENT.search(chunk) else "lifecycle"
 
 
-def hollow(stamp: Stamp) -> bytes:
-    """A chunk with empty text."""
+def empty_event(stamp: Stamp) -> bytes:
+    """Return a chunk with empty text."""
     return block(_chunk(Ask(model="simulated"), stamp, [_text(0, "", None)]))
 
 
 COMPLETIONS = Dialect(
     name="completions",
-    ask=ask,
+    read_request=read_request,
     events=events,
     whole=whole,
     error=openai.error,
@@ -101,6 +105,6 @@ COMPLETIONS = Dialect(
     failed=openai.in_band,
     role=role,
     idle=b": PROCESSING\n\n",
-    hollow=hollow,
+    empty_event=empty_event,
     headers=openai.headers,
 )

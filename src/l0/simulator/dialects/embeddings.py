@@ -1,4 +1,4 @@
-"""OpenAI embeddings: one body, never a stream."""
+"""Simulate OpenAI embeddings: one body, never a stream."""
 
 import base64
 import math
@@ -28,20 +28,20 @@ _INPUTS, _DIMENSIONS = 2_048, 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingAsk(Ask):
-    """An `Ask` with its inputs, the length of a vector and whether it is wanted as base64 (the SDK's default)."""
+    """A request for embeddings: inputs, length of a vector, and true if base64 is requested (the SDK's default)."""
 
     inputs: tuple[str, ...] = ()
     dimensions: int = 1536
     base64: bool = False
 
 
-def ask(body: Mapping[str, Any]) -> Ask:
+def read_request(body: Mapping[str, Any]) -> Ask:
     """Read a request body."""
     required(body, "model", "input")
     given = body["input"]
     # A list of integers is one input of tokens, not many inputs.
-    several = isinstance(given, list) and given and not isinstance(given[0], int)
-    inputs = tuple(map(str, given)) if several else (str(given),)
+    is_list_of_inputs = isinstance(given, list) and given and not isinstance(given[0], int)
+    inputs = tuple(map(str, given)) if is_list_of_inputs else (str(given),)
     if len(inputs) > _INPUTS:
         raise InvalidRequestError(f"Invalid 'input': expected up to {_INPUTS} inputs.")
     return EmbeddingAsk(
@@ -53,45 +53,48 @@ def ask(body: Mapping[str, Any]) -> Ask:
     )
 
 
-def whole(_answer: Answer, ask: Ask, _stamp: Stamp) -> Json:
-    """One vector of length 1 per input; the same text gives the same vector."""
-    assert isinstance(ask, EmbeddingAsk)
-    data = [{"object": "embedding", "index": i, "embedding": _vector(text, ask)} for i, text in enumerate(ask.inputs)]
-    tokens = prompt_tokens(ask)
+def whole(_answer: Answer, request: Ask, _stamp: Stamp) -> Json:
+    """Return one vector of length 1 per input. The same text gives the same vector."""
+    assert isinstance(request, EmbeddingAsk)
+    data = [
+        {"object": "embedding", "index": i, "embedding": _vector(text, request)}
+        for i, text in enumerate(request.inputs)
+    ]
+    tokens = prompt_tokens(request)
     return {
         "object": "list",
         "data": data,
-        "model": ask.model,
+        "model": request.model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
 
 
-def _vector(text: str, ask: EmbeddingAsk) -> list[float] | str:
+def _vector(text: str, request: EmbeddingAsk) -> list[float] | str:
     source = random.Random(text)
-    raw = [source.gauss(0, 1) for _ in range(ask.dimensions)]
+    raw = [source.gauss(0, 1) for _ in range(request.dimensions)]
     length = math.sqrt(sum(value * value for value in raw))
     vector = [value / length for value in raw]
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode() if ask.base64 else vector
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode() if request.base64 else vector
 
 
-def events(_answer: Answer, _ask: Ask, _stamp: Stamp) -> Iterator[bytes]:
-    """Nothing: embeddings are never streamed."""
+def events(_answer: Answer, _request: Ask, _stamp: Stamp) -> Iterator[bytes]:
+    """Return no events: embeddings are never streamed."""
     return iter(())
 
 
 def role(_chunk: bytes) -> Role:
-    """The body is content."""
+    """Return the role of the body: content."""
     return "content"
 
 
-def hollow(_stamp: Stamp) -> bytes:
-    """Nothing."""
+def empty_event(_stamp: Stamp) -> bytes:
+    """Return no event."""
     return b""
 
 
 EMBEDDINGS = Dialect(
     name="embeddings",
-    ask=ask,
+    read_request=read_request,
     events=events,
     whole=whole,
     error=openai.error,
@@ -99,6 +102,6 @@ EMBEDDINGS = Dialect(
     failed=openai.in_band,
     role=role,
     idle=b"",
-    hollow=hollow,
+    empty_event=empty_event,
     headers=openai.headers,
 )

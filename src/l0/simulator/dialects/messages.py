@@ -1,4 +1,4 @@
-"""Anthropic messages."""
+"""Simulate Anthropic messages."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from l0.simulator.dialects.base import (
     text_in,
 )
 from l0.simulator.schema import example
-from l0.simulator.sse import HOLE, block, dumps, quoted, template
+from l0.simulator.sse import PLACEHOLDER, block, dumps, quoted, template
 
 _SIGNATURE = "ErUBCkYIBRgCIkBzaW11bGF0ZWQtc2lnbmF0dXJlLW9mLXRoaW5raW5n"
 _TYPES = {
@@ -43,10 +43,10 @@ _MESSAGES = {
 _PING = block({"type": "ping"}, "ping")
 _TYPE = re.compile(rb'"type":\s*"([a-z_]+)"')
 _VERSION = re.compile(r"claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?!\d)")
-_LAST_PREFILLED = (4, 5)  # as of November 2026: later models refuse a last message of the assistant
+_LAST_PREFILLED = (4, 5)  # as of November 2026: later models reject a final assistant message
 
 
-def ask(body: Mapping[str, Any]) -> Ask:
+def read_request(body: Mapping[str, Any]) -> Ask:
     """Read a request body."""
     required(body, "model", "messages", "max_tokens")
     return Ask(
@@ -55,14 +55,17 @@ def ask(body: Mapping[str, Any]) -> Ask:
         prompt="\n".join(filter(None, (text_in(body.get("system")), text_in(body["messages"])))),
         schema=_schema(body),
         forced=_forced(body.get("tools") or [], body.get("tool_choice")),
-        said=_prefilled(body) or instructed(body["messages"]),
+        prefix=_prefilled(body) or instructed(body["messages"]),
     )
 
 
 def _prefilled(body: Mapping[str, Any]) -> str:
-    """The beginning of the answer, where the model takes one; what the API refuses is refused in its words."""
-    said = prefilled(body["messages"])
-    if not said:
+    """Return the beginning of the answer if the model accepts one.
+
+    Raises `InvalidRequestError` with the API's own text.
+    """
+    prefix = prefilled(body["messages"])
+    if not prefix:
         return ""
     version = _VERSION.match(str(body["model"]))
     if version and (int(version[1]), int(version[2] or 0)) > _LAST_PREFILLED:
@@ -71,14 +74,14 @@ def _prefilled(body: Mapping[str, Any]) -> str:
         )
     if (body.get("thinking") or {}).get("type") in ("enabled", "adaptive"):
         raise InvalidRequestError("messages: prefilling the answer is not supported when thinking is on.")
-    if said != said.rstrip():
+    if prefix != prefix.rstrip():
         raise InvalidRequestError("messages: final assistant content cannot end with trailing whitespace")
-    return said
+    return prefix
 
 
 def _schema(body: Mapping[str, Any]) -> str | None:
-    wanted = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
-    return dumps(example(wanted["schema"])) if wanted.get("schema") else None
+    response_format = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
+    return dumps(example(response_format["schema"])) if response_format.get("schema") else None
 
 
 def _forced(tools: list[Json], choice: Any) -> ToolCall | None:
@@ -91,9 +94,9 @@ def _forced(tools: list[Json], choice: Any) -> ToolCall | None:
     return None
 
 
-def events(answer: Answer, ask: Ask, stamp: Stamp) -> Iterator[bytes]:
-    """The answer as content blocks between `message_start` and `message_stop`, with a ping after the first start."""
-    yield _event("message_start", message=_message(ask, stamp, [], None, _usage(ask, 1)))
+def events(answer: Answer, request: Ask, stamp: Stamp) -> Iterator[bytes]:
+    """Yield content blocks between `message_start` and `message_stop`, with a ping after the first block start."""
+    yield _event("message_start", message=_message(request, stamp, [], None, _usage(request, 1)))
     ping = _PING
     for index, (start, deltas) in enumerate(_blocks(answer, stamp)):
         yield _event("content_block_start", index=index, content_block=start)
@@ -114,25 +117,25 @@ _Deltas = list[tuple[Json, Iterator[str]]]
 
 
 def _blocks(answer: Answer, stamp: Stamp) -> Iterator[tuple[Json, _Deltas]]:
-    """Each content block: how it starts, and its deltas as (shape with a hole, texts)."""
+    """Yield each content block: its start, and its deltas as pairs of a template and texts."""
     if answer.reasoning:
         yield (
             {"type": "thinking", "thinking": "", "signature": ""},
             [
-                ({"type": "thinking_delta", "thinking": HOLE}, pieces(answer.reasoning)),
-                ({"type": "signature_delta", "signature": HOLE}, iter((_SIGNATURE,))),
+                ({"type": "thinking_delta", "thinking": PLACEHOLDER}, pieces(answer.reasoning)),
+                ({"type": "signature_delta", "signature": PLACEHOLDER}, iter((_SIGNATURE,))),
             ],
         )
     if answer.text or answer.tokens or answer.refusal:
         parts = answer.pieces_of(0) if answer.text or answer.tokens else pieces(answer.refusal)
-        yield {"type": "text", "text": ""}, [({"type": "text_delta", "text": HOLE}, parts)]
+        yield {"type": "text", "text": ""}, [({"type": "text_delta", "text": PLACEHOLDER}, parts)]
     for number, call in enumerate(answer.tool_calls):
-        delta = {"type": "input_json_delta", "partial_json": HOLE}
+        delta = {"type": "input_json_delta", "partial_json": PLACEHOLDER}
         yield _tool(call, stamp, number, {}), [(delta, iter(("", *pieces(call.arguments))))]
 
 
-def whole(answer: Answer, ask: Ask, stamp: Stamp) -> Json:
-    """The answer as one body."""
+def whole(answer: Answer, request: Ask, stamp: Stamp) -> Json:
+    """Return the answer as one body."""
     content: list[Json] = []
     if answer.reasoning:
         content.append({"type": "thinking", "thinking": answer.reasoning, "signature": _SIGNATURE})
@@ -140,11 +143,11 @@ def whole(answer: Answer, ask: Ask, stamp: Stamp) -> Json:
         content.append({"type": "text", "text": answer.text_of(0) or answer.refusal})
     for number, call in enumerate(answer.tool_calls):
         content.append(_tool(call, stamp, number, _parsed(call.arguments)))
-    return _message(ask, stamp, content, stop_reason(answer), _usage(ask, answer.output_tokens()))
+    return _message(request, stamp, content, stop_reason(answer), _usage(request, answer.output_tokens()))
 
 
 def stop_reason(answer: Answer) -> str:
-    """Why the answer stopped, in this dialect's words."""
+    """Return the stop reason in this dialect."""
     if answer.refusal or answer.stop == "content_filter":
         return "refusal"
     if answer.stop == "length":
@@ -156,9 +159,9 @@ def _event(kind: str, **fields: Any) -> bytes:
     return block({"type": kind, **fields}, kind)
 
 
-def _message(ask: Ask, stamp: Stamp, content: list[Json], reason: str | None, usage: Json) -> Json:
+def _message(request: Ask, stamp: Stamp, content: list[Json], reason: str | None, usage: Json) -> Json:
     return {
-        "model": ask.model,
+        "model": request.model,
         "id": f"msg_{stamp.digits}",
         "type": "message",
         "role": "assistant",
@@ -170,9 +173,9 @@ def _message(ask: Ask, stamp: Stamp, content: list[Json], reason: str | None, us
     }
 
 
-def _usage(ask: Ask, output: int) -> Json:
+def _usage(request: Ask, output: int) -> Json:
     return {
-        "input_tokens": prompt_tokens(ask),
+        "input_tokens": prompt_tokens(request),
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
@@ -188,24 +191,30 @@ def _tool(call: ToolCall, stamp: Stamp, number: int, arguments: Any) -> Json:
 def _parsed(arguments: str) -> Any:
     try:
         return json.loads(arguments)
-    except ValueError:  # an answer may hold broken arguments on purpose; a whole body needs an object
+    except ValueError:  # arguments may be broken on purpose, but a complete body needs an object
         return {}
 
 
-def error(status: int, trouble: Trouble, stamp: Stamp) -> Json:
-    """`{"type": "error", "error": {type, message}, "request_id"}`, by default in the words of the status."""
-    kind = trouble.type or trouble.code or _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    message = trouble.message or _MESSAGES.get(status, "Internal server error" if status >= 500 else "Invalid request")
+def error(status: int, error_spec: Trouble, stamp: Stamp) -> Json:
+    """Return `{"type": "error", "error": {type, message}, "request_id"}`, by default with the provider's text."""
+    kind = (
+        error_spec.type
+        or error_spec.code
+        or _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+    )
+    message = error_spec.message or _MESSAGES.get(
+        status, "Internal server error" if status >= 500 else "Invalid request"
+    )
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": f"req_{stamp.digits}"}
 
 
-def in_band(trouble: Trouble, _number: int, stamp: Stamp) -> bytes:
-    """An `error` event; overloaded by default."""
-    return block(error(529, trouble, stamp), "error")
+def in_band(error_spec: Trouble, _number: int, stamp: Stamp) -> bytes:
+    """Return an `error` event, by default an overload."""
+    return block(error(529, error_spec, stamp), "error")
 
 
 def role(chunk: bytes) -> Role:
-    """What a block is."""
+    """Return the role of a block."""
     found = _TYPE.search(chunk)
     kind = found.group(1) if found else b""
     if kind == b"content_block_delta":
@@ -213,13 +222,13 @@ def role(chunk: bytes) -> Role:
     return "end" if kind == b"message_stop" else "finish" if kind == b"message_delta" else "lifecycle"
 
 
-def hollow(_stamp: Stamp) -> bytes:
-    """A ping: the only event here that says nothing."""
+def empty_event(_stamp: Stamp) -> bytes:
+    """Return a ping, the only event of this dialect without content."""
     return _PING
 
 
 def headers(stamp: Stamp) -> Json:
-    """Headers of a response, as api.anthropic.com sends them."""
+    """Return the headers of a response, as api.anthropic.com sends them."""
     return {
         "request-id": f"req_{stamp.digits}",
         "anthropic-organization-id": "00000000-0000-4000-8000-000000000000",
@@ -231,14 +240,14 @@ def headers(stamp: Stamp) -> Json:
 
 MESSAGES = Dialect(
     name="messages",
-    ask=ask,
-    events=lambda answer, ask, stamp: filter(None, events(answer, ask, stamp)),
+    read_request=read_request,
+    events=lambda answer, request, stamp: filter(None, events(answer, request, stamp)),
     whole=whole,
     error=error,
     in_band=in_band,
     failed=in_band,
     role=role,
     idle=_PING,
-    hollow=hollow,
+    empty_event=empty_event,
     headers=headers,
 )

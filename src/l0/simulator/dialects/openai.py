@@ -1,4 +1,4 @@
-"""What the OpenAI dialects share: errors, headers, ids."""
+"""Define the common parts of the OpenAI dialects: errors, headers, usage."""
 
 from typing import Any
 
@@ -29,25 +29,25 @@ _MESSAGES = {
 SERVER_ERROR = "The server had an error while processing your request. Sorry about that!"
 
 
-def error(status: int, trouble: Trouble, _stamp: Stamp) -> Json:
-    """`{"error": {message, type, param, code}}`, by default in the words of the status."""
+def error(status: int, error_spec: Trouble, _stamp: Stamp) -> Json:
+    """Return `{"error": {message, type, param, code}}`, with the provider's text for the status by default."""
     return {
         "error": {
-            "message": trouble.message or _MESSAGES.get(status, SERVER_ERROR),
-            "type": trouble.type or _TYPES.get(status, "server_error"),
+            "message": error_spec.message or _MESSAGES.get(status, SERVER_ERROR),
+            "type": error_spec.type or _TYPES.get(status, "server_error"),
             "param": None,
-            "code": trouble.code or _CODES.get(status),
+            "code": error_spec.code or _CODES.get(status),
         }
     }
 
 
-def in_band(trouble: Trouble, _number: int, stamp: Stamp) -> bytes:
-    """An `error` object as an event of its own, as chat and completions streams carry it."""
-    return block(error(500, trouble, stamp))
+def in_band(error_spec: Trouble, _number: int, stamp: Stamp) -> bytes:
+    """Return an `error` object as an event, as chat and completions streams carry it."""
+    return block(error(500, error_spec, stamp))
 
 
 def headers(stamp: Stamp) -> Json:
-    """Headers of a response, as api.openai.com sends them."""
+    """Return the headers of a response, as api.openai.com sends them."""
     return {
         "x-request-id": f"req_{stamp.digits}",
         "openai-processing-ms": "12",
@@ -60,7 +60,7 @@ def headers(stamp: Stamp) -> Json:
 
 
 def usage(prompt: int, completion: int, reasoning: int) -> Json:
-    """Usage of chat: totals with their details."""
+    """Return the usage of chat: totals with their details."""
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -76,7 +76,7 @@ def usage(prompt: int, completion: int, reasoning: int) -> Json:
 
 
 def named(tools: Any, name: str) -> Any:
-    """The JSON Schema of the arguments of a tool, in the chat or the Responses shape; {} where there is none."""
+    """Return the name and the arguments' JSON Schema of a tool, in chat or Responses format; {} if there is none."""
     for tool in tools or []:
         function = tool.get("function", tool)
         if isinstance(function, dict) and (not name or function.get("name") == name):

@@ -1,4 +1,4 @@
-"""OpenAI Responses."""
+"""Simulate OpenAI Responses."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,56 +9,56 @@ from l0.simulator.dialects import openai
 from l0.simulator.dialects.base import Ask, Dialect, Json, Role, Stamp, Trouble, prompt_tokens, required, text_in
 from l0.simulator.dialects.chat import forced
 from l0.simulator.schema import example
-from l0.simulator.sse import HOLE, block, dumps, quoted, template
+from l0.simulator.sse import PLACEHOLDER, block, dumps, quoted, template
 
 _TYPE = re.compile(rb'"type":\s*"((?:response\.|error)[a-z_.]*)"')
 _NUMBER = re.compile(rb'("sequence_number":\s*)\d+')
 _END = (b"response.completed", b"response.incomplete", b"response.failed", b"error")
 
 
-def ask(body: Mapping[str, Any]) -> Ask:
+def read_request(body: Mapping[str, Any]) -> Ask:
     """Read a request body."""
     required(body, "model")
-    wanted = (body.get("text") or {}).get("format") or {}
+    response_format = (body.get("text") or {}).get("format") or {}
     return Ask(
         model=str(body["model"]),
         stream=bool(body.get("stream")),
         prompt="\n".join(filter(None, (text_in(body.get("instructions")), text_in(body.get("input"))))),
-        schema=dumps(example(wanted["schema"])) if wanted.get("schema") else None,
+        schema=dumps(example(response_format["schema"])) if response_format.get("schema") else None,
         forced=forced(body.get("tools"), body.get("tool_choice")),
         store=body.get("store") is not False,
         background=bool(body.get("background")),
     )
 
 
-def events(answer: Answer, ask: Ask, stamp: Stamp) -> Iterator[bytes]:
-    """The answer as numbered events; `sequence_number` counts from 0 without a gap."""
-    return (b"%b%d}\n\n" % (chunk, number) for number, chunk in enumerate(_unnumbered(answer, ask, stamp)))
+def events(answer: Answer, request: Ask, stamp: Stamp) -> Iterator[bytes]:
+    """Yield the answer as numbered events. `sequence_number` counts from 0 without a gap."""
+    return (b"%b%d}\n\n" % (chunk, number) for number, chunk in enumerate(_unnumbered(answer, request, stamp)))
 
 
-def _unnumbered(answer: Answer, ask: Ask, stamp: Stamp) -> Iterator[bytes]:
-    """Every event up to its number, which stands last."""
-    yield _event("response.created", response=_response(ask, stamp, "in_progress", [], None))
-    yield _event("response.in_progress", response=_response(ask, stamp, "in_progress", [], None))
+def _unnumbered(answer: Answer, request: Ask, stamp: Stamp) -> Iterator[bytes]:
+    """Yield every event up to its number, which comes last."""
+    yield _event("response.created", response=_response(request, stamp, "in_progress", [], None))
+    yield _event("response.in_progress", response=_response(request, stamp, "in_progress", [], None))
     items = _items(answer, stamp)
     for index, item in enumerate(items):
-        yield _event("response.output_item.added", item=_opened(item), output_index=index)
+        yield _event("response.output_item.added", item=_empty_item(item), output_index=index)
         yield from _contents(item, index, answer)
         yield _event("response.output_item.done", item=item, output_index=index)
-    status, _ = _ending(answer)
-    yield _event(f"response.{status}", response=whole(answer, ask, stamp, items))
+    status, _ = _status_and_details(answer)
+    yield _event(f"response.{status}", response=whole(answer, request, stamp, items))
 
 
 def _contents(item: Json, index: int, answer: Answer) -> Iterator[bytes]:
     if item["type"] == "function_call":
         place = {"item_id": item["id"], "output_index": index}
-        yield from _spell("response.function_call_arguments", pieces(item["arguments"]), place)
+        yield from _deltas("response.function_call_arguments", pieces(item["arguments"]), place)
         yield _event("response.function_call_arguments.done", **place, arguments=item["arguments"])
     elif item["type"] == "reasoning":
         for number, part in enumerate(item["summary"]):
             place = {"item_id": item["id"], "output_index": index, "summary_index": number}
             yield _event("response.reasoning_summary_part.added", **place, part=part | {"text": ""})
-            yield from _spell("response.reasoning_summary_text", pieces(part["text"]), place)
+            yield from _deltas("response.reasoning_summary_text", pieces(part["text"]), place)
             yield _event("response.reasoning_summary_text.done", **place, text=part["text"])
             yield _event("response.reasoning_summary_part.done", **place, part=part)
     else:
@@ -69,28 +69,34 @@ def _contents(item: Json, index: int, answer: Answer) -> Iterator[bytes]:
 def _part(part: Json, place: Json, answer: Answer) -> Iterator[bytes]:
     if part["type"] == "refusal":
         yield _event("response.content_part.added", **place, part=part | {"refusal": ""})
-        yield from _spell("response.refusal", pieces(part["refusal"]), place)
+        yield from _deltas("response.refusal", pieces(part["refusal"]), place)
         yield _event("response.refusal.done", **place, refusal=part["refusal"])
     else:
         yield _event("response.content_part.added", **place, part=part | {"text": ""})
-        yield from _spell("response.output_text", answer.pieces_of(0), place | {"logprobs": []})
+        yield from _deltas("response.output_text", answer.pieces_of(0), place | {"logprobs": []})
         yield _event("response.output_text.done", **place, logprobs=[], text=part["text"])
     yield _event("response.content_part.done", **place, part=part)
 
 
-def _spell(kind: str, parts: Iterator[str], place: Json) -> Iterator[bytes]:
-    """Delta events of one text."""
-    data = {"type": f"{kind}.delta", **place, "delta": HOLE, "obfuscation": "k3Zq", "sequence_number": HOLE}
+def _deltas(kind: str, parts: Iterator[str], place: Json) -> Iterator[bytes]:
+    """Yield the delta events of one text."""
+    data = {
+        "type": f"{kind}.delta",
+        **place,
+        "delta": PLACEHOLDER,
+        "obfuscation": "k3Zq",
+        "sequence_number": PLACEHOLDER,
+    }
     head, middle, _ = template(data, data["type"])
     return (head + quoted(part) + middle for part in parts)
 
 
 def _event(kind: str, **fields: Any) -> bytes:
-    return template({"type": kind, **fields, "sequence_number": HOLE}, kind)[0]
+    return template({"type": kind, **fields, "sequence_number": PLACEHOLDER}, kind)[0]
 
 
 def _items(answer: Answer, stamp: Stamp) -> list[Json]:
-    """The output: reasoning, message, function calls."""
+    """Return the output items: reasoning, message, function calls."""
     items: list[Json] = []
     if answer.reasoning:
         summary = [{"type": "summary_text", "text": answer.reasoning}]
@@ -118,41 +124,41 @@ def _items(answer: Answer, stamp: Stamp) -> list[Json]:
     return items
 
 
-def _opened(item: Json) -> Json:
-    """An item as it is announced: nothing in it yet."""
+def _empty_item(item: Json) -> Json:
+    """Return an item as it is announced: without content."""
     empty: Json = {"summary": [], "content": [], "arguments": "", "status": "in_progress"}
     return item | {key: value for key, value in empty.items() if key in item}
 
 
-def whole(answer: Answer, ask: Ask, stamp: Stamp, items: list[Json] | None = None) -> Json:
-    """The answer as one body."""
-    status, _ = _ending(answer)
+def whole(answer: Answer, request: Ask, stamp: Stamp, items: list[Json] | None = None) -> Json:
+    """Return the answer as one body."""
+    status, _ = _status_and_details(answer)
     output, reasoning = answer.output_tokens(), count(answer.reasoning)
     usage = {
-        "input_tokens": prompt_tokens(ask),
+        "input_tokens": prompt_tokens(request),
         "input_tokens_details": {"cached_tokens": 0},
         "output_tokens": output,
         "output_tokens_details": {"reasoning_tokens": reasoning},
-        "total_tokens": prompt_tokens(ask) + output,
+        "total_tokens": prompt_tokens(request) + output,
     }
-    response = _response(ask, stamp, status, _items(answer, stamp) if items is None else items, usage)
-    return response | {"incomplete_details": _ending(answer)[1]}
+    response = _response(request, stamp, status, _items(answer, stamp) if items is None else items, usage)
+    return response | {"incomplete_details": _status_and_details(answer)[1]}
 
 
-def _ending(answer: Answer) -> tuple[str, Json | None]:
+def _status_and_details(answer: Answer) -> tuple[str, Json | None]:
     if answer.stop == "stop":
         return "completed", None
     reason = "max_output_tokens" if answer.stop == "length" else "content_filter"
     return "incomplete", {"reason": reason}
 
 
-def _response(ask: Ask, stamp: Stamp, status: str, output: list[Json], usage: Json | None) -> Json:
+def _response(request: Ask, stamp: Stamp, status: str, output: list[Json], usage: Json | None) -> Json:
     return {
         "id": f"resp_{stamp.digits}",
         "object": "response",
         "created_at": stamp.created,
         "status": status,
-        "background": ask.background,
+        "background": request.background,
         "completed_at": stamp.created + 1 if status == "completed" else None,
         "error": None,
         "frequency_penalty": 0.0,
@@ -160,7 +166,7 @@ def _response(ask: Ask, stamp: Stamp, status: str, output: list[Json], usage: Js
         "instructions": None,
         "max_output_tokens": None,
         "max_tool_calls": None,
-        "model": ask.model,
+        "model": request.model,
         "output": output,
         "parallel_tool_calls": True,
         "presence_penalty": 0.0,
@@ -170,7 +176,7 @@ def _response(ask: Ask, stamp: Stamp, status: str, output: list[Json], usage: Js
         "reasoning": {"effort": None, "summary": None},
         "safety_identifier": None,
         "service_tier": "default",
-        "store": ask.store,
+        "store": request.store,
         "temperature": 1.0,
         "text": {"format": {"type": "text"}, "verbosity": "medium"},
         "tool_choice": "auto",
@@ -184,31 +190,31 @@ def _response(ask: Ask, stamp: Stamp, status: str, output: list[Json], usage: Js
     }
 
 
-def in_band(trouble: Trouble, number: int, _stamp: Stamp) -> bytes:
-    """An `error` event."""
+def in_band(error_spec: Trouble, number: int, _stamp: Stamp) -> bytes:
+    """Return an `error` event."""
     fields = {
-        "code": trouble.code or trouble.type or "server_error",
-        "message": trouble.message or openai.SERVER_ERROR,
+        "code": error_spec.code or error_spec.type or "server_error",
+        "message": error_spec.message or openai.SERVER_ERROR,
         "param": None,
     }
     return block({"type": "error", **fields, "sequence_number": number}, "error")
 
 
-def failed(trouble: Trouble, number: int, stamp: Stamp) -> bytes:
-    """A `response.failed` event."""
+def failed(error_spec: Trouble, number: int, stamp: Stamp) -> bytes:
+    """Return a `response.failed` event."""
     response = _response(Ask(model="simulated"), stamp, "failed", [], None)
-    told = {"code": trouble.code or "server_error", "message": trouble.message or openai.SERVER_ERROR}
-    data = {"type": "response.failed", "response": response | {"error": told}, "sequence_number": number}
+    error = {"code": error_spec.code or "server_error", "message": error_spec.message or openai.SERVER_ERROR}
+    data = {"type": "response.failed", "response": response | {"error": error}, "sequence_number": number}
     return block(data, "response.failed")
 
 
 def renumber(chunk: bytes, number: int) -> bytes:
-    """The block with another `sequence_number`."""
+    """Return the block with another `sequence_number`."""
     return _NUMBER.sub(rb"\g<1>%d" % number, chunk)
 
 
 def role(chunk: bytes) -> Role:
-    """What a block is."""
+    """Return the role of a block."""
     found = _TYPE.search(chunk)
     kind = found.group(1) if found else b""
     if kind in _END:
@@ -216,15 +222,15 @@ def role(chunk: bytes) -> Role:
     return "content" if kind.endswith(b".delta") else "lifecycle"
 
 
-def hollow(stamp: Stamp) -> bytes:
-    """One more `response.in_progress`."""
+def empty_event(stamp: Stamp) -> bytes:
+    """Return another `response.in_progress`."""
     response = _response(Ask(model="simulated"), stamp, "in_progress", [], None)
     return block({"type": "response.in_progress", "response": response, "sequence_number": 0}, "response.in_progress")
 
 
 RESPONSES = Dialect(
     name="responses",
-    ask=ask,
+    read_request=read_request,
     events=events,
     whole=whole,
     error=openai.error,
@@ -232,6 +238,6 @@ RESPONSES = Dialect(
     failed=failed,
     role=role,
     idle=b": PROCESSING\n\n",
-    hollow=hollow,
+    empty_event=empty_event,
     headers=openai.headers,
 )
