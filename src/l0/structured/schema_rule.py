@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from l0.values.rules import Check, Ending, Severity, Violation
 
+from .finding import UNTERMINATED
 from .scanner import Scanner, Status
 from .schemas import Schema
 from .verdicts import Invalid
@@ -68,7 +69,7 @@ class StrictCheck:
             case Status.BROKEN:
                 return ()
             case Status.INSIDE:
-                return (_violation(self._rule, "the answer ends before its JSON is complete", self._scanner.at),)
+                return (_violation(self._rule, UNTERMINATED, self._scanner.at),)
             case Status.EMPTY:
                 return () if ending.other else (_violation(self._rule, _EMPTY, self._scanner.at),)
         return _validated(self._rule, "".join(self._parts))
