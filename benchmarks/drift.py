@@ -18,8 +18,8 @@ from math import inf
 from pathlib import Path
 from time import process_time
 
-from l0.drift.rule import TYPES, Drift
-from l0.values.rules import Ending
+from l0.model.rule import Ending
+from l0.rules.drift.drift_rule import TYPES, Drift
 
 LENGTHS = (2_000, 20_000, 100_000, 1_000_000)
 _TEXTS = Path(__file__).parents[1] / "tests" / "quality" / "drift.jsonl"

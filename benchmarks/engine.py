@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator
 from time import process_time
 from typing import Any
 
-from l0.drivers import sync
-from l0.drivers.pump import ObjectPump
-from l0.drivers.session import Session
-from l0.health.shared import Health
-from l0.values.calls import Call, Replay
-from l0.values.events import Facts
-from l0.values.failures import Cause, Failure
-from l0.values.handover import Handover
-from l0.values.policy import Policy, Timeout
+from l0.model.call import Call, Replay
+from l0.model.call_events import ResponseMetadata
+from l0.model.failure import Cause, Failure
+from l0.model.policy import Policy, Timeout
+from l0.model.resume_state import ResumeState
+from l0.runtime import sync_driver
+from l0.runtime.body_parser import ObjectParser
+from l0.runtime.call_runtime import CallRuntime
+from l0.shared_state.shared import SharedState
 
 CHUNKS = 20_000
 LIMIT = 1.0
@@ -39,7 +39,7 @@ class Counting:
         self.text: list[str] = []
         self.tools: dict[Any, Any] = {}
 
-    def note(self, item: Any) -> None:
+    def observe_object(self, item: Any) -> None:
         if item is None:
             self.finished = self.stopped = True
             return
@@ -47,29 +47,29 @@ class Counting:
         self.chars += len(item)
         self.text.append(item)
 
-    def settle(self) -> None: ...
+    def finish(self) -> None: ...
 
-    def verdict(self) -> Cause | None:
+    def missing(self) -> Cause | None:
         return None if self.finished else Cause.TRUNCATED
 
-    def handover(self) -> Handover:
-        return Handover(text="".join(self.text))
+    def resume_state(self) -> ResumeState:
+        return ResumeState(text="".join(self.text))
 
-    def facts(self) -> Facts:
-        return Facts()
+    def metadata(self) -> ResponseMetadata:
+        return ResponseMetadata()
 
 
 class Local:
     """A provider, a sender and a body that are a list."""
 
-    def __init__(self, session_of: Callable[[Local], Session], chunks: list[Any]) -> None:
+    def __init__(self, session_of: Callable[[Local], CallRuntime], chunks: list[Any]) -> None:
         self._chunks = chunks
-        self.session = session_of(self)
+        self.runtime = session_of(self)
 
     def options(self, *_: Any) -> None: ...
 
     def send(self, _: Any) -> None:
-        self.session.opened(200, None)
+        self.runtime.opened(200, None)
 
     def attach(self, answer: Any) -> None: ...
 
@@ -78,8 +78,8 @@ class Local:
     def backoff(self, *_: Any) -> float:
         return 0.0
 
-    def start(self) -> tuple[Iterator[Any], ObjectPump]:
-        return iter(self._chunks), ObjectPump(Counting())  # type: ignore[arg-type]
+    def start(self) -> tuple[Iterator[Any], ObjectParser]:
+        return iter(self._chunks), ObjectParser(Counting())  # type: ignore[arg-type]
 
     def watch(self) -> None: ...
 
@@ -107,21 +107,21 @@ def call(policy: Policy) -> Call:
 def bare(chunks: list[Any]) -> float:
     """Seconds of CPU that a plain loop over the same reader takes."""
     began = process_time()
-    pump = ObjectPump(Counting())  # type: ignore[arg-type]
+    parser = ObjectParser(Counting())  # type: ignore[arg-type]
     for chunk in chunks:
-        for _ in pump.feed(chunk):
+        for _ in parser.feed(chunk):
             pass
     return process_time() - began
 
 
 def through(chunks: list[Any], policy: Policy) -> float:
     """Seconds of CPU that the same takes through a session and the sync driver."""
-    health = Health()
-    local = Local(lambda made: Session(call(policy), made, (), health), chunks)  # type: ignore[arg-type]
-    session = local.session
+    shared_state = SharedState()
+    local = Local(lambda made: CallRuntime(call(policy), made, (), shared_state), chunks)  # type: ignore[arg-type]
+    runtime = local.runtime
     began = process_time()
-    sync.request(session, local)  # type: ignore[arg-type]
-    for _ in sync.relay(session, local):  # type: ignore[arg-type]
+    sync_driver.request(runtime, local)  # type: ignore[arg-type]
+    for _ in sync_driver.relay(runtime, local):  # type: ignore[arg-type]
         pass
     return process_time() - began
 
@@ -138,9 +138,9 @@ def measure(rounds: int) -> dict[str, float]:
         floor = min(floor, bare(chunks))
         for name, policy in POLICIES.items():
             gc.collect()
-            took = through(chunks, policy)
-            least[name] = min(least.get(name, took), took)
-    return {name: (took - floor) / CHUNKS * 1e6 for name, took in least.items()}
+            on_read = through(chunks, policy)
+            least[name] = min(least.get(name, on_read), on_read)
+    return {name: (on_read - floor) / CHUNKS * 1e6 for name, on_read in least.items()}
 
 
 def main() -> int:

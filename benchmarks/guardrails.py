@@ -16,9 +16,9 @@ from functools import cache
 from itertools import count
 from time import perf_counter, process_time
 
-from l0.guardrails.catalogue import Guardrails
-from l0.guardrails.inspection import Inspection
-from l0.values.rules import Ending, Rule
+from l0.model.rule import Ending, Rule
+from l0.rules.guardrails.catalogue import Guardrails
+from l0.rules.guardrails.inspection import Inspection
 
 Tokens = list[str]
 LENGTHS = (2_000, 20_000, 100_000, 1_000_000)

@@ -14,7 +14,7 @@ from time import perf_counter
 import openai
 
 import l0
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator
 from l0.testing import simulator
@@ -51,7 +51,7 @@ def quantile(ordered: list[float], share: float) -> float:
 
 def measure(calls: int, at_once: int, *, hedged: bool) -> tuple[list[float], int]:
     """First-token times, and the requests that the provider got for them."""
-    SWITCHBOARD.health.first_tokens.renew()
+    CONFIG.shared_state.first_tokens.renew()
     with simulator(seed=7, delays=DELAYS) as sim, l0.policy(hedge=hedged):
         found = asyncio.run(first_tokens(sim, calls, at_once))
         return found, len(sim.requests)

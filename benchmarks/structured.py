@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from time import process_time
 
-from l0.guardrails.json_rules import json_rule, strict_json_rule
-from l0.structured.partial import PartialValue
-from l0.structured.repair import repair
-from l0.structured.scanner import Scanner
-from l0.values.rules import Ending, Rule
+from l0.model.rule import Ending, Rule
+from l0.rules.guardrails.json_rules import json_rule, strict_json_rule
+from l0.rules.structured.json_scanner import JsonScanner
+from l0.rules.structured.partial import PartialValue
+from l0.rules.structured.repair import repair
 
 LENGTHS = (2_000, 20_000, 100_000, 1_000_000)
 FEEDS = (4, 20, 1_000, 100_000)
@@ -115,7 +115,7 @@ def cut(text: str, size: int) -> list[str]:
 
 
 def _scan(pieces: list[str]) -> None:
-    feed = Scanner().feed
+    feed = JsonScanner().feed
     for piece in pieces:
         feed(piece)
 

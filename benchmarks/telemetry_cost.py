@@ -19,8 +19,8 @@ from time import process_time
 from typing import Any
 
 from l0.simulator.answers import Answer
-from l0.simulator.dialects.base import Ask, Stamp
-from l0.simulator.dialects.chat import CHAT
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.server_dialect import AnswerIdentity, SimulatedRequest
 
 from .variants import FULL, SILENT, switch_on
 
@@ -77,8 +77,8 @@ def _apart(mode: str, environment: dict[str, str]) -> dict[str, float]:
 
 
 def _stream(tokens: int) -> float:
-    ask = Ask(model="m", stream=True, choices=1, store=False)
-    reads = list(CHAT.events(Answer(tokens=tokens), ask, Stamp.of(0, 0)))
+    ask = SimulatedRequest(model="m", stream=True, choices=1, store=False)
+    reads = list(CHAT.events(Answer(tokens=tokens), ask, AnswerIdentity.of(0, 0)))
     client = _client("text/event-stream", reads)
 
     def read() -> None:
@@ -89,8 +89,8 @@ def _stream(tokens: int) -> float:
 
 
 def _whole() -> float:
-    ask = Ask(model="m", stream=False, choices=1, store=False)
-    body = json.dumps(CHAT.whole(Answer(tokens=50), ask, Stamp.of(0, 0))).encode()
+    ask = SimulatedRequest(model="m", stream=False, choices=1, store=False)
+    body = json.dumps(CHAT.whole(Answer(tokens=50), ask, AnswerIdentity.of(0, 0))).encode()
     client = _client("application/json", [body])
     return _least(lambda: client.chat.completions.create(**_ASKED))
 

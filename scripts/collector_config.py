@@ -17,11 +17,11 @@ from dashboards.streams import streams
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from l0.objectives import yamltext
-from l0.objectives.dashboard import dashboard as slo_dashboard
-from l0.objectives.objective import DEFAULTS
-from l0.objectives.promtests import promtests
-from l0.objectives.rules import rules
+from l0.slo import yaml_lines
+from l0.slo.dashboard import dashboard as slo_dashboard
+from l0.slo.objective import DEFAULTS
+from l0.slo.prometheus_rules import rules
+from l0.slo.prometheus_tests import promtests
 
 FOLDER = Path(__file__).resolve().parent.parent / "collector-config"
 DASHBOARDS: tuple[Callable[[], Dashboard], ...] = (overview, streams, reliability)
@@ -36,8 +36,8 @@ def generated() -> Mapping[str, str]:
     """Every generated file: its text by its path in the folder."""
     texts = {f"grafana/dashboards/{make.__name__}.json": _json(make()) for make in DASHBOARDS}
     texts["grafana/dashboards/slo.json"] = slo_dashboard(DEFAULTS)
-    texts["prometheus/rules/l0-slo.yml"] = yamltext.dump(rules(DEFAULTS), comment=COMMENT)
-    texts["prometheus/tests/l0-slo.yml"] = yamltext.dump(promtests(DEFAULTS, "../rules/l0-slo.yml"), comment=COMMENT)
+    texts["prometheus/rules/l0-slo.yml"] = yaml_lines.dump(rules(DEFAULTS), comment=COMMENT)
+    texts["prometheus/tests/l0-slo.yml"] = yaml_lines.dump(promtests(DEFAULTS, "../rules/l0-slo.yml"), comment=COMMENT)
     return texts
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from installed import needs_chat_helpers, needs_responses, needs_trio
 
-from l0.patching import direct
 from l0.simulator.server import Simulator
+from l0.stainless import direct_reading
 from l0.testing import simulator
 
 # How long an example takes, or takes to draw, says something of the machine and nothing of the code.
@@ -48,14 +48,14 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each body that was to be read directly was."""
     seen: list[bool] = []
-    line = direct._line
+    line = direct_reading._line
 
     def spied(*arguments: Any) -> Any:
         found = line(*arguments)
         seen.append(found is not None)
         return found
 
-    monkeypatch.setattr(direct, "_line", spied)
+    monkeypatch.setattr(direct_reading, "_line", spied)
     return seen
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from l0.drivers.finalizing import LATER
-from l0.engine._machine import Machine
-from l0.values.calls import Call, Outcome, Replay
-from l0.values.events import CallEnded, Pace
-from l0.values.failures import Cause, Failure
-from l0.values.policy import Policy
+from l0.engine.machine import Machine
+from l0.model.call import Call, Outcome, Replay
+from l0.model.call_events import CallEnded, StreamStats
+from l0.model.failure import Cause, Failure
+from l0.model.policy import Policy
+from l0.runtime.finalizers import LATER
 
 
 class Clock:
@@ -55,7 +55,7 @@ def make_failure(cause: Cause = Cause.RESET, **fields: Any) -> Failure:
     return Failure(cause=cause, message="made for a test", **{"sdk_retries": True} | fields)
 
 
-def make_pace(**changes: Any) -> Pace:
+def make_pace(**changes: Any) -> StreamStats:
     """Of an answer that came smoothly: its first content a second after the request, its end a second later."""
     fields: dict[str, Any] = {
         "chunks": 2,
@@ -73,7 +73,7 @@ def make_pace(**changes: Any) -> Pace:
         "wire_bytes": 10,
         "held": 0.0,
     }
-    return Pace(**fields | changes)
+    return StreamStats(**fields | changes)
 
 
 def make_end(**changes: Any) -> CallEnded:
@@ -84,8 +84,8 @@ def make_end(**changes: Any) -> CallEnded:
         "failures": (),
         "attempts": 1,
         "leg": 0,
-        "seams": (),
-        "facts": None,
+        "resume_points": (),
+        "metadata": None,
         "pace": make_pace(),
         "text": "",
         "at": 9.0,

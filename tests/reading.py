@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from l0.values.ports import Reader
+from l0.model.ports import Reader
 
 
 def feed(reader: Reader, *events: Any, named: bool = False) -> list[Any]:
@@ -14,7 +14,7 @@ def feed(reader: Reader, *events: Any, named: bool = False) -> list[Any]:
     items = []
     for event in events:
         data = event if isinstance(event, bytes) else json.dumps(event).encode()
-        item = reader.take(event["type"].encode() if named else None, data)
+        item = reader.read_event(event["type"].encode() if named else None, data)
         if item is not None:
             items.append(item)
         if reader.stopped:

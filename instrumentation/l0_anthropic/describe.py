@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from l0.patching.upstream import Sketch, given
+from l0.model.call import AttributeValue, Replay
+from l0.stainless.stainless_upstream import InferenceRequest, given
 from l0.telemetry import names
-from l0.values.calls import AttributeValue, Replay
 
 from .tracing import captures, own_attributes, own_provider
 
@@ -21,13 +21,13 @@ _PARAMETERS = (
 )
 
 
-def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
+def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
     """The inference call that a request makes; ``None`` for all others."""
     if str(options.url) not in _PATHS or options.method.lower() != "post":
         return None
     body = _body(options)
     provider = _provider(client)
-    return Sketch(
+    return InferenceRequest(
         dialect="messages",
         operation="chat",
         provider=provider,

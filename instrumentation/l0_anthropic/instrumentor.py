@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from l0.patching.instrumentor import StainlessInstrumentor
-from l0.patching.sdk import Sdk
-from l0.patching.upstream import Provider
+from l0.stainless.sdk import Sdk
+from l0.stainless.stainless_instrumentor import StainlessInstrumentor
+from l0.stainless.stainless_upstream import Provider
 
 from .provider import AnthropicProvider
 

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from l0.patching.sdk import Sdk
-from l0.patching.upstream import Reading, Sketch
-from l0.telemetry.propagating import current_headers
-from l0.values.events import Facts
-from l0.values.failures import Cause, Failure
-from l0.values.handover import Handover
-from l0.values.policy import ResumeMode
-from l0.values.ports import WireReader
+from l0.dialects.anthropic_answers import complete_answer
+from l0.dialects.messages import MessagesReader
+from l0.model.call_events import ResponseMetadata
+from l0.model.failure import Cause, Failure
+from l0.model.policy import ResumeMode
+from l0.model.ports import WireReader
+from l0.model.resume_state import ResumeState
+from l0.stainless.sdk import Sdk
+from l0.stainless.stainless_upstream import InferenceRequest, ReaderContext
+from l0.telemetry.propagation import current_headers
 
 from . import describe as requests
 from . import resuming
-from .messages import MessagesReader
 from .refusals import TYPES, error_type, refusal
 from .tracing import propagates, without_own_span
-from .whole import whole
 
 
 class AnthropicProvider:
@@ -31,10 +31,10 @@ class AnthropicProvider:
     def __init__(self, sdk: Sdk) -> None:
         self._sdk = sdk
 
-    def describe(self, client: Any, options: Any, *, stream: bool) -> Sketch | None:
+    def describe(self, client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
         return requests.describe(client, options, stream=stream)
 
-    def reader(self, reading: Reading) -> WireReader:
+    def reader(self, reading: ReaderContext) -> WireReader:
         return MessagesReader(
             reading.build,
             reading.response.headers.get("content-type", ""),
@@ -52,14 +52,24 @@ class AnthropicProvider:
         cause = TYPES.get(kind or "", Cause.IN_BAND_ERROR)
         return Failure(cause=cause, detail=str(error), code=kind, error=error)
 
-    def whole(self, sketch: Sketch, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:  # noqa: ARG002
-        return whole(answer)
+    def complete_answer(
+        self,
+        inference: InferenceRequest,  # noqa: ARG002 - one dialect
+        answer: Mapping[str, Any],
+    ) -> tuple[ResponseMetadata | None, str]:
+        return complete_answer(answer)
 
-    def resumes(self, sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
-        return resuming.resumes(sketch, strategy, earlier)
+    def resumes(self, inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
+        return resuming.resumes(inference, strategy, resume_state)
 
-    def take_up(self, sketch: Sketch, options: Any, strategy: ResumeMode, earlier: Handover) -> None:  # noqa: ARG002
-        resuming.take_up(options, strategy, earlier)
+    def resume(
+        self,
+        inference: InferenceRequest,  # noqa: ARG002 - one dialect
+        options: Any,
+        strategy: ResumeMode,
+        resume_state: ResumeState,
+    ) -> None:
+        resuming.resume(options, strategy, resume_state)
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """The span of a call is ours; its trace context still goes out where the client's settings say so."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from l0.values.failures import Cause, Failure
+from l0.model.failure import Cause, Failure
 
 TYPES: dict[str, Cause] = {
     "invalid_request_error": Cause.BAD_REQUEST,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from l0.patching.upstream import Sketch
-from l0.values.calls import Replay
-from l0.values.handover import Handover
-from l0.values.policy import ResumeMode
-from l0.wire.joining import LEAST_OVERLAP
+from l0.dialects.overlap import LEAST_OVERLAP
+from l0.model.call import Replay
+from l0.model.policy import ResumeMode
+from l0.model.resume_state import ResumeState
+from l0.stainless.stainless_upstream import InferenceRequest
 
 CONTINUE = (
     "Your answer was cut off. Continue it exactly where it stopped, with the very next character. "
@@ -25,25 +25,25 @@ https://platform.claude.com/docs/en/build-with-claude/prompt-engineering/prefill
 """
 
 
-def resumes(sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
+def resumes(inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
     """Whether a message can be taken up in this way."""
-    if sketch.replay is not Replay.SAFE:
+    if inference.replay is not Replay.SAFE:
         return False
     if strategy == "exact":
         return True
-    if not earlier.text.strip() or sketch.body.get("thinking"):
+    if not resume_state.text.strip() or inference.body.get("thinking"):
         return False
     if strategy == "splice":
-        return len(earlier.text) >= LEAST_OVERLAP  # else a repetition cannot be told from a restart
-    return PREFILLED.search(sketch.model) is not None
+        return len(resume_state.text) >= LEAST_OVERLAP  # else a repetition cannot be told from a restart
+    return PREFILLED.search(inference.model) is not None
 
 
-def take_up(options: Any, strategy: ResumeMode, earlier: Handover) -> None:
+def resume(options: Any, strategy: ResumeMode, resume_state: ResumeState) -> None:
     """Rewrite the options: a conversation that ends with what was said."""
     if strategy == "exact":
         return
     # White space at the end of a last message is refused; what was left off may come again (`Continued`).
-    text = earlier.text if strategy == "splice" else earlier.text.rstrip()
+    text = resume_state.text if strategy == "splice" else resume_state.text.rstrip()
     added = [{"role": "assistant", "content": text}]
     if strategy == "splice":
         added.append({"role": "user", "content": CONTINUE})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from l0.model.call import AttributeValue
 from l0.telemetry import names
-from l0.values.calls import AttributeValue
 
 _REQUEST = (
     (("service_tier",), "anthropic.request.service_tier", str),

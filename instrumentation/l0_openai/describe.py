@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from l0.patching.upstream import Sketch, given
+from l0.model.call import AttributeValue, Replay
+from l0.stainless.stainless_upstream import InferenceRequest, given
 from l0.telemetry import names
-from l0.values.calls import AttributeValue, Replay
 
 _OPERATIONS = {
     "/chat/completions": ("chat", "chat"),
@@ -53,7 +53,7 @@ _FORMATS = {"text": "text", "json_object": "json", "json_schema": "json"}
 _OWN_TOOLS = frozenset({"function", "custom"})
 
 
-def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
+def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
     """The inference call that a request makes; ``None`` for all others, and for streams in an unusual mode."""
     kind = _OPERATIONS.get(str(options.url))
     if kind is None or options.method.lower() != "post":
@@ -63,7 +63,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> Sketch | None:
     body = _body(options)
     dialect, operation = kind
     provider = provider_of(client)
-    return Sketch(
+    return InferenceRequest(
         dialect=dialect,
         operation=operation,
         provider=provider,

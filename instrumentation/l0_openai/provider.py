@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from l0.patching.sdk import Sdk
-from l0.patching.upstream import Reading, Sketch
-from l0.values.calls import Replay
-from l0.values.events import Facts
-from l0.values.failures import Cause, Failure
-from l0.values.handover import Handover
-from l0.values.policy import ResumeMode
-from l0.values.ports import WireReader
-from l0.values.tolerant import code_of
+from l0.dialects.chat import ChatReader
+from l0.dialects.completions import CompletionsReader
+from l0.dialects.openai_answers import complete_answer
+from l0.dialects.openai_errors import CODES, in_band
+from l0.dialects.responses import ResponsesReader
+from l0.model.call import Replay
+from l0.model.call_events import ResponseMetadata
+from l0.model.failure import Cause, Failure
+from l0.model.policy import ResumeMode
+from l0.model.ports import WireReader
+from l0.model.resume_state import ResumeState
+from l0.model.tolerant_reading import code_of
+from l0.stainless.sdk import Sdk
+from l0.stainless.stainless_upstream import InferenceRequest, ReaderContext
 
 from . import describe as requests
 from . import resuming
-from .dialects.chat import ChatReader
-from .dialects.completions import CompletionsReader
-from .dialects.responses import ResponsesReader
-from .in_band import CODES, in_band
-from .whole import whole
 
 
 class OpenAIProvider:
@@ -32,24 +33,29 @@ class OpenAIProvider:
     def __init__(self, sdk: Sdk) -> None:
         self._sdk = sdk
 
-    def describe(self, client: Any, options: Any, *, stream: bool) -> Sketch | None:
+    def describe(self, client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
         return requests.describe(client, options, stream=stream)
 
-    def reader(self, reading: Reading) -> WireReader:
-        response, sketch = reading.response, reading.sketch
+    def reader(self, reading: ReaderContext) -> WireReader:
+        response, inference = reading.response, reading.inference
         content_type = response.headers.get("content-type", "")
-        if sketch.dialect == "responses":
-            kept = sketch.replay is not Replay.SAFE
-            replays = resuming.replayed_by_server(sketch)
-            return ResponsesReader(reading.build, content_type, kept=kept, replays=replays, request=reading.request)
-        kind = CompletionsReader if sketch.dialect == "completions" else ChatReader
+        make_error = partial(self._error, reading.request)
+        if inference.dialect == "responses":
+            kept = inference.replay is not Replay.SAFE
+            replays = resuming.replayed_by_server(inference)
+            return ResponsesReader(reading.build, content_type, kept=kept, replays=replays, make_error=make_error)
+        kind = CompletionsReader if inference.dialect == "completions" else ChatReader
         return kind(
             reading.build,
             content_type,
-            choices=sketch.choices,
+            choices=inference.choices,
             wraps=reading.loop.wraps,
-            request=reading.request,
+            make_error=make_error,
         )
+
+    def _error(self, request: Any, message: str, body: object) -> Exception:
+        error: Exception = self._sdk.package.APIError(message, request=request, body=body)
+        return error
 
     def cause(self, status: int, error: Any) -> tuple[Cause | None, str | None]:  # noqa: ARG002
         code, kind = code_of(error.code), code_of(error.type)
@@ -57,17 +63,21 @@ class OpenAIProvider:
 
     def in_band(self, error: Any) -> Failure | None:
         body = getattr(error, "body", None)
-        failure = in_band(body, error.request)
+        failure = in_band(body, lambda *_: error)
         return Failure(cause=failure.cause, detail=failure.detail, code=failure.code, error=error)
 
-    def whole(self, sketch: Sketch, answer: Mapping[str, Any]) -> tuple[Facts | None, str]:
-        return whole(sketch.dialect, answer)
+    def complete_answer(
+        self, inference: InferenceRequest, answer: Mapping[str, Any]
+    ) -> tuple[ResponseMetadata | None, str]:
+        return complete_answer(inference.dialect, answer)
 
-    def resumes(self, sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
-        return resuming.resumes(sketch, strategy, earlier)
+    def resumes(self, inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
+        return resuming.resumes(inference, strategy, resume_state)
 
-    def take_up(self, sketch: Sketch, options: Any, strategy: ResumeMode, earlier: Handover) -> None:
-        resuming.take_up(sketch, options, strategy, earlier)
+    def resume(
+        self, inference: InferenceRequest, options: Any, strategy: ResumeMode, resume_state: ResumeState
+    ) -> None:
+        resuming.resume(inference, options, strategy, resume_state)
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """openai has no tracing of its own to take over."""

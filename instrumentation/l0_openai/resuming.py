@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from l0.patching.upstream import Sketch
-from l0.values.calls import Replay
-from l0.values.handover import Handover
-from l0.values.policy import ResumeMode
-from l0.wire.joining import LEAST_OVERLAP
+from l0.dialects.overlap import LEAST_OVERLAP
+from l0.model.call import Replay
+from l0.model.policy import ResumeMode
+from l0.model.resume_state import ResumeState
+from l0.stainless.stainless_upstream import InferenceRequest
 
 CONTINUE = (
     "Your answer was cut off. Continue it exactly where it stopped, with the very next character. "
@@ -23,41 +23,43 @@ https://api-docs.deepseek.com/guides/chat_prefix_completion. Both as of November
 """
 
 
-def resumes(sketch: Sketch, strategy: ResumeMode, earlier: Handover) -> bool:
+def resumes(inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
     """Whether an answer can be taken up in this way."""
-    if sketch.dialect == "responses" and replayed_by_server(sketch):
-        return strategy == "exact" and earlier.response_id is not None and earlier.marks["sequence"] is not None
-    if sketch.replay is not Replay.SAFE:
+    if inference.dialect == "responses" and replayed_by_server(inference):
+        return (
+            strategy == "exact" and resume_state.response_id is not None and resume_state.marks["sequence"] is not None
+        )
+    if inference.replay is not Replay.SAFE:
         return False
     if strategy == "exact":
         return True
-    if not earlier.text or sketch.dialect != "chat":
+    if not resume_state.text or inference.dialect != "chat":
         return False
     if strategy == "splice":
-        return len(earlier.text) >= LEAST_OVERLAP  # else a repetition cannot be told from a restart
-    return sketch.provider in PREFIX_FLAG
+        return len(resume_state.text) >= LEAST_OVERLAP  # else a repetition cannot be told from a restart
+    return inference.provider in PREFIX_FLAG
 
 
-def take_up(sketch: Sketch, options: Any, strategy: ResumeMode, earlier: Handover) -> None:
+def resume(inference: InferenceRequest, options: Any, strategy: ResumeMode, resume_state: ResumeState) -> None:
     """Rewrite the options: a replay of the stored response, or a conversation that ends with what was said."""
-    if sketch.dialect == "responses" and replayed_by_server(sketch):
+    if inference.dialect == "responses" and replayed_by_server(inference):
         options.method = "get"
-        options.url = f"/responses/{earlier.response_id}"
-        options.params = {**(options.params or {}), "stream": True, "starting_after": earlier.marks["sequence"]}
+        options.url = f"/responses/{resume_state.response_id}"
+        options.params = {**(options.params or {}), "stream": True, "starting_after": resume_state.marks["sequence"]}
         options.json_data = None
         options.extra_json = None
         return
     if strategy == "exact":
         return
-    said: dict[str, Any] = {"role": "assistant", "content": earlier.text}
+    said: dict[str, Any] = {"role": "assistant", "content": resume_state.text}
     added = [said]
     if strategy == "prefill":
-        said[PREFIX_FLAG[sketch.provider]] = True
+        said[PREFIX_FLAG[inference.provider]] = True
     else:
         added.append({"role": "user", "content": CONTINUE})
     options.json_data = {**options.json_data, "messages": [*options.json_data["messages"], *added]}
 
 
-def replayed_by_server(sketch: Sketch) -> bool:
+def replayed_by_server(inference: InferenceRequest) -> bool:
     """Only a background response is kept while it is being made, and can be read again from any event on."""
-    return bool(sketch.body.get("background")) and sketch.body.get("store") is not False
+    return bool(inference.body.get("background")) and inference.body.get("store") is not False

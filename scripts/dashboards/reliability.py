@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
+from l0.model.call import Outcome
 from l0.telemetry import names
 from l0.telemetry.names import Metric
-from l0.values.calls import Outcome
 
 from . import promql
 from .panels import PER_SECOND, SECONDS, SHARE, Panel, Query, by, frame

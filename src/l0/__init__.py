@@ -11,31 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import slo
-    from .drift.rule import Drift
-    from .guardrails.catalogue import Guardrails
-    from .orchestration.consensus.consensus import Consensus
-    from .orchestration.consensus.outcome import ConsensusError, ConsensusResult
-    from .orchestration.consensus.settings import ConsensusPreset
-    from .orchestration.pipelines import Pipeline, PipelinePreset, PipelineResult, Step, choose, fork
-    from .orchestration.pools import Pool
-    from .orchestration.racing import InvalidAnswerError, NoAnswerError, Race, race
-    from .orchestration.results import Branch, Results
-    from .orchestration.running import batched, parallel, sequential
-    from .orchestration.windows.chunks import Chunk
-    from .orchestration.windows.restoring import Restore
-    from .orchestration.windows.window import Window
-    from .patching.discovery import instrument, uninstrument
-    from .patching.switchboard import policy
-    from .streams.adapters import register_adapter
-    from .streams.callbacks import Attempt
-    from .streams.entry import l0
-    from .streams.events import Event, EventType, ToolCall, UnknownStreamError
-    from .streams.running import run, run_sync
-    from .streams.state import Checkpoint, State
-    from .streams.stream import Stream, SyncStream
-    from .streams.wrapping import wrap
-    from .values.errors import StreamInterrupted
-    from .values.policy import (
+    from .config import policy
+    from .model.errors import StreamInterrupted
+    from .model.policy import (
         ERROR_TYPE_DELAY_DEFAULTS,
         RETRY_DEFAULTS,
         CheckIntervals,
@@ -45,10 +23,32 @@ if TYPE_CHECKING:
         Hold,
         Policy,
         PolicyError,
+        ResumePoint,
         Retry,
-        Seam,
         Timeout,
     )
+    from .orchestration.consensus.consensus import Consensus
+    from .orchestration.consensus.outcome import ConsensusError, ConsensusResult
+    from .orchestration.consensus.settings import ConsensusPreset
+    from .orchestration.fan_out import batched, parallel, sequential
+    from .orchestration.pipelines import Pipeline, PipelinePreset, PipelineResult, Step, choose, fork
+    from .orchestration.pools import Pool
+    from .orchestration.races import InvalidAnswerError, NoAnswerError, Race, race
+    from .orchestration.results import Branch, Results
+    from .orchestration.windows.chunks import Chunk
+    from .orchestration.windows.context_retry import Restore
+    from .orchestration.windows.window import Window
+    from .rules.drift.drift_rule import Drift
+    from .rules.guardrails.catalogue import Guardrails
+    from .stainless.discovery import instrument, uninstrument
+    from .streams.adapters import register_adapter
+    from .streams.callbacks import Attempt
+    from .streams.front_door import l0
+    from .streams.run import run, run_sync
+    from .streams.stream import Stream, SyncStream
+    from .streams.stream_events import Event, EventType, ToolCall, UnknownStreamError
+    from .streams.stream_state import Checkpoint, State
+    from .streams.wrap import wrap
 
 __all__ = [
     "ERROR_TYPE_DELAY_DEFAULTS",
@@ -81,8 +81,8 @@ __all__ = [
     "Race",
     "Restore",
     "Results",
+    "ResumePoint",
     "Retry",
-    "Seam",
     "State",
     "Step",
     "Stream",
@@ -115,7 +115,7 @@ _HOMES = {
     "ConsensusError": ".orchestration.consensus.outcome",
     "ConsensusResult": ".orchestration.consensus.outcome",
     "ConsensusPreset": ".orchestration.consensus.settings",
-    "Drift": ".drift.rule",
+    "Drift": ".rules.drift.drift_rule",
     "Pipeline": ".orchestration.pipelines",
     "PipelinePreset": ".orchestration.pipelines",
     "PipelineResult": ".orchestration.pipelines",
@@ -123,49 +123,49 @@ _HOMES = {
     "choose": ".orchestration.pipelines",
     "fork": ".orchestration.pipelines",
     "Pool": ".orchestration.pools",
-    "InvalidAnswerError": ".orchestration.racing",
-    "NoAnswerError": ".orchestration.racing",
-    "Race": ".orchestration.racing",
-    "race": ".orchestration.racing",
+    "InvalidAnswerError": ".orchestration.races",
+    "NoAnswerError": ".orchestration.races",
+    "Race": ".orchestration.races",
+    "race": ".orchestration.races",
     "Branch": ".orchestration.results",
     "Results": ".orchestration.results",
-    "batched": ".orchestration.running",
-    "parallel": ".orchestration.running",
-    "sequential": ".orchestration.running",
+    "batched": ".orchestration.fan_out",
+    "parallel": ".orchestration.fan_out",
+    "sequential": ".orchestration.fan_out",
     "Chunk": ".orchestration.windows.chunks",
-    "Restore": ".orchestration.windows.restoring",
+    "Restore": ".orchestration.windows.context_retry",
     "Window": ".orchestration.windows.window",
-    "l0": ".streams.entry",
-    "run": ".streams.running",
-    "run_sync": ".streams.running",
-    "wrap": ".streams.wrapping",
+    "l0": ".streams.front_door",
+    "run": ".streams.run",
+    "run_sync": ".streams.run",
+    "wrap": ".streams.wrap",
     "register_adapter": ".streams.adapters",
-    "Event": ".streams.events",
-    "EventType": ".streams.events",
-    "ToolCall": ".streams.events",
-    "UnknownStreamError": ".streams.events",
+    "Event": ".streams.stream_events",
+    "EventType": ".streams.stream_events",
+    "ToolCall": ".streams.stream_events",
+    "UnknownStreamError": ".streams.stream_events",
     "Stream": ".streams.stream",
     "SyncStream": ".streams.stream",
-    "State": ".streams.state",
+    "State": ".streams.stream_state",
     "Attempt": ".streams.callbacks",
-    "Checkpoint": ".streams.state",
-    "instrument": ".patching.discovery",
-    "uninstrument": ".patching.discovery",
-    "policy": ".patching.switchboard",
-    "StreamInterrupted": ".values.errors",
-    "ERROR_TYPE_DELAY_DEFAULTS": ".values.policy",
-    "RETRY_DEFAULTS": ".values.policy",
-    "CheckIntervals": ".values.policy",
-    "ErrorTypeDelays": ".values.policy",
-    "Fallback": ".values.policy",
-    "Guardrails": ".guardrails.catalogue",
-    "Hedge": ".values.policy",
-    "Hold": ".values.policy",
-    "Policy": ".values.policy",
-    "PolicyError": ".values.policy",
-    "Retry": ".values.policy",
-    "Seam": ".values.policy",
-    "Timeout": ".values.policy",
+    "Checkpoint": ".streams.stream_state",
+    "instrument": ".stainless.discovery",
+    "uninstrument": ".stainless.discovery",
+    "policy": ".config",
+    "StreamInterrupted": ".model.errors",
+    "ERROR_TYPE_DELAY_DEFAULTS": ".model.policy",
+    "RETRY_DEFAULTS": ".model.policy",
+    "CheckIntervals": ".model.policy",
+    "ErrorTypeDelays": ".model.policy",
+    "Fallback": ".model.policy",
+    "Guardrails": ".rules.guardrails.catalogue",
+    "Hedge": ".model.policy",
+    "Hold": ".model.policy",
+    "Policy": ".model.policy",
+    "PolicyError": ".model.policy",
+    "Retry": ".model.policy",
+    "ResumePoint": ".model.policy",
+    "Timeout": ".model.policy",
 }
 
 

@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
-from l0.simulator.config import SimulatorConfig
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator
+from l0.simulator.simulator_config import SimulatorConfig
 
 S = TypeVar("S", bound=Simulator)
 
@@ -27,7 +27,7 @@ def simulator(
 
     `seed` determines ids and delays. `delays`: None for no delays. `traffic_dir`: a directory of recorded streams to
     play. `port`: 0 for a free port. Use `.openai` or `.anthropic` as the `base_url` of a client, and `.script(…)` to
-    define the next answers. Raises `l0.simulator.config.SimulatorError` if the server cannot start.
+    define the next answers. Raises `l0.simulator.simulator_config.SimulatorError` if the server cannot start.
     """
     config = SimulatorConfig(
         port=port, seed=seed, delays=delays, traffic_dir=None if traffic_dir is None else Path(traffic_dir)

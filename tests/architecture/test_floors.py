@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-VALUES = sorted((ROOT / "src/l0/values").rglob("*.py"))
+VALUES = sorted((ROOT / "src/l0/model").rglob("*.py"))
 
 
 def imported(file: Path) -> set[str]:

@@ -40,7 +40,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
 
 
 def test_no_log_line_carries_the_text_of_an_exception() -> None:
-    """It may quote keys, prompts and answers: `l0.values.errors.raised` names its class and place."""
+    """It may quote keys, prompts and answers: `l0.model.errors.raised` names its class and place."""
     room = Path(__file__).resolve().parents[2] / "src" / "l0"
     found = [
         str(file.relative_to(room))

@@ -27,14 +27,14 @@ from opentelemetry import trace
 
 import l0
 import l0.slo
+from l0.cli.demo.demo_provider import CALL, ScriptedSimulator, provider
 from l0.cli.demo.judge import Result, judge
 from l0.cli.demo.load import aread, offered, read
-from l0.cli.demo.plan import Api, Known, Planned, plan, shipped
-from l0.cli.demo.provider import CALL, ScriptedSimulator, provider
+from l0.cli.demo.plan import Api, KnownAnswer, Planned, plan, shipped
 from l0.simulator import corpus
-from l0.simulator.config import SimulatorConfig
 from l0.simulator.faults import Fault
 from l0.simulator.pacing import Delays
+from l0.simulator.simulator_config import SimulatorConfig
 
 SERVICE = "l0-backends-load"
 SECRET = "sk-proj-thisisnorealkey0123456789"
@@ -74,7 +74,7 @@ class Seen:
 
 def special(number: int, api: Api, *faults: Fault, answer: str = "story") -> Planned:
     """A call of its own kind."""
-    known = Known(name=f"answer {answer}", said=corpus.answers()[answer].text)
+    known = KnownAnswer(name=f"answer {answer}", said=corpus.answers()[answer].text)
     return Planned(number=number, api=api, concurrent="threads", answer=known, faults=faults)
 
 

@@ -17,8 +17,8 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from dashboards.promql import PROVIDER, label, series
 
-from l0.objectives.burn import Count, budget_left
-from l0.objectives.objective import DEFAULTS
+from l0.slo.burn import Count, budget_left
+from l0.slo.objective import DEFAULTS
 from l0.telemetry import names
 
 DURATION = series(names.CURRENT.duration)

@@ -12,9 +12,9 @@ import yaml
 from backends import CONFIG
 from found import program
 
-from l0.objectives import rules, series
-from l0.objectives.burn import DAY, HOUR, Count, budget_left, burn_rate, duration
-from l0.objectives.objective import DEFAULTS, MASKED, Objective
+from l0.slo import prometheus_rules, series
+from l0.slo.burn import DAY, HOUR, Count, budget_left, burn_rate, duration
+from l0.slo.objective import DEFAULTS, MASKED, Objective
 
 LONG = 78 * 60
 """Minutes: more than the longest window of an alert."""
@@ -68,7 +68,7 @@ def test_burn_rates_and_budgets_agree_and_the_dashboard_shows_them(tmp_path: Pat
     assert len(shown) > 5
     test = {
         "rule_files": [str(CONFIG / "prometheus" / "rules" / "l0-slo.yml")],
-        "evaluation_interval": duration(rules.STEP),
+        "evaluation_interval": duration(prometheus_rules.STEP),
         "fuzzy_compare": True,
         "tests": [
             {

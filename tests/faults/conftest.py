@@ -13,7 +13,7 @@ import openai
 import pytest
 
 import l0
-from l0.drivers import asynchronous, sync
+from l0.runtime import async_driver, sync_driver
 from l0.simulator.server import Simulator
 
 # pytest's importlib mode leaves the helpers' folders off the path
@@ -30,7 +30,7 @@ def stage(sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
             patch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
         for module in (time, anyio):
             patch.setattr(module, "sleep", _impatient(module.sleep))
-        for driver, name in ((sync, "rest"), (asynchronous, "sleep")):
+        for driver, name in ((sync_driver, "rest"), (async_driver, "sleep")):
             patch.setattr(driver, name, _impatient(getattr(driver, name)))
         made = Stage(sim, loop)
         yield made

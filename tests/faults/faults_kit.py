@@ -15,17 +15,17 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from traffic_kit import REQUESTS, Sample, difference, shipped
 
 import l0
-from l0.simulator.dialects.base import Stamp
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.completions import COMPLETIONS
-from l0.simulator.dialects.messages import MESSAGES
-from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.completions_server import COMPLETIONS
+from l0.simulator.dialects.messages_server import MESSAGES
+from l0.simulator.dialects.responses_server import RESPONSES
+from l0.simulator.dialects.server_dialect import AnswerIdentity
+from l0.simulator.fault_shaping import Piece, marked, shape
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
-from l0.simulator.playback import Body
+from l0.simulator.playback import RecordedBody
 from l0.simulator.server import Simulator
-from l0.simulator.shaping import Piece, marked, shape
-from l0.simulator.sse import split
+from l0.simulator.sse_writer import split
 from l0_anthropic import AnthropicInstrumentor
 from l0_openai import OpenAIInstrumentor
 
@@ -90,7 +90,7 @@ class Stage:
     ) -> Seen:
         """One streamed call; the first requests meet ``faults``, those after them are ``healthy``: the same, whole."""
         self.sim.reset()
-        healthy = healthy or Reply(body=Body(content=sample.content))
+        healthy = healthy or Reply(body=RecordedBody(content=sample.content))
         self.sim.script(*(_reply(sample, fault) for fault in faults), *([healthy] * 3))
         self.exporter.clear()
         request = REQUESTS[sample.dialect] | request
@@ -128,13 +128,13 @@ def _reply(sample: Sample, fault: Fault) -> Reply:
     if fault.find("whole_json"):
         return Reply(fault=fault)
     if not fault.find(*_STAMPED):
-        return Reply(body=Body(content=sample.content), fault=fault)
+        return Reply(body=RecordedBody(content=sample.content), fault=fault)
     dialect = next(dialect for dialect in (CHAT, COMPLETIONS, RESPONSES, MESSAGES) if dialect.name == sample.dialect)
     pieces = takewhile(
         lambda item: isinstance(item, Piece),
-        shape(marked(split(sample.content), dialect), fault, dialect, Stamp.of(0, 0)),
+        shape(marked(split(sample.content), dialect), fault, dialect, AnswerIdentity.of(0, 0)),
     )
-    return Reply(body=Body(content=b"".join(piece.data for piece in pieces if isinstance(piece, Piece))))
+    return Reply(body=RecordedBody(content=b"".join(piece.data for piece in pieces if isinstance(piece, Piece))))
 
 
 def _read(create: Any, request: dict[str, Any], chunks: list[Any]) -> None:

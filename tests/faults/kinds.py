@@ -12,11 +12,11 @@ from faults_kit import DIALECTS, body_of
 from rows import AFTER, BEFORE, FINISH, SOON
 
 import l0
-from l0.simulator.answers import Answer, ToolCall
+from l0.model.failure import Category, Cause
+from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
-from l0.simulator.playback import Body
-from l0.values.failures import Category, Cause
+from l0.simulator.playback import RecordedBody
 
 N, T, M, P, F = Category.NETWORK, Category.TRANSIENT, Category.MODEL, Category.PROVIDER, Category.FATAL
 OPENAI, RESPONSES, MESSAGES = ("chat",), ("responses",), ("messages",)
@@ -70,7 +70,7 @@ def _played(dialect: str, fault: Fault) -> Reply:
     """Events that a fault adds, or an answer in one piece, are made by the server itself."""
     if fault.find("failed", "in_band_error", "whole_json", "after_end"):
         return Reply(fault=fault)
-    return Reply(body=Body(content=body_of(dialect).content), fault=fault)
+    return Reply(body=RecordedBody(content=body_of(dialect).content), fault=fault)
 
 
 def answered(status: int, headers: dict[str, str] | None = None, **error: str) -> Fault:
@@ -83,13 +83,13 @@ def edited(dialect: str, old: bytes, new: bytes) -> Reply:
     """The greeting with other bytes in it."""
     content = body_of(dialect).content
     assert old in content
-    return Reply(body=Body(content=content.replace(old, new)))
+    return Reply(body=RecordedBody(content=content.replace(old, new)))
 
 
 def ending(dialect: str, block: bytes, *, at: int) -> Reply:
     """The greeting, which ends with ``block`` after so many events."""
     events = body_of(dialect).content.split(b"\n\n")
-    return Reply(body=Body(content=b"\n\n".join([*events[:at], block, b""])))
+    return Reply(body=RecordedBody(content=b"\n\n".join([*events[:at], block, b""])))
 
 
 def before(make: Callable[[int], Fault]) -> Make:
@@ -335,7 +335,9 @@ MODEL = (
         "truncated tool arguments",
         BOTH,
         Reply(
-            answer=Answer(tool_calls=(ToolCall(name="write", arguments='{"path": "a/b/c", "content": "one two"}'),)),
+            answer=Answer(
+                tool_calls=(SimulatedToolCall(name="write", arguments='{"path": "a/b/c", "content": "one two"}'),)
+            ),
             fault=Fault.clean_end(at_event=6),
         ),
         *(Cause.TRUNCATED, N, CONNECTION),

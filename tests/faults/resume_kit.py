@@ -17,11 +17,11 @@ from installed import HAS_RESPONSES, httpx
 
 import l0
 from l0.simulator.answers import Answer
-from l0.simulator.dialects.base import Ask, Stamp
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.completions import COMPLETIONS
-from l0.simulator.dialects.messages import MESSAGES
-from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.completions_server import COMPLETIONS
+from l0.simulator.dialects.messages_server import MESSAGES
+from l0.simulator.dialects.responses_server import RESPONSES
+from l0.simulator.dialects.server_dialect import AnswerIdentity, SimulatedRequest
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Received, Reply
 
@@ -65,7 +65,11 @@ class Api:
 
     def size(self, answer: Answer) -> tuple[int, int]:
         """Events and bytes of an answer."""
-        blocks = list(self.dialect.events(answer, Ask(model="m" * 20, stream=True, usage=False), Stamp.of(0, 0)))
+        blocks = list(
+            self.dialect.events(
+                answer, SimulatedRequest(model="m" * 20, stream=True, usage=False), AnswerIdentity.of(0, 0)
+            )
+        )
         return len(blocks), sum(map(len, blocks))
 
 

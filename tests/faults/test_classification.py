@@ -13,9 +13,9 @@ from kinds import KINDS, Kind
 from traffic_kit import REQUESTS
 
 import l0
-from l0.values.calls import Outcome
-from l0.values.events import CallEnded, Event
-from l0.values.failures import Cause
+from l0.model.call import Outcome
+from l0.model.call_events import CallEnded, Event
+from l0.model.failure import Cause
 
 ONCE_MORE = l0.Policy(retry=l0.Retry(attempts=1, max_retries=1, base_delay=0), truncation="strict")
 
@@ -26,7 +26,7 @@ class Ends:
     def __init__(self) -> None:
         self.all: list[CallEnded] = []
 
-    def watch(self, call: Any) -> "Ends":
+    def observe(self, call: Any) -> "Ends":
         return self
 
     def notify(self, event: Event) -> None:
@@ -85,8 +85,8 @@ def test_a_failure_is_what_the_catalogue_says(stage: Stage, ends: Ends, kind: Ki
     assert end.outcome is (Outcome.OK if kind.cause is None else Outcome.FAILED)
     assert all((failure.retry_after is not None) == kind.asked for failure in end.failures)
     if kind.odd is not None:
-        assert end.facts is not None
-        assert kind.odd in end.facts.oddities
+        assert end.metadata is not None
+        assert kind.odd in end.metadata.anomalies
     if kind.raised is None:
         assert error is None
         return

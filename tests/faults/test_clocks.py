@@ -15,7 +15,7 @@ from traffic_kit import REQUESTS
 import l0
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
-from l0.simulator.playback import Body
+from l0.simulator.playback import RecordedBody
 from l0.simulator.server import Simulator
 
 TIMEOUTS = (openai.APITimeoutError, anthropic.APITimeoutError)
@@ -56,7 +56,7 @@ RUNS: dict[str, Run] = {
 def play(sim: Simulator, run: str, dialect: str, *faults: Fault) -> tuple[list[Any], Exception | None, float]:
     """One call: its chunks, its error, and how long it took."""
     sim.reset()
-    body = Body(content=body_of(dialect).content)
+    body = RecordedBody(content=body_of(dialect).content)
     sim.script(*(Reply(body=body, fault=fault) for fault in faults), *([Reply(body=body)] * 3))
     chunks: list[Any] = []
     error = None

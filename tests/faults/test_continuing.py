@@ -24,10 +24,10 @@ from resume_kit import (
 )
 
 import l0
+from l0.dialects.overlap import LEAST_OVERLAP
 from l0.simulator.answers import Answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
-from l0.wire.joining import LEAST_OVERLAP
 
 pytestmark = pytest.mark.usefixtures("on")
 
@@ -171,8 +171,8 @@ def test_true_repetition_is_kept(stage: Stage, api: Api, sync: bool) -> None:
 @both
 @spliced
 def test_an_instruction_is_a_message_of_the_user(stage: Stage, api: Api, sync: bool) -> None:
-    seams: list[l0.Seam] = []
-    policy = resuming("splice", on_seam=seams.append)
+    resume_points: list[l0.Seam] = []
+    policy = resuming("splice", on_seam=resume_points.append)
     got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES), sync=sync, policy=policy)
     first, second = (request.body for request in got.requests)
     *before, said, asked = second["messages"]
@@ -180,7 +180,7 @@ def test_an_instruction_is_a_message_of_the_user(stage: Stage, api: Api, sync: b
     assert (said["role"], asked["role"]) == ("assistant", "user")
     assert POEM.startswith(said["content"])
     assert "cut off" in asked["content"]
-    assert [(seam.strategy, seam.attempt) for seam in seams] == [("splice", 2)]
+    assert [(resume_point.strategy, resume_point.attempt) for resume_point in resume_points] == [("splice", 2)]
     assert got.span["l0.resume.strategy"] == "splice"
 
 
@@ -192,15 +192,17 @@ def test_a_continuation_may_break_too(stage: Stage, api: Api, mode: str, sync: b
         pytest.skip("OpenAI's own models take no prefill")
     healthy = play(stage, api, Reply(answer=LINES), sync=sync, policy=resuming(mode))
     replies = [broken(LINES, Fault.cut(at_event=at)) for at in (8, 7, 1, 6)]
-    seams: list[l0.Seam] = []
-    policy = resuming(mode, on_seam=seams.append)
+    resume_points: list[l0.Seam] = []
+    policy = resuming(mode, on_seam=resume_points.append)
     got = play(stage, api, *replies, Reply(answer=LINES), sync=sync, policy=policy)
     assert whole(got, healthy) is None
     assert len(got.requests) == 5
     sent = [request.body["messages"][1]["content"] for request in got.requests[1:]]
     assert [len(text) for text in sent] == sorted(len(text) for text in sent)
     assert all(POEM.startswith(text) for text in sent)
-    assert [seam.at for seam in seams] == sorted(seam.at for seam in seams)
+    assert [resume_point.at for resume_point in resume_points] == sorted(
+        resume_point.at for resume_point in resume_points
+    )
     assert all(len(request.body["messages"]) <= 3 for request in got.requests)
 
 

@@ -23,7 +23,7 @@ from resume_kit import (
 )
 
 import l0
-from l0.simulator.answers import Answer, ToolCall
+from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
@@ -191,7 +191,7 @@ def test_an_account_without_money_falls_over_at_once(stage: Stage, sync: bool) -
 
 @both
 def test_a_tool_call_of_the_fallback_is_as_good_as_any(stage: Stage, sync: bool) -> None:
-    answer = Answer(tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo"}'),))
+    answer = Answer(tool_calls=(SimulatedToolCall(name="weather", arguments='{"city": "Oslo"}'),))
     got = play(stage, CHAT_API, Fault.status(503), Reply(answer=answer), sync=sync, policy=falling("second"))
     calls = [call for chunk in got.events for choice in chunk.choices for call in choice.delta.tool_calls or []]
     assert "".join(call.function.arguments or "" for call in calls) == '{"city": "Oslo"}'

@@ -13,11 +13,11 @@ from installed import needs_responses
 from traffic_kit import Sample, difference
 
 import l0
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.model.call import Outcome
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
-from l0.simulator.playback import Body
-from l0.values.calls import Outcome
+from l0.simulator.playback import RecordedBody
 
 SOON = l0.Policy(hedge=l0.Hedge(after=50))
 SILENT = Fault.no_headers()
@@ -143,7 +143,7 @@ def test_stored_answers_are_never_asked_for_twice(stage, sync):
 @both
 def test_without_a_figure_of_its_own_it_waits_for_what_is_usual_here(stage, sync):
     sample = body_of("chat")
-    SWITCHBOARD.health.first_tokens.renew()
+    CONFIG.shared_state.first_tokens.renew()
     with l0.policy(hedge=True):
         assert stage.call(sample, Fault.stall(at_event=0, seconds=0.05), sync=sync).requests == 1
         for _ in range(20):
@@ -160,7 +160,7 @@ def test_a_cancelled_call_leaves_neither(stage):
             await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True)
 
     stage.sim.reset()
-    stage.sim.script(*[Reply(body=Body(content=body_of("chat").content), fault=DUMB)] * 2)
+    stage.sim.script(*[Reply(body=RecordedBody(content=body_of("chat").content), fault=DUMB)] * 2)
     with pytest.raises(TimeoutError):
         stage.loop.run_until_complete(cancelled())
     assert left(stage) == 0

@@ -23,14 +23,16 @@ from resume_kit import (
 )
 
 import l0
-from l0.simulator.answers import Answer, ToolCall
+from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 
 pytestmark = pytest.mark.usefixtures("on")
 
 MESSAGE = l0.Policy(hold="message", retry=QUICK, truncation="strict")
-TOOL = Answer(text="Let me look.", tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo", "days": 3}'),))
+TOOL = Answer(
+    text="Let me look.", tool_calls=(SimulatedToolCall(name="weather", arguments='{"city": "Oslo", "days": 3}'),)
+)
 WINDOW = 40
 
 

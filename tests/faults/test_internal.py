@@ -7,9 +7,9 @@ from faults_kit import SDKS, Stage, both
 from resume_kit import CHAT_API, LINES, MESSAGES_API, POEM, Api, broken, play, resuming
 
 import l0
+from l0.dialects.chat import ChatReader
+from l0.dialects.messages import MessagesReader
 from l0.simulator.faults import Fault
-from l0_anthropic.messages import MessagesReader
-from l0_openai.dialects.chat import ChatReader
 
 pytestmark = pytest.mark.usefixtures("on")
 
@@ -23,15 +23,15 @@ def test_a_defect_is_an_honest_error(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, api: Api, at: int, sync: bool
 ) -> None:
     reader: Any = READERS[api.name]
-    take, taken = reader.take, []
+    read_event, taken = reader.read_event, []
 
     def defective(self: Any, name: bytes | None, data: bytes) -> Any:
         taken.append(1)
         if len(taken) == at:
             raise LookupError("what nobody thought of")
-        return take(self, name, data)
+        return read_event(self, name, data)
 
-    monkeypatch.setattr(reader, "take", defective)
+    monkeypatch.setattr(reader, "read_event", defective)
     healthy = broken(LINES, Fault.comments())  # an event a read
     got = play(stage, api, healthy, healthy, sync=sync, policy=resuming("exact", fallback=l0.Fallback(model="other")))
     assert isinstance(got.error, l0.StreamInterrupted)

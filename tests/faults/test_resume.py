@@ -56,16 +56,18 @@ def test_an_answer_that_is_cut_anywhere_is_whole_in_the_end(stage: Stage, api: A
 def test_it_may_break_several_times_and_inside_what_is_swallowed(stage: Stage, api: Api, sync: bool) -> None:
     whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
     faults = (Fault.cut(at_event=LATE), Fault.cut(at_event=LATE + 9), Fault.clean_end(at_event=LATE - 3), Fault.reset())
-    seams: list[l0.Seam] = []
-    policy = resuming("exact", on_seam=seams.append)
+    resume_points: list[l0.Seam] = []
+    policy = resuming("exact", on_seam=resume_points.append)
     replies = [broken(LINES, fault) for fault in faults]
     got = play(stage, api, *replies, Reply(answer=LINES), sync=sync, policy=policy)
     assert same(got, whole) is None
     assert len(got.requests) == 5
     assert got.span["l0.attempts"] == 5
     text = [sum(len(api.piece(event)) for event in whole.events[: api.handed(at)]) for at in (LATE, LATE + 9)]
-    assert [(seam.strategy, seam.attempt) for seam in seams] == [("exact", number) for number in (2, 3, 4, 5)]
-    assert [seam.at for seam in seams] == [text[0], text[1], text[1], text[1]]
+    assert [(resume_point.strategy, resume_point.attempt) for resume_point in resume_points] == [
+        ("exact", number) for number in (2, 3, 4, 5)
+    ]
+    assert [resume_point.at for resume_point in resume_points] == [text[0], text[1], text[1], text[1]]
 
 
 @both
@@ -197,12 +199,12 @@ def test_partial_text_is_what_was_handed_over_after_reasoning_too(stage: Stage, 
 @both
 @every
 def test_a_seam_is_told_on_the_span_and_by_the_callback_only(stage: Stage, api: Api, sync: bool) -> None:
-    seams: list[l0.Seam] = []
-    policy = resuming("exact", on_seam=seams.append)
+    resume_points: list[l0.Seam] = []
+    policy = resuming("exact", on_seam=resume_points.append)
     got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES), sync=sync, policy=policy)
-    (seam,) = seams
+    (resume_point,) = resume_points
     at = sum(len(api.piece(event)) for event in got.events[: api.handed(LATE)])
-    assert (seam.strategy, seam.at, seam.attempt) == ("exact", at, 2)
+    assert (resume_point.strategy, resume_point.at, resume_point.attempt) == ("exact", at, 2)
     assert got.span["l0.outcome"] == "recovered_resume"
     assert got.span["l0.resume.strategy"] == "exact"
     assert got.span["l0.attempts"] == 2

@@ -17,10 +17,10 @@ from test_classification import ONCE_MORE, Ends
 from traffic_kit import REQUESTS
 
 import l0
+from l0.model.call_events import CallEnded
+from l0.model.failure import Category, Cause
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
-from l0.values.events import CallEnded
-from l0.values.failures import Category, Cause
 
 DIALECTS = {"openai": "chat", "anthropic": "messages"}
 sdks = pytest.mark.parametrize("name", SDKS)

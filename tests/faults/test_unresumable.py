@@ -21,16 +21,18 @@ from resume_kit import (
 )
 
 import l0
-from l0.simulator.answers import Answer, ToolCall
-from l0.simulator.dialects.base import Ask, Stamp
+from l0.simulator.answers import Answer, SimulatedToolCall
+from l0.simulator.dialects.server_dialect import AnswerIdentity, SimulatedRequest
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
-from l0.simulator.playback import Body
-from l0.simulator.sse import block, split
+from l0.simulator.playback import RecordedBody
+from l0.simulator.sse_writer import block, split
 
 pytestmark = pytest.mark.usefixtures("on")
 
-TOOL = Answer(tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo", "days": 3, "unit": "celsius"}'),))
+TOOL = Answer(
+    tool_calls=(SimulatedToolCall(name="weather", arguments='{"city": "Oslo", "days": 3, "unit": "celsius"}'),)
+)
 SAYS_AND_CALLS = Answer(text="Let me look.", tool_calls=TOOL.tool_calls)
 THINKS = Answer(reasoning="Well, let me think about that for a while.", text=POEM)
 REFUSES = Answer(refusal="No, I am sorry, but I will not do that for you today.")
@@ -105,15 +107,15 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_is_more_than_text_is_never_taken_up(stage: Stage, case: Case, sync: bool) -> None:
     for mode in ("exact", "prefill", "splice"):
-        seams: list[l0.Seam] = []
-        policy = resuming(mode, on_seam=seams.append)
+        resume_points: list[l0.Seam] = []
+        policy = resuming(mode, on_seam=resume_points.append)
         reply = broken(case.answer, Fault.cut(at_event=case.at))
         got = play(stage, case.api, reply, Reply(answer=case.answer), sync=sync, policy=policy, **case.request)
         assert isinstance(got.error, l0.StreamInterrupted), mode
         assert got.error.reason == "incomplete_read"
         assert got.events
         assert len(got.requests) == 1, mode
-        assert seams == []
+        assert resume_points == []
         assert got.span["l0.outcome"] == "failed"
         assert "l0.resume.strategy" not in got.span
 
@@ -166,10 +168,10 @@ CITATIONS: dict[str, tuple[str | None, dict[str, Any]]] = {
 @pytest.mark.parametrize("api", [MESSAGES_API, CHAT_API, RESPONSES_API], ids=lambda api: api.name)
 def test_citations_are_never_taken_up(stage: Stage, api: Api, mode: str, sync: bool) -> None:
     """They point at places in the text, which a second answer may move."""
-    asked = Ask(model="m", stream=True, store=False, usage=False)
-    healthy = b"".join(_NUMBER.sub(b"", each) for each in api.dialect.events(LINES, asked, Stamp.of(0, 0)))
+    asked = SimulatedRequest(model="m", stream=True, store=False, usage=False)
+    healthy = b"".join(_NUMBER.sub(b"", each) for each in api.dialect.events(LINES, asked, AnswerIdentity.of(0, 0)))
     name, cited = CITATIONS[api.name]
     head = b"".join(list(split(healthy))[:12]) + block(cited, name)
-    got = play(stage, api, Body(content=head), Body(content=healthy), sync=sync, policy=resuming(mode))
+    got = play(stage, api, RecordedBody(content=head), RecordedBody(content=healthy), sync=sync, policy=resuming(mode))
     assert interrupted(got, "truncated") is None
     assert len(got.requests) == 1

@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import l0
-from l0.patching.discovery import providers
-from l0.patching.seam import Seam
+from l0.stainless.discovery import providers
+from l0.stainless.sdk_patches import SdkPatches
 from l0_anthropic import AnthropicInstrumentor
 from l0_openai import OpenAIInstrumentor
 
@@ -92,7 +92,7 @@ class Player:
             "openai": self._client(openai, openai.AsyncOpenAI, sync=False),
             "anthropic": self._client(anthropic, anthropic.AsyncAnthropic, sync=False),
         }
-        self.seams: list[Seam] = []
+        self.resume_points: list[SdkPatches] = []
 
     def _client(self, sdk: Any, kind: Any, *, sync: bool) -> Any:
         transport = transport_of(sdk)
@@ -117,18 +117,18 @@ class Player:
             instrumentor.instrument(tracer_provider=self.tracers, meter_provider=self.meters, logger_provider=self.logs)
         l0.instrument(policy)
         l0.slo.start()
-        self.seams = [point.load()().seam for point in providers()]
+        self.resume_points = [point.load()().seam for point in providers()]
         logging.getLogger().addHandler(self.warnings)
 
     @contextmanager
     def bare(self) -> Iterator[None]:
         """Everything off for a moment."""
-        for seam in self.seams:
+        for seam in self.resume_points:
             seam.active = False
         try:
             yield
         finally:
-            for seam in self.seams:
+            for seam in self.resume_points:
                 seam.active = True
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from fidelity_cases import Generator, Mutator
 from fidelity_check import behaviour, containers, structure
 from fidelity_roots import Root
 
-from l0.wire.construct import Constructors
+from l0.fastpath.constructors import Constructors
 
 # Compiled shapes per class are capped. Starting anew keeps random shapes compiling instead of falling back.
 RENEWAL = 24

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from installed import transport_of
 
 import l0
-from l0.patching.discovery import providers
-from l0.patching.seam import Seam
 from l0.simulator import corpus
+from l0.stainless.discovery import providers
+from l0.stainless.sdk_patches import SdkPatches
 
 CLEAN = (openai.OpenAIError, anthropic.AnthropicError, l0.StreamInterrupted, json.JSONDecodeError, UnicodeDecodeError)
 
@@ -107,7 +107,7 @@ CALLS: dict[str, Callable[[Any], Iterator[Any]]] = {"chat": chat, "messages": me
 
 
 @pytest.fixture
-def seams() -> Iterator[list[Seam]]:
+def resume_points() -> Iterator[list[SdkPatches]]:
     """Our patches, which a test can make a pass-through: the bare SDK."""
     l0.instrument(l0.Policy(truncation="off"))
     yield [point.load()().seam for point in providers()]
@@ -115,15 +115,15 @@ def seams() -> Iterator[list[Seam]]:
 
 
 @pytest.mark.parametrize("api", CALLS)
-def test_any_bytes_give_what_the_sdk_gives_or_a_clean_error(api, seams):
+def test_any_bytes_give_what_the_sdk_gives_or_a_clean_error(api, resume_points):
     @settings(max_examples=300, suppress_health_check=list(HealthCheck))
     @given(broken(BODIES[api]))
     def holds(case: tuple[bytes, list[int]]) -> None:
         body, cuts = case
-        for seam in seams:
+        for seam in resume_points:
             seam.active = False
         bare, bare_error = received(api, body, cuts)
-        for seam in seams:
+        for seam in resume_points:
             seam.active = True
         ours, error = received(api, body, cuts)
         said = [item for item in bare if item is not None]  # an event of `null` is nothing

@@ -16,8 +16,8 @@ from typing import Annotated, Literal, NotRequired, Required, Union, get_args, g
 import pytest
 import typing_extensions
 
-from l0.wire.construct.comparison import shared
-from l0.wire.parameters import UNKNOWN, Parameters
+from l0.fastpath.constructors.comparison import shared
+from l0.fastpath.parameters import UNKNOWN, Parameters
 
 FULL = os.environ.get("TEST_FIDELITY") == "full"
 SEED = int(os.environ.get("TEST_FIDELITY_SEED", "1"))

@@ -16,12 +16,12 @@ from fidelity_check import structure
 from openai.types.chat import ChatCompletionChunk
 from openai.types.completion import Completion
 
-from l0.drivers.pump import WirePump
-from l0.patching.sdk import Sdk
-from l0.patching.upstream import Provider, Reading, Sketch, compiled
-from l0.values.calls import Replay
-from l0.values.failures import Cause
-from l0.values.ports import Reader
+from l0.model.call import Replay
+from l0.model.failure import Cause
+from l0.model.ports import Reader
+from l0.runtime.body_parser import WireParser
+from l0.stainless.sdk import Sdk
+from l0.stainless.stainless_upstream import InferenceRequest, Provider, ReaderContext, compiled
 from l0_anthropic.provider import AnthropicProvider
 from l0_openai.provider import OpenAIProvider
 
@@ -43,7 +43,7 @@ class Api:
     provider: Provider
     client: Any
     type_: Any
-    sketch: Sketch
+    inference: InferenceRequest
 
     def bare(self, reads: Iterator[bytes]) -> Iterator[Any]:
         """The SDK's objects, by its own loop; raises what that raises."""
@@ -56,14 +56,19 @@ class Api:
         build = compiled(self.sdk, self.type_)
         assert build is not None
         assert loop is not None
-        reading = Reading(
-            sketch=self.sketch, loop=loop, build=build, response=response, request=response.request, client=self.client
+        reading = ReaderContext(
+            inference=self.inference,
+            loop=loop,
+            build=build,
+            response=response,
+            request=response.request,
+            client=self.client,
         )
         reader = self.provider.reader(reading)
-        pump = WirePump(reader)
+        parser = WireParser(reader)
         items: list[Any] = []
         for raw in reads:
-            items += pump.feed(raw)
+            items += parser.feed(raw)
             if reader.stopped:
                 break
         return items, reader
@@ -86,7 +91,7 @@ def api(name: str) -> Api:
         provider=OpenAIProvider(sdk) if of_openai else AnthropicProvider(sdk),
         client=kind(api_key="none", base_url="http://origin.invalid"),
         type_=_TYPES[name](),
-        sketch=Sketch(
+        inference=InferenceRequest(
             dialect=name, operation="chat", provider=sdk.name, model="m", replay=Replay.SAFE, body={}, attributes={},
             certain=False,
         ),
@@ -120,16 +125,16 @@ def difference(data: bytes) -> str | None:
     name, size, body = APIS[data[0] % len(APIS)], data[1], data[2:]
     of = api(name)
     theirs, error = _collected(of.bare(cut(body, 0)))
-    whole, reader = of.ours(cut(body, 0))
+    complete_answer, reader = of.ours(cut(body, 0))
     pieces, of_pieces = of.ours(cut(body, size))
     if _told(reader) != _told(of_pieces):
         return f"{name}: {_told(reader)} in one read, {_told(of_pieces)} in reads of {size}"
-    found = structure(whole, pieces, path=f"{name}, in reads of {size}: $")
+    found = structure(complete_answer, pieces, path=f"{name}, in reads of {size}: $")
     if found is None:
         broken = error is not None or reader.failure is not None
-        oddities = frozenset(reader.facts().oddities)
-        adds = bool(oddities & ADDED) or body.startswith(MARK)
-        found = _apart(theirs, whole, adds=adds, drops=bool(oddities & DROPPED), broken=broken)
+        anomalies = frozenset(reader.metadata().anomalies)
+        adds = bool(anomalies & ADDED) or body.startswith(MARK)
+        found = _apart(theirs, complete_answer, adds=adds, drops=bool(anomalies & DROPPED), broken=broken)
     if found is None and error is None and _told(reader)[0] is Cause.MALFORMED and name != "messages":
         found = f"{reader.failure} where the SDK sees none"  # but of messages it passes over all that have no name
     return found and f"{name}: {found}"
@@ -147,7 +152,7 @@ def _collected(items: Iterator[Any]) -> tuple[list[Any], Exception | None]:
 def _told(reader: Reader) -> tuple[Cause | None, Cause | None, int, tuple[str, ...]]:
     """All else that is known of an answer: how it failed, what is missing of it, its content, and what was odd."""
     failure = reader.failure.cause if reader.failure is not None else None
-    return failure, reader.verdict(), reader.content, reader.facts().oddities
+    return failure, reader.missing(), reader.content, reader.metadata().anomalies
 
 
 def _apart(theirs: list[Any], ours: list[Any], *, adds: bool, drops: bool, broken: bool) -> str | None:

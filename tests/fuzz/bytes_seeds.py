@@ -5,12 +5,12 @@ from typing import Any
 
 from bytes_oracle import APIS
 
-from l0.simulator.answers import Answer, ToolCall
-from l0.simulator.dialects.base import Dialect, Stamp
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.completions import COMPLETIONS
-from l0.simulator.dialects.messages import MESSAGES
-from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.answers import Answer, SimulatedToolCall
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.completions_server import COMPLETIONS
+from l0.simulator.dialects.messages_server import MESSAGES
+from l0.simulator.dialects.responses_server import RESPONSES
+from l0.simulator.dialects.server_dialect import AnswerIdentity, Dialect
 
 _DIALECTS: dict[str, Dialect] = {
     "chat": CHAT,
@@ -27,7 +27,7 @@ _REQUESTS: dict[str, dict[str, Any]] = {
 }
 _ANSWERS = (
     Answer(text="Hi é."),
-    Answer(tool_calls=(ToolCall(name="f", arguments='{"a":1}'),)),
+    Answer(tool_calls=(SimulatedToolCall(name="f", arguments='{"a":1}'),)),
     Answer(text="Hi", reasoning="hm"),
 )
 _READS = (0, 1, 7)
@@ -46,7 +46,7 @@ WORDS = (
 def body(name: str, answer: Answer) -> bytes:
     """One streamed answer, as it stands on the wire."""
     dialect = _DIALECTS[name]
-    return b"".join(dialect.events(answer, dialect.ask(_REQUESTS[name]), Stamp.of(0, 0)))
+    return b"".join(dialect.events(answer, dialect.ask(_REQUESTS[name]), AnswerIdentity.of(0, 0)))
 
 
 def seeds() -> Iterator[bytes]:

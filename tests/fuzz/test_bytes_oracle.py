@@ -9,7 +9,7 @@ from bytes_oracle import APIS, MARK, difference
 from bytes_seeds import body, seeds
 from installed import needs_responses
 
-from l0.drivers.pump import WirePump
+from l0.runtime.body_parser import WireParser
 from l0.simulator.answers import Answer
 from l0.wire.sse import Splitter
 
@@ -34,19 +34,19 @@ def test_answers_as_they_are_read_alike_whole_and_in_pieces(name):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda whole: whole[: len(whole) // 2],
-        lambda whole: whole + whole,
-        lambda whole: MARK + whole,
-        lambda whole: whole.replace(b"\n", b"\r\n"),
-        lambda whole: whole.replace(b"Hi", b"\xff"),
-        lambda whole: whole.replace(b"event: ", b"data: "),
+        lambda complete_answer: complete_answer[: len(complete_answer) // 2],
+        lambda complete_answer: complete_answer + complete_answer,
+        lambda complete_answer: MARK + complete_answer,
+        lambda complete_answer: complete_answer.replace(b"\n", b"\r\n"),
+        lambda complete_answer: complete_answer.replace(b"Hi", b"\xff"),
+        lambda complete_answer: complete_answer.replace(b"event: ", b"data: "),
         lambda _: b"data: {\n\n",
         lambda _: b"",
     ],
 )
 def test_of_broken_answers_as_much_is_said(name, change):
-    whole = body(name, Answer(text="Hi é."))
-    assert difference(given(name, change(whole), size=1)) is None
+    complete_answer = body(name, Answer(text="Hi é."))
+    assert difference(given(name, change(complete_answer), size=1)) is None
 
 
 def test_less_than_an_input_is_none():
@@ -54,7 +54,7 @@ def test_less_than_an_input_is_none():
     assert difference(b"\0") is None
 
 
-class Losing(WirePump):
+class Losing(WireParser):
     """Loses what comes second in a read."""
 
     def feed(self, raw: bytes) -> list[Any]:
@@ -62,14 +62,14 @@ class Losing(WirePump):
         return items[:1] + items[2:]
 
 
-class Changing(WirePump):
+class Changing(WireParser):
     """Says the same with one word more."""
 
     def feed(self, raw: bytes) -> list[Any]:
         return [item.model_copy(update={"l0": True}) for item in super().feed(raw)]
 
 
-class Refusing(WirePump):
+class Refusing(WireParser):
     """Takes good JSON for bad."""
 
     def feed(self, raw: bytes) -> list[Any]:
@@ -79,12 +79,12 @@ class Refusing(WirePump):
 @API
 @pytest.mark.parametrize("defect", [Losing, Changing])
 def test_a_defect_is_seen(name, defect, monkeypatch):
-    monkeypatch.setattr(bytes_oracle, "WirePump", defect)
+    monkeypatch.setattr(bytes_oracle, "WireParser", defect)
     assert difference(given(name)) is not None
 
 
 def test_a_refusal_of_what_the_sdk_takes_is_seen(monkeypatch):
-    monkeypatch.setattr(bytes_oracle, "WirePump", Refusing)
+    monkeypatch.setattr(bytes_oracle, "WireParser", Refusing)
     found = difference(given("chat"))
     assert found is not None
     assert "where the SDK sees none" in found

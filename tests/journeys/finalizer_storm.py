@@ -143,7 +143,7 @@ trace.set_tracer_provider(tracers)
 metrics.set_meter_provider(opentelemetry.sdk.metrics.MeterProvider([reader]))
 
 import l0  # noqa: E402
-from l0.drivers.finalizing import LATER  # noqa: E402
+from l0.runtime.finalizers import LATER  # noqa: E402
 from l0.testing import simulator  # noqa: E402
 
 threading.Lock, threading.RLock = PLAIN, RE_ENTRANT  # type: ignore[misc]  # the transport's are the SDK's business

@@ -16,12 +16,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import l0
-from l0.drivers.finalizing import LATER
+from l0.runtime.finalizers import LATER
 from l0.simulator.corpus import named
-from l0.simulator.dialects.base import Ask, Stamp
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.messages import MESSAGES
-from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.messages_server import MESSAGES
+from l0.simulator.dialects.responses_server import RESPONSES
+from l0.simulator.dialects.server_dialect import AnswerIdentity, SimulatedRequest
 from l0.simulator.server import Simulator
 from l0_anthropic import AnthropicInstrumentor
 from l0_openai import OpenAIInstrumentor
@@ -81,8 +81,8 @@ class Spans:
 
 def body(dialect: str, name: str = "greeting", choices: int = 1) -> bytes:
     """A shipped answer, always with the same ids."""
-    ask = Ask(model="m", stream=True, choices=choices, store=False)
-    return b"".join(_DIALECTS[dialect].events(named(name), ask, Stamp.of(0, 0)))
+    ask = SimulatedRequest(model="m", stream=True, choices=choices, store=False)
+    return b"".join(_DIALECTS[dialect].events(named(name), ask, AnswerIdentity.of(0, 0)))
 
 
 @contextmanager

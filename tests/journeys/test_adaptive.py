@@ -7,9 +7,9 @@ import pytest
 from journeys_kit import CHATTING, MESSAGING, Spans, async_chat_client, chat_client, claude
 
 import l0
-from l0.health import quantiles
-from l0.health.shared import Health
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.shared_state import quantiles
+from l0.shared_state.shared import SharedState
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
@@ -18,10 +18,10 @@ QUIET = Fault.stall(at_event=1, seconds=30)
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Health:
+def fresh(monkeypatch: pytest.MonkeyPatch) -> SharedState:
     """No call was made yet, and a deadline may be as short as a quarter of a second: nobody wants to wait for two."""
     monkeypatch.setattr(quantiles, "SHORTEST", 0.25)
-    monkeypatch.setattr(SWITCHBOARD, "health", made := Health())
+    monkeypatch.setattr(CONFIG, "shared_state", made := SharedState())
     return made
 
 
@@ -31,10 +31,12 @@ def ask(sim: Simulator, times: int = 1, **more: Any) -> list[Any]:
     return [list(client.chat.completions.create(**CHATTING | more, stream=True)) for _ in range(times)][-1]
 
 
-def learn(health: Health, seconds: float = 0.01, model: str = "gpt-4o", number: int = quantiles.LEAST) -> None:
+def learn(
+    shared_state: SharedState, seconds: float = 0.01, model: str = "gpt-4o", number: int = quantiles.LEAST
+) -> None:
     """So many first tokens that took so long."""
     for _ in range(number):
-        health.first_tokens["openai", model, "small"].add(seconds)
+        shared_state.first_tokens["openai", model, "small"].add(seconds)
 
 
 def models(sim: Simulator) -> list[str]:
@@ -42,7 +44,7 @@ def models(sim: Simulator) -> list[str]:
 
 
 def test_it_learns_from_calls_and_leaves_a_provider_that_is_slower_than_ever(
-    sim: Simulator, spans: Spans, fresh: Health
+    sim: Simulator, spans: Spans, fresh: SharedState
 ) -> None:
     l0.instrument(POLICY)
     ask(sim, quantiles.LEAST)
@@ -59,7 +61,7 @@ def test_it_learns_from_calls_and_leaves_a_provider_that_is_slower_than_ever(
     assert len(seen) == quantiles.LEAST + 1, "the wait that was given up counts too"
 
 
-def test_async_as_well(sim: Simulator, fresh: Health) -> None:
+def test_async_as_well(sim: Simulator, fresh: SharedState) -> None:
     l0.instrument(POLICY)
     learn(fresh)
     sim.script(QUIET)
@@ -72,7 +74,7 @@ def test_async_as_well(sim: Simulator, fresh: Health) -> None:
     assert models(sim) == ["gpt-4o", "spare"]
 
 
-def test_the_last_one_that_could_be_asked_is_waited_for(sim: Simulator, fresh: Health) -> None:
+def test_the_last_one_that_could_be_asked_is_waited_for(sim: Simulator, fresh: SharedState) -> None:
     l0.instrument(POLICY)
     learn(fresh)
     learn(fresh, model="spare")
@@ -81,7 +83,7 @@ def test_the_last_one_that_could_be_asked_is_waited_for(sim: Simulator, fresh: H
     assert models(sim) == ["gpt-4o", "spare"]
 
 
-def test_with_nobody_else_to_ask_there_is_no_deadline(sim: Simulator, fresh: Health) -> None:
+def test_with_nobody_else_to_ask_there_is_no_deadline(sim: Simulator, fresh: SharedState) -> None:
     l0.instrument(l0.Policy(retry=l0.Retry(max_retries=0), adaptive=True))
     learn(fresh)
     sim.script(Fault.stall(at_event=1, seconds=0.6))
@@ -89,7 +91,7 @@ def test_with_nobody_else_to_ask_there_is_no_deadline(sim: Simulator, fresh: Hea
     assert len(sim.requests) == 1
 
 
-def test_too_few_calls_say_nothing(sim: Simulator, fresh: Health) -> None:
+def test_too_few_calls_say_nothing(sim: Simulator, fresh: SharedState) -> None:
     l0.instrument(POLICY)
     learn(fresh, number=quantiles.LEAST - 1)
     sim.script(Fault.stall(at_event=1, seconds=0.6))
@@ -97,7 +99,7 @@ def test_too_few_calls_say_nothing(sim: Simulator, fresh: Health) -> None:
     assert models(sim) == ["gpt-4o"]
 
 
-def test_the_users_own_limit_stays_the_limit(sim: Simulator, fresh: Health) -> None:
+def test_the_users_own_limit_stays_the_limit(sim: Simulator, fresh: SharedState) -> None:
     learn(fresh, seconds=30.0)
     l0.instrument(l0.Policy(**{name: getattr(POLICY, name) for name in ("retry", "adaptive", "fallback")},
                             timeout=l0.Timeout(initial_token=300)))  # fmt: skip
@@ -106,7 +108,7 @@ def test_the_users_own_limit_stays_the_limit(sim: Simulator, fresh: Health) -> N
     assert models(sim) == ["gpt-4o", "spare"]
 
 
-def test_longer_prompts_and_other_providers_have_figures_of_their_own(sim: Simulator, fresh: Health) -> None:
+def test_longer_prompts_and_other_providers_have_figures_of_their_own(sim: Simulator, fresh: SharedState) -> None:
     l0.instrument(POLICY)
     learn(fresh)
     ask(sim, 3, messages=[{"role": "user", "content": "long " * 2_000}])

@@ -10,7 +10,7 @@ from journeys_kit import CHATTING, MESSAGING, RESPONDING, async_chat_client, asy
 
 import l0
 from l0.simulator.server import Simulator
-from l0.simulator.sse import block
+from l0.simulator.sse_writer import block
 
 ITEMS: list[dict[str, Any]] = [
     {

@@ -9,9 +9,9 @@ from journeys_kit import CHATTING, Spans, chat_client
 from makers import Clock
 
 import l0
-from l0.health.breaker import COOLDOWN, SAMPLES, Breakers, Change, State
-from l0.health.shared import Health
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.shared_state.breaker import COOLDOWN, SAMPLES, Breakers, BreakerState, Change
+from l0.shared_state.shared import SharedState
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
@@ -29,11 +29,11 @@ def time() -> Clock:
 @pytest.fixture(autouse=True)
 def changes(time: Clock, monkeypatch: pytest.MonkeyPatch) -> list[Change]:
     """What the breakers of a process that has made no call yet tell of themselves."""
-    health = Health()
-    health.breakers = Breakers(time)
+    shared_state = SharedState()
+    shared_state.breakers = Breakers(time)
     found: list[Change] = []
-    health.breakers.listen(found.append)
-    monkeypatch.setattr(SWITCHBOARD, "health", health)
+    shared_state.breakers.listen(found.append)
+    monkeypatch.setattr(CONFIG, "shared_state", shared_state)
     return found
 
 
@@ -57,7 +57,7 @@ def failing(sim: Simulator, client: openai.OpenAI, time: Clock, calls: int = SAM
             ask(client)
 
 
-def states(changes: list[Change]) -> list[State]:
+def states(changes: list[Change]) -> list[BreakerState]:
     return [change.after for change in changes]
 
 
@@ -66,7 +66,7 @@ def test_it_opens_and_calls_are_refused_without_a_request(
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
-    assert [(change.target, change.after) for change in changes] == [(TARGET, State.OPEN)]
+    assert [(change.target, change.after) for change in changes] == [(TARGET, BreakerState.OPEN)]
     before = len(sim.requests)
     with pytest.raises(openai.APIConnectionError, match="breaker"):
         ask(client)
@@ -85,12 +85,12 @@ def test_one_probe_at_a_time_and_it_closes(
     before = len(sim.requests)
     probe = client.chat.completions.create(**CHATTING, stream=True)
     next(probe)
-    assert states(changes) == [State.OPEN, State.HALF_OPEN]
+    assert states(changes) == [BreakerState.OPEN, BreakerState.HALF_OPEN]
     with pytest.raises(openai.APIConnectionError, match="breaker"):
         ask(client)
     assert len(sim.requests) == before + 1
     list(probe)
-    assert states(changes) == [State.OPEN, State.HALF_OPEN, State.CLOSED]
+    assert states(changes) == [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED]
     ask(client)
     assert len(sim.requests) == before + 2
 
@@ -104,12 +104,12 @@ def test_a_probe_that_fails_opens_it_again(
     sim.script(Fault.cut(at_event=8))
     with pytest.raises(l0.StreamInterrupted):
         ask(client)
-    assert states(changes) == [State.OPEN, State.HALF_OPEN, State.OPEN]
+    assert states(changes) == [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.OPEN]
     with pytest.raises(openai.APIConnectionError, match="breaker"):
         ask(client)
     time.now += COOLDOWN + 1
     ask(client)
-    assert states(changes)[3:] == [State.HALF_OPEN, State.CLOSED]
+    assert states(changes)[3:] == [BreakerState.HALF_OPEN, BreakerState.CLOSED]
 
 
 def test_a_probe_that_its_user_leaves_makes_room_for_the_next(
@@ -119,9 +119,9 @@ def test_a_probe_that_its_user_leaves_makes_room_for_the_next(
     failing(sim, client, time)
     time.now += COOLDOWN + 1
     client.chat.completions.create(**CHATTING, stream=True).close()
-    assert states(changes) == [State.OPEN, State.HALF_OPEN]
+    assert states(changes) == [BreakerState.OPEN, BreakerState.HALF_OPEN]
     ask(client)
-    assert states(changes)[2:] == [State.CLOSED]
+    assert states(changes)[2:] == [BreakerState.CLOSED]
 
 
 def test_streams_under_way_are_not_touched(
@@ -131,7 +131,7 @@ def test_streams_under_way_are_not_touched(
     stream = client.chat.completions.create(**CHATTING, stream=True)
     first = next(stream)
     failing(sim, client, time)
-    assert states(changes) == [State.OPEN]
+    assert states(changes) == [BreakerState.OPEN]
     rest = list(stream)
     assert rest[-1].choices[0].finish_reason == "stop"
     assert {chunk.id for chunk in (first, *rest)} == {first.id}
@@ -184,7 +184,7 @@ def test_threads_that_fail_together_open_it_once(
     for thread in threads:
         thread.join()
     assert len(refused) == 24
-    assert states(changes) == [State.OPEN]
+    assert states(changes) == [BreakerState.OPEN]
     assert len(sim.requests) < SAMPLES - 1 + 24
 
 

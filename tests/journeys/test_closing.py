@@ -17,9 +17,9 @@ from installed import needs_trio
 from journeys_kit import CANCELLED, CHATTING, MESSAGING, Spans, async_chat_client, async_claude, chat_client, claude
 
 import l0
-from l0.patching.responses import tapped
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
+from l0.stainless.sdk_responses import runtime_of
 
 SILENT = Fault.stall(at_event=6, seconds=60)
 HANGS = 20
@@ -321,7 +321,7 @@ def test_another_thread_closes(sim: Simulator, spans: Spans, policy: str, dialec
     sim.script(SILENT)
     client, create = made(sim, dialect)
     stream = create()
-    session = tapped(stream.response)
+    session = runtime_of(stream.response)
     assert session is not None
     got: list[Told] = []
     reader = threading.Thread(target=lambda: got.append(told(stream)), daemon=True)
@@ -402,7 +402,7 @@ def test_at_any_moment_in_async_code(sim: Simulator, spans: Spans, moment: str, 
                     group.start_soon(read, stream)
                     while len(sim.requests) < len(faults):
                         await anyio.sleep(0.001)
-                    session = tapped(stream.response)
+                    session = runtime_of(stream.response)
                     assert session is not None
                     while "backoff" in moment and session.alarm is None:
                         await anyio.sleep(0.001)
@@ -427,7 +427,7 @@ def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str) -
     sim.script(*faults)
     _, create = made(sim, "chat")
     stream = create()
-    session = tapped(stream.response)
+    session = runtime_of(stream.response)
     assert session is not None
     got: list[Told] = []
     reader = threading.Thread(target=lambda: got.append(told(stream)), daemon=True)

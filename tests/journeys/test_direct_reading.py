@@ -9,9 +9,9 @@ import openai
 import pytest
 
 import l0
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.model.policy_from_environment import direct_from_environment
 from l0.simulator.server import Simulator
-from l0.values.environment import direct_from_environment
 
 ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "[[simulate: tokens 50]]"}], "stream": True}
 _ID = re.compile(r"[0-9a-f]{24}|created=\d+|obfuscation='\w*'")
@@ -58,12 +58,12 @@ def test_it_is_on_where_it_was_asked_for(said, asked, is_on, monkeypatch):
     monkeypatch.setenv("L0_DIRECT", said)
     l0.instrument(direct=asked)
     try:
-        assert SWITCHBOARD.direct is is_on
+        assert CONFIG.direct is is_on
     finally:
         l0.uninstrument()
     monkeypatch.delenv("L0_DIRECT")
     l0.instrument()
-    assert not SWITCHBOARD.direct
+    assert not CONFIG.direct
     l0.uninstrument()
 
 

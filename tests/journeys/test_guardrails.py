@@ -10,7 +10,7 @@ import pytest
 from journeys_kit import both
 
 import l0
-from l0.simulator.answers import Answer, ToolCall
+from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
 
@@ -173,7 +173,7 @@ def test_a_whole_answer_obeys_the_same_rules(sim, heard, dialect, sync):
 @both
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_answer_that_only_calls_a_tool_is_not_empty(sim, heard, sync, stream):
-    answer = Answer(text="", tool_calls=(ToolCall(name="tide", arguments='{"at": "noon"}'),))
+    answer = Answer(text="", tool_calls=(SimulatedToolCall(name="tide", arguments='{"at": "noon"}'),))
     with l0.policy(guardrails="recommended", hold="message"):
         got = call(sim, "chat", answer, sync=sync, stream=stream)
     assert (got.error, len(sim.requests)) == (None, 1)
@@ -206,7 +206,7 @@ TOOLS: dict[str, Any] = {
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 def test_tool_calls_fit_their_schema_or_are_asked_for_again(sim, heard, dialect, sync, stream):
     wrong, right = (
-        Answer(text="Let me see.", tool_calls=(ToolCall(name="tide", arguments=arguments),))
+        Answer(text="Let me see.", tool_calls=(SimulatedToolCall(name="tide", arguments=arguments),))
         for arguments in ('{"at": 12}', '{"at": "noon"}')
     )
     with l0.policy(structured=True, retry=l0.Retry(base_delay=0)):

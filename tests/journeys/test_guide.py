@@ -23,14 +23,14 @@ import openai
 import pytest
 
 import l0
-from l0.engine.retrying import delay
+from l0.engine.retry import delay
+from l0.model.failure import CATEGORIES, RETRY_REASONS, Category
 from l0.simulator.answers import Answer
 from l0.simulator.corpus import named
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 from l0.streams.adapters import ADAPTERS
 from l0.types import BackoffStrategy, RetryableErrorType
-from l0.values.failures import CATEGORIES, RETRY_REASONS, Category
 
 OURS = Path(__file__).parents[2] / "docs" / "guide.md"
 SEEDS = Path(os.environ.get("TEST_SEEDS") or Path(__file__).parents[3] / "shared" / "seeds")

@@ -13,8 +13,8 @@ import pytest
 from journeys_kit import CHATTING, chat_client, close_all
 
 import l0
-from l0.drivers import hedging, watchdog
-from l0.health import slo_storage
+from l0.runtime import hedge, watchdog
+from l0.shared_state import slo_storage
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
@@ -41,7 +41,7 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limit]:
     watchdog.WATCHDOG.stop()
     watchdog.WATCHDOG._reset()
     monkeypatch.setattr(watchdog, "_RETRY", 0.0)
-    hedging._say_unhedged.cache_clear()
+    hedge._say_unhedged.cache_clear()
     monkeypatch.setattr(threading.Thread, "start", refuse)
     yield made
     watchdog.WATCHDOG.stop()

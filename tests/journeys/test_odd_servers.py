@@ -22,7 +22,7 @@ from journeys_kit import (
 import l0
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
-from l0.simulator.playback import Body
+from l0.simulator.playback import RecordedBody
 from l0.simulator.server import Simulator
 
 ODD = {
@@ -48,7 +48,7 @@ def test_odd_servers(sim: Simulator, dialect: str, fault: Fault) -> None:
     with_l0_fresh(sim)
 
     def prepare() -> None:
-        sim.script(Reply(body=Body(content=body(dialect)), fault=fault))
+        sim.script(Reply(body=RecordedBody(content=body(dialect)), fault=fault))
 
     bare, ours = both_ways(sim, lambda sim: dumped(OPEN[dialect](sim)), prepare)
     assert bare == ours
@@ -58,10 +58,10 @@ def test_odd_servers(sim: Simulator, dialect: str, fault: Fault) -> None:
 
 def with_l0_fresh(sim: Simulator) -> None:
     """Forget what this process has learnt of origins: each case meets an unknown one."""
-    from l0.patching.switchboard import SWITCHBOARD
+    from l0.config import CONFIG
 
-    SWITCHBOARD.health.terminals._seen.clear()
-    assert not SWITCHBOARD.health.terminals.known(sim.origin, "chat")
+    CONFIG.shared_state.terminals._seen.clear()
+    assert not CONFIG.shared_state.terminals.known(sim.origin, "chat")
 
 
 @pytest.mark.parametrize("dialect", OPEN)
@@ -79,7 +79,7 @@ def test_null_data_is_dropped(sim: Simulator) -> None:
     """The one difference: bare, the user gets a ``None`` between the chunks."""
 
     def prepare() -> None:
-        sim.script(Reply(body=Body(content=body("chat")), fault=Fault.null_data(at_event=5)))
+        sim.script(Reply(body=RecordedBody(content=body("chat")), fault=Fault.null_data(at_event=5)))
 
     bare, ours = both_ways(sim, lambda sim: list(OPEN["chat"](sim)), prepare)
     assert None in bare
@@ -87,7 +87,10 @@ def test_null_data_is_dropped(sim: Simulator) -> None:
 
 
 def test_a_byte_order_mark_costs_no_chunk(sim: Simulator) -> None:
-    sim.script(Reply(body=Body(content=body("chat")), fault=Fault.bom()), Reply(body=Body(content=body("chat"))))
+    sim.script(
+        Reply(body=RecordedBody(content=body("chat")), fault=Fault.bom()),
+        Reply(body=RecordedBody(content=body("chat"))),
+    )
     l0.instrument()
     assert dumped(OPEN["chat"](sim)) == dumped(OPEN["chat"](sim))
 

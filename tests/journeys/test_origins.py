@@ -12,9 +12,9 @@ from journeys_kit import both
 from origins_kit import BASES, CALL, CONTENT, KINDS, Got, Kind, Place, cut_at, down, place, whole
 
 import l0
-from l0.health import quantiles
-from l0.health.shared import Health
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.shared_state import quantiles
+from l0.shared_state.shared import SharedState
 
 ONCE = l0.Retry(max_retries=0)
 PAIRS = [(kind, BASES[kind.sdk]) for kind in KINDS] + [(BASES[kind.sdk], kind) for kind in KINDS]
@@ -158,9 +158,9 @@ def test_retries_and_what_is_taken_up_stay_with_the_fallback(
 def test_a_hedge_of_the_fallback(
     kind: Kind, primary: Place, spare: Place, sync: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SWITCHBOARD, "health", health := Health())
+    monkeypatch.setattr(CONFIG, "shared_state", shared_state := SharedState())
     for _ in range(quantiles.LEAST):  # only the fallback's model is known to be quick, so only it is hedged
-        health.first_tokens["127.0.0.1", "other-model", "small"].add(0.001)
+        shared_state.first_tokens["127.0.0.1", "other-model", "small"].add(0.001)
     second = threading.Event()
 
     def slow(got: Got, number: int) -> Any:

@@ -18,11 +18,11 @@ from privacy_kit import ANSWER, CANARY, ECHO, KEY, PROMPT, Leaving, hostile, htt
 import l0
 from l0 import Fallback, Guardrails, Policy, Retry, Timeout
 from l0.cli.doctor import doctor
-from l0.health.shared import Health
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.model.call import Call
+from l0.shared_state.shared import SharedState
 from l0.simulator.server import Simulator
 from l0.telemetry.otlp import _Once
-from l0.values.calls import Call
 
 HELLO: list[Any] = [{"role": "user", "content": PROMPT}]
 QUICK = Retry(attempts=1, max_retries=1, base_delay=0, max_delay=0)
@@ -257,7 +257,7 @@ def leaving(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytes
     for sdk in (openai, anthropic):
         monkeypatch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
     # A breaker that opens, and what it keeps, ends with its case.
-    monkeypatch.setattr(SWITCHBOARD, "health", Health())
+    monkeypatch.setattr(CONFIG, "shared_state", SharedState())
     made = Leaving(tmp_path, caplog)
     yield made
     l0.slo.stop()

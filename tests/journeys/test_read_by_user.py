@@ -10,8 +10,8 @@ import pytest
 from journeys_kit import MESSAGING, Spans, async_claude, claude, origin
 
 import l0
-from l0.patching import responses
 from l0.simulator.server import Simulator
+from l0.stainless import sdk_responses
 
 ANSWER = {
     "id": "msg_1",
@@ -90,7 +90,7 @@ def test_with_nobody_listening_nothing_is_kept(sim: Simulator) -> None:
 
 
 def test_of_a_long_answer_nothing_is_kept(sim: Simulator, spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(responses, "_MOST", len(PLAIN) - 1)
+    monkeypatch.setattr(sdk_responses, "_MOST", len(PLAIN) - 1)
     with origin(PLAIN, {"content-type": "application/json"}) as url:
         client = claude(sim, base_url=url.removesuffix("/v1"))
         with client.messages.with_streaming_response.create(**MESSAGING) as response:

@@ -15,7 +15,7 @@ from journeys_kit import (
 )
 
 import l0
-from l0.drivers import sync
+from l0.runtime import sync_driver
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
@@ -83,7 +83,7 @@ def test_retry_after_is_honoured(sim: Simulator, monkeypatch: pytest.MonkeyPatch
 
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(sync, "rest", lambda seconds, _: slept.append(seconds))
+    monkeypatch.setattr(sync_driver, "rest", lambda seconds, _: slept.append(seconds))
     bare, ours = both_ways(
         sim,
         lambda sim: chat_client(sim).chat.completions.create(**CHATTING).choices[0].finish_reason,

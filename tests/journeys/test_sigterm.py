@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from l0.health.slo_storage import Storage
+from l0.shared_state.slo_storage import Storage
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 

@@ -85,7 +85,7 @@ def test_trace_context_goes_out_as_the_sdk_sends_it(
 def test_an_observer_that_fails_breaks_nothing(
     sim: Simulator, spans: Spans, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from l0.telemetry.spans import SpanWatcher
+    from l0.telemetry.spans import CallSpan
 
     def broken(*_: Any) -> Any:
         raise RuntimeError
@@ -93,7 +93,7 @@ def test_an_observer_that_fails_breaks_nothing(
     caplog.set_level(logging.CRITICAL, logger="l0")
     for name in ("notify", "active", "headers"):
         with monkeypatch.context() as patch:
-            patch.setattr(SpanWatcher, name, broken)
+            patch.setattr(CallSpan, name, broken)
             assert len(list(OPEN["chat"](sim))) > 3
             assert len(list(OPEN["messages"](sim))) > 3
     del spans

@@ -11,10 +11,10 @@ import pytest
 from journeys_kit import CHATTING, MESSAGING, Spans, async_chat_client, both, chat_client, claude
 
 import l0
-from l0.drivers import asynchronous
-from l0.health.budget import CAPACITY, FLOOR, REFUND
-from l0.health.shared import Health
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.runtime import async_driver
+from l0.shared_state.budget import CAPACITY, FLOOR, REFUND
+from l0.shared_state.shared import SharedState
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
@@ -27,9 +27,9 @@ DOWN = Fault.status(503)
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Health:
+def fresh(monkeypatch: pytest.MonkeyPatch) -> SharedState:
     """A process that has made no call yet."""
-    monkeypatch.setattr(SWITCHBOARD, "health", made := Health())
+    monkeypatch.setattr(CONFIG, "shared_state", made := SharedState())
     return made
 
 
@@ -112,7 +112,7 @@ def test_buckets_are_per_provider_and_model(sim: Simulator) -> None:
     )
 
 
-def test_what_succeeds_fills_the_bucket_again(sim: Simulator, fresh: Health) -> None:
+def test_what_succeeds_fills_the_bucket_again(sim: Simulator, fresh: SharedState) -> None:
     sim.script(*[DOWN] * (CALLS + BUCKET))
     l0.instrument(THRIFTY)
     client = chat_client(sim)
@@ -165,7 +165,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     for sdk in (openai, anthropic):
         monkeypatch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.5)
     monkeypatch.setattr(time, "sleep", seconds.append)
-    monkeypatch.setattr(asynchronous, "sleep", noted)
+    monkeypatch.setattr(async_driver, "sleep", noted)
     return seconds
 
 
@@ -243,7 +243,7 @@ async def one_async(sim: Simulator) -> None:
     ids=str,
 )
 def test_real_waits_that_the_server_asked_for_are_waited_and_not_counted(
-    sim: Simulator, slept: list[float], fresh: Health, headers: dict[str, str]
+    sim: Simulator, slept: list[float], fresh: SharedState, headers: dict[str, str]
 ) -> None:
     l0.instrument(l0.Policy(retry=l0.Retry(), budget=True))
     sim.script(*[Fault.status(429, headers)] * 7 * 5)
@@ -255,7 +255,7 @@ def test_real_waits_that_the_server_asked_for_are_waited_and_not_counted(
 
 
 def test_without_a_policy_for_retries_a_real_wait_is_the_sdks_and_not_counted(
-    sim: Simulator, slept: list[float], fresh: Health
+    sim: Simulator, slept: list[float], fresh: SharedState
 ) -> None:
     l0.instrument(l0.Policy(budget=True))
     sim.script(*[Fault.status(429, {"retry-after": "9"})] * 3)

@@ -26,7 +26,7 @@ from pydantic import BaseModel
 
 import l0
 from l0.simulator.ledger import Reply
-from l0.simulator.playback import Body
+from l0.simulator.playback import RecordedBody
 from l0.simulator.server import Simulator
 
 
@@ -239,7 +239,7 @@ def test_vertex(sim: Simulator, spans: Spans) -> None:
         client = anthropic.AnthropicVertex(region="x", project_id="p", access_token="t", base_url=f"{sim.anthropic}/v1")
     except (ImportError, RuntimeError) as missing:
         pytest.skip(f"anthropic's vertex extra is not installed: {missing}")
-    sim.script(Reply(body=Body(content=body("messages"))))
+    sim.script(Reply(body=RecordedBody(content=body("messages"))))
     try:
         list(client.messages.create(**MESSAGING, stream=True))
     except anthropic.APIStatusError as error:

@@ -13,11 +13,11 @@ import openai
 from parity_table import CALLS, Scenario
 
 import l0
-from l0.health.terminals import Terminals
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event
+from l0.shared_state.known_terminals import Terminals
 from l0.simulator.server import Simulator
 from l0.testing import simulator
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event
 
 _ID = re.compile(r"[0-9a-f]{24}|call_\w+")
 _SAID = re.compile(r"\[Errno \d+\] [\w ]+|(Read|Connect)Error(?=\.)")
@@ -31,7 +31,7 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[Any] = []
 
-    def watch(self, call: Any) -> "Recorder":
+    def observe(self, call: Any) -> "Recorder":
         self.events.append(("call", call.operation, call.dialect, call.model, call.streaming, call.strict))
         return self
 
@@ -45,7 +45,15 @@ class Recorder:
                 causes = tuple(failure.cause.value for failure in end.failures)
                 chunks = end.pace.chunks if end.pace else None
                 self.events.append(
-                    ("over", end.outcome.value, causes, end.attempts, end.text, _ID.sub("ID", str(end.facts)), chunks)
+                    (
+                        "over",
+                        end.outcome.value,
+                        causes,
+                        end.attempts,
+                        end.text,
+                        _ID.sub("ID", str(end.metadata)),
+                        chunks,
+                    )
                 )
 
     def active(self) -> AbstractContextManager[object]:
@@ -127,9 +135,9 @@ class Stage:
     def play(self, scenario: Scenario, flavour: str) -> Trace:
         """One run of one scenario, in a process that has seen nothing yet."""
         trace = Trace()
-        SWITCHBOARD.health.terminals = Terminals()
+        CONFIG.shared_state.terminals = Terminals()
         self.recorder.events = trace.events
-        SWITCHBOARD.observe([self.recorder])
+        CONFIG.set_observers([self.recorder])
         self.server.reset()
         self.server.script(*scenario.script)
         call = CALLS[scenario.api]

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from l0.simulator.answers import Answer, ToolCall
+from l0.model.policy import Fallback, Hold, Policy, Retry, Timeout
+from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.faults import Fault as F
 from l0.simulator.ledger import Reply
-from l0.values.policy import Fallback, Hold, Policy, Retry, Timeout
 
 Use = Literal["all", "first", "break", "unread", "raw", "lines", "helper", "whole"]
 FAILED, RETRIED, LEFT = "failed", "recovered_retry", "cancelled"
@@ -76,7 +76,7 @@ IN_TIME = Policy(timeout=Timeout(initial_token=250), retry=Retry(base_delay=0))
 SOME = ("chat", "messages")
 ALL_STREAMED = ("chat", "completions", "responses", "messages")
 QUOTA = {"error": {"code": "insufficient_quota", "message": "pay first", "type": "insufficient_quota"}}
-CALLED = Answer(tool_calls=(ToolCall(name="weather", arguments='{"city": "Oslo"}'),))
+CALLED = Answer(tool_calls=(SimulatedToolCall(name="weather", arguments='{"city": "Oslo"}'),))
 
 
 def rows(name: str, script: tuple[Any, ...], policy: Policy = STRICT, **rest: Any) -> list[Scenario]:

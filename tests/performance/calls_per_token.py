@@ -16,10 +16,10 @@ import anthropic
 import openai
 
 from l0.simulator.answers import Answer
-from l0.simulator.dialects.base import Stamp
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.messages import MESSAGES
-from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.messages_server import MESSAGES
+from l0.simulator.dialects.responses_server import RESPONSES
+from l0.simulator.dialects.server_dialect import AnswerIdentity
 
 SHORT, LONG = 50, 150
 
@@ -48,7 +48,7 @@ def body(api: str) -> dict[str, Any]:
 def _reads(api: str, tokens: int) -> list[bytes]:
     """The answer, one event a read: how it arrives when a model writes it."""
     dialect = _DIALECTS[api]
-    return list(dialect.events(Answer(tokens=tokens), dialect.ask(body(api)), Stamp.of(0, 0)))
+    return list(dialect.events(Answer(tokens=tokens), dialect.ask(body(api)), AnswerIdentity.of(0, 0)))
 
 
 def _transport_of(api: str) -> ModuleType:

@@ -14,8 +14,8 @@ from calls_per_token import calls_per_token, read_sync
 
 import l0
 from l0 import Policy
-from l0.drivers.pace import Meter
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.runtime.stream_stats import StreamStatsRecorder
 
 # Calls made by our code or into it, generated constructors included, for one more token in a read of its own.
 # Python 3.11 is the reference; later ones inline some calls and need no more. Whole calls: what a batch of gaps takes
@@ -39,7 +39,7 @@ BLOCKS = 1.5
 class Listener:
     """An observer that wants to know everything, and does nothing with it."""
 
-    def watch(self, call: Any) -> "Listener":
+    def observe(self, call: Any) -> "Listener":
         return self
 
     def notify(self, event: Any) -> None: ...
@@ -55,11 +55,11 @@ class Listener:
 def instrumented(policy: Policy | None = None) -> Iterator[None]:
     """l0 on, with somebody listening: the costliest way it runs."""
     l0.instrument(policy)
-    SWITCHBOARD.observe((Listener(),))
+    CONFIG.set_observers((Listener(),))
     try:
         yield
     finally:
-        SWITCHBOARD.observe(())
+        CONFIG.set_observers(())
         l0.uninstrument()
 
 
@@ -103,13 +103,13 @@ def test_a_token_leaves_nothing_behind_but_its_text(api):
 
 
 def test_the_guard_sees_one_call_more_per_token(monkeypatch):
-    read = Meter.read
+    read = StreamStatsRecorder.read
 
-    def with_one_more(self: Meter, *arguments: Any) -> None:
+    def with_one_more(self: StreamStatsRecorder, *arguments: Any) -> None:
         read(self, *arguments)
 
     with instrumented():
         before = calls_per_token("chat", sync=True)
-        monkeypatch.setattr(Meter, "read", with_one_more)
+        monkeypatch.setattr(StreamStatsRecorder, "read", with_one_more)
         after = calls_per_token("chat", sync=True)
     assert after.all == pytest.approx(before.all + 1, abs=0.5)

@@ -17,8 +17,8 @@ import pytest
 from quality_kit import Sample, labelled, recorded_answers
 from recordings import needs_traffic
 
-from l0.drift.rule import TYPES, Drift
-from l0.values.rules import Ending
+from l0.model.rule import Ending
+from l0.rules.drift.drift_rule import TYPES, Drift
 
 LEAST_RECALL = {
     "held_out": dict.fromkeys(TYPES, 0.9),

@@ -10,8 +10,8 @@ from collections import Counter
 import pytest
 from quality_kit import labelled
 
-from l0.guardrails.catalogue import Guardrails
-from l0.values.rules import Ending
+from l0.model.rule import Ending
+from l0.rules.guardrails.catalogue import Guardrails
 
 TOLD_AS = {"meta_commentary": "meta commentary", "hedging": "hedging", "repetition": "a passage repeats"}
 """How the message of a violation begins, by the label of a text."""

@@ -23,8 +23,8 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from resume_kit import RERUN, Api
 
 import l0
-from l0.health.shared import Health
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.shared_state.shared import SharedState
 from l0.simulator.faults import HEALTHY, Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
@@ -119,7 +119,7 @@ class World:
     def renew(self) -> None:
         """As in a process that has made no call yet."""
         self.exporter.clear()
-        SWITCHBOARD.health = Health()
+        CONFIG.shared_state = SharedState()
 
     def check(self, place: Place, call: Made) -> None:
         """What must hold after every step of a call."""

@@ -13,11 +13,11 @@ from installed import HAS_RESPONSES
 from recordings import TRAFFIC
 
 from l0.simulator import corpus
-from l0.simulator.dialects.base import Ask, Dialect, Stamp
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.completions import COMPLETIONS
-from l0.simulator.dialects.messages import MESSAGES
-from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.completions_server import COMPLETIONS
+from l0.simulator.dialects.messages_server import MESSAGES
+from l0.simulator.dialects.responses_server import RESPONSES
+from l0.simulator.dialects.server_dialect import AnswerIdentity, Dialect, SimulatedRequest
 from l0.simulator.playback import Chunks
 from l0.simulator.server import Simulator
 
@@ -81,8 +81,8 @@ def shipped() -> tuple[Sample, ...]:
 
 
 def _shipped(name: str, dialect: Dialect, answer: Any, choices: int) -> Sample:
-    ask = Ask(model="a-model", stream=True, choices=choices, store=False)
-    content = b"".join(dialect.events(answer, ask, Stamp.of(0, 0)))
+    ask = SimulatedRequest(model="a-model", stream=True, choices=choices, store=False)
+    content = b"".join(dialect.events(answer, ask, AnswerIdentity.of(0, 0)))
     return Sample(name=name, dialect=dialect.name, content=content, choices=choices)
 
 

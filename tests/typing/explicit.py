@@ -6,7 +6,7 @@ import openai
 
 import l0 as library
 from l0 import Event, Policy, Stream, SyncStream, Timeout, l0
-from l0.streams.structuring import Structured
+from l0.streams.structured_output import Structured
 
 
 async def stream(client: openai.AsyncOpenAI) -> None:

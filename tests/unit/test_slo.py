@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from l0 import slo
-from l0.objectives.document import ObjectivesError
-from l0.patching.switchboard import SWITCHBOARD
-from l0.values.policy import PolicyError
+from l0.config import CONFIG
+from l0.model.policy import PolicyError
+from l0.slo.document import ObjectivesError
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def _as_it_was():
 def test_objectives_come_from_a_list_a_file_or_the_defaults(tmp_path):
     path = tmp_path / "slo.yaml"
     path.write_text("objectives:\n  a: {indicator: delivered.success, target: 99%}\n")
-    watched = SWITCHBOARD.health.slos
+    watched = CONFIG.shared_state.slos
     for given in (None, slo.DEFAULTS[:1], str(path), path):
         slo.start(given)
         assert watched.wanted
@@ -46,7 +46,7 @@ def test_objectives_come_from_a_list_a_file_or_the_defaults(tmp_path):
 def test_what_cannot_be_obeyed_is_named(given, error, says):
     with pytest.raises(error, match=says):
         slo.start(**given)
-    assert not SWITCHBOARD.health.slos.wanted
+    assert not CONFIG.shared_state.slos.wanted
 
 
 def test_a_store_that_cannot_be_opened_is_named(tmp_path):
@@ -62,7 +62,7 @@ def test_a_file_with_mistakes_names_them_with_the_path(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "first", ["", "import l0.health.slo", "import l0.objectives.rules, l0.slo", "from l0 import slo"]
+    "first", ["", "import l0.shared_state.slo_tracker", "import l0.slo.prometheus_rules, l0.slo", "from l0 import slo"]
 )
 def test_the_name_is_the_same_thing_in_whatever_order(first):
     script = f"""{first}

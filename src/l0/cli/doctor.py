@@ -12,17 +12,17 @@ from importlib.metadata import PackageNotFoundError, entry_points, packages_dist
 from opentelemetry import metrics, trace
 
 import l0
-from l0.patching.discovery import installed_version, providers
-from l0.patching.instrumentor import StainlessInstrumentor
 from l0.simulator import corpus
-from l0.simulator.config import SimulatorConfig
-from l0.telemetry.listening import is_apis_own
+from l0.simulator.simulator_config import SimulatorConfig
+from l0.stainless.discovery import installed_version, providers
+from l0.stainless.stainless_instrumentor import StainlessInstrumentor
+from l0.telemetry.listeners import is_apis_own
 from l0.telemetry.names import DISTRIBUTION
 
-from .demo.judge import Verdict, judge
+from .demo.demo_provider import provider
+from .demo.judge import AnswerVerdict, judge
 from .demo.load import Load, offered
 from .demo.plan import SDKS, Api, plan, shipped
-from .demo.provider import provider
 
 _NAMESAKES = ("l0", "reliable-ai-streams-py")
 """Distributions that also install a package `l0`: of two in one environment, one lies over the other."""
@@ -31,7 +31,7 @@ _TELEMETRY = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorFinding:
     """One line of the report. ``problem``: it needs somebody's attention."""
 
     text: str
@@ -50,13 +50,13 @@ def doctor() -> int:
     return 1 if problems else 0
 
 
-def _report() -> Iterator[tuple[str, list[Finding]]]:
+def _report() -> Iterator[tuple[str, list[DoctorFinding]]]:
     own = installed(DISTRIBUTION)
     python = f"Python {platform.python_version()}, {platform.system()}"
     yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", namesakes(packages_distributions().get("l0", ()))
     instrumentors = [point.load()() for point in providers()]
     if not any(installed_version(one.sdk_name) is not None for one in instrumentors):
-        yield "SDKs", [Finding("none that l0 knows is installed: l0.instrument() patches nothing", True)]
+        yield "SDKs", [DoctorFinding("none that l0 knows is installed: l0.instrument() patches nothing", True)]
     for instrumentor in instrumentors:
         if isinstance(instrumentor, StainlessInstrumentor):
             yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
@@ -71,11 +71,11 @@ def installed(distribution: str) -> str | None:
         return None
 
 
-def namesakes(owners: Iterable[str]) -> list[Finding]:
+def namesakes(owners: Iterable[str]) -> list[DoctorFinding]:
     """Warnings of other distributions that install a package `l0`. ``owners``: those that are known to have one."""
     others = sorted({*owners, *_NAMESAKES} - {DISTRIBUTION})
     return [
-        Finding(
+        DoctorFinding(
             f"{name} {found} installs a package 'l0' too: pip uninstall {name}, then install {DISTRIBUTION} again", True
         )
         for name in others
@@ -83,11 +83,11 @@ def namesakes(owners: Iterable[str]) -> list[Finding]:
     ]
 
 
-def _sdk(instrumentor: StainlessInstrumentor) -> list[Finding]:
+def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
     """What l0 makes of one SDK: found out by switching it on, and by asking for answers."""
     name = instrumentor.sdk_name
     if installed_version(name) is None:
-        return [Finding(f"not installed (pip install '{DISTRIBUTION}[{name}]')")]
+        return [DoctorFinding(f"not installed (pip install '{DISTRIBUTION}[{name}]')")]
     found = import_module(name).__version__
     if installed(name) is None:
         found += " (a copy without metadata: frozen, zipped or vendored)"
@@ -95,10 +95,10 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[Finding]:
     try:
         seam = instrumentor.seam
         if seam is None:
-            return [Finding(f"{name} {found}: left alone; its calls run as if there were no l0", True)]
+            return [DoctorFinding(f"{name} {found}: left alone; its calls run as if there were no l0", True)]
         tier = "l0's own loop reads its streams" if seam.sdk.loop else "l0 reads through the SDK's own loop, slower"
         return [
-            Finding(f"{name} {found}: patched; {tier}", seam.sdk.loop is None),
+            DoctorFinding(f"{name} {found}: patched; {tier}", seam.sdk.loop is None),
             *_answers(name),
             *_constructors(instrumentor),
             *_parameters(instrumentor),
@@ -107,7 +107,7 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[Finding]:
         l0.uninstrument()
 
 
-def _answers(name: str) -> Iterator[Finding]:
+def _answers(name: str) -> Iterator[DoctorFinding]:
     """One streamed answer of each kind."""
     apis: list[Api] = [api for api in offered() if SDKS[api] == name]
     calls = plan(len(apis), 0, 0.0, shipped(corpus.answers()), apis)
@@ -115,41 +115,41 @@ def _answers(name: str) -> Iterator[Finding]:
         for result in Load(simulator=simulator, concurrency=2).one_by_one("doctor", calls):
             verdict = judge(result)
             said = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"
-            yield Finding(f"one streamed answer, {result.call.api}: {said}", verdict is not Verdict.WHOLE)
+            yield DoctorFinding(f"one streamed answer, {result.call.api}: {said}", verdict is not AnswerVerdict.WHOLE)
 
 
-def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[Finding]:
+def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
     """What was compiled for these answers, and what the SDK had to build itself."""
     assert instrumentor.seam is not None
     report = instrumentor.seam.sdk.constructors.report()
-    yield Finding(
+    yield DoctorFinding(
         f"compiled constructors: {report.shapes} shapes of {report.classes} classes; left to the SDK: "
         f"{report.object_fallbacks} objects, {report.part_fallbacks} parts"
     )
     for kind, reasons in (("switched off", report.switched_off), ("not supported", report.unsupported)):
         for type_, reason in reasons.items():
-            yield Finding(f"{kind}: {type_}: {reason}", kind == "switched off")
+            yield DoctorFinding(f"{kind}: {type_}: {reason}", kind == "switched off")
 
 
-def _parameters(instrumentor: StainlessInstrumentor) -> Iterator[Finding]:
+def _parameters(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
     """What became of the parameters of these requests, where the SDK transforms them."""
     assert instrumentor.seam is not None
     parameters = instrumentor.seam.sdk.parameters
     if parameters is None:
         return
-    yield Finding(f"parameters of requests: {parameters.unsupported or 'transformed by compiled functions'}")
+    yield DoctorFinding(f"parameters of requests: {parameters.unsupported or 'transformed by compiled functions'}")
     for type_, reason in parameters.switched_off.items():
-        yield Finding(f"switched off: {type_}: {reason}", True)
+        yield DoctorFinding(f"switched off: {type_}: {reason}", True)
 
 
-def _telemetry() -> Iterator[Finding]:
+def _telemetry() -> Iterator[DoctorFinding]:
     for name in _TELEMETRY:
-        yield Finding(f"{name} {installed(name) or 'is not installed'}")
+        yield DoctorFinding(f"{name} {installed(name) or 'is not installed'}")
     for kind, current in (("spans", trace.get_tracer_provider()), ("metrics", metrics.get_meter_provider())):
         where = "nowhere: this process has no provider" if is_apis_own(current) else f"to {type(current).__qualname__}"
-        yield Finding(f"{kind} go {where}")
+        yield DoctorFinding(f"{kind} go {where}")
     switches = sorted(name for name in os.environ if name.startswith("OTEL_"))
-    yield Finding(f"environment: {', '.join(switches) or 'no OTEL_ variable is set'}")
+    yield DoctorFinding(f"environment: {', '.join(switches) or 'no OTEL_ variable is set'}")
     for point in entry_points(group="opentelemetry_instrumentor"):
         if point.name in SDKS.values() and point.dist is not None:
-            yield Finding(f"{point.dist.name} {point.dist.version} instruments {point.name} too")
+            yield DoctorFinding(f"{point.dist.name} {point.dist.version} instruments {point.name} too")

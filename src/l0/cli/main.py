@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from l0.cli.inputs import InputError
-from l0.cli.slo import arguments as slo
+from .inputs import InputError
+from .slo import arguments as slo
 
 _DEMO = """Run the same calls twice through a simulated provider that breaks answers: with the bare SDKs, then after
 l0.instrument(). Exit code: 0 if l0 delivered no broken answer, 1 if it did, 2 for invalid input."""
@@ -35,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _demo(given: argparse.Namespace) -> int:
-    from l0.cli.demo.command import demo
-    from l0.cli.demo.state import Options
+    from .demo.demo_command import demo
+    from .demo.demo_state import DemoOptions
 
-    options = Options(
+    options = DemoOptions(
         calls=given.calls,
         concurrency=given.concurrency,
         seed=given.seed,
@@ -50,19 +50,19 @@ def _demo(given: argparse.Namespace) -> int:
 
 
 def _simulate(given: argparse.Namespace) -> int:
-    from l0.cli.simulate import configuration, simulate
+    from .simulate import configuration, simulate
 
     return simulate(configuration(given))
 
 
 def _doctor(given: argparse.Namespace) -> int:  # noqa: ARG001 - same signature as the other commands
-    from l0.cli.doctor import doctor
+    from .doctor import doctor
 
     return doctor()
 
 
 def _slo(given: argparse.Namespace) -> int:
-    from l0.cli.slo.command import slo as run
+    from .slo.slo_command import slo as run
 
     return run(given)
 

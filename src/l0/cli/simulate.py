@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import signal
 
-from l0.cli.inputs import InputError
-from l0.simulator.config import SimulatorConfig, SimulatorError
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator, run
+from l0.simulator.simulator_config import SimulatorConfig, SimulatorError
+
+from .inputs import InputError
 
 _GRACE_SECONDS = 3
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from l0.values.calls import Outcome
-from l0.values.failures import Failure
-from l0.values.policy import ResumeMode
+from l0.model.call import Outcome
+from l0.model.failure import Failure
+from l0.model.policy import ResumeMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Finish:
     """The call is over; the user has, or now gets, what there is. ``odd``: what was accepted though it was odd."""
 
     outcome: Outcome
-    odd: tuple[str, ...] = ()
+    anomalies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from l0.values.failures import Cause, Failure
+from l0.model.failure import Cause, Failure
 
 
 @dataclass(frozen=True, slots=True)

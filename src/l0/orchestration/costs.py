@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from l0.values.calls import Call
-from l0.values.events import CallEnded, Event
+from l0.model.call import Call
+from l0.model.call_events import CallEnded, Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Cost:
         )
 
 
-class Account:
+class CostObserver:
     """An observer that adds up the cost of all calls of one task."""
 
     __slots__ = ("cost",)
@@ -42,28 +42,28 @@ class Account:
     def __init__(self) -> None:
         self.cost = Cost()
 
-    def watch(self, call: Call) -> _Entry:  # noqa: ARG002 - all calls cost
+    def observe(self, call: Call) -> _CallCostObserver:  # noqa: ARG002 - all calls cost
         """Return an observer for one more call."""
-        return _Entry(self)
+        return _CallCostObserver(self)
 
 
-class _Entry:
+class _CallCostObserver:
     """Observer of one call. It adds the cost of the call when the call ends."""
 
     __slots__ = ("_account",)
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: CostObserver) -> None:
         self._account = account
 
     def notify(self, event: Event) -> None:
         if not isinstance(event, CallEnded):
             return
-        facts = event.facts
+        metadata = event.metadata
         self._account.cost += Cost(
             calls=1,
             requests=event.attempts,
-            input_tokens=(facts.input_tokens or 0) if facts is not None else 0,
-            output_tokens=(facts.output_tokens or 0) if facts is not None else 0,
+            input_tokens=(metadata.input_tokens or 0) if metadata is not None else 0,
+            output_tokens=(metadata.output_tokens or 0) if metadata is not None else 0,
             characters=len(event.text),
         )
 

@@ -9,11 +9,11 @@ from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar, Literal
 
-from l0.telemetry.branches import Fan
-from l0.values.policy import PolicyError
+from l0.model.policy import PolicyError
+from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import tasks
-from .running import parallel
+from .fan_out import parallel
 
 Function = Callable[[Any], Any]
 """A function from a value to anything that a task may return. A `Pipeline` is one, too."""
@@ -126,7 +126,7 @@ class Pipeline:
         done: list[StepResult] = []
         limit = self._preset.timeout
         async with asyncio.timeout(None if limit is None else limit / 1e3):
-            with Fan("pipeline") as fan:
+            with FanOutSpan("pipeline") as fan:
                 for index, step in enumerate(self._steps):
                     done.append(await self._run(step, index, value, fan))
                     value = done[-1].value
@@ -136,7 +136,7 @@ class Pipeline:
         """Run all steps and return the value of the last one."""
         return (await self.run(value)).value
 
-    async def _run(self, step: Step, index: int, value: Any, fan: Fan) -> StepResult:
+    async def _run(self, step: Step, index: int, value: Any, fan: FanOutSpan) -> StepResult:
         began = perf_counter()
 
         def finished(status: StepStatus, made: Any, error: Exception | None = None) -> StepResult:

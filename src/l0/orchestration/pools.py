@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, TypeVar, overload
 
 from . import tasks
+from .fan_out import OnResult, check_count, parallel
 from .results import Results
-from .running import OnResult, check_count, parallel
 from .tasks import Asking, Reading, Task
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from .costs import Cost
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Status(StrEnum):
+class BranchStatus(StrEnum):
     """The way a task ended."""
 
     OK = "ok"
@@ -30,7 +30,7 @@ class Branch(Generic[T_co]):
     """
 
     index: int
-    status: Status
+    status: BranchStatus
     value: T_co | None = None
     error: Exception | None = None
     duration: float = 0.0
@@ -94,7 +94,7 @@ class Results(Sequence[Branch[T_co]]):
     @property
     def succeeded(self) -> list[T_co]:
         """Return the answers of the tasks that succeeded, in order."""
-        return [branch.value for branch in self._branches if branch.status is Status.OK]  # type: ignore[misc]
+        return [branch.value for branch in self._branches if branch.status is BranchStatus.OK]  # type: ignore[misc]
 
     @property
     def errors(self) -> list[Exception]:
@@ -102,7 +102,7 @@ class Results(Sequence[Branch[T_co]]):
         return [branch.error for branch in self._branches if branch.error is not None]
 
 
-class Tally:
+class ResultCounts:
     """Counts tasks that have ended. It is all that remains with ``keep=False``."""
 
     __slots__ = ("cost", "failed", "succeeded")
@@ -113,8 +113,8 @@ class Tally:
 
     def add(self, branch: Branch[object]) -> None:
         """Count one more task that has ended."""
-        self.succeeded += branch.status is Status.OK
-        self.failed += branch.status is Status.FAILED
+        self.succeeded += branch.status is BranchStatus.OK
+        self.failed += branch.status is BranchStatus.FAILED
         self.cost += branch.cost
 
     def stats(self, duration: float) -> Stats:

@@ -7,10 +7,10 @@ import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from l0.streams.running import run
-from l0.values.policy import PolicyError
+from l0.model.policy import PolicyError
+from l0.streams.run import run
 
-from .reading import is_stream, read
+from .stream_reading import is_stream, read
 
 T = TypeVar("T")
 

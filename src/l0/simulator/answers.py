@@ -24,7 +24,7 @@ _SENTENCES = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class SimulatedToolCall:
     """One function call. `arguments` is JSON text as a model writes it."""
 
     name: str
@@ -42,7 +42,7 @@ class Answer:
     text: str = ""
     reasoning: str = ""
     refusal: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls: tuple[SimulatedToolCall, ...] = ()
     alternatives: tuple[str, ...] = ()
     stop: Stop = "stop"
     tokens: int = 0

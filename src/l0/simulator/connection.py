@@ -6,8 +6,8 @@ import struct
 from collections.abc import Callable
 from typing import cast
 
-from l0.simulator import http
-from l0.simulator.steps import End, Pause, Raw, Response, Send
+from . import http
+from .steps import End, Pause, Raw, Send, SimulatedResponse
 
 _WRITE_SIZE = 65536
 REQUEST_SECONDS = 60.0
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._changed.set()
         self._writable.set()
 
-    async def request(self) -> http.Request | None:
+    async def request(self) -> http.HttpRequest | None:
         """Return the next request. Raises `http.BadRequestError`, and `DisconnectedError` if the client has left."""
         self._answering = False
         if self._paused:
@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._answering = True
         return found
 
-    async def _complete_request(self) -> http.Request | None:
+    async def _complete_request(self) -> http.HttpRequest | None:
         while (found := self._reader.next()) is None:
             await self._wait_for_data()
         self._answering = True
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
         self._changed.clear()
         await self._changed.wait()
 
-    async def refuse(self, response: Response) -> None:
+    async def refuse(self, response: SimulatedResponse) -> None:
         """Answer an unreadable request and close the connection.
 
         Further input is discarded for a moment: closing a socket with unread bytes would reset the connection, and the
@@ -130,11 +130,11 @@ class Connection(asyncio.Protocol):
             return
         raise DisconnectedError
 
-    async def send(self, response: Response, before_last: Callable[[int], None] = lambda _: None) -> bool:
+    async def send(self, response: SimulatedResponse, before_last: Callable[[int], None] = lambda _: None) -> bool:
         """Send a response. Return true if the connection can take another request. Raises `DisconnectedError`.
 
-        Steps are collected into large writes; a pause or the end writes the collected bytes. `before_last` is called
-        with the number of all events just before the last write, so that the log is complete once the client has read
+        Steps are collected into large writes; a pause or the end writes what is collected. `before_last` is called with
+        the number of all events just before the last write, so that the log is complete once the client has read
         everything.
         """
         self.events = 0
@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
                 out, events = bytearray(), 0
         return await self._end(End.COMPLETE, response, bytes(out), events)
 
-    async def _end(self, end: End, response: Response, out: bytes, events: int) -> bool:
+    async def _end(self, end: End, response: SimulatedResponse, out: bytes, events: int) -> bool:
         keep = end is End.COMPLETE and response.length != -1
         if keep and response.length is None and response.status:
             out += http.LAST_CHUNK
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
         self.events += events
 
     def close(self) -> None:
-        """Close the connection after sending all written bytes."""
+        """Close the connection after sending what was written."""
         self.transport.close()
 
     def abort(self) -> None:
@@ -202,7 +202,7 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
 
-def _head(response: Response) -> bytes:
+def _head(response: SimulatedResponse) -> bytes:
     if not response.status:
         return b""
     if response.length is None:

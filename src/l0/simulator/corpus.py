@@ -5,8 +5,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from l0.simulator.answers import Answer, ToolCall
-from l0.simulator.config import SimulatorError
+from .answers import Answer, SimulatedToolCall
+from .simulator_config import SimulatorError
 
 DEFAULT = "greeting"
 MULTILINGUAL = "languages"
@@ -29,7 +29,7 @@ def named(name: str) -> Answer:
 
 def _answer(fields: dict[str, Any]) -> Answer:
     calls = tuple(
-        ToolCall(name=call["name"], arguments=json.dumps(call["arguments"], ensure_ascii=False))
+        SimulatedToolCall(name=call["name"], arguments=json.dumps(call["arguments"], ensure_ascii=False))
         for call in fields.pop("tool_calls", [])
     )
     plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}

@@ -29,7 +29,7 @@ class BadRequestError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class HttpRequest:
     """One request. `target` is the path with its query. Header names are in lower case."""
 
     method: str
@@ -95,14 +95,14 @@ class RequestReader:
         """Return true if a part of a request was received."""
         return bool(self._buffer) or self._head is not None
 
-    def next(self) -> Request | None:
+    def next(self) -> HttpRequest | None:
         """Return the next complete request; None if it is incomplete. Raises `BadRequestError`."""
         if self._head is None:
             self._head = self._read_head()
         head = self._head
         if head is None or not (self._read_chunks() if head.length is None else self._read_length(head.length)):
             return None
-        request = Request(method=head.method, target=head.target, headers=head.headers, body=bytes(self._body))
+        request = HttpRequest(method=head.method, target=head.target, headers=head.headers, body=bytes(self._body))
         self._begin()
         return request
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from l0.simulator.answers import Answer
-from l0.simulator.faults import HEALTHY, Fault
-from l0.simulator.playback import Body
+from .answers import Answer
+from .faults import HEALTHY, Fault
+from .playback import RecordedBody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class Reply:
     """How one request is answered: an answer or a raw body (None: a fitting answer), and the faults."""
 
     answer: Answer | None = None
-    body: Body | None = None
+    body: RecordedBody | None = None
     fault: Fault = HEALTHY
 
 

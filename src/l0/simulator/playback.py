@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from l0.simulator.config import SimulatorError
+from .simulator_config import SimulatorError
 
 Chunks = Literal["event", "one", "byte"] | int
 """How a raw body is split into HTTP chunks; a number is the bytes per chunk."""
@@ -19,7 +19,7 @@ _FOLDERS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class RecordedBody:
     """One raw body. It is sent unchanged, whatever it contains."""
 
     content: bytes
@@ -60,7 +60,7 @@ class Traffic:
         """Return the names of the bodies of a dialect, in the order in which they are played."""
         return [path.stem for path in self._paths.get(dialect, [])]
 
-    def next(self, dialect: str) -> Body | None:
+    def next(self, dialect: str) -> RecordedBody | None:
         """Return the next body in turn; None if the directory has none of that dialect."""
         paths = self._paths.get(dialect)
         if not paths:
@@ -69,7 +69,7 @@ class Traffic:
         self._turns[dialect] = turn + 1
         return _read(paths[turn % len(paths)])
 
-    def named(self, dialect: str, name: str) -> Body:
+    def named(self, dialect: str, name: str) -> RecordedBody:
         """Return the body of that name (without its suffix). Raises `SimulatorError` if there is none."""
         for path in self._paths.get(dialect, []):
             if path.stem == name:
@@ -90,8 +90,8 @@ def _listed(folder: Path) -> list[tuple[str, Path]]:
         raise SimulatorError(f"traffic_dir: {index} is not a list of rows with 'file' and 'kind': {error!r}") from error
 
 
-def _read(path: Path) -> Body:
+def _read(path: Path) -> RecordedBody:
     try:
-        return Body(content=path.read_bytes(), name=f"recorded {path.stem}")
+        return RecordedBody(content=path.read_bytes(), name=f"recorded {path.stem}")
     except OSError as error:
         raise SimulatorError(f"traffic_dir: cannot read {path}: {error.strerror}") from error

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from l0.simulator import corpus, http
-from l0.simulator.answers import Answer
-from l0.simulator.continuing import continued
-from l0.simulator.dialects.base import Ask, Dialect, Stamp, Trouble
-from l0.simulator.faults import Fault
-from l0.simulator.ledger import Reply
-from l0.simulator.pacing import Pacer
-from l0.simulator.playback import Body
-from l0.simulator.shaping import Item, Piece, chunked, gzipped, marked, shape, split_characters
-from l0.simulator.sse import encoded, split
-from l0.simulator.steps import End, Pause, Raw, Response, Send, Step
+from . import corpus, http
+from .answers import Answer
+from .continuation import continued
+from .dialects.server_dialect import AnswerIdentity, Dialect, ErrorSpec, SimulatedRequest
+from .fault_shaping import Item, Piece, chunked, gzipped, marked, shape, split_characters
+from .faults import Fault
+from .ledger import Reply
+from .pacing import Pacer
+from .playback import RecordedBody
+from .sse_writer import encoded, split
+from .steps import End, Pause, Raw, Send, SimulatedResponse, Step
 
 _BLOCK_SIZE = 65536
 _CACHED_TOKENS = 50_000  # about 10 MB of chat chunks; longer answers are built while they are sent
 _CACHED_PROMPT = 10_000  # characters; the prompt is part of the cache key
-_PLACEHOLDER = Stamp(digits="5ce0aced" * 3)  # as long as real digits, so that chunk sizes stay correct
+_PLACEHOLDER = AnswerIdentity(digits="5ce0aced" * 3)  # as long as real digits, so that chunk sizes stay correct
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
 _SSE = "text/event-stream; charset=utf-8"
@@ -45,7 +45,9 @@ _BODY_FAULTS = frozenset(
 )
 
 
-def respond(dialect: Dialect, request: Ask, reply: Reply, stamp: Stamp, pacer: Pacer | None = None) -> Response:
+def respond(
+    dialect: Dialect, request: SimulatedRequest, reply: Reply, stamp: AnswerIdentity, pacer: Pacer | None = None
+) -> SimulatedResponse:
     """Return the response to one inference request."""
     fault = reply.fault
     if replacement := _replacement(dialect, fault, stamp):
@@ -64,25 +66,25 @@ def respond(dialect: Dialect, request: Ask, reply: Reply, stamp: Stamp, pacer: P
         )
     headers = stream_headers(dialect, stamp)
     if not fault and pacer is None:
-        return Response(status=200, headers=headers, steps=_healthy(dialect, answer, request, stamp))
+        return SimulatedResponse(status=200, headers=headers, steps=_healthy(dialect, answer, request, stamp))
     pieces = marked(dialect.events(answer, request, stamp), dialect)
     return _Plan(dialect=dialect, fault=fault, stamp=stamp, pacer=pacer, delay=delay).response(headers, pieces)
 
 
-def json_response(status: int, value: object, headers: Mapping[str, str]) -> Response:
+def json_response(status: int, value: object, headers: Mapping[str, str]) -> SimulatedResponse:
     """Return a response with a JSON body."""
     body = encoded(value)
-    return Response(
+    return SimulatedResponse(
         status=status, headers={"content-type": "application/json", **headers}, steps=(Send(body, 1),), length=len(body)
     )
 
 
-def stream_headers(dialect: Dialect, stamp: Stamp) -> dict[str, str]:
+def stream_headers(dialect: Dialect, stamp: AnswerIdentity) -> dict[str, str]:
     """Return the headers of a stream."""
     return {"content-type": _SSE, "cache-control": "no-cache", **dialect.headers(stamp)}
 
 
-def fitting(request: Ask, fault: Fault) -> Answer:
+def fitting(request: SimulatedRequest, fault: Fault) -> Answer:
     """Return the answer of a healthy model: the required tool call, the required structure, or a greeting."""
     if request.forced:
         return Answer(tool_calls=(request.forced,))
@@ -91,13 +93,15 @@ def fitting(request: Ask, fault: Fault) -> Answer:
     return corpus.named(corpus.MULTILINGUAL if fault.find("split_utf8") else corpus.DEFAULT)
 
 
-def _replacement(dialect: Dialect, fault: Fault, stamp: Stamp) -> Response | None:
+def _replacement(dialect: Dialect, fault: Fault, stamp: AnswerIdentity) -> SimulatedResponse | None:
     """Return the response of a fault that replaces the answer, else None."""
     delay, headers = _delay(fault), dialect.headers(stamp)
     if part := fault.find("refuse"):
-        return Response(status=0, headers={}, steps=(End.RST if part.value == "rst" else End.FIN,), delay=delay)
+        return SimulatedResponse(
+            status=0, headers={}, steps=(End.RST if part.value == "rst" else End.FIN,), delay=delay
+        )
     if fault.find("no_headers") and len(fault.parts) == 1:
-        return Response(status=0, headers={}, steps=(Pause(delay), End.FIN))
+        return SimulatedResponse(status=0, headers={}, steps=(Pause(delay), End.FIN))
     part = fault.find("status", "empty", "html", "json_error")
     if part is None:
         return None
@@ -106,12 +110,12 @@ def _replacement(dialect: Dialect, fault: Fault, stamp: Stamp) -> Response | Non
     if part.kind == "html":
         body, kind = _HTML, "text/html; charset=utf-8"
     elif part.kind != "empty":
-        error_body = encoded(dialect.error(500 if part.kind == "json_error" else status, Trouble(), stamp))
+        error_body = encoded(dialect.error(500 if part.kind == "json_error" else status, ErrorSpec(), stamp))
         body = error_body if body is None else body
         kind = _content_type(body)
     body = body or b""
     headers = {**headers, "content-type": kind, **dict(part.headers)}
-    return Response(status=status, headers=headers, steps=(Send(body),), length=len(body), delay=delay)
+    return SimulatedResponse(status=status, headers=headers, steps=(Send(body),), length=len(body), delay=delay)
 
 
 def _content_type(body: bytes) -> str:
@@ -124,28 +128,32 @@ def _delay(fault: Fault) -> float:
     return (part.seconds or 0.0) if part else 0.0
 
 
-def _generation_time(answer: Answer, request: Ask, pacer: Pacer | None) -> float:
+def _generation_time(answer: Answer, request: SimulatedRequest, pacer: Pacer | None) -> float:
     """Return the seconds that a model takes for an answer in one body."""
     if pacer is None:
         return 0.0
     return pacer.first_token() + sum(pacer.inter_token() for _ in range(answer.output_tokens(request.choices)))
 
 
-def _whole(dialect: Dialect, value: Mapping[str, Any], fault: Fault, stamp: Stamp, delay: float) -> Response:
+def _whole(
+    dialect: Dialect, value: Mapping[str, Any], fault: Fault, stamp: AnswerIdentity, delay: float
+) -> SimulatedResponse:
     headers = {"content-type": "application/json", **dialect.headers(stamp)}
     body = encoded(value)
     if fault.find("in_band_error", "failed"):
-        return json_response(500, dialect.error(500, Trouble(), stamp), dialect.headers(stamp))
+        return json_response(500, dialect.error(500, ErrorSpec(), stamp), dialect.headers(stamp))
     fault = Fault(parts=tuple(part for part in fault.parts if part.kind in _BODY_FAULTS))
     if not fault:
-        return Response(status=200, headers=headers, steps=(Send(body, 1),), length=len(body), delay=delay)
+        return SimulatedResponse(status=200, headers=headers, steps=(Send(body, 1),), length=len(body), delay=delay)
     # Two pieces, so that every fault with a position falls inside the body.
     middle = len(body) // 2
     pieces = (Piece(body[:middle], True, "content"), Piece(body[middle:], True, "lifecycle"))
     return _Plan(dialect=dialect, fault=fault, stamp=stamp, delay=delay).response(headers, pieces)
 
 
-def _played(dialect: Dialect, body: Body, fault: Fault, stamp: Stamp, pacer: Pacer | None) -> Response:
+def _played(
+    dialect: Dialect, body: RecordedBody, fault: Fault, stamp: AnswerIdentity, pacer: Pacer | None
+) -> SimulatedResponse:
     headers = {"content-type": body.content_type, **dialect.headers(stamp)}
     blocks = split(body.content) if "event-stream" in body.content_type else iter((body.content,))
     plan = _Plan(
@@ -166,13 +174,13 @@ class _Plan:
 
     dialect: Dialect
     fault: Fault
-    stamp: Stamp
+    stamp: AnswerIdentity
     pacer: Pacer | None = None
     delay: float = 0.0
     status: int = 200
     size: int | None = 0
 
-    def response(self, headers: Mapping[str, str], pieces: Iterable[Piece]) -> Response:
+    def response(self, headers: Mapping[str, str], pieces: Iterable[Piece]) -> SimulatedResponse:
         """Return the response: apply faults, then delays, then chunking."""
         fault = self.fault
         length = -1 if fault.find("close_delimited") else None
@@ -188,7 +196,7 @@ class _Plan:
         if part := fault.find("corrupt_gzip"):
             steps = gzipped(steps, part)
             headers = {**headers, "content-encoding": "gzip"}
-        return Response(status=self.status, headers=headers, steps=steps, length=length, delay=self.delay)
+        return SimulatedResponse(status=self.status, headers=headers, steps=steps, length=length, delay=self.delay)
 
 
 def _paced(items: Iterable[Item], pacer: Pacer) -> Iterator[Item]:
@@ -200,7 +208,7 @@ def _paced(items: Iterable[Item], pacer: Pacer) -> Iterator[Item]:
         yield item
 
 
-def _healthy(dialect: Dialect, answer: Answer, request: Ask, stamp: Stamp) -> Iterator[Step]:
+def _healthy(dialect: Dialect, answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Iterator[Step]:
     """Return the fast path: chunks joined into large writes, built once for answers of moderate length."""
     if answer.tokens * request.choices > _CACHED_TOKENS or len(request.prompt) > _CACHED_PROMPT:
         yield from _blocks(dialect.events(answer, request, stamp))
@@ -223,5 +231,5 @@ def _blocks(events: Iterable[bytes]) -> Iterator[Raw]:
 
 
 @lru_cache(maxsize=32)
-def _prebuilt(dialect: Dialect, answer: Answer, request: Ask) -> tuple[Raw, ...]:
+def _prebuilt(dialect: Dialect, answer: Answer, request: SimulatedRequest) -> tuple[Raw, ...]:
     return tuple(_blocks(dialect.events(answer, request, _PLACEHOLDER)))

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from l0.simulator.dialects.base import Dialect, InvalidRequestError, Stamp, Trouble, required, text_in
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.completions import COMPLETIONS
-from l0.simulator.dialects.embeddings import EMBEDDINGS
-from l0.simulator.dialects.messages import MESSAGES
-from l0.simulator.dialects.responses import RESPONSES
-from l0.simulator.http import Request
-from l0.simulator.respond import json_response
-from l0.simulator.steps import Response
+from .dialects.chat_server import CHAT
+from .dialects.completions_server import COMPLETIONS
+from .dialects.embeddings_server import EMBEDDINGS
+from .dialects.messages_server import MESSAGES
+from .dialects.responses_server import RESPONSES
+from .dialects.server_dialect import AnswerIdentity, Dialect, ErrorSpec, InvalidRequestError, required, text_in
+from .http import HttpRequest
+from .respond import json_response
+from .steps import SimulatedResponse
 
 # Matched by the end of the path, since Azure's paths are longer. `/chat/completions` must come first.
 _PATHS = (
@@ -25,14 +25,14 @@ _OPENAI_MODELS = ("gpt-4o-mini", "gpt-4o", "gpt-5", "gpt-3.5-turbo-instruct", "t
 _ANTHROPIC_MODELS = ("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5")
 
 
-def dialect_of(request: Request) -> Dialect | None:
+def dialect_of(request: HttpRequest) -> Dialect | None:
     """Return the dialect of an inference request; None for all other requests."""
     if request.method != "POST":
         return None
     return next((dialect for suffix, dialect in _PATHS if request.path.endswith(suffix)), None)
 
 
-def beside(request: Request, stamp: Stamp) -> Response:
+def non_inference(request: HttpRequest, stamp: AnswerIdentity) -> SimulatedResponse:
     """Return the response to a request that is not an inference: models, token counts, or 404."""
     family = family_of(request)
     _, _, name = request.path.partition("/models")
@@ -46,21 +46,21 @@ def beside(request: Request, stamp: Stamp) -> Response:
     return failed(family, status, message, stamp)
 
 
-def failed(dialect: Dialect, status: int, message: str, stamp: Stamp) -> Response:
+def failed(dialect: Dialect, status: int, message: str, stamp: AnswerIdentity) -> SimulatedResponse:
     """Return an error response in the dialect's format."""
     kind = "invalid_request_error" if status != 404 else None
     return json_response(
-        status, dialect.error(status, Trouble(message=message, type=kind), stamp), dialect.headers(stamp)
+        status, dialect.error(status, ErrorSpec(message=message, type=kind), stamp), dialect.headers(stamp)
     )
 
 
-def family_of(request: Request) -> Dialect:
+def family_of(request: HttpRequest) -> Dialect:
     """Return the provider of a request, according to its headers and path."""
     anthropic = "anthropic-version" in request.headers or "/messages" in request.path
     return MESSAGES if anthropic else CHAT
 
 
-def _models(family: Dialect, name: str, stamp: Stamp) -> Response:
+def _models(family: Dialect, name: str, stamp: AnswerIdentity) -> SimulatedResponse:
     known = _ANTHROPIC_MODELS if family is MESSAGES else _OPENAI_MODELS
     make = _anthropic_model if family is MESSAGES else _openai_model
     if name:
@@ -74,15 +74,15 @@ def _models(family: Dialect, name: str, stamp: Stamp) -> Response:
     return json_response(200, page, family.headers(stamp))
 
 
-def _openai_model(name: str, stamp: Stamp) -> dict[str, Any]:
+def _openai_model(name: str, stamp: AnswerIdentity) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": stamp.created, "owned_by": "simulated"}
 
 
-def _anthropic_model(name: str, _stamp: Stamp) -> dict[str, Any]:
+def _anthropic_model(name: str, _stamp: AnswerIdentity) -> dict[str, Any]:
     return {"type": "model", "id": name, "display_name": name.title(), "created_at": "2026-01-01T00:00:00Z"}
 
 
-def _count_tokens(body: Any, stamp: Stamp) -> Response:
+def _count_tokens(body: Any, stamp: AnswerIdentity) -> SimulatedResponse:
     try:
         required(body if isinstance(body, Mapping) else {}, "model", "messages")
     except InvalidRequestError as error:

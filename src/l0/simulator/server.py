@@ -8,25 +8,26 @@ from dataclasses import replace
 from functools import partial
 from weakref import WeakSet
 
-from l0.simulator import corpus, grammar, hosts, http, routes
-from l0.simulator.answers import MAX_TOKENS, Answer
-from l0.simulator.config import SimulatorConfig, SimulatorError
-from l0.simulator.connection import Connection, DisconnectedError
-from l0.simulator.dialects.base import Dialect, InvalidRequestError, Stamp, parse_request
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.responses import RESPONSES
-from l0.simulator.faults import Fault
-from l0.simulator.ledger import Ledger, Received, Reply
-from l0.simulator.pacing import Pacer
-from l0.simulator.playback import Body, Chunks, Traffic
-from l0.simulator.respond import fitting, respond
-from l0.simulator.steps import Response
-from l0.simulator.stored import StoredResponses
-from l0.values.errors import raised
+from l0.model.errors import raised
+
+from . import corpus, host_check, http, routes, script_grammar
+from .answers import MAX_TOKENS, Answer
+from .connection import Connection, DisconnectedError
+from .dialects.chat_server import CHAT
+from .dialects.responses_server import RESPONSES
+from .dialects.server_dialect import AnswerIdentity, Dialect, InvalidRequestError, parse_request
+from .faults import Fault
+from .ledger import Ledger, Received, Reply
+from .pacing import Pacer
+from .playback import Chunks, RecordedBody, Traffic
+from .respond import fitting, respond
+from .simulator_config import SimulatorConfig, SimulatorError
+from .steps import SimulatedResponse
+from .stored import StoredResponses
 
 _log = logging.getLogger("l0")
 
-Item = Fault | Answer | Body | Reply | str | None
+Item = Fault | Answer | RecordedBody | Reply | str | None
 """One step of a script: a fault, an answer, a raw body, both (`Reply`), the text grammar, or None (healthy)."""
 
 
@@ -82,7 +83,7 @@ class Simulator:
         status: int = 200,
     ) -> None:
         """Queue one raw body, which is sent unchanged. `chunks` defines how it is split into HTTP chunks."""
-        self.script(Body(content=body, chunks=chunks, content_type=content_type, status=status))
+        self.script(RecordedBody(content=body, chunks=chunks, content_type=content_type, status=status))
 
     def reset(self) -> None:
         """Clear the script and the log."""
@@ -142,17 +143,19 @@ class Simulator:
                     return
         except http.BadRequestError as error:
             with suppress(DisconnectedError):
-                await connection.refuse(routes.failed(CHAT, error.status, str(error), Stamp.of(self.config.seed, 0)))
+                await connection.refuse(
+                    routes.failed(CHAT, error.status, str(error), AnswerIdentity.of(self.config.seed, 0))
+                )
         except DisconnectedError:
             pass
         except Exception:
             _log.error("the simulator failed to answer a request: %s", raised())
             connection.reset()
 
-    async def _answer(self, connection: Connection, request: http.Request) -> bool:
-        if not hosts.serves(request.headers.get("host"), self.config.host):
+    async def _answer(self, connection: Connection, request: http.HttpRequest) -> bool:
+        if not host_check.serves(request.headers.get("host"), self.config.host):
             message = "The Host header names another server. Use the simulator's own address or localhost."
-            refused = routes.failed(routes.family_of(request), 421, message, Stamp.of(self.config.seed, 0))
+            refused = routes.failed(routes.family_of(request), 421, message, AnswerIdentity.of(self.config.seed, 0))
             return await connection.send(refused)
         dialect = routes.dialect_of(request)
         received = Received(
@@ -171,7 +174,9 @@ class Simulator:
         finally:
             self._ledger.end(index, sent_events=connection.events, finished=not client_left, disconnected=client_left)
 
-    async def _send(self, connection: Connection, request: http.Request, dialect: Dialect | None, index: int) -> bool:
+    async def _send(
+        self, connection: Connection, request: http.HttpRequest, dialect: Dialect | None, index: int
+    ) -> bool:
         """Send the answer. If it cannot be built, send an error answer, unless a part was already sent."""
         try:
             response = self._response(request, dialect, index)
@@ -187,13 +192,13 @@ class Simulator:
             self._ledger.update(index, answered="failed")
             message = f"The simulator cannot answer this request: {type(error).__name__}."
             return await connection.send(
-                routes.failed(dialect or CHAT, 500, message, Stamp.of(self.config.seed, index))
+                routes.failed(dialect or CHAT, 500, message, AnswerIdentity.of(self.config.seed, index))
             )
 
-    def _response(self, request: http.Request, dialect: Dialect | None, index: int) -> Response:
-        stamp = Stamp.of(self.config.seed, index)
+    def _response(self, request: http.HttpRequest, dialect: Dialect | None, index: int) -> SimulatedResponse:
+        stamp = AnswerIdentity.of(self.config.seed, index)
         if dialect is None:
-            return self._stored.replay(request) or routes.beside(request, stamp)
+            return self._stored.replay(request) or routes.non_inference(request, stamp)
         try:
             body = request.json
             if not isinstance(body, dict):
@@ -204,7 +209,7 @@ class Simulator:
             )
             if reply.answer and reply.answer.tokens * inference.choices > MAX_TOKENS:
                 raise InvalidRequestError(f"tokens: allowed are {MAX_TOKENS:,}, all choices together.")
-        except (InvalidRequestError, grammar.GrammarError, SimulatorError) as error:
+        except (InvalidRequestError, script_grammar.GrammarError, SimulatorError) as error:
             self._ledger.update(index, answered="invalid request")
             return routes.failed(dialect, 400, str(error), stamp)
         self._ledger.update(index, answered=str(reply.fault) if reply.fault or not reply.body else reply.body.name)
@@ -215,17 +220,17 @@ class Simulator:
             self._stored.keep(reply.answer or Answer(), inference, stamp)
         return respond(dialect, inference, reply, stamp, pacer)
 
-    def _requested_reply(self, request: http.Request, dialect: Dialect, prompt: str, stream: bool) -> Reply:
+    def _requested_reply(self, request: http.HttpRequest, dialect: Dialect, prompt: str, stream: bool) -> Reply:
         """Return the reply that header or prompt request, else a recorded stream if there is a traffic directory."""
-        text = request.headers.get(grammar.HEADER)
+        text = request.headers.get(script_grammar.HEADER)
         if text is None:
-            text = grammar.in_prompt(prompt)
+            text = script_grammar.in_prompt(prompt)
         if text is not None:
             return self._parse_reply(text, dialect.name)
         return Reply(body=self._traffic.next(dialect.name) if self._traffic and stream else None)
 
     def _parse_reply(self, text: str, dialect: str) -> Reply:
-        script = grammar.parse(text)
+        script = script_grammar.parse(text)
         body = None
         if script.recorded:
             if self._traffic is None:
@@ -242,7 +247,7 @@ class Simulator:
                 return Reply(fault=item)
             case Answer():
                 return Reply(answer=item)
-            case Body():
+            case RecordedBody():
                 return Reply(body=item)
             case str():
                 return self._parse_reply(item, "chat")

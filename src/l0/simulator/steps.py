@@ -38,7 +38,7 @@ Step = Send | Pause | Raw | End
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class SimulatedResponse:
     """One response. `length`: None for chunked transfer, -1 for a body that ends with the connection.
 
     `status` 0 sends no head: `steps` then define how the connection ends. `delay`: seconds before the head.

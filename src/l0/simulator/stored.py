@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
-from l0.simulator.answers import Answer
-from l0.simulator.dialects.base import Ask, Stamp
-from l0.simulator.dialects.responses import RESPONSES
-from l0.simulator.http import Request
-from l0.simulator.respond import json_response, stream_headers
-from l0.simulator.steps import Response, Send
+from .answers import Answer
+from .dialects.responses_server import RESPONSES
+from .dialects.server_dialect import AnswerIdentity, SimulatedRequest
+from .http import HttpRequest
+from .respond import json_response, stream_headers
+from .steps import Send, SimulatedResponse
 
 _KEPT = 256
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -23,9 +23,9 @@ class StoredResponses:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, tuple[Answer, Ask, Stamp]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Answer, SimulatedRequest, AnswerIdentity]] = OrderedDict()
 
-    def keep(self, answer: Answer, inference: Ask, stamp: Stamp) -> None:
+    def keep(self, answer: Answer, inference: SimulatedRequest, stamp: AnswerIdentity) -> None:
         """Store an answer, unless the request has `store: false`."""
         if inference.store:
             with self._lock:
@@ -33,7 +33,7 @@ class StoredResponses:
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
 
-    def replay(self, request: Request) -> Response | None:
+    def replay(self, request: HttpRequest) -> SimulatedResponse | None:
         """Answer `GET /responses/{id}`, as a stream with `stream=true` (after `starting_after`).
 
         None for other requests.
@@ -50,10 +50,10 @@ class StoredResponses:
             return json_response(200, RESPONSES.whole(answer, inference, stamp), RESPONSES.headers(stamp))
         after = request.query.get("starting_after", "")
         skipped = int(after) + 1 if _NUMBER.fullmatch(after) else 0
-        return Response(status=200, headers=stream_headers(RESPONSES, stamp), steps=_rest(found, skipped))
+        return SimulatedResponse(status=200, headers=stream_headers(RESPONSES, stamp), steps=_rest(found, skipped))
 
 
-def _rest(found: tuple[Answer, Ask, Stamp], skipped: int) -> Iterator[Send]:
+def _rest(found: tuple[Answer, SimulatedRequest, AnswerIdentity], skipped: int) -> Iterator[Send]:
     answer, inference, stamp = found
     return (
         Send(block, 1)

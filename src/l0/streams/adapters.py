@@ -34,14 +34,14 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from l0.values.events import Facts
-from l0.values.policy import PolicyError
+from l0.model.call_events import ResponseMetadata
+from l0.model.policy import PolicyError
 
-from .events import Event, UnknownStreamError
-from .providers.chat import ChatDecoder
-from .providers.litellm import LitellmDecoder
-from .providers.messages import MessagesDecoder
-from .providers.responses import ResponsesDecoder
+from .decoders.chat_decoder import ChatDecoder
+from .decoders.litellm_decoder import LitellmDecoder
+from .decoders.messages_decoder import MessagesDecoder
+from .decoders.responses_decoder import ResponsesDecoder
+from .stream_events import Event, UnknownStreamError
 
 
 class Decoder(Protocol):
@@ -60,7 +60,7 @@ class Decoder(Protocol):
         """Whether the items so far show that the answer is whole; ``None`` where the end of the source shows it."""
         ...
 
-    def facts(self) -> Facts:
+    def facts(self) -> ResponseMetadata:
         """What the provider said of its answer."""
         ...
 
@@ -158,8 +158,8 @@ class _EventDecoder:
     def whole(self) -> bool | None:
         return None
 
-    def facts(self) -> Facts:
-        return Facts()
+    def facts(self) -> ResponseMetadata:
+        return ResponseMetadata()
 
 
 class Registry:

@@ -32,9 +32,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from l0.values.errors import raised
-from l0.values.failures import Failure
-from l0.values.policy import PolicyError
+from l0.model.errors import raised
+from l0.model.failure import Failure
+from l0.model.policy import PolicyError
 
 NAMES = (
     "on_start",

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
 
-from l0.patching.responses import watch
+from l0.stainless.sdk_responses import read_deadline
 
 from .adapters import ADAPTERS
-from .providers import litellm
+from .decoders import litellm_decoder
 
 _WHERE = "what the stream factory returned"
 _END = object()
@@ -23,31 +23,33 @@ def iterator(source: Any) -> Iterator[Any]:
     if _whole(source):
         return iter((source,))
     if isinstance(source, Iterator) or _iterable(source):
-        return litellm.said(source) if litellm.is_wrapped(source) else iter(source)
+        return litellm_decoder.said(source) if litellm_decoder.is_wrapped(source) else iter(source)
     raise ADAPTERS.unknown(source, _WHERE)
 
 
 def async_iterator(source: Any) -> AsyncIterator[Any]:
     """The items of a source, in async code. Raises `UnknownStreamError`."""
     if is_async(source):
-        found: AsyncIterator[Any] = litellm.Said(source) if litellm.is_wrapped(source) else source.__aiter__()
+        found: AsyncIterator[Any] = (
+            litellm_decoder.Said(source) if litellm_decoder.is_wrapped(source) else source.__aiter__()
+        )
         return found
     items = iterator(source)
     below = response(source)
-    waits = hasattr(below, "extensions") or (litellm.is_wrapped(source) and isinstance(source, Iterator))
+    waits = hasattr(below, "extensions") or (litellm_decoder.is_wrapped(source) and isinstance(source, Iterator))
     return _in_thread(items, below) if waits else _inline(items)
 
 
 def is_async(source: Any) -> bool:
     """Whether a source is an async one. Of litellm's all look as if they were: what is inside tells."""
-    *_, innermost = litellm.layers(source)
+    *_, innermost = litellm_decoder.layers(source)
     return hasattr(innermost, "__aiter__")
 
 
 def response(source: Any) -> Any:
     """The response of the transport that a source reads from; ``None`` where it does not show one."""
     return next(
-        (found for one in litellm.layers(source) if (found := getattr(one, "response", None)) is not None), None
+        (found for one in litellm_decoder.layers(source) if (found := getattr(one, "response", None)) is not None), None
     )
 
 
@@ -62,7 +64,7 @@ async def _in_thread(items: Iterator[Any], below: Any) -> AsyncIterator[Any]:
         while (item := await asyncio.to_thread(next, items, _END)) is not _END:
             yield item
     except asyncio.CancelledError:
-        blocked = watch(below) if below is not None else None
+        blocked = read_deadline(below) if below is not None else None
         if blocked is not None:  # the thread would wait on
             blocked.fire()
         raise
@@ -99,7 +101,7 @@ async def aenter(source: Any) -> tuple[Any, Release]:
 
 def close(source: Any) -> None:
     """Release what a source holds."""
-    release = next((found for one in litellm.layers(source) if (found := getattr(one, "close", None))), None)
+    release = next((found for one in litellm_decoder.layers(source) if (found := getattr(one, "close", None))), None)
     if release is not None:
         release()
 

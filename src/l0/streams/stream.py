@@ -7,26 +7,26 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import Any, Generic, TypeVar, cast
 
-from l0.drivers import asynchronous, sync
-from l0.drivers.session import Session
 from l0.engine.commands import Finish
-from l0.values.calls import Outcome
+from l0.model.call import Outcome
+from l0.runtime import async_driver, sync_driver
+from l0.runtime.call_runtime import CallRuntime
 
-from .bodies import AsyncBody, SyncBody
 from .callbacks import Callbacks
-from .events import Event, EventType
-from .state import Checkpoint, State
+from .source_bodies import AsyncSourceBody, SourceBody
+from .stream_events import Event, EventType
+from .stream_state import Checkpoint, State
 
 _TOKEN = EventType.TOKEN
-_B = TypeVar("_B", SyncBody, AsyncBody)
+_B = TypeVar("_B", SourceBody, AsyncSourceBody)
 
 
 class _Base(Generic[_B]):
     """What both flavours share. ``state`` is live while the stream is read."""
 
-    def __init__(self, session: Session, body: _B, callbacks: Callbacks, state: State) -> None:
+    def __init__(self, runtime: CallRuntime, body: _B, callbacks: Callbacks, state: State) -> None:
         self.state = state
-        self._session = session
+        self._runtime = runtime
         self._body: _B = body
         self._callbacks = callbacks
         self._started = False
@@ -34,8 +34,8 @@ class _Base(Generic[_B]):
     def _stop(self) -> None:
         """The user stopped: nothing more is read, whatever comes."""
         self._body.aborted = True
-        self._session.close()
-        self._session.command = Finish(Outcome.CANCELLED)
+        self._runtime.close()
+        self._runtime.command = Finish(Outcome.CANCELLED)
 
     def _as_raw(self) -> None:
         if self._started:
@@ -57,12 +57,12 @@ class _Base(Generic[_B]):
         return self.state.content
 
     def __del__(self) -> None:
-        session = self.__dict__.get("_session")
-        if session is not None and session.open and not self._started:
-            session.abandon()
+        runtime = self.__dict__.get("_runtime")
+        if runtime is not None and runtime.open and not self._started:
+            runtime.abandon()
 
 
-class Stream(_Base[AsyncBody]):
+class Stream(_Base[AsyncSourceBody]):
     """An answer on its way: ``async for event in stream``, or ``await stream.read()``, and one of them only.
 
     A failed answer raises where it is read: the source's own exception, or `StreamInterrupted` where a part had come.
@@ -119,7 +119,7 @@ class Stream(_Base[AsyncBody]):
 
     async def aclose(self) -> None:
         """Release everything; an answer that is not over is abandoned. Safe to call at any time."""
-        self._session.close()
+        self._runtime.close()
         if self._events is not None:
             await self._events.aclose()
         await self._body.close()
@@ -145,7 +145,7 @@ class Stream(_Base[AsyncBody]):
         if self._events is None:
             self._started = True
             # Both are generators, though what they are declared to return only promises to be iterated over.
-            relay = cast("AsyncGeneratorType[Any, None]", asynchronous.relay(self._session, self._body))
+            relay = cast("AsyncGeneratorType[Any, None]", async_driver.relay(self._runtime, self._body))
             self._events = cast("AsyncGeneratorType[Any, None]", self._told(relay)) if self._callbacks else relay
         return self._events
 
@@ -188,7 +188,7 @@ class Stream(_Base[AsyncBody]):
             await events.aclose()
 
 
-class SyncStream(_Base[SyncBody]):
+class SyncStream(_Base[SourceBody]):
     """As `Stream`, in sync code: ``for event in stream``, or ``stream.read()``."""
 
     _events: GeneratorType[Any, None, None] | None = None
@@ -223,7 +223,7 @@ class SyncStream(_Base[SyncBody]):
 
     def close(self) -> None:
         """As `Stream.aclose`."""
-        self._session.close()
+        self._runtime.close()
         self._body.close()
         if self._events is not None:
             self._events.close()
@@ -241,7 +241,7 @@ class SyncStream(_Base[SyncBody]):
     def _reading(self) -> Generator[Any, None, None]:
         if self._events is None:
             self._started = True
-            relay = cast("GeneratorType[Any, None, None]", sync.relay(self._session, self._body))
+            relay = cast("GeneratorType[Any, None, None]", sync_driver.relay(self._runtime, self._body))
             self._events = cast("GeneratorType[Any, None, None]", self._told(relay)) if self._callbacks else relay
         return self._events
 

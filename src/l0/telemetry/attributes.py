@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from l0.values.calls import AttributeValue, Call, Outcome
-from l0.values.events import CallEnded, Facts, Pace
-from l0.values.failures import Failure
+from l0.model.call import AttributeValue, Call, Outcome
+from l0.model.call_events import CallEnded, ResponseMetadata, StreamStats
+from l0.model.failure import Failure
 
 from . import names
 
@@ -47,15 +47,15 @@ def of_request(call: Call) -> Attributes:
 def of_answer(ended: CallEnded) -> Attributes:
     """What the conventions have names for, once the call is over."""
     attributes: Attributes = {}
-    facts = ended.facts
-    if facts is not None:
+    metadata = ended.metadata
+    if metadata is not None:
         for field, name in _FACTS:
-            value = getattr(facts, field)
+            value = getattr(metadata, field)
             if value is not None:
                 attributes[name] = value
-        if facts.finish_reasons:
-            attributes[names.RESPONSE_FINISH_REASONS] = facts.finish_reasons
-        attributes.update(facts.extra)
+        if metadata.finish_reasons:
+            attributes[names.RESPONSE_FINISH_REASONS] = metadata.finish_reasons
+        attributes.update(metadata.extra)
     if ended.pace is not None and ended.pace.first_chunk is not None:
         attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = ended.pace.first_chunk
     if failed(ended):
@@ -70,19 +70,19 @@ def of_engine(ended: CallEnded) -> Attributes:
         attributes[names.RETRY_CAUSES] = tuple(failure.cause.value for failure in retried)
     if ended.leg:
         attributes[names.FALLBACK_INDEX] = ended.leg
-    if ended.seams:
-        attributes[names.RESUME_STRATEGY] = ended.seams[-1].strategy
-    if ended.facts is not None and ended.facts.oddities:
-        attributes[names.ODDITIES] = ended.facts.oddities
+    if ended.resume_points:
+        attributes[names.RESUME_STRATEGY] = ended.resume_points[-1].strategy
+    if ended.metadata is not None and ended.metadata.anomalies:
+        attributes[names.ODDITIES] = ended.metadata.anomalies
     if ended.pace is not None:
-        attributes.update(_of_pace(ended.pace, ended.facts))
+        attributes.update(_of_pace(ended.pace, ended.metadata))
         if ended.pace.wire_bytes and ended.text:
             text = len(ended.text.encode("utf-8", "surrogatepass"))
             attributes[names.OVERHEAD_RATIO] = ended.pace.wire_bytes / text
     return attributes
 
 
-def _of_pace(pace: Pace, facts: Facts | None) -> Attributes:
+def _of_pace(pace: StreamStats, metadata: ResponseMetadata | None) -> Attributes:
     attributes: Attributes = {}
     if pace.first_chunk is not None or pace.stalls:
         attributes[names.STALLS] = pace.stalls
@@ -99,14 +99,14 @@ def _of_pace(pace: Pace, facts: Facts | None) -> Attributes:
         attributes[names.GAP_P99] = pace.gap_p99
         attributes[names.JITTER] = pace.jitter
         attributes[names.SMOOTHNESS] = pace.smoothness
-    if (rate := throughput(pace, facts)) is not None:
+    if (rate := throughput(pace, metadata)) is not None:
         attributes[names.THROUGHPUT] = rate
     return attributes
 
 
-def throughput(pace: Pace, facts: Facts | None) -> float | None:
+def throughput(pace: StreamStats, metadata: ResponseMetadata | None) -> float | None:
     """Tokens/s after the first; ``None`` where the provider gave no count, or there was no time to measure."""
-    tokens = facts.output_tokens if facts is not None else None
+    tokens = metadata.output_tokens if metadata is not None else None
     if tokens is None or tokens < 2 or pace.first_chunk is None or pace.last_chunk is None:
         return None
     if pace.last_chunk <= pace.first_chunk:
@@ -114,7 +114,7 @@ def throughput(pace: Pace, facts: Facts | None) -> float | None:
     return (tokens - 1) / (pace.last_chunk - pace.first_chunk)
 
 
-def per_chunk(pace: Pace) -> float | None:
+def per_chunk(pace: StreamStats) -> float | None:
     """Mean seconds per chunk after the first."""
     if pace.first_chunk is None or pace.last_chunk is None or pace.chunks < 2:
         return None

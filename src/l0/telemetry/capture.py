@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from l0.values.calls import Call
-from l0.values.events import CallEnded
+from l0.model.call import Call
+from l0.model.call_events import CallEnded
 
-from . import binary, names
+from . import binary_content, names
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def of_answer(ended: CallEnded) -> dict[str, list[Json]]:
     called = [{"type": "function_call", "name": name, "arguments": arguments} for name, arguments in ended.calls]
     if not said and not called:
         return {}
-    reasons = ended.facts.finish_reasons if ended.facts is not None else ()
+    reasons = ended.metadata.finish_reasons if ended.metadata is not None else ()
     reason = reasons[0] if reasons else names.FINISH_ERROR
     return {names.OUTPUT_MESSAGES: [{"role": "assistant", "parts": _parts(said + called), "finish_reason": reason}]}
 
@@ -128,7 +128,7 @@ def _part(item: object) -> Json:
     if kind in _TEXTS:
         told, key = _TEXTS[kind]
         said = item.get(key, "")
-        return {"type": told, "content": _text(said if isinstance(said, str) else str(binary.cleaned(said)))}
+        return {"type": told, "content": _text(said if isinstance(said, str) else str(binary_content.cleaned(said)))}
     match kind:
         case "function" | "function_call" | "tool_use":
             return _tool_call(item)
@@ -138,7 +138,7 @@ def _part(item: object) -> Json:
         case "image_url" | "input_image" | "image" if (link := _image(item)) is not None:
             return link
         case _:
-            return binary.part(kind, item) if kind in binary.KINDS else {"type": kind}
+            return binary_content.part(kind, item) if kind in binary_content.KINDS else {"type": kind}
 
 
 def _tool_call(item: Mapping[str, Any]) -> Json:
@@ -171,22 +171,22 @@ def _tool(item: object) -> Json:
 
 
 def _items(value: object) -> Sequence[object]:
-    if value is None or binary.unset(value):
+    if value is None or binary_content.unset(value):
         return ()
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
-        return [one for one in value if not binary.unset(one)]
+        return [one for one in value if not binary_content.unset(one)]
     return (value,)
 
 
 def _bounded(value: object) -> Any:
     if isinstance(value, str):
         return _text(value)
-    text = _dump(binary.cleaned(value))
+    text = _dump(binary_content.cleaned(value))
     return json.loads(text) if len(text) <= TEXT_LIMIT else _clip(text)
 
 
 def _text(text: str) -> str:
-    return _clip(binary.without(text))
+    return _clip(binary_content.without(text))
 
 
 def _clip(text: str) -> str:

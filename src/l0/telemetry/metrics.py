@@ -10,11 +10,19 @@ from itertools import chain, repeat
 from opentelemetry.context import Context, get_current
 from opentelemetry.metrics import Meter, MeterProvider
 
-from l0.values.calls import AttributeValue, Call, Outcome
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged, Pace, Shadowed
-from l0.values.failures import Cause, Failure
+from l0.model.call import AttributeValue, Call, Outcome
+from l0.model.call_events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallEnded,
+    Event,
+    RuleMatched,
+    ShadowDecision,
+    StreamStats,
+)
+from l0.model.failure import Cause, Failure
 
-from . import attributes, handing, listening, names
+from . import attributes, listeners, names, sanitizer
 
 Record = Callable[[float, Mapping[str, AttributeValue], Context | None], None]
 Instruments = dict[names.Metric, Record]
@@ -30,24 +38,24 @@ class MetricObserver:
 
     def __init__(self, meter_provider: MeterProvider | None = None) -> None:
         self._families = families(os.environ.get(names.CONVENTIONS_SWITCH, ""))
-        self._each = listening.all_of(names.CHUNK_METRICS_SWITCH)
-        self._instruments = listening.meter(meter_provider, self._create)
+        self._each = listeners.all_of(names.CHUNK_METRICS_SWITCH)
+        self._instruments = listeners.meter(meter_provider, self._create)
 
-    def watch(self, call: Call) -> MetricWatcher | None:
+    def observe(self, call: Call) -> CallMetrics | None:
         """``None`` when nobody listens."""
         instruments = self._instruments()
-        if instruments is None or listening.suppressed():
+        if instruments is None or listeners.suppressed():
             return None
         # Under another GenAI instrumentation the conventional metrics are its own to record.
-        families = () if listening.inside_another() else self._families
-        return MetricWatcher(call, instruments, families, each=self._each)
+        families = () if listeners.inside_another() else self._families
+        return CallMetrics(call, instruments, families, each=self._each)
 
     def _create(self, meter: Meter) -> Instruments:
         metrics = (*names.OWN, *(metric for family in self._families for metric in family.metrics))
         return {metric: _instrument(meter, metric) for metric in metrics}
 
 
-def families(switch: str) -> tuple[names.Family, ...]:
+def families(switch: str) -> tuple[names.MetricFamily, ...]:
     """Which names to use, by the value of the standard's own switch: a comma-separated list of opt-ins."""
     chosen = {item.strip() for item in switch.split(",")}
     if names.CONVENTIONS_BOTH in chosen:
@@ -64,7 +72,7 @@ def _instrument(meter: Meter, metric: names.Metric) -> Record:
     return histogram.record
 
 
-class MetricWatcher:
+class CallMetrics:
     """Remembers what the end does not tell, and records it all there.
 
     Figures are told within the call's own context, so that a slow bucket can have an example: the trace of a call.
@@ -85,11 +93,11 @@ class MetricWatcher:
     )
 
     def __init__(
-        self, call: Call, instruments: Instruments, families: tuple[names.Family, ...], *, each: bool = False
+        self, call: Call, instruments: Instruments, families: tuple[names.MetricFamily, ...], *, each: bool = False
     ) -> None:
         self._each = each
-        self._base = handing.encodable(attributes.of_kind(call))
-        self._conventional = handing.encodable(attributes.of_call(call)) if families else self._base
+        self._base = sanitizer.encodable(attributes.of_kind(call))
+        self._conventional = sanitizer.encodable(attributes.of_call(call)) if families else self._base
         self._instruments = instruments
         self._families = families
         self._began: float | None = None
@@ -97,7 +105,7 @@ class MetricWatcher:
         self._waits: list[float] = []
         self._hedge: int | None = None
         self._lost: list[AttemptEnded] = []
-        self._judged: list[Judged] = []
+        self._judged: list[RuleMatched] = []
 
     def notify(self, event: Event) -> None:
         """Counts at the end only."""
@@ -111,9 +119,9 @@ class MetricWatcher:
                     self._waits.append(waited)
             case AttemptEnded(lost=True):
                 self._lost.append(event)
-            case Judged():
+            case RuleMatched():
                 self._judged.append(event)
-            case Shadowed(action=action, cause=cause):
+            case ShadowDecision(action=action, cause=cause):
                 why = () if cause is None else ((names.CAUSE, cause.value),)
                 self._record(names.SHADOWS, 1, (names.SHADOW_ACTION, action), *why)
             case CallEnded():
@@ -145,9 +153,9 @@ class MetricWatcher:
         more: tuple[tuple[str, AttributeValue], ...],
     ) -> None:
         within = self._context if metric.buckets else None
-        self._instruments[metric](value, {**base, **handing.encodable(dict(more))} if more else base, within)
+        self._instruments[metric](value, {**base, **sanitizer.encodable(dict(more))} if more else base, within)
 
-    def _client(self, ended: CallEnded, family: names.Family) -> None:
+    def _client(self, ended: CallEnded, family: names.MetricFamily) -> None:
         error = ((names.ERROR_TYPE, attributes.error_type(ended.failure)),) if attributes.failed(ended) else ()
         base = self._conventional
         self._tell(family.duration, self._duration(ended), base, error)
@@ -156,13 +164,13 @@ class MetricWatcher:
             self._tell(family.first_chunk, pace.first_chunk, base, ())
             for seconds in self._chunk_times(pace):
                 self._tell(family.per_chunk, seconds, base, ())
-        if ended.facts is not None:
+        if ended.metadata is not None:
             for tokens in family.tokens:
-                count = getattr(ended.facts, tokens.field)
+                count = getattr(ended.metadata, tokens.field)
                 if count is not None:
                     self._tell(tokens.metric, count, base, tokens.attributes)
 
-    def _chunk_times(self, pace: Pace) -> Iterable[float]:
+    def _chunk_times(self, pace: StreamStats) -> Iterable[float]:
         if self._each:
             return chain.from_iterable(repeat(seconds, count) for seconds, count in pace.gaps)
         mean = attributes.per_chunk(pace)
@@ -187,8 +195,10 @@ class MetricWatcher:
             self._record(names.BACKOFF, waited, (names.CAUSE, failure.cause.value))
         if ended.leg:
             self._record(names.FALLBACKS, 1, (names.OUTCOME, ended.outcome.value))
-        for seam in ended.seams:
-            self._record(names.RESUMES, 1, (names.RESUME_STRATEGY, seam.strategy), (names.OUTCOME, ended.outcome.value))
+        for resume_point in ended.resume_points:
+            self._record(
+                names.RESUMES, 1, (names.RESUME_STRATEGY, resume_point.strategy), (names.OUTCOME, ended.outcome.value)
+            )
 
     def _rules(self, ended: CallEnded) -> None:
         for judged in self._judged:
@@ -207,7 +217,7 @@ class MetricWatcher:
         for failure in ended.failures:
             if failure.cause is Cause.TRUNCATED:
                 self._record(names.TRUNCATIONS, 1, (names.KIND, Outcome.FAILED.value))
-        for oddity in ended.facts.oddities if ended.facts is not None else ():
+        for oddity in ended.metadata.anomalies if ended.metadata is not None else ():
             if oddity == Cause.TRUNCATED:
                 self._record(names.TRUNCATIONS, 1, (names.KIND, "accepted"))
             else:
@@ -215,7 +225,7 @@ class MetricWatcher:
         if ended.pace is not None:
             self._pace(ended.pace)
 
-    def _pace(self, pace: Pace) -> None:
+    def _pace(self, pace: StreamStats) -> None:
         if pace.gap_max > 0:
             self._record(names.LONGEST_GAP, pace.gap_max)
         if pace.stalls:

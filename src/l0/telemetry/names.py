@@ -212,7 +212,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tokens:
+class TokenMetrics:
     """How one count of tokens is told: which field of `Facts` goes to which instrument, with which attribute."""
 
     field: str
@@ -221,13 +221,13 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Family:
+class MetricFamily:
     """The client metrics of one generation of the conventions."""
 
     duration: Metric
     first_chunk: Metric
     per_chunk: Metric
-    tokens: tuple[Tokens, ...]
+    tokens: tuple[TokenMetrics, ...]
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -243,13 +243,13 @@ def _counter(name: str, unit: str, description: str, *attributes: str) -> Metric
     return Metric("counter", name, unit, description, attributes=attributes)
 
 
-def _usage(field: str, name: str, description: str) -> Tokens:
+def _usage(field: str, name: str, description: str) -> TokenMetrics:
     # Neither provider says for every count of which modality the tokens were.
-    return Tokens(field, _counter(name, "{token}", description, TOKEN_MODALITY), ((TOKEN_MODALITY, "unknown"),))
+    return TokenMetrics(field, _counter(name, "{token}", description, TOKEN_MODALITY), ((TOKEN_MODALITY, "unknown"),))
 
 
-def _spread(field: str, name: str, description: str) -> Tokens:
-    return Tokens(field, Metric("histogram", name, "{token}", description, TOKENS))
+def _spread(field: str, name: str, description: str) -> TokenMetrics:
+    return TokenMetrics(field, Metric("histogram", name, "{token}", description, TOKENS))
 
 
 _TOKEN_USAGE = Metric(
@@ -261,18 +261,18 @@ _TOKEN_USAGE = Metric(
     (TOKEN_TYPE,),
 )
 
-CURRENT: Final = Family(
+CURRENT: Final = MetricFamily(
     duration=_seconds("gen_ai.client.operation.duration", "GenAI operation duration.", ERROR_TYPE),
     first_chunk=_seconds("gen_ai.client.operation.time_to_first_chunk", "Time to the first chunk, from the call."),
     per_chunk=_seconds("gen_ai.client.operation.time_per_output_chunk", "Mean time per chunk after the first."),
     tokens=(
-        Tokens("input_tokens", _TOKEN_USAGE, ((TOKEN_TYPE, "input"),)),
-        Tokens("output_tokens", _TOKEN_USAGE, ((TOKEN_TYPE, "output"),)),
+        TokenMetrics("input_tokens", _TOKEN_USAGE, ((TOKEN_TYPE, "input"),)),
+        TokenMetrics("output_tokens", _TOKEN_USAGE, ((TOKEN_TYPE, "output"),)),
     ),
 )
 """The names that collectors and dashboards know today."""
 
-LATEST: Final = Family(
+LATEST: Final = MetricFamily(
     duration=_seconds("gen_ai.client.inference.duration", "Duration of a client inference operation.", ERROR_TYPE),
     first_chunk=_seconds("gen_ai.client.inference.time_to_first_chunk", "Time to the first chunk, from the call."),
     per_chunk=_seconds("gen_ai.client.inference.time_per_output_chunk", "Mean time per chunk after the first."),

@@ -16,13 +16,13 @@ from typing import Any, Protocol
 
 from opentelemetry import _logs, metrics, trace
 
-from l0.values.errors import raised
-from l0.values.policy import PolicyError
-from l0.values.privacy import without_credentials
+from l0.model.errors import raised
+from l0.model.policy import PolicyError
+from l0.model.privacy import without_credentials
 
 from . import names
 from .capture import content_mode
-from .listening import is_apis_own
+from .listeners import is_apis_own
 
 log = logging.getLogger(__name__)
 Shutdown = Callable[[], None]

@@ -16,12 +16,12 @@ from opentelemetry._logs import Logger, LoggerProvider, LogRecord, get_logger
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
 
-from l0.values.calls import Call
-from l0.values.errors import raised
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Judged, Shadowed
-from l0.values.failures import Failure
+from l0.model.call import Call
+from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, RuleMatched, ShadowDecision
+from l0.model.errors import raised
+from l0.model.failure import Failure
 
-from . import attributes, capture, handing, listening, names
+from . import attributes, capture, listeners, names, sanitizer
 
 log = logging.getLogger(__name__)
 
@@ -37,34 +37,34 @@ class SpanObserver:
     def __init__(
         self, tracer_provider: TracerProvider | None = None, *, logger_provider: LoggerProvider | None = None
     ) -> None:
-        self._tracer = listening.tracer(tracer_provider)
+        self._tracer = listeners.tracer(tracer_provider)
         self._logger_provider = logger_provider
         self._others: WeakKeyDictionary[object, Tracer | None] = WeakKeyDictionary()
         self._mode = capture.content_mode(os.environ.get(names.CONTENT_SWITCH))
-        self._attempts = listening.all_of(names.ATTEMPT_SPANS_SWITCH)
+        self._attempts = listeners.all_of(names.ATTEMPT_SPANS_SWITCH)
 
-    def watch(self, call: Call) -> SpanWatcher | None:
+    def observe(self, call: Call) -> CallSpan | None:
         """Starts the span. ``None`` when nobody listens."""
         tracer = self._tracer() if call.tracer_provider is None else self._own(call.tracer_provider)
-        if tracer is None or listening.suppressed():
+        if tracer is None or listeners.suppressed():
             return None
-        if listening.inside_another():
+        if listeners.inside_another():
             # Exactly one inference span a call: theirs stays theirs to end, and carries what only we know.
-            return SpanWatcher(tracer, trace.get_current_span(), foreign=True, every=self._attempts)
+            return CallSpan(tracer, trace.get_current_span(), foreign=True, every=self._attempts)
         began = time_ns()
         name = f"{call.operation} {call.model}".rstrip()
-        span = handing.start_span(tracer, name, attributes.of_request(call), kind=SpanKind.CLIENT, at=began)
+        span = sanitizer.start_span(tracer, name, attributes.of_request(call), kind=SpanKind.CLIENT, at=began)
         mode = self._mode
         if call.capture and mode is capture.ContentMode.NO_CONTENT:
             mode = capture.ContentMode.SPAN_ONLY
         wanted = mode is not capture.ContentMode.NO_CONTENT and span.is_recording()
         content = self._content(call, mode) if wanted else None
-        return SpanWatcher(tracer, span, content=content, every=self._attempts)
+        return CallSpan(tracer, span, content=content, every=self._attempts)
 
     def _own(self, provider: object) -> Tracer | None:
         """The tracer of a provider that a client brings along."""
         if provider not in self._others:
-            self._others[provider] = listening.tracer(cast(TracerProvider, provider))()
+            self._others[provider] = listeners.tracer(cast(TracerProvider, provider))()
         return self._others[provider]
 
     def _content(self, call: Call, mode: capture.ContentMode) -> Content | None:
@@ -96,15 +96,15 @@ class Content:
         """Put it on the span, into an event, or both."""
         content = self._request | capture.of_answer(ended)
         if self._mode.on_span:
-            handing.describe(span, capture.as_json(content))
+            sanitizer.describe(span, capture.as_json(content))
         if self._logger is not None:
-            known = handing.plain({**attributes.of_request(self._call), **attributes.of_answer(ended), **content})
+            known = sanitizer.plain({**attributes.of_request(self._call), **attributes.of_answer(ended), **content})
             within = trace.set_span_in_context(span)
             record = LogRecord(timestamp=at, context=within, event_name=names.DETAILS_EVENT, attributes=known)
             self._logger.emit(record)
 
 
-class SpanWatcher:
+class CallSpan:
     """One call's span. Events are kept as they come, and told in one pass when the call is over.
 
     ``foreign``: the span is someone else's, who will end it. ``every``: attempts have spans even where there was one.
@@ -140,8 +140,8 @@ class SpanWatcher:
         self._offset: int | None = None
         self._started: list[AttemptStarted] = []
         self._ended: dict[int, AttemptEnded] = {}
-        self._judged: list[Judged] = []
-        self._shadowed: list[Shadowed] = []
+        self._judged: list[RuleMatched] = []
+        self._shadowed: list[ShadowDecision] = []
 
     def notify(self, event: Event) -> None:
         """Tells OpenTelemetry at the end only."""
@@ -153,9 +153,9 @@ class SpanWatcher:
                 self._started.append(event)
             case AttemptEnded():
                 self._ended.setdefault(event.number, event)
-            case Judged():
+            case RuleMatched():
                 self._judged.append(event)
-            case Shadowed():
+            case ShadowDecision():
                 self._shadowed.append(event)
             case CallEnded():
                 self._finish(event)
@@ -184,14 +184,14 @@ class SpanWatcher:
         if not self._foreign:
             told |= attributes.of_answer(ended)
             if attributes.failed(ended):
-                handing.fail(self._span, self._why(ended.failure))
-        handing.describe(self._span, told)
+                sanitizer.fail(self._span, self._why(ended.failure))
+        sanitizer.describe(self._span, told)
         if len(self._started) > 1 or self._every:
-            self._tell_attempts(end, {seam.attempt: seam.at for seam in ended.seams})
+            self._tell_attempts(end, {resume_point.attempt: resume_point.at for resume_point in ended.resume_points})
         if self._judged:
             self._tell_rules()
         for shadowed in self._shadowed:
-            handing.note(self._span, names.SHADOW_EVENT, _of_shadowed(shadowed), self._wall(shadowed.at))
+            sanitizer.note(self._span, names.SHADOW_EVENT, _of_shadowed(shadowed), self._wall(shadowed.at))
         if self._content is not None:
             self._content.tell(self._span, ended, end)
 
@@ -199,41 +199,41 @@ class SpanWatcher:
         rules = {judged.violation.rule: judged.drift for judged in self._judged}
         drifts = tuple(rule.removeprefix("drift.") for rule, drift in rules.items() if drift)
         if drifts:
-            handing.describe(self._span, {names.DRIFT_TYPES: drifts})
+            sanitizer.describe(self._span, {names.DRIFT_TYPES: drifts})
         violated = tuple(rule for rule, drift in rules.items() if not drift)
         if violated:
-            handing.describe(self._span, {names.GUARDRAIL_VIOLATIONS: violated})
+            sanitizer.describe(self._span, {names.GUARDRAIL_VIOLATIONS: violated})
         for judged in self._judged:
             name = names.DRIFT_EVENT if judged.drift else names.VIOLATION_EVENT
-            handing.note(self._span, name, _of_judged(judged, in_full=self._in_full), self._wall(judged.at))
+            sanitizer.note(self._span, name, _of_judged(judged, in_full=self._in_full), self._wall(judged.at))
 
-    def _tell_attempts(self, end: int, seams: Mapping[int, int]) -> None:
+    def _tell_attempts(self, end: int, resume_points: Mapping[int, int]) -> None:
         within = trace.set_span_in_context(self._span)
         before: Failure | None = None
         for started in self._started:
             over = self._ended.get(started.number)
             if started.resume is not None:
-                seam: attributes.Attributes = {
+                resume_point: attributes.Attributes = {
                     names.RESUME_STRATEGY: started.resume,
-                    names.RESUME_AT: seams.get(started.number, 0),
+                    names.RESUME_AT: resume_points.get(started.number, 0),
                     names.ATTEMPT_NUMBER: started.number,
                 }
-                handing.note(self._span, names.RESUME_EVENT, seam, self._wall(started.at))
+                sanitizer.note(self._span, names.RESUME_EVENT, resume_point, self._wall(started.at))
             if started.hedge:
-                handing.note(
+                sanitizer.note(
                     self._span, names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: started.number}, self._wall(started.at)
                 )
             elif before is not None:
-                handing.note(self._span, names.RETRY_EVENT, _retry(started, before), self._wall(started.at))
+                sanitizer.note(self._span, names.RETRY_EVENT, _retry(started, before), self._wall(started.at))
             self._attempt(started, over, within, end)
             before = over.failure if over is not None else None
 
     def _attempt(self, started: AttemptStarted, over: AttemptEnded | None, within: Context, end: int) -> None:
         name = f"{names.ATTEMPT_SPAN} {started.number}"
         told = _of_attempt(started, over)
-        span = handing.start_span(self._tracer, name, told, context=within, at=self._wall(started.at))
+        span = sanitizer.start_span(self._tracer, name, told, context=within, at=self._wall(started.at))
         if over is not None and over.failure is not None:
-            handing.fail(span, self._why(over.failure))
+            sanitizer.fail(span, self._why(over.failure))
         span.end(self._wall(over.at) if over is not None else end)
 
     @property
@@ -259,7 +259,7 @@ def _retry(started: AttemptStarted, before: Failure) -> attributes.Attributes:
     }
 
 
-def _of_shadowed(shadowed: Shadowed) -> attributes.Attributes:
+def _of_shadowed(shadowed: ShadowDecision) -> attributes.Attributes:
     told: attributes.Attributes = {names.SHADOW_ACTION: shadowed.action}
     if shadowed.cause is not None:
         told[names.CAUSE] = shadowed.cause.value
@@ -268,7 +268,7 @@ def _of_shadowed(shadowed: Shadowed) -> attributes.Attributes:
     return told
 
 
-def _of_judged(judged: Judged, *, in_full: bool) -> attributes.Attributes:
+def _of_judged(judged: RuleMatched, *, in_full: bool) -> attributes.Attributes:
     found = judged.violation
     return {
         names.RULE: found.rule,

@@ -55,9 +55,9 @@ async def test_a_fallback_of_another_provider_is_in_the_same_span(sim: Simulator
 
 @pytest.mark.parametrize("stands_in", ["options", "policy"])
 async def test_an_answer_that_began_anew_is_told_as_that(sim: Simulator, stands_in: str) -> None:
-    heard, seams = Heard(), list[library.Seam]()
+    heard, resume_points = Heard(), list[library.Seam]()
     OpenAIInstrumentor().instrument(tracer_provider=heard.tracers, meter_provider=heard.meters)
-    policy = Policy(on_seam=seams.append, resume="restart" if stands_in == "policy" else "off")
+    policy = Policy(on_seam=resume_points.append, resume="restart" if stands_in == "policy" else "off")
     asked: Any = {"resume": "restart"} if stands_in == "options" else {}
     sim.script(Fault.cut(at_event=4))
     async with async_client(sim, chat) as made, await l0(lambda: chat(made), policy=policy, **asked) as stream:
@@ -70,7 +70,9 @@ async def test_an_answer_that_began_anew_is_told_as_that(sim: Simulator, stands_
     assert (taken_up.attributes["l0.resume.strategy"], taken_up.attributes["l0.resume.at"]) == ("restart", len(had))
     (point,) = heard.points("l0.resumes")
     assert (point.attributes["l0.resume.strategy"], point.value) == ("restart", 1)
-    assert [(seam.strategy, seam.at, seam.attempt) for seam in seams] == [("restart", len(had), 2)]
+    assert [(resume_point.strategy, resume_point.at, resume_point.attempt) for resume_point in resume_points] == [
+        ("restart", len(had), 2)
+    ]
 
 
 async def test_an_sdks_own_stream_never_begins_anew(sim: Simulator, spans: Any) -> None:

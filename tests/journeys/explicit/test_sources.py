@@ -9,11 +9,11 @@ import pytest
 from explicit_kit import ANTHROPIC, OPENAI, Ask, asks, async_client, chat, client, completions, messages, responses
 
 from l0 import EventType, Policy, Retry, UnknownStreamError, l0
+from l0.model.policy import HoldMode
 from l0.simulator.corpus import named
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
-from l0.values.policy import HoldMode
 
 pytestmark = pytest.mark.anyio
 EVERY = [*OPENAI, *ANTHROPIC]

@@ -6,7 +6,7 @@ import pytest
 from orchestration_kit import run
 
 import l0
-from l0.orchestration.results import Status
+from l0.orchestration.results import BranchStatus
 from l0.simulator.corpus import named
 
 GREETING = named("greeting").text
@@ -21,7 +21,7 @@ def test_two_of_three_decide_and_the_third_is_not_waited_for(sim, spans):
     found = run(sim, journey)
     assert (found.value, found.status, found.supporters) == (GREETING, "agreed", (0, 1))
     assert found.early
-    assert found.branches[2].status is Status.CANCELLED
+    assert found.branches[2].status is BranchStatus.CANCELLED
     assert sum(request.disconnected for request in sim.requests) == len(sim.requests) - 2
 
 

@@ -8,9 +8,9 @@ from installed import needs_responses
 from orchestration_kit import run
 
 import l0
-from l0.orchestration.results import Status
+from l0.orchestration.results import BranchStatus
 from l0.simulator.corpus import named
-from l0.telemetry import branches, listening
+from l0.telemetry import fan_out_spans, listeners
 
 GREETING = named("greeting").text
 STALLED = "stall at_event=2"
@@ -29,7 +29,11 @@ def test_who_hangs_loses_and_is_closed(sim, spans, api, fault):
 
     won = run(sim, journey)
     assert (won.value, won.winner) == (GREETING, 1)
-    assert [branch.status for branch in won.branches] == [Status.CANCELLED, Status.OK, Status.CANCELLED]
+    assert [branch.status for branch in won.branches] == [
+        BranchStatus.CANCELLED,
+        BranchStatus.OK,
+        BranchStatus.CANCELLED,
+    ]
     ends = sorted((request.finished, request.disconnected) for request in sim.requests)
     assert ends in ([(False, True), (False, True), (True, False)], [(False, True), (True, False)], [(True, False)])
 
@@ -44,7 +48,7 @@ def test_who_breaks_is_out_of_the_race(sim, spans, api, fault):
     spans.instrument(l0.Policy(truncation="strict"))
     won = run(sim, journey, max_retries=0)
     assert (won.value, won.winner) == (GREETING, 1)
-    assert won.branches[0].status is Status.FAILED
+    assert won.branches[0].status is BranchStatus.FAILED
     assert won.branches[0].error is not None
 
 
@@ -79,7 +83,7 @@ def test_an_error_inside_the_stream_is_no_answer(sim, spans):
 
     won = run(sim, journey, max_retries=0)
     assert (won.value, won.winner) == (GREETING, 1)
-    assert won.branches[0].status is Status.FAILED
+    assert won.branches[0].status is BranchStatus.FAILED
 
 
 def test_what_the_race_has_cost_is_known(sim, spans):
@@ -87,7 +91,7 @@ def test_what_the_race_has_cost_is_known(sim, spans):
         return await l0.race([made.messages("stall at_event=5"), made.messages("slow-drip interval=0.02")])
 
     won = run(sim, journey)
-    assert won.branches[0].status is Status.CANCELLED
+    assert won.branches[0].status is BranchStatus.CANCELLED
     assert won.branches[0].cost.characters > 0
     assert won.branches[0].cost.input_tokens > 0
     assert won.cost.output_tokens >= won.branches[1].cost.output_tokens > 0
@@ -95,7 +99,7 @@ def test_what_the_race_has_cost_is_known(sim, spans):
 
 @pytest.mark.parametrize("sort", ["race", "parallel"])
 def test_all_branches_are_one_trace(sim, spans, monkeypatch, sort):
-    monkeypatch.setattr(branches, "_TRACER", listening.tracer(spans.provider))
+    monkeypatch.setattr(fan_out_spans, "_TRACER", listeners.tracer(spans.provider))
 
     async def journey(made):
         with spans.tracer.start_as_current_span("request"):
@@ -119,7 +123,7 @@ def test_all_branches_are_one_trace(sim, spans, monkeypatch, sort):
 
 
 def test_a_race_that_nobody_wins_has_failed_in_the_trace(sim, spans, monkeypatch):
-    monkeypatch.setattr(branches, "_TRACER", listening.tracer(spans.provider))
+    monkeypatch.setattr(fan_out_spans, "_TRACER", listeners.tracer(spans.provider))
 
     async def journey(made):
         with pytest.raises(l0.NoAnswerError):

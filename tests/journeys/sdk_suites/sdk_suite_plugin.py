@@ -49,10 +49,10 @@ class Instrumented:
 
     def pytest_runtest_setup(self) -> None:
         """Forget which origins have ended a stream properly."""
-        from l0.health.terminals import Terminals
-        from l0.patching.switchboard import SWITCHBOARD
+        from l0.config import CONFIG
+        from l0.shared_state.known_terminals import Terminals
 
-        SWITCHBOARD.health.terminals = Terminals()
+        CONFIG.shared_state.terminals = Terminals()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,13 +3,13 @@
 import pytest
 
 from l0.cli.demo.content import failed, recorded
-from l0.cli.demo.plan import APIS, Api, Known, shipped
+from l0.cli.demo.plan import APIS, Api, KnownAnswer, shipped
 from l0.simulator import corpus
-from l0.simulator.dialects.base import Ask, Dialect, Stamp
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.completions import COMPLETIONS
-from l0.simulator.dialects.messages import MESSAGES
-from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.completions_server import COMPLETIONS
+from l0.simulator.dialects.messages_server import MESSAGES
+from l0.simulator.dialects.responses_server import RESPONSES
+from l0.simulator.dialects.server_dialect import AnswerIdentity, Dialect, SimulatedRequest
 
 DIALECTS: dict[Api, Dialect] = {
     "chat": CHAT,
@@ -21,15 +21,19 @@ CASES = [(api, known) for api in APIS for known in shipped(corpus.answers())[api
 
 
 @pytest.mark.parametrize(("api", "known"), CASES, ids=lambda value: getattr(value, "name", value))
-def test_recorded_content_equals_the_answer(api: Api, known: Known) -> None:
+def test_recorded_content_equals_the_answer(api: Api, known: KnownAnswer) -> None:
     answer = corpus.named(known.name.removeprefix("answer "))
-    body = b"".join(DIALECTS[api].events(answer, Ask(model="m", stream=True), Stamp.of(0, 0)))
+    body = b"".join(DIALECTS[api].events(answer, SimulatedRequest(model="m", stream=True), AnswerIdentity.of(0, 0)))
     assert recorded(api, body) == known.content
     assert recorded(api, body.replace(b"\n", b"\r\n")) == known.content
 
 
 def test_recorded_content_is_that_of_the_first_choice() -> None:
-    body = b"".join(CHAT.events(corpus.named("choices"), Ask(model="m", stream=True, choices=3), Stamp.of(0, 0)))
+    body = b"".join(
+        CHAT.events(
+            corpus.named("choices"), SimulatedRequest(model="m", stream=True, choices=3), AnswerIdentity.of(0, 0)
+        )
+    )
     assert recorded("chat", body) == "Heads."
 
 

@@ -12,20 +12,20 @@ import openai
 import pytest
 from rich.console import Console
 
-from l0.cli.demo import command, run, screen
-from l0.cli.demo.judge import Verdict
+from l0.cli.demo import demo_command, run, screen
+from l0.cli.demo.demo_provider import provider
+from l0.cli.demo.demo_state import Demo, DemoOptions
+from l0.cli.demo.demo_telemetry import Destination, destination
+from l0.cli.demo.judge import AnswerVerdict
 from l0.cli.demo.load import Load
-from l0.cli.demo.plan import Known, Planned, plan, shipped
-from l0.cli.demo.provider import provider
-from l0.cli.demo.state import Demo, Options
-from l0.cli.demo.telemetry import Destination, destination
+from l0.cli.demo.plan import KnownAnswer, Planned, plan, shipped
 from l0.cli.inputs import InputError
 from l0.cli.main import main
 from l0.simulator import corpus
-from l0.simulator.config import SimulatorConfig
-from l0.simulator.dialects.base import Ask, Stamp
-from l0.simulator.dialects.chat import CHAT
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.server_dialect import AnswerIdentity, SimulatedRequest
 from l0.simulator.faults import Fault
+from l0.simulator.simulator_config import SimulatorConfig
 
 CALLS = 80
 
@@ -43,29 +43,29 @@ def _quick() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def finished(_quick: None) -> Demo:
     """Run one demo for all tests that inspect it."""
-    prepared, planned = run.prepare(Options(calls=CALLS, concurrency=16, seed=3, fault_share=0.5))
+    prepared, planned = run.prepare(DemoOptions(calls=CALLS, concurrency=16, seed=3, fault_share=0.5))
     run.perform(prepared, planned)
     return prepared
 
 
 def test_demo_bare_sdks_deliver_broken_answers_and_l0_does_not(finished: Demo) -> None:
     bare, covered = finished.bare.total.verdicts, finished.covered.total.verdicts
-    assert bare[Verdict.SILENT] > 0
-    assert covered[Verdict.SILENT] == covered[Verdict.FOREIGN] == 0
-    assert covered[Verdict.WHOLE] > bare[Verdict.WHOLE]
+    assert bare[AnswerVerdict.SILENT] > 0
+    assert covered[AnswerVerdict.SILENT] == covered[AnswerVerdict.FOREIGN] == 0
+    assert covered[AnswerVerdict.WHOLE] > bare[AnswerVerdict.WHOLE]
 
 
 def test_demo_counts_are_consistent(finished: Demo) -> None:
     covered = finished.covered
     assert finished.bare.total.calls == CALLS
-    assert covered.total.verdicts[Verdict.WHOLE] + covered.total.verdicts[Verdict.ERROR] == CALLS
-    assert covered.warm_up.verdicts == {Verdict.WHOLE: 4}
+    assert covered.total.verdicts[AnswerVerdict.WHOLE] + covered.total.verdicts[AnswerVerdict.ERROR] == CALLS
+    assert covered.warm_up.verdicts == {AnswerVerdict.WHOLE: 4}
     attempts, failed, retried = finished.attempts.snapshot()
     # The provider and l0 count the same requests independently.
     assert attempts == dict(covered.requests)
     for sdk in ("openai", "anthropic"):
         assert attempts[sdk] == covered.of(sdk).calls + retried[sdk].total()
-        assert failed[sdk].total() == retried[sdk].total() + covered.of(sdk).verdicts[Verdict.ERROR]
+        assert failed[sdk].total() == retried[sdk].total() + covered.of(sdk).verdicts[AnswerVerdict.ERROR]
 
 
 def test_demo_leaves_the_sdks_unpatched(finished: Demo) -> None:
@@ -77,7 +77,7 @@ def test_demo_screen_shows_the_comparison(finished: Demo, tmp_path: Path) -> Non
     console = Console(record=True, width=screen.WIDTH, file=io.StringIO())
     console.print(screen.picture(finished, plain=True))
     text = console.export_text()
-    silent = finished.bare.total.verdicts[Verdict.SILENT]
+    silent = finished.bare.total.verdicts[AnswerVerdict.SILENT]
     assert f"Bare: {silent} broken answers delivered without an error" in text
     assert "With l0.instrument(): 0 broken answers delivered without an error" in text
     assert max(map(len, text.splitlines())) <= screen.WIDTH
@@ -105,7 +105,9 @@ def test_demo_exit_code_for_a_broken_answer(
 def test_demo_replays_recorded_streams(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "openai-chat"
     folder.mkdir()
-    body = b"".join(CHAT.events(corpus.named("poem"), Ask(model="m", stream=True), Stamp.of(0, 0)))
+    body = b"".join(
+        CHAT.events(corpus.named("poem"), SimulatedRequest(model="m", stream=True), AnswerIdentity.of(0, 0))
+    )
     (folder / "one.sse").write_bytes(body)
     assert main(["demo", "--calls", "8", "--traffic", str(tmp_path), "--plain"]) == 0
     assert "1 recorded streams" in capsys.readouterr().out
@@ -116,7 +118,7 @@ def test_demo_call_succeeds_after_its_faults() -> None:
         number=1,
         api="chat",
         concurrent="threads",
-        answer=Known(name="answer short", content="Yes."),
+        answer=KnownAnswer(name="answer short", content="Yes."),
         faults=(Fault.status(503, {"retry-after-ms": "1"}), Fault.status(429, {"retry-after-ms": "1"})),
     )
     with provider(SimulatorConfig()) as simulator:
@@ -168,7 +170,7 @@ def test_demo_rejects_an_invalid_traffic_folder(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "one.sse").write_text('data: ["no event"]\n\n')
     with pytest.raises(InputError, match="--traffic: one is not a recorded responses stream"):
-        run.prepare(Options(traffic=tmp_path))
+        run.prepare(DemoOptions(traffic=tmp_path))
 
 
 def test_demo_warns_once_without_a_collector(capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,6 +189,6 @@ def test_demo_uses_a_reachable_collector() -> None:
 
 
 def test_demo_without_rich_names_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(command, "find_spec", lambda _: None)
+    monkeypatch.setattr(demo_command, "find_spec", lambda _: None)
     assert main(["demo"]) == 2
     assert "pip install 'l0-otel[cli]'" in capsys.readouterr().err

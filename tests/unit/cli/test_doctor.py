@@ -10,8 +10,8 @@ import pytest
 from l0.cli import doctor
 from l0.cli.demo import load
 from l0.cli.main import main
-from l0.patching.sdk import Sdk
-from l0.wire.parameters import UNKNOWN, Parameters
+from l0.fastpath.parameters import UNKNOWN, Parameters
+from l0.stainless.sdk import Sdk
 
 
 def test_a_healthy_environment(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l0.cli.demo.judge import Result, Tally, Verdict, differs, judge, percentile
-from l0.cli.demo.plan import Known, Planned
+from l0.cli.demo.judge import AnswerVerdict, Result, VerdictCounts, differs, judge, percentile
+from l0.cli.demo.plan import KnownAnswer, Planned
 
 CALL = Planned(
-    number=3, api="chat", concurrent="threads", answer=Known(name="answer x", content="all of it"), faults=()
+    number=3, api="chat", concurrent="threads", answer=KnownAnswer(name="answer x", content="all of it"), faults=()
 )
 
 
@@ -18,29 +18,29 @@ def result(content: str, error: BaseException | None = None, *, honest: bool = T
 
 @pytest.mark.parametrize("content", ["", "all of", "all of it!", "all of itall of it", "all of IT"])
 def test_wrong_content_without_an_exception_is_silent(content: str) -> None:
-    assert judge(result(content)) is Verdict.SILENT
+    assert judge(result(content)) is AnswerVerdict.SILENT
 
 
 def test_correct_content_is_whole() -> None:
-    assert judge(result("all of it")) is Verdict.WHOLE
+    assert judge(result("all of it")) is AnswerVerdict.WHOLE
 
 
 @pytest.mark.parametrize("content", ["", "all", "all of it"])
 def test_sdk_exception_is_an_error_after_any_content(content: str) -> None:
-    assert judge(result(content, RuntimeError())) is Verdict.ERROR
+    assert judge(result(content, RuntimeError())) is AnswerVerdict.ERROR
 
 
 def test_exception_that_the_sdk_never_raises_is_foreign() -> None:
-    assert judge(result("", RuntimeError(), honest=False)) is Verdict.FOREIGN
+    assert judge(result("", RuntimeError(), honest=False)) is AnswerVerdict.FOREIGN
 
 
 def test_tally_keeps_wrong_results() -> None:
-    tally = Tally()
+    tally = VerdictCounts()
     ended = [result("all of it"), result("all"), result("", OSError()), result("", OSError(), honest=False)]
     for one in ended:
         tally.add(one)
     assert tally.calls == 4
-    assert tally.verdicts == dict.fromkeys(Verdict, 1)
+    assert tally.verdicts == dict.fromkeys(AnswerVerdict, 1)
     assert tally.wrong == [ended[1], ended[3]]
     assert (len(tally.firsts), len(tally.gaps)) == (4, 8)
     assert (tally + tally).calls == 8

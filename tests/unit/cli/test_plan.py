@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.cli.demo.plan import APIS, SEPARATOR, Known, plan, shipped
-from l0.simulator import corpus, grammar
+from l0.cli.demo.plan import APIS, SEPARATOR, KnownAnswer, plan, shipped
+from l0.simulator import corpus, script_grammar
 
 SHIPPED = shipped(corpus.answers())
-UNNUMBERED = {api: [Known(name="answer story", content="x")] for api in APIS}
+UNNUMBERED = {api: [KnownAnswer(name="answer story", content="x")] for api in APIS}
 UNSEEN = ("duplicate", "drop", "reorder")
 
 
@@ -48,7 +48,7 @@ def test_plan_has_order_faults_with_sequence_numbers() -> None:
 @given(seed=st.integers(0, 1000))
 def test_simulator_parses_every_script(seed: int) -> None:
     for call in plan(20, seed, 0.7, SHIPPED):
-        *steps, last = [grammar.parse(step.strip()) for step in call.script.split(SEPARATOR)]
+        *steps, last = [script_grammar.parse(step.strip()) for step in call.script.split(SEPARATOR)]
         assert [step.fault for step in steps] == list(call.faults)
         assert not last.fault
         assert {step.named for step in (*steps, last)} == {call.answer.name.removeprefix("answer ")}

@@ -10,8 +10,8 @@ import openai
 import pytest
 
 from l0.cli.main import main
-from l0.simulator.config import SimulatorConfig
 from l0.simulator.pacing import Delays
+from l0.simulator.simulator_config import SimulatorConfig
 from l0.testing import simulator
 
 

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import make_call, make_failure, make_machine
 
-from l0.engine._machine import TRANSITIONS, Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
+from l0.engine.machine import TRANSITIONS, CallState, Machine
 from l0.engine.signals import Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
-from l0.values.calls import Call, Outcome, Replay
-from l0.values.failures import Category, Cause, Failure
-from l0.values.policy import Fallback, Policy, Retry, Timeout
+from l0.model.call import Call, Outcome, Replay
+from l0.model.failure import Category, Cause, Failure
+from l0.model.policy import Fallback, Policy, Retry, Timeout
 
 MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
 
@@ -25,7 +25,7 @@ class Walk:
     machine: Machine = field(init=False)
     signals: list[Signal] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
-    states: list[State] = field(default_factory=list)
+    states: list[CallState] = field(default_factory=list)
     at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -115,7 +115,7 @@ def test_the_contract_holds_for_any_interleaving(walk):
     for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
         if isinstance(signal, Closed):
             assert command == Finish(Outcome.CANCELLED)
-        if state is State.DONE:
+        if state is CallState.DONE:
             assert isinstance(signal, Closed)
     legs = [command.leg for command in opens]
     assert legs == sorted(legs)
@@ -146,7 +146,7 @@ def test_nothing_is_repeated_once_something_was_released_unless_the_policy_resum
 @given(walk=walks())
 @settings(max_examples=100)
 def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
-    seams, resuming = [], False
+    resume_points, resuming = [], False
     had = 0
     for signal, command in zip(walk.signals, walk.commands, strict=True):
         had = getattr(signal, "had", had)
@@ -154,11 +154,13 @@ def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
             assert not (resuming and command.hedge)
         elif isinstance(command, Open):
             resuming = command.resume is not None
-            seams += [(command.resume, had, command.number)] if resuming else []
+            resume_points += [(command.resume, had, command.number)] if resuming else []
         if isinstance(signal, Opened):
             assert command == Relay(None, not resuming)
-    assert [(seam.strategy, seam.at, seam.attempt) for seam in walk.machine.seams] == seams
-    if seams and isinstance(walk.commands[-1], Finish):
+    assert [
+        (resume_point.strategy, resume_point.at, resume_point.attempt) for resume_point in walk.machine.resume_points
+    ] == resume_points
+    if resume_points and isinstance(walk.commands[-1], Finish):
         assert walk.commands[-1].outcome in (Outcome.RECOVERED_RESUME, Outcome.CANCELLED)
 
 
@@ -167,7 +169,7 @@ def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
 def test_what_must_not_be_replayed_is_not_once_it_was_accepted(walk):
     """Before the commit point. After it, nothing is begun anew: what resumes takes up what is there."""
     for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
-        if state is State.HOLDING and isinstance(signal, Failed | Ended) and isinstance(command, Open | Wait):
+        if state is CallState.HOLDING and isinstance(signal, Failed | Ended) and isinstance(command, Open | Wait):
             assert walk.call.replay is not Replay.UNTIL_ACCEPTED
             assert not (walk.call.replay is Replay.UNTIL_CREATED and signal.accepted)
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import make_call, make_failure, make_machine
 
-from l0.engine._machine import Machine, State
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
+from l0.engine.machine import CallState, Machine
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
-from l0.values.calls import Call, Outcome, Replay
-from l0.values.failures import Cause
-from l0.values.policy import Fallback, Policy, Retry, Seam, Timeout
+from l0.model.call import Call, Outcome, Replay
+from l0.model.failure import Cause
+from l0.model.policy import Fallback, Policy, ResumePoint, Retry, Timeout
 
 MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
 
@@ -65,7 +65,7 @@ def test_a_broken_answer_is_taken_up_where_the_policy_resumes():
         Relay(None, False),
         Finish(Outcome.RECOVERED_RESUME),
     ]
-    assert machine.seams == [Seam(strategy="exact", at=7, attempt=2)]
+    assert machine.resume_points == [ResumePoint(strategy="exact", at=7, attempt=2)]
 
 
 def test_what_is_more_than_text_is_not_taken_up():
@@ -170,7 +170,7 @@ def test_closing_is_a_cancellation_at_any_time_and_never_retried(end):
         signals.append(end)
     machine, commands = run([*signals, Closed(0.4), Closed(0.5)])
     assert commands[-2:] == [Finish(Outcome.CANCELLED)] * 2
-    assert machine.state is State.DONE
+    assert machine.state is CallState.DONE
     assert not any(isinstance(command, Open) for command in commands[1:])
 
 
@@ -251,7 +251,7 @@ def test_where_all_breakers_are_open_nothing_is_sent():
     command = machine.step(Begin(0.0))
     assert isinstance(command, Raise)
     assert command.failure.cause is Cause.BREAKER_OPEN
-    assert (machine.attempts, machine.state) == (0, State.DONE)
+    assert (machine.attempts, machine.state) == (0, CallState.DONE)
 
 
 def test_the_next_leg_is_asked_once_the_first_has_failed():
@@ -285,7 +285,7 @@ def test_a_slow_attempt_is_hedged_once_a_call():
     machine.step(Begin(0.0))
     assert machine.step(Slow(0.5)) == Open(2, 0.0, 0, hedge=True)
     assert machine.step(Slow(0.9)) == Open(2, 0.0, 0)
-    assert (machine.attempts, machine.hedged, machine.state) == (2, True, State.OPENING)
+    assert (machine.attempts, machine.hedged, machine.state) == (2, True, CallState.OPENING)
 
 
 @pytest.mark.parametrize("hedge", [True, False])

@@ -6,12 +6,12 @@ from typing import get_args
 import pytest
 from makers import make_call, make_failure, make_machine
 
-from l0.engine import _machine
-from l0.engine._machine import TRANSITIONS, IllegalSignal, Machine, State
+from l0.engine import machine
+from l0.engine.machine import TRANSITIONS, CallState, IllegalSignal, Machine
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
-from l0.values.calls import Call
-from l0.values.failures import Cause
-from l0.values.policy import Fallback, Policy
+from l0.model.call import Call
+from l0.model.failure import Cause
+from l0.model.policy import Fallback, Policy
 
 SAMPLES: dict[type, list[Signal]] = {
     Begin: [Begin(0.0)],
@@ -29,15 +29,15 @@ SAMPLES: dict[type, list[Signal]] = {
     Waited: [Waited(1.0)],
     Closed: [Closed(1.0)],
 }
-PATHS: dict[State, list[Signal]] = {
-    State.READY: [],
-    State.OPENING: [Begin(0.0)],
-    State.HOLDING: [Begin(0.0), Opened(0.5)],
-    State.RELAYING: [Begin(0.0), Opened(0.5), Released(0.6)],
-    State.WAITING: [Begin(0.0), Failed(make_failure(), 0.5)],
-    State.DONE: [Begin(0.0), Closed(0.5)],
+PATHS: dict[CallState, list[Signal]] = {
+    CallState.READY: [],
+    CallState.OPENING: [Begin(0.0)],
+    CallState.HOLDING: [Begin(0.0), Opened(0.5)],
+    CallState.RELAYING: [Begin(0.0), Opened(0.5), Released(0.6)],
+    CallState.WAITING: [Begin(0.0), Failed(make_failure(), 0.5)],
+    CallState.DONE: [Begin(0.0), Closed(0.5)],
 }
-CELLS = [(state, kind) for state in State for kind in get_args(Signal)]
+CELLS = [(state, kind) for state in CallState for kind in get_args(Signal)]
 LEGAL = [(state, kind) for state, kind in CELLS if kind in TRANSITIONS[state]]
 ILLEGAL = [(state, kind) for state, kind in CELLS if kind not in TRANSITIONS[state]]
 
@@ -45,7 +45,7 @@ ILLEGAL = [(state, kind) for state, kind in CELLS if kind not in TRANSITIONS[sta
 CALLS = [make_call(), make_call(policy=Policy(resume="exact", fallback=Fallback(model="other")))]
 
 
-def machine_in(state: State, call: Call | None = None) -> Machine:
+def machine_in(state: CallState, call: Call | None = None) -> Machine:
     machine = make_machine(call)
     for signal in PATHS[state]:
         machine.step(signal)
@@ -79,22 +79,22 @@ def test_a_legal_signal_leads_where_the_table_says(state, kind, call):
 
 
 def test_every_state_and_signal_has_its_place():
-    assert set(TRANSITIONS) == set(State) == set(PATHS)
+    assert set(TRANSITIONS) == set(CallState) == set(PATHS)
     assert {kind for row in TRANSITIONS.values() for kind in row} == set(get_args(Signal)) == set(SAMPLES)
 
 
 def test_every_state_can_be_closed_but_the_one_before_the_call():
-    assert [state for state in State if Closed not in TRANSITIONS[state]] == [State.READY]
-    assert all(row[Closed] == {State.DONE} for state, row in TRANSITIONS.items() if state is not State.READY)
+    assert [state for state in CallState if Closed not in TRANSITIONS[state]] == [CallState.READY]
+    assert all(row[Closed] == {CallState.DONE} for state, row in TRANSITIONS.items() if state is not CallState.READY)
 
 
 def test_nothing_leads_out_of_done():
-    assert set(TRANSITIONS[State.DONE]) == {Closed}
+    assert set(TRANSITIONS[CallState.DONE]) == {Closed}
 
 
 # The diagram in the module's essay
 
-ESSAY = _machine.__doc__ or ""
+ESSAY = machine.__doc__ or ""
 DIAGRAM = ESSAY[ESSAY.index("READY --") : ESSAY.index("Rules,")]
 WORDS = r"[A-Z][A-Za-z]+"
 
@@ -111,11 +111,11 @@ def test_the_diagrams_arrows_are_cells_of_the_table():
     signals = re.findall(r"--(\w+)-->", line)
     assert len(states) == len(signals) + 1
     for start, signal, end in zip(states, signals, states[1:], strict=False):
-        assert State(end.lower()) in TRANSITIONS[State(start.lower())][kinds[signal]]
+        assert CallState(end.lower()) in TRANSITIONS[CallState(start.lower())][kinds[signal]]
 
 
 def test_the_diagram_shows_every_state_and_no_other():
-    assert set(re.findall(r"\b[A-Z]{4,}\b", DIAGRAM)) == {state.name for state in State}
+    assert set(re.findall(r"\b[A-Z]{4,}\b", DIAGRAM)) == {state.name for state in CallState}
 
 
 def test_the_diagram_shows_every_signal_that_changes_the_state():
@@ -132,9 +132,9 @@ def test_the_diagram_shows_every_signal_that_changes_the_state():
 
 
 def test_a_resumed_attempt_goes_straight_to_relaying():
-    machine = machine_in(State.RELAYING, CALLS[1])
+    machine = machine_in(CallState.RELAYING, CALLS[1])
     machine.step(Failed(make_failure(), 1.0, resumable=True))
-    assert machine.state is State.WAITING
+    assert machine.state is CallState.WAITING
     machine.step(Waited(1.0))
     machine.step(Opened(1.1))
-    assert machine.state is State.RELAYING
+    assert machine.state is CallState.RELAYING

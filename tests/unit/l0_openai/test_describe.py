@@ -12,9 +12,9 @@ CHAT = "/chat/completions"
 def attributes(url, **body):
     client = openai.OpenAI(api_key="k", base_url="http://origin.invalid/v1")
     options = FinalRequestOptions.construct(method="post", url=url, json_data={"model": "m", **body})
-    sketch = describe(client, options, stream=False)
+    inference = describe(client, options, stream=False)
     client.close()
-    return sketch and sketch.attributes
+    return inference and inference.attributes
 
 
 @pytest.mark.parametrize(

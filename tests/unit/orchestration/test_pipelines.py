@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from orchestration_tasks import Gate, returning, run, turn
 
+from l0.model.policy import PolicyError
 from l0.orchestration.pipelines import Pipeline, PipelinePreset, Step, choose, fork
-from l0.values.policy import PolicyError
 
 
 async def double(value):

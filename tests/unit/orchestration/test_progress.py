@@ -7,8 +7,8 @@ import pytest
 from orchestration_tasks import returning, run
 from rich.progress import Progress
 
+from l0.orchestration.fan_out import batched, parallel, sequential
 from l0.orchestration.progress import bar
-from l0.orchestration.running import batched, parallel, sequential
 from l0.orchestration.windows.window import Window
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from l0.simulator import grammar
+from l0.simulator import script_grammar
 from l0.simulator.faults import Fault
 
 FAULTS = [
@@ -23,7 +23,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_fault_text_parses_back_to_the_fault(fault: Fault) -> None:
-    assert grammar.parse(str(fault)).fault == fault
+    assert script_grammar.parse(str(fault)).fault == fault
 
 
 def test_faults_are_values() -> None:
@@ -33,9 +33,9 @@ def test_faults_are_values() -> None:
 
 
 def test_grammar_accepts_answer_and_fault() -> None:
-    script = grammar.parse("answer poem | stall at-event=2".replace("at-event", "at_event"))
+    script = script_grammar.parse("answer poem | stall at-event=2".replace("at-event", "at_event"))
     assert (script.named, script.fault) == ("poem", Fault.stall(at_event=2))
-    assert grammar.parse("tokens 7").answer is not None
+    assert script_grammar.parse("tokens 7").answer is not None
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,6 @@ def test_grammar_accepts_answer_and_fault() -> None:
     ],
 )
 def test_grammar_error_names_the_word_and_allowed_values(text: str, named: str) -> None:
-    with pytest.raises(grammar.GrammarError) as caught:
-        grammar.parse(text)
+    with pytest.raises(script_grammar.GrammarError) as caught:
+        script_grammar.parse(text)
     assert named in str(caught.value)

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l0.simulator import hosts, http, schema, sse
+from l0.simulator import host_check, http, schema_example, sse_writer
 from l0.simulator.answers import Answer, count, filler, pieces
-from l0.simulator.config import SimulatorConfig, SimulatorError
 from l0.simulator.corpus import answers, named
-from l0.simulator.dialects.base import Ask, Dialect, Stamp
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.completions import COMPLETIONS
-from l0.simulator.dialects.messages import MESSAGES
-from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.completions_server import COMPLETIONS
+from l0.simulator.dialects.messages_server import MESSAGES
+from l0.simulator.dialects.responses_server import RESPONSES
+from l0.simulator.dialects.server_dialect import AnswerIdentity, Dialect, SimulatedRequest
+from l0.simulator.fault_shaping import chunked, marked
 from l0.simulator.pacing import Delays, Pacer
-from l0.simulator.shaping import chunked, marked
+from l0.simulator.simulator_config import SimulatorConfig, SimulatorError
 from l0.simulator.steps import Send
 
 
@@ -27,12 +27,12 @@ def test_pieces_join_to_the_text(text: str) -> None:
 
 @given(st.binary())
 def test_blocks_join_to_the_body(body: bytes) -> None:
-    assert b"".join(sse.split(body)) == body
+    assert b"".join(sse_writer.split(body)) == body
 
 
 @given(st.integers(min_value=1, max_value=9))
 def test_http_chunks_of_any_size_carry_the_same_bytes_and_events(size: int) -> None:
-    blocks = list(CHAT.events(named("poem"), Ask(model="m"), Stamp.of(0, 0)))
+    blocks = list(CHAT.events(named("poem"), SimulatedRequest(model="m"), AnswerIdentity.of(0, 0)))
     sends = [step for step in chunked(marked(blocks, CHAT), size) if isinstance(step, Send)]
     assert b"".join(step.data for step in sends) == b"".join(blocks)
     assert sum(step.events for step in sends) == len(blocks)
@@ -118,7 +118,7 @@ def test_invalid_request_bytes_are_rejected(sent: bytes, status: int, message: s
     ],
 )
 def test_foreign_host_header_is_rejected(header: str | None, bound: str, served: bool) -> None:
-    assert hosts.serves(header, bound) is served
+    assert host_check.serves(header, bound) is served
 
 
 def test_delays_depend_on_seed_and_index() -> None:
@@ -146,7 +146,7 @@ def test_schema_example_matches_its_schema() -> None:
             "rows": {"type": "array", "items": {"anyOf": [{"type": "boolean"}, {"type": "null"}]}},
         },
     }
-    assert schema.example(wanted) == {"kind": "a", "n": 5, "rows": [True]}
+    assert schema_example.example(wanted) == {"kind": "a", "n": 5, "rows": [True]}
 
 
 def test_unknown_answer_and_port_errors_name_the_value() -> None:
@@ -159,7 +159,7 @@ def test_unknown_answer_and_port_errors_name_the_value() -> None:
 @pytest.mark.parametrize("dialect", [CHAT, COMPLETIONS, RESPONSES, MESSAGES], ids=lambda dialect: dialect.name)
 @pytest.mark.parametrize("name", [name for name in answers() if not name.startswith("long")])
 def test_bundled_answers_are_valid_streams_with_an_end(dialect: Dialect, name: str) -> None:
-    blocks = list(dialect.events(named(name), Ask(model="m", choices=1), Stamp.of(0, 0)))
+    blocks = list(dialect.events(named(name), SimulatedRequest(model="m", choices=1), AnswerIdentity.of(0, 0)))
     data = [block.split(b"data: ", 1)[1] for block in blocks]
     for each in data:
         if each.strip() != b"[DONE]":
@@ -169,6 +169,6 @@ def test_bundled_answers_are_valid_streams_with_an_end(dialect: Dialect, name: s
 
 
 def test_responses_events_are_numbered_without_a_gap() -> None:
-    blocks = RESPONSES.events(named("reasoning_text_tool"), Ask(model="m"), Stamp.of(0, 0))
+    blocks = RESPONSES.events(named("reasoning_text_tool"), SimulatedRequest(model="m"), AnswerIdentity.of(0, 0))
     numbers = [json.loads(block.split(b"data: ", 1)[1])["sequence_number"] for block in blocks]
     assert numbers == list(range(len(numbers)))

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from l0.simulator.answers import Answer
 from l0.simulator.corpus import DEFAULT, named
-from l0.simulator.dialects.base import Stamp
+from l0.simulator.dialects.server_dialect import AnswerIdentity
 from l0.simulator.server import Simulator
 
 HELLO = named(DEFAULT).text
@@ -112,13 +112,13 @@ def test_stored_response_stream_continues_after_an_event(client: openai.OpenAI, 
         (openai.APIConnectionError, httpx.RequestError)
     ):  # the latter: openai 2, which does not translate it
         next(stream)
-    identifier = f"resp_{Stamp.of(0, 0).digits}"
+    identifier = f"resp_{AnswerIdentity.of(0, 0).digits}"
     rest = list(client.responses.retrieve(identifier, stream=True, starting_after=last.sequence_number))
     assert [event.sequence_number for event in rest] == list(range(9, 24))
     assert rest[-1].response == client.responses.retrieve(identifier)
     client.responses.create(model="gpt-4o", input="hi", store=False)
     with pytest.raises(openai.NotFoundError):
-        client.responses.retrieve(f"resp_{Stamp.of(0, 3).digits}")
+        client.responses.retrieve(f"resp_{AnswerIdentity.of(0, 3).digits}")
 
 
 def test_completions_embeddings_models(client: openai.OpenAI) -> None:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from l0.simulator import sse
-from l0.simulator.config import SimulatorError
+from l0.simulator import sse_writer
 from l0.simulator.corpus import answers
-from l0.simulator.dialects.base import Ask, Dialect, Stamp
-from l0.simulator.dialects.chat import CHAT
-from l0.simulator.dialects.completions import COMPLETIONS
-from l0.simulator.dialects.messages import MESSAGES
-from l0.simulator.dialects.responses import RESPONSES
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.completions_server import COMPLETIONS
+from l0.simulator.dialects.messages_server import MESSAGES
+from l0.simulator.dialects.responses_server import RESPONSES
+from l0.simulator.dialects.server_dialect import AnswerIdentity, Dialect, SimulatedRequest
 from l0.simulator.playback import Traffic
+from l0.simulator.simulator_config import SimulatorError
 from l0.testing import simulator
 
 PATHS = {
@@ -103,8 +103,10 @@ def shapes(bodies: Iterable[bytes]) -> dict[str, set[str]]:
 def test_own_answers_have_the_shapes_of_recorded_answers(kind: str, traffic: Path) -> None:
     dialect: Dialect = PATHS[kind][0]
     recorded = shapes((traffic / row["file"]).read_bytes() for row in rows(traffic) if row["kind"] == kind)
-    asks = [Ask(model="m", usage=usage and kind != "openai-completion") for usage in (True, False)]
-    own = shapes(b"".join(dialect.events(answer, ask, Stamp.of(0, 0))) for answer in answers().values() for ask in asks)
+    asks = [SimulatedRequest(model="m", usage=usage and kind != "openai-completion") for usage in (True, False)]
+    own = shapes(
+        b"".join(dialect.events(answer, ask, AnswerIdentity.of(0, 0))) for answer in answers().values() for ask in asks
+    )
     assert own.keys() - OURS <= recorded.keys()
     strange = {(event, path) for event in own.keys() - OURS for path in own[event] - recorded[event]}
     assert strange <= {(event, path) for event, path in strange if path.endswith(NOT_RECORDED)}
@@ -113,5 +115,5 @@ def test_own_answers_have_the_shapes_of_recorded_answers(kind: str, traffic: Pat
 def test_blocks_of_recorded_bodies_have_roles(traffic: Path) -> None:
     for row in rows(traffic):
         body = (traffic / row["file"]).read_bytes()
-        roles = [PATHS[row["kind"]][0].role(block) for block in sse.split(body) if sse.is_event(block)]
+        roles = [PATHS[row["kind"]][0].role(block) for block in sse_writer.split(body) if sse_writer.is_event(block)]
         assert ("end" in roles or "finish" in roles) == row["terminal"], row["file"]

@@ -13,11 +13,11 @@ import openai
 import pytest
 from installed import httpx, needs_responses, transport_of
 
-from l0.simulator.config import SimulatorError
 from l0.simulator.corpus import DEFAULT, named
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
+from l0.simulator.simulator_config import SimulatorError
 from l0.testing import simulator
 
 HELLO = named(DEFAULT).text

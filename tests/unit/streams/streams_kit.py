@@ -6,7 +6,7 @@ from typing import Any
 
 from l0 import Event, EventType, Retry, l0
 from l0.streams.callbacks import NAMES
-from l0.streams.events import ToolCall
+from l0.streams.stream_events import ToolCall
 
 QUICK = Retry(base_delay=0.0, max_delay=0.0)
 CALL = Event(EventType.TOOL_CALL, "", ToolCall(id="1", name="look", arguments={"up": 1}, raw='{"up": 1}'))

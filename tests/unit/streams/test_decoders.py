@@ -7,9 +7,9 @@ import pytest
 
 from l0 import EventType, l0
 from l0.streams.adapters import ADAPTERS
-from l0.streams.providers.chat import ChatDecoder
-from l0.streams.providers.messages import MessagesDecoder
-from l0.streams.providers.responses import ResponsesDecoder
+from l0.streams.decoders.chat_decoder import ChatDecoder
+from l0.streams.decoders.messages_decoder import MessagesDecoder
+from l0.streams.decoders.responses_decoder import ResponsesDecoder
 
 
 class ModelResponseStream(SimpleNamespace):

@@ -9,7 +9,7 @@ import pytest
 from streams_kit import CALL, DRIVERS, QUICK, Log, OpeningError, Script, Source, Use
 
 from l0 import CheckIntervals, Guardrails, Policy, PolicyError, Retry, StreamInterrupted, l0
-from l0.values.failures import Cause
+from l0.model.failure import Cause
 
 BROKEN = ConnectionResetError("gone")
 FORBIDDEN = Guardrails.pattern_rule(["bad"], "not this")

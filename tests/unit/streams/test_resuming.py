@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from streams_kit import CALL, DRIVERS, QUICK, Source
 
 from l0 import EventType, StreamInterrupted, l0
-from l0.wire.joining import LEAST_OVERLAP
+from l0.dialects.overlap import LEAST_OVERLAP
 
 BROKEN = ConnectionResetError("gone")
 

@@ -10,10 +10,10 @@ import trio
 from streams_kit import QUICK, Source
 
 from l0 import CheckIntervals, Event, EventType, PolicyError, Timeout, UnknownStreamError, l0, register_adapter
-from l0.patching.switchboard import SWITCHBOARD
+from l0.config import CONFIG
+from l0.model.call import Outcome
+from l0.model.call_events import ResponseMetadata
 from l0.streams.adapters import ADAPTERS, Registry
-from l0.values.calls import Outcome
-from l0.values.events import Facts
 
 
 class Line:
@@ -42,8 +42,8 @@ class LineDecoder:
     def whole(self) -> bool | None:
         return None
 
-    def facts(self) -> Facts:
-        return Facts(model="lines")
+    def facts(self) -> ResponseMetadata:
+        return ResponseMetadata(model="lines")
 
 
 @pytest.fixture
@@ -104,9 +104,9 @@ def test_an_answer_is_good_without_its_facts(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(LineDecoder, "facts", _fail)
     told: list[Any] = []
     watcher = SimpleNamespace(notify=told.append, active=nullcontext, headers=dict)
-    monkeypatch.setattr(SWITCHBOARD, "_added", (SimpleNamespace(watch=lambda _: watcher),))
+    monkeypatch.setattr(CONFIG, "_added", (SimpleNamespace(observe=lambda _: watcher),))
     assert l0.run_sync(Source([Line("a")]).plain, retry=QUICK).read() == "a"
-    assert (told[-1].outcome, told[-1].facts) == (Outcome.OK, Facts())
+    assert (told[-1].outcome, told[-1].metadata) == (Outcome.OK, ResponseMetadata())
 
 
 @pytest.mark.parametrize("thing", [None, 5, b"bytes", {"a": 1}, object(), SimpleNamespace(close=lambda: None)])

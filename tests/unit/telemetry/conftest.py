@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from l0.values.calls import Call, Outcome
-from l0.values.events import AttemptEnded, AttemptStarted, CallEnded, Event, Facts, Pace
-from l0.values.failures import Cause, Failure
+from l0.model.call import Call, Outcome
+from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, ResponseMetadata, StreamStats
+from l0.model.failure import Cause, Failure
 
 _LOG_EXPORTER = getattr(export, "InMemoryLogRecordExporter", None) or export.InMemoryLogExporter  # its name until 1.39
 
@@ -39,8 +39,8 @@ def call() -> Call:
 
 
 @pytest.fixture
-def pace() -> Pace:
-    return Pace(
+def pace() -> StreamStats:
+    return StreamStats(
         chunks=11,
         first_chunk=0.5,
         last_chunk=2.5,
@@ -59,8 +59,8 @@ def pace() -> Pace:
 
 
 @pytest.fixture
-def facts() -> Facts:
-    return Facts(
+def metadata() -> ResponseMetadata:
+    return ResponseMetadata(
         response_id="chatcmpl-1",
         model="gpt-4o-2026",
         finish_reasons=("stop",),
@@ -68,14 +68,14 @@ def facts() -> Facts:
         output_tokens=41,
         cache_read_tokens=60,
         reasoning_tokens=0,
-        oddities=("done_without_reason",),
+        anomalies=("done_without_reason",),
     )
 
 
 @pytest.fixture
-def ended(facts: Facts, pace: Pace) -> CallEnded:
+def ended(metadata: ResponseMetadata, pace: StreamStats) -> CallEnded:
     """A call that went well at once, 2.5 s long by the engine's clock, which reads 100 at its first request."""
-    return make_end(facts=facts, pace=pace, text="hello", at=102.5)
+    return make_end(metadata=metadata, pace=pace, text="hello", at=102.5)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def retried(ended: CallEnded, overloaded: Failure) -> list[Event]:
 @pytest.fixture
 def play(call: Call) -> Callable[..., Any]:
     def run(observer: Any, events: list[Event], of: Call = call) -> Any:
-        watcher = observer.watch(of)
+        watcher = observer.observe(of)
         assert watcher is not None
         for event in events:
             watcher.notify(event)

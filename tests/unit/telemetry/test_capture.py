@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from l0.model.call import Outcome
 from l0.telemetry import capture
 from l0.telemetry.capture import ContentMode, content_mode
 from l0.telemetry.spans import SpanObserver
-from l0.values.calls import Outcome
 
 SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 CHAT = {
@@ -306,7 +306,7 @@ def mode(request, monkeypatch):
 
 
 def test_content_goes_where_the_mode_says(traces, call, smooth, mode):
-    watcher = SpanObserver(traces.provider, logger_provider=traces.logs).watch(replace(call, body=CHAT))
+    watcher = SpanObserver(traces.provider, logger_provider=traces.logs).observe(replace(call, body=CHAT))
     for event in smooth:
         watcher.notify(event)
     (span,) = traces.exporter.get_finished_spans()
@@ -325,7 +325,7 @@ def test_on_a_span_it_is_json_text(traces, call, smooth, play, monkeypatch):
 
 def test_in_an_event_it_is_structured_and_belongs_to_the_span(traces, call, smooth, monkeypatch):
     monkeypatch.setenv(SWITCH, "EVENT_ONLY")
-    watcher = SpanObserver(traces.provider, logger_provider=traces.logs).watch(replace(call, body=CHAT))
+    watcher = SpanObserver(traces.provider, logger_provider=traces.logs).observe(replace(call, body=CHAT))
     for event in smooth:
         watcher.notify(event)
     (record,) = traces.events
@@ -341,7 +341,7 @@ def test_in_an_event_it_is_structured_and_belongs_to_the_span(traces, call, smoo
 
 def test_an_answer_that_broke_off_says_so(traces, call, smooth, play, monkeypatch):
     monkeypatch.setenv(SWITCH, "SPAN_ONLY")
-    play(SpanObserver(traces.provider), [replace(smooth[-1], outcome=Outcome.FAILED, facts=None)], call)
+    play(SpanObserver(traces.provider), [replace(smooth[-1], outcome=Outcome.FAILED, metadata=None)], call)
     (span,) = traces.exporter.get_finished_spans()
     assert json.loads(span.attributes["gen_ai.output.messages"])[0]["finish_reason"] == "error"
 
@@ -349,7 +349,7 @@ def test_an_answer_that_broke_off_says_so(traces, call, smooth, play, monkeypatc
 def test_a_body_that_json_cannot_hold_costs_the_content_only(traces, call, monkeypatch, caplog):
     monkeypatch.setenv(SWITCH, "SPAN_ONLY")
     body = {"messages": [{"role": "user", "content": [{"type": "tool_use", "input": {(1, 2): 3}}]}]}
-    watcher = SpanObserver(traces.provider).watch(replace(call, body=body))
+    watcher = SpanObserver(traces.provider).observe(replace(call, body=body))
     assert watcher is not None
     assert "the content of a call could not be captured" in caplog.text
 
@@ -357,7 +357,7 @@ def test_a_body_that_json_cannot_hold_costs_the_content_only(traces, call, monke
 def test_the_request_is_captured_as_it_was_sent(traces, call, smooth, monkeypatch):
     monkeypatch.setenv(SWITCH, "SPAN_ONLY")
     messages = [{"role": "user", "content": "one"}]
-    watcher = SpanObserver(traces.provider).watch(replace(call, body={"messages": messages}))
+    watcher = SpanObserver(traces.provider).observe(replace(call, body={"messages": messages}))
     messages.append({"role": "assistant", "content": "later"})
     for event in smooth:
         watcher.notify(event)

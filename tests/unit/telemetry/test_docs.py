@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from l0.model.call import Outcome
 from l0.telemetry import names
 from l0.telemetry.metrics import MetricObserver
-from l0.values.calls import Outcome
 
 sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves the helpers' folder off the path
 

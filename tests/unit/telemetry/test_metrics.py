@@ -7,13 +7,13 @@ from opentelemetry import context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.metrics import NoOpMeterProvider
 
+from l0.model.call import Outcome
+from l0.model.call_events import ResponseMetadata, RuleTimes
+from l0.model.failure import Cause, Failure
+from l0.model.policy_from_environment import policy_from_environment
 from l0.telemetry import names
 from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.spans import SpanObserver
-from l0.values.calls import Outcome
-from l0.values.environment import policy_from_environment
-from l0.values.events import Facts, RuleTimes
-from l0.values.failures import Cause, Failure
 
 SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
 TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864]
@@ -89,8 +89,8 @@ def test_a_failed_call_has_a_type_on_its_duration_only(metrics, play, ended):
     assert attempt[0]["l0.outcome"] == "failed"
 
 
-def test_a_truncation_that_was_accepted_is_counted_as_one(metrics, play, ended, facts):
-    play(MetricObserver(metrics.provider), [replace(ended, facts=replace(facts, oddities=("truncated",)))])
+def test_a_truncation_that_was_accepted_is_counted_as_one(metrics, play, ended, metadata):
+    play(MetricObserver(metrics.provider), [replace(ended, metadata=replace(metadata, anomalies=("truncated",)))])
     assert metrics.points("l0.stream.truncations") == [({"l0.kind": "accepted"}, 1, 1)]
     assert "l0.stream.anomalies" not in metrics.collect()
 
@@ -108,7 +108,7 @@ def test_cancelled_while_waiting_counts_no_retry(metrics, play, ended, overloade
 
 
 def test_tokens_are_told_only_where_the_provider_said(metrics, play, ended):
-    play(MetricObserver(metrics.provider), [replace(ended, facts=Facts(input_tokens=7))])
+    play(MetricObserver(metrics.provider), [replace(ended, metadata=ResponseMetadata(input_tokens=7))])
     assert metrics.points("gen_ai.client.token.usage") == [({"gen_ai.token.type": "input"}, 7, 1)]
 
 
@@ -181,17 +181,17 @@ def test_instruments_are_made_once_for_all_calls(metrics, call, monkeypatch):
     monkeypatch.setattr(metrics.provider, "get_meter", counted)
     observer = MetricObserver(metrics.provider)
     for _ in range(3):
-        observer.watch(call)
+        observer.observe(call)
     assert len(made) == 1
 
 
 def test_nobody_listens(call):
-    assert MetricObserver(NoOpMeterProvider()).watch(call) is None
+    assert MetricObserver(NoOpMeterProvider()).observe(call) is None
 
 
 def test_suppressed_instrumentation_is_obeyed(metrics, call):
     with suppress_instrumentation():
-        assert MetricObserver(metrics.provider).watch(call) is None
+        assert MetricObserver(metrics.provider).observe(call) is None
 
 
 def test_under_another_genai_instrumentation_only_our_own_metrics_are_told(metrics, play, smooth):
@@ -204,7 +204,7 @@ def test_under_another_genai_instrumentation_only_our_own_metrics_are_told(metri
 
 
 def test_a_slow_bucket_has_the_trace_of_a_call(traces, metrics, call, smooth):
-    spans, figures = SpanObserver(traces.provider).watch(call), MetricObserver(metrics.provider).watch(call)
+    spans, figures = SpanObserver(traces.provider).observe(call), MetricObserver(metrics.provider).observe(call)
     with spans.active(), figures.active():
         pass
     for event in smooth:
@@ -218,7 +218,7 @@ def test_a_slow_bucket_has_the_trace_of_a_call(traces, metrics, call, smooth):
 
 
 def test_a_metric_watcher_has_no_context_and_no_headers(metrics, call):
-    watcher = MetricObserver(metrics.provider).watch(call)
+    watcher = MetricObserver(metrics.provider).observe(call)
     before = context.get_current()
     with watcher.active(), watcher.active():
         assert context.get_current() is before

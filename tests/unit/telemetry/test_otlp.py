@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import opentelemetry.sdk._logs
 import pytest
 
+from l0.model.policy import PolicyError
 from l0.telemetry import otlp
-from l0.values.policy import PolicyError
 
 CLOSED = "http://127.0.0.1:9"
 EMIT = """

@@ -14,17 +14,17 @@ from opentelemetry.sdk.trace import TracerProvider
 
 import l0
 from l0.simulator.answers import Answer
-from l0.simulator.dialects.base import Ask, Stamp
-from l0.simulator.dialects.chat import CHAT
+from l0.simulator.dialects.chat_server import CHAT
+from l0.simulator.dialects.server_dialect import AnswerIdentity, SimulatedRequest
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
-from l0.simulator.playback import Body
+from l0.simulator.playback import RecordedBody
 from l0.simulator.server import Simulator
 from l0_openai import OpenAIInstrumentor
 
 OURS = str(Path(l0.__file__).parent)
 ANSWER = Answer(text="The tide comes in twice a day, and the harbour fills slowly, boat by boat, until noon has gone.")
-ASKING = {"watch", "__call__", "<lambda>", "suppressed", "inside_another"}
+ASKING = {"observe", "__call__", "<lambda>", "suppressed", "inside_another"}
 """What finds out whether anybody listens: once a call, not more."""
 HOLDING = {"_hold", "_long", "before"}
 """What keeps the frames before the first content back for 2 s at most, listener or not."""
@@ -56,8 +56,8 @@ class Counted:
 
 def counted(sim: Simulator, fault: Fault, policy: l0.Policy) -> Counted:
     """One streamed call, byte by byte or at once."""
-    ask = Ask(model="m", stream=True, choices=1, store=False)
-    answer = Body(content=b"".join(CHAT.events(ANSWER, ask, Stamp.of(0, 0))))
+    ask = SimulatedRequest(model="m", stream=True, choices=1, store=False)
+    answer = RecordedBody(content=b"".join(CHAT.events(ANSWER, ask, AnswerIdentity.of(0, 0))))
     made = Counted()
     with openai.OpenAI(api_key="k", base_url=sim.openai) as client, l0.policy(policy):
         for spied in (False, True):  # the first call fills caches

@@ -13,10 +13,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode, TraceFlags
 
+from l0.model.call import Outcome
+from l0.model.call_events import AttemptEnded, AttemptStarted
+from l0.model.failure import Cause, Failure
 from l0.telemetry.spans import SpanObserver
-from l0.values.calls import Outcome
-from l0.values.events import AttemptEnded, AttemptStarted
-from l0.values.failures import Cause, Failure
 
 CREATION = {
     "gen_ai.operation.name": "chat",
@@ -72,7 +72,7 @@ def test_the_span_is_as_long_as_the_engine_says(traces, play, smooth):
 
 
 def test_what_is_not_known_is_left_out(traces, play, call, ended):
-    bare = replace(ended, facts=None, pace=None)
+    bare = replace(ended, metadata=None, pace=None)
     quiet = replace(call, streaming=False, attributes={})
     play(SpanObserver(traces.provider), [bare], quiet)
     (span,) = traces.exporter.get_finished_spans()
@@ -116,7 +116,7 @@ def test_samplers_see_the_request(call):
         def get_description(self):
             return "spy"
 
-    SpanObserver(TracerProvider(sampler=Spy(), shutdown_on_exit=False)).watch(call)
+    SpanObserver(TracerProvider(sampler=Spy(), shutdown_on_exit=False)).observe(call)
     assert seen == [("chat gpt-4o", CREATION)]
 
 
@@ -221,7 +221,7 @@ def test_the_first_word_on_an_attempt_counts(traces, play, ended, overloaded):
 
 
 def test_what_is_started_while_sending_hangs_below_the_call(traces, call, smooth):
-    watcher = SpanObserver(traces.provider).watch(call)
+    watcher = SpanObserver(traces.provider).observe(call)
     before = context.get_current()
     with watcher.active():
         traces.provider.get_tracer("http").start_span("POST").end()
@@ -238,7 +238,7 @@ def test_headers_carry_the_trace(traces, smooth, play):
 
 
 def test_detaching_in_another_context_is_silent_and_harmless(traces, call, caplog):
-    active = SpanObserver(traces.provider).watch(call).active()
+    active = SpanObserver(traces.provider).observe(call).active()
     contextvars.copy_context().run(active.__enter__)
     here = context.get_current()
     with caplog.at_level(logging.DEBUG):
@@ -251,7 +251,7 @@ def test_concurrent_tasks_do_not_see_each_other(traces, call):
     observer = SpanObserver(traces.provider)
 
     async def one() -> bool:
-        watcher = observer.watch(call)
+        watcher = observer.observe(call)
         with watcher.active() as span:
             await asyncio.sleep(0)
             return trace.get_current_span() is span
@@ -264,7 +264,7 @@ def test_concurrent_tasks_do_not_see_each_other(traces, call):
 
 def test_a_call_that_is_not_sampled_still_carries_the_decision_on(call, smooth):
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
-    watcher = SpanObserver(provider).watch(call)
+    watcher = SpanObserver(provider).observe(call)
     flags = int(watcher.headers()["traceparent"].split("-")[3], 16)
     assert flags & TraceFlags.SAMPLED == 0
     for event in smooth:
@@ -272,12 +272,12 @@ def test_a_call_that_is_not_sampled_still_carries_the_decision_on(call, smooth):
 
 
 def test_nobody_listens(call):
-    assert SpanObserver(NoOpTracerProvider()).watch(call) is None
+    assert SpanObserver(NoOpTracerProvider()).observe(call) is None
 
 
 def test_suppressed_instrumentation_is_obeyed(traces, call):
     with suppress_instrumentation():
-        assert SpanObserver(traces.provider).watch(call) is None
+        assert SpanObserver(traces.provider).observe(call) is None
     assert not traces.exporter.get_finished_spans()
 
 

@@ -11,7 +11,7 @@ from math import ceil
 from .plan import Planned
 
 
-class Verdict(StrEnum):
+class AnswerVerdict(StrEnum):
     """The outcome of a call for its caller."""
 
     WHOLE = "whole"
@@ -40,18 +40,18 @@ class Result:
     gaps: tuple[float, ...] = ()
 
 
-def judge(result: Result) -> Verdict:
+def judge(result: Result) -> AnswerVerdict:
     """Compare a result with the correct answer. Content before an exception is not an answer, and is not compared."""
     if result.error is not None:
-        return Verdict.ERROR if result.honest else Verdict.FOREIGN
-    return Verdict.WHOLE if result.content == result.call.answer.content else Verdict.SILENT
+        return AnswerVerdict.ERROR if result.honest else AnswerVerdict.FOREIGN
+    return AnswerVerdict.WHOLE if result.content == result.call.answer.content else AnswerVerdict.SILENT
 
 
 @dataclass(slots=True)
-class Tally:
+class VerdictCounts:
     """Counts and times of many calls. ``wrong``: results that are neither complete nor an error of the SDK."""
 
-    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    verdicts: Counter[AnswerVerdict] = field(default_factory=Counter)
     firsts: list[float] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
     wrong: list[Result] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Tally:
         if result.first is not None:
             self.firsts.append(result.first)
         self.gaps.extend(result.gaps)
-        if verdict in (Verdict.SILENT, Verdict.FOREIGN):
+        if verdict in (AnswerVerdict.SILENT, AnswerVerdict.FOREIGN):
             self.wrong.append(result)
 
     @property
@@ -70,8 +70,8 @@ class Tally:
         """Return the number of calls."""
         return self.verdicts.total()
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
+    def __add__(self, other: VerdictCounts) -> VerdictCounts:
+        return VerdictCounts(
             verdicts=self.verdicts + other.verdicts,
             firsts=self.firsts + other.firsts,
             gaps=self.gaps + other.gaps,

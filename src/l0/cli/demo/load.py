@@ -14,13 +14,13 @@ from operator import attrgetter
 from time import perf_counter
 from typing import Any, Literal
 
-from l0.simulator.grammar import HEADER
+from l0.simulator.script_grammar import HEADER
 from l0.simulator.server import Simulator
 
 from .content import content_of, failed
+from .demo_provider import CALL
 from .judge import Result
 from .plan import APIS, SDKS, Api, Planned
-from .provider import CALL
 
 _METHODS: Mapping[Api, Callable[[Any], Any]] = {
     "chat": attrgetter("chat.completions.create"),
@@ -59,7 +59,7 @@ class FailureEvent(Exception):  # noqa: N818 - it represents an event, and is ne
     """The SDK returned an event that reports a failed answer."""
 
 
-class Answering:
+class AnswerReader:
     """Reads one answer as a user would, and measures its times."""
 
     def __init__(self, call: Planned) -> None:
@@ -107,7 +107,7 @@ def _sdk_errors(sdk: str) -> tuple[type[BaseException], ...]:
 
 def read(clients: Clients, call: Planned, run: str) -> Result:
     """Make one call with a sync client. ``run``: name of the run, which makes the request's id unique."""
-    answering = Answering(call)
+    answering = AnswerReader(call)
     try:
         with _create(clients, call, run) as stream:
             for event in stream:
@@ -119,7 +119,7 @@ def read(clients: Clients, call: Planned, run: str) -> Result:
 
 async def aread(clients: Clients, call: Planned, run: str) -> Result:
     """Make one call with an async client."""
-    answering = Answering(call)
+    answering = AnswerReader(call)
     try:
         async with await _create(clients, call, run) as stream:
             async for event in stream:

@@ -22,7 +22,7 @@ _MOST_FAULTS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownAnswer:
     """One answer that the provider may give.
 
     ``name``: its name in the text grammar of the simulator. ``content``: text and tool calls. ``numbered``: true if its
@@ -41,7 +41,7 @@ class Planned:
     number: int
     api: Api
     concurrent: Literal["threads", "asyncio"]
-    answer: Known
+    answer: KnownAnswer
     faults: tuple[Fault, ...]
 
     @property
@@ -52,7 +52,7 @@ class Planned:
 
 
 def plan(
-    calls: int, seed: int, share: float, answers: Mapping[Api, Sequence[Known]], apis: Sequence[Api] = APIS
+    calls: int, seed: int, share: float, answers: Mapping[Api, Sequence[KnownAnswer]], apis: Sequence[Api] = APIS
 ) -> list[Planned]:
     """Plan ``calls`` calls, spread over these APIs, threads and tasks. ``share``: share of faulty requests, 0 to 1.
 
@@ -75,7 +75,7 @@ def plan(
     return planned
 
 
-def shipped(answers: Mapping[str, Answer]) -> dict[Api, list[Known]]:
+def shipped(answers: Mapping[str, Answer]) -> dict[Api, list[KnownAnswer]]:
     """Return the answers of the corpus, by API, without long ones, refusals and early stops.
 
     Refusals and early stops would look broken without any fault.
@@ -88,9 +88,9 @@ def shipped(answers: Mapping[str, Answer]) -> dict[Api, list[Known]]:
     return {api: [_known(api, *item) for item in chosen[api].items()] for api in APIS}
 
 
-def _known(api: Api, name: str, answer: Answer) -> Known:
+def _known(api: Api, name: str, answer: Answer) -> KnownAnswer:
     calls = "".join(call.name + call.arguments for call in answer.tool_calls)
-    return Known(name=f"answer {name}", content=answer.text + calls, numbered=api == "responses")
+    return KnownAnswer(name=f"answer {name}", content=answer.text + calls, numbered=api == "responses")
 
 
 def _faults(dice: random.Random, share: float, api: Api, numbered: bool) -> tuple[Fault, ...]:

@@ -10,30 +10,30 @@ from pathlib import Path
 from time import perf_counter
 
 import l0
-from l0.cli.inputs import InputError
 from l0.simulator import corpus
-from l0.simulator.config import SimulatorConfig, SimulatorError
 from l0.simulator.pacing import Delays
 from l0.simulator.playback import Traffic
+from l0.simulator.simulator_config import SimulatorConfig, SimulatorError
 
-from . import provider
+from ..inputs import InputError
+from . import demo_provider
 from .content import recorded
+from .demo_state import Demo, DemoOptions, DemoRun
+from .demo_telemetry import destination
 from .judge import Result
 from .load import Load, offered
-from .plan import APIS, Api, Known, Planned, plan, shipped
-from .state import Demo, Options, Run
-from .telemetry import destination
+from .plan import APIS, Api, KnownAnswer, Planned, plan, shipped
 
 DELAYS = Delays(first_token_ms=40, inter_token_ms=2, stragglers=0.02)
 """Delays of a fast model, so that the demo is short. Log-normal with some stragglers, as for real models."""
 
 
-def prepare(options: Options) -> tuple[Demo, list[Planned]]:
+def prepare(options: DemoOptions) -> tuple[Demo, list[Planned]]:
     """Check the options and make the plan. Raises `InputError` for invalid options."""
     missing = [name for name in ("openai", "anthropic") if find_spec(name) is None]
     if missing:
         raise InputError(f"the demo requires both SDKs: pip install 'l0-otel[{','.join(missing)}]'")
-    answers: Mapping[Api, Sequence[Known]] = shipped(corpus.answers())
+    answers: Mapping[Api, Sequence[KnownAnswer]] = shipped(corpus.answers())
     source = f"{max(map(len, answers.values()))} shipped answers"
     if options.traffic is not None:
         found = _recorded(options.traffic)
@@ -47,7 +47,7 @@ def perform(demo: Demo, planned: list[Planned]) -> None:
     """Make both runs. The figures in ``demo`` are updated while they run."""
     l0.uninstrument()
     config = SimulatorConfig(seed=demo.options.seed, delays=DELAYS, traffic_dir=demo.options.traffic)
-    with provider.provider(config) as simulator:
+    with demo_provider.provider(config) as simulator:
         load = Load(simulator=simulator, concurrency=demo.options.concurrency)
         _run(demo, demo.bare, load, planned)
         with _instrumented(demo):
@@ -55,7 +55,7 @@ def perform(demo: Demo, planned: list[Planned]) -> None:
     demo.telemetry.flush()
 
 
-def _run(demo: Demo, run: Run, load: Load, planned: list[Planned]) -> None:
+def _run(demo: Demo, run: DemoRun, load: Load, planned: list[Planned]) -> None:
     def done(result: Result) -> None:
         with demo.lock:
             run.tallies[result.call.api].add(result)
@@ -73,7 +73,7 @@ def _run(demo: Demo, run: Run, load: Load, planned: list[Planned]) -> None:
     log = load.simulator.requests
     with demo.lock:
         run.seconds = seconds
-        run.broken, run.requests = provider.broken(log), provider.requests(log)
+        run.broken, run.requests = demo_provider.broken(log), demo_provider.requests(log)
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def _instrumented(demo: Demo) -> Iterator[None]:
         l0.uninstrument()
 
 
-def _recorded(folder: Path) -> dict[Api, list[Known]]:
+def _recorded(folder: Path) -> dict[Api, list[KnownAnswer]]:
     """Return the recorded streams with their content, by API. Raises `InputError` for an invalid folder."""
     try:
         traffic = Traffic(folder)
@@ -96,8 +96,8 @@ def _recorded(folder: Path) -> dict[Api, list[Known]]:
         raise InputError(f"--traffic: {error}") from error
 
 
-def _known(api: Api, name: str, body: bytes) -> Known:
+def _known(api: Api, name: str, body: bytes) -> KnownAnswer:
     try:
-        return Known(name=f"recorded {name}", content=recorded(api, body), numbered=b'"sequence_number"' in body)
+        return KnownAnswer(name=f"recorded {name}", content=recorded(api, body), numbered=b'"sequence_number"' in body)
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"--traffic: {name} is not a recorded {api} stream: {error!r}") from error

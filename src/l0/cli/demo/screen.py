@@ -15,9 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .judge import Result, Tally, Verdict, differs, percentile
+from .demo_state import Demo
+from .judge import AnswerVerdict, Result, VerdictCounts, differs, percentile
 from .plan import APIS, SDKS
-from .state import Demo
 
 WIDTH = 108
 _LABELS = {
@@ -90,11 +90,11 @@ def _received(demo: Demo, style: box.Box) -> Table:
     return table
 
 
-def _verdicts(bare: Tally, covered: Tally) -> list[str | Text]:
+def _verdicts(bare: VerdictCounts, covered: VerdictCounts) -> list[str | Text]:
     cells: list[str | Text] = [str(max(bare.calls, covered.calls))]
     for tally in (bare, covered):
-        wrong = tally.verdicts[Verdict.SILENT] + tally.verdicts[Verdict.FOREIGN]
-        cells += [str(tally.verdicts[Verdict.WHOLE]), str(tally.verdicts[Verdict.ERROR])]
+        wrong = tally.verdicts[AnswerVerdict.SILENT] + tally.verdicts[AnswerVerdict.FOREIGN]
+        cells += [str(tally.verdicts[AnswerVerdict.WHOLE]), str(tally.verdicts[AnswerVerdict.ERROR])]
         cells.append(Text(str(wrong), style="bold red" if wrong else "green"))
     return cells
 
@@ -152,12 +152,12 @@ def _comparison(demo: Demo) -> Text:
     bare, covered = demo.bare.total.verdicts, demo.covered.total.verdicts
     text = Text()
     text.append("Bare: ", style="bold")
-    text.append(f"{bare[Verdict.SILENT]} broken answers delivered without an error", style="bold red")
-    text.append(f", {bare[Verdict.ERROR]} errors, {bare[Verdict.WHOLE]} complete.\n")
+    text.append(f"{bare[AnswerVerdict.SILENT]} broken answers delivered without an error", style="bold red")
+    text.append(f", {bare[AnswerVerdict.ERROR]} errors, {bare[AnswerVerdict.WHOLE]} complete.\n")
     text.append("With l0.instrument(): ", style="bold")
-    wrong = covered[Verdict.SILENT] + covered[Verdict.FOREIGN]
+    wrong = covered[AnswerVerdict.SILENT] + covered[AnswerVerdict.FOREIGN]
     text.append(f"{wrong} broken answers delivered without an error", style="bold red" if wrong else "bold green")
-    text.append(f", {covered[Verdict.ERROR]} errors, {covered[Verdict.WHOLE]} complete.\n")
+    text.append(f", {covered[AnswerVerdict.ERROR]} errors, {covered[AnswerVerdict.WHOLE]} complete.\n")
     warm_up = demo.covered.warm_up.calls
     text.append(
         "After text is delivered a retry would be visible, so l0 raises an error. Faults that were scheduled after the "

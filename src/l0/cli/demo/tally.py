@@ -7,14 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-from l0.values.calls import Call
-from l0.values.events import AttemptStarted, CallEnded, Event
+from l0.model.call import Call
+from l0.model.call_events import AttemptStarted, CallEnded, Event
 
 Counts = dict[str, Counter[str]]
 
 
 class AttemptTally:
-    """Counts attempts by provider. An `l0.values.ports.Observer`; safe to share between threads."""
+    """Counts attempts by provider. An `l0.model.ports.Observer`; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,9 +35,9 @@ class AttemptTally:
             self._failed.clear()
             self._retried.clear()
 
-    def watch(self, call: Call) -> _CallTally:
+    def observe(self, call: Call) -> _CallFailures:
         """Return an observer for one call."""
-        return _CallTally(self, call.provider)
+        return _CallFailures(self, call.provider)
 
     def count(self, provider: str, event: Event) -> None:
         """Count one event."""
@@ -54,7 +54,7 @@ class AttemptTally:
                 pass
 
 
-class _CallTally:
+class _CallFailures:
     """Observer of one call."""
 
     def __init__(self, tally: AttemptTally, provider: str) -> None:

@@ -7,17 +7,17 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, ClassVar
 
-from l0.orchestration import branches
-from l0.orchestration.results import Branch, Status
-from l0.orchestration.tasks import Task, check
-from l0.telemetry.branches import Fan
-from l0.values.policy import PolicyError
+from l0.model.policy import PolicyError
+from l0.telemetry.fan_out_spans import FanOutSpan
 
-from .answers import Parse
-from .comparing import Comparison, UserSimilarity
+from .. import task_group
+from ..results import Branch, BranchStatus
+from ..tasks import Task, check
+from .comparable import Parse
+from .comparison_cache import Comparison, UserSimilarity
+from .consensus_run import ConsensusRun
 from .outcome import ConsensusResult
 from .settings import BEST, LENIENT, STANDARD, STRICT, ConsensusPreset, Resolution, Score, Strategy, check_weights
-from .sitting import Sitting
 
 _IMPLIED: dict[Strategy, dict[str, Any]] = {
     "unanimous": {"minimum_agreement": 1.0, "resolve": "fail"},
@@ -75,7 +75,7 @@ class Consensus:
             raise PolicyError("Consensus.run", f"{len(work)} tasks", "2 or more")
         for task in work:
             check("Consensus.run", task)
-        sitting = Sitting(
+        sitting = ConsensusRun(
             preset=settings,
             weights=check_weights(settings.strategy, weights, len(work)),
             comparison=Comparison(settings.threshold, similarity),
@@ -83,11 +83,12 @@ class Consensus:
             parse=parse,
         )
         began = perf_counter()
-        with Fan("consensus") as fan:
-            for cancelled in await branches.run(work, sitting.add, fan, at_once=len(work)):
+        with FanOutSpan("consensus") as fan:
+            for cancelled in await task_group.run(work, sitting.add, fan, at_once=len(work)):
                 sitting.ended.setdefault(cancelled.index, cancelled)
             all_branches = tuple(
-                sitting.ended.get(index) or Branch(index=index, status=Status.CANCELLED) for index in range(len(work))
+                sitting.ended.get(index) or Branch(index=index, status=BranchStatus.CANCELLED)
+                for index in range(len(work))
             )
             value, status, decision = await sitting.result(all_branches)
         return ConsensusResult(

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from l0.orchestration.costs import Cost
-from l0.orchestration.results import Branch, Status
-
+from ..costs import Cost
+from ..results import Branch, BranchStatus
 from .voting import Decision
 
 Reached = Literal["agreed", "voted", "merged", "best"]
@@ -35,7 +34,7 @@ class ConsensusResult:
     @property
     def early(self) -> bool:
         """Return true if the result was decided before all tasks had answered."""
-        return any(branch.status is Status.CANCELLED for branch in self.branches)
+        return any(branch.status is BranchStatus.CANCELLED for branch in self.branches)
 
     @property
     def cost(self) -> Cost:

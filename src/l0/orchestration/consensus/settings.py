@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal, get_args
 
-from l0.values.policy import PolicyError
+from l0.model.policy import PolicyError
 
 Strategy = Literal["majority", "unanimous", "weighted", "best"]
 Resolution = Literal["vote", "merge", "best", "fail"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from l0.values.policy import PolicyError
+from l0.model.policy import PolicyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Unpack, cast, get_args
 
-from l0.orchestration import tasks
-from l0.orchestration.results import Results
-from l0.orchestration.running import Each, Handling, check_count, collect
-from l0.values.policy import PolicyError
+from l0.model.policy import PolicyError
 
-from . import restoring
+from .. import tasks
+from ..fan_out import ResultHandler, RunOptions, check_count, collect
+from ..results import Results
+from . import context_retry
 from .chunks import Chunk
-from .cutting import Strategy, cut
-from .measuring import Characters, Measure, Tokenizer, measure
-from .restoring import Restore
+from .context_retry import Restore
+from .splitting import Strategy, cut
+from .text_measures import CharacterMeasure, Measure, Tokenizer, measure
 
 _BLOCK = 65_536
 """Characters that are read from a document at once."""
@@ -68,7 +68,7 @@ class Window:
         overlap = size // 10 if overlap is None else overlap
         if not isinstance(overlap, int) or isinstance(overlap, bool) or not 0 <= overlap < size:
             raise PolicyError("Window.overlap", overlap, f"a whole number from 0 to less than the size, {size}")
-        unit = Characters() if strategy == "char" else measure(tokenizer)
+        unit = CharacterMeasure() if strategy == "char" else measure(tokenizer)
         return cls(document, size=size, overlap=overlap, strategy=strategy, unit=unit)
 
     @classmethod
@@ -122,7 +122,7 @@ class Window:
         *,
         concurrency: int = 5,
         restore: Restore | None = None,
-        **options: Unpack[Handling],
+        **options: Unpack[RunOptions],
     ) -> Results[Any]:
         """Process every window, ``concurrency`` at a time, and return the results in the order of the document.
 
@@ -132,12 +132,12 @@ class Window:
         larger than memory. Raises `PolicyError` for an invalid argument.
         """
         check_count("process_all.concurrency", concurrency)
-        jobs = (partial(restoring.answer, function, chunk, restore) for chunk in self)
-        with Each.of(options, None) as each:
+        jobs = (partial(context_retry.answer, function, chunk, restore) for chunk in self)
+        with ResultHandler.of(options, None) as each:
             return await collect(jobs, each, at_once=concurrency, kind="windows")
 
     async def process_sequential(
-        self, function: Callable[[Chunk, Any], Any], **options: Unpack[Handling]
+        self, function: Callable[[Chunk, Any], Any], **options: Unpack[RunOptions]
     ) -> Results[Any]:
         """Process the windows one after the other. ``function`` also gets the previous answer (``None`` at first).
 
@@ -150,7 +150,7 @@ class Window:
             latest = await tasks.answer(partial(function, chunk, latest))
             return latest
 
-        with Each.of({**options, "fail_fast": True}, None) as each:
+        with ResultHandler.of({**options, "fail_fast": True}, None) as each:
             return await collect((partial(job, chunk) for chunk in self), each, at_once=1, kind="windows")
 
 

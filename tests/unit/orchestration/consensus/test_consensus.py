@@ -8,11 +8,11 @@ import pytest
 from orchestration_tasks import Gate, returning, run
 from pydantic import BaseModel
 
+from l0.model.policy import PolicyError
 from l0.orchestration.consensus.consensus import Consensus
 from l0.orchestration.consensus.outcome import ConsensusError
 from l0.orchestration.consensus.settings import ConsensusPreset
-from l0.orchestration.results import Status
-from l0.values.policy import PolicyError
+from l0.orchestration.results import BranchStatus
 
 
 class Person(BaseModel):
@@ -36,7 +36,7 @@ def test_consensus_cancels_tasks_that_cannot_change_the_outcome():
     found = run(Consensus.run([slow, *all_of("Paris", "Paris")]))
     assert (found.value, found.early, slow.cancelled) == ("Paris", True, True)
     assert found.agreement == pytest.approx(2 / 3)
-    assert found.branches[0].status is Status.CANCELLED
+    assert found.branches[0].status is BranchStatus.CANCELLED
 
 
 def test_consensus_waits_for_tasks_that_can_change_the_outcome():
@@ -147,7 +147,7 @@ def test_consensus_parse_failure_is_a_failed_task():
     texts = ['{"name": "Ada", "born": 1815}', "Sorry!", '{"born": 1815, "name": "Ada"}']
     found = run(Consensus.run(all_of(*texts), parse=Person.model_validate_json))
     assert found.value == Person(name="Ada", born=1815)
-    assert found.branches[1].status is Status.FAILED
+    assert found.branches[1].status is BranchStatus.FAILED
     assert run(Consensus.standard(all_of(*texts), parse=json.loads)).value == {"name": "Ada", "born": 1815}
 
 
@@ -224,7 +224,7 @@ def test_consensus_rejects_invalid_arguments(field, work, options):
 
 
 def test_consensus_checks_the_text_extra_before_any_request(monkeypatch):
-    monkeypatch.setattr("l0.orchestration.consensus.likeness.find_spec", lambda name: None)
+    monkeypatch.setattr("l0.orchestration.consensus.similarity.find_spec", lambda name: None)
     asked = Gate()
     with pytest.raises(ImportError, match=r"l0-otel\[text\]"):
         run(Consensus.run([asked, asked]))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.orchestration.consensus.likeness import equal
+from l0.orchestration.consensus.similarity import equal
 from l0.orchestration.consensus.voting import ABSENT, Ballot, Vote, decide
 
 VALUES = st.sampled_from(["a", "b", "c"])

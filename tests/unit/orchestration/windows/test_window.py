@@ -7,12 +7,12 @@ import tracemalloc
 import pytest
 
 import l0
-from l0.orchestration.results import Status
+from l0.model.errors import StreamInterrupted, fill
+from l0.model.policy import PolicyError
+from l0.orchestration.results import BranchStatus
 from l0.orchestration.windows.chunks import Chunk, merge
-from l0.orchestration.windows.restoring import Restore
+from l0.orchestration.windows.context_retry import Restore
 from l0.orchestration.windows.window import Window
-from l0.values.errors import StreamInterrupted, fill
-from l0.values.policy import PolicyError
 
 DOCUMENT = "one two three four five six seven eight nine ten"
 
@@ -127,7 +127,7 @@ def test_process_all_continues_after_a_failure():
         return chunk.index
 
     results = asyncio.run(window().process_all(work))
-    assert [branch.status for branch in results] == [Status.OK, Status.FAILED, Status.OK]
+    assert [branch.status for branch in results] == [BranchStatus.OK, BranchStatus.FAILED, BranchStatus.OK]
     assert results.succeeded == [0, 2]
     assert results.stats.success_rate == pytest.approx(66.67, abs=0.01)
     with pytest.raises(ExceptionGroup, match="1 of 3 tasks failed"):

@@ -1,0 +1,1 @@
+"""Read the wire formats of providers: chat, completions, Responses and messages."""

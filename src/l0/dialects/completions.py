@@ -1,0 +1,40 @@
+"""Legacy completions: ``text`` in place of a delta, else as chat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from l0.model.tolerant_reading import object_of, place_of
+
+from .chat import ChatReader
+
+
+class CompletionsReader(ChatReader):
+    """One streamed legacy completion."""
+
+    def piece(self, event: Any) -> str | None:
+        try:
+            text = event["choices"][0].get("text")
+            return text if isinstance(text, str) else None
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return None
+
+    def with_piece(self, event: Any, text: str) -> Any:
+        event["choices"][0]["text"] = text
+        return event
+
+    def carrier(self) -> Any:
+        told = {"id": self.response_id, "object": "text_completion", "created": self._created, "model": self.model}
+        return {**told, "choices": [{"index": 0, "text": "", "finish_reason": None, "logprobs": None}]}
+
+    def apply(self, event: dict[str, Any]) -> None:
+        if self.model is None:
+            self.begun(event)
+        for choice in event["choices"]:
+            self.add_text(choice.get("text"), answer=not place_of(choice.get("index")))
+            reason = choice.get("finish_reason")
+            if reason:
+                self._finished(choice.get("index"), reason)
+        usage = event.get("usage")
+        if usage:
+            self.usage = object_of(usage)

@@ -1,0 +1,279 @@
+"""Messages. Whole at ``message_stop``, or once a ``stop_reason`` came. Blocks come in order, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from l0.model.call_events import ResponseMetadata
+from l0.model.failure import Cause, Failure
+from l0.model.ports import Build
+from l0.model.resume_state import ResumeState
+from l0.model.tolerant_reading import object_of, place_of, text_of
+
+from .anthropic_answers import message_facts
+from .resumable_reader import ResumableReader
+
+_DELTAS = {
+    "text_delta": "text",
+    "thinking_delta": "thinking",
+    "input_json_delta": "partial_json",
+    "citations_delta": "citation",
+    "compaction_delta": "content",
+}
+_CONTENT = frozenset({"message_start", "content_block_start", "content_block_delta", "content_block_stop"})
+"""Events that cannot belong to a message that has stopped."""
+_OWN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "fallback", "compaction"})
+"""Blocks of the model's own; all others (server tools, their results, containers) are work on the server's side."""
+_FILLED_BY_DELTAS = frozenset({"text", "thinking", "fallback", "compaction"})
+"""Blocks that hold nothing when they start; every other one is content as it stands."""
+
+Refuse = Callable[[bytes], Failure]
+
+
+class MessagesReader(ResumableReader):
+    """One streamed message.
+
+    ``names``: the event names that the SDK hands over, or ``None`` for all; ``typed``: it adds a missing ``type``.
+    ``refuse`` makes the failure of an ``error`` event.
+    """
+
+    def __init__(
+        self, build: Build, content_type: str, *, names: frozenset[bytes] | None, typed: bool, refuse: Refuse
+    ) -> None:
+        super().__init__(build, content_type)
+        self._names = names
+        self._typed = typed
+        self._refuse = refuse
+        self._started = False
+        self._whole = False
+        self._stopped_at: str | None = None
+        self._next = 0
+        self._open: set[int] = set()
+        self._in_order = True
+        """Every event could be read so far: else it cannot be judged whether blocks come in order."""
+        self._offset = 0
+        self._cumulative: Mapping[str, Any] = {}
+
+    def decode_event(self, name: bytes | None, data: bytes) -> Any:
+        if name == b"ping":
+            return None
+        if name == b"error":
+            self.fail(self._refuse(data))
+            return None
+        if name is None:
+            return self._nameless(data)
+        if self._names is not None and name not in self._names:
+            return None
+        return self._event(name, self.decode(data))
+
+    def _nameless(self, data: bytes) -> Any:
+        """A proxy dropped the names. The SDK skips such events in silence; their type says what they are."""
+        event = self.decode(data) if data[:1] == b"{" else None
+        kind = event.get("type") if type(event) is dict else None
+        if type(kind) is not str or kind == "ping":
+            return None
+        if kind == "error":
+            self.fail(self._refuse(data))
+            return None
+        self.anomaly("unnamed_event")
+        return self._event(kind.encode(), event)
+
+    def _event(self, name: bytes, event: Any) -> Any:
+        if event is None:
+            self._in_order = False
+            return None
+        if type(event) is dict:
+            if self._typed and "type" not in event:
+                event["type"] = name.decode()
+            if self._whole and event.get("type") in _CONTENT:
+                self.anomaly("data_after_end")
+                return None
+            self.apply(event)
+            if self.failure is not None:
+                return None  # nor counted: an attempt that takes this one up must not swallow it
+        else:
+            self._in_order = False
+        self.events += 1
+        return event
+
+    def dressed(self, name: bytes | None, event: Any) -> Any:
+        if self._typed and name is not None and type(event) is dict and "type" not in event:
+            event["type"] = name.decode("utf-8", "replace")
+        return event
+
+    def apply(self, event: dict[str, Any]) -> None:
+        kind = event.get("type")
+        if kind == "content_block_delta":
+            index = event["index"]
+            if index not in self._open and not self._stray(index):
+                return
+            delta = event["delta"]
+            field = _DELTAS.get(delta["type"])
+            piece = delta.get(field) if field is not None else None
+            if field == "text" and type(piece) is str and piece:  # as `add_text`, without the call
+                self.content += 1
+                self.chars += len(piece)
+                self.text.append(piece)
+            else:
+                self.add_text(piece)
+                self.resumable = self.resumable and field == "text"
+                if field == "partial_json" and index in self.tools:
+                    self.add_tool_arguments(index, None, piece)
+        elif type(kind) is str:
+            handle = _HANDLERS.get(kind)
+            if handle is not None:
+                handle(self, event)
+            elif kind != "ping":
+                self._in_order = False
+        else:
+            raise TypeError("the type of an event is no text")
+
+    def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
+        self._in_order = False
+        if event.get("type") == "content_block_delta":  # with another index or delta than was ever documented
+            self.add_text(text_of(object_of(event.get("delta")).get("text")), answer=True)
+
+    def _stray(self, index: object) -> bool:
+        """Whether a delta that belongs to no open block is read all the same: if no number says that it is strange."""
+        if type(index) is int:
+            return self._out_of_order(f"a delta for block {index}, which is not open")
+        self.anomaly("unreadable_index")
+        return True
+
+    def _message_start(self, event: dict[str, Any]) -> None:
+        if self._started and not self._out_of_order("a second message_start"):
+            return
+        self._started = True
+        message = object_of(event.get("message"))
+        self.response_id, self.model = text_of(message.get("id")), text_of(message.get("model"))
+        self.usage = object_of(message.get("usage"))
+
+    def _block_start(self, event: dict[str, Any]) -> None:
+        index = self._index(event, self._next)
+        due = self._started and index == self._next
+        if not due and not self._out_of_order(f"block {index} where block {self._next} was due"):
+            return
+        self._next = max(self._next, index) + 1
+        self._open.add(index)
+        block = object_of(event.get("content_block"))
+        kind = text_of(block.get("type"))
+        if kind != "text":
+            self.resumable = False
+        if kind == "tool_use":
+            self.add_tool_arguments(index, block.get("name"), None)
+        if kind is None:
+            self.anomaly("unknown_shape")
+        elif kind not in _OWN_BLOCKS:
+            self.accepted = True
+        if kind not in _FILLED_BY_DELTAS:
+            self.other = True
+
+    def _block_stop(self, event: dict[str, Any]) -> None:
+        index = self._index(event, max(self._open, default=self._next))
+        if index not in self._open:
+            if index < self._next:
+                self._out_of_order(f"a second end of block {index}")
+                return
+            self.anomaly("stray_block_stop")  # no text is at stake
+        self._open.discard(index)
+
+    def _index(self, event: dict[str, Any], due: int) -> int:
+        """The number of an event's block; that of the block which is due, if it is no number."""
+        index = place_of(event.get("index"))
+        if index is None:
+            self.anomaly("unreadable_index")
+            return due
+        return index
+
+    def _message_delta(self, event: dict[str, Any]) -> None:
+        reason = object_of(event.get("delta")).get("stop_reason")
+        if reason:
+            self._stopped_at = text_of(reason) or "error"
+        # Counts are cumulative: they replace what message_start said, they do not add to it.
+        self._cumulative = object_of(event.get("usage")) or self._cumulative
+
+    def _message_stop(self, event: dict[str, Any]) -> None:  # noqa: ARG002
+        self._whole = True
+        if self._open:
+            self.anomaly("open_block")
+
+    def piece(self, event: Any) -> str | None:
+        if not isinstance(event, dict) or event.get("type") != "content_block_delta":
+            return None
+        delta = event.get("delta")
+        return text_of(delta.get("text")) if isinstance(delta, dict) and delta.get("type") == "text_delta" else None
+
+    def with_piece(self, event: Any, text: str) -> Any:
+        event["delta"]["text"] = text
+        return event
+
+    def carrier(self) -> Any:
+        return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": ""}}
+
+    def ends(self, event: Any) -> bool:
+        return isinstance(event, dict) and event.get("type") in ("message_delta", "message_stop")
+
+    def opening(self, resume_state: ResumeState) -> list[Any]:
+        """A new block, where the user has no open one that the text could go on in."""
+        if resume_state.marks["open"]:
+            return []
+        return [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}]
+
+    def closing(self, resume_state: ResumeState) -> list[Any]:
+        return self.finishing(resume_state) if resume_state.marks["open"] else []
+
+    def finishing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
+        return [{"type": "content_block_stop", "index": 0}]
+
+    def marks(self) -> dict[str, Any]:
+        return {"blocks": self._next + self._offset, "open": [index + self._offset for index in sorted(self._open)]}
+
+    def resume(self, resume_state: ResumeState, strategy: str) -> None:
+        super().resume(resume_state, strategy)
+        if not self._exact:
+            still_open = resume_state.marks["open"]
+            self._offset = still_open[0] if still_open else resume_state.marks["blocks"]
+
+    def renamed(self, event: Any, resume_state: ResumeState) -> Any:  # noqa: ARG002
+        """A continuation's first block goes on in the block that broke, or follows the last that was whole."""
+        if self._offset and isinstance(event, dict) and type(event.get("index")) is int:
+            event["index"] += self._offset
+        return event
+
+    def _out_of_order(self, message: str) -> bool:
+        """Fail, if every event could be read so far. Whether the event is to be read all the same."""
+        if self._in_order:
+            self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
+        else:
+            self.anomaly("out_of_order")
+        return not self._in_order
+
+    def missing(self) -> Cause | None:
+        if self._whole and not self._started and self._in_order:
+            return Cause.EMPTY
+        if self._whole or self._stopped_at:
+            if not self.content and not self.other:
+                self.anomaly("no_content")
+            if not self._stopped_at:
+                self.anomaly("stop_without_reason")
+            return None
+        return self.missing_end()
+
+    def metadata(self) -> ResponseMetadata:
+        usage = {**self.usage, **_given(self._cumulative)}
+        reason = self._stopped_at or "error"
+        return message_facts(self.response_id, self.model, usage, reason, tuple(self.anomalies))
+
+
+_HANDLERS: dict[str, Callable[[MessagesReader, dict[str, Any]], None]] = {
+    "message_start": MessagesReader._message_start,
+    "content_block_start": MessagesReader._block_start,
+    "content_block_stop": MessagesReader._block_stop,
+    "message_delta": MessagesReader._message_delta,
+    "message_stop": MessagesReader._message_stop,
+}
+
+
+def _given(usage: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in usage.items() if value is not None}

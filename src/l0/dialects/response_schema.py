@@ -1,0 +1,104 @@
+"""Read from a request's JSON the schemas that its answer must match. The functions are pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from l0.model.tolerant_reading import object_of, objects_in, text_of
+
+JsonSchema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseSchema:
+    """The schemas of one request, by reference.
+
+    ``text_schema``: schema of the answer's text; ``{"type": "object"}`` for JSON mode. ``tool_schemas``: schemas of
+    tool arguments, by tool name.
+    """
+
+    text_schema: JsonSchema | None = None
+    tool_schemas: Mapping[str, JsonSchema] = field(default_factory=dict)
+
+
+def from_response_format(body: Mapping[str, Any], dialect: str, *, strict: bool = True) -> ResponseSchema:
+    """Return the schemas that a request asks for.
+
+    ``dialect``: ``"chat"``, ``"responses"`` or ``"messages"``; any other has no schemas. ``strict``: only include tools
+    with ``"strict": true``, since a model may ignore the schema of other tools. A field whose shape differs from the
+    provider's documentation is ignored: only the provider knows its meaning.
+    """
+    match dialect:
+        case "chat":
+            response_format = object_of(body.get("response_format"))
+            text = _text_schema({**response_format, **object_of(response_format.get("json_schema"))})
+            functions = (object_of(tool.get("function")) for tool in objects_in(body.get("tools")))
+            return ResponseSchema(text_schema=text, tool_schemas=_tool_schemas(functions, "parameters", strict))
+        case "responses":
+            text = _text_schema(object_of(object_of(body.get("text")).get("format")))
+            return ResponseSchema(
+                text_schema=text, tool_schemas=_tool_schemas(_flat(body.get("tools")), "parameters", strict)
+            )
+        case "messages":
+            response_format = object_of(object_of(body.get("output_config")).get("format") or body.get("output_format"))
+            tools = _tool_schemas(objects_in(body.get("tools")), "input_schema", strict)
+            return ResponseSchema(text_schema=_text_schema(response_format), tool_schemas=tools)
+        case _:
+            return ResponseSchema()
+
+
+def calls_in(answer: Mapping[str, Any], dialect: str) -> list[tuple[str, str]]:
+    """Return the name and the JSON arguments of each call of the user's tools in a complete answer."""
+    match dialect:
+        case "chat":
+            messages = (object_of(choice.get("message")) for choice in objects_in(answer.get("choices")))
+            calls = (
+                object_of(call.get("function"))
+                for message in messages
+                for call in objects_in(message.get("tool_calls"))
+            )
+            return [_name_and_arguments(call) for call in calls if call]
+        case "responses":
+            items = [item for item in objects_in(answer.get("output")) if item.get("type") == "function_call"]
+            return [_name_and_arguments(item) for item in items]
+        case "messages":
+            blocks = [block for block in objects_in(answer.get("content")) if block.get("type") == "tool_use"]
+            return [(text_of(block.get("name")) or "", json.dumps(block.get("input"))) for block in blocks]
+        case _:
+            return []
+
+
+def _name_and_arguments(call: Mapping[str, Any]) -> tuple[str, str]:
+    return text_of(call.get("name")) or "", text_of(call.get("arguments")) or ""
+
+
+def _text_schema(response_format: Mapping[str, Any]) -> JsonSchema | None:
+    match response_format:
+        case {"type": "json_schema", "schema": Mapping() as schema}:
+            return schema
+        case {"type": "json_object"} | {"type": "json_schema"}:
+            return {"type": "object"}
+        case _:
+            return None
+
+
+def _tool_schemas(tools: Iterable[Mapping[str, Any]], key: str, strict: bool) -> Mapping[str, JsonSchema]:
+    found: dict[str, JsonSchema] = {}
+    for tool in tools:
+        name, schema = tool.get("name"), tool.get(key)
+        is_strict = tool.get("strict") is True
+        if isinstance(name, str) and isinstance(schema, Mapping) and (is_strict or not strict):
+            found[name] = schema
+    return found
+
+
+def _flat(tools: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the tools, including those in namespaces."""
+    for tool in objects_in(tools):
+        if tool.get("type") == "namespace":
+            yield from objects_in(tool.get("tools"))
+        else:
+            yield tool

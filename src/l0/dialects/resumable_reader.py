@@ -1,0 +1,189 @@
+"""How a reader takes up an answer that broke: what the user has is swallowed, what is new is handed over.
+
+Two ways. The *same* answer again (``exact``) is followed event by event until it has come as far as the user's: its
+text must be the same, and is counted in characters, for it may be cut differently; all else is counted in events. A
+*continuation* (``prefill``, ``splice``) is another answer, of which the beginning is not shown, and the end is.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from l0.model.failure import Cause, Failure
+from l0.model.resume_state import ResumeState
+
+from .base_reader import BaseReader
+from .overlap import Diverged, OverlapMatcher, overlap_matcher
+
+
+class ResumableReader(BaseReader):
+    """A reader that can begin where an earlier one broke off. Dialects say what their events carry."""
+
+    _resume_state: ResumeState | None = None
+    _joint: OverlapMatcher | None = None
+    _joined = True
+    _exact = False
+
+    # -- what a dialect says ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def decode_event(self, name: bytes | None, data: bytes) -> Any:
+        """Decode and apply a wire event; ``None`` if the user gets nothing for it. May raise: see `read_event`."""
+
+    def dressed(self, name: bytes | None, event: Any) -> Any:  # noqa: ARG002
+        """The event as the SDK's own loop hands it over: some are wrapped, or get their name as a field."""
+        return event
+
+    @abstractmethod
+    def piece(self, event: Any) -> str | None:
+        """The text of the answer that an event carries; nothing for an event of another kind."""
+
+    @abstractmethod
+    def with_piece(self, event: Any, text: str) -> Any:
+        """The same event with other text. May change it in place."""
+
+    @abstractmethod
+    def carrier(self) -> Any:
+        """An event without text that text can be put into."""
+
+    @abstractmethod
+    def ends(self, event: Any) -> bool:
+        """Whether an event without text belongs to the end of an answer, and not to its beginning."""
+
+    @abstractmethod
+    def renamed(self, event: Any, resume_state: ResumeState) -> Any:
+        """The same event with what must not change in the middle of an answer (ids, counts)."""
+
+    def opening(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
+        """What must come before the first new text of a continuation."""
+        return []
+
+    def closing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
+        """What must come before the end, where a continuation brought no text of its own."""
+        return []
+
+    def marks(self) -> dict[str, Any]:
+        """What must stay the same to the end of the answer."""
+        return {}
+
+    # -- the fence --------------------------------------------------------------------------------------------------
+
+    def read_event(self, name: bytes | None, data: bytes) -> Any:
+        """The user's object for one wire event, or ``None``.
+
+        The one fence of a stream: whatever learning from an event raises, the event itself is handed over.
+        """
+        try:
+            event = self.decode_event(name, data)
+        except Exception:
+            event = self._unlearnt(name, data)
+        return None if event is None else self.construct(event)
+
+    def _unlearnt(self, name: bytes | None, data: bytes) -> Any:
+        event = self.decode(data)
+        if event is None:
+            return None
+        event = self.dressed(name, event)
+        self.unlearnt(name, event)
+        self.events += 1
+        return event
+
+    # -- the joint --------------------------------------------------------------------------------------------------
+
+    @property
+    def structure(self) -> int:
+        """Events that carried no text of the answer, so far."""
+        return self.events - len(self.text)
+
+    def resume_state(self) -> ResumeState:
+        """What the user has of the answer."""
+        resume_state = self._resume_state
+        if resume_state is not None and not self._joined:
+            return resume_state
+        name = resume_state.response_id if resume_state is not None else self.response_id
+        return ResumeState(text="".join(self.text), shape=self.structure, response_id=name, marks=self.marks())
+
+    def resume(self, resume_state: ResumeState, strategy: str) -> None:
+        """This attempt continues an earlier one, whose part the user must not get again."""
+        self._resume_state = resume_state
+        self._joint = overlap_matcher(strategy, resume_state.text)
+        self._joined = False
+        self._exact = strategy == "exact"
+        if not self._exact:
+            self.text = [resume_state.text]
+
+    def read_resumed(self, name: bytes | None, data: bytes) -> list[Any]:
+        """As `read_event`, for an attempt that takes up an earlier one: what is new in one wire event."""
+        try:
+            event = self.decode_event(name, data)
+        except Exception:
+            event = self._unlearnt(name, data)
+        resume_state, meeting = self._resume_state, self._joint
+        if event is None or resume_state is None or meeting is None:
+            return []
+        told = self.failure is not None and self.failure.typed  # the user's only sign of it: never swallowed
+        try:
+            events = [event] if self._joined or told else self._join(event, meeting, resume_state)
+        except Diverged:
+            self._diverged(resume_state)
+            return []
+        built = [self.construct(self.renamed(one, resume_state)) for one in events]
+        return [item for item in built if item is not None]
+
+    def finish(self) -> None:
+        """The body is over: an answer that never came as far as the user's is another one."""
+        if self._resume_state is None or self._joined or self.failure is not None or self.missing() is not None:
+            return
+        meeting, same = self._joint, self.structure == self._resume_state.shape
+        if self._exact and meeting is not None and not (meeting.reached and same):
+            self._diverged(self._resume_state)
+
+    def _diverged(self, resume_state: ResumeState) -> None:
+        message = f"the new answer differs from the {len(resume_state.text)} characters that were handed over"
+        self.fail(Failure(cause=Cause.DIVERGED, message=message))
+
+    def _join(self, event: Any, meeting: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
+        text = self.piece(event)
+        if self._exact:
+            return self._same(event, text, meeting, resume_state)
+        if text:
+            self.text.pop()  # what counts is what the user gets of it
+            new = meeting.pass_on(text)
+            return self._begin(self.with_piece(event, new), new, resume_state) if new else []
+        return self._end(event, meeting, resume_state) if self.ends(event) else []
+
+    def _same(self, event: Any, text: str | None, meeting: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
+        if not text:
+            if self.structure <= resume_state.shape:
+                return []
+            meeting.flush()
+            self._joined = True
+            return [event]
+        new = meeting.pass_on(text)
+        if not new:
+            return []
+        if self.structure < resume_state.shape:
+            raise Diverged  # text where the user already has what follows it
+        self._joined = True
+        return [self.with_piece(event, new)]
+
+    def _begin(self, event: Any, text: str, resume_state: ResumeState) -> list[Any]:
+        self._joined = True
+        self.text.append(text)
+        return [*self.opening(resume_state), event]
+
+    def _end(self, event: Any, meeting: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
+        rest = meeting.flush()
+        if rest:
+            return [
+                *self._begin(self.with_piece(self.carrier(), rest), rest, resume_state),
+                *self.finishing(resume_state),
+                event,
+            ]
+        self._joined = True
+        return [*self.closing(resume_state), event]
+
+    def finishing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
+        """What must come between text that was held to the very last and the end."""
+        return []

@@ -1,0 +1,322 @@
+"""The state machine of one call.
+
+Theory of operation
+-------------------
+A **call** is what the user made; an **attempt** is one HTTP request of it. Drivers report what happened as *signals*
+and obey the *commands* that come back. The machine has no clock, no thread and no socket: the same signals always give
+the same commands, so a test with a virtual clock sees what production does.
+
+    READY --Begin--> OPENING --Opened--> HOLDING --Released--> RELAYING --Ended--> DONE
+                        ^  |                |                      |
+                        |  +--Answered----> DONE (not streaming)   |
+                        |  +--Failed--+     +--Failed, Ended (something is missing)--+
+                        |             v                                              v
+                        +--Waited-- WAITING <----------------------------------------+   or DONE
+
+A resumed attempt goes from OPENING straight to RELAYING.
+
+Rules, all of them here or in `retrying`:
+
+1. Before the commit point (the first release to the user) a recoverable failure is repeated, and the user sees nothing
+   of it. After it, a failure is raised, or, where the policy resumes, a new attempt takes the answer up where it
+   broke: what was released is never released again.
+2. A call that is not safe to replay is not repeated once the provider has accepted it: at the headers, or at the
+   first event (`Replay`).
+3. A body that ends without what makes an answer whole is a failure where that is certain (``Call.strict``); else it is
+   accepted, and marked as odd. An answer of which nothing at all arrived is never accepted.
+4. Closing is final, at any time, and never a failure.
+5. An attempt that is slower than usual may be hedged, once a call: by a second request beside it, whose answer is as
+   good. The one that loses is no failure.
+6. A leg whose breaker is open is passed over without a request. What one leg cannot do falls over to the next, which
+   has a retry budget of its own; never after the commit point.
+
+**Leases.** Stepping the machine for every token would cost more than the token. So `Relay` grants a lease: a number of
+characters that the driver may deliver on its own. `Used` says what was delivered, in any portions: any splitting of an
+answer into leases gives the same decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from math import inf
+from typing import Protocol
+
+from l0.model.call import Call, Outcome, Replay
+from l0.model.failure import Cause, Failure
+from l0.model.policy import ResumePoint
+
+from .commands import Command, Finish, Open, Raise, Relay, Wait
+from .retry import AttemptProgress, Phase, RetryAfter, asked_to_wait, decide, falls_over
+from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
+
+
+class CallState(StrEnum):
+    """Where a call stands."""
+
+    READY = "ready"
+    OPENING = "opening"
+    HOLDING = "holding"
+    RELAYING = "relaying"
+    WAITING = "waiting"
+    DONE = "done"
+
+
+TRANSITIONS: dict[CallState, dict[type[Signal], frozenset[CallState]]] = {
+    CallState.READY: {Begin: frozenset({CallState.OPENING, CallState.DONE})},
+    CallState.OPENING: {
+        Slow: frozenset({CallState.OPENING}),
+        Opened: frozenset({CallState.HOLDING, CallState.RELAYING}),
+        Answered: frozenset({CallState.DONE}),
+        Failed: frozenset({CallState.WAITING, CallState.DONE}),
+        Closed: frozenset({CallState.DONE}),
+    },
+    CallState.HOLDING: {
+        Released: frozenset({CallState.RELAYING}),
+        Ended: frozenset({CallState.WAITING, CallState.DONE}),
+        Failed: frozenset({CallState.WAITING, CallState.DONE}),
+        Closed: frozenset({CallState.DONE}),
+    },
+    CallState.RELAYING: {
+        Used: frozenset({CallState.RELAYING}),
+        Ended: frozenset({CallState.WAITING, CallState.DONE}),
+        Failed: frozenset({CallState.WAITING, CallState.DONE}),
+        Closed: frozenset({CallState.DONE}),
+    },
+    CallState.WAITING: {Waited: frozenset({CallState.OPENING, CallState.DONE}), Closed: frozenset({CallState.DONE})},
+    CallState.DONE: {Closed: frozenset({CallState.DONE})},
+}
+"""Every legal step, and the states that it may lead to. A signal that has no cell here is a defect of a driver."""
+
+PHASES = {CallState.OPENING: Phase.OPENING, CallState.HOLDING: Phase.HOLDING, CallState.RELAYING: Phase.RELAYING}
+_MISSING = {
+    Cause.TRUNCATED: "the stream ended without its terminal event",
+    Cause.EMPTY: "the stream ended without any content",
+    Cause.NOT_A_STREAM: "the server answered success with something that is no event stream",
+}
+
+
+class Admission(Protocol):
+    """What the shared health allows one call."""
+
+    def may_open(self, leg: int) -> bool:
+        """Whether an attempt may go to this leg."""
+        ...
+
+    def may_retry(self, *, asked: bool) -> bool:
+        """Return True if there is budget for one more attempt. ``asked``: the server asked for the wait before it."""
+        ...
+
+    def may_hedge(self) -> bool:
+        """Whether there is budget for a second request beside the first."""
+        ...
+
+
+class _AdmitAll:
+    def may_open(self, leg: int) -> bool:  # noqa: ARG002
+        return True
+
+    def may_retry(self, *, asked: bool) -> bool:  # noqa: ARG002
+        return True
+
+    def may_hedge(self) -> bool:
+        return True
+
+
+ADMIT_ALL = _AdmitAll()
+"""Allows everything."""
+
+
+def _passed_over() -> Failure:
+    return Failure(cause=Cause.BREAKER_OPEN, message="the circuit breaker lets no call through")
+
+
+class IllegalSignal(RuntimeError):  # noqa: N818 - it says what the driver sent
+    """A driver sent a signal that has no place in the present state."""
+
+
+class Machine:
+    """One call's decisions. `step` is its only verb.
+
+    ``rand`` gives uniform numbers in [0, 1) for jitter, and ``backoff`` the delay in seconds that the bare SDK would
+    choose before its retry number n after a failure: what a pure function cannot make up. ``lease``: the characters
+    that a driver may deliver between two signals; ``None`` while nothing looks at the text on its way.
+    """
+
+    __slots__ = (
+        "attempts",
+        "began",
+        "call",
+        "delivered",
+        "failures",
+        "hedged",
+        "leg",
+        "resuming",
+        "resume_points",
+        "state",
+        "_backoff",
+        "_guard",
+        "_had",
+        "_hedge_won",
+        "_lease",
+        "_rand",
+        "_since_leg",
+        "_waited",
+    )
+
+    def __init__(
+        self,
+        call: Call,
+        rand: Callable[[], float],
+        backoff: Callable[[int, Failure], float],
+        lease: int | None = None,
+        guard: Admission = ADMIT_ALL,
+    ) -> None:
+        self.call = call
+        self.state = CallState.READY
+        self.attempts = 0
+        self.began = 0.0
+        self.delivered = 0
+        self.failures: list[Failure] = []
+        self.leg = 0
+        self.hedged = False
+        self.resume_points: list[ResumePoint] = []
+        self.resuming = False
+        self._hedge_won = False
+        self._since_leg = 0
+        self._had = 0
+        self._rand = rand
+        self._backoff = backoff
+        self._lease = lease
+        self._guard = guard
+        self._waited = 0.0
+
+    def step(self, signal: Signal) -> Command:
+        """Take one signal, and say what to do next."""
+        if type(signal) not in TRANSITIONS[self.state]:
+            raise IllegalSignal(f"{type(signal).__name__} in state {self.state}")
+        match signal:
+            case Begin(at=at):
+                self.began = at
+                return self._open()
+            case Slow(at=at):
+                return self._hedge(at)
+            case Opened(hedge=hedge):
+                self._hedge_won = hedge
+                self.state = CallState.RELAYING if self.resuming else CallState.HOLDING
+                return self._relay()
+            case Released():
+                self.state = CallState.RELAYING
+                return self._relay()
+            case Used(chars=chars):
+                self.delivered += chars
+                return self._relay()
+            case Answered():
+                return self._finish()
+            case Ended(missing=missing, at=at, chars=chars, accepted=accepted, resumable=resumable, had=had):
+                self.delivered += chars
+                self._had = had
+                return self._ended(missing, at, AttemptProgress(PHASES[self.state], accepted, resumable))
+            case Failed(failure=failure, at=at, chars=chars, accepted=accepted, resumable=resumable, had=had):
+                self.delivered += chars
+                self._had = had
+                return self._failed(failure, at, AttemptProgress(PHASES[self.state], accepted, resumable))
+            case Waited(at=at):
+                return self._raise(self.failures[-1]) if self.left(at) <= 0 else self._open()
+            case Closed():
+                self.state = CallState.DONE
+                return Finish(Outcome.CANCELLED)
+
+    def _open(self) -> Open | Raise:
+        while not self._guard.may_open(self.leg):
+            self.failures.append(_passed_over())
+            if self.leg >= len(self.call.policy.legs):
+                return self._raise(self.failures[-1])
+            self.leg += 1
+            self._since_leg = len(self.failures)
+        self.state = CallState.OPENING
+        self.attempts += 1
+        resume = self.call.policy.resume if self.resuming else None
+        if resume is not None:
+            self.resume_points.append(ResumePoint(strategy=resume, at=self._had, attempt=self.attempts))
+        return Open(self.attempts, self._waited, self.leg, resume)
+
+    def _hedge(self, at: float) -> Open:
+        """A second request beside the one under way; or that one again, where nothing is to be done but to wait."""
+        wanted = not self.hedged and not self.resuming and self.call.replay is Replay.SAFE and self.left(at) > 0
+        if not wanted or not self._guard.may_hedge():
+            return Open(self.attempts, self._waited, self.leg)
+        self.hedged = True
+        self.attempts += 1
+        return Open(self.attempts, 0.0, self.leg, hedge=True)
+
+    def _relay(self) -> Relay:
+        return Relay(self._lease, self.state is CallState.HOLDING)
+
+    def _finish(self, *anomalies: str) -> Finish:
+        self.state = CallState.DONE
+        return Finish(self._outcome(), anomalies)
+
+    def _outcome(self) -> Outcome:
+        if self.resume_points:
+            return Outcome.RECOVERED_RESUME
+        if self.leg:
+            return Outcome.RECOVERED_FALLBACK
+        if self._hedge_won:
+            return Outcome.RECOVERED_HEDGE
+        return Outcome.RECOVERED_RETRY if self.failures else Outcome.OK
+
+    def _ended(self, missing: Cause | None, at: float, stand: AttemptProgress) -> Command:
+        if missing is None:
+            return self._finish()
+        if self.call.strict or missing is not Cause.TRUNCATED:
+            return self._failed(Failure(cause=missing, message=_MISSING[missing]), at, stand)
+        return self._finish(missing.value) if self.call.strict is False else self._finish()
+
+    def _failed(self, failure: Failure, at: float, stand: AttemptProgress) -> Command:
+        history = self.failures[self._since_leg :]
+        verdict = decide(self.call, failure, stand, history, self._rand)
+        self.failures.append(failure)
+        if verdict is None:
+            return self._fall_over(failure, at, stand)
+        wait = self._pause(verdict, failure, len(history) + 1)
+        seconds = wait.seconds or 0.0
+        if self.left(at) <= seconds:
+            return self._raise(failure)
+        if not self._guard.may_retry(asked=wait.asked):
+            return self._fall_over(failure, at, stand)
+        self.resuming = self.resuming or stand.phase is Phase.RELAYING
+        return self._wait(seconds)
+
+    def _pause(self, verdict: RetryAfter, failure: Failure, number: int) -> RetryAfter:
+        """Return the wait before retry ``number``, with the SDK's own figure if the verdict leaves it to the SDK."""
+        if verdict.seconds is not None:
+            return verdict
+        seconds = self._backoff(number, failure)
+        if failure.retry_after is None:
+            return RetryAfter(seconds)
+        own = self._backoff(number, replace(failure, error=None))  # the figure without the server's headers
+        return RetryAfter(seconds, asked_to_wait(failure, own) and seconds > own)
+
+    def _fall_over(self, failure: Failure, at: float, stand: AttemptProgress) -> Command:
+        more = self.leg < len(self.call.policy.legs) and not self.resuming and self.left(at) > 0
+        if not more or not falls_over(self.call, failure, stand):
+            return self._raise(failure)
+        self.leg += 1
+        self._since_leg = len(self.failures)
+        return self._wait(0.0)
+
+    def _wait(self, seconds: float) -> Wait:
+        self.state = CallState.WAITING
+        self._waited = seconds
+        return Wait(seconds)
+
+    def _raise(self, failure: Failure) -> Raise:
+        self.state = CallState.DONE
+        return Raise(failure)
+
+    def left(self, at: float) -> float:
+        """Seconds until the whole call's time is used up."""
+        timeout = self.call.policy.timeout
+        return inf if timeout is None or timeout.total is None else self.began + timeout.total / 1000 - at

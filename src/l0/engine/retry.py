@@ -1,0 +1,179 @@
+"""Whether, and after how long, a failed attempt is repeated. Pure: everything it looks at is handed in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from l0.model.call import Call, Replay
+from l0.model.error_types import error_type_delay
+from l0.model.errors import raised
+from l0.model.failure import RETRY_REASONS, Category, Cause, Failure
+from l0.model.policy import BackoffStrategy, Retry
+
+_log = logging.getLogger("l0")
+
+LONGEST_SERVER_WAIT = 60.0
+"""Seconds. A server that asks for more is not waited for: fail over or raise."""
+SHORTEST_SERVER_WAIT = 0.1
+"""Seconds. Less does not relieve a server that is in trouble, so it is not exempt from the retry budget."""
+
+_COUNTED = (Category.MODEL, Category.CONTENT)
+_RESTARTABLE = (Category.NETWORK, Category.TRANSIENT, Category.MODEL, Category.CONTENT, Category.PROVIDER)
+_AT_ONCE = frozenset(
+    {
+        Cause.RESET,
+        Cause.INCOMPLETE_READ,
+        Cause.CORRUPT,
+        Cause.TRUNCATED,
+        Cause.EMPTY,
+        Cause.NOT_A_STREAM,
+        Cause.MALFORMED,
+        Cause.OUT_OF_ORDER,
+        Cause.READ_TIMEOUT,
+        Cause.FIRST_CONTENT_TIMEOUT,
+    }
+)
+"""Broken on the way, with no sign that the provider is in trouble: the first repeat does not wait."""
+
+
+_HOPELESS = (Category.FATAL, Category.INTERNAL)
+_FAILS_EVERYWHERE = frozenset(
+    {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
+)
+_JUDGED = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
+
+
+class Phase(Enum):
+    """How far an attempt had come when it failed."""
+
+    OPENING = "opening"
+    HOLDING = "holding"
+    RELAYING = "relaying"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """Repeat after ``seconds``; ``None`` leaves the figure to the SDK.
+
+    ``asked``: the server asked for this wait, and it is longer than our own backoff.
+    """
+
+    seconds: float | None
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptProgress:
+    """How far the answer had come: ``accepted``, ``resumable`` as in `signals.Failed`."""
+
+    phase: Phase
+    accepted: bool = False
+    resumable: bool = False
+
+
+def repeatable(call: Call, stand: AttemptProgress) -> bool:
+    """Whether the request may be sent again at all, now that so much of it has happened."""
+    if stand.phase is Phase.OPENING:
+        return True
+    if stand.phase is Phase.RELAYING:
+        return call.policy.resume != "off" and call.resumable and stand.resumable
+    return call.replay is Replay.SAFE or (call.replay is Replay.UNTIL_CREATED and not stand.accepted)
+
+
+def falls_over(call: Call, failure: Failure, stand: AttemptProgress) -> bool:
+    """Whether another model or provider might do better with the same request."""
+    if failure.cause in _JUDGED and failure.category is Category.FATAL:
+        return False  # a rule has halted the call
+    return stand.phase is not Phase.RELAYING and repeatable(call, stand) and failure.cause not in _FAILS_EVERYWHERE
+
+
+def decide(
+    call: Call, failure: Failure, stand: AttemptProgress, history: Sequence[Failure], rand: Callable[[], float]
+) -> RetryAfter | None:
+    """The verdict on ``failure``; ``history`` holds those before it on the same leg. ``None``: give up."""
+    phase = stand.phase
+    if not repeatable(call, stand) or (phase is Phase.RELAYING and failure.typed):
+        return None
+    if call.max_retries == 0 or failure.cause is Cause.QUOTA:
+        return None
+    retry = call.policy.retry
+    if retry is not None:
+        return _by_policy(retry, failure, phase, history, rand)
+    return _by_sdk(call, failure, phase, history)
+
+
+def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failure]) -> RetryAfter | None:
+    """Without a policy: the SDK's own decision, delay and count, extended to what broke after the headers."""
+    if len(history) >= call.max_retries or (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
+        return None
+    if phase is Phase.OPENING:
+        return RetryAfter(None) if failure.sdk_retries else None
+    if failure.category not in _RESTARTABLE:
+        return None
+    return RetryAfter(0.0 if not history and failure.cause in _AT_ONCE else None)
+
+
+def _by_policy(
+    retry: Retry, failure: Failure, phase: Phase, history: Sequence[Failure], rand: Callable[[], float]
+) -> RetryAfter | None:
+    if failure.category in _HOPELESS:
+        return None
+    counted = sum(past.category in _COUNTED for past in history)
+    if len(history) >= retry.max_retries or (failure.category in _COUNTED and counted >= retry.attempts):
+        return None
+    if RETRY_REASONS[failure.cause] not in retry.retry_on:
+        return None
+    if phase is Phase.OPENING and failure.status is not None and not failure.sdk_retries:
+        return None  # the server, or the SDK's own table, says that a repeat is in vain
+    if _vetoed(retry, failure):
+        return None
+    wait = failure.retry_after or 0.0
+    if wait > LONGEST_SERVER_WAIT:
+        return None
+    base = error_type_delay(retry, failure)
+    if base is not None:
+        retry = replace(retry, base_delay=base, max_delay=retry.network_max_delay)
+    own = delay(retry, len(history) + 1, rand())
+    return RetryAfter(max(own, wait), asked_to_wait(failure, own))
+
+
+def asked_to_wait(failure: Failure, own: float) -> bool:
+    """Return True if the server asked for a real wait: one that is longer than ``own``, our backoff in seconds.
+
+    Only such a wait is exempt from the retry budget. ``Retry-After: 0``, a date that has passed and a few milliseconds
+    come from servers that fail as fast as they are asked.
+    """
+    wait = failure.retry_after
+    return wait is not None and wait >= SHORTEST_SERVER_WAIT and wait > own
+
+
+def _vetoed(retry: Retry, failure: Failure) -> bool:
+    """What the user's own function says; one that fails has no say."""
+    if retry.should_retry is None:
+        return False
+    try:
+        return not retry.should_retry(failure)
+    except Exception:
+        _log.warning("Retry.should_retry failed and is ignored: %s", raised())
+        return False
+
+
+def delay(retry: Retry, number: int, chance: float) -> float:
+    """Seconds before retry ``number`` (from 1); ``chance`` is uniform in [0, 1)."""
+    base, most = retry.base_delay, retry.max_delay
+    doubled = base * 2.0 ** min(number - 1, 60)
+    match retry.strategy:
+        case BackoffStrategy.FIXED:
+            seconds = base
+        case BackoffStrategy.LINEAR:
+            seconds = base * number
+        case BackoffStrategy.EXPONENTIAL:
+            seconds = doubled
+        case BackoffStrategy.FULL_JITTER:
+            seconds = min(doubled, most) * chance
+        case BackoffStrategy.FIXED_JITTER:
+            seconds = base * (1.0 + 0.5 * chance)
+    return min(seconds, most)

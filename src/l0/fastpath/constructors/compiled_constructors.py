@@ -1,0 +1,104 @@
+"""Public interface of the package: compiled constructors for one SDK."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType, ModuleType
+from typing import Any, get_args
+
+from .annotations import Unsupported, is_plain_class, is_union, unwrap
+from .root_types import class_root, union_root
+from .sdk_builder import SdkBuilder
+from .sdk_tables import ShapeTables
+from .source_scope import Build
+
+# SDKs decode to a few dozen types. The limit bounds the memory of a program that creates new types for every call.
+MAX_TYPES = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompilationReport:
+    """Statistics of the compiled constructors, for `l0 doctor`. Counts are approximate if threads are used."""
+
+    shapes: int
+    """Constructors that passed their self-test and are in use."""
+    classes: int
+    """Model classes of these shapes."""
+    switched_off: Mapping[str, str]
+    """First difference of each class whose self-test failed, by full name. Empty if there are none."""
+    unsupported: Mapping[str, str]
+    """Reason of each requested type that is left to the SDK; the key `*` means all types."""
+    part_fallbacks: int
+    """Values inside an object that the SDK built, because they did not match their annotation."""
+    object_fallbacks: int
+    """Complete objects that the SDK built or validated."""
+
+
+class Constructors:
+    """Compiled constructors for the response types of one SDK package, made as they are needed.
+
+    Args:
+        models: the SDK's `_models` module. If it is not as expected (pydantic 1, missing members), no type is
+            supported, and the report has the reason.
+
+    Safe to share between threads, and across a fork.
+    """
+
+    def __init__(self, models: ModuleType) -> None:
+        self._builders: dict[object, Build | None] = {}
+        self._unsupported: dict[str, str] = {}
+        self._sdk: SdkBuilder | None = None
+        try:
+            self._sdk = SdkBuilder(models)
+            self._tables = ShapeTables(self._sdk)
+        except Unsupported as reason:
+            self._unsupported["*"] = str(reason)
+
+    def builder(self, type_: object) -> Callable[[Any], Any] | None:
+        """Return the function that builds the same object as `construct_type(type_=type_, value=data)`, or `None`.
+
+        The function takes decoded JSON, shares the same parts with its result as the SDK, and raises only the
+        exceptions of the SDK. A second call with the same type is cheap.
+        """
+        # The members are part of the key: equal unions may differ in order, and the SDK's last resort depends on it.
+        try:
+            key = (type_, get_args(unwrap(type_)[0]))
+            if key not in self._builders and len(self._builders) < MAX_TYPES:
+                self._builders[key] = self._make(type_)
+            return self._builders.get(key)
+        except TypeError:  # not hashable, so not a type that an SDK decodes to
+            return None
+
+    def report(self) -> CompilationReport:
+        """Return a snapshot of the statistics."""
+        if self._sdk is None:
+            shapes, classes, off, parts, objects = 0, 0, {}, 0, 0
+        else:
+            tables = self._tables
+            shapes, classes = tables.shapes()
+            off = {f"{m.__module__}.{m.__qualname__}": reason for m, reason in tables.switched_off.copy().items()}
+            parts, objects = tables.fallbacks.parts, tables.fallbacks.objects
+        return CompilationReport(
+            shapes=shapes,
+            classes=classes,
+            switched_off=MappingProxyType(off),
+            unsupported=MappingProxyType(self._unsupported.copy()),
+            part_fallbacks=parts,
+            object_fallbacks=objects,
+        )
+
+    def _make(self, type_: object) -> Build | None:
+        if self._sdk is None:
+            return None
+        try:
+            return self._root(type_, self._sdk)
+        except Unsupported as reason:
+            self._unsupported[getattr(type_, "__qualname__", str(type_))] = str(reason)
+            return None
+
+    def _root(self, type_: object, sdk: SdkBuilder) -> Build:
+        bare = sdk.unwrap_once(type_)
+        if is_plain_class(bare, sdk.base):
+            return class_root(type_, self._tables.constructed(bare), self._tables.fallbacks)  # type: ignore[arg-type]
+        if is_union(bare):
+            return union_root(type_, bare, unwrap(type_)[1], sdk, self._tables)
+        raise Unsupported("neither a model class nor a union of model classes")

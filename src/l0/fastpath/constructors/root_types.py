@@ -1,0 +1,136 @@
+"""Builders for the root type of an event: a model class, or a union of model classes.
+
+Callers use only these functions, and only these functions catch exceptions: after any exception in compiled code, the
+SDK builds the object.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .annotations import Unsupported, discriminator, members
+from .comparison import difference
+from .sdk_builder import SdkBuilder
+from .sdk_tables import CountedFallback, ShapeTables
+from .shape_table import ShapeTable
+from .source_scope import Build
+
+
+def class_root(annotation: object, table: ShapeTable, fallbacks: CountedFallback) -> Build:
+    """Return the builder for a model class."""
+
+    def build(data: Any) -> Any:
+        if type(data) is dict:
+            try:
+                return table[tuple(data)](data)
+            except Exception:  # the SDK raises its own exception below, without this one as its context
+                pass
+        return fallbacks.whole(annotation, data)
+
+    return build
+
+
+def union_root(
+    annotation: object, union: object, metadata: tuple[object, ...], sdk: SdkBuilder, tables: ShapeTables
+) -> Build:
+    """Return the builder for a union of model classes with a discriminating field.
+
+    Raises:
+        Unsupported: the union has no such field, or no supported variant.
+    """
+    found = members(union)
+    if not all(sdk.is_silent(extra) for extra in [metadata, *(inner for _, inner in found)]):
+        raise Unsupported("metadata that changes pydantic's validation")
+    name, owners = discriminator([bare for bare, _ in found], sdk.base)
+    variants = _variants(owners, tables)
+    if not variants:
+        raise Unsupported("no variant of the union is supported")
+    recovery = _Recovery(annotation, variants, tables, declared=sdk.declared_discriminator(metadata) == name)
+    # Only the tables, so that the common path below needs no attribute lookup on a variant.
+    validated = {value: variant.validated for value, variant in variants.items()}
+
+    def build(data: Any) -> Any:
+        if type(data) is dict:
+            try:
+                return validated[data[name]][tuple(data)](data)
+            except Exception:  # unknown variant, or data that pydantic must validate
+                pass
+            return recovery.build(data.get(name), data)
+        return tables.fallbacks.whole(annotation, data)
+
+    return build
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Variant:
+    model: type
+    validated: ShapeTable
+    constructed: Build
+    required: frozenset[str]  # keys without which the data is not valid
+
+
+def _variants(owners: Mapping[str, Any], tables: ShapeTables) -> dict[str, _Variant]:
+    """Return the supported variants, by value of the discriminating field."""
+    variants: dict[str, _Variant] = {}
+    for value, model in owners.items():
+        try:
+            validated = tables.validated(model)
+            constructed = class_root(model, tables.constructed(model), tables.fallbacks)
+        except Unsupported:
+            continue
+        required = frozenset(field.alias or name for name, field in model.model_fields.items() if field.is_required())
+        variants[value] = _Variant(model=model, validated=validated, constructed=constructed, required=required)
+    return variants
+
+
+class _Recovery:
+    """Builds an object of a union from data that compiled validation rejects, without trying all variants.
+
+    The SDK validates the data against every variant (dozens for an event stream). If none is valid, it fills in the
+    variant that the declared discriminator names. Only that variant can be valid, so only that one is tried here. This
+    is the common path for servers that are older than the SDK and omit a required field.
+
+    It is self-tested like the constructors: the first valid and the first invalid object of each variant are compared
+    with those of the SDK.
+    """
+
+    def __init__(
+        self, annotation: object, variants: Mapping[str, _Variant], tables: ShapeTables, *, declared: bool
+    ) -> None:
+        self._annotation = annotation
+        self._variants = variants
+        self._tables = tables
+        self._declared = declared
+        self._proven: set[tuple[type, bool]] = set()
+
+    def build(self, value: object, data: dict[str, Any]) -> Any:
+        """Return the object for this data. `value`: value of its discriminating field."""
+        variant = self._variants.get(value) if type(value) is str else None
+        if variant is None or variant.model in self._tables.switched_off:
+            return self._tables.fallbacks.whole(self._annotation, data)
+        built, valid = self._validated(variant, data)
+        if not valid:
+            if not self._declared:
+                return self._tables.fallbacks.whole(self._annotation, data)
+            built = variant.constructed(data)
+        proven = (variant.model, valid) in self._proven
+        return built if proven else self._prove((variant.model, valid), built, data)
+
+    def _validated(self, variant: _Variant, data: dict[str, Any]) -> tuple[Any, bool]:
+        """Return the object and true, or `None` and false if the data is not valid for the variant."""
+        if not variant.required <= data.keys():  # cheaper than a `ValidationError`, which pydantic builds in detail
+            return None, False
+        self._tables.fallbacks.objects += 1
+        try:
+            return variant.model.model_validate(data), True  # type: ignore[attr-defined]
+        except Exception:
+            return None, False
+
+    def _prove(self, case: tuple[type, bool], built: object, data: dict[str, Any]) -> Any:
+        expected = self._tables.fallbacks.whole(self._annotation, data)
+        found = difference(built, expected)
+        if found is not None:
+            self._tables.switch_off(case[0], found)
+        else:
+            self._proven.add(case)
+        return expected

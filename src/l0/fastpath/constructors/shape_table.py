@@ -1,0 +1,94 @@
+"""Table of the constructors of one model class, by key tuple. Each is compiled and self-tested on first use."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .annotations import Unsupported
+from .comparison import difference
+from .source_scope import Build
+
+Keys = tuple[str, ...]
+
+# A server sends few shapes of a class. Beyond this number, compilation would cost more than it saves.
+MAX_SHAPES = 48
+
+
+class ConstructionMode(Protocol):
+    """One of the two ways in which the SDK builds a model: without or with validation."""
+
+    model: type
+    """The class that is built."""
+
+    def compile(self, keys: Keys) -> Build:
+        """Return the constructor of one shape. Raises `Unsupported` if there is none."""
+        ...
+
+    def by_sdk(self, data: dict[str, Any]) -> Any:
+        """Build the object with the SDK. Raises the exceptions of the SDK."""
+
+    def fall_back(self, data: dict[str, Any]) -> Any:
+        """Handle data that no compiled constructor accepts: build the object, or raise `Unmatched`."""
+
+
+class ShapeTable(dict[Keys, Build]):
+    """The self-tested constructors of one class in one way: `table[tuple(data)](data)`.
+
+    The self-test is part of the first use. A constructor enters the table only if an object that it built is the same
+    as the object that the SDK built from the same data. This costs one construction by the SDK per shape. The names,
+    order, defaults, extras and set fields of an object depend on the keys alone, so one object is sufficient as a
+    proof; unexpected values are passed to the SDK anyway. After one difference, the class is never compiled again.
+
+    No lock is needed: in the worst case two threads compile the same shape twice.
+    """
+
+    def __init__(self, way: ConstructionMode, on_mismatch: Callable[[type, str], None]) -> None:
+        super().__init__()
+        self._way = way
+        self._on_mismatch = on_mismatch
+        self._candidates: dict[Keys, Build | None] = {}
+        self._off = False
+
+    def __missing__(self, keys: Keys) -> Build:
+        # `dict` calls this only for a missing key, so that a lookup of a known shape runs completely in C.
+        return self._first_use
+
+    def switch_off(self) -> None:
+        """Leave every further object to the SDK."""
+        self._off = True  # set before clearing: another thread checks it after it has added a shape
+        self.clear()
+
+    def _first_use(self, data: dict[str, Any]) -> Any:
+        candidate = None if self._off else self._candidate(tuple(data))
+        return self._way.fall_back(data) if candidate is None else self._prove(candidate, data)
+
+    def _candidate(self, keys: Keys) -> Build | None:
+        if keys not in self._candidates:
+            if len(self._candidates) >= MAX_SHAPES:
+                return None
+            self._candidates[keys] = self._compile(keys)
+        return self._candidates[keys]
+
+    def _compile(self, keys: Keys) -> Build | None:
+        try:
+            return self._way.compile(keys)
+        except Unsupported:
+            return None
+        except Exception as error:  # an unexpected annotation must not cost the user an event
+            self._on_mismatch(self._way.model, f"it does not compile: {error!r}")
+            return None
+
+    def _prove(self, candidate: Build, data: dict[str, Any]) -> Any:
+        built = candidate(data)  # if it raises `Unmatched`, the next object is used for the self-test
+        try:
+            expected = self._way.by_sdk(data)
+        except Exception as error:
+            self._on_mismatch(self._way.model, f"the SDK rejects the data: {type(error).__name__}")
+            return self._way.fall_back(data)
+        found = difference(built, expected)
+        if found is not None:
+            self._on_mismatch(self._way.model, found)
+            return expected
+        self[tuple(data)] = candidate
+        if self._off:  # switched off by another thread after the check in `_first_use`
+            self.clear()
+        return built

@@ -1,0 +1,395 @@
+"""What a user may ask of the engine. Every field is checked when the value is made: the engine meets no bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from math import isfinite
+from typing import Any, Literal, TypeVar, get_args
+
+from .failure import Failure, RetryableErrorType
+from .policy_error import PolicyError as PolicyError  # noqa: PLC0414 - this is its public home
+from .privacy import shown
+from .rule import Rule, Violation
+
+_E = TypeVar("_E", bound=StrEnum)
+Mode = Literal["active", "shadow"]
+TruncationMode = Literal["strict", "warn", "off"]
+ResumeMode = Literal["off", "exact", "prefill", "splice", "restart"]
+HoldMode = Literal["first_content", "verified", "message"]
+GuardrailsPreset = Literal["none", "minimal", "recommended", "strict", "json_only", "markdown_only", "latex_only"]
+TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
+
+
+class BackoffStrategy(StrEnum):
+    """How the delay grows from one retry to the next."""
+
+    FIXED = "fixed"
+    LINEAR = "linear"
+    EXPONENTIAL = "exponential"
+    FULL_JITTER = "full_jitter"
+    FIXED_JITTER = "fixed_jitter"
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _check_limit(field: str, value: object) -> None:
+    if value is not None and not (_number(value) and value > 0):  # type: ignore[operator]
+        raise PolicyError(field, value, "a number of milliseconds above 0, or None for no limit")
+
+
+def _check_count(field: str, value: object, least: int = 0) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise PolicyError(field, value, f"a whole number, {least} or more")
+
+
+def _check_seconds(field: str, value: object) -> None:
+    if not (_number(value) and value >= 0):  # type: ignore[operator]
+        raise PolicyError(field, value, "a number of seconds, 0 or more")
+
+
+def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise PolicyError(field, value, "one of " + ", ".join(allowed))
+
+
+def _choice(field: str, value: object, kind: type[_E]) -> _E:
+    try:
+        return kind(str(value))
+    except ValueError:
+        raise PolicyError(field, value, "one of " + ", ".join(kind)) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeout:
+    """Clocks of one call, in **milliseconds**; ``None`` means no limit. They run only while the engine is reading.
+
+    ``initial_token``: from the request of an attempt to its first content.
+    ``inter_token``: between two pieces of content; pings do not count.
+    ``liveness``: between two reads of any bytes, pings included.
+    ``total``: the whole call, from the user's call to the end of the answer, retries and reading included.
+    """
+
+    initial_token: float | None = 5000
+    inter_token: float | None = 10000
+    liveness: float | None = None
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("initial_token", "inter_token", "liveness", "total"):
+            _check_limit(f"Timeout.{name}", getattr(self, name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorTypeDelays:
+    """The delay that a retry starts from, by what broke on the way, in **seconds**. `values.delays` says what is what.
+
+    ``ssl_error`` is there for completeness: certificate errors are not retried.
+    """
+
+    connection_dropped: float = 1.0
+    fetch_error: float = 0.5
+    econnreset: float = 1.0
+    econnrefused: float = 2.0
+    sse_aborted: float = 0.5
+    no_bytes: float = 0.5
+    partial_chunks: float = 0.5
+    runtime_killed: float = 2.0
+    background_throttle: float = 5.0
+    dns_error: float = 3.0
+    ssl_error: float = 0.0
+    timeout: float = 1.0
+    unknown: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_seconds(f"ErrorTypeDelays.{field.name}", getattr(self, field.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """When a broken attempt is repeated, and after how long. Delays are in **seconds**.
+
+    ``attempts`` bounds the retries after a failure of the model or of its content; ``max_retries`` bounds all retries
+    of a call together (a client's or call's own ``max_retries=0`` still means none). A longer ``Retry-After``
+    of the server wins over ``strategy``; one above 60 s is not waited for. ``should_retry`` may only veto.
+    ``error_type_delays`` (or a mapping of its names): after a failure of the network the delay of its type stands in
+    place of ``base_delay``, and ``network_max_delay`` in place of ``max_delay``.
+    """
+
+    attempts: int = 3
+    max_retries: int = 6
+    base_delay: float = 1.0
+    max_delay: float = 10.0
+    network_max_delay: float = 30.0
+    strategy: BackoffStrategy = BackoffStrategy.FIXED_JITTER
+    retry_on: Sequence[RetryableErrorType] = tuple(RetryableErrorType)
+    should_retry: Callable[[Failure], bool] | None = None
+    error_type_delays: ErrorTypeDelays | Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        _check_count("Retry.attempts", self.attempts)
+        _check_count("Retry.max_retries", self.max_retries)
+        _check_seconds("Retry.base_delay", self.base_delay)
+        _check_seconds("Retry.max_delay", self.max_delay)
+        _check_seconds("Retry.network_max_delay", self.network_max_delay)
+        object.__setattr__(self, "strategy", _choice("Retry.strategy", self.strategy, BackoffStrategy))
+        if isinstance(self.retry_on, str) or not isinstance(self.retry_on, Sequence):
+            raise PolicyError("Retry.retry_on", self.retry_on, "a list of " + ", ".join(RetryableErrorType))
+        causes = tuple(_choice("Retry.retry_on", cause, RetryableErrorType) for cause in self.retry_on)
+        object.__setattr__(self, "retry_on", causes)
+        if self.should_retry is not None and not callable(self.should_retry):
+            raise PolicyError("Retry.should_retry", self.should_retry, "a function of a Failure, or None")
+        object.__setattr__(self, "error_type_delays", _delays(self.error_type_delays))
+
+    @property
+    def backoff(self) -> BackoffStrategy:
+        """The strategy, by the name that it has among the defaults."""
+        return self.strategy
+
+
+def _delays(value: object) -> ErrorTypeDelays | None:
+    if value is None or isinstance(value, ErrorTypeDelays):
+        return value
+    names = [field.name for field in fields(ErrorTypeDelays)]
+    if not isinstance(value, Mapping) or not set(value) <= set(names):
+        allowed = f"ErrorTypeDelays, a mapping of {', '.join(names)} to seconds, or None"
+        raise PolicyError("Retry.error_type_delays", value, allowed)
+    return ErrorTypeDelays(**value)
+
+
+RETRY_DEFAULTS = Retry()
+ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """What is kept back from the user, and until when.
+
+    ``until="first_content"``: lifecycle frames, until content comes; ``frames`` of them, or ``seconds`` since the
+    first, whichever is first, release them anyway. ``"verified"``: text stays back until ``window`` characters more
+    have come and were looked at, so that a rule that looks at a window passes it before anybody sees it (``None``: as
+    many as the widest of the rules needs, or 256). ``"message"``: everything, until
+    the answer is whole; any failure can then still be repaired without a trace.
+    """
+
+    until: HoldMode = "first_content"
+    frames: int = 64
+    seconds: float = 2.0
+    window: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_choice("Hold.until", self.until, get_args(HoldMode))
+        if self.window is not None:
+            _check_count("Hold.window", self.window, least=1)
+        _check_count("Hold.frames", self.frames)
+        _check_seconds("Hold.seconds", self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckIntervals:
+    """How often rules look at a text on its way, in **tokens** (content deltas of the provider).
+
+    A rule sees every character whatever these are; a longer interval only finds things later. ``checkpoint``: how often
+    the explicit API notes how far an answer has come.
+    """
+
+    guardrails: int = 5
+    drift: int = 10
+    checkpoint: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("guardrails", "drift", "checkpoint"):
+            _check_count(f"CheckIntervals.{name}", getattr(self, name), least=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """Who answers where the primary cannot: another ``model``, another ``client`` of the same SDK, or both. Another
+    client gets the request's body, and no header, query parameter or key of the call."""
+
+    model: str | None = None
+    client: Any = None
+
+    def __repr__(self) -> str:
+        return f"Fallback(model={self.model!r}, client={shown(self.client)})"
+
+    def __post_init__(self) -> None:
+        if self.model is None and self.client is None:
+            raise PolicyError("Fallback", self, "a model, a client, or both")
+        if self.model is not None and (not isinstance(self.model, str) or not self.model):
+            raise PolicyError("Fallback.model", self.model, "the name of a model, or None")
+        if self.client is not None and not hasattr(self.client, "base_url"):
+            raise PolicyError("Fallback.client", self.client, "a client of the same SDK, or None")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hedge:
+    """When a second request goes out beside one that is slow; the first of the two to bring content is the answer.
+
+    ``after``: **milliseconds** from the request; ``None``: the 95th percentile of the first-token times of the last 200
+    calls to the same provider and model with a prompt of this size. While fewer than 20 are known there is no hedge.
+    """
+
+    after: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_limit("Hedge.after", self.after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumePoint:
+    """Where an answer was taken up again, or began anew. ``at``: characters that the user had by then."""
+
+    strategy: ResumeMode
+    at: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the engine does with a call. ``Policy()`` is the default: the SDK's own behaviour, made truthful.
+
+    ``timeout`` and ``retry``: ``None`` leaves both to the SDK. ``truncation``: what happens to a stream that ends
+    without its terminal event: ``"strict"`` (an error), ``"warn"``, ``"off"``, a mapping from origin
+    (``"https://api.example.com"``) to one of these, or ``None``: strict where a terminal event is certain.
+
+    ``fallback``: who answers, in this order, where the primary cannot. ``resume``: what happens to an answer that
+    breaks after a part of it was handed over: ``"off"`` raises; ``"exact"`` takes it up where the provider gives the
+    same answer again, and raises at the first difference; ``"prefill"`` has the model continue its own text, where the
+    provider allows that; ``"splice"`` asks it to continue; ``"restart"`` begins anew in the explicit API, which tells
+    its reader so, and raises elsewhere. ``on_seam`` is told. ``hold``: a `Hold`, or just its mode.
+
+    Shared by all calls to one provider and model: ``budget`` keeps retries to a share of the traffic; ``breaker`` sends
+    no calls where most of them have failed of late; ``adaptive`` waits for a first token only as long as is usual there
+    (twice the 99th percentile of the last 200, at least 2 s), where a fallback stands ready.
+
+    ``hedge``: ``True`` or a `Hedge`: where a stream's first content is late, ask once more, and take what comes first;
+    only for requests that are safe to repeat. ``create()`` then returns with the first content, not at the headers.
+
+    ``mode="shadow"`` tries a policy out: calls are served as if there were none, and what it would have done is told on
+    their spans and in the metrics.
+
+    ``guardrails``: rules on the text, as ``l0.Guardrails`` makes them, or the name of a preset. ``drift``: an
+    ``l0.Drift``, or ``True`` for one as it comes. How often both look is ``check_intervals``. ``on_violation`` is told
+    of everything that either finds, whatever comes of it. ``structured``: where the request itself asks for JSON
+    (``response_format``, ``text.format``, ``output_config``), the answer is kept back until it is whole, and fits, or
+    the attempt has failed.
+    """
+
+    timeout: Timeout | None = None
+    retry: Retry | None = None
+    truncation: TruncationMode | Mapping[str, TruncationMode] | None = None
+    hold: Hold | HoldMode = Hold()
+    fallback: Fallback | Sequence[Fallback] = ()
+    resume: ResumeMode = "off"
+    on_seam: Callable[[ResumePoint], None] | None = None
+    budget: bool = False
+    breaker: bool = False
+    adaptive: bool = False
+    hedge: Hedge | bool = False
+    mode: Mode = "active"
+    guardrails: Rule | Sequence[Rule] | GuardrailsPreset = ()
+    drift: Rule | bool = False
+    structured: bool = False
+    check_intervals: CheckIntervals = CheckIntervals()
+    on_violation: Callable[[Violation], None] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.hold, str):
+            object.__setattr__(self, "hold", Hold(until=self.hold))
+        legs = (self.fallback,) if isinstance(self.fallback, Fallback) else self.fallback
+        if isinstance(legs, str) or not isinstance(legs, Sequence) or not all(isinstance(x, Fallback) for x in legs):
+            raise PolicyError("Policy.fallback", self.fallback, "an l0.Fallback, or a list of them")
+        object.__setattr__(self, "fallback", tuple(legs))
+        if self.hedge is True:
+            object.__setattr__(self, "hedge", Hedge())
+        elif self.hedge is not False:
+            _check_type("Policy.hedge", self.hedge, Hedge, else_="True or False")
+        _check_rules(self)
+        for name in ("budget", "breaker", "adaptive", "structured"):
+            if not isinstance(getattr(self, name), bool):
+                raise PolicyError(f"Policy.{name}", getattr(self, name), "True or False")
+        _check_choice("Policy.mode", self.mode, get_args(Mode))
+        _check_choice("Policy.resume", self.resume, get_args(ResumeMode))
+        if self.on_seam is not None and not callable(self.on_seam):
+            raise PolicyError("Policy.on_seam", self.on_seam, "a function of a Seam, or None")
+        _check_type("Policy.timeout", self.timeout, Timeout, optional=True)
+        _check_type("Policy.retry", self.retry, Retry, optional=True)
+        _check_type("Policy.hold", self.hold, Hold)
+        _check_truncation(self.truncation)
+        if isinstance(self.truncation, Mapping):
+            modes = {str(origin).rstrip("/"): mode for origin, mode in self.truncation.items()}
+            object.__setattr__(self, "truncation", modes)
+
+    @classmethod
+    def interactive(cls) -> Policy:
+        """A person waits: first content within 5 s, gaps up to 10 s, two quick retries."""
+        return cls(timeout=Timeout(), retry=Retry(attempts=2, max_retries=3, base_delay=0.5, max_delay=4.0))
+
+    @classmethod
+    def reasoning(cls) -> Policy:
+        """The model thinks first: two minutes to the first content, gaps up to one minute."""
+        return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(attempts=2))
+
+    @classmethod
+    def batch(cls) -> Policy:
+        """Nobody waits: patient clocks, many retries."""
+        clocks = Timeout(initial_token=300_000, inter_token=120_000)
+        return cls(timeout=clocks, retry=Retry(attempts=5, max_retries=12, base_delay=2.0, max_delay=60.0))
+
+    @property
+    def legs(self) -> tuple[Fallback, ...]:
+        """The fallbacks, in order."""
+        return self.fallback  # type: ignore[return-value]  # made a tuple when the policy was made
+
+    @property
+    def holding(self) -> Hold:
+        """What is kept back."""
+        return self.hold  # type: ignore[return-value]  # a mode alone was made a Hold
+
+    def truncation_at(self, origin: str) -> TruncationMode | None:
+        """The mode for one origin; ``None`` where the policy leaves it to the default rule."""
+        if self.truncation is None or isinstance(self.truncation, str):
+            return self.truncation
+        return self.truncation.get(origin.rstrip("/"))
+
+
+def _check_type(field: str, value: object, kind: type, *, optional: bool = False, else_: str = "None") -> None:
+    if isinstance(value, kind) or (optional and value is None):
+        return
+    allowed = f", or {else_}" if optional or else_ != "None" else ""
+    raise PolicyError(field, value, f"a {kind.__name__}{allowed}")
+
+
+def _is_rule(value: object) -> bool:
+    return all(hasattr(value, name) for name in ("name", "severity", "span", "check"))
+
+
+def _check_rules(policy: Policy) -> None:
+    """Rules are known by what they can do: those of this library stand on a floor above."""
+    given = policy.guardrails
+    if isinstance(given, str):
+        _check_choice("Policy.guardrails", given, get_args(GuardrailsPreset))
+    else:
+        rules = given if isinstance(given, Sequence) else (given,)
+        if not all(_is_rule(rule) for rule in rules):
+            presets = ", ".join(get_args(GuardrailsPreset))
+            raise PolicyError("Policy.guardrails", given, f"rules as l0.Guardrails makes them, or one of {presets}")
+        object.__setattr__(policy, "guardrails", tuple(rules))
+    if not isinstance(policy.drift, bool) and not _is_rule(policy.drift):
+        raise PolicyError("Policy.drift", policy.drift, "an l0.Drift, True or False")
+    _check_type("Policy.check_intervals", policy.check_intervals, CheckIntervals)
+    if policy.on_violation is not None and not callable(policy.on_violation):
+        raise PolicyError("Policy.on_violation", policy.on_violation, "a function of a Violation, or None")
+
+
+def _check_truncation(value: object) -> None:
+    modes = value.values() if isinstance(value, Mapping) else () if value is None else (value,)
+    for mode in modes:
+        if mode not in TRUNCATION_MODES:
+            choices = ", ".join(TRUNCATION_MODES)
+            raise PolicyError("Policy.truncation", value, f"one of {choices}; a mapping of origin to these; or None")

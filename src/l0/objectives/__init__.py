@@ -1,1 +1,0 @@
-"""Service level objectives: definitions, classification of events, rules and dashboards. Pure."""

@@ -1,0 +1,33 @@
+"""Convert answers for comparison: the text of an SDK's object, the fields of a model, or the value itself."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..stream_reading import text_of
+
+Parse = Callable[[Any], Any]
+
+
+async def comparable(answer: Any, parse: Parse | None) -> tuple[Any, Any]:
+    """Return an answer as the user gets it, and as it is compared. ``parse``: converts it first; may be async."""
+    text = text_of(answer)
+    value = answer if text is None else text
+    if parse is not None:
+        value = parse(value)
+        if inspect.isawaitable(value):
+            value = await value
+    dump = getattr(value, "model_dump", None)
+    return value, dump() if callable(dump) else value
+
+
+def rebuilt(value: Any, originals: list[Any]) -> Any:
+    """Convert a merged structure back to the pydantic model that all originals are instances of, if there is one."""
+    kinds = {type(original) for original in originals}
+    if len(kinds) == 1 and isinstance(value, Mapping):
+        validate = getattr(kinds.pop(), "model_validate", None)
+        if callable(validate):
+            return validate(value)
+    return value

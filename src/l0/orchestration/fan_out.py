@@ -1,0 +1,197 @@
+"""Run many tasks: in parallel, with a concurrency limit, sequentially, or in batches."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from time import perf_counter
+from typing import Any, TypedDict, TypeVar, Unpack, overload
+
+from l0.model.errors import raised
+from l0.model.policy import PolicyError
+from l0.telemetry.fan_out_spans import FanOutSpan
+
+from . import task_group
+from .progress import Step, bar
+from .results import Branch, ResultCounts, Results
+from .tasks import Asking, Reading, Task, check
+
+_log = logging.getLogger("l0")
+T = TypeVar("T")
+OnResult = Callable[[Branch[Any]], Any]
+
+
+class RunOptions(TypedDict, total=False):
+    """Options that `parallel`, `sequential`, `batched` and windows share.
+
+    ``fail_fast``: the first failure cancels the other tasks and is raised; otherwise failures are in the results, and
+    ``values`` raises them. ``on_result``: callback for each task that has ended, sync or async; its exceptions are
+    logged and ignored. ``keep=False``: the results keep only their ``stats``, so that memory does not grow with the
+    number of tasks. ``progress``: title of a progress bar, shown if stderr is a terminal (extra ``cli``).
+    """
+
+    fail_fast: bool
+    on_result: OnResult | None
+    keep: bool
+    progress: str | None
+
+
+_Many = Iterable[Asking[T]]
+
+
+@overload
+async def parallel(
+    work: Iterable[Reading], *, concurrency: int | None = None, **options: Unpack[RunOptions]
+) -> Results[str]: ...
+@overload
+async def parallel(work: _Many[T], *, concurrency: int | None = None, **options: Unpack[RunOptions]) -> Results[T]: ...
+@overload
+async def parallel(
+    work: Iterable[Task], *, concurrency: int | None = None, **options: Unpack[RunOptions]
+) -> Results[Any]: ...
+async def parallel(
+    work: Iterable[Task], *, concurrency: int | None = None, **options: Unpack[RunOptions]
+) -> Results[Any]:
+    """Run tasks concurrently and return their results in order.
+
+    ``concurrency``: maximum number of concurrent tasks, or ``None`` for all. A task of an iterator is taken only when
+    another one has ended, so the iterator may be infinite; it requires a ``concurrency``. Other options: see
+    `RunOptions`. Raises `PolicyError` for an invalid task or option before a task is started.
+    """
+    at_once = _at_once("parallel.concurrency", work, concurrency)
+    with ResultHandler.of(options, _length(work)) as each:
+        return await collect(work, each, at_once=at_once, kind="parallel")
+
+
+@overload
+async def sequential(work: Iterable[Reading], **options: Unpack[RunOptions]) -> Results[str]: ...
+@overload
+async def sequential(work: _Many[T], **options: Unpack[RunOptions]) -> Results[T]: ...
+@overload
+async def sequential(work: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]: ...
+async def sequential(work: Iterable[Task], **options: Unpack[RunOptions]) -> Results[Any]:
+    """Run tasks one after the other and return their results in order. Options: see `RunOptions`."""
+    with ResultHandler.of(options, _length(work)) as each:
+        return await collect(work, each, at_once=1, kind="sequential")
+
+
+@overload
+async def batched(work: Iterable[Reading], *, size: int, **options: Unpack[RunOptions]) -> Results[str]: ...
+@overload
+async def batched(work: _Many[T], *, size: int, **options: Unpack[RunOptions]) -> Results[T]: ...
+@overload
+async def batched(work: Iterable[Task], *, size: int, **options: Unpack[RunOptions]) -> Results[Any]: ...
+async def batched(work: Iterable[Task], *, size: int, **options: Unpack[RunOptions]) -> Results[Any]:
+    """Run tasks in batches of ``size`` and return their results in order.
+
+    A batch begins when all tasks of the batch before have ended. Options: see `RunOptions`.
+    """
+    check_count("batched.size", size)
+    source, first, began = iter(_checked("batched", work)), 0, perf_counter()
+    done: list[Branch[Any]] = []
+    with ResultHandler.of(options, _length(work)) as each, FanOutSpan("batched"):
+        while batch := list(islice(source, size)):
+            done += await collect(batch, each, at_once=size, kind="batch", first=first)
+            first += len(batch)
+    return Results(done, each.tally.stats((perf_counter() - began) * 1e3))
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ResultHandler:
+    """Handles each task that has ended: counts it, keeps it, calls ``on_result`` and advances the progress bar."""
+
+    step: Step
+    fail_fast: bool = False
+    on_result: OnResult | None = None
+    keep: bool = True
+    tally: ResultCounts = field(default_factory=ResultCounts)
+    ended: dict[int, Branch[Any]] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def of(cls, options: RunOptions, total: int | None) -> Iterator[ResultHandler]:
+        """Create a handler from the user's options, with a progress bar for ``total`` tasks while the block runs.
+
+        Raises `TypeError` for an unknown option and `PolicyError` for an invalid value.
+        """
+        for name in options:
+            if name not in RunOptions.__annotations__:
+                raise TypeError(f"unknown option {name!r}; known: {', '.join(RunOptions.__annotations__)}")
+        title = options.get("progress")
+        if title is not None and not isinstance(title, str):
+            raise PolicyError("progress", title, "a title, or None for no progress bar")
+        on_result = options.get("on_result")
+        if on_result is not None and not callable(on_result):
+            raise PolicyError("on_result", on_result, "a function of one result, or None")
+        with bar(title, total) as step:
+            yield cls(
+                step=step,
+                fail_fast=options.get("fail_fast", False),
+                on_result=on_result,
+                keep=options.get("keep", True),
+            )
+
+    async def record(self, branch: Branch[Any]) -> None:
+        """Record one more task that has ended. Raises its error with ``fail_fast``."""
+        self.tally.add(branch)
+        if self.fail_fast and branch.error is not None:
+            raise branch.error
+        if self.keep:
+            self.ended[branch.index] = branch
+        await self._notify(branch)
+        self.step()
+
+    async def _notify(self, branch: Branch[Any]) -> None:
+        if self.on_result is None:
+            return
+        try:
+            returned = self.on_result(branch)
+            if inspect.isawaitable(returned):
+                await returned
+        except Exception:  # an error in a user's callback must not cancel the other tasks
+            _log.warning("on_result failed and is ignored: %s", raised())
+
+
+async def collect(
+    work: Iterable[Task], each: ResultHandler, *, at_once: int, kind: str, first: int = 0
+) -> Results[Any]:
+    """Run tasks to their end and return their results. ``first``: index of the first task."""
+    began = perf_counter()
+    each.ended.clear()
+    with FanOutSpan(kind) as fan:
+        for branch in await task_group.run(_checked(kind, work), each.record, fan, at_once=at_once, first=first):
+            each.ended[branch.index] = branch
+    duration_ms = (perf_counter() - began) * 1e3
+    return Results([branch for _, branch in sorted(each.ended.items())], each.tally.stats(duration_ms))
+
+
+def check_count(field: str, value: object) -> None:
+    """Raise `PolicyError` if ``value`` is not a whole number of 1 or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise PolicyError(field, value, "a whole number, 1 or more")
+
+
+def _checked(kind: str, work: Iterable[Task]) -> Iterable[Task]:
+    """Check all tasks of a sequence before the first one is started. An iterator cannot be checked in advance."""
+    if isinstance(work, Sequence):
+        for task in work:
+            check(kind, task)
+    return work
+
+
+def _length(work: object) -> int | None:
+    return len(work) if isinstance(work, Sequence) else None
+
+
+def _at_once(field: str, work: Iterable[Any], concurrency: int | None) -> int:
+    length = _length(work)
+    if concurrency is None:
+        if length is None:
+            raise PolicyError(field, concurrency, "a whole number, 1 or more, for tasks that come from an iterator")
+        return length
+    check_count(field, concurrency)
+    return concurrency if length is None else min(concurrency, length)

@@ -1,0 +1,120 @@
+"""Races: run several tasks, and return the first valid answer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Generic, TypeVar, overload
+
+from l0.model.policy import PolicyError
+from l0.telemetry.fan_out_spans import FanOutSpan
+
+from . import task_group
+from .costs import Cost
+from .results import Branch, BranchStatus
+from .stream_reading import text_of
+from .tasks import Asking, Reading, Task, check
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Valid = Callable[[Any], bool | Awaitable[bool]]
+
+
+class InvalidAnswerError(ValueError):
+    """An answer was received but is not valid. ``answer``: the answer."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__("the answer is not valid")
+        self.answer = answer
+
+
+class NoAnswerError(ExceptionGroup[Exception]):
+    """No task gave a valid answer. ``exceptions``: the errors, in the order of the tasks."""
+
+    def derive(self, excs: Sequence[Any], /) -> Any:
+        """Return a group of the same class for a subset of the errors, as ``except*`` requires."""
+        return NoAnswerError(self.message, excs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Race(Generic[T_co]):
+    """The result of a race. ``value``: the winning answer. ``winner``: index of its task. ``duration``: milliseconds.
+
+    ``branches``: all tasks in order, each with its cost. ``cost`` includes the cost of the losers.
+    """
+
+    value: T_co
+    winner: int
+    branches: tuple[Branch[T_co], ...]
+    duration: float
+
+    @property
+    def cost(self) -> Cost:
+        """Return the cost of all tasks together."""
+        return sum((branch.cost for branch in self.branches), Cost())
+
+
+@overload
+async def race(work: Sequence[Reading], *, valid: Valid | None = None) -> Race[str]: ...
+@overload
+async def race(work: Sequence[Asking[T]], *, valid: Valid | None = None) -> Race[T]: ...
+@overload
+async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]: ...
+async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]:
+    """Run all tasks concurrently and return the first valid answer. Cancel the others and close their connections.
+
+    ``valid``: function of the answer, sync or async; by default every answer that is not empty is valid. A task that
+    raises is out of the race. Raises `NoAnswerError` (an `ExceptionGroup`) if no task gives a valid answer, and
+    `PolicyError` if there are no tasks.
+    """
+    for task in work:
+        check("race", task)
+    if not work:
+        raise PolicyError("race", work, "at least one task")
+    ended: dict[int, Branch[Any]] = {}
+    won: list[Branch[Any]] = []
+    began = perf_counter()
+
+    async def on_end(branch: Branch[Any]) -> bool:
+        ended[branch.index] = checked = await _validate(branch, valid)
+        # Several tasks may end before the cancellation reaches them; the first one stays the winner.
+        if checked.status is BranchStatus.OK and not won:
+            won.append(checked)
+        return bool(won)
+
+    with FanOutSpan("race") as fan:
+        for branch in await task_group.run(work, on_end, fan, at_once=len(work)):
+            ended[branch.index] = branch
+        if not won:
+            errors = [branch.error for _, branch in sorted(ended.items()) if branch.error is not None]
+            raise NoAnswerError(f"none of {len(work)} tasks gave a valid answer", errors)
+    all_branches = tuple(ended.get(i) or Branch(index=i, status=BranchStatus.CANCELLED) for i in range(len(work)))
+    duration_ms = (perf_counter() - began) * 1e3
+    return Race(value=won[0].value, winner=won[0].index, branches=all_branches, duration=duration_ms)
+
+
+async def _validate(branch: Branch[Any], valid: Valid | None) -> Branch[Any]:
+    """Return the branch, or a failed branch if its answer is not valid or ``valid`` raises."""
+    if branch.status is not BranchStatus.OK:
+        return branch
+    try:
+        passed = (valid or _is_not_empty)(branch.value)
+        if inspect.isawaitable(passed):
+            passed = await passed
+        error: Exception | None = None if passed else InvalidAnswerError(branch.value)
+    except Exception as flaw:
+        error = flaw
+    if error is None:
+        return branch
+    return Branch(
+        index=branch.index, status=BranchStatus.FAILED, error=error, duration=branch.duration, cost=branch.cost
+    )
+
+
+def _is_not_empty(answer: object) -> bool:
+    text = answer if isinstance(answer, str) else text_of(answer)
+    if text is not None:
+        return bool(text.strip())
+    return answer is not None and answer not in ({}, [])

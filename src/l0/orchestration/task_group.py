@@ -1,0 +1,118 @@
+"""Run several tasks concurrently in one scope. No task outlives the scope, however the scope ends.
+
+Tasks are taken from the iterable one by one, up to the concurrency limit, so that it may be infinite. A callback is
+notified when a task ends, and may stop the run: the remaining tasks are then cancelled and awaited until they have
+closed their connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+from l0.config import overhearing
+from l0.telemetry.fan_out_spans import FanOutSpan
+
+from . import tasks
+from .costs import CostObserver
+from .results import Branch, BranchStatus
+from .tasks import Task
+
+Enough = Callable[[Branch[Any]], Any]
+"""Callback for each task that has ended; may be async. If it returns true, the other tasks are cancelled."""
+
+
+class _EnoughError(Exception):
+    """Makes a task group cancel its running tasks."""
+
+
+async def run(
+    work: Iterable[Task], on_end: Enough, fan: FanOutSpan, *, at_once: int, first: int = 0
+) -> list[Branch[Any]]:
+    """Run tasks until all have ended or ``on_end`` returns true. Return the tasks that were cancelled while running.
+
+    ``fan``: the span of the run. ``at_once``: maximum number of concurrent tasks. ``first``: index of the first task.
+    Errors of tasks are values of their branches. An exception of ``on_end`` ends the scope and is raised; so is a
+    cancellation from outside.
+    """
+    tasks.check_loop("orchestration")
+    scope = _Scope(queue=iter(enumerate(work, first)), on_end=on_end, fan=fan)
+    error: Exception | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(scope.work())
+    except* _EnoughError:
+        pass
+    except* Exception as errors:
+        error = errors.exceptions[0] if len(errors.exceptions) == 1 else errors
+    if error is not None:
+        raise error  # raised outside of `except*`, so that it keeps its own cause and gets no group as its context
+    return scope.cancelled
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Scope:
+    """State that the workers of one run share."""
+
+    queue: Iterator[tuple[int, Task]]
+    on_end: Enough
+    fan: FanOutSpan
+    cancelled: list[Branch[Any]] = field(default_factory=list)
+
+    async def work(self) -> None:
+        """Run tasks from the queue, one after the other, until it is empty."""
+        for index, task in self.queue:
+            branch = await self._branch(index, task)
+            if await self._notify(branch):
+                raise _EnoughError
+            await asyncio.sleep(0)  # tasks that never suspend must not block the event loop
+
+    async def _notify(self, branch: Branch[Any]) -> Any:
+        enough = self.on_end(branch)
+        if not inspect.isawaitable(enough):
+            return enough
+        try:
+            return await enough
+        except asyncio.CancelledError:  # the answer is not needed any more, but its cost counts
+            self.cancelled.append(replace(branch, status=BranchStatus.CANCELLED, value=None, error=None))
+            raise
+
+    async def _branch(self, index: int, task: Task) -> Branch[Any]:
+        account, began = CostObserver(), perf_counter()
+
+        def finished(status: BranchStatus, value: Any = None, error: Exception | None = None) -> Branch[Any]:
+            duration_ms = (perf_counter() - began) * 1e3
+            return Branch(index=index, status=status, value=value, error=error, duration=duration_ms, cost=account.cost)
+
+        with overhearing(account), self.fan.branch(index) as span:
+            try:
+                value = await tasks.answer(task)
+            except Exception as error:
+                span.failed(error)
+                return finished(BranchStatus.FAILED, error=error)
+            except asyncio.CancelledError as cancellation:
+                if _is_being_cancelled():
+                    span.cancelled()
+                    self.cancelled.append(finished(BranchStatus.CANCELLED))
+                    raise
+                span.failed(cancellation)
+                return finished(BranchStatus.FAILED, error=_awaited_was_cancelled(cancellation))
+            span.answered()
+            return finished(BranchStatus.OK, value)
+
+
+def _is_being_cancelled() -> bool:
+    """Return true if the current task is being cancelled, false if something that it awaits was cancelled."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
+
+
+def _awaited_was_cancelled(cancellation: BaseException) -> Exception:
+    error = RuntimeError("an operation that the task awaited was cancelled")
+    error.__cause__ = cancellation
+    return error

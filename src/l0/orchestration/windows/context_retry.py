@@ -1,0 +1,55 @@
+"""Retry a window with more context, if its answer failed because of its content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from l0.model.failure import CATEGORIES, Category, Cause
+from l0.model.policy import PolicyError
+
+from .. import tasks
+from ..fan_out import check_count
+from .chunks import Chunk
+
+
+def is_content_failure(error: Exception) -> bool:
+    """Return true if the answer itself failed (empty, drifting, against a rule), and not the network."""
+    try:
+        cause = Cause(getattr(error, "reason", ""))
+    except ValueError:
+        return False
+    return CATEGORIES[cause] in (Category.CONTENT, Category.MODEL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """Settings for retries with more context.
+
+    ``attempts``: maximum number of retries per window. ``share``: context that each retry adds on each side, as a share
+    of the window's length (above 0, up to 1). ``when``: function of the error; the window is retried if it returns
+    true. Raises `PolicyError` for an invalid field.
+    """
+
+    attempts: int = 1
+    share: float = 0.25
+    when: Callable[[Exception], bool] = is_content_failure
+
+    def __post_init__(self) -> None:
+        check_count("Restore.attempts", self.attempts)
+        if not 0 < self.share <= 1:
+            raise PolicyError("Restore.share", self.share, "a number above 0, at most 1")
+
+
+async def answer(function: Callable[[Chunk], Any], chunk: Chunk, restore: Restore | None) -> Any:
+    """Run ``function`` on a window, and on wider ones if it fails. Return the first answer, or raise the last error."""
+    wider = 0
+    while True:
+        try:
+            return await tasks.answer(partial(function, chunk.widened(restore.share * wider) if restore else chunk))
+        except Exception as error:
+            if restore is None or wider == restore.attempts or not restore.when(error):
+                raise
+        wider += 1

@@ -1,0 +1,196 @@
+"""Cut a document into windows. Pure and lazy: only a few windows of text are in memory.
+
+A window takes as much text as fits, and ends at the last boundary within it: after a paragraph, after a sentence, or
+between words, in this order of preference. The next window begins with the end of this one (the overlap), at a
+boundary. No text is lost or changed: each window is a part of the document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal, Protocol
+
+from l0.model.policy import PolicyError
+
+from .text_measures import Measure
+
+Strategy = Literal["token", "char", "paragraph", "sentence"]
+
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
+_CLOSING = "\"'\u2019\u201d\u00bb)\\]"
+_WIDE_END, _WIDE_CLOSING = "\u3002\uff01\uff1f", "\u2019\u201d\u300f\u300d\uff09"
+_SENTENCE = re.compile(
+    # Initials and titles also end with a full stop.
+    r"(?<!\b[A-Z])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\bProf)(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bNo)"
+    rf"[.!?\u2026]+[{_CLOSING}]*\s+"
+    rf"|[{_WIDE_END}]+[{_WIDE_CLOSING}]*\s*"
+    r"|\n[^\S\n]*\n\s*"
+)
+
+
+class Boundaries(Protocol):
+    """A kind of boundary at which a document may be cut."""
+
+    def last(self, text: str, after: int, limit: int) -> int | None:
+        """Return the last boundary after ``after`` and up to ``limit`` (less than the length), or ``None``."""
+        ...
+
+    def first(self, text: str, least: int, limit: int) -> int | None:
+        """Return the first boundary from ``least`` on and before ``limit``, or ``None``."""
+        ...
+
+
+class PatternBoundaries:
+    """Boundaries after the matches of a pattern, including their white space."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._pattern = pattern
+
+    def last(self, text: str, after: int, limit: int) -> int | None:
+        found = None
+        for at in self._places(text, limit):
+            if at > after:
+                found = at
+        return found
+
+    def first(self, text: str, least: int, limit: int) -> int | None:
+        return next((at for at in self._places(text, limit) if least <= at < limit), None)
+
+    def _places(self, text: str, limit: int) -> Iterator[int]:
+        for match in self._pattern.finditer(text, 0, limit):
+            if match.end() == len(text) or not text[match.end()].islower():
+                yield match.end()
+
+
+class WhitespaceBoundaries:
+    """Boundaries next to white space. A boundary in the first half of a text is ignored, since scripts without blanks
+    have few, and windows would become short."""
+
+    def last(self, text: str, after: int, limit: int) -> int | None:
+        for at in range(limit, max(after, limit // 2), -1):
+            if text[at - 1].isspace() or text[at].isspace():
+                return at
+        return None
+
+    def first(self, text: str, least: int, limit: int) -> int | None:
+        for at in range(least, least + (limit - least) // 2):
+            if at == 0 or text[at - 1].isspace():
+                return at
+        return None
+
+
+_PARAGRAPHS, _SENTENCES, _GAPS = PatternBoundaries(_PARAGRAPH), PatternBoundaries(_SENTENCE), WhitespaceBoundaries()
+PLACES: dict[Strategy, tuple[Boundaries, ...]] = {
+    "char": (),
+    "token": (_GAPS,),
+    "sentence": (_SENTENCES, _GAPS),
+    "paragraph": (_PARAGRAPHS, _SENTENCES, _GAPS),
+}
+"""Kinds of boundaries of each strategy, the preferred one first."""
+
+
+class _Buffer:
+    """The part of the document that is being cut. It reads exactly what is requested, whatever the size of pieces."""
+
+    def __init__(self, pieces: Iterable[str]) -> None:
+        self._pieces = iter(pieces)
+        self._piece = ""
+        self._taken = 0  # characters of that piece that were used
+        self.text = ""
+        self.at = 0
+        self.ended = False
+
+    def fill(self, length: int) -> None:
+        """Read until the buffer holds ``length`` characters or the document ends."""
+        # Parts are joined once: adding each piece to the text would copy it every time.
+        held, wanted = [self.text], length - len(self.text)
+        while wanted > 0 and not self.ended:
+            if self._taken == len(self._piece):
+                self._next()
+            part = self._piece[self._taken : self._taken + wanted]
+            self._taken += len(part)
+            wanted -= len(part)
+            held.append(part)
+        self.text = "".join(held)
+
+    def _next(self) -> None:
+        self._taken = 0
+        try:
+            self._piece = next(self._pieces)
+        except StopIteration:
+            self._piece, self.ended = "", True
+        if not isinstance(self._piece, str):
+            raise PolicyError(
+                "Window.document", f"a piece of type {type(self._piece).__name__}", "pieces of text (str)"
+            )
+
+    def drop(self, length: int) -> None:
+        """Remove ``length`` characters from the start of the buffer."""
+        self.text = self.text[length:]
+        self.at += length
+
+
+def cut(pieces: Iterable[str], strategy: Strategy, size: int, overlap: int, unit: Measure) -> Iterator[tuple[int, str]]:
+    """Yield windows as (offset in characters, text). ``size`` and ``overlap`` are in ``unit``; overlap < size.
+
+    A window is longer than ``size`` only if a single character is longer than ``size``.
+    """
+    buffer, kinds = _Buffer(pieces), PLACES[strategy]
+    covered = 0  # characters at the start of the buffer that were in the previous window
+    while True:
+        limit = _limit(buffer, size, unit)
+        if limit == len(buffer.text):
+            if limit > covered:
+                yield buffer.at, buffer.text
+            return
+        begin, end = _place(buffer, covered, limit, kinds, size, unit)
+        buffer.drop(begin)
+        yield buffer.at, buffer.text[:end]
+        keep = _overlap(buffer.text[:end], overlap, kinds, unit)
+        buffer.drop(end - keep)
+        covered = keep
+
+
+def _limit(buffer: _Buffer, size: int, unit: Measure) -> int:
+    """Return how many characters fit into a window; the length of the buffer only if the document ends with it."""
+    length = 8 * size  # more than most texts need per unit; doubled if the unit is larger
+    while True:
+        buffer.fill(length)
+        limit = unit.head(buffer.text, size)
+        if limit < len(buffer.text) or buffer.ended:
+            return limit or min(1, len(buffer.text))
+        length *= 2
+
+
+def _place(
+    buffer: _Buffer, covered: int, limit: int, kinds: tuple[Boundaries, ...], size: int, unit: Measure
+) -> tuple[int, int]:
+    """Return start and length of the next window.
+
+    It starts at 0, so with the overlap, unless a complete paragraph or sentence fits only without the overlap.
+    """
+    text = buffer.text
+    for kind in kinds:
+        if found := kind.last(text, covered, limit):
+            return 0, found
+        if covered:
+            room = covered + unit.head(text[covered:], size)
+            if room < len(text):
+                found = kind.last(text, covered, room)
+            elif buffer.ended:
+                found = len(text)
+            if found:
+                return covered, found - covered
+    return 0, max(limit, covered + 1)
+
+
+def _overlap(window: str, overlap: int, kinds: tuple[Boundaries, ...], unit: Measure) -> int:
+    """Return how many characters of a window the next one begins with; always less than the window."""
+    least = len(window) - (unit.tail(window, overlap) if overlap else 0)
+    if not 0 < least < len(window):
+        return 0
+    for kind in kinds:
+        if (found := kind.first(window, least, len(window))) is not None:
+            return len(window) - found
+    return len(window) - least

@@ -1,0 +1,1 @@
+"""Rules on the text of an answer: guardrails, drift and structured output."""

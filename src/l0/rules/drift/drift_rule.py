@@ -1,0 +1,154 @@
+"""The `Drift` rule: which types of drift to detect, the thresholds, and the effect of a finding on the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from l0.model.policy import PolicyError
+from l0.model.rule import Ending, Severity, Violation
+
+from .detector import Detector, DriftFinding
+from .entropy_spike import EntropySpike
+from .format_collapse import FormatCollapse
+from .hedging import Hedging
+from .markdown_collapse import MarkdownCollapse
+from .meta_commentary import MetaCommentary
+from .repetition import Repetition
+from .segments import LONGEST, Segment, Segmenter
+from .tone_shift import ToneShift
+
+_MESSAGES = {
+    "tone_shift": "the answer changes between a formal and a casual tone",
+    "meta_commentary": "the answer talks about the model or its task",
+    "format_collapse": "the answer leaves the format in which it began",
+    "markdown_collapse": "the Markdown of the answer is broken",
+    "repetition": "the answer repeats itself in a loop",
+    "entropy_spike": "the answer turns into random characters",
+    "hedging": "the answer hedges too many of its statements",
+}
+TYPES = tuple(_MESSAGES)
+"""Names of all types of drift, as in the fields of `Drift`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """A rule that checks an answer for drift. Its memory does not grow with the answer.
+
+    The rule reports each type at most once per answer, as ``drift.<type>``, if its confidence is at least
+    ``min_confidence`` (0 to 1). Each type can be switched off. ``severity``: ``"warning"`` records the finding;
+    ``"error"`` also fails the attempt.
+
+    Thresholds: ``window``: characters over which tone, hedging, entropy and Markdown are judged. ``repeats``: how often
+    in a row the same text must occur. ``hedges``: hedges per 100 characters. ``disorder``: rise of the share of
+    unlikely pairs of letters over the answer so far (0 to 1). The confidence is 0.5 at the threshold and 1 at twice the
+    threshold. The defaults were tuned on the development part of ``tests/quality/drift.jsonl``. Hedging, tone and meta
+    commentary support English, German and Spanish.
+
+    Raises `PolicyError` for an invalid field.
+    """
+
+    tone_shift: bool = True
+    meta_commentary: bool = True
+    format_collapse: bool = True
+    markdown_collapse: bool = True
+    repetition: bool = True
+    entropy_spike: bool = True
+    hedging: bool = True
+    window: int = 500
+    repeats: int = 3
+    hedges: float = 2.5
+    disorder: float = 0.12
+    min_confidence: float = 0.5
+    severity: Severity = Severity.WARNING
+
+    def __post_init__(self) -> None:
+        for name in TYPES:
+            if not isinstance(getattr(self, name), bool):
+                raise PolicyError(f"Drift.{name}", getattr(self, name), "True or False")
+        for name, least in (("window", 100), ("repeats", 2)):
+            count = getattr(self, name)
+            if not isinstance(count, int) or isinstance(count, bool) or count < least:
+                raise PolicyError(f"Drift.{name}", count, f"a whole number, {least} or more")
+        for name, most in (("hedges", 100.0), ("disorder", 1.0), ("min_confidence", 1.0)):
+            _check_share(f"Drift.{name}", getattr(self, name), most)
+        try:
+            object.__setattr__(self, "severity", Severity(self.severity))
+        except ValueError:
+            raise PolicyError("Drift.severity", self.severity, "one of " + ", ".join(Severity)) from None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the rule, ``drift``."""
+        return "drift"
+
+    @property
+    def span(self) -> int:
+        """Return how far back a finding may begin, in characters: one segment plus the window, if one is used."""
+        judged_by_window = self.tone_shift or self.markdown_collapse or self.entropy_spike or self.hedging
+        return LONGEST + (self.window if judged_by_window else 0)
+
+    def check(self) -> DriftCheck:
+        """Create a check for one answer."""
+        return DriftCheck(self)
+
+    def detectors(self) -> dict[str, Detector]:
+        """Create the enabled detectors for one answer, by type."""
+        made: dict[str, Callable[[], Detector]] = {
+            "tone_shift": lambda: ToneShift(window=self.window),
+            "meta_commentary": MetaCommentary,
+            "format_collapse": FormatCollapse,
+            "markdown_collapse": lambda: MarkdownCollapse(window=self.window),
+            "repetition": lambda: Repetition(repeats=self.repeats),
+            "entropy_spike": lambda: EntropySpike(window=self.window, threshold=self.disorder),
+            "hedging": lambda: Hedging(window=self.window, threshold=self.hedges),
+        }
+        return {name: make() for name, make in made.items() if getattr(self, name)}
+
+
+def _check_share(field: str, value: object, most: float) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    if not number or not 0 < value <= most:  # type: ignore[operator]  # mypy does not narrow `value` by `number`
+        raise PolicyError(field, value, f"a number above 0, up to {most:g}")
+
+
+class DriftCheck:
+    """Checks one answer for drift. A detector is removed after its first finding."""
+
+    __slots__ = ("_rule", "_segmenter", "_takes")
+
+    def __init__(self, rule: Drift) -> None:
+        self._rule = rule
+        self._segmenter = Segmenter()
+        # Bound methods, since they are called for every segment.
+        self._takes = [(name, detector.take) for name, detector in rule.detectors().items()]
+
+    def feed(self, text: str) -> Sequence[Violation]:
+        """Check the segments that ``text`` completes. Return one violation per type of drift found."""
+        segments = self._segmenter.feed(text)
+        return self._judge(segments) if segments else ()
+
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - drift is in the text alone
+        """Check the last, unfinished segment. Return the violations found."""
+        return self._judge(self._segmenter.finish())
+
+    def _judge(self, segments: Sequence[Segment]) -> list[Violation]:
+        found: list[Violation] = []
+        for segment in segments:
+            for name, take in self._takes:
+                finding = take(segment)
+                if finding and finding.confidence >= self._rule.min_confidence:
+                    # A new list, since the loop still iterates over the old one.
+                    self._takes = [one for one in self._takes if one[0] != name]
+                    found.append(self._violation(name, finding))
+        return found
+
+    def _violation(self, name: str, finding: DriftFinding) -> Violation:
+        return Violation(
+            rule=f"drift.{name}",
+            message=_MESSAGES[name],
+            severity=self._rule.severity,
+            at=finding.at,
+            confidence=finding.confidence,
+        )

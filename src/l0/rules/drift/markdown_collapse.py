@@ -1,0 +1,52 @@
+"""Detect Markdown collapse: the markup of an answer breaks.
+
+Rows do not fit their table, headings and list items run into one line, emphasis is opened and never closed, or a code
+block contains the prose after it. A single slip is not drift: the detector adds up the weights of all signs.
+"""
+
+from __future__ import annotations
+
+from .detector import DriftFinding, confidence
+from .markup_signs import Bold, Fence, Table, inline_signs
+from .segments import Segment
+
+_LONGEST_LINE = 2048
+_ENOUGH = 1.8
+"""Total weight of the signs in the window that gives a confidence of 0.5."""
+
+
+class MarkdownCollapse:
+    """Adds up the weights of broken markup in the lines of a window."""
+
+    __slots__ = ("_at", "_bold", "_end", "_fence", "_line", "_signs", "_table", "_window")
+
+    def __init__(self, *, window: int) -> None:
+        self._window = window
+        self._line = ""
+        self._at = self._end = 0
+        self._signs: list[tuple[int, float]] = []
+        self._table = Table()
+        self._bold = Bold()
+        self._fence = Fence()
+
+    def take(self, segment: Segment) -> DriftFinding | None:
+        if not self._line:
+            self._at = segment.at
+        self._line += segment.text
+        if not segment.ends_line and len(self._line) < _LONGEST_LINE:
+            return None
+        line, self._line = self._line.rstrip("\n"), ""
+        if segment.fence is None:
+            weight = self._table.take(line) + inline_signs(line)
+            weight += self._bold.take(line, new_block=self._at != self._end)
+        else:
+            weight = self._fence.take(line, segment.fence)
+        self._end = segment.at + len(segment.text)
+        if not weight:
+            return None
+        self._signs.append((self._at, weight))
+        while self._at - self._signs[0][0] > self._window:
+            del self._signs[0]
+        total = sum(weight for _, weight in self._signs)
+        place = max(self._signs[0][0], segment.at - self._window)  # a long line may begin before the window
+        return DriftFinding(at=place, confidence=confidence(total, _ENOUGH))

@@ -1,0 +1,89 @@
+"""Detect repetition: an answer loops over the same sentences, words or letter.
+
+Verse, lists and refrains repeat as well, but with new text between the repeats. A loop has no new text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+from .detector import DriftFinding, confidence
+from .segments import Segment
+
+_KEPT = 64
+"""Number of segments that are remembered, which limits the longest loop that can be found."""
+_LEAST_CHARS = 12
+"""A shorter segment (a brace, a number, a `yes.`) does not count as a repeat, but a new one ends a loop."""
+_LEAST_WORDS, _MANY_WORDS = 8, 20
+_FEW = 0.5
+"""A segment whose share of different words is below this is examined closely. Prose has 0.7 or more."""
+_LONGEST_PERIOD = 12
+_LETTERS = 16
+_LETTER_RUN = re.compile(rf"\b[^\W\d_]*?([^\W\d_A-Z])\1{{{_LETTERS - 1}}}")
+_CODE_REPEATS = 2
+"""Factor of the required repeats inside a code block, since correct code repeats itself."""
+
+
+class Repetition:
+    """Detects loops. ``repeats``: how often in a row the same text must occur."""
+
+    __slots__ = ("_known", "_order", "_repeats", "_run")
+
+    def __init__(self, *, repeats: int) -> None:
+        self._repeats = repeats
+        self._order: deque[str] = deque()
+        self._known: dict[str, int] = {}
+        self._run: list[str] = []
+
+    def take(self, segment: Segment) -> DriftFinding | None:
+        text = segment.lowered.strip()
+        words = segment.words
+        if not words and not any(map(str.isalnum, text)):
+            return None
+        if (  # cheapest condition first: a word of 16 letters is rare, so the pattern hardly ever runs
+            segment.longest >= _LETTERS
+            and segment.fence is None
+            and _LETTER_RUN.search(segment.text)
+            and "`" not in segment.text
+        ):
+            return DriftFinding(at=segment.at, confidence=0.9)
+        needed = self._repeats * (1 if segment.fence is None else _CODE_REPEATS)
+        times = max(self._count_rounds(text, bool(words)), _count_loops(text, words)) / needed
+        return DriftFinding(at=segment.at, confidence=confidence(times, 1.0)) if times >= 1 else None
+
+    def _count_rounds(self, key: str, has_words: bool) -> float:
+        """Return how often the segments since the last new segment have occurred, including the first time."""
+        times = self._known.get(key, 0)
+        if not times:
+            self._run.clear()
+        elif has_words and len(key) >= _LEAST_CHARS:
+            self._run.append(key)
+            del self._run[:-_KEPT]
+        self._order.append(key)
+        self._known[key] = times + 1
+        if len(self._order) > _KEPT:
+            oldest = self._order.popleft()
+            self._known[oldest] -= 1
+            if not self._known[oldest]:
+                del self._known[oldest]
+        return 1 + len(self._run) / len(set(self._run)) if self._run else 1.0
+
+
+def _count_loops(text: str, different: frozenset[str]) -> float:
+    """Return how often a segment repeats the same words in a row. A short run counts half: it may be intended."""
+    # Counting blanks is cheaper than splitting, and ordinary text returns here.
+    count = text.count(" ") + 1
+    if count < _LEAST_WORDS or len(different) > _FEW * count:
+        return 1.0
+    words = text.split()
+    best = 1.0
+    for period in range(1, min(_LONGEST_PERIOD, len(words) // 2) + 1):
+        run = longest = 0
+        for word, earlier in zip(words[period:], words, strict=False):
+            run = run + 1 if word == earlier else 0
+            longest = max(longest, run)
+        if longest + period >= _LEAST_WORDS:
+            times = 1 + longest / period
+            best = max(best, times if longest + period >= _MANY_WORDS else times / 2)
+    return best

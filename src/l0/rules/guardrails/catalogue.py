@@ -1,0 +1,190 @@
+"""Define `Guardrails`: all built-in rules, and the presets made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from functools import cache
+from typing import get_args
+
+from l0.model.policy import GuardrailsPreset, PolicyError
+from l0.model.rule import Rule, Severity
+
+from . import bundled_patterns, json_rules
+from .custom_rule import FunctionRule, TextFunction
+from .filler import StallRule
+from .latex import LatexRule
+from .length import LengthRule
+from .markdown import MarkdownRule
+from .patterns import SPAN, PatternMatch, PatternRule, compiled, pattern_rule
+from .repeated_text import RepetitionRule
+from .zero_output import ZeroOutputRule
+
+Rules = tuple[Rule, ...]
+
+
+class Guardrails:
+    """Rules for ``Policy(guardrails=...)``: one rule, a list of rules, or a preset (a tuple of rules).
+
+    ``severity`` is a `Severity` or its name: ``"warning"`` is only recorded, ``"error"`` fails the attempt, ``"fatal"``
+    ends the call. Every rule costs O(new text). Raises `PolicyError` for invalid arguments.
+    """
+
+    @staticmethod
+    def zero_output_rule(*, severity: Severity | str = Severity.ERROR) -> Rule:
+        """Require visible text, or other output such as a tool call."""
+        return ZeroOutputRule(severity=_severity(severity))
+
+    @staticmethod
+    def json_rule(*, severity: Severity | str = Severity.ERROR) -> Rule:
+        """Require that all JSON in the answer is valid and complete. An answer without JSON passes."""
+        return json_rules.json_rule(severity=_severity(severity))
+
+    @staticmethod
+    def strict_json_rule(
+        *, allow: Collection[json_rules.Kind] = ("object", "array"), severity: Severity | str = Severity.ERROR
+    ) -> Rule:
+        """Require that the answer is one JSON value of an allowed kind and nothing else."""
+        return json_rules.strict_json_rule(allow=allow, severity=_severity(severity))
+
+    @staticmethod
+    def markdown_rule(*, severity: Severity | str = Severity.WARNING) -> Rule:
+        """Report open code fences with ``severity``; report broken tables, lists and endings as warnings."""
+        return MarkdownRule(severity=_severity(severity))
+
+    @staticmethod
+    def latex_rule(*, severity: Severity | str = Severity.ERROR) -> Rule:
+        """Require that LaTeX environments, delimiters and groups are balanced."""
+        return LatexRule(severity=_severity(severity))
+
+    @staticmethod
+    def pattern_rule(
+        patterns: re.Pattern[str] | str | Iterable[re.Pattern[str] | str] | None = None,
+        message: str = "a forbidden pattern",
+        *,
+        severity: Severity | str | None = None,
+        name: str = "pattern",
+        span: int | None = SPAN,
+    ) -> Rule:
+        """Report patterns that occur in the answer.
+
+        ``patterns``: compiled regular expressions, or strings, which match in upper and lower case. Each message is
+        reported once per answer, as an error unless ``severity`` says otherwise. ``span``: number of characters within
+        which an unbounded expression, such as ``a.*b``, must match; ``None``: check all patterns on the complete answer
+        at its end. Without patterns, the bundled ones are used: meta commentary, hedging, refusals, leaked
+        instructions, placeholders and collapsed formats, in English, German and Spanish, each with its own severity.
+        """
+        if patterns is None:
+            return _bundled_patterns() if severity is None else _bundled_patterns(severity=_severity(severity))
+        level = _severity(Severity.ERROR if severity is None else severity)
+        _check_text("pattern_rule.message", message)
+        _check_text("pattern_rule.name", name)
+        if span is not None and (not isinstance(span, int) or isinstance(span, bool) or span < 1):
+            raise PolicyError("pattern_rule.span", span, "a whole number of characters, 1 or more, or None")
+        findings = [PatternMatch(pattern=each, message=message, severity=level) for each in compiled(patterns)]
+        return pattern_rule(findings, name=name, span=span)
+
+    @staticmethod
+    def repetition_rule(times: int = 4, *, severity: Severity | str = Severity.ERROR) -> Rule:
+        """Report a passage repeated more than ``times`` in a row, if the repeats add up to 30 words or more."""
+        return RepetitionRule(times=times, severity=_severity(severity))
+
+    @staticmethod
+    def stall_rule(limit: int = 600, *, severity: Severity | str = Severity.ERROR) -> Rule:
+        """Report more than ``limit`` characters of filler: no letters or digits, or one short repeated unit."""
+        return StallRule(limit=limit, severity=_severity(severity))
+
+    @staticmethod
+    def length_rule(
+        minimum: int | None = None, maximum: int | None = None, *, severity: Severity | str = Severity.ERROR
+    ) -> Rule:
+        """Require at least ``minimum`` and at most ``maximum`` characters."""
+        return LengthRule(minimum=minimum, maximum=maximum, severity=_severity(severity))
+
+    @staticmethod
+    def rule(
+        function: TextFunction,
+        *,
+        name: str = "custom",
+        severity: Severity | str = Severity.ERROR,
+        span: int | None = None,
+    ) -> Rule:
+        """Make a rule from a function that returns the problem with a text, or nothing. See `FunctionRule`."""
+        return FunctionRule(function=function, name=name, severity=_severity(severity), span=span)
+
+    @classmethod
+    def none(cls) -> Rules:
+        """Return no rules."""
+        return ()
+
+    @classmethod
+    def minimal(cls) -> Rules:
+        """Return rules for answers that are certainly broken: empty answers and broken JSON."""
+        return (cls.zero_output_rule(), cls.json_rule())
+
+    @classmethod
+    def recommended(cls) -> Rules:
+        """Return rules for any answer: broken answers fail, suspicious ones are only recorded."""
+        return (
+            *cls.minimal(),
+            cls.markdown_rule(),
+            cls.pattern_rule(),
+            cls.repetition_rule(),
+            cls.stall_rule(),
+        )
+
+    @classmethod
+    def strict(cls) -> Rules:
+        """Return `recommended` plus LaTeX; open fences, refusals, leaks and placeholders fail as well."""
+        return (
+            *cls.minimal(),
+            cls.markdown_rule(severity=Severity.ERROR),
+            cls.latex_rule(),
+            _bundled_patterns(strict=True),
+            cls.repetition_rule(),
+            cls.stall_rule(),
+        )
+
+    @classmethod
+    def json_only(cls) -> Rules:
+        """Return rules that require JSON and nothing else."""
+        return (cls.zero_output_rule(), cls.strict_json_rule())
+
+    @classmethod
+    def markdown_only(cls) -> Rules:
+        """Return rules that require complete Markdown."""
+        return (cls.zero_output_rule(), cls.markdown_rule(severity=Severity.ERROR))
+
+    @classmethod
+    def latex_only(cls) -> Rules:
+        """Return rules that require complete LaTeX."""
+        return (cls.zero_output_rule(), cls.latex_rule())
+
+    @classmethod
+    def preset(cls, name: GuardrailsPreset | str) -> Rules:
+        """Return the rules of a preset by its name. Raises `PolicyError` for an unknown name."""
+        allowed: tuple[str, ...] = get_args(GuardrailsPreset)
+        if name not in allowed:
+            raise PolicyError("guardrails", name, "one of " + ", ".join(allowed))
+        rules: Rules = getattr(cls, name)()
+        return rules
+
+
+@cache
+def _bundled_patterns(*, strict: bool = False, severity: Severity | None = None) -> PatternRule:
+    """Return the rule of the bundled patterns. Cached, since compiling them takes a while."""
+    own = bundled_patterns.findings(strict=strict)
+    return pattern_rule([replace(each, severity=severity or each.severity) for each in own], name="pattern")
+
+
+def _severity(value: Severity | str) -> Severity:
+    try:
+        return Severity(value)
+    except ValueError:
+        raise PolicyError("severity", value, "one of " + ", ".join(Severity)) from None
+
+
+def _check_text(field: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise PolicyError(field, value, "a short text")

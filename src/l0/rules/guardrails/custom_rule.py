@@ -1,0 +1,100 @@
+"""Make a rule from any function of a text."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from l0.model.policy import PolicyError
+from l0.model.rule import Ending, Severity, Violation
+
+TextFunction = Callable[[str], bool | str | None]
+"""Return the problem with a text as a message, or just ``True``.
+
+Return ``None``, ``False`` or ``""`` if there is none.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionRule:
+    """A rule that calls ``function`` with the complete answer at its end, or with parts of it while it streams.
+
+    Without a ``span`` the function gets the complete answer. With a ``span`` it gets parts of that many characters.
+    Neighbouring parts overlap by half a span, so any text of up to half a span is seen in one piece.
+
+    Only the first problem is reported; the function is not called again after it. Exceptions of the function never
+    reach the user.
+    """
+
+    function: TextFunction
+    name: str = "custom"
+    severity: Severity = Severity.ERROR
+    span: int | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.function) or inspect.iscoroutinefunction(self.function):
+            raise PolicyError("rule.function", self.function, "a plain function of a text, not a coroutine function")
+        if not isinstance(self.name, str) or not self.name:
+            raise PolicyError("rule.name", self.name, "a short text")
+        if self.span is not None and (not isinstance(self.span, int) or isinstance(self.span, bool) or self.span < 2):
+            raise PolicyError("rule.span", self.span, "a whole number of characters, 2 or more, or None for the whole")
+
+    def check(self) -> FunctionCheck:
+        """Return the check of one answer."""
+        return FunctionCheck(self)
+
+
+class FunctionCheck:
+    """The check of one answer. It collects the text that the function has not seen yet.
+
+    Parts begin at fixed offsets of the answer, so results do not depend on chunk boundaries.
+    """
+
+    __slots__ = ("_at", "_done", "_length", "_pieces", "_rule")
+
+    def __init__(self, rule: FunctionRule) -> None:
+        self._rule = rule
+        self._pieces: list[str] = []
+        self._length = 0
+        self._at = 0
+        self._done = False
+
+    def feed(self, text: str) -> Sequence[Violation]:
+        """Call the function with every part that is complete."""
+        if self._done or not text:
+            return ()
+        self._pieces.append(text)
+        self._length += len(text)
+        span = self._rule.span
+        if span is None or self._length < span:
+            return ()
+        buffer = "".join(self._pieces)
+        start = 0
+        while len(buffer) - start >= span:
+            found = self._call(buffer[start : start + span], self._at + start)
+            if found:
+                return found
+            start += span // 2
+        self._pieces = [buffer[start:]]
+        self._at += start
+        self._length = len(buffer) - start
+        return ()
+
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - functions only check text
+        """Call the function with the rest."""
+        span = self._rule.span
+        already_seen = span is not None and self._at and self._length <= span - span // 2
+        if self._done or already_seen:
+            return ()
+        return self._call("".join(self._pieces), self._at)
+
+    def _call(self, text: str, at: int) -> Sequence[Violation]:
+        problem = self._rule.function(text)
+        if not problem:
+            return ()
+        self._done = True
+        self._pieces = []
+        rule, quotes = self._rule, isinstance(problem, str)
+        message = str(problem) if quotes else f"{rule.name} does not hold"
+        return (Violation(rule=rule.name, message=message, severity=rule.severity, at=at, quotes=quotes),)

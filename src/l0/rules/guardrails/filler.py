@@ -1,0 +1,104 @@
+"""Report filler: endless white space or punctuation, or one character or syllable over and over.
+
+Numbers are exempt: the decimals of a third are 3 without end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import punctuation, whitespace
+
+from l0.model.policy import PolicyError
+from l0.model.rule import Ending, Severity, Violation
+
+_FILLER = whitespace + punctuation + "\u00a0\u00b7\u2013\u2014\u2026\u2022\u2500\u2501\u2550\u3000\u200b\ufeff"
+"""Characters without content of their own."""
+_BLOCK = 64
+"""Number of characters that are compared with themselves. Blocks begin at fixed offsets of the text."""
+_MAX_UNIT = 8
+"""Maximum length of a repeated unit, in characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StallRule:
+    """A rule against filler. ``limit``: allowed characters without a letter or digit, or of one repeated unit."""
+
+    limit: int = 600
+    severity: Severity = Severity.ERROR
+    name: str = "stall"
+    span: int | None = _BLOCK
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.limit, int) or isinstance(self.limit, bool) or self.limit < 2 * _BLOCK:
+            raise PolicyError("stall_rule.limit", self.limit, f"a whole number of characters, {2 * _BLOCK} or more")
+
+    def check(self) -> StallCheck:
+        """Return the check of one answer."""
+        return StallCheck(self)
+
+
+class StallCheck:
+    """The check of one answer.
+
+    ``_blank_run``: characters since the last letter or digit. ``_unit_run``: characters since the last block that was
+    not one repeated unit.
+    """
+
+    __slots__ = ("_done", "_unit_run", "_length", "_part", "_rule", "_blank_run")
+
+    def __init__(self, rule: StallRule) -> None:
+        self._rule = rule
+        self._part = ""
+        self._length = 0
+        self._blank_run = 0
+        self._unit_run = 0
+        self._done = False
+
+    def feed(self, text: str) -> Sequence[Violation]:
+        """Check the blocks that are complete."""
+        if self._done:
+            return ()
+        part = self._part + text
+        if len(part) < _BLOCK:
+            self._part = part
+            return ()
+        start = 0
+        while len(part) - start >= _BLOCK:
+            found = self._block(part[start : start + _BLOCK])
+            if found:
+                self._done = True
+                return found
+            start += _BLOCK
+        self._part = part[start:]
+        return ()
+
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - other output does not excuse filler
+        """Check the last block."""
+        return self._block(self._part) if self._part and not self._done else ()
+
+    def _block(self, block: str) -> Sequence[Violation]:
+        length, limit = self._length, self._rule.limit
+        self._length += len(block)
+        content = block.lstrip(_FILLER)
+        blank_run = self._blank_run + len(block) - len(content)
+        if blank_run > limit:
+            return self._violation("the text goes on without a letter or digit", length - self._blank_run + limit)
+        self._blank_run = len(content) - len(content.rstrip(_FILLER)) if content else blank_run
+        self._unit_run = self._unit_run + len(block) if content and _is_one_unit(block) else 0
+        if self._unit_run > limit:
+            return self._violation("the text repeats one short unit", length)
+        return ()
+
+    def _violation(self, message: str, at: int) -> Sequence[Violation]:
+        rule = self._rule
+        return (Violation(rule=rule.name, message=message, severity=rule.severity, at=at),)
+
+
+def _is_one_unit(block: str) -> bool:
+    """Return true if a block is one short unit over and over, and not a number."""
+    half = len(block) // 2
+    period = block.find(block[:half], 1, half + _MAX_UNIT)
+    if period < 0 or block[period:] != block[:-period]:
+        return False
+    return not all(sign.isdecimal() or sign in _FILLER for sign in set(block))

@@ -1,0 +1,181 @@
+"""Report broken LaTeX: unbalanced environments and delimiters, and unclosed groups in mathematics.
+
+Each line is checked when it is complete. Code fences and code spans are skipped. A single ``$`` is not checked: it may
+be a currency sign.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from l0.model.rule import Ending, Severity, Violation
+
+from .lines import Lines
+
+_TOKEN = re.compile(
+    r"\\(begin|end)[ \t]*\{([^{}\n]{1,40})\}"  # an environment
+    r"|\\(left|right)(?![a-zA-Z])"
+    r"|\\([\[\]()])"  # a delimiter
+    r"|\\."  # any other command, an escaped brace or dollar
+    r"|(\$\$)"
+    r"|([{}])"
+)
+_CODE = re.compile(r"(?<!`)(`++)[^`]++\1")
+_CLOSES = {"]": r"\[", ")": r"\("}
+_PAIR = {r"\[": r"\]", r"\(": r"\)", "$$": "$$"}
+_FENCE = re.compile(r"[ \t>]*```+[ \t]*(\w*)")
+_CHECKED_LANGUAGES = {None, "latex", "tex", "math"}
+"""Fence languages whose content is checked as LaTeX; ``None``: outside fences."""
+_VERBATIM = {"verbatim", "lstlisting", "minted", "comment", "Verbatim"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatexRule:
+    """A rule for balanced LaTeX. ``severity``: the severity of all violations."""
+
+    severity: Severity = Severity.ERROR
+    name: str = "latex"
+    span: int | None = None
+
+    def check(self) -> LatexCheck:
+        """Return the check of one answer."""
+        return LatexCheck(self)
+
+
+@dataclass(slots=True)
+class _Open:
+    r"""An open environment or delimiter.
+
+    ``braces``, ``sides``: number of open groups and of open ``\left`` inside it.
+    """
+
+    what: str
+    at: int
+    environment: bool
+    braces: int = 0
+    sides: int = 0
+
+
+class LatexCheck:
+    """The check of one answer, with the stack of open items.
+
+    Only the first violation is reported, since later ones usually follow from it.
+    """
+
+    __slots__ = ("_done", "_fence", "_lines", "_rule", "_stack")
+
+    def __init__(self, rule: LatexRule) -> None:
+        self._rule = rule
+        self._lines = Lines()
+        self._stack: list[_Open] = []
+        self._fence: str | None = None
+        self._done = False
+
+    def feed(self, text: str) -> Sequence[Violation]:
+        """Check the lines that are complete."""
+        if self._done:
+            return ()
+        lines = self._lines.feed(text)
+        for line in lines:
+            found = self._line(line, self._lines.at)
+            if found:
+                self._done = True
+                return (found,)
+            self._lines.at += len(line) + 1
+        return ()
+
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - other output does not close LaTeX
+        """Check the last line, and return a violation if an item is still open."""
+        if self._done:
+            return ()
+        found = self._line(self._lines.rest(), self._lines.at)
+        if not found and self._stack:
+            found = self._never_closed(self._stack[-1])
+        return (found,) if found else ()
+
+    def _line(self, line: str, at: int) -> Violation | None:
+        fence = _FENCE.match(line) if "```" in line else None
+        if fence:
+            self._fence = fence[1].lower() if self._fence is None else None
+        if fence or self._fence not in _CHECKED_LANGUAGES:
+            return None
+        if self._stack and self._stack[-1].what == r"\(" and not line.strip():
+            return self._never_closed(self._stack[-1])
+        if not ("\\" in line or "$$" in line or (self._stack and ("{" in line or "}" in line))):
+            return None
+        if "`" in line:
+            line = _CODE.sub(lambda code: " " * len(code[0]), line)
+        for token in _TOKEN.finditer(line):
+            found = self._token(token, at + token.start())
+            if found:
+                return found
+        return None
+
+    def _token(self, token: re.Match[str], at: int) -> Violation | None:
+        command, environment, side, bracket, dollars, brace = token.groups()
+        inside = self._stack[-1] if self._stack else None
+        if inside and inside.what in _VERBATIM:
+            if command == "end" and environment == inside.what:
+                self._stack.pop()
+            return None
+        if command == "begin":
+            self._stack.append(_Open(environment, at, environment=True))
+        elif command == "end":
+            return self._end(environment, at)
+        elif dollars:
+            return self._close("$$", at) if inside and inside.what == "$$" else self._open("$$", at)
+        elif bracket in _CLOSES:
+            return self._close(_CLOSES[bracket], at)
+        elif bracket:
+            return self._open("\\" + bracket, at)
+        elif inside and side:
+            inside.sides += 1 if side == "left" else -1
+        elif inside and brace:
+            inside.braces += 1 if brace == "{" else -1
+            if inside.braces < 0:
+                return self._violation(f"a brace in {_description(inside)} closes nothing", at)
+        return None
+
+    def _open(self, what: str, at: int) -> Violation | None:
+        # Text inside mathematics, such as \text{\(x\)}, may contain mathematics. Outside a group, the outer
+        # mathematics must be unclosed.
+        inside = self._stack[-1] if self._stack else None
+        if inside and not inside.environment and not inside.braces:
+            return self._never_closed(inside)
+        self._stack.append(_Open(what, at, environment=False))
+        return None
+
+    def _close(self, what: str, at: int) -> Violation | None:
+        if not self._stack or self._stack[-1].what != what:
+            if self._stack:
+                return self._violation(f"{_description(self._stack[-1])} is not closed before {_PAIR[what]}", at)
+            return self._violation(f"{_PAIR[what]} closes nothing", at)
+        return self._check_closed(self._stack.pop())
+
+    def _end(self, environment: str, at: int) -> Violation | None:
+        if not self._stack:
+            return self._violation("an environment is closed but was never opened", at)
+        inside = self._stack[-1]
+        if inside.what != environment or not inside.environment:
+            return self._violation(f"{_description(inside)} is not closed before the end of another", at)
+        return self._check_closed(self._stack.pop())
+
+    def _check_closed(self, closed: _Open) -> Violation | None:
+        if closed.braces:
+            return self._violation(f"a brace in {_description(closed)} is not closed", closed.at)
+        if closed.sides:
+            return self._violation(rf"\left and \right in {_description(closed)} do not pair", closed.at)
+        return None
+
+    def _never_closed(self, opened: _Open) -> Violation:
+        return self._violation(f"{_description(opened)} is never closed", opened.at)
+
+    def _violation(self, message: str, at: int) -> Violation:
+        return Violation(rule=self._rule.name, message=message, severity=self._rule.severity, at=at)
+
+
+def _description(opened: _Open) -> str:
+    """Return a description without the environment's name, since that name comes from the answer."""
+    return "an environment" if opened.environment else opened.what

@@ -1,0 +1,70 @@
+"""Limit the length of an answer, in characters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from l0.model.policy import PolicyError
+from l0.model.rule import Ending, Severity, Violation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthRule:
+    """A rule for the length of an answer, in characters. ``minimum``, ``maximum``: ``None`` for no limit.
+
+    An answer without text but with other output, such as a tool call, is not too short.
+    """
+
+    minimum: int | None = None
+    maximum: int | None = None
+    severity: Severity = Severity.ERROR
+    name: str = "length"
+
+    def __post_init__(self) -> None:
+        if self.minimum is None and self.maximum is None:
+            raise PolicyError("length_rule", None, "a minimum, a maximum, or both")
+        for field in ("minimum", "maximum"):
+            value = getattr(self, field)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise PolicyError(f"length_rule.{field}", value, "a whole number of characters, 1 or more, or None")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise PolicyError("length_rule.minimum", self.minimum, f"at most the maximum, {self.maximum}")
+
+    @property
+    def span(self) -> int | None:
+        """Return 0 if only a maximum is set: excess shows at once. Return ``None`` if only the end can decide."""
+        return 0 if self.minimum is None else None
+
+    def check(self) -> LengthCheck:
+        """Return the check of one answer."""
+        return LengthCheck(self)
+
+
+class LengthCheck:
+    """The check of one answer: it counts characters."""
+
+    __slots__ = ("_length", "_maximum", "_rule")
+
+    def __init__(self, rule: LengthRule) -> None:
+        self._rule = rule
+        self._maximum = rule.maximum
+        self._length = 0
+
+    def feed(self, text: str) -> Sequence[Violation]:
+        """Return a violation if the text has become too long."""
+        self._length += len(text)
+        if self._maximum is None or self._length <= self._maximum:
+            return ()
+        most, self._maximum = self._maximum, None
+        return (self._violation(f"longer than {most} characters", most),)
+
+    def finish(self, ending: Ending) -> Sequence[Violation]:
+        """Return a violation if the text is too short."""
+        least = self._rule.minimum
+        if least is None or self._length >= least or (ending.other and not self._length):
+            return ()
+        return (self._violation(f"shorter than {least} characters", self._length),)
+
+    def _violation(self, message: str, at: int) -> Violation:
+        return Violation(rule=self._rule.name, message=message, severity=self._rule.severity, at=at)

@@ -1,0 +1,227 @@
+"""Find patterns in a streamed text, independent of chunk boundaries, in time bounded by the new text.
+
+A match at a place is decided as soon as the text shows all characters that the pattern can reach from there. Only that
+many characters are searched again with new text. An unbounded pattern is limited to ``span`` characters; one that also
+has a negative condition on what follows is checked on the complete text. All patterns share `SEARCH_SECONDS` for
+each search; a check that needs more raises `OverrunError`. Each message is reported once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from l0.model.policy import PolicyError
+from l0.model.rule import Ending, Severity, Violation
+
+from ..structured.bounded_regex import Budget, Search, bounded
+from .prefilter import Prefilter
+from .regex_analysis import Anatomy, anatomy
+
+SPAN = 256
+"""Default limit for a match of an unbounded pattern, in characters."""
+_SLICE = 1024
+"""Number of characters searched at a time: it bounds the cost of a slow pattern on a long text."""
+SEARCH_SECONDS = 0.1
+"""Time budget for one search of all patterns of a rule, in seconds. Texts of over `_PER_BUDGET` characters get more."""
+_PER_BUDGET = 50_000
+_EXTRA = "guardrails"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatternMatch:
+    """A pattern, and the message and severity of its matches."""
+
+    pattern: re.Pattern[str]
+    message: str
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class _SearchedPattern:
+    """A pattern that is searched while the text streams.
+
+    ``reach``: characters from the start of a match to its decision.
+    """
+
+    number: int
+    finding: PatternMatch
+    search: Search
+    reach: int
+    bounded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PatternRule:
+    """A rule that reports matches of many patterns. Made by `pattern_rule`.
+
+    ``streamed``: patterns that are searched while the text streams. ``whole``: patterns that are searched at the end of
+    the text. ``lead``: number of characters before a match that patterns depend on.
+    """
+
+    name: str
+    severity: Severity
+    span: int | None
+    streamed: tuple[_SearchedPattern, ...]
+    whole: tuple[tuple[PatternMatch, Search], ...]
+    prefilter: Prefilter
+    lead: int
+
+    def check(self) -> PatternCheck:
+        """Return the check of one answer."""
+        return PatternCheck(self)
+
+
+def compiled(patterns: re.Pattern[str] | str | Iterable[re.Pattern[str] | str]) -> list[re.Pattern[str]]:
+    """Return compiled regular expressions. Strings become literal patterns that ignore case.
+
+    Raises `PolicyError` for anything else, and for an empty text.
+    """
+    given = [patterns] if isinstance(patterns, str | re.Pattern) else patterns
+    allowed = "a str or a compiled regular expression on str, not empty, or several"
+    if not isinstance(given, Iterable):
+        raise PolicyError("pattern_rule.patterns", patterns, allowed)
+    found: list[re.Pattern[str]] = []
+    for each in given:
+        if isinstance(each, str) and each:
+            found.append(re.compile(re.escape(each), re.IGNORECASE))
+        elif isinstance(each, re.Pattern) and isinstance(each.pattern, str) and each.pattern:
+            found.append(each)
+        else:
+            raise PolicyError("pattern_rule.patterns", each, allowed)
+    if not found:
+        raise PolicyError("pattern_rule.patterns", patterns, allowed)
+    return found
+
+
+def pattern_rule(findings: Sequence[PatternMatch], *, name: str, span: int | None = SPAN) -> PatternRule:
+    """Return a rule for all of these patterns. ``span=None``: search every pattern in the complete text, at its end."""
+    near: list[tuple[PatternMatch, Anatomy, int]] = []
+    whole: list[tuple[PatternMatch, Search]] = []
+    lead = 1
+    for finding in findings:
+        known = anatomy(finding.pattern)
+        unbounded = known.reach == inf
+        if span is None or (unbounded and known.can_be_undone) or known.behind == inf:
+            whole.append((finding, bounded(finding.pattern, inf, _EXTRA)))
+            continue
+        near.append((finding, known, span if unbounded else int(known.reach)))
+        lead = max(lead, int(known.behind))
+    window = max((reach for _, _, reach in near), default=0) + lead + _SLICE
+    streamed = [
+        _SearchedPattern(number, finding, bounded(finding.pattern, window, _EXTRA), reach, known.reach < inf)
+        for number, (finding, known, reach) in enumerate(near)
+    ]
+    return PatternRule(
+        name=name,
+        severity=max((finding.severity for finding in findings), key=list(Severity).index),
+        span=None if whole else max(each.reach for each in streamed),
+        streamed=tuple(streamed),
+        whole=tuple(whole),
+        prefilter=Prefilter([known.literals for _, known, _ in near]),
+        lead=lead,
+    )
+
+
+class PatternCheck:
+    """The check of one answer.
+
+    ``_kept``: the last characters of the text, which contain all undecided starts and the characters before them that
+    patterns depend on. ``_likely``: numbers of the patterns that may match there, with the length of the text when the
+    prefilter found them.
+    """
+
+    __slots__ = ("_candidates", "_keep", "_kept", "_length", "_likely", "_overlap", "_pieces", "_rule", "_reported")
+
+    def __init__(self, rule: PatternRule) -> None:
+        self._rule = rule
+        self._candidates = rule.prefilter.candidates
+        self._overlap = rule.prefilter.overlap
+        self._likely: dict[int, int] = {}
+        self._keep = max((each.reach for each in rule.streamed), default=0) + rule.lead
+        self._kept = ""
+        self._length = 0
+        self._reported: set[str] = set()
+        self._pieces: list[str] | None = [] if rule.whole else None
+
+    def feed(self, text: str) -> Sequence[Violation]:
+        """Search new text. Return the violations that it decides."""
+        if self._pieces is not None:
+            self._pieces.append(text)
+        if len(text) > _SLICE:
+            cuts = range(0, len(text), _SLICE)
+            budget = _budget(text)
+            return [found for cut in cuts for found in self._scan(text[cut : cut + _SLICE], budget)]
+        return self._scan(text, None)
+
+    def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - only text is searched
+        """Search the undecided rest, and the complete text for patterns that need it."""
+        found = self._search(self._kept, self._candidates(self._kept), self._length, None, over=True)
+        whole = "".join(self._pieces or ())
+        budget = _budget(whole)
+        for finding, pattern in self._rule.whole:
+            match = pattern.search(whole, budget)
+            if match:
+                self._report(finding, match.start(), found)
+        return found
+
+    def _scan(self, text: str, budget: Budget | None) -> Sequence[Violation]:
+        window = self._kept + text
+        before = self._length
+        self._length = before + len(text)
+        self._kept = window[-self._keep :]
+        candidates = self._candidates(window[-len(text) - self._overlap :])
+        if not candidates and not self._likely:
+            return ()
+        likely = {number: at for number, at in self._likely.items() if before - at < self._keep}
+        self._likely = likely | dict.fromkeys(candidates, self._length)
+        return self._search(window, self._likely, before, budget, over=False)
+
+    def _search(
+        self, window: str, candidates: Iterable[int], before: int, budget: Budget | None, *, over: bool
+    ) -> list[Violation]:
+        """Return violations new since the text had ``before`` characters, in the order in which it decides them."""
+        budget = budget or Budget(SEARCH_SECONDS)
+        base = self._length - len(window)
+        places: list[tuple[int, int, int]] = []
+        for number in candidates:
+            streamed = self._rule.streamed[number]
+            if streamed.finding.message in self._reported:
+                continue
+            last = inf if over else self._length - base - streamed.reach
+            start = _first(streamed, window, max(0, before - base - streamed.reach + 1), last, budget)
+            if start is not None:
+                places.append((base + start + streamed.reach, number, base + start))
+        found: list[Violation] = []
+        for _, number, at in sorted(places):
+            self._report(self._rule.streamed[number].finding, at, found)
+        return found
+
+    def _report(self, finding: PatternMatch, at: int, found: list[Violation]) -> None:
+        if finding.message not in self._reported:
+            self._reported.add(finding.message)
+            found.append(Violation(rule=self._rule.name, message=finding.message, severity=finding.severity, at=at))
+
+
+def _budget(text: str) -> Budget:
+    return Budget(SEARCH_SECONDS * max(1, len(text) // _PER_BUDGET))
+
+
+def _first(streamed: _SearchedPattern, window: str, start: int, last: float, budget: Budget) -> int | None:
+    """Return the first match between ``start`` and ``last`` that is within the pattern's reach, else ``None``."""
+    pattern, reach = streamed.search, streamed.reach
+    match = pattern.search(window, budget, start)
+    while match:
+        at = match.start()
+        if at > last:
+            return None
+        if streamed.bounded or match.end() - at <= reach:
+            return at
+        shorter = pattern.match(window, budget, at, at + reach)
+        # An end anchor also matches where the window was cut. Ignore a match that ends there.
+        if shorter and shorter.end() < at + reach - 1:
+            return at
+        match = pattern.search(window, budget, at + 1)
+    return None

@@ -1,0 +1,82 @@
+"""Validate JSON with pydantic: models of versions 2 and 1, and all types that a `TypeAdapter` accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from l0.model.policy import PolicyError
+
+from .decoding import loads
+from .schema_results import MismatchError
+
+
+def validator_of(thing: Any, allowed: str) -> Callable[[str], Any]:
+    """Return a validator for a type. It returns the instance of a JSON text or raises `MismatchError`.
+
+    pydantic converts values as it does by default: ``"12"`` is valid for an int.
+
+    Raises:
+        PolicyError: pydantic does not support this type.
+        ImportError: pydantic is missing.
+    """
+    if hasattr(thing, "parse_obj") and not hasattr(thing, "model_validate"):
+        return _validator_of_v1(thing)
+    _require()
+    from pydantic import TypeAdapter, ValidationError
+    from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+
+    try:
+        adapter = thing if isinstance(thing, TypeAdapter) else TypeAdapter(thing)
+    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        raise PolicyError("Schema.of", thing, f"{allowed}; pydantic says: {error.message}") from None
+
+    def validate(text: str) -> Any:
+        try:
+            return adapter.validate_json(text)
+        except ValidationError as error:
+            raise _mismatch(error.errors(include_url=False)) from None
+
+    return validate
+
+
+def of_fields(fields: Mapping[str, Any]) -> Any:
+    """Return a model with these members."""
+    _require()
+    from pydantic import create_model
+
+    pairs: dict[str, Any] = {name: kind if isinstance(kind, tuple) else (kind, ...) for name, kind in fields.items()}
+    return create_model("Object", **pairs)
+
+
+def list_of(item: Any) -> Any:
+    """Return the type of a list of one type."""
+    return list[item]
+
+
+def _validator_of_v1(model: Any) -> Callable[[str], Any]:
+    def validate(text: str) -> Any:
+        try:
+            return model.parse_obj(loads(text))
+        except ValueError as error:  # pydantic 1's ValidationError is a ValueError
+            errors = getattr(error, "errors", None)
+            if errors is None:
+                raise
+            raise _mismatch(errors()) from None
+
+    return validate
+
+
+def _mismatch(errors: Any) -> MismatchError:
+    """Return the error for a list of pydantic errors: the first one."""
+    first = errors[0]
+    return MismatchError(first["type"], tuple(first["loc"]), first["msg"])
+
+
+def _require() -> None:
+    try:
+        import pydantic
+    except ImportError as missing:
+        raise ImportError('models need pydantic: pip install "l0-otel[structured]"') from missing
+    if int(pydantic.VERSION.partition(".")[0]) < 2:
+        raise ImportError('types need pydantic 2, models of pydantic 1 do not: pip install "l0-otel[structured]"')

@@ -1,0 +1,107 @@
+"""Make a rule from a schema: the complete answer must be JSON that matches it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from l0.model.rule import Check, Ending, Severity, Violation
+
+from .json_scanner import JsonScanner, ScanStatus
+from .schema_results import Invalid
+from .schemas import Schema
+
+_EMPTY = "the answer contains no JSON"
+
+
+def schema_rule(schema: object, *, allow_repair: bool = False, severity: Severity = Severity.ERROR) -> SchemaRule:
+    """Return a rule that requires an answer to match a schema (anything that `Schema.of` accepts).
+
+    An answer without text but with a tool call or a refusal passes. ``allow_repair``: an answer that matches after a
+    repair passes as well, for callers that repair it too. Otherwise the answer is checked unchanged, and text that
+    cannot become JSON is reported at once.
+
+    Raises:
+        PolicyError: ``schema`` is not a schema.
+        ImportError: pydantic or jsonschema is needed and missing.
+    """
+    return SchemaRule(schema=Schema.of(schema), allow_repair=allow_repair, severity=severity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaRule:
+    """The rule made by `schema_rule`."""
+
+    schema: Schema
+    allow_repair: bool = False
+    severity: Severity = Severity.ERROR
+    name: str = "schema"
+    span: None = None
+
+    def check(self) -> Check:
+        """Return the check of one answer."""
+        return RepairingCheck(self) if self.allow_repair else StrictCheck(self)
+
+
+class StrictCheck:
+    """The check of one unchanged answer."""
+
+    __slots__ = ("_parts", "_rule", "_scanner")
+
+    def __init__(self, rule: SchemaRule) -> None:
+        self._rule = rule
+        self._scanner = JsonScanner()
+        self._parts: list[str] = []
+
+    def feed(self, text: str) -> Sequence[Violation]:
+        """Scan new text. Return a violation if it cannot be JSON any more."""
+        scanner = self._scanner
+        if scanner.status is ScanStatus.BROKEN:
+            return ()
+        self._parts.append(text)
+        scanner.feed(text)
+        return () if scanner.why is None else (_violation(self._rule, scanner.why, scanner.at),)
+
+    def finish(self, ending: Ending) -> Sequence[Violation]:
+        """Return a violation if the answer is incomplete or does not match the schema."""
+        match self._scanner.status:
+            case ScanStatus.BROKEN:
+                return ()
+            case ScanStatus.INSIDE:
+                return (_violation(self._rule, "the answer ends before its JSON is complete", self._scanner.at),)
+            case ScanStatus.EMPTY:
+                return () if ending.other else (_violation(self._rule, _EMPTY, self._scanner.at),)
+        return _validated(self._rule, "".join(self._parts))
+
+
+class RepairingCheck:
+    """The check of one answer after its repair."""
+
+    __slots__ = ("_parts", "_rule")
+
+    def __init__(self, rule: SchemaRule) -> None:
+        self._rule = rule
+        self._parts: list[str] = []
+
+    def feed(self, text: str) -> Sequence[Violation]:
+        """Collect new text: only a complete answer can be repaired."""
+        self._parts.append(text)
+        return ()
+
+    def finish(self, ending: Ending) -> Sequence[Violation]:
+        """Return a violation if the repaired answer does not match the schema."""
+        text = "".join(self._parts)
+        if not text or text.isspace():
+            return () if ending.other else (_violation(self._rule, _EMPTY, len(text)),)
+        return _validated(self._rule, text)
+
+
+def _validated(rule: SchemaRule, text: str) -> Sequence[Violation]:
+    result = rule.schema.verdict(text, allow_repair=rule.allow_repair)
+    if isinstance(result, Invalid):
+        return (_violation(rule, f"the answer {result.flaw}", len(text)),)
+    return ()
+
+
+def _violation(rule: SchemaRule, message: str, at: int) -> Violation:
+    return Violation(rule=rule.name, message=message, severity=rule.severity, at=at)

@@ -1,0 +1,99 @@
+"""What the shared health says to one call: may it repeat, may it go there, how long may it wait for the first token.
+
+Each guard is off unless the policy asks for it. `AdmissionControl` answers the machine's questions, and hears how
+attempts end.
+"""
+
+from __future__ import annotations
+
+from l0.model.call import Call, Replay
+from l0.model.failure import Category, Failure
+from l0.model.policy import Hedge
+from l0.shared_state.breaker import BreakerPermit
+from l0.shared_state.keyed import Target
+from l0.shared_state.quantiles import Quantiles, prompt_size
+from l0.shared_state.shared import SharedState
+from l0.shared_state.slo_tracker import target_of
+
+_PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
+
+
+class AdmissionControl:
+    """One call's view of the shared health."""
+
+    __slots__ = ("_admission", "_call", "_shared_state", "_leg", "_size", "_told", "learns")
+
+    def __init__(self, call: Call, shared_state: SharedState) -> None:
+        self._call = call
+        self._shared_state = shared_state
+        self._leg = 0
+        self._admission: BreakerPermit | None = None
+        self.learns = call.streaming and (call.policy.adaptive or bool(call.policy.hedge))
+        """Whether the first-token times of this call are to be remembered."""
+        self._size = prompt_size(len(repr(call.body))) if self.learns else ""
+        self._told = False
+
+    def may_open(self, leg: int) -> bool:
+        """Whether the breaker of a leg's provider and model lets an attempt through."""
+        self._leg = leg
+        self._told = False
+        if not self._call.policy.breaker:
+            return True
+        self._admission = self._shared_state.breakers[self._target()].admit()
+        return self._admission is not None
+
+    def may_retry(self, *, asked: bool) -> bool:
+        """Return True if the retry budget allows one more. A real wait that the server asked for is exempt."""
+        if not self._call.policy.budget or asked:
+            return True
+        return self._shared_state.budgets[self._target()].spend()
+
+    def may_hedge(self) -> bool:
+        """Whether the retry budget allows a second request beside the first."""
+        return not self._call.policy.budget or self._shared_state.budgets[self._target()].spend()
+
+    def hedge_after(self) -> float | None:
+        """Seconds from the request after which a hedge is worth its cost; ``None`` for never."""
+        hedge = self._call.policy.hedge
+        if not isinstance(hedge, Hedge) or not self._call.streaming or self._call.replay is not Replay.SAFE:
+            return None
+        return hedge.after / 1000 if hedge.after is not None else self._first_tokens().p95
+
+    def deadline(self, limit: float | None) -> float | None:
+        """Seconds that an attempt may take to its first token: what is usual here, within ``limit``.
+
+        Not on the last leg: there is nobody else to ask.
+        """
+        if not self._call.policy.adaptive or self._leg >= len(self._call.policy.legs):
+            return limit
+        usual = self._first_tokens().deadline(limit)
+        return limit if usual is None else usual
+
+    def first_content(self, seconds: float) -> None:
+        """The first token of an attempt came, or was given up waiting for, after so long. Told once an attempt."""
+        if self.learns and not self._told:
+            self._told = True
+            self._first_tokens().add(seconds)
+
+    def overtaken(self, seconds: float) -> None:
+        """An attempt had not brought a token after so long, when another did."""
+        self._first_tokens().add(seconds)
+
+    def ended(self, failure: Failure | None, *, abandoned: bool = False) -> None:
+        """An attempt is over. ``abandoned``: its user stopped, which says nothing of the provider."""
+        admission, self._admission = self._admission, None
+        if admission is not None:
+            if abandoned:
+                admission.release()
+            elif failure is not None and failure.category in _PROVIDERS_FAULT:
+                admission.fail()
+            else:
+                admission.succeed()
+        if self._call.policy.budget and failure is None and not abandoned:
+            self._shared_state.budgets[self._target()].succeed()
+
+    def _first_tokens(self) -> Quantiles:
+        return self._shared_state.first_tokens[(*self._target(), self._size)]
+
+    def _target(self) -> Target:
+        return target_of(self._call, self._leg)

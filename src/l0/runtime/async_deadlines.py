@@ -1,0 +1,320 @@
+"""Deadlines of reads in async code: one lazily re-armed handle under asyncio, one task under trio.
+
+A deadline ends a read only if nothing is there to be read. An event loop that was held up, by another task or because
+the process was stopped, sees the timer and the data in the same turn: so a timer that fires gives the loop a few turns
+to read, and ends the read only if it is still waiting after them.
+
+And sleep, in sync code as well, that ends when the call is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
+from math import inf
+from queue import Empty, SimpleQueue
+from time import perf_counter
+from types import coroutine
+from typing import Any, Protocol
+
+from .call_ending import Ending
+from .watchdog import Expired
+
+Advance = Callable[[], Awaitable[Any]]
+TURNS = 6
+"""Turns of the event loop, without any progress of a read, after which its deadline ends it. Data that is there takes
+one to three of them to arrive: uvloop runs timers before it polls, and a TLS layer reads in two steps."""
+_GRACE = 0.5
+"""Seconds after which a deadline ends a read that makes progress all the time and never returns."""
+
+
+class Deadlines(Protocol):
+    """What says how long a read may take: `Clocks`, or a fixed time."""
+
+    def reading(self, at: float, /) -> float:
+        """A read begins. Return its deadline; ``inf`` for none."""
+        ...
+
+
+class Fixed:
+    """One deadline, whenever a read begins."""
+
+    __slots__ = ("_deadline",)
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def reading(self, _: float, /) -> float:
+        """The deadline."""
+        return self._deadline
+
+
+class AsyncioReads:
+    """Cancels the reading task when a deadline passes.
+
+    One `call_later` handle serves the whole body: a read only stores its deadline, and the handle, when it fires early,
+    goes back to sleep for the rest. A read whose data is there already has no deadline: nothing could pass. One
+    generator makes all reads, for it can *yield* what it has read; to return it takes an exception each time.
+    """
+
+    __slots__ = (
+        "_cancelling",
+        "_clocks",
+        "_deadline",
+        "_fired",
+        "_handle",
+        "_loop",
+        "_pulling",
+        "_raw",
+        "_step",
+        "_steps",
+        "_task",
+        "_when",
+    )
+
+    def __init__(self, advance: Advance, clocks: Deadlines) -> None:
+        self._pulling = self._pull(advance)
+        self._step = self._pulling.send
+        self._raw: Any = None
+        self._clocks = clocks
+        self._loop = asyncio.get_running_loop()
+        self._handle: asyncio.Handle | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._deadline = self._when = inf
+        self._fired = False
+        self._steps = self._cancelling = 0
+
+    @coroutine
+    def read(self) -> Generator[Any, Any, Any]:
+        """The next raw read, to be awaited. Raises `Expired`, `StopAsyncIteration`, or what the transport raises."""
+        waits_for = self._step(None)
+        return self._raw if waits_for is self else (yield from self._wait(waits_for))
+
+    def _pull(self, advance: Advance) -> Generator[Any, Any, None]:
+        """Yields itself whenever `_raw` is a new read, and until then what the event loop has to wait for."""
+        while True:
+            self._raw = yield from advance().__await__()
+            yield self
+
+    def _wait(self, waits_for: Any) -> Generator[Any, Any, Any]:
+        """What ``await`` does, for a read that has to wait, with the deadline set."""
+        now = perf_counter()
+        self._task = asyncio.current_task()
+        self._cancelling = self._task.cancelling() if self._task is not None else 0
+        self._deadline = deadline = self._clocks.reading(now)
+        if deadline < self._when:
+            self._schedule(deadline, now)
+        try:
+            while waits_for is not self:
+                try:
+                    sent = yield waits_for
+                except BaseException as error:
+                    waits_for = self._pulling.throw(error)
+                else:
+                    self._steps += 1
+                    waits_for = self._step(sent)
+        except BaseException as error:  # a transport may word our cancellation as an error of its own
+            if self._fired and self._ours():
+                raise Expired from error
+            raise
+        finally:
+            self._deadline = inf
+        if self._fired:
+            yield from self._spared()
+        return self._raw
+
+    def _spared(self) -> Generator[Any, Any, None]:
+        """The data came after all, in the same tick: take back the cancellation that is on its way."""
+        self._fired = False
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._ours():
+                raise
+
+    def _ours(self) -> bool:
+        """Take back our cancellation of the task. Return whether there was no other since the read began."""
+        return self._task is not None and self._task.uncancel() <= self._cancelling
+
+    def _schedule(self, deadline: float, now: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._when = deadline
+        self._handle = self._loop.call_later(max(deadline - now, 0.0), self._fire)
+
+    def _fire(self) -> None:
+        """A deadline is over, or has moved on: then sleep for the rest."""
+        now = perf_counter()
+        if self._deadline <= now:
+            self._doubt(TURNS, self._steps, now + _GRACE)
+        else:
+            self._resume(now)
+
+    def _doubt(self, turns: int, steps: int, until: float) -> None:
+        """Has the peer sent nothing, or was the event loop too busy to read it? Each turn lets the loop read."""
+        now = perf_counter()
+        if self._deadline > now:
+            self._resume(now)
+        elif turns and now < until:
+            turns = turns - 1 if steps == self._steps else TURNS
+            self._handle = self._loop.call_soon(self._doubt, turns, self._steps, until)
+        else:
+            self._handle, self._when = None, inf
+            self._fired = True
+            if self._task is not None:
+                self._task.cancel()
+
+    def _resume(self, now: float) -> None:
+        self._handle, self._when = None, inf
+        if self._deadline < inf:
+            self._schedule(self._deadline, now)
+
+    def close(self) -> None:
+        """No more reads."""
+        self._pulling.close()
+        if self._handle is not None:
+            self._handle.cancel()
+
+
+class TrioReads:
+    """Cancels a scope around the reads. A task of its own keeps the time: trio ends a scope whose deadline is over
+    before it lets the task in it read what has arrived."""
+
+    __slots__ = ("_advance", "_clocks", "_deadline", "_life", "_nap", "_scope")
+
+    def __init__(self, advance: Advance, clocks: Deadlines) -> None:
+        self._advance = advance
+        self._clocks = clocks
+        self._deadline = inf
+        self._scope: Any = None
+        self._life: Any = None
+        self._nap: Any = None
+
+    async def read(self) -> Any:
+        """As `AsyncioReads.read`."""
+        now = perf_counter()
+        deadline = self._clocks.reading(now)
+        if deadline == inf:
+            return await self._advance()
+        import trio
+
+        with trio.CancelScope() as scope:
+            self._scope, self._deadline = scope, deadline
+            self._wake_at(trio.current_time() + deadline - now)
+            try:
+                return await self._advance()
+            finally:
+                self._scope, self._deadline = None, inf
+        raise Expired
+
+    def _wake_at(self, time: float) -> None:
+        import trio
+
+        if self._life is None:
+            self._life = trio.CancelScope()
+            self._nap = trio.CancelScope(deadline=time)
+            trio.lowlevel.spawn_system_task(self._keep_time)
+        elif time < self._nap.deadline:
+            self._nap.deadline = time
+
+    async def _keep_time(self) -> None:
+        import trio
+
+        with self._life:
+            while True:
+                with self._nap:
+                    await trio.sleep_forever()
+                scope = self._scope
+                for _ in range(TURNS if self._deadline <= perf_counter() else 0):
+                    await trio.lowlevel.checkpoint()
+                left = self._deadline - perf_counter()
+                if scope is not None and scope is self._scope and left <= 0:
+                    scope.cancel()
+                    left = inf
+                self._nap = trio.CancelScope(deadline=trio.current_time() + left)
+
+    def close(self) -> None:
+        """No more reads."""
+        if self._life is not None:
+            self._life.cancel()
+
+
+def _under_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def deadline_reads(advance: Advance, clocks: Deadlines) -> AsyncioReads | TrioReads:
+    """Reads with deadlines under whichever event loop is running."""
+    return AsyncioReads(advance, clocks) if _under_asyncio() else TrioReads(advance, clocks)
+
+
+async def within(deadline: float, send: Advance) -> Any:
+    """What ``send`` gives. Raises `Expired` once ``deadline`` is over, and what it was doing is cancelled."""
+    if deadline == inf:
+        return await send()
+    reads = deadline_reads(send, Fixed(deadline))
+    try:
+        return await reads.read()
+    finally:
+        reads.close()
+
+
+def rest(seconds: float, call: Ending) -> None:
+    """Sleep in sync code, until the call is closed at most. The queue's `put` is safe in signal handlers, too."""
+    if seconds <= 0:
+        return
+    closed: SimpleQueue[None] = SimpleQueue()
+    call.alarm = partial(closed.put, None)
+    try:
+        if call.open:
+            closed.get(timeout=seconds)
+    except Empty:
+        pass
+    finally:
+        call.alarm = None
+
+
+async def sleep(seconds: float, call: Ending) -> None:
+    """Sleep under whichever event loop is running, until the call is closed at most."""
+    if not _under_asyncio():
+        import anyio  # who runs another loop has it
+
+        with until_closed(call):
+            await anyio.sleep(seconds)
+        return
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+    handle = loop.call_later(seconds, _resolve, over)
+    call.alarm = partial(loop.call_soon_threadsafe, _resolve, over)
+    try:
+        if call.open:
+            await over
+    finally:
+        call.alarm = None
+        handle.cancel()
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+@contextmanager
+def until_closed(call: Ending) -> Iterator[None]:
+    """Cancel what is awaited in this block as soon as the call is closed, and go on after the block."""
+    import anyio  # both SDKs bring it
+
+    with anyio.CancelScope() as scope:
+        call.alarm = scope.cancel
+        if _under_asyncio():
+            call.alarm = partial(asyncio.get_running_loop().call_soon_threadsafe, scope.cancel)
+        try:
+            yield
+        finally:
+            call.alarm = None

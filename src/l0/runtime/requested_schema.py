@@ -1,0 +1,74 @@
+"""What a request itself asks of its answer: JSON of a schema, and tool calls whose arguments fit theirs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from l0.model.call import Call
+from l0.model.errors import raised
+from l0.model.policy import PolicyError
+from l0.model.rule import Rule, Severity, Violation
+
+if TYPE_CHECKING:
+    from l0.rules.structured.schemas import Schema
+
+_log = logging.getLogger("l0")
+TOOLS = "tool_schema"
+"""The name of the rule on tool calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedSchemas:
+    """``rules``: on the text. ``tools``: schemas of the arguments, by the name of the tool."""
+
+    rules: tuple[Rule, ...] = ()
+    tools: Mapping[str, Schema] = field(default_factory=dict)
+
+    def judge(self, calls: Iterable[tuple[str, str]]) -> Sequence[Violation]:
+        """What is wrong with the arguments of tool calls. They are judged as they are, never repaired."""
+        return [
+            Violation(rule=TOOLS, message=f"the arguments for {name} {why}", severity=Severity.ERROR, at=0)
+            for name, arguments in calls
+            if (why := self._flaw(name, arguments)) is not None
+        ]
+
+    def _flaw(self, name: str, arguments: str) -> str | None:
+        from l0.rules.structured.schema_results import Invalid
+
+        schema = self.tools.get(name)
+        if schema is None:
+            return None
+        try:
+            verdict = schema.verdict(
+                arguments or "{}", allow_repair=False
+            )  # a tool without parameters is called with nothing
+        except PolicyError:  # the schema points to others, which only the provider knows
+            return None
+        if not isinstance(verdict, Invalid):
+            return None
+        return f"do not fit: {verdict.reason}" if verdict.checked else f"could not be checked: {verdict.reason}"
+
+
+NOTHING = RequestedSchemas()
+
+
+def requested_schemas(call: Call) -> RequestedSchemas:
+    """What the policy's ``structured`` means for this call. What only the provider understands is not checked."""
+    if not call.policy.structured:
+        return NOTHING
+    from l0.dialects.response_schema import from_response_format
+    from l0.rules.structured.schema_rule import schema_rule
+    from l0.rules.structured.schemas import Schema
+
+    asked = from_response_format(call.body, call.dialect)
+    try:
+        rules = () if asked.text_schema is None else (schema_rule(asked.text_schema),)
+        return RequestedSchemas(
+            rules=rules, tools={name: Schema.of(dict(schema)) for name, schema in asked.tool_schemas.items()}
+        )
+    except (PolicyError, ImportError):
+        _log.warning("what a request asks for cannot be checked: %s", raised())
+        return NOTHING

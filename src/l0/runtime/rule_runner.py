@@ -1,0 +1,282 @@
+"""The rules of one call at work: what they say of the text, and what that does to the attempt.
+
+They see the text as it is read, every few tokens, before the user does. Each attempt is looked at anew; one that takes
+an answer up is shown the earlier part first, so that a rule sees what the user gets.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from time import perf_counter
+
+from l0.model.call import Call
+from l0.model.call_events import RuleMatched, RuleTimes, ToolCalls
+from l0.model.errors import raised
+from l0.model.failure import Category, Cause, Failure
+from l0.model.policy import GuardrailsPreset, Hold, Policy, PolicyError
+from l0.model.ports import Reader
+from l0.model.rule import Ending, Rule, Severity, Violation
+from l0.rules.guardrails.inspection import Inspection, finals, widest
+
+from .requested_schema import NOTHING, RequestedSchemas, requested_schemas
+
+_log = logging.getLogger("l0")
+_WINDOW = 256
+"""Characters that ``hold="verified"`` keeps back where no rule says how many it looks at."""
+_ACTIONS = {Severity.WARNING: "recorded", Severity.ERROR: "failed", Severity.FATAL: "halted"}
+_RANKS = tuple(_ACTIONS)
+
+Rules = tuple[Rule, ...]
+
+
+@lru_cache(maxsize=16)
+def _preset(name: GuardrailsPreset) -> Rules:
+    from l0.rules.guardrails.catalogue import Guardrails  # compiles its patterns: only for who asks for them
+
+    return tuple(Guardrails.preset(name))
+
+
+@lru_cache(maxsize=1)
+def _drift() -> Rules:
+    from l0.rules.drift.drift_rule import Drift
+
+    return (Drift(),)
+
+
+def guardrails_of(policy: Policy) -> Rules:
+    """The guardrails that a policy asks for, by name or as they are."""
+    given = policy.guardrails
+    return _preset(given) if isinstance(given, str) else given  # type: ignore[return-value]  # a policy made it a tuple
+
+
+def drift_of(policy: Policy) -> Rules:
+    """The watch for drift that a policy asks for."""
+    if not isinstance(policy.drift, bool):
+        return (policy.drift,)
+    return _drift() if policy.drift else ()
+
+
+def window_of(policy: Policy, rules: Sequence[Rule]) -> int:
+    """Characters that ``hold="verified"`` keeps back: those that the widest rule looks at, or the policy's own."""
+    needed = widest(rules)
+    given = policy.holding.window
+    return given if given is not None else _WINDOW if needed is None else max(needed, 1)
+
+
+def hold_of(policy: Policy, rules: RuleRunner | None) -> tuple[Hold, int]:
+    """What is kept back of a call's answer, and the window of it in characters."""
+    if rules is None:
+        return policy.holding, policy.holding.window or _WINDOW
+    return (Hold(until="message") if rules.fits_schema else policy.holding), rules.window
+
+
+def check_rules(policy: Policy) -> None:
+    """Raises `PolicyError` for a hold that cannot keep back what a rule of this policy would find too late."""
+    if policy.holding.until != "verified":
+        return
+    rules = [rule for rule in (*guardrails_of(policy), *drift_of(policy)) if rule.severity is not Severity.WARNING]
+    late = ", ".join(rule.name for rule in finals(rules))
+    if late:
+        allowed = f'"message", as only the whole answer decides these rules: {late}; or rules that only warn'
+        raise PolicyError("Policy.hold", "verified", allowed)
+    needed = widest(rules)
+    given = policy.holding.window
+    if needed is not None and given is not None and given < needed:
+        raise PolicyError("Hold.window", given, f"{needed} or more, which the rules look at, or None for just that")
+
+
+def rule_runner_for(call: Call, tell: Callable[[RuleMatched], None] | None) -> RuleRunner | None:
+    """The rules of a call; ``None`` where it has none. ``tell``: who listens; only then are the rules timed."""
+    policy = call.policy
+    if call.dialect == "embeddings":
+        return None
+    asked, drift = requested_schemas(call), drift_of(policy)
+    guardrails = guardrails_of(policy) + asked.rules
+    return RuleRunner(policy, guardrails, drift, tell, asked) if guardrails or drift or asked.tools else None
+
+
+class _RuleGroup:
+    """One interval's rules, and how much of the text they have seen."""
+
+    __slots__ = ("cause", "chars", "due", "every", "inspection", "rules", "seen")
+
+    def __init__(self, cause: Cause, rules: Rules, every: int) -> None:
+        self.cause = cause
+        self.rules = rules
+        self.every = every
+        self.seen = self.chars = 0
+        self.due = every
+        self.inspection: Inspection | None = None
+
+
+class RuleRunner:
+    """The rules of one call. ``chars``: of the answer's text so far; ``checked``: of these, how many all have seen."""
+
+    __slots__ = (
+        "_counted",
+        "_counts",
+        "_policy",
+        "_reported",
+        "_tell",
+        "_times",
+        "_watches",
+        "asked",
+        "chars",
+        "checked",
+        "cut",
+        "due",
+        "fits_schema",
+        "window",
+    )
+
+    def __init__(
+        self,
+        policy: Policy,
+        guardrails: Rules,
+        drift: Rules,
+        tell: Callable[[RuleMatched], None] | None,
+        asked: RequestedSchemas,
+    ) -> None:
+        self._policy = policy
+        self._tell = tell
+        self._reported: set[tuple[str, int, str]] = set()
+        self._times: dict[str, RuleTimes] = {}
+        intervals = policy.check_intervals
+        self.cut: int | None = None
+        """Characters before the place that has failed the attempt."""
+        self._watches = [
+            _RuleGroup(cause, rules, every)
+            for cause, rules, every in (
+                (Cause.GUARDRAIL_VIOLATION, guardrails, intervals.guardrails),
+                (Cause.DRIFT, drift, intervals.drift),
+            )
+            if rules
+        ]
+        self.asked = asked
+        self.fits_schema = asked is not NOTHING
+        """The whole answer is judged by what the request asked for: nothing of it may be seen before."""
+        self._counts = policy.holding.until == "verified"
+        self.due = 0
+        """Pieces of text at which the next `evaluate` is due: checking it first saves most calls."""
+        self.window = window_of(policy, (*guardrails, *drift))
+        self.restart()
+
+    def restart(self) -> None:
+        """A new attempt."""
+        self._times = self.times
+        timer = perf_counter if self._tell is not None else None
+        for read_deadline in self._watches:
+            if read_deadline.inspection is not None and read_deadline.inspection.overrun:
+                overrun = read_deadline.inspection.overrun
+                read_deadline.rules = tuple(
+                    rule for rule in read_deadline.rules if not any(rule is slow for slow in overrun)
+                )
+            read_deadline.inspection = Inspection(read_deadline.rules, read_deadline.every, timer=timer)
+            read_deadline.seen = read_deadline.chars = 0
+            read_deadline.due = read_deadline.every
+        self.chars = self.checked = self._counted = 0
+        self.due = (
+            0 if self._counts else min((read_deadline.every for read_deadline in self._watches), default=sys.maxsize)
+        )
+        self.cut = None
+
+    def evaluate(self, reader: Reader, *, rest: bool = False) -> Failure | None:
+        """What is new in the text, where enough has come for a look; all of it with ``rest``."""
+        pieces = reader.text
+        count = len(pieces)
+        if self._counts:
+            self.chars += sum(map(len, pieces[self._counted :]))
+            self._counted = count
+        elif count < self.due and not rest:
+            return None
+        failure: Failure | None = None
+        due = sys.maxsize
+        for read_deadline in self._watches:
+            if count >= read_deadline.due or (rest and count > read_deadline.seen):
+                text = "".join(pieces[read_deadline.seen :])
+                read_deadline.seen = count
+                read_deadline.chars += len(text)
+                assert read_deadline.inspection is not None
+                found = read_deadline.inspection.feed(text)
+                if found:
+                    judged = self._judge(read_deadline.cause, found)
+                    failure = failure or judged
+                read_deadline.due = count + read_deadline.every
+            if read_deadline.due < due:
+                due = read_deadline.due
+        self.due = 0 if self._counts else due
+        if self._counts:
+            self.checked = min((read_deadline.chars for read_deadline in self._watches), default=self.chars)
+        return failure
+
+    def finish(self, reader: Reader) -> Failure | None:
+        """The answer is whole: what the rules say of it."""
+        calls = [(call.name, "".join(call.arguments)) for call in reader.tools.values()] if self.asked.tools else ()
+        ending = Ending(other=reader.other or reader.content > len(reader.text))
+        return self.evaluate(reader, rest=True) or self._finish(ending, calls)
+
+    def complete_answer(self, text: str, calls: ToolCalls, *, other: bool) -> Failure | None:
+        """An answer that came in one piece. ``calls``: names and arguments of its tool calls."""
+        self.restart()
+        failure: Failure | None = None
+        for read_deadline in self._watches:
+            assert read_deadline.inspection is not None
+            judged = self._judge(
+                read_deadline.cause, read_deadline.inspection.feed(text)
+            )  # drift is told beside what failed
+            read_deadline.inspection.was_whole()
+            failure = failure or judged
+        return failure or self._finish(Ending(other=other or bool(calls)), calls)
+
+    @property
+    def times(self) -> dict[str, RuleTimes]:
+        """By rule: how often it was asked, and the seconds that it took."""
+        times = dict(self._times)
+        for read_deadline in self._watches:
+            if read_deadline.inspection is not None:
+                for rule, on_read in read_deadline.inspection.durations.items():
+                    times[rule] = on_read.plus(times.get(rule))
+        return times
+
+    def _finish(self, ending: Ending, calls: Iterable[tuple[str, str]]) -> Failure | None:
+        failure = self._judge(Cause.GUARDRAIL_VIOLATION, self.asked.judge(calls))
+        for read_deadline in self._watches:
+            assert read_deadline.inspection is not None
+            judged = self._judge(read_deadline.cause, read_deadline.inspection.finish(ending))
+            failure = failure or judged
+        return failure
+
+    def _judge(self, cause: Cause, found: Sequence[Violation]) -> Failure | None:
+        """Tell what was found; the worst of it may be the end of the attempt."""
+        if not found:
+            return None
+        for violation in found:
+            self._report(cause, violation)
+        worst = max(found, key=lambda violation: _RANKS.index(violation.severity))
+        if worst.severity is Severity.WARNING:
+            return None
+        at = min(violation.at for violation in found if violation.severity is not Severity.WARNING)
+        self.cut = at if self.cut is None else min(self.cut, at)
+        category = Category.FATAL if worst.severity is Severity.FATAL else None
+        message = f"{worst.rule}: {worst.plain}"
+        detail = worst.message if worst.quotes else ""
+        return Failure(cause=cause, message=message, code=worst.rule, category=category, detail=detail)
+
+    def _report(self, cause: Cause, violation: Violation) -> None:
+        key = (violation.rule, violation.at, violation.message)
+        if key in self._reported and violation.severity is Severity.WARNING:
+            return  # of a part that was looked at before, which another attempt has taken up
+        self._reported.add(key)
+        if self._tell is not None:
+            drift = cause is Cause.DRIFT
+            self._tell(
+                RuleMatched(violation=violation, drift=drift, action=_ACTIONS[violation.severity], at=perf_counter())
+            )
+        if self._policy.on_violation is not None:
+            try:
+                self._policy.on_violation(violation)
+            except Exception:
+                _log.warning("Policy.on_violation failed and is ignored: %s", raised())

@@ -1,0 +1,112 @@
+"""What a policy would have done, where it is only to be tried: ``Policy(mode="shadow")``.
+
+The call is served as if there were no policy. A shadow looks on: it has clocks, guards and rules of its own, asks the
+same pure decisions, and tells what they say. Nothing that it finds changes the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import random
+
+from l0.engine.retry import AttemptProgress, Phase, asked_to_wait, decide, falls_over
+from l0.model.call import Call
+from l0.model.call_events import Event, RuleMatched, ShadowDecision, ToolCalls
+from l0.model.failure import Cause, Failure
+from l0.model.policy import Policy, ResumeMode, Timeout
+from l0.model.ports import Reader
+from l0.shared_state.shared import SharedState
+
+from .admission import AdmissionControl
+from .deadlines import Clocks
+from .rule_runner import rule_runner_for
+
+
+class ShadowPolicy:
+    """The policy of one call, looking on. ``resume``: how it would take an answer up."""
+
+    __slots__ = ("_call", "_clocks", "_guards", "_history", "_leg", "_passed", "_screen", "_seen", "_tell", "resume")
+
+    def __init__(
+        self, call: Call, policy: Policy, shared_state: SharedState, tell: Callable[[Event], None], began: float
+    ) -> None:
+        self._call = replace(call, policy=replace(policy, mode="active", on_violation=None, on_seam=None))
+        self._tell = tell
+        self._guards = AdmissionControl(self._call, shared_state)
+        self._screen = rule_runner_for(self._call, self._judged)
+        timeout = policy.timeout or (Timeout(initial_token=None, inter_token=None) if policy.adaptive else None)
+        self._clocks = Clocks(timeout, began) if timeout is not None and call.streaming else None
+        self._history: list[Failure] = []
+        self._leg = 0
+        self._passed = self._seen = False
+        self.resume: ResumeMode = policy.resume
+
+    def sent(self, at: float) -> None:
+        """A request goes out."""
+        self._passed = self._seen = False
+        if not self._guards.may_open(self._leg):
+            self._say("refuse", Cause.BREAKER_OPEN, at)
+
+    def opened(self, started: float, at: float) -> None:
+        """The headers are there of what was sent at ``started``."""
+        if self._clocks is not None:
+            self._clocks.opened(started, at, self._guards.deadline)
+
+    def read(self, since: float, at: float, reader: Reader, *, content: bool, started: float) -> None:
+        """A read that began at ``since`` is over."""
+        if self._clocks is not None and not self._passed:
+            self._clocks.reading(since)
+            self._passed = self._clocks.passed(at)
+            if self._passed:
+                self._say("interrupt", self._clocks.expired(at), at)
+            self._clocks.read(at, content)
+        if content and not self._seen:
+            self._first_content(started, at)
+        if self._screen is not None:
+            self._screen.evaluate(reader)
+
+    def _first_content(self, started: float, at: float) -> None:
+        self._seen = True
+        after = self._guards.hedge_after()
+        if after is not None and at - started > after:
+            self._say("hedge", None, at, seconds=after)
+        self._guards.first_content(at - started)
+
+    def failed(self, failure: Failure, stand: AttemptProgress, at: float) -> None:
+        """An attempt has failed."""
+        self._guards.ended(failure)
+        missing = decide(self._call, failure, stand, self._history, random)
+        self._history.append(failure)
+        asked = missing is not None and (missing.asked or (missing.seconds is None and asked_to_wait(failure, 0.0)))
+        if missing is not None and self._guards.may_retry(asked=asked):
+            resuming = stand.phase is Phase.RELAYING
+            self._say("resume" if resuming else "retry", failure.cause, at, seconds=missing.seconds)
+        elif self._leg < len(self._call.policy.legs) and falls_over(self._call, failure, stand):
+            self._leg += 1
+            self._history.clear()
+            self._say("fall_over", failure.cause, at)
+        else:
+            self._say("raise", failure.cause, at)
+
+    def complete_answer(self, reader: Reader) -> None:
+        """A streamed answer is whole."""
+        self._guards.ended(None)
+        if self._screen is not None:
+            self._screen.finish(reader)
+
+    def answered(self, text: str, calls: ToolCalls, *, other: bool) -> None:
+        """A whole answer came in one piece."""
+        self._guards.ended(None)
+        if self._screen is not None:
+            self._screen.complete_answer(text, calls, other=other)
+
+    def abandoned(self) -> None:
+        """The user stopped."""
+        self._guards.ended(None, abandoned=True)
+
+    def _judged(self, event: RuleMatched) -> None:
+        self._tell(replace(event, action=event.action if event.action == "recorded" else "shadowed"))
+
+    def _say(self, action: str, cause: Cause | None, at: float, *, seconds: float | None = None) -> None:
+        self._tell(ShadowDecision(action=action, cause=cause, seconds=seconds, at=at))

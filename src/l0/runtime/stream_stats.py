@@ -1,0 +1,152 @@
+"""How an answer arrives: O(1) a read, O(1) memory. Only made for calls that somebody listens to."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from math import hypot, inf, sqrt
+from typing import Any
+
+from l0.model.call_events import StreamStats
+
+STALL = 10.0
+"""Seconds without content, while reading, that are reported as a stall."""
+_BATCH = 64
+"""Gaps that are looked at together: what is done with each of them at once costs every token."""
+
+# Bounds of the gap histogram: a tenth of a millisecond to twenty minutes, each 1.1 times the last (5 % either way).
+_BOUNDS = tuple(0.0001 * 1.1**step for step in range(172))
+_WITHIN = (*_BOUNDS, inf)
+
+
+class StreamStatsRecorder:
+    """Gaps between reads that brought content. A gap counts the time spent reading, not the consumer's."""
+
+    __slots__ = (
+        "_began",
+        "_counts",
+        "_fresh",
+        "_gaps",
+        "_max",
+        "_mean",
+        "_number",
+        "_opened",
+        "_spread",
+        "_waiting",
+        "chunks",
+        "first_chunk",
+        "first_content",
+        "held",
+        "last",
+        "stalls",
+        "wire_bytes",
+    )
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._opened = began
+        self._gaps = [0.0] * _BATCH
+        self._fresh = 0
+        self._counts: dict[int, int] = {}
+        self._max = self._mean = self._spread = self._waiting = 0.0
+        self._number = 0
+        self.chunks = 0
+        self.stalls = 0
+        self.wire_bytes = 0
+        self.held = 0.0
+        self.first_chunk: float | None = None
+        self.last = began
+        self.first_content: float | None = None
+
+    def opened(self, started: float) -> None:
+        """An attempt was sent at ``started``."""
+        self._opened = started
+        self._waiting = 0.0
+        self.first_content = None
+
+    def read(self, at: float, seconds: float, content: bool, raw: Any) -> None:
+        """A read took ``seconds``, ended at ``at`` and brought ``raw``."""
+        if type(raw) is bytes:
+            self.wire_bytes += len(raw)
+        if not content:
+            self._waiting += seconds
+            return
+        gap = self._waiting + seconds
+        self._waiting = 0.0
+        if self.first_content is None:
+            self.stalls += gap >= STALL
+            self.first_content = at - self._opened
+            return
+        fresh = self._fresh
+        self._gaps[fresh] = gap
+        self._fresh = fresh = fresh + 1
+        if fresh == _BATCH:
+            self._add(self._gaps)
+
+    def _add(self, gaps: list[float]) -> None:
+        """A batch, as one of sorted figures."""
+        self._fresh = 0
+        gaps.sort()
+        number, longest = len(gaps), gaps[-1]
+        self.stalls += number - bisect_left(gaps, STALL)
+        self._max = max(self._max, longest)
+        counts, seen = self._counts, 0
+        while seen < number:
+            bucket = bisect_left(_BOUNDS, gaps[seen])
+            upto = bisect_right(gaps, _WITHIN[bucket], seen)
+            counts[bucket] = counts.get(bucket, 0) + upto - seen
+            seen = upto
+        self._spread_by(gaps, sum(gaps) / number)
+
+    def _spread_by(self, gaps: list[float], mean: float) -> None:
+        """Two samples' spreads make one: Chan, Golub and LeVeque, "Updating Formulae", 1979, equation 2.1b."""
+        number = len(gaps)
+        step, together = mean - self._mean, self._number + number
+        self._spread += hypot(*[gap - mean for gap in gaps]) ** 2 + step * step * self._number * number / together
+        self._mean += step * number / together
+        self._number = together
+
+    def delivered(self, chunks: int, at: float) -> None:
+        """``chunks`` objects are handed to the user at ``at``."""
+        if self.first_chunk is None:
+            self.first_chunk = at - self._began
+        self.last = at
+        self.chunks += chunks
+
+    def result(self, at: float) -> StreamStats:
+        """The figures, once the call is over."""
+        if self._waiting >= STALL:
+            self.stalls += 1
+        if self._fresh:
+            self._add(self._gaps[: self._fresh])
+        deviation = sqrt(self._spread / self._number) if self._number else 0.0
+        gaps = [(_WITHIN[bucket], self._counts[bucket]) for bucket in sorted(self._counts)]
+        if gaps:
+            gaps[-1] = (min(gaps[-1][0], self._max), gaps[-1][1])
+        steady = 100.0 * (1.0 - deviation / self._mean) if self._mean > 0 else 100.0
+        return StreamStats(
+            chunks=self.chunks,
+            first_chunk=self.first_chunk,
+            last_chunk=self.last - self._began if self.first_chunk is not None else None,
+            first_content=self.first_content,
+            duration=at - self._began,
+            stalls=self.stalls,
+            gap_max=self._max,
+            gap_p50=_quantile(gaps, 0.50 * self._number),
+            gap_p95=_quantile(gaps, 0.95 * self._number),
+            gap_p99=_quantile(gaps, 0.99 * self._number),
+            jitter=deviation,
+            smoothness=max(0.0, steady),
+            wire_bytes=self.wire_bytes,
+            held=self.held,
+            gaps=tuple(gaps),
+        )
+
+
+def _quantile(gaps: list[tuple[float, int]], wanted: float) -> float:
+    """Upper bound of the bucket with which ``wanted`` gaps are reached, and never above the longest gap."""
+    seen = 0
+    for bound, count in gaps:
+        seen += count
+        if seen >= wanted:
+            return bound
+    return 0.0

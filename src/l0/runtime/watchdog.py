@@ -1,0 +1,249 @@
+"""One daemon thread that unblocks reads whose deadline has passed, in sync code.
+
+A blocked ``recv`` cannot be told to stop; shutting its socket down ends it within a moment, through TLS as well, where
+``close()`` and ``settimeout()`` would wait for the peer. The thread exists only while some stream has deadlines.
+Arming is one attribute store: the thread looks at the deadline when its last one has passed, and goes back to sleep if
+it has moved on.
+
+Where no thread can be started (the limit of threads, the interpreter's end) reads have no deadlines: one warning says
+so, and a later read tries again.
+
+A deadline ends a read only if nothing is there to be read. The thread may have been held up itself: by other threads,
+by a debugger, because the process was stopped. So it looks twice before it ends a read, and waits in between for as
+long as it was late, as the reader was probably held up as well; data that is there is left to the reader.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable
+from itertools import count
+from math import inf
+from time import perf_counter
+from typing import Any, Protocol
+
+from .deadlines import Clocks
+
+_log = logging.getLogger("l0")
+_RETRY = 1.0
+"""Seconds from a thread that could not be started to the next try: a try costs more than a read."""
+_TICK = 0.1
+"""Seconds that the thread sleeps at most. Waking it costs a stream more than all else about a deadline."""
+_AHEAD = 5.0
+"""Seconds after which the thread looks at a watch again at the latest: those that are over are forgotten then."""
+_AGAIN = 0.02
+"""Seconds between two looks at a read whose deadline is over, at least."""
+_GRACE = 0.5
+"""Seconds for which a reader is left alone after its deadline, at most."""
+
+
+class Shutter(Protocol):
+    """What ends a blocked read: a socket."""
+
+    def fileno(self) -> int:
+        """The descriptor that shows whether there is something to read; -1 for none."""
+        ...
+
+    def shutdown(self, how: int, /) -> Any:
+        """End both directions. ``False``: not now, as others use the connection."""
+
+
+class ReadDeadline:
+    """The deadline of one stream's present read, in seconds of the monotonic clock; ``inf`` between reads."""
+
+    __slots__ = ("_doubted", "_shutter", "_until", "deadline", "fired", "over", "queued")
+
+    def __init__(self, shutter: Shutter) -> None:
+        self._shutter = shutter
+        self._doubted = self._until = -inf
+        self.deadline = inf
+        self.queued = inf
+        self.fired = False
+        self.over = False
+
+    def doubt(self, now: float) -> float | None:
+        """The deadline is over. Return when to look again; ``None`` where the read is to be ended."""
+        if self._doubted != self.deadline:
+            self._doubted, self._until = self.deadline, now + _GRACE
+            return now + min(max(now - self.deadline, _AGAIN), _GRACE)
+        return now + _AGAIN if now < self._until and _readable(self._shutter) else None
+
+    def fire(self) -> bool:
+        """Unblock the read. ``False`` where that has to wait."""
+        self.fired = True
+        try:
+            self.fired = self._shutter.shutdown(socket.SHUT_RDWR) is not False
+        except Exception:  # the peer was quicker, or closed it; whatever else it is must not end the thread
+            pass
+        return self.fired
+
+
+def _readable(shutter: Shutter) -> bool:
+    """Whether data has arrived that its reader has not taken yet."""
+    try:
+        number = shutter.fileno()
+        if number < 0:
+            return False
+        if not hasattr(select, "poll"):
+            return bool(select.select([number], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return any(event & select.POLLIN for _, event in poll.poll(0))
+    except (OSError, ValueError):  # closed meanwhile
+        return False
+
+
+class Expired(Exception):  # noqa: N818 - an event, turned into a failure at once
+    """The deadline of a read passed."""
+
+
+class Watchdog:
+    """Looks after all watches of the process. `idle` seconds without any end its thread."""
+
+    def __init__(self, idle: float = 5.0) -> None:
+        self._idle = idle
+        self._reset()
+
+    def _reset(self) -> None:
+        self._changed = threading.Condition()
+        self._due: list[tuple[float, int, ReadDeadline]] = []
+        self._ticket = count()
+        self._thread: threading.Thread | None = None
+        self._next = inf
+        self._stopping = False
+        self._refused = -inf
+        self._warned = False
+
+    def reset_after_fork(self) -> None:
+        """A child process has neither the thread nor the parent's streams."""
+        self._reset()
+
+    def arm(self, read_deadline: ReadDeadline, deadline: float) -> bool:
+        """Set the deadline of a read that begins. Only one earlier than the thread knows of needs to wake it.
+
+        ``False``: nobody will look after it.
+        """
+        read_deadline.deadline = deadline
+        if deadline < read_deadline.queued:
+            with self._changed:
+                if self._thread is None and not self._start():
+                    return False  # not queued: the next read asks again
+                self._queue(read_deadline, deadline)
+                if deadline < self._next:
+                    self._changed.notify()
+        return True
+
+    def _start(self) -> bool:
+        """Whether the thread runs. It waits for the lock, which the caller holds."""
+        now = perf_counter()
+        if now < self._refused + _RETRY:
+            return False
+        self._stopping = False
+        thread = threading.Thread(target=self._run, name="l0-watchdog", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._refused = now
+            if not self._warned:
+                self._warned = True
+                _log.warning("no deadline of a sync stream is kept until a thread can be started (%s)", error)
+            return False
+        self._thread = thread
+        return True
+
+    def _queue(self, read_deadline: ReadDeadline, at: float) -> None:
+        read_deadline.queued = at = min(at, perf_counter() + _AHEAD)
+        heapq.heappush(self._due, (at, next(self._ticket), read_deadline))
+
+    def stop(self) -> None:
+        """End the thread; streams that are still read lose their deadlines."""
+        with self._changed:
+            thread, self._due = self._thread, []
+            self._stopping = True
+            self._changed.notify()
+        if thread is not None:
+            thread.join(timeout=1.0)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                read_deadline = self._wait()
+                if read_deadline is None:
+                    self._thread = None
+                    return
+            if not read_deadline.fire():
+                with self._changed:
+                    self._queue(read_deadline, perf_counter() + _TICK)
+
+    def _wait(self) -> ReadDeadline | None:
+        """The next watch whose deadline has passed; ``None`` when there is nothing left to look after."""
+        idle_since = perf_counter()
+        while not self._stopping:
+            now = perf_counter()
+            while self._due and (self._due[0][2].over or self._due[0][2].fired):
+                heapq.heappop(self._due)
+            if not self._due:
+                if now >= idle_since + self._idle:
+                    return None
+                self._rest(now, inf)
+                continue
+            at, _, read_deadline = self._due[0]
+            idle_since = now
+            if at > now:
+                self._rest(now, at)
+                continue
+            heapq.heappop(self._due)
+            # First forget the entry, then look at the deadline: a reader that sets it in between queues a new one.
+            read_deadline.queued = inf
+            deadline = read_deadline.deadline
+            if deadline <= now:
+                again = read_deadline.doubt(now)
+                if again is None:
+                    return read_deadline
+                self._queue(read_deadline, again)
+            elif deadline < inf:
+                self._queue(read_deadline, deadline)
+        return None
+
+    def _rest(self, now: float, until: float) -> None:
+        """Sleep, but never past the next tick: then arming a deadline beyond it wakes nobody."""
+        self._next = min(until, now + _TICK)
+        self._changed.wait(self._next - now)
+
+
+WATCHDOG = Watchdog()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=WATCHDOG.reset_after_fork)
+
+
+class BoundedReads:
+    """The reads of one body, each with a deadline."""
+
+    __slots__ = ("_advance", "_clocks", "_watch")
+
+    def __init__(self, advance: Callable[[], Any], read_deadline: ReadDeadline, clocks: Clocks) -> None:
+        self._advance = advance
+        self._watch = read_deadline
+        self._clocks = clocks
+
+    def read(self) -> Any:
+        """The next raw read. Raises `Expired`, `StopIteration`, or what the transport raises."""
+        read_deadline = self._watch
+        WATCHDOG.arm(read_deadline, self._clocks.reading(perf_counter()))
+        try:
+            return self._advance()
+        except Exception as error:
+            if read_deadline.fired:
+                raise Expired from error
+            raise
+        finally:
+            read_deadline.deadline = inf
+
+    def close(self) -> None:
+        """No more reads."""
+        self._watch.over = True

@@ -1,0 +1,22 @@
+"""All that calls share: who ends streams properly, retry budgets, breakers, objectives, first-token times."""
+
+from __future__ import annotations
+
+from time import monotonic, time
+
+from .breaker import Breakers
+from .budget import Budgets
+from .known_terminals import Terminals
+from .quantiles import FirstTokens
+from .slo_tracker import SloTracker
+
+
+class SharedState:
+    """The health of all providers, as this process has seen it."""
+
+    def __init__(self) -> None:
+        self.terminals = Terminals()
+        self.budgets = Budgets()
+        self.slos = SloTracker(time)
+        self.breakers = Breakers(monotonic, rates=self.slos.failure_rate)
+        self.first_tokens = FirstTokens()

@@ -1,0 +1,180 @@
+"""Simulate OpenAI chat completions."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from typing import Any
+
+from ..answers import Answer, SimulatedToolCall, count, pieces
+from ..continuation import instructed, prefilled
+from ..schema_example import example
+from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
+from . import openai_server
+from .server_dialect import (
+    CHOICES,
+    AnswerIdentity,
+    Dialect,
+    Json,
+    Role,
+    SimulatedRequest,
+    prompt_tokens,
+    required,
+    text_in,
+    whole_number,
+)
+
+_DONE = block("[DONE]")
+_CONTENT = re.compile(rb'"(?:content|reasoning_content|reasoning|refusal|arguments)":\s*"[^"]|"tool_calls":')
+_FINISH = re.compile(rb'"finish_reason":\s*"|"usage":\s*\{')
+
+
+def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
+    """Read a request body."""
+    required(body, "model", "messages")
+    return SimulatedRequest(
+        model=str(body["model"]),
+        stream=bool(body.get("stream")),
+        prompt=text_in(body["messages"]),
+        choices=whole_number(body, "n", 1, CHOICES),
+        usage=bool((body.get("stream_options") or {}).get("include_usage")),
+        schema=_schema(body.get("response_format")),
+        forced=forced(body.get("tools"), body.get("tool_choice")),
+        # OpenAI's models ignore a final assistant message. DeepSeek and Mistral continue it if it has the flag.
+        prefix=prefilled(body["messages"], "prefix") or instructed(body["messages"]),
+    )
+
+
+def forced(tools: Any, choice: Any) -> SimulatedToolCall | None:
+    """Return the tool call that `tool_choice` requires, with arguments that match the tool's schema."""
+    if choice == "required":
+        name = ""
+    elif isinstance(choice, Mapping):
+        name = str(choice.get("function", choice).get("name", ""))
+    else:
+        return None
+    name, schema = openai_server.named(tools, name)
+    return SimulatedToolCall(name=name, arguments=dumps(example(schema or {"type": "object"})))
+
+
+def _schema(response_format: Any) -> str | None:
+    if not isinstance(response_format, Mapping):
+        return None
+    if response_format.get("type") == "json_object":
+        return dumps({"answer": "text"})
+    schema = (response_format.get("json_schema") or {}).get("schema")
+    return dumps(example(schema)) if schema else None
+
+
+def events(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Iterator[bytes]:
+    """Yield the answer as chunks: choices in turns, then usage if requested, then `[DONE]`."""
+    for turn in zip_longest(*(_choice(answer, request, stamp, i) for i in range(request.choices))):
+        yield from filter(None, turn)
+    if request.usage:
+        yield block(_chunk(request, stamp) | {"choices": [], "usage": _usage(answer, request)})
+    yield _DONE
+
+
+def _choice(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity, index: int) -> Iterator[bytes]:
+    def chunk(delta: Json, finish: str | None = None) -> Json:
+        return _chunk(request, stamp) | {
+            "choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}],
+            **({"usage": None} if request.usage else {}),
+            "obfuscation": "k3Zq",
+        }
+
+    def deltas(delta: Json, parts: Iterator[str]) -> Iterator[bytes]:
+        head, tail = template(chunk(delta))
+        return (head + quoted(part) + tail for part in parts)
+
+    yield block(chunk({"role": "assistant", "content": None if answer.tool_calls else "", "refusal": None}))
+    yield from deltas({"reasoning_content": PLACEHOLDER}, pieces(answer.reasoning))
+    yield from deltas({"content": PLACEHOLDER}, answer.pieces_of(index))
+    yield from deltas({"refusal": PLACEHOLDER}, pieces(answer.refusal))
+    for number, call in enumerate(answer.tool_calls):
+        yield block(chunk({"tool_calls": [{"index": number} | _call(call, stamp, number, arguments="")]}))
+        yield from deltas(
+            {"tool_calls": [{"index": number, "function": {"arguments": PLACEHOLDER}}]}, pieces(call.arguments)
+        )
+    yield block(chunk({}, finish_reason(answer)))
+
+
+def whole(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Json:
+    """Return the answer as one body."""
+    calls = [_call(call, stamp, i, call.arguments) for i, call in enumerate(answer.tool_calls)]
+    extra: Json = {"tool_calls": calls} if calls else {}
+    if answer.reasoning:
+        extra["reasoning_content"] = answer.reasoning
+    choices = [
+        {
+            "index": i,
+            "message": {
+                "role": "assistant",
+                "content": answer.text_of(i) or None,
+                "refusal": answer.refusal or None,
+                "annotations": [],
+                **extra,
+            },
+            "logprobs": None,
+            "finish_reason": finish_reason(answer),
+        }
+        for i in range(request.choices)
+    ]
+    return _chunk(request, stamp) | {"object": "chat.completion", "choices": choices, "usage": _usage(answer, request)}
+
+
+def finish_reason(answer: Answer) -> str:
+    """Return the finish reason in this dialect."""
+    return "tool_calls" if answer.tool_calls and answer.stop == "stop" else answer.stop
+
+
+def _chunk(request: SimulatedRequest, stamp: AnswerIdentity) -> Json:
+    return {
+        "id": f"chatcmpl-{stamp.digits}",
+        "object": "chat.completion.chunk",
+        "created": stamp.created,
+        "model": request.model,
+        "service_tier": "default",
+        "system_fingerprint": "fp_5133a11ced",
+    }
+
+
+def _call(call: SimulatedToolCall, stamp: AnswerIdentity, number: int, arguments: str) -> Json:
+    return {
+        "id": f"call_{stamp.digits}{number}",
+        "type": "function",
+        "function": {"name": call.name, "arguments": arguments},
+    }
+
+
+def _usage(answer: Answer, request: SimulatedRequest) -> Json:
+    return openai_server.usage(prompt_tokens(request), answer.output_tokens(request.choices), count(answer.reasoning))
+
+
+def role(chunk: bytes) -> Role:
+    """Return the role of a block."""
+    if b"[DONE]" in chunk[-20:]:
+        return "end"
+    if _FINISH.search(chunk):
+        return "finish"
+    return "content" if _CONTENT.search(chunk) else "lifecycle"
+
+
+def empty_event(stamp: AnswerIdentity) -> bytes:
+    """Return a chunk with an empty delta."""
+    choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}
+    return block(_chunk(SimulatedRequest(model="simulated"), stamp) | {"choices": [choice]})
+
+
+CHAT = Dialect(
+    name="chat",
+    read_request=read_request,
+    events=events,
+    whole=whole,
+    error=openai_server.error,
+    in_band=openai_server.in_band,
+    failed=openai_server.in_band,
+    role=role,
+    idle=b": PROCESSING\n\n",
+    empty_event=empty_event,
+    headers=openai_server.headers,
+)

@@ -1,0 +1,110 @@
+"""Simulate OpenAI legacy completions."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from typing import Any
+
+from ..answers import Answer
+from ..sse_writer import PLACEHOLDER, block, quoted, template
+from . import openai_server
+from .server_dialect import (
+    CHOICES,
+    AnswerIdentity,
+    Dialect,
+    Json,
+    Role,
+    SimulatedRequest,
+    prompt_tokens,
+    required,
+    text_in,
+    whole_number,
+)
+
+_CONTENT = re.compile(rb'"text":\s*"[^"]')
+_FINISH = re.compile(rb'"finish_reason":\s*"|"usage":\s*\{')
+
+
+def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
+    """Read a request body."""
+    required(body, "model", "prompt")
+    return SimulatedRequest(
+        model=str(body["model"]),
+        stream=bool(body.get("stream")),
+        prompt=text_in(body["prompt"]),
+        choices=whole_number(body, "n", 1, CHOICES),
+        usage=bool((body.get("stream_options") or {}).get("include_usage")),
+    )
+
+
+def events(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Iterator[bytes]:
+    """Yield the answer as text chunks: choices in turns, then usage if requested, then `[DONE]`."""
+    for turn in zip_longest(*(_choice(answer, request, stamp, i) for i in range(request.choices))):
+        yield from filter(None, turn)
+    if request.usage:
+        yield block(_chunk(request, stamp, []) | {"usage": _usage(answer, request)})
+    yield block("[DONE]")
+
+
+def _choice(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity, index: int) -> Iterator[bytes]:
+    head, tail = template(_chunk(request, stamp, [_text(index, PLACEHOLDER, None)]))
+    yield from (head + quoted(piece) + tail for piece in answer.pieces_of(index))
+    yield block(_chunk(request, stamp, [_text(index, "", answer.stop)]))
+
+
+def whole(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Json:
+    """Return the answer as one body."""
+    choices = [_text(i, answer.text_of(i), answer.stop) for i in range(request.choices)]
+    return _chunk(request, stamp, choices) | {"usage": _usage(answer, request)}
+
+
+def _text(index: int, text: str, finish: str | None) -> Json:
+    return {"text": text, "index": index, "logprobs": None, "finish_reason": finish}
+
+
+def _chunk(request: SimulatedRequest, stamp: AnswerIdentity, choices: list[Json]) -> Json:
+    return {
+        "id": f"cmpl-{stamp.digits}",
+        "object": "text_completion",
+        "created": stamp.created,
+        "choices": choices,
+        "model": request.model,
+    }
+
+
+def _usage(answer: Answer, request: SimulatedRequest) -> Json:
+    output_tokens = sum(answer.tokens or sum(1 for _ in answer.pieces_of(i)) for i in range(request.choices))
+    return {
+        "prompt_tokens": prompt_tokens(request),
+        "completion_tokens": output_tokens,
+        "total_tokens": prompt_tokens(request) + output_tokens,
+    }
+
+
+def role(chunk: bytes) -> Role:
+    """Return the role of a block."""
+    if b"[DONE]" in chunk[-20:]:
+        return "end"
+    if _FINISH.search(chunk):
+        return "finish"
+    return "content" if _CONTENT.search(chunk) else "lifecycle"
+
+
+def empty_event(stamp: AnswerIdentity) -> bytes:
+    """Return a chunk with empty text."""
+    return block(_chunk(SimulatedRequest(model="simulated"), stamp, [_text(0, "", None)]))
+
+
+COMPLETIONS = Dialect(
+    name="completions",
+    read_request=read_request,
+    events=events,
+    whole=whole,
+    error=openai_server.error,
+    in_band=openai_server.in_band,
+    failed=openai_server.in_band,
+    role=role,
+    idle=b": PROCESSING\n\n",
+    empty_event=empty_event,
+    headers=openai_server.headers,
+)

@@ -1,0 +1,136 @@
+"""Define the interface of dialects to the server."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..answers import Answer, SimulatedToolCall
+
+Role = Literal["lifecycle", "content", "finish", "end"]
+"""The role of a block: `finish` carries the finish reason or usage, `end` is the terminal event."""
+
+Json = dict[str, Any]
+
+CHOICES = 128
+"""Maximum number of choices of one request, as in the OpenAI API."""
+MODEL_LENGTH = 256
+
+
+class InvalidRequestError(Exception):
+    """The request is answered with 400. The message names the field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedRequest:
+    """An inference request, independent of its dialect.
+
+    `forced`: the tool call that the request requires. `prefix`: the beginning of an answer that the request wants
+    continued.
+    """
+
+    model: str
+    stream: bool = False
+    prompt: str = ""
+    choices: int = 1
+    usage: bool = True
+    schema: str | None = None
+    forced: SimulatedToolCall | None = None
+    store: bool = True
+    background: bool = False
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerIdentity:
+    """The identity of one response.
+
+    `digits`: 24 hexadecimal digits, which are part of all its ids. `created`: its time (Unix seconds).
+    """
+
+    digits: str
+    created: int = 1_767_225_600
+
+    @classmethod
+    def of(cls, seed: int, index: int) -> "AnswerIdentity":
+        """Return the identity of a response. It depends only on seed and index."""
+        return cls(digits=hashlib.sha256(f"{seed}:{index}".encode()).hexdigest()[:24])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorSpec:
+    """An error to be sent in a dialect's format. None: the dialect chooses the value."""
+
+    message: str | None = None
+    type: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One wire dialect, as functions.
+
+    `read_request` reads a request body. `events` streams an answer as blocks. `whole` returns the same answer as one
+    JSON body. `error` returns the JSON body of a failed request. `in_band` returns an error inside a stream (with its
+    block number). `failed` returns the stream's own failure event if it has one. `role` returns the role of a block.
+    `idle` is a block that carries nothing (a ping). `empty_event` returns an event that looks like progress but has no
+    content.
+    """
+
+    name: str
+    read_request: Callable[[Mapping[str, Any]], SimulatedRequest]
+    events: Callable[[Answer, SimulatedRequest, AnswerIdentity], Iterator[bytes]]
+    whole: Callable[[Answer, SimulatedRequest, AnswerIdentity], Json]
+    error: Callable[[int, ErrorSpec, AnswerIdentity], Json]
+    in_band: Callable[[ErrorSpec, int, AnswerIdentity], bytes]
+    failed: Callable[[ErrorSpec, int, AnswerIdentity], bytes]
+    role: Callable[[bytes], Role]
+    idle: bytes
+    empty_event: Callable[[AnswerIdentity], bytes]
+    headers: Callable[[AnswerIdentity], Json]
+
+
+def text_in(value: Any) -> str:
+    """Return all text of a prompt, at any nesting: messages, parts, plain strings."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return "\n".join(filter(None, (text_in(value.get(key)) for key in ("content", "text", "input_text"))))
+    if isinstance(value, list):
+        return "\n".join(filter(None, map(text_in, value)))
+    return ""
+
+
+def required(body: Mapping[str, Any], *names: str) -> None:
+    """Raise `InvalidRequestError` for the first missing field."""
+    for name in names:
+        if name not in body:
+            raise InvalidRequestError(f"Missing required parameter: '{name}'.")
+
+
+def whole_number(body: Mapping[str, Any], name: str, default: int, most: int) -> int:
+    """Return a field from 1 to `most`. Raises `InvalidRequestError` for any other value."""
+    given = body.get(name)
+    if given is None:
+        return default
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
+        raise InvalidRequestError(f"Invalid '{name}': expected a whole number from 1 to {most}.")
+    return given
+
+
+def parse_request(dialect: Dialect, body: Mapping[str, Any]) -> SimulatedRequest:
+    """Read a request body. Raises `InvalidRequestError` for every unreadable body, whatever it contains."""
+    try:
+        request = dialect.read_request(body)
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        raise InvalidRequestError(f"We could not read your request: a field has the wrong type ({error}).") from None
+    except RecursionError:
+        raise InvalidRequestError("We could not read your request: it is nested too deeply.") from None
+    if len(request.model) > MODEL_LENGTH:
+        raise InvalidRequestError(f"Invalid 'model': expected a name of up to {MODEL_LENGTH} characters.")
+    return request
+
+
+def prompt_tokens(request: SimulatedRequest) -> int:
+    """Return the input tokens as usage reports them: one per four characters."""
+    return max(1, len(request.prompt) // 4)

@@ -1,0 +1,22 @@
+"""Service level objectives of this process: ``import l0; l0.slo.start(); print(l0.slo.report())``.
+
+Names resolve lazily: the engine's floors import modules of this package, and need none of its front door.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import DEFAULTS, Burn, Indicator, Objective, Report, SloStatus, report, start, stop
+
+__all__ = ["DEFAULTS", "Burn", "Indicator", "Objective", "Report", "SloStatus", "report", "start", "stop"]
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that this function knows
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'l0.slo' has no attribute {name!r}")
+        return getattr(import_module(".api", __name__), name)

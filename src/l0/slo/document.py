@@ -1,0 +1,270 @@
+"""The short file of objectives, ``slo.yaml``: read with every mistake named by its line, and written.
+
+::
+
+    window: 30d            # these two hold for every objective that says nothing else
+    min_events: 20
+    objectives:
+      first-token:
+        indicator: attempts.first_token
+        target: 95%
+        threshold: 2s
+        model: gpt-4o*
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any
+
+from l0.model.policy import PolicyError
+
+from .burn import PAIRS, can_fire, duration
+from .objective import DAY, DEFAULTS, Indicator, Objective
+from .yaml_lines import Located, YamlError, dump, load
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d|w)")
+_COMMON = ("window", "min_events")
+_FIELDS = ("indicator", "target", "threshold", "provider", "model", *_COMMON)
+_FITTING: dict[str, Any] = {
+    "name": "a",
+    "indicator": Indicator.SUCCESS,
+    "target": 0.5,
+    "threshold": None,
+    "window": DAY,
+    "min_events": 1,
+    "provider": "*",
+    "model": "*",
+}
+"""A value that fits, by field."""
+_COMMENT = """Service level objectives of l0. Check it with: l0 slo check FILE
+attempts.* is how a provider does; delivered.* is what the user saw after everything that was repaired."""
+
+
+class ObjectivesError(ValueError):
+    """A file that cannot be obeyed. ``problems``: one line each, with file, line, field, given and allowed."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class Problems:
+    """Collects all mistakes of one file, so that they are told at once."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._found: list[tuple[int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, line: int, text: str) -> None:
+        """A mistake."""
+        self._found.append((line, f"{self._file}:{line}: {text}"))
+
+    def wrong(self, at: Located, field: str, allowed: str) -> None:
+        """A value that is not allowed."""
+        self.add(at.line, f"{field}: got {at.plain()!r}, allowed: {allowed}")
+
+    def stop_if_any(self) -> None:
+        """Raise `ObjectivesError`, in the order of the lines."""
+        if self._found:
+            raise ObjectivesError([text for _, text in sorted(self._found)])
+
+
+def parse(text: str, file: str = "slo.yaml") -> tuple[Objective, ...]:
+    """The objectives of a file. Raises `ObjectivesError` with all that is wrong in it."""
+    problems = Problems(file)
+    try:
+        documents = load(text)
+    except YamlError as error:
+        raise ObjectivesError([f"{file}:{error.line}: {error}"]) from None
+    objectives = _document(documents[0] if documents else Located(None, 1), problems)
+    for extra in documents[1:]:
+        problems.add(extra.line, "a second document, allowed: one")
+    problems.stop_if_any()
+    return objectives
+
+
+def _document(document: Located, problems: Problems) -> tuple[Objective, ...]:
+    top = _mapping(document, "the file", ("objectives", *_COMMON), problems)
+    named = _mapping(top.get("objectives", Located(None, document.line)), "objectives", None, problems)
+    common = read({name: (top[name], name) for name in _COMMON if name in top}, problems)
+    common = checked("common", _FITTING | common, top, "", problems, only=common.keys())
+    made = [_objective(name, entry, common, problems) for name, entry in named.items()]
+    return tuple(objective for objective in made if objective is not None)
+
+
+def _mapping(at: Located, field: str, known: tuple[str, ...] | None, problems: Problems) -> dict[str, Located]:
+    if not isinstance(at.value, dict) or not at.value:
+        problems.wrong(at, field, "a mapping" + (f" of {', '.join(known)}" if known else " of names to objectives"))
+        return {}
+    for name, inner in at.value.items():
+        if known is not None and name not in known:
+            problems.add(inner.line, f"{field}: no field {name!r}, allowed: {', '.join(known)}")
+    return at.value
+
+
+def _objective(name: str, entry: Located, common: Mapping[str, Any], problems: Problems) -> Objective | None:
+    where = f"objectives.{name}"
+    own = _mapping(entry, where, _FIELDS, problems)
+    if not own:
+        return None
+    before = len(problems)
+    for field in ("indicator", "target"):
+        if field not in own:
+            problems.add(entry.line, f"{where}.{field}: missing")
+    given = {field: (at, f"{where}.{field}") for field, at in own.items() if field in _FIELDS}
+    values = read(given, problems)
+    unreadable = [field for field in ("indicator", "target", *given) if field not in values]
+    values = {**common, **values, **{field: _FITTING[field] for field in unreadable}}
+    if "indicator" in unreadable or "threshold" in unreadable:
+        values |= {"indicator": _FITTING["indicator"], "threshold": None}
+    made = build(name, values, {**own, "name": entry}, where, problems)
+    return made if len(problems) == before else None
+
+
+def read(given: Mapping[str, tuple[Located, str]], problems: Problems) -> dict[str, Any]:
+    """The values of fields, given by their place and their name in a message; without those that cannot be read."""
+    values: dict[str, Any] = {}
+    for name, (at, field) in given.items():
+        try:
+            values[name] = _READ.get(name, _as_it_is)(at.plain())
+        except ValueError as error:
+            problems.wrong(at, field, str(error))
+    return values
+
+
+def build(
+    name: str, values: Mapping[str, Any], lines: Mapping[str, Located], where: str, problems: Problems
+) -> Objective | None:
+    """The objective, or a problem at the line of every field that it does not like."""
+    before = len(problems)
+    fitting = checked(name, values, lines, where, problems)
+    return Objective(name=name, **fitting) if len(problems) == before else None
+
+
+def checked(
+    name: Any,
+    values: Mapping[str, Any],
+    lines: Mapping[str, Located],
+    where: str,
+    problems: Problems,
+    *,
+    only: Set[str] | None = None,
+) -> dict[str, Any]:
+    """Values that an objective takes, without what it does not: that is a problem each. ``only``: these are returned.
+
+    An objective says one mistake at a time; a value that fits takes its place until there is none left.
+    """
+    fitting: dict[str, Any] = {**values, "name": name}
+    refused: set[str] = set()
+    while True:
+        try:
+            Objective(**fitting)
+        except PolicyError as error:
+            field = error.field.removeprefix("Objective.")
+            if field in refused:
+                break
+            refused.add(field)
+            at = lines.get(field) or lines.get("name", Located(None, 1))
+            place = f"{where}.{field}" if where else field
+            problems.add(at.line, f"{place}: got {error.given!r}, allowed: {error.allowed}")
+            fitting[field] = _FITTING[field]
+            if field in ("indicator", "threshold"):
+                fitting |= {"indicator": _FITTING["indicator"], "threshold": None}
+        else:
+            break
+    del fitting["name"]
+    return {field: value for field, value in fitting.items() if only is None or (field in only - refused)}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def share(value: Any) -> float:
+    """``0.995``, ``99.5%`` or ``99.5 %``."""
+    if isinstance(value, str) and value.endswith("%"):
+        try:
+            return round(float(value[:-1]) / 100, 12)
+        except ValueError:
+            value = None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a share such as 99.5% or 0.995")
+    return float(value)
+
+
+def span(value: Any) -> float:
+    """Seconds of ``2s``, ``500ms``, ``30d``."""
+    found = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("a time with its unit (ms, s, m, h, d, w), such as 2s or 30d")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _whole_span(value: Any) -> int:
+    seconds = span(value)
+    if not seconds.is_integer():
+        raise ValueError("whole days, 1d to 30d")
+    return int(seconds)
+
+
+def _count(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "target": share,
+    "threshold": span,
+    "window": _whole_span,
+    "min_events": _count,
+}
+
+
+def warnings(objectives: Sequence[Objective]) -> list[str]:
+    """What can be obeyed, and is probably not meant."""
+    found = []
+    for objective in objectives:
+        silent = [duration(pair.long) for pair in PAIRS if not can_fire(pair, objective)]
+        if silent:
+            found.append(
+                f"{objective.name}: with a target of {percent(objective.target)} no share of failures fires the alert "
+                f"over {' or '.join(silent)}"
+            )
+    if not any(objective.layer == "delivered" for objective in objectives):
+        found.append("no objective for delivered calls: nothing here says what the user sees")
+    return found
+
+
+def write(objectives: Sequence[Objective] = DEFAULTS) -> str:
+    """The file for some objectives; `parse` gives them back."""
+    common = {field for field in _COMMON if len({getattr(objective, field) for objective in objectives}) == 1}
+    top = {name: text for name, text in _entry(objectives[0]).items() if name in common}
+    entries = {
+        objective.name: {name: text for name, text in _entry(objective).items() if name not in common}
+        for objective in objectives
+    }
+    return dump({**top, "objectives": entries}, comment=_COMMENT)
+
+
+def _entry(objective: Objective) -> dict[str, Any]:
+    entry: dict[str, Any] = {"indicator": objective.indicator.value, "target": percent(objective.target)}
+    if objective.threshold is not None:
+        entry["threshold"] = seconds(objective.threshold)
+    entry |= {"window": duration(objective.window), "min_events": objective.min_events}
+    entry |= {field: given for field in ("provider", "model") if (given := getattr(objective, field)) != "*"}
+    return entry
+
+
+def percent(target: float) -> str:
+    """``99.5%``."""
+    return f"{round(target * 100, 10):.12g}%"
+
+
+def seconds(value: float) -> str:
+    """``5s``, ``0.5s``; never in the notation of small numbers, which no reader takes."""
+    return f"{value:.9f}".rstrip("0").rstrip(".") + "s"

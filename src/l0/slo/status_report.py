@@ -1,0 +1,142 @@
+"""Status of the objectives: values, and a table in plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .burn import PAIRS, Count, Pair, budget_left, burn_rate, duration
+from .objective import Objective
+
+INSUFFICIENT = "insufficient data"
+_HEAD = (
+    "objective",
+    "provider",
+    "model",
+    "target",
+    "good",
+    "budget left",
+    *(f"burn {duration(p.long)}" for p in PAIRS),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burn:
+    """A budget has begun to burn faster than a pair of windows allows. This is the argument of ``on_burn``.
+
+    ``rate``: burn rate over the long window. ``budget_left``: remaining share of the budget over the objective's
+    window, or ``None`` for insufficient data.
+    """
+
+    objective: Objective
+    provider: str
+    model: str
+    pair: Pair
+    rate: float
+    budget_left: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SloStatus:
+    """Status of one objective for one provider and model.
+
+    ``count``: events in the objective's window. ``counts``: events by length of each alert window, in seconds.
+    ``burning``: the pairs whose two windows exceed their factor.
+    """
+
+    objective: Objective
+    provider: str
+    model: str
+    count: Count
+    counts: Mapping[int, Count]
+    burning: tuple[Pair, ...] = ()
+
+    @property
+    def ratio(self) -> float | None:
+        """Return the share of good events, or ``None`` for insufficient data."""
+        enough = self.count.total >= self.objective.min_events
+        return 1.0 - self.count.bad / self.count.total if enough else None
+
+    @property
+    def budget_left(self) -> float | None:
+        """Return the remaining budget: 1 unused, 0 spent, below 0 overspent; ``None`` for insufficient data."""
+        return budget_left(self.count, self.objective)
+
+    def burn(self, seconds: int) -> float | None:
+        """Return the burn rate over an alert window, or ``None`` for insufficient data."""
+        count = self.counts[seconds]
+        return burn_rate(count, self.objective) if count.total >= self.objective.min_events else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masked:
+    """Delivered calls of the last 30 days. Bad events are calls that only recovery saved."""
+
+    provider: str
+    model: str
+    count: Count
+
+    @property
+    def ratio(self) -> float | None:
+        """Return the share of calls that only recovery saved, or ``None`` without delivered calls."""
+        return self.count.bad / self.count.total if self.count.total else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Status of all objectives. ``str(report)`` is a table for each layer."""
+
+    standings: tuple[SloStatus, ...] = ()
+    masked: tuple[Masked, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.standings:
+            return "No calls have been measured yet. Call l0.slo.start() before the first call."
+        parts = [
+            _table(layer.capitalize(), [standing for standing in self.standings if standing.objective.layer == layer])
+            for layer in ("attempts", "delivered")
+        ]
+        parts += [_saved(masked) for masked in self.masked if masked.ratio is not None]
+        return "\n\n".join(part for part in parts if part)
+
+
+def _saved(masked: Masked) -> str:
+    count = masked.count
+    return (
+        f"{masked.provider} {masked.model}: {count.bad} of {count.total} delivered calls were saved by recovery "
+        f"({share(masked.ratio)})"
+    )
+
+
+def _table(title: str, standings: Sequence[SloStatus]) -> str:
+    if not standings:
+        return ""
+    rows = [_HEAD, *map(_row, standings)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join((title, *lines))
+
+
+def _row(standing: SloStatus) -> tuple[str, ...]:
+    objective = standing.objective
+    burns = (times(standing.burn(pair.long)) + ("!" if pair in standing.burning else "") for pair in PAIRS)
+    left = INSUFFICIENT if standing.budget_left is None else share(standing.budget_left)
+    good = f"{standing.count.total - standing.count.bad}/{standing.count.total}"
+    return (objective.name, standing.provider, standing.model, share(objective.target), good, left, *burns)
+
+
+def share(value: float | None) -> str:
+    """Format a share in percent: ``99.5 %``."""
+    if value is None:
+        return "-"
+    percent = 100 * value
+    if abs(percent) >= 1000:
+        return f"{percent:,.0f} %"
+    if 0 < abs(percent) < 0.001:
+        return f"{percent:.6f}".rstrip("0").rstrip(".") + " %"
+    return f"{percent:.4g} %"
+
+
+def times(value: float | None) -> str:
+    """Format a burn rate: ``14.4x``."""
+    return "-" if value is None else f"{value:.1f}x"

@@ -1,0 +1,70 @@
+"""Exceptions for breaks that the bare SDKs hide or leak: ours, the SDK's and the transport's class at once.
+
+For a read of what the user has closed: the bare SDK's.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import lru_cache
+from typing import Any, cast
+
+from l0.model.errors import StreamInterrupted, fill
+
+from .sdk import Sdk
+
+
+@lru_cache(maxsize=64)
+def interruption_class(sdk: type[Exception], transport: type[Exception] | None) -> type[StreamInterrupted]:
+    """A class that is a `StreamInterrupted`, the SDK's error ``sdk``, and the ``transport`` error it leaks, if any."""
+    bases: tuple[type, ...] = (StreamInterrupted, sdk) if transport is None else (StreamInterrupted, sdk, transport)
+    names = [(base.__module__, base.__qualname__) for base in bases[1:]]
+
+    def reduce(self: StreamInterrupted) -> tuple[Any, ...]:
+        return _restore, (names, self.args, dict(self.__dict__))
+
+    return type(f"Interrupted{sdk.__name__}", bases, {"__module__": "l0", "__reduce__": reduce, "__doc__": sdk.__doc__})
+
+
+def interruption(sample: Exception, transport: type[Exception] | None, **fields: Any) -> StreamInterrupted:
+    """An interruption with the fields of ``sample``, an error of the SDK, and our own."""
+    # mypy looks at how instances of the class are hashed, not at how the class is.
+    kind = interruption_class(type(sample), transport)  # type: ignore[arg-type]
+    error = kind.__new__(kind, *sample.args)
+    return fill(error, {**sample.__dict__, **fields})
+
+
+def _restore(names: list[tuple[str, str]], args: tuple[Any, ...], state: dict[str, Any]) -> StreamInterrupted:
+    found = [getattr(importlib.import_module(module), name) for module, name in names]
+    kind = interruption_class(found[0], found[1] if len(found) > 1 else None)
+    return fill(kind.__new__(kind, *args), state)
+
+
+def read_of_closed(sdk: Sdk, request: Any, error: Exception | None) -> BaseException:
+    """What the bare SDK raises where a read meets ``error`` because its user has closed the stream."""
+    loop = sdk.loop
+    if error is not None and (loop is None or isinstance(error, sdk.package.APIError)):
+        return error
+    transport = next((module for module in sdk.transports if isinstance(request, module.Request)), sdk.transport)
+    late = isinstance(error, transport.TimeoutException)
+    if not late and not isinstance(error, transport.ReadError):  # its socket was shut, or it was not read just then
+        met, error = error, transport.ReadError("the stream was closed", request=request)
+        error.__cause__ = met
+    leaked = cast(BaseException, error)
+    if loop is None or loop.leaks:
+        return leaked
+    raised: BaseException = (sdk.package.APITimeoutError if late else sdk.package.APIConnectionError)(request=request)
+    raised.__cause__ = leaked
+    return raised
+
+
+def request_of_closed(sdk: Sdk, request: Any, error: BaseException | None, *, again: bool) -> BaseException:
+    """What the bare SDK raises for a request through a client that its user has closed; ``again``: it sends again."""
+    if error is not None and not again:
+        return error
+    closed = RuntimeError("Cannot send a request, as the client has been closed.")  # as both transports say it
+    if hasattr(sdk.base, "request_exceptions"):  # only those of the transport are worded as errors of the SDK
+        return closed
+    raised: BaseException = sdk.package.APIConnectionError(request=request)
+    raised.__cause__ = closed
+    return raised

@@ -1,0 +1,157 @@
+"""How one call's requests are sent through the SDK, and what becomes of the answer that comes back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from l0.runtime.async_deadlines import within
+from l0.runtime.body_parser import WireParser
+from l0.runtime.call_runtime import CallRuntime
+
+from .sdk import Sdk
+from .sdk_responses import abort, peek, tap
+from .send_deadlines import by
+from .stainless_upstream import ReaderContext, StainlessUpstream
+
+SENDING: ContextVar[CallRuntime | None] = ContextVar("l0_sending", default=None)
+"""The call whose request is being sent: a stream object made meanwhile belongs to it."""
+
+
+def response_of(answer: Any) -> Any:
+    """The transport's response behind what the SDK returned."""
+    return getattr(answer, "http_response", None) or getattr(answer, "response", None) or answer
+
+
+def send_by(runtime: CallRuntime, upstream: StainlessUpstream) -> float:
+    """When a request that is sent now is given up. Where the SDK's own loop repeats it, only the whole call's time
+    counts."""
+    return runtime.send_by(first=not upstream.loops)
+
+
+class _SdkRequests:
+    """What both flavours share. ``wrapped``: the SDK's own `request` on the user's client; ``original``: on any."""
+
+    def __init__(
+        self,
+        runtime: CallRuntime,
+        sdk: Sdk,
+        wrapped: Callable[..., Any],
+        original: Callable[..., Any],
+        args: Any,
+        kwargs: Any,
+    ) -> None:
+        upstream = runtime.upstream
+        assert isinstance(upstream, StainlessUpstream)
+        self.runtime = runtime
+        self.upstream = upstream
+        self._sdk = sdk
+        self._client = upstream.client
+        self._wrapped = wrapped
+        self._original = original
+        self._cast_to = args[0] if args else kwargs["cast_to"]
+        self._rest = {name: value for name, value in kwargs.items() if name not in ("cast_to", "options")}
+
+    def _call(self, options: Any) -> Any:
+        """Through the user's client, or that of the fallback which serves now."""
+        serving = self.upstream.client
+        function = self._wrapped if serving is self._client else partial(self._original, serving)
+        return function(self._cast_to, options, **self._rest)
+
+    def attach(self, answer: Any) -> None:
+        """This is the answer that the user gets: listen to it, and have it tell what the SDK tells of retries."""
+        runtime = self.runtime
+        if runtime.retries and hasattr(answer, "retries_taken"):
+            answer.retries_taken = runtime.retries
+        if not runtime.call.streaming:
+            return
+        response = response_of(answer)
+        if hasattr(response, "stream"):
+            tap(response, self._sdk.transport_of(response), runtime)
+            self.upstream.request = self.upstream.request_of(response)
+        headers = getattr(response, "headers", {})
+        request_id = headers.get("x-request-id") or headers.get("request-id")
+        runtime.opened(getattr(response, "status_code", None), request_id)
+
+    def _ahead(self, answer: Any) -> tuple[Any, Callable[[bytes], bool]] | None:
+        """The body of ``answer``, to be read ahead, and whether what was read decides who has won."""
+        response = response_of(answer)
+        loop = self._sdk.loop
+        ahead = peek(response, self._sdk.transport_of(response)) if loop is not None else None
+        if loop is None or ahead is None:
+            return None
+        reading = ReaderContext(
+            inference=self.upstream.inference,
+            loop=loop,
+            build=lambda event: event,
+            response=response,
+            request=self.upstream.request_of(response),
+            client=self.upstream.client,
+        )
+        reader = self.upstream.provider.reader(reading)
+        parser = WireParser(reader)
+
+        def decided(raw: bytes) -> bool:
+            ahead.kept.append(raw)
+            parser.feed(raw)
+            return bool(reader.content or reader.accepted or reader.stopped)
+
+        return ahead.source, decided
+
+
+class SdkRequests(_SdkRequests):
+    """Of a sync client."""
+
+    def send(self, options: Any) -> Any:
+        """One attempt; returns at its headers."""
+        token = SENDING.set(self.runtime)
+        try:
+            return by(send_by(self.runtime, self.upstream), partial(self._call, options))
+        finally:
+            SENDING.reset(token)
+
+    def read_until_content(self, answer: Any) -> bool:
+        """Read up to the first content. ``True`` as well where nothing can be seen of it before the SDK does."""
+        ahead = self._ahead(answer)
+        if ahead is None:
+            return True
+        source: Iterator[bytes] = ahead[0]
+        return any(ahead[1](raw) for raw in source)
+
+    def discard(self, answer: Any) -> None:
+        """Close the connection."""
+        response_of(answer).close()
+
+    def abort(self, answer: Any) -> None:
+        """Shut the socket that another thread is reading."""
+        abort(response_of(answer).extensions)
+
+
+class AsyncSdkRequests(_SdkRequests):
+    """Of an async client."""
+
+    async def send(self, options: Any) -> Any:
+        """As `SdkRequests.send`."""
+        token = SENDING.set(self.runtime)
+        try:
+            send: Callable[[], Awaitable[Any]] = partial(self._call, options)
+            return await within(send_by(self.runtime, self.upstream), send)
+        finally:
+            SENDING.reset(token)
+
+    async def read_until_content(self, answer: Any) -> bool:
+        """As `SdkRequests.read_until_content`."""
+        ahead = self._ahead(answer)
+        if ahead is None:
+            return True
+        source: AsyncIterator[bytes] = ahead[0]
+        async for raw in source:
+            if ahead[1](raw):
+                return True
+        return False
+
+    async def discard(self, answer: Any) -> None:
+        """As `SdkRequests.discard`."""
+        await response_of(answer).aclose()

@@ -1,0 +1,169 @@
+"""The body of one streamed answer, as the drivers read it: whichever attempt is serving it, the user's response object
+stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from l0.model.ports import WireReader
+from l0.runtime.async_deadlines import until_closed
+from l0.runtime.body_parser import BodyParser, DecodedEventParser, ObjectParser, ResumedWireParser, WireParser
+from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.watchdog import ReadDeadline
+
+from .sdk import Loop
+from .sdk_responses import adopt, areads, part_with, read_deadline, reads, tap
+from .stainless_upstream import ReaderContext, StainlessUpstream
+
+_DRAIN = 0.1
+"""Seconds that a finished answer's body may take to end, so that its connection can be used again."""
+_AS_SDK = Loop(plain=True, names=None, wraps=frozenset(), typed=False, leaks=True)
+
+
+class _SdkBody:
+    """What both flavours share. ``stream`` is the SDK's stream object; ``own`` its unpatched ``__stream__``."""
+
+    def __init__(self, runtime: CallRuntime, upstream: StainlessUpstream, stream: Any, own: Callable[[], Any]) -> None:
+        self.runtime = runtime
+        self.upstream = upstream
+        self.stream = stream
+        self.response = stream.response
+        self._own = own
+        upstream.request = upstream.request_of(self.response)
+
+    def _reader(self) -> WireReader:
+        upstream, response = self.upstream, self.response
+        reading = ReaderContext(
+            inference=upstream.inference,
+            loop=upstream.sdk.loop or _AS_SDK,
+            build=upstream.builder(self.stream._cast_to, response),
+            response=response,
+            request=upstream.request,
+            client=upstream.client,
+        )
+        reader = upstream.provider.reader(reading)
+        taken_up = self.runtime.continuation
+        if taken_up is not None:
+            strategy, resume_state = taken_up
+            reader.resume(resume_state, strategy)
+        return reader
+
+    def _decoded(self, reader: WireReader) -> BodyParser:
+        return DecodedEventParser(reader, taken_up=self.runtime.continuation is not None)
+
+    def _parser(self, reader: WireReader) -> BodyParser:
+        return ResumedWireParser(reader) if self.runtime.continuation is not None else WireParser(reader)
+
+    def _plain_decoder(self) -> bool:
+        return type(self.stream._decoder) is self.upstream.sdk.streaming.SSEDecoder
+
+    def _parted(self) -> Any:
+        """Between two attempts it is the user again who closes."""
+        self.runtime.busy = self.runtime.closing = False
+        return part_with(self.response, self.upstream.sdk.transport_of(self.response), self.runtime)
+
+    def _replaced(self, fresh: Any) -> None:
+        """A new attempt's headers are there: show it, and listen to it."""
+        adopt(self.response, fresh)
+        transport = self.upstream.sdk.transport_of(self.response)
+        tap(self.response, transport, self.runtime)
+        self.stream._decoder = self.upstream.client._make_sse_decoder()
+        self.upstream.request = self.upstream.request_of(self.response)
+        headers = self.response.headers
+        self.runtime.opened(self.response.status_code, headers.get("x-request-id") or headers.get("request-id"))
+
+
+class SdkBody(_SdkBody):
+    """For the sync driver. ``again`` sends a request and returns the transport's response."""
+
+    def __init__(self, *args: Any, again: Callable[[Any], Any]) -> None:
+        super().__init__(*args)
+        self._again = again
+
+    def start(self) -> tuple[Iterator[Any], BodyParser]:
+        """Raw reads of the present attempt, and their pump: our own loop where the SDK's is one that we know."""
+        # Kept, for the garbage collector would else close it where the reading ends in a finalizer.
+        self._reads, parser = self._started(self._reader())
+        return self._reads, parser
+
+    def _started(self, reader: WireReader) -> tuple[Iterator[Any], BodyParser]:
+        if self.upstream.sdk.loop is None:
+            return self._own(), ObjectParser(reader)
+        if self._plain_decoder():
+            return reads(self.response), self._parser(reader)
+        return self.stream._decoder.iter_bytes(self.response.iter_bytes()), self._decoded(reader)
+
+    def reopen(self, options: Any) -> None:
+        """Send the request again."""
+        fresh = self._again(self.upstream.again(options))
+        if not self.runtime.open:  # closed meanwhile, by another thread
+            fresh.close()
+            self.runtime.halt()
+        self._replaced(fresh)
+
+    def read_deadline(self) -> ReadDeadline | None:
+        """A watch on the connection in use."""
+        return read_deadline(self.response)
+
+    def close(self) -> None:
+        """Release the connection; what closes now is not the user's doing."""
+        if self.runtime.open:
+            past = self._parted()
+            if past is not None:
+                past.close()
+            return
+        self.runtime.closing = True
+        self.response.close()
+
+
+class AsyncSdkBody(_SdkBody):
+    """For the async driver."""
+
+    def __init__(self, *args: Any, again: Callable[[Any], Awaitable[Any]]) -> None:
+        super().__init__(*args)
+        self._again = again
+
+    def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
+        """As `SdkBody.start`."""
+        reader = self._reader()
+        if self.upstream.sdk.loop is None:
+            return self._own(), ObjectParser(reader)
+        if self._plain_decoder():
+            return areads(self.response), self._parser(reader)
+        return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), self._decoded(reader)
+
+    def end(self, error: BaseException) -> None:
+        """As `asynchronous.AsyncSdkBody.end`: the session judges whatever a connection raises."""
+
+    async def reopen(self, options: Any) -> None:
+        """Send the request again."""
+        fresh: Any = None
+        with until_closed(self.runtime):
+            fresh = await self._again(self.upstream.again(options))
+        if not self.runtime.open:  # closed meanwhile, by another task
+            if fresh is not None:
+                await fresh.aclose()
+            self.runtime.halt()
+        self._replaced(fresh)
+
+    async def drain(self, chunks: AsyncIterator[Any]) -> None:
+        """Read to the end of a body whose answer is whole, so that its connection is used again."""
+        if self.response.is_closed:
+            return
+        import anyio  # both SDKs bring it
+
+        with suppress(Exception), anyio.move_on_after(_DRAIN):
+            async for _ in chunks:
+                pass
+
+    async def close(self) -> None:
+        """As `SdkBody.close`."""
+        if self.runtime.open:
+            past = self._parted()
+            if past is not None:
+                await past.aclose()
+            return
+        self.runtime.closing = True
+        await self.response.aclose()

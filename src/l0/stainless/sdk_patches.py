@@ -1,0 +1,285 @@
+"""The functions of an SDK that are patched, and how the patches come off again.
+
+``SyncAPIClient.request`` and ``AsyncAPIClient.request`` see every call; ``Stream.__stream__`` and
+``AsyncStream.__stream__`` are where an answer is read; ``BaseClient._process_response_data`` is where an answer that
+came in one piece is built; ``BaseClient._build_request`` is where a sync request gets its deadline. Where the SDK
+transforms the parameters of requests by their annotations (`transform` and `async_transform`), that is done by a
+compiled form. Nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+from l0.config import CONFIG
+from l0.fastpath.parameters import UNKNOWN
+from l0.model.call import Call
+from l0.model.errors import raised
+from l0.model.policy import Policy, PolicyError
+from l0.runtime import async_driver, sync_driver
+from l0.runtime.async_deadlines import within
+from l0.runtime.call_runtime import CallRuntime
+
+from .request_content import RAW_HEADER
+from .requests import SENDING, AsyncSdkRequests, SdkRequests, send_by
+from .sdk import Sdk
+from .sdk_bodies import AsyncSdkBody, SdkBody
+from .sdk_responses import runtime_of
+from .send_deadlines import FLIGHT, by
+from .stainless_upstream import InferenceRequest, Provider, StainlessUpstream, compiled
+
+PatchTarget = tuple[Any, str, Callable[..., Any]]
+"""A class or a module, the name of its function, and our wrapper."""
+
+_log = logging.getLogger("l0")
+
+
+class SdkPatches:
+    """The patches of one SDK."""
+
+    def __init__(self, sdk: Sdk, provider: Provider) -> None:
+        self.sdk = sdk
+        self.provider = provider
+        self.active = False
+        self._patches: list[tuple[Any, str, Any, Any]] = []
+        self._originals: list[Any] = []
+
+    def apply(self) -> None:
+        """Patch. Raises `AttributeError` where the SDK has no such function; nothing is patched then."""
+        base, streaming = self.sdk.base, self.sdk.streaming
+        targets: list[PatchTarget] = [
+            (base.SyncAPIClient, "request", self._request),
+            (base.AsyncAPIClient, "request", self._arequest),
+            (streaming.Stream, "__stream__", self._stream),
+            (streaming.AsyncStream, "__stream__", self._astream),
+            (base.BaseClient, "_process_response_data", self._build),
+        ]
+        targets += self._compositions()
+        targets += self._transforms()
+        originals: list[Any] = [owner.__dict__.get(name) for owner, name, _ in targets]
+        if None in originals:
+            raise AttributeError(f"{self.sdk.name} {self.sdk.version} lacks the functions that l0 patches")
+        self.sdk.loop  # noqa: B018 - looked at while the loop is still the SDK's own
+        self._originals = originals
+        for (owner, name, wrapper), original in zip(targets, originals, strict=True):
+            patched = wrapt.FunctionWrapper(original, wrapper)
+            for place, attribute in [*_copies(owner, name, original), (owner, name)]:
+                setattr(place, attribute, patched)
+                self._patches.append((place, attribute, original, patched))
+        self.active = True
+
+    def _compositions(self) -> list[PatchTarget]:
+        """Where a request is composed: an SDK without that function has its requests bounded phase by phase only."""
+        base = self.sdk.base.BaseClient
+        return [(base, "_build_request", self._compose)] if "_build_request" in vars(base) else []
+
+    def _transforms(self) -> list[PatchTarget]:
+        module, parameters = self.sdk.transforms, self.sdk.parameters
+        if module is None or parameters is None or parameters.unsupported:
+            return []
+        targets: list[PatchTarget] = [
+            (module, "transform", self._transform),
+            (module, "async_transform", self._atransform),
+        ]
+        return [target for target in targets if hasattr(module, target[1])]
+
+    def undo(self) -> None:
+        """Restore the SDK's functions. Under a wrapper that somebody put over ours, ours becomes a pass-through."""
+        self.active = False
+        for owner, name, original, patched in self._patches:
+            if _held(owner, name) is patched:
+                setattr(owner, name, original)
+            for place, attribute in _copies(owner, name, patched):
+                setattr(place, attribute, original)
+        self._patches.clear()
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def _compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """A request that has a deadline is followed on its way."""
+        request = wrapped(*args, **kwargs)
+        flight = FLIGHT.get()
+        if flight is not None and isinstance(client, self.sdk.base.SyncAPIClient):
+            flight.follow(request)
+        return request
+
+    def _request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        runtime = self._begin(client, args, kwargs)
+        if runtime is None:
+            return wrapped(*args, **kwargs)
+        return sync_driver.request(runtime, SdkRequests(runtime, self.sdk, wrapped, self._original(0), args, kwargs))
+
+    async def _arequest(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        runtime = self._begin(client, args, kwargs)
+        if runtime is None:
+            return await wrapped(*args, **kwargs)
+        sending = AsyncSdkRequests(runtime, self.sdk, wrapped, self._original(1), args, kwargs)
+        return await async_driver.request(runtime, sending)
+
+    def _begin(self, client: Any, args: Any, kwargs: Any) -> CallRuntime | None:
+        """The session of an inference call; ``None`` for everything else, which is left alone."""
+        if not self.active:
+            return None
+        options = args[1] if len(args) > 1 else kwargs.get("options")
+        stream = bool(kwargs.get("stream", False))
+        try:
+            inference = self.provider.describe(client, options, stream=stream)
+            if inference is None:
+                return None
+            call = _call(client, options, inference, streaming=stream or _deferred(options))
+        except Exception:
+            _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
+            return None
+        self._check_clients(client, call.policy)
+        upstream = StainlessUpstream(self.sdk, self.provider, client, options, inference, call)
+        return CallRuntime(call, upstream, CONFIG.observers_of(call, self.sdk.name), CONFIG.shared_state)
+
+    def _check_clients(self, client: Any, policy: Policy) -> None:
+        """A fallback of another SDK or flavour cannot serve: better said at the call than when it is needed."""
+        base = self.sdk.base
+        wanted = base.SyncAPIClient if isinstance(client, base.SyncAPIClient) else base.AsyncAPIClient
+        for leg in policy.legs:
+            if leg.client is not None and not isinstance(leg.client, wanted):
+                flavour = "a sync" if wanted is base.SyncAPIClient else "an async"
+                raise PolicyError("Fallback.client", leg.client, f"{flavour} client of the {self.sdk.name} SDK")
+
+    def _transform(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        result = self._transformed(args, kwargs)
+        return wrapped(*args, **kwargs) if result is UNKNOWN else result
+
+    async def _atransform(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        result = self._transformed(args, kwargs)
+        return await wrapped(*args, **kwargs) if result is UNKNOWN else result
+
+    def _transformed(self, args: Any, kwargs: Any) -> Any:
+        """What the SDK would make of data and type; `UNKNOWN` where that, or how it is asked, is for the SDK alone."""
+        parameters = self.sdk.parameters
+        if parameters is None or not self.active or kwargs or len(args) != 2:
+            return UNKNOWN
+        return parameters.transformed(*args)
+
+    # -- streams ------------------------------------------------------------------------------------------------
+
+    def _stream(self, wrapped: Callable[[], Iterator[Any]], stream: Any, args: Any, kwargs: Any) -> Iterator[Any]:
+        runtime = self._open_runtime_of(stream)
+        if runtime is None:
+            return wrapped(*args, **kwargs)
+        upstream, original = runtime.upstream, self._original(0)
+        assert isinstance(upstream, StainlessUpstream)
+
+        def again(options: Any) -> Any:
+            send = partial(original, upstream.client, upstream.response_type, options, stream=True)
+            return by(send_by(runtime, upstream), send)
+
+        return sync_driver.relay(runtime, SdkBody(runtime, upstream, stream, wrapped, again=again))
+
+    def _astream(
+        self, wrapped: Callable[[], AsyncIterator[Any]], stream: Any, args: Any, kwargs: Any
+    ) -> AsyncIterator[Any]:
+        runtime = self._open_runtime_of(stream)
+        if runtime is None:
+            return wrapped(*args, **kwargs)
+        upstream, original = runtime.upstream, self._original(1)
+        assert isinstance(upstream, StainlessUpstream)
+
+        async def again(options: Any) -> Any:
+            send = partial(original, upstream.client, upstream.response_type, options, stream=True)
+            return await within(send_by(runtime, upstream), send)
+
+        return async_driver.relay(runtime, AsyncSdkBody(runtime, upstream, stream, wrapped, again=again))
+
+    def _build(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """Build the object of a whole answer with compiled constructors, while one of our calls is being served."""
+        data = kwargs.get("data")
+        runtime = SENDING.get() if type(data) is dict else None
+        if runtime is not None:
+            runtime.upstream.decoded = data  # type: ignore[attr-defined]  # what its facts are read from
+        if runtime is not None and not client._strict_response_validation:
+            build = compiled(self.sdk, kwargs.get("cast_to"))
+            if build is not None:
+                return build(data)
+        return wrapped(*args, **kwargs)
+
+    def _original(self, index: int) -> Callable[..., Any]:
+        """What a restart calls: the function below our patch, so that it is not counted as a call of the user's."""
+        original: Callable[..., Any] = self._originals[index]
+        return original
+
+    def _open_runtime_of(self, stream: Any) -> CallRuntime | None:
+        runtime = SENDING.get() or runtime_of(stream.response)
+        return runtime if runtime is not None and runtime.open and runtime.call.streaming else None
+
+
+def _held(place: Any, name: str) -> Any:
+    return vars(place).get(name) if isinstance(place, type | ModuleType) else place.__wrapped__
+
+
+def _copies(owner: Any, name: str, function: Any) -> Iterator[tuple[Any, str]]:
+    """Where others keep ``function``: those who wrap what a class inherits copy it to that class, and so do those who
+    put it back there. What is below such a copy never sees a call."""
+    heirs: list[type] = owner.__subclasses__() if isinstance(owner, type) else []
+    for one in heirs:
+        place: Any = one
+        attribute = name
+        held = vars(one).get(name)
+        while held is not function and isinstance(held, wrapt.FunctionWrapper | wrapt.BoundFunctionWrapper):
+            place, attribute = getattr(held, "_self_parent", None) or held, "__wrapped__"
+            held = place.__wrapped__
+        if held is not None and held is function:
+            yield place, attribute
+        yield from _copies(one, name, function)
+
+
+def _deferred(options: Any) -> bool:
+    """Whether the user will read the body of a non-streaming answer on their own (``with_streaming_response``)."""
+    headers = options.headers
+    if not isinstance(headers, Mapping):
+        return False
+    return any(name.lower() == RAW_HEADER and value == "stream" for name, value in headers.items())
+
+
+def _call(client: Any, options: Any, inference: InferenceRequest, *, streaming: bool) -> Call:
+    url = client.base_url
+    origin = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
+    chosen = CONFIG.policy(client)
+    shadow = chosen if chosen.mode == "shadow" else None
+    policy = chosen if shadow is None else Policy()
+    return Call(
+        operation=inference.operation,
+        provider=inference.provider,
+        model=inference.model,
+        dialect=inference.dialect,
+        streaming=streaming,
+        origin=origin,
+        host=url.host,
+        port=url.port or (80 if url.scheme == "http" else 443),
+        replay=inference.replay,
+        max_retries=options.get_max_retries(client.max_retries) if _replayable(options) else 0,
+        policy=policy,
+        strict=_strict(policy, origin, inference),
+        attributes=inference.attributes,
+        body=inference.body,
+        capture=inference.capture,
+        tracer_provider=inference.tracer_provider,
+        resumable=inference.resumable,
+        shadow=shadow,
+    )
+
+
+def _replayable(options: Any) -> bool:
+    """Whether the body can be sent again: files and generators are read only once."""
+    content = getattr(options, "content", None)
+    return not options.files and (content is None or isinstance(content, bytes | str))
+
+
+def _strict(policy: Policy, origin: str, inference: InferenceRequest) -> bool | None:
+    mode = policy.truncation_at(origin)
+    if mode is None:
+        return inference.certain or CONFIG.shared_state.terminals.known(origin, inference.dialect)
+    return {"strict": True, "warn": False, "off": None}[mode]

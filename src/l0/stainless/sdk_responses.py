@@ -1,0 +1,319 @@
+"""The transport's response object, which the user holds while attempts come and go behind it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from functools import lru_cache, partial
+from types import FrameType, ModuleType
+from typing import Any
+
+from l0.config import CONFIG
+from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.finalizers import interrupted
+from l0.runtime.watchdog import ReadDeadline
+
+from . import direct_reading
+from .send_deadlines import Timeouts
+
+_BELOW = ("l0", "httpx", "httpx2", "contextlib")
+"""Packages between the SDK, or the user, and a response's stream."""
+_USERS = ("close", "aclose", "__exit__", "__aexit__")
+"""Functions of an SDK's objects through which its user closes."""
+_MOST = 2**20
+"""Bytes. Who streams an answer of more does so in order not to hold it."""
+
+
+class ObservedByteStream:
+    """The response's byte stream, with an ear for how it ends: read to its end, closed, or dropped.
+
+    This is how a call notices that its user has stopped: every way to stop ends here.
+    """
+
+    inner: Any
+    runtime: CallRuntime | None
+    stream_observer: Any
+    extensions: Any
+    """The response's: they lead to its socket."""
+    ended = left = closed = False
+    """Read to its end; no longer read, for whatever reason; closed."""
+    kept: list[bytes] | None = None
+    """Of an answer in one piece that its user reads on their own: what its facts are told from, if it is no longer than
+    ``_MOST``."""
+    size = 0
+    again: Callable[..., Any]
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for part in self.inner:
+                self._keep(part)
+                yield part
+            self.ended = True
+        finally:
+            self.left = True
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self.inner:
+                self._keep(part)
+                yield part
+            self.ended = True
+        finally:
+            self.left = True
+
+    def _keep(self, part: bytes) -> None:
+        if self.kept is None:
+            return
+        self.size += len(part)
+        if self.size > _MOST:
+            self.kept = None
+        else:
+            self.kept.append(part)
+
+    def close(self) -> None:
+        """Closed by the user, by the transport at the end of the body, or by us."""
+        self.closed = True
+        reading = self._stops() and self.runtime is not None and self.runtime.busy
+        try:
+            self._over()
+        finally:
+            if reading:
+                abort(self.extensions)  # another thread is in the middle of a read, which closing does not end
+            self.inner.close()
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        try:
+            self._over()
+        finally:
+            await self.inner.aclose()
+
+    def _stops(self) -> bool:
+        """Whether it is the user who closes. The transport does it where a body is over, the SDK's loop as well."""
+        runtime = self.runtime
+        if runtime is None or runtime.closing or self.ended:
+            return False
+        if not runtime.busy:
+            return True
+        sdk: Any = getattr(runtime.upstream, "sdk", None)
+        return not (self.left or (sdk is not None and _by_sdk(sdk.name)))
+
+    def _over(self) -> None:
+        """Before it is closed: whose read fails for that shall know it."""
+        runtime = self.runtime
+        if runtime is None:
+            return
+        if self._stops():
+            if not interrupted() and (error := _helper_error(self)) is not None:
+                runtime.leave(error)
+            else:
+                runtime.close()
+        elif self.ended and not runtime.busy:
+            if self.kept:
+                runtime.upstream.decoded = self._decoded(self.kept)  # type: ignore[attr-defined]  # as the seam does
+            runtime.consumed()
+
+    def _decoded(self, kept: list[bytes]) -> dict[str, Any] | None:
+        try:
+            value = self.again(content=b"".join(kept)).json()
+        except Exception:  # its user has it, whatever it is
+            return None
+        return value if isinstance(value, dict) else None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def __del__(self) -> None:
+        runtime = self.__dict__.get("runtime")
+        if runtime is None or runtime.busy:
+            return
+        if sys.is_finalizing():
+            return
+        # A sync stream that nobody has read: nobody else will give its connection back.
+        unread = not self.closed and hasattr(self.inner, "__iter__")
+        runtime.abandon(self.inner.close if unread else None)
+
+
+def _helper_error(tap: ObservedByteStream) -> Exception | None:
+    """Return what one of the SDK's helpers raised over this body, if that is why it is closed now, else None.
+
+    A helper (``.stream()``) parses what it reads, in a frame that holds the stream. An exception from the user's own
+    loop has no such frame, and one from another call has a frame that holds another stream.
+    """
+    error = sys.exception()
+    trail = error.__traceback__ if isinstance(error, Exception) else None
+    while trail is not None:
+        owner = trail.tb_frame.f_locals.get("self")
+        stream = getattr(owner, "_raw_stream", owner)
+        if owner is not None and getattr(getattr(stream, "response", None), "stream", None) is tap:
+            return error  # type: ignore[return-value]  # only exceptions have a trail here
+        trail = trail.tb_next
+    return None
+
+
+def _by_sdk(sdk: str) -> bool:
+    """Whether it is the SDK's own loop that closes the response, where that loop is left in place."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package not in _BELOW:
+            name = frame.f_code.co_name
+            if package != sdk or name in _USERS:
+                return False
+            if name == "__stream__":
+                return True
+        frame = frame.f_back
+    return False
+
+
+class PeekedByteStream:
+    """A body whose beginning was read before its user asked for it: nothing of it is lost."""
+
+    inner: Any
+    source: Any
+    kept: list[bytes]
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._beginning()
+        yield from self.source
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._beginning():
+            yield part
+        async for part in self.source:
+            yield part
+
+    def _beginning(self) -> Iterator[bytes]:
+        while self.kept:
+            yield self.kept.pop(0)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.inner.close()
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        await self.inner.aclose()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+@lru_cache(maxsize=16)
+def _flavoured(kind: type, flavours: tuple[type, ...]) -> type:
+    return type(kind.__name__, (kind, *flavours), {"__module__": __name__, "__doc__": kind.__doc__})
+
+
+def _wrapper(kind: type, inner: Any, transport: ModuleType) -> Any:
+    """An empty ``kind`` that the transport takes for a stream of the same flavour as ``inner``."""
+    flavours = (transport.SyncByteStream, transport.AsyncByteStream)
+    flavoured = _flavoured(kind, tuple(flavour for flavour in flavours if isinstance(inner, flavour)))
+    return object.__new__(flavoured)
+
+
+def peek(response: Any, transport: ModuleType) -> PeekedByteStream | None:
+    """Make the body of ``response`` one that can be read ahead; ``None`` where its bytes are not the connection's."""
+    if response.is_closed or response.is_stream_consumed or response.headers.get("content-encoding"):
+        return None
+    inner = response.stream
+    ahead: PeekedByteStream = _wrapper(PeekedByteStream, inner, transport)
+    ahead.inner, ahead.kept = inner, []
+    ahead.source = aiter(inner) if isinstance(inner, transport.AsyncByteStream) else iter(inner)
+    response.stream = ahead
+    return ahead
+
+
+def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
+    """Listen to how the body of ``response`` ends."""
+    inner = response.stream
+    wrapper = _wrapper(ObservedByteStream, inner, transport)
+    wrapper.inner, wrapper.runtime, wrapper.extensions = inner, runtime, response.extensions
+    # anthropic looks for this at every event; an attribute at hand is found many times faster than a missing one.
+    wrapper.stream_observer = getattr(inner, "stream_observer", None)
+    if response.headers.get("content-type", "").startswith("application/json") and runtime.observers.observed:
+        wrapper.kept = []
+        wrapper.again = partial(transport.Response, response.status_code, headers=response.headers)
+    response.stream = wrapper
+
+
+def runtime_of(response: Any) -> CallRuntime | None:
+    """The call that a response belongs to, if it is one of ours."""
+    stream = getattr(response, "stream", None)
+    return stream.runtime if isinstance(stream, ObservedByteStream) else None
+
+
+def part_with(response: Any, transport: ModuleType, runtime: CallRuntime) -> Any:
+    """Between two attempts: the user can still close ``response``, though there is no connection behind it.
+
+    Returns the stream of the attempt that is over, to be closed; ``None`` where that has happened.
+    """
+    past, over = response.stream, response.is_closed
+    if isinstance(past, ObservedByteStream):
+        past.runtime = None
+    response.stream = transport.ByteStream(b"")
+    tap(response, transport, runtime)
+    response.is_closed = False
+    return None if over else past
+
+
+def adopt(response: Any, fresh: Any) -> None:
+    """Make the object that the user holds show, read and close a new attempt's response."""
+    if isinstance(response.stream, ObservedByteStream):
+        response.stream.runtime = None
+    response.__dict__.clear()
+    response.__dict__.update(fresh.__dict__)
+
+
+def _plain(response: Any) -> bool:
+    """Whether the body's bytes are the connection's: nothing to decompress, nothing read before."""
+    return (
+        isinstance(response.stream, ObservedByteStream)
+        and not response.is_closed
+        and not response.is_stream_consumed
+        and not response.headers.get("content-encoding")
+    )
+
+
+def reads(response: Any) -> Iterator[bytes]:
+    """Raw reads of a body; past the transport's decoding and re-chunking where there is nothing for them to do."""
+    if not _plain(response):
+        return iter(response.iter_bytes())
+    response.is_stream_consumed = True
+    return iter(response.stream.inner)
+
+
+def areads(response: Any) -> AsyncIterator[bytes]:
+    """As `reads`."""
+    if not _plain(response):
+        return aiter(response.aiter_bytes())
+    response.is_stream_consumed = True
+    return direct_reading.areads(response) if CONFIG.direct else aiter(response.stream.inner)
+
+
+def read_deadline(response: Any) -> ReadDeadline | None:
+    """A watch on the response's connection; ``None`` where nothing is known that could end a read of it."""
+    if _shared(response.extensions):
+        request = getattr(response, "_request", None)
+        timeouts = request.extensions.get("timeout") if request is not None else None
+        return timeouts.flight.reading() if isinstance(timeouts, Timeouts) else None
+    return _watch(response.extensions)
+
+
+def _shared(extensions: Any) -> bool:
+    """Whether the connection carries other streams, too."""
+    return extensions.get("http_version", b"HTTP/1.1") not in (b"HTTP/1.1", b"HTTP/1.0")
+
+
+def _watch(extensions: Any) -> ReadDeadline | None:
+    network = extensions.get("network_stream")
+    socket = network.get_extra_info("socket") if network is not None else None
+    return ReadDeadline(socket) if socket is not None and hasattr(socket, "shutdown") else None
+
+
+def abort(extensions: Any) -> None:
+    """Shut the socket behind a response that another thread is reading."""
+    with suppress(Exception):  # a connection that is closed already
+        watched = None if _shared(extensions) else _watch(extensions)
+        if watched is not None:
+            watched.fire()

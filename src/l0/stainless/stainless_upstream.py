@@ -1,0 +1,397 @@
+"""What the engine asks of an SDK, answered for the Stainless family. What only one provider knows is asked of it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from json import JSONDecodeError
+from socket import gaierror
+from typing import Any, Protocol, cast
+
+from l0.config import CONFIG
+from l0.dialects.response_schema import calls_in
+from l0.model.call import AttributeValue, Call, Replay
+from l0.model.call_events import ResponseMetadata, ToolCalls
+from l0.model.failure import TIMEOUT_CAUSES, Cause, Failure
+from l0.model.policy import ResumeMode
+from l0.model.ports import AttemptPlan, Build, WireReader
+from l0.model.resume_state import ResumeState
+from l0.model.tolerant_reading import unread
+from l0.wire.retry_after import asked_wait, server_wait
+
+from .exception_causes import GENERAL, STATUSES, links, said
+from .interruptions import interruption, read_of_closed, request_of_closed
+from .request_content import CAST_HEADER, RAW_HEADER, keep_content
+from .sdk import Loop, Sdk
+
+_COUNT_HEADER = "x-stainless-retry-count"
+_NOT_GIVEN = frozenset({"NotGiven", "Omit"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceRequest:
+    """What a provider package says of one inference request. ``choices``: how many answers were asked for."""
+
+    dialect: str
+    operation: str
+    provider: str
+    model: str
+    replay: Replay
+    body: Mapping[str, Any] = field(repr=False)
+    attributes: Mapping[str, AttributeValue]
+    certain: bool
+    """The request goes to a host of the provider's own, which is known to end its streams properly."""
+    choices: int = 1
+    resumable: bool = True
+    """Nothing that was asked for forbids to take a broken answer up (tools that were called are another matter)."""
+    tracer_provider: Any = None
+    """The client's own, if it was given one."""
+    capture: bool = False
+    """The client's own settings ask for content on the span."""
+
+
+def given(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a request's body without the SDKs' marks for what was not given, which some of them leave in it."""
+    return {name: value for name, value in body.items() if type(value).__name__ not in _NOT_GIVEN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderContext:
+    """What a provider's reader is made from."""
+
+    inference: InferenceRequest
+    loop: Loop
+    build: Build
+    response: Any
+    request: Any
+    client: Any
+
+
+class Provider(Protocol):
+    """What only the provider's package knows."""
+
+    shared_headers: frozenset[str]
+    """Headers, in lower case, by which a request says how it is to be understood: they go to another client as well."""
+
+    def describe(self, client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
+        """The inference call that a request makes; ``None`` for anything else, which is left alone."""
+
+    def reader(self, reading: ReaderContext) -> WireReader:
+        """A reader of one attempt's events."""
+        ...
+
+    def cause(self, status: int, error: Any) -> tuple[Cause | None, str | None]:
+        """Cause and code of an error response, where its body says more than its status."""
+        ...
+
+    def in_band(self, error: Any) -> Failure | None:
+        """The failure that an exception of the SDK's own loop stands for: an error inside a stream."""
+
+    def complete_answer(
+        self, inference: InferenceRequest, answer: Mapping[str, Any]
+    ) -> tuple[ResponseMetadata | None, str]:
+        """Facts and text of a whole answer, from its JSON."""
+        ...
+
+    def resumes(self, inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
+        """Whether an answer can be taken up in this way, by this model."""
+        ...
+
+    def resume(
+        self, inference: InferenceRequest, options: Any, strategy: ResumeMode, resume_state: ResumeState
+    ) -> None:
+        """Rewrite the options of an attempt that takes an answer up."""
+
+    def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
+        """Last changes to the options of an attempt."""
+
+
+class StainlessUpstream:
+    """One call through one client."""
+
+    def __init__(
+        self, sdk: Sdk, provider: Provider, client: Any, options: Any, inference: InferenceRequest, call: Call
+    ) -> None:
+        self.sdk = sdk
+        self.provider = provider
+        self.client = client
+        self._primary = client
+        self.inference = inference
+        self.request: Any = None
+        self.decoded: Mapping[str, Any] | None = None
+        self.call = call
+        self._options = options
+        self._keys: dict[int, str] = {} if options.idempotency_key is None else {0: options.idempotency_key}
+        """The idempotency key of each leg. A key is known to one server only, and stands for one body."""
+        # Middleware is told the number of each attempt, and may itself ask for one: then the SDK's own loop stays.
+        self.loops = bool(getattr(client, "_middleware", None)) and call.policy.retry is None and not call.policy.legs
+
+    # -- sending ------------------------------------------------------------------------------------------------
+
+    def options(self, attempt: AttemptPlan, headers: Mapping[str, str]) -> Any:
+        """A copy for one attempt: no retries of the SDK's own, true counts, one idempotency key for one body."""
+        client, changed = self._on_leg(attempt.leg)
+        self.decoded = None
+        options = self._options.model_copy()
+        if client is not self._primary:
+            keep_content(options, self.provider.shared_headers)
+        options.max_retries = max(self.call.max_retries - attempt.resend, 0) if self.loops else 0
+        if changed is not None:
+            options.json_data = {**options.json_data, "model": changed}
+        body = options.json_data
+        if attempt.resume_state is not None and attempt.resume is not None:
+            self.provider.resume(self.inference, options, attempt.resume, attempt.resume_state)
+        if attempt.leg not in self._keys and getattr(client, "_idempotency_header", None):
+            self._keys[attempt.leg] = client._idempotency_key()
+        same = not attempt.hedge and options.json_data is body
+        options.idempotency_key = self._keys.get(attempt.leg) if same else None
+        own = dict(options.headers) if isinstance(options.headers, Mapping) else {}
+        if attempt.resend and _COUNT_HEADER not in {name.lower() for name in own}:
+            own[_COUNT_HEADER] = str(attempt.resend)
+            options.headers = own
+        self.provider.prepare(client, options, headers)
+        return options
+
+    def _on_leg(self, leg: int) -> tuple[Any, str | None]:
+        """The client that serves a leg, and the model that it asks for where that is another one."""
+        if leg == 0:
+            return self.client, None
+        fallback = self.call.policy.legs[leg - 1]
+        self.client = fallback.client if fallback.client is not None else self._primary
+        return self.client, fallback.model
+
+    def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
+        """Whether the provider can take the answer up. Nobody could tell the user of a stream that it begins anew."""
+        return strategy != "restart" and self.provider.resumes(self.inference, strategy, resume_state)
+
+    @property
+    def response_type(self) -> type:
+        """The transport's response class: a request for it comes back unparsed."""
+        if self.request is not None:
+            for module in self.sdk.transports:
+                if isinstance(self.request, module.Request):
+                    kind: type = module.Response
+                    return kind
+        found: type = self.sdk.transport.Response
+        return found
+
+    def request_of(self, response: Any) -> Any:
+        """The request behind a response; one that a middleware made up has none."""
+        request = getattr(response, "_request", None)
+        return request if request is not None else self.sdk.transport.Request("POST", str(self.client.base_url))
+
+    def again(self, options: Any) -> Any:
+        """Options that make the SDK return the transport's own response, for a restart behind the user's back."""
+        if isinstance(options.headers, Mapping):
+            hidden = (RAW_HEADER, CAST_HEADER)
+            options.headers = {name: value for name, value in options.headers.items() if name.lower() not in hidden}
+        return options
+
+    # -- failing ------------------------------------------------------------------------------------------------
+
+    def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+        """Classify by type, status, code and cause; ``None`` for what is no failure of the request."""
+        package = self.sdk.package
+        if not isinstance(error, Exception):
+            return None
+        if isinstance(error, package.APIStatusError):
+            in_band = cast(Any, error).status_code < 400
+            return self.provider.in_band(error) if in_band else self._status(error)
+        if isinstance(error, package.APIResponseValidationError | JSONDecodeError | UnicodeDecodeError):
+            return Failure(cause=Cause.MALFORMED, error=error)
+        transport = self._transport_error(error)
+        if transport is not None:
+            if opened and getattr(transport, "_request", self) is None:
+                transport._request = self.request  # as the transport itself does where it is asked for the body
+            cause = self._broken(transport) if opened else self._unreachable(transport)
+            return Failure(cause=cause, detail=said(transport), error=error, sdk_retries=self._repeats(error))
+        if isinstance(error, package.APIConnectionError):
+            return Failure(cause=Cause.CONNECTION, detail=said(error), error=error, sdk_retries=self._repeats(error))
+        return self.provider.in_band(error) if opened and isinstance(error, package.APIError) else None
+
+    def _status(self, error: Any) -> Failure:
+        response = error.response
+        status = response.status_code
+        cause, code = self.provider.cause(status, error)
+        if cause is None or cause in GENERAL:
+            cause = STATUSES.get(status, cause or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST))
+        return Failure(
+            cause=cause,
+            detail=str(error.message),
+            status=status,
+            code=code,
+            retry_after=(asked_wait if self.call.policy.retry is None else server_wait)(response.headers),
+            sdk_retries=not self.loops and bool(self.client._should_retry(response)),
+            error=error,
+            request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
+        )
+
+    def _repeats(self, error: Exception) -> bool:
+        """Whether the bare SDK would repeat after an error without a response."""
+        if self.loops:
+            return False
+        decide = getattr(self.client, "_should_retry_exception", None)
+        return bool(decide(error)[0]) if decide is not None else True
+
+    def _transport_error(self, error: BaseException) -> Any:
+        """The transport's error in the chain of causes, if there is one."""
+        for link in links(error):
+            for module in self.sdk.transports:
+                if isinstance(link, module.TransportError | module.TooManyRedirects | module.DecodingError):
+                    return link
+            if isinstance(link, ssl.SSLError) or type(link).__name__ == "EndOfStream":  # below it: TLS, anyio
+                return link
+        return None
+
+    def _unreachable(self, error: Exception) -> Cause:
+        names = {base.__name__ for base in type(error).__mro__}
+        for link in links(error):
+            if isinstance(link, ssl.SSLCertVerificationError):
+                return Cause.TLS_CERTIFICATE
+            if isinstance(link, gaierror):
+                return Cause.DNS
+        if "TooManyRedirects" in names:
+            return Cause.REDIRECTS
+        return Cause.NO_HEADERS if "TimeoutException" in names else Cause.CONNECTION
+
+    def _broken(self, error: Exception) -> Cause:
+        names = {base.__name__ for base in type(error).__mro__}
+        if "TimeoutException" in names:
+            return Cause.READ_TIMEOUT
+        if "DecodingError" in names:
+            return Cause.CORRUPT
+        return Cause.INCOMPLETE_READ if "RemoteProtocolError" in names else Cause.RESET
+
+    # -- stopped by the user -------------------------------------------------------------------------------------
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client that serves is closed."""
+        try:
+            return bool(self.client.is_closed())
+        except AttributeError:  # a client, or a transport, of another make
+            return False
+
+    def stopped(self, error: BaseException | None) -> BaseException:
+        """As `Upstream.stopped`: a read that fails, worded as the SDK's own loop words it; before the headers what
+        sending through a closed client raises, where the SDK would send again."""
+        if error is not None and (not isinstance(error, Exception) or self._transport_error(error) is None):
+            return error
+        if self.request is None:
+            return request_of_closed(
+                self.sdk, self.request_of(None), error, again=self.call.max_retries > 0 and self.gone
+            )
+        return read_of_closed(self.sdk, self.request, error)
+
+    # -- answering ----------------------------------------------------------------------------------------------
+
+    def answer_failure(self, answer: Any) -> Failure | None:
+        """The SDKs hand a success that is no JSON over as a string, where an object was promised."""
+        if isinstance(answer, str):
+            return Failure(cause=Cause.NOT_A_STREAM, message="the server answered success with a body that is no JSON")
+        return None
+
+    def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:
+        """As `Upstream.complete_answer`. The one fence of whole answers: what cannot be read for facts is left out."""
+        try:
+            value = self._json(answer)
+            if value is None:
+                return None, "", ()
+            return *self.provider.complete_answer(self.inference, value), calls_in(value, self.inference.dialect)
+        except Exception:
+            unread("a whole answer")
+            return None, "", ()
+
+    def _json(self, answer: Any) -> Mapping[str, Any] | None:
+        """The JSON that the SDK has decoded, or, behind a raw response, that of its body."""
+        response = getattr(answer, "http_response", None)
+        if self.decoded is not None or response is None or not response.is_stream_consumed:
+            return self.decoded
+        try:
+            value = response.json()
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    def completed(self) -> None:
+        """From now on this origin is known to end its streams of this dialect properly."""
+        CONFIG.shared_state.terminals.add(self.call.origin, self.call.dialect)
+
+    def backoff(self, retry: int, failure: Failure) -> float:
+        """The SDK's own figure."""
+        options = self._options
+        allowed = options.get_max_retries(self.client.max_retries)
+        response = getattr(failure.error, "response", None)
+        remaining = max(allowed - retry + 1, 1)
+        return float(
+            self.client._calculate_retry_timeout(remaining, options, response.headers if response is not None else None)
+        )
+
+    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
+        """The SDK's own exception where it raises one; for breaks of a stream one that is of its class, and ours."""
+        error, package = failure.error, self.sdk.package
+        if self.request is None:  # no stream was opened: nothing could be delivered
+            if error is None:
+                return self._refused(failure)
+            if isinstance(error, package.APIError):
+                return cast(BaseException, error)
+            self.request = self.request_of(None)  # the body broke while a hedge was read ahead
+        if error is None:
+            return self._interrupted(failure, text, attempts)
+        own = isinstance(error, package.APIError) and not isinstance(error, package.APIConnectionError)
+        if own or failure.cause is Cause.MALFORMED:
+            return error  # whatever class the bare SDK lets through: for deep JSON and huge integers too
+        return self._interrupted(failure, text, attempts)
+
+    def _refused(self, failure: Failure) -> BaseException:
+        """For a failure that the SDK has no exception for: a flaw of a whole answer, a breaker that is open."""
+        request = self.request_of(None)
+        package = self.sdk.package
+        if failure.cause not in TIMEOUT_CAUSES:
+            return cast(BaseException, package.APIConnectionError(message=str(failure), request=request))
+        late = package.APITimeoutError(request=request)
+        late.message = f"Request timed out: {failure.message}."
+        late.args = (late.message,)
+        return cast(BaseException, late)
+
+    def _interrupted(self, failure: Failure, text: str, attempts: int) -> BaseException:
+        package, error = self.sdk.package, failure.error
+        message = (
+            f"The stream was interrupted ({failure.cause}): {failure.message}. "
+            f"{len(text)} characters had arrived; attempt {attempts}."
+        )
+        timed_out = failure.cause in TIMEOUT_CAUSES
+        kind = package.APITimeoutError if timed_out else package.APIConnectionError
+        sample = kind(request=self.request)
+        sample.message = message
+        sample.args = (message,)
+        raised = interruption(
+            sample, self._leaked(failure, timed_out), partial_text=text, reason=failure.cause.value, attempts=attempts
+        )
+        raised.__cause__ = error.__cause__ if error and isinstance(error, package.APIError) else error
+        return raised
+
+    def _leaked(self, failure: Failure, timed_out: bool) -> type[Exception] | None:
+        """The transport's class that the bare SDK would let through."""
+        if self.sdk.loop is None or not self.sdk.loop.leaks:
+            return None
+        error, transport = failure.error, self.sdk.transport
+        if isinstance(error, Exception) and self._transport_error(error) is error:
+            return type(error)
+        leaked: type[Exception] = transport.ReadTimeout if timed_out else transport.RemoteProtocolError
+        return leaked
+
+    def builder(self, cast_to: Any, response: Any) -> Callable[[Any], Any]:
+        """What makes the SDK's object of one event: compiled where it can be, else the SDK's own way."""
+        client = self.client
+        fast = None if client._strict_response_validation else compiled(self.sdk, cast_to)
+        if fast is not None:
+            return fast
+        process = client._process_response_data
+        return lambda data: process(data=data, cast_to=cast_to, response=response)
+
+
+def compiled(sdk: Sdk, cast_to: Any) -> Callable[[Any], Any] | None:
+    """The compiled constructor of a type; ``None`` for those that the SDK builds in ways of its own."""
+    return None if cast_to is object or hasattr(cast_to, "build") else sdk.constructors.builder(cast_to)

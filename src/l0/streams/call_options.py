@@ -1,0 +1,190 @@
+"""The options of a call, as a policy that the engine understands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypedDict, get_args
+
+from l0.config import CONFIG
+from l0.model.call import Call, Replay
+from l0.model.policy import (
+    RETRY_DEFAULTS,
+    CheckIntervals,
+    Fallback,
+    GuardrailsPreset,
+    Policy,
+    PolicyError,
+    Retry,
+    Timeout,
+)
+from l0.model.rule import Rule, Violation
+
+from .callbacks import NAMES, Callback, Callbacks
+from .source_upstream import Factory, takes_text
+
+Tell = Callable[[Violation], None]
+Resume = Literal["off", "exact", "splice", "restart"]
+
+
+class CallArguments(TypedDict, total=False):
+    """What may be asked of one call; what is not asked for is as in the policy.
+
+    ``policy``: what to start from; by default that of the block (`l0.policy`) or of `l0.instrument`. ``timeout``,
+    ``retry``, ``guardrails``, ``drift``, ``check_intervals``: as in `Policy`, on top of it. ``None``, or nothing:
+    no clocks, `RETRY_DEFAULTS`, no rules. ``fallbacks``: factories, asked in this order where the primary cannot
+    answer. ``resume``: what happens to an answer that breaks after a part was delivered: ``"off"`` raises; ``"exact"``
+    asks again and raises at the first difference; ``"splice"`` calls the factory with the text so far, for a
+    continuation; ``"restart"`` begins anew, which an event of type ``restart`` tells. Callbacks: see `callbacks`.
+    """
+
+    fallbacks: Sequence[Any]
+    timeout: Timeout | None
+    retry: Retry | None
+    guardrails: Rule | Sequence[Rule] | GuardrailsPreset | None
+    drift: Rule | bool | None
+    check_intervals: CheckIntervals | None
+    policy: Policy | None
+    resume: Resume
+    on_start: Callback | None
+    on_token: Callback | None
+    on_event: Callback | None
+    on_checkpoint: Callback | None
+    on_violation: Callback | None
+    on_drift: Callback | None
+    on_timeout: Callback | None
+    on_retry: Callback | None
+    on_fallback: Callback | None
+    on_resume: Callback | None
+    on_tool_call: Callback | None
+    on_abort: Callback | None
+    on_error: Callback | None
+    on_complete: Callback | None
+
+
+_FIELDS = ("timeout", "retry", "guardrails", "drift", "check_intervals")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """Checked options. ``sources``: the primary's factory, and those of the fallbacks. ``shadow``: a policy that only
+    looks on; what the call itself asks for holds all the same. ``found``: what rules find, as they find it."""
+
+    sources: tuple[Factory, ...]
+    policy: Policy
+    shadow: Policy | None
+    callbacks: Callbacks
+    found: list[Violation]
+    once: bool
+    """The primary is no factory: it can be read only once."""
+
+    def call(self) -> Call:
+        """The call, as long as nobody knows better what it is."""
+        retry = self.policy.retry or RETRY_DEFAULTS
+        mode = self.policy.truncation
+        return Call(
+            operation="chat",
+            provider="unknown",
+            model=name_of(self.sources[0]),
+            dialect="events",
+            streaming=True,
+            origin="",
+            host="",
+            port=0,
+            replay=Replay.SAFE,
+            max_retries=0 if self.once else retry.max_retries,
+            policy=self.policy,
+            shadow=self.shadow,
+            strict={"warn": False, "off": None}.get(mode, True) if isinstance(mode, str) else True,
+        )
+
+
+def ask(stream: Any, options: CallArguments, *, sync: bool) -> CallOptions:
+    """Check the options of a call. Raises `PolicyError` for one that is not allowed."""
+    unknown = sorted(set(options) - set(CallArguments.__annotations__))
+    if unknown:
+        raise PolicyError(unknown[0], options[unknown[0]], "one of " + ", ".join(CallArguments.__annotations__))  # type: ignore[literal-required]
+    callbacks = Callbacks({name: options.get(name) for name in NAMES}, sync=sync)  # type: ignore[misc]
+    fallbacks = _or(options.get("fallbacks"), ())
+    if not isinstance(fallbacks, Sequence) or not all(callable(one) for one in fallbacks):
+        raise PolicyError("fallbacks", fallbacks, "a list of functions that return a stream")
+    resume = options.get("resume")
+    if resume is not None and resume not in get_args(Resume):
+        raise PolicyError("resume", resume, "one of " + ", ".join(get_args(Resume)))
+    if resume == "splice" and not (callable(stream) and takes_text(stream)):
+        raise PolicyError("stream", stream, "with resume='splice', a function that takes the text so far")
+    found: list[Violation] = []
+    base = base_of(options)
+    on_top = _on_top(options, resume, fallbacks, _tell(callbacks, found))
+    looks_on = base.mode == "shadow"
+    return CallOptions(
+        sources=(stream if callable(stream) else lambda: stream, *fallbacks),
+        policy=on_top(Policy() if looks_on else base),
+        shadow=on_top(base) if looks_on else None,
+        callbacks=callbacks,
+        found=found,
+        once=not callable(stream),
+    )
+
+
+def base_of(options: CallArguments) -> Policy:
+    """The policy that a call starts from. Raises `PolicyError`."""
+    base = _or(options.get("policy"), CONFIG.policy())
+    if not isinstance(base, Policy):
+        raise PolicyError("policy", base, "an l0.Policy, or None")
+    return base
+
+
+def name_of(factory: Factory) -> str:
+    """What a source is called where its provider and model are not known: spans, breakers, budgets."""
+    kind = factory if hasattr(factory, "__qualname__") else type(factory)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _on_top(
+    options: CallArguments, resume: Resume | None, fallbacks: Sequence[Factory], tell: Tell
+) -> Callable[[Policy], Policy]:
+    """What makes of a policy that of the call."""
+    changes: dict[str, Any] = {name: value for name in _FIELDS if (value := options.get(name)) is not None}
+
+    def policy(base: Policy) -> Policy:
+        made = {"retry": base.retry or RETRY_DEFAULTS} | changes
+        if resume is not None:
+            made["resume"] = resume
+        elif base.resume == "prefill":
+            made["resume"] = "off"  # only a provider's package knows how
+        return replace(
+            base,
+            **made,
+            fallback=tuple(Fallback(model=name_of(factory)) for factory in fallbacks),
+            on_violation=_both(tell, base.on_violation),
+            adaptive=False,
+            hedge=False,
+        )
+
+    return policy
+
+
+def _or(given: Any, otherwise: Any) -> Any:
+    return otherwise if given is None else given
+
+
+def _tell(callbacks: Callbacks, found: list[Violation]) -> Tell:
+    """Keeps what rules find, and notes it for the callback that is meant."""
+
+    def tell(violation: Violation) -> None:
+        found.append(violation)
+        callbacks.note("on_drift" if violation.rule.startswith("drift.") else "on_violation", violation)
+
+    return tell
+
+
+def _both(tell: Tell, also: Tell | None) -> Tell:
+    """Ours, and then the policy's own."""
+
+    def told(violation: Violation) -> None:
+        tell(violation)
+        if also is not None:
+            also(violation)
+
+    return told

@@ -1,0 +1,69 @@
+"""The door to the explicit API: ``from l0 import l0``."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, Unpack, overload
+
+from l0.model.policy import Policy
+
+from . import structured_output, wrap
+from .call_options import CallArguments
+from .run import run, run_sync
+from .stream import Stream
+from .structured_output import Structured, StructuredStream, structured_array, structured_object
+from .wrap import Client, Wrapped
+
+_C = TypeVar("_C", bound=Client)
+_T = TypeVar("_T")
+
+
+class L0:
+    """``await l0(stream=...)``, and what else there is to call: `run` (the same), `run_sync`, `wrap`, and for values in
+    place of text `structured`, `structured_object`, `structured_array`, `structured_stream`."""
+
+    run = staticmethod(run)
+    run_sync = staticmethod(run_sync)
+    structured_object = staticmethod(structured_object)
+    structured_array = staticmethod(structured_array)
+
+    async def __call__(self, stream: Any, **options: Unpack[CallArguments]) -> Stream:
+        """As `run`."""
+        return await run(stream, **options)
+
+    def __repr__(self) -> str:
+        return "<function l0>"
+
+    # Written out, since `staticmethod` forgets overloads.
+
+    @overload
+    def wrap(self, client: _C, /, policy: Policy) -> _C: ...
+    @overload
+    def wrap(self, stream: Any, /, **options: Unpack[CallArguments]) -> Wrapped: ...
+    def wrap(self, thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
+        """As `wrapping.wrap`."""
+        return wrap.wrap(thing, policy=policy, **options)
+
+    @overload
+    async def structured(self, schema: type[_T], stream: Any, **options: Unpack[CallArguments]) -> Structured[_T]: ...
+    @overload
+    async def structured(self, schema: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[Any]: ...
+    async def structured(self, schema: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[Any]:
+        """As `structuring.structured`."""
+        return await structured_output.structured(schema, stream, **options)
+
+    @overload
+    async def structured_stream(
+        self, schema: type[_T], stream: Any, **options: Unpack[CallArguments]
+    ) -> StructuredStream[_T]: ...
+    @overload
+    async def structured_stream(
+        self, schema: Any, stream: Any, **options: Unpack[CallArguments]
+    ) -> StructuredStream[Any]: ...
+    async def structured_stream(
+        self, schema: Any, stream: Any, **options: Unpack[CallArguments]
+    ) -> StructuredStream[Any]:
+        """As `structuring.structured_stream`."""
+        return await structured_output.structured_stream(schema, stream, **options)
+
+
+l0 = L0()

@@ -1,0 +1,65 @@
+"""Run a source of an answer through the engine."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from l0.config import CONFIG
+from l0.runtime import async_driver, sync_driver
+from l0.runtime.call_runtime import CallRuntime
+
+from .call_options import CallArguments, CallOptions, ask
+from .source_bodies import AsyncSourceBody, SourceBody
+from .source_observer import SourceCallObserver
+from .source_upstream import SourceUpstream
+from .stream import Stream, SyncStream
+from .stream_state import State
+
+
+async def run(stream: Any, **options: Unpack[CallArguments]) -> Stream:
+    """Ask a source for an answer; returns as soon as the source is there, and raises what a failed call raises.
+
+    ``stream``: a function without arguments that returns a stream, an iterator of text or of anything an adapter knows,
+    sync or async, an awaitable of these, or a whole answer. It is called once an attempt. (A stream itself will do as
+    well; it cannot be asked again.) Options: see `CallArguments`.
+
+    What is awaited here is the opening: ``asyncio.wait_for(l0(...), 30)`` bounds that, and cancels it cleanly. Reading
+    comes after; ``Timeout(total=...)`` bounds the whole. Raises `PolicyError` for an option that is not allowed, and
+    `UnknownStreamError` for a source that nobody knows.
+    """
+    asked = ask(stream, options, sync=False)
+    runtime, upstream, state = _begin(asked)
+    body = AsyncSourceBody(runtime, upstream)
+    try:
+        await async_driver.request(runtime, body)
+    except BaseException as error:
+        upstream.raised = error if isinstance(error, Exception) else upstream.raised
+        runtime.close()
+        await body.close()
+        raise
+    return Stream(runtime, body, asked.callbacks, state)
+
+
+def run_sync(stream: Any, **options: Unpack[CallArguments]) -> SyncStream:
+    """As `run`, in sync code, with sync sources."""
+    asked = ask(stream, options, sync=True)
+    runtime, upstream, state = _begin(asked)
+    body = SourceBody(runtime, upstream)
+    try:
+        sync_driver.request(runtime, body)
+    except BaseException as error:
+        upstream.raised = error if isinstance(error, Exception) else upstream.raised
+        runtime.close()
+        body.close()
+        raise
+    return SyncStream(runtime, body, asked.callbacks, state)
+
+
+def _begin(asked: CallOptions) -> tuple[CallRuntime, SourceUpstream, State]:
+    call = asked.call()
+    watch = SourceCallObserver(call)
+    state = State(interval=call.policy.check_intervals.checkpoint, violations=asked.found)
+    upstream = SourceUpstream(asked.sources, asked.callbacks, state, watch)
+    runtime = CallRuntime(call, upstream, [watch] if watch.observed else [], CONFIG.shared_state)
+    upstream.history = lambda: runtime.failures
+    return runtime, upstream, state

@@ -1,0 +1,277 @@
+"""The body of one call's answer, as the drivers read it: whichever source serves it now."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from functools import partial
+from math import inf
+from time import perf_counter
+from typing import Any, cast
+
+from l0.config import attempt
+from l0.engine.commands import Finish, Raise
+from l0.model.call import Outcome
+from l0.model.failure import Cause
+from l0.model.policy import Timeout
+from l0.model.ports import AttemptPlan
+from l0.runtime.async_deadlines import within
+from l0.runtime.body_parser import BodyParser
+from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.watchdog import ReadDeadline
+from l0.stainless.sdk_responses import read_deadline as watch_response
+
+from . import sources
+from .source_reader import OVER, SourceReader
+from .source_upstream import SourceUpstream
+from .stream_events import UnknownStreamError
+
+Opened = tuple[Any, Any, sources.Release]
+"""A source, its items, and how it is released."""
+
+
+class _SourceBody:
+    """What both flavours share. ``raw``: hand out the source's own items."""
+
+    def __init__(self, runtime: CallRuntime, upstream: SourceUpstream) -> None:
+        self.runtime = runtime
+        self.upstream = upstream
+        self.raw = False
+        self.aborted = False
+        self._source: Any = None
+        self._given: Any = None
+        """The source's items, as an iterator."""
+        self._release: sources.Release | None = None
+
+    def attach(self, answer: Opened) -> None:
+        """This source serves the attempt."""
+        self._source, self._given, self._release = answer
+        self.upstream.opened = True
+        response = sources.response(self._source)
+        headers = getattr(response, "headers", None) or {}
+        request_id = headers.get("x-request-id") or headers.get("request-id")
+        self.runtime.opened(getattr(response, "status_code", None), request_id)
+
+    def _intake(self) -> BodyParser:
+        intake = SourceReader(lambda: self.upstream.read_deadline.metadata, raw=self.raw)
+        taken_up = self.runtime.continuation
+        if taken_up is not None:
+            strategy, resume_state = taken_up
+            intake.resume(resume_state, strategy)
+        self.upstream.state.intake = intake
+        return cast(BodyParser, intake)  # its reader is itself: a property, which nobody sets
+
+    def _end(self) -> tuple[str, Any] | None:
+        """How the call ended, for the last callback; ``None`` while it is under way, or once that was told."""
+        state, command = self.upstream.state, self.runtime.command
+        if self.runtime.open or state.over:
+            return None
+        error = self.upstream.raised
+        if isinstance(command, Raise) or error is not None:
+            state.end(error=error)
+            return "on_error", error
+        whole = isinstance(command, Finish) and command.outcome is not Outcome.CANCELLED
+        state.end(completed=whole, aborted=not whole)
+        return ("on_complete" if whole else "on_abort"), state
+
+
+class _Late(Exception):  # noqa: N818 - an event: the driver sees that the watch has fired
+    """A read came back after its deadline."""
+
+
+class _Deaf:
+    """A read that nothing can end but its own return."""
+
+    def fileno(self) -> int:
+        """Nobody knows."""
+        return -1
+
+    def shutdown(self, how: int, /) -> None:
+        """In vain."""
+
+
+class SourceBody(_SourceBody):
+    """For the sync driver."""
+
+    def __init__(self, runtime: CallRuntime, upstream: SourceUpstream) -> None:
+        super().__init__(runtime, upstream)
+        self._watch = ReadDeadline(_Deaf())
+
+    def send(self, options: AttemptPlan) -> Opened:
+        """Ask the source of one attempt for its items."""
+        self.upstream.callbacks.tell()
+        left, bound = options.left, None
+        limit = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT) - perf_counter()
+        if limit < inf:  # only an SDK that is patched can obey it: nothing else ends a call that blocks
+            total = None if left == inf else max(left, 0.001) * 1000
+            bound = Timeout(initial_token=max(limit, 0.001) * 1000, inter_token=None, total=total)
+        with attempt(self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation, timeout=bound):
+            source, release = sources.enter(self.upstream.source(options))
+        try:
+            return source, sources.iterator(source), release
+        except UnknownStreamError:
+            release()
+            raise
+
+    def read_until_content(self, answer: Opened) -> bool:  # noqa: ARG002
+        """Never asked: sources are not hedged, for nobody knows what they do besides."""
+        return True
+
+    def discard(self, answer: Opened) -> None:
+        """Release a source that nobody will read."""
+        answer[2]()
+
+    def abort(self, answer: Opened) -> None:
+        """As `read_until_content`."""
+
+    def start(self) -> tuple[Iterator[Any], BodyParser]:
+        """As `sync.Body.start`."""
+        response = sources.response(self._source)
+        found = watch_response(response) if hasattr(response, "extensions") else None
+        self._watch = found if found is not None else ReadDeadline(_Deaf())
+        return self._items(self._given, self._watch), self._intake()
+
+    def _items(self, items: Iterator[Any], read_deadline: ReadDeadline) -> Generator[Any, None, None]:
+        try:
+            with attempt(
+                self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation
+            ):  # it may only begin now
+                first = next(items, OVER)
+            if first is not OVER:
+                if read_deadline.fired:
+                    raise _Late
+                yield first
+                for item in items:
+                    if read_deadline.fired:
+                        raise _Late
+                    yield item
+        except Exception:
+            if not self.aborted:  # else it is `SyncStream.abort` that ended a blocked read
+                raise
+        yield OVER
+
+    def reopen(self, options: AttemptPlan) -> None:
+        """Send the request again."""
+        self.attach(self.send(options))
+
+    def read_deadline(self) -> ReadDeadline | None:
+        """A watch on the connection in use, or one that strikes when a read returns."""
+        return self._watch
+
+    def wake(self) -> None:
+        """End a read that is blocked on a connection."""
+        self._watch.fire()
+
+    def close(self) -> None:
+        """Release the source; the last callback where that was the end."""
+        release, self._release, self._source = self._release, None, None
+        try:
+            if release is not None:
+                release()
+        finally:
+            self.ended()
+
+    def ended(self) -> None:
+        """Tell the last callback, once."""
+        end = self._end()
+        if end is not None:
+            self.upstream.callbacks.note(*end)
+            self.upstream.callbacks.tell()
+
+
+class AsyncSourceBody(_SourceBody):
+    """For the async driver."""
+
+    async def send(self, options: AttemptPlan) -> Opened:
+        """Ask the source of one attempt for its items."""
+        await self.upstream.callbacks.atell()
+        deadline = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT)
+        opened: Opened = await within(deadline, partial(self._open, options))
+        return opened
+
+    async def _open(self, plan: AttemptPlan) -> Opened:
+        with attempt(self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation):
+            source, release = await sources.aenter(self.upstream.source(plan))
+        try:
+            return source, sources.async_iterator(source), release
+        except UnknownStreamError:
+            await _released(release)
+            raise
+
+    async def read_until_content(self, answer: Opened) -> bool:  # noqa: ARG002
+        """As `SourceBody.read_until_content`."""
+        return True
+
+    async def discard(self, answer: Opened) -> None:
+        """Release a source that nobody will read."""
+        await _released(answer[2])
+
+    def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
+        """As `asynchronous.AsyncSourceBody.start`."""
+        return _Items(self._given, self._first), self._intake()
+
+    async def _first(self, items: AsyncIterator[Any]) -> Any:
+        with attempt(
+            self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation
+        ):  # it may only begin now
+            return await anext(items)
+
+    def end(self, error: BaseException) -> Any:
+        """As `asynchronous.AsyncSourceBody.end`: after the last item, and where `Stream.abort` ended a blocked read."""
+        over = isinstance(error, StopAsyncIteration) or (isinstance(error, asyncio.CancelledError) and self.woken())
+        return OVER if over else None
+
+    def woken(self) -> bool:
+        """Whether a cancellation is only what `Stream.abort` ended a blocked read with; takes it back then."""
+        task = asyncio.current_task() if self.aborted else None
+        return task is not None and task.uncancel() == 0
+
+    async def reopen(self, options: AttemptPlan) -> None:
+        """Send the request again."""
+        self.attach(await self.send(options))
+
+    async def drain(self, chunks: AsyncIterator[Any]) -> None:
+        """A source is read to its end."""
+
+    async def close(self) -> None:
+        """Release the source; the last callback where that was the end."""
+        release, self._release, self._source = self._release, None, None
+        try:
+            if release is not None:
+                await _released(release)
+        finally:
+            await self.ended()
+
+    async def ended(self) -> None:
+        """Tell the last callback, once."""
+        end = self._end()
+        if end is not None:
+            self.upstream.callbacks.note(*end)
+            await self.upstream.callbacks.atell()
+
+
+class _Items:
+    """A source's items, the first of them read by ``first``: a generator around them would cost every token."""
+
+    def __init__(self, items: AsyncIterator[Any], first: Callable[[AsyncIterator[Any]], Awaitable[Any]]) -> None:
+        self._items = items
+        self._first = first
+        self._next: Callable[[], Awaitable[Any]] = self._begin
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    def __anext__(self) -> Awaitable[Any]:
+        return self._next()
+
+    async def _begin(self) -> Any:
+        item = await self._first(self._items)
+        self._next = self._items.__anext__
+        return item
+
+
+async def _released(release: sources.Release) -> None:
+    done = release()
+    if inspect.isawaitable(done):
+        await done

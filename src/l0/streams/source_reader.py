@@ -1,0 +1,268 @@
+"""One attempt's reading: items of a source in, events out. Both what the drivers call a pump, and its reader.
+
+Hot: `feed` runs once a token. For a source of plain text it is one function with everything in reach.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from l0.dialects.overlap import Diverged, ExactReplay, OverlapMatcher, overlap_matcher
+from l0.model.call_events import ResponseMetadata
+from l0.model.errors import raised
+from l0.model.failure import Cause, Failure
+from l0.model.ports import ToolCallText
+from l0.model.resume_state import ResumeState
+from l0.model.tolerant_reading import unread
+
+from .adapters import ADAPTERS, Decoder
+from .stream_events import Event, EventType, UnknownStreamError
+
+_log = logging.getLogger("l0")
+OVER = object()
+"""What a body gives after the last item of its source."""
+_TOKEN = EventType.TOKEN
+_event = tuple.__new__  # a NamedTuple's own constructor costs three times as much
+_COMPLETE = Event(EventType.COMPLETE)
+_CONTENT = (EventType.TOKEN, EventType.REASONING, EventType.MESSAGE, EventType.TOOL_CALL, EventType.DATA)
+
+
+def _tokens(text: list[str]) -> Callable[[Any], Event | None]:
+    """What a driver's tight loop asks for each item: the event of a piece of text, which goes to ``text``."""
+    append = text.append
+
+    def one(item: Any) -> Event | None:
+        if type(item) is not str or not item:
+            return None
+        append(item)
+        return _event(Event, (_TOKEN, item, None))
+
+    return one
+
+
+class SourceReader:
+    """Reads one attempt. ``raw``: the source's own items are handed out, in place of events.
+
+    ``told``: facts that an engine below has found out; ``None`` where none served.
+    """
+
+    __slots__ = (
+        "accepted",
+        "failure",
+        "feed",
+        "finished",
+        "one",
+        "other",
+        "stopped",
+        "text",
+        "tools",
+        "_chars",
+        "_decoder",
+        "_resume_state",
+        "_joint",
+        "_known",
+        "_opening",
+        "_others",
+        "_over",
+        "_plain",
+        "_raw",
+        "_summed",
+        "_told",
+    )
+
+    resumes = True
+
+    def __init__(self, told: Callable[[], ResponseMetadata | None], *, raw: bool = False) -> None:
+        self.text: list[str] = []
+        self.tools: dict[Any, ToolCallText] = {}  # a source has no request that could ask for anything
+        self._others = self._known = self._summed = self._chars = 0
+        self.other = False  # whatever a source brings is an event
+        self.accepted = False
+        self.finished = False
+        self.stopped = False
+        self._plain = True
+        self.failure: Failure | None = None
+        self._raw = raw
+        self._told = told
+        self._decoder: Decoder | None = None
+        self._joint: OverlapMatcher | None = None
+        self._resume_state: ResumeState | None = None
+        self._opening: list[Event] = []
+        self._over = False
+        self.feed: Callable[[Any], list[Any]] = self._first
+        self.one: Callable[[Any], Event | None] | None = None if raw else _tokens(self.text)
+
+    @property
+    def reader(self) -> SourceReader:
+        """Itself, as the drivers ask for it."""
+        return self
+
+    @property
+    def content(self) -> int:
+        """Pieces of content so far, text or not."""
+        return len(self.text) - self._known + self._others
+
+    @property
+    def resumable(self) -> bool:
+        """Nothing but text has come, and nothing else is on its way."""
+        return self._plain and not (self._decoder is not None and self._decoder.begun)
+
+    @property
+    def chars(self) -> int:
+        """Characters of text so far; counted when somebody asks."""
+        fresh = self.text[self._summed :]
+        if fresh:
+            self._chars += sum(map(len, fresh))
+            self._summed += len(fresh)
+        return self._chars
+
+    # -- items ------------------------------------------------------------------------------------------------------
+
+    def _first(self, item: Any) -> list[Any]:
+        """The first item shows what kind of source this is."""
+        if isinstance(item, str):
+            self.feed = self._any if self._raw or self._joint is not None else self._text
+        else:
+            if item is not OVER and not isinstance(item, Event):
+                self._choose_decoder(item)
+            self.feed = self._any
+        opening, self._opening = self._opening, []
+        return opening + self.feed(item) if opening and not self._raw else self.feed(item)
+
+    def _choose_decoder(self, item: Any) -> None:
+        try:
+            adapter = ADAPTERS.find(item)
+            self._decoder = adapter.decoder() if adapter is not None else None
+        except Exception as error:  # an adapter may be the user's
+            self._fail(Failure(cause=Cause.UNKNOWN, message="an adapter failed at the first item", error=error))
+
+    def _text(self, item: Any) -> list[Any]:
+        if type(item) is str:
+            if not item:
+                return []
+            self.text.append(item)
+            return [_event(Event, (_TOKEN, item, None))]
+        return self._any(item)
+
+    def _any(self, item: Any) -> list[Any]:
+        try:
+            events = self._ended() if item is OVER else self._decoded(item)
+        except UnknownStreamError as error:
+            self._fail(Failure(cause=Cause.UNKNOWN, message="no adapter knows the items of this source", error=error))
+            return []
+        except Diverged:
+            self._fail(Failure(cause=Cause.DIVERGED, message="the new answer differs from what was handed over"))
+            return []
+        except Exception as error:
+            if not getattr(self._decoder, "fenced", False):  # an adapter of the user's, who wants to know
+                self._fail(Failure(cause=Cause.MALFORMED, message="an item is not of the expected shape", error=error))
+                return []
+            unread("an item of a stream")
+            events = []
+        if self._raw:
+            return [item] if item is not OVER else []
+        return events
+
+    def _decoded(self, item: Any) -> list[Event]:
+        if self._decoder is not None:
+            events: Sequence[Event] = self._decoder.decode(item)
+        elif isinstance(item, str):
+            events = [Event(_TOKEN, item)] if item else []
+        elif isinstance(item, Event):
+            events = [item]
+        else:
+            raise ADAPTERS.unknown(item, "an item of the stream")
+        return [new for event in events if (new := self._learn(event)) is not None]
+
+    def _ended(self) -> list[Event]:
+        """The source is over: what a continuation held to the last, and the word that the answer is whole.
+
+        Nothing is read after it: the rules look at the whole answer first, and then this is handed out, or is not.
+        """
+        self._over = self.finished = self.stopped = True
+        rest = self._joint.flush() if self._joint is not None and self.missing() is None else ""
+        if rest:
+            self.text.append(rest)
+        events = [Event(_TOKEN, rest)] if rest else []
+        return [*events, _COMPLETE] if self.missing() is None and self.failure is None else events
+
+    def _learn(self, event: Event) -> Event | None:
+        """Count an event, act on one that is an error, and swallow what the user has of it."""
+        if event.type is _TOKEN:
+            return self._said(event)
+        if event.type is EventType.ERROR:
+            self._failed_in_band(event)
+            return None
+        if event.type is EventType.COMPLETE:
+            return None  # the engine says when an answer is complete
+        if event.type in _CONTENT:
+            self._others += 1
+            self._plain = self._plain and event.type is EventType.REASONING
+        return event
+
+    def _said(self, event: Event) -> Event | None:
+        if self._joint is None:
+            self.text.append(event.text)
+            return event
+        new = self._joint.pass_on(event.text)
+        self.text.append(event.text if type(self._joint) is ExactReplay else new)
+        return Event(_TOKEN, new) if new else None
+
+    def _failed_in_band(self, event: Event) -> None:
+        error = event.data if isinstance(event.data, BaseException) else None
+        code = event.data if isinstance(event.data, str) else None
+        self._fail(Failure(cause=Cause.IN_BAND_ERROR, detail=event.text, code=code, error=error))
+
+    def _fail(self, failure: Failure) -> None:
+        if self.failure is None:
+            self.failure = failure
+            self.stopped = True
+
+    # -- what the engine asks ---------------------------------------------------------------------------------------
+
+    def resume(self, resume_state: ResumeState, strategy: str) -> None:
+        """This attempt takes up an earlier one: by swallowing what the user has, or by saying that all begins anew."""
+        self.one = None  # each item has to be looked at
+        if strategy == "restart":
+            self._opening = [Event(EventType.RESTART)]
+            return
+        self._resume_state, self._joint = resume_state, overlap_matcher(strategy, resume_state.text)
+        if type(self._joint) is not ExactReplay:
+            self.text = [resume_state.text]
+            self._known = self._summed = 1
+
+    def finish(self) -> None:
+        """All was settled when the source was over."""
+
+    def resume_state(self) -> ResumeState:
+        """The text that the user has."""
+        if self._resume_state is not None and self._joint is not None and not self._joint.reached:
+            return self._resume_state
+        return ResumeState(text="".join(self.text))
+
+    def missing(self) -> Cause | None:
+        """Nothing at all is no answer. One that the engine below has found whole is; else its items must say so, and
+        text has to be read to its end."""
+        if not self.content:
+            return Cause.EMPTY
+        try:
+            whole = self._decoder.whole() if self._decoder is not None else None
+        except Exception as error:  # an adapter may be the user's
+            self._fail(Failure(cause=Cause.UNKNOWN, message="an adapter failed at the end of the answer", error=error))
+            return Cause.UNKNOWN
+        if whole is None:  # the items do not say: the end of the source does
+            whole = self._over
+        return None if whole or self._told() is not None else Cause.TRUNCATED
+
+    def metadata(self) -> ResponseMetadata:
+        """What the provider said: to the engine below, else in its items."""
+        told = self._told()
+        if told is not None:
+            return told
+        try:
+            return self._decoder.facts() if self._decoder is not None else ResponseMetadata()
+        except Exception:  # an adapter may be the user's, and the answer is good without
+            _log.warning("an adapter could not tell the facts of an answer: %s", raised())
+            return ResponseMetadata()

@@ -1,0 +1,116 @@
+"""The engine's view of a call whose source is the user's own function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from l0.model.call_events import ResponseMetadata, ToolCalls
+from l0.model.failure import TIMEOUT_CAUSES, Failure
+from l0.model.policy import ResumeMode
+from l0.model.ports import AttemptPlan
+from l0.model.resume_state import ResumeState
+
+from . import source_failures
+from .callbacks import Attempt, Callbacks
+from .source_observer import SourceCallObserver
+from .stream_state import State
+
+Factory = Callable[..., Any]
+"""Makes one attempt's source: a stream, an iterator, an awaitable of either, or a whole answer."""
+
+
+class SourceUpstream:
+    """One call. ``sources``: the primary's factory and those of the fallbacks. ``history``: the failures so far."""
+
+    def __init__(
+        self, sources: Sequence[Factory], callbacks: Callbacks, state: State, read_deadline: SourceCallObserver
+    ) -> None:
+        self.sources = sources
+        self.callbacks = callbacks
+        self.state = state
+        self.read_deadline = read_deadline
+        self.opened = False
+        self.raised: BaseException | None = None
+        """What the user was given: the engine's exception, or one that it let through."""
+        self.history: Callable[[], Sequence[Failure]] = tuple
+
+    def options(self, attempt: AttemptPlan, headers: Mapping[str, str]) -> AttemptPlan:  # noqa: ARG002 - a function takes none
+        """The plan itself; the callbacks are told of it when it is carried out."""
+        self.state.attempts = attempt.resend + 1
+        self.state.leg, before = attempt.leg, self.state.leg
+        self.read_deadline.begin()
+        past = self.history()
+        failure = past[-1] if past else None
+        told = Attempt(number=attempt.resend + 1, leg=attempt.leg, failure=failure, resume=attempt.resume)
+        if failure is not None and failure.cause in TIMEOUT_CAUSES:
+            self.callbacks.note("on_timeout", failure)
+        if attempt.resume is not None:
+            self.state.restarts += attempt.resume == "restart"
+            self.callbacks.note("on_resume", told)
+        elif attempt.leg != before:
+            self.callbacks.note("on_fallback", told)
+        else:
+            self.callbacks.note("on_retry" if attempt.resend else "on_start", told)
+        return attempt
+
+    def source(self, plan: AttemptPlan) -> Any:
+        """What the factory of the plan's leg makes. One that takes an argument gets the text that it is to continue."""
+        factory = self.sources[plan.leg]
+        said = plan.resume_state.text if plan.resume_state is not None and plan.resume == "splice" else ""
+        return factory(said) if takes_text(factory) else factory()
+
+    def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
+        """Any source can be asked again; one that is to go on from a text must be able to take it."""
+        if strategy == "splice":
+            return bool(resume_state.text) and takes_text(self.sources[self.state.leg])
+        return strategy in ("exact", "restart")
+
+    def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+        """What the engine in a patched SDK found, or what can be told from the exception."""
+        below = self.read_deadline.failure
+        if below is not None and isinstance(error, Exception) and (below.error is error or opened):
+            return source_failures.adopted(below, error)
+        failure = source_failures.classify(error, opened=opened)
+        if failure is None and isinstance(error, Exception):
+            self.raised = error
+        return failure
+
+    def answer_failure(self, answer: Any) -> Failure | None:  # noqa: ARG002
+        """A whole answer is read like a stream of one item: nothing to say here."""
+        return None
+
+    def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:  # noqa: ARG002
+        """As `answer_failure`."""
+        return None, "", ()
+
+    def completed(self) -> None:
+        """Nothing is remembered of sources that are functions."""
+
+    def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
+        """Never asked: a policy of the explicit API always has a `Retry`."""
+        return 0.0
+
+    def stopped(self, error: BaseException | None) -> BaseException:
+        return error if error is not None else RuntimeError("the stream was closed")
+
+    @property
+    def gone(self) -> bool:
+        """What a source reads from is its own."""
+        return False
+
+    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
+        """The source's own exception where there is one."""
+        self.raised = source_failures.exception(failure, opened=self.opened, text=text, attempts=attempts)
+        return self.raised
+
+
+def takes_text(factory: Factory) -> bool:
+    """Whether a factory takes the text so far: it has a parameter that must be given."""
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):  # a builtin
+        return False
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(one.kind in kinds and one.default is inspect.Parameter.empty for one in parameters)

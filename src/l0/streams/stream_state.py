@@ -1,0 +1,95 @@
+"""How far a call has come, for whoever holds its stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from l0.model.rule import Violation
+
+if TYPE_CHECKING:
+    from .source_reader import SourceReader
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far an answer had come. ``text`` is put together when it is asked for."""
+
+    pieces: list[str]
+    tokens: int
+    """Pieces of the answer's text, as the provider cut it."""
+
+    @property
+    def text(self) -> str:
+        """The answer up to here."""
+        return "".join(self.pieces[: self.tokens])
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """Live, while the stream is read.
+
+    ``attempts``: requests made. ``leg``: which source serves, 0 being the primary. ``violations``: what guardrails and
+    drift have found. ``completed``, ``aborted``, ``error``: how the call ended; none of them while it is under way.
+    """
+
+    interval: int = 10
+    attempts: int = 0
+    leg: int = 0
+    restarts: int = 0
+    violations: list[Violation] = field(default_factory=list)
+    completed: bool = False
+    aborted: bool = False
+    error: BaseException | None = None
+    intake: SourceReader | None = field(default=None, repr=False)
+    _began: float = field(default_factory=perf_counter, repr=False)
+    _ended: float | None = field(default=None, repr=False)
+    _checkpoint: str | None = field(default=None, repr=False)
+
+    @property
+    def content(self) -> str:
+        """The text of the answer so far; put together at each look."""
+        return self.intake.resume_state().text if self.intake is not None else ""
+
+    @property
+    def tokens(self) -> int:
+        """Pieces of the answer's text so far, as the provider cut it: what check intervals count."""
+        return len(self.intake.text) if self.intake is not None else 0
+
+    @property
+    def retries(self) -> int:
+        """Requests that were repeats."""
+        return max(self.attempts - 1, 0)
+
+    @property
+    def checkpoint(self) -> str:
+        """The answer up to the last multiple of ``CheckIntervals.checkpoint`` tokens; all of it once it is whole.
+
+        May be set, to let go of the text: ``state.checkpoint = ""``.
+        """
+        if self._checkpoint is not None:
+            return self._checkpoint
+        if self.intake is None or self.completed:
+            return self.content
+        return Checkpoint(self.intake.text, self.tokens - self.tokens % self.interval).text
+
+    @checkpoint.setter
+    def checkpoint(self, text: str) -> None:
+        self._checkpoint = text
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the call to its end, or until now."""
+        return (perf_counter() if self._ended is None else self._ended) - self._began
+
+    @property
+    def over(self) -> bool:
+        """Whether the call has ended, in whichever way."""
+        return self._ended is not None
+
+    def end(self, *, completed: bool = False, aborted: bool = False, error: BaseException | None = None) -> None:
+        """The call is over. Only the first end counts."""
+        if self._ended is None:
+            self._ended = perf_counter()
+            self.completed, self.aborted, self.error = completed, aborted, error

@@ -1,0 +1,154 @@
+"""Answers that are values: JSON that fits a schema, asked for again where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Generic, TypeVar, Unpack, cast, overload
+
+from l0.model.errors import StreamInterrupted, fill
+from l0.model.failure import Cause
+from l0.model.policy import Hold, HoldMode, Policy
+from l0.model.rule import Rule
+from l0.rules.structured.edits import Edit
+from l0.rules.structured.partial import PartialValue
+from l0.rules.structured.schema_results import Invalid
+from l0.rules.structured.schema_rule import schema_rule
+from l0.rules.structured.schemas import Schema
+from l0.runtime.rule_runner import guardrails_of
+
+from .call_options import CallArguments, base_of
+from .run import run
+from .stream import Stream
+from .stream_events import EventType
+from .stream_state import State
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structured(Generic[_T]):
+    """A valid answer. ``value``: an instance of the model, or plain Python for a JSON Schema. ``text``: the JSON
+    that it was read from. ``edits``: how that differs from what the model wrote; none where that was JSON."""
+
+    value: _T
+    text: str
+    edits: tuple[Edit, ...]
+    state: State
+
+
+class StructuredStream(Generic[_T]):
+    """A value on its way: ``async for partial in stream`` gives plain Python, as far as it has come, `result` all.
+
+    What was handed out cannot be taken back: an answer that turns out not to fit raises, unless ``resume="restart"``
+    asked for another; the partial values then begin anew.
+    """
+
+    def __init__(self, stream: Stream, schema: Schema) -> None:
+        self._stream = stream
+        self._schema = schema
+        self._values: AsyncIterator[Any] | None = None
+
+    @property
+    def state(self) -> State:
+        """As `Stream.state`."""
+        return self._stream.state
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        if self._values is None:
+            self._values = self._partial()
+        return self._values
+
+    async def _partial(self) -> AsyncIterator[Any]:
+        partial = PartialValue()
+        async for event in self._stream:
+            if event.type is EventType.RESTART:
+                partial = PartialValue()
+            elif event.is_token and partial.feed(event.text):
+                yield partial.value
+        if partial.finish():
+            yield partial.value
+
+    async def result(self) -> Structured[_T]:
+        """Read to the end; the value. Raises what reading raises, and `StreamInterrupted` where it does not fit."""
+        async for _ in self:
+            pass
+        return _result(self._schema, await self._stream.read(), self._stream.state)
+
+    async def aclose(self) -> None:
+        """As `Stream.aclose`."""
+        await self._stream.aclose()
+
+    async def __aenter__(self) -> StructuredStream[_T]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+@overload
+async def structured(schema: type[_T], stream: Any, **options: Unpack[CallArguments]) -> Structured[_T]: ...
+@overload
+async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[Any]: ...
+async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[Any]:
+    """Ask for an answer that fits ``schema``: a pydantic model, a type that pydantic knows, or a JSON Schema.
+
+    ``stream`` and options: as in `run`. Nothing of an answer is handed over before it is whole and fits; one that does
+    not is a failure of its content, and asked for again as `Retry` says. Text that is no JSON is repaired first, if its
+    edits are safe. Raises what `run` and reading raise, `PolicyError` for a schema that is none.
+    """
+    return await _whole(Schema.of(schema), stream, options)
+
+
+async def structured_object(
+    fields: Mapping[str, Any], stream: Any, **options: Unpack[CallArguments]
+) -> Structured[Any]:
+    """As `structured`, for an object with these members: a type each, or a pair of a type and a default."""
+    return await _whole(Schema.of_fields(fields), stream, options)
+
+
+async def structured_array(item: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[list[Any]]:
+    """As `structured`, for an array of items that fit ``item``."""
+    return await _whole(Schema.array_of(item), stream, options)
+
+
+@overload
+async def structured_stream(
+    schema: type[_T], stream: Any, **options: Unpack[CallArguments]
+) -> StructuredStream[_T]: ...
+@overload
+async def structured_stream(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> StructuredStream[Any]: ...
+async def structured_stream(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> StructuredStream[Any]:
+    """As `structured`, handed out while it grows: see `StructuredStream`."""
+    judged = Schema.of(schema)
+    return StructuredStream(await run(stream, **_judged(judged, options, "first_content")), judged)
+
+
+async def _whole(schema: Schema, stream: Any, options: CallArguments) -> Structured[Any]:
+    async with await run(stream, **_judged(schema, options, "message")) as answer:
+        return _result(schema, await answer.read(), answer.state)
+
+
+def _judged(schema: Schema, options: CallArguments, hold: HoldMode) -> CallArguments:
+    """The options of a call whose answer must fit, whatever policy only looks on."""
+    policy = base_of(options)
+    if policy.mode == "shadow":
+        policy = Policy()
+    given = options.get("guardrails")
+    rules = guardrails_of(policy if given is None else Policy(guardrails=given))
+    judged: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True))
+    held = replace(policy, hold=Hold(until=hold), guardrails=())
+    return cast(CallArguments, {**options, "policy": held, "guardrails": judged})
+
+
+def _result(schema: Schema, text: str, state: State) -> Structured[Any]:
+    verdict = schema.verdict(text)
+    if isinstance(verdict, Invalid):  # a tool call in place of text passes the rule, and is no value
+        said = "does not fit the schema" if verdict.checked else "could not be checked"
+        message = f"the answer {said}: {verdict.reason}"
+        reason = Cause.GUARDRAIL_VIOLATION.value
+        raise fill(StreamInterrupted(message), {"partial_text": text, "reason": reason, "attempts": state.attempts})
+    return Structured(value=verdict.value, text=verdict.text, edits=verdict.edits, state=state)

@@ -1,0 +1,101 @@
+"""`l0.wrap`: a client with a policy of its own, or a stream that cleans up after itself."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from types import TracebackType
+from typing import Any, Protocol, TypeVar, Unpack, overload
+
+from l0.config import OWN_POLICY
+from l0.model.policy import Policy, PolicyError
+from l0.stainless.discovery import instrument_sdk
+
+from .call_options import CallArguments
+from .run import run, run_sync
+from .stream import Stream, SyncStream
+
+
+class Client(Protocol):
+    """A client of an SDK, as far as `wrap` can be told one by its type."""
+
+    def with_options(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+_C = TypeVar("_C", bound=Client)
+
+
+class Wrapped:
+    """A stream about to begin: ``async with l0.wrap(stream) as result``, or ``with`` in sync code. It is asked when
+    the block is entered, and closed when it is left."""
+
+    def __init__(self, stream: Any, options: CallArguments) -> None:
+        self._stream = stream
+        self._options = options
+        self._result: Stream | None = None
+        self._sync_result: SyncStream | None = None
+
+    async def __aenter__(self) -> Stream:
+        self._result = await run(self._stream, **self._options)
+        return self._result
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+    ) -> None:
+        if self._result is not None:
+            await self._result.aclose()
+
+    def __await__(self) -> Generator[Any, None, Stream]:
+        return run(self._stream, **self._options).__await__()
+
+    def __enter__(self) -> SyncStream:
+        self._sync_result = run_sync(self._stream, **self._options)
+        return self._sync_result
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+    ) -> None:
+        if self._sync_result is not None:
+            self._sync_result.close()
+
+
+@overload
+def wrap(client: _C, /, policy: Policy) -> _C: ...
+
+
+@overload
+def wrap(stream: Any, /, **options: Unpack[CallArguments]) -> Wrapped: ...
+
+
+def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
+    """Put the engine around one client or one stream.
+
+    A client of the openai or anthropic SDK, and a policy: another client of the same class, with the same connections,
+    whose calls obey ``policy`` instead of that of `l0.instrument` (which is called for this SDK where it was not; a
+    ``with l0.policy(...)`` block still goes before). What is derived from it by ``with_options`` obeys it as well.
+
+    A stream, or a function that makes one, and `CallArguments`: a context manager over what `run` returns. Raises
+    `PolicyError` for a client without a policy, or of an SDK that l0 does not know.
+    """
+    if not _is_client(thing):
+        if policy is not None:
+            options["policy"] = policy
+        return Wrapped(thing, options)  # type: ignore[arg-type]  # `run` checks them
+    if not isinstance(policy, Policy):
+        raise PolicyError("policy", policy, "an l0.Policy, for a client")
+    if options:
+        raise PolicyError("options", options, "nothing but policy, for a client")
+    sdk = next((base.__module__.partition(".")[0] for base in type(thing).__mro__ if base.__name__ in _BASES), "")
+    if not instrument_sdk(sdk):
+        raise PolicyError("client", thing, "a client of an SDK that l0 supports, and whose version it supports")
+    copy = thing.copy()
+    copy.__class__ = type(
+        type(thing).__name__, (type(thing),), {OWN_POLICY: policy, "__module__": type(thing).__module__}
+    )
+    return copy
+
+
+_BASES = ("SyncAPIClient", "AsyncAPIClient")
+
+
+def _is_client(thing: Any) -> bool:
+    return any(base.__name__ in _BASES for base in type(thing).__mro__)

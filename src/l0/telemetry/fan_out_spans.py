@@ -1,0 +1,95 @@
+"""A span for a fan-out, and one below it for each branch: the calls of a branch hang below the branch's.
+
+What stands in the branches' spans is bounded: numbers and outcomes, no content. Without a tracer nothing is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import Token
+from types import TracebackType
+
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, Tracer
+
+from . import listeners, names, sanitizer
+from .attributes import Attributes
+
+_TRACER = listeners.tracer(None)
+
+
+class BranchSpan:
+    """The span of one branch, or none."""
+
+    __slots__ = ("_span",)
+
+    def __init__(self, span: Span | None) -> None:
+        self._span = span
+
+    def failed(self, error: BaseException) -> None:
+        """The branch has no answer."""
+        self._end(names.BRANCH_FAILED)
+        if self._span is not None:
+            _mark(self._span, error)
+
+    def cancelled(self) -> None:
+        """The branch's answer was not needed."""
+        self._end(names.BRANCH_CANCELLED)
+
+    def answered(self) -> None:
+        """The branch has an answer."""
+        self._end(names.BRANCH_OK)
+
+    def _end(self, outcome: str) -> None:
+        if self._span is not None:
+            sanitizer.describe(self._span, {names.BRANCH_OUTCOME: outcome})
+
+
+class FanOutSpan:
+    """The span of all branches together. ``kind``: what is done with them: race, parallel, consensus, ..."""
+
+    __slots__ = ("_kind", "_span", "_token", "_tracer")
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._tracer: Tracer | None = None
+        self._span: Span | None = None
+        self._token: Token[Context] | None = None
+
+    def __enter__(self) -> FanOutSpan:
+        self._tracer = None if listeners.suppressed() else _TRACER()
+        if self._tracer is not None:
+            self._span = sanitizer.start_span(self._tracer, self._kind, {names.FAN_KIND: self._kind})
+            self._token = context.attach(trace.set_span_in_context(self._span))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._span is None or self._token is None:
+            return
+        context.detach(self._token)
+        if isinstance(error, Exception):
+            _mark(self._span, error)
+        self._span.end()
+
+    @contextmanager
+    def branch(self, index: int) -> Iterator[BranchSpan]:
+        """Makes the branch's span the current one. Used in tasks that were started while the fan's was."""
+        if self._tracer is None:
+            yield BranchSpan(None)
+            return
+        attributes: Attributes = {names.FAN_KIND: self._kind, names.BRANCH_INDEX: index}
+        span = sanitizer.start_span(self._tracer, f"{self._kind} {names.BRANCH_SPAN}", attributes)
+        token = context.attach(trace.set_span_in_context(span))
+        try:
+            yield BranchSpan(span)
+        finally:
+            context.detach(token)
+            span.end()
+
+
+def _mark(span: Span, error: BaseException) -> None:
+    kind = type(error).__qualname__
+    sanitizer.describe(span, {names.ERROR_TYPE: kind})
+    sanitizer.fail(span, kind)

@@ -1,0 +1,243 @@
+"""Chat chunks and legacy completions: event sequences to verdict, content, oddities, failure and facts."""
+
+import json
+from typing import Any
+
+import openai
+import pytest
+from installed import httpx
+from reading import feed
+
+from l0.dialects.chat import ChatReader
+from l0.dialects.completions import CompletionsReader
+from l0.model.failure import Cause
+
+REQUEST = httpx.Request("POST", "https://api.openai.com/v1/chat/completions")
+
+
+def make_error(message: str, body: object) -> Exception:
+    return openai.APIError(message, request=REQUEST, body=body)
+
+
+DONE = b"[DONE]"
+NO_WRAPS: frozenset[bytes] = frozenset()
+
+
+def reader(kind: Any = ChatReader, *, choices: int = 1, wraps: frozenset[bytes] = NO_WRAPS, **options: Any) -> Any:
+    made = {"build": dict, "content_type": "text/event-stream"} | options
+    return kind(made["build"], made["content_type"], choices=choices, wraps=wraps, make_error=make_error)
+
+
+def chunk(
+    delta: dict[str, Any] | None = None, mark_finished: str | None = None, index: int = 0, **more: Any
+) -> dict[str, Any]:
+    choice = {"index": index, "delta": delta or {}, "finish_reason": mark_finished}
+    return {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [choice]} | more
+
+
+def add_text(text: str, index: int = 0) -> dict[str, Any]:
+    return chunk({"content": text}, index=index)
+
+
+ROLE = chunk({"role": "assistant", "content": ""})
+STOP = chunk(mark_finished="stop")
+USAGE = {
+    "id": "chatcmpl-1",
+    "choices": [],
+    "usage": {
+        "prompt_tokens": 9,
+        "completion_tokens": 4,
+        "prompt_tokens_details": {"cached_tokens": 3},
+        "completion_tokens_details": {"reasoning_tokens": 2},
+    },
+}
+TOOL = chunk({"tool_calls": [{"index": 0, "id": "call_1", "function": {"name": "f", "arguments": ""}}]})
+ARGUMENTS = chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 1}'}}]})
+
+
+@pytest.mark.parametrize(
+    ("events", "choices", "missing", "content", "text", "anomalies"),
+    [
+        ([ROLE, add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
+        ([ROLE, add_text("Hi"), STOP], 1, None, 1, "Hi", ()),  # a finish reason is as good as a terminal event
+        ([ROLE, add_text("Hi"), DONE], 1, None, 1, "Hi", ("done_without_finish_reason",)),
+        ([ROLE, STOP, DONE], 1, None, 0, "", ("no_content",)),
+        ([ROLE, STOP], 1, None, 0, "", ("no_content",)),
+        ([ROLE, add_text("Hi")], 1, Cause.TRUNCATED, 1, "Hi", ()),
+        ([ROLE], 1, Cause.EMPTY, 0, "", ()),
+        ([], 1, Cause.EMPTY, 0, "", ()),
+        ([DONE], 1, Cause.EMPTY, 0, "", ()),
+        ([b"null", add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ("null_event",)),
+        ([b"", add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ("event_without_data",)),
+        # Several choices: each must finish, and only the first is the text.
+        ([add_text("a"), add_text("b", 1), STOP, chunk(mark_finished="length", index=1), DONE], 2, None, 2, "a", ()),
+        ([add_text("a"), add_text("b", 1), STOP], 2, Cause.TRUNCATED, 2, "a", ()),
+        ([add_text("a"), add_text("b", 1), STOP, chunk(mark_finished="stop", index=1)], 2, None, 2, "a", ()),
+        # Content that is no text.
+        ([ROLE, TOOL, ARGUMENTS, chunk(mark_finished="tool_calls"), DONE], 1, None, 2, "", ()),
+        ([ROLE, TOOL], 1, Cause.TRUNCATED, 1, "", ()),
+        ([ROLE, chunk({"refusal": "I can't."}), STOP, DONE], 1, None, 1, "", ()),
+        ([ROLE, chunk({"reasoning_content": "hm"}), add_text("Hi"), STOP, DONE], 1, None, 2, "Hi", ()),
+        ([ROLE, chunk({"audio": {"data": "AAAA"}}), STOP, DONE], 1, None, 1, "", ()),
+        ([ROLE, chunk({"function_call": {"name": "f", "arguments": "{"}}), STOP, DONE], 1, None, 1, "", ()),
+        # Shapes that nobody promised.
+        ([{"choices": None}, add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
+        ([{"object": "ping"}, add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
+        ([{"choices": []}, add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
+        ([chunk(None), add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
+    ],
+)
+def test_sequences(events, choices, missing, content, text, anomalies):
+    made = reader(choices=choices)
+    feed(made, *events)
+    assert made.failure is None
+    assert (made.missing(), made.content, "".join(made.text)) == (missing, content, text)
+    assert made.metadata().anomalies == anomalies
+
+
+def test_every_event_is_handed_over_as_it_came_and_the_terminal_one_is_not():
+    made = reader()
+    assert feed(made, ROLE, add_text("Hi"), STOP, USAGE, DONE, add_text("late")) == [ROLE, add_text("Hi"), STOP, USAGE]
+    assert (made.finished, made.stopped) == (True, True)
+
+
+def test_done_may_carry_white_space():
+    made = reader()
+    feed(made, add_text("Hi"), STOP, b"[DONE] ")
+    assert made.finished
+
+
+def test_facts():
+    made = reader()
+    feed(made, ROLE, add_text("Hi"), STOP, USAGE, DONE)
+    metadata = made.metadata()
+    assert (metadata.response_id, metadata.model, metadata.finish_reasons) == ("chatcmpl-1", "gpt-4o", ("stop",))
+    assert (metadata.input_tokens, metadata.output_tokens) == (9, 4)
+    assert (metadata.cache_read_tokens, metadata.cache_write_tokens, metadata.reasoning_tokens) == (3, None, 2)
+    assert metadata.extra == {}
+
+
+def test_the_tier_and_the_fingerprint_are_those_of_the_first_chunk():
+    made = reader()
+    feed(
+        made,
+        chunk({"content": "Hi"}, service_tier="flex", system_fingerprint="fp_1"),
+        chunk(mark_finished="stop"),
+        DONE,
+    )
+    told = {"openai.response.service_tier": "flex", "openai.response.system_fingerprint": "fp_1"}
+    assert made.metadata().extra == told
+
+
+@pytest.mark.parametrize(
+    ("events", "choices", "reasons"),
+    [
+        ([add_text("a")], 1, ("error",)),
+        ([add_text("a"), STOP], 2, ("stop", "error")),
+        ([chunk(mark_finished="length", index=1), STOP], 2, ("stop", "length")),
+        ([STOP, chunk(mark_finished="stop", index=1)], 1, ("stop", "stop")),  # more choices than were asked for
+    ],
+)
+def test_a_finish_reason_for_every_choice_and_error_where_one_is_missing(events, choices, reasons):
+    made = reader(choices=choices)
+    feed(made, *events)
+    assert made.metadata().finish_reasons == reasons
+
+
+def test_without_usage_nothing_is_estimated():
+    made = reader()
+    feed(made, add_text("Hi"), STOP, DONE)
+    assert (made.metadata().input_tokens, made.metadata().output_tokens) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "code"),
+    [
+        ({"code": "rate_limit_exceeded", "message": "slow"}, Cause.RATE_LIMIT, "rate_limit_exceeded"),
+        ({"code": "insufficient_quota", "message": "pay"}, Cause.QUOTA, "insufficient_quota"),
+        ({"type": "server_error", "message": "oops"}, Cause.SERVER_ERROR, "server_error"),
+        ({"code": None, "type": "overloaded_error", "message": "busy"}, Cause.OVERLOADED, "overloaded_error"),
+        ({"code": "context_length_exceeded", "message": "long"}, Cause.CONTEXT_LENGTH, "context_length_exceeded"),
+        ({"code": 529, "message": "busy"}, Cause.OVERLOADED, "529"),
+        ({"code": 502, "message": "gateway"}, Cause.SERVER_ERROR, "502"),
+        ({"code": 400, "message": "you"}, Cause.BAD_REQUEST, "400"),
+        ({"code": "never heard of", "message": "?"}, Cause.IN_BAND_ERROR, "never heard of"),
+        ("just text", Cause.IN_BAND_ERROR, None),
+    ],
+)
+def test_an_error_inside_the_stream_is_the_sdks_and_classified_by_its_code(error, cause, code):
+    made = reader()
+    assert feed(made, add_text("Hi"), {"error": error}, add_text("late")) == [add_text("Hi")]
+    failure = made.failure
+    assert (failure.cause, failure.code, failure.typed) == (cause, code, False)
+    assert type(failure.error) is openai.APIError
+    assert failure.error.body == error
+    expected = error["message"] if isinstance(error, dict) else "An error occurred during streaming"
+    assert failure.error.message == expected
+
+
+def test_a_finish_reason_of_error_is_a_failure_that_the_user_has_seen():
+    made = reader()
+    feed(made, add_text("Hi"), chunk(mark_finished="error"))
+    assert (made.failure.cause, made.failure.typed) == (Cause.IN_BAND_ERROR, True)
+
+
+def test_broken_json_stops_the_reading():
+    made = reader()
+    assert feed(made, add_text("Hi"), b'{"choices": [', add_text("late")) == [add_text("Hi")]
+    assert made.failure.cause is Cause.MALFORMED
+    assert isinstance(made.failure.error, json.JSONDecodeError)
+
+
+def test_named_events_are_wrapped_where_the_sdk_wraps_them():
+    assert reader().read_event(b"probe", json.dumps(add_text("Hi")).encode()) == add_text("Hi")
+    wrapped = reader(wraps=frozenset({b"probe"})).read_event(b"probe", json.dumps(add_text("Hi")).encode())
+    assert wrapped == {"data": add_text("Hi"), "event": "probe"}
+
+
+def test_an_event_named_error_is_one():
+    made = reader()
+    made.read_event(b"error", b'{"code": "server_error", "message": "oops"}')
+    assert made.failure.cause is Cause.SERVER_ERROR
+
+
+def test_characters_of_every_kind_of_content_are_counted():
+    made = reader()
+    feed(made, add_text("four"), chunk({"reasoning_content": "six..."}), ARGUMENTS)
+    assert made.chars == 4 + 6 + 8
+
+
+def test_a_page_that_is_no_stream():
+    assert reader(content_type="text/html").missing() is Cause.NOT_A_STREAM
+
+
+# Legacy completions
+
+
+def legacy(text: str, mark_finished: str | None = None, index: int = 0) -> dict[str, Any]:
+    choice = {"text": text, "index": index, "finish_reason": mark_finished}
+    return {"id": "cmpl-1", "model": "gpt-3.5-turbo-instruct", "choices": [choice]}
+
+
+@pytest.mark.parametrize(
+    ("events", "choices", "missing", "text"),
+    [
+        ([legacy("Hi"), legacy("", "stop"), DONE], 1, None, "Hi"),
+        ([legacy("Hi", "length")], 1, None, "Hi"),
+        ([legacy("Hi")], 1, Cause.TRUNCATED, "Hi"),
+        ([legacy("a"), legacy("b", "stop", 1), DONE], 2, None, "a"),
+        ([legacy("a", "stop"), legacy("b", index=1)], 2, Cause.TRUNCATED, "a"),
+        ([legacy("")], 1, Cause.EMPTY, ""),
+    ],
+)
+def test_legacy_completions(events, choices, missing, text):
+    made = reader(CompletionsReader, choices=choices)
+    feed(made, *events)
+    assert (made.missing(), "".join(made.text)) == (missing, text)
+    assert made.metadata().model == (events[0]["model"] if events else None)
+
+
+def test_an_odd_legacy_chunk_is_odd_and_no_failure():
+    made = reader(CompletionsReader)
+    feed(made, {"choices": 7}, legacy("Hi", "stop"))
+    assert (made.missing(), made.metadata().anomalies) == (None, ("unknown_shape",))

@@ -1,0 +1,314 @@
+"""Category, phase, policy and history to verdict; and how long each strategy waits."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from makers import make_call, make_failure
+
+from l0.engine.retry import (
+    LONGEST_SERVER_WAIT,
+    SHORTEST_SERVER_WAIT,
+    AttemptProgress,
+    Phase,
+    RetryAfter,
+    decide,
+    delay,
+    falls_over,
+    repeatable,
+)
+from l0.model.call import Replay
+from l0.model.failure import CATEGORIES, RETRY_REASONS, Category, Cause
+from l0.model.policy import BackoffStrategy, Policy, Retry, RetryableErrorType
+
+OPENING, HOLDING, RELAYING = Phase.OPENING, Phase.HOLDING, Phase.RELAYING
+NO_WAIT = Retry(base_delay=0)
+WITH = Policy(retry=NO_WAIT)
+RESUMING = Policy(resume="exact")
+SDK, AT_ONCE, NEVER = RetryAfter(None), RetryAfter(0.0), None
+
+NETWORK, TRANSIENT, MODEL = Cause.RESET, Cause.OVERLOADED, Cause.EMPTY
+PROVIDER, FATAL = Cause.MALFORMED, Cause.QUOTA
+HOPELESS = (Category.FATAL, Category.INTERNAL)
+
+
+def verdict(cause, phase, policy=None, history=(), *, call=None, accepted=False, resumable=True, **fields):
+    made = make_call(policy=policy or Policy(), **(call or {}))
+    past = [make_failure(cause) for cause in history]
+    return decide(made, make_failure(cause, **fields), AttemptProgress(phase, accepted, resumable), past, lambda: 0.5)
+
+
+@pytest.mark.parametrize(
+    ("cause", "phase", "policy", "history", "expected"),
+    [
+        # Without a policy, before the headers: the SDK decides.
+        (NETWORK, OPENING, None, (), SDK),
+        (TRANSIENT, OPENING, None, (), SDK),
+        (TRANSIENT, OPENING, None, (TRANSIENT,), SDK),
+        (TRANSIENT, OPENING, None, (TRANSIENT, TRANSIENT), NEVER),
+        (FATAL, OPENING, None, (), NEVER),
+        (Cause.AUTHENTICATION, OPENING, None, (), SDK),  # `x-should-retry: true` is the SDK's to obey
+        (Cause.AUTHENTICATION, HOLDING, None, (), NEVER),
+        # A policy's own figures leave nothing fatal to the SDK, which would retry all of these.
+        (Cause.TLS_CERTIFICATE, OPENING, WITH, (), NEVER),
+        (Cause.REDIRECTS, OPENING, WITH, (), NEVER),
+        (Cause.NOT_IMPLEMENTED, OPENING, WITH, (), NEVER),
+        # Without a policy, after the headers: what broke on the way is repeated at once, the rest as the SDK waits.
+        (NETWORK, HOLDING, None, (), AT_ONCE),
+        (NETWORK, HOLDING, None, (NETWORK,), SDK),
+        (NETWORK, HOLDING, None, (NETWORK, NETWORK), NEVER),
+        (TRANSIENT, HOLDING, None, (), SDK),
+        (MODEL, HOLDING, None, (), AT_ONCE),
+        (PROVIDER, HOLDING, None, (), AT_ONCE),
+        (FATAL, HOLDING, None, (), NEVER),
+        # After the commit point nothing is repeated, unless the policy resumes: then as before it.
+        (NETWORK, RELAYING, None, (), NEVER),
+        (NETWORK, RELAYING, WITH, (), NEVER),
+        (MODEL, RELAYING, WITH, (), NEVER),
+        (NETWORK, RELAYING, RESUMING, (), AT_ONCE),
+        (NETWORK, RELAYING, RESUMING, (NETWORK, NETWORK), NEVER),
+        (TRANSIENT, RELAYING, RESUMING, (), SDK),
+        (FATAL, RELAYING, RESUMING, (), NEVER),
+        (Cause.DIVERGED, RELAYING, RESUMING, (), NEVER),
+        (NETWORK, RELAYING, Policy(retry=NO_WAIT, resume="splice"), (NETWORK,) * 5, AT_ONCE),
+        (NETWORK, RELAYING, Policy(retry=NO_WAIT, resume="splice"), (NETWORK,) * 6, NEVER),
+        (NETWORK, RELAYING, Policy(retry=Retry(retry_on=()), resume="exact"), (), NEVER),
+        # With a policy its own figures hold, before the headers and after them.
+        (NETWORK, OPENING, WITH, (), AT_ONCE),
+        (TRANSIENT, HOLDING, WITH, (TRANSIENT,) * 5, AT_ONCE),
+        (TRANSIENT, HOLDING, WITH, (TRANSIENT,) * 6, NEVER),
+        (FATAL, OPENING, WITH, (), NEVER),
+        (FATAL, HOLDING, WITH, (), NEVER),
+        # Model failures count against `attempts`, others do not.
+        (MODEL, HOLDING, Policy(retry=Retry(attempts=1, base_delay=0)), (), AT_ONCE),
+        (MODEL, HOLDING, Policy(retry=Retry(attempts=1, base_delay=0)), (MODEL,), NEVER),
+        (MODEL, HOLDING, Policy(retry=Retry(attempts=1, base_delay=0)), (NETWORK,) * 5, AT_ONCE),
+        (NETWORK, HOLDING, Policy(retry=Retry(attempts=1, base_delay=0)), (MODEL, NETWORK), AT_ONCE),
+        (MODEL, HOLDING, Policy(retry=Retry(attempts=0, base_delay=0)), (), NEVER),
+        (NETWORK, HOLDING, Policy(retry=Retry(attempts=0, base_delay=0)), (), AT_ONCE),
+        (NETWORK, HOLDING, Policy(retry=Retry(max_retries=0)), (), NEVER),
+        # Only the reasons that the user named.
+        (NETWORK, HOLDING, Policy(retry=Retry(retry_on=["rate_limit"], base_delay=0)), (), NEVER),
+        (Cause.RATE_LIMIT, HOLDING, Policy(retry=Retry(retry_on=["rate_limit"], base_delay=0)), (), AT_ONCE),
+        (NETWORK, HOLDING, Policy(retry=Retry(retry_on=())), (), NEVER),
+    ],
+)
+def test_verdicts(cause, phase, policy, history, expected):
+    assert verdict(cause, phase, policy, history) == expected
+
+
+@pytest.mark.parametrize("policy", [None, WITH], ids=["sdk", "policy"])
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("cause", Cause)
+def test_no_retries_on_the_client_or_the_call_means_none(cause, phase, policy):
+    assert verdict(cause, phase, policy, call={"max_retries": 0}) is NEVER
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_fatal_and_our_own_defects_are_never_repeated_and_all_else_is_with_a_policy(cause):
+    hopeless = CATEGORIES[cause] in HOPELESS
+    assert (verdict(cause, HOLDING, WITH) is NEVER) == hopeless
+    assert (verdict(cause, HOLDING, None) is NEVER) == hopeless
+
+
+@pytest.mark.parametrize("reason", RetryableErrorType)
+def test_a_reason_stands_for_its_causes_only(reason):
+    policy = Policy(retry=Retry(retry_on=[reason], base_delay=0))
+    repeated = {cause for cause in Cause if verdict(cause, HOLDING, policy) is not NEVER}
+    assert repeated == {c for c in Cause if RETRY_REASONS[c] is reason and CATEGORIES[c] not in HOPELESS}
+
+
+@pytest.mark.parametrize("policy", [None, WITH], ids=["sdk", "policy"])
+def test_what_the_provider_accepted_is_not_sent_twice(policy):
+    stored = {"replay": Replay.UNTIL_ACCEPTED}
+    assert verdict(NETWORK, OPENING, policy, call=stored) is not NEVER
+    assert verdict(NETWORK, HOLDING, policy, call=stored) is NEVER
+    created = {"replay": Replay.UNTIL_CREATED}
+    assert verdict(NETWORK, HOLDING, policy, call=created) is not NEVER
+    assert verdict(NETWORK, HOLDING, policy, call=created, accepted=True) is NEVER
+
+
+# Taking up, and falling over
+
+
+@pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
+@pytest.mark.parametrize("replay", Replay)
+def test_after_the_commit_point_only_what_resumes_is_repeated(mode, replay):
+    made = make_call(policy=Policy(resume=mode), replay=replay)
+    assert repeatable(made, AttemptProgress(RELAYING, resumable=True))
+    assert not repeatable(made, AttemptProgress(RELAYING, resumable=False))
+    assert not repeatable(
+        make_call(policy=Policy(resume=mode), resumable=False), AttemptProgress(RELAYING, resumable=True)
+    )
+    assert not repeatable(make_call(), AttemptProgress(RELAYING, resumable=True))
+
+
+def test_nothing_follows_a_failure_that_the_user_has_seen_as_an_event():
+    assert verdict(NETWORK, RELAYING, RESUMING, typed=True) is NEVER
+    assert verdict(NETWORK, HOLDING, RESUMING, typed=True) is not NEVER
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_what_falls_over(cause):
+    """Whatever another model or provider may do better; a bad request is bad everywhere."""
+    everywhere = {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
+    made, failure = make_call(), make_failure(cause)
+    assert falls_over(made, failure, AttemptProgress(OPENING)) == (cause not in everywhere)
+    assert falls_over(made, failure, AttemptProgress(HOLDING)) == (cause not in everywhere)
+
+
+@pytest.mark.parametrize("policy", [Policy(), RESUMING, WITH], ids=["sdk", "resuming", "policy"])
+@pytest.mark.parametrize("cause", Cause)
+def test_nothing_falls_over_after_the_commit_point(cause, policy):
+    stand = AttemptProgress(RELAYING, accepted=True, resumable=True)
+    assert not falls_over(make_call(policy=policy), make_failure(cause), stand)
+
+
+def test_what_was_accepted_does_not_fall_over():
+    """Another model would do on the server's side what the first has begun to do."""
+    failure = make_failure()
+    assert not falls_over(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(HOLDING))
+    assert not falls_over(make_call(replay=Replay.UNTIL_CREATED), failure, AttemptProgress(HOLDING, accepted=True))
+    assert falls_over(make_call(replay=Replay.UNTIL_CREATED), failure, AttemptProgress(HOLDING))
+    assert falls_over(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(OPENING))
+
+
+def test_without_a_policy_the_sdks_own_no_counts():
+    assert verdict(TRANSIENT, OPENING, sdk_retries=False) is NEVER
+
+
+def test_with_a_policy_the_servers_no_counts_and_a_broken_line_is_no_answer():
+    assert verdict(TRANSIENT, OPENING, WITH, status=503, sdk_retries=False) is NEVER
+    assert verdict(TRANSIENT, OPENING, WITH, status=503) == AT_ONCE
+    assert verdict(NETWORK, OPENING, WITH) == AT_ONCE
+
+
+# What the server asks for, and what the user vetoes
+
+
+@pytest.mark.parametrize(
+    ("wait", "expected"),
+    [
+        (0.0, RetryAfter(3.0)),
+        (0.001, RetryAfter(3.0)),
+        (0.25, RetryAfter(3.0)),
+        (3.0, RetryAfter(3.0)),
+        (3.001, RetryAfter(3.001, asked=True)),
+        (59.9, RetryAfter(59.9, asked=True)),
+        (60.0, RetryAfter(60.0, asked=True)),
+    ],
+)
+def test_retry_after_wins_over_the_strategy_and_never_shortens_it(wait, expected):
+    policy = Policy(retry=Retry(base_delay=3.0, max_delay=5.0, strategy=BackoffStrategy.FIXED))
+    assert verdict(Cause.RATE_LIMIT, OPENING, policy, status=429, retry_after=wait) == expected
+
+
+@pytest.mark.parametrize("strategy", BackoffStrategy)
+@pytest.mark.parametrize("past", range(6))
+def test_a_server_that_asks_for_no_wait_gets_the_delay_of_the_strategy(strategy, past):
+    policy = Policy(retry=Retry(base_delay=1.0, max_delay=60.0, strategy=strategy))
+    history = (TRANSIENT,) * past
+    usual = verdict(Cause.RATE_LIMIT, OPENING, policy, history, status=429)
+    assert verdict(Cause.RATE_LIMIT, OPENING, policy, history, status=429, retry_after=0.0) == usual
+    assert verdict(Cause.RATE_LIMIT, OPENING, policy, history, status=429, retry_after=0.01) == usual
+
+
+def test_a_few_milliseconds_are_not_a_wait_whatever_the_backoff():
+    assert verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=0.001) == RetryAfter(0.001)
+    real = verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=SHORTEST_SERVER_WAIT)
+    assert real == RetryAfter(SHORTEST_SERVER_WAIT, asked=True)
+
+
+@pytest.mark.parametrize("asked", [60.001, 3600.0])
+def test_a_server_that_asks_for_more_than_a_minute_is_not_waited_for(asked):
+    assert asked > LONGEST_SERVER_WAIT
+    assert verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=asked) is NEVER
+    assert verdict(Cause.RATE_LIMIT, OPENING, None, status=429, retry_after=asked) is NEVER
+
+
+def test_a_veto_is_obeyed_and_sees_the_failure():
+    seen = []
+    policy = Policy(retry=Retry(base_delay=0, should_retry=lambda failure: bool(seen.append(failure))))
+    assert verdict(NETWORK, HOLDING, policy) is NEVER
+    assert [failure.cause for failure in seen] == [NETWORK]
+
+
+def test_a_veto_is_all_that_the_callback_has():
+    policy = Policy(retry=Retry(base_delay=0, should_retry=lambda _: True))
+    assert verdict(FATAL, HOLDING, policy) is NEVER
+    assert verdict(NETWORK, RELAYING, policy) is NEVER
+    assert verdict(NETWORK, HOLDING, policy, (NETWORK,) * 6) is NEVER
+
+
+def test_a_callback_that_fails_has_no_say():
+    policy = Policy(retry=Retry(base_delay=0, should_retry=lambda failure: failure.no_such_field))
+    assert verdict(NETWORK, HOLDING, policy) == AT_ONCE
+
+
+# Delays: strategies of the guide, in seconds
+
+delays = st.builds(
+    Retry,
+    base_delay=st.floats(0, 100),
+    max_delay=st.floats(0, 100),
+    strategy=st.sampled_from(list(BackoffStrategy)),
+)
+chances = st.floats(0, 1, exclude_max=True)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "chance", "expected"),
+    [
+        ("fixed", 0.9, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        ("linear", 0.9, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+        ("exponential", 0.9, [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]),
+        ("full_jitter", 0.0, [0.0] * 6),
+        ("full_jitter", 0.5, [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]),
+        ("fixed_jitter", 0.0, [1.0] * 6),
+        ("fixed_jitter", 0.5, [1.25] * 6),
+    ],
+)
+def test_how_each_strategy_grows(strategy, chance, expected):
+    retry = Retry(strategy=strategy, base_delay=1.0, max_delay=10.0)
+    assert [delay(retry, number, chance) for number in range(1, 7)] == expected
+
+
+@given(retry=delays, number=st.integers(1, 5000), chance=chances)
+@settings(max_examples=150)
+def test_no_delay_is_negative_or_above_the_longest(retry, number, chance):
+    assert 0.0 <= delay(retry, number, chance) <= retry.max_delay
+
+
+@given(retry=delays, chance=chances)
+@settings(max_examples=80)
+def test_no_strategy_waits_less_the_further_it_goes(retry, chance):
+    waits = [delay(retry, number, chance) for number in range(1, 12)]
+    assert all(early <= late for early, late in pairwise(waits))
+
+
+@given(base=st.floats(0.001, 50), number=st.integers(1, 40), chance=chances)
+@settings(max_examples=80)
+def test_jitter_stays_within_its_bounds(base, number, chance):
+    full = Retry(strategy="full_jitter", base_delay=base, max_delay=100)
+    fixed = Retry(strategy="fixed_jitter", base_delay=base, max_delay=100)
+    assert delay(full, number, chance) <= min(base * 2 ** (number - 1), 100)
+    assert base <= delay(fixed, number, chance) <= 1.5 * base
+
+
+@pytest.mark.parametrize(
+    ("cause", "field"),
+    [(Cause.DNS, "dns_error"), (Cause.RESET, "econnreset"), (Cause.TRUNCATED, "sse_aborted"), (Cause.DEAD, "no_bytes")],
+)
+def test_a_failure_of_the_network_starts_from_the_delay_of_its_type(cause, field):
+    made = {"strategy": "exponential", "base_delay": 1.0, "max_delay": 2.0, "network_max_delay": 20.0}
+    policy = Policy(retry=Retry(**made, error_type_delays={field: 7.0}))
+    assert verdict(cause, HOLDING, policy) == RetryAfter(7.0)
+    assert verdict(cause, HOLDING, policy, (NETWORK, NETWORK)) == RetryAfter(20.0)
+    assert verdict(TRANSIENT, HOLDING, policy) == RetryAfter(1.0)
+    assert verdict(cause, HOLDING, Policy(retry=Retry(**made))) == RetryAfter(1.0)
+
+
+def test_the_number_of_the_retry_counts_all_failures():
+    policy = Policy(retry=Retry(strategy="linear", base_delay=1.0, max_delay=60.0))
+    assert verdict(NETWORK, HOLDING, policy, (TRANSIENT, NETWORK)) == RetryAfter(3.0)

@@ -1,0 +1,64 @@
+"""Every cause has one category and one retry reason, and a failure says what it knows."""
+
+import pytest
+
+from l0.model.failure import CATEGORIES, RETRY_REASONS, TIMEOUT_CAUSES, Category, Cause, Failure
+from l0.model.policy import RetryableErrorType
+from l0.types import ErrorCategory
+
+HOPELESS = {
+    *(Cause.QUOTA, Cause.AUTHENTICATION, Cause.NOT_FOUND, Cause.CONTEXT_LENGTH, Cause.BAD_REQUEST),
+    *(Cause.NOT_IMPLEMENTED, Cause.TLS_CERTIFICATE, Cause.REDIRECTS, Cause.TOTAL_TIMEOUT, Cause.UNKNOWN, Cause.LOCAL),
+    Cause.DIVERGED,  # the same answer will not come again
+    Cause.BREAKER_OPEN,  # nothing was sent; only another leg may help
+}
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_every_cause_is_in_both_tables(cause):
+    assert CATEGORIES[cause] in Category
+    assert RETRY_REASONS[cause] in RetryableErrorType
+
+
+def test_what_is_hopeless_is_fatal_and_nothing_else_is():
+    assert {cause for cause in Cause if CATEGORIES[cause] is Category.FATAL} == HOPELESS
+
+
+def test_a_defect_of_our_own_is_nobody_elses_fault():
+    assert [cause for cause in Cause if CATEGORIES[cause] is Category.INTERNAL] == [Cause.INTERNAL]
+    assert ErrorCategory.INTERNAL == "internal"
+
+
+def test_a_failure_takes_the_category_of_its_cause_unless_told():
+    assert Failure(cause=Cause.RESET, message="gone").category is Category.NETWORK
+    assert Failure(cause=Cause.RESET, message="gone", category=Category.FATAL).category is Category.FATAL
+
+
+@pytest.mark.parametrize("cause", sorted(TIMEOUT_CAUSES))
+def test_clocks_are_retried_as_timeouts(cause):
+    assert RETRY_REASONS[cause] is RetryableErrorType.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (Cause.RATE_LIMIT, "rate_limit"),
+        (Cause.EMPTY, "zero_output"),
+        (Cause.TRUNCATED, "incomplete"),
+        (Cause.RESET, "network_error"),
+        (Cause.OVERLOADED, "server_error"),
+    ],
+)
+def test_reasons_are_those_that_a_user_would_name(cause, reason):
+    assert RETRY_REASONS[cause] == reason
+
+
+def test_a_failure_reads_as_one_line():
+    plain = Failure(cause=Cause.TRUNCATED, message="no terminal event")
+    full = Failure(cause=Cause.OVERLOADED, message="busy", status=529, code="overloaded_error")
+    assert str(plain) == "truncated: no terminal event"
+    assert str(full) == "overloaded status 529 overloaded_error: busy"
+
+
+def test_two_failures_are_two_even_if_they_say_the_same():
+    assert Failure(cause=Cause.RESET, message="x") != Failure(cause=Cause.RESET, message="x")

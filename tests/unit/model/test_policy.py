@@ -1,0 +1,221 @@
+"""Every field of a policy is checked when it is made: a bad one names the field, what was given and what is allowed."""
+
+import math
+import pickle
+from dataclasses import FrozenInstanceError, fields, replace
+
+import pytest
+
+from l0.model.policy import (
+    TRUNCATION_MODES,
+    BackoffStrategy,
+    CheckIntervals,
+    ErrorTypeDelays,
+    Fallback,
+    Hedge,
+    Hold,
+    Policy,
+    PolicyError,
+    Retry,
+    RetryableErrorType,
+    Timeout,
+)
+from l0.model.privacy import shown
+
+LIMITS = ("initial_token", "inter_token", "liveness", "total")
+NO_LIMIT = (0, -1, -0.5, math.nan, -math.inf, True, "5000", [], object)
+NO_COUNT = (-1, 1.5, 2.0, True, None, "3", math.nan)
+NO_SECONDS = (-1, -0.001, math.nan, None, True, "1", [1])
+
+SWITCHES = ("budget", "breaker", "adaptive", "structured")
+DELAYS = ("base_delay", "max_delay", "network_max_delay")
+
+BAD = [
+    *((Timeout, name, given, "milliseconds above 0") for name in LIMITS for given in NO_LIMIT),
+    *((Retry, name, given, "whole number, 0 or more") for name in ("attempts", "max_retries") for given in NO_COUNT),
+    *((Retry, name, given, "seconds, 0 or more") for name in DELAYS for given in NO_SECONDS),
+    *((Retry, "strategy", given, "full_jitter") for given in ("quadratic", None, 3, "")),
+    *((Retry, "retry_on", given, "zero_output") for given in ("timeout", None, 5, {"timeout"}, iter(()))),
+    *((Retry, "error_type_delays", given, "dns_error") for given in (5, "slow", ["dns_error"], {"dns": 1.0})),
+    *((ErrorTypeDelays, field.name, given, "seconds") for field in fields(ErrorTypeDelays) for given in (-1, None)),
+    *((Retry, "should_retry", given, "function") for given in (True, "always", 1)),
+    *((Hold, "frames", given, "whole number, 0 or more") for given in NO_COUNT),
+    *((Hold, "seconds", given, "seconds, 0 or more") for given in NO_SECONDS),
+    *((Policy, "timeout", given, "Timeout, or None") for given in (5, 5000.0, {}, Timeout, Retry())),
+    *((Policy, "retry", given, "Retry, or None") for given in (3, True, Retry, Timeout())),
+    *((Hold, "until", given, "first_content, verified, message") for given in ("whole", None, True)),
+    *((Hold, "window", given, "whole number, 1 or more") for given in (0, *NO_COUNT) if given is not None),
+    *((Hedge, "after", given, "milliseconds above 0") for given in NO_LIMIT),
+    *((CheckIntervals, field.name, given, "1 or more") for field in fields(CheckIntervals) for given in (0, *NO_COUNT)),
+    *((Policy, "mode", given, "active, shadow") for given in (None, True, "off")),
+    *((Policy, "hedge", given, "a Hedge, or True or False") for given in (None, 1, "on", Hedge)),
+    *((Policy, "guardrails", given, "markdown_only") for given in ("some", 5, None, [len], {"json": True})),
+    *((Policy, "drift", given, "an l0.Drift, True or False") for given in (None, 1, "on")),
+    *((Policy, "check_intervals", given, "a CheckIntervals") for given in (None, 5, {})),
+    *((Policy, "on_violation", given, "a function of a Violation") for given in (True, "print")),
+    *((Fallback, "model", given, "name of a model") for given in ("", 5, True)),
+    *((Fallback, "client", given, "same SDK") for given in (5, "https://b.example", object())),
+    *((Policy, "hold", given, "a Hold") for given in (None, 64, Hold)),
+    *((Policy, "fallback", given, "a list of them") for given in (None, 5, "gpt-4o", ["gpt-4o"], Fallback)),
+    *((Policy, "resume", given, "off, exact, prefill, splice") for given in (None, True, "on")),
+    *((Policy, "on_seam", given, "a function of a Seam") for given in (True, "print")),
+    *((Policy, name, given, "True or False") for name in SWITCHES for given in (None, 1, "on")),
+    *((Policy, "truncation", given, "strict, warn, off") for given in ("loud", True, 1, ["strict"], {"http://a": "x"})),
+]
+
+
+@pytest.mark.parametrize(("kind", "field", "given", "allowed"), BAD)
+def test_a_bad_value_is_named_with_what_is_allowed(kind, field, given, allowed):
+    with pytest.raises(PolicyError) as raised:
+        kind(**{field: given})
+    error = raised.value
+    assert error.field == f"{kind.__name__}.{field}"
+    assert error.given is given
+    assert allowed in error.allowed
+    assert str(error) == f"{error.field}: got {shown(given)}, allowed: {error.allowed}"
+    assert isinstance(error, ValueError)
+
+
+def test_every_field_of_every_part_has_bad_values_in_the_table():
+    covered = {(kind, field) for kind, field, _, _ in BAD}
+    kinds = (Timeout, Retry, ErrorTypeDelays, Hold, Hedge, CheckIntervals, Fallback, Policy)
+    assert covered == {(kind, field.name) for kind in kinds for field in fields(kind)}
+
+
+@pytest.mark.parametrize(("kind", "field"), [*((Retry, name) for name in DELAYS), (Hold, "seconds")])
+def test_a_delay_that_no_clock_can_sleep_is_refused(kind, field):
+    with pytest.raises(PolicyError, match=field):
+        kind(**{field: math.inf})
+
+
+@pytest.mark.parametrize("given", ["timeout", RetryableErrorType.TIMEOUT])
+def test_a_reason_that_is_none_is_named_alone(given):
+    with pytest.raises(PolicyError) as raised:
+        Retry(retry_on=[given, "bad luck"])
+    assert (raised.value.field, raised.value.given) == ("Retry.retry_on", "bad luck")
+
+
+def test_names_become_members_and_lists_become_tuples():
+    reasons = ["timeout", RetryableErrorType.DRIFT]
+    retry = Retry(strategy="linear", retry_on=reasons)
+    reasons.clear()
+    assert retry.strategy is BackoffStrategy.LINEAR
+    assert retry.retry_on == (RetryableErrorType.TIMEOUT, RetryableErrorType.DRIFT)
+
+
+def test_the_figures_of_the_guide():
+    assert Timeout() == Timeout(initial_token=5000, inter_token=10_000, liveness=None, total=None)
+    retry = Retry()
+    assert (retry.attempts, retry.max_retries, retry.base_delay, retry.max_delay) == (3, 6, 1.0, 10.0)
+    assert retry.strategy is BackoffStrategy.FIXED_JITTER
+    assert retry.retry_on == tuple(RetryableErrorType)
+
+
+def test_delays_by_error_type_may_be_a_mapping():
+    retry = Retry(error_type_delays={"dns_error": 9})
+    assert retry.error_type_delays == ErrorTypeDelays(dns_error=9)
+    with pytest.raises(PolicyError, match=r"ErrorTypeDelays\.dns_error"):
+        Retry(error_type_delays={"dns_error": -1})
+
+
+def test_zero_and_one_are_allowed_where_they_mean_something():
+    assert Retry(attempts=0, max_retries=0, base_delay=0, max_delay=0, retry_on=()).retry_on == ()
+    assert Hold(frames=0, seconds=0) == Hold(frames=0, seconds=0.0)
+    assert Timeout(total=0.001).total == 0.001
+
+
+def test_a_policy_that_says_nothing_leaves_all_to_the_sdk():
+    policy = Policy()
+    assert (policy.timeout, policy.retry, policy.truncation) == (None, None, None)
+    assert policy.hold == policy.holding == Hold(until="first_content", frames=64, seconds=2.0)
+    assert (policy.legs, policy.resume, policy.on_seam) == ((), "off", None)
+    assert not any(getattr(policy, name) for name in SWITCHES)
+
+
+def test_one_fallback_is_a_list_of_one_and_lists_are_copied():
+    first, second = Fallback(model="a"), Fallback(model="b")
+    given = [first, second]
+    policy = Policy(fallback=given)
+    given.clear()
+    assert policy.legs == (first, second)
+    assert Policy(fallback=first).legs == (first,)
+
+
+def test_a_fallback_must_differ_from_the_primary():
+    with pytest.raises(PolicyError, match=r"Fallback: .* a model, a client, or both"):
+        Fallback()
+
+
+@pytest.mark.parametrize("mode", ["first_content", "verified", "message"])
+def test_a_mode_stands_for_a_hold(mode):
+    assert Policy(hold=mode).holding == Hold(until=mode)
+    with pytest.raises(PolicyError, match=r"Hold\.until"):
+        Policy(hold="for ever")
+
+
+def test_presets_differ_as_their_names_say():
+    interactive, reasoning, batch = Policy.interactive(), Policy.reasoning(), Policy.batch()
+    firsts = [preset.timeout.initial_token for preset in (interactive, reasoning, batch)]
+    gaps = [preset.timeout.inter_token for preset in (interactive, reasoning, batch)]
+    assert firsts == sorted(firsts)
+    assert gaps == sorted(gaps)
+    assert firsts == [5000, 120_000, 300_000]
+    assert interactive.retry.max_retries < batch.retry.max_retries
+    assert interactive.retry.max_delay < batch.retry.max_delay
+    assert all(preset.truncation is None and preset.hold == Hold() for preset in (interactive, reasoning, batch))
+
+
+@pytest.mark.parametrize("mode", [*TRUNCATION_MODES, None])
+def test_one_mode_holds_for_every_origin(mode):
+    assert Policy(truncation=mode).truncation_at("https://anything.example") == mode
+
+
+def test_truncation_can_be_said_per_origin():
+    policy = Policy(truncation={"https://a.example": "strict", "http://b.example:8080": "off"})
+    assert policy.truncation_at("https://a.example") == "strict"
+    assert policy.truncation_at("https://a.example/") == "strict"
+    assert policy.truncation_at("http://b.example:8080") == "off"
+    assert policy.truncation_at("http://b.example") is None
+    assert policy.truncation_at("http://a.example") is None
+
+
+def test_an_origin_written_with_a_slash_means_the_same_origin():
+    policy = Policy(truncation={"https://a.example/": "off"})
+    assert policy.truncation_at("https://a.example") == "off"
+
+
+VALUES = [
+    Timeout(total=5),
+    Retry(attempts=1, strategy="full_jitter", retry_on=["drift"]),
+    Hold(frames=1),
+    Fallback(model="other"),
+    Policy(fallback=Fallback(model="other"), resume="splice", hold="message"),
+    Policy.interactive(),
+    Policy.batch(),
+    Policy(truncation={"https://a.example": "warn"}),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_values_survive_pickling_and_are_compared_by_what_they_say(value):
+    copy = pickle.loads(pickle.dumps(value))
+    assert copy == value
+    assert type(copy) is type(value)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_values_cannot_be_changed(value):
+    for field in fields(value):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, field.name, getattr(value, field.name))
+    assert not hasattr(value, "__dict__")
+
+
+def test_a_changed_copy_is_checked_again():
+    with pytest.raises(PolicyError, match=r"Timeout\.total"):
+        replace(Timeout(), total=-1)
+
+
+def test_positional_arguments_are_refused():
+    with pytest.raises(TypeError):
+        Timeout(5000)

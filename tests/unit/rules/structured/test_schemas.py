@@ -1,0 +1,241 @@
+"""Results of every kind of schema, and the schema rule."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import sys
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mutations import DOCUMENTS
+from structured_kit import pieces
+from typing_extensions import TypedDict
+
+from l0.model.policy import PolicyError
+from l0.model.rule import Ending, Severity
+from l0.rules.structured import json_schema
+from l0.rules.structured.edits import EditKind
+from l0.rules.structured.schema_results import Invalid, Parsed
+from l0.rules.structured.schema_rule import schema_rule
+from l0.rules.structured.schemas import Schema
+
+
+class Item(pydantic.BaseModel):
+    name: str
+    count: int = 0
+
+
+@dataclasses.dataclass
+class PlainItem:
+    name: str
+    count: int = 0
+
+
+class DictItem(TypedDict):
+    name: str
+    count: int
+
+
+JSON_SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "count": {"$ref": "#/$defs/count"}},
+    "required": ["name"],
+    "$defs": {"count": {"type": "integer", "minimum": 0}},
+}
+GOOD = '{"name": "a", "count": 2}'
+
+
+@pytest.mark.parametrize(
+    ("thing", "value"),
+    [
+        (Item, Item(name="a", count=2)),
+        (PlainItem, PlainItem(name="a", count=2)),
+        (DictItem, {"name": "a", "count": 2}),
+        (pydantic.TypeAdapter(Item), Item(name="a", count=2)),
+        (JSON_SCHEMA, {"name": "a", "count": 2}),
+        ({"type": "object"}, {"name": "a", "count": 2}),
+        (dict[str, Any], {"name": "a", "count": 2}),
+        (Schema.of(Item), Item(name="a", count=2)),
+    ],
+)
+def test_valid_answer_is_parsed(thing: object, value: object) -> None:
+    schema = Schema.of(thing)
+    assert schema.verdict(GOOD) == Parsed(value=value, text=GOOD)
+    assert schema.verdict(GOOD, allow_repair=False) == Parsed(value=value, text=GOOD)
+
+
+@pytest.mark.parametrize(
+    ("thing", "text", "reason", "path"),
+    [
+        (Item, "{}", "missing", ("name",)),
+        (Item, '{"name": "a", "count": "x"}', "int_parsing", ("count",)),
+        (Item, "[]", "model_type", ()),
+        (list[Item], '[{"name": "a"}, {"name": 1}]', "string_type", (1, "name")),
+        (PlainItem, "{}", "missing", ("name",)),
+        (DictItem, '{"name": "a"}', "missing", ("count",)),
+        (JSON_SCHEMA, "{}", "required", ()),
+        (JSON_SCHEMA, '{"name": "a", "count": -1}', "minimum", ("count",)),
+        ({"type": "object"}, "[1]", "type", ()),
+        (Item, "no JSON at all", "no JSON object or array", ()),
+        (Item, '{"a":1}{"b":2}', "extra text after the value", ()),
+        (Item, '"\\ud800"', "json_invalid", ()),
+    ],
+)
+def test_invalid_answer_has_a_reason_and_a_path(
+    thing: object, text: str, reason: str, path: tuple[str | int, ...]
+) -> None:
+    verdict = Schema.of(thing).verdict(text)
+    assert isinstance(verdict, Invalid)
+    assert (verdict.reason, verdict.path) == (reason, path)
+    assert verdict.detail
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="models of pydantic 1 do not run on Python 3.14")
+def test_pydantic_1_models_validate_answers() -> None:
+    from pydantic import v1
+
+    class OldItem(v1.BaseModel):
+        name: str
+        count: int = 0
+
+    schema = Schema.of(OldItem)
+    assert schema.verdict(GOOD) == Parsed(value=OldItem(name="a", count=2), text=GOOD)
+    verdict = schema.verdict("{}")
+    assert isinstance(verdict, Invalid)
+    assert (verdict.reason, verdict.path) == ("value_error.missing", ("name",))
+
+
+def test_schema_repairs_broken_json_only_if_allowed() -> None:
+    schema = Schema.of(Item)
+    text = 'Here: {"name": "a", "count": 2,}'
+    verdict = schema.verdict(text)
+    assert isinstance(verdict, Parsed)
+    assert verdict.value == Item(name="a", count=2)
+    assert [edit.kind for edit in verdict.edits] == [EditKind.PROSE, EditKind.EXTRA_COMMA]
+    assert schema.verdict(text, allow_repair=False) == Invalid(reason="not JSON", detail="the text is not JSON")
+    mismatch = schema.verdict('{"count": 2,}')
+    assert isinstance(mismatch, Invalid)
+    assert [edit.kind for edit in mismatch.edits] == [EditKind.EXTRA_COMMA]
+
+
+def test_schema_of_fields_and_array_of() -> None:
+    made = Schema.of_fields({"name": str, "count": (int, 7)}).verdict('{"name": "a"}')
+    assert isinstance(made, Parsed)
+    assert made.value.model_dump() == {"name": "a", "count": 7}
+    assert Schema.array_of(Item).verdict('[{"name":"a"}').value == [Item(name="a")]  # type: ignore[union-attr]
+    items = Schema.array_of(JSON_SCHEMA)
+    assert items.verdict(f"[{GOOD}]").value == [{"name": "a", "count": 2}]  # type: ignore[union-attr]
+    assert items.verdict('[{"name":"a"},{"name":"a","count":-1}]').path == (1, "count")  # type: ignore[union-attr]
+
+
+def test_equal_json_schemas_share_a_validator() -> None:
+    assert Schema.of(JSON_SCHEMA).validate is Schema.of(dict(JSON_SCHEMA)).validate
+    assert Schema.of(MappingProxyType(JSON_SCHEMA)).verdict(GOOD) == Schema.of(JSON_SCHEMA).verdict(GOOD)
+
+
+class Unknown:
+    pass
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Schema.of("Item"),
+        lambda: Schema.of(None),
+        lambda: Schema.of([Item]),
+        lambda: Schema.of(3),
+        lambda: Schema.of(Unknown),
+        lambda: Schema.of({"type": "objekt"}),
+        lambda: Schema.array_of({"type": "objekt"}),
+        lambda: Schema.array_of(Schema.of(Item)),
+        lambda: Schema.of({"$ref": "#/nowhere"}).verdict("[]"),
+        lambda: Schema.of({"$ref": "https://example.com/schema.json"}).verdict("[]"),
+    ],
+)
+def test_invalid_schemas_are_rejected(make: Callable[[], object]) -> None:
+    with pytest.raises(PolicyError):
+        make()
+
+
+@pytest.mark.parametrize(("library", "thing"), [("pydantic", Item), ("jsonschema", JSON_SCHEMA)])
+def test_missing_schema_library_error_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, library: str, thing: object
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name.partition(".")[0] == library:
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    json_schema._cached_validator.cache_clear()
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r'pip install "l0-otel\[structured\]"'):
+        Schema.of(thing)
+    assert isinstance(Schema.of({"type": "object"}).verdict("{}"), Parsed)
+
+
+def test_deeply_nested_answer_is_invalid() -> None:
+    verdict = Schema.of({"type": "object"}).verdict("[" * 100_000)
+    assert isinstance(verdict, Invalid)
+    assert verdict.reason == "nested too deeply"
+
+
+def violations(text: str, *, other: bool = False, cuts: list[int] | None = None) -> list[tuple[str, int]]:
+    one = schema_rule(Item).check()
+    found = [violation for piece in pieces(text, cuts or []) for violation in one.feed(piece)]
+    found += one.finish(Ending(other=other))
+    return [(violation.message, violation.at) for violation in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "expected"),
+    [
+        (GOOD, False, []),
+        ("", True, []),
+        ("", False, [("the answer contains no JSON", 0)]),
+        ("{}", False, [("the answer does not fit the schema: missing", 2)]),
+        ('{"name":"a",}', False, [("a key in double quotes was expected", 12)]),
+        ('{"name":"a"', False, [("the answer ends before its JSON is complete", 11)]),
+        ("```json\n{}\n```", False, [("a value was expected", 0)]),
+    ],
+)
+def test_schema_rule_checks_the_unchanged_answer(text: str, other: bool, expected: list[tuple[str, int]]) -> None:
+    assert violations(text, other=other) == expected
+    assert violations(text, other=other, cuts=list(range(len(text)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "expected"),
+    [
+        (GOOD, False, []),
+        ('Here:\n```json\n{"name":"a",}\n```', False, []),
+        ('{"name":"a"', False, []),
+        (" ", True, []),
+        (" ", False, [("the answer contains no JSON", 1)]),
+        ('{"count":1', False, [("the answer does not fit the schema: missing", 10)]),
+        ("I cannot.", False, [("the answer does not fit the schema: no JSON object or array", 9)]),
+    ],
+)
+def test_schema_rule_checks_the_repaired_answer(text: str, other: bool, expected: list[tuple[str, int]]) -> None:
+    one = schema_rule(Item, allow_repair=True).check()
+    assert not [violation for piece in text for violation in one.feed(piece)]
+    assert [(violation.message, violation.at) for violation in one.finish(Ending(other=other))] == expected
+
+
+def test_schema_rule_has_no_span_and_uses_its_severity() -> None:
+    rule = schema_rule(Item, severity=Severity.FATAL)
+    assert (rule.name, rule.span, rule.severity) == ("schema", None, Severity.FATAL)
+    (violation,) = rule.check().feed("no")
+    assert violation.severity is Severity.FATAL
+
+
+@given(st.sampled_from([GOOD, *DOCUMENTS]), st.integers(0, 80), st.lists(st.integers(0, 80), max_size=5))
+def test_schema_rule_ignores_chunk_boundaries(text: str, end: int, cuts: list[int]) -> None:
+    assert violations(text[:end], cuts=cuts) == violations(text[:end])

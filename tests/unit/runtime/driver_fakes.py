@@ -1,0 +1,292 @@
+"""An SDK, a reader and a body that do as a test says. Reads are lists of words; exceptions among them are raised."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, ResponseMetadata, ToolCalls
+from l0.model.failure import Cause, Failure
+from l0.model.policy import ResumeMode
+from l0.model.ports import AttemptPlan
+from l0.model.resume_state import ResumeState
+
+DONE = "<done>"
+FRAME = "<frame>"
+TOOL = "<tool>"
+
+
+class Broken(Exception):
+    """What this SDK raises."""
+
+
+class FakeReader:
+    """Words are content, except `FRAME` (lifecycle), `TOOL` (work on the server's side) and `DONE` (terminal)."""
+
+    resumable = True
+
+    def __init__(self) -> None:
+        self.content = self.chars = 0
+        self.text: list[str] = []
+        self.tools: dict[Any, Any] = {}
+        self.other = False
+        self.accepted = self.finished = self.stopped = False
+        self.failure: Failure | None = None
+
+    def read_event(self, name: bytes | None, data: bytes) -> Any:
+        raise NotImplementedError
+
+    def observe_object(self, item: Any) -> None:
+        if item is DONE:
+            self.finished = self.stopped = True
+        elif item is TOOL:
+            self.accepted = True
+        elif isinstance(item, Failure):
+            self.failure, self.stopped = item, True
+        elif item is not FRAME:
+            self.content += 1
+            self.chars += len(item)
+            self.text.append(item)
+
+    def finish(self) -> None:
+        pass
+
+    def resume_state(self) -> ResumeState:
+        return ResumeState(text="".join(self.text))
+
+    def read_resumed(self, name: bytes | None, data: bytes) -> list[Any]:
+        raise NotImplementedError
+
+    def resume(self, resume_state: ResumeState, strategy: str) -> None:
+        self.text = [resume_state.text]
+
+    def missing(self) -> Cause | None:
+        if self.finished:
+            return None
+        return Cause.TRUNCATED if self.content else Cause.EMPTY
+
+    def metadata(self) -> ResponseMetadata:
+        return ResponseMetadata(model="fake")
+
+
+class FakePump:
+    """One raw read is a list of words."""
+
+    resumes = True
+    one = None
+
+    def __init__(self) -> None:
+        self.reader = FakeReader()
+
+    def feed(self, raw: list[Any]) -> list[Any]:
+        items = []
+        for word in raw:
+            self.reader.observe_object(word)
+            if not isinstance(word, Failure) and word is not DONE:
+                items.append(word)
+            if self.reader.stopped:
+                break
+        return items
+
+
+@dataclass
+class FakeUpstream:
+    """Counts what it is asked. ``failures``: what `Broken` with that text means."""
+
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    wait: float = 0.0
+    plans: list[AttemptPlan] = field(default_factory=list)
+    resends: list[int] = field(default_factory=list)
+    left: list[float] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    whole_streams: int = 0
+    flawed: list[Failure] = field(default_factory=list)
+
+    def options(self, attempt: AttemptPlan, headers: Mapping[str, str]) -> Any:
+        self.plans.append(attempt)
+        self.resends.append(attempt.resend)
+        self.left.append(attempt.left)
+        self.headers.append(headers)
+        return {"resend": attempt.resend}
+
+    def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
+        return True
+
+    def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+        if not isinstance(error, Broken):
+            return None
+        known = self.failures.get(str(error))
+        cause = Cause.RESET if opened else Cause.CONNECTION
+        return known or Failure(cause=cause, message=str(error), error=error, sdk_retries=True)
+
+    def answer_failure(self, answer: Any) -> Failure | None:
+        return self.flawed.pop(0) if self.flawed else None
+
+    def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:
+        return ResponseMetadata(model="fake"), str(answer), []
+
+    def completed(self) -> None:
+        self.whole_streams += 1
+
+    def backoff(self, retry: int, failure: Failure) -> float:
+        return self.wait
+
+    gone = False
+
+    def stopped(self, error: BaseException | None) -> BaseException:
+        return Broken("closed") if error is None else error
+
+    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
+        return failure.error or Broken(f"{failure.cause} after {text!r}, attempt {attempts}")
+
+
+@dataclass
+class Listener:
+    """An observer and its watcher, which remembers what it was told."""
+
+    events: list[Event] = field(default_factory=list)
+    failing: bool = False
+
+    def read_deadline(self, call: Any) -> "Listener":
+        return self
+
+    def notify(self, event: Event) -> None:
+        self.events.append(event)
+        if self.failing:
+            raise RuntimeError("a broken observer")
+
+    def active(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def headers(self) -> Mapping[str, str]:
+        return {"traceparent": "00-1"}
+
+    @property
+    def told(self) -> list[str]:
+        """The events in short."""
+        return [_short(event) for event in self.events]
+
+    @property
+    def end(self) -> CallEnded:
+        """The last event, of which there is one only."""
+        (found,) = [event for event in self.events if isinstance(event, CallEnded)]
+        assert self.events[-1] is found
+        return found
+
+
+def _short(event: Event) -> str:
+    match event:
+        case AttemptStarted(number=number):
+            return f"start {number}"
+        case AttemptEnded(number=number, failure=failure):
+            return f"end {number} {failure.cause if failure else 'ok'}"
+        case CallEnded(outcome=outcome):
+            return f"call {outcome}"
+
+
+class FakeBody:
+    """Attempts, each a list of raw reads. ``closes``: how often the connection was released."""
+
+    def __init__(self, runtime: Any, *attempts: list[Any]) -> None:
+        self._runtime = runtime
+        self._attempts = iter(attempts)
+        self._reads: list[Any] = next(self._attempts)
+        self.closes = self.drains = 0
+        self.reopened: list[Any] = []
+
+    def start(self) -> tuple[Iterator[Any], FakePump]:
+        return self._raw(), FakePump()
+
+    def _raw(self) -> Iterator[Any]:
+        for raw in self._reads:
+            if isinstance(raw, BaseException):
+                raise raw
+            yield raw
+
+    def reopen(self, options: Any) -> None:
+        self.reopened.append(options)
+        reads = next(self._attempts)
+        if isinstance(reads, BaseException):
+            raise reads
+        self._reads = reads
+        self._runtime.opened(200, None)
+
+    def read_deadline(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self.closes += 1
+
+
+class AsyncFakeBody:
+    """The same for the async driver."""
+
+    def __init__(self, runtime: Any, *attempts: list[Any]) -> None:
+        self._inner = FakeBody(runtime, *attempts)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def start(self) -> tuple[AsyncIterator[Any], FakePump]:
+        async def raw() -> AsyncIterator[Any]:
+            for each in self._inner._raw():
+                yield each
+
+        return raw(), FakePump()
+
+    def end(self, error: BaseException) -> None:
+        """The session judges."""
+
+    async def reopen(self, options: Any) -> None:
+        self._inner.reopen(options)
+
+    async def drain(self, chunks: AsyncIterator[Any]) -> None:
+        self._inner.drains += 1
+
+    async def close(self) -> None:
+        self._inner.close()
+
+
+class FakeSender:
+    """Answers are handed out one by one; exceptions among them are raised."""
+
+    def __init__(self, answers: list[Any]) -> None:
+        self.answers = answers
+        self.attached: list[Any] = []
+
+    def send(self, options: Any) -> Any:
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def attach(self, answer: Any) -> None:
+        self.attached.append(answer)
+
+    def read_until_content(self, answer: Any) -> bool:
+        raise NotImplementedError
+
+    def discard(self, answer: Any) -> None:
+        raise NotImplementedError
+
+    def cut(self, answer: Any) -> None:
+        raise NotImplementedError
+
+
+class FakeAsyncSender:
+    """As `FakeSender`."""
+
+    def __init__(self, answers: list[Any]) -> None:
+        self._sender = FakeSender(answers)
+
+    async def send(self, options: Any) -> Any:
+        return self._sender.send(options)
+
+    def attach(self, answer: Any) -> None:
+        self._sender.attach(answer)
+
+    async def read_until_content(self, answer: Any) -> bool:
+        raise NotImplementedError
+
+    async def discard(self, answer: Any) -> None:
+        raise NotImplementedError

@@ -1,0 +1,159 @@
+"""Whole answers through both drivers, the waits between attempts, and observers that misbehave."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from driver_fakes import Broken, FakeAsyncSender, FakePump, FakeSender, FakeUpstream, Listener
+from makers import make_call
+
+from l0.model.call import Outcome
+from l0.model.call_events import AttemptEnded
+from l0.model.failure import Cause, Failure
+from l0.model.policy import Policy, Retry, Timeout
+from l0.runtime import async_driver, call_base, call_runtime, sync_driver
+from l0.runtime.call_runtime import CallRuntime
+from l0.shared_state.shared import SharedState
+
+AT_ONCE = Policy(retry=Retry(base_delay=0))
+both = pytest.mark.parametrize("flavour", ["sync", "async"])
+
+
+def answered(flavour: str, made: CallRuntime, *answers: Any) -> Any:
+    queue = list(answers)
+
+    if flavour == "sync":
+        return sync_driver.request(made, FakeSender(queue))
+    return asyncio.run(async_driver.request(made, FakeAsyncSender(queue)))
+
+
+@both
+def test_a_whole_answer_is_returned_as_it_is(flavour):
+    listener, answer = Listener(), object()
+    made = CallRuntime(make_call(streaming=False), FakeUpstream(), [listener], SharedState())
+    assert answered(flavour, made, answer) is answer
+    assert listener.told == ["start 1", "end 1 ok", "call ok"]
+
+
+@both
+def test_a_failed_request_is_repeated_as_long_as_the_sdk_would(flavour):
+    listener, upstream = Listener(), FakeUpstream()
+    made = CallRuntime(make_call(streaming=False), upstream, [listener], SharedState())
+    with pytest.raises(Broken, match="third") as raised:
+        answered(flavour, made, Broken("first"), Broken("second"), Broken("third"))
+    assert upstream.resends == [0, 1, 2]
+    assert listener.end.attempts == 3
+    assert len(raised.value.__notes__) == 3
+
+
+@both
+def test_an_answer_with_a_flaw_is_asked_for_again(flavour):
+    upstream = FakeUpstream(flawed=[Failure(cause=Cause.NOT_A_STREAM, message="html", sdk_retries=True)])
+    made = CallRuntime(make_call(streaming=False), upstream, [], SharedState())
+    assert answered(flavour, made, "<html>", "answer") == "answer"
+
+
+@both
+@pytest.mark.parametrize("foreign", [KeyboardInterrupt, ValueError])
+def test_what_the_request_is_not_to_blame_for_comes_through(flavour, foreign):
+    listener = Listener()
+    made = CallRuntime(make_call(streaming=False), FakeUpstream(), [listener], SharedState())
+    with pytest.raises(foreign):
+        answered(flavour, made, foreign("theirs"))
+    interrupted = foreign is KeyboardInterrupt
+    assert listener.end.outcome is (Outcome.CANCELLED if interrupted else Outcome.FAILED)
+    assert [failure.cause for failure in listener.end.failures] == ([] if interrupted else [Cause.LOCAL])
+
+
+@both
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, asyncio.CancelledError])
+def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, interrupt):
+    def stop(_seconds: float, _call: CallRuntime) -> None:
+        raise interrupt
+
+    async def astop(_seconds: float, _call: CallRuntime) -> None:
+        raise interrupt
+
+    monkeypatch.setattr(sync_driver, "rest", stop)
+    monkeypatch.setattr(async_driver, "sleep", astop)
+    listener = Listener()
+    made = CallRuntime(make_call(streaming=False), FakeUpstream(wait=30), [listener], SharedState())
+    with pytest.raises(interrupt):
+        answered(flavour, made, Broken("first"), "never")
+    assert listener.told == ["start 1", "end 1 connection", "call cancelled"]
+
+
+@both
+def test_the_wait_is_the_sdks_where_there_is_no_policy(flavour, monkeypatch):
+    slept: list[float] = []
+
+    def rest(seconds: float, _call: CallRuntime) -> None:
+        slept.append(seconds)
+
+    async def asleep(seconds: float, _call: CallRuntime) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(sync_driver, "rest", rest)
+    monkeypatch.setattr(async_driver, "sleep", asleep)
+    made = CallRuntime(make_call(streaming=False), FakeUpstream(wait=7.5), [], SharedState())
+    assert answered(flavour, made, Broken("first"), "answer") == "answer"
+    assert slept == [7.5]
+
+
+@both
+def test_every_attempt_is_told_how_much_time_is_left(flavour, monkeypatch):
+    clock = {"now": 100.0}
+    for module in (call_base, call_runtime):
+        monkeypatch.setattr(module, "perf_counter", lambda: clock["now"])
+
+    class Slow(FakeUpstream):
+        def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+            clock["now"] += 1.5
+            return super().failed(error, opened=opened)
+
+    policy = Policy(timeout=Timeout(total=4000), retry=Retry(base_delay=0))
+    made = CallRuntime(make_call(streaming=False, policy=policy), upstream := Slow(), [], SharedState())
+    with pytest.raises(Broken, match="third"):
+        answered(flavour, made, *map(Broken, ("first", "second", "third", "fourth")))
+    assert upstream.left == [4.0, 2.5, 1.0]
+
+
+# Observers
+
+
+@both
+def test_a_failing_observer_hurts_nobody(flavour, caplog):
+    broken, listener = Listener(failing=True), Listener()
+    made = CallRuntime(make_call(streaming=False), FakeUpstream(), [broken, listener], SharedState())
+    with caplog.at_level(logging.WARNING, "l0"):
+        assert answered(flavour, made, "answer") == "answer"
+    assert broken.told == listener.told == ["start 1", "end 1 ok", "call ok"]
+    assert "is ignored" in caplog.text
+
+
+def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
+    class Rude(Listener):
+        def active(self) -> Any:
+            raise RuntimeError("no context")
+
+    upstream = FakeUpstream()
+    made = CallRuntime(make_call(), upstream, [Rude(), Listener()], SharedState())
+    with made.sending(made.command):
+        pass
+    assert upstream.headers == [{"traceparent": "00-1"}]
+
+
+def test_attempts_are_told_with_the_status_and_id_of_their_response():
+    listener = Listener()
+    made = CallRuntime(make_call(policy=AT_ONCE), FakeUpstream(), [listener], SharedState())
+    with made.sending(made.command):
+        made.opened(200, "req_1")
+    made.reads(FakePump())
+    made.on_read_error(Broken("rst"))
+    made.slept()
+    with made.sending(made.command):
+        pass
+    made.failed(Broken("later"))
+    ended = [event for event in listener.events if isinstance(event, AttemptEnded)]
+    assert [(event.status, event.request_id) for event in ended] == [(200, "req_1"), (None, None)]

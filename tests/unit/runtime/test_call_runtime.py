@@ -1,0 +1,385 @@
+"""One call at run time, with an SDK that does as it is told; through both drivers, which must do the same."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from driver_fakes import (
+    DONE,
+    FRAME,
+    TOOL,
+    AsyncFakeBody,
+    Broken,
+    FakeBody,
+    FakePump,
+    FakeReader,
+    FakeUpstream,
+    Listener,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from makers import make_call, make_failure
+
+from l0.engine.commands import Finish, Raise, Relay
+from l0.model.call import Call, Outcome, Replay
+from l0.model.failure import Cause, Failure
+from l0.model.policy import Fallback, Hold, Policy, Retry
+from l0.runtime import async_driver, output_buffer, sync_driver
+from l0.runtime.call_runtime import END, CallRuntime
+from l0.runtime.finalizers import LATER
+from l0.shared_state.shared import SharedState
+
+AT_ONCE = Policy(retry=Retry(base_delay=0))
+
+
+@dataclass
+class Played:
+    """What a user and an observer saw of one streamed call."""
+
+    items: list[Any]
+    error: BaseException | None
+    listener: Listener
+    body: Any
+    upstream: FakeUpstream
+    runtime: CallRuntime
+
+
+def play(flavour: str, call: Call, *attempts: Any, upstream: FakeUpstream | None = None, read_event: int | None = None):
+    """Run a call whose headers are there; ``take``: how many items the user reads before they stop."""
+    upstream = upstream or FakeUpstream()
+    listener = Listener()
+    made = CallRuntime(call, upstream, [listener], SharedState())
+    with made.sending(made.command):
+        made.opened(200, "req_1")
+    items: list[Any] = []
+    error: BaseException | None = None
+    if flavour == "sync":
+        body: Any = FakeBody(made, *attempts)
+        stream = sync_driver.relay(made, body)
+        try:
+            for item in stream:
+                items.append(item)
+                if len(items) == read_event:
+                    break
+        except BaseException as raised:
+            error = raised
+        stream.close()
+        LATER.finish()
+    else:
+        body = AsyncFakeBody(made, *attempts)
+
+        async def consume() -> None:
+            stream = async_driver.relay(made, body)
+            try:
+                async for item in stream:
+                    items.append(item)
+                    if len(items) == read_event:
+                        break
+            finally:
+                await stream.aclose()
+
+        try:
+            asyncio.run(consume())
+        except BaseException as raised:
+            error = raised
+    return Played(items, error, listener, body, upstream, made)
+
+
+both = pytest.mark.parametrize("flavour", ["sync", "async"])
+
+
+@both
+def test_an_answer_is_handed_out_in_order_and_told_once(flavour):
+    played = play(flavour, make_call(), [[FRAME, "a"], ["b", "c"], [DONE]])
+    assert (played.items, played.error) == ([FRAME, "a", "b", "c"], None)
+    assert played.listener.told == ["start 1", "end 1 ok", "call ok"]
+    assert played.listener.end.text == "abc"
+    assert played.upstream.whole_streams == 1
+    assert played.body.closes >= 1
+
+
+@both
+def test_what_follows_the_terminal_event_is_not_handed_out(flavour):
+    played = play(flavour, make_call(), [["a", DONE, "b"], ["c"]])
+    assert (played.items, played.error) == (["a"], None)
+
+
+@both
+def test_before_the_commit_point_a_restart_is_invisible(flavour):
+    played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], [[FRAME, "a"], [DONE]])
+    assert (played.items, played.error) == ([FRAME, "a"], None)
+    assert played.listener.told == ["start 1", "end 1 reset", "start 2", "end 2 ok", "call recovered_retry"]
+    assert played.upstream.resends == [0, 1]
+    assert played.listener.end.attempts == 2
+
+
+@both
+def test_after_the_commit_point_the_failure_is_raised(flavour):
+    error = Broken("rst")
+    played = play(flavour, make_call(policy=AT_ONCE), [["a"], error], [["never"]])
+    assert (played.items, played.error) == (["a"], error)
+    assert played.listener.end.outcome is Outcome.FAILED
+    assert played.listener.end.failure.error is error
+    assert played.body.reopened == []
+
+
+@both
+def test_content_in_the_read_that_fails_is_still_handed_over(flavour):
+    failure = make_failure(Cause.MALFORMED)
+    played = play(flavour, make_call(policy=AT_ONCE), [["a"], ["b", failure, "c"]])
+    assert played.items == ["a", "b"]
+    assert isinstance(played.error, Broken)
+
+
+@both
+def test_an_end_without_a_terminal_event_is_a_failure_where_that_is_certain(flavour):
+    strict = play(flavour, make_call(strict=True), [["a"]])
+    assert strict.items == ["a"]
+    assert "truncated after 'a'" in str(strict.error)
+    assert strict.upstream.whole_streams == 0
+
+
+@both
+def test_elsewhere_it_is_accepted_with_a_warning_and_marked(flavour, caplog):
+    with caplog.at_level(logging.WARNING, "l0"):
+        warned = play(flavour, make_call(strict=False), [["a"]])
+        quiet = play(flavour, make_call(strict=None), [["a"]])
+    assert (warned.items, warned.error, quiet.error) == (["a"], None, None)
+    assert warned.listener.end.metadata.anomalies == ("truncated",)
+    assert quiet.listener.end.metadata.anomalies == ()
+    assert len(caplog.records) == 1
+
+
+@both
+def test_an_empty_answer_is_repeated_and_then_raised(flavour):
+    policy = Policy(retry=Retry(attempts=1, base_delay=0))
+    played = play(flavour, make_call(policy=policy), [], [[FRAME]], [["never"]])
+    assert isinstance(played.error, Broken)
+    assert [failure.cause for failure in played.listener.end.failures] == [Cause.EMPTY, Cause.EMPTY]
+    assert played.error.__notes__ == [
+        "l0: attempt 1 failed: empty: the stream ended without any content",
+        "l0: attempt 2 failed: empty: the stream ended without any content",
+    ]
+
+
+@both
+def test_a_failure_that_the_user_gets_as_an_event_raises_nothing(flavour):
+    typed = Failure(cause=Cause.SERVER_ERROR, message="failed", typed=True)
+    played = play(flavour, make_call(), [["a"], [typed]])
+    assert (played.items, played.error) == (["a"], None)
+    assert played.listener.end.outcome is Outcome.FAILED
+
+
+@both
+def test_stopping_early_is_a_cancellation_and_closes_the_connection(flavour):
+    played = play(flavour, make_call(), [["a", "b"], ["c"], [DONE]], read_event=1)
+    assert played.items == ["a"]
+    assert played.listener.told == ["start 1", "end 1 ok", "call cancelled"]
+    assert played.body.closes == 1
+
+
+@both
+@pytest.mark.parametrize("foreign", [KeyboardInterrupt, asyncio.CancelledError, GeneratorExit, ValueError])
+def test_what_is_no_failure_of_the_request_comes_through_at_once(flavour, foreign):
+    if foreign is GeneratorExit and flavour == "async":
+        pytest.skip("an async generator may not raise it from a read")
+    played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], foreign("theirs")], [["never"]])
+    assert isinstance(played.error, foreign)
+    assert played.listener.end.outcome is (Outcome.FAILED if foreign is ValueError else Outcome.CANCELLED)
+    assert played.body.reopened == []
+
+
+@both
+def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
+    class Whole(FakePump):
+        def feed(self, raw: Any) -> list[Any]:
+            items = super().feed(raw)
+            self.reader.stopped = self.reader.finished = False
+            self.reader.missing = lambda: None  # a finish reason came, and no terminal event yet
+            return items
+
+    made = CallRuntime(make_call(), FakeUpstream(), [], SharedState())
+    with made.sending(made.command):
+        made.opened(200, None)
+    made.reads(Whole())
+    assert made.on_read(["a"]) == ["a"]
+    assert made.on_read_error(Broken("rst")) == []
+    assert made.command == Finish(Outcome.OK)
+
+
+@both
+def test_reopening_may_fail_too(flavour):
+    played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], Broken("refused"), [["a"], [DONE]])
+    assert played.items == ["a"]
+    causes = [failure.cause for failure in played.listener.end.failures]
+    assert causes == [Cause.RESET, Cause.CONNECTION]
+    assert played.upstream.resends == [0, 1, 2]
+
+
+@both
+def test_stored_answers_are_not_asked_for_twice(flavour):
+    call = make_call(policy=AT_ONCE, replay=Replay.UNTIL_ACCEPTED)
+    played = play(flavour, call, [[FRAME], Broken("rst")], [["never"]])
+    assert played.error is not None
+    assert played.items == [FRAME]  # the bare SDK had handed it over, too
+
+
+@both
+def test_work_on_the_servers_side_is_a_commit_point(flavour):
+    played = play(flavour, make_call(policy=AT_ONCE), [[FRAME, TOOL], Broken("rst")], [["never"]])
+    assert played.items == [FRAME, TOOL]
+    assert isinstance(played.error, Broken)
+
+
+# Taking up, and falling over
+
+
+@both
+def test_a_broken_answer_is_taken_up_after_what_the_user_has(flavour):
+    resume_points = []
+    policy = Policy(retry=Retry(base_delay=0), resume="splice", on_seam=resume_points.append)
+    played = play(flavour, make_call(policy=policy), [["a", "b"], Broken("rst")], [["c"], [DONE]])
+    assert (played.items, played.error) == (["a", "b", "c"], None)
+    assert played.listener.told == ["start 1", "end 1 reset", "start 2", "end 2 ok", "call recovered_resume"]
+    assert [(resume_point.strategy, resume_point.at, resume_point.attempt) for resume_point in resume_points] == [
+        ("splice", 2, 2)
+    ]
+    assert played.listener.end.resume_points == tuple(resume_points)
+    assert [plan.resume for plan in played.upstream.plans] == [None, "splice"]
+    assert played.upstream.plans[1].resume_state.text == "ab"
+
+
+@both
+def test_content_in_the_read_that_fails_is_handed_over_before_it_is_taken_up(flavour):
+    failure = make_failure(Cause.MALFORMED)
+    policy = Policy(retry=Retry(base_delay=0), resume="splice")
+    played = play(flavour, make_call(policy=policy), [["a"], ["b", failure, "x"]], [["c"], [DONE]])
+    assert (played.items, played.error) == (["a", "b", "c"], None)
+    assert played.upstream.plans[1].resume_state.text == "ab"
+
+
+@both
+@pytest.mark.parametrize("reason", ["provider", "reader", "call"])
+def test_who_cannot_be_taken_up_is_not_asked(flavour, reason, monkeypatch):
+    monkeypatch.setattr(FakeReader, "resumable", reason != "reader", raising=False)
+    monkeypatch.setattr(FakeUpstream, "resumes", lambda *_: reason != "provider")
+    call = make_call(policy=Policy(retry=Retry(base_delay=0), resume="exact"), resumable=reason != "call")
+    played = play(flavour, call, [["a"], Broken("rst")], [["never"]])
+    assert played.items == ["a"]
+    assert isinstance(played.error, Broken)
+    assert played.body.reopened == []
+
+
+@both
+def test_a_callback_that_fails_is_logged_and_hurts_nobody(flavour, caplog):
+    policy = Policy(retry=Retry(base_delay=0), resume="splice", on_seam=lambda resume_point: resume_point.no_such_field)
+    with caplog.at_level(logging.WARNING, "l0"):
+        played = play(flavour, make_call(policy=policy), [["a"], Broken("rst")], [["b"], [DONE]])
+    assert (played.items, played.error) == (["a", "b"], None)
+    assert "on_seam failed" in caplog.text
+
+
+@both
+def test_another_leg_is_told_to_the_sdk(flavour):
+    legs = [Fallback(model="second"), Fallback(model="third")]
+    policy = Policy(retry=Retry(max_retries=1, base_delay=0), fallback=legs)
+    broken = [[FRAME], Broken("rst")]
+    played = play(flavour, make_call(policy=policy), broken, broken, broken, broken, [["a"], [DONE]])
+    assert (played.items, played.error) == (["a"], None)
+    assert [plan.leg for plan in played.upstream.plans] == [0, 0, 1, 1, 2]
+    assert played.listener.end.leg == 2
+    assert played.listener.end.outcome is Outcome.RECOVERED_FALLBACK
+
+
+@both
+@pytest.mark.parametrize("mode", ["message", "verified"])
+def test_what_nobody_has_seen_is_repeated(flavour, mode):
+    policy = Policy(retry=Retry(base_delay=0), hold=mode)
+    played = play(flavour, make_call(policy=policy), [["a", "b"], ["c"], Broken("rst")], [["d"], ["e"], [DONE]])
+    assert (played.items, played.error) == (["d", "e"], None)
+    assert played.listener.end.outcome is Outcome.RECOVERED_RETRY
+
+
+# What is held back
+
+
+@both
+@pytest.mark.parametrize(("frames", "restarts"), [(3, False), (4, True)])
+def test_so_many_frames_are_held_and_no_more(flavour, frames, restarts):
+    policy = Policy(retry=Retry(base_delay=0), hold=Hold(frames=frames, seconds=60))
+    played = play(flavour, make_call(policy=policy), [[FRAME], [FRAME], [FRAME], Broken("rst")], [["a"], [DONE]])
+    assert (played.error is None) == restarts
+    assert played.items == (["a"] if restarts else [FRAME] * 3)
+
+
+def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
+    clock = {"now": 100.0}
+    monkeypatch.setattr(output_buffer, "perf_counter", lambda: clock["now"])
+    made = CallRuntime(make_call(policy=Policy(hold=Hold(seconds=2.0))), FakeUpstream(), [], SharedState())
+    with made.sending(made.command):
+        made.opened(200, None)
+    made.reads(FakePump())
+    assert made.on_read([FRAME]) == []
+    clock["now"] += 1.9
+    assert made.on_read([FRAME]) == []
+    clock["now"] += 0.2
+    assert made.on_read([FRAME]) == [FRAME] * 3
+    assert made.command == Relay(None, False)
+
+
+# The end comes once
+
+
+def test_closing_is_final_and_told_once():
+    listener = Listener()
+    made = CallRuntime(make_call(), FakeUpstream(), [listener], SharedState())
+    with made.sending(made.command):
+        made.opened(200, None)
+    for _ in range(3):
+        made.close()
+    made.released()
+    made.consumed()
+    assert listener.told == ["start 1", "end 1 ok", "call cancelled"]
+    assert not made.open
+
+
+def test_a_body_that_somebody_else_read_to_its_end_is_a_success():
+    listener = Listener()
+    made = CallRuntime(make_call(), FakeUpstream(), [listener], SharedState())
+    with made.sending(made.command):
+        made.opened(200, None)
+    made.consumed()
+    made.close()
+    assert listener.told == ["start 1", "end 1 ok", "call ok"]
+
+
+# Any cutting of an answer into reads
+
+words = st.lists(st.sampled_from([FRAME, "a", "bb", "ccc"]), max_size=12)
+
+
+@given(answer=words, cuts=st.lists(st.integers(0, 12), max_size=6), ending=st.sampled_from([DONE, None, "broken"]))
+@settings(max_examples=100)
+def test_the_cutting_into_reads_changes_nothing(answer, cuts, ending):
+    def reads(places: list[int]) -> list[Any]:
+        parts = [answer[i:j] for i, j in zip([0, *places], [*places, len(answer)], strict=True)]
+        return [*parts, *([[DONE]] if ending is DONE else [Broken("rst")] if ending else [])]
+
+    call = make_call(max_retries=0)
+    one = play("sync", call, reads([]))
+    other = play("sync", call, reads(sorted(min(cut, len(answer)) for cut in cuts)))
+    assert one.items == other.items == answer
+    assert type(one.error) is type(other.error)
+    assert one.listener.told == other.listener.told
+    assert one.runtime.text == other.runtime.text
+
+
+def test_raise_is_what_a_session_says_when_it_is_over():
+    made = CallRuntime(make_call(max_retries=0), FakeUpstream(), [], SharedState())
+    with made.sending(made.command):
+        made.opened(200, None)
+    made.reads(FakePump())
+    assert made.on_read(END) == []
+    assert isinstance(made.command, Raise)

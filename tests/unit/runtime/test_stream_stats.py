@@ -1,0 +1,140 @@
+"""The meter against figures computed the slow way, from all gaps at once."""
+
+from math import ceil
+from statistics import mean, pstdev
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l0.runtime.stream_stats import STALL, StreamStatsRecorder
+
+BUCKET = 1.1
+"""Buckets are ten per cent wide, from a tenth of a millisecond up."""
+
+gaps_of = st.lists(st.floats(0.0, 900.0) | st.floats(0.0, 0.01), min_size=1, max_size=200)
+
+
+def metered(gaps: list[float]) -> StreamStatsRecorder:
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    now = 1.0
+    stats.read(now, 1.0, True, b"..")
+    for gap in gaps:
+        now += gap
+        stats.read(now, gap, True, b"..")
+    return stats
+
+
+def quantile(gaps: list[float], share: float) -> float:
+    """The smallest gap that at least this share of the gaps does not exceed."""
+    return sorted(gaps)[max(ceil(share * len(gaps)) - 1, 0)]
+
+
+@given(gaps_of)
+@settings(max_examples=150)
+def test_quantiles_are_right_to_within_a_bucket(gaps):
+    pace = metered(gaps).result(10_000.0)
+    for share, told in ((0.50, pace.gap_p50), (0.95, pace.gap_p95), (0.99, pace.gap_p99)):
+        true = quantile(gaps, share)
+        assert true <= told * (1 + 1e-9)
+        assert told <= max(true * BUCKET * (1 + 1e-9), 0.0001)
+    assert pace.gap_p50 <= pace.gap_p95 <= pace.gap_p99 <= pace.gap_max == max(gaps)
+
+
+@given(gaps_of)
+@settings(max_examples=150)
+def test_the_sizes_of_all_gaps_are_told_to_within_a_bucket(gaps):
+    told = [size for size, count in metered(gaps).result(10_000.0).gaps for _ in range(count)]
+    assert len(told) == len(gaps)
+    for size, true in zip(told, sorted(gaps), strict=True):
+        assert true <= size * (1 + 1e-9)
+        assert size <= max(true * BUCKET * (1 + 1e-9), 0.0001)
+
+
+@given(gaps_of)
+@settings(max_examples=150)
+def test_the_spread_is_that_of_all_gaps(gaps):
+    pace = metered(gaps).result(10_000.0)
+    deviation, average = pstdev(gaps), mean(gaps)
+    assert pace.jitter == pytest.approx(deviation, rel=1e-6, abs=1e-9)
+    if average > 1e-6:
+        assert pace.smoothness == pytest.approx(max(0.0, 100 * (1 - deviation / average)), rel=1e-4, abs=1e-4)
+
+
+def test_the_first_content_is_no_gap():
+    stats = StreamStatsRecorder(100.0)
+    stats.opened(101.0)
+    stats.read(105.0, 4.0, True, b"..")
+    pace = stats.result(106.0)
+    assert pace.first_content == 4.0
+    assert (pace.gap_max, pace.gap_p99, pace.jitter, pace.smoothness) == (0.0, 0.0, 0.0, 100.0)
+    assert pace.duration == 6.0
+
+
+def test_reads_without_content_lengthen_the_gap_they_are_in():
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    stats.read(1.0, 1.0, True, b"..")
+    for second in (2.0, 3.0, 4.0):
+        stats.read(second, 1.0, False, b"..")
+    stats.read(4.5, 0.5, True, b"..")
+    assert stats.result(5.0).gap_max == 3.5
+
+
+def test_the_consumers_time_is_in_no_gap():
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    stats.read(1.0, 1.0, True, b"..")
+    stats.read(500.0, 0.2, True, b"..")
+    assert stats.result(501.0).gap_max == 0.2
+
+
+def test_a_stall_is_counted_once_however_many_pings_it_holds():
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    stats.read(1.0, 1.0, True, b"..")
+    stats.read(6.0, STALL / 2, False, b"..")
+    stats.read(11.0, STALL / 2, True, b"..")
+    stats.read(20.99, STALL - 0.01, True, b"..")
+    assert stats.result(21.0).stalls == 1
+
+
+def test_a_stall_that_never_ended_counts():
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    stats.read(STALL, STALL, False, b"..")
+    assert stats.result(STALL).stalls == 1
+
+
+def test_a_new_attempt_forgets_the_first_content_and_the_wait():
+    stats = StreamStatsRecorder(0.0)
+    stats.opened(0.0)
+    stats.read(2.0, 2.0, True, b"..")
+    stats.read(11.0, 9.0, False, b"..")
+    stats.opened(20.0)
+    stats.read(21.5, 1.5, True, b"..")
+    pace = stats.result(22.0)
+    assert pace.first_content == 1.5
+    assert (pace.gap_max, pace.stalls) == (0.0, 0)
+
+
+def test_what_is_handed_out_is_counted_from_the_call():
+    stats = StreamStatsRecorder(10.0)
+    assert stats.result(11.0).first_chunk is None
+    stats.delivered(3, 12.0)
+    stats.delivered(2, 14.5)
+    pace = stats.result(15.0)
+    assert (pace.chunks, pace.first_chunk, pace.last_chunk) == (5, 2.0, 4.5)
+
+
+def test_only_bytes_off_the_wire_are_counted():
+    stats = StreamStatsRecorder(0.0)
+    stats.read(1.0, 1.0, True, b"data: x\n\n")
+    stats.read(2.0, 1.0, True, object())  # the SDK's own loop hands over objects
+    assert stats.result(3.0).wire_bytes == 9
+
+
+def test_gaps_beyond_the_last_bucket_are_told_by_the_longest():
+    pace = metered([5000.0, 6000.0]).result(20_000.0)
+    assert (pace.gap_p50, pace.gap_p99) == (6000.0, 6000.0)

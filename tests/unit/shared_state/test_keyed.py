@@ -1,0 +1,119 @@
+"""What calls share is bounded, and a forked child begins anew."""
+
+import gc
+import os
+import select
+import signal
+import threading
+import time
+import weakref
+
+import pytest
+from makers import held_elsewhere
+
+from l0.shared_state import forks
+from l0.shared_state.breaker import Breakers, BreakerState
+from l0.shared_state.budget import CAPACITY, Budgets
+from l0.shared_state.keyed import Keyed
+from l0.shared_state.known_terminals import Terminals
+from l0.shared_state.quantiles import FirstTokens
+
+
+def test_a_value_is_made_once_from_its_key():
+    made = []
+    keyed = Keyed(lambda key: made.append(key) or object())
+    assert keyed["a"] is keyed["a"]
+    assert keyed["a"] is not keyed["b"]
+    assert made == ["a", "b"]
+
+
+def test_the_one_not_asked_for_longest_is_forgotten_first():
+    keyed = Keyed(lambda key: [key], most=3)
+    kept, lost = keyed["a"], keyed["b"]
+    for key in ("c", "a", "d"):
+        keyed[key].append("used")
+    assert len(keyed) == 3
+    assert keyed["a"] is kept
+    assert keyed["b"] is not lost
+
+
+def test_names_without_end_take_no_memory_without_end():
+    budgets = Budgets(most=10)
+    for number in range(500):
+        budgets["openai", f"model-{number}"].spend()
+    assert len(budgets) == 10
+
+
+def test_threads_are_given_one_and_the_same():
+    keyed = Keyed(lambda _: object())
+    start = threading.Barrier(8)
+    seen = []
+
+    def ask():
+        start.wait()
+        seen.extend(keyed["a"] for _ in range(200))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, seen))) == 1
+
+
+def test_what_is_no_longer_used_is_not_kept_for_the_next_fork():
+    keyed = Budgets()
+    gone = weakref.ref(keyed["openai", "gpt-4o"])
+    del keyed
+    gc.collect()
+    assert gone() is None
+
+
+def in_child(check) -> bytes:
+    """What a forked child says of ``check``: ``b"yes"``, ``b"no"``, or nothing where it fails or hangs for 10 s."""
+    answer, say = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(say, b"yes" if check() else b"no")
+        finally:
+            os._exit(0)
+    os.close(say)
+    said = b"" if not select.select([answer], [], [], 10)[0] else os.read(answer, 3)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(answer)
+    return said
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_while_every_lock_is_held_can_go_on():
+    budgets, breakers, times, terminals = Budgets(), Breakers(time.monotonic), FirstTokens(), Terminals()
+    budget, breaker, series = budgets["p", "m"], breakers["p", "m"], times["p", "m", "small"]
+    budget.spend()
+    terminals.add("https://a.example", "chat")
+
+    def child():
+        budget.succeed()
+        breakers["p", "m"].admit().succeed()
+        breaker.admit().fail()
+        series.add(1.0)
+        times["p", "m", "small"].add(1.0)
+        terminals.add("https://b.example", "chat")
+        anew = (budget.level, budgets["p", "m"].level, breaker.state, len(series))
+        return anew == (CAPACITY, CAPACITY, BreakerState.CLOSED, 1) and terminals.known("https://a.example", "chat")
+
+    held = [thing._lock for thing in (budgets, breakers, times, terminals, budget, breaker, breaker._own)]
+    with held_elsewhere(*held):
+        assert in_child(child) == b"yes"
+    assert budget.level == CAPACITY - 1  # the parent's own is untouched
+
+
+def test_renewal_reaches_all_that_is_alive():
+    budgets = Budgets()
+    budgets["p", "m"].spend()
+    held = budgets["p", "m"]
+    forks._renew_all()
+    assert held.level == CAPACITY
+    assert len(budgets) == 0

@@ -1,0 +1,310 @@
+"""Bodies read straight from their connection, beside the same bodies as the transport reads them: over real sockets."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import pytest
+from installed import httpx
+
+from l0.config import CONFIG, Config
+from l0.stainless import direct_reading
+from l0.stainless.sdk_responses import areads, reads, tap
+
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+BODY = b"3\r\nabc\r\n4\r\ndefg\r\n"
+WHOLE = HEAD + BODY + b"0\r\n\r\n"
+LONG = HEAD + b"%x\r\n%s\r\n0\r\n\r\n" % (200_000, b"x" * 200_000)
+HANGS_UP, RESETS = object(), object()
+Script = tuple[Any, ...]
+
+
+@contextmanager
+def server(*scripts: Script) -> Iterator[tuple[str, list[int]]]:
+    """An origin that sends what each script has, request by request. Beside it: the connection that each came over."""
+    over: list[int] = []
+    waiting = iter(scripts)
+
+    def serve(connection: socket.socket, number: int) -> None:
+        with connection:
+            while connection.recv(65536):
+                over.append(number)
+                for piece in next(waiting):
+                    if piece is RESETS:
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    if piece in (HANGS_UP, RESETS):
+                        return
+                    connection.sendall(piece)
+
+    def accept() -> None:
+        number = 0
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection, number), daemon=True).start()
+            number += 1
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}", over
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            accepting.join(5)
+
+
+@pytest.fixture(autouse=True)
+def on(monkeypatch) -> None:
+    monkeypatch.setattr(CONFIG, "_direct", True)
+
+
+def opened(response: Any) -> Any:
+    """As a call of ours has it."""
+    tap(response, httpx, SimpleNamespace(busy=True, closing=True))
+    return response
+
+
+def read(url: str, times: int = 1, **client: Any) -> list[Any]:
+    """The bodies of so many requests, one after the other; an exception in the place of one that broke."""
+    return asyncio.run(_aread(url, times, **client))
+
+
+async def _aread(url: str, times: int, **given: Any) -> list[Any]:
+    got: list[Any] = []
+    async with httpx.AsyncClient(**given) as client:
+        for _ in range(times):
+            response = opened(await client.send(client.build_request("POST", url), stream=True))
+            try:
+                got.append(b"".join([part async for part in areads(response)]))
+            except Exception as error:
+                got.append(error)
+            finally:
+                await response.aclose()
+    return got
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        (WHOLE,),
+        (HEAD, BODY, b"0\r\n\r\n"),
+        (HEAD + b"3\r\na", b"bc\r", b"\n4", b"\r\ndefg\r\n0\r\n", b"\r\n"),
+        (HEAD, b"3;x=y\r\nabc\r\n4\r\ndefg\r\n0\r\nx-trailer: 1\r\n\r\n"),
+    ],
+)
+def test_a_body_comes_whole_and_its_connection_is_used_again(script, taken):
+    with server(script, script, script) as (url, over):
+        assert read(url, 3) == [b"abcdefg"] * 3
+    assert taken == [True] * 3
+    assert over == [0, 0, 0]
+
+
+def test_one_chunk_may_take_many_reads(taken):
+    with server((LONG,), (WHOLE,)) as (url, over):
+        assert read(url, 2) == [b"x" * 200_000, b"abcdefg"]
+    assert taken == [True] * 2
+    assert over == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        (HANGS_UP,),
+        (b"5\r\nab", HANGS_UP),
+        (b"5\r\nabcde", HANGS_UP),
+        (b"5", HANGS_UP),
+        (b"what?\r\n",),
+        (b"2\r\nabcd\r\n",),
+        (b"-1\r\n",),
+        (b"0\r\n\x00\r\n\r\n",),
+    ],
+)
+def test_a_broken_body_breaks_as_ever_and_its_connection_is_closed(end, taken, monkeypatch):
+    script = (HEAD + BODY, *end)
+    with server(script, (WHOLE,), script, (WHOLE,)) as (url, over):
+        error, then = read(url, 2)
+        monkeypatch.setattr(CONFIG, "_direct", False)
+        as_ever, _ = read(url, 2)
+    assert taken == [True] * 2
+    assert isinstance(error, httpx.RemoteProtocolError)
+    assert (type(error), str(error)) == (type(as_ever), str(as_ever))
+    assert then == b"abcdefg"
+    assert over == [0, 1, 2, 3]
+
+
+def test_the_transports_time_out_holds(taken):
+    with server((HEAD + BODY,), (WHOLE,)) as (url, over):
+        error, then = read(url, 2, timeout=httpx.Timeout(5, read=0.05))
+    assert isinstance(error, httpx.ReadTimeout)
+    assert then == b"abcdefg"
+    assert taken == [True] * 2
+    assert over == [0, 1]
+
+
+def test_without_a_time_out_there_is_none(taken):
+    with server((WHOLE,)) as (url, _):
+        assert read(url, timeout=None) == [b"abcdefg"]
+    assert taken == [True]
+
+
+def test_a_reset_is_the_transports_error(taken, monkeypatch):
+    script = (HEAD + BODY, RESETS)
+    with server(script, script) as (url, _):
+        (error,) = read(url)
+        monkeypatch.setattr(CONFIG, "_direct", False)
+        (as_ever,) = read(url)
+    assert taken == [True]
+    assert isinstance(error, httpx.ReadError)
+    assert (type(error), str(error)) == (type(as_ever), str(as_ever))
+
+
+def test_a_body_that_is_given_up_takes_its_connection_along(taken):
+    async def main(url: str) -> None:
+        async with httpx.AsyncClient() as client:
+            response = opened(await client.send(client.build_request("POST", url), stream=True))
+            parts = areads(response)
+            assert await anext(parts) == b"abc"
+            await parts.aclose()
+            await response.aclose()
+            assert client._transport._pool.connections == []
+            assert (await client.post(url)).content == b"abcdefg"
+
+    with server((HEAD + BODY,), (WHOLE,)) as (url, over):
+        asyncio.run(main(url))
+    assert taken == [True]
+    assert over == [0, 1]
+
+
+def test_sync_streams_are_read_as_ever(taken):
+    with server((WHOLE,)) as (url, _), httpx.Client() as client:
+        response = opened(client.send(client.build_request("POST", url), stream=True))
+        assert b"".join(reads(response)) == b"abcdefg"
+    assert taken == []
+
+
+async def _cancelled_by_asyncio(reading: Any) -> None:
+    task = asyncio.ensure_future(reading)
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def _cancelled_by_anyio(reading: Any) -> None:
+    with anyio.move_on_after(0.05) as scope:
+        await reading
+    assert scope.cancelled_caught
+
+
+async def _cancelled_by_a_time_out(reading: Any) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reading, 0.05)
+
+
+@pytest.mark.parametrize("cancelled", [_cancelled_by_asyncio, _cancelled_by_anyio, _cancelled_by_a_time_out])
+def test_a_read_that_is_cancelled_takes_its_connection_along(cancelled, taken):
+    async def main(url: str) -> None:
+        async with httpx.AsyncClient() as client:
+            response = opened(await client.send(client.build_request("POST", url), stream=True))
+            got: list[bytes] = []
+
+            async def reading() -> None:
+                async for part in areads(response):
+                    got.append(part)
+
+            await cancelled(reading())
+            assert got == [b"abc", b"defg"]
+            assert all(one.is_closed() for one in client._transport._pool.connections)
+            await response.aclose()
+            assert client._transport._pool.connections == []
+            task = asyncio.current_task()
+            assert task is not None
+            assert task.cancelling() == 0
+            assert (await client.post(url)).content == b"abcdefg"
+
+    with server((HEAD + BODY,), (WHOLE,)) as (url, over):
+        asyncio.run(main(url))
+    assert taken == [True]
+    assert over == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nabcdefg",
+        b"HTTP/1.0 200 OK\r\n\r\nabcdefg",
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabcdefg",
+    ],
+)
+def test_other_framings_are_read_as_ever(head, taken):
+    with server((head, HANGS_UP)) as (url, _):
+        assert read(url) == [b"abcdefg"]
+    assert taken == [False]
+
+
+class _Given(httpx.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"abc"
+
+
+class Passing(httpx.AsyncByteStream):
+    """A stream of the application's own, around the transport's."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            yield part.upper()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class Wrapping(httpx.AsyncHTTPTransport):
+    async def handle_async_request(self, request: Any) -> Any:
+        response = await super().handle_async_request(request)
+        response.stream = Passing(response.stream)
+        return response
+
+
+def test_streams_of_other_makes_are_read_as_ever(taken):
+    with server((WHOLE,)) as (url, _):
+        assert read(url, transport=Wrapping()) == [b"ABCDEFG"]
+    made = httpx.MockTransport(lambda _: httpx.Response(200, content=Passing(_Given())))
+    assert read("http://a.example", transport=made) == [b"ABC"]
+    assert taken == [False, False]
+
+
+def test_a_body_that_the_transport_traces_is_read_as_ever(taken):
+    told: list[str] = []
+
+    async def trace(name: str, _: Any) -> None:
+        told.append(name)
+
+    async def main(url: str) -> bytes:
+        async with httpx.AsyncClient() as client:
+            request = client.build_request("POST", url, extensions={"trace": trace})
+            response = opened(await client.send(request, stream=True))
+            return b"".join([part async for part in areads(response)])
+
+    with server((WHOLE,)) as (url, _):
+        assert asyncio.run(main(url)) == b"abcdefg"
+    assert taken == [False]
+    assert "http11.receive_response_body.started" in told
+
+
+def test_it_is_off_unless_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(CONFIG, "_direct", Config().direct)
+    monkeypatch.setattr(direct_reading, "_line", None)  # would raise
+    with server((WHOLE,)) as (url, _):
+        assert read(url) == [b"abcdefg"]

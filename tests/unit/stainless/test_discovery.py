@@ -1,0 +1,190 @@
+"""What `instrument()` does where an SDK is missing, too old, or not as expected: one warning, and hands off."""
+
+import importlib
+import logging
+import sys
+import threading
+from importlib.metadata import PackageNotFoundError
+
+import anthropic
+import openai
+import pytest
+
+import l0
+from l0.stainless import discovery, post_imports
+from l0_openai import OpenAIInstrumentor
+
+OPENAI, ANTHROPIC = openai._base_client.SyncAPIClient, anthropic._base_client.SyncAPIClient
+
+
+@pytest.fixture
+def warnings_of(caplog):
+    """Switches on, and gives the warnings that were logged."""
+
+    def switch_on(**options):
+        with caplog.at_level(logging.WARNING, "l0"):
+            l0.instrument(**options)
+        return [record.getMessage() for record in caplog.records if record.name == "l0"]
+
+    yield switch_on
+    l0.uninstrument()
+
+
+def is_patched(owner):
+    return hasattr(owner.__dict__["request"], "__wrapped__")
+
+
+def test_both_providers_are_found_by_entry_point():
+    assert [point.name for point in discovery.providers()][:2] == ["l0_anthropic", "l0_openai"]
+    assert all(point.name.startswith("l0_") for point in discovery.providers())
+
+
+def test_all_is_well(warnings_of):
+    assert warnings_of() == []
+    assert is_patched(OPENAI)
+    assert is_patched(ANTHROPIC)
+
+
+def test_a_version_outside_the_range_is_left_alone_with_one_warning(warnings_of, monkeypatch):
+    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
+    (warning,) = warnings_of()
+    assert warning == f"l0 leaves openai {openai.__version__} alone: supported are openai >= 900, < 901"
+    assert not is_patched(OPENAI)
+    assert is_patched(ANTHROPIC)
+
+
+def test_an_sdk_that_is_not_installed_is_passed_over(warnings_of, monkeypatch):
+    monkeypatch.setattr(discovery, "installed_version", lambda name: None if name == "openai" else "2.11.0")
+    assert warnings_of() == []
+    assert not is_patched(OPENAI)
+    assert is_patched(ANTHROPIC)
+
+
+def test_an_sdk_of_another_shape_is_left_alone_with_one_warning(warnings_of, monkeypatch):
+    monkeypatch.delattr(openai._streaming.AsyncStream, "__stream__")
+    (warning,) = warnings_of()
+    assert warning.startswith("l0 leaves openai alone: its insides are not as expected")
+    assert not is_patched(OPENAI)
+    assert is_patched(ANTHROPIC)
+
+
+def test_a_policy_that_is_none_is_refused_before_anything_is_patched():
+    with pytest.raises(l0.PolicyError):
+        l0.instrument("interactive")  # type: ignore[arg-type]
+    assert not is_patched(OPENAI)
+
+
+def test_uninstrument_forgets_the_policy(warnings_of):
+    warnings_of(policy=l0.Policy(truncation="off"))
+    l0.uninstrument()
+    with l0.policy() as current:
+        assert current == l0.Policy()
+
+
+@pytest.mark.parametrize("shipped", [True, False])
+def test_nothing_to_patch_is_said_where_it_was_asked_for(warnings_of, monkeypatch, shipped):
+    monkeypatch.setattr(discovery, "installed_version", lambda _: None)
+    if not shipped:
+        monkeypatch.setattr(discovery, "providers", list)
+    with pytest.warns(RuntimeWarning, match="l0 patches nothing: ") as said:
+        l0.instrument()
+    assert [one.filename for one in said] == [__file__]
+    assert not is_patched(OPENAI)
+
+
+def test_providers_and_versions_need_no_metadata(warnings_of, monkeypatch):
+    def version(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(discovery, "version", version)
+    monkeypatch.setattr(discovery, "entry_points", lambda **_: ())
+    assert [point.name for point in discovery.providers()] == ["l0_anthropic", "l0_openai"]
+    assert warnings_of() == []
+    assert is_patched(OPENAI)
+    assert is_patched(ANTHROPIC)
+
+
+def test_a_copy_without_metadata_of_a_version_outside_the_range_is_left_alone(warnings_of, monkeypatch):
+    def version(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(discovery, "version", version)
+    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
+    (warning,) = warnings_of()
+    assert warning == f"l0 leaves openai {openai.__version__} alone: supported are openai >= 900, < 901"
+    assert not is_patched(OPENAI)
+    assert is_patched(ANTHROPIC)
+
+
+def purge(monkeypatch, name):
+    for module in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
+        monkeypatch.delitem(sys.modules, module)
+
+
+@pytest.mark.parametrize("first", ["instrument", "import"])
+def test_an_sdk_that_is_imported_anew_is_patched_anew_and_both_are_restored(warnings_of, monkeypatch, first):
+    assert warnings_of() == []
+    purge(monkeypatch, "anthropic")
+    if first == "import":  # behind the hooks' back, as by an importer of one's own
+        monkeypatch.setattr(post_imports._FINDER, "callbacks", {})
+    again = importlib.import_module("anthropic")._base_client.SyncAPIClient
+    assert again is not ANTHROPIC
+    assert is_patched(again) == (first == "instrument")
+    l0.instrument()
+    assert is_patched(again)
+    assert is_patched(ANTHROPIC)
+    l0.uninstrument()
+    assert not is_patched(again)
+    assert not is_patched(ANTHROPIC)
+
+
+def test_an_sdk_that_is_imported_after_uninstrument_stays_as_it_is(warnings_of, monkeypatch):
+    warnings_of()
+    l0.uninstrument()
+    purge(monkeypatch, "anthropic")
+    again = importlib.import_module("anthropic")
+    assert not is_patched(again._base_client.SyncAPIClient)
+    assert type(again.__spec__.loader).__module__.startswith("_frozen_importlib")
+    assert post_imports._FINDER not in sys.meta_path
+
+
+def test_a_module_that_was_hooked_shows_its_own_loader(warnings_of, monkeypatch):
+    warnings_of()
+    purge(monkeypatch, "anthropic")
+    again = importlib.import_module("anthropic")
+    assert type(again.__spec__.loader) is type(openai.__spec__.loader)
+    assert type(again.__loader__) is type(openai.__loader__)
+    assert is_patched(importlib.reload(again)._base_client.SyncAPIClient)
+
+
+def test_a_reload_of_l0_changes_nothing(warnings_of):
+    warnings_of()
+    before = OPENAI.__dict__["request"]
+    importlib.reload(l0)
+    l0.instrument()
+    assert OPENAI.__dict__["request"] is before
+    l0.uninstrument()
+    assert not is_patched(OPENAI)
+
+
+def test_instrument_in_many_threads_at_once(warnings_of):
+    before = OPENAI.__dict__["request"]
+    gate, failures = threading.Barrier(8), []
+
+    def switch():
+        gate.wait()
+        try:
+            l0.instrument()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=switch) for _ in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert failures == []
+    assert warnings_of() == []
+    assert OPENAI.__dict__["request"].__wrapped__ is before
+    l0.uninstrument()
+    assert OPENAI.__dict__["request"] is before

@@ -1,0 +1,74 @@
+"""Exceptions that are ours, the SDK's and the transport's at once, and that travel."""
+
+import copy
+import pickle
+
+import anthropic
+import openai
+import pytest
+from installed import httpx
+
+import l0
+from l0.stainless.interruptions import interruption, interruption_class
+
+REQUEST = httpx.Request("POST", "https://api.example.com/v1/x", json={"a": 1})
+CASES = [
+    (openai.APIConnectionError, None),
+    (openai.APITimeoutError, None),
+    (openai.APIConnectionError, httpx.RemoteProtocolError),
+    (anthropic.APIConnectionError, httpx.ReadError),
+    (anthropic.APITimeoutError, httpx.ReadTimeout),
+]
+both = pytest.mark.parametrize(("sdk", "transport"), CASES, ids=lambda kind: kind and kind.__qualname__)
+
+
+def made(sdk, transport):
+    sample = sdk(request=REQUEST)
+    sample.message, sample.args = "it broke", ("it broke",)
+    return interruption(sample, transport, partial_text="Hel", reason="truncated", attempts=2)
+
+
+@both
+def test_every_except_clause_of_the_bare_sdk_catches_it(sdk, transport):
+    error = made(sdk, transport)
+    assert isinstance(error, l0.StreamInterrupted)
+    for kind in filter(None, (sdk, transport, *sdk.__mro__, *(transport.__mro__ if transport else ()))):
+        assert isinstance(error, kind)
+    with pytest.raises(sdk):
+        raise error
+
+
+@both
+@pytest.mark.parametrize("travel", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
+def test_it_travels(sdk, transport, travel):
+    error = made(sdk, transport)
+    error.add_note("l0: attempt 1 failed")
+    other = travel(error)
+    assert type(other) is type(error)
+    assert (str(other), other.args) == ("it broke", ("it broke",))
+    assert (other.partial_text, other.reason, other.attempts) == ("Hel", "truncated", 2)
+    assert other.__notes__ == ["l0: attempt 1 failed"]
+    assert other.request.url == REQUEST.url
+
+
+@both
+def test_it_reads_as_it_was_said(sdk, transport):
+    error = made(sdk, transport)
+    assert str(error) == "it broke"
+    assert type(error).__module__ == "l0"
+    assert type(error).__name__ == f"Interrupted{sdk.__name__}"
+    assert error.message == "it broke"
+    assert error.request is REQUEST
+
+
+def test_one_class_for_one_pair():
+    first = interruption_class(openai.APITimeoutError, None)
+    assert interruption_class(openai.APITimeoutError, None) is first
+    assert interruption_class(openai.APITimeoutError, httpx.ReadTimeout) is not first
+
+
+def test_without_arguments_it_says_its_reason():
+    error = l0.StreamInterrupted()
+    assert (str(error), error.partial_text, error.attempts) == ("", "", 1)
+    error.reason = "stalled"
+    assert str(error) == "stalled"

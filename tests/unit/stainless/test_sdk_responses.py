@@ -1,0 +1,165 @@
+"""The tap on a response's bytes, and a new attempt's response behind the object that the user holds."""
+
+import asyncio
+import gc
+
+import pytest
+from installed import httpx
+
+from l0.stainless.sdk_responses import ObservedByteStream, adopt, read_deadline, runtime_of, tap
+
+
+class Listening:
+    """A session's ears. As a session does, it takes the first word for the last."""
+
+    def __init__(self):
+        self.busy = self.closing = False
+        self.told = []
+
+    def consumed(self):
+        self.told = self.told or ["consumed"]
+
+    def close(self):
+        self.told = self.told or ["closed"]
+
+    def abandon(self, release):
+        self.told = self.told or ["abandoned", release]
+
+
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    def __init__(self, *parts):
+        self.parts, self.closed = parts, 0
+
+    def __iter__(self):
+        return iter(self.parts)
+
+    async def __aiter__(self):
+        for part in self.parts:
+            yield part
+
+    def close(self):
+        self.closed += 1
+
+    async def aclose(self):
+        self.closed += 1
+
+
+def response(*parts, status=200, body=None):
+    return httpx.Response(
+        status,
+        stream=body or Body(*parts),
+        request=httpx.Request("POST", "http://a.example"),
+        headers={"x": str(status)},
+    )
+
+
+def listened(*parts, body=None):
+    made, runtime = response(*parts, body=body), Listening()
+    tap(made, httpx, runtime)
+    return made, runtime
+
+
+def test_a_body_read_to_its_end_is_consumed():
+    made, runtime = listened(b"a", b"b")
+    assert made.read() == b"ab"
+    assert runtime.told == ["consumed"]
+
+
+def test_a_body_that_is_closed_early_was_given_up():
+    body = Body(b"a", b"b")
+    made, runtime = listened(body=body)
+    next(made.iter_raw())
+    made.close()
+    assert runtime.told == ["closed"]
+    assert body.closed == 1
+
+
+def test_the_same_in_async_code():
+    async def main():
+        made, runtime = listened(b"a", b"b")
+        assert await made.aread() == b"ab"
+        early, given_up = listened(b"a")
+        await early.aclose()
+        return runtime.told, given_up.told
+
+    assert asyncio.run(main()) == (["consumed"], ["closed"])
+
+
+def test_a_response_that_is_dropped_was_given_up():
+    body = Body(b"a")
+    made, runtime = listened(body=body)
+    del made
+    gc.collect()
+    assert runtime.told == ["abandoned", body.close]
+    assert body.closed == 0, "not in a finalizer"
+
+
+def test_what_the_driver_does_itself_is_nobodys_stop():
+    made, runtime = listened(b"a")
+    runtime.busy = True
+    assert made.read() == b"a"
+    made.close()
+    del made
+    gc.collect()
+    assert runtime.told == []
+
+
+def test_a_tap_is_a_stream_of_the_transport_and_shows_what_is_behind_it():
+    made, runtime = listened(b"a")
+    assert isinstance(made.stream, ObservedByteStream | httpx.SyncByteStream)
+    assert isinstance(made.stream, httpx.AsyncByteStream)
+    assert made.stream.parts == (b"a",)
+    assert runtime_of(made) is runtime
+    assert runtime_of(response()) is None
+    assert runtime_of(object()) is None
+
+
+def test_close_failing_still_tells():
+    class Failing(Body):
+        def close(self):
+            raise OSError("gone")
+
+    made, runtime = listened(body=Failing())
+    with pytest.raises(OSError, match="gone"):
+        made.close()
+    assert runtime.told == ["closed"]
+
+
+def test_adoption_shows_the_new_attempt_behind_the_old_object():
+    old, runtime = listened(b"old")
+    fresh = response(b"new", status=201)
+    adopt(old, fresh)
+    assert (old.status_code, old.headers["x"]) == (201, "201")
+    assert old.read() == b"new"
+    assert runtime.told == []
+    gc.collect()
+    assert runtime.told == []  # the old body's tap was disconnected first
+
+
+@pytest.mark.parametrize("version", [b"HTTP/2", b"HTTP/3"])
+def test_a_connection_that_carries_other_streams_is_not_shut(version):
+    made = response()
+    made.extensions["http_version"] = version
+    assert read_deadline(made) is None
+
+
+def test_a_socket_is_watched_and_what_is_none_is_not():
+    class Network:
+        def __init__(self, socket):
+            self.socket = socket
+
+        def get_extra_info(self, name):
+            return self.socket if name == "socket" else None
+
+    class Socket:
+        def shutdown(self, how):
+            self.how = how
+
+    made, socket = response(), Socket()
+    assert read_deadline(made) is None
+    made.extensions["network_stream"] = Network(None)
+    assert read_deadline(made) is None
+    made.extensions["network_stream"] = Network(socket)
+    found = read_deadline(made)
+    found.fire()
+    assert socket.how == 2

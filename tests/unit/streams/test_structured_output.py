@@ -1,0 +1,79 @@
+"""Answers that are values: validated, asked for again where they do not fit, partial while they grow."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from streams_kit import CALL, QUICK, Source
+
+from l0 import Retry, StreamInterrupted, l0
+from l0.model.policy import PolicyError
+
+pytestmark = pytest.mark.anyio
+
+
+class Port(BaseModel):
+    city: str
+    ferries: int
+
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+GOOD = ['{"city": "Ber', 'gen", "fer', 'ries": 3}']
+
+
+@pytest.mark.parametrize("script", [GOOD, ["```json\n", *GOOD, "\n```"], [*GOOD[:2], 'ries": 3,}']])
+async def test_a_model(script: list[str]) -> None:
+    answer = await l0.structured(Port, Source(script).aplain)
+    assert answer.value == Port(city="Bergen", ferries=3)
+    assert bool(answer.edits) == (script is not GOOD)
+
+
+async def test_a_json_schema_an_object_and_an_array() -> None:
+    assert (await l0.structured(SCHEMA, Source(GOOD).aplain)).value["city"] == "Bergen"
+    assert (await l0.structured_object({"city": str, "ferries": int}, Source(GOOD).aplain)).value.ferries == 3
+    assert (await l0.structured_array(int, Source(["[1, 2", ", 3]"]).aplain)).value == [1, 2, 3]
+
+
+@pytest.mark.parametrize("bad", [["I cannot."], ['{"city": 5}'], ['{"city": "Bergen"'], []])
+async def test_what_does_not_fit_is_asked_for_again(bad: list[str]) -> None:
+    source = Source(bad, GOOD)
+    answer = await l0.structured(Port, source.aplain, retry=QUICK)
+    assert (answer.value.ferries, answer.state.attempts, source.made) == (3, 2, 2)
+
+
+async def test_in_the_end_it_raises() -> None:
+    source = Source(["no"])
+    with pytest.raises(StreamInterrupted) as caught:
+        await l0.structured(Port, source.aplain, retry=Retry(attempts=2, base_delay=0.0))
+    assert (caught.value.reason, caught.value.attempts, source.made) == ("guardrail_violation", 3, 3)
+
+
+async def test_a_tool_call_is_no_value() -> None:
+    with pytest.raises(StreamInterrupted, match="does not fit"):
+        await l0.structured(Port, Source([CALL]).aplain)
+
+
+async def test_partial_values() -> None:
+    async with await l0.structured_stream(Port, Source(GOOD).aplain) as stream:
+        values = [value async for value in stream]
+        assert values == [{"city": "Ber"}, {"city": "Bergen"}, {"city": "Bergen", "ferries": 3}]
+        assert (await stream.result()).value == Port(city="Bergen", ferries=3)
+
+
+async def test_partial_values_begin_anew() -> None:
+    source = Source(['{"city": "Voss"', ConnectionResetError()], GOOD)
+    stream = await l0.structured_stream(Port, source.aplain, resume="restart", retry=QUICK)
+    values: list[Any] = [value async for value in stream]
+    assert (values[0], values[-1]) == ({"city": "Voss"}, {"city": "Bergen", "ferries": 3})
+    assert (await stream.result()).value.city == "Bergen"
+
+
+async def test_a_partial_value_that_does_not_fit_raises() -> None:
+    stream = await l0.structured_stream(Port, Source(['{"city": 5}']).aplain, retry=QUICK)
+    with pytest.raises(StreamInterrupted):
+        await stream.result()
+
+
+async def test_what_is_no_schema() -> None:
+    with pytest.raises(PolicyError):
+        await l0.structured("a port", Source(GOOD).aplain)

@@ -1,0 +1,270 @@
+"""The default policy and its override: for a block, in this thread or task, and nowhere else."""
+
+import asyncio
+import contextlib
+import contextvars
+import gc
+import threading
+
+import anyio
+import pytest
+
+from l0.config import CONFIG, Config, overhearing, policy
+from l0.model.policy import Hold, Policy, PolicyError, Retry, Timeout
+
+FAST, SLOW = Timeout(total=1000), Timeout(total=9000)
+
+
+@pytest.fixture(autouse=True)
+def _clean():
+    before = CONFIG._default
+    yield
+    CONFIG.set_default(before)
+
+
+def test_the_default_is_what_was_set_last():
+    CONFIG.set_default(Policy(timeout=FAST))
+    assert CONFIG.policy().timeout is FAST
+    CONFIG.set_default(None)
+    assert CONFIG.policy() == Policy()
+
+
+@pytest.mark.parametrize("given", [5, "strict", Timeout(), {}])
+def test_a_default_that_is_no_policy_is_refused_and_changes_nothing(given):
+    CONFIG.set_default(Policy(timeout=FAST))
+    with pytest.raises(PolicyError) as raised:
+        CONFIG.set_default(given)
+    assert (raised.value.field, raised.value.given) == ("policy", given)
+    assert CONFIG.policy().timeout is FAST
+
+
+def test_blocks_nest_and_end():
+    CONFIG.set_default(Policy(timeout=FAST))
+    with policy(retry=Retry(attempts=1)) as outer:
+        assert outer.timeout is FAST
+        with policy(timeout=SLOW) as inner:
+            assert CONFIG.policy() is inner
+            assert (inner.timeout, inner.retry) == (SLOW, Retry(attempts=1))
+        assert CONFIG.policy() is outer
+        with policy(Policy(hold=Hold(frames=1))):
+            assert CONFIG.policy().timeout is None
+    assert CONFIG.policy().timeout is FAST
+
+
+def test_an_error_in_the_block_ends_it_too():
+    with pytest.raises(KeyError), policy(timeout=FAST):
+        raise KeyError
+    assert CONFIG.policy().timeout is None
+
+
+def test_fields_come_on_top_of_a_policy_that_is_given():
+    with policy(Policy.batch(), timeout=FAST) as chosen:
+        assert chosen.timeout is FAST
+        assert chosen.retry == Policy.batch().retry
+
+
+def test_a_field_can_be_set_back_to_none():
+    with policy(Policy.interactive(), timeout=None) as chosen:
+        assert chosen.timeout is None
+
+
+def test_threads_start_from_the_default():
+    seen = []
+    with policy(timeout=FAST):
+        thread = threading.Thread(target=lambda: seen.append(CONFIG.policy().timeout))
+        thread.start()
+        thread.join()
+        carried = contextvars.copy_context()
+    thread = threading.Thread(target=lambda: seen.append(carried.run(CONFIG.policy).timeout))
+    thread.start()
+    thread.join()
+    assert seen == [None, FAST]
+
+
+def test_tasks_take_their_makers_policy_and_keep_their_own_to_themselves():
+    async def child(started: asyncio.Event, proceed: asyncio.Event) -> Timeout | None:
+        inherited = CONFIG.policy().timeout
+        with policy(timeout=SLOW):
+            started.set()
+            await proceed.wait()
+        return inherited
+
+    async def main() -> None:
+        started, proceed = asyncio.Event(), asyncio.Event()
+        with policy(timeout=FAST):
+            task = asyncio.create_task(child(started, proceed))
+            await started.wait()
+            assert CONFIG.policy().timeout is FAST
+        proceed.set()
+        assert await task is FAST
+        assert CONFIG.policy().timeout is None
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("field", ["timeouts", "attempts", "fallback_to"])
+def test_a_field_that_does_not_exist_is_named_with_those_that_do(field):
+    with pytest.raises(PolicyError) as raised, policy(**{field: 1}):
+        pass
+    assert (raised.value.field, raised.value.given) == (f"policy.{field}", 1)
+    for known in ("timeout", "retry", "truncation", "hold"):
+        assert known in raised.value.allowed
+
+
+def test_a_bad_value_is_refused_before_the_block():
+    with pytest.raises(PolicyError, match=r"Policy\.truncation"), policy(truncation="loud"):
+        pytest.fail("the block ran")
+    with pytest.raises(PolicyError), policy(5):
+        pytest.fail("the block ran")
+
+
+# Blocks that end elsewhere
+
+
+def timeout() -> Timeout | None:
+    return CONFIG.policy().timeout
+
+
+def test_a_block_may_end_in_another_context():
+    block, copied = policy(timeout=FAST), contextvars.copy_context()
+    copied.run(block.__enter__)
+    assert timeout() is None
+    block.__exit__(None, None, None)
+    assert copied.run(timeout) is None
+
+
+def test_a_block_may_end_in_a_copy_of_its_context():
+    block = policy(timeout=FAST)
+    block.__enter__()
+    copied = contextvars.copy_context()
+    copied.run(block.__exit__, None, None, None)
+    assert copied.run(timeout) is None
+    assert timeout() is None
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+def test_nested_blocks_may_end_in_any_order(order):
+    limits = [Timeout(total=1000), Timeout(total=2000), Timeout(total=3000)]
+    blocks = [policy(timeout=limit) for limit in limits]
+    for block in blocks:
+        block.__enter__()
+    left = set(range(3))
+    for number in order:
+        blocks[number].__exit__(None, None, None)
+        left.discard(number)
+        assert timeout() is (limits[max(left)] if left else None)
+
+
+def test_a_stack_of_blocks_may_be_left_in_another_thread():
+    stack = contextlib.ExitStack()
+    stack.enter_context(policy(timeout=FAST))
+    stack.enter_context(policy(retry=Retry(attempts=1)))
+    thread = threading.Thread(target=stack.close)
+    thread.start()
+    thread.join()
+    assert CONFIG.policy() == Policy()
+
+
+def texts(limit: Timeout):
+    with policy(timeout=limit):
+        yield timeout()
+        yield timeout()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_block_may_end_in_another_task(backend):
+    async def main() -> None:
+        block = policy(timeout=FAST)
+
+        async def enter() -> None:
+            block.__enter__()
+
+        async def leave() -> None:
+            block.__exit__(None, None, None)
+
+        for part in (enter, leave):
+            async with anyio.create_task_group() as group:
+                group.start_soon(part)
+        assert timeout() is None
+        other = policy(timeout=SLOW)
+        other.__enter__()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_leave, other)
+        assert timeout() is None
+
+    async def _leave(block) -> None:
+        block.__exit__(None, None, None)
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_generator_may_run_in_a_new_context_each_time():
+    """As a web framework does that iterates in worker threads."""
+    generator = texts(FAST)
+    assert contextvars.copy_context().run(next, generator) is FAST
+    contextvars.copy_context().run(next, generator)
+    contextvars.copy_context().run(generator.close)
+    assert timeout() is None
+
+
+def test_a_generator_that_is_abandoned_takes_its_policy_along():
+    for found in texts(FAST):
+        assert found is FAST
+        break
+    gc.collect()
+    assert timeout() is None
+
+
+def test_an_async_generator_that_is_abandoned_takes_its_policy_along():
+    async def atexts():
+        with policy(timeout=FAST):
+            yield timeout()
+            yield timeout()
+
+    async def main() -> None:
+        async for found in atexts():
+            assert found is FAST
+            break
+        gc.collect()
+        for _ in range(3):  # the event loop closes it in a task of its own
+            await asyncio.sleep(0)
+        assert timeout() is None
+
+    asyncio.run(main())
+
+
+def test_an_observer_of_a_block_may_be_left_elsewhere():
+    block, copied = overhearing(Watching(None)), contextvars.copy_context()
+    copied.run(block.__enter__)
+    block.__exit__(None, None, None)
+    assert copied.run(lambda: Config().listening) is False
+
+
+# Observers
+
+
+class Watching:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def observe(self, call):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_those_who_listen_are_asked_once_a_call_and_those_who_fail_are_left_out():
+    board, watcher = Config(), object()
+    board.set_observers([Watching(None), Watching(RuntimeError("broken")), Watching(watcher)])
+    assert board.observers_of(None) == [watcher]
+    board.set_observers([])
+    assert board.observers_of(None) == []
+
+
+def test_each_sdk_has_the_observers_that_it_was_given():
+    board, one, other, both = Config(), object(), object(), object()
+    board.set_observers([Watching(one)], "openai")
+    board.set_observers([Watching(other)], "anthropic")
+    assert [board.observers_of(None, sdk) for sdk in ("openai", "anthropic", None)] == [[one], [other], [other]]
+    board.set_observers([Watching(both)])
+    assert [board.observers_of(None, sdk) for sdk in ("openai", "anthropic", None)] == [[both], [both], [both]]
