@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from l0.model.rule import Check, Ending, Severity, Violation
 
+from .json_locator import UNTERMINATED
 from .json_scanner import JsonScanner, ScanStatus
 from .schema_results import Invalid
 from .schemas import Schema
@@ -68,7 +69,7 @@ class StrictCheck:
             case ScanStatus.BROKEN:
                 return ()
             case ScanStatus.INSIDE:
-                return (_violation(self._rule, "the answer ends before its JSON is complete", self._scanner.at),)
+                return (_violation(self._rule, UNTERMINATED, self._scanner.at),)
             case ScanStatus.EMPTY:
                 return () if ending.other else (_violation(self._rule, _EMPTY, self._scanner.at),)
         return _validated(self._rule, "".join(self._parts))
