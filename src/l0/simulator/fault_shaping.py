@@ -32,12 +32,12 @@ def marked(blocks: Iterable[bytes], dialect: Dialect) -> Iterator[Piece]:
         yield Piece(data, event, dialect.role(data) if event else "lifecycle")
 
 
-def shape(pieces: Iterable[Piece], fault: Fault, dialect: Dialect, stamp: AnswerIdentity) -> Iterator[Item]:
+def shape(pieces: Iterable[Piece], fault: Fault, dialect: Dialect, identity: AnswerIdentity) -> Iterator[Item]:
     """Apply all parts: first changes of events, then wire formats, then ends and pauses."""
     changed: Iterator[Piece] = iter(pieces)
     for part in fault.parts:
         if change := _CHANGES.get(part.kind):
-            changed = change(changed, part, dialect, stamp)
+            changed = change(changed, part, dialect, identity)
     written: Iterator[Piece] = changed
     for part in fault.parts:
         if wire_format := _WIRE_FORMATS.get(part.kind):
@@ -45,7 +45,7 @@ def shape(pieces: Iterable[Piece], fault: Fault, dialect: Dialect, stamp: Answer
     items: Iterator[Item] = iter(written)
     for part in fault.parts:
         if part.kind in _STOPS:
-            items = _stop_at(items, part, dialect, stamp)
+            items = _stop_at(items, part, dialect, identity)
         elif part.kind == "slow_drip":
             items = _dripped(items, part.interval or 0.0)
     return items
@@ -137,11 +137,13 @@ def _after_end(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _stamp: 
         yield content
 
 
-def _lifecycle_frames(pieces: Iterator[Piece], part: Part, dialect: Dialect, stamp: AnswerIdentity) -> Iterator[Piece]:
+def _lifecycle_frames(
+    pieces: Iterator[Piece], part: Part, dialect: Dialect, identity: AnswerIdentity
+) -> Iterator[Piece]:
     """Insert the extra events before the first content. Sequence numbers stay without a gap."""
 
     def inserted() -> Iterator[Piece]:
-        extra = Piece(dialect.empty_event(stamp), True, "lifecycle")
+        extra = Piece(dialect.empty_event(identity), True, "lifecycle")
         started = False
         for number, piece in enumerate(pieces):
             # The first block opens the stream and stays first.
@@ -218,7 +220,7 @@ _WIRE_FORMATS: dict[str, Callable[[Iterator[Piece], Part], Iterator[Piece]]] = {
 _BAD_CHUNK = Raw(b"zz\r\nnot a chunk\r\n")
 
 
-def _stop_at(items: Iterator[Item], part: Part, dialect: Dialect, stamp: AnswerIdentity) -> Iterator[Item]:
+def _stop_at(items: Iterator[Item], part: Part, dialect: Dialect, identity: AnswerIdentity) -> Iterator[Item]:
     """Yield the items up to the place of `part`, then its effect, then the rest if any."""
     if part.kind == "close_delimited" and part.at_event is None:
         yield from items
@@ -232,11 +234,11 @@ def _stop_at(items: Iterator[Item], part: Part, dialect: Dialect, stamp: AnswerI
         if part.at_byte is not None and sent + len(item.data) > part.at_byte:
             kept = part.at_byte - sent
             yield Piece(item.data[:kept], False, item.role)
-            yield from _stop(part, number, dialect, stamp)
+            yield from _stop(part, number, dialect, identity)
             yield from chain((item._replace(data=item.data[kept:]),), items)
             return
         if part.at_byte is None and part.at_event is not None and number >= part.at_event:
-            yield from _stop(part, number, dialect, stamp)
+            yield from _stop(part, number, dialect, identity)
             yield from chain((item,), items)
             return
         yield item
@@ -244,11 +246,11 @@ def _stop_at(items: Iterator[Item], part: Part, dialect: Dialect, stamp: AnswerI
         sent += len(item.data)
         if part.at_byte is None and part.at_event is None and item.role == "content":
             break
-    yield from _stop(part, number, dialect, stamp)
+    yield from _stop(part, number, dialect, identity)
     yield from items
 
 
-def _stop(part: Part, number: int, dialect: Dialect, stamp: AnswerIdentity) -> Iterator[Item]:
+def _stop(part: Part, number: int, dialect: Dialect, identity: AnswerIdentity) -> Iterator[Item]:
     error_spec = ErrorSpec(message=part.message, type=part.type, code=part.code)
     match part.kind:
         case "stall":
@@ -260,10 +262,10 @@ def _stop(part: Part, number: int, dialect: Dialect, stamp: AnswerIdentity) -> I
                 yield Pause(part.interval or 0.0)
                 count = None if count is None else count - 1
         case "in_band_error":
-            yield Piece(dialect.in_band(error_spec, number, stamp), True, "end")
+            yield Piece(dialect.in_band(error_spec, number, identity), True, "end")
             yield End.COMPLETE
         case "failed":
-            yield Piece(dialect.failed(error_spec, number, stamp), True, "end")
+            yield Piece(dialect.failed(error_spec, number, identity), True, "end")
             yield End.COMPLETE
         case "bad_chunk_header":
             yield _BAD_CHUNK

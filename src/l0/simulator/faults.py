@@ -256,12 +256,12 @@ class Fault:
 
     @staticmethod
     def repeats_overlap(count: int) -> "Fault":
-        """When asked to continue, first repeat the last `count` characters."""
+        """Repeat the last `count` characters before continuing an answer."""
         return _one("repeats_overlap", count=count)
 
     @staticmethod
     def starts_over() -> "Fault":
-        """When asked to continue, begin from the start."""
+        """Begin from the start instead of continuing an answer."""
         return _one("starts_over")
 
     # Unusual but valid wire formats

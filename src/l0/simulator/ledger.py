@@ -13,7 +13,7 @@ from .playback import RecordedBody
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """How one request is answered: an answer or a raw body (None: a fitting answer), and the faults."""
+    """The reply to one request: an answer or a raw body (None: a fitting answer), and the faults."""
 
     answer: Answer | None = None
     body: RecordedBody | None = None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from .simulator_config import SimulatorError
 
 Chunks = Literal["event", "one", "byte"] | int
-"""How a raw body is split into HTTP chunks; a number is the bytes per chunk."""
+"""The split of a raw body into HTTP chunks: by event, all in one, by byte, or a number of bytes per chunk."""
 
 _FOLDERS = {
     "openai-chat": "chat",

@@ -46,29 +46,29 @@ _BODY_FAULTS = frozenset(
 
 
 def respond(
-    dialect: Dialect, request: SimulatedRequest, reply: Reply, stamp: AnswerIdentity, pacer: Pacer | None = None
+    dialect: Dialect, request: SimulatedRequest, reply: Reply, identity: AnswerIdentity, pacer: Pacer | None = None
 ) -> SimulatedResponse:
     """Return the response to one inference request."""
     fault = reply.fault
-    if replacement := _replacement(dialect, fault, stamp):
+    if replacement := _replacement(dialect, fault, identity):
         return replacement
     if reply.body:
-        return _played(dialect, reply.body, fault, stamp, pacer)
+        return _played(dialect, reply.body, fault, identity, pacer)
     answer = continued(reply.answer or fitting(request, fault), request.prefix, fault)
     delay = _delay(fault)
     if not request.stream or fault.find("whole_json"):
         return _whole(
             dialect,
-            dialect.whole(answer, request, stamp),
+            dialect.whole(answer, request, identity),
             fault,
-            stamp,
+            identity,
             delay + _generation_time(answer, request, pacer),
         )
-    headers = stream_headers(dialect, stamp)
+    headers = stream_headers(dialect, identity)
     if not fault and pacer is None:
-        return SimulatedResponse(status=200, headers=headers, steps=_healthy(dialect, answer, request, stamp))
-    pieces = marked(dialect.events(answer, request, stamp), dialect)
-    return _Plan(dialect=dialect, fault=fault, stamp=stamp, pacer=pacer, delay=delay).response(headers, pieces)
+        return SimulatedResponse(status=200, headers=headers, steps=_healthy(dialect, answer, request, identity))
+    pieces = marked(dialect.events(answer, request, identity), dialect)
+    return _Plan(dialect=dialect, fault=fault, identity=identity, pacer=pacer, delay=delay).response(headers, pieces)
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str]) -> SimulatedResponse:
@@ -79,9 +79,9 @@ def json_response(status: int, value: object, headers: Mapping[str, str]) -> Sim
     )
 
 
-def stream_headers(dialect: Dialect, stamp: AnswerIdentity) -> dict[str, str]:
+def stream_headers(dialect: Dialect, identity: AnswerIdentity) -> dict[str, str]:
     """Return the headers of a stream."""
-    return {"content-type": _SSE, "cache-control": "no-cache", **dialect.headers(stamp)}
+    return {"content-type": _SSE, "cache-control": "no-cache", **dialect.headers(identity)}
 
 
 def fitting(request: SimulatedRequest, fault: Fault) -> Answer:
@@ -93,9 +93,9 @@ def fitting(request: SimulatedRequest, fault: Fault) -> Answer:
     return corpus.named(corpus.MULTILINGUAL if fault.find("split_utf8") else corpus.DEFAULT)
 
 
-def _replacement(dialect: Dialect, fault: Fault, stamp: AnswerIdentity) -> SimulatedResponse | None:
+def _replacement(dialect: Dialect, fault: Fault, identity: AnswerIdentity) -> SimulatedResponse | None:
     """Return the response of a fault that replaces the answer, else None."""
-    delay, headers = _delay(fault), dialect.headers(stamp)
+    delay, headers = _delay(fault), dialect.headers(identity)
     if part := fault.find("refuse"):
         return SimulatedResponse(
             status=0, headers={}, steps=(End.RST if part.value == "rst" else End.FIN,), delay=delay
@@ -110,7 +110,7 @@ def _replacement(dialect: Dialect, fault: Fault, stamp: AnswerIdentity) -> Simul
     if part.kind == "html":
         body, kind = _HTML, "text/html; charset=utf-8"
     elif part.kind != "empty":
-        error_body = encoded(dialect.error(500 if part.kind == "json_error" else status, ErrorSpec(), stamp))
+        error_body = encoded(dialect.error(500 if part.kind == "json_error" else status, ErrorSpec(), identity))
         body = error_body if body is None else body
         kind = _content_type(body)
     body = body or b""
@@ -136,30 +136,30 @@ def _generation_time(answer: Answer, request: SimulatedRequest, pacer: Pacer | N
 
 
 def _whole(
-    dialect: Dialect, value: Mapping[str, Any], fault: Fault, stamp: AnswerIdentity, delay: float
+    dialect: Dialect, value: Mapping[str, Any], fault: Fault, identity: AnswerIdentity, delay: float
 ) -> SimulatedResponse:
-    headers = {"content-type": "application/json", **dialect.headers(stamp)}
+    headers = {"content-type": "application/json", **dialect.headers(identity)}
     body = encoded(value)
     if fault.find("in_band_error", "failed"):
-        return json_response(500, dialect.error(500, ErrorSpec(), stamp), dialect.headers(stamp))
+        return json_response(500, dialect.error(500, ErrorSpec(), identity), dialect.headers(identity))
     fault = Fault(parts=tuple(part for part in fault.parts if part.kind in _BODY_FAULTS))
     if not fault:
         return SimulatedResponse(status=200, headers=headers, steps=(Send(body, 1),), length=len(body), delay=delay)
     # Two pieces, so that every fault with a position falls inside the body.
     middle = len(body) // 2
     pieces = (Piece(body[:middle], True, "content"), Piece(body[middle:], True, "lifecycle"))
-    return _Plan(dialect=dialect, fault=fault, stamp=stamp, delay=delay).response(headers, pieces)
+    return _Plan(dialect=dialect, fault=fault, identity=identity, delay=delay).response(headers, pieces)
 
 
 def _played(
-    dialect: Dialect, body: RecordedBody, fault: Fault, stamp: AnswerIdentity, pacer: Pacer | None
+    dialect: Dialect, body: RecordedBody, fault: Fault, identity: AnswerIdentity, pacer: Pacer | None
 ) -> SimulatedResponse:
-    headers = {"content-type": body.content_type, **dialect.headers(stamp)}
+    headers = {"content-type": body.content_type, **dialect.headers(identity)}
     blocks = split(body.content) if "event-stream" in body.content_type else iter((body.content,))
     plan = _Plan(
         dialect=dialect,
         fault=fault,
-        stamp=stamp,
+        identity=identity,
         pacer=pacer,
         delay=_delay(fault),
         status=body.status,
@@ -170,11 +170,11 @@ def _played(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """How a body is sent."""
+    """The plan for sending a body: its faults, delays and chunk size."""
 
     dialect: Dialect
     fault: Fault
-    stamp: AnswerIdentity
+    identity: AnswerIdentity
     pacer: Pacer | None = None
     delay: float = 0.0
     status: int = 200
@@ -187,7 +187,7 @@ class _Plan:
         if fault.find("content_length_short"):
             pieces = tuple(pieces)
             length = sum(len(piece.data) for piece in pieces)
-        items = shape(pieces, fault, self.dialect, self.stamp)
+        items = shape(pieces, fault, self.dialect, self.identity)
         if self.pacer:
             items = _paced(items, self.pacer)
         steps = chunked(items, 1 if fault.find("bytewise") else None if fault.find("one_write") else self.size)
@@ -208,12 +208,12 @@ def _paced(items: Iterable[Item], pacer: Pacer) -> Iterator[Item]:
         yield item
 
 
-def _healthy(dialect: Dialect, answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Iterator[Step]:
+def _healthy(dialect: Dialect, answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[Step]:
     """Return the fast path: chunks joined into large writes, built once for answers of moderate length."""
     if answer.tokens * request.choices > _CACHED_TOKENS or len(request.prompt) > _CACHED_PROMPT:
-        yield from _blocks(dialect.events(answer, request, stamp))
+        yield from _blocks(dialect.events(answer, request, identity))
     else:
-        old, new = _PLACEHOLDER.digits.encode(), stamp.digits.encode()
+        old, new = _PLACEHOLDER.digits.encode(), identity.digits.encode()
         # Cached chunks have a placeholder in place of the id. Replacing it is much cheaper than building JSON again.
         for data, events in _prebuilt(dialect, answer, request):
             yield Raw(data.replace(old, new), events)

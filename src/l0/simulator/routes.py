@@ -32,25 +32,25 @@ def dialect_of(request: HttpRequest) -> Dialect | None:
     return next((dialect for suffix, dialect in _PATHS if request.path.endswith(suffix)), None)
 
 
-def non_inference(request: HttpRequest, stamp: AnswerIdentity) -> SimulatedResponse:
+def non_inference(request: HttpRequest, identity: AnswerIdentity) -> SimulatedResponse:
     """Return the response to a request that is not an inference: models, token counts, or 404."""
     family = family_of(request)
     _, _, name = request.path.partition("/models")
     if request.method == "GET" and "/models" in request.path:
-        return _models(family, name.strip("/"), stamp)
+        return _models(family, name.strip("/"), identity)
     if request.method == "POST" and request.path.endswith("/messages/count_tokens"):
-        return _count_tokens(request.json, stamp)
+        return _count_tokens(request.json, identity)
     known = any(request.path.endswith(suffix) for suffix, _ in _PATHS)
     status = 405 if known else 404
     message = f"{request.method} {request.path} is not simulated."
-    return failed(family, status, message, stamp)
+    return failed(family, status, message, identity)
 
 
-def failed(dialect: Dialect, status: int, message: str, stamp: AnswerIdentity) -> SimulatedResponse:
+def failed(dialect: Dialect, status: int, message: str, identity: AnswerIdentity) -> SimulatedResponse:
     """Return an error response in the dialect's format."""
     kind = "invalid_request_error" if status != 404 else None
     return json_response(
-        status, dialect.error(status, ErrorSpec(message=message, type=kind), stamp), dialect.headers(stamp)
+        status, dialect.error(status, ErrorSpec(message=message, type=kind), identity), dialect.headers(identity)
     )
 
 
@@ -60,32 +60,34 @@ def family_of(request: HttpRequest) -> Dialect:
     return MESSAGES if anthropic else CHAT
 
 
-def _models(family: Dialect, name: str, stamp: AnswerIdentity) -> SimulatedResponse:
+def _models(family: Dialect, name: str, identity: AnswerIdentity) -> SimulatedResponse:
     known = _ANTHROPIC_MODELS if family is MESSAGES else _OPENAI_MODELS
     make = _anthropic_model if family is MESSAGES else _openai_model
     if name:
         if name not in known:
-            return failed(family, 404, f"The model '{name}' does not exist; simulated are {', '.join(known)}.", stamp)
-        return json_response(200, make(name, stamp), family.headers(stamp))
-    rows = [make(each, stamp) for each in known]
+            return failed(
+                family, 404, f"The model '{name}' does not exist; simulated are {', '.join(known)}.", identity
+            )
+        return json_response(200, make(name, identity), family.headers(identity))
+    rows = [make(each, identity) for each in known]
     page: dict[str, Any] = {"object": "list", "data": rows}
     if family is MESSAGES:
         page = {"data": rows, "has_more": False, "first_id": known[0], "last_id": known[-1]}
-    return json_response(200, page, family.headers(stamp))
+    return json_response(200, page, family.headers(identity))
 
 
-def _openai_model(name: str, stamp: AnswerIdentity) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": stamp.created, "owned_by": "simulated"}
+def _openai_model(name: str, identity: AnswerIdentity) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": identity.created, "owned_by": "simulated"}
 
 
 def _anthropic_model(name: str, _stamp: AnswerIdentity) -> dict[str, Any]:
     return {"type": "model", "id": name, "display_name": name.title(), "created_at": "2026-01-01T00:00:00Z"}
 
 
-def _count_tokens(body: Any, stamp: AnswerIdentity) -> SimulatedResponse:
+def _count_tokens(body: Any, identity: AnswerIdentity) -> SimulatedResponse:
     try:
         required(body if isinstance(body, Mapping) else {}, "model", "messages")
     except InvalidRequestError as error:
-        return failed(MESSAGES, 400, str(error), stamp)
+        return failed(MESSAGES, 400, str(error), identity)
     text = text_in(body.get("system")) + text_in(body["messages"])
-    return json_response(200, {"input_tokens": max(1, len(text) // 4)}, MESSAGES.headers(stamp))
+    return json_response(200, {"input_tokens": max(1, len(text) // 4)}, MESSAGES.headers(identity))

@@ -196,9 +196,9 @@ class Simulator:
             )
 
     def _response(self, request: http.HttpRequest, dialect: Dialect | None, index: int) -> SimulatedResponse:
-        stamp = AnswerIdentity.of(self.config.seed, index)
+        identity = AnswerIdentity.of(self.config.seed, index)
         if dialect is None:
-            return self._stored.replay(request) or routes.non_inference(request, stamp)
+            return self._stored.replay(request) or routes.non_inference(request, identity)
         try:
             body = request.json
             if not isinstance(body, dict):
@@ -211,14 +211,14 @@ class Simulator:
                 raise InvalidRequestError(f"tokens: allowed are {MAX_TOKENS:,}, all choices together.")
         except (InvalidRequestError, script_grammar.GrammarError, SimulatorError) as error:
             self._ledger.update(index, answered="invalid request")
-            return routes.failed(dialect, 400, str(error), stamp)
+            return routes.failed(dialect, 400, str(error), identity)
         self._ledger.update(index, answered=str(reply.fault) if reply.fault or not reply.body else reply.body.name)
         delays = self.config.delays
         pacer = Pacer(delays, seed=self.config.seed, index=index) if delays else None
         if dialect is RESPONSES and not reply.body:
             reply = replace(reply, answer=reply.answer or fitting(inference, reply.fault))
-            self._stored.keep(reply.answer or Answer(), inference, stamp)
-        return respond(dialect, inference, reply, stamp, pacer)
+            self._stored.keep(reply.answer or Answer(), inference, identity)
+        return respond(dialect, inference, reply, identity, pacer)
 
     def _requested_reply(self, request: http.HttpRequest, dialect: Dialect, prompt: str, stream: bool) -> Reply:
         """Return the reply that header or prompt request, else a recorded stream if there is a traffic directory."""

@@ -27,7 +27,7 @@ class Raw(NamedTuple):
 
 
 class End(Enum):
-    """How the response ends."""
+    """The end of a response: complete, or closed by FIN or RST."""
 
     COMPLETE = auto()
     FIN = auto()

@@ -25,11 +25,11 @@ class StoredResponses:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[Answer, SimulatedRequest, AnswerIdentity]] = OrderedDict()
 
-    def keep(self, answer: Answer, inference: SimulatedRequest, stamp: AnswerIdentity) -> None:
+    def keep(self, answer: Answer, inference: SimulatedRequest, identity: AnswerIdentity) -> None:
         """Store an answer, unless the request has `store: false`."""
         if inference.store:
             with self._lock:
-                self._kept[f"resp_{stamp.digits}"] = (answer, inference, stamp)
+                self._kept[f"resp_{identity.digits}"] = (answer, inference, identity)
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
 
@@ -45,17 +45,17 @@ class StoredResponses:
             found = self._kept.get(identifier)
         if found is None:
             return None
-        answer, inference, stamp = found
+        answer, inference, identity = found
         if request.query.get("stream") != "true":
-            return json_response(200, RESPONSES.whole(answer, inference, stamp), RESPONSES.headers(stamp))
+            return json_response(200, RESPONSES.whole(answer, inference, identity), RESPONSES.headers(identity))
         after = request.query.get("starting_after", "")
         skipped = int(after) + 1 if _NUMBER.fullmatch(after) else 0
-        return SimulatedResponse(status=200, headers=stream_headers(RESPONSES, stamp), steps=_rest(found, skipped))
+        return SimulatedResponse(status=200, headers=stream_headers(RESPONSES, identity), steps=_rest(found, skipped))
 
 
 def _rest(found: tuple[Answer, SimulatedRequest, AnswerIdentity], skipped: int) -> Iterator[Send]:
-    answer, inference, stamp = found
+    answer, inference, identity = found
     return (
         Send(block, 1)
-        for block in islice(RESPONSES.events(answer, replace(inference, stream=True), stamp), skipped, None)
+        for block in islice(RESPONSES.events(answer, replace(inference, stream=True), identity), skipped, None)
     )

@@ -83,20 +83,20 @@ class StrictJsonRule:
 class JsonCheck:
     """The check of one answer under `json_rule`."""
 
-    __slots__ = ("_finder", "_rule")
+    __slots__ = ("_locator", "_rule")
 
     def __init__(self, rule: JsonRule) -> None:
         self._rule = rule
-        self._finder = JsonLocator(examples=True)
+        self._locator = JsonLocator(examples=True)
 
     def feed(self, text: str) -> Sequence[Violation]:
         """Check new text. Return a violation if its JSON is invalid."""
-        flaw = self._finder.feed(text)
+        flaw = self._locator.feed(text)
         return self._report(flaw) if flaw is not None else ()
 
     def finish(self, ending: Ending) -> Sequence[Violation]:  # noqa: ARG002 - only text is checked
         """Return a violation if the JSON is unterminated."""
-        flaw = self._finder.finish()
+        flaw = self._locator.finish()
         return self._report(flaw) if flaw is not None else ()
 
     def _report(self, flaw: Flaw) -> Sequence[Violation]:

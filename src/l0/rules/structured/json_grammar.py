@@ -1,4 +1,4 @@
-r"""Define the grammar of RFC 8259 as a table from a state and a character to the next state. `scanner` runs it.
+r"""Define the grammar of RFC 8259 as a table from a state and a character to the next state.
 
 The table follows the RFC exactly: ``NaN``, comments, single quotes and trailing commas are not JSON. Like the RFC, and
 unlike some parsers, it does not limit nesting or numbers, and accepts lone surrogates in ``\u`` escapes.

@@ -1,7 +1,7 @@
 """Scan JSON incrementally: feed text in pieces, get the status of all text so far, at the cost of the new text only.
 
-The scanner keeps a state of `grammar` and the open brackets. A regular expression skips text that does not change the
-state (blanks, string content, digits), since that is faster than a loop over characters.
+The scanner keeps a state of `json_grammar` and the open brackets. A regular expression skips text that does not change
+the state (blanks, string content, digits), since that is faster than a loop over characters.
 """
 
 from __future__ import annotations

@@ -80,9 +80,9 @@ def repair(text: str) -> Repaired | Unrepairable:
 
 def _edits(text: str) -> list[Edit]:
     found: list[JsonSpan] = []
-    finder = JsonLocator(found.append)
-    finder.feed(text)
-    finder.finish()
+    locator = JsonLocator(found.append)
+    locator.feed(text)
+    locator.finish()
     lead = _lead(text)
     if lead is not None and all(value.start >= lead.end() for value in found):
         try:  # it begins like JSON, but is so unusual that the search treated it as prose
@@ -112,9 +112,9 @@ def _around(text: str, value: JsonSpan) -> list[Edit]:
     if value.end is not None:
         return [*before, *_after(text, value.end)]
     fenced = any(edit.kind is EditKind.FENCE for edit in before)
-    mender = JsonRepairer(text, value.start, _fence_end(text, value.start) if fenced else len(text))
-    mender.repair()
-    return [*before, *mender.edits, *_after(text, mender.end)]
+    repairer = JsonRepairer(text, value.start, _fence_end(text, value.start) if fenced else len(text))
+    repairer.repair()
+    return [*before, *repairer.edits, *_after(text, repairer.end)]
 
 
 def _prose(text: str, at: int, end: int) -> list[Edit]:

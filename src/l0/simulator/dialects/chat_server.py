@@ -65,18 +65,18 @@ def _schema(response_format: Any) -> str | None:
     return dumps(example(schema)) if schema else None
 
 
-def events(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Iterator[bytes]:
+def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
     """Yield the answer as chunks: choices in turns, then usage if requested, then `[DONE]`."""
-    for turn in zip_longest(*(_choice(answer, request, stamp, i) for i in range(request.choices))):
+    for turn in zip_longest(*(_choice(answer, request, identity, i) for i in range(request.choices))):
         yield from filter(None, turn)
     if request.usage:
-        yield block(_chunk(request, stamp) | {"choices": [], "usage": _usage(answer, request)})
+        yield block(_chunk(request, identity) | {"choices": [], "usage": _usage(answer, request)})
     yield _DONE
 
 
-def _choice(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity, index: int) -> Iterator[bytes]:
+def _choice(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity, index: int) -> Iterator[bytes]:
     def chunk(delta: Json, finish: str | None = None) -> Json:
-        return _chunk(request, stamp) | {
+        return _chunk(request, identity) | {
             "choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}],
             **({"usage": None} if request.usage else {}),
             "obfuscation": "k3Zq",
@@ -91,16 +91,16 @@ def _choice(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity, in
     yield from deltas({"content": PLACEHOLDER}, answer.pieces_of(index))
     yield from deltas({"refusal": PLACEHOLDER}, pieces(answer.refusal))
     for number, call in enumerate(answer.tool_calls):
-        yield block(chunk({"tool_calls": [{"index": number} | _call(call, stamp, number, arguments="")]}))
+        yield block(chunk({"tool_calls": [{"index": number} | _call(call, identity, number, arguments="")]}))
         yield from deltas(
             {"tool_calls": [{"index": number, "function": {"arguments": PLACEHOLDER}}]}, pieces(call.arguments)
         )
     yield block(chunk({}, finish_reason(answer)))
 
 
-def whole(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Json:
+def whole(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Json:
     """Return the answer as one body."""
-    calls = [_call(call, stamp, i, call.arguments) for i, call in enumerate(answer.tool_calls)]
+    calls = [_call(call, identity, i, call.arguments) for i, call in enumerate(answer.tool_calls)]
     extra: Json = {"tool_calls": calls} if calls else {}
     if answer.reasoning:
         extra["reasoning_content"] = answer.reasoning
@@ -119,7 +119,11 @@ def whole(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> J
         }
         for i in range(request.choices)
     ]
-    return _chunk(request, stamp) | {"object": "chat.completion", "choices": choices, "usage": _usage(answer, request)}
+    return _chunk(request, identity) | {
+        "object": "chat.completion",
+        "choices": choices,
+        "usage": _usage(answer, request),
+    }
 
 
 def finish_reason(answer: Answer) -> str:
@@ -127,20 +131,20 @@ def finish_reason(answer: Answer) -> str:
     return "tool_calls" if answer.tool_calls and answer.stop == "stop" else answer.stop
 
 
-def _chunk(request: SimulatedRequest, stamp: AnswerIdentity) -> Json:
+def _chunk(request: SimulatedRequest, identity: AnswerIdentity) -> Json:
     return {
-        "id": f"chatcmpl-{stamp.digits}",
+        "id": f"chatcmpl-{identity.digits}",
         "object": "chat.completion.chunk",
-        "created": stamp.created,
+        "created": identity.created,
         "model": request.model,
         "service_tier": "default",
         "system_fingerprint": "fp_5133a11ced",
     }
 
 
-def _call(call: SimulatedToolCall, stamp: AnswerIdentity, number: int, arguments: str) -> Json:
+def _call(call: SimulatedToolCall, identity: AnswerIdentity, number: int, arguments: str) -> Json:
     return {
-        "id": f"call_{stamp.digits}{number}",
+        "id": f"call_{identity.digits}{number}",
         "type": "function",
         "function": {"name": call.name, "arguments": arguments},
     }
@@ -159,10 +163,10 @@ def role(chunk: bytes) -> Role:
     return "content" if _CONTENT.search(chunk) else "lifecycle"
 
 
-def empty_event(stamp: AnswerIdentity) -> bytes:
+def empty_event(identity: AnswerIdentity) -> bytes:
     """Return a chunk with an empty delta."""
     choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}
-    return block(_chunk(SimulatedRequest(model="simulated"), stamp) | {"choices": [choice]})
+    return block(_chunk(SimulatedRequest(model="simulated"), identity) | {"choices": [choice]})
 
 
 CHAT = Dialect(

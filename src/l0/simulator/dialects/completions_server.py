@@ -37,36 +37,36 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
     )
 
 
-def events(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Iterator[bytes]:
+def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
     """Yield the answer as text chunks: choices in turns, then usage if requested, then `[DONE]`."""
-    for turn in zip_longest(*(_choice(answer, request, stamp, i) for i in range(request.choices))):
+    for turn in zip_longest(*(_choice(answer, request, identity, i) for i in range(request.choices))):
         yield from filter(None, turn)
     if request.usage:
-        yield block(_chunk(request, stamp, []) | {"usage": _usage(answer, request)})
+        yield block(_chunk(request, identity, []) | {"usage": _usage(answer, request)})
     yield block("[DONE]")
 
 
-def _choice(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity, index: int) -> Iterator[bytes]:
-    head, tail = template(_chunk(request, stamp, [_text(index, PLACEHOLDER, None)]))
+def _choice(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity, index: int) -> Iterator[bytes]:
+    head, tail = template(_chunk(request, identity, [_text(index, PLACEHOLDER, None)]))
     yield from (head + quoted(piece) + tail for piece in answer.pieces_of(index))
-    yield block(_chunk(request, stamp, [_text(index, "", answer.stop)]))
+    yield block(_chunk(request, identity, [_text(index, "", answer.stop)]))
 
 
-def whole(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Json:
+def whole(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Json:
     """Return the answer as one body."""
     choices = [_text(i, answer.text_of(i), answer.stop) for i in range(request.choices)]
-    return _chunk(request, stamp, choices) | {"usage": _usage(answer, request)}
+    return _chunk(request, identity, choices) | {"usage": _usage(answer, request)}
 
 
 def _text(index: int, text: str, finish: str | None) -> Json:
     return {"text": text, "index": index, "logprobs": None, "finish_reason": finish}
 
 
-def _chunk(request: SimulatedRequest, stamp: AnswerIdentity, choices: list[Json]) -> Json:
+def _chunk(request: SimulatedRequest, identity: AnswerIdentity, choices: list[Json]) -> Json:
     return {
-        "id": f"cmpl-{stamp.digits}",
+        "id": f"cmpl-{identity.digits}",
         "object": "text_completion",
-        "created": stamp.created,
+        "created": identity.created,
         "choices": choices,
         "model": request.model,
     }
@@ -90,9 +90,9 @@ def role(chunk: bytes) -> Role:
     return "content" if _CONTENT.search(chunk) else "lifecycle"
 
 
-def empty_event(stamp: AnswerIdentity) -> bytes:
+def empty_event(identity: AnswerIdentity) -> bytes:
     """Return a chunk with empty text."""
-    return block(_chunk(SimulatedRequest(model="simulated"), stamp, [_text(0, "", None)]))
+    return block(_chunk(SimulatedRequest(model="simulated"), identity, [_text(0, "", None)]))
 
 
 COMPLETIONS = Dialect(

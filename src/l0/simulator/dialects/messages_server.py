@@ -94,11 +94,11 @@ def _forced(tools: list[Json], choice: Any) -> SimulatedToolCall | None:
     return None
 
 
-def events(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Iterator[bytes]:
+def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
     """Yield content blocks between `message_start` and `message_stop`, with a ping after the first block start."""
-    yield _event("message_start", message=_message(request, stamp, [], None, _usage(request, 1)))
+    yield _event("message_start", message=_message(request, identity, [], None, _usage(request, 1)))
     ping = _PING
-    for index, (start, deltas) in enumerate(_blocks(answer, stamp)):
+    for index, (start, deltas) in enumerate(_blocks(answer, identity)):
         yield _event("content_block_start", index=index, content_block=start)
         yield ping
         ping = b""
@@ -116,7 +116,7 @@ def events(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> 
 _Deltas = list[tuple[Json, Iterator[str]]]
 
 
-def _blocks(answer: Answer, stamp: AnswerIdentity) -> Iterator[tuple[Json, _Deltas]]:
+def _blocks(answer: Answer, identity: AnswerIdentity) -> Iterator[tuple[Json, _Deltas]]:
     """Yield each content block: its start, and its deltas as pairs of a template and texts."""
     if answer.reasoning:
         yield (
@@ -131,10 +131,10 @@ def _blocks(answer: Answer, stamp: AnswerIdentity) -> Iterator[tuple[Json, _Delt
         yield {"type": "text", "text": ""}, [({"type": "text_delta", "text": PLACEHOLDER}, parts)]
     for number, call in enumerate(answer.tool_calls):
         delta = {"type": "input_json_delta", "partial_json": PLACEHOLDER}
-        yield _tool(call, stamp, number, {}), [(delta, iter(("", *pieces(call.arguments))))]
+        yield _tool(call, identity, number, {}), [(delta, iter(("", *pieces(call.arguments))))]
 
 
-def whole(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Json:
+def whole(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Json:
     """Return the answer as one body."""
     content: list[Json] = []
     if answer.reasoning:
@@ -142,8 +142,8 @@ def whole(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> J
     if answer.text or answer.tokens or answer.refusal:
         content.append({"type": "text", "text": answer.text_of(0) or answer.refusal})
     for number, call in enumerate(answer.tool_calls):
-        content.append(_tool(call, stamp, number, _parsed(call.arguments)))
-    return _message(request, stamp, content, stop_reason(answer), _usage(request, answer.output_tokens()))
+        content.append(_tool(call, identity, number, _parsed(call.arguments)))
+    return _message(request, identity, content, stop_reason(answer), _usage(request, answer.output_tokens()))
 
 
 def stop_reason(answer: Answer) -> str:
@@ -160,11 +160,11 @@ def _event(kind: str, **fields: Any) -> bytes:
 
 
 def _message(
-    request: SimulatedRequest, stamp: AnswerIdentity, content: list[Json], reason: str | None, usage: Json
+    request: SimulatedRequest, identity: AnswerIdentity, content: list[Json], reason: str | None, usage: Json
 ) -> Json:
     return {
         "model": request.model,
-        "id": f"msg_{stamp.digits}",
+        "id": f"msg_{identity.digits}",
         "type": "message",
         "role": "assistant",
         "content": content,
@@ -186,8 +186,8 @@ def _usage(request: SimulatedRequest, output: int) -> Json:
     }
 
 
-def _tool(call: SimulatedToolCall, stamp: AnswerIdentity, number: int, arguments: Any) -> Json:
-    return {"type": "tool_use", "id": f"toolu_{stamp.digits}{number}", "name": call.name, "input": arguments}
+def _tool(call: SimulatedToolCall, identity: AnswerIdentity, number: int, arguments: Any) -> Json:
+    return {"type": "tool_use", "id": f"toolu_{identity.digits}{number}", "name": call.name, "input": arguments}
 
 
 def _parsed(arguments: str) -> Any:
@@ -197,7 +197,7 @@ def _parsed(arguments: str) -> Any:
         return {}
 
 
-def error(status: int, error_spec: ErrorSpec, stamp: AnswerIdentity) -> Json:
+def error(status: int, error_spec: ErrorSpec, identity: AnswerIdentity) -> Json:
     """Return `{"type": "error", "error": {type, message}, "request_id"}`, by default with the provider's text."""
     kind = (
         error_spec.type
@@ -207,12 +207,12 @@ def error(status: int, error_spec: ErrorSpec, stamp: AnswerIdentity) -> Json:
     message = error_spec.message or _MESSAGES.get(
         status, "Internal server error" if status >= 500 else "Invalid request"
     )
-    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": f"req_{stamp.digits}"}
+    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": f"req_{identity.digits}"}
 
 
-def in_band(error_spec: ErrorSpec, _number: int, stamp: AnswerIdentity) -> bytes:
+def in_band(error_spec: ErrorSpec, _number: int, identity: AnswerIdentity) -> bytes:
     """Return an `error` event, by default an overload."""
-    return block(error(529, error_spec, stamp), "error")
+    return block(error(529, error_spec, identity), "error")
 
 
 def role(chunk: bytes) -> Role:
@@ -229,10 +229,10 @@ def empty_event(_stamp: AnswerIdentity) -> bytes:
     return _PING
 
 
-def headers(stamp: AnswerIdentity) -> Json:
+def headers(identity: AnswerIdentity) -> Json:
     """Return the headers of a response, as api.anthropic.com sends them."""
     return {
-        "request-id": f"req_{stamp.digits}",
+        "request-id": f"req_{identity.digits}",
         "anthropic-organization-id": "00000000-0000-4000-8000-000000000000",
         "anthropic-ratelimit-requests-limit": "4000",
         "anthropic-ratelimit-requests-remaining": "3999",
@@ -243,7 +243,7 @@ def headers(stamp: AnswerIdentity) -> Json:
 MESSAGES = Dialect(
     name="messages",
     read_request=read_request,
-    events=lambda answer, request, stamp: filter(None, events(answer, request, stamp)),
+    events=lambda answer, request, identity: filter(None, events(answer, request, identity)),
     whole=whole,
     error=error,
     in_band=in_band,

@@ -41,15 +41,15 @@ def error(status: int, error_spec: ErrorSpec, _stamp: AnswerIdentity) -> Json:
     }
 
 
-def in_band(error_spec: ErrorSpec, _number: int, stamp: AnswerIdentity) -> bytes:
+def in_band(error_spec: ErrorSpec, _number: int, identity: AnswerIdentity) -> bytes:
     """Return an `error` object as an event, as chat and completions streams carry it."""
-    return block(error(500, error_spec, stamp))
+    return block(error(500, error_spec, identity))
 
 
-def headers(stamp: AnswerIdentity) -> Json:
+def headers(identity: AnswerIdentity) -> Json:
     """Return the headers of a response, as api.openai.com sends them."""
     return {
-        "x-request-id": f"req_{stamp.digits}",
+        "x-request-id": f"req_{identity.digits}",
         "openai-processing-ms": "12",
         "openai-version": "2020-10-01",
         "openai-organization": "simulated-org",

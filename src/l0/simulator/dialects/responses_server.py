@@ -41,22 +41,22 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
     )
 
 
-def events(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Iterator[bytes]:
+def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
     """Yield the answer as numbered events. `sequence_number` counts from 0 without a gap."""
-    return (b"%b%d}\n\n" % (chunk, number) for number, chunk in enumerate(_unnumbered(answer, request, stamp)))
+    return (b"%b%d}\n\n" % (chunk, number) for number, chunk in enumerate(_unnumbered(answer, request, identity)))
 
 
-def _unnumbered(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity) -> Iterator[bytes]:
+def _unnumbered(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
     """Yield every event up to its number, which comes last."""
-    yield _event("response.created", response=_response(request, stamp, "in_progress", [], None))
-    yield _event("response.in_progress", response=_response(request, stamp, "in_progress", [], None))
-    items = _items(answer, stamp)
+    yield _event("response.created", response=_response(request, identity, "in_progress", [], None))
+    yield _event("response.in_progress", response=_response(request, identity, "in_progress", [], None))
+    items = _items(answer, identity)
     for index, item in enumerate(items):
         yield _event("response.output_item.added", item=_empty_item(item), output_index=index)
         yield from _contents(item, index, answer)
         yield _event("response.output_item.done", item=item, output_index=index)
     status, _ = _status_and_details(answer)
-    yield _event(f"response.{status}", response=whole(answer, request, stamp, items))
+    yield _event(f"response.{status}", response=whole(answer, request, identity, items))
 
 
 def _contents(item: Json, index: int, answer: Answer) -> Iterator[bytes]:
@@ -105,12 +105,12 @@ def _event(kind: str, **fields: Any) -> bytes:
     return template({"type": kind, **fields, "sequence_number": PLACEHOLDER}, kind)[0]
 
 
-def _items(answer: Answer, stamp: AnswerIdentity) -> list[Json]:
+def _items(answer: Answer, identity: AnswerIdentity) -> list[Json]:
     """Return the output items: reasoning, message, function calls."""
     items: list[Json] = []
     if answer.reasoning:
         summary = [{"type": "summary_text", "text": answer.reasoning}]
-        items.append({"id": f"rs_{stamp.digits}", "type": "reasoning", "summary": summary})
+        items.append({"id": f"rs_{identity.digits}", "type": "reasoning", "summary": summary})
     text = answer.text_of(0)
     content: list[Json] = []
     if text:
@@ -119,15 +119,15 @@ def _items(answer: Answer, stamp: AnswerIdentity) -> list[Json]:
         content.append({"type": "refusal", "refusal": answer.refusal})
     if content:
         message = {"type": "message", "status": "completed", "content": content, "role": "assistant"}
-        items.append({"id": f"msg_{stamp.digits}"} | message)
+        items.append({"id": f"msg_{identity.digits}"} | message)
     for number, call in enumerate(answer.tool_calls):
         items.append(
             {
-                "id": f"fc_{stamp.digits}{number}",
+                "id": f"fc_{identity.digits}{number}",
                 "type": "function_call",
                 "status": "completed",
                 "arguments": call.arguments,
-                "call_id": f"call_{stamp.digits}{number}",
+                "call_id": f"call_{identity.digits}{number}",
                 "name": call.name,
             }
         )
@@ -140,7 +140,7 @@ def _empty_item(item: Json) -> Json:
     return item | {key: value for key, value in empty.items() if key in item}
 
 
-def whole(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity, items: list[Json] | None = None) -> Json:
+def whole(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity, items: list[Json] | None = None) -> Json:
     """Return the answer as one body."""
     status, _ = _status_and_details(answer)
     output, reasoning = answer.output_tokens(), count(answer.reasoning)
@@ -151,7 +151,7 @@ def whole(answer: Answer, request: SimulatedRequest, stamp: AnswerIdentity, item
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": prompt_tokens(request) + output,
     }
-    response = _response(request, stamp, status, _items(answer, stamp) if items is None else items, usage)
+    response = _response(request, identity, status, _items(answer, identity) if items is None else items, usage)
     return response | {"incomplete_details": _status_and_details(answer)[1]}
 
 
@@ -163,15 +163,15 @@ def _status_and_details(answer: Answer) -> tuple[str, Json | None]:
 
 
 def _response(
-    request: SimulatedRequest, stamp: AnswerIdentity, status: str, output: list[Json], usage: Json | None
+    request: SimulatedRequest, identity: AnswerIdentity, status: str, output: list[Json], usage: Json | None
 ) -> Json:
     return {
-        "id": f"resp_{stamp.digits}",
+        "id": f"resp_{identity.digits}",
         "object": "response",
-        "created_at": stamp.created,
+        "created_at": identity.created,
         "status": status,
         "background": request.background,
-        "completed_at": stamp.created + 1 if status == "completed" else None,
+        "completed_at": identity.created + 1 if status == "completed" else None,
         "error": None,
         "frequency_penalty": 0.0,
         "incomplete_details": None,
@@ -212,9 +212,9 @@ def in_band(error_spec: ErrorSpec, number: int, _stamp: AnswerIdentity) -> bytes
     return block({"type": "error", **fields, "sequence_number": number}, "error")
 
 
-def failed(error_spec: ErrorSpec, number: int, stamp: AnswerIdentity) -> bytes:
+def failed(error_spec: ErrorSpec, number: int, identity: AnswerIdentity) -> bytes:
     """Return a `response.failed` event."""
-    response = _response(SimulatedRequest(model="simulated"), stamp, "failed", [], None)
+    response = _response(SimulatedRequest(model="simulated"), identity, "failed", [], None)
     error = {"code": error_spec.code or "server_error", "message": error_spec.message or openai_server.SERVER_ERROR}
     data = {"type": "response.failed", "response": response | {"error": error}, "sequence_number": number}
     return block(data, "response.failed")
@@ -234,9 +234,9 @@ def role(chunk: bytes) -> Role:
     return "content" if kind.endswith(b".delta") else "lifecycle"
 
 
-def empty_event(stamp: AnswerIdentity) -> bytes:
+def empty_event(identity: AnswerIdentity) -> bytes:
     """Return another `response.in_progress`."""
-    response = _response(SimulatedRequest(model="simulated"), stamp, "in_progress", [], None)
+    response = _response(SimulatedRequest(model="simulated"), identity, "in_progress", [], None)
     return block({"type": "response.in_progress", "response": response, "sequence_number": 0}, "response.in_progress")
 
 

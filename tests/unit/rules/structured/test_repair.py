@@ -43,7 +43,7 @@ def test_repair_restores_mutated_json(case: Broken) -> None:
 
 
 def grown_from(part: Any, all_: Any) -> bool:
-    """Whether ``part`` is what a reader has of ``all_`` who has not read to the end."""
+    """Return true if a reader who has read only a part of ``all_`` can have the value ``part``."""
     match part, all_:
         case dict(), dict():
             return all(key in all_ and grown_from(part[key], all_[key]) for key in part)
