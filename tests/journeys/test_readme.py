@@ -56,7 +56,7 @@ def test_the_rule_finds_a_secret():
     made: dict[str, Any] = {}
     exec(block.partition("with ")[0], made)
     found = made["secrets"].check().feed("It is sk-0123456789abcdef, so keep it. " * 5)
-    assert [(violation.message, violation.at) for violation in found] == [("it tells a secret", 6)]
+    assert [(violation.message, violation.at) for violation in found] == [("the answer contains a secret", 6)]
 
 
 @pytest.mark.parametrize("command", re.findall(r"^\$ make (\w+)", README, re.MULTILINE))
