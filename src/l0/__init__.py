@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 if TYPE_CHECKING:
     from . import slo
@@ -168,10 +169,16 @@ _HOMES = {
     "Timeout": ".model.policy",
 }
 
+_RENAMED = {"Seam": "ResumePoint"}
+"""Former names, each with its new one: they work for one release, with a `DeprecationWarning`."""
+
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that this function knows
 
     def __getattr__(name: str) -> Any:
+        if name in _RENAMED:
+            warn(f"l0.{name} is now l0.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+            return __getattr__(_RENAMED[name])
         home = _HOMES.get(name)
         if home is None:
             raise AttributeError(f"module 'l0' has no attribute {name!r}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from warnings import warn
 
 from l0.model.call import Call
 from l0.model.policy import Policy, PolicyError, Retry
@@ -107,12 +108,22 @@ def _watching(observers: Sequence[Observer], call: Call) -> list[CallObserver]:
     call_observers = []
     for observer in observers:
         try:
-            watcher = observer.observe(call)
+            observed = _observe(observer, call)
         except Exception:  # an observer never stands in the way of a call
             continue
-        if watcher is not None:
-            call_observers.append(watcher)
+        if observed is not None:
+            call_observers.append(observed)
     return call_observers
+
+
+def _observe(observer: Observer, call: Call) -> CallObserver | None:
+    """Ask one observer. ``watch``, the former name of ``observe``, works for one release."""
+    observe = getattr(observer, "observe", None)
+    if observe is None:
+        warn(f"{type(observer).__name__}.watch is now named observe", DeprecationWarning, stacklevel=2)
+        observe = observer.watch  # type: ignore[attr-defined]
+    observed: CallObserver | None = observe(call)
+    return observed
 
 
 CONFIG = Config()

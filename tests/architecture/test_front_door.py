@@ -43,3 +43,10 @@ def test_type_checkers_see_the_same_homes() -> None:
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'l0' has no attribute 'nothing'"):
         _ = l0.nothing
+
+
+def test_renamed_names_still_resolve_and_warn() -> None:
+    with pytest.warns(DeprecationWarning, match="l0.Seam is now l0.ResumePoint"):
+        assert l0.Seam is l0.ResumePoint
+    with pytest.warns(DeprecationWarning, match=r"l0\.slo\.Standing is now l0\.slo\.SloStatus"):
+        assert l0.slo.Standing is l0.slo.SloStatus

@@ -172,7 +172,7 @@ def test_true_repetition_is_kept(stage: Stage, api: Api, sync: bool) -> None:
 @spliced
 def test_an_instruction_is_a_message_of_the_user(stage: Stage, api: Api, sync: bool) -> None:
     resume_points: list[l0.Seam] = []
-    policy = resuming("splice", on_seam=resume_points.append)
+    policy = resuming("splice", on_resume=resume_points.append)
     got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES), sync=sync, policy=policy)
     first, second = (request.body for request in got.requests)
     *before, said, asked = second["messages"]
@@ -193,7 +193,7 @@ def test_a_continuation_may_break_too(stage: Stage, api: Api, mode: str, sync: b
     healthy = play(stage, api, Reply(answer=LINES), sync=sync, policy=resuming(mode))
     replies = [broken(LINES, Fault.cut(at_event=at)) for at in (8, 7, 1, 6)]
     resume_points: list[l0.Seam] = []
-    policy = resuming(mode, on_seam=resume_points.append)
+    policy = resuming(mode, on_resume=resume_points.append)
     got = play(stage, api, *replies, Reply(answer=LINES), sync=sync, policy=policy)
     assert whole(got, healthy) is None
     assert len(got.requests) == 5

@@ -56,8 +56,8 @@ def test_an_answer_that_is_cut_anywhere_is_whole_in_the_end(stage: Stage, api: A
 def test_it_may_break_several_times_and_inside_what_is_swallowed(stage: Stage, api: Api, sync: bool) -> None:
     whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
     faults = (Fault.cut(at_event=LATE), Fault.cut(at_event=LATE + 9), Fault.clean_end(at_event=LATE - 3), Fault.reset())
-    resume_points: list[l0.Seam] = []
-    policy = resuming("exact", on_seam=resume_points.append)
+    resume_points: list[l0.ResumePoint] = []
+    policy = resuming("exact", on_resume=resume_points.append)
     replies = [broken(LINES, fault) for fault in faults]
     got = play(stage, api, *replies, Reply(answer=LINES), sync=sync, policy=policy)
     assert same(got, whole) is None
@@ -199,8 +199,8 @@ def test_partial_text_is_what_was_handed_over_after_reasoning_too(stage: Stage, 
 @both
 @every
 def test_a_seam_is_told_on_the_span_and_by_the_callback_only(stage: Stage, api: Api, sync: bool) -> None:
-    resume_points: list[l0.Seam] = []
-    policy = resuming("exact", on_seam=resume_points.append)
+    resume_points: list[l0.ResumePoint] = []
+    policy = resuming("exact", on_resume=resume_points.append)
     got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES), sync=sync, policy=policy)
     (resume_point,) = resume_points
     at = sum(len(api.piece(event)) for event in got.events[: api.handed(LATE)])
@@ -225,13 +225,13 @@ def test_usage_of_all_attempts_is_summed(stage: Stage, sync: bool) -> None:
 
 @both
 def test_a_callback_that_fails_hurts_nobody(stage: Stage, sync: bool, caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_: l0.Seam) -> None:
+    def fail(_: l0.ResumePoint) -> None:
         raise RuntimeError("the user's own")
 
-    policy = resuming("exact", on_seam=fail)
+    policy = resuming("exact", on_resume=fail)
     got = play(stage, CHAT_API, broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES), sync=sync, policy=policy)
     assert (got.error, got.text) == (None, POEM)
-    assert "on_seam failed" in caplog.text
+    assert "on_resume failed" in caplog.text
 
 
 @both

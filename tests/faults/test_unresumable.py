@@ -108,7 +108,7 @@ CASES = [
 def test_what_is_more_than_text_is_never_taken_up(stage: Stage, case: Case, sync: bool) -> None:
     for mode in ("exact", "prefill", "splice"):
         resume_points: list[l0.Seam] = []
-        policy = resuming(mode, on_seam=resume_points.append)
+        policy = resuming(mode, on_resume=resume_points.append)
         reply = broken(case.answer, Fault.cut(at_event=case.at))
         got = play(stage, case.api, reply, Reply(answer=case.answer), sync=sync, policy=policy, **case.request)
         assert isinstance(got.error, l0.StreamInterrupted), mode

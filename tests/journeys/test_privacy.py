@@ -202,7 +202,7 @@ CASES: dict[str, Case] = STATUSES | {
     ),
     "a rule that fails": Case(ask=chat, replies=(WHOLE,), policy={"guardrails": Guardrails.rule(failing)}),
     "callbacks that fail": Case(
-        ask=chat, replies=(WHOLE,), policy=VIOLATED | {"on_violation": failing, "on_seam": failing, "retry": QUICK}
+        ask=chat, replies=(WHOLE,), policy=VIOLATED | {"on_violation": failing, "on_resume": failing, "retry": QUICK}
     ),
     "should_retry that fails": Case(
         ask=chat, replies=(http(500, OPENAI_ERROR), WHOLE), policy={"retry": Retry(should_retry=failing, base_delay=0)}
@@ -210,7 +210,7 @@ CASES: dict[str, Case] = STATUSES | {
     "a seam": Case(
         ask=chat,
         replies=(sse(chunk(ANSWER * 3)), WHOLE),
-        policy={"resume": "splice", "truncation": "strict", "retry": QUICK} | {"on_seam": failing},
+        policy={"resume": "splice", "truncation": "strict", "retry": QUICK} | {"on_resume": failing},
     ),
     "resumed, and different": Case(
         ask=chat,

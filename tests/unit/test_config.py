@@ -268,3 +268,14 @@ def test_each_sdk_has_the_observers_that_it_was_given():
     assert [board.observers_of(None, sdk) for sdk in ("openai", "anthropic", None)] == [[one], [other], [other]]
     board.set_observers([Watching(both)])
     assert [board.observers_of(None, sdk) for sdk in ("openai", "anthropic", None)] == [[both], [both], [both]]
+
+
+def test_observer_with_the_former_method_name_works_and_warns():
+    class Old:
+        def watch(self, call):
+            return call
+
+    board = Config()
+    board.set_observers([Old()])
+    with pytest.warns(DeprecationWarning, match="Old.watch is now named observe"):
+        assert board.observers_of("call") == ["call"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import InitVar, dataclass, fields
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Literal, TypeVar, get_args
+from warnings import warn
 
 from .failure import Failure, RetryableErrorType
 from .policy_error import PolicyError as PolicyError  # noqa: PLC0414 - this is its public home
@@ -261,7 +262,7 @@ class Policy:
     breaks after a part of it was handed over: ``"off"`` raises; ``"exact"`` takes it up where the provider gives the
     same answer again, and raises at the first difference; ``"prefill"`` has the model continue its own text, where the
     provider allows that; ``"splice"`` asks it to continue; ``"restart"`` begins anew in the explicit API, which tells
-    its reader so, and raises elsewhere. ``on_seam`` is told. ``hold``: a `Hold`, or just its mode.
+    its reader so, and raises elsewhere. ``on_resume`` receives each `ResumePoint`. ``hold``: a `Hold`, or its mode.
 
     Shared by all calls to one provider and model: ``budget`` keeps retries to a share of the traffic; ``breaker`` sends
     no calls where most of them have failed of late; ``adaptive`` waits for a first token only as long as is usual there
@@ -286,7 +287,7 @@ class Policy:
     hold: Hold | HoldMode = Hold()
     fallback: Fallback | Sequence[Fallback] = ()
     resume: ResumeMode = "off"
-    on_seam: Callable[[ResumePoint], None] | None = None
+    on_resume: Callable[[ResumePoint], None] | None = None
     budget: bool = False
     breaker: bool = False
     adaptive: bool = False
@@ -297,8 +298,13 @@ class Policy:
     structured: bool = False
     check_intervals: CheckIntervals = CheckIntervals()
     on_violation: Callable[[Violation], None] | None = None
+    on_seam: InitVar[Callable[[ResumePoint], None] | None] = None
+    """The former name of ``on_resume``: accepted for one release, with a `DeprecationWarning`."""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, on_seam: Callable[[ResumePoint], None] | None) -> None:
+        if on_seam is not None:
+            warn("Policy.on_seam is now Policy.on_resume", DeprecationWarning, stacklevel=3)
+            object.__setattr__(self, "on_resume", on_seam)
         if isinstance(self.hold, str):
             object.__setattr__(self, "hold", Hold(until=self.hold))
         legs = (self.fallback,) if isinstance(self.fallback, Fallback) else self.fallback
@@ -315,8 +321,8 @@ class Policy:
                 raise PolicyError(f"Policy.{name}", getattr(self, name), "True or False")
         _check_choice("Policy.mode", self.mode, get_args(Mode))
         _check_choice("Policy.resume", self.resume, get_args(ResumeMode))
-        if self.on_seam is not None and not callable(self.on_seam):
-            raise PolicyError("Policy.on_seam", self.on_seam, "a function of a Seam, or None")
+        if self.on_resume is not None and not callable(self.on_resume):
+            raise PolicyError("Policy.on_resume", self.on_resume, "a function of an l0.ResumePoint, or None")
         _check_type("Policy.timeout", self.timeout, Timeout, optional=True)
         _check_type("Policy.retry", self.retry, Retry, optional=True)
         _check_type("Policy.hold", self.hold, Hold)

@@ -183,13 +183,13 @@ class CallRuntimeBase(Ending):
             self._finish(command, at, None)
 
     def _tell_seam(self) -> None:
-        callback = self.call.policy.on_seam
+        callback = self.call.policy.on_resume
         if callback is None:
             return
         try:
             callback(self.machine.resume_points[-1])
         except Exception:
-            _log.warning("Policy.on_seam failed and is ignored: %s", raised())
+            _log.warning("Policy.on_resume failed and is ignored: %s", raised())
 
     # -- attempts -----------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ class ShadowPolicy:
     def __init__(
         self, call: Call, policy: Policy, shared_state: SharedState, tell: Callable[[Event], None], began: float
     ) -> None:
-        self._call = replace(call, policy=replace(policy, mode="active", on_violation=None, on_seam=None))
+        self._call = replace(call, policy=replace(policy, mode="active", on_violation=None, on_resume=None))
         self._tell = tell
         self._guards = AdmissionControl(self._call, shared_state)
         self._screen = rule_runner_for(self._call, self._judged)

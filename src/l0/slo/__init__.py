@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 if TYPE_CHECKING:
     from .api import DEFAULTS, Burn, Indicator, Objective, Report, SloStatus, report, start, stop
@@ -17,6 +18,9 @@ __all__ = ["DEFAULTS", "Burn", "Indicator", "Objective", "Report", "SloStatus", 
 if not TYPE_CHECKING:  # type checkers would take every name for one that this function knows
 
     def __getattr__(name: str) -> Any:
+        if name == "Standing":
+            warn("l0.slo.Standing is now l0.slo.SloStatus", DeprecationWarning, stacklevel=2)
+            name = "SloStatus"
         if name not in __all__:
             raise AttributeError(f"module 'l0.slo' has no attribute {name!r}")
         return getattr(import_module(".api", __name__), name)

@@ -58,7 +58,7 @@ BAD = [
     *((Policy, "hold", given, "a Hold") for given in (None, 64, Hold)),
     *((Policy, "fallback", given, "a list of them") for given in (None, 5, "gpt-4o", ["gpt-4o"], Fallback)),
     *((Policy, "resume", given, "off, exact, prefill, splice") for given in (None, True, "on")),
-    *((Policy, "on_seam", given, "a function of a Seam") for given in (True, "print")),
+    *((Policy, "on_resume", given, "a function of an l0.ResumePoint") for given in (True, "print")),
     *((Policy, name, given, "True or False") for name in SWITCHES for given in (None, 1, "on")),
     *((Policy, "truncation", given, "strict, warn, off") for given in ("loud", True, 1, ["strict"], {"http://a": "x"})),
 ]
@@ -128,7 +128,7 @@ def test_a_policy_that_says_nothing_leaves_all_to_the_sdk():
     policy = Policy()
     assert (policy.timeout, policy.retry, policy.truncation) == (None, None, None)
     assert policy.hold == policy.holding == Hold(until="first_content", frames=64, seconds=2.0)
-    assert (policy.legs, policy.resume, policy.on_seam) == ((), "off", None)
+    assert (policy.legs, policy.resume, policy.on_resume) == ((), "off", None)
     assert not any(getattr(policy, name) for name in SWITCHES)
 
 
@@ -219,3 +219,10 @@ def test_a_changed_copy_is_checked_again():
 def test_positional_arguments_are_refused():
     with pytest.raises(TypeError):
         Timeout(5000)
+
+
+def test_former_name_of_on_resume_works_and_warns():
+    with pytest.warns(DeprecationWarning, match=r"Policy\.on_seam is now Policy\.on_resume") as caught:
+        policy = Policy(on_seam=print)
+    assert policy.on_resume is print
+    assert caught[0].filename == __file__

@@ -239,7 +239,7 @@ def test_work_on_the_servers_side_is_a_commit_point(flavour):
 @both
 def test_a_broken_answer_is_taken_up_after_what_the_user_has(flavour):
     resume_points = []
-    policy = Policy(retry=Retry(base_delay=0), resume="splice", on_seam=resume_points.append)
+    policy = Policy(retry=Retry(base_delay=0), resume="splice", on_resume=resume_points.append)
     played = play(flavour, make_call(policy=policy), [["a", "b"], Broken("rst")], [["c"], [DONE]])
     assert (played.items, played.error) == (["a", "b", "c"], None)
     assert played.listener.told == ["start 1", "end 1 reset", "start 2", "end 2 ok", "call recovered_resume"]
@@ -274,11 +274,13 @@ def test_who_cannot_be_taken_up_is_not_asked(flavour, reason, monkeypatch):
 
 @both
 def test_a_callback_that_fails_is_logged_and_hurts_nobody(flavour, caplog):
-    policy = Policy(retry=Retry(base_delay=0), resume="splice", on_seam=lambda resume_point: resume_point.no_such_field)
+    policy = Policy(
+        retry=Retry(base_delay=0), resume="splice", on_resume=lambda resume_point: resume_point.no_such_field
+    )
     with caplog.at_level(logging.WARNING, "l0"):
         played = play(flavour, make_call(policy=policy), [["a"], Broken("rst")], [["b"], [DONE]])
     assert (played.items, played.error) == (["a", "b"], None)
-    assert "on_seam failed" in caplog.text
+    assert "on_resume failed" in caplog.text
 
 
 @both
