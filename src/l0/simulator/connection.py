@@ -133,8 +133,8 @@ class Connection(asyncio.Protocol):
     async def send(self, response: SimulatedResponse, before_last: Callable[[int], None] = lambda _: None) -> bool:
         """Send a response. Return true if the connection can take another request. Raises `DisconnectedError`.
 
-        Steps are collected into large writes; a pause or the end writes what is collected. `before_last` is called with
-        the number of all events just before the last write, so that the log is complete once the client has read
+        Steps are collected into large writes; a pause or the end writes the collected bytes. `before_last` is called
+        with the number of all events just before the last write, so that the log is complete once the client has read
         everything.
         """
         self.events = 0
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
         self.events += events
 
     def close(self) -> None:
-        """Close the connection after sending what was written."""
+        """Close the connection after sending all written bytes."""
         self.transport.close()
 
     def abort(self) -> None:

@@ -90,7 +90,7 @@ def _mapped(edit: Callable[[bytes], bytes]) -> _Change:
     return change
 
 
-def _kept(keep: Callable[[Piece], bool]) -> _Change:
+def _filtered(keep: Callable[[Piece], bool]) -> _Change:
     """Return a change that keeps some events."""
 
     def change(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _stamp: AnswerIdentity) -> Iterator[Piece]:
@@ -174,8 +174,8 @@ _CHANGES: dict[str, _Change] = {
     "reorder": _reorder,
     "no_event_names": _mapped(_without_names),
     "no_finish_reason": _mapped(_without_reason),
-    "no_terminal": _kept(lambda piece: piece.role not in ("finish", "end")),
-    "done_only": _kept(lambda piece: piece.role == "end"),
+    "no_terminal": _filtered(lambda piece: piece.role not in ("finish", "end")),
+    "done_only": _filtered(lambda piece: piece.role == "end"),
     "after_end": _after_end,
     "lifecycle_frames": _lifecycle_frames,
 }

@@ -7,7 +7,7 @@ from .pacing import Delays
 
 
 class SimulatorError(Exception):
-    """The simulator cannot start, or does not have what was requested. The message names the cause."""
+    """The simulator cannot start, or does not have the requested item. The message names the cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,8 +116,8 @@ class Inspection:
         """Return how often each rule ran and the seconds it took, by rule name. Empty without a timer."""
         times: dict[str, RuleTimes] = {}
         for each in self._all_checks if self._timer is not None and self._runs else ():
-            took = RuleTimes(count=each.runs or self._runs, streaming=each.streaming, final=each.final)
-            times[each.name] = took.plus(times.get(each.name))
+            times_of_rule = RuleTimes(count=each.runs or self._runs, streaming=each.streaming, final=each.final)
+            times[each.name] = times_of_rule.plus(times.get(each.name))
         return times
 
     def _disable(self, each: _RuleRun, error: Exception) -> None:

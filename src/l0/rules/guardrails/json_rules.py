@@ -100,7 +100,7 @@ class JsonCheck:
         return self._report(flaw) if flaw is not None else ()
 
     def _report(self, flaw: Flaw) -> Sequence[Violation]:
-        return (_violation(self._rule, flaw.why, flaw.at),)
+        return (_violation(self._rule, flaw.reason, flaw.at),)
 
 
 class StrictJsonCheck:
@@ -122,7 +122,7 @@ class StrictJsonCheck:
         if first is not None and _KINDS.get(first[0], "scalar") not in self._rule.allow:
             return self._report(self._rule.expected_kinds_message, scanner.at + first.start())
         scanner.feed(text)
-        return () if scanner.why is None else self._report(scanner.why, scanner.at)
+        return () if scanner.reason is None else self._report(scanner.reason, scanner.at)
 
     def finish(self, ending: Ending) -> Sequence[Violation]:
         """Return a violation if the JSON is missing or unterminated."""

@@ -51,7 +51,7 @@ class _Open:
     ``braces``, ``sides``: number of open groups and of open ``\left`` inside it.
     """
 
-    what: str
+    opener: str
     at: int
     environment: bool
     braces: int = 0
@@ -101,7 +101,7 @@ class LatexCheck:
             self._fence = fence[1].lower() if self._fence is None else None
         if fence or self._fence not in _CHECKED_LANGUAGES:
             return None
-        if self._stack and self._stack[-1].what == r"\(" and not line.strip():
+        if self._stack and self._stack[-1].opener == r"\(" and not line.strip():
             return self._never_closed(self._stack[-1])
         if not ("\\" in line or "$$" in line or (self._stack and ("{" in line or "}" in line))):
             return None
@@ -116,8 +116,8 @@ class LatexCheck:
     def _token(self, token: re.Match[str], at: int) -> Violation | None:
         command, environment, side, bracket, dollars, brace = token.groups()
         inside = self._stack[-1] if self._stack else None
-        if inside and inside.what in _VERBATIM:
-            if command == "end" and environment == inside.what:
+        if inside and inside.opener in _VERBATIM:
+            if command == "end" and environment == inside.opener:
                 self._stack.pop()
             return None
         if command == "begin":
@@ -125,7 +125,7 @@ class LatexCheck:
         elif command == "end":
             return self._end(environment, at)
         elif dollars:
-            return self._close("$$", at) if inside and inside.what == "$$" else self._open("$$", at)
+            return self._close("$$", at) if inside and inside.opener == "$$" else self._open("$$", at)
         elif bracket in _CLOSES:
             return self._close(_CLOSES[bracket], at)
         elif bracket:
@@ -138,27 +138,27 @@ class LatexCheck:
                 return self._violation(f"a brace in {_description(inside)} closes nothing", at)
         return None
 
-    def _open(self, what: str, at: int) -> Violation | None:
+    def _open(self, opener: str, at: int) -> Violation | None:
         # Text inside mathematics, such as \text{\(x\)}, may contain mathematics. Outside a group, the outer
         # mathematics must be unclosed.
         inside = self._stack[-1] if self._stack else None
         if inside and not inside.environment and not inside.braces:
             return self._never_closed(inside)
-        self._stack.append(_Open(what, at, environment=False))
+        self._stack.append(_Open(opener, at, environment=False))
         return None
 
-    def _close(self, what: str, at: int) -> Violation | None:
-        if not self._stack or self._stack[-1].what != what:
+    def _close(self, opener: str, at: int) -> Violation | None:
+        if not self._stack or self._stack[-1].opener != opener:
             if self._stack:
-                return self._violation(f"{_description(self._stack[-1])} is not closed before {_PAIR[what]}", at)
-            return self._violation(f"{_PAIR[what]} closes nothing", at)
+                return self._violation(f"{_description(self._stack[-1])} is not closed before {_PAIR[opener]}", at)
+            return self._violation(f"{_PAIR[opener]} closes nothing", at)
         return self._check_closed(self._stack.pop())
 
     def _end(self, environment: str, at: int) -> Violation | None:
         if not self._stack:
             return self._violation("an environment is closed but was never opened", at)
         inside = self._stack[-1]
-        if inside.what != environment or not inside.environment:
+        if inside.opener != environment or not inside.environment:
             return self._violation(f"{_description(inside)} is not closed before the end of another", at)
         return self._check_closed(self._stack.pop())
 
@@ -178,4 +178,4 @@ class LatexCheck:
 
 def _description(opened: _Open) -> str:
     """Return a description without the environment's name, since that name comes from the answer."""
-    return "an environment" if opened.environment else opened.what
+    return "an environment" if opened.environment else opened.opener

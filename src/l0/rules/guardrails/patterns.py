@@ -58,7 +58,7 @@ class PatternRule:
     """A rule that reports matches of many patterns. Made by `pattern_rule`.
 
     ``streamed``: patterns that are searched while the text streams. ``whole``: patterns that are searched at the end of
-    the text. ``lead``: number of characters before a match that patterns depend on.
+    the text. ``context``: number of characters before a match that patterns depend on.
     """
 
     name: str
@@ -67,7 +67,7 @@ class PatternRule:
     streamed: tuple[_SearchedPattern, ...]
     whole: tuple[tuple[PatternMatch, Search], ...]
     prefilter: Prefilter
-    lead: int
+    context: int
 
     def check(self) -> PatternCheck:
         """Return the check of one answer."""
@@ -98,21 +98,21 @@ def compiled(patterns: re.Pattern[str] | str | Iterable[re.Pattern[str] | str]) 
 
 def pattern_rule(findings: Sequence[PatternMatch], *, name: str, span: int | None = SPAN) -> PatternRule:
     """Return a rule for all of these patterns. ``span=None``: search every pattern in the complete text, at its end."""
-    near: list[tuple[PatternMatch, Anatomy, int]] = []
+    streamed_patterns: list[tuple[PatternMatch, Anatomy, int]] = []
     whole: list[tuple[PatternMatch, Search]] = []
-    lead = 1
+    context = 1
     for finding in findings:
         known = anatomy(finding.pattern)
         unbounded = known.reach == inf
-        if span is None or (unbounded and known.can_be_undone) or known.behind == inf:
+        if span is None or (unbounded and known.can_be_undone) or known.lookbehind == inf:
             whole.append((finding, bounded(finding.pattern, inf, _EXTRA)))
             continue
-        near.append((finding, known, span if unbounded else int(known.reach)))
-        lead = max(lead, int(known.behind))
-    window = max((reach for _, _, reach in near), default=0) + lead + _SLICE
+        streamed_patterns.append((finding, known, span if unbounded else int(known.reach)))
+        context = max(context, int(known.lookbehind))
+    window = max((reach for _, _, reach in streamed_patterns), default=0) + context + _SLICE
     streamed = [
         _SearchedPattern(number, finding, bounded(finding.pattern, window, _EXTRA), reach, known.reach < inf)
-        for number, (finding, known, reach) in enumerate(near)
+        for number, (finding, known, reach) in enumerate(streamed_patterns)
     ]
     return PatternRule(
         name=name,
@@ -120,8 +120,8 @@ def pattern_rule(findings: Sequence[PatternMatch], *, name: str, span: int | Non
         span=None if whole else max(each.reach for each in streamed),
         streamed=tuple(streamed),
         whole=tuple(whole),
-        prefilter=Prefilter([known.literals for _, known, _ in near]),
-        lead=lead,
+        prefilter=Prefilter([known.literals for _, known, _ in streamed_patterns]),
+        context=context,
     )
 
 
@@ -140,7 +140,7 @@ class PatternCheck:
         self._candidates = rule.prefilter.candidates
         self._overlap = rule.prefilter.overlap
         self._likely: dict[int, int] = {}
-        self._keep = max((each.reach for each in rule.streamed), default=0) + rule.lead
+        self._keep = max((each.reach for each in rule.streamed), default=0) + rule.context
         self._kept = ""
         self._length = 0
         self._reported: set[str] = set()

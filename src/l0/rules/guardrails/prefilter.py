@@ -61,23 +61,26 @@ def folded(text: str) -> str:
 
 
 class Prefilter:
-    """A filter for patterns. ``held``: for each pattern, literals of which every match contains one; empty if unknown.
+    """A filter for patterns.
 
+    ``literals_by_pattern``: for each pattern, literals of which every match contains one; empty if unknown.
     ``overlap``: number of characters before a new text that must be searched together with it.
     """
 
-    __slots__ = ("_always", "_find", "_owners", "overlap")
+    __slots__ = ("_always", "_find", "_patterns_of", "overlap")
 
     def __init__(
         self,
-        held: Sequence[Collection[str]],
+        literals_by_pattern: Sequence[Collection[str]],
         engine: Callable[[Sequence[str]], Callable[[str], Sequence[Hit]]] = _best_engine,
     ) -> None:
-        held = [{literal[:_LONGEST] for literal in each} for each in held]
-        literals = sorted({literal for each in held for literal in each})
+        literals_by_pattern = [{literal[:_LONGEST] for literal in each} for each in literals_by_pattern]
+        literals = sorted({literal for each in literals_by_pattern for literal in each})
         self.overlap = max(map(len, literals), default=1) - 1
-        self._always = tuple(number for number, each in enumerate(held) if not each)
-        self._owners = [tuple(n for n, each in enumerate(held) if literal in each) for literal in literals]
+        self._always = tuple(number for number, each in enumerate(literals_by_pattern) if not each)
+        self._patterns_of = [
+            tuple(n for n, each in enumerate(literals_by_pattern) if literal in each) for literal in literals
+        ]
         self._find = engine(literals) if literals else None
 
     def candidates(self, text: str) -> Collection[int]:
@@ -86,4 +89,4 @@ class Prefilter:
         hits = self._find(text.lower() if text.isascii() else folded(text)) if self._find else None
         if not hits:
             return self._always
-        return {*self._always, *(owner for index, _, _ in hits for owner in self._owners[index])}
+        return {*self._always, *(number for index, _, _ in hits for number in self._patterns_of[index])}

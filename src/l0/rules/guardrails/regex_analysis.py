@@ -1,4 +1,4 @@
-"""Analyse a regular expression without running it: how far it looks, and which literals every match contains.
+"""Analyse a regular expression without running it: how far it reads, and which literals every match contains.
 
 The standard library's own parser does the work, so there is no second interpretation of patterns. It is private, but
 has kept its place since Python 3.11. If it is missing or returns something unknown, the analysis claims nothing.
@@ -16,20 +16,20 @@ from typing import Any
 _SINGLE_CHARACTER = {"LITERAL", "NOT_LITERAL", "ANY", "IN", "CATEGORY", "RANGE"}
 _REPEATS = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}
 _AHEAD = {"AT_BOUNDARY": 1, "AT_NON_BOUNDARY": 1, "AT_END": 2, "AT_END_STRING": 1}
-"""Number of characters after a place that an anchor looks at. ``$`` looks past a final newline."""
+"""Number of characters after a place that an anchor reads. ``$`` reads past a final newline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
     """The analysis of one pattern.
 
-    ``reach``: number of characters from the start of a match that decide it; ``inf`` if unbounded. ``behind``: number
-    of characters before the start that the pattern looks at. ``can_be_undone``: more text may undo a match.
+    ``reach``: number of characters from the start of a match that decide it; ``inf`` if unbounded. ``lookbehind``:
+    number of characters before the start that the pattern reads. ``can_be_undone``: more text may undo a match.
     ``literals``: in lower case; every match contains one of them in some case; empty if none is known.
     """
 
     reach: float = inf
-    behind: float = inf
+    lookbehind: float = inf
     can_be_undone: bool = True
     literals: tuple[str, ...] = ()
 
@@ -46,7 +46,7 @@ def anatomy(pattern: re.Pattern[str]) -> Anatomy:
         walker = _ReachWalker()
         return Anatomy(
             reach=walker.sequence(tree)[1],
-            behind=walker.behind,
+            lookbehind=walker.lookbehind,
             can_be_undone=walker.can_be_undone,
             literals=tuple(sorted(_required_literals(tree))),
         )
@@ -55,19 +55,19 @@ def anatomy(pattern: re.Pattern[str]) -> Anatomy:
 
 
 class _ReachWalker:
-    """Walks a parsed pattern and adds up how far it looks."""
+    """Walks a parsed pattern and adds up how far it reads."""
 
     def __init__(self) -> None:
-        self.behind: float = 1
+        self.lookbehind: float = 1
         self.can_be_undone = False
 
     def sequence(self, items: Iterable[Any]) -> tuple[float, float]:
-        """Return the most characters that these items consume, and the most that they look at, from their start."""
+        """Return the most characters that these items consume, and the most that they read, both from their start."""
         width: float = 0
         reach: float = 0
         for code, value in items:
-            consumes, looks_at = self._item(str(code), value)
-            reach = max(reach, width + looks_at)
+            consumes, reads = self._item(str(code), value)
+            reach = max(reach, width + reads)
             width += consumes
         return width, max(reach, width)
 
@@ -107,7 +107,7 @@ class _ReachWalker:
     def _lookaround(self, code: str, direction: int, items: Any) -> tuple[float, float]:
         width, reach = self.sequence(items)
         if direction < 0:
-            self.behind = max(self.behind, width + 1)
+            self.lookbehind = max(self.lookbehind, width + 1)
             return 0, 0
         self.can_be_undone = self.can_be_undone or code == "ASSERT_NOT"
         return 0, reach

@@ -46,9 +46,9 @@ class JsonCandidate:
         return self._scanner.at
 
     @property
-    def why(self) -> str:
+    def reason(self) -> str:
         """Return the reason why a value is broken."""
-        return self._scanner.why or "a key without quotes"
+        return self._scanner.reason or "a key without quotes"
 
     def feed(self, text: str, start: int = 0) -> int:
         """Read new text from ``start`` on.

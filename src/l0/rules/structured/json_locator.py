@@ -36,7 +36,7 @@ _JSON_FENCES = frozenset({"json", "jsonl", "ndjson"})
 class Flaw:
     """Broken or incomplete JSON. ``at``: number of characters of the answer before the place."""
 
-    why: str
+    reason: str
     at: int
 
 
@@ -65,7 +65,7 @@ class JsonLocator:
         "_fence",
         "_flaw",
         "_found",
-        "_home",
+        "_outer_mode",
         "_lead",
         "_mode",
         "_read",
@@ -77,7 +77,7 @@ class JsonLocator:
         self._found = found
         self._examples = examples
         self._start = 0  # place of the candidate in the answer
-        self._home = self._mode = JsonLocator._prose
+        self._outer_mode = self._mode = JsonLocator._prose
         self._candidate = JsonCandidate()
         self._has_content = False  # true if something other than blanks was read
         self._lead = True  # true if only blanks precede the candidate or its fence
@@ -122,7 +122,7 @@ class JsonLocator:
         match self._candidate.finish():
             case CandidateVerdict.OPEN:
                 self._notify(None)
-                return Flaw(why=UNTERMINATED, at=self._read + len(self._carry))
+                return Flaw(reason=UNTERMINATED, at=self._read + len(self._carry))
             case CandidateVerdict.WHOLE:
                 self._notify(self._read)
         return None
@@ -141,7 +141,7 @@ class JsonLocator:
             self._has_content = True
             if not lead and self._text_before(text, place).rstrip(" \t*_")[-1:] not in _BEGINNERS:
                 return place + 1
-            self._try(JsonCandidate(lead=lead), place)
+            self._start_candidate(JsonCandidate(lead=lead), place)
             return place
         return self._read_ticks(text, place)
 
@@ -156,14 +156,14 @@ class JsonLocator:
         if fence and line_end >= 0:
             language = text[at + len(run) : line_end].strip().partition(" ")[0].lower()
             self._fence = run
-            self._home = (
+            self._outer_mode = (
                 JsonLocator._json
                 if language in _JSON_FENCES
                 else JsonLocator._code
                 if language
                 else JsonLocator._unnamed
             )
-            self._mode = self._home
+            self._mode = self._outer_mode
             return line_end
         if run[0] == "`":
             self._ticks = len(run)
@@ -196,7 +196,7 @@ class JsonLocator:
         if self._runs_on(text, place, run):
             return self._wait(text, place)
         if self._closes(run) and self._line_begins(text, place):
-            self._mode = self._home = JsonLocator._prose
+            self._mode = self._outer_mode = JsonLocator._prose
         return place + len(run)
 
     def _json(self, text: str, at: int) -> int:
@@ -212,13 +212,13 @@ class JsonLocator:
         if found is None:
             return len(text)
         place = found.start()
-        if text[place] in "`~" or (self._home is JsonLocator._unnamed and text[place] not in "[{"):
+        if text[place] in "`~" or (self._outer_mode is JsonLocator._unnamed and text[place] not in "[{"):
             self._mode = JsonLocator._code
             return place
-        self._try(candidate, place)
+        self._start_candidate(candidate, place)
         return place
 
-    def _try(self, candidate: JsonCandidate, at: int) -> None:
+    def _start_candidate(self, candidate: JsonCandidate, at: int) -> None:
         self._candidate = candidate
         self._start = self._read + at
         self._mode = JsonLocator._value
@@ -234,7 +234,7 @@ class JsonLocator:
             self._notify(self._read + at)
             self._mode = JsonLocator._after
         elif verdict is CandidateVerdict.PROSE:
-            self._mode = JsonLocator._prose if self._home is JsonLocator._prose else JsonLocator._code
+            self._mode = JsonLocator._prose if self._outer_mode is JsonLocator._prose else JsonLocator._code
         else:
             self._mode = JsonLocator._broken
         return at
@@ -245,7 +245,7 @@ class JsonLocator:
             sign = text[at : at + 3]
             members = sign[0] == ":" and not self._candidate.at  # after a string that was read as a value
             if members or sign.startswith(_EXAMPLE):
-                self._mode = JsonLocator._prose if self._home is JsonLocator._prose else JsonLocator._code
+                self._mode = JsonLocator._prose if self._outer_mode is JsonLocator._prose else JsonLocator._code
                 return at
             if len(sign) < 3 and any(mark.startswith(sign) for mark in _EXAMPLE):
                 return self._wait(text, at)
@@ -254,7 +254,7 @@ class JsonLocator:
 
     def _broken_flaw(self, at: int) -> Flaw:
         self._notify(None)
-        return Flaw(why=self._candidate.why, at=self._read + at)
+        return Flaw(reason=self._candidate.reason, at=self._read + at)
 
     def _after(self, text: str, at: int) -> int:
         """Check the text after a value: a closing bracket there is unmatched."""
@@ -262,8 +262,8 @@ class JsonLocator:
         if found is None:
             return len(text)
         if text[found.start()] in "]}":
-            self._flaw = Flaw(why="a closing bracket that does not match", at=self._read + found.start())
-        self._mode = self._home
+            self._flaw = Flaw(reason="a closing bracket that does not match", at=self._read + found.start())
+        self._mode = self._outer_mode
         return at
 
     def _notify(self, end: int | None) -> None:

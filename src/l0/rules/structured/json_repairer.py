@@ -34,11 +34,11 @@ _WORDS = {
 
 
 class UnclearError(ValueError):
-    """No repair is known, or more than one. ``why``: the reason. ``at``: place in the text."""
+    """No repair is known, or more than one. ``reason``: an explanation. ``at``: place in the text."""
 
-    def __init__(self, why: str, at: int) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: str, at: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.at = at
 
 
@@ -270,5 +270,5 @@ class JsonRepairer:
     def _edit_at(self, kind: EditKind, at: int, *, removed: int = 0, inserted: str = "") -> None:
         self.edits.append(Edit(kind=kind, at=at, removed=removed, inserted=inserted))
 
-    def _fail(self, why: str) -> NoReturn:
-        raise UnclearError(why, self._at)
+    def _fail(self, reason: str) -> NoReturn:
+        raise UnclearError(reason, self._at)

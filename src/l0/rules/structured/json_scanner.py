@@ -55,12 +55,12 @@ class JsonScanner:
     ``alone``: the value must be the complete text. Otherwise other text may follow it, which is not consumed.
     """
 
-    __slots__ = ("_alone", "_has_content", "_open", "_state", "at", "why")
+    __slots__ = ("_alone", "_has_content", "_open", "_state", "at", "reason")
 
     def __init__(self, *, alone: bool = True) -> None:
         self.at = 0
         self._alone = alone
-        self.why: str | None = None
+        self.reason: str | None = None
         """Error of a broken text, of a bounded set of phrases; ``None`` for any other text."""
         self._state = VALUE
         self._open: list[str] = []
@@ -69,7 +69,7 @@ class JsonScanner:
     @property
     def status(self) -> ScanStatus:
         """Return the status of all text so far."""
-        if self.why is not None:
+        if self.reason is not None:
             return ScanStatus.BROKEN
         if not self._has_content:
             return ScanStatus.EMPTY
@@ -101,7 +101,7 @@ class JsonScanner:
 
         Return the end of the consumed text: the text's end, the place of an error, or the end of the value.
         """
-        if self.why is not None:
+        if self.reason is not None:
             return start
         # Local names, and one loop without method calls: this runs for every chunk of JSON.
         state, at, end = self._state, start, len(text)
@@ -140,5 +140,5 @@ class JsonScanner:
         if move != BREAK and not self._open:  # a number at the top level ends at a comma or a bracket
             state = END
         if self._alone or state != END:
-            self.why = WHY[CLOSE] if move == CLOSE and self._open else WHY[state]
+            self.reason = WHY[CLOSE] if move == CLOSE and self._open else WHY[state]
         return state

@@ -40,12 +40,9 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrepairable:
-    """A text that is not JSON and has no single repair. ``why``: reason, of a bounded set.
+    """A text that is not JSON and has no single repair. ``reason``: of a bounded set. ``at``: characters before it."""
 
-    ``at``: characters before it.
-    """
-
-    why: str
+    reason: str
     at: int
 
 
@@ -71,10 +68,10 @@ def repair(text: str) -> Repaired | Unrepairable:
     try:
         edits = sorted(_edits(text), key=lambda edit: edit.at)
     except UnclearError as unclear:
-        return Unrepairable(why=unclear.why, at=unclear.at)
+        return Unrepairable(reason=unclear.reason, at=unclear.at)
     repaired = apply(text, edits)
     if not is_json(repaired):
-        return Unrepairable(why="the repaired text does not parse", at=0)
+        return Unrepairable(reason="the repaired text does not parse", at=0)
     return Repaired(text=repaired, edits=tuple(edits))
 
 

@@ -61,7 +61,7 @@ class StrictCheck:
             return ()
         self._parts.append(text)
         scanner.feed(text)
-        return () if scanner.why is None else (_violation(self._rule, scanner.why, scanner.at),)
+        return () if scanner.reason is None else (_violation(self._rule, scanner.reason, scanner.at),)
 
     def finish(self, ending: Ending) -> Sequence[Violation]:
         """Return a violation if the answer is incomplete or does not match the schema."""

@@ -68,7 +68,7 @@ class Schema:
         if allow_repair:
             repaired = repair(text)
             if isinstance(repaired, Unrepairable):
-                return Invalid(reason=repaired.why, detail=f"{repaired.why}, at character {repaired.at}")
+                return Invalid(reason=repaired.reason, detail=f"{repaired.reason}, at character {repaired.at}")
             text, edits = repaired.text, repaired.edits
         elif not is_json(text):
             return Invalid(reason="not JSON", detail="the text is not JSON")

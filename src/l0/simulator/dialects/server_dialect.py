@@ -73,7 +73,7 @@ class Dialect:
     `read_request` reads a request body. `events` streams an answer as blocks. `whole` returns the same answer as one
     JSON body. `error` returns the JSON body of a failed request. `in_band` returns an error inside a stream (with its
     block number). `failed` returns the stream's own failure event if it has one. `role` returns the role of a block.
-    `idle` is a block that carries nothing (a ping). `empty_event` returns an event that looks like progress but has no
+    `idle` is a block that carries nothing (a ping). `empty_event` returns an event that resembles progress but has no
     content.
     """
 

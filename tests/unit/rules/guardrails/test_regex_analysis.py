@@ -43,7 +43,7 @@ def test_regex_reach(pattern: str, reach: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "behind", "can_be_undone"),
+    ("pattern", "lookbehind", "can_be_undone"),
     [
         (r"a", 1, False),
         (r"(?<=abc)d", 4, False),
@@ -53,9 +53,9 @@ def test_regex_reach(pattern: str, reach: float) -> None:
         (r"a.*+b", 1, True),
     ],
 )
-def test_regex_lookbehind_and_undoable_matches(pattern: str, behind: int, can_be_undone: bool) -> None:
+def test_regex_lookbehind_and_undoable_matches(pattern: str, lookbehind: int, can_be_undone: bool) -> None:
     known = anatomy(re.compile(pattern))
-    assert (known.behind, known.can_be_undone) == (behind, can_be_undone)
+    assert (known.lookbehind, known.can_be_undone) == (lookbehind, can_be_undone)
 
 
 @pytest.mark.parametrize(
@@ -125,4 +125,4 @@ def test_regex_analysis_claims_nothing_without_the_parser(monkeypatch: pytest.Mo
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", gone)
-    assert anatomy(re.compile("secret")) == Anatomy(reach=inf, behind=inf, can_be_undone=True, literals=())
+    assert anatomy(re.compile("secret")) == Anatomy(reach=inf, lookbehind=inf, can_be_undone=True, literals=())

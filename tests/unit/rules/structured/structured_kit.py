@@ -98,7 +98,9 @@ def whole(text: str) -> bool:
 def continuable(text: str) -> bool:
     """Return true if the only error that jiter reports for this text is its end."""
     fault = _fault(text)
-    if fault.startswith("EOF while parsing a string"):  # it counts the four digits of an escape before it looks at them
+    if fault.startswith(
+        "EOF while parsing a string"
+    ):  # jiter counts the four digits of an escape before it checks them
         return any(_fault(text + more).startswith("EOF") for more in ("0000", "nnnn"))
     return not fault or fault.startswith("EOF")
 

@@ -49,7 +49,7 @@ def test_timed_search_stops_when_its_budget_is_spent(pattern: str) -> None:
     budget = Budget(0.02)
     with pytest.raises(OverrunError, match="longer than its budget of 20 ms"):
         search.search(BAIT, budget)
-    with pytest.raises(OverrunError):  # for whatever else the same check looks for
+    with pytest.raises(OverrunError):  # the budget applies to all searches of a check
         search.match("b", budget, 0, 1)
 
 

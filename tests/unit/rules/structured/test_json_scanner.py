@@ -21,7 +21,7 @@ def scan(*parts: str) -> JsonScanner:
 
 
 def state(scanner: JsonScanner) -> tuple[object, ...]:
-    return scanner.status, scanner.at, scanner.why, scanner.open, scanner.in_string, scanner.in_escape
+    return scanner.status, scanner.at, scanner.reason, scanner.open, scanner.in_string, scanner.in_escape
 
 
 def expected(text: str) -> ScanStatus:
@@ -39,7 +39,7 @@ def test_scanner_status_of_every_prefix_matches_real_parsers(text: str) -> None:
     assert scanner.status is EMPTY
     for end in range(1, len(text) + 1):
         scanner.feed(text[end - 1])
-        assert scanner.status is expected(text[:end]), (text[:end], scanner.why)
+        assert scanner.status is expected(text[:end]), (text[:end], scanner.reason)
 
 
 @needs_traffic
@@ -55,7 +55,7 @@ def test_scanner_status_of_recorded_json_is_complete_only_at_its_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why", "at"),
+    ("text", "reason", "at"),
     [
         ("[1,]", "a value was expected", 3),
         ('{"a":1,}', "a key in double quotes was expected", 7),
@@ -73,9 +73,9 @@ def test_scanner_status_of_recorded_json_is_complete_only_at_its_end() -> None:
         ("[nil]", "an invalid literal", 2),
     ],
 )
-def test_scanner_error_has_a_place_and_a_reason(text: str, why: str, at: int) -> None:
+def test_scanner_error_has_a_place_and_a_reason(text: str, reason: str, at: int) -> None:
     scanner = scan(text, "more")
-    assert (scanner.status, scanner.why, scanner.at) == (BROKEN, why, at)
+    assert (scanner.status, scanner.reason, scanner.at) == (BROKEN, reason, at)
     assert scanner.feed("still more") == 0
     assert scanner.feed("still more", 2) == 2
 

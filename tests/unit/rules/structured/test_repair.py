@@ -52,7 +52,7 @@ def grown_from(part: Any, all_: Any) -> bool:
         case str(), str():
             return all_.startswith(part)
         case ((int() | float()), (int() | float())):
-            return True  # a number that was cut is another number
+            return True  # a truncated number is another number
         case _:
             return bool(part == all_)
 
