@@ -13,6 +13,7 @@ from warnings import warn
 if TYPE_CHECKING:
     from . import slo
     from .config import policy
+    from .model.call_events import ResponseMetadata
     from .model.errors import StreamInterrupted
     from .model.policy import (
         ERROR_TYPE_DELAY_DEFAULTS,
@@ -80,6 +81,7 @@ __all__ = [
     "PolicyError",
     "Pool",
     "Race",
+    "ResponseMetadata",
     "Restore",
     "Results",
     "ResumePoint",
@@ -153,6 +155,7 @@ _HOMES = {
     "instrument": ".stainless.discovery",
     "uninstrument": ".stainless.discovery",
     "policy": ".config",
+    "ResponseMetadata": ".model.call_events",
     "StreamInterrupted": ".model.errors",
     "ERROR_TYPE_DELAY_DEFAULTS": ".model.policy",
     "RETRY_DEFAULTS": ".model.policy",
