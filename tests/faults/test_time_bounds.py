@@ -136,6 +136,17 @@ def test_a_second_attempt_that_trickles_is_bounded_by_what_is_left(run: str) -> 
     assert took < HUNG
 
 
+@every_run
+@either_sdk
+@pytest.mark.parametrize("retry", [None, l0.Retry(base_delay=0.01)], ids=["SDK's delays", "own policy"])
+def test_a_retry_that_is_dropped_for_its_wait_is_named_in_a_note(run: str, name: str, retry: l0.Retry | None) -> None:
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, total=10_000), retry=retry))
+    busy = trickling.whole(b'{"error": {"message": "busy"}}', status="429 Too Many", retry_after="30")
+    error, took = ended(run, name, busy, stream=False, retries=2)
+    assert error.__notes__ == ["l0: no further attempt: the wait of 30 s would pass Timeout.total of 10,000 ms"]
+    assert took < HUNG
+
+
 FLOODS = {
     "comments": b": ping\n\n" * 50,
     "roles": b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'

@@ -52,9 +52,14 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """The call is over, and failed."""
+    """The call is over, and failed.
+
+    ``dropped_wait``: seconds that the next attempt had to wait for, where it is not made because that passes
+    `Timeout.total`; else ``None``.
+    """
 
     failure: Failure
+    dropped_wait: float | None = None
 
 
 Command = Open | Relay | Wait | Finish | Raise

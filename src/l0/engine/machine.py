@@ -283,7 +283,7 @@ class Machine:
         wait = self._pause(verdict, failure, len(history) + 1)
         seconds = wait.seconds or 0.0
         if self.left(at) <= seconds:
-            return self._raise(failure)
+            return self._raise(failure, dropped_wait=seconds)
         if not self._guard.may_retry(asked=wait.asked):
             return self._fall_over(failure, at, stand)
         self.resuming = self.resuming or stand.phase is Phase.RELAYING
@@ -312,9 +312,9 @@ class Machine:
         self._waited = seconds
         return Wait(seconds)
 
-    def _raise(self, failure: Failure) -> Raise:
+    def _raise(self, failure: Failure, dropped_wait: float | None = None) -> Raise:
         self.state = CallState.DONE
-        return Raise(failure)
+        return Raise(failure, dropped_wait)
 
     def left(self, at: float) -> float:
         """Seconds until the whole call's time is used up."""

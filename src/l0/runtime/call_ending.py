@@ -92,12 +92,18 @@ class Ending:
         return [(call.name, "".join(call.arguments)) for call in list(tools.values())]
 
     def error(self, command: Raise) -> BaseException:
-        """What to raise, with the history of the attempts in its notes."""
+        """Return the exception to raise, with the history of the attempts in its notes."""
         failure, failures = command.failure, self.machine.failures
         error = self.upstream.exception(failure, text=self.text, attempts=self.machine.attempts)
         if len(failures) > 1:
             for number, past in enumerate(failures, start=1):
                 error.add_note(f"l0: attempt {number} failed: {past}")
+        timeout = self.call.policy.timeout
+        if command.dropped_wait is not None and timeout is not None and timeout.total is not None:
+            error.add_note(
+                f"l0: no further attempt: the wait of {_short(command.dropped_wait)} s would pass "
+                f"Timeout.total of {timeout.total:,.0f} ms"
+            )
         return error
 
     def step(self, signal: Signal) -> Command:
@@ -161,3 +167,8 @@ class Ending:
         if self._parser is not None:
             return facts_of(self._parser.reader)
         return None if self.call.streaming else self.upstream.complete_answer(None)[0]
+
+
+def _short(seconds: float) -> str:
+    """Return ``seconds`` with three decimals at most, without trailing zeros: "30", "0.5"."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")

@@ -183,6 +183,14 @@ def test_a_retry_that_would_come_too_late_is_not_made():
     _, late = run([Begin(10.0), Opened(10.1), Failed(make_failure(), 10.5)], make_call(policy=policy))
     assert isinstance(early[-1], Wait)
     assert isinstance(late[-1], Raise)
+    assert late[-1].dropped_wait == 0.5
+
+
+def test_a_failure_without_a_retry_drops_no_wait():
+    policy = Policy(timeout=Timeout(total=1000), retry=Retry(max_retries=0))
+    _, commands = run([Begin(10.0), Opened(10.1), Failed(make_failure(), 10.4)], make_call(policy=policy))
+    assert isinstance(commands[-1], Raise)
+    assert commands[-1].dropped_wait is None
 
 
 def test_the_sdks_own_backoff_is_weighed_against_the_whole_time_too():

@@ -25,7 +25,7 @@ from makers import make_call, make_failure
 from l0.engine.commands import Finish, Raise, Relay
 from l0.model.call import Call, Outcome, Replay
 from l0.model.failure import Cause, Failure
-from l0.model.policy import Fallback, Hold, Policy, Retry
+from l0.model.policy import Fallback, Hold, Policy, Retry, Timeout
 from l0.runtime import async_driver, output_buffer, sync_driver
 from l0.runtime.call_runtime import END, CallRuntime
 from l0.runtime.finalizers import LATER
@@ -161,6 +161,16 @@ def test_an_empty_answer_is_repeated_and_then_raised(flavour):
     assert played.error.__notes__ == [
         "l0: attempt 1 failed: empty: the stream ended without any content",
         "l0: attempt 2 failed: empty: the stream ended without any content",
+    ]
+
+
+@both
+@pytest.mark.parametrize(("wait", "total", "said"), [(30.0, 10_000, "30 s"), (0.25, 200, "0.25 s")])
+def test_a_retry_dropped_for_its_wait_is_named_in_a_note(flavour, wait, total, said):
+    policy = Policy(retry=Retry(base_delay=wait, max_delay=wait, strategy="fixed"), timeout=Timeout(total=total))
+    played = play(flavour, make_call(policy=policy), [[FRAME]], [["never"]])
+    assert played.error.__notes__ == [
+        f"l0: no further attempt: the wait of {said} would pass Timeout.total of {total:,} ms"
     ]
 
 
