@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from installed import needs_chat_helpers, needs_responses, needs_trio
 
+from l0.config import CONFIG
 from l0.simulator.server import Simulator
 from l0.stainless import direct_reading
 from l0.testing import simulator
@@ -26,6 +27,7 @@ def _bare_sdks_again() -> Iterator[None]:
     yield
     assert not hasattr(openai.OpenAI.request, "__wrapped__"), "this file leaves l0 on"
     assert not hasattr(anthropic.Anthropic.request, "__wrapped__"), "this file leaves l0 on"
+    assert not CONFIG.shared_state.slos.wanted, "this file leaves the objectives started, or a breaker that reads them"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -22,15 +22,21 @@ def simulator(
     delays: Delays | None = None,
     traffic_dir: str | PathLike[str] | None = None,
     port: int = 0,
+    host_names: Iterable[str] = (),
 ) -> Iterator[Simulator]:
     """Run a simulated OpenAI and Anthropic server on loopback, in its own thread, until the block ends.
 
     `seed` determines ids and delays. `delays`: None for no delays. `traffic_dir`: a directory of recorded streams to
-    play. `port`: 0 for a free port. Use `.openai` or `.anthropic` as the `base_url` of a client, and `.script(…)` to
-    define the next answers. Raises `l0.simulator.simulator_config.SimulatorError` if the server cannot start.
+    play. `port`: 0 for a free port. `host_names`: further names that requests may carry in their `Host` header. Use
+    `.openai` or `.anthropic` as the `base_url` of a client, and `.script(…)` to define the next answers. Raises
+    `l0.simulator.simulator_config.SimulatorError` if the server cannot start.
     """
     config = SimulatorConfig(
-        port=port, seed=seed, delays=delays, traffic_dir=None if traffic_dir is None else Path(traffic_dir)
+        port=port,
+        seed=seed,
+        delays=delays,
+        traffic_dir=None if traffic_dir is None else Path(traffic_dir),
+        host_names=tuple(host_names),
     )
     with serving(Simulator(config)) as running:
         yield running

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from faults_kit import Stage, both
+from installed import httpx
 from resume_kit import (
     CHAT_API,
     COMPLETIONS_API,
@@ -28,6 +29,8 @@ from l0.dialects.overlap import LEAST_OVERLAP
 from l0.simulator.answers import Answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
+from l0.simulator.server import Simulator
+from l0.testing import simulator
 
 pytestmark = pytest.mark.usefixtures("on")
 
@@ -38,6 +41,13 @@ SERVERS = {
     "mistral": ("https://api.mistral.ai/v1", "mistral-large-latest"),
 }
 PREFILL, SPLICE = resuming("prefill"), resuming("splice")
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[Simulator]:
+    """A simulator that also answers to the names of the providers."""
+    with simulator(host_names=[httpx.URL(url).host for url, _ in SERVERS.values()]) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,15 @@ import pytest
 from l0 import slo
 from l0.config import CONFIG
 from l0.model.policy import PolicyError
+from l0.shared_state.shared import SharedState
 from l0.slo.document import ObjectivesError
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was():
+def _own_tracker(monkeypatch):
+    """A tracker that no other test has started and no breaker of another test relies on."""
+    monkeypatch.setattr(CONFIG, "shared_state", SharedState())
     yield
-    slo.start()
     slo.stop()
 
 

@@ -111,6 +111,13 @@ def _demo_arguments(demo: argparse.ArgumentParser) -> None:
 def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
     add = simulate.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: loopback; there is no authentication)")
+    add(
+        "--host-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="also answer requests whose Host header has this name; may be repeated (default: loopback names only)",
+    )
     add("--port", type=int, default=4010, help="port to listen on; 0 means any free port (default: 4010)")
     add("--seed", type=int, default=0, metavar="N", help="seed for ids and delays (default: 0)")
     add("--traffic", type=Path, metavar="DIR", help="answer with the recorded streams in this folder, in turn")

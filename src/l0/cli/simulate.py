@@ -30,6 +30,7 @@ def configuration(given: argparse.Namespace) -> SimulatorConfig:
             seed=given.seed,
             delays=delays if given.first_token_ms or given.inter_token_ms else None,
             traffic_dir=given.traffic,
+            host_names=tuple(given.host_name),
         )
     except ValueError as error:
         raise InputError(str(error)) from error

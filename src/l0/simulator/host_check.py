@@ -4,14 +4,16 @@ A web page can point its own host name at 127.0.0.1 and so reach local servers (
 that name, so other names are rejected.
 """
 
+from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 
-def serves(header: str | None, bound: str) -> bool:
+def serves(header: str | None, bound: str, host_names: Collection[str] = ()) -> bool:
     """Return true if a server bound to `bound` may answer this `Host` header.
 
-    Loopback names and the bound host are allowed. A server on all interfaces was opened on purpose and answers all.
+    Loopback names, the bound host and `host_names` are allowed. A server on all interfaces was opened on purpose and
+    answers all.
     """
     if header is None or _unspecified(bound):
         return True
@@ -19,7 +21,9 @@ def serves(header: str | None, bound: str) -> bool:
         name = (urlsplit(f"//{header}").hostname or "").rstrip(".")
     except ValueError:
         return False
-    return name == bound.lower() or name == "localhost" or name.endswith(".localhost") or _loopback(name)
+    if name in (bound.lower(), "localhost") or name.endswith(".localhost") or _loopback(name):
+        return True
+    return any(name == allowed.lower().rstrip(".") for allowed in host_names if allowed)
 
 
 def _loopback(name: str) -> bool:

@@ -153,8 +153,8 @@ class Simulator:
             connection.reset()
 
     async def _answer(self, connection: Connection, request: http.HttpRequest) -> bool:
-        if not host_check.serves(request.headers.get("host"), self.config.host):
-            message = "The Host header names another server. Use the simulator's own address or localhost."
+        if not host_check.serves(request.headers.get("host"), self.config.host, self.config.host_names):
+            message = "The Host header names another server. Use the simulator's address, localhost, or allow the name."
             refused = routes.failed(routes.family_of(request), 421, message, AnswerIdentity.of(self.config.seed, 0))
             return await connection.send(refused)
         dialect = routes.dialect_of(request)

@@ -83,10 +83,11 @@ def test_simulate_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("l0.cli.simulate.simulate", simulate)
     options = (
         "--port 0 --seed 5 --first-token-ms 300 --inter-token-ms 20 --sigma 0.1 --stragglers 0.1 --straggler-factor 3"
+        " --host-name box.lan --host-name simulator"
     )
     assert main(["simulate", *options.split()]) == 0
     delays = Delays(first_token_ms=300, inter_token_ms=20, sigma=0.1, stragglers=0.1, straggler_factor=3)
-    assert made == [SimulatorConfig(port=0, seed=5, delays=delays)]
+    assert made == [SimulatorConfig(port=0, seed=5, delays=delays, host_names=("box.lan", "simulator"))]
     assert main(["simulate"]) == 0
     assert made[1] == SimulatorConfig(port=4010)
 

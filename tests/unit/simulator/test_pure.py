@@ -121,6 +121,26 @@ def test_foreign_host_header_is_rejected(header: str | None, bound: str, served:
     assert host_check.serves(header, bound) is served
 
 
+@pytest.mark.parametrize(
+    ("header", "served"),
+    [
+        ("box.lan", True),
+        ("BOX.lan.:8080", True),
+        ("api.box.lan", False),
+        ("xbox.lan", False),
+        ("evil.example", False),
+        ("", False),
+    ],
+)
+def test_host_names_are_allowed_by_name(header: str, served: bool) -> None:
+    assert host_check.serves(header, "127.0.0.1", ("Box.lan", "")) is served
+
+
+def test_host_names_are_a_tuple() -> None:
+    with pytest.raises(TypeError, match=r"host_names: 'box.lan' given, allowed is a tuple of names"):
+        SimulatorConfig(host_names="box.lan")  # type: ignore[arg-type]
+
+
 def test_delays_depend_on_seed_and_index() -> None:
     delays = Delays(first_token_ms=300, inter_token_ms=20, stragglers=0.5)
     draw = [Pacer(delays, seed=1, index=i).first_token() for i in range(50)]

@@ -13,6 +13,8 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 import l0
+from l0.config import CONFIG
+from l0.shared_state.shared import SharedState
 from l0.simulator.answers import Answer
 from l0.simulator.dialects.chat_server import CHAT
 from l0.simulator.dialects.server_dialect import AnswerIdentity, SimulatedRequest
@@ -32,7 +34,9 @@ CLOCKS = {"perf_counter", "perf_counter_ns", "monotonic", "time", "time_ns"}
 
 
 @pytest.fixture(autouse=True)
-def _off() -> Iterator[None]:
+def _off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """L0 is off after each case. Objectives and breakers of other tests, which also listen to calls, are not there."""
+    monkeypatch.setattr(CONFIG, "shared_state", SharedState())
     yield
     l0.uninstrument()
 
