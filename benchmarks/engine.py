@@ -1,7 +1,7 @@
 """`python -m benchmarks.engine`: what the engine itself adds to a chunk, in one process, without provider or network.
 
 A reader that only counts stands in for a dialect's, and a list of reads for the connection. Each round reads the same
-chunks twice: by a bare loop over that reader, and through a call's session and driver, leases and clocks included. The
+chunks twice: by a bare loop over that reader, and through a call's runtime and driver, clocks included. The
 difference is the engine's own share; of the interleaved rounds the fastest counts.
 """
 

@@ -45,9 +45,9 @@ def make_call(**changes: Any) -> Call:
     return Call(**fields | changes)
 
 
-def make_machine(call: Call | None = None, *, backoff: float = 0.25, lease: int | None = None, **more: Any) -> Machine:
+def make_machine(call: Call | None = None, *, backoff: float = 0.25, **more: Any) -> Machine:
     """A machine whose dice always fall on one half, and whose SDK would always wait for ``backoff`` seconds."""
-    return Machine(call or make_call(), lambda: 0.5, lambda _number, _failure: backoff, lease, **more)
+    return Machine(call or make_call(), lambda: 0.5, lambda _number, _failure: backoff, **more)
 
 
 def make_failure(cause: Cause = Cause.RESET, **fields: Any) -> Failure:

@@ -26,12 +26,8 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Read on. While all is well, deliver up to ``lease`` characters (``None``: any number) before the next signal.
+    """Read the body. ``holding``: nothing was released yet, so keep frames without content back."""
 
-    ``holding``: nothing was released yet; keep what is no content back.
-    """
-
-    lease: int | None
     holding: bool
 
 

@@ -30,9 +30,8 @@ Rules, all of them here or in `retrying`:
 6. A leg whose breaker is open is passed over without a request. What one leg cannot do falls over to the next, which
    has a retry budget of its own; never after the commit point.
 
-**Leases.** Stepping the machine for every token would cost more than the token. So `Relay` grants a lease: a number of
-characters that the driver may deliver on its own. `Used` says what was delivered, in any portions: any splitting of an
-answer into leases gives the same decisions.
+The machine is not stepped per chunk, as a step costs more than a token: between `Released` and the end of a body the
+driver delivers on its own.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ from l0.model.policy import ResumePoint
 
 from .commands import Command, Finish, Open, Raise, Relay, Wait
 from .retry import AttemptProgress, Phase, RetryAfter, asked_to_wait, decide, falls_over
-from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
+from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 
 
 class CallState(StrEnum):
@@ -79,7 +78,6 @@ TRANSITIONS: dict[CallState, dict[type[Signal], frozenset[CallState]]] = {
         Closed: frozenset({CallState.DONE}),
     },
     CallState.RELAYING: {
-        Used: frozenset({CallState.RELAYING}),
         Ended: frozenset({CallState.WAITING, CallState.DONE}),
         Failed: frozenset({CallState.WAITING, CallState.DONE}),
         Closed: frozenset({CallState.DONE}),
@@ -140,15 +138,13 @@ class Machine:
     """One call's decisions. `step` is its only verb.
 
     ``rand`` gives uniform numbers in [0, 1) for jitter, and ``backoff`` the delay in seconds that the bare SDK would
-    choose before its retry number n after a failure: what a pure function cannot make up. ``lease``: the characters
-    that a driver may deliver between two signals; ``None`` while nothing looks at the text on its way.
+    choose before its retry number n after a failure: what a pure function cannot make up.
     """
 
     __slots__ = (
         "attempts",
         "began",
         "call",
-        "delivered",
         "failures",
         "hedged",
         "leg",
@@ -159,7 +155,6 @@ class Machine:
         "_guard",
         "_had",
         "_hedge_won",
-        "_lease",
         "_rand",
         "_since_leg",
         "_waited",
@@ -170,14 +165,12 @@ class Machine:
         call: Call,
         rand: Callable[[], float],
         backoff: Callable[[int, Failure], float],
-        lease: int | None = None,
         guard: Admission = ADMIT_ALL,
     ) -> None:
         self.call = call
         self.state = CallState.READY
         self.attempts = 0
         self.began = 0.0
-        self.delivered = 0
         self.failures: list[Failure] = []
         self.leg = 0
         self.hedged = False
@@ -188,7 +181,6 @@ class Machine:
         self._had = 0
         self._rand = rand
         self._backoff = backoff
-        self._lease = lease
         self._guard = guard
         self._waited = 0.0
 
@@ -209,17 +201,12 @@ class Machine:
             case Released():
                 self.state = CallState.RELAYING
                 return self._relay()
-            case Used(chars=chars):
-                self.delivered += chars
-                return self._relay()
             case Answered():
                 return self._finish()
-            case Ended(missing=missing, at=at, chars=chars, accepted=accepted, resumable=resumable, had=had):
-                self.delivered += chars
+            case Ended(missing=missing, at=at, accepted=accepted, resumable=resumable, had=had):
                 self._had = had
                 return self._ended(missing, at, AttemptProgress(PHASES[self.state], accepted, resumable))
-            case Failed(failure=failure, at=at, chars=chars, accepted=accepted, resumable=resumable, had=had):
-                self.delivered += chars
+            case Failed(failure=failure, at=at, accepted=accepted, resumable=resumable, had=had):
                 self._had = had
                 return self._failed(failure, at, AttemptProgress(PHASES[self.state], accepted, resumable))
             case Waited(at=at):
@@ -252,7 +239,7 @@ class Machine:
         return Open(self.attempts, 0.0, self.leg, hedge=True)
 
     def _relay(self) -> Relay:
-        return Relay(self._lease, self.state is CallState.HOLDING)
+        return Relay(self.state is CallState.HOLDING)
 
     def _finish(self, *anomalies: str) -> Finish:
         self.state = CallState.DONE

@@ -44,20 +44,11 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
-    """A lease, or a part of it, is used up: ``chars`` characters of content were delivered since the last signal."""
-
-    chars: int
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
 class Ended:
     """The body is over. ``missing``: what is missing of a whole answer, or ``None``; the rest as in `Failed`."""
 
     missing: Cause | None
     at: float
-    chars: int = 0
     accepted: bool = False
     resumable: bool = False
     had: int = 0
@@ -65,13 +56,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed. ``chars``: content delivered since the last signal. ``accepted``: the provider had begun
-    something that must not be begun twice. ``resumable``: what was delivered is nothing but text, of which the user
-    ``had`` so many characters."""
+    """The attempt failed.
+
+    ``accepted``: the provider had begun something that must not be begun twice. ``resumable``: what was delivered is
+    nothing but text, of which the user ``had`` so many characters.
+    """
 
     failure: Failure
     at: float
-    chars: int = 0
     accepted: bool = False
     resumable: bool = False
     had: int = 0
@@ -91,4 +83,4 @@ class Closed:
     at: float
 
 
-Signal = Begin | Slow | Answered | Opened | Released | Used | Ended | Failed | Waited | Closed
+Signal = Begin | Slow | Answered | Opened | Released | Ended | Failed | Waited | Closed

@@ -55,7 +55,7 @@ class Reader(Protocol):
     content: int
     """Content deltas so far (text, reasoning, refusal, tool input, ...)."""
     chars: int
-    """Characters of content so far: what a lease is measured in."""
+    """Characters of content so far."""
     text: list[str]
     """Answer text of the first choice, in pieces."""
     tools: dict[Any, ToolCallText]

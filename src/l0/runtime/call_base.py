@@ -49,8 +49,6 @@ class CallRuntimeBase(Ending):
     __slots__ = (
         "_holding",
         "_kept",
-        "_lease",
-        "_leased_from",
         "clocks",
         "hedged",
         "started",
@@ -76,8 +74,6 @@ class CallRuntimeBase(Ending):
         self._parser = None
         self.rule_runner = rule_runner_for(call, self.observers.notify if self.observers.observed else None)
         self._kept = OutputBuffer(*hold_of(call.policy, self.rule_runner))
-        self._lease: int | None = None
-        self._leased_from = 0
         self.started = began
         self.number = 1
         self.shadow = None
@@ -139,7 +135,6 @@ class CallRuntimeBase(Ending):
         """The headers of a stream are there."""
         at = perf_counter()
         self.observers.opened(status, request_id, self.started)
-        self._leased_from = 0
         if self.clocks is not None:
             self.clocks.opened(self.started, at, self.admission.deadline)
         if self.shadow is not None:
@@ -215,10 +210,9 @@ class CallRuntimeBase(Ending):
             failure = self.rule_runner.finish(reader)
             if failure is not None:
                 return self._reject(failure, at)
-        chars = reader.chars - self._leased_from
         resumable = missing is not None and self._resumable(reader)
         stand = self._stand(reader)
-        command = self.step(Ended(missing, at, chars, reader.accepted, resumable, self._had))
+        command = self.step(Ended(missing, at, reader.accepted, resumable, self._had))
         if isinstance(command, Finish):
             if missing is None:
                 self.upstream.completed()
@@ -236,9 +230,7 @@ class CallRuntimeBase(Ending):
     def _reject(self, failure: Failure, at: float) -> list[Any]:
         """A rule has failed the attempt: what is still kept back is never seen, and nothing is taken up from there."""
         self._kept.restart()
-        reader = self._parser.reader if self._parser is not None else None
-        chars = reader.chars - self._leased_from if reader is not None else 0
-        return self._settle(self.step(Failed(failure, at, chars, had=self._had)), at)
+        return self._settle(self.step(Failed(failure, at, had=self._had)), at)
 
     def _fail(self, failure: Failure, at: float) -> list[Any]:
         reader = self._parser.reader if self._parser is not None else None
@@ -248,11 +240,10 @@ class CallRuntimeBase(Ending):
             and self.rule_runner.evaluate(reader, rest=True) is not None
         ):
             self._kept.restart()  # what came last is not fit to be handed over
-        chars = reader.chars - self._leased_from if reader is not None else 0
         accepted = reader is not None and reader.accepted
         resumable = reader is not None and self._resumable(reader)
         stand = self._stand(reader)
-        command = self.step(Failed(failure, at, chars, accepted, resumable, self._had))
+        command = self.step(Failed(failure, at, accepted, resumable, self._had))
         return self._settle(command, at, stand)
 
     @property
@@ -308,5 +299,3 @@ class CallRuntimeBase(Ending):
     def _obey(self, command: Command) -> None:
         self.command = command
         self._holding = isinstance(command, Relay) and command.holding
-        if isinstance(command, Relay):
-            self._lease = command.lease

@@ -113,7 +113,7 @@ class Ending:
         except IllegalSignal:
             if self.open:
                 raise
-            return Relay(None, holding=False) if isinstance(signal, Released) else Finish(Outcome.CANCELLED)
+            return Relay(holding=False) if isinstance(signal, Released) else Finish(Outcome.CANCELLED)
 
     def close(self) -> None:
         """The user stopped, or something that is no failure came through. Final; safe to call at any time."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from l0.engine.commands import Finish
 from l0.engine.machine import PHASES, CallState
-from l0.engine.signals import Ended, Released, Used
+from l0.engine.signals import Ended, Released
 from l0.model.call import Outcome
 from l0.model.failure import Cause, Failure
 from l0.model.ports import Reader
@@ -148,9 +148,6 @@ class CallRuntime(CallRuntimeBase):
         if stats is not None and items:
             stats.chunks += len(items)
             stats.last = at
-        if self._lease is not None and reader.chars - self._leased_from >= self._lease:
-            self._obey(self.step(Used(reader.chars - self._leased_from, at or perf_counter())))
-            self._leased_from = reader.chars
         return items
 
     @property
@@ -159,7 +156,7 @@ class CallRuntime(CallRuntimeBase):
 
         0 before the commit point, while something is kept back, and if reads are measured: then `on_read` is needed.
         """
-        if self._holding or self._ended or self._kept.lags or self.observers.observed or self._lease is not None:
+        if self._holding or self._ended or self._kept.lags or self.observers.observed:
             return 0
         return self.due
 

@@ -9,7 +9,7 @@ from makers import make_call, make_failure, make_machine
 
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.machine import TRANSITIONS, CallState, Machine
-from l0.engine.signals import Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
+from l0.engine.signals import Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 from l0.model.call import Call, Outcome, Replay
 from l0.model.failure import Category, Cause, Failure
 from l0.model.policy import Fallback, Policy, Retry, Timeout
@@ -73,11 +73,8 @@ def walks(draw: st.DrawFn) -> Walk:
         walk.at += draw(st.sampled_from([0.0, 0.1, 1.0]))
         if kind is Waited and isinstance(last, Wait):
             walk.at += last.seconds
-        counts = {name: draw(st.integers(0, 9)) for name in ("chars", "had")}
-        how = counts | {name: draw(st.booleans()) for name in ("accepted", "resumable")}
+        how = {"had": draw(st.integers(0, 9))} | {name: draw(st.booleans()) for name in ("accepted", "resumable")}
         match kind.__name__:
-            case "Used":
-                walk.step(Used(draw(st.integers(0, 50)), walk.at))
             case "Ended":
                 walk.step(Ended(draw(st.sampled_from(MISSING)), walk.at, **how))
             case "Failed":
@@ -111,7 +108,6 @@ def test_the_contract_holds_for_any_interleaving(walk):
     opens = sent(walk)
     assert machine.attempts == len(opens)
     assert [command.number for command in opens] == list(range(1, len(opens) + 1))
-    assert machine.delivered == sum(getattr(signal, "chars", 0) for signal in walk.signals)
     for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
         if isinstance(signal, Closed):
             assert command == Finish(Outcome.CANCELLED)
@@ -156,7 +152,7 @@ def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
             resuming = command.resume is not None
             resume_points += [(command.resume, had, command.number)] if resuming else []
         if isinstance(signal, Opened):
-            assert command == Relay(None, not resuming)
+            assert command == Relay(not resuming)
     assert [
         (resume_point.strategy, resume_point.at, resume_point.attempt) for resume_point in walk.machine.resume_points
     ] == resume_points

@@ -1,17 +1,14 @@
 """What the machine promises, whatever order things happen in."""
 
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from makers import make_call, make_failure, make_machine
 
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.machine import CallState, Machine
-from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
+from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 from l0.model.call import Call, Outcome, Replay
 from l0.model.failure import Cause
 from l0.model.policy import Fallback, Policy, ResumePoint, Retry, Timeout
@@ -19,8 +16,8 @@ from l0.model.policy import Fallback, Policy, ResumePoint, Retry, Timeout
 MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
 
 
-def run(signals: list[Signal], call: Call | None = None, lease: int | None = None) -> tuple[Machine, list[Command]]:
-    machine = make_machine(call, lease=lease)
+def run(signals: list[Signal], call: Call | None = None) -> tuple[Machine, list[Command]]:
+    machine = make_machine(call)
     return machine, [machine.step(signal) for signal in signals]
 
 
@@ -28,9 +25,8 @@ def run(signals: list[Signal], call: Call | None = None, lease: int | None = Non
 
 
 def test_a_streamed_answer():
-    machine, commands = run([Begin(0.0), Opened(0.1), Released(0.2), Used(3, 0.3), Ended(None, 0.4)])
-    assert commands == [Open(1, 0.0), Relay(None, True), Relay(None, False), Relay(None, False), Finish(Outcome.OK)]
-    assert machine.delivered == 3
+    _, commands = run([Begin(0.0), Opened(0.1), Released(0.2), Ended(None, 0.4)])
+    assert commands == [Open(1, 0.0), Relay(True), Relay(False), Finish(Outcome.OK)]
 
 
 def test_a_whole_answer():
@@ -56,13 +52,13 @@ def test_after_the_commit_point_a_failure_is_raised():
 
 def test_a_broken_answer_is_taken_up_where_the_policy_resumes():
     failure, policy = make_failure(), Policy(retry=Retry(base_delay=0), resume="exact")
-    broken = Failed(failure, 0.3, chars=2, resumable=True, had=7)
-    signals = [Begin(0.0), Opened(0.1), Released(0.2), Used(5, 0.25), broken, Waited(0.3), Opened(0.4), Ended(None, 1)]
+    broken = Failed(failure, 0.3, resumable=True, had=7)
+    signals = [Begin(0.0), Opened(0.1), Released(0.2), broken, Waited(0.3), Opened(0.4), Ended(None, 1)]
     machine, commands = run(signals, make_call(policy=policy))
-    assert commands[4:] == [
+    assert commands[3:] == [
         Wait(0.0),
         Open(2, 0.0, resume="exact"),
-        Relay(None, False),
+        Relay(False),
         Finish(Outcome.RECOVERED_RESUME),
     ]
     assert machine.resume_points == [ResumePoint(strategy="exact", at=7, attempt=2)]
@@ -153,11 +149,6 @@ def test_what_an_end_without_its_terminal_event_means(strict, missing, released,
         assert [failure.cause for failure in machine.failures] == [missing]
     else:
         assert last == expected
-
-
-def test_every_lease_is_the_one_that_was_asked_for():
-    _, commands = run([Begin(0.0), Opened(0.1), Released(0.2), Used(7, 0.3)], lease=7)
-    assert [command.lease for command in commands if isinstance(command, Relay)] == [7, 7, 7]
 
 
 @pytest.mark.parametrize("end", [Opened(0.1), Released(0.2), Failed(make_failure(), 0.3)])
@@ -317,35 +308,5 @@ def test_without_budget_there_is_no_hedge():
     assert machine.attempts == 1
 
 
-# Leases
-
-ENDS = [Ended(None, 9.0), Ended(Cause.TRUNCATED, 9.0), Failed(make_failure(), 9.0), Closed(9.0)]
-
-
-def _without_repeats(commands: list[Command]) -> list[str]:
-    return [command for command, _ in groupby(map(repr, commands))]
-
-
-@given(
-    portions=st.lists(st.integers(0, 200), max_size=20),
-    cuts=st.lists(st.integers(0, 200), max_size=20),
-    end=st.sampled_from(ENDS),
-    strict=st.sampled_from([True, False, None]),
-)
-@settings(max_examples=80)
-def test_any_splitting_into_leases_gives_the_same_commands(portions, cuts, end, strict):
-    """One signal for all the text, one for every portion, and one for every arbitrary cut of it."""
-    whole = sum(portions)
-    places = sorted({min(cut, whole) for cut in cuts} | {0, whole})
-    arbitrary = [end - start for start, end in pairwise(places)]
-    traces = []
-    for parts in ([whole], portions, arbitrary):
-        before = [Begin(0.0), Opened(0.1), Released(0.2)]
-        used = [Used(chars, 1.0 + index / 100) for index, chars in enumerate(parts)]
-        machine, commands = run([*before, *used, end], make_call(strict=strict), lease=50)
-        traces.append((_without_repeats(commands), machine.delivered, machine.state, machine.attempts))
-    assert traces[0] == traces[1] == traces[2]
-
-
 def test_samples_cover_all_signals():
-    assert {Begin, Slow, Answered, Opened, Released, Used, Ended, Failed, Waited, Closed} == set(get_args(Signal))
+    assert {Begin, Slow, Answered, Opened, Released, Ended, Failed, Waited, Closed} == set(get_args(Signal))

@@ -8,7 +8,7 @@ from makers import make_call, make_failure, make_machine
 
 from l0.engine import machine
 from l0.engine.machine import TRANSITIONS, CallState, IllegalSignal, Machine
-from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Used, Waited
+from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 from l0.model.call import Call
 from l0.model.failure import Cause
 from l0.model.policy import Fallback, Policy
@@ -19,7 +19,6 @@ SAMPLES: dict[type, list[Signal]] = {
     Answered: [Answered(1.0)],
     Opened: [Opened(1.0)],
     Released: [Released(1.0)],
-    Used: [Used(5, 1.0)],
     Ended: [Ended(None, 1.0), Ended(Cause.TRUNCATED, 1.0), Ended(Cause.EMPTY, 1.0), Ended(Cause.NOT_A_STREAM, 1.0)],
     Failed: [
         Failed(make_failure(), 1.0),
@@ -61,10 +60,10 @@ def name(value: object) -> str:
 def test_an_illegal_signal_is_refused_and_changes_nothing(state, kind):
     for signal in SAMPLES[kind]:
         machine = machine_in(state)
-        before = (machine.state, machine.attempts, machine.began, machine.delivered, list(machine.failures))
+        before = (machine.state, machine.attempts, machine.began, list(machine.failures))
         with pytest.raises(IllegalSignal, match=rf"{kind.__name__} in state {state}"):
             machine.step(signal)
-        after = (machine.state, machine.attempts, machine.began, machine.delivered, list(machine.failures))
+        after = (machine.state, machine.attempts, machine.began, list(machine.failures))
         assert after == before
 
 

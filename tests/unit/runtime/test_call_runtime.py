@@ -338,7 +338,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
     assert made.on_read([FRAME]) == []
     clock["now"] += 0.2
     assert made.on_read([FRAME]) == [FRAME] * 3
-    assert made.command == Relay(None, False)
+    assert made.command == Relay(False)
 
 
 # The end comes once
