@@ -46,7 +46,7 @@ WORDS = (
 def body(name: str, answer: Answer) -> bytes:
     """One streamed answer, as it stands on the wire."""
     dialect = _DIALECTS[name]
-    return b"".join(dialect.events(answer, dialect.ask(_REQUESTS[name]), AnswerIdentity.of(0, 0)))
+    return b"".join(dialect.events(answer, dialect.read_request(_REQUESTS[name]), AnswerIdentity.of(0, 0)))
 
 
 def seeds() -> Iterator[bytes]:

@@ -48,7 +48,7 @@ def body(api: str) -> dict[str, Any]:
 def _reads(api: str, tokens: int) -> list[bytes]:
     """The answer, one event a read: how it arrives when a model writes it."""
     dialect = _DIALECTS[api]
-    return list(dialect.events(Answer(tokens=tokens), dialect.ask(body(api)), AnswerIdentity.of(0, 0)))
+    return list(dialect.events(Answer(tokens=tokens), dialect.read_request(body(api)), AnswerIdentity.of(0, 0)))
 
 
 def _transport_of(api: str) -> ModuleType:
