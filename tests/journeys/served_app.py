@@ -1,15 +1,30 @@
-"""An application that asks a model for each request. Served by gunicorn in a process of its own.
+"""An application that asks a model for each request. Served by gunicorn or uvicorn in a process of its own.
 
-The environment says where the provider is, and where the objectives are stored.
+The environment says where the provider is, and where the objectives are stored. The disk is slow: whoever does not wait
+for it loses events. ``python served_app.py PORT`` serves it by `uvicorn.run`.
 """
 
 import os
+import sys
+import time
 from typing import Any
 
 import openai
 
 import l0
+from l0.shared_state import slo_storage
 
+# A machine that is busy may need longer than the limits for production.
+slo_storage.TERMINATING = slo_storage.PATIENCE = slo_storage.EXIT = 60.0
+_add = slo_storage.Storage.add
+
+
+def _add_slowly(*arguments: Any) -> None:
+    time.sleep(0.5)
+    _add(*arguments)
+
+
+slo_storage.Storage.add = _add_slowly  # type: ignore[method-assign]
 l0.slo.start(store=os.environ["SLO_STORE"])
 l0.instrument()
 _REQUEST: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "stream": True}
@@ -23,3 +38,20 @@ def wsgi(environ: Any, start_response: Any) -> list[bytes]:
             pass
     start_response("200 OK", [("content-length", "2")])
     return [b"ok"]
+
+
+async def asgi(scope: Any, receive: Any, send: Any) -> None:
+    """Stream an answer as long as the model does."""
+    if scope["type"] != "http":
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    async with openai.AsyncOpenAI(**_OPTIONS) as client:
+        async for _ in await client.chat.completions.create(**_REQUEST):
+            await send({"type": "http.response.body", "body": b".", "more_body": True})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+if __name__ == "__main__":
+    import uvicorn
+
+    uvicorn.run(asgi, port=int(sys.argv[1]), log_level="warning", lifespan="off")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 from makers import Clock
@@ -155,5 +160,132 @@ def test_what_waits_for_a_file_stays_bounded(tmp_path, clock, monkeypatch):
         slos.attempt(TARGET, GOOD)
         saver.save()
         clock.now += 7
+    saver._handler.remove()
     assert len(saver._missed) < 700
     assert sum(bucket.count.total for _, bucket in saver._missed if bucket.width == 7200) == 3000
+
+
+class BlockedDisk:
+    """A disk that answers only once it is `free`. ``asked``: somebody writes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.free, self.asked = threading.Event(), threading.Event()
+        add = Storage.add
+
+        def wait(storage: Storage, *arguments: object) -> None:
+            self.asked.set()
+            assert self.free.wait(120)
+            add(storage, *arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Storage, "add", wait)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[BlockedDisk]:
+    blocked = BlockedDisk(monkeypatch)
+    yield blocked
+    blocked.free.set()
+
+
+def test_slow_disk_blocks_no_call(tmp_path, clock, disk, caplog):
+    slos = SloTracker(clock)
+    slos.start([UP], storage=Storage(tmp_path / "slo.db"))
+    slos._saver.begin()
+    for _ in range(100):
+        slos.attempt(TARGET, GOOD)
+        assert disk.asked.wait(60)
+    assert standing(slos, "up") == Count(0, 100)
+    disk.free.set()
+    slos._saver.stop(60)
+    assert sum(b.count.total for _, b in Storage(tmp_path / "slo.db").load() if b.width == 7200) == 100
+    assert not caplog.records
+
+
+def test_disk_that_hangs_bounds_sigterm_and_all_calls_after_it(tmp_path, clock, disk, monkeypatch):
+    monkeypatch.setattr(slo_storage, "TERMINATING", 0.05)
+    monkeypatch.setattr(slo_storage, "PATIENCE", 0.1)
+    handled: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: handled.append(number))
+    slos = SloTracker(clock)
+    try:
+        slos.start([UP], storage=Storage(tmp_path / "slo.db"))
+        slos._saver.begin()
+        slos.attempt(TARGET, GOOD)
+        signal.raise_signal(signal.SIGTERM)
+        assert handled == [signal.SIGTERM]
+        began = time.monotonic()
+        for _ in range(1000):
+            slos.attempt(TARGET, GOOD)
+        assert time.monotonic() - began < 30  # 50 s, if each of them waited
+        disk.free.set()
+        slos._saver.stop(60)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert sum(b.count.total for _, b in Storage(tmp_path / "slo.db").load() if b.width == 7200) == 1001
+
+
+def test_save_of_a_caller_without_a_thread_is_bounded(tmp_path, clock, caplog, monkeypatch):
+    """Another process has the file, and no thread can be started."""
+    path = tmp_path / "slo.db"
+    slos = SloTracker(clock)
+    slos.start([UP], storage=Storage(path))
+    slos.attempt(TARGET, GOOD)
+    other = sqlite3.connect(path)
+    other.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    slos._saver.terminate()
+    slos.attempt(TARGET, GOOD)
+    slos.stop()
+    assert time.monotonic() - began < 6
+    other.close()
+    assert caplog.text.count("are not stored") == 1
+
+
+def test_save_that_interrupts_a_save_of_its_own_thread_gives_up(tmp_path, clock):
+    """A signal handler that runs in the middle of a save, where no thread can be started."""
+    saver: Saver
+
+    def unsaved() -> list[object]:
+        saver.terminate()
+        return []
+
+    saver = Saver(Storage(tmp_path / "slo.db"), unsaved, clock)
+    saver.save()
+    saver.stop()
+
+
+FULL = """
+import logging, resource, sys, time
+from l0.shared_state import slo_storage
+from l0.shared_state.slo_tracker import SloTracker
+from l0.slo.burn import Count
+from l0.slo.judging import AttemptRecord
+logging.basicConfig(format="LOG %(message)s")
+slo_storage.APART = slo_storage.EVERY = 0.01
+good = AttemptRecord(streaming=True, failure=None, opened=True, waited=1.0, first_content=1.0)
+storage = slo_storage.Storage(sys.argv[1])
+slos = SloTracker(time.time)
+slos.start(storage=storage)
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+slos._saver.begin()
+for number in range(200):
+    slos.attempt(("openai", f"model-{number % 20}"), good)
+slos._saver.save()
+assert slos._saver._warned and slos._saver._missed
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+slos._saver.stop(60)
+rows = [bucket for (slo, *_), bucket in storage.load() if slo.startswith("availability")]
+print(sum(bucket.count.total for bucket in rows if bucket.width == 7200))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
+def test_full_disk_blocks_no_call_is_said_once_and_loses_nothing_once_there_is_room(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path / "slo.db")], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("LOG") == 1, done.stderr
+    assert "SLO windows are not stored" in done.stderr
+    assert done.stdout == "200\n"

@@ -1,0 +1,60 @@
+"""A handler of SIGTERM that saves before it passes the signal on.
+
+`atexit` is not enough: a signal with the default handler kills the process, and uvicorn, once it has shut down in an
+orderly way, restores the handlers that it found and raises the signal once more.
+
+SIGINT needs none: Python turns it into `KeyboardInterrupt`, after which `atexit` runs; and asyncio handles Ctrl-C only
+if the handler of SIGINT is Python's own.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+
+class TerminationHandler:
+    """Calls ``before`` at SIGTERM, and then the handler that was installed before, which is never replaced.
+
+    ``before`` runs between any two instructions of the main thread: it must not wait for a lock that this thread may
+    hold. SIGTERM that is ignored, or handled by a library in C, stays as it is.
+    """
+
+    def __init__(self, before: Callable[[], object]) -> None:
+        self._before = before
+        self._previous: Any = None
+        self._installed = False
+
+    def install(self) -> bool:
+        """Install the handler in front of the present one. Return False if that is not possible, as in a thread."""
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        previous = signal.getsignal(signal.SIGTERM)
+        if previous is None or previous is signal.SIG_IGN:
+            return False
+        self._previous, self._installed = previous, True
+        try:
+            signal.signal(signal.SIGTERM, self._handle)
+        except ValueError:  # a subinterpreter
+            self._installed = False
+        return self._installed
+
+    def remove(self) -> None:
+        """Restore the handler from before. If another one was put in front, or in a thread, only pass signals on."""
+        if self._installed and signal.getsignal(signal.SIGTERM) == self._handle:
+            with suppress(ValueError):  # not the main thread
+                signal.signal(signal.SIGTERM, self._previous)
+        self._installed = False
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._installed:
+            self._before()
+        if callable(self._previous):
+            self._previous(number, frame)
+        elif self._previous is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)

@@ -1,0 +1,131 @@
+"""SIGTERM saves before it does what it did before."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from l0.shared_state.termination import TerminationHandler
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
+
+
+@pytest.fixture
+def calls() -> Iterator[list[str]]:
+    """What ran, with a handler of the application's."""
+    ran: list[str] = []
+    before = signal.signal(signal.SIGTERM, lambda *_: ran.append("application"))
+    yield ran
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_handler_of_the_application_runs_afterwards(calls):
+    handler = TerminationHandler(lambda: calls.append("save"))
+    assert handler.install()
+    signal.raise_signal(signal.SIGTERM)
+    assert calls == ["save", "application"]
+    handler.remove()
+
+
+def test_removal_restores_the_handler_of_the_application(calls):
+    own = signal.getsignal(signal.SIGTERM)
+    handler = TerminationHandler(lambda: calls.append("save"))
+    handler.install()
+    handler.remove()
+    assert signal.getsignal(signal.SIGTERM) is own
+    signal.raise_signal(signal.SIGTERM)
+    assert calls == ["application"]
+
+
+def test_handler_behind_a_newer_one_is_not_cut_out_by_removal(calls):
+    handler = TerminationHandler(lambda: calls.append("save"))
+    handler.install()
+    ours = signal.getsignal(signal.SIGTERM)
+
+    def newer(number, frame):
+        calls.append("newer")
+        ours(number, frame)
+
+    signal.signal(signal.SIGTERM, newer)
+    handler.remove()
+    assert signal.getsignal(signal.SIGTERM) is newer
+    signal.raise_signal(signal.SIGTERM)
+    assert calls == ["newer", "application"]
+
+
+def test_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert not TerminationHandler(lambda: None).install()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_no_handler_is_installed_from_another_thread(calls):
+    own, installed = signal.getsignal(signal.SIGTERM), []
+    thread = threading.Thread(target=lambda: installed.append(TerminationHandler(lambda: None).install()))
+    thread.start()
+    thread.join()
+    assert installed == [False]
+    assert signal.getsignal(signal.SIGTERM) is own
+
+
+def test_removal_in_another_thread_leaves_a_handler_that_passes_on(calls):
+    handler = TerminationHandler(lambda: calls.append("save"))
+    handler.install()
+    thread = threading.Thread(target=handler.remove)
+    thread.start()
+    thread.join()
+    signal.raise_signal(signal.SIGTERM)
+    assert calls == ["application"]
+
+
+def test_signal_handler_of_an_event_loop_still_runs(calls):
+    async def main() -> None:
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, asked.set)
+        handler = TerminationHandler(lambda: calls.append("save"))
+        handler.install()
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(asked.wait(), 60)
+        handler.remove()
+        loop.remove_signal_handler(signal.SIGTERM)
+
+    asyncio.run(main())
+    assert calls == ["save"]
+
+
+CODE = """
+import os, signal, sys, time
+from l0.shared_state import slo_storage
+from l0.shared_state.slo_tracker import SloTracker
+from l0.slo.judging import AttemptRecord
+slo_storage.TERMINATING = 60.0
+slos = SloTracker(time.time)
+add = slo_storage.Storage.add
+slo_storage.Storage.add = lambda *arguments: (time.sleep(0.3), add(*arguments))
+slos.start(storage=slo_storage.Storage(sys.argv[1]))
+slos._saver.begin()
+slos.attempt(("openai", "m"), AttemptRecord(streaming=True, failure=None, opened=True, waited=1.0, first_content=1.0))
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(60)
+"""
+
+
+def test_process_without_a_handler_saves_and_dies_of_the_signal(tmp_path):
+    from l0.shared_state.slo_storage import Storage
+
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, str(tmp_path / "slo.db")], env=os.environ, timeout=120, check=False
+    )
+    assert done.returncode == -signal.SIGTERM
+    assert Storage(tmp_path / "slo.db").load()
