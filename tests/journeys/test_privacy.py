@@ -22,7 +22,7 @@ from l0.config import CONFIG
 from l0.model.call import Call
 from l0.shared_state.shared import SharedState
 from l0.simulator.server import Simulator
-from l0.telemetry.otlp import _Once
+from l0.telemetry.otlp import _WarnOnce
 
 HELLO: list[Any] = [{"role": "user", "content": PROMPT}]
 QUICK = Retry(attempts=1, max_retries=1, base_delay=0, max_delay=0)
@@ -460,7 +460,7 @@ def test_the_doctor_shows_no_value_of_the_environment(monkeypatch: pytest.Monkey
 
 
 def test_an_export_that_fails_does_not_name_credentials(caplog: pytest.LogCaptureFixture) -> None:
-    once = _Once("http://user:canary@collector:4318/v1?key=canary")
+    once = _WarnOnce("http://user:canary@collector:4318/v1?key=canary")
     message = "Failed to export to http://user:canary@collector:4318/v1/traces?key=canary: refused"
     record = logging.LogRecord("opentelemetry.exporter", logging.ERROR, "f", 1, message, None, None)
     assert not once.filter(record)

@@ -219,6 +219,6 @@ class Failure:
         return f"{' '.join(parts)}: {self.message}{raised}"
 
     @property
-    def told_in_full(self) -> str:
-        """As `str`, with the text of others: for users who opted in to capturing content."""
+    def full_text(self) -> str:
+        """Return `str(self)` with `detail` added, for users who opted in to capturing content."""
         return f"{self}: {self.detail}" if self.detail else str(self)

@@ -1,1 +1,1 @@
-"""Events to OpenTelemetry. The only room that imports opentelemetry; its SDK only in `otlp`, and only when asked."""
+"""Report events to OpenTelemetry. Only this package imports opentelemetry; only `otlp.setup` imports its SDK."""

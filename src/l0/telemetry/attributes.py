@@ -1,4 +1,4 @@
-"""Values to attributes: what spans and metrics say alike. Pure; builds only what is set."""
+"""Build the attributes that spans and metrics share. Pure functions; fields that are not set are left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import names
 
 Attributes = dict[str, AttributeValue]
 
-_FACTS = (
+_METADATA_FIELDS = (
     ("response_id", names.RESPONSE_ID),
     ("model", names.RESPONSE_MODEL),
     ("input_tokens", names.INPUT_TOKENS),
@@ -22,12 +22,12 @@ _FACTS = (
 
 
 def of_kind(call: Call) -> Attributes:
-    """What every metric carries: each attribute more costs a microsecond a record."""
+    """Return the attributes of every metric. They are few because each one costs about a microsecond per record."""
     return {names.OPERATION: call.operation, names.PROVIDER: call.provider, names.REQUEST_MODEL: call.model}
 
 
 def of_call(call: Call) -> Attributes:
-    """The bounded few that samplers read, and that the conventions' metrics carry."""
+    """Return the attributes that samplers read and the conventional metrics carry. Their values are bounded sets."""
     return {
         names.OPERATION: call.operation,
         names.PROVIDER: call.provider,
@@ -38,18 +38,18 @@ def of_call(call: Call) -> Attributes:
 
 
 def of_request(call: Call) -> Attributes:
-    """All that is known of a call when it begins."""
+    """Return all attributes that are known when a call begins."""
     attributes = of_call(call)
     attributes.update(call.attributes)
     return attributes
 
 
 def of_answer(ended: CallEnded) -> Attributes:
-    """What the conventions have names for, once the call is over."""
+    """Return the conventional attributes that are known when a call is over."""
     attributes: Attributes = {}
     metadata = ended.metadata
     if metadata is not None:
-        for field, name in _FACTS:
+        for field, name in _METADATA_FIELDS:
             value = getattr(metadata, field)
             if value is not None:
                 attributes[name] = value
@@ -64,7 +64,7 @@ def of_answer(ended: CallEnded) -> Attributes:
 
 
 def of_engine(ended: CallEnded) -> Attributes:
-    """What only the engine knows: ``l0.*``."""
+    """Return the ``l0.*`` attributes, which only the engine can report."""
     attributes: Attributes = {names.OUTCOME: outcome(ended).value, names.ATTEMPTS_MADE: ended.attempts}
     if retried := retried_failures(ended):
         attributes[names.RETRY_CAUSES] = tuple(failure.cause.value for failure in retried)
@@ -73,16 +73,16 @@ def of_engine(ended: CallEnded) -> Attributes:
     if ended.resume_points:
         attributes[names.RESUME_STRATEGY] = ended.resume_points[-1].strategy
     if ended.metadata is not None and ended.metadata.anomalies:
-        attributes[names.ODDITIES] = ended.metadata.anomalies
+        attributes[names.ANOMALY_KINDS] = ended.metadata.anomalies
     if ended.pace is not None:
-        attributes.update(_of_pace(ended.pace, ended.metadata))
+        attributes.update(_of_stats(ended.pace, ended.metadata))
         if ended.pace.wire_bytes and ended.text:
             text = len(ended.text.encode("utf-8", "surrogatepass"))
             attributes[names.OVERHEAD_RATIO] = ended.pace.wire_bytes / text
     return attributes
 
 
-def _of_pace(pace: StreamStats, metadata: ResponseMetadata | None) -> Attributes:
+def _of_stats(pace: StreamStats, metadata: ResponseMetadata | None) -> Attributes:
     attributes: Attributes = {}
     if pace.first_chunk is not None or pace.stalls:
         attributes[names.STALLS] = pace.stalls
@@ -105,7 +105,7 @@ def _of_pace(pace: StreamStats, metadata: ResponseMetadata | None) -> Attributes
 
 
 def throughput(pace: StreamStats, metadata: ResponseMetadata | None) -> float | None:
-    """Tokens/s after the first; ``None`` where the provider gave no count, or there was no time to measure."""
+    """Return output tokens/s after the first; ``None`` if the token count or the time span is missing."""
     tokens = metadata.output_tokens if metadata is not None else None
     if tokens is None or tokens < 2 or pace.first_chunk is None or pace.last_chunk is None:
         return None
@@ -115,29 +115,29 @@ def throughput(pace: StreamStats, metadata: ResponseMetadata | None) -> float | 
 
 
 def per_chunk(pace: StreamStats) -> float | None:
-    """Mean seconds per chunk after the first."""
+    """Return the mean time per chunk after the first, in seconds; ``None`` for fewer than two chunks."""
     if pace.first_chunk is None or pace.last_chunk is None or pace.chunks < 2:
         return None
     return (pace.last_chunk - pace.first_chunk) / (pace.chunks - 1)
 
 
 def failed(ended: CallEnded) -> bool:
-    """An error that reached the user as a typed event is one like any other."""
+    """Return True if the call failed. An error that reached the user as a typed SDK event counts as a failure."""
     return ended.outcome is Outcome.FAILED or (ended.failure is not None and ended.failure.typed)
 
 
 def outcome(ended: CallEnded) -> Outcome:
-    """How the call ended, delivered errors counted as failures."""
+    """Return the outcome of the call, with errors delivered as typed events counted as failures."""
     return Outcome.FAILED if failed(ended) else ended.outcome
 
 
 def retried_failures(ended: CallEnded) -> tuple[Failure, ...]:
-    """The failures that were followed by another attempt."""
+    """Return the failures that were followed by another attempt."""
     return ended.failures[: max(0, ended.attempts - 1)]
 
 
 def error_type(failure: Failure | None) -> str:
-    """The exception's class, or the cause: both bounded, as a server's own error codes are not."""
+    """Return the exception's class name, or the cause. Both are bounded sets; a server's error codes are not."""
     if failure is None:
         return names.ERROR_TYPE_OTHER
     return type(failure.error).__qualname__ if failure.error is not None else failure.cause.value

@@ -1,4 +1,4 @@
-"""Circuit breakers as a metric, read when it is collected: a call costs nothing here."""
+"""Export the states of circuit breakers as an observable gauge. Collection reads them, so calls cost nothing."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ LEVELS = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class BreakerReading(Protocol):
-    """One of them. ``state``: as in `LEVELS`."""
+    """A circuit breaker. ``state`` is a key of `LEVELS`."""
 
     @property
     def state(self) -> str: ...
 
 
 class BreakerReadings(Protocol):
-    """Those of this process, by provider and model."""
+    """The circuit breakers of this process, by provider and model."""
 
     @property
     def meters(self) -> MutableSet[object]:
-        """The meters that have the instrument already: a second one would tell everything twice."""
+        """The meters that already have the instrument. A second one would report every state twice."""
         ...
 
     def items(self) -> Iterable[tuple[tuple[str, str], BreakerReading]]:
-        """All that there are."""
+        """Return every breaker with its provider and model."""
         ...
 
 
 class BreakerObserver:
-    """Makes the instrument as soon as a meter listens; watches no call."""
+    """Creates the gauge when the first call finds a meter. It observes no call."""
 
     __slots__ = ("_breakers", "_listening")
 
@@ -43,8 +43,8 @@ class BreakerObserver:
         self._breakers = breakers
         self._listening = listeners.meter(meter_provider, self._instrument)
 
-    def observe(self, call: Call) -> None:  # noqa: ARG002 - the breakers themselves know
-        """Nothing of one call is of interest."""
+    def observe(self, call: Call) -> None:  # noqa: ARG002 - the state is in the breakers
+        """Create the instrument if a meter is available. Return None: no event of a call is needed."""
         self._listening()
 
     def _instrument(self, meter: Meter) -> bool:
@@ -56,5 +56,5 @@ class BreakerObserver:
 
     def _states(self, _: CallbackOptions) -> Iterable[Observation]:
         for (provider, model), breaker in self._breakers.items():
-            of = sanitizer.encodable({names.PROVIDER: provider, names.REQUEST_MODEL: model})
-            yield Observation(LEVELS[breaker.state], of)
+            attributes = sanitizer.encodable({names.PROVIDER: provider, names.REQUEST_MODEL: model})
+            yield Observation(LEVELS[breaker.state], attributes)

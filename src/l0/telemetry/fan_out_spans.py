@@ -1,6 +1,6 @@
-"""A span for a fan-out, and one below it for each branch: the calls of a branch hang below the branch's.
+"""Report a fan-out as one span with a child span per branch. A branch's calls are children of its span.
 
-What stands in the branches' spans is bounded: numbers and outcomes, no content. Without a tracer nothing is done.
+Branch spans hold bounded values only: numbers and outcomes, no content. Without a tracer these classes do nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TRACER = listeners.tracer(None)
 
 
 class BranchSpan:
-    """The span of one branch, or none."""
+    """The span of one branch. Every method does nothing if there is no tracer."""
 
     __slots__ = ("_span",)
 
@@ -29,26 +29,26 @@ class BranchSpan:
         self._span = span
 
     def failed(self, error: BaseException) -> None:
-        """The branch has no answer."""
+        """Mark the branch as failed with ``error``."""
         self._end(names.BRANCH_FAILED)
         if self._span is not None:
-            _mark(self._span, error)
+            _set_error(self._span, error)
 
     def cancelled(self) -> None:
-        """The branch's answer was not needed."""
+        """Mark the branch as cancelled because its answer was not needed."""
         self._end(names.BRANCH_CANCELLED)
 
     def answered(self) -> None:
-        """The branch has an answer."""
+        """Mark the branch as answered."""
         self._end(names.BRANCH_OK)
 
     def _end(self, outcome: str) -> None:
         if self._span is not None:
-            sanitizer.describe(self._span, {names.BRANCH_OUTCOME: outcome})
+            sanitizer.set_attributes(self._span, {names.BRANCH_OUTCOME: outcome})
 
 
 class FanOutSpan:
-    """The span of all branches together. ``kind``: what is done with them: race, parallel, consensus, ..."""
+    """The parent span of all branches. ``kind``: the operation, such as race, parallel or consensus."""
 
     __slots__ = ("_kind", "_span", "_token", "_tracer")
 
@@ -70,12 +70,12 @@ class FanOutSpan:
             return
         context.detach(self._token)
         if isinstance(error, Exception):
-            _mark(self._span, error)
+            _set_error(self._span, error)
         self._span.end()
 
     @contextmanager
     def branch(self, index: int) -> Iterator[BranchSpan]:
-        """Makes the branch's span the current one. Used in tasks that were started while the fan's was."""
+        """Make the branch's span the current one. Call this in a task that was started inside the fan-out's span."""
         if self._tracer is None:
             yield BranchSpan(None)
             return
@@ -89,7 +89,7 @@ class FanOutSpan:
             span.end()
 
 
-def _mark(span: Span, error: BaseException) -> None:
+def _set_error(span: Span, error: BaseException) -> None:
     kind = type(error).__qualname__
-    sanitizer.describe(span, {names.ERROR_TYPE: kind})
-    sanitizer.fail(span, kind)
+    sanitizer.set_attributes(span, {names.ERROR_TYPE: kind})
+    sanitizer.set_error(span, kind)

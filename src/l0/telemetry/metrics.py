@@ -1,4 +1,4 @@
-"""Events to metrics: one pass at the end of a call, nothing in between that costs."""
+"""Record the metrics of calls, in one pass at the end of each call so that chunks cost nothing."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class MetricObserver:
-    """Client metrics of every call. ``meter_provider``: ``None`` for the global one, whenever it is set."""
+    """Records metrics of every call. ``meter_provider``: ``None`` for the global one, even if it is set later."""
 
-    __slots__ = ("_each", "_families", "_instruments")
+    __slots__ = ("_every_chunk", "_families", "_instruments")
 
     def __init__(self, meter_provider: MeterProvider | None = None) -> None:
         self._families = families(os.environ.get(names.CONVENTIONS_SWITCH, ""))
-        self._each = listeners.all_of(names.CHUNK_METRICS_SWITCH)
+        self._every_chunk = listeners.is_all(names.CHUNK_METRICS_SWITCH)
         self._instruments = listeners.meter(meter_provider, self._create)
 
     def observe(self, call: Call) -> CallMetrics | None:
-        """``None`` when nobody listens."""
+        """Return the call's observer; ``None`` if no meter is available or instrumentation is suppressed."""
         instruments = self._instruments()
         if instruments is None or listeners.suppressed():
             return None
-        # Under another GenAI instrumentation the conventional metrics are its own to record.
+        # Another GenAI instrumentation records the conventional metrics itself: recording them here counts twice.
         families = () if listeners.inside_another() else self._families
-        return CallMetrics(call, instruments, families, each=self._each)
+        return CallMetrics(call, instruments, families, every_chunk=self._every_chunk)
 
     def _create(self, meter: Meter) -> Instruments:
         metrics = (*names.OWN, *(metric for family in self._families for metric in family.metrics))
@@ -56,7 +56,7 @@ class MetricObserver:
 
 
 def families(switch: str) -> tuple[names.MetricFamily, ...]:
-    """Which names to use, by the value of the standard's own switch: a comma-separated list of opt-ins."""
+    """Return the metric families that ``OTEL_SEMCONV_STABILITY_OPT_IN`` selects: a comma-separated list of opt-ins."""
     chosen = {item.strip() for item in switch.split(",")}
     if names.CONVENTIONS_BOTH in chosen:
         return (names.CURRENT, names.LATEST)
@@ -73,125 +73,130 @@ def _instrument(meter: Meter, metric: names.Metric) -> Record:
 
 
 class CallMetrics:
-    """Remembers what the end does not tell, and records it all there.
+    """The metrics of one call. It collects what `CallEnded` does not carry, and records everything when that arrives.
 
-    Figures are told within the call's own context, so that a slow bucket can have an example: the trace of a call.
+    Histograms are recorded in the call's context, so that a bucket's exemplar names the trace of a slow call.
     """
 
     __slots__ = (
         "_base",
-        "_began",
+        "_started_at",
         "_context",
         "_conventional",
-        "_each",
+        "_every_chunk",
         "_families",
         "_hedge",
         "_instruments",
-        "_judged",
+        "_rule_matches",
         "_lost",
-        "_waits",
+        "_delays",
     )
 
     def __init__(
-        self, call: Call, instruments: Instruments, families: tuple[names.MetricFamily, ...], *, each: bool = False
+        self,
+        call: Call,
+        instruments: Instruments,
+        families: tuple[names.MetricFamily, ...],
+        *,
+        every_chunk: bool = False,
     ) -> None:
-        self._each = each
+        self._every_chunk = every_chunk
         self._base = sanitizer.encodable(attributes.of_kind(call))
         self._conventional = sanitizer.encodable(attributes.of_call(call)) if families else self._base
         self._instruments = instruments
         self._families = families
-        self._began: float | None = None
+        self._started_at: float | None = None
         self._context: Context | None = None
-        self._waits: list[float] = []
+        self._delays: list[float] = []
         self._hedge: int | None = None
         self._lost: list[AttemptEnded] = []
-        self._judged: list[RuleMatched] = []
+        self._rule_matches: list[RuleMatched] = []
 
     def notify(self, event: Event) -> None:
-        """Counts at the end only."""
+        """Collect the event; record all metrics when the call ends."""
         match event:
             case AttemptStarted(number=number, waited=waited, at=at, hedge=hedge):
-                if self._began is None:
-                    self._began = at
+                if self._started_at is None:
+                    self._started_at = at
                 if hedge:
                     self._hedge = number
                 elif number > 1:
-                    self._waits.append(waited)
+                    self._delays.append(waited)
             case AttemptEnded(lost=True):
                 self._lost.append(event)
             case RuleMatched():
-                self._judged.append(event)
+                self._rule_matches.append(event)
             case ShadowDecision(action=action, cause=cause):
                 why = () if cause is None else ((names.CAUSE, cause.value),)
                 self._record(names.SHADOWS, 1, (names.SHADOW_ACTION, action), *why)
             case CallEnded():
-                self._attempts(event)
-                self._rules(event)
-                self._stream(event)
+                self._record_attempts(event)
+                self._record_rules(event)
+                self._record_stream(event)
                 for family in self._families:
-                    self._client(event, family)
+                    self._record_family(event, family)
             case _:
                 pass
 
     def active(self) -> AbstractContextManager[object]:
-        """Metrics have no context of their own; remembers the call's, which its span has made by now."""
+        """Keep the call's context, which its span has set by now. Return a context manager that does nothing."""
         self._context = get_current()
         return _NO_CONTEXT
 
     def headers(self) -> Mapping[str, str]:
-        """Metrics carry nothing on."""
+        """Return no headers: metrics propagate nothing."""
         return _NO_HEADERS
 
     def _record(self, metric: names.Metric, value: float, *more: tuple[str, AttributeValue]) -> None:
-        self._tell(metric, value, self._base, more)
+        self._record_with(metric, value, self._base, more)
 
-    def _tell(
+    def _record_with(
         self,
         metric: names.Metric,
         value: float,
         base: Mapping[str, AttributeValue],
         more: tuple[tuple[str, AttributeValue], ...],
     ) -> None:
-        within = self._context if metric.buckets else None
-        self._instruments[metric](value, {**base, **sanitizer.encodable(dict(more))} if more else base, within)
+        context = self._context if metric.buckets else None  # only histograms have exemplars
+        self._instruments[metric](value, {**base, **sanitizer.encodable(dict(more))} if more else base, context)
 
-    def _client(self, ended: CallEnded, family: names.MetricFamily) -> None:
+    def _record_family(self, ended: CallEnded, family: names.MetricFamily) -> None:
         error = ((names.ERROR_TYPE, attributes.error_type(ended.failure)),) if attributes.failed(ended) else ()
         base = self._conventional
-        self._tell(family.duration, self._duration(ended), base, error)
+        self._record_with(family.duration, self._duration(ended), base, error)
         pace = ended.pace
         if pace is not None and pace.first_chunk is not None:
-            self._tell(family.first_chunk, pace.first_chunk, base, ())
+            self._record_with(family.first_chunk, pace.first_chunk, base, ())
             for seconds in self._chunk_times(pace):
-                self._tell(family.per_chunk, seconds, base, ())
+                self._record_with(family.per_chunk, seconds, base, ())
         if ended.metadata is not None:
             for tokens in family.tokens:
                 count = getattr(ended.metadata, tokens.field)
                 if count is not None:
-                    self._tell(tokens.metric, count, base, tokens.attributes)
+                    self._record_with(tokens.metric, count, base, tokens.attributes)
 
     def _chunk_times(self, pace: StreamStats) -> Iterable[float]:
-        if self._each:
+        if self._every_chunk:
             return chain.from_iterable(repeat(seconds, count) for seconds, count in pace.gaps)
         mean = attributes.per_chunk(pace)
         return () if mean is None else (mean,)
 
-    def _attempts(self, ended: CallEnded) -> None:
+    def _record_attempts(self, ended: CallEnded) -> None:
         made = [failure for failure in ended.failures if failure.cause is not Cause.BREAKER_OPEN]
         for failure in made:
-            self._record(names.ATTEMPTS, 1, (names.OUTCOME, Outcome.FAILED.value), *_blame(failure))
+            self._record(names.ATTEMPTS, 1, (names.OUTCOME, Outcome.FAILED.value), *_cause_attributes(failure))
         for lost in self._lost:
             outcome = Outcome.CANCELLED if lost.failure is None else Outcome.FAILED
-            blame = () if lost.failure is None else _blame(lost.failure)
-            self._record(names.ATTEMPTS, 1, (names.OUTCOME, outcome.value), *blame)
+            cause_attributes = () if lost.failure is None else _cause_attributes(lost.failure)
+            self._record(names.ATTEMPTS, 1, (names.OUTCOME, outcome.value), *cause_attributes)
         if self._hedge is not None:
             won = self._hedge not in [lost.number for lost in self._lost]
             self._record(names.HEDGES, 1, (names.OUTCOME, names.HEDGE_WON if won else names.HEDGE_LOST))
         if ended.attempts > len(made) + len(self._lost):
             last = ended.outcome if ended.outcome in (Outcome.FAILED, Outcome.CANCELLED) else Outcome.OK
             self._record(names.ATTEMPTS, 1, (names.OUTCOME, last.value))
-        for failure, waited in zip(attributes.retried_failures(ended), self._waits, strict=False):
-            self._record(names.RETRIES, 1, *_blame(failure))
+        for failure, waited in zip(attributes.retried_failures(ended), self._delays, strict=False):
+            self._record(names.RETRIES, 1, *_cause_attributes(failure))
             self._record(names.BACKOFF, waited, (names.CAUSE, failure.cause.value))
         if ended.leg:
             self._record(names.FALLBACKS, 1, (names.OUTCOME, ended.outcome.value))
@@ -200,32 +205,32 @@ class CallMetrics:
                 names.RESUMES, 1, (names.RESUME_STRATEGY, resume_point.strategy), (names.OUTCOME, ended.outcome.value)
             )
 
-    def _rules(self, ended: CallEnded) -> None:
-        for judged in self._judged:
-            found = judged.violation
-            if judged.drift:
+    def _record_rules(self, ended: CallEnded) -> None:
+        for match_event in self._rule_matches:
+            found = match_event.violation
+            if match_event.drift:
                 self._record(names.DRIFTS, 1, (names.DRIFT_TYPE, found.rule.removeprefix("drift.")))
             else:
                 what = (names.RULE, found.rule), (names.RULE_SEVERITY, found.severity.value)
-                self._record(names.VIOLATIONS, 1, *what, (names.RULE_ACTION, judged.action))
-        for rule, took in ended.rules.items():
-            for phase, seconds in (("streaming", took.streaming), ("final", took.final)):
-                if seconds:  # a phase in which it was not asked has no figure
+                self._record(names.VIOLATIONS, 1, *what, (names.RULE_ACTION, match_event.action))
+        for rule, times in ended.rules.items():
+            for phase, seconds in (("streaming", times.streaming), ("final", times.final)):
+                if seconds:  # no record for a phase in which the rule did not run
                     self._record(names.RULE_DURATION, seconds, (names.RULE, rule), (names.RULE_PHASE, phase))
 
-    def _stream(self, ended: CallEnded) -> None:
+    def _record_stream(self, ended: CallEnded) -> None:
         for failure in ended.failures:
             if failure.cause is Cause.TRUNCATED:
                 self._record(names.TRUNCATIONS, 1, (names.KIND, Outcome.FAILED.value))
-        for oddity in ended.metadata.anomalies if ended.metadata is not None else ():
-            if oddity == Cause.TRUNCATED:
+        for anomaly in ended.metadata.anomalies if ended.metadata is not None else ():
+            if anomaly == Cause.TRUNCATED:
                 self._record(names.TRUNCATIONS, 1, (names.KIND, "accepted"))
             else:
-                self._record(names.ANOMALIES, 1, (names.KIND, oddity))
+                self._record(names.ANOMALIES, 1, (names.KIND, anomaly))
         if ended.pace is not None:
-            self._pace(ended.pace)
+            self._record_gaps(ended.pace)
 
-    def _pace(self, pace: StreamStats) -> None:
+    def _record_gaps(self, pace: StreamStats) -> None:
         if pace.gap_max > 0:
             self._record(names.LONGEST_GAP, pace.gap_max)
         if pace.stalls:
@@ -234,10 +239,10 @@ class CallMetrics:
     def _duration(self, ended: CallEnded) -> float:
         if ended.pace is not None:
             return ended.pace.duration
-        return ended.at - self._began if self._began is not None else 0.0
+        return ended.at - self._started_at if self._started_at is not None else 0.0
 
 
-def _blame(failure: Failure) -> tuple[tuple[str, str], tuple[str, str]]:
+def _cause_attributes(failure: Failure) -> tuple[tuple[str, str], tuple[str, str]]:
     category = failure.category
     assert category is not None  # __post_init__ fills it in
     return (names.CAUSE, failure.cause.value), (names.CATEGORY, category.value)

@@ -1,6 +1,7 @@
-"""Every name that leaves the process: spans, attributes, events, metrics with their units and buckets.
+"""Every name that leaves the process: spans, attributes, events, and metrics with their units and buckets.
 
-Nothing else in the tree spells one. What the GenAI conventions know is ``gen_ai.*``; what they do not is ``l0.*``.
+No other module spells such a name. Names of the GenAI conventions start with ``gen_ai.``, L0's own with ``l0.``. The
+docstrings of L0's attributes and the metric descriptions are the tables of ``docs/telemetry.md``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ RESPONSE_ID: Final = "gen_ai.response.id"
 RESPONSE_MODEL: Final = "gen_ai.response.model"
 RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
-"""s, from the call (retries included) to the first chunk that the user got."""
+"""Time in s from the call (retries included) to the first chunk that the user received."""
 INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
@@ -53,101 +54,101 @@ ERROR_TYPE_OTHER: Final = "_OTHER"
 HTTP_STATUS: Final = "http.response.status_code"
 HTTP_RESEND_COUNT: Final = "http.request.resend_count"
 
-# Our own attributes. Times are in seconds.
+# L0's own attributes. Times are in seconds.
 OUTCOME: Final = "l0.outcome"
-"""How a call ended: ok, recovered_retry, recovered_fallback, recovered_resume, recovered_hedge, failed, cancelled."""
+"""A call's outcome: ok, recovered_retry, recovered_fallback, recovered_resume, recovered_hedge, failed, cancelled."""
 ATTEMPTS_MADE: Final = "l0.attempts"
-"""Requests that were made for the call."""
+"""The number of requests sent for the call."""
 FALLBACK_INDEX: Final = "l0.fallback.index"
-"""Which leg answered: 1 for the first fallback; absent for the primary."""
+"""The leg that answered: 1 for the first fallback; absent for the primary."""
 RESUME_AT: Final = "l0.resume.at"
-"""Characters of the answer that the user had when it was taken up."""
+"""The number of characters the user had received when the answer was resumed."""
 RESUME_STRATEGY: Final = "l0.resume.strategy"
-"""How a broken answer was taken up last: exact, prefill, splice; by the explicit API also restart."""
+"""The strategy of the last resume: exact, prefill or splice; in the explicit API also restart."""
 RETRY_CAUSES: Final = "l0.retry.causes"
-"""Why requests were repeated, in order."""
+"""The causes of the retries, in order."""
 STALLS: Final = "l0.stalls"
-"""How often there was no content for 10 s while reading."""
+"""The number of times no content arrived for 10 s while reading."""
 GAP_MAX: Final = "l0.gap.max"
-"""The longest time, in s, between two reads that brought content, while reading."""
+"""The longest time in s between two reads that brought content, while reading."""
 GAP_P50: Final = "l0.gap.p50"
-"""Median of those gaps, in s, to within 10 %."""
+"""The median of those gaps in s, to within 10 %."""
 GAP_P95: Final = "l0.gap.p95"
-"""95th percentile of those gaps, in s, to within 10 %."""
+"""The 95th percentile of those gaps in s, to within 10 %."""
 GAP_P99: Final = "l0.gap.p99"
-"""99th percentile of those gaps, in s, to within 10 %."""
+"""The 99th percentile of those gaps in s, to within 10 %."""
 JITTER: Final = "l0.jitter"
-"""Standard deviation of those gaps, in s."""
+"""The standard deviation of those gaps in s."""
 SMOOTHNESS: Final = "l0.smoothness"
-"""100 * (1 - standard deviation of the gaps / their mean), at least 0: 100 is a metronome."""
+"""100 * (1 - standard deviation of the gaps / their mean), at least 0; 100 means that all gaps are equal."""
 THROUGHPUT: Final = "l0.throughput"
-"""Output tokens/s after the first, where the provider counts them."""
+"""Output tokens/s after the first token, if the provider counts them."""
 TIME_TO_FIRST_CONTENT: Final = "l0.time_to_first_content"
-"""s, from the last attempt's request to its first content; framing events and role-only deltas are none."""
+"""Time in s from the last attempt's request to its first content. Framing events and role-only deltas do not count."""
 HELD: Final = "l0.held"
-"""s that the first objects were kept back, or the last, where rules look at them first."""
+"""Time in s for which objects were held: the first ones, or the last ones if rules check text before its release."""
 WIRE_BYTES: Final = "l0.wire.bytes"
-"""Bytes of the answers' bodies, decompressed, as the SDK reads them."""
+"""The bytes of all response bodies of the call, decompressed, as the SDK reads them."""
 OVERHEAD_RATIO: Final = "l0.wire.overhead_ratio"
-"""Those bytes for each byte of the answer's text (UTF-8); absent where there was no text."""
-ODDITIES: Final = "l0.oddities"
-"""What was odd, but legitimate, and accepted."""
+"""Body bytes per byte of the answer's text (UTF-8); absent if there was no text."""
+ANOMALY_KINDS: Final = "l0.oddities"
+"""The kinds of anomalies in the answer: unusual on the wire, but legitimate and accepted."""
 CAUSE: Final = "l0.cause"
-"""What went wrong, from the catalogue of causes."""
+"""The cause of a failure, from the failure catalogue."""
 CATEGORY: Final = "l0.category"
-"""The category of the cause: what may be done about it."""
+"""The category of the cause, which decides the possible recovery."""
 KIND: Final = "l0.kind"
-"""Which kind of event: of an anomaly its name, of a truncation failed or accepted."""
+"""The kind of event: the name of an anomaly; for a truncation failed or accepted."""
 WAITED: Final = "l0.backoff"
-"""s waited before a request."""
+"""The delay in s before a request."""
 ATTEMPT_LEG: Final = "l0.attempt.leg"
-"""To whom a request went: 1 for the first fallback; absent for the primary."""
+"""The leg that a request went to: 1 for the first fallback; absent for the primary."""
 ATTEMPT_NUMBER: Final = "l0.attempt.number"
-"""Which request of the call, from 1."""
+"""The number of the request within the call, from 1."""
 ATTEMPT_CAUSE: Final = "l0.attempt.cause"
-"""Why an attempt failed."""
+"""The cause of an attempt's failure."""
 ATTEMPT_HEDGE: Final = "l0.attempt.hedge"
-"""The request went out beside a slow one."""
+"""True if the request was a hedge, sent beside a slow one."""
 ATTEMPT_LOST: Final = "l0.attempt.lost"
-"""Another request was quicker."""
+"""True if another request of the hedge was faster."""
 REQUEST_ID: Final = "l0.request.id"
-"""The provider's id of a request."""
+"""The provider's identifier of a request."""
 SLO: Final = "l0.slo"
-"""An objective's name."""
+"""The name of an objective."""
 SLO_LAYER: Final = "l0.slo.layer"
-"""What an objective is about: attempts, or delivered calls."""
+"""The events that an objective counts: attempts, or delivered calls."""
 SLO_GOOD: Final = "l0.slo.good"
-"""Whether an event counts for or against an objective."""
+"""True if an event counts for an objective, false if against it."""
 SLO_WINDOW: Final = "l0.slo.window"
-"""Over which time."""
+"""The window of a budget or burn rate, as a Prometheus duration."""
 GUARDRAIL_VIOLATIONS: Final = "l0.guardrail.violations"
-"""The rules that were violated."""
+"""The names of the violated rules."""
 DRIFT_TYPES: Final = "l0.drift.types"
-"""The types of drift that were found."""
+"""The types of detected drift."""
 RULE: Final = "l0.guardrail.rule"
-"""A rule's name."""
+"""The name of a rule."""
 RULE_PHASE: Final = "l0.guardrail.phase"
-"""When a rule was at work: streaming, as the text came, or final, once the answer was over."""
+"""The phase in which a rule ran: streaming, while text arrived, or final, after the answer ended."""
 RULE_SEVERITY: Final = "l0.guardrail.severity"
-"""warning, error or fatal."""
+"""The severity of a violation: warning, error or fatal."""
 RULE_ACTION: Final = "l0.guardrail.action"
-"""What came of it: recorded, failed (the attempt) or halted (the call)."""
+"""The result of a violation: recorded, failed (the attempt) or halted (the call)."""
 RULE_MESSAGE: Final = "l0.guardrail.message"
-"""What a rule says of what it found."""
+"""The rule's message."""
 VIOLATION_AT: Final = "l0.guardrail.at"
-"""At which character of the answer."""
+"""The character position of a violation in the answer."""
 DRIFT_TYPE: Final = "l0.drift.type"
-"""Which type of drift."""
+"""The type of drift."""
 DRIFT_CONFIDENCE: Final = "l0.drift.confidence"
-"""How sure it is, from 0 to 1."""
+"""The confidence of a detection, from 0 to 1."""
 SHADOW_ACTION: Final = "l0.shadow.action"
-"""What a policy in shadow mode would have done."""
+"""The action that a policy in shadow mode would have taken."""
 FAN_KIND: Final = "l0.fan.kind"
-"""What is done with the branches of a fan-out: race, parallel, consensus, ..."""
+"""The operation of a fan-out: race, parallel, consensus, ..."""
 BRANCH_INDEX: Final = "l0.branch.index"
-"""Which branch, from 0."""
+"""The index of a branch, from 0."""
 BRANCH_OUTCOME: Final = "l0.branch.outcome"
-"""How a branch ended: ok, failed, cancelled."""
+"""The outcome of a branch: ok, failed, cancelled."""
 
 # Spans and events.
 ATTEMPT_SPAN: Final = "attempt"
@@ -167,39 +168,39 @@ BRANCH_CANCELLED: Final = "cancelled"
 HEDGE_WON: Final = "won"
 HEDGE_LOST: Final = "lost"
 FINISH_ERROR: Final = "error"
-"""What the conventions put in the place of a finish reason that was expected and did not come."""
+"""The conventional value for a finish reason that was expected but missing."""
 OUTER_CALLS: Final = (
     "opentelemetry.genai.client.inference.context",
     "opentelemetry.genai.client.embedding.context",
 )
-"""Context keys under which OpenTelemetry's own GenAI utilities mark a call that has its span already."""
+"""Context keys with which OpenTelemetry's GenAI utilities mark a call that already has a span."""
 OUTER_KIND: Final = "openinference.span.kind"
 OUTER_KINDS: Final = frozenset({"LLM", "EMBEDDING"})
-"""What OpenInference's span of a call says of itself."""
+"""The span kinds with which OpenInference marks its span of a call."""
 
 # Switches.
 CONVENTIONS_SWITCH: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
 CONVENTIONS_LATEST: Final = "gen_ai_latest_experimental"
 CONVENTIONS_BOTH: Final = "gen_ai_latest_experimental/dup"
 ATTEMPT_SPANS_SWITCH: Final = "L0_ATTEMPT_SPANS"
-"""``all``: every attempt has a span, a call's only one as well."""
+"""``all``: report a span for every attempt, even if the call had only one."""
 CHUNK_METRICS_SWITCH: Final = "L0_CHUNK_METRICS"
-"""``all``: time per output chunk is recorded for each chunk, not as one mean a stream."""
+"""``all``: record the time per output chunk for every chunk, instead of one mean per stream."""
 CONTENT_SWITCH: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 SECONDS: Final = tuple(round(0.01 * 2**step, 2) for step in range(14))
-"""Bucket bounds of durations, in s: 0.01 doubling to 81.92."""
+"""Bucket bounds of durations in s: 0.01 doubling to 81.92, as the GenAI conventions advise."""
 RULE_SECONDS: Final = tuple(10.0**-6 * 4**step for step in range(12))
-"""Bucket bounds of what rules take, in s: a microsecond to 4.2 s, each four times the last."""
+"""Bucket bounds of rule durations in s: 1 us to 4.2 s, each four times the last."""
 TOKENS: Final = tuple(float(4**step) for step in range(14))
-"""Bucket bounds of token counts: 1 to 67,108,864."""
+"""Bucket bounds of token counts: 1 to 67,108,864, each four times the last, as the GenAI conventions advise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """One instrument. Compared by identity, being a dictionary's key.
+    """One instrument. It is compared by identity because it is a dictionary key.
 
-    ``buckets``: a histogram's bounds in ``unit``. ``attributes``: what it may have beside those of every metric of a
+    ``buckets``: a histogram's bounds in ``unit``. ``attributes``: optional attributes beside those of every metric of a
     call; their values are bounded sets.
     """
 
@@ -213,7 +214,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenMetrics:
-    """How one count of tokens is told: which field of `Facts` goes to which instrument, with which attribute."""
+    """The recording of one token count: a field of `ResponseMetadata`, its instrument, and added attributes."""
 
     field: str
     metric: Metric
@@ -231,7 +232,7 @@ class MetricFamily:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """All of them, each once."""
+        """Return every distinct metric of the family."""
         return tuple(dict.fromkeys((self.duration, self.first_chunk, self.per_chunk, *(t.metric for t in self.tokens))))
 
 
@@ -244,7 +245,7 @@ def _counter(name: str, unit: str, description: str, *attributes: str) -> Metric
 
 
 def _usage(field: str, name: str, description: str) -> TokenMetrics:
-    # Neither provider says for every count of which modality the tokens were.
+    # The conventions require a modality, but no provider reports it for every count.
     return TokenMetrics(field, _counter(name, "{token}", description, TOKEN_MODALITY), ((TOKEN_MODALITY, "unknown"),))
 
 
@@ -270,7 +271,7 @@ CURRENT: Final = MetricFamily(
         TokenMetrics("output_tokens", _TOKEN_USAGE, ((TOKEN_TYPE, "output"),)),
     ),
 )
-"""The names that collectors and dashboards know today."""
+"""The names that current collectors and dashboards use."""
 
 LATEST: Final = MetricFamily(
     duration=_seconds("gen_ai.client.inference.duration", "Duration of a client inference operation.", ERROR_TYPE),
@@ -298,40 +299,42 @@ LATEST: Final = MetricFamily(
         _spread("output_tokens", "gen_ai.client.inference.operation.output_tokens", "Output tokens of one operation."),
     ),
 )
-"""The names of the conventions' newest edition."""
+"""The names of the newest edition of the conventions."""
 
-ATTEMPTS: Final = _counter(
-    "l0.attempts", "{attempt}", "Requests made for calls, by how they ended.", OUTCOME, CAUSE, CATEGORY
+ATTEMPTS: Final = _counter("l0.attempts", "{attempt}", "Requests sent for calls, by outcome.", OUTCOME, CAUSE, CATEGORY)
+RETRIES: Final = _counter("l0.retries", "{retry}", "Retried requests, by the cause of the failure.", CAUSE, CATEGORY)
+FALLBACKS: Final = _counter("l0.fallbacks", "{event}", "Calls served by a fallback, by outcome.", OUTCOME)
+RESUMES: Final = _counter(
+    "l0.resumes", "{event}", "Resumed answers, by strategy and outcome.", RESUME_STRATEGY, OUTCOME
 )
-RETRIES: Final = _counter(
-    "l0.retries", "{retry}", "Requests repeated, by the cause that made it necessary.", CAUSE, CATEGORY
-)
-FALLBACKS: Final = _counter("l0.fallbacks", "{event}", "Calls that fell over to another leg than the primary.", OUTCOME)
-RESUMES: Final = _counter("l0.resumes", "{event}", "Broken answers that were taken up.", RESUME_STRATEGY, OUTCOME)
-HEDGES: Final = _counter("l0.hedges", "{event}", "Second requests beside a slow one, by which was quicker.", OUTCOME)
-BACKOFF: Final = _seconds("l0.backoff", "Time waited before a retry.", CAUSE)
-LONGEST_GAP: Final = _seconds("l0.stream.gap.max", "The longest gap between two pieces of content of one answer.")
+HEDGES: Final = _counter("l0.hedges", "{event}", "Hedges: second requests beside a slow one, by result.", OUTCOME)
+BACKOFF: Final = _seconds("l0.backoff", "Delay before a retry.", CAUSE)
+LONGEST_GAP: Final = _seconds("l0.stream.gap.max", "Longest gap between two pieces of content of one answer.")
 STREAM_STALLS: Final = _counter("l0.stream.stalls", "{event}", "Stalls: no content for 10 s while reading.")
 RULE_DURATION: Final = Metric(
     "histogram",
     "l0.guardrail.duration",
     "s",
-    "Time that a rule took for one call, all its looks of a phase together.",
+    "Time that a rule took per call and phase, all its runs together.",
     RULE_SECONDS,
     (RULE, RULE_PHASE),
 )
 VIOLATIONS: Final = _counter(
-    "l0.guardrail.violations", "{violation}", "What guardrails have found.", RULE, RULE_SEVERITY, RULE_ACTION
+    "l0.guardrail.violations", "{violation}", "Violations found by guardrails.", RULE, RULE_SEVERITY, RULE_ACTION
 )
-DRIFTS: Final = _counter("l0.drift.detections", "{event}", "Drift that was found, by its type.", DRIFT_TYPE)
-SHADOWS: Final = _counter("l0.shadow", "{event}", "What a policy in shadow mode would have done.", SHADOW_ACTION, CAUSE)
+DRIFTS: Final = _counter("l0.drift.detections", "{event}", "Detected drift, by type.", DRIFT_TYPE)
+SHADOWS: Final = _counter(
+    "l0.shadow", "{event}", "Actions that a policy in shadow mode would have taken.", SHADOW_ACTION, CAUSE
+)
 TRUNCATIONS: Final = _counter("l0.stream.truncations", "{event}", "Streams without their terminal event.", KIND)
-ANOMALIES: Final = _counter("l0.stream.anomalies", "{event}", "What was odd in an answer, but legitimate.", KIND)
+ANOMALIES: Final = _counter(
+    "l0.stream.anomalies", "{event}", "Anomalies of answers: unusual on the wire, but legitimate.", KIND
+)
 
 BREAKER_STATE: Final = Metric(
     "gauge", "l0.breaker.state", "1", "Circuit breaker: 0 is closed, 1 half-open (one probe passes), 2 open."
 )
-"""Read when it is collected; one series for each provider and model that has a breaker."""
+"""Read at collection; one series per provider and model that has a breaker."""
 
 OWN: Final = (
     ATTEMPTS,
@@ -349,15 +352,19 @@ OWN: Final = (
     TRUNCATIONS,
     ANOMALIES,
 )
-"""The metrics that no convention has a name for."""
+"""The metrics for which the conventions have no name."""
 
-_OF_AN_SLO = (SLO, SLO_LAYER, SLO_WINDOW)
+_SLO_ATTRIBUTES = (SLO, SLO_LAYER, SLO_WINDOW)
 SLO_EVENTS: Final = _counter(
-    "l0.slo.events", "{event}", "What counts for or against an objective.", SLO, SLO_LAYER, SLO_GOOD
+    "l0.slo.events", "{event}", "Events that count for or against an objective.", SLO, SLO_LAYER, SLO_GOOD
 )
 SLO_BUDGET: Final = Metric(
-    "gauge", "l0.slo.error_budget.remaining", "1", "The share of an error budget that is left.", attributes=_OF_AN_SLO
+    "gauge", "l0.slo.error_budget.remaining", "1", "Remaining share of an error budget.", attributes=_SLO_ATTRIBUTES
 )
 SLO_BURN_RATE: Final = Metric(
-    "gauge", "l0.slo.burn_rate", "1", "How many times too fast an error budget is spent.", attributes=_OF_AN_SLO
+    "gauge",
+    "l0.slo.burn_rate",
+    "1",
+    "Speed at which an error budget is spent; 1 uses it up exactly over its window.",
+    attributes=_SLO_ATTRIBUTES,
 )

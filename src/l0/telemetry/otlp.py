@@ -1,9 +1,9 @@
-"""Set-up by one argument: providers that export by OTLP over HTTP, where the app has none of its own.
+"""Set up OTLP/HTTP export for applications without OpenTelemetry providers of their own.
 
-The only module that needs opentelemetry-sdk, and only once `setup` is called.
+Only this module needs opentelemetry-sdk, and only when `setup` is called.
 """
 
-# Imports stand inside the functions: whoever never calls `setup` needs no SDK.
+# Functions import the SDK, so that applications that never call `setup` do not need it.
 from __future__ import annotations
 
 import atexit
@@ -28,13 +28,13 @@ log = logging.getLogger(__name__)
 Shutdown = Callable[[], None]
 
 GRACE = 2.0
-"""Seconds that the last flush may hold a program, whatever the collector does. With all else of l0's: 3 s."""
+"""Maximum time in s for which the last flush delays the end of the program. All of L0 delays it by at most 3 s."""
 
 _LOGGERS = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "opentelemetry.exporter.otlp.proto.http._log_exporter",
-    # Older exporters raise instead, and the SDK logs the traceback.
+    # Older exporters raise instead of logging, and the SDK logs their tracebacks.
     "opentelemetry.sdk.trace.export",
     "opentelemetry.sdk.metrics._internal.export",
     "opentelemetry.sdk._shared_internal",
@@ -46,15 +46,17 @@ class _Closable(Protocol):
 
 
 def setup(endpoint: str | bool) -> Shutdown:
-    """Make and register the providers that are missing; the app's own are kept.
+    """Create and register the missing providers. Keep the application's own.
 
-    ``endpoint``: base URL of a collector (``"http://localhost:4318"``), or ``True`` for what OpenTelemetry's own
-    environment variables say. The resource is detected as they say, too (``OTEL_SERVICE_NAME`` and the others).
+    ``endpoint``: base URL of a collector (``"http://localhost:4318"``), or ``True`` to use OpenTelemetry's environment
+    variables, which also set the resource (``OTEL_SERVICE_NAME`` and others).
 
-    Returns what flushes and ends the export; it also runs by itself when the program ends. OpenTelemetry registers a
-    provider once a process, so after it there is no second set-up.
+    Return a function that flushes and ends the export. It also runs when the program ends. OpenTelemetry registers a
+    provider only once per process, so the export cannot be set up again after that.
 
-    Raises `PolicyError` for an endpoint that is no URL, `ImportError` without opentelemetry-sdk.
+    Raises:
+        PolicyError: the endpoint is not a URL.
+        ImportError: opentelemetry-sdk is not installed.
     """
     base = _checked(endpoint)
     export = _Export(base or "the configured endpoint")
@@ -64,7 +66,7 @@ def setup(endpoint: str | bool) -> Shutdown:
         except ImportError as error:
             raise ImportError("OTLP export needs opentelemetry-sdk: pip install 'l0-otel[otlp]'") from error
     if export.providers:
-        export.begin()
+        export.start()
     return export.end
 
 
@@ -128,35 +130,37 @@ def _url(base: str | None, signal: str) -> str | None:
     return None if base is None else f"{base}/v1/{signal}"
 
 
-class _Once(logging.Filter):
-    """Exporters warn at every try. One warning says it all."""
+class _WarnOnce(logging.Filter):
+    """A log filter that replaces the exporters' warnings, one per failed export, by a single one."""
 
     def __init__(self, target: str) -> None:
         super().__init__()
         self._target = without_credentials(target)
-        self._said = False
+        self._warned = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        from_sdk = record.name.startswith("opentelemetry.sdk.")  # which warns of other things as well
+        from_sdk = record.name.startswith("opentelemetry.sdk.")  # the SDK's loggers also warn of other things
         if record.levelno < logging.WARNING or (from_sdk and error is None):
             return True
-        self.say(str(error or record.getMessage()))
+        self.warn(str(error or record.getMessage()))
         return False
 
-    def say(self, reason: str) -> None:
-        """Warn, the first time."""
-        if not self._said:
-            self._said = True
+    def warn(self, reason: str) -> None:
+        """Warn on the first call only."""
+        if not self._warned:
+            self._warned = True
             reason = without_credentials(reason)
-            log.warning("OTLP export to %s fails (%s). The program goes on; this is said once.", self._target, reason)
+            log.warning(
+                "OTLP export to %s fails (%s). The program continues; this is logged once.", self._target, reason
+            )
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class _Export:
-    """The providers that are ours, and how they end: flushed, but nobody waits for longer than `GRACE`.
+    """The providers that L0 registered. Ending flushes them and waits at most `GRACE`.
 
-    A request that hangs cannot be interrupted, so it is a daemon thread that flushes.
+    A daemon thread flushes, because a request that hangs cannot be interrupted.
     """
 
     target: str
@@ -164,62 +168,62 @@ class _Export:
     exporters: list[_Closable] = field(default_factory=list)
     ending: Event = field(default_factory=Event)
     ended: Event = field(default_factory=Event)
-    once: _Once = field(init=False)
-    waits: bool = False
-    """A thread is there to flush."""
+    once: _WarnOnce = field(init=False)
+    has_flush_thread: bool = False
+    """True if a thread is waiting to flush."""
 
     def __post_init__(self) -> None:
-        self.once = _Once(self.target)
+        self.once = _WarnOnce(self.target)
 
     def add(self, provider: _Closable, exporter: _Closable) -> None:
         self.providers.append(provider)
         self.exporters.append(exporter)
 
-    def begin(self) -> None:
+    def start(self) -> None:
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(self.once)
-        self.wait()
+        self.start_flush_thread()
         atexit.register(self.end)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.again)
+            os.register_at_fork(after_in_child=self.renew_in_child)
 
-    def wait(self) -> None:
-        """Have a thread wait for the end: a program that is ending cannot start one any more."""
-        self.waits = False
+    def start_flush_thread(self) -> None:
+        """Start the thread that flushes at the end. Python cannot start threads once the interpreter shuts down."""
+        self.has_flush_thread = False
         try:
             Thread(target=self._flush, args=(self.ending, self.ended), name="l0-otlp-end", daemon=True).start()
-        except RuntimeError:  # the limit of threads
+        except RuntimeError:  # the limit of threads is reached: `end` then does not wait
             return
-        self.waits = True
+        self.has_flush_thread = True
 
-    def again(self) -> None:
-        """In a forked child, which has no thread of the parent's, and whose events may have been locked."""
-        over = self.ending.is_set()
+    def renew_in_child(self) -> None:
+        """Start over in a forked child. It has no threads, and the locks of the parent's events may be held forever."""
+        was_ending = self.ending.is_set()
         self.ending, self.ended = Event(), Event()
-        if over:
+        if was_ending:
             self.ending.set()
         else:
-            self.wait()
+            self.start_flush_thread()
 
     def end(self) -> None:
         if self.ending.is_set():
             return
         atexit.unregister(self.end)
         self.ending.set()
-        if self.waits and not self.ended.wait(GRACE):
-            self.once.say(f"no answer within {GRACE:g} s of the end; what was left is lost")
+        if self.has_flush_thread and not self.ended.wait(GRACE):
+            self.once.warn(f"no response within {GRACE:g} s at program end; unsent data is lost")
         if not self.ended.is_set():
             for exporter in self.exporters:
-                _quietly(exporter.shutdown)  # wakes an export that is waiting for its next try
+                _call_quietly(exporter.shutdown)  # wakes an export that waits for its next retry
 
     def _flush(self, ending: Event, ended: Event) -> None:
         ending.wait()
         for provider in self.providers:
-            _quietly(provider.shutdown)
+            _call_quietly(provider.shutdown)
         ended.set()
 
 
-def _quietly(end: Callable[[], Any]) -> None:
+def _call_quietly(end: Callable[[], Any]) -> None:
     try:
         end()
     except Exception:

@@ -1,4 +1,4 @@
-"""The trace context of the present moment, as headers: for calls that nobody watches, but that carry a trace on."""
+"""Return the current trace context as headers, for calls without an observer that still propagate a trace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from opentelemetry import propagate
 
 
 def current_headers() -> dict[str, str]:
-    """What the application's propagators say; empty where they fail."""
+    """Return the headers that the application's propagators inject; empty if one raises."""
     carrier: dict[str, str] = {}
     try:
         propagate.inject(carrier)

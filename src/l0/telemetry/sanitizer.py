@@ -1,7 +1,7 @@
-"""Everything that is handed to OpenTelemetry goes through here, in a form that every exporter takes.
+"""Pass values to OpenTelemetry in a form that every exporter can encode.
 
-An exporter encodes a whole batch at once: one text with a lone surrogate, or one number of more than 64 bits, and all
-of the batch is lost.
+An exporter encodes a batch at once. One string with a lone surrogate, or one integer of more than 64 bits, loses the
+complete batch.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 from l0.model.call import AttributeValue
 from l0.model.text_safety import well_formed
 
-_LEAST, _MOST = -(2**63), 2**63 - 1
+_MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 
 
 def encodable(attributes: Mapping[str, AttributeValue]) -> Mapping[str, AttributeValue]:
-    """Return attributes that can be encoded; the given ones where they can, which costs a look at each."""
-    for value in attributes.values():
+    """Return attributes that can be encoded: the same mapping if it already can be."""
+    for value in attributes.values():  # exact type checks: nearly every call passes here without a copy
         kind = type(value)
         if kind is str:
             if not value.isascii():  # type: ignore[union-attr]
                 break
         elif kind is int:
-            if not _LEAST <= value <= _MOST:  # type: ignore[operator]
+            if not _MIN_INT <= value <= _MAX_INT:  # type: ignore[operator]
                 break
         elif kind is tuple:
             if not _ascii(value):  # type: ignore[arg-type]
@@ -43,10 +43,10 @@ def _ascii(texts: tuple[str, ...]) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Return a value, whatever it holds, with its texts well-formed and its numbers within 64 bits."""
+    """Return a value of any shape with well-formed strings and integers of at most 64 bits."""
     if isinstance(value, str):
         return well_formed(value)
-    if isinstance(value, int) and not _LEAST <= value <= _MOST:
+    if isinstance(value, int) and not _MIN_INT <= value <= _MAX_INT:
         return str(value)
     if isinstance(value, list | tuple):
         return type(value)(map(plain, value)) if type(value) in (list, tuple) else [*map(plain, value)]
@@ -64,22 +64,22 @@ def start_span(
     context: Context | None = None,
     at: int | None = None,
 ) -> Span:
-    """Start a span. ``at``: ns of the wall clock; ``None``: now."""
+    """Start a span. ``at``: start time in ns of the wall clock; ``None`` for now."""
     return tracer.start_span(
         well_formed(name), context=context, kind=kind, attributes=encodable(attributes), start_time=at
     )
 
 
-def describe(span: Span, attributes: Mapping[str, AttributeValue]) -> None:
+def set_attributes(span: Span, attributes: Mapping[str, AttributeValue]) -> None:
     """Set attributes of a span."""
     span.set_attributes(encodable(attributes))
 
 
-def note(span: Span, name: str, attributes: Mapping[str, AttributeValue], at: int | None = None) -> None:
+def add_event(span: Span, name: str, attributes: Mapping[str, AttributeValue], at: int | None = None) -> None:
     """Add an event to a span."""
     span.add_event(name, encodable(attributes), at)
 
 
-def fail(span: Span, why: str | None) -> None:
-    """Mark a span as failed."""
+def set_error(span: Span, why: str | None) -> None:
+    """Set the status of a span to error, with an optional description."""
     span.set_status(StatusCode.ERROR, None if why is None else well_formed(why))

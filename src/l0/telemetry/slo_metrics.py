@@ -1,6 +1,6 @@
-"""Objectives as metrics: one counter of events, and gauges of budgets and burn rates, read when they are collected.
+"""Export objectives as metrics: a counter of events, and gauges of error budgets and burn rates.
 
-A call costs nothing here but what the windows cost: nothing is recorded, the SDK asks.
+The instruments are observable: collection reads the SLO windows, so a call costs nothing beyond updating them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Attributes = dict[str, AttributeValue]
 
 
 class SloTotal(Protocol):
-    """All events of one objective at one provider and model, since the process began."""
+    """The event counts of one objective at one provider and model, since the process began."""
 
     @property
     def slo(self) -> str: ...
@@ -40,29 +40,29 @@ class SloReadings(Protocol):
 
     @property
     def wanted(self) -> bool:
-        """Whether they are to be watched though no meter listens."""
+        """True if objectives are tracked even without a meter."""
         ...
 
     @property
     def meters(self) -> MutableSet[object]:
-        """The meters that have the instruments already: a second set would tell everything twice."""
+        """The meters that already have the instruments. A second set would report every value twice."""
         ...
 
     def observe(self, call: Call) -> CallObserver:
-        """One call's watcher."""
+        """Return the observer of one call."""
         ...
 
     def tallies(self) -> Iterable[SloTotal]:
-        """All events so far."""
+        """Yield the totals since the process began."""
         ...
 
     def report(self) -> Report:
-        """How everything stands now."""
+        """Return the current status of every objective."""
         ...
 
 
 class SloObserver:
-    """Watches calls while a meter listens, or ``slos`` are wanted all the same."""
+    """Observes calls if a meter is available, or if ``slos.wanted``."""
 
     __slots__ = ("_listening", "_slos")
 
@@ -71,7 +71,7 @@ class SloObserver:
         self._listening = listeners.meter(meter_provider, self._instrument)
 
     def observe(self, call: Call) -> CallObserver | None:
-        """``None`` where nobody would see what it finds."""
+        """Return the call's observer; ``None`` if nothing would read what it records."""
         if (self._listening() is None or listeners.suppressed()) and not self._slos.wanted:
             return None
         return self._slos.observe(call)
@@ -79,16 +79,16 @@ class SloObserver:
     def _instrument(self, meter: Meter) -> bool:
         if meter not in self._slos.meters:
             self._slos.meters.add(meter)
-            told = SloInstruments(self._slos)
+            callbacks = SloInstruments(self._slos)
             events, budget, burn = names.SLO_EVENTS, names.SLO_BUDGET, names.SLO_BURN_RATE
-            meter.create_observable_counter(events.name, [told.events], events.unit, events.description)
-            meter.create_observable_gauge(budget.name, [told.budgets], budget.unit, budget.description)
-            meter.create_observable_gauge(burn.name, [told.burn_rates], burn.unit, burn.description)
+            meter.create_observable_counter(events.name, [callbacks.events], events.unit, events.description)
+            meter.create_observable_gauge(budget.name, [callbacks.budgets], budget.unit, budget.description)
+            meter.create_observable_gauge(burn.name, [callbacks.burn_rates], burn.unit, burn.description)
         return True
 
 
 class SloInstruments:
-    """What is told at a collection. What there is too little data for is not told."""
+    """The callbacks of the observable instruments. They skip values for which there is too little data."""
 
     __slots__ = ("_slos",)
 
@@ -96,7 +96,7 @@ class SloInstruments:
         self._slos = slos
 
     def events(self, _: CallbackOptions) -> Iterable[Observation]:
-        """Good and bad ones, both from the beginning: the first failure is then seen as an increase."""
+        """Yield counts of good and bad events. Both start at 0, so that the first failure shows as an increase."""
         for tally in self._slos.tallies():
             attributes = _attributes(tally.slo, tally.layer, tally.provider, tally.model)
             good = tally.count.total - tally.count.bad
@@ -104,22 +104,22 @@ class SloInstruments:
             yield Observation(tally.count.bad, {**attributes, names.SLO_GOOD: False})
 
     def budgets(self, _: CallbackOptions) -> Iterable[Observation]:
-        """Over each objective's own window."""
-        for standing in self._slos.report().standings:
-            if (left := standing.budget_left) is not None:
-                yield Observation(left, _of(standing, standing.objective.window))
+        """Yield the share of each error budget that is left, over the objective's own window."""
+        for status in self._slos.report().standings:
+            if (left := status.budget_left) is not None:
+                yield Observation(left, _of(status, status.objective.window))
 
     def burn_rates(self, _: CallbackOptions) -> Iterable[Observation]:
-        """Over every window of a pair."""
-        for standing in self._slos.report().standings:
+        """Yield the burn rate over every alerting window."""
+        for status in self._slos.report().standings:
             for seconds in WINDOWS:
-                if (rate := standing.burn(seconds)) is not None:
-                    yield Observation(rate, _of(standing, seconds))
+                if (rate := status.burn(seconds)) is not None:
+                    yield Observation(rate, _of(status, seconds))
 
 
-def _of(standing: SloStatus, seconds: int) -> Attributes:
-    objective = standing.objective
-    attributes = _attributes(objective.name, objective.layer, standing.provider, standing.model)
+def _of(status: SloStatus, seconds: int) -> Attributes:
+    objective = status.objective
+    attributes = _attributes(objective.name, objective.layer, status.provider, status.model)
     return {**attributes, names.SLO_WINDOW: duration(seconds)}
 
 

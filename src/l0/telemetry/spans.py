@@ -1,4 +1,4 @@
-"""Events to spans: one CLIENT span a call, and below it one for each attempt where there was more than one."""
+"""Report calls as spans: one CLIENT span per call, with a child span per attempt if there were several."""
 
 from __future__ import annotations
 
@@ -27,57 +27,60 @@ log = logging.getLogger(__name__)
 
 
 class SpanObserver:
-    """Spans of every call. Providers: ``None`` for the global ones, whenever they are set.
+    """Starts a span for every call. A provider of ``None`` means the global one, even if it is set later.
 
-    ``logger_provider`` is asked for only where content goes into events.
+    ``logger_provider`` is used only if captured content goes into events.
     """
 
-    __slots__ = ("_attempts", "_logger_provider", "_mode", "_others", "_tracer")
+    __slots__ = ("_every_attempt", "_logger_provider", "_mode", "_client_tracers", "_tracer")
 
     def __init__(
         self, tracer_provider: TracerProvider | None = None, *, logger_provider: LoggerProvider | None = None
     ) -> None:
         self._tracer = listeners.tracer(tracer_provider)
         self._logger_provider = logger_provider
-        self._others: WeakKeyDictionary[object, Tracer | None] = WeakKeyDictionary()
+        self._client_tracers: WeakKeyDictionary[object, Tracer | None] = WeakKeyDictionary()
         self._mode = capture.content_mode(os.environ.get(names.CONTENT_SWITCH))
-        self._attempts = listeners.all_of(names.ATTEMPT_SPANS_SWITCH)
+        self._every_attempt = listeners.is_all(names.ATTEMPT_SPANS_SWITCH)
 
     def observe(self, call: Call) -> CallSpan | None:
-        """Starts the span. ``None`` when nobody listens."""
-        tracer = self._tracer() if call.tracer_provider is None else self._own(call.tracer_provider)
+        """Start the span. Return ``None`` if there is no tracer or instrumentation is suppressed."""
+        tracer = self._tracer() if call.tracer_provider is None else self._client_tracer(call.tracer_provider)
         if tracer is None or listeners.suppressed():
             return None
         if listeners.inside_another():
-            # Exactly one inference span a call: theirs stays theirs to end, and carries what only we know.
-            return CallSpan(tracer, trace.get_current_span(), foreign=True, every=self._attempts)
-        began = time_ns()
+            # Exactly one inference span per call: the other instrumentation ends its span; L0 adds ``l0.*`` attributes.
+            return CallSpan(tracer, trace.get_current_span(), foreign=True, every_attempt=self._every_attempt)
+        start_ns = time_ns()
         name = f"{call.operation} {call.model}".rstrip()
-        span = sanitizer.start_span(tracer, name, attributes.of_request(call), kind=SpanKind.CLIENT, at=began)
+        span = sanitizer.start_span(tracer, name, attributes.of_request(call), kind=SpanKind.CLIENT, at=start_ns)
         mode = self._mode
         if call.capture and mode is capture.ContentMode.NO_CONTENT:
             mode = capture.ContentMode.SPAN_ONLY
         wanted = mode is not capture.ContentMode.NO_CONTENT and span.is_recording()
         content = self._content(call, mode) if wanted else None
-        return CallSpan(tracer, span, content=content, every=self._attempts)
+        return CallSpan(tracer, span, content=content, every_attempt=self._every_attempt)
 
-    def _own(self, provider: object) -> Tracer | None:
-        """The tracer of a provider that a client brings along."""
-        if provider not in self._others:
-            self._others[provider] = listeners.tracer(cast(TracerProvider, provider))()
-        return self._others[provider]
+    def _client_tracer(self, provider: object) -> Tracer | None:
+        """Return the tracer of a client's own provider."""
+        if provider not in self._client_tracers:
+            self._client_tracers[provider] = listeners.tracer(cast(TracerProvider, provider))()
+        return self._client_tracers[provider]
 
     def _content(self, call: Call, mode: capture.ContentMode) -> Content | None:
         try:
             logger = get_logger(names.SCOPE, logger_provider=self._logger_provider) if mode.on_event else None
             return Content(call, mode, logger)
-        except Exception:  # the span has begun: a body that JSON cannot hold must not keep it from being ended
+        except Exception:  # the span has started and must end, even if JSON cannot hold the body
             log.warning("the content of a call could not be captured: %s", raised())
             return None
 
 
 class Content:
-    """What the user opted into showing. The request's part is taken at once: the user's lists may change later."""
+    """The content of a call that the user opted into capturing.
+
+    The request is captured at once, because the user may change its lists later.
+    """
 
     __slots__ = ("_call", "_logger", "_mode", "_request")
 
@@ -89,37 +92,38 @@ class Content:
 
     @property
     def on_span(self) -> bool:
-        """Whether content may stand on the span."""
+        """True if content goes on the span."""
         return self._mode.on_span
 
-    def tell(self, span: Span, ended: CallEnded, at: int) -> None:
-        """Put it on the span, into an event, or both."""
+    def record(self, span: Span, ended: CallEnded, at: int) -> None:
+        """Put the content on the span, into a log event, or both. ``at``: ns of the wall clock."""
         content = self._request | capture.of_answer(ended)
         if self._mode.on_span:
-            sanitizer.describe(span, capture.as_json(content))
+            sanitizer.set_attributes(span, capture.as_json(content))
         if self._logger is not None:
             known = sanitizer.plain({**attributes.of_request(self._call), **attributes.of_answer(ended), **content})
-            within = trace.set_span_in_context(span)
-            record = LogRecord(timestamp=at, context=within, event_name=names.DETAILS_EVENT, attributes=known)
+            parent = trace.set_span_in_context(span)
+            record = LogRecord(timestamp=at, context=parent, event_name=names.DETAILS_EVENT, attributes=known)
             self._logger.emit(record)
 
 
 class CallSpan:
-    """One call's span. Events are kept as they come, and told in one pass when the call is over.
+    """The span of one call. It keeps events as they arrive and reports them in one pass when the call ends.
 
-    ``foreign``: the span is someone else's, who will end it. ``every``: attempts have spans even where there was one.
+    ``foreign``: another instrumentation owns the span and ends it. ``every_attempt``: report an attempt span even if
+    the call had one attempt.
     """
 
     __slots__ = (
         "_content",
-        "_ended",
-        "_every",
+        "_attempts_ended",
+        "_every_attempt",
         "_foreign",
-        "_judged",
-        "_offset",
-        "_shadowed",
+        "_rule_matches",
+        "_clock_offset_ns",
+        "_decisions",
         "_span",
-        "_started",
+        "_attempts_started",
         "_tracer",
     )
 
@@ -130,184 +134,189 @@ class CallSpan:
         *,
         foreign: bool = False,
         content: Content | None = None,
-        every: bool = False,
+        every_attempt: bool = False,
     ) -> None:
         self._tracer = tracer
-        self._every = every
+        self._every_attempt = every_attempt
         self._span = span
         self._foreign = foreign
         self._content = content
-        self._offset: int | None = None
-        self._started: list[AttemptStarted] = []
-        self._ended: dict[int, AttemptEnded] = {}
-        self._judged: list[RuleMatched] = []
-        self._shadowed: list[ShadowDecision] = []
+        self._clock_offset_ns: int | None = None
+        self._attempts_started: list[AttemptStarted] = []
+        self._attempts_ended: dict[int, AttemptEnded] = {}
+        self._rule_matches: list[RuleMatched] = []
+        self._decisions: list[ShadowDecision] = []
 
     def notify(self, event: Event) -> None:
-        """Tells OpenTelemetry at the end only."""
-        if self._offset is None:
-            # The engine's clock has no date: its first reading fixes where its zero lies, in ns of the wall clock.
-            self._offset = time_ns() - round(event.at * 1e9)
+        """Keep the event; report everything to OpenTelemetry when the call ends."""
+        if self._clock_offset_ns is None:
+            # Events carry a monotonic clock. The first one fixes its offset to the wall clock, in ns.
+            self._clock_offset_ns = time_ns() - round(event.at * 1e9)
         match event:
             case AttemptStarted():
-                self._started.append(event)
+                self._attempts_started.append(event)
             case AttemptEnded():
-                self._ended.setdefault(event.number, event)
+                self._attempts_ended.setdefault(event.number, event)
             case RuleMatched():
-                self._judged.append(event)
+                self._rule_matches.append(event)
             case ShadowDecision():
-                self._shadowed.append(event)
+                self._decisions.append(event)
             case CallEnded():
                 self._finish(event)
 
     def active(self) -> AbstractContextManager[object]:
-        """Makes the span current, so that what an HTTP instrumentation starts hangs below it."""
+        """Make the span current, so that spans of an HTTP instrumentation become its children."""
         return _Active(self._span)
 
     def headers(self) -> Mapping[str, str]:
-        """The trace context, as the app's propagators write it."""
+        """Return the trace context as the application's propagators write it."""
         carrier: dict[str, str] = {}
         propagate.inject(carrier, trace.set_span_in_context(self._span))
         return carrier
 
     def _finish(self, ended: CallEnded) -> None:
-        end = self._wall(ended.at)
+        end = self._wall_ns(ended.at)
         try:
             if self._span.is_recording():
-                self._tell(ended, end)
+                self._report(ended, end)
         finally:
             if not self._foreign:
                 self._span.end(end)
 
-    def _tell(self, ended: CallEnded, end: int) -> None:
-        told = attributes.of_engine(ended)
+    def _report(self, ended: CallEnded, end: int) -> None:
+        described = attributes.of_engine(ended)
         if not self._foreign:
-            told |= attributes.of_answer(ended)
+            described |= attributes.of_answer(ended)
             if attributes.failed(ended):
-                sanitizer.fail(self._span, self._why(ended.failure))
-        sanitizer.describe(self._span, told)
-        if len(self._started) > 1 or self._every:
-            self._tell_attempts(end, {resume_point.attempt: resume_point.at for resume_point in ended.resume_points})
-        if self._judged:
-            self._tell_rules()
-        for shadowed in self._shadowed:
-            sanitizer.note(self._span, names.SHADOW_EVENT, _of_shadowed(shadowed), self._wall(shadowed.at))
+                sanitizer.set_error(self._span, self._status_description(ended.failure))
+        sanitizer.set_attributes(self._span, described)
+        if len(self._attempts_started) > 1 or self._every_attempt:
+            self._report_attempts(end, {resume_point.attempt: resume_point.at for resume_point in ended.resume_points})
+        if self._rule_matches:
+            self._report_rules()
+        for decision in self._decisions:
+            sanitizer.add_event(self._span, names.SHADOW_EVENT, _of_decision(decision), self._wall_ns(decision.at))
         if self._content is not None:
-            self._content.tell(self._span, ended, end)
+            self._content.record(self._span, ended, end)
 
-    def _tell_rules(self) -> None:
-        rules = {judged.violation.rule: judged.drift for judged in self._judged}
+    def _report_rules(self) -> None:
+        rules = {match_event.violation.rule: match_event.drift for match_event in self._rule_matches}
         drifts = tuple(rule.removeprefix("drift.") for rule, drift in rules.items() if drift)
         if drifts:
-            sanitizer.describe(self._span, {names.DRIFT_TYPES: drifts})
+            sanitizer.set_attributes(self._span, {names.DRIFT_TYPES: drifts})
         violated = tuple(rule for rule, drift in rules.items() if not drift)
         if violated:
-            sanitizer.describe(self._span, {names.GUARDRAIL_VIOLATIONS: violated})
-        for judged in self._judged:
-            name = names.DRIFT_EVENT if judged.drift else names.VIOLATION_EVENT
-            sanitizer.note(self._span, name, _of_judged(judged, in_full=self._in_full), self._wall(judged.at))
+            sanitizer.set_attributes(self._span, {names.GUARDRAIL_VIOLATIONS: violated})
+        for match_event in self._rule_matches:
+            name = names.DRIFT_EVENT if match_event.drift else names.VIOLATION_EVENT
+            sanitizer.add_event(
+                self._span,
+                name,
+                _of_match(match_event, with_content=self._shows_content),
+                self._wall_ns(match_event.at),
+            )
 
-    def _tell_attempts(self, end: int, resume_points: Mapping[int, int]) -> None:
-        within = trace.set_span_in_context(self._span)
-        before: Failure | None = None
-        for started in self._started:
-            over = self._ended.get(started.number)
+    def _report_attempts(self, end: int, resume_points: Mapping[int, int]) -> None:
+        parent = trace.set_span_in_context(self._span)
+        previous: Failure | None = None
+        for started in self._attempts_started:
+            ended = self._attempts_ended.get(started.number)
             if started.resume is not None:
                 resume_point: attributes.Attributes = {
                     names.RESUME_STRATEGY: started.resume,
                     names.RESUME_AT: resume_points.get(started.number, 0),
                     names.ATTEMPT_NUMBER: started.number,
                 }
-                sanitizer.note(self._span, names.RESUME_EVENT, resume_point, self._wall(started.at))
+                sanitizer.add_event(self._span, names.RESUME_EVENT, resume_point, self._wall_ns(started.at))
             if started.hedge:
-                sanitizer.note(
-                    self._span, names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: started.number}, self._wall(started.at)
+                sanitizer.add_event(
+                    self._span, names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: started.number}, self._wall_ns(started.at)
                 )
-            elif before is not None:
-                sanitizer.note(self._span, names.RETRY_EVENT, _retry(started, before), self._wall(started.at))
-            self._attempt(started, over, within, end)
-            before = over.failure if over is not None else None
+            elif previous is not None:
+                sanitizer.add_event(self._span, names.RETRY_EVENT, _retry(started, previous), self._wall_ns(started.at))
+            self._report_attempt(started, ended, parent, end)
+            previous = ended.failure if ended is not None else None
 
-    def _attempt(self, started: AttemptStarted, over: AttemptEnded | None, within: Context, end: int) -> None:
+    def _report_attempt(self, started: AttemptStarted, ended: AttemptEnded | None, parent: Context, end: int) -> None:
         name = f"{names.ATTEMPT_SPAN} {started.number}"
-        told = _of_attempt(started, over)
-        span = sanitizer.start_span(self._tracer, name, told, context=within, at=self._wall(started.at))
-        if over is not None and over.failure is not None:
-            sanitizer.fail(span, self._why(over.failure))
-        span.end(self._wall(over.at) if over is not None else end)
+        described = _of_attempt(started, ended)
+        span = sanitizer.start_span(self._tracer, name, described, context=parent, at=self._wall_ns(started.at))
+        if ended is not None and ended.failure is not None:
+            sanitizer.set_error(span, self._status_description(ended.failure))
+        span.end(self._wall_ns(ended.at) if ended is not None else end)
 
     @property
-    def _in_full(self) -> bool:
-        """Whether the texts of others, which may quote keys, prompts and answers, may stand on spans."""
+    def _shows_content(self) -> bool:
+        """True if third-party text, which may quote keys, prompts and answers, may go on spans."""
         return self._content is not None and self._content.on_span
 
-    def _why(self, failure: Failure | None) -> str | None:
-        """The description of a status."""
+    def _status_description(self, failure: Failure | None) -> str | None:
+        """Return the description of a span status."""
         if failure is None:
             return None
-        return failure.told_in_full if self._in_full else str(failure)
+        return failure.full_text if self._shows_content else str(failure)
 
-    def _wall(self, at: float) -> int:
-        return (self._offset or 0) + round(at * 1e9)
+    def _wall_ns(self, at: float) -> int:
+        return (self._clock_offset_ns or 0) + round(at * 1e9)
 
 
-def _retry(started: AttemptStarted, before: Failure) -> attributes.Attributes:
+def _retry(started: AttemptStarted, previous: Failure) -> attributes.Attributes:
     return {
         names.ATTEMPT_NUMBER: started.number,
-        names.CAUSE: before.cause.value,
+        names.CAUSE: previous.cause.value,
         names.WAITED: started.waited,
     }
 
 
-def _of_shadowed(shadowed: ShadowDecision) -> attributes.Attributes:
-    told: attributes.Attributes = {names.SHADOW_ACTION: shadowed.action}
-    if shadowed.cause is not None:
-        told[names.CAUSE] = shadowed.cause.value
-    if shadowed.seconds is not None:
-        told[names.WAITED] = shadowed.seconds
-    return told
+def _of_decision(decision: ShadowDecision) -> attributes.Attributes:
+    described: attributes.Attributes = {names.SHADOW_ACTION: decision.action}
+    if decision.cause is not None:
+        described[names.CAUSE] = decision.cause.value
+    if decision.seconds is not None:
+        described[names.WAITED] = decision.seconds
+    return described
 
 
-def _of_judged(judged: RuleMatched, *, in_full: bool) -> attributes.Attributes:
-    found = judged.violation
+def _of_match(match_event: RuleMatched, *, with_content: bool) -> attributes.Attributes:
+    found = match_event.violation
     return {
         names.RULE: found.rule,
         names.RULE_SEVERITY: found.severity.value,
-        names.RULE_ACTION: judged.action,
-        names.RULE_MESSAGE: found.message if in_full else found.plain,
+        names.RULE_ACTION: match_event.action,
+        names.RULE_MESSAGE: found.message if with_content else found.plain,
         names.VIOLATION_AT: found.at,
         names.DRIFT_CONFIDENCE: found.confidence,
     }
 
 
-def _of_attempt(started: AttemptStarted, over: AttemptEnded | None) -> attributes.Attributes:
-    told: attributes.Attributes = {names.ATTEMPT_NUMBER: started.number}
+def _of_attempt(started: AttemptStarted, ended: AttemptEnded | None) -> attributes.Attributes:
+    described: attributes.Attributes = {names.ATTEMPT_NUMBER: started.number}
     if started.leg:
-        told[names.ATTEMPT_LEG] = started.leg
+        described[names.ATTEMPT_LEG] = started.leg
     if started.hedge:
-        told[names.ATTEMPT_HEDGE] = True
+        described[names.ATTEMPT_HEDGE] = True
     if started.number > 1:
-        told[names.HTTP_RESEND_COUNT] = started.number - 1
-        told[names.WAITED] = started.waited
-    if over is None:
-        return told
-    if over.lost:
-        told[names.ATTEMPT_LOST] = True
-    if over.status is not None:
-        told[names.HTTP_STATUS] = over.status
-    if over.request_id is not None:
-        told[names.REQUEST_ID] = over.request_id
-    if over.failure is not None:
-        told[names.ATTEMPT_CAUSE] = over.failure.cause.value
-        told[names.ERROR_TYPE] = attributes.error_type(over.failure)
-    return told
+        described[names.HTTP_RESEND_COUNT] = started.number - 1
+        described[names.WAITED] = started.waited
+    if ended is None:
+        return described
+    if ended.lost:
+        described[names.ATTEMPT_LOST] = True
+    if ended.status is not None:
+        described[names.HTTP_STATUS] = ended.status
+    if ended.request_id is not None:
+        described[names.REQUEST_ID] = ended.request_id
+    if ended.failure is not None:
+        described[names.ATTEMPT_CAUSE] = ended.failure.cause.value
+        described[names.ERROR_TYPE] = attributes.error_type(ended.failure)
+    return described
 
 
 class _Active:
-    """Attaches a span, and detaches only what it attached.
+    """A context manager that attaches a span and detaches only what it attached.
 
-    A generator may be closed by the garbage collector in another context, where the token means nothing: then there
-    is nothing to undo, and nothing to complain about.
+    The garbage collector may close a generator in another context. OpenTelemetry logs an error if a token is detached
+    there, so nothing is detached if the attached context is not the current one.
     """
 
     __slots__ = ("_attached", "_span", "_token")

@@ -170,7 +170,7 @@ def ended_after(code: str) -> float:
     """Seconds from the last line of a program to its end."""
     done = run(code)
     assert done.returncode == 0, done.stderr
-    assert "what was left is lost" in done.stderr
+    assert "unsent data is lost" in done.stderr
     assert "Traceback" not in done.stderr
     return time.time() - float(done.stdout.splitlines()[-1])
 
