@@ -1,4 +1,4 @@
-"""The one room for global state: default policy, its override for a block, observers, what origins have shown."""
+"""Hold all process-wide settings: the default policy, its override for a block, observers, and shared state."""
 
 from __future__ import annotations
 
@@ -19,30 +19,33 @@ from l0.shared_state.shared import SharedState
 _BUILT_IN = Policy()
 _override: Scoped[Policy] = Scoped("l0_policy")
 _serving: Scoped[Observer] = Scoped("l0_serving")
-"""Who hears of requests that are attempts of a call further up."""
-_overhearing: Scoped[tuple[Observer, ...]] = Scoped("l0_overhearing")
-"""Who hears of the calls of a block, besides the observers of the process."""
+"""The observer of requests that are attempts of an enclosing call, such as a race or the explicit API."""
+_block_observers: Scoped[tuple[Observer, ...]] = Scoped("l0_block_observers")
+"""Additional observers of the calls made in a block."""
 OWN_POLICY = "_l0_policy"
-"""Attribute of a client's class: the policy of its calls."""
-_ONCE = Policy(retry=Retry(attempts=0, max_retries=0))
+"""Attribute of a client's class that holds the policy of its calls."""
+_SINGLE_ATTEMPT = Policy(retry=Retry(attempts=0, max_retries=0))
 
 
 class Config:
-    """Process-wide settings. Reading takes no lock: each field is replaced whole."""
+    """The process-wide settings. Reading takes no lock because each field is replaced in one assignment."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._default: Policy | None = None
         self._environment: Policy | None = None
         self._observers: tuple[Observer, ...] = ()
-        self._own: Mapping[str, tuple[Observer, ...]] = {}
+        self._observers_by_sdk: Mapping[str, tuple[Observer, ...]] = {}
         self._added: tuple[Observer, ...] = ()
         self._direct: bool | None = None
         self._direct_in_environment = False
         self.shared_state = SharedState()
 
     def set_default(self, policy: Policy | None) -> None:
-        """The policy of calls that have no other; ``None``: the built-in one."""
+        """Set the policy of calls that have no other. ``None`` restores the built-in one.
+
+        Raises `PolicyError` for another type, or for rules that cannot be used.
+        """
         if policy is not None and not isinstance(policy, Policy):
             raise PolicyError("policy", policy, "an l0.Policy, or None")
         if policy is not None:
@@ -51,7 +54,7 @@ class Config:
             self._default = policy
 
     def set_environment(self, policy: Policy | None, *, direct: bool) -> None:
-        """What the environment says, for applications that say nothing."""
+        """Set the policy and direct reading that the environment asks for. Settings in code take precedence."""
         if policy is not None:
             check_rules(policy)
         with self._lock:
@@ -59,65 +62,65 @@ class Config:
             self._direct_in_environment = direct
 
     def set_direct(self, direct: bool | None) -> None:
-        """Whether streams are read straight from their connections; ``None``: as the environment says."""
+        """Turn direct reading of streams from their connections on or off. ``None``: as the environment says."""
         with self._lock:
             self._direct = direct
 
     @property
     def direct(self) -> bool:
-        """Whether streams that are opened now are read straight from their connections."""
+        """True if streams that are opened now are read directly from their connections."""
         return self._direct_in_environment if self._direct is None else self._direct
 
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
-        """The observers that every call has, or every call through one SDK: spans and metrics.
+        """Set the observers of every call, or of every call through one SDK: spans and metrics.
 
-        Calls through no SDK have those that were set last.
+        Calls without an SDK get the observers that were set last.
         """
         with self._lock:
             self._observers = tuple(observers)
-            self._own = {} if sdk is None else {**self._own, sdk: self._observers}
+            self._observers_by_sdk = {} if sdk is None else {**self._observers_by_sdk, sdk: self._observers}
 
     def add_observers(self, observers: Sequence[Observer]) -> None:
-        """The application's own observers, beside those."""
+        """Set the application's own observers, in addition to those of `set_observers`."""
         with self._lock:
             self._added = tuple(observers)
 
     def policy(self, client: object = None) -> Policy:
-        """What applies here and now: that of the block, of the ``client`` (`streams.wrapping`), or of all calls."""
+        """Return the current policy: of the block, of the ``client`` (`streams.wrapping`), or of all calls."""
         own: Policy | None = getattr(client, OWN_POLICY, None)
         return _override.get() or own or self._default or self._environment or _BUILT_IN
 
     @property
     def listening(self) -> bool:
-        """Whether there are observers at all."""
-        return bool(self._observers or self._added or _overhearing.get())
+        """True if there is any observer."""
+        return bool(self._observers or self._added or _block_observers.get())
 
     def observers_of(self, call: Call, sdk: str | None = None) -> list[CallObserver]:
-        """Those that want to hear of this call: the observers, or who serves the call that it is an attempt of."""
+        """Return the observers of this call. An attempt of an enclosing call has that call's observer only."""
         serving = _serving.get()
-        return self.all_observers_of(call, sdk) if serving is None else _watching((serving,), call)
+        return self.all_observers_of(call, sdk) if serving is None else _call_observers((serving,), call)
 
     def all_observers_of(self, call: Call, sdk: str | None = None) -> list[CallObserver]:
-        """Those of the observers that want to hear of this call through ``sdk``."""
-        observers = self._own.get(sdk, self._observers) if sdk is not None else self._observers
-        return _watching((*observers, *self._added, *(_overhearing.get() or ())), call)
+        """Return the observers of this call through ``sdk``, without regard to an enclosing call."""
+        observers = self._observers_by_sdk.get(sdk, self._observers) if sdk is not None else self._observers
+        return _call_observers((*observers, *self._added, *(_block_observers.get() or ())), call)
 
 
-def _watching(observers: Sequence[Observer], call: Call) -> list[CallObserver]:
-    """One that fails is left out."""
+def _call_observers(observers: Sequence[Observer], call: Call) -> list[CallObserver]:
+    """Return the observers that observe this call. One that raises is left out."""
     call_observers = []
     for observer in observers:
         try:
-            observed = _observe(observer, call)
-        except Exception:  # an observer never stands in the way of a call
+            call_observer = _observe(observer, call)
+        except Exception:  # a defect of an observer must not fail the call
             continue
-        if observed is not None:
-            call_observers.append(observed)
+        if call_observer is not None:
+            call_observers.append(call_observer)
     return call_observers
 
 
 def _observe(observer: Observer, call: Call) -> CallObserver | None:
-    """Ask one observer. ``watch``, the former name of ``observe``, works for one release."""
+    """Call ``observe`` of one observer, or its former name ``watch``, which works for one release."""
     observe = getattr(observer, "observe", None)
     if observe is None:
         warn(f"{type(observer).__name__}.watch is now named observe", DeprecationWarning, stacklevel=2)
@@ -133,12 +136,12 @@ CONFIG = Config()
 def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
     """Use another policy for the calls made in one block, in this thread or task.
 
-    ``with l0.policy(Policy.interactive()): ...``, or single fields on top of what applies:
+    ``with l0.policy(Policy.interactive()): ...``, or change single fields of the current policy:
     ``with l0.policy(timeout=Timeout(total=30_000)): ...``. Raises `PolicyError` for a value that is not allowed.
 
-    The block may end in another context, task or thread than it began in: leaving never raises, and switches the policy
-    off wherever it was on. A generator shares the context of whoever iterates over it: between two of its ``yield``
-    statements, a policy that it has entered applies to its caller as well, until the generator ends or is closed.
+    The block may end in another context, task or thread than it began in: leaving never raises, and ends the policy in
+    every context. A generator shares the context of its caller: between two of its ``yield`` statements, a policy that
+    it has entered also applies to the caller, until the generator ends or is closed.
     """
     base = CONFIG.policy() if policy is None else policy
     if not isinstance(base, Policy):
@@ -156,24 +159,24 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
 
 
 @contextmanager
-def overhearing(observer: Observer) -> Iterator[None]:
-    """Have one more observer hear of the calls that are made in this block, in this thread or task."""
-    block = _overhearing.enter((*(_overhearing.get() or ()), observer))
+def observed_by(observer: Observer) -> Iterator[None]:
+    """Add an observer for the calls made in this block, in this thread or task."""
+    block = _block_observers.enter((*(_block_observers.get() or ()), observer))
     try:
         yield
     finally:
-        _overhearing.leave(block)
+        _block_observers.leave(block)
 
 
 @contextmanager
 def attempt(observer: Observer, **limits: Any) -> Iterator[None]:
-    """Requests made in this block are an attempt of a call that an engine further up serves.
+    """Treat the requests made in this block as attempts of an enclosing call that retries by itself.
 
-    They are sent once, and only ``observer`` hears of them. ``limits``: what they must obey themselves (``truncation``,
-    ``timeout``), as in `Policy`.
+    They are sent once, and only ``observer`` observes them. ``limits``: fields of `Policy` that they must still obey
+    (``truncation``, ``timeout``).
     """
-    asked = {name: limit for name, limit in limits.items() if limit is not None}
-    policy_block = _override.enter(replace(_ONCE, **asked) if asked else _ONCE)
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    policy_block = _override.enter(replace(_SINGLE_ATTEMPT, **given) if given else _SINGLE_ATTEMPT)
     serving_block = _serving.enter(observer)
     try:
         yield

@@ -9,7 +9,7 @@ import threading
 import anyio
 import pytest
 
-from l0.config import CONFIG, Config, overhearing, policy
+from l0.config import CONFIG, Config, observed_by, policy
 from l0.model.policy import Hold, Policy, PolicyError, Retry, Timeout
 
 FAST, SLOW = Timeout(total=1000), Timeout(total=9000)
@@ -234,7 +234,7 @@ def test_an_async_generator_that_is_abandoned_takes_its_policy_along():
 
 
 def test_an_observer_of_a_block_may_be_left_elsewhere():
-    block, copied = overhearing(Watching(None)), contextvars.copy_context()
+    block, copied = observed_by(Watching(None)), contextvars.copy_context()
     copied.run(block.__enter__)
     block.__exit__(None, None, None)
     assert copied.run(lambda: Config().listening) is False

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
-from l0.config import overhearing
+from l0.config import observed_by
 from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import tasks
@@ -89,7 +89,7 @@ class _Scope:
             duration_ms = (perf_counter() - began) * 1e3
             return Branch(index=index, status=status, value=value, error=error, duration=duration_ms, cost=account.cost)
 
-        with overhearing(account), self.fan.branch(index) as span:
+        with observed_by(account), self.fan.branch(index) as span:
             try:
                 value = await tasks.answer(task)
             except Exception as error:

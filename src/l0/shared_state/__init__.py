@@ -1,1 +1,1 @@
-"""What calls share, per provider and model. Small, bounded, under locks held for O(1) work."""
+"""State that calls share, per provider and model. It is bounded, and its locks are held for O(1) work."""

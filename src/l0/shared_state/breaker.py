@@ -1,14 +1,14 @@
-"""Circuit breaker: while a provider's model keeps failing, calls are not sent to it, but for one probe now and then.
+"""Circuit breaker: stop sending calls to a provider's model that keeps failing, except for occasional probes.
 
 ::
 
     closed --trip--> open --cooled--> half-open --recovered--> closed
                       ^---------failed----------'
 
-It trips when the failure share is above its limit over *each* of the windows (as an SLO's burn is judged: the long one
-says that it matters, the short one that it goes on). After the cool-down one call at a time is let through as the
-probe; its outcome decides. Calls that are under way are never touched: they end as they do, and their outcomes are
-counted and move nothing but a closed breaker.
+It trips if the share of failures reaches its limit over *each* of the windows. As with SLO burn alerts, the long window
+shows that the failures matter, and the short one that they continue. After the cool-down one call at a time passes as
+the probe, and its outcome decides. Calls in progress are not affected; their outcomes are counted, but can only trip a
+closed breaker.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from .keyed import MOST, Keyed, Target
 _log = logging.getLogger("l0")
 
 COOLDOWN = 30.0
-"""Seconds from opening to the probe: Envoy's base ejection time."""
+"""Time in s from opening to the first probe. Source: Envoy's outlier detection, ``base_ejection_time``."""
 SAMPLES = 20
-"""Calls below which a window says nothing."""
+"""Minimum number of calls in a window for it to trip the breaker."""
 LIMITS = ((60.0, 0.5), (600.0, 0.1))
-"""Windows in seconds with the share of failures that is too much: half of the last minute, and ten times what an
-objective of 99 % allows over the last ten."""
+"""Windows in s, each with the share of failures that is too high: half of the calls in the last minute, and over the
+last ten minutes ten times the share that an objective of 99 % allows."""
 
 
 class BreakerState(StrEnum):
-    """Whether calls pass."""
+    """The state of a breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -47,7 +47,7 @@ class BreakerState(StrEnum):
 
 
 class BreakerSignal(StrEnum):
-    """What moves a breaker."""
+    """The inputs of a breaker's state machine."""
 
     TRIP = "trip"
     COOLED = "cooled"
@@ -60,12 +60,12 @@ TRANSITIONS: dict[BreakerState, dict[BreakerSignal, BreakerState]] = {
     BreakerState.OPEN: {BreakerSignal.COOLED: BreakerState.HALF_OPEN},
     BreakerState.HALF_OPEN: {BreakerSignal.RECOVERED: BreakerState.CLOSED, BreakerSignal.FAILED: BreakerState.OPEN},
 }
-"""All that there are: any other signal is ignored."""
+"""All transitions. Any other signal is ignored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A breaker moved. ``at``: seconds of the breaker's clock."""
+    """A change of a breaker's state. ``at``: seconds on the breaker's clock."""
 
     target: Target
     before: BreakerState
@@ -77,10 +77,10 @@ Listener = Callable[[Change], None]
 
 
 class BreakerPermit:
-    """One call that a breaker let through; tell it how that ended. Only the first word counts.
+    """Permission for one call. Report its outcome with `succeed`, `fail` or `release`; later reports are ignored.
 
-    A call that was abandoned (cancelled, or broken by its own user) says nothing of the provider and is let go with
-    `release`; one that is forgotten is released when it is collected, so that a lost probe cannot bar the way for ever.
+    `release` is for a call that was cancelled or that its own user broke: it shows nothing about the provider. A permit
+    that is garbage-collected counts as released, so that a lost probe cannot block the breaker forever.
     """
 
     __slots__ = ("__weakref__", "_breaker", "probe")
@@ -88,31 +88,32 @@ class BreakerPermit:
     def __init__(self, breaker: Breaker, *, probe: bool) -> None:
         self._breaker: Breaker | None = breaker
         self.probe = probe
-        """Whether it is the one call that decides over a half-open breaker."""
+        """True if this call is the probe that decides the state of a half-open breaker."""
 
     def succeed(self) -> None:
-        """The provider answered as it should."""
+        """Report that the provider answered as it should."""
         breaker, self._breaker = self._breaker, None
         if breaker is not None:
             breaker._ended(self, failed=False)
 
     def fail(self) -> None:
-        """The provider failed."""
+        """Report that the provider failed."""
         breaker, self._breaker = self._breaker, None
         if breaker is not None:
             breaker._ended(self, failed=True)
 
     def release(self) -> None:
-        """The call ended without a word on the provider. A probe's place is free for the next call."""
+        """Report that the call ended without showing anything about the provider. The next call may be the probe."""
         breaker, self._breaker = self._breaker, None
         if breaker is not None:
             breaker._released(self)
 
 
 class Breaker:
-    """The breaker of one provider and model. ``clock``: seconds, monotonic.
+    """The breaker of one provider and model. ``clock``: monotonic, in seconds.
 
-    ``rate``: where the failure share comes from; ``None`` for the outcomes of the admissions of this breaker.
+    ``rate``: the source of the failure share; ``None`` to use the outcomes of this breaker's own permits. ``cooldown``:
+    seconds. ``limits`` and ``samples``: as `LIMITS` and `SAMPLES`.
     """
 
     def __init__(
@@ -139,7 +140,7 @@ class Breaker:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Close without a word, as at the start: a child has no call under way, and no probe either."""
+        """Close without notifying listeners, for a forked child: it has no call in progress and no probe."""
         self._lock = threading.RLock()
         self._state = BreakerState.CLOSED
         self._since = -inf
@@ -147,32 +148,35 @@ class Breaker:
 
     @property
     def state(self) -> BreakerState:
-        """``OPEN`` until a call asks after the cool-down, even where that is over."""
+        """The current state. It stays ``OPEN`` after the cool-down until the next call requests a permit."""
         return self._state
 
     def admit(self) -> BreakerPermit | None:
-        """Leave to send one call. ``None``: not now; fail over or raise."""
-        if self._state is BreakerState.CLOSED:
+        """Return a permit to send one call; ``None`` if the call must fail over or raise."""
+        if self._state is BreakerState.CLOSED:  # the common case takes no lock
             return BreakerPermit(self, probe=False)
         with self._lock:
-            admission, change = self._try(self._clock())
-        self._tell(change)
-        return admission
+            permit, change = self._try_probe(self._clock())
+        self._notify(change)
+        return permit
 
-    def _try(self, now: float) -> tuple[BreakerPermit | None, Change | None]:
-        """Under the lock: the one probe, once the cool-down is over. Another thread may have closed it meanwhile."""
+    def _try_probe(self, now: float) -> tuple[BreakerPermit | None, Change | None]:
+        """Return the probe's permit once the cool-down is over. The caller holds the lock.
+
+        The state is read again because another thread may have closed the breaker in the meantime.
+        """
         if self._state is BreakerState.CLOSED:
             return BreakerPermit(self, probe=False), None
         if self._state is BreakerState.OPEN and now < self._since + self._cooldown:
             return None, None
-        if self._state is BreakerState.HALF_OPEN and self._probing() is not None:
+        if self._state is BreakerState.HALF_OPEN and self._current_probe() is not None:
             return None, None
         change = self._move(BreakerSignal.COOLED, now)
         probe = BreakerPermit(self, probe=True)
         self._probe = weakref.ref(probe)
         return probe, change
 
-    def _probing(self) -> BreakerPermit | None:
+    def _current_probe(self) -> BreakerPermit | None:
         return None if self._probe is None else self._probe()
 
     def _ended(self, call: BreakerPermit, *, failed: bool) -> None:
@@ -184,28 +188,28 @@ class Breaker:
         with self._lock:
             if not call.probe:
                 change = self._move(BreakerSignal.TRIP, now)
-            elif self._probing() is call:
+            elif self._current_probe() is call:
                 change = self._move(BreakerSignal.FAILED if failed else BreakerSignal.RECOVERED, now)
-            else:  # a probe of before a fork
+            else:  # a probe from before a fork
                 change = None
-        self._tell(change)
+        self._notify(change)
 
     def _released(self, call: BreakerPermit) -> None:
         with self._lock:
-            if self._probing() is call:
+            if self._current_probe() is call:
                 self._probe = None
 
     def _burning(self) -> bool:
-        """Whether every window is above its limit, counting nothing from before the breaker was last closed."""
-        closed_for = self._clock() - self._since
-        return all(self._above(min(seconds, closed_for), limit) for seconds, limit in self._limits)
+        """Return True if every window is above its limit. Calls from before the last closing do not count."""
+        closed_for_s = self._clock() - self._since
+        return all(self._above(min(seconds, closed_for_s), limit) for seconds, limit in self._limits)
 
     def _above(self, seconds: float, limit: float) -> bool:
         failures, calls = self._rate.rate(seconds)
         return calls >= self._samples and failures >= limit * calls
 
     def _move(self, signal: BreakerSignal, now: float) -> Change | None:
-        """The transition, under the lock, if there is one."""
+        """Make the transition for ``signal``, if there is one. The caller holds the lock."""
         before = self._state
         after = TRANSITIONS[before].get(signal)
         if after is None:
@@ -213,8 +217,8 @@ class Breaker:
         self._state, self._since, self._probe = after, now, None
         return Change(target=self._target, before=before, after=after, at=now)
 
-    def _tell(self, change: Change | None) -> None:
-        """Outside the lock: a listener may be slow, may ask this breaker, and must not break a call."""
+    def _notify(self, change: Change | None) -> None:
+        """Notify the listeners, outside the lock: they may be slow, use this breaker, or raise."""
         if change is None:
             return
         for listener in self._listeners:
@@ -225,9 +229,9 @@ class Breaker:
 
 
 class Breakers(Keyed[Target, Breaker]):
-    """``breakers[provider, model]``, with one clock and one set of listeners.
+    """The breakers of a process: ``breakers[provider, model]``. They share a clock and a list of listeners.
 
-    ``rates``: the figures for a provider and model, where an objective gives them; ``None`` for a window of its own.
+    ``rates``: return the failure rate that an objective keeps for a target; ``None`` for the breaker's own window.
     """
 
     def __init__(
@@ -239,11 +243,11 @@ class Breakers(Keyed[Target, Breaker]):
     ) -> None:
         self._listeners: list[Listener] = []
         self.meters: weakref.WeakSet[object] = weakref.WeakSet()
-        """The meters that have the instrument already."""
+        """The meters that already have the instrument."""
         super().__init__(lambda key: Breaker(key, clock, rate=rates(key), listeners=self._listeners), most)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Tell ``listener`` of every change from now on. Returns what ends that."""
+        """Call ``listener`` for every change from now on. Return a function that stops this."""
         self._listeners.append(listener)
 
         def stop() -> None:

@@ -1,9 +1,9 @@
-"""Retry budget: what retries, hedges and resumes of one provider and model may cost together, as a share of traffic.
+"""Retry budget: limit retries, hedges and resumes to a share of the traffic, per provider and model.
 
-The throttle of gRPC (proposal A6): a bucket of 10 tokens; each spend takes one, each success gives a tenth back, and at
-half or below nothing is spent. A provider that fails altogether so gets five requests on top of the traffic, and one
-that is healthy bears a tenth of it more. A retry after a wait that
-the server asked for is not spent from it, if that wait is longer than our own backoff: the caller leaves it out.
+It is gRPC's retry throttle (gRPC proposal A6): a bucket of 10 tokens. Each extra request takes one token, each success
+returns a tenth of a token, and a level of 5 or below allows no extra request. A provider that fails all calls so gets
+five extra requests; a healthy one gets at most a tenth of its traffic. A retry after a server's ``Retry-After`` that is
+longer than our own backoff does not spend a token; the caller decides this.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ CAPACITY = 10.0
 COST = 1.0
 REFUND = 0.1
 FLOOR = 5.0
-"""Nothing is spent at or below this level."""
+"""Level in tokens at or below which no extra request is allowed."""
 
-_MILLI = 1000  # counted in whole thousandths: ten refunds of 0.1 must be exactly one token
+_MILLI = 1000  # count in integer thousandths: ten refunds of 0.1 must equal exactly one token
 
 
 class Budget:
-    """One token bucket. Full to begin with, and in a forked child."""
+    """One token bucket. It starts full, also in a forked child. All parameters are in tokens."""
 
     def __init__(
         self, *, capacity: float = CAPACITY, floor: float = FLOOR, cost: float = COST, refund: float = REFUND
@@ -40,11 +40,11 @@ class Budget:
 
     @property
     def level(self) -> float:
-        """Tokens that are in the bucket."""
+        """The number of tokens in the bucket."""
         return self._tokens / _MILLI
 
     def spend(self) -> bool:
-        """Pay for one more request. ``False``: there is nothing to pay with, and nothing was taken."""
+        """Take the cost of one extra request. Return ``False``, and take nothing, if the budget does not allow it."""
         with self._lock:
             if self._tokens <= self._floor:
                 return False
@@ -52,13 +52,13 @@ class Budget:
             return True
 
     def succeed(self) -> None:
-        """A call of this provider and model succeeded."""
+        """Refund a share of a token for a successful call."""
         with self._lock:
             self._tokens = min(self._capacity, self._tokens + self._refund)
 
 
 class Budgets(Keyed[Target, Budget]):
-    """``budgets[provider, model]``."""
+    """The retry budgets of a process: ``budgets[provider, model]``."""
 
     def __init__(self, most: int = MOST) -> None:
         super().__init__(lambda _: Budget(), most)

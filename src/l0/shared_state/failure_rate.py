@@ -1,4 +1,4 @@
-"""How many of the last calls failed: the figure that opens a circuit breaker."""
+"""Count the failures among recent calls. A circuit breaker trips on this rate."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Protocol
 from .forks import renew_in_child
 
 HORIZON = 600
-"""Seconds that a sliding window remembers."""
+"""Length of a sliding window, in s."""
 
 
 class FailureRate(Protocol):
-    """Where a breaker gets its figures: a window of its own, or the windows of an SLO. Answers at once."""
+    """The source of a breaker's failure counts: its own window, or the windows of an SLO. It never blocks."""
 
     def rate(self, seconds: float) -> tuple[int, int]:
-        """Failures and all calls that ended within the last ``seconds``, and none that ended before."""
+        """Return the number of failures and of all calls that ended within the last ``seconds``."""
         ...
 
 
 class SlidingWindow:
-    """Outcomes by the second, for ten minutes at most. ``clock``: seconds, monotonic."""
+    """Outcomes per second of the last ``horizon`` s. ``clock``: monotonic, in seconds."""
 
     def __init__(self, clock: Callable[[], float], horizon: int = HORIZON) -> None:
         self._clock = clock
@@ -34,12 +34,12 @@ class SlidingWindow:
         """Forget every outcome."""
         self._lock = threading.RLock()
         self._failures = self._calls = 0
-        # For each second in which something ended: what the two counts were before it. A rate is then one
-        # subtraction, whatever its length. One list, so that an interruption never sees half of an entry.
+        # One entry per second in which a call ended: the second, and both counts before it. A rate is then one
+        # subtraction for any window. Each entry is one tuple, so an interruption cannot leave half of an entry.
         self._seconds: list[tuple[int, int, int]] = []
 
     def record(self, *, failed: bool) -> None:
-        """One call ended now."""
+        """Record the outcome of a call that ended now."""
         second = int(self._clock())
         with self._lock:
             if not self._seconds or second > self._seconds[-1][0]:
@@ -50,7 +50,7 @@ class SlidingWindow:
             self._calls += 1
 
     def rate(self, seconds: float) -> tuple[int, int]:
-        """As `FailureRate.rate`. The second in which the span begins is left out, as it began before the span did."""
+        """Return counts as `FailureRate.rate`. The second in which the window begins is left out: it began earlier."""
         since = self._clock() - min(seconds, self._horizon)
         with self._lock:
             first = bisect_left(self._seconds, (since,))

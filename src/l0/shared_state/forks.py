@@ -1,7 +1,7 @@
-"""What a forked child does with shared state: it begins anew.
+"""Reset shared state in a forked child.
 
-A lock that another thread held at the moment of the fork stays locked for ever in the child, and what it guarded may be
-half written. Whatever holds such a lock registers here and is renewed in the child before any other code runs.
+A lock that another thread held during the fork stays locked forever in the child, and the state that it guarded may be
+half written. Every owner of such a lock registers here, and is renewed in the child before any other code runs.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from weakref import WeakSet
 
 
 class Renewable(Protocol):
-    """Holds a lock, and knows how to start over."""
+    """An owner of a lock that can start over in a forked child."""
 
     def renew(self) -> None:
-        """Make a new lock, and forget what the old one guarded where it may be half written."""
+        """Create a new lock, and discard the guarded state if it may be half written."""
 
 
 _holders: WeakSet[Renewable] = WeakSet()
 
 
 def renew_in_child(holder: Renewable) -> None:
-    """Renew ``holder`` in every child that is forked while it lives. Takes no strong reference."""
+    """Renew ``holder`` in every child that is forked during its lifetime. Only a weak reference is kept."""
     _holders.add(holder)
 
 

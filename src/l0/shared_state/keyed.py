@@ -1,4 +1,4 @@
-"""One shared thing per key, made when it is first asked for, and no more of them than a bound."""
+"""Keep one shared value per key, created on first use. The number of keys is bounded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 Target = tuple[str, str]
-"""Provider and model: what budgets and breakers are kept for."""
+"""Provider and model: the key of budgets and breakers."""
 
 MOST = 1024
-"""Keys that are remembered. Model names come from requests, so they cannot be allowed to grow without end."""
+"""Maximum number of keys. Model names come from requests, so their number must be bounded."""
 
 
 class Keyed(Generic[K, V]):
-    """``shared[key]`` makes what is missing; beyond ``most`` the one that was asked for longest ago is forgotten."""
+    """A mapping that creates missing values. Beyond ``most`` keys, it drops the one used least recently."""
 
     def __init__(self, make: Callable[[K], V], most: int = MOST) -> None:
         self._make = make
@@ -28,7 +28,7 @@ class Keyed(Generic[K, V]):
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Forget every key. Calls that hold a value keep it."""
+        """Drop every key. Calls that hold a value keep it."""
         self._lock = threading.RLock()
         self._values: dict[K, V] = {}
 
@@ -36,13 +36,13 @@ class Keyed(Generic[K, V]):
         with self._lock:
             values = self._values
             value = values.pop(key) if key in values else self._make(key)
-            values[key] = value  # last: a dict keeps its order, so the first is the one to forget
+            values[key] = value  # move it to the end: dicts keep their order, so the first key is the oldest
             if len(values) > self._most:
                 values.pop(next(iter(values)), None)
             return value
 
     def items(self) -> list[tuple[K, V]]:
-        """All that are remembered, at this moment."""
+        """Return all current keys and values."""
         with self._lock:
             return list(self._values.items())
 

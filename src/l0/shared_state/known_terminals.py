@@ -1,4 +1,4 @@
-"""Which origins are known to end their streams properly, so that a stream without a terminal event is a broken one."""
+"""Remember which origins end their streams with a terminal event: a stream of theirs without one is broken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .forks import renew_in_child
 
 
 class Terminals:
-    """Remembers (origin, dialect) pairs that have sent a terminal event. Bounded: the oldest is forgotten first."""
+    """The (origin, dialect) pairs that have sent a terminal event. Beyond ``most`` pairs the oldest is dropped."""
 
     def __init__(self, most: int = 1024) -> None:
         self._most = most
@@ -17,11 +17,11 @@ class Terminals:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """A new lock. What is known stays: a pair is there or is not, never half."""
+        """Create a new lock. The pairs stay: writing one is atomic, so none can be half written."""
         self._lock = threading.RLock()
 
     def add(self, origin: str, dialect: str) -> None:
-        """This origin has just ended a stream of this dialect as it should."""
+        """Record that this origin has sent the terminal event of this dialect."""
         key = (origin, dialect)
         if key in self._seen:
             return
@@ -31,5 +31,5 @@ class Terminals:
             self._seen[key] = None
 
     def known(self, origin: str, dialect: str) -> bool:
-        """Whether it ever did."""
+        """Return True if this origin has ever sent the terminal event of this dialect. Takes no lock."""
         return (origin, dialect) in self._seen

@@ -1,8 +1,8 @@
-"""First-token times as they were observed: what a hedge and an adaptive deadline are set by.
+"""Keep observed first-token times. Hedges and adaptive deadlines are set by their quantiles.
 
-The last 200 are kept, so the quantiles are exact and the past is forgotten. They are put in order when a figure is
-asked for, once a call that hedges, so that keeping one takes no lock. The sketches to be had (DDSketch, t-digest, P2)
-estimate, and forget nothing: a provider that was slow yesterday would stay slow for as many calls as it had been asked
+Only the last 200 samples are kept, so quantiles are exact and old samples expire. Samples are sorted when a quantile is
+read, which is once per call that hedges; adding a sample therefore takes no lock. Sketches (DDSketch, t-digest, P2)
+only estimate and never expire: a provider that was slow yesterday would count as slow for as many calls as it served
 before.
 """
 
@@ -16,11 +16,11 @@ from .forks import renew_in_child
 from .keyed import MOST, Keyed
 
 LAST = 200
-"""Samples that count."""
+"""Number of samples that are kept."""
 LEAST = 20
-"""Samples below which nothing is said."""
+"""Minimum number of samples for a quantile."""
 SHORTEST = 2.0
-"""Seconds that an adaptive deadline never goes below."""
+"""Minimum of an adaptive deadline, in s."""
 
 _SIZES = ("small", "medium", "large", "huge")
 _BOUNDS = (4_000, 40_000, 400_000)  # characters: about 1,000, 10,000 and 100,000 tokens of English
@@ -30,12 +30,12 @@ Series = tuple[str, str, str]
 
 
 def prompt_size(characters: int) -> str:
-    """The class of a prompt: ``small``, ``medium``, ``large`` or ``huge``, each ten times the last."""
+    """Return the size class of a prompt: ``small``, ``medium``, ``large`` or ``huge``, each ten times the last."""
     return _SIZES[bisect_right(_BOUNDS, characters)]
 
 
 class Quantiles:
-    """The last ``last`` samples, in seconds. ``None`` for any figure until there are ``least`` of them."""
+    """The last ``last`` samples, in seconds. Every quantile is ``None`` until there are ``least`` of them."""
 
     def __init__(self, *, last: int = LAST, least: int = LEAST) -> None:
         self._last = last
@@ -44,42 +44,42 @@ class Quantiles:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Forget every sample."""
+        """Drop every sample."""
         self._samples: deque[float] = deque(maxlen=self._last)
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def add(self, seconds: float) -> None:
-        """One first token took ``seconds``; what is no time is left out.
+        """Add one first-token time. A negative, infinite or NaN value is ignored.
 
-        An attempt that was given up counts too, with the time it was waited for: without it a deadline would only
-        ever learn from the calls that beat it.
+        Callers also add abandoned attempts, with the time for which they waited. Otherwise a deadline would only
+        learn from the calls that met it.
         """
         if not 0.0 <= seconds < inf:
             return
         self._samples.append(seconds)
 
     def quantile(self, share: float) -> float | None:
-        """The sample that at least ``share`` of all (0 to 1) do not exceed, in seconds."""
+        """Return the smallest sample in s that a ``share`` (0 to 1) of all samples does not exceed."""
         ordered = sorted(self._samples.copy())
         number = len(ordered)
         if number < self._least:
             return None
-        return ordered[max(0, ceil(share * number - 1e-9) - 1)]
+        return ordered[max(0, ceil(share * number - 1e-9) - 1)]  # 1e-9: rounding of share * number must not add a rank
 
     @property
     def p95(self) -> float | None:
-        """Seconds after which a hedge is worth its cost."""
+        """The 95th percentile in s: a hedge starts after this time."""
         return self.quantile(0.95)
 
     @property
     def p99(self) -> float | None:
-        """Seconds that one call in a hundred takes longer than."""
+        """The 99th percentile in s."""
         return self.quantile(0.99)
 
     def deadline(self, limit: float | None) -> float | None:
-        """Adaptive first-token deadline in seconds: twice the p99, at least 2 s, never above the user's ``limit``."""
+        """Return the adaptive first-token deadline in s: twice the p99, at least 2 s, at most the user's ``limit``."""
         p99 = self.p99
         if p99 is None:
             return None
@@ -87,7 +87,7 @@ class Quantiles:
 
 
 class FirstTokens(Keyed[Series, Quantiles]):
-    """``first_tokens[provider, model, prompt_size(characters)]``."""
+    """The first-token times of a process: ``first_tokens[provider, model, prompt_size(characters)]``."""
 
     def __init__(self, most: int = MOST) -> None:
         super().__init__(lambda _: Quantiles(), most)

@@ -1,8 +1,8 @@
-"""Values of a block, in this thread or task, which may end in another context than it began in.
+"""Hold values for the length of a block in a thread or task. The block may end in another context than it began in.
 
-A context variable alone cannot do that: `reset` raises in another context, and leaves the value set in the first. So
-each block is an object, and one that does not end where and as it began is marked as over, for every context that
-still holds it. Tasks and threads that copied the context inside the block keep its value after it ended as it should.
+A context variable alone does not suffice: `reset` raises in another context, and leaves the value set in the first one.
+So each block is an object. A block that ends in another context or out of order is marked as over, for every context
+that still holds it. Tasks and threads that copied the context inside a block keep its value if it ended normally.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Block(Generic[T]):
-    """One block that was entered, inside of another one or none."""
+    """One entered block. ``outer``: the enclosing block, if any."""
 
     __slots__ = ("outer", "over", "token", "value")
 
@@ -26,13 +26,13 @@ class Block(Generic[T]):
 
 
 class Scoped(Generic[T]):
-    """The value of the innermost block that is not over."""
+    """A value that a block sets. The innermost block that is not over decides."""
 
     def __init__(self, name: str) -> None:
         self._current: ContextVar[Block[T] | None] = ContextVar(name, default=None)
 
     def get(self) -> T | None:
-        """Return the value that applies here and now; ``None`` outside of all blocks."""
+        """Return the current value; ``None`` outside of all blocks."""
         block = self._current.get()
         if block is None:
             return None
@@ -46,7 +46,7 @@ class Scoped(Generic[T]):
         return block
 
     def leave(self, block: Block[T]) -> None:
-        """End a block, from wherever and in whatever order. Never raises."""
+        """End a block, from any context and in any order. Never raises."""
         token, block.token = block.token, None
         if token is not None and self._current.get() is block:
             try:

@@ -1,4 +1,4 @@
-"""All that calls share: who ends streams properly, retry budgets, breakers, objectives, first-token times."""
+"""Collect all state that calls share: known terminals, retry budgets, breakers, objectives, first-token times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .slo_tracker import SloTracker
 
 
 class SharedState:
-    """The health of all providers, as this process has seen it."""
+    """The health of all providers, as observed by this process."""
 
     def __init__(self) -> None:
         self.terminals = Terminals()

@@ -1,4 +1,4 @@
-"""What is kept of one provider and model: windows for every objective, what was masked, and all attempts."""
+"""Keep the SLO windows of one provider and model: one per objective, one of masked failures, one of all attempts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .slo_storage import Key, Storage
 
 @dataclass(frozen=True, slots=True)
 class SloCounts:
-    """All events of one objective at one provider and model, since the process began."""
+    """The event counts of one objective at one provider and model, since the process began."""
 
     slo: str
     layer: str
@@ -29,7 +29,7 @@ class SloCounts:
 
 
 class _ObjectiveWindows:
-    """One objective at one provider and model. Under its target's lock."""
+    """The windows of one objective at one provider and model. The target's lock guards them."""
 
     __slots__ = ("burning", "objective", "windows")
 
@@ -39,22 +39,22 @@ class _ObjectiveWindows:
         self.burning: tuple[Pair, ...] = ()
 
     def add(self, at: float, *, good: bool) -> list[Pair]:
-        """One event; the pairs that began to burn with it. Only a bad one can begin that."""
+        """Add one event. Return the alert pairs that began to burn with it."""
         self.windows.add(at, good=good)
-        if good and not self.burning:
+        if good and not self.burning:  # a good event cannot start a burn: skip the evaluation
             return []
         before = self.burning
         self.burning = self.pairs(at)
         return [pair for pair in self.burning if pair not in before]
 
     def pairs(self, at: float) -> tuple[Pair, ...]:
-        """Those that burn."""
+        """Return the alert pairs whose long and short windows burn."""
         over = self.windows.over
         return tuple(p for p in PAIRS if burning(over(p.long, at), over(p.short, at), p, self.objective))
 
 
 class TargetHistory:
-    """What is kept of one provider and model: every objective that holds for it, what was masked, and all attempts."""
+    """All windows of one provider and model: its objectives, masked failures, and all attempts."""
 
     def __init__(self, target: Target, objectives: Sequence[Objective], at: float, history: StoredWindows) -> None:
         self.provider, self.model = target
@@ -69,17 +69,17 @@ class TargetHistory:
         }
         self.masked = history.windows((MASKED, *target), at)
         self.attempts = Windows(at)
-        """For the breaker: bad is whatever is the provider's failure."""
+        """Attempts for the circuit breaker. An attempt is bad if the provider is to blame for its failure."""
 
     def attempt(self, attempt: AttemptRecord, at: float) -> list[Burn]:
-        """An attempt is over."""
+        """Record an attempt that has ended. Return the burns that it started."""
         with self.lock:
             if attempt.blamed is not None or (attempt.failure is None and not attempt.given_up):
                 self.attempts.add(at, good=attempt.blamed is None)
             return self._judge("attempts", lambda objective: judge_attempt(attempt, objective), at)
 
     def call(self, ended: CallEnded, at: float) -> list[Burn]:
-        """A call is over."""
+        """Record a call that has ended. Return the burns that it started."""
         saved = masked(ended)
         with self.lock:
             if saved is not None:
@@ -105,8 +105,8 @@ class TargetHistory:
             budget_left=budget_left(over(objective.window, at), objective),
         )
 
-    def standings(self, at: float) -> list[SloStatus]:
-        """How its objectives stand."""
+    def statuses(self, at: float) -> list[SloStatus]:
+        """Return the status of every objective."""
         with self.lock:
             return [
                 SloStatus(
@@ -121,12 +121,12 @@ class TargetHistory:
             ]
 
     def saved_by_recovery(self, at: float) -> Masked:
-        """How many delivered calls of thirty days were."""
+        """Return the calls of the last 30 days that succeeded only because of recovery."""
         with self.lock:
             return Masked(provider=self.provider, model=self.model, count=self.masked.over(30 * DAY, at))
 
     def tallies(self) -> list[SloCounts]:
-        """All events so far."""
+        """Return the event counts of every objective since the process began."""
         named = [(kept.objective.name, kept.objective.layer, kept.windows) for kept in self.kept]
         with self.lock:
             return [
@@ -135,7 +135,7 @@ class TargetHistory:
             ]
 
     def unsaved(self) -> list[tuple[Key, Bucket]]:
-        """What storage has not seen yet."""
+        """Return the buckets with the events since the last call. Each event is returned once."""
         named = [(key_of(kept.objective), kept.windows) for kept in self.kept]
         with self.lock:
             return [
@@ -145,14 +145,14 @@ class TargetHistory:
             ]
 
     def rate(self, seconds: float, at: float) -> tuple[int, int]:
-        """Failed attempts and all attempts."""
+        """Return the number of failed attempts and of all attempts within the last ``seconds``."""
         with self.lock:
             count = self.attempts.over(seconds, at)
             return count.bad, count.total
 
 
 class StoredWindows:
-    """What an earlier process has stored."""
+    """The buckets that earlier processes stored."""
 
     def __init__(self, storage: Storage | None = None) -> None:
         self._buckets: dict[Key, list[Bucket]] = {}
@@ -160,7 +160,7 @@ class StoredWindows:
             self._buckets.setdefault(key, []).append(bucket)
 
     def windows(self, key: Key, at: float) -> Windows:
-        """Windows that begin with what is known."""
+        """Return windows that start with the stored buckets."""
         windows = Windows(at)
         if key in self._buckets:
             windows.put_back(self._buckets[key], at)
@@ -168,5 +168,5 @@ class StoredWindows:
 
 
 def key_of(objective: Objective) -> str:
-    """By what its events are stored: with another indicator or threshold, other events were good."""
+    """Return the storage key of an objective: name, indicator and threshold, which decide the meaning of its counts."""
     return f"{objective.name} {objective.indicator} {objective.threshold or ''}".rstrip()

@@ -1,12 +1,12 @@
-"""Windows that outlive the process: buckets of counts in SQLite.
+"""Store SLO windows in SQLite as buckets of counts, so that they outlive the process.
 
-Calls do not wait for the disk: one daemon thread adds new events as soon as there are any. A process that is killed so
-loses no more than the events of a moment. SIGTERM loses none: after it, each call waits a moment for its events to be
-saved (`Saver.terminate`). Several processes may share a file, as counts are added to what is there; each begins with
-the history of all of them.
+Calls do not wait for the disk: a daemon thread adds new events as soon as there are any. A process that is killed so
+loses only its latest events. SIGTERM loses none: after it, each call waits briefly for its own events to be saved
+(`Saver.terminate`). Several processes may share a file because counts are added to the stored ones; each process starts
+with the history of all of them.
 
-A journal that every call writes to by itself would survive even a kill. But a write can block: while the disk is busy,
-on a network file system for as long as the network is away; and it would block the event loop of the application.
+A journal that every call writes to would survive even a kill. But a write can block while the disk is busy, or while
+the network of a network file system is down, and would then block the event loop of the application.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ Key = tuple[str, str, str]
 """Objective, provider and model."""
 
 EVERY = 10.0
-"""Seconds after which what could not be written is tried again, and that two saves are never further apart."""
+"""Interval in s after which failed writes are retried; also the maximum time between two saves."""
 APART = 0.1
-"""Seconds between two saves, and what a kill may lose: the first event after a pause is saved at once."""
+"""Minimum time in s between two saves; a kill loses at most this. The first event after a pause is saved at once."""
 _SHARE = 20
-"""A save is followed by a pause so many times as long: a slow disk gets fewer."""
+"""Ratio of the pause after a save to the duration of the save, so that a slow disk gets fewer saves."""
 _BUSY = 0.4
-"""Seconds to wait for another process's lock on the file."""
+"""Maximum wait in s for another process's lock on the file."""
 STOPPING = 2.0
-"""Seconds that `Saver.stop` may take."""
+"""Maximum duration of `Saver.stop`, in s."""
 EXIT = 0.5
-"""Seconds that it may take at the end of the process: others have to end as well."""
+"""Maximum duration of `Saver.stop` at process exit, in s: other parts need time as well."""
 TERMINATING = 0.3
-"""Seconds that SIGTERM, and the end of each call after it, may wait for a save."""
+"""Maximum wait in s for a save, at SIGTERM and at the end of each call after it."""
 PATIENCE = 2.0
-"""Seconds that all these ends of calls may wait together: they may share one event loop, and the disk may be slow."""
+"""Maximum wait in s of all these calls together: they may share one event loop, and the disk may be slow."""
 _TABLE = """CREATE TABLE IF NOT EXISTS l0_slo_events (
     slo TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, width INTEGER NOT NULL, start INTEGER NOT NULL,
     bad INTEGER NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (slo, provider, model, width, start)
@@ -61,7 +61,11 @@ _PRUNE = "DELETE FROM l0_slo_events WHERE width = ? AND start < ?"
 
 
 class Storage:
-    """A file. Opened for every use, so that threads and forks share nothing but it. Errors are `sqlite3.Error`."""
+    """A SQLite file of counts. It is opened for every use, so threads and forks share no connection.
+
+    Raises:
+        sqlite3.Error: from every method, if the file cannot be read or written.
+    """
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = fspath(path)
@@ -69,16 +73,18 @@ class Storage:
             pass
 
     def load(self) -> list[tuple[Key, Bucket]]:
-        """All that is there."""
+        """Return all stored buckets with their keys."""
         with self._open() as database:
             rows = database.execute(_LOAD).fetchall()
         return [
-            ((slo, of, model), Bucket(width, start, Count(bad, total)))
-            for slo, of, model, width, start, bad, total in rows
+            ((slo, provider, model), Bucket(width, start, Count(bad, total)))
+            for slo, provider, model, width, start, bad, total in rows
         ]
 
     def add(self, rows: Iterable[tuple[Key, Bucket]], at: float, seconds: float = _BUSY) -> None:
-        """Add new events, and forget those that no window at ``at`` reaches any more.
+        """Add new events, and delete those that no window at time ``at`` still covers.
+        ``seconds``: the time to wait for the locks of other processes, all together. =>         ``seconds``: the total time to wait for the locks of other processes.
+    """Stores new events, now and then. ``unsaved`` returns them, each event once.""" =>     """Saves new events from a daemon thread. ``unsaved`` returns them, each event once."""
 
         ``seconds``: the time to wait for the locks of other processes, all together.
         """
@@ -101,12 +107,12 @@ def _milliseconds_until(moment: float) -> int:
 
 
 def oldest(width: int, at: float) -> int:
-    """When the oldest bucket of a width began that a window at ``at`` may reach."""
+    """Return the start time of the oldest bucket of a width that a window at time ``at`` may cover."""
     return int(at) - dict(RINGS)[width] - width
 
 
 def merged(rows: Iterable[tuple[Key, Bucket]]) -> list[tuple[Key, Bucket]]:
-    """One row a bucket: while the file is away, what waits for it stays as bounded as the windows."""
+    """Return one row per bucket. Rows that wait for an unavailable file so stay as bounded as the windows."""
     counts: dict[tuple[Key, int, int], Count] = {}
     for key, bucket in rows:
         place = (key, bucket.width, bucket.start)
@@ -130,10 +136,10 @@ class Saver:
         self._handler.install()
 
     def renew(self) -> None:
-        """No thread yet; in a child the parent's is gone."""
-        self._starting = threading.Lock()  # never waited for
-        self._saving = threading.Lock()  # waited for within limits only: a signal may interrupt who holds it
-        # The queue of C: its `put` may interrupt itself, which `threading.Event.set` must not.
+        """Reset to the state without a thread. A forked child does not have the parent's thread."""
+        self._starting = threading.Lock()  # only tried, never waited for
+        self._saving = threading.Lock()  # always with a timeout: a signal handler may interrupt the holder
+        # `SimpleQueue.put` is reentrant, so a signal handler may call it; `threading.Event.set` is not.
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._hurry: SimpleQueue[None] = SimpleQueue()
         self._waiters: deque[_thread.LockType] = deque()
@@ -147,7 +153,7 @@ class Saver:
         self._warned = False
 
     def begin(self) -> None:
-        """Make sure that the thread runs. Costs a look where it does, and waits for nothing."""
+        """Start the thread if it does not run. Never blocks; costs one comparison if it runs."""
         if self._thread is not None or not self._starting.acquire(blocking=False):
             return
         try:
@@ -155,33 +161,32 @@ class Saver:
                 thread = threading.Thread(target=self._run, name="l0-slo-saver", daemon=True)
                 thread.start()
                 self._thread = thread
-        except RuntimeError:  # the limit of threads: what is new waits for the next call, or for `stop`
+        except RuntimeError:  # the limit of threads: new counts wait for the next call, or for `stop`
             self._refused = monotonic()
         finally:
             self._starting.release()
 
     def changed(self) -> None:
-        """There is something new. Waits for nothing, but for a save once the process is being terminated."""
+        """Wake the thread to save new events. Never blocks, unless the process is being terminated."""
         if not self._changed:
             self._changed = True
             self._wake.put(None)
         if self._terminating and self._patience > 0:
-            began = monotonic()
+            started_s = monotonic()
             self._wait(min(TERMINATING, self._patience))
-            self._patience -= monotonic() - began
+            self._patience -= monotonic() - started_s
 
     def terminate(self) -> None:
-        """Save at once, and wait for that a moment; from now on, each call waits for its own events as well.
+        """Save at once and wait briefly. From now on, each call waits for its own events as well.
 
-        For a signal handler: waits for no lock of the thread that it interrupts without a limit.
+        A signal handler may call this: every wait for a lock of the interrupted thread has a timeout.
         """
         self._terminating = True
         self._hurry.put(None)
         self._wait(TERMINATING)
 
     def stop(self, seconds: float = STOPPING) -> None:
-        """Save what is left, and end; in ``seconds``, or not at all. What cannot be saved by then is lost, with a
-        warning."""
+        """Save the remaining counts and end. Counts not saved within ``seconds`` are lost, with a warning."""
         atexit.unregister(self._exit)
         self._handler.remove()
         self._ending = True
@@ -192,15 +197,15 @@ class Saver:
             return
         self._thread.join(seconds)
         if self._thread.is_alive():
-            _log.warning("SLO windows could not be stored within %g s: what was new is lost", seconds)
+            _log.warning("SLO windows could not be stored within %g s: new events are lost", seconds)
 
     def _exit(self) -> None:
         self.stop(EXIT)
 
     def save(self, seconds: float = _BUSY) -> None:
-        """Add what is new to the file, and wait for others that use it at most ``seconds``.
+        """Add new events to the file. Wait at most ``seconds`` for other users of the file.
 
-        What could not be written is tried again next time; one warning says so.
+        Warn once if that fails, and retry the events with the next save.
         """
         until = monotonic() + seconds
         if not self._saving.acquire(timeout=seconds):
@@ -219,14 +224,14 @@ class Saver:
             self._storage.add(self._missed, at, max(until - monotonic(), 0.0))
         except (sqlite3.Error, OSError) as error:
             if not self._warned:
-                _log.warning("SLO windows are not stored (%s). Calls go on; this is said once.", error)
+                _log.warning("SLO windows are not stored (%s). Calls continue; this is logged once.", error)
             self._warned = True
             self._missed = merged(self._missed)
             return
         self._missed = []
 
     def _wait(self, seconds: float) -> None:
-        """Wait until all that is new now is saved, or could not be; at most ``seconds``."""
+        """Wait until the present events are saved or failed to be saved, for at most ``seconds``."""
         if self._thread is None:
             self.save(seconds)
             return
@@ -240,13 +245,13 @@ class Saver:
         while not self._ending:
             with suppress(Empty):
                 self._wake.get(timeout=APART if self._terminating and self._missed else EVERY)
-            self._changed = False  # before the look: what comes meanwhile wakes it once more
+            self._changed = False  # before reading the counts: later events wake the thread again
             waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
-            began = monotonic()
+            started_s = monotonic()
             self.save()
             for saved in waiters:
                 saved.release()
             if not (self._ending or self._terminating):
                 with suppress(Empty):
-                    self._hurry.get(timeout=min(max(_SHARE * (monotonic() - began), APART), EVERY))
+                    self._hurry.get(timeout=min(max(_SHARE * (monotonic() - started_s), APART), EVERY))
         self.save()

@@ -1,6 +1,6 @@
-"""The objectives of this process: windows per provider and model, fed by the events of calls.
+"""Track the objectives of this process in windows per provider and model, from the events of calls.
 
-A call costs O(1), under a lock that is held for O(1). Nothing runs until `start` is called or a meter listens.
+A call costs O(1), under a lock that is held for O(1). Nothing is tracked until `start` is called or a meter exists.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _log = logging.getLogger("l0")
 _NO_CONTEXT: AbstractContextManager[object] = nullcontext()
 
 MOST = 128
-"""Providers and models that are kept; each takes about 105 kB with the default objectives."""
+"""Maximum number of targets (provider and model). Each takes about 105 kB with the default objectives."""
 
 
 class _Targets(Keyed[Target, TargetHistory]):
-    """`Keyed`, and all that it holds."""
+    """The histories by target, with access to all of them."""
 
     def all(self) -> list[TargetHistory]:
-        """The oldest first."""
+        """Return all histories, the least recently used first."""
         with self._lock:
             return list(self._values.values())
 
 
 class SloTracker:
-    """The objectives that are watched. ``clock``: seconds since the epoch, as windows outlive the process."""
+    """The tracked objectives. ``clock``: seconds since the epoch, because windows outlive the process."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -51,7 +51,7 @@ class SloTracker:
         self._set(DEFAULTS, StoredWindows(), None)
         self._started = self._feeding = False
         self.meters: WeakSet[object] = WeakSet()
-        """The meters that have the instruments already."""
+        """The meters that already have the instruments."""
 
     def _set(
         self, objectives: Sequence[Objective], history: StoredWindows, on_burn: Callable[[Burn], None] | None
@@ -66,9 +66,9 @@ class SloTracker:
         storage: Storage | None = None,
         on_burn: Callable[[Burn], None] | None = None,
     ) -> None:
-        """Watch from now on, with empty windows or what ``storage`` has of them.
+        """Start tracking, with empty windows or those in ``storage``.
 
-        ``on_burn`` is told once, when a budget begins to burn; at the end of the call that began it, in its thread.
+        ``on_burn`` is called once when a budget begins to burn: at the end of the call that started it, in its thread.
         """
         self.stop()
         self._set(check_distinct(tuple(objectives)), StoredWindows(storage), on_burn)
@@ -77,7 +77,7 @@ class SloTracker:
         self._started = True
 
     def stop(self) -> None:
-        """Watch no longer than a meter listens or a breaker needs it; what is not stored yet is."""
+        """Stop tracking unless a meter or a breaker still needs it. Store what is not stored yet."""
         saver, self._saver = self._saver, None
         if saver is not None:
             saver.stop()
@@ -86,55 +86,55 @@ class SloTracker:
 
     @property
     def wanted(self) -> bool:
-        """Whether they are to be watched though no meter listens: somebody asked for it, or a breaker relies on it."""
+        """True if objectives are tracked even without a meter: `start` was called, or a breaker uses their counts."""
         return self._started or self._feeding
 
     def observe(self, call: Call) -> SloCallObserver:
-        """One call's watcher."""
-        saver = self._saver  # `stop` may come in another thread
+        """Return the observer of one call."""
+        saver = self._saver  # read once: `stop` may run in another thread
         if saver is not None:
             saver.begin()
         return SloCallObserver(call, self)
 
     def report(self) -> Report:
-        """How everything stands now."""
-        at, watched = self._clock(), self._targets.all()
+        """Return the current status of every objective."""
+        at, histories = self._clock(), self._targets.all()
         return Report(
-            standings=tuple(standing for one in watched for standing in one.standings(at)),
-            masked=tuple(one.saved_by_recovery(at) for one in watched),
+            standings=tuple(status for history in histories for status in history.statuses(at)),
+            masked=tuple(history.saved_by_recovery(at) for history in histories),
         )
 
     def tallies(self) -> Iterator[SloCounts]:
-        """All events so far, for a counter."""
-        for watched in self._targets.all():
-            yield from watched.tallies()
+        """Yield the event counts since the process began, for a counter."""
+        for history in self._targets.all():
+            yield from history.tallies()
 
     def failure_rate(self, target: Target) -> FailureRate | None:
-        """A breaker's figures from now on, where somebody has asked for objectives; else it keeps its own."""
+        """Return the failure rate for a breaker; ``None`` if objectives are not tracked and it keeps its own."""
         if not self._started:
             return None
         self._feeding = True
         return _Rate(self, target)
 
     def attempt(self, target: Target, attempt: AttemptRecord) -> None:
-        """An attempt at a provider and model is over."""
-        self._tell(self._targets[target].attempt(attempt, self._clock()))
+        """Record an attempt that has ended."""
+        self._notify(self._targets[target].attempt(attempt, self._clock()))
         self._save()
 
     def call(self, target: Target, ended: CallEnded) -> None:
-        """A call for a provider and model is over."""
-        self._tell(self._targets[target].call(ended, self._clock()))
+        """Record a call that has ended."""
+        self._notify(self._targets[target].call(ended, self._clock()))
         self._save()
 
     def rate(self, target: Target, seconds: float) -> tuple[int, int]:
-        """Failed attempts and all attempts of the last ``seconds``."""
+        """Return the number of failed attempts and of all attempts within the last ``seconds``."""
         return self._targets[target].rate(seconds, self._clock())
 
-    def _tell(self, burns: list[Burn]) -> None:
+    def _notify(self, burns: list[Burn]) -> None:
         on_burn = self._on_burn
         for burn in burns if on_burn is not None else ():
             try:
-                on_burn(burn)  # type: ignore[misc]  # there is none, or nothing to tell it
+                on_burn(burn)  # type: ignore[misc]  # without `on_burn` the loop is empty
             except Exception:
                 _log.warning("on_burn failed and is ignored: %s", raised())
 
@@ -144,23 +144,23 @@ class SloTracker:
             saver.changed()
 
     def _unsaved(self) -> list[tuple[Key, Bucket]]:
-        return [row for watched in self._targets.all() for row in watched.unsaved()]
+        return [row for history in self._targets.all() for row in history.unsaved()]
 
 
 @dataclass(frozen=True, slots=True)
 class _Rate:
-    """`FailureRate` from the windows of one target."""
+    """A `FailureRate` that reads the windows of one target."""
 
     slos: SloTracker
     target: Target
 
     def rate(self, seconds: float) -> tuple[int, int]:
-        """As `FailureRate.rate`."""
+        """Return counts as `FailureRate.rate`."""
         return self.slos.rate(self.target, seconds)
 
 
 def target_of(call: Call, leg: int) -> Target:
-    """Provider and model of one leg of a call."""
+    """Return provider and model of one leg of a call."""
     if leg == 0:
         return call.provider, well_formed(call.model)
     fallback = call.policy.legs[leg - 1]
@@ -169,7 +169,7 @@ def target_of(call: Call, leg: int) -> Target:
 
 
 class SloCallObserver:
-    """One call: judges each attempt when it has failed, the one that served when the call is over."""
+    """The observer of one call. It judges a failed attempt when it ends, and the serving one when the call ends."""
 
     __slots__ = ("_call", "_last", "_slos", "_stalled", "_started")
 
@@ -181,7 +181,7 @@ class SloCallObserver:
         self._stalled = 0
 
     def notify(self, event: Event) -> None:
-        """Judges nothing but what has ended."""
+        """Record attempts and the call once they have ended."""
         match event:
             case AttemptStarted():
                 self._started[event.number] = event
@@ -189,35 +189,35 @@ class SloCallObserver:
                 self._last = event
             case AttemptEnded():
                 self._stalled += event.failure is not None and event.failure.cause is Cause.STALLED
-                self._attempt(event, None)
+                self._record_attempt(event, None)
             case CallEnded():
                 if self._last is not None:
-                    self._attempt(self._last, event)
+                    self._record_attempt(self._last, event)
                 self._slos.call(target_of(self._call, 0), event)
 
-    def _attempt(self, over: AttemptEnded, ended: CallEnded | None) -> None:
-        """``ended``: the call, for the attempt that was its last, of which alone the pace is known."""
-        started = self._started.pop(over.number, None)
+    def _record_attempt(self, attempt: AttemptEnded, ended: CallEnded | None) -> None:
+        """Record one attempt. ``ended``: the call's end, for its last attempt, the only one with stream statistics."""
+        started = self._started.pop(attempt.number, None)
         if started is None:
             return
         pace = ended.pace if ended is not None else None
         metadata = ended.metadata if ended is not None else None
-        attempt = AttemptRecord(
+        record = AttemptRecord(
             streaming=self._call.streaming,
-            failure=over.failure,
-            opened=over.status is not None and 200 <= over.status < 300,
-            waited=over.at - started.at,
+            failure=attempt.failure,
+            opened=attempt.status is not None and 200 <= attempt.status < 300,
+            waited=attempt.at - started.at,
             first_content=pace.first_content if pace is not None else None,
             stalls=max(0, pace.stalls - self._stalled) if pace is not None else 0,
             unended=metadata is not None and Cause.TRUNCATED.value in metadata.anomalies,
-            given_up=over.lost or (ended is not None and ended.outcome is Outcome.CANCELLED),
+            given_up=attempt.lost or (ended is not None and ended.outcome is Outcome.CANCELLED),
         )
-        self._slos.attempt(target_of(self._call, started.leg), attempt)
+        self._slos.attempt(target_of(self._call, started.leg), record)
 
     def active(self) -> AbstractContextManager[object]:
-        """No context."""
+        """Return a context manager that does nothing."""
         return _NO_CONTEXT
 
     def headers(self) -> dict[str, str]:
-        """Nothing to carry on."""
+        """Return no headers: nothing is propagated."""
         return {}

@@ -1,4 +1,11 @@
-"""A handler of SIGTERM that saves before it passes the signal on.
+"""Save state at SIGTERM before passing the signal on.
+<<<
+`atexit` is not enough: a signal with the default handler kills the process, and uvicorn, once it has shut down in an
+orderly way, restores the handlers that it found and raises the signal once more.
+
+SIGINT needs none: Python turns it into `KeyboardInterrupt`, after which `atexit` runs; and asyncio handles Ctrl-C only
+if the handler of SIGINT is Python's own.
+"""
 
 `atexit` is not enough: a signal with the default handler kills the process, and uvicorn, once it has shut down in an
 orderly way, restores the handlers that it found and raises the signal once more.
@@ -18,10 +25,10 @@ from typing import Any
 
 
 class TerminationHandler:
-    """Calls ``before`` at SIGTERM, and then the handler that was installed before, which is never replaced.
+    """A handler that calls ``before`` at SIGTERM and then the previously installed handler.
 
-    ``before`` runs between any two instructions of the main thread: it must not wait for a lock that this thread may
-    hold. SIGTERM that is ignored, or handled by a library in C, stays as it is.
+    ``before`` runs between any two instructions of the main thread, so it must not wait for a lock that this thread may
+    hold. If SIGTERM is ignored, or handled by a library in C, nothing is installed.
     """
 
     def __init__(self, before: Callable[[], object]) -> None:
