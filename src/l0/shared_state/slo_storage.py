@@ -83,10 +83,8 @@ class Storage:
 
     def add(self, rows: Iterable[tuple[Key, Bucket]], at: float, seconds: float = _BUSY) -> None:
         """Add new events, and delete those that no window at time ``at`` still covers.
-        ``seconds``: the time to wait for the locks of other processes, all together. =>         ``seconds``: the total time to wait for the locks of other processes.
-    """Stores new events, now and then. ``unsaved`` returns them, each event once.""" =>     """Saves new events from a daemon thread. ``unsaved`` returns them, each event once."""
 
-        ``seconds``: the time to wait for the locks of other processes, all together.
+        ``seconds``: the total time to wait for the locks of other processes.
         """
         until = monotonic() + seconds
         with self._open(seconds) as database:
@@ -121,7 +119,7 @@ def merged(rows: Iterable[tuple[Key, Bucket]]) -> list[tuple[Key, Bucket]]:
 
 
 class Saver:
-    """Stores new events, now and then. ``unsaved`` returns them, each event once."""
+    """Saves new events from a daemon thread. ``unsaved`` returns them, each event once."""
 
     def __init__(
         self, storage: Storage, unsaved: Callable[[], list[tuple[Key, Bucket]]], clock: Callable[[], float]

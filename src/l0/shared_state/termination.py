@@ -1,17 +1,10 @@
 """Save state at SIGTERM before passing the signal on.
-<<<
-`atexit` is not enough: a signal with the default handler kills the process, and uvicorn, once it has shut down in an
-orderly way, restores the handlers that it found and raises the signal once more.
 
-SIGINT needs none: Python turns it into `KeyboardInterrupt`, after which `atexit` runs; and asyncio handles Ctrl-C only
-if the handler of SIGINT is Python's own.
-"""
+`atexit` is not enough: a signal with the default handler kills the process without it. uvicorn, after an orderly
+shutdown, restores the previous handlers and raises the signal again.
 
-`atexit` is not enough: a signal with the default handler kills the process, and uvicorn, once it has shut down in an
-orderly way, restores the handlers that it found and raises the signal once more.
-
-SIGINT needs none: Python turns it into `KeyboardInterrupt`, after which `atexit` runs; and asyncio handles Ctrl-C only
-if the handler of SIGINT is Python's own.
+SIGINT needs no handler: Python turns it into `KeyboardInterrupt`, after which `atexit` runs. asyncio handles Ctrl-C
+only if the handler of SIGINT is Python's own.
 """
 
 from __future__ import annotations
