@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import select
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -113,6 +116,23 @@ def held_elsewhere(*locks: Any) -> Iterator[None]:
     finally:
         let_go.set()
         holder.join()
+
+
+def in_child(check: Callable[[], bool], seconds: float = 10) -> bytes:
+    """What a forked child says of ``check``: ``b"yes"``, ``b"no"``, or nothing where it fails or hangs for so long."""
+    answer, say = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(say, b"yes" if check() else b"no")
+        finally:
+            os._exit(0)
+    os.close(say)
+    said = b"" if not select.select([answer], [], [], seconds)[0] else os.read(answer, 3)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(answer)
+    return said
 
 
 def settled() -> None:

@@ -13,6 +13,7 @@ from l0.model.call import Call
 from l0.model.policy import Policy, PolicyError, Retry
 from l0.model.ports import CallObserver, Observer
 from l0.runtime.rule_runner import check_rules
+from l0.shared_state.forks import renew_in_child
 from l0.shared_state.scoped_values import Scoped
 from l0.shared_state.shared import SharedState
 
@@ -31,7 +32,8 @@ class Config:
     """The process-wide settings. Reading takes no lock because each field is replaced in one assignment."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self.renew()
+        renew_in_child(self)
         self._default: Policy | None = None
         self._environment: Policy | None = None
         self._observers: tuple[Observer, ...] = ()
@@ -40,6 +42,10 @@ class Config:
         self._direct: bool | None = None
         self._direct_in_environment = False
         self.shared_state = SharedState()
+
+    def renew(self) -> None:
+        """In a forked child, another thread of the parent's may hold the lock. Each field is whole all the same."""
+        self._lock = threading.RLock()
 
     def set_default(self, policy: Policy | None) -> None:
         """Set the policy of calls that have no other. ``None`` restores the built-in one.

@@ -14,11 +14,14 @@ re-entrant. Hence:
   has interrupted code that holds locks (`interrupted`), the observers of such a call are told of its end later, as
   above; else at once. Our own locks are re-entrant (`threading.RLock`), held for O(1) work, and what they guard stays
   sound when a second round comes in between.
-- **In a forked child** every lock of ours is new (`shared_state.forks`). What waited here is the parent's to tell.
+  SIGTERM itself runs `shared_state.slo_storage.Saver.terminate` if SLO windows are stored.
+- **In a forked child** every lock of ours is new (`shared_state.forks`), also those of the configuration and of the
+  patches. What waited here is the parent's to tell.
 """
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import logging
 import sys
@@ -27,8 +30,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from math import inf
 from queue import Empty, SimpleQueue
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from l0 import shared_state
@@ -90,6 +94,29 @@ class Later:
             self._working.release()
         return True
 
+    def end(self, seconds: float) -> bool:
+        """At the end of the process: have all that waits done, in ``seconds`` or not at all. Return whether it is.
+
+        Work may hang, so a thread does it if there is one. Newer Pythons start none by then: one piece of work at a
+        time is done here, and none is begun after ``seconds``.
+        """
+        until = monotonic() + seconds
+        if not self.waiting and not self._runs.locked():
+            return True
+        done = _thread.allocate_lock()
+        done.acquire()
+        self.waiting.append(done.release)
+        self._wake.put(None)
+        if self._start():
+            return done.acquire(timeout=seconds)
+        if not self._working.acquire(timeout=seconds):
+            return False
+        try:
+            self._do(until)
+        finally:
+            self._working.release()
+        return not self.waiting
+
     def _start(self) -> bool:
         """Whether a thread is at it, or is not needed. `threading.Thread` takes locks; this does not."""
         if not self._runs.acquire(blocking=False):
@@ -111,8 +138,8 @@ class Later:
             if not self.waiting or not self._runs.acquire(blocking=False):
                 return
 
-    def _do(self) -> None:
-        while self.waiting:
+    def _do(self, until: float = inf) -> None:
+        while self.waiting and monotonic() < until:
             try:
                 work = self.waiting.popleft()
             except IndexError:  # another thread was quicker
@@ -124,17 +151,15 @@ class Later:
 
 
 def _start_thread(run: Callable[[], None]) -> None:
-    import _thread
-
     _thread.start_new_thread(run, ())
 
 
 LATER = Later()
-_EXIT = 1.0
+_EXIT = 0.5
 """Seconds that the end of the process waits for ends that are being told."""
 # Where it can be before other libraries' own `atexit`, which end the export of spans.
 with suppress(RuntimeError):  # who imports this while the process ends
-    getattr(threading, "_register_atexit", atexit.register)(partial(LATER.finish, _EXIT))
+    getattr(threading, "_register_atexit", atexit.register)(partial(LATER.end, _EXIT))
 
 
 def interrupted() -> bool:

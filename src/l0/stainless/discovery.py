@@ -16,6 +16,7 @@ from l0.config import CONFIG
 from l0.model.policy import Policy
 from l0.model.ports import Observer
 from l0.runtime.watchdog import WATCHDOG
+from l0.shared_state.forks import renew_in_child
 from l0.telemetry.otlp import setup
 
 from .post_imports import importable
@@ -28,9 +29,22 @@ _SHIPPED = (
     EntryPoint("l0_openai", "l0_openai:OpenAIInstrumentor", _GROUP),
 )
 """The provider packages of this distribution."""
-_SWITCHING = threading.RLock()
-"""One thread at a time patches and restores."""
 _log = logging.getLogger("l0")
+
+
+class _Switching:
+    """One thread at a time patches and restores."""
+
+    def __init__(self) -> None:
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """In a forked child, another thread of the parent's may hold the lock."""
+        self.lock = threading.RLock()
+
+
+_SWITCHING = _Switching()
 
 
 def providers() -> list[EntryPoint]:
@@ -77,7 +91,7 @@ def instrument(
     CONFIG.set_direct(direct)
     if otlp:
         setup(otlp)
-    with _SWITCHING:
+    with _SWITCHING.lock:
         instrumentors = [point.load()() for point in providers()]
         if not [one for one in instrumentors if _switch_on(one)]:
             warnings.warn(_nothing(instrumentors), RuntimeWarning, stacklevel=2)
@@ -96,7 +110,7 @@ def _nothing(instrumentors: Sequence[Any]) -> str:
 
 def instrument_sdk(name: str) -> bool:
     """Patch the one SDK whose import name is ``name``. Whether its calls now go through the engine."""
-    with _SWITCHING:
+    with _SWITCHING.lock:
         for point in providers():
             instrumentor = point.load()()
             if getattr(instrumentor, "sdk_name", None) == name:
@@ -132,7 +146,7 @@ def _has_metadata(name: str) -> bool:
 
 def uninstrument() -> None:
     """Restore the SDKs' own functions. Streams that are being read are read to their end."""
-    with _SWITCHING:
+    with _SWITCHING.lock:
         for point in providers():
             instrumentor = point.load()()
             if instrumentor.is_instrumented_by_opentelemetry:

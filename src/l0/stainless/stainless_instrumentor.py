@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 from l0.config import CONFIG
 from l0.model.policy_from_environment import direct_from_environment, policy_from_environment
+from l0.shared_state.forks import renew_in_child
 from l0.telemetry.breaker_metrics import BreakerObserver
 from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.slo_metrics import SloObserver
@@ -39,10 +40,15 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
     def __init__(self) -> None:
         super().__init__()
         if not hasattr(self, "_guard"):  # OpenTelemetry makes a singleton of every instrumentor class
-            self._guard = threading.RLock()
+            self.renew()
+            renew_in_child(self)
             self._wanted = False
             self._resume_state: list[SdkPatches] = []
             self.seam: SdkPatches | None = None
+
+    def renew(self) -> None:
+        """In a forked child, another thread of the parent's may hold the lock."""
+        self._guard = threading.RLock()
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """The range of SDK versions that is supported."""

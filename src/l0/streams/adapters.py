@@ -36,6 +36,7 @@ from typing import Any, Protocol
 
 from l0.model.call_events import ResponseMetadata
 from l0.model.policy import PolicyError
+from l0.shared_state.forks import renew_in_child
 
 from .decoders.chat_decoder import ChatDecoder
 from .decoders.litellm_decoder import LitellmDecoder
@@ -166,9 +167,14 @@ class Registry:
     """All adapters, those of the application first. Reading takes no lock: the tuple is replaced whole."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self.renew()
+        renew_in_child(self)
         self._own: tuple[Adapter, ...] = ()
         self._known: tuple[Adapter, ...] = (_Chat(), _Litellm(), _Responses(), _Messages(), _Events())
+
+    def renew(self) -> None:
+        """In a forked child, another thread of the parent's may hold the lock."""
+        self._lock = threading.RLock()
 
     def register(self, adapter: Adapter) -> None:
         """Ask ``adapter`` before all that are there. One of the same name gives way."""

@@ -27,8 +27,9 @@ from .listeners import is_apis_own
 log = logging.getLogger(__name__)
 Shutdown = Callable[[], None]
 
-GRACE = 2.0
-"""Maximum time in s for which the last flush delays the end of the program. All of L0 delays it by at most 3 s."""
+GRACE = 1.5
+"""Maximum time in s for which the last flush delays the end of the program. All of L0 delays it by at most 2.5 s: ends
+of abandoned calls (`runtime.finalizers`) and SLO windows (`shared_state.slo_storage`) have 0.5 s each."""
 
 _LOGGERS = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",

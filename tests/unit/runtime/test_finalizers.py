@@ -67,6 +67,29 @@ def test_nobody_waits_longer_than_they_want():
     assert later.finish(30)
 
 
+def test_end_of_the_process_has_work_done_and_does_not_wait_for_work_that_hangs():
+    later, goes_on, done = Later(), threading.Event(), []
+    assert later.end(60)
+    later.put(lambda: done.append(1))
+    assert later.end(60)
+    assert done == [1]
+    later.put(goes_on.wait)
+    assert not later.end(0.01)
+    goes_on.set()
+    assert later.end(60)
+
+
+def test_end_of_the_process_without_threads_begins_no_work_after_its_time(refused):
+    later, done = Later(), []
+    later.put(lambda: done.append(1))
+    later.put(lambda: done.append(2))
+    assert later.end(60)
+    assert done == [1, 2]
+    later.put(lambda: done.append(3))
+    assert not later.end(0)
+    assert done == [1, 2]
+
+
 def test_put_within_work_is_done_as_well():
     later, done = Later(), []
     later.put(lambda: later.put(lambda: done.append(1)))

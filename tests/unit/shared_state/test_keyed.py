@@ -2,14 +2,12 @@
 
 import gc
 import os
-import select
-import signal
 import threading
 import time
 import weakref
 
 import pytest
-from makers import held_elsewhere
+from makers import held_elsewhere, in_child
 
 from l0.shared_state import forks
 from l0.shared_state.breaker import Breakers, BreakerState
@@ -67,23 +65,6 @@ def test_what_is_no_longer_used_is_not_kept_for_the_next_fork():
     del keyed
     gc.collect()
     assert gone() is None
-
-
-def in_child(check) -> bytes:
-    """What a forked child says of ``check``: ``b"yes"``, ``b"no"``, or nothing where it fails or hangs for 10 s."""
-    answer, say = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(say, b"yes" if check() else b"no")
-        finally:
-            os._exit(0)
-    os.close(say)
-    said = b"" if not select.select([answer], [], [], 10)[0] else os.read(answer, 3)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    os.close(answer)
-    return said
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
