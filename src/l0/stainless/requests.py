@@ -15,6 +15,7 @@ from .sdk import Sdk
 from .sdk_responses import abort, peek, tap
 from .send_deadlines import by
 from .stainless_upstream import ReaderContext, StainlessUpstream
+from .unkept_limit import UnkeptLimit
 
 SENDING: ContextVar[CallRuntime | None] = ContextVar("l0_sending", default=None)
 """The call whose request is being sent: a stream object made meanwhile belongs to it."""
@@ -104,11 +105,16 @@ class _SdkRequests:
 class SdkRequests(_SdkRequests):
     """Of a sync client."""
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        if self.runtime.clocks is not None:
+            self.upstream.unkept = UnkeptLimit()
+
     def send(self, options: Any) -> Any:
         """One attempt; returns at its headers."""
         token = SENDING.set(self.runtime)
         try:
-            return by(send_by(self.runtime, self.upstream), partial(self._call, options))
+            return by(send_by(self.runtime, self.upstream), partial(self._call, options), self.upstream.unkept)
         finally:
             SENDING.reset(token)
 

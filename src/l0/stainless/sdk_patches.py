@@ -175,7 +175,7 @@ class SdkPatches:
 
         def again(options: Any) -> Any:
             send = partial(original, upstream.client, upstream.response_type, options, stream=True)
-            return by(send_by(runtime, upstream), send)
+            return by(send_by(runtime, upstream), send, upstream.unkept)
 
         return sync_driver.relay(runtime, SdkBody(runtime, upstream, stream, wrapped, again=again))
 

@@ -6,12 +6,11 @@ connection is known the watchdog can shut its socket. The transport's ``trace`` 
 events, which are a part of its interface. Nothing here runs for calls without a deadline.
 
 Not bounded: what uses no connection (resolving a host name, a function of the user's that the SDK calls), and, over
-HTTP/2, a connection that serves other calls as well while nothing at all arrives on it.
+HTTP/2, a connection that serves other calls as well while nothing at all arrives on it: `UnkeptLimit` warns of that.
 """
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -23,7 +22,8 @@ from typing import Any
 
 from l0.runtime.watchdog import WATCHDOG, Expired, ReadDeadline
 
-_log = logging.getLogger("l0")
+from .unkept_limit import UnkeptLimit
+
 _NEAR = 8
 """Frames between a connection and what it tells its phases to, at most."""
 
@@ -34,8 +34,9 @@ class Flight:
     ``late``: a phase was not begun any more. ``shut``: the connection was shut.
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, unkept: UnkeptLimit) -> None:
         self.late = self.shut = False
+        self._unkept = unkept
         self._deadline = deadline
         self._reads: ReadDeadline | None = None
         self._landed = False
@@ -65,7 +66,8 @@ class Flight:
         """What bounds the reads of the answer over HTTP/2; ``None`` where the connection is all its own."""
         if self._shared is None:
             return None
-        self._reads = ReadDeadline(_Shared(self._shared))
+        self._unkept.thread = threading.get_ident()
+        self._reads = ReadDeadline(_Shared(self._shared, self._unkept))
         return self._reads
 
     # -- in the thread that sends -----------------------------------------------------------------------------------
@@ -132,19 +134,22 @@ class Flight:
     def shutdown(self, how: int, /) -> bool:
         """Shut the connection where there is one and nobody else uses it. Return whether it was shut."""
         with self._lock:
-            if self._socket is None or (self._shared is not None and not _alone(self._shared)):
-                return False
-            self.shut = True
-            self._socket.shutdown(how)
-            return True
+            shared = self._shared is not None and not _alone(self._shared)
+            if self._socket is not None and not shared:
+                self.shut = True
+                self._socket.shutdown(how)
+                return True
+        if shared:
+            self._unkept.warn()
+        return False
 
 
 class _Shared:
     """An HTTP/2 connection while one of our answers is read from it."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, unkept: UnkeptLimit) -> None:
         self._connection = connection
-        self._warned = False
+        self._unkept = unkept
 
     def fileno(self) -> int:
         """Unknown: bytes that are there may be somebody else's."""
@@ -155,12 +160,7 @@ class _Shared:
         if _alone(self._connection):
             self._connection._network_stream.get_extra_info("socket").shutdown(how)
             return True
-        if not self._warned:
-            self._warned = True
-            _log.warning(
-                "a time limit has passed on an HTTP/2 connection that serves other calls as well: in sync code the "
-                "call ends when anything arrives on the connection, or nobody else uses it"
-            )
+        self._unkept.warn()
         return False
 
 
@@ -216,11 +216,15 @@ FLIGHT: ContextVar[Flight | None] = ContextVar("l0_flight", default=None)
 """The flight of the request that is being sent, in the thread that sends it."""
 
 
-def by(deadline: float, send: Callable[[], Any]) -> Any:
-    """What ``send`` gives. Raises `Expired` where it was not there by ``deadline``, and the request is given up."""
-    if deadline == inf:
+def by(deadline: float, send: Callable[[], Any], unkept: UnkeptLimit | None) -> Any:
+    """Return the result of ``send``. Raises `Expired` if it is not there by ``deadline``; the request is given up.
+
+    ``unkept``: warns if nothing can end the call; ``None`` for a call without clocks, which is not followed. One whose
+    headers may take any time is followed, as its reads may have deadlines.
+    """
+    if unkept is None:
         return send()
-    flight = Flight(deadline)
+    flight = Flight(deadline, unkept)
     read_deadline = ReadDeadline(flight)
     token = FLIGHT.set(flight)
     WATCHDOG.arm(read_deadline, deadline)

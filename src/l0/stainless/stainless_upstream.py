@@ -24,6 +24,7 @@ from .exception_causes import GENERAL, STATUSES, links, said
 from .interruptions import interruption, read_of_closed, request_of_closed
 from .request_content import CAST_HEADER, RAW_HEADER, keep_content
 from .sdk import Loop, Sdk
+from .unkept_limit import UnkeptLimit
 
 _COUNT_HEADER = "x-stainless-retry-count"
 _NOT_GIVEN = frozenset({"NotGiven", "Omit"})
@@ -121,6 +122,8 @@ class StainlessUpstream:
         self.request: Any = None
         self.decoded: Mapping[str, Any] | None = None
         self.call = call
+        self.unkept: UnkeptLimit | None = None
+        """Of a sync call with clocks."""
         self._options = options
         self._keys: dict[int, str] = {} if options.idempotency_key is None else {0: options.idempotency_key}
         """The idempotency key of each leg. A key is known to one server only, and stands for one body."""
