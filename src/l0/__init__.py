@@ -1,7 +1,7 @@
-"""L0: one line makes streaming LLM calls reliable and visible.
+"""L0 makes streaming LLM calls reliable and observable with one line.
 
 ``import l0; l0.instrument()`` patches the openai and anthropic SDKs in place. Names resolve lazily, so that importing
-`l0` costs next to nothing.
+`l0` is fast.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ __all__ = [
     "wrap",
 ]
 
-_HOMES = {
+_MODULES = {
     "slo": ".",
     "Consensus": ".orchestration.consensus.consensus",
     "ConsensusError": ".orchestration.consensus.outcome",
@@ -173,20 +173,20 @@ _HOMES = {
 }
 
 _RENAMED = {"Seam": "ResumePoint"}
-"""Former names, each with its new one: they work for one release, with a `DeprecationWarning`."""
+"""Former names with their new ones. They work for one release, with a `DeprecationWarning`."""
 
 
-if not TYPE_CHECKING:  # type checkers would take every name for one that this function knows
+if not TYPE_CHECKING:  # type checkers would accept any name as one that this function resolves
 
     def __getattr__(name: str) -> Any:
         if name in _RENAMED:
             warn(f"l0.{name} is now l0.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
             return __getattr__(_RENAMED[name])
-        home = _HOMES.get(name)
-        if home is None:
+        module = _MODULES.get(name)
+        if module is None:
             raise AttributeError(f"module 'l0' has no attribute {name!r}")
-        # What is at home right here is a module itself.
-        value = import_module(f".{name}", __name__) if home == "." else getattr(import_module(home, __name__), name)
+        # "." marks a submodule of this package; all other names are attributes of a module.
+        value = import_module(f".{name}", __name__) if module == "." else getattr(import_module(module, __name__), name)
         globals()[name] = value
         return value
 

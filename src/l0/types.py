@@ -1,4 +1,4 @@
-"""The enumerations that a policy is written with, and that failures are told in."""
+"""Export the enumerations of policies and failures."""
 
 from l0.model.failure import Category as ErrorCategory
 from l0.model.failure import RetryableErrorType

@@ -27,7 +27,7 @@ def test_name_resolves(name: str) -> None:
 
 
 def test_the_table_of_homes_is_what_the_door_offers() -> None:
-    assert sorted(l0.__all__) == sorted(l0._HOMES)
+    assert sorted(l0.__all__) == sorted(l0._MODULES)
 
 
 def test_type_checkers_see_the_same_homes() -> None:
@@ -37,7 +37,7 @@ def test_type_checkers_see_the_same_homes() -> None:
         if isinstance(node, ast.ImportFrom) and node.level == 1
         for alias in node.names
     }
-    assert checked == l0._HOMES
+    assert checked == l0._MODULES
 
 
 def test_unknown_name_is_an_attribute_error() -> None:

@@ -41,7 +41,7 @@ def test_objectives_come_from_a_list_a_file_or_the_defaults(tmp_path):
         ({"objectives": []}, PolicyError, "objectives: got"),
         ({"objectives": [1]}, PolicyError, "objectives: got"),
         ({"objectives": "no such file"}, FileNotFoundError, "no such file"),
-        ({"store": 3}, PolicyError, "store: got 3, allowed: an SQLite file"),
+        ({"store": 3}, PolicyError, "store: got 3, allowed: a writable SQLite file"),
         ({"on_burn": 3}, PolicyError, "on_burn: got 3, allowed: a function"),
     ],
 )
@@ -52,7 +52,7 @@ def test_what_cannot_be_obeyed_is_named(given, error, says):
 
 
 def test_a_store_that_cannot_be_opened_is_named(tmp_path):
-    with pytest.raises(PolicyError, match=r"store: got .* allowed: an SQLite file that can be written"):
+    with pytest.raises(PolicyError, match=r"store: got .* allowed: a writable SQLite file"):
         slo.start(store=tmp_path / "none" / "slo.db")
 
 

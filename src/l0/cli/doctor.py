@@ -1,4 +1,4 @@
-"""`l0 doctor`: what is installed, what l0 does with it, and whether that works here."""
+"""`l0 doctor`: report what is installed and what L0 patches, and check that it works on this machine."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ from .demo.load import Load, offered
 from .demo.plan import SDKS, Api, plan, shipped
 
 _NAMESAKES = ("l0", "reliable-ai-streams-py")
-"""Distributions that also install a package `l0`: of two in one environment, one lies over the other."""
+"""Other distributions that install a package `l0`. If two are installed, their files overwrite each other."""
 
 _TELEMETRY = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorFinding:
-    """One line of the report. ``problem``: it needs somebody's attention."""
+    """One line of the report. ``problem``: True if the user must act on it."""
 
     text: str
     problem: bool = False
 
 
 def doctor() -> int:
-    """Print the report; 0 if all is well, else 1."""
+    """Print the report. Return 0 if there is no problem, else 1."""
     problems = 0
     for title, findings in _report():
         print(title)
         for finding in findings:
             problems += finding.problem
             print(f"  {'!' if finding.problem else ' '} {finding.text}")
-    print("All is well." if not problems else f"{problems} to look at, marked '!'.")
+    print("No problems found." if not problems else f"{problems} problem{'s' * (problems > 1)}, marked '!'.")
     return 1 if problems else 0
 
 
@@ -56,7 +56,7 @@ def _report() -> Iterator[tuple[str, list[DoctorFinding]]]:
     yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", namesakes(packages_distributions().get("l0", ()))
     instrumentors = [point.load()() for point in providers()]
     if not any(installed_version(one.sdk_name) is not None for one in instrumentors):
-        yield "SDKs", [DoctorFinding("none that l0 knows is installed: l0.instrument() patches nothing", True)]
+        yield "SDKs", [DoctorFinding("no supported SDK is installed: l0.instrument() patches nothing", True)]
     for instrumentor in instrumentors:
         if isinstance(instrumentor, StainlessInstrumentor):
             yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
@@ -64,7 +64,7 @@ def _report() -> Iterator[tuple[str, list[DoctorFinding]]]:
 
 
 def installed(distribution: str) -> str | None:
-    """The version of a distribution, None where it is not installed."""
+    """Return the version of a distribution; None if it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:
@@ -72,11 +72,11 @@ def installed(distribution: str) -> str | None:
 
 
 def namesakes(owners: Iterable[str]) -> list[DoctorFinding]:
-    """Warnings of other distributions that install a package `l0`. ``owners``: those that are known to have one."""
+    """Return a warning per other distribution that installs a package `l0`. ``owners``: known owners of the package."""
     others = sorted({*owners, *_NAMESAKES} - {DISTRIBUTION})
     return [
         DoctorFinding(
-            f"{name} {found} installs a package 'l0' too: pip uninstall {name}, then install {DISTRIBUTION} again", True
+            f"{name} {found} also installs a package 'l0': pip uninstall {name}, then reinstall {DISTRIBUTION}", True
         )
         for name in others
         if (found := installed(name)) is not None
@@ -84,7 +84,7 @@ def namesakes(owners: Iterable[str]) -> list[DoctorFinding]:
 
 
 def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
-    """What l0 makes of one SDK: found out by switching it on, and by asking for answers."""
+    """Report on one SDK: instrument it and read one streamed answer per API."""
     name = instrumentor.sdk_name
     if installed_version(name) is None:
         return [DoctorFinding(f"not installed (pip install '{DISTRIBUTION}[{name}]')")]
@@ -93,12 +93,12 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
         found += " (a copy without metadata: frozen, zipped or vendored)"
     l0.instrument()
     try:
-        seam = instrumentor.seam
-        if seam is None:
-            return [DoctorFinding(f"{name} {found}: left alone; its calls run as if there were no l0", True)]
-        tier = "l0's own loop reads its streams" if seam.sdk.loop else "l0 reads through the SDK's own loop, slower"
+        patches = instrumentor.seam
+        if patches is None:
+            return [DoctorFinding(f"{name} {found}: not patched; its calls run without l0", True)]
+        tier = "l0's own loop reads its streams" if patches.sdk.loop else "l0 reads through the SDK's own loop (slower)"
         return [
-            DoctorFinding(f"{name} {found}: patched; {tier}", seam.sdk.loop is None),
+            DoctorFinding(f"{name} {found}: patched; {tier}", patches.sdk.loop is None),
             *_answers(name),
             *_constructors(instrumentor),
             *_parameters(instrumentor),
@@ -108,18 +108,20 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
 
 
 def _answers(name: str) -> Iterator[DoctorFinding]:
-    """One streamed answer of each kind."""
+    """Check one streamed answer per API."""
     apis: list[Api] = [api for api in offered() if SDKS[api] == name]
     calls = plan(len(apis), 0, 0.0, shipped(corpus.answers()), apis)
     with provider(SimulatorConfig()) as simulator:
         for result in Load(simulator=simulator, concurrency=2).one_by_one("doctor", calls):
             verdict = judge(result)
-            said = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"
-            yield DoctorFinding(f"one streamed answer, {result.call.api}: {said}", verdict is not AnswerVerdict.WHOLE)
+            outcome = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"
+            yield DoctorFinding(
+                f"one streamed answer, {result.call.api}: {outcome}", verdict is not AnswerVerdict.WHOLE
+            )
 
 
 def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
-    """What was compiled for these answers, and what the SDK had to build itself."""
+    """Report the constructors compiled for these answers, and the objects that the SDK itself built."""
     assert instrumentor.seam is not None
     report = instrumentor.seam.sdk.constructors.report()
     yield DoctorFinding(
@@ -132,7 +134,7 @@ def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding
 
 
 def _parameters(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
-    """What became of the parameters of these requests, where the SDK transforms them."""
+    """Report on the compiled request parameters, if the SDK transforms parameters."""
     assert instrumentor.seam is not None
     parameters = instrumentor.seam.sdk.parameters
     if parameters is None:
@@ -146,10 +148,10 @@ def _telemetry() -> Iterator[DoctorFinding]:
     for name in _TELEMETRY:
         yield DoctorFinding(f"{name} {installed(name) or 'is not installed'}")
     for kind, current in (("spans", trace.get_tracer_provider()), ("metrics", metrics.get_meter_provider())):
-        where = "nowhere: this process has no provider" if is_apis_own(current) else f"to {type(current).__qualname__}"
-        yield DoctorFinding(f"{kind} go {where}")
+        target = "nowhere: this process has no provider" if is_apis_own(current) else f"to {type(current).__qualname__}"
+        yield DoctorFinding(f"{kind} go {target}")
     switches = sorted(name for name in os.environ if name.startswith("OTEL_"))
     yield DoctorFinding(f"environment: {', '.join(switches) or 'no OTEL_ variable is set'}")
     for point in entry_points(group="opentelemetry_instrumentor"):
         if point.name in SDKS.values() and point.dist is not None:
-            yield DoctorFinding(f"{point.dist.name} {point.dist.version} instruments {point.name} too")
+            yield DoctorFinding(f"{point.dist.name} {point.dist.version} also instruments {point.name}")

@@ -1,1 +1,1 @@
-"""Ground floor: the nouns of the project. Values that cannot fail, and the ports that point upward. Stdlib only."""
+"""Define the values and protocols that all packages share. Standard library only; no I/O."""

@@ -1,4 +1,4 @@
-"""What a user asked for: one inference call, as the provider package describes it."""
+"""Describe one inference call of the user. The provider package fills it in."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ AttributeValue = str | bool | int | float | tuple[str, ...]
 
 
 class Replay(StrEnum):
-    """From when on a repeat could do something twice on the server's side."""
+    """The point from which repeating a request could have an effect twice on the server."""
 
     SAFE = "safe"
-    """A repeat only costs tokens."""
+    """Always: a repeat only costs tokens."""
     UNTIL_CREATED = "until_created"
-    """The provider keeps the answer from its first event on (Responses with ``store``)."""
+    """Until the first event: from then on the provider stores the answer (Responses with ``store``)."""
     UNTIL_ACCEPTED = "until_accepted"
-    """The provider keeps or does something as soon as it accepts the request (``store``, server tools)."""
+    """Until acceptance: the provider stores or does something once it accepts the request (``store``, server tools)."""
 
 
 class Outcome(StrEnum):
-    """How a call ended, as its user saw it."""
+    """The outcome of a call from the user's point of view."""
 
     OK = "ok"
     RECOVERED_RETRY = "recovered_retry"
@@ -36,14 +36,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Call:
-    """One call of an SDK method, whatever number of requests it takes.
+    """One call of an SDK method, which may take several requests.
 
-    ``max_retries``: what the client and the call allow. ``strict``: a missing terminal event is an error; ``None``:
-    it is not looked for at all. ``resumable``: nothing that was asked for forbids to take a broken answer up again.
+    ``max_retries``: the limit set by the client and the call. ``strict``: if True, a missing terminal event is an
+    error; if ``None``, it is not checked. ``resumable``: no parameter of the request forbids resuming a broken answer.
     ``attributes``: request parameters for the span, by their conventional names. ``body``: the request's JSON, by
-    reference, for sinks whose user opted in to capturing content. ``capture``: the client's own settings ask for
-    content on the span. ``tracer_provider``: the client's own, where its spans are to go. ``shadow``: a policy that
-    only looks on.
+    reference, for observers whose user opted in to capturing content. ``capture``: the client's own settings ask for
+    content on the span. ``tracer_provider``: the client's own provider for its spans. ``shadow``: a policy that only
+    observes.
     """
 
     operation: str

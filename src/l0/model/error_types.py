@@ -1,4 +1,4 @@
-"""Which of the guide's error types a failure on the way is, and so which delay a retry after it starts from."""
+"""Map network failures to the guide's error types, which set the base delay of a retry."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ERROR_TYPES: dict[Cause, str] = {
     Cause.MALFORMED: "partial_chunks",
     Cause.UNKNOWN: "unknown",
 }
-"""Fields of `ErrorTypeDelays`. A cause that is not here is an answer (a status, an error event, an empty text): the
-network did its part. Nothing maps to ``runtime_killed`` and ``background_throttle``: they happen to browsers and edge
-runtimes, and are accepted because the guide names them."""
+"""Fields of `ErrorTypeDelays` by cause. A cause that is missing is a response (a status, an error event, an empty
+text), so the network did not fail. No cause maps to ``runtime_killed`` and ``background_throttle``: they occur in
+browsers and edge runtimes only, and are accepted because the guide names them."""
 
 _REFINED: tuple[tuple[type[OSError], str], ...] = (
     (ConnectionRefusedError, "econnrefused"),
@@ -32,7 +32,7 @@ _REFINED: tuple[tuple[type[OSError], str], ...] = (
 
 
 def error_type(failure: Failure) -> str | None:
-    """The field of `ErrorTypeDelays` for ``failure``; ``None`` where the network is not to blame."""
+    """Return the field of `ErrorTypeDelays` for ``failure``; ``None`` if the network did not fail."""
     if failure.status is not None:
         return None
     if failure.cause is Cause.CONNECTION:
@@ -43,19 +43,19 @@ def error_type(failure: Failure) -> str | None:
 
 
 def error_type_delay(retry: Retry, failure: Failure) -> float | None:
-    """Seconds that stand in place of ``retry.base_delay`` after ``failure``; ``None`` where nothing does."""
+    """Return the delay in s that replaces ``retry.base_delay`` after ``failure``; ``None`` if none does."""
     name = error_type(failure)
     if name is None or not isinstance(retry.error_type_delays, ErrorTypeDelays):
         return None
-    seconds: float = getattr(retry.error_type_delays, name)
-    return seconds
+    delay_s: float = getattr(retry.error_type_delays, name)
+    return delay_s
 
 
-def _caused_by(error: BaseException | None, kind: type[OSError], deepest: int = 16) -> bool:
-    """Whether ``kind`` is among the causes; of several addresses that were tried, any will do."""
-    if error is None or deepest == 0:
+def _caused_by(error: BaseException | None, kind: type[OSError], max_depth: int = 16) -> bool:
+    """Return True if ``kind`` is in the chain of causes, or in a group of them (one error per tried address)."""
+    if error is None or max_depth == 0:
         return False
     if isinstance(error, kind):
         return True
     parts = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-    return any(_caused_by(link, kind, deepest - 1) for link in (error.__cause__ or error.__context__, *parts))
+    return any(_caused_by(link, kind, max_depth - 1) for link in (error.__cause__ or error.__context__, *parts))

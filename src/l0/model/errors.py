@@ -1,4 +1,4 @@
-"""The one error of our own that can reach a user: an answer that broke after a part of it was handed over."""
+"""Define `StreamInterrupted`, the only error of L0's own that reaches users of the SDKs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import traceback
 from itertools import islice
 from typing import Any
 
-_PLACES = 4
-"""Places of a traceback that a log line names."""
+_MAX_PLACES = 4
+"""Maximum number of traceback places in a log line."""
 
 
-class StreamInterrupted(Exception):  # noqa: N818 - it names what happened, as the SDKs' users read it
-    """An answer was broken off, by truncation, a stall or a lost connection.
+class StreamInterrupted(Exception):  # noqa: N818 - a public name of the guide
+    """An answer that broke off after a part of it was delivered: by truncation, a stall or a lost connection.
 
-    What is raised is always also an instance of the class that the bare SDK raises for such a break, so that existing
+    A raised instance is also an instance of the class that the bare SDK raises for such a failure, so existing
     ``except`` clauses keep working.
 
-    ``partial_text``: what the model had said of the first choice. ``reason``: the cause, from a bounded set (for
-    example ``"truncated"``). ``attempts``: how many requests were made for the call.
+    ``partial_text``: the delivered text of the first choice. ``reason``: the cause, from a bounded set (for example
+    ``"truncated"``). ``attempts``: the number of requests sent for the call.
     """
 
     partial_text: str = ""
@@ -30,27 +30,26 @@ class StreamInterrupted(Exception):  # noqa: N818 - it names what happened, as t
 
 
 def describe_break(reason: str, message: str, *, characters: int, attempts: int) -> str:
-    """The text of a `StreamInterrupted`."""
+    """Return the message of a `StreamInterrupted`. ``characters``: length of the delivered text."""
     tried = f"{attempts} attempt{'s' if attempts != 1 else ''}"
     return f"The stream was interrupted ({reason}: {message}) after {characters} characters and {tried}."
 
 
 def fill(error: StreamInterrupted, state: dict[str, Any]) -> StreamInterrupted:
-    """Give a freshly made or unpickled error its fields."""
+    """Set the fields of a new or unpickled error."""
     for name, value in state.items():
-        setattr(error, name, value)  # a transport's error keeps its request behind a property
+        setattr(error, name, value)  # not `__dict__`: httpx errors keep their request behind a property
     return error
 
 
 def raised() -> str:
-    """Describe the exception that is being handled, for a log: its class, and the innermost places of its traceback.
+    """Describe the exception that is being handled, for a log: its class and the innermost places of its traceback.
 
-    Its text is left out, and so is what it was raised from: a callback's error, or the provider's error behind it, may
-    quote keys, prompts and answers.
+    Its message and its causes are left out: an error of a callback or a provider may quote keys, prompts and answers.
     """
     error = sys.exception()
     if error is None:
         return "no exception"
     frames = [*traceback.walk_tb(error.__traceback__)]
     places = (f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}" for frame, line in reversed(frames))
-    return f"{type(error).__qualname__} at {', called at '.join(islice(places, _PLACES))}"
+    return f"{type(error).__qualname__} at {', called at '.join(islice(places, _MAX_PLACES))}"

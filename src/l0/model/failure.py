@@ -1,4 +1,4 @@
-"""What can go wrong with one attempt, as values: data for a decision. Exceptions are made from it at the seam."""
+"""Define the failures of an attempt as values for decisions. The `stainless` package turns them into exceptions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class RetryableErrorType(StrEnum):
-    """The reasons for which a retry may be asked."""
+    """The retry reasons that a user may select with ``Retry.retry_on``."""
 
     ZERO_OUTPUT = "zero_output"
     GUARDRAIL_VIOLATION = "guardrail_violation"
@@ -21,7 +21,7 @@ class RetryableErrorType(StrEnum):
 
 
 class Category(StrEnum):
-    """Who is to blame, which decides what counts against which limit."""
+    """The party responsible for a failure. It decides which retry limit the failure counts against."""
 
     NETWORK = "network"
     TRANSIENT = "transient"
@@ -33,7 +33,7 @@ class Category(StrEnum):
 
 
 class Cause(StrEnum):
-    """A bounded set, fit for a metric attribute. The rows are those of the failure catalogue."""
+    """The cause of a failure, as in the failure catalogue. A bounded set, so it may be a metric attribute."""
 
     RATE_LIMIT = "rate_limit"
     QUOTA = "quota_exhausted"
@@ -71,9 +71,9 @@ class Cause(StrEnum):
     DIVERGED = "diverged"
     BREAKER_OPEN = "breaker_open"
     INTERNAL = "internal"
-    """Our own code broke, not the provider's or the user's."""
+    """A defect in L0's own code."""
     LOCAL = "local"
-    """Raised in this process: by the SDK's checks and parsers, or by hooks and key providers of the user."""
+    """An error raised in this process: by the SDK's checks and parsers, or by the user's hooks and key providers."""
     UNKNOWN = "unknown"
 
 
@@ -142,53 +142,53 @@ RETRY_REASONS: dict[Cause, RetryableErrorType] = (
         Cause.DRIFT: RetryableErrorType.DRIFT,
     }
 )
-"""Which of the user's retry reasons a cause belongs to."""
+"""The retry reason of each cause."""
 
 TIMEOUT_CAUSES = frozenset(_TIMEOUTS)
 
-_WORDS: dict[Cause, str] = {
+_MESSAGES: dict[Cause, str] = {
     Cause.RATE_LIMIT: "the provider's rate limit is reached",
     Cause.QUOTA: "the quota is exhausted",
     Cause.OVERLOADED: "the provider is overloaded",
     Cause.SERVER_ERROR: "the provider failed",
     Cause.UNAVAILABLE: "the provider is not available",
-    Cause.NOT_IMPLEMENTED: "the provider does not know this request",
-    Cause.REQUEST_TIMEOUT: "the provider gave up waiting",
+    Cause.NOT_IMPLEMENTED: "the provider does not implement this request",
+    Cause.REQUEST_TIMEOUT: "the provider timed out waiting for the request",
     Cause.CONFLICT: "the request conflicts with another one",
     Cause.AUTHENTICATION: "the provider refused the credentials",
-    Cause.NOT_FOUND: "the provider does not know the model or the path",
+    Cause.NOT_FOUND: "the provider found no such model or path",
     Cause.CONTEXT_LENGTH: "the request is longer than the model's context",
     Cause.BAD_REQUEST: "the provider refused the request",
     Cause.CONNECTION: "no connection to the provider",
     Cause.DNS: "the provider's host name was not resolved",
     Cause.TLS_CERTIFICATE: "the server's certificate was not accepted",
     Cause.REDIRECTS: "too many redirects",
-    Cause.NO_HEADERS: "no answer in time",
-    Cause.READ_TIMEOUT: "the answer stopped arriving",
+    Cause.NO_HEADERS: "no response in time",
+    Cause.READ_TIMEOUT: "the response stopped arriving",
     Cause.RESET: "the connection broke",
-    Cause.INCOMPLETE_READ: "the connection ended inside the answer",
-    Cause.CORRUPT: "the answer's compression is broken",
-    Cause.MALFORMED: "the answer does not parse",
-    Cause.IN_BAND_ERROR: "the answer carried an error",
-    Cause.INTERNAL: "a defect of l0's own",
+    Cause.INCOMPLETE_READ: "the connection ended within the response",
+    Cause.CORRUPT: "the response's compression is corrupt",
+    Cause.MALFORMED: "the response cannot be parsed",
+    Cause.IN_BAND_ERROR: "the response contained an error",
+    Cause.INTERNAL: "a defect in l0",
 }
-"""Our own words for what somebody else reported, whose text is kept apart (`Failure.detail`)."""
+"""L0's own messages. Third-party text is kept separately in `Failure.detail`."""
 
 _CODE = re.compile(r"[A-Za-z]+(?:[_.:-][A-Za-z]+)*(?:[_.:-]?\d{1,4})?|\d{1,6}")
-"""What a provider's error code looks like. Anything else in its place may be a text, or a key."""
-_LONGEST_CODE = 64
+"""The format of a provider's error code. Any other value in its place may be a text or a key."""
+_MAX_CODE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Failure:
-    """Why one attempt failed.
+    """The failure of one attempt.
 
-    ``message``: our own words; it quotes nobody, so it may stand on spans and in logs. ``detail``: what the provider
-    or the transport said, which may hold keys, prompts and answers: it is in neither `str` nor `repr`. ``status``: HTTP
-    status, where there was one. ``code``: the provider's error code or type. ``retry_after``: seconds that the server
-    asked to wait. ``sdk_retries``: whether the bare SDK would repeat the request. ``error``: the exception that the
-    bare SDK would have let through; ``None`` where it would have stayed silent. ``typed``: the failure reaches the user
-    as one of the SDK's own typed events, so no exception may follow it.
+    ``message``: L0's own text; it quotes nothing, so it may go on spans and into logs. ``detail``: the text of the
+    provider or the transport, which may hold keys, prompts and answers, so neither `str` nor `repr` shows it.
+    ``status``: HTTP status, if there was a response. ``code``: the provider's error code or type. ``retry_after``: the
+    wait in s that the server asked for. ``sdk_retries``: True if the bare SDK would repeat the request. ``error``: the
+    exception that the bare SDK would raise; ``None`` if it would raise none. ``typed``: the failure reaches the user as
+    a typed event of the SDK, so no exception may follow it.
     """
 
     cause: Cause
@@ -207,13 +207,13 @@ class Failure:
         if self.category is None:
             object.__setattr__(self, "category", CATEGORIES[self.cause])
         if not self.message:
-            object.__setattr__(self, "message", _WORDS.get(self.cause, self.cause.value.replace("_", " ")))
+            object.__setattr__(self, "message", _MESSAGES.get(self.cause, self.cause.value.replace("_", " ")))
 
     def __str__(self) -> str:
         parts = [self.cause.value]
         if self.status is not None:
             parts.append(f"status {self.status}")
-        if self.code and len(self.code) <= _LONGEST_CODE and _CODE.fullmatch(self.code):
+        if self.code and len(self.code) <= _MAX_CODE and _CODE.fullmatch(self.code):
             parts.append(self.code)
         raised = f" ({type(self.error).__qualname__})" if self.error is not None else ""
         return f"{' '.join(parts)}: {self.message}{raised}"

@@ -1,4 +1,4 @@
-"""What a user may ask of the engine. Every field is checked when the value is made: the engine meets no bad one."""
+"""Define the policy: everything a user may ask of the engine. Fields are validated when a value is created."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 from warnings import warn
 
 from .failure import Failure, RetryableErrorType
-from .policy_error import PolicyError as PolicyError  # noqa: PLC0414 - this is its public home
+from .policy_error import PolicyError as PolicyError  # noqa: PLC0414 - users import it from here
 from .privacy import shown
 from .rule import Rule, Violation
 
@@ -24,7 +24,7 @@ TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
 
 
 class BackoffStrategy(StrEnum):
-    """How the delay grows from one retry to the next."""
+    """The growth of the delay from one retry to the next."""
 
     FIXED = "fixed"
     LINEAR = "linear"
@@ -66,7 +66,7 @@ def _choice(field: str, value: object, kind: type[_E]) -> _E:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
-    """Clocks of one call, in **milliseconds**; ``None`` means no limit. They run only while the engine is reading.
+    """Time limits of one call, in **milliseconds**; ``None`` means no limit. They run only while the engine is reading.
 
     ``initial_token``: from the request of an attempt to its first content.
     ``inter_token``: between two pieces of content; pings do not count.
@@ -86,9 +86,9 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorTypeDelays:
-    """The delay that a retry starts from, by what broke on the way, in **seconds**. `values.delays` says what is what.
+    """The base delay of a retry by type of network failure, in **seconds**. `model.error_types` maps causes to types.
 
-    ``ssl_error`` is there for completeness: certificate errors are not retried.
+    ``ssl_error`` exists for completeness only: certificate errors are not retried.
     """
 
     connection_dropped: float = 1.0
@@ -112,13 +112,13 @@ class ErrorTypeDelays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """When a broken attempt is repeated, and after how long. Delays are in **seconds**.
+    """The rules for repeating a failed attempt. Delays are in **seconds**.
 
-    ``attempts`` bounds the retries after a failure of the model or of its content; ``max_retries`` bounds all retries
-    of a call together (a client's or call's own ``max_retries=0`` still means none). A longer ``Retry-After``
-    of the server wins over ``strategy``; one above 60 s is not waited for. ``should_retry`` may only veto.
-    ``error_type_delays`` (or a mapping of its names): after a failure of the network the delay of its type stands in
-    place of ``base_delay``, and ``network_max_delay`` in place of ``max_delay``.
+    ``attempts`` limits the retries after a failure of the model or of its content; ``max_retries`` limits all retries
+    of a call together (``max_retries=0`` of a client or call still means none). A ``Retry-After`` of the server that is
+    longer than the delay of ``strategy`` replaces it; one above 60 s ends the call. ``should_retry`` may only veto a
+    retry. ``error_type_delays`` (or a mapping of its names): after a network failure, the delay of its type replaces
+    ``base_delay``, and ``network_max_delay`` replaces ``max_delay``.
     """
 
     attempts: int = 3
@@ -148,7 +148,7 @@ class Retry:
 
     @property
     def backoff(self) -> BackoffStrategy:
-        """The strategy, by the name that it has among the defaults."""
+        """Return the strategy, under the name that the guide uses for its default."""
         return self.strategy
 
 
@@ -168,13 +168,12 @@ ERROR_TYPE_DELAY_DEFAULTS = ErrorTypeDelays()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """What is kept back from the user, and until when.
+    """The part of an answer that is held back from the user, and the time of its release.
 
-    ``until="first_content"``: lifecycle frames, until content comes; ``frames`` of them, or ``seconds`` since the
-    first, whichever is first, release them anyway. ``"verified"``: text stays back until ``window`` characters more
-    have come and were looked at, so that a rule that looks at a window passes it before anybody sees it (``None``: as
-    many as the widest of the rules needs, or 256). ``"message"``: everything, until
-    the answer is whole; any failure can then still be repaired without a trace.
+    ``until="first_content"``: hold lifecycle frames until content arrives. They are released earlier after ``frames``
+    frames or ``seconds`` since the first one. ``"verified"``: release text only after the next ``window`` characters
+    have arrived and passed the rules, so that no rule can match text that the user already has (``None``: as many as
+    the widest rule needs, or 256). ``"message"``: hold the complete answer; any failure can then be retried invisibly.
     """
 
     until: HoldMode = "first_content"
@@ -192,10 +191,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckIntervals:
-    """How often rules look at a text on its way, in **tokens** (content deltas of the provider).
+    """The intervals at which rules evaluate streaming text, in **tokens** (content deltas of the provider).
 
-    A rule sees every character whatever these are; a longer interval only finds things later. ``checkpoint``: how often
-    the explicit API notes how far an answer has come.
+    Rules get every character at any interval; a longer interval only finds violations later. ``checkpoint``: the
+    interval at which the explicit API records its position in the answer.
     """
 
     guardrails: int = 5
@@ -209,8 +208,10 @@ class CheckIntervals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
-    """Who answers where the primary cannot: another ``model``, another ``client`` of the same SDK, or both. Another
-    client gets the request's body, and no header, query parameter or key of the call."""
+    """The target of a call if the primary fails: another ``model``, another ``client`` of the same SDK, or both.
+
+    Another client gets the request's body, but no header, query parameter or key of the call.
+    """
 
     model: str | None = None
     client: Any = None
@@ -229,10 +230,10 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
-    """When a second request goes out beside one that is slow; the first of the two to bring content is the answer.
+    """A second request beside a slow one. The first of the two that brings content becomes the answer.
 
     ``after``: **milliseconds** from the request; ``None``: the 95th percentile of the first-token times of the last 200
-    calls to the same provider and model with a prompt of this size. While fewer than 20 are known there is no hedge.
+    calls to the same provider and model with a prompt of this size. Below 20 samples there is no hedge.
     """
 
     after: float | None = None
@@ -243,7 +244,7 @@ class Hedge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumePoint:
-    """Where an answer was taken up again, or began anew. ``at``: characters that the user had by then."""
+    """The point at which an answer was resumed or restarted. ``at``: characters that the user had received by then."""
 
     strategy: ResumeMode
     at: int
@@ -252,33 +253,35 @@ class ResumePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the engine does with a call. ``Policy()`` is the default: the SDK's own behaviour, made truthful.
+    """The behaviour of the engine for a call. ``Policy()`` is the default: the SDK's own retries and timeouts, with
+    every failure reported.
 
-    ``timeout`` and ``retry``: ``None`` leaves both to the SDK. ``truncation``: what happens to a stream that ends
+    ``timeout`` and ``retry``: ``None`` leaves both to the SDK. ``truncation``: the treatment of a stream that ends
     without its terminal event: ``"strict"`` (an error), ``"warn"``, ``"off"``, a mapping from origin
-    (``"https://api.example.com"``) to one of these, or ``None``: strict where a terminal event is certain.
+    (``"https://api.example.com"``) to one of these, or ``None``: strict if the origin certainly sends terminal events.
 
-    ``fallback``: who answers, in this order, where the primary cannot. ``resume``: what happens to an answer that
-    breaks after a part of it was handed over: ``"off"`` raises; ``"exact"`` takes it up where the provider gives the
-    same answer again, and raises at the first difference; ``"prefill"`` has the model continue its own text, where the
-    provider allows that; ``"splice"`` asks it to continue; ``"restart"`` begins anew in the explicit API, which tells
-    its reader so, and raises elsewhere. ``on_resume`` receives each `ResumePoint`. ``hold``: a `Hold`, or its mode.
+    ``fallback``: the targets to try, in this order, if the primary fails. ``resume``: the treatment of an answer that
+    breaks after a part of it was delivered: ``"off"`` raises; ``"exact"`` repeats the request, skips the delivered part
+    and raises at the first difference; ``"prefill"`` lets the model continue its own text, if the provider supports
+    that; ``"splice"`` asks the model to continue; ``"restart"`` starts again in the explicit API, which notifies its
+    reader, and raises elsewhere. ``on_resume`` receives each `ResumePoint`. ``hold``: a `Hold`, or its mode.
 
-    Shared by all calls to one provider and model: ``budget`` keeps retries to a share of the traffic; ``breaker`` sends
-    no calls where most of them have failed of late; ``adaptive`` waits for a first token only as long as is usual there
-    (twice the 99th percentile of the last 200, at least 2 s), where a fallback stands ready.
+    Shared by all calls to one provider and model: ``budget`` limits retries to a share of the traffic; ``breaker``
+    stops sending calls while most of them fail; ``adaptive`` limits the wait for a first token to its usual time (twice
+    the 99th percentile of the last 200, at least 2 s) if there is a fallback.
 
-    ``hedge``: ``True`` or a `Hedge`: where a stream's first content is late, ask once more, and take what comes first;
-    only for requests that are safe to repeat. ``create()`` then returns with the first content, not at the headers.
+    ``hedge``: ``True`` or a `Hedge`: if a stream's first content is late, send a second request and use the faster one;
+    only for requests that are safe to repeat. ``create()`` then returns at the first content, not at the headers.
 
-    ``mode="shadow"`` tries a policy out: calls are served as if there were none, and what it would have done is told on
-    their spans and in the metrics.
+    ``mode="shadow"`` tests a policy: calls are served as if there were none, and the actions it would have taken are
+    recorded on spans and in metrics.
 
-    ``guardrails``: rules on the text, as ``l0.Guardrails`` makes them, or the name of a preset. ``drift``: an
-    ``l0.Drift``, or ``True`` for one as it comes. How often both look is ``check_intervals``. ``on_violation`` is told
-    of everything that either finds, whatever comes of it. ``structured``: where the request itself asks for JSON
-    (``response_format``, ``text.format``, ``output_config``), the answer is kept back until it is whole, and fits, or
-    the attempt has failed.
+    ``guardrails``: rules on the text, made by ``l0.Guardrails``, or the name of a preset. ``drift``: an ``l0.Drift``,
+    or ``True`` for the default one. ``check_intervals`` sets how often both run. ``on_violation`` receives every
+    violation, whatever its effect. ``structured``: if the request asks for JSON (``response_format``, ``text.format``,
+    ``output_config``), hold the answer until it is complete and valid; otherwise the attempt fails.
+
+    Raises `PolicyError` for a value that is not allowed.
     """
 
     timeout: Timeout | None = None
@@ -333,32 +336,32 @@ class Policy:
 
     @classmethod
     def interactive(cls) -> Policy:
-        """A person waits: first content within 5 s, gaps up to 10 s, two quick retries."""
+        """Return a policy for a waiting person: first content within 5 s, gaps up to 10 s, two quick retries."""
         return cls(timeout=Timeout(), retry=Retry(attempts=2, max_retries=3, base_delay=0.5, max_delay=4.0))
 
     @classmethod
     def reasoning(cls) -> Policy:
-        """The model thinks first: two minutes to the first content, gaps up to one minute."""
+        """Return a policy for models that reason first: 2 min to the first content, gaps up to 1 min."""
         return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(attempts=2))
 
     @classmethod
     def batch(cls) -> Policy:
-        """Nobody waits: patient clocks, many retries."""
+        """Return a policy for batch jobs: long time limits, many retries."""
         clocks = Timeout(initial_token=300_000, inter_token=120_000)
         return cls(timeout=clocks, retry=Retry(attempts=5, max_retries=12, base_delay=2.0, max_delay=60.0))
 
     @property
     def legs(self) -> tuple[Fallback, ...]:
-        """The fallbacks, in order."""
-        return self.fallback  # type: ignore[return-value]  # made a tuple when the policy was made
+        """Return the fallbacks, in order."""
+        return self.fallback  # type: ignore[return-value]  # `__post_init__` made it a tuple
 
     @property
     def holding(self) -> Hold:
-        """What is kept back."""
-        return self.hold  # type: ignore[return-value]  # a mode alone was made a Hold
+        """Return the hold settings."""
+        return self.hold  # type: ignore[return-value]  # `__post_init__` made a mode a Hold
 
     def truncation_at(self, origin: str) -> TruncationMode | None:
-        """The mode for one origin; ``None`` where the policy leaves it to the default rule."""
+        """Return the truncation mode for one origin; ``None`` if the policy leaves it to the default rule."""
         if self.truncation is None or isinstance(self.truncation, str):
             return self.truncation
         return self.truncation.get(origin.rstrip("/"))
@@ -376,7 +379,7 @@ def _is_rule(value: object) -> bool:
 
 
 def _check_rules(policy: Policy) -> None:
-    """Rules are known by what they can do: those of this library stand on a floor above."""
+    """Check rules by their attributes: their classes are in a package that this one must not import."""
     given = policy.guardrails
     if isinstance(given, str):
         _check_choice("Policy.guardrails", given, get_args(GuardrailsPreset))
@@ -384,7 +387,7 @@ def _check_rules(policy: Policy) -> None:
         rules = given if isinstance(given, Sequence) else (given,)
         if not all(_is_rule(rule) for rule in rules):
             presets = ", ".join(get_args(GuardrailsPreset))
-            raise PolicyError("Policy.guardrails", given, f"rules as l0.Guardrails makes them, or one of {presets}")
+            raise PolicyError("Policy.guardrails", given, f"rules made by l0.Guardrails, or one of {presets}")
         object.__setattr__(policy, "guardrails", tuple(rules))
     if not isinstance(policy.drift, bool) and not _is_rule(policy.drift):
         raise PolicyError("Policy.drift", policy.drift, "an l0.Drift, True or False")

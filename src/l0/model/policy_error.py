@@ -1,4 +1,4 @@
-"""The error for a setting that cannot be obeyed."""
+"""Define the error for invalid settings."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from .privacy import shown
 
 
 class PolicyError(ValueError):
-    """A policy field that cannot be obeyed. Says which field, what was given and what is allowed.
+    """An invalid policy field. The message names the field, the given value and the allowed values.
 
-    An object is named by its class only: the repr of a client may show its key. ``given`` is the object itself.
+    The message shows only the class of an object, because the repr of a client may show its key. ``given`` is the
+    object itself.
     """
 
     def __init__(self, field: str, given: object, allowed: str) -> None:

@@ -1,9 +1,9 @@
-"""A policy from ``L0_*`` variables, for programs that are instrumented without a line of code.
+"""Read a policy from ``L0_*`` variables, for programs that are instrumented without a change of code.
 
-The dataclasses of `policy` are the only definition: a field of `Policy` is ``L0_<FIELD>``, one of a value inside it
-``L0_<FIELD>_<ITS FIELD>`` (``L0_RETRY_ATTEMPTS``, ``L0_TIMEOUT_INITIAL_TOKEN``), in the units of that field.
-``L0_POLICY`` names the preset that the others change; without it they change `Policy()`, so that one variable of
-``Retry`` brings the guide's figures for the rest of it. What takes a function or a mapping cannot be told here.
+The dataclasses of `policy` define the variables: a field of `Policy` is ``L0_<FIELD>``, a field of a nested value is
+``L0_<FIELD>_<ITS FIELD>`` (``L0_RETRY_ATTEMPTS``, ``L0_TIMEOUT_INITIAL_TOKEN``), in the unit of that field.
+``L0_POLICY`` names the preset that the other variables change. Without it they change `Policy()`, so one variable of
+``Retry`` brings the guide's defaults for its other fields. Fields that take a function or a mapping have no variable.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from . import failure
 from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
 _PRESET = "L0_POLICY"
 _DIRECT = "L0_DIRECT"
-_NO_POLICY = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", _DIRECT})
-"""How much telemetry tells, which it reads for itself, and how bodies are read."""
+_OTHER_VARIABLES = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", _DIRECT})
+"""Variables that do not belong to the policy: telemetry reads its own, and `direct_from_environment` reads one."""
 _T = TypeVar("_T")
-_SWITCH = {"true": True, "1": True, "false": False, "0": False}
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Variable:
-    """One settable field. ``field``: as `PolicyError` names it. ``path``: where it stands, from the policy down."""
+    """One settable field. ``field``: its name in `PolicyError`. ``path``: the names from the policy down to it."""
 
     name: str
     field: str
@@ -39,12 +38,12 @@ class _Variable:
 
 
 def policy_from_environment(environ: Mapping[str, str]) -> Policy | None:
-    """The policy that ``environ`` asks for; ``None`` where it says nothing. A variable that is empty says nothing.
+    """Return the policy that ``environ`` sets; ``None`` if it sets none. Empty variables are ignored.
 
-    Raises `PolicyError`, naming the variable, for one that is not known and for a value that is not allowed.
+    Raises `PolicyError`, which names the variable, for an unknown variable and for a value that is not allowed.
     """
     given = {name: text.strip() for name, text in environ.items() if name.startswith(_PREFIX) and text.strip()}
-    given = {name: text for name, text in given.items() if name not in _NO_POLICY}
+    given = {name: text for name, text in given.items() if name not in _OTHER_VARIABLES}
     if not given:
         return None
     policy = _preset(given.pop(_PRESET, None))
@@ -64,14 +63,14 @@ def policy_from_environment(environ: Mapping[str, str]) -> Policy | None:
 
 
 def direct_from_environment(environ: Mapping[str, str]) -> bool:
-    """Whether ``L0_DIRECT`` asks for streams to be read straight from their connections.
+    """Return True if ``L0_DIRECT`` asks for reading streams directly from their connections.
 
     Raises `PolicyError` for a value that is not allowed.
     """
     text = environ.get(_DIRECT, "").strip()
-    if text.lower() not in ("", *_SWITCH):
+    if text.lower() not in ("", *_BOOLEANS):
         raise PolicyError(_DIRECT, text, "true or false")
-    return _SWITCH.get(text.lower(), False)
+    return _BOOLEANS.get(text.lower(), False)
 
 
 def _preset(name: str | None) -> Policy:
@@ -105,7 +104,7 @@ def _put(changes: dict[str, Any], variable: _Variable, text: str) -> None:
 
 
 def _changed(kind: type[_T], value: _T | None, changes: Mapping[str, Any]) -> _T:
-    """``value``, a dataclass of the policy, or a new one where there is none, with ``changes`` to what stands in it."""
+    """Return ``value``, a dataclass of the policy, or a new one if it is ``None``, with ``changes`` to its fields."""
     made: dict[str, Any] = {}
     for name, change in changes.items():
         if not isinstance(change, dict):
@@ -116,16 +115,16 @@ def _changed(kind: type[_T], value: _T | None, changes: Mapping[str, Any]) -> _T
     return kind(**made) if value is None else replace(value, **made)  # type: ignore[type-var]
 
 
-# -- what the dataclasses say ---------------------------------------------------------------------------------------
+# -- variables derived from the dataclasses -------------------------------------------------------------------------
 
 
 def _variables(kind: type, prefix: str, path: tuple[str, ...]) -> list[_Variable]:
     found = []
     for field, hint in _hints(kind).items():
         name, here = _name(prefix, field), (*path, field)
-        reading = _reading(_members(hint))
-        if reading is not None:
-            read, allowed = reading
+        parser = _parser(_members(hint))
+        if parser is not None:
+            read, allowed = parser
             found.append(_Variable(name=name, field=f"{kind.__name__}.{field}", path=here, read=read, allowed=allowed))
         part = _part(kind, field)
         if part is not None:
@@ -134,7 +133,7 @@ def _variables(kind: type, prefix: str, path: tuple[str, ...]) -> list[_Variable
 
 
 def _hints(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind, localns=vars(failure))  # which `policy` cannot import: it is built on it
+    hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind)}
 
 
@@ -147,32 +146,32 @@ def _members(hint: Any) -> tuple[Any, ...]:
 
 
 def _part(kind: type, field: str) -> Any:
-    """The dataclass that a field takes, if it takes one."""
+    """Return the dataclass that a field takes, or ``None``."""
     return next((member for member in _members(_hints(kind)[field]) if is_dataclass(member)), None)
 
 
-def _reading(members: tuple[Any, ...]) -> tuple[Callable[[str], Any], str] | None:
-    """How a text becomes a value of one of ``members``, and what is allowed in words; ``None`` if it cannot."""
-    ways = [way for way in map(_simple, members) if way is not None]
-    if not ways:
+def _parser(members: tuple[Any, ...]) -> tuple[Callable[[str], Any], str] | None:
+    """Return a parser for a value of one of ``members``, and a description; ``None`` if a text cannot express it."""
+    parsers = [parse for parse in map(_simple_parser, members) if parse is not None]
+    if not parsers:
         return None
     if NoneType in members:
-        ways.append((lambda text: {"none": None}[text.lower()], "none"))
+        parsers.append((lambda text: {"none": None}[text.lower()], "none"))
 
     def read(text: str) -> Any:
-        for way, _ in ways:
+        for parse, _ in parsers:
             try:
-                return way(text)
+                return parse(text)
             except (ValueError, KeyError):
                 continue
         raise ValueError(text)
 
-    return read, ", or ".join(allowed for _, allowed in ways)
+    return read, ", or ".join(allowed for _, allowed in parsers)
 
 
-def _simple(member: Any) -> tuple[Callable[[str], Any], str] | None:
+def _simple_parser(member: Any) -> tuple[Callable[[str], Any], str] | None:
     if member is bool:
-        return (lambda text: _SWITCH[text.lower()]), "true or false"
+        return (lambda text: _BOOLEANS[text.lower()]), "true or false"
     if member is int:
         return int, "a whole number"
     if member is float:
@@ -184,7 +183,7 @@ def _simple(member: Any) -> tuple[Callable[[str], Any], str] | None:
         return (lambda text: choices[text.lower()]), "one of " + ", ".join(choices)
     if isinstance(member, type) and issubclass(member, StrEnum):
         return (lambda text: member(text.lower())), "one of " + ", ".join(member)
-    if get_origin(member) is Sequence and (item := _simple(get_args(member)[0])) is not None:
+    if get_origin(member) is Sequence and (item := _simple_parser(get_args(member)[0])) is not None:
         read, allowed = item
         return (lambda text: tuple(read(part.strip()) for part in text.split(","))), f"{allowed}; several with commas"
     return None

@@ -1,4 +1,4 @@
-"""What may be shown of values that may hold credentials: in messages, logs and reprs."""
+"""Show values that may hold credentials in messages, logs and reprs, without the credentials."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Mapping
 from enum import Enum
 from types import FunctionType
 
-_LONGEST = 200
+_MAX_LENGTH = 200
 _USERINFO = re.compile(r"(?<=//)[^/?#\s@'\"]*@")
 _QUERY = re.compile(r"\?[^\s'\"<>()#]*=[^\s'\"<>()#]*")
 
 
 def without_credentials(text: str) -> str:
-    """Return a text with the user information and the queries of its URLs left out."""
+    """Return the text without the user information and the queries of its URLs."""
     return _QUERY.sub("?...", _USERINFO.sub("", text)) if "//" in text or "?" in text else text
 
 
 def shown(value: object) -> str:
-    """Return the repr of plain values, and of lists and mappings of them; of anything else its class.
+    """Return the repr of a plain value, list or mapping; of any other object only its class.
 
-    The repr of a stranger's object, such as a client, may show its key. Long texts are cut.
+    The repr of a third-party object, such as a client, may show its key. Long strings are cut.
     """
     if isinstance(value, str) and not isinstance(value, Enum):
         text = without_credentials(value)
-        return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+        return repr(text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}...")
     if value is None or isinstance(value, bool | int | float | Enum | type | FunctionType):
         return repr(value)
     if isinstance(value, list | tuple | set | frozenset):
@@ -33,5 +33,5 @@ def shown(value: object) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{shown(key)}: {shown(one)}' for key, one in value.items())}}}"
     if type(value).__module__.partition(".")[0] == "l0":
-        return repr(value)  # ours hide what they must
+        return repr(value)  # reprs of l0's own classes hide secrets
     return f"<{type(value).__name__}>"

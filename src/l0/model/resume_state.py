@@ -1,4 +1,4 @@
-"""What one attempt leaves to the next, where a broken answer is taken up."""
+"""Carry the state of a broken answer from one attempt to the next, to resume it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ResumeState:
-    """What the user has of the answer.
+    """The part of an answer that the user has received.
 
-    ``text``: of the first choice. ``shape``: how far its structure had come, in the dialect's own terms. ``marks``:
-    what must stay the same to the end (ids, numbers that count on).
+    ``text``: the text of the first choice. ``shape``: the position in the answer's structure, in a form that its
+    dialect defines. ``marks``: values that must stay consistent to the end (ids, sequence numbers).
     """
 
     text: str = field(repr=False)

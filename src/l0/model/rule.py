@@ -1,5 +1,7 @@
-"""What a rule on a text is, and what it says. The rooms `guardrails`, `drift` and `structured` make rules; the engine
-asks them while the text streams, and acts on their verdicts.
+"""Define rules on the text of an answer, and their violations.
+
+The packages `guardrails`, `drift` and `structured` implement rules. The runtime evaluates them while the text streams,
+and acts on the violations.
 """
 
 from __future__ import annotations
@@ -11,22 +13,22 @@ from typing import Protocol
 
 
 class Severity(StrEnum):
-    """What a violation does to the call."""
+    """The effect of a violation on the call."""
 
     WARNING = "warning"
-    """It is recorded."""
+    """The violation is recorded."""
     ERROR = "error"
-    """The attempt has failed: retried, or what `hold` and `resume` allow."""
+    """The attempt fails. It is retried or resumed if the policy allows that."""
     FATAL = "fatal"
     """The call ends at once, and its connection is closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """What a rule found. ``at``: characters of the answer before the place. ``confidence``: 0 to 1.
+    """A violation of a rule. ``at``: its position in characters of the answer. ``confidence``: 0 to 1.
 
-    ``message`` says what is wrong. ``quotes``: it is from a function of the user's and may quote the answer, so spans,
-    logs and errors carry `plain` in its place.
+    ``message``: a description. ``quotes``: True if the message comes from a user's function and may quote the answer;
+    spans, logs and errors then carry `plain` instead.
     """
 
     rule: str
@@ -44,48 +46,48 @@ class Violation:
 
     @property
     def plain(self) -> str:
-        """The message, in words that quote nothing."""
+        """Return a message that quotes nothing of the answer."""
         return f"{self.rule} does not hold" if self.quotes else self.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How an answer ended, for rules that look at the whole. ``other``: it holds something besides text: a tool call,
-    a refusal, audio."""
+    """The end of an answer, for rules that evaluate the complete text. ``other``: True if the answer holds something
+    besides text, such as a tool call, a refusal or audio."""
 
     other: bool = False
 
 
 class Check(Protocol):
-    """One rule's state for one answer. It sees every character once, in order, however the text is cut."""
+    """One rule's state for one answer. It gets every character once, in order, in pieces of any size."""
 
     def feed(self, text: str) -> Sequence[Violation]:
-        """New text; costs O(len(text)). What was found is said once, as soon as the text shows it."""
+        """Evaluate new text, in O(len(text)). Return each violation once, as soon as the text shows it."""
         ...
 
     def finish(self, ending: Ending) -> Sequence[Violation]:
-        """The answer is over; nothing is fed after this."""
+        """Evaluate the end of the answer. No text follows."""
         ...
 
 
 class Rule(Protocol):
-    """A rule: frozen, shared by all calls, state per answer in what `check` makes."""
+    """A rule. It is immutable and shared by all calls; `check` creates the state for one answer."""
 
     @property
     def name(self) -> str:
-        """Short, of a bounded set: it becomes a value of an attribute."""
+        """A short name from a bounded set, because it becomes an attribute value of metrics."""
         ...
 
     @property
     def severity(self) -> Severity:
-        """Of its worst violation."""
+        """The severity of its worst violation."""
         ...
 
     @property
     def span(self) -> int | None:
-        """After so many more characters, no character's verdict changes any more. ``None``: only the whole decides."""
+        """The number of further characters that can change a character's result. ``None``: only the end decides."""
         ...
 
     def check(self) -> Check:
-        """A check of one more answer."""
+        """Return the state for a new answer."""
         ...

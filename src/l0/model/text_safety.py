@@ -1,15 +1,15 @@
-"""Text that every encoder takes."""
+"""Make text safe for every encoder."""
 
 from __future__ import annotations
 
 
 def well_formed(text: str) -> str:
-    """Return the text with its surrogates joined to the characters they stand for, lone ones replaced by U+FFFD.
+    """Return the text with surrogate pairs joined to characters, and lone surrogates replaced by U+FFFD.
 
-    A lone surrogate, half of a character that somebody cut, cannot be encoded: one of them in an attribute loses the
-    whole batch of an OTLP exporter.
+    A lone surrogate, half of a character that was cut, cannot be encoded. One of them in an attribute makes an OTLP
+    exporter lose its complete batch.
     """
-    if text.isascii():
+    if text.isascii():  # the common case, without a copy
         return text
     try:
         text.encode()

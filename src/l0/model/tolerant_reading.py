@@ -1,8 +1,8 @@
-"""Reading an answer for facts: what the provider promises, taken where it is there, and left out where it is not.
+"""Read metadata from answers without failing on unexpected values.
 
-An answer is read twice: its objects are built and handed over, and beside that it is read for facts (text, tokens,
-finish reasons, tool calls). The second must never disturb the first. So each value is asked what it is before it is
-used, by the functions here; and what raises all the same ends at one of the few fences, which call `unread`.
+An answer is read twice: its objects are built for the user, and its metadata is read (text, tokens, finish reasons,
+tool calls). The second must never disturb the first. So the functions here check the type of each value before it is
+used. The few places that catch any remaining exception call `unread`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from .errors import raised
 
 _log = logging.getLogger("l0")
-_MOST = 2**63 - 1
+_MAX_COUNT = 2**63 - 1
 """The largest integer that the telemetry of a count can carry."""
 _NOTHING: Mapping[str, Any] = {}
 
@@ -25,8 +25,8 @@ def text_of(value: object) -> str | None:
 
 
 def count_of(value: object) -> int | None:
-    """Return the value if it is a number of something, else ``None``."""
-    return value if type(value) is int and 0 <= value <= _MOST else None
+    """Return the value if it is a non-negative integer that telemetry can carry, else ``None``."""
+    return value if type(value) is int and 0 <= value <= _MAX_COUNT else None
 
 
 def code_of(*values: object) -> str | None:
@@ -43,12 +43,12 @@ def place_of(value: object) -> int | None:
 
 
 def object_of(value: object) -> Mapping[str, Any]:
-    """Return the value if it is an object of JSON, else an empty one."""
+    """Return the value if it is a JSON object, else an empty one."""
     return value if isinstance(value, Mapping) else _NOTHING
 
 
 def objects_in(value: object) -> Iterator[Mapping[str, Any]]:
-    """Yield the objects in a list; nothing if the value is no list."""
+    """Yield the JSON objects in a list. Yield nothing if the value is not a list."""
     return (each for each in items_in(value) if isinstance(each, Mapping))
 
 
@@ -58,5 +58,5 @@ def items_in(value: object) -> Sequence[Any]:
 
 
 def unread(what: str) -> None:
-    """Log that something could not be read for facts. To be called where the exception is caught."""
-    _log.debug("%s could not be read for facts; the user's objects are not affected: %s", what, raised())
+    """Log that metadata could not be read. Call this where the exception is caught."""
+    _log.debug("metadata could not be read from %s; the user's objects are not affected: %s", what, raised())

@@ -1,4 +1,4 @@
-"""Service level objectives of this process, as its users reach them: ``import l0; l0.slo.report()``.
+"""Track the service level objectives of this process. This is the public API: ``import l0; l0.slo.report()``.
 
 ::
 
@@ -6,7 +6,7 @@
     l0.slo.start("slo.yaml", store="slo.db", on_burn=print)
     print(l0.slo.report())
 
-`l0.slo` has the arithmetic, `l0.shared_state.slo_tracker` the windows; this is their front door.
+The other modules of `l0.slo` do the arithmetic; `l0.shared_state.slo_tracker` keeps the windows.
 """
 
 from __future__ import annotations
@@ -33,15 +33,18 @@ def start(
     store: str | PathLike[str] | None = None,
     on_burn: Callable[[Burn], None] | None = None,
 ) -> None:
-    """Watch every instrumented call from now on, whether OpenTelemetry listens or not.
+    """Track every instrumented call from now on, even without OpenTelemetry.
 
     ``objectives``: a list, the path of an ``slo.yaml``, or ``None`` for the default ones. ``store``: an SQLite file in
-    which the windows outlive the process; ``None``: they do not. ``on_burn``: told once, when a budget begins to burn
-    faster than an alert allows; it runs at the end of a call, in its thread, so it should be quick.
+    which the windows outlive the process; ``None`` keeps them in memory only. ``on_burn``: called once when a budget
+    begins to burn faster than an alert allows. It runs at the end of a call, in the call's thread, so it must be fast.
 
-    May be called again: the windows begin anew, or with what is stored. Raises `PolicyError` or
-    `l0.slo.document.ObjectivesError` (a `ValueError` too) for objectives that cannot be obeyed, and `OSError`
-    for a file that cannot be read.
+    A second call starts again with empty windows, or with the stored ones.
+
+    Raises:
+        PolicyError: invalid arguments or objectives.
+        l0.slo.document.ObjectivesError: an invalid file (also a `ValueError`).
+        OSError: a file that cannot be read.
     """
     if on_burn is not None and not callable(on_burn):
         raise PolicyError("on_burn", on_burn, "a function of an l0.slo.Burn, or None")
@@ -49,12 +52,15 @@ def start(
 
 
 def stop() -> None:
-    """Watch no longer; what is to be stored is. A meter that listens still gets its figures."""
+    """Stop tracking, and store new events if ``store`` was given. An existing meter still exports its metrics."""
     CONFIG.shared_state.slos.stop()
 
 
 def report() -> Report:
-    """How every objective stands, by provider and model: budget, burn rates, what recovery saved. Prints as a table."""
+    """Return the status of every objective, by provider and model. ``str`` of it is a table.
+
+    It holds budgets, burn rates, and the calls that recovery saved.
+    """
     return CONFIG.shared_state.slos.report()
 
 
@@ -76,4 +82,4 @@ def _storage(path: str | PathLike[str] | None) -> Storage | None:
     try:
         return Storage(path)
     except (sqlite3.Error, TypeError) as error:
-        raise PolicyError("store", path, f"an SQLite file that can be written, or None ({error})") from error
+        raise PolicyError("store", path, f"a writable SQLite file, or None ({error})") from error

@@ -1,8 +1,8 @@
-"""The short file of objectives, ``slo.yaml``: read with every mistake named by its line, and written.
+"""Read and write ``slo.yaml``, the file of objectives. Every mistake is reported with its line.
 
 ::
 
-    window: 30d            # these two hold for every objective that says nothing else
+    window: 30d            # these two are the defaults of every objective
     min_events: 20
     objectives:
       first-token:
@@ -28,7 +28,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 6
 _SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d|w)")
 _COMMON = ("window", "min_events")
 _FIELDS = ("indicator", "target", "threshold", "provider", "model", *_COMMON)
-_FITTING: dict[str, Any] = {
+_VALID: dict[str, Any] = {
     "name": "a",
     "indicator": Indicator.SUCCESS,
     "target": 0.5,
@@ -38,13 +38,13 @@ _FITTING: dict[str, Any] = {
     "provider": "*",
     "model": "*",
 }
-"""A value that fits, by field."""
+"""A valid value for each field."""
 _COMMENT = """Service level objectives of l0. Check it with: l0 slo check FILE
-attempts.* is how a provider does; delivered.* is what the user saw after everything that was repaired."""
+attempts.* measures the provider; delivered.* measures what the user received, after all recovery."""
 
 
 class ObjectivesError(ValueError):
-    """A file that cannot be obeyed. ``problems``: one line each, with file, line, field, given and allowed."""
+    """An invalid file of objectives. ``problems``: one text each, with file, line, field, given and allowed value."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -52,7 +52,7 @@ class ObjectivesError(ValueError):
 
 
 class Problems:
-    """Collects all mistakes of one file, so that they are told at once."""
+    """All mistakes of one file, collected so that they are reported together."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -62,21 +62,21 @@ class Problems:
         return len(self._found)
 
     def add(self, line: int, text: str) -> None:
-        """A mistake."""
+        """Add a mistake in line ``line``."""
         self._found.append((line, f"{self._file}:{line}: {text}"))
 
     def wrong(self, at: Located, field: str, allowed: str) -> None:
-        """A value that is not allowed."""
+        """Add a value that is not allowed."""
         self.add(at.line, f"{field}: got {at.plain()!r}, allowed: {allowed}")
 
     def stop_if_any(self) -> None:
-        """Raise `ObjectivesError`, in the order of the lines."""
+        """Raise `ObjectivesError` if there are mistakes, sorted by line."""
         if self._found:
             raise ObjectivesError([text for _, text in sorted(self._found)])
 
 
 def parse(text: str, file: str = "slo.yaml") -> tuple[Objective, ...]:
-    """The objectives of a file. Raises `ObjectivesError` with all that is wrong in it."""
+    """Return the objectives of a file. Raises `ObjectivesError` with all its mistakes."""
     problems = Problems(file)
     try:
         documents = load(text)
@@ -84,7 +84,7 @@ def parse(text: str, file: str = "slo.yaml") -> tuple[Objective, ...]:
         raise ObjectivesError([f"{file}:{error.line}: {error}"]) from None
     objectives = _document(documents[0] if documents else Located(None, 1), problems)
     for extra in documents[1:]:
-        problems.add(extra.line, "a second document, allowed: one")
+        problems.add(extra.line, "more than one document, allowed: one")
     problems.stop_if_any()
     return objectives
 
@@ -93,7 +93,7 @@ def _document(document: Located, problems: Problems) -> tuple[Objective, ...]:
     top = _mapping(document, "the file", ("objectives", *_COMMON), problems)
     named = _mapping(top.get("objectives", Located(None, document.line)), "objectives", None, problems)
     common = read({name: (top[name], name) for name in _COMMON if name in top}, problems)
-    common = checked("common", _FITTING | common, top, "", problems, only=common.keys())
+    common = checked("common", _VALID | common, top, "", problems, only=common.keys())
     made = [_objective(name, entry, common, problems) for name, entry in named.items()]
     return tuple(objective for objective in made if objective is not None)
 
@@ -120,19 +120,22 @@ def _objective(name: str, entry: Located, common: Mapping[str, Any], problems: P
     given = {field: (at, f"{where}.{field}") for field, at in own.items() if field in _FIELDS}
     values = read(given, problems)
     unreadable = [field for field in ("indicator", "target", *given) if field not in values]
-    values = {**common, **values, **{field: _FITTING[field] for field in unreadable}}
+    values = {**common, **values, **{field: _VALID[field] for field in unreadable}}
     if "indicator" in unreadable or "threshold" in unreadable:
-        values |= {"indicator": _FITTING["indicator"], "threshold": None}
+        values |= {"indicator": _VALID["indicator"], "threshold": None}
     made = build(name, values, {**own, "name": entry}, where, problems)
     return made if len(problems) == before else None
 
 
 def read(given: Mapping[str, tuple[Located, str]], problems: Problems) -> dict[str, Any]:
-    """The values of fields, given by their place and their name in a message; without those that cannot be read."""
+    """Return the parsed values of fields. Values that cannot be parsed are left out and added to ``problems``.
+
+    ``given``: by field, the located value and the field's name in messages.
+    """
     values: dict[str, Any] = {}
     for name, (at, field) in given.items():
         try:
-            values[name] = _READ.get(name, _as_it_is)(at.plain())
+            values[name] = _READ.get(name, _unchanged)(at.plain())
         except ValueError as error:
             problems.wrong(at, field, str(error))
     return values
@@ -141,10 +144,10 @@ def read(given: Mapping[str, tuple[Located, str]], problems: Problems) -> dict[s
 def build(
     name: str, values: Mapping[str, Any], lines: Mapping[str, Located], where: str, problems: Problems
 ) -> Objective | None:
-    """The objective, or a problem at the line of every field that it does not like."""
+    """Return the objective, or ``None`` after adding a problem for every invalid field."""
     before = len(problems)
-    fitting = checked(name, values, lines, where, problems)
-    return Objective(name=name, **fitting) if len(problems) == before else None
+    valid = checked(name, values, lines, where, problems)
+    return Objective(name=name, **valid) if len(problems) == before else None
 
 
 def checked(
@@ -156,15 +159,15 @@ def checked(
     *,
     only: Set[str] | None = None,
 ) -> dict[str, Any]:
-    """Values that an objective takes, without what it does not: that is a problem each. ``only``: these are returned.
+    """Return the valid values, and add a problem for each invalid one. ``only``: the fields to return.
 
-    An objective says one mistake at a time; a value that fits takes its place until there is none left.
+    `Objective` raises for one mistake at a time. A valid value replaces the invalid one until none is left.
     """
-    fitting: dict[str, Any] = {**values, "name": name}
+    valid: dict[str, Any] = {**values, "name": name}
     refused: set[str] = set()
     while True:
         try:
-            Objective(**fitting)
+            Objective(**valid)
         except PolicyError as error:
             field = error.field.removeprefix("Objective.")
             if field in refused:
@@ -173,21 +176,21 @@ def checked(
             at = lines.get(field) or lines.get("name", Located(None, 1))
             place = f"{where}.{field}" if where else field
             problems.add(at.line, f"{place}: got {error.given!r}, allowed: {error.allowed}")
-            fitting[field] = _FITTING[field]
+            valid[field] = _VALID[field]
             if field in ("indicator", "threshold"):
-                fitting |= {"indicator": _FITTING["indicator"], "threshold": None}
+                valid |= {"indicator": _VALID["indicator"], "threshold": None}
         else:
             break
-    del fitting["name"]
-    return {field: value for field, value in fitting.items() if only is None or (field in only - refused)}
+    del valid["name"]
+    return {field: value for field, value in valid.items() if only is None or (field in only - refused)}
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
 def share(value: Any) -> float:
-    """``0.995``, ``99.5%`` or ``99.5 %``."""
+    """Return the share of ``0.995``, ``99.5%`` or ``99.5 %`` as a number. Raises `ValueError`."""
     if isinstance(value, str) and value.endswith("%"):
         try:
             return round(float(value[:-1]) / 100, 12)
@@ -199,7 +202,7 @@ def share(value: Any) -> float:
 
 
 def span(value: Any) -> float:
-    """Seconds of ``2s``, ``500ms``, ``30d``."""
+    """Return the seconds of ``2s``, ``500ms`` or ``30d``. Raises `ValueError`."""
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("a time with its unit (ms, s, m, h, d, w), such as 2s or 30d")
@@ -226,22 +229,22 @@ _READ: dict[str, Callable[[Any], Any]] = {
 
 
 def warnings(objectives: Sequence[Objective]) -> list[str]:
-    """What can be obeyed, and is probably not meant."""
+    """Return warnings of valid objectives that are probably not intended."""
     found = []
     for objective in objectives:
         silent = [duration(pair.long) for pair in PAIRS if not can_fire(pair, objective)]
         if silent:
             found.append(
-                f"{objective.name}: with a target of {percent(objective.target)} no share of failures fires the alert "
-                f"over {' or '.join(silent)}"
+                f"{objective.name}: with a target of {percent(objective.target)} the alert over "
+                f"{' or '.join(silent)} can never fire"
             )
     if not any(objective.layer == "delivered" for objective in objectives):
-        found.append("no objective for delivered calls: nothing here says what the user sees")
+        found.append("no objective for delivered calls: the file does not measure what users receive")
     return found
 
 
 def write(objectives: Sequence[Objective] = DEFAULTS) -> str:
-    """The file for some objectives; `parse` gives them back."""
+    """Return the text of a file of objectives. `parse` reads it back."""
     common = {field for field in _COMMON if len({getattr(objective, field) for objective in objectives}) == 1}
     top = {name: text for name, text in _entry(objectives[0]).items() if name in common}
     entries = {
@@ -261,10 +264,10 @@ def _entry(objective: Objective) -> dict[str, Any]:
 
 
 def percent(target: float) -> str:
-    """``99.5%``."""
+    """Format a share in percent: ``99.5%``."""
     return f"{round(target * 100, 10):.12g}%"
 
 
 def seconds(value: float) -> str:
-    """``5s``, ``0.5s``; never in the notation of small numbers, which no reader takes."""
+    """Format seconds: ``5s``, ``0.5s``. Never use scientific notation, which `span` and other readers reject."""
     return f"{value:.9f}".rstrip("0").rstrip(".") + "s"

@@ -93,7 +93,7 @@ class Report:
         if not self.standings:
             return "No calls have been measured yet. Call l0.slo.start() before the first call."
         parts = [
-            _table(layer.capitalize(), [standing for standing in self.standings if standing.objective.layer == layer])
+            _table(layer.capitalize(), [status for status in self.standings if status.objective.layer == layer])
             for layer in ("attempts", "delivered")
         ]
         parts += [_saved(masked) for masked in self.masked if masked.ratio is not None]
@@ -117,12 +117,12 @@ def _table(title: str, standings: Sequence[SloStatus]) -> str:
     return "\n".join((title, *lines))
 
 
-def _row(standing: SloStatus) -> tuple[str, ...]:
-    objective = standing.objective
-    burns = (times(standing.burn(pair.long)) + ("!" if pair in standing.burning else "") for pair in PAIRS)
-    left = INSUFFICIENT if standing.budget_left is None else share(standing.budget_left)
-    good = f"{standing.count.total - standing.count.bad}/{standing.count.total}"
-    return (objective.name, standing.provider, standing.model, share(objective.target), good, left, *burns)
+def _row(status: SloStatus) -> tuple[str, ...]:
+    objective = status.objective
+    burns = (times(status.burn(pair.long)) + ("!" if pair in status.burning else "") for pair in PAIRS)
+    left = INSUFFICIENT if status.budget_left is None else share(status.budget_left)
+    good = f"{status.count.total - status.count.bad}/{status.count.total}"
+    return (objective.name, status.provider, status.model, share(objective.target), good, left, *burns)
 
 
 def share(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""YAML, read with the line of every value, and written. PyYAML is an extra, imported only here."""
+"""Read YAML with the line of every value, and write YAML. PyYAML is an optional extra, imported only here."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-_CHARACTERS = 250_000
-_VALUES = 20_000
-_DEPTH = 50
+_MAX_CHARACTERS = 250_000
+_MAX_VALUES = 20_000
+_MAX_DEPTH = 50
 _MERGE = "tag:yaml.org,2002:merge"
 
 
 class YamlError(ValueError):
-    """A text that is no YAML. ``line``: where, from 1."""
+    """A text that is not valid YAML, or exceeds a limit. ``line``: its position, from 1."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -23,13 +23,13 @@ class YamlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A value and the line that it stands on. Inside a mapping or list the values are `Located` again."""
+    """A value and its line. The values inside a mapping or list are `Located` as well."""
 
     value: Any
     line: int
 
     def plain(self) -> Any:
-        """The value without lines."""
+        """Return the value without lines."""
         if isinstance(self.value, dict):
             return {key: inner.plain() for key, inner in self.value.items()}
         if isinstance(self.value, list):
@@ -38,10 +38,13 @@ class Located:
 
 
 def load(text: str) -> list[Located]:
-    """The documents of a text. Raises `YamlError` for what is no YAML or exceeds a limit, and for a key that stands
-    twice. An alias counts for as much as it stands for."""
-    if len(text) > _CHARACTERS:
-        raise YamlError(f"the file is too long, allowed are {_CHARACTERS:,} characters", 1)
+    """Return the documents of a text.
+
+    Raises `YamlError` for invalid YAML, for a duplicate key, and for a text above the limits on characters, values and
+    depth. An alias counts as many values as its target, so that a small file cannot expand to a huge one.
+    """
+    if len(text) > _MAX_CHARACTERS:
+        raise YamlError(f"the file is too long, allowed: {_MAX_CHARACTERS:,} characters", 1)
     yaml = _yaml()
     try:
         loader = _loader(yaml)(text)
@@ -60,7 +63,7 @@ def load(text: str) -> list[Located]:
 
 @dataclass(frozen=True, slots=True)
 class _Alias:
-    """``*name``, where it stands. PyYAML would put the node itself there, and lose the place."""
+    """An alias (``*name``) with its line. PyYAML replaces an alias by its target node, which loses the line."""
 
     node: Any
     line: int
@@ -75,8 +78,8 @@ def _loader(yaml: ModuleType) -> Any:
             line = event.start_mark.line + 1
             if isinstance(event, yaml.AliasEvent):
                 return _Alias(super().compose_node(parent, index), line)
-            if self.depth >= _DEPTH:
-                raise YamlError(f"nested too deeply, allowed are {_DEPTH} levels", line)
+            if self.depth >= _MAX_DEPTH:
+                raise YamlError(f"nested too deeply, allowed: {_MAX_DEPTH} levels", line)
             self.depth += 1
             try:
                 return super().compose_node(parent, index)
@@ -87,31 +90,31 @@ def _loader(yaml: ModuleType) -> Any:
 
 
 class _Reader:
-    """Turns the nodes of one text into values with their lines."""
+    """A converter of PyYAML's nodes to values with their lines."""
 
     def __init__(self, yaml: ModuleType, loader: Any) -> None:
         self._yaml = yaml
         self._loader = loader
-        self._left = _VALUES
+        self._left = _MAX_VALUES
         self._open: set[int] = set()
 
     def documents(self) -> list[Located]:
-        """All of them."""
+        """Return all documents."""
         found = []
         while self._loader.check_node():
             found.append(self._located(self._loader.get_node(), None))
         return found
 
     def _located(self, node: Any, alias: int | None) -> Located:
-        """The value of a node. ``alias``: the line of the alias that it stands in for, and all within it."""
+        """Return the value of a node. ``alias``: the line of the alias through which it is read, if any."""
         if isinstance(node, _Alias):
             node, alias = node.node, node.line if alias is None else alias
         line: int = node.start_mark.line + 1 if alias is None else alias
         self._left -= 1
         if self._left < 0:
-            raise YamlError(f"too many values, aliases written out: allowed are {_VALUES:,}", line)
+            raise YamlError(f"too many values with aliases expanded, allowed: {_MAX_VALUES:,}", line)
         if id(node) in self._open:
-            raise YamlError("an alias to what it stands in", line)
+            raise YamlError("an alias inside its own target", line)
         self._open.add(id(node))
         try:
             return Located(self._value(node, line, alias), line)
@@ -135,24 +138,24 @@ class _Reader:
         for key_node, value_node in node.value:
             if getattr(key_node, "tag", "") == _MERGE:
                 line = key_node.start_mark.line + 1 if alias is None else alias
-                raise YamlError("merge keys (<<) are not read: write the fields out", line)
+                raise YamlError("merge keys (<<) are not supported: write the fields out", line)
             named = self._located(key_node, alias)
             key = named.value
             if not isinstance(key, str):
                 raise YamlError(f"a key that is not text: {named.plain()!r}; put it in quotes", named.line)
             if key in values:
-                raise YamlError(f"{key} stands twice", named.line)
-            # A block's own mark is that of its first entry; a reader looks for the line with its name.
+                raise YamlError(f"duplicate key {key}", named.line)
+            # PyYAML marks a block at its first entry. Readers expect the line with the block's name.
             values[key] = Located(self._located(value_node, alias).value, named.line)
         return values
 
     def _check_tag(self, node: Any, kind: str, line: int) -> None:
         if node.tag != f"tag:yaml.org,2002:{kind}":
-            raise YamlError(f"the tag {node.tag!r} is not read", line)
+            raise YamlError(f"the tag {node.tag!r} is not supported", line)
 
 
 def dump(*documents: Mapping[str, Any], comment: str = "") -> str:
-    """YAML in the order of the keys; texts of several lines as blocks. ``comment``: stands above, line by line."""
+    """Return YAML in the order of the keys, with multi-line texts as blocks. ``comment``: lines above the documents."""
     yaml = _yaml()
 
     class Dumper(yaml.SafeDumper):  # type: ignore[misc, name-defined]  # the module is loaded lazily

@@ -1,1 +1,1 @@
-"""Pure: bytes to events, events to JSON, JSON to the SDKs' objects."""
+"""Parse the bytes of the wire: server-sent events, JSON and Retry-After headers. Pure functions and values."""

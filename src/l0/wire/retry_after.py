@@ -1,4 +1,4 @@
-"""How long a server asks to wait: the headers that say it, as seconds."""
+"""Read the wait that a server asks for from its response headers, in seconds."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
 def server_wait(headers: Mapping[str, str]) -> float | None:
-    """What the server asked for, else the time until an exhausted rate limit is reset.
+    """Return the requested wait in s, else the time until an exhausted rate limit is reset.
 
-    ``None`` where none of them says anything usable. Names in lower case, or a mapping that ignores case.
+    ``None`` if no header holds a usable value. ``headers``: lower-case names, or a case-insensitive mapping.
     """
-    asked = asked_wait(headers)
-    return _until_reset(headers) if asked is None else asked
+    requested_s = asked_wait(headers)
+    return _until_reset(headers) if requested_s is None else requested_s
 
 
 def asked_wait(headers: Mapping[str, str]) -> float | None:
-    """``retry-after-ms``, else ``Retry-After`` in seconds or as a date: all that the SDKs themselves obey."""
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
+    """Return ``retry-after-ms``, else ``Retry-After`` (seconds or a date), in s. The SDKs obey only these."""
+    wait_ms = _number(headers.get("retry-after-ms"))
+    if wait_ms is not None:
+        return wait_ms / 1000
     given = headers.get("retry-after")
     if given is None:
         return None
@@ -36,9 +36,10 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
 
 
 def _until_reset(headers: Mapping[str, str]) -> float | None:
-    """The longest of the exhausted limits, as the call needs all of them.
+    """Return the longest time in s until an exhausted limit is reset, because a call needs all of them.
 
-    A limit is exhausted where its ``remaining`` says so, or is not told: servers send the resets with every answer.
+    Servers send the reset times with every response. A limit counts as exhausted if its ``remaining`` header is 0 or
+    missing.
     """
     waits = []
     for name, text in headers.items():
@@ -70,7 +71,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _duration(text: str) -> float | None:
-    """Seconds of ``6m0s``, ``12ms``, ``1h2m3.5s``; of a bare number too, which some servers send."""
+    """Return the seconds of ``6m0s``, ``12ms`` or ``1h2m3.5s``, or of a bare number, which some servers send."""
     if _DURATION.fullmatch(text.strip()) is None:
         return _number(text)
     seconds = sum(float(amount) * _UNITS[unit] for amount, unit in _PART.findall(text))
@@ -78,18 +79,18 @@ def _duration(text: str) -> float | None:
 
 
 def _until_date(text: str) -> float | None:
-    """Seconds until an HTTP date; 0 where it has passed."""
+    """Return the seconds until an HTTP date; 0 if it has passed."""
     try:
         moment = email.utils.parsedate_tz(text)
         return None if moment is None else max(0.0, email.utils.mktime_tz(moment) - time.time())
-    except (ValueError, OverflowError, TypeError, IndexError):  # dates that no calendar has
+    except (ValueError, OverflowError, TypeError, IndexError):  # impossible dates, such as 31 February
         return None
 
 
 def _until_moment(text: str) -> float | None:
-    """Seconds until an RFC 3339 moment; 0 where it has passed."""
+    """Return the seconds until an RFC 3339 timestamp; 0 if it has passed."""
     try:
-        moment = datetime.fromisoformat(text.strip().upper())  # "z" is allowed too
+        moment = datetime.fromisoformat(text.strip().upper())  # RFC 3339 also allows "z", `fromisoformat` only "Z"
         return max(0.0, moment.timestamp() - time.time()) if moment.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None

@@ -24,7 +24,7 @@ def test_a_healthy_environment(capsys: pytest.CaptureFixture[str]) -> None:
     assert "compiled constructors:" in report
     assert "parameters of requests: transformed by compiled functions" in report
     assert "opentelemetry-api" in report
-    assert report.endswith("All is well.\n")
+    assert report.endswith("No problems found.\n")
 
 
 def test_the_sdks_are_restored(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +40,7 @@ def test_a_version_that_is_not_supported_is_a_problem(
     monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 99")
     with caplog.at_level(logging.CRITICAL):
         assert main(["doctor"]) == 1
-    assert f"! openai {openai.__version__}: left alone" in capsys.readouterr().out
+    assert f"! openai {openai.__version__}: not patched" in capsys.readouterr().out
 
 
 def test_an_unknown_loop_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,7 +71,7 @@ def test_an_sdk_that_is_missing_is_none(monkeypatch: pytest.MonkeyPatch, capsys:
 def test_no_sdk_at_all_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(doctor, "installed_version", lambda _: None)
     assert main(["doctor"]) == 1
-    assert "! none that l0 knows is installed" in capsys.readouterr().out
+    assert "! no supported SDK is installed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("owners", [[], ["l0-otel", "reliable-ai-streams-py"]])
@@ -80,7 +80,7 @@ def test_another_package_of_the_same_name_is_a_problem(monkeypatch: pytest.Monke
     monkeypatch.setattr(doctor, "installed", versions.get)
     (finding,) = doctor.namesakes(owners)
     assert finding.problem
-    assert "reliable-ai-streams-py 0.15.2 installs a package 'l0' too" in finding.text
+    assert "reliable-ai-streams-py 0.15.2 also installs a package 'l0'" in finding.text
 
 
 def test_an_unknown_distribution_with_a_package_of_that_name_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ objectives:
         ("objectives:\n  a:\n    indicator: attempts.stall\n    target: 99", 4, "target: got 99.0, allowed: a share"),
         ("objectives:\n  a:\n    indicator: attempts.stall\n    target: x%", 4, "target: got 'x%'"),
         ("objectives:\n  a:\n    indicator: stall\n    target: 99%", 3, "indicator: got 'stall', allowed: one of"),
-        ("objectives:\n  a: {indicator: attempts.stall, target: 99%}\n  a: {}", 3, "a stands twice"),
+        ("objectives:\n  a: {indicator: attempts.stall, target: 99%}\n  a: {}", 3, "duplicate key a"),
         (
             "objectives:\n  a:\n    indicator: attempts.stall\n    traget: 99%",
             4,
@@ -96,7 +96,7 @@ objectives:
         ),
         ("objectives:\n  a: 3", 2, "objectives.a: got 3, allowed: a mapping"),
         ("objectives:\n  A: {indicator: attempts.stall, target: 99%}", 2, "A.name: got 'A', allowed: lower-case"),
-        ("objectives:\n  a: {indicator: attempts.stall, target: 99%}\n---\nb: 1", 4, "a second document"),
+        ("objectives:\n  a: {indicator: attempts.stall, target: 99%}\n---\nb: 1", 4, "more than one document"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(text, line, says):
@@ -116,7 +116,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file():
 
 def test_what_is_probably_not_meant_is_a_warning():
     found = warnings(parse("objectives:\n  a: {indicator: attempts.capacity, target: 80%}"))
-    assert found[0].startswith("a: with a target of 80% no share of failures fires the alert over 1h or 6h")
+    assert found[0].startswith("a: with a target of 80% the alert over 1h or 6h can never fire")
     assert "no objective for delivered calls" in found[1]
 
 

@@ -1,1 +1,1 @@
-"""`l0 slo`: objectives as a file, as Prometheus rules, as a dashboard, and how they stand."""
+"""`l0 slo`: convert objectives to files, Prometheus rules and dashboards, and show their status."""

@@ -1,35 +1,44 @@
-"""The arguments of `l0 slo`."""
+"""Define the arguments of `l0 slo`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-DESCRIPTION = """Service level objectives: two layers, attempts (how a provider does) and delivered (what users saw).
-Without --file the default objectives hold. Exit code: 0, 1 for a check or test that fails, 2 for bad input."""
+DESCRIPTION = """Service level objectives in two layers: attempts (the provider's performance) and delivered (what users
+receive). Without --file, the default objectives are used. Exit code: 0 on success, 1 if a check or test fails or a
+budget is spent, 2 for invalid input."""
 
 
 def add_arguments(slo: argparse.ArgumentParser) -> None:
-    """One subcommand for each thing that can be done."""
+    """Add one subcommand per action."""
     commands = slo.add_subparsers(dest="action", required=True, metavar="action")
-    init = commands.add_parser("init", help="write a file of objectives to begin with")
+    init = commands.add_parser("init", help="write a file with the default objectives")
     init.add_argument("path", type=Path, nargs="?", default=Path("slo.yaml"), help="(default: slo.yaml)")
-    check = commands.add_parser("check", help="say what is wrong in a file of objectives")
+    check = commands.add_parser("check", help="report mistakes in a file of objectives")
     check.add_argument("path", type=Path, metavar="FILE")
-    _objectives(commands.add_parser("rules", help="Prometheus recording and alert rules"))
-    _objectives(commands.add_parser("dashboard", help="a dashboard for Grafana, as JSON"))
-    _objectives(commands.add_parser("export", help="the objectives as OpenSLO v1"))
-    taken = commands.add_parser("import", help="objectives of an OpenSLO v1 file, as slo.yaml")
-    taken.add_argument("path", type=Path, metavar="FILE")
-    _output(taken)
+    _objectives(commands.add_parser("rules", help="write Prometheus recording and alert rules"))
+    _objectives(commands.add_parser("dashboard", help="write a Grafana dashboard as JSON"))
+    _objectives(commands.add_parser("export", help="write the objectives as OpenSLO v1"))
+    convert = commands.add_parser("import", help="convert an OpenSLO v1 file to slo.yaml")
+    convert.add_argument("path", type=Path, metavar="FILE")
+    _output(convert)
     test = commands.add_parser("test", help="test the rules with promtool")
     _file(test)
-    test.add_argument("--output", type=Path, metavar="FILE", help="write the promtool tests here, and run nothing")
-    test.add_argument("--rule-file", default="l0-slo-rules.yml", metavar="NAME", help="what these call the rules' file")
-    status = commands.add_parser("status", help="how the objectives stand, as a Prometheus with the rules tells it")
+    test.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the promtool tests to this file instead of running them"
+    )
+    test.add_argument(
+        "--rule-file", default="l0-slo-rules.yml", metavar="NAME", help="file name of the rules in these tests"
+    )
+    status = commands.add_parser(
+        "status", help="show the status of the objectives from a Prometheus server that has the rules"
+    )
     status.add_argument("--prometheus", required=True, metavar="URL", help="such as http://localhost:9090")
-    status.add_argument("--hours", type=float, default=24.0, metavar="H", help="what the chart shows (default: 24)")
-    status.add_argument("--plain", action="store_true", help="without colour and box characters")
+    status.add_argument(
+        "--hours", type=float, default=24.0, metavar="H", help="hours that the chart shows (default: 24)"
+    )
+    status.add_argument("--plain", action="store_true", help="print without colour and box characters")
 
 
 def _file(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""A chart of text: eighths of a block, a column a value."""
+"""Draw a text chart with one column per value, in eighths of a block character."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ _ASCII = " .:-=+*#@"
 
 
 def chart(values: Sequence[float | None], *, height: int, low: float, high: float, plain: bool = False) -> list[str]:
-    """Lines from the top, the axis on the left. A value outside is drawn at the edge; ``None`` leaves its column empty.
+    """Return the lines of a chart from top to bottom, with the axis on the left.
 
-    ``low``, ``high``: what the bottom and the top stand for.
+    ``height``: lines. ``low``, ``high``: the values at the bottom and the top. A value outside is drawn at the edge;
+    ``None`` leaves its column empty.
     """
     blocks = _ASCII if plain else _EIGHTHS
     filled = [None if value is None else _eighths(value, low, high, height) for value in values]
@@ -24,6 +25,6 @@ def chart(values: Sequence[float | None], *, height: int, low: float, high: floa
 
 
 def _eighths(value: float, low: float, high: float, height: int) -> int:
-    """At least one, so that a column that is there can be seen."""
+    """Return the height of a column in eighths, at least one so that every value is visible."""
     share = (min(max(value, low), high) - low) / (high - low)
     return max(1, round(share * 8 * height))

@@ -1,4 +1,4 @@
-"""What a Prometheus with the rules of `l0 slo rules` says of the objectives, by its HTTP API."""
+"""Read the status of objectives from a Prometheus server that has the rules of `l0 slo rules`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from l0.slo.objective import MASKED
 
 from ..inputs import InputError
 
-TIMEOUT = 10.0
+TIMEOUT_S = 10.0
 POINTS = 72
-"""Points of the chart."""
+"""Number of intervals in the chart."""
 Pair = tuple[str, str]
 """Objective and provider."""
 
 
 @dataclass(slots=True)
 class PrometheusStatus:
-    """One objective at one provider, over the objective's window. ``None`` where Prometheus has no value (yet)."""
+    """The status of one objective at one provider, over the objective's window. ``None``: no value yet."""
 
     objective: str
     layer: str
@@ -41,12 +41,15 @@ class PrometheusStatus:
 
     @property
     def enough(self) -> bool:
-        """Whether there is data enough to judge."""
+        """True if there are enough events to judge the objective."""
         return self.events >= self.min_events and self.budget_left is not None
 
 
 class Prometheus:
-    """One server. ``now``: seconds since the epoch; ``hours``: of history. Raises `InputError` for no answer."""
+    """A client of one Prometheus server. ``now``: seconds since the epoch. ``hours``: length of the history.
+
+    Raises `InputError` for an invalid URL, an error status, or a response that is not Prometheus JSON.
+    """
 
     def __init__(self, url: str) -> None:
         if not url.startswith(("http://", "https://")):
@@ -54,21 +57,21 @@ class Prometheus:
         self._url = url.rstrip("/")
 
     def standings(self, now: float, hours: float) -> list[PrometheusStatus]:
-        """Every objective and provider that has events, by layer and name."""
-        promised = {labels.get(series.SLO, ""): (labels, value) for labels, value in self._instant(series.TARGET, now)}
-        least = {labels.get(series.SLO, ""): value for labels, value in self._instant(series.MIN_EVENTS, now)}
-        windows = {int(span(labels.get(series.WINDOW))) for labels, _ in promised.values()}
+        """Return the status of every objective and provider with events, sorted by layer and name."""
+        targets = {labels.get(series.SLO, ""): (labels, value) for labels, value in self._instant(series.TARGET, now)}
+        minimums = {labels.get(series.SLO, ""): value for labels, value in self._instant(series.MIN_EVENTS, now)}
+        windows = {int(span(labels.get(series.WINDOW))) for labels, _ in targets.values()}
         found: dict[Pair, PrometheusStatus] = {}
-        for seconds in (HOUR, *sorted(windows)):  # an hour is there at once, the long ones a little later
+        for seconds in (HOUR, *sorted(windows)):  # the 1 h series exists at once, longer ones begin minutes later
             for labels, value in self._instant(series.events(seconds), now):
                 name, provider = _pair(labels)
-                told, target = promised.get(name, ({}, None))
-                if target is None or seconds not in (HOUR, int(span(told.get(series.WINDOW)))):
+                target_labels, target = targets.get(name, ({}, None))
+                if target is None or seconds not in (HOUR, int(span(target_labels.get(series.WINDOW)))):
                     continue
-                standing = PrometheusStatus(
-                    name, labels.get(series.LAYER, ""), provider, target, least.get(name, 0.0), value
+                status = PrometheusStatus(
+                    name, labels.get(series.LAYER, ""), provider, target, minimums.get(name, 0.0), value
                 )
-                found[name, provider] = standing
+                found[name, provider] = status
         self._add_rates(found, now)
         for labels, values in self._range(series.BUDGET, now, hours):
             if _pair(labels) in found:
@@ -85,7 +88,7 @@ class Prometheus:
                     found[_pair(labels)].burns[pair.long] = _finite(value)
 
     def masked(self, now: float) -> dict[str, float]:
-        """By provider: the share of delivered calls that recovery saved, over the longest window of the alerts."""
+        """Return the share of delivered calls that recovery saved, by provider, over the longest alert window."""
         bad, total = (
             {labels.get(series.PROVIDER, ""): value for labels, value in self._instant(select, now)}
             for select in (
@@ -95,24 +98,24 @@ class Prometheus:
         return {provider: bad.get(provider, 0.0) / count for provider, count in total.items() if count}
 
     def _instant(self, query: str, now: float) -> list[tuple[Mapping[str, str], float]]:
-        found = self._ask("query", query=query, time=now)
+        found = self._query("query", query=query, time=now)
         return [(one["metric"], float(one["value"][1])) for one in found]
 
     def _range(self, query: str, now: float, hours: float) -> list[tuple[Mapping[str, str], list[float | None]]]:
         start, step = now - hours * 3600, max(1, round(hours * 3600 / POINTS))
-        found = self._ask("query_range", query=query, start=start, end=now, step=step)
+        found = self._query("query_range", query=query, start=start, end=now, step=step)
         return [(one["metric"], _filled(one["values"], start, step)) for one in found]
 
-    def _ask(self, what: str, **parameters: str | float) -> Sequence[Any]:
-        url = f"{self._url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
+    def _query(self, endpoint: str, **parameters: str | float) -> Sequence[Any]:
+        url = f"{self._url}/api/v1/{endpoint}?{urllib.parse.urlencode(parameters)}"
         try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-                result: Sequence[Any] = json.load(answer)["data"]["result"]
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
+                result: Sequence[Any] = json.load(response)["data"]["result"]
         except urllib.error.HTTPError as error:
-            raise InputError(f"{self._url} answered {error.code} to {parameters['query']}") from error
+            raise InputError(f"{self._url} returned status {error.code} for {parameters['query']}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = getattr(error, "reason", error)
-            raise InputError(f"{self._url} cannot be asked: {reason}") from error
+            raise InputError(f"cannot query {self._url}: {reason}") from error
         return result
 
 
@@ -125,7 +128,7 @@ def _finite(value: float) -> float | None:
 
 
 def _filled(values: Sequence[tuple[float, str]], start: float, step: int) -> list[float | None]:
-    """One value a step; ``None`` where there is none."""
+    """Return one value per step; ``None`` for a step without a value."""
     points: list[float | None] = [None] * (POINTS + 1)
     for at, value in values:
         place = round((float(at) - start) / step)

@@ -29,7 +29,7 @@ def test_init_writes_a_file_that_is_in_order_and_overwrites_none(tmp_path, capsy
     assert main(["slo", "init", str(path)]) == 0
     assert parse(path.read_text()) == DEFAULTS
     assert main(["slo", "check", str(path)]) == 0
-    assert "6 objectives, all in order" in capsys.readouterr().out
+    assert "6 objectives, all valid" in capsys.readouterr().out
     path.write_text(LAX)
     assert main(["slo", "init", str(path)]) == 2
     assert path.read_text() == LAX
@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_read_is_bad_input(given, tmp_path, capsys):
 def test_what_is_no_text_is_bad_input(tmp_path, capsys):
     (tmp_path / "x").write_bytes(b"\xff\xfe\x00")
     assert main(["slo", "check", str(tmp_path / "x")]) == 2
-    assert "no text in UTF-8" in capsys.readouterr().err
+    assert "is not a UTF-8 text" in capsys.readouterr().err
 
 
 def test_rules_of_the_defaults_and_of_a_file(tmp_path, lax, capsys):

@@ -110,7 +110,7 @@ def test_long_windows_that_have_not_begun_leave_the_row(prometheus, capsys):
     ("arguments", "says"),
     [
         (["--prometheus", "localhost:9090"], "got 'localhost:9090', allowed: a URL"),
-        (["--prometheus", "http://127.0.0.1:1"], "cannot be asked"),
+        (["--prometheus", "http://127.0.0.1:1"], "cannot query"),
         (["--prometheus", "http://127.0.0.1:1", "--hours", "0"], "--hours: got 0, allowed: 0.1 to 720"),
     ],
 )
@@ -119,15 +119,15 @@ def test_bad_input_is_told(arguments, says, capsys):
     assert says in capsys.readouterr().err
 
 
-def test_a_server_without_rules_is_told_apart_from_one_that_refuses(prometheus, capsys):
+def test_missing_rules_and_a_refusing_server_have_different_messages(prometheus, capsys):
     assert main(["slo", "status", "--prometheus", prometheus.url]) == 2
-    assert "Are the rules of `l0 slo rules` loaded there" in capsys.readouterr().err
+    assert "has loaded the rules of `l0 slo rules`" in capsys.readouterr().err
     prometheus.status = 503
     assert main(["slo", "status", "--prometheus", prometheus.url]) == 2
-    assert "answered 503" in capsys.readouterr().err
+    assert "returned status 503" in capsys.readouterr().err
 
 
-def test_a_chart_has_a_column_a_value_and_shows_even_the_least():
+def test_chart_has_one_column_per_value_and_shows_the_smallest():
     lines = chart([1.0, 0.5, 0.0, None, 2.0], height=2, low=0.0, high=1.0)
     assert [line.partition("┤")[2] for line in lines] == ["█   █", "██▁ █"]
     assert [line.partition("┤")[0].strip() for line in lines] == ["100%", "50%"]
