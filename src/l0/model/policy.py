@@ -116,9 +116,9 @@ class Retry:
 
     ``attempts`` limits the retries after a failure of the model or of its content; ``max_retries`` limits all retries
     of a call together (``max_retries=0`` of a client or call still means none). A ``Retry-After`` of the server that is
-    longer than the delay of ``strategy`` replaces it; one above 60 s fails over or raises. ``should_retry`` may only veto a
-    retry. ``error_type_delays`` (or a mapping of its names): after a network failure, the delay of its type replaces
-    ``base_delay``, and ``network_max_delay`` replaces ``max_delay``.
+    longer than the delay of ``strategy`` replaces it; after one above 60 s the call fails over or raises.
+    ``should_retry`` may only veto a retry. ``error_type_delays`` (or a mapping of its names): after a network failure,
+    the delay of its type replaces ``base_delay``, and ``network_max_delay`` replaces ``max_delay``.
     """
 
     attempts: int = 3
