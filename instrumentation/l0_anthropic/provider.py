@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from l0.dialects.anthropic_answers import complete_answer
 from l0.dialects.messages import MessagesReader
-from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode
 from l0.model.ports import WireReader
@@ -51,13 +49,6 @@ class AnthropicProvider:
         kind = error_type(getattr(error, "body", None))
         cause = TYPES.get(kind or "", Cause.IN_BAND_ERROR)
         return Failure(cause=cause, detail=str(error), code=kind, error=error)
-
-    def complete_answer(
-        self,
-        inference: InferenceRequest,  # noqa: ARG002 - one dialect
-        answer: Mapping[str, Any],
-    ) -> tuple[ResponseMetadata | None, str]:
-        return complete_answer(answer)
 
     def resumes(self, inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
         return resuming.resumes(inference, strategy, resume_state)

@@ -8,11 +8,9 @@ from typing import Any
 
 from l0.dialects.chat import ChatReader
 from l0.dialects.completions import CompletionsReader
-from l0.dialects.openai_answers import complete_answer
 from l0.dialects.openai_errors import CODES, in_band
 from l0.dialects.responses import ResponsesReader
 from l0.model.call import Replay
-from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode
 from l0.model.ports import WireReader
@@ -65,11 +63,6 @@ class OpenAIProvider:
         body = getattr(error, "body", None)
         failure = in_band(body, lambda *_: error)
         return Failure(cause=failure.cause, detail=failure.detail, code=failure.code, error=error)
-
-    def complete_answer(
-        self, inference: InferenceRequest, answer: Mapping[str, Any]
-    ) -> tuple[ResponseMetadata | None, str]:
-        return complete_answer(inference.dialect, answer)
 
     def resumes(self, inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
         return resuming.resumes(inference, strategy, resume_state)

@@ -10,7 +10,7 @@ from typing import Any
 from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
 from l0.model.ports import Build, ToolCallText
-from l0.model.tolerant_reading import count_of, object_of, unread
+from l0.model.tolerant_reading import object_of, unread
 from l0.wire.json_decode import loads, parse
 
 
@@ -97,7 +97,9 @@ class BaseReader(ABC):
         """A piece of a tool call's arguments arrived, or its name, or both."""
         call = self.tools.get(place)
         if call is None:
-            call = self.tools[place] = ToolCallText(name if type(name) is str else "")
+            call = self.tools[place] = ToolCallText("")
+        if type(name) is str and name:
+            call.name = name
         if type(piece) is str:
             call.arguments.append(piece)
 
@@ -143,12 +145,3 @@ class BaseReader(ABC):
     def metadata(self) -> ResponseMetadata:
         """What the provider said; dialects add their usage."""
         return ResponseMetadata(response_id=self.response_id, model=self.model, anomalies=tuple(self.anomalies))
-
-
-count = count_of
-
-
-def total(*parts: int | None) -> int | None:
-    """The sum of what is known; ``None`` where nothing is."""
-    known = [part for part in parts if part is not None]
-    return sum(known) if known else None

@@ -1,21 +1,116 @@
-"""Chat completions. Whole when every choice has its ``finish_reason``, or at ``[DONE]``."""
+"""Chat completions. Complete when every choice has its ``finish_reason``, or at ``[DONE]``."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
 from l0.model.ports import Build
 from l0.model.resume_state import ResumeState
-from l0.model.tolerant_reading import object_of, objects_in, place_of, text_of
+from l0.model.tolerant_reading import items_in, object_of, objects_in, place_of, text_of
 
-from .openai_answers import EXTRAS, completion_facts
+from .answer_fold import metadata_of
+from .content_parts import tool_call_delta
+from .deltas import (
+    AnswerError,
+    ChoiceDelta,
+    Delta,
+    FinishDelta,
+    PayloadDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    StartDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageDelta,
+    field,
+    structures_in,
+)
 from .openai_errors import MakeError, in_band
 from .resumable_reader import ResumableReader
+from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
 _SILENT_KEYS = frozenset({"role", "content"})
+_EXTRA = ("service_tier", "system_fingerprint")
+_FAILED = "the provider ended the answer with finish_reason 'error'"
+USAGE: UsageFields = {
+    "input_tokens": ("prompt_tokens",),
+    "output_tokens": ("completion_tokens",),
+    "cache_read_tokens": ("prompt_tokens_details", "cached_tokens"),
+    "reasoning_tokens": ("completion_tokens_details", "reasoning_tokens"),
+}
+
+
+def completion_deltas(event: Any) -> list[Delta]:
+    """Return the meaning of a chunk or of a complete answer, of chat or of a legacy completion."""
+    if field(event, "type") == "chunk":  # of the SDK's stream helper, whose other events repeat the chunk
+        event = field(event, "chunk")
+    start = StartDelta(text_of(field(event, "id")), text_of(field(event, "model")), _extra_of(event))
+    found: list[Delta] = [start]
+    for position, choice in enumerate(structures_in(field(event, "choices"))):
+        found += _choice_deltas(choice, position)
+    usage = field(event, "usage")
+    if usage:
+        found.append(UsageDelta(counts_in(usage, USAGE)))
+    return found
+
+
+def _choice_deltas(choice: Any, position: int) -> list[Delta]:
+    message = field(choice, "message")
+    # In a complete answer, the position is the number of a choice, whatever number it states.
+    index = position if message is not None else place_of(field(choice, "index")) or 0
+    found = _content_deltas(field(choice, "delta") or message or choice, index)
+    reason = field(choice, "finish_reason")
+    if reason:
+        found.append(FinishDelta(text_of(reason) or "error", index))
+        if reason == "error":
+            found.append(AnswerError(_FAILED, None))
+    return found or [ChoiceDelta(index)]
+
+
+def _content_deltas(content: Any, choice: int) -> list[Delta]:
+    found: list[Delta] = []
+    # DeepSeek and others; OpenRouter and vLLM.
+    if reasoning := text_of(field(content, "reasoning_content") or field(content, "reasoning")):
+        found.append(ReasoningDelta(reasoning, choice))
+    if text := text_of(field(content, "content") or field(content, "text")):
+        found.append(TextDelta(text, choice))
+    if refusal := text_of(field(content, "refusal")):
+        found.append(RefusalDelta(refusal, choice))
+    found += _tool_deltas(field(content, "tool_calls"), choice)
+    if audio := field(content, "audio"):
+        found.append(PayloadDelta(audio, choice))
+    return found
+
+
+def _tool_deltas(calls: object, choice: int) -> list[ToolCallDelta]:
+    found = []
+    for position, call in enumerate(structures_in(calls)):
+        index = place_of(field(call, "index"))
+        found.append(tool_call_delta(call, (choice, position if index is None else index), choice=choice))
+    return found
+
+
+def _extra_of(event: Any) -> dict[str, str]:
+    return extra_in(event, "openai", *_EXTRA)
+
+
+def _holds_other(answer: Mapping[str, Any]) -> bool:
+    first = object_of(next(iter(items_in(answer.get("choices"))), None))
+    message = object_of(first.get("message"))
+    content = message.get("content") or first.get("text") or ""
+    return type(content) is not str or any(value for key, value in message.items() if key not in _SILENT_KEYS)
+
+
+CHAT = WireDialect(
+    name="chat",
+    deltas=completion_deltas,
+    answer_deltas=completion_deltas,
+    holds_other=_holds_other,
+    sequential_calls=True,
+)
 
 
 class ChatReader(ResumableReader):
@@ -30,7 +125,7 @@ class ChatReader(ResumableReader):
         self._make_error = make_error
         self._done = False
         self._created: object = None
-        self._extras: dict[str, object] = {}
+        self._extra: Mapping[str, str] = {}
         self._finish: dict[int, str] = {}
 
     def decode_event(self, name: bytes | None, data: bytes) -> Any:
@@ -54,7 +149,8 @@ class ChatReader(ResumableReader):
         return {"data": event, "event": name.decode("utf-8", "replace")} if wrapped and name is not None else event
 
     def apply(self, event: dict[str, Any]) -> None:
-        if self.model is None:
+        """Read what `completion_deltas` returns, inline: this runs once per token and calls nothing for plain text."""
+        if not self.model:
             self.begun(event)
         for choice in event["choices"]:
             delta = choice.get("delta")
@@ -74,9 +170,8 @@ class ChatReader(ResumableReader):
             reason = choice.get("finish_reason")
             if reason:
                 self._finished(choice.get("index"), reason)
-        usage = event.get("usage")
-        if usage:
-            self.usage = object_of(usage)
+        if event.get("usage"):
+            self.read_usage(event)
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:
         for choice in objects_in(event.get("choices")):
@@ -86,10 +181,16 @@ class ChatReader(ResumableReader):
         super().salvage(name, event)
 
     def begun(self, event: dict[str, Any]) -> None:
-        """What the first event says of the answer."""
-        self.response_id, self.model = text_of(event.get("id")), text_of(event.get("model"))
+        """Read the identity of the answer from its first events. Azure sends an event without one before them."""
+        self.response_id = self.response_id or text_of(event.get("id"))
+        self.model = text_of(event.get("model"))
         self._created = event.get("created")
-        self._extras = {name: event.get(name) for name in EXTRAS}
+        self._extra = _extra_of(event)
+
+    def read_usage(self, event: dict[str, Any]) -> None:
+        """Read the token counts. Some servers state their service tier only with them."""
+        self.usage = object_of(event["usage"])
+        self._extra = {**self._extra, **_extra_of(event)}
 
     def _other_content(self, delta: dict[str, Any], choice: object) -> None:
         for key, value in delta.items():
@@ -99,11 +200,9 @@ class ChatReader(ResumableReader):
             if type(value) is str:
                 self.add_text(value)
             elif key == "tool_calls":
-                for call in objects_in(value):
-                    function = object_of(call.get("function"))
-                    place = place_of(choice), place_of(call.get("index"))
-                    self.add_tool_arguments(place, function.get("name"), function.get("arguments"))
-                    self.add_text((function or object_of(call.get("custom"))).get("arguments") or call)
+                for call in _tool_deltas(value, place_of(choice) or 0):
+                    self.add_tool_arguments(call.place, call.name, call.arguments)
+                    self.add_text(call.arguments or call)
             elif key in ("function_call", "audio", "reasoning_details"):
                 self.add_text(value)
             elif isinstance(value, list | dict):
@@ -112,8 +211,7 @@ class ChatReader(ResumableReader):
     def _finished(self, index: object, reason: object) -> None:
         self._finish[place_of(index) or 0] = text_of(reason) or "error"
         if reason == "error":
-            message = "the provider ended the answer with finish_reason 'error'"
-            self.fail(Failure(cause=Cause.IN_BAND_ERROR, message=message, typed=True))
+            self.fail(Failure(cause=Cause.IN_BAND_ERROR, message=_FAILED, typed=True))
 
     def piece(self, event: Any) -> str | None:
         try:
@@ -170,5 +268,7 @@ class ChatReader(ResumableReader):
     def metadata(self) -> ResponseMetadata:
         expected = range(max(self._choices, len(self._finish)))
         reasons = tuple(self._finish.get(index, "error") for index in expected)
-        told: dict[str, object] = {"id": self.response_id, "model": self.model, **self._extras}
-        return replace(completion_facts(told, self.usage, reasons), anomalies=tuple(self.anomalies))
+        counts = counts_in(self.usage, USAGE)
+        return metadata_of(
+            CHAT, self.response_id, self.model, counts, reasons, self._extra, anomalies=tuple(self.anomalies)
+        )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from l0.model.tolerant_reading import object_of, place_of
+from l0.model.tolerant_reading import place_of
 
-from .chat import ChatReader
+from .chat import CHAT, ChatReader
+
+COMPLETIONS = replace(CHAT, name="completions")
 
 
 class CompletionsReader(ChatReader):
@@ -28,13 +31,12 @@ class CompletionsReader(ChatReader):
         return {**told, "choices": [{"index": 0, "text": "", "finish_reason": None, "logprobs": None}]}
 
     def apply(self, event: dict[str, Any]) -> None:
-        if self.model is None:
+        if not self.model:
             self.begun(event)
         for choice in event["choices"]:
             self.add_text(choice.get("text"), answer=not place_of(choice.get("index")))
             reason = choice.get("finish_reason")
             if reason:
                 self._finished(choice.get("index"), reason)
-        usage = event.get("usage")
-        if usage:
-            self.usage = object_of(usage)
+        if event.get("usage"):
+            self.read_usage(event)

@@ -1,18 +1,36 @@
-"""Messages. Whole at ``message_stop``, or once a ``stop_reason`` came. Blocks come in order, one after the other."""
+"""Messages. Complete at ``message_stop``, or once a ``stop_reason`` came. Blocks come in order, one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
 from l0.model.ports import Build
 from l0.model.resume_state import ResumeState
-from l0.model.tolerant_reading import object_of, place_of, text_of
+from l0.model.tolerant_reading import object_of, objects_in, place_of, text_of
 
-from .anthropic_answers import message_facts
+from .answer_fold import metadata_of
+from .content_parts import part_deltas, tool_call_delta
+from .deltas import (
+    AnswerEnd,
+    AnswerError,
+    Delta,
+    FinishDelta,
+    PayloadDelta,
+    ReasoningDelta,
+    StartDelta,
+    TextDelta,
+    ToolArgumentsDelta,
+    ToolCallEnd,
+    UsageDelta,
+    field,
+    structures_in,
+)
 from .resumable_reader import ResumableReader
+from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
 _DELTAS = {
     "text_delta": "text",
@@ -27,6 +45,105 @@ _OWN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "f
 """Blocks of the model's own; all others (server tools, their results, containers) are work on the server's side."""
 _FILLED_BY_DELTAS = frozenset({"text", "thinking", "fallback", "compaction"})
 """Blocks that hold nothing when they start; every other one is content as it stands."""
+
+USAGE: UsageFields = {
+    "input_tokens": ("input_tokens",),
+    "output_tokens": ("output_tokens",),
+    "cache_read_tokens": ("cache_read_input_tokens",),
+    "cache_write_tokens": ("cache_creation_input_tokens",),
+    "reasoning_tokens": ("output_tokens_details", "thinking_tokens"),
+}
+
+
+def message_deltas(event: Any) -> list[Delta]:
+    """Return the meaning of an event, or of a complete message.
+
+    The events that the SDK's stream helper adds have other types, since they repeat those of the wire.
+    """
+    match text_of(field(event, "type")):
+        case "content_block_delta":
+            return _block_deltas(field(event, "delta"), place_of(field(event, "index")))
+        case "content_block_start":
+            return _block_start(field(event, "content_block"), place_of(field(event, "index")))
+        case "content_block_stop":
+            return [ToolCallEnd(place_of(field(event, "index")))]
+        case "message_start":
+            return _message_start(field(event, "message"))
+        case "message_delta":
+            return [*_usage(field(event, "usage")), *_finish(field(event, "delta"))]
+        case "message_stop":
+            return [AnswerEnd()]
+        case "error":
+            error = field(event, "error")
+            return [AnswerError(text_of(field(error, "message")) or "error", text_of(field(error, "type")))]
+        case "message":
+            return answer_deltas(event)
+        case None if field(event, "content") is not None:
+            return answer_deltas(event)
+        case _:
+            return []
+
+
+def answer_deltas(message: Any) -> list[Delta]:
+    """Return the meaning of a complete message."""
+    found = _message_start(message)
+    for place, block in enumerate(structures_in(field(message, "content"))):
+        if field(block, "type") == "tool_use":
+            found.append(ToolCallEnd(place, tool_call_delta(block, place)))
+        else:
+            found += _block_start(block, place)
+    return [*found, *_finish(message)]
+
+
+def _message_start(message: Any) -> list[Delta]:
+    start = StartDelta(text_of(field(message, "id")), text_of(field(message, "model")))
+    return [start, *_usage(field(message, "usage"))]
+
+
+def _usage(usage: Any) -> list[Delta]:
+    return [UsageDelta(counts_in(usage, USAGE), extra_in(usage, "anthropic", "service_tier"))] if usage else []
+
+
+def _finish(holder: Any) -> list[Delta]:
+    reason = field(holder, "stop_reason")
+    return [FinishDelta(text_of(reason) or "error")] if reason else []
+
+
+def _block_start(block: Any, place: int | None) -> list[Delta]:
+    match text_of(field(block, "type")):
+        case "tool_use":  # its input is empty, and follows in pieces
+            return [replace(tool_call_delta(block, place), arguments="")]
+        case "text" | "thinking":
+            return part_deltas(block)
+        case None | "redacted_thinking":
+            return []
+        case _:
+            return [PayloadDelta(block)]
+
+
+def _block_deltas(delta: Any, place: int | None) -> list[Delta]:
+    match text_of(field(delta, "type")):
+        case "text_delta":
+            return [TextDelta(text)] if (text := text_of(field(delta, "text"))) else []
+        case "thinking_delta":
+            return [ReasoningDelta(text)] if (text := text_of(field(delta, "thinking"))) else []
+        case "input_json_delta":
+            return [ToolArgumentsDelta(place, text_of(field(delta, "partial_json")) or "")]
+        case _:
+            return []
+
+
+def _holds_other(answer: Mapping[str, Any]) -> bool:
+    return any(block.get("type") != "text" for block in objects_in(answer.get("content")))
+
+
+MESSAGES = WireDialect(
+    name="messages",
+    deltas=message_deltas,
+    answer_deltas=answer_deltas,
+    holds_other=_holds_other,
+    cached_apart=True,
+)
 
 Refuse = Callable[[bytes], Failure]
 
@@ -103,6 +220,7 @@ class MessagesReader(ResumableReader):
         return event
 
     def apply(self, event: dict[str, Any]) -> None:
+        """Read what `message_deltas` returns, inline: this runs once per token and calls nothing for plain text."""
         kind = event.get("type")
         if kind == "content_block_delta":
             index = event["index"]
@@ -158,7 +276,10 @@ class MessagesReader(ResumableReader):
         self._open.add(index)
         block = object_of(event.get("content_block"))
         kind = text_of(block.get("type"))
-        if kind != "text":
+        text = block.get("text") if kind == "text" else None
+        if text:  # a proxy sends the first piece with the start of its block, where no answer can be joined
+            self.add_text(text, answer=True)
+        if kind != "text" or text:
             self.resumable = False
         if kind == "tool_use":
             self.add_tool_arguments(index, block.get("name"), None)
@@ -261,9 +382,13 @@ class MessagesReader(ResumableReader):
         return self.missing_end()
 
     def metadata(self) -> ResponseMetadata:
-        usage = {**self.usage, **_given(self._cumulative)}
-        reason = self._stopped_at or "error"
-        return message_facts(self.response_id, self.model, usage, reason, tuple(self.anomalies))
+        usages = (self.usage, self._cumulative)
+        counts = {name: count for usage in usages for name, count in counts_in(usage, USAGE).items()}
+        extra = {name: tier for usage in usages for name, tier in extra_in(usage, "anthropic", "service_tier").items()}
+        reasons = (self._stopped_at or "error",)
+        return metadata_of(
+            MESSAGES, self.response_id, self.model, counts, reasons, extra, anomalies=tuple(self.anomalies)
+        )
 
 
 _HANDLERS: dict[str, Callable[[MessagesReader, dict[str, Any]], None]] = {
@@ -273,7 +398,3 @@ _HANDLERS: dict[str, Callable[[MessagesReader, dict[str, Any]], None]] = {
     "message_delta": MessagesReader._message_delta,
     "message_stop": MessagesReader._message_stop,
 }
-
-
-def _given(usage: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in usage.items() if value is not None}

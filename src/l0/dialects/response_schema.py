@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from l0.model.tolerant_reading import object_of, objects_in, text_of
+from l0.model.tolerant_reading import object_of, objects_in
 
 JsonSchema = Mapping[str, Any]
 
@@ -48,31 +47,6 @@ def from_response_format(body: Mapping[str, Any], dialect: str, *, strict: bool 
             return ResponseSchema(text_schema=_text_schema(response_format), tool_schemas=tools)
         case _:
             return ResponseSchema()
-
-
-def calls_in(answer: Mapping[str, Any], dialect: str) -> list[tuple[str, str]]:
-    """Return the name and the JSON arguments of each call of the user's tools in a complete answer."""
-    match dialect:
-        case "chat":
-            messages = (object_of(choice.get("message")) for choice in objects_in(answer.get("choices")))
-            calls = (
-                object_of(call.get("function"))
-                for message in messages
-                for call in objects_in(message.get("tool_calls"))
-            )
-            return [_name_and_arguments(call) for call in calls if call]
-        case "responses":
-            items = [item for item in objects_in(answer.get("output")) if item.get("type") == "function_call"]
-            return [_name_and_arguments(item) for item in items]
-        case "messages":
-            blocks = [block for block in objects_in(answer.get("content")) if block.get("type") == "tool_use"]
-            return [(text_of(block.get("name")) or "", json.dumps(block.get("input"))) for block in blocks]
-        case _:
-            return []
-
-
-def _name_and_arguments(call: Mapping[str, Any]) -> tuple[str, str]:
-    return text_of(call.get("name")) or "", text_of(call.get("arguments")) or ""
 
 
 def _text_schema(response_format: Mapping[str, Any]) -> JsonSchema | None:

@@ -1,9 +1,9 @@
-"""Responses. Whole at ``response.completed`` or ``.incomplete``; ``.failed`` and ``error`` are typed failures."""
+"""Responses. Complete at ``response.completed`` or ``.incomplete``; ``.failed`` and ``error`` are typed failures."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 from l0.model.call_events import ResponseMetadata
@@ -12,11 +12,37 @@ from l0.model.ports import Build
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import code_of, items_in, object_of, place_of, text_of
 
-from .openai_answers import any_other, complete_answer, holds_other, response_facts
+from .answer_fold import complete_answer, metadata_of
+from .content_parts import part_deltas, tool_call_delta
+from .deltas import (
+    AnswerEnd,
+    AnswerError,
+    Delta,
+    FinishDelta,
+    ItemStart,
+    PayloadDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    StartDelta,
+    TextDelta,
+    ToolArgumentsDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    UsageDelta,
+    field,
+    structures_in,
+)
 from .openai_errors import MakeError, cause_of, in_band
 from .resumable_reader import ResumableReader
+from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
 _TEXT = "response.output_text.delta"
+_REASONING = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
+_TOOL_ARGUMENTS = frozenset({"response.function_call_arguments.delta", "response.custom_tool_call_input.delta"})
+_TOOL_CALLS = frozenset({"function_call", "custom_tool_call"})
+"""Items that call the user's tools; every other item but messages and reasoning is work on the server's side."""
+_COMPLETE = frozenset({"completed", "incomplete"})
+"""Statuses of an answer that is over."""
 _BEGINS = re.compile(rb'"type":\s?"response\.(created|in_progress)"')
 """Events of which an answer has one."""
 _SERVER_TOOLS = (
@@ -27,6 +53,115 @@ _SERVER_TOOLS = (
     "response.mcp_call",
     "response.mcp_list_tools.",
 )
+
+USAGE: UsageFields = {
+    "input_tokens": ("input_tokens",),
+    "output_tokens": ("output_tokens",),
+    "cache_read_tokens": ("input_tokens_details", "cached_tokens"),
+    "reasoning_tokens": ("output_tokens_details", "reasoning_tokens"),
+}
+
+
+def response_deltas(event: Any) -> list[Delta]:
+    """Return the meaning of an event, or of a complete response."""
+    kind = text_of(field(event, "type"))
+    if kind == _TEXT:
+        return [TextDelta(text)] if (text := text_of(field(event, "delta"))) else []
+    if field(event, "object") == "response" or (kind is None and field(event, "output") is not None):
+        return answer_deltas(event)
+    if kind in _REASONING:
+        return [ReasoningDelta(text)] if (text := text_of(field(event, "delta"))) else []
+    if kind in _TOOL_ARGUMENTS:
+        place = place_of(field(event, "output_index"))
+        return [ToolArgumentsDelta(place, text_of(field(event, "delta")) or "")]
+    match kind:
+        case "response.output_item.added":
+            return _item_started(field(event, "item"), place_of(field(event, "output_index")))
+        case "response.output_item.done":
+            return _item_done(field(event, "item"), place_of(field(event, "output_index")))
+        case "response.refusal.done":
+            refusal = text_of(field(event, "refusal"))
+            return [RefusalDelta(refusal, complete=True)] if refusal else []
+        case "response.created":
+            return _response_start(field(event, "response"))
+        case "response.completed" | "response.incomplete" | "response.failed":
+            return _response_end(field(event, "response"), kind)
+        case "error":
+            return [_error(event, kind)]
+        case _:
+            return []
+
+
+def answer_deltas(response: Any) -> list[Delta]:
+    """Return the meaning of a complete response."""
+    found = _response_start(response)
+    status = text_of(field(response, "status")) or "error"
+    if error := field(response, "error"):
+        found.append(_error(error, "error"))
+    for place, item in enumerate(structures_in(field(response, "output"))):
+        if field(item, "type") != "message":
+            found += _item_done(item, place)
+            continue
+        for part in structures_in(field(item, "content")):
+            found += part_deltas(part)
+    return [*found, FinishDelta(status, ends=status in _COMPLETE)]
+
+
+def _response_start(response: Any) -> list[Delta]:
+    extra = extra_in(response, "openai", "service_tier", "system_fingerprint")
+    found: list[Delta] = [StartDelta(text_of(field(response, "id")), text_of(field(response, "model")), extra)]
+    usage = field(response, "usage")
+    return [*found, UsageDelta(counts_in(usage, USAGE))] if usage else found
+
+
+def _response_end(response: Any, kind: str) -> list[Delta]:
+    status = text_of(field(response, "status")) or "error"
+    found = _response_start(response)
+    if kind == "response.failed":
+        return [*found, FinishDelta(status, ends=False), _error(field(response, "error"), kind)]
+    return [*found, FinishDelta(status), AnswerEnd()]
+
+
+def _item_started(item: Any, place: int | None) -> list[Delta]:
+    kind = text_of(field(item, "type"))
+    if kind in _TOOL_CALLS:
+        return [tool_call_delta(item, place)]
+    return [] if kind == "message" else [ItemStart()]
+
+
+def _item_done(item: Any, place: int | None) -> list[Delta]:
+    kind = text_of(field(item, "type"))
+    if kind in _TOOL_CALLS:
+        return [ToolCallEnd(place, tool_call_delta(item, place))]
+    return [] if kind in (None, "message", "reasoning") else [PayloadDelta(item)]
+
+
+def _error(error: Any, kind: str) -> AnswerError:
+    return AnswerError(text_of(field(error, "message")) or kind, code_of(field(error, "code")))
+
+
+def _any_other(answer: object) -> bool:
+    """Return whether a response holds something besides text."""
+    output = answer.get("output") if isinstance(answer, Mapping) else None
+    return isinstance(output, list) and any(map(_item_holds_other, output))
+
+
+def _item_holds_other(item: object) -> bool:
+    """Return whether an item holds something besides text. The item of a tool does, whatever its type."""
+    if not isinstance(item, Mapping):
+        return False
+    if item.get("type") == "reasoning":
+        return any(item.get(name) for name in ("summary", "content", "encrypted_content"))
+    if item.get("type") != "message":
+        return True
+    parts = item.get("content")
+    return isinstance(parts, list) and any(
+        isinstance(part, Mapping) and part.get("type") != "output_text" and any(map(part.get, part.keys() - {"type"}))
+        for part in parts
+    )
+
+
+RESPONSES = WireDialect(name="responses", deltas=response_deltas, answer_deltas=answer_deltas, holds_other=_any_other)
 
 
 class ResponsesReader(ResumableReader):
@@ -43,7 +178,7 @@ class ResponsesReader(ResumableReader):
         self._make_error = make_error
         self._whole = self._completed = False
         self._status: str | None = None
-        self._tier: str | None = None
+        self._extra: Mapping[str, str] = {}
         self._first: int | None = None
         self._numbered = 0
         self._counts = False
@@ -87,7 +222,7 @@ class ResponsesReader(ResumableReader):
         if (
             event.get("type") != "response.completed"
             or type(answer) is not dict
-            or not complete_answer("responses", answer)[1]
+            or not complete_answer(RESPONSES, answer).text
         ):
             return False
         self.fail(Failure(cause=Cause.OUT_OF_ORDER, message="the end of the answer came, and nothing before it"))
@@ -120,6 +255,7 @@ class ResponsesReader(ResumableReader):
         return False
 
     def apply(self, event: dict[str, Any]) -> None:
+        """Read what `response_deltas` returns, inline: this runs once per token."""
         kind = event.get("type")
         if type(kind) is not str:
             return
@@ -138,7 +274,7 @@ class ResponsesReader(ResumableReader):
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
             self._learn_response(event)
             self._whole = True
-            self.other = self.other or any_other(event.get("response"))
+            self.other = self.other or _any_other(event.get("response"))
             self._completed = kind == "response.completed"
             if kind == "response.failed":
                 self._failed(object_of(event.get("response")).get("error"))
@@ -156,21 +292,31 @@ class ResponsesReader(ResumableReader):
     def _other_delta(self, kind: str, event: dict[str, Any]) -> None:
         self.add_text(event.get("delta"))
         self.resumable = False
-        if kind == "response.function_call_arguments.delta":
-            self.add_tool_arguments(place_of(event.get("output_index")), None, event.get("delta"))
+        place = place_of(event.get("output_index"))
+        if kind in _TOOL_ARGUMENTS and place in self.tools:
+            self.add_tool_arguments(place, None, event.get("delta"))
+
+    def _set_tool(self, call: ToolCallDelta) -> None:
+        """Replace the pieces of a call by the whole of it, which the end of its item repeats."""
+        self.tools.pop(call.place, None)
+        self.add_tool_arguments(call.place, call.name, call.arguments)
 
     def _item(self, kind: str, event: dict[str, Any]) -> None:
         item = event.get("item")
         if kind == "response.output_item.done":
-            self.other = self.other or holds_other(item)
+            self.other = self.other or _item_holds_other(item)
+            for delta in _item_done(item, place_of(event.get("output_index"))):
+                if isinstance(delta, ToolCallEnd) and delta.call is not None:
+                    self._set_tool(delta.call)
             return
         if not isinstance(item, dict):
             return
         if item.get("type") != "message":
             self.resumable = False
             self.other = self.other or item.get("type") != "reasoning"
-        if item.get("type") == "function_call":
-            self.add_tool_arguments(place_of(event.get("output_index")), item.get("name"), item.get("arguments"))
+        for delta in _item_started(item, place_of(event.get("output_index"))):
+            if isinstance(delta, ToolCallDelta):
+                self.add_tool_arguments(delta.place, delta.name, delta.arguments)
         index, name = event.get("output_index"), item.get("id")
         if type(index) is int and type(name) is str:
             self._items[index] = name
@@ -238,7 +384,7 @@ class ResponsesReader(ResumableReader):
         if type(response) is dict:
             self.response_id, self.model = text_of(response.get("id")), text_of(response.get("model"))
             self._status = text_of(response.get("status"))
-            self._tier = text_of(response.get("service_tier"))
+            self._extra = extra_in(response, "openai", "service_tier", "system_fingerprint")
             self.usage = object_of(response.get("usage")) or self.usage
 
     def _failed(self, error: object) -> None:
@@ -255,8 +401,10 @@ class ResponsesReader(ResumableReader):
 
     def metadata(self) -> ResponseMetadata:
         reasons = (self._status or "error",) if self._whole else ("error",)
-        told = {"id": self.response_id, "model": self.model, "service_tier": self._tier}
-        return replace(response_facts(told, self.usage, reasons), anomalies=tuple(self.anomalies))
+        counts = counts_in(self.usage, USAGE)
+        return metadata_of(
+            RESPONSES, self.response_id, self.model, counts, reasons, self._extra, anomalies=tuple(self.anomalies)
+        )
 
 
 def _rename(holder: Any, key: str, name: str | None) -> None:

@@ -10,7 +10,8 @@ from socket import gaierror
 from typing import Any, Protocol, cast
 
 from l0.config import CONFIG
-from l0.dialects.response_schema import calls_in
+from l0.dialects.answer_fold import complete_answer
+from l0.dialects.dialect_catalogue import DIALECTS
 from l0.model.call import AttributeValue, Call, Replay
 from l0.model.call_events import ResponseMetadata, ToolCalls
 from l0.model.failure import TIMEOUT_CAUSES, Cause, Failure
@@ -88,12 +89,6 @@ class Provider(Protocol):
 
     def in_band(self, error: Any) -> Failure | None:
         """The failure that an exception of the SDK's own loop stands for: an error inside a stream."""
-
-    def complete_answer(
-        self, inference: InferenceRequest, answer: Mapping[str, Any]
-    ) -> tuple[ResponseMetadata | None, str]:
-        """Facts and text of a whole answer, from its JSON."""
-        ...
 
     def resumes(self, inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
         """Whether an answer can be taken up in this way, by this model."""
@@ -301,7 +296,8 @@ class StainlessUpstream:
             value = self._json(answer)
             if value is None:
                 return None, "", ()
-            return *self.provider.complete_answer(self.inference, value), calls_in(value, self.inference.dialect)
+            answered = complete_answer(DIALECTS[self.inference.dialect], value)
+            return answered.metadata, answered.text, answered.calls
         except Exception:
             unread("a whole answer")
             return None, "", ()

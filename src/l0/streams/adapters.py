@@ -34,14 +34,15 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from l0.dialects.chat import CHAT
+from l0.dialects.messages import MESSAGES
+from l0.dialects.responses import RESPONSES
 from l0.model.call_events import ResponseMetadata
 from l0.model.policy import PolicyError
 from l0.shared_state.forks import renew_in_child
 
-from .decoders.chat_decoder import ChatDecoder
+from .decoders.delta_decoder import DeltaDecoder
 from .decoders.litellm_decoder import LitellmDecoder
-from .decoders.messages_decoder import MessagesDecoder
-from .decoders.responses_decoder import ResponsesDecoder
 from .stream_events import Event, UnknownStreamError
 
 
@@ -108,7 +109,7 @@ class _Chat:
         return hasattr(item, "choices") or getattr(item, "type", None) == "chunk"
 
     def decoder(self) -> Decoder:
-        return ChatDecoder()
+        return DeltaDecoder(CHAT)
 
 
 class _Responses:
@@ -123,7 +124,7 @@ class _Responses:
         return isinstance(kind, str) and (kind.startswith("response") or kind == "error")
 
     def decoder(self) -> Decoder:
-        return ResponsesDecoder()
+        return DeltaDecoder(RESPONSES)
 
 
 class _Messages:
@@ -135,7 +136,7 @@ class _Messages:
         return _package(item) == "anthropic" and isinstance(getattr(item, "type", None), str)
 
     def decoder(self) -> Decoder:
-        return MessagesDecoder()
+        return DeltaDecoder(MESSAGES)
 
 
 class _Events:

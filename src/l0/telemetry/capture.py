@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from l0.dialects.content_parts import TEXT_PARTS, called_tool
 from l0.model.call import Call
 from l0.model.call_events import CallEnded
 
@@ -26,14 +27,6 @@ TOTAL_LIMIT = 65_536
 """Characters of JSON of one attribute."""
 
 _CUT = " [cut]"
-_TEXTS = {
-    "text": ("text", "text"),
-    "input_text": ("text", "text"),
-    "output_text": ("text", "text"),
-    "thinking": ("reasoning", "thinking"),
-    "refusal": ("refusal", "refusal"),
-}
-"""The SDKs' parts that are plain text: the conventions' name for each, and where the text is."""
 Json = dict[str, Any]
 
 
@@ -125,16 +118,16 @@ def _part(item: object) -> Json:
     if not isinstance(item, Mapping):
         return {"type": type(item).__name__}
     kind = str(item.get("type", "text"))
-    if kind in _TEXTS:
-        told, key = _TEXTS[kind]
-        said = item.get(key, "")
-        return {"type": told, "content": _text(said if isinstance(said, str) else str(binary_content.cleaned(said)))}
+    if kind in TEXT_PARTS:
+        name, key = TEXT_PARTS[kind]
+        text = item.get(key, "")
+        return {"type": name, "content": _text(text if isinstance(text, str) else str(binary_content.cleaned(text)))}
     match kind:
-        case "function" | "function_call" | "tool_use":
+        case "function" | "custom" | "function_call" | "custom_tool_call" | "tool_use":
             return _tool_call(item)
         case "tool_result" | "function_call_output":
             answer = item.get("content", item.get("output"))
-            return {"type": "tool_call_response", "id": _call_id(item), "response": _bounded(answer)}
+            return {"type": "tool_call_response", "id": called_tool(item).id, "response": _bounded(answer)}
         case "image_url" | "input_image" | "image" if (link := _image(item)) is not None:
             return link
         case _:
@@ -142,15 +135,9 @@ def _part(item: object) -> Json:
 
 
 def _tool_call(item: Mapping[str, Any]) -> Json:
-    function = item.get("function")
-    called = function if isinstance(function, Mapping) else item
-    arguments = called.get("arguments", called.get("input"))
-    name = str(called.get("name", ""))
-    return {"type": "tool_call", "id": _call_id(item), "name": name, "arguments": _bounded(arguments)}
-
-
-def _call_id(item: Mapping[str, Any]) -> Any:
-    return item.get("call_id") or item.get("tool_use_id") or item.get("id")
+    call = called_tool(item)
+    name = "" if call.name is None else str(call.name)
+    return {"type": "tool_call", "id": call.id, "name": name, "arguments": _bounded(call.arguments)}
 
 
 def _image(item: Mapping[str, Any]) -> Json | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from l0.dialects.base_reader import BaseReader, count, total
+from l0.dialects.base_reader import BaseReader
 from l0.model.failure import Cause, Failure
 
 
@@ -110,15 +110,3 @@ def test_reader_accepts_sdk_objects():
     made.observe_object(Chunk())
     made.observe_object("something else")
     assert (made.events, made.text) == (1, ["hi"])
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"), [(0, 0), (7, 7), (-1, None), (True, None), ("7", None), (7.0, None), (None, None)]
-)
-def test_token_counts(value, expected):
-    assert count(value) == expected
-
-
-@pytest.mark.parametrize(("parts", "expected"), [((), None), ((None,), None), ((1, None, 2), 3), ((0, None), 0)])
-def test_total_of_known_counts(parts, expected):
-    assert total(*parts) == expected

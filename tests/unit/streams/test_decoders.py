@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from l0 import EventType, l0
+from l0.dialects.chat import CHAT
+from l0.dialects.messages import MESSAGES
+from l0.dialects.responses import RESPONSES
 from l0.streams.adapters import ADAPTERS
-from l0.streams.decoders.chat_decoder import ChatDecoder
-from l0.streams.decoders.messages_decoder import MessagesDecoder
-from l0.streams.decoders.responses_decoder import ResponsesDecoder
+from l0.streams.decoders.delta_decoder import DeltaDecoder
 
 
 class ModelResponseStream(SimpleNamespace):
@@ -39,7 +40,7 @@ def test_a_chat_stream_without_a_finish_reason_is_not_whole() -> None:
 
 
 def test_of_several_choices_the_first_is_the_answer() -> None:
-    decoder = ChatDecoder()
+    decoder = DeltaDecoder(CHAT)
     items = [chunk("a"), chunk("x", index=1), chunk(reason="stop"), chunk(reason="stop", index=1)]
     wholes = []
     text = ""
@@ -58,7 +59,7 @@ def test_of_several_choices_litellm_ends_only_the_first() -> None:
 
 
 def test_chat_tool_calls_in_pieces() -> None:
-    decoder = ChatDecoder()
+    decoder = DeltaDecoder(CHAT)
     pieces = [
         chunk(tool_calls=[part(0, "first", '{"a"', "1")]),
         chunk(tool_calls=[part(0, None, ": 1}")]),
@@ -87,7 +88,7 @@ def test_chat_tool_calls_in_pieces() -> None:
     ids=str,
 )
 def test_what_else_a_chat_delta_may_carry(delta: dict[str, Any], expected: list[Any]) -> None:
-    decoder = ChatDecoder()
+    decoder = DeltaDecoder(CHAT)
     assert [(event.type, event.text) for event in decoder.decode(chunk(**delta))] == expected
     closing = [(event.type, event.text) for event in decoder.decode(chunk(reason="stop"))]
     assert closing == ([(EventType.MESSAGE, "no")] if "refusal" in delta else [])
@@ -97,10 +98,10 @@ def test_errors_inside_a_stream() -> None:
     failed = SimpleNamespace(
         type="response.failed", response=SimpleNamespace(error=SimpleNamespace(message="no", code="server_error"))
     )
-    (event,) = ResponsesDecoder().decode(failed)
+    (event,) = DeltaDecoder(RESPONSES).decode(failed)
     assert (event.type, event.text, event.data) == (EventType.ERROR, "no", "server_error")
     error = SimpleNamespace(type="error", error=SimpleNamespace(message="busy", type="overloaded_error"))
-    (event,) = MessagesDecoder().decode(error)
+    (event,) = DeltaDecoder(MESSAGES).decode(error)
     assert (event.type, event.text, event.data) == (EventType.ERROR, "busy", "overloaded_error")
 
 

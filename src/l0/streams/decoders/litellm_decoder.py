@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from .chat_decoder import ChatDecoder
+from l0.dialects.chat import CHAT
+
+from .delta_decoder import DeltaDecoder
 
 _INSIDE = ("completion_stream", "streaming_response")
 
 
-class LitellmDecoder(ChatDecoder):
-    """As `ChatDecoder`, where only the first choice is told to have ended."""
+class LitellmDecoder(DeltaDecoder):
+    """As `DeltaDecoder` for chat, but litellm ends only the first choice."""
+
+    def __init__(self) -> None:
+        super().__init__(CHAT)
 
     def whole(self) -> bool:
-        """The first choice has a finish reason."""
-        return 0 in self.reasons
+        """Return whether the first choice has its finish reason."""
+        return 0 in self.fold.complete_choices
 
 
 def layers(source: Any) -> Iterator[Any]:

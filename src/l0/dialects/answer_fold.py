@@ -1,0 +1,145 @@
+"""Add the deltas of an answer up to its metadata and its tool calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from l0.model.call_events import ResponseMetadata, ToolCalls
+
+from . import deltas
+from .deltas import Delta, ToolCallDelta
+from .wire_dialect import WireDialect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteAnswer:
+    """An answer that came in one piece. ``text``: of the first choice; ``calls``: of all choices."""
+
+    metadata: ResponseMetadata | None = None
+    text: str = field(default="", repr=False)
+    calls: ToolCalls = field(default=(), repr=False)
+
+
+class AnswerFold:
+    """The state of one answer after the deltas so far. Tool calls move from ``open_calls`` to ``calls``."""
+
+    def __init__(self, dialect: WireDialect) -> None:
+        self._dialect = dialect
+        self._response_id: str | None = None
+        self._model: str | None = None
+        self._counts: dict[str, int] = {}
+        self._extra: dict[str, str] = {}
+        self._choices: set[int] = set()
+        self._reasons: dict[int, str] = {}
+        self.complete_choices: set[int] = set()
+        self.ended = False
+        self.open_calls: dict[Any, ToolCallDelta] = {}
+        self.calls: list[ToolCallDelta] = []
+
+    def add(self, delta: Delta) -> None:
+        """Add one delta."""
+        match delta:
+            case deltas.StartDelta():
+                self._response_id = self._response_id or delta.response_id
+                self._model = self._model or delta.model
+                self._extra.update(delta.extra)
+            case deltas.UsageDelta():
+                self._counts.update(delta.counts)
+                self._extra.update(delta.extra)
+            case deltas.ToolCallDelta():
+                self._choices.add(delta.choice)
+                self._call(delta)
+            case deltas.ToolArgumentsDelta(place=place, arguments=arguments):
+                if (call := self.open_calls.get(place)) is not None:
+                    self.open_calls[place] = replace(call, arguments=call.arguments + arguments)
+            case deltas.ToolCallEnd(place=place, call=complete):
+                call = complete or self.open_calls.get(place)
+                self.open_calls.pop(place, None)
+                if call is not None:
+                    self.calls.append(call)
+            case deltas.FinishDelta(choice=choice):
+                self._choices.add(choice)
+                self._reasons[choice] = delta.reason
+                if delta.ends:
+                    self.complete_choices.add(choice)
+                    self._end_calls(choice)
+            case deltas.AnswerEnd():
+                self.ended = True
+            case deltas.ItemStart() | deltas.AnswerError():
+                pass
+            case _:
+                self._choices.add(delta.choice)
+
+    def _call(self, delta: ToolCallDelta) -> None:
+        call = self.open_calls.get(delta.place)
+        if call is not None:
+            self.open_calls[delta.place] = replace(
+                call,
+                id=delta.id or call.id,
+                name=delta.name or call.name,
+                arguments=call.arguments + delta.arguments,
+            )
+            return
+        if self._dialect.sequential_calls:
+            self._end_calls(delta.choice)
+        self.open_calls[delta.place] = delta
+
+    def _end_calls(self, choice: int) -> None:
+        places = [place for place, call in self.open_calls.items() if call.choice == choice]
+        self.calls += [self.open_calls.pop(place) for place in places]
+
+    def complete(self) -> bool:
+        """Return whether the terminal event came, or every choice that has begun has its finish reason."""
+        return self.ended or (bool(self._choices) and self._choices == self.complete_choices)
+
+    def metadata(self) -> ResponseMetadata:
+        """Return the metadata that the deltas stated; the finish reason is ``"error"`` where none came."""
+        reasons = tuple(self._reasons.get(choice, "error") for choice in sorted(self._choices))
+        return metadata_of(self._dialect, self._response_id, self._model, self._counts, reasons, self._extra)
+
+
+def metadata_of(
+    dialect: WireDialect,
+    response_id: str | None,
+    model: str | None,
+    counts: Mapping[str, int],
+    reasons: tuple[str, ...],
+    extra: Mapping[str, str],
+    anomalies: tuple[str, ...] = (),
+) -> ResponseMetadata:
+    """Return the metadata of an answer, streamed or complete."""
+    stated = dict(counts)
+    if dialect.cached_apart:
+        parts = [stated[name] for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens") if name in stated]
+        if parts:
+            stated["input_tokens"] = sum(parts)
+    return ResponseMetadata(
+        response_id=response_id,
+        model=model,
+        finish_reasons=reasons,
+        input_tokens=stated.get("input_tokens"),
+        output_tokens=stated.get("output_tokens"),
+        cache_read_tokens=stated.get("cache_read_tokens"),
+        cache_write_tokens=stated.get("cache_write_tokens"),
+        reasoning_tokens=stated.get("reasoning_tokens"),
+        anomalies=anomalies,
+        extra=dict(extra),
+    )
+
+
+def complete_answer(dialect: WireDialect, answer: Mapping[str, Any]) -> CompleteAnswer:
+    """Read the JSON of a complete answer. What has another shape than the dialect's is left out."""
+    fold = AnswerFold(dialect)
+    text: list[str] = []
+    for delta in dialect.answer_deltas(answer):
+        fold.add(delta)
+        if isinstance(delta, deltas.TextDelta) and delta.choice == 0:
+            text.append(delta.text)
+    calls = [*fold.calls, *fold.open_calls.values()]
+    return CompleteAnswer(
+        metadata=replace(fold.metadata(), other=dialect.holds_other(answer)),
+        text="".join(text),
+        calls=tuple((call.name, call.arguments) for call in calls),
+    )

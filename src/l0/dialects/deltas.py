@@ -1,0 +1,154 @@
+"""The vocabulary of answers: everything that an event of a stream, or a complete answer, can state in any dialect.
+
+Each dialect translates its events to these values in one function, which accepts JSON and the objects of an SDK
+(`field`). The explicit API, complete answers, captured content and schema checks consume the values; they know no
+dialect. The readers of the wire do the same inline, for speed: `tests/traffic/test_one_reading.py` compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any
+
+from l0.model.tolerant_reading import items_in
+
+
+def field(thing: Any, name: str) -> Any:
+    """Return a field of JSON or of an SDK's object; ``None`` if it has no such field."""
+    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+
+
+def structures_in(value: object) -> Iterator[Any]:
+    """Yield the objects of a list, of JSON or of an SDK; nothing if the value is not a list."""
+    return (each for each in items_in(value) if isinstance(each, Mapping) or hasattr(each, "__dict__"))
+
+
+@dataclass(frozen=True, slots=True)
+class StartDelta:
+    """Identity of the answer. ``extra``: span attributes that only one provider has."""
+
+    response_id: str | None
+    model: str | None
+    extra: Mapping[str, str] = dataclass_field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceDelta:
+    """A choice exists, and the event states nothing else about it."""
+
+    choice: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the text of a choice."""
+
+    text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of the model's reasoning."""
+
+    text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalDelta:
+    """The next piece of a refusal, or all of it if ``complete``."""
+
+    text: str
+    choice: int = 0
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A call of the user's tool starts at ``place``, or goes on there. ``arguments``: the next piece, JSON or text."""
+
+    place: Any
+    id: str
+    name: str
+    arguments: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolArgumentsDelta:
+    """The next piece of the arguments of the call at ``place``. Ignored if no call of the user's tool started there."""
+
+    place: Any
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallEnd:
+    """The call at ``place`` is complete. ``call``: all of it, if the event repeats it."""
+
+    place: Any
+    call: ToolCallDelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemStart:
+    """Something besides text and calls of the user's tools starts: reasoning, a tool of the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadDelta:
+    """Something complete besides text: audio, an image, an item of a server's tool. ``value``: JSON or SDK object."""
+
+    value: Any
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UsageDelta:
+    """Token counts, by the names of `ResponseMetadata`; they replace earlier counts of the same name."""
+
+    counts: Mapping[str, int]
+    extra: Mapping[str, str] = dataclass_field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishDelta:
+    """The finish reason of a choice. ``ends``: the reason proves that the choice is complete."""
+
+    reason: str
+    choice: int = 0
+    ends: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnd:
+    """The terminal event: the answer is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerError:
+    """The provider reports that the answer failed. ``code``: its error code or type."""
+
+    message: str
+    code: str | None
+
+
+Delta = (
+    StartDelta
+    | ChoiceDelta
+    | TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolCallDelta
+    | ToolArgumentsDelta
+    | ToolCallEnd
+    | ItemStart
+    | PayloadDelta
+    | UsageDelta
+    | FinishDelta
+    | AnswerEnd
+    | AnswerError
+)

@@ -1,0 +1,17 @@
+"""All dialects, by the name that calls and spans use."""
+
+from __future__ import annotations
+
+from .chat import CHAT
+from .completions import COMPLETIONS
+from .messages import MESSAGES
+from .responses import RESPONSES
+from .wire_dialect import WireDialect
+
+DIALECTS: dict[str, WireDialect] = {
+    "chat": CHAT,
+    "completions": COMPLETIONS,
+    "embeddings": COMPLETIONS,  # the same usage, and no choices
+    "responses": RESPONSES,
+    "messages": MESSAGES,
+}

@@ -1,0 +1,50 @@
+"""What a dialect defines for all who read answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from l0.model.tolerant_reading import count_of, text_of
+
+from .deltas import Delta, field
+
+UsageFields = Mapping[str, tuple[str, ...]]
+"""Name of a count in `ResponseMetadata` to its path in the dialect's usage object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireDialect:
+    """One wire format.
+
+    ``deltas``: meaning of one event, or of a complete answer in its place. ``answer_deltas``: meaning of a complete
+    answer. ``holds_other``: whether the JSON of a complete answer holds something besides text. ``sequential_calls``:
+    no event ends a tool call, so the start of the next one does. ``cached_apart``: the input count excludes cached
+    tokens, which the OpenTelemetry conventions include.
+    """
+
+    name: str
+    deltas: Callable[[Any], list[Delta]]
+    answer_deltas: Callable[[Any], list[Delta]]
+    holds_other: Callable[[Mapping[str, Any]], bool]
+    sequential_calls: bool = False
+    cached_apart: bool = False
+
+
+def counts_in(usage: Any, fields: UsageFields) -> dict[str, int]:
+    """Return the token counts that a usage object states."""
+    found: dict[str, int] = {}
+    for name, path in fields.items():
+        value = usage
+        for step in path:
+            value = field(value, step)
+        count = count_of(value)
+        if count is not None:
+            found[name] = count
+    return found
+
+
+def extra_in(thing: Any, prefix: str, *names: str) -> dict[str, str]:
+    """Return span attributes for those of the named fields that are text."""
+    return {f"{prefix}.response.{name}": text for name in names if (text := text_of(field(thing, name))) is not None}

@@ -1,0 +1,84 @@
+"""Events of the explicit API, from the deltas of any dialect."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from l0.dialects import deltas
+from l0.dialects.answer_fold import AnswerFold
+from l0.dialects.deltas import Delta, ToolCallDelta
+from l0.dialects.wire_dialect import WireDialect
+from l0.model.call_events import ResponseMetadata
+
+from ..stream_events import Event, EventType, ToolCall
+
+
+class DeltaDecoder:
+    """Decodes the objects of an SDK: the first choice of an answer, and each tool call once it is complete."""
+
+    fenced = True
+
+    def __init__(self, dialect: WireDialect) -> None:
+        self._deltas = dialect.deltas
+        self._refusal: list[str] = []
+        self._item_started = False
+        self.fold = AnswerFold(dialect)
+
+    @property
+    def begun(self) -> bool:
+        """As `Decoder.begun`."""
+        return self._item_started or bool(self._refusal) or any(not one.choice for one in self.fold.open_calls.values())
+
+    def decode(self, item: Any) -> list[Event]:
+        """As `Decoder.decode`. What follows an error is left out."""
+        events: list[Event] = []
+        for delta in self._deltas(item):
+            self.fold.add(delta)
+            if self.fold.calls:
+                events += [tool_call(call) for call in self.fold.calls if call.choice == 0]
+                self.fold.calls.clear()
+            self._add(delta, events)
+            if type(delta) is deltas.AnswerError:
+                break
+        return events
+
+    def _add(self, delta: Delta, events: list[Event]) -> None:
+        match delta:
+            case deltas.TextDelta(text=text, choice=0):
+                events.append(Event(EventType.TOKEN, text))
+            case deltas.ReasoningDelta(text=text, choice=0):
+                events.append(Event(EventType.REASONING, text))
+            case deltas.RefusalDelta(text=text, choice=0, complete=complete):
+                if complete:
+                    events.append(Event(EventType.MESSAGE, text))
+                else:
+                    self._refusal.append(text)
+            case deltas.PayloadDelta(value=value, choice=0):
+                events.append(Event(EventType.DATA, "", value))
+            case deltas.FinishDelta(choice=0) if self._refusal:
+                events.append(Event(EventType.MESSAGE, "".join(self._refusal)))
+                self._refusal.clear()
+            case deltas.ItemStart():
+                self._item_started = True
+            case deltas.AnswerError(message=message, code=code):
+                events.append(Event(EventType.ERROR, message, code))
+            case _:
+                pass
+
+    def whole(self) -> bool:
+        """As `Decoder.whole`."""
+        return self.fold.complete()
+
+    def facts(self) -> ResponseMetadata:
+        """As `Decoder.facts`."""
+        return self.fold.metadata()
+
+
+def tool_call(call: ToolCallDelta) -> Event:
+    """Return the event of a complete call. Its arguments are never repaired, and never completed."""
+    try:
+        arguments = json.loads(call.arguments) if call.arguments else {}
+    except (ValueError, RecursionError):
+        arguments = None
+    return Event(EventType.TOOL_CALL, "", ToolCall(id=call.id, name=call.name, arguments=arguments, raw=call.arguments))
