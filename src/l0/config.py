@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -146,8 +147,10 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
     ``with l0.policy(timeout=Timeout(total=30_000)): ...``. Raises `PolicyError` for a value that is not allowed.
 
     The block may end in another context, task or thread than it began in: leaving never raises, and ends the policy in
-    every context. A generator shares the context of its caller: between two of its ``yield`` statements, a policy that
-    it has entered also applies to the caller, until the generator ends or is closed.
+    every context. In a generator the policy applies while the generator runs, in whatever context, and not to
+    the body of the ``for`` or ``async for`` loop over it. It does apply between two items if somebody calls ``next()``
+    or ``anext()``, as context managers, fixtures and dependency systems do, and in tasks and threads that are started
+    meanwhile, which copy the context.
     """
     base = CONFIG.policy() if policy is None else policy
     if not isinstance(base, Policy):
@@ -157,7 +160,7 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
             raise PolicyError(f"policy.{field}", value, "one of " + ", ".join(Policy.__dataclass_fields__))
     chosen = replace(base, **changes)
     check_rules(chosen)
-    block = _override.enter(chosen)
+    block = _override.enter(chosen, sys._getframe())
     try:
         yield chosen
     finally:

@@ -9,6 +9,7 @@ import threading
 import anyio
 import pytest
 
+from l0 import config
 from l0.config import CONFIG, Config, observed_by, policy
 from l0.model.policy import Hold, Policy, PolicyError, Retry, Timeout
 
@@ -231,6 +232,162 @@ def test_an_async_generator_that_is_abandoned_takes_its_policy_along():
         assert timeout() is None
 
     asyncio.run(main())
+
+
+# Blocks in generators
+
+
+async def atexts(limit: Timeout):
+    with policy(timeout=limit):
+        yield timeout()
+        await asyncio.sleep(0)
+        yield timeout()
+
+
+def test_loop_over_a_generator_keeps_its_own_policy():
+    with policy(timeout=SLOW):
+        seen = []
+        for found in texts(FAST):
+            seen.append((found, timeout()))
+            with policy(retry=Retry(attempts=1)):
+                assert timeout() is SLOW
+        assert seen == [(FAST, SLOW)] * 2
+        assert timeout() is SLOW
+    assert timeout() is None
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_async_loop_over_a_generator_keeps_its_own_policy(backend):
+    async def main() -> None:
+        async def given():
+            with policy(timeout=FAST):
+                await anyio.sleep(0)
+                yield timeout()
+                await anyio.sleep(0)
+                yield timeout()
+
+        assert [(found, timeout()) async for found in given()] == [(FAST, None)] * 2
+        with policy(timeout=SLOW):
+            async for found in given():
+                assert (found, timeout()) == (FAST, SLOW)
+        assert timeout() is None
+
+    anyio.run(main, backend=backend)
+
+
+def test_generators_in_one_another():
+    def outer():
+        with policy(timeout=SLOW):
+            for found in texts(FAST):
+                yield found, timeout()
+
+    assert [(*found, timeout()) for found in outer()] == [(FAST, SLOW, None)] * 2
+
+
+def test_loop_over_what_a_built_in_makes_of_a_generator():
+    assert [(found, timeout()) for _, found in enumerate(texts(FAST))] == [(FAST, None)] * 2
+    assert [(*pair, timeout()) for pair in zip(texts(FAST), texts(SLOW), strict=True)] == [(FAST, SLOW, None)] * 2
+
+
+def test_generator_keeps_its_policy_in_a_new_context_at_each_step():
+    generator = texts(FAST)
+    with policy(timeout=SLOW):
+        assert [contextvars.Context().run(next, generator) for _ in range(2)] == [FAST] * 2
+        assert timeout() is SLOW
+
+
+def test_async_generator_keeps_its_policy_in_a_new_task_at_each_step():
+    async def main() -> None:
+        generator = atexts(FAST)
+        found = [
+            await asyncio.get_running_loop().create_task(anext(generator), context=contextvars.Context())
+            for _ in range(2)
+        ]
+        assert found == [FAST] * 2
+        assert timeout() is None
+        await generator.aclose()
+
+    asyncio.run(main())
+
+
+def test_work_that_a_generator_starts_keeps_its_policy():
+    """While the generator waits for it, and while the loop has the item."""
+
+    async def now():
+        return timeout()
+
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def later():
+            await go.wait()
+            return timeout()
+
+        async def given():
+            with policy(timeout=FAST):
+                task = asyncio.create_task(later())
+                assert await asyncio.gather(now(), now(), asyncio.to_thread(timeout)) == [FAST] * 3
+                yield task
+
+        async for task in given():
+            assert timeout() is None
+            go.set()
+            assert await task is FAST
+
+    asyncio.run(main())
+
+
+def test_context_managers_and_whoever_asks_for_the_next_item_share_the_policy():
+    @contextlib.contextmanager
+    def quick():
+        with policy(timeout=FAST):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def aquick():
+        with quick():
+            yield
+
+    def inside():
+        with quick():
+            yield timeout()
+
+    async def main() -> None:
+        async with aquick():
+            assert timeout() is FAST
+        assert timeout() is None
+
+    with quick():
+        assert timeout() is FAST
+    asyncio.run(main())
+    dependency = texts(FAST)
+    next(dependency)
+    assert timeout() is FAST
+    dependency.close()
+    assert [(found, timeout()) for found in inside()] == [(FAST, None)]
+
+
+@pytest.fixture
+def quick_fixture():
+    with policy(timeout=FAST):
+        yield
+
+
+def test_a_fixture_shares_its_policy(quick_fixture):
+    assert timeout() is FAST
+
+
+def test_generator_that_ends_early_takes_its_policy_along():
+    generator = texts(FAST)
+    for _ in generator:
+        break
+    other = policy(timeout=SLOW)
+    other.__enter__()
+    generator.close()
+    assert timeout() is SLOW
+    other.__exit__(None, None, None)
+    assert timeout() is None
+    assert not config._override._generators
 
 
 def test_an_observer_of_a_block_may_be_left_elsewhere():

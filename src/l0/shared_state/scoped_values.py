@@ -3,26 +3,60 @@
 A context variable alone does not suffice: `reset` raises in another context, and leaves the value set in the first one.
 So each block is an object. A block that ends in another context or out of order is marked as over, for every context
 that still holds it. Tasks and threads that copied the context inside a block keep its value if it ended normally.
+
+A block that a generator enters belongs to the generator's frame: it applies while that frame runs, also in another
+context, and not to the loop that iterates over the generator.
 """
 
 from __future__ import annotations
 
+import sys
 from contextvars import ContextVar, Token
+from types import FrameType
 from typing import Generic, TypeVar
 
+from .generator_frames import entering_generator, is_iterated, waits_at_yield
+
 T = TypeVar("T")
+_MARK: ContextVar[None] = ContextVar("l0_mark", default=None)
+"""A token of it can be given back only in the context that it was made in: this is how contexts are compared."""
 
 
 class Block(Generic[T]):
     """One entered block. ``outer``: the enclosing block, if any."""
 
-    __slots__ = ("outer", "over", "token", "value")
+    __slots__ = ("generator", "loop", "outer", "over", "token", "value")
 
     def __init__(self, value: T, outer: Block[T] | None) -> None:
         self.value = value
         self.outer = outer
         self.over = False
         self.token: Token[Block[T] | None] | None = None
+        self.generator: FrameType | None = None
+        """The frame of the generator that entered the block. It does not keep the generator alive."""
+        self.loop: Token[None] | None = None
+        """Marks the context of the loop that iterates over that generator; None if there is no such loop."""
+
+    @property
+    def applies(self) -> bool:
+        """Return false if the block is over, or if the loop over its generator asks between two items.
+
+        Tasks and threads that the generator has started ask in a context of their own.
+        """
+        if self.over:
+            return False
+        generator = self.generator
+        return generator is None or self.loop is None or not waits_at_yield(generator) or not self._in_loop(self.loop)
+
+    def _in_loop(self, mark: Token[None]) -> bool:
+        try:
+            _MARK.reset(mark)
+        except ValueError:  # another context; the mark can be used again
+            return False
+        except RuntimeError:  # a signal handler or finalizer has interrupted the line below
+            return True
+        self.loop = _MARK.set(None)
+        return True
 
 
 class Scoped(Generic[T]):
@@ -30,23 +64,31 @@ class Scoped(Generic[T]):
 
     def __init__(self, name: str) -> None:
         self._current: ContextVar[Block[T] | None] = ContextVar(name, default=None)
+        self._generators: dict[FrameType, list[Block[T]]] = {}
+        """The blocks that a generator is in, by its frame, the innermost last."""
 
     def get(self) -> T | None:
         """Return the current value; ``None`` outside of all blocks."""
-        block = self._current.get()
-        if block is None:
-            return None
-        block = _open(block)
+        block = self._applying()
         return None if block is None else block.value
 
-    def enter(self, value: T) -> Block[T]:
-        """Begin a block."""
-        block = Block(value, _open(self._current.get()))
+    def enter(self, value: T, frame: FrameType | None = None) -> Block[T]:
+        """Begin a block.
+
+        `frame`: of the context manager that begins it, so that a block in a generator follows the generator.
+        """
+        block = Block(value, self._applying())
+        generator = entering_generator(frame)
+        if generator is not None:
+            block.generator = generator
+            block.loop = _MARK.set(None) if is_iterated(generator) else None
+            self._generators.setdefault(generator, []).append(block)
         block.token = self._current.set(block)
         return block
 
     def leave(self, block: Block[T]) -> None:
         """End a block, from any context and in any order. Never raises."""
+        self._forget(block)
         token, block.token = block.token, None
         if token is not None and self._current.get() is block:
             try:
@@ -57,8 +99,41 @@ class Scoped(Generic[T]):
                 return
         block.over = True
 
+    def _applying(self) -> Block[T] | None:
+        block = _innermost(self._current.get())
+        if not self._generators:
+            return block
+        running = self._running()
+        return block if running is None or _inside(block, running) else running
 
-def _open(block: Block[T] | None) -> Block[T] | None:
-    while block is not None and block.over:
+    def _running(self) -> Block[T] | None:
+        """Return the block of the innermost generator that runs here: its context may be another one at each step."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            blocks = self._generators.get(frame)
+            if blocks:
+                return blocks[-1]
+            frame = frame.f_back
+        return None
+
+    def _forget(self, block: Block[T]) -> None:
+        generator, block.generator = block.generator, None
+        blocks = None if generator is None else self._generators.get(generator)
+        if generator is None or blocks is None or block not in blocks:
+            return
+        blocks.remove(block)
+        if not blocks:
+            self._generators.pop(generator, None)
+
+
+def _innermost(block: Block[T] | None) -> Block[T] | None:
+    while block is not None and not block.applies:
         block = block.outer
     return block
+
+
+def _inside(block: Block[T] | None, other: Block[T]) -> bool:
+    """Return true if `block` is `other`, or was entered in it."""
+    while block is not None and block is not other:
+        block = block.outer
+    return block is not None
