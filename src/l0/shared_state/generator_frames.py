@@ -13,8 +13,8 @@ from types import FrameType
 
 _FOR_ITER, _GET_ANEXT, _SEND = (opmap.get(name, -1) for name in ("FOR_ITER", "GET_ANEXT", "SEND"))
 _YIELD_VALUE, _RESUME = opmap.get("YIELD_VALUE", -1), opmap.get("RESUME", -1)
-_AFTER_YIELD = 1
-"""Argument of RESUME after a `yield`; 2 is after `yield from`, 3 after `await`. The higher bits say something else."""
+_LOCATION, _AFTER_YIELD = 3, 1
+"""Bits of RESUME's argument, and their value after a `yield`; 2 is after `yield from`, 3 after `await`."""
 _UNIT = 2
 """Bytes of an instruction."""
 
@@ -59,12 +59,9 @@ def waits_at_yield(generator: FrameType) -> bool:
     if not generator.f_code.co_flags & CO_ASYNC_GENERATOR:
         return True
     code, at = generator.f_code.co_code, generator.f_lasti
-    following = code[at + _UNIT : at + 2 * _UNIT]
-    return code[at] == _YIELD_VALUE and len(following) == _UNIT and _after_yield(following)
-
-
-def _after_yield(instruction: bytes) -> bool:
-    return instruction[0] == _RESUME and instruction[1] & 3 == _AFTER_YIELD
+    if code[at] == _YIELD_VALUE:
+        at += _UNIT  # from Python 3.13 on a suspended frame is at RESUME already
+    return code[at] == _RESUME and code[at + 1] & _LOCATION == _AFTER_YIELD
 
 
 def _is_generator(frame: FrameType) -> bool:
