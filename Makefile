@@ -17,9 +17,12 @@ demo: setup ## see streams break, and what L0 makes of it: no key, no network
 	@$(BIN)/l0 demo
 
 test: setup ## run the tests on this Python and the newest SDKs
-	@$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/stateful
-	@# In a process of its own: hypothesis draws constants from the modules that happen to be imported.
-	@$(BIN)/python -m pytest -n0 tests/stateful
+	@# tests/stateful runs in its own process: hypothesis draws constants from the modules that happen to be imported.
+	@# It runs even if the first part fails; the target fails if either part does.
+	@failed=0; \
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/stateful || failed=$$?; \
+	$(BIN)/python -m pytest -n0 tests/stateful || failed=$$?; \
+	exit $$failed
 
 test-sdk: setup suites ## run the SDKs' own test suites, bare and under l0, and compare
 	@.venv-suites/bin/python tests/journeys/sdk_suites/compare_suites.py --workers 2

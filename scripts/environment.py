@@ -9,6 +9,7 @@ library is needed.
 """
 
 import hashlib
+import re
 import subprocess
 import sys
 import time
@@ -26,6 +27,12 @@ def fingerprint(requirements: list[str]) -> str:
     files = [ROOT / "pyproject.toml", *(ROOT / item for item in requirements if item.endswith(".txt"))]
     parts = [*(file.read_bytes() for file in files), *(item.encode() for item in requirements)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def left_out(version: tuple[int, int], project: str) -> list[str]:
+    """Return the optional packages that pyproject.toml does not ask for on this Python version."""
+    limited = re.findall(r"\"([\w-]+)[^\";]*; python_version < '3\.(\d+)'\"", project)
+    return sorted({name for name, minor in limited if version >= (3, int(minor))})
 
 
 def works(python: Path) -> bool:
@@ -71,6 +78,8 @@ def prepare(folder: Path, requirements: list[str]) -> None:
     stamp.unlink(missing_ok=True)  # what is interrupted from here on is half-made
     install(python, requirements)
     stamp.write_text(wanted)
+    if missing := left_out(sys.version_info[:2], (ROOT / "pyproject.toml").read_text()):
+        print(f"{folder.name}: without {', '.join(missing)}, which have no wheels for Python {VERSION}", flush=True)
     print(f"{folder.name}: ready after {time.monotonic() - started:.0f} s", flush=True)
 
 

@@ -1,5 +1,6 @@
 """What an installed copy promises to tools: types, entry points, extras."""
 
+import runpy
 import tomllib
 from importlib.metadata import distribution, entry_points
 from pathlib import Path
@@ -10,6 +11,8 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = [ROOT / package for package in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]]
+ENVIRONMENT = runpy.run_path(str(ROOT / "scripts" / "environment.py"))
+COMPILED = {"ahocorasick-rs", "bpe-openai", "rapidfuzz", "regex"}
 
 
 def test_every_import_package_is_in_the_wheel() -> None:
@@ -52,3 +55,12 @@ def test_all_names_every_extra_that_a_user_may_want() -> None:
 def test_opentelemetry_checks_either_sdk_and_not_both() -> None:
     assert "instruments-any" in distribution("l0-otel").metadata.get_all("Provides-Extra", [])
     assert "instruments" not in PROJECT["project"]["optional-dependencies"]
+
+
+@pytest.mark.parametrize(("python", "left_out"), [("3.14", set()), ("3.15", COMPILED)])
+def test_optional_packages_without_wheels_do_not_stop_an_installation(python: str, left_out: set[str]) -> None:
+    items = [Requirement(item) for extra in PROJECT["project"]["optional-dependencies"].values() for item in extra]
+    skipped = {item.name for item in items if item.marker and not item.marker.evaluate({"python_version": python})}
+    assert skipped - {"gunicorn"} == left_out
+    version = tuple(map(int, python.split(".")))
+    assert ENVIRONMENT["left_out"](version, (ROOT / "pyproject.toml").read_text()) == sorted(left_out)

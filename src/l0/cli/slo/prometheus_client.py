@@ -112,6 +112,7 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
                 result: Sequence[Any] = json.load(response)["data"]["result"]
         except urllib.error.HTTPError as error:
+            error.close()  # it holds the connection
             raise InputError(f"{self._url} returned status {error.code} for {parameters['query']}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = getattr(error, "reason", error)

@@ -10,8 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from l0.cli.inputs import InputError
 from l0.cli.main import main
 from l0.cli.slo.chart import chart
+from l0.cli.slo.prometheus_client import Prometheus
 from l0.slo import series
 from l0.slo.burn import DAY, HOUR, PAIRS
 
@@ -125,6 +127,13 @@ def test_missing_rules_and_a_refusing_server_have_different_messages(prometheus,
     prometheus.status = 503
     assert main(["slo", "status", "--prometheus", prometheus.url]) == 2
     assert "returned status 503" in capsys.readouterr().err
+
+
+def test_connection_of_a_refused_query_is_closed(prometheus):
+    prometheus.status = 503
+    with pytest.raises(InputError) as raised:
+        Prometheus(prometheus.url).standings(0.0, 1.0)
+    assert raised.value.__cause__.fp.closed
 
 
 def test_chart_has_one_column_per_value_and_shows_the_smallest():
