@@ -25,8 +25,8 @@ class Received:
     """One request and its outcome.
 
     `body` is the parsed JSON, or None if the body is not JSON. `dialect`: None for a request that is not an inference.
-    `answered`: the faults in the text grammar, or "ok". `finished`: the complete scripted answer was sent.
-    `disconnected`: the client left before that.
+    `answered`: the faults that change the answer, in the text grammar, or "ok". `finished`: the complete scripted
+    answer was sent. `disconnected`: the client left before that, perhaps before the fault.
     """
 
     method: str

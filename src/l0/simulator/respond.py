@@ -1,8 +1,9 @@
 """Build the response for a request and its reply. The functions are pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice, zip_longest
 from typing import Any
 
 from . import corpus, http
@@ -10,13 +11,15 @@ from .answers import Answer
 from .continuation import continued
 from .dialects.server_dialect import AnswerIdentity, Dialect, ErrorSpec, SimulatedRequest
 from .fault_shaping import Item, Piece, chunked, gzipped, marked, shape, split_characters
-from .faults import Fault
+from .faults import Fault, Part
 from .ledger import Reply
 from .pacing import Pacer
 from .playback import RecordedBody
 from .sse_writer import encoded, split
 from .steps import End, Pause, Raw, Send, SimulatedResponse, Step
 
+_COMPARED_STEPS = 200_000
+"""Limit for the comparison of two responses, of which both may be endless."""
 _BLOCK_SIZE = 65536
 _CACHED_TOKENS = 50_000  # about 10 MB of chat chunks; longer answers are built while they are sent
 _CACHED_PROMPT = 10_000  # characters; the prompt is part of the cache key
@@ -49,6 +52,42 @@ def respond(
     dialect: Dialect, request: SimulatedRequest, reply: Reply, identity: AnswerIdentity, pacer: Pacer | None = None
 ) -> SimulatedResponse:
     """Return the response to one inference request."""
+    if not reply.fault and not reply.body and request.stream and pacer is None:
+        answer = continued(reply.answer or fitting(request, reply.fault), request.prefix, reply.fault)
+        headers = stream_headers(dialect, identity)
+        return SimulatedResponse(status=200, headers=headers, steps=_healthy(dialect, answer, request, identity))
+    return _respond(dialect, request, reply, identity, pacer)
+
+
+def served(dialect: Dialect, request: SimulatedRequest, reply: Reply, identity: AnswerIdentity) -> Fault:
+    """Return the faults of a reply that change what is sent for this request.
+
+    Not every fault can: `no_event_names` changes nothing in a dialect without names, and after an end nothing follows.
+    """
+    if not reply.body:
+        reply = replace(reply, answer=reply.answer or fitting(request, reply.fault))
+
+    def response(parts: tuple[Part, ...]) -> SimulatedResponse:
+        return _respond(dialect, request, replace(reply, fault=Fault(parts=parts)), identity)
+
+    kept = reply.fault.parts
+    for number in reversed(range(len(kept))):
+        others = kept[:number] + kept[number + 1 :]
+        if _equal(response(kept), response(others)):
+            kept = others
+    return Fault(parts=kept)
+
+
+def _equal(one: SimulatedResponse, other: SimulatedResponse) -> bool:
+    """Compare two responses step by step, up to the first difference."""
+    if (one.status, one.headers, one.length, one.delay) != (other.status, other.headers, other.length, other.delay):
+        return False
+    return all(ours == theirs for ours, theirs in islice(zip_longest(one.steps, other.steps), _COMPARED_STEPS))
+
+
+def _respond(
+    dialect: Dialect, request: SimulatedRequest, reply: Reply, identity: AnswerIdentity, pacer: Pacer | None = None
+) -> SimulatedResponse:
     fault = reply.fault
     if replacement := _replacement(dialect, fault, identity):
         return replacement
@@ -65,8 +104,6 @@ def respond(
             delay + _generation_time(answer, request, pacer),
         )
     headers = stream_headers(dialect, identity)
-    if not fault and pacer is None:
-        return SimulatedResponse(status=200, headers=headers, steps=_healthy(dialect, answer, request, identity))
     pieces = marked(dialect.events(answer, request, identity), dialect)
     return _Plan(dialect=dialect, fault=fault, identity=identity, pacer=pacer, delay=delay).response(headers, pieces)
 

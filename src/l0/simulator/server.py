@@ -20,7 +20,7 @@ from .faults import Fault
 from .ledger import Ledger, Received, Reply
 from .pacing import Pacer
 from .playback import Chunks, RecordedBody, Traffic
-from .respond import fitting, respond
+from .respond import fitting, respond, served
 from .simulator_config import SimulatorConfig, SimulatorError
 from .steps import SimulatedResponse
 from .stored import StoredResponses
@@ -212,7 +212,8 @@ class Simulator:
         except (InvalidRequestError, script_grammar.GrammarError, SimulatorError) as error:
             self._ledger.update(index, answered="invalid request")
             return routes.failed(dialect, 400, str(error), identity)
-        self._ledger.update(index, answered=str(reply.fault) if reply.fault or not reply.body else reply.body.name)
+        fault = served(dialect, inference, reply, identity) if reply.fault else reply.fault
+        self._ledger.update(index, answered=str(fault) if fault or not reply.body else reply.body.name)
         delays = self.config.delays
         pacer = Pacer(delays, seed=self.config.seed, index=index) if delays else None
         if dialect is RESPONSES and not reply.body:
