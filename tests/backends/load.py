@@ -168,7 +168,7 @@ def work(seen: Seen, simulator: ScriptedSimulator, planned: list[Planned]) -> No
 
 
 def report(seen: Seen, simulator: ScriptedSimulator, began_with: int) -> dict[str, Any]:
-    simulator.wait_idle()
+    simulator.wait_idle(120)
     return {
         "service": SERVICE,
         "traces": seen.traces,

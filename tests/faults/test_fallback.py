@@ -61,7 +61,7 @@ def spare(stage: Stage, second: Simulator) -> Iterator[dict[tuple[str, bool], An
         ("anthropic", False): anthropic.AsyncAnthropic,
     }
     urls = {"openai": second.openai, "anthropic": second.anthropic}
-    made = {key: kind(api_key="spare-key", base_url=urls[key[0]], timeout=10) for key, kind in kinds.items()}
+    made = {key: kind(api_key="spare-key", base_url=urls[key[0]], timeout=120) for key, kind in kinds.items()}
     yield made
     for (_, sync), client in made.items():
         if sync:

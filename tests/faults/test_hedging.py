@@ -22,6 +22,8 @@ from l0.simulator.playback import RecordedBody
 SOON = l0.Policy(hedge=l0.Hedge(after=50))
 SILENT = Fault.no_headers()
 DUMB = Fault.stall(at_event=0)
+HANGS = 120.0
+"""Seconds that only a hang takes."""
 slow = pytest.mark.parametrize("fault", [SILENT, DUMB], ids=["no headers", "no content"])
 rerun = pytest.mark.parametrize("dialect", ["chat", "completions", "messages"])
 
@@ -40,7 +42,7 @@ def different(stage: Stage, sample: Sample, chunks: list[Any]) -> str | None:
 
 def left(stage: Stage) -> int:
     """Requests that the server is still serving, once it has had the time to notice that a client left."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + HANGS
     while any(not one.finished and not one.disconnected for one in stage.sim.requests):
         if time.monotonic() > deadline:
             break
@@ -77,7 +79,7 @@ def test_a_sync_loser_without_headers_closes_itself_when_they_come(stage):
     stage.call(body_of("chat"), Fault.no_headers(seconds=0.2), sync=True)
     mine = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("l0-")]
     for thread in mine:
-        thread.join(5)
+        thread.join(HANGS)
     assert mine
     assert not any(thread.is_alive() for thread in mine)
     assert left(stage) == 0
@@ -87,7 +89,7 @@ def test_a_sync_loser_without_headers_closes_itself_when_they_come(stage):
 def test_the_first_wins_where_the_hedge_is_slower(stage, sync):
     sample = body_of("chat")
     stage.sim.reset()
-    seen = stage.call(sample, Fault.stall(at_event=0, seconds=0.15), DUMB, sync=sync)
+    seen = stage.call(sample, Fault.stall(at_event=0, seconds=1.0), DUMB, sync=sync)
     assert seen.error is None
     assert not different(stage, sample, seen.chunks)
     assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.OK)
@@ -96,7 +98,7 @@ def test_the_first_wins_where_the_hedge_is_slower(stage, sync):
 
 @both
 def test_a_quick_answer_is_not_hedged(stage, sync):
-    with l0.policy(hedge=l0.Hedge(after=5000)):
+    with l0.policy(hedge=l0.Hedge(after=60_000)):
         seen = stage.call(body_of("chat"), sync=sync)
     assert (seen.requests, seen.span["l0.outcome"]) == (1, Outcome.OK)
 
@@ -104,8 +106,8 @@ def test_a_quick_answer_is_not_hedged(stage, sync):
 @both
 def test_a_first_that_fails_while_the_hedge_runs_is_no_failure_of_the_call(stage, sync):
     sample = body_of("chat")
-    late = Fault.stall(at_event=0, seconds=0.1) | Fault.cut(at_event=0)
-    seen = stage.call(sample, late, Fault.stall(at_event=0, seconds=0.25), sync=sync)
+    late = Fault.stall(at_event=0, seconds=1.0) | Fault.cut(at_event=0)
+    seen = stage.call(sample, late, Fault.stall(at_event=0, seconds=2.0), sync=sync)
     assert seen.error is None
     assert not different(stage, sample, seen.chunks)
     assert (seen.requests, seen.span["l0.outcome"]) == (2, Outcome.RECOVERED_HEDGE)
@@ -114,8 +116,9 @@ def test_a_first_that_fails_while_the_hedge_runs_is_no_failure_of_the_call(stage
 @both
 def test_where_both_fail_the_call_goes_on_as_after_one_failure(stage, sync):
     sample = body_of("chat")
-    failing = Fault.stall(at_event=0, seconds=0.1) | Fault.cut(at_event=0)
-    seen = stage.call(sample, failing, failing, sync=sync)
+    failing = Fault.stall(at_event=0, seconds=2.0) | Fault.cut(at_event=0)
+    with l0.policy(hedge=l0.Hedge(after=1000)):  # the third request answers sooner
+        seen = stage.call(sample, failing, failing, sync=sync)
     assert seen.error is None
     assert not different(stage, sample, seen.chunks)
     assert (seen.requests, seen.span["l0.outcome"]) == (3, Outcome.RECOVERED_RETRY)
@@ -124,7 +127,7 @@ def test_where_both_fail_the_call_goes_on_as_after_one_failure(stage, sync):
 @both
 @pytest.mark.parametrize("fault", [DUMB, SILENT], ids=["after the headers", "before them"])
 def test_the_first_token_has_its_deadline_in_a_race_too(stage, fault, sync):
-    policy = l0.Policy(hedge=l0.Hedge(after=30), timeout=l0.Timeout(initial_token=120), retry=l0.Retry(max_retries=0))
+    policy = l0.Policy(hedge=l0.Hedge(after=30), timeout=l0.Timeout(initial_token=1000), retry=l0.Retry(max_retries=0))
     with l0.policy(policy):
         seen = stage.call(body_of("chat"), fault, fault, sync=sync)
     assert isinstance(seen.error, openai.APITimeoutError)
@@ -153,15 +156,20 @@ def test_without_a_figure_of_its_own_it_waits_for_what_is_usual_here(stage, sync
 
 
 def test_a_cancelled_call_leaves_neither(stage):
-    client: Any = SDKS["openai"].AsyncOpenAI(api_key="k", base_url=stage.sim.openai, timeout=10)
+    client: Any = SDKS["openai"].AsyncOpenAI(api_key="k", base_url=stage.sim.openai, timeout=120)
 
     async def cancelled() -> None:
-        async with asyncio.timeout(0.2):
-            await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True)
+        asked = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True)
+        call = asyncio.ensure_future(asked)
+        async with asyncio.timeout(HANGS):
+            while len(stage.sim.requests) < 2:
+                await asyncio.sleep(0.005)
+        call.cancel()
+        await call
 
     stage.sim.reset()
     stage.sim.script(*[Reply(body=RecordedBody(content=body_of("chat").content), fault=DUMB)] * 2)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(asyncio.CancelledError):
         stage.loop.run_until_complete(cancelled())
     assert left(stage) == 0
     assert len(stage.sim.requests) == 2

@@ -15,8 +15,8 @@ from trickling import Script
 
 import l0
 
-HUNG = 8.0
-"""Seconds that only a bound which does not bound takes: what trickles goes on for 20."""
+HUNG = 90.0
+"""Seconds that only a bound which does not bound takes: what trickles goes on for 180."""
 HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": HELLO}
 MESSAGE: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": HELLO}
@@ -40,7 +40,7 @@ def _create(client: Any) -> Any:
 def _sync(name: str, url: str, stream: bool, retries: int = 0) -> list[Any]:
     kind = SDKS[name].OpenAI if name == "openai" else SDKS[name].Anthropic
     base = url + "/v1" if name == "openai" else url
-    with kind(api_key="k", base_url=base, timeout=60, max_retries=retries) as client:
+    with kind(api_key="k", base_url=base, timeout=120, max_retries=retries) as client:
         create, request = _create(client)
         return list(create(**request, stream=True)) if stream else [create(**request)]
 
@@ -48,7 +48,7 @@ def _sync(name: str, url: str, stream: bool, retries: int = 0) -> list[Any]:
 async def _async(name: str, url: str, stream: bool, retries: int = 0) -> list[Any]:
     kind = SDKS[name].AsyncOpenAI if name == "openai" else SDKS[name].AsyncAnthropic
     base = url + "/v1" if name == "openai" else url
-    async with kind(api_key="k", base_url=base, timeout=60, max_retries=retries) as client:
+    async with kind(api_key="k", base_url=base, timeout=120, max_retries=retries) as client:
         create, request = _create(client)
         if stream:
             return [chunk async for chunk in await create(**request, stream=True)]

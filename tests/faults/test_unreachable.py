@@ -48,7 +48,7 @@ def ends() -> Iterator[Ends]:
     l0.uninstrument()
 
 
-def tried(ends: Ends, name: str, url: str, *, sync: bool, timeout: float = 5, transport: Any = None) -> Tried:
+def tried(ends: Ends, name: str, url: str, *, sync: bool, timeout: float = 60, transport: Any = None) -> Tried:
     """One streamed call of an SDK to ``url``, perhaps through a transport of one's own."""
     sdk, dialect = SDKS[name], DIALECTS[name]
     kind = getattr(sdk, ("" if sync else "Async") + {"openai": "OpenAI", "anthropic": "Anthropic"}[name])
@@ -100,7 +100,7 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             yield server.getsockname()[1]
         finally:
             server.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
+            thread.join(60)
 
 
 @both

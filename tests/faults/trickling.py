@@ -9,7 +9,7 @@ from typing import Any
 
 PAUSE = 0.05
 """Seconds between two bytes: many times shorter than any clock that is tested."""
-LONGEST = 20.0
+LONGEST = 180.0
 """Seconds after which a connection is dropped: a bound that does not bound is noticed."""
 
 Script = Callable[["Peer"], None]

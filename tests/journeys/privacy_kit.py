@@ -82,7 +82,7 @@ def hostile(replies: Sequence[bytes]) -> Iterator[int]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(10)
+        thread.join(120)
 
 
 def _read(connection: socket.socket) -> None:

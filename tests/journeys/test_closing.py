@@ -22,7 +22,7 @@ from l0.simulator.server import Simulator
 from l0.stainless.sdk_responses import runtime_of
 
 SILENT = Fault.stall(at_event=6, seconds=60)
-HANGS = 20
+HANGS = 120
 """Seconds that only a hang takes."""
 NOW = l0.Retry(base_delay=0)
 POLICIES: dict[str, l0.Policy | None] = {

@@ -18,7 +18,7 @@ from l0.shared_state import slo_storage
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
-CLOCKS = l0.Policy(timeout=l0.Timeout(initial_token=10_000, inter_token=10_000), retry=l0.Retry(max_retries=0))
+CLOCKS = l0.Policy(timeout=l0.Timeout(initial_token=60_000, inter_token=10_000), retry=l0.Retry(max_retries=0))
 HEDGED = l0.Policy(hedge=l0.Hedge(after=10_000))
 STALLED = Fault.stall(at_event=4, seconds=60)
 
@@ -70,7 +70,7 @@ def test_an_answer_is_whole_and_one_warning_says_what_is_missing(
 
 
 def test_clocks_strike_again_once_a_thread_can_be_started(sim: Simulator, limit: Limit) -> None:
-    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=10_000, inter_token=100), retry=l0.Retry(max_retries=0)))
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=60_000, inter_token=100), retry=l0.Retry(max_retries=0)))
     read(sim)
     limit.reached = False
     sim.script(STALLED)
@@ -95,7 +95,7 @@ import atexit, sys, threading
 import openai, l0
 from l0.testing import simulator
 
-l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=10_000, inter_token=10_000)))
+l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=60_000, inter_token=10_000)))
 running = simulator()
 sim = running.__enter__()
 client = openai.OpenAI(api_key="k", base_url=sim.openai)

@@ -164,7 +164,7 @@ def test_a_hedge_of_the_fallback(
     second = threading.Event()
 
     def slow(got: Got, number: int) -> Any:
-        second.set() if number else second.wait(10)
+        second.set() if number else second.wait(120)
         return whole(got, number)
 
     spare.answer = slow

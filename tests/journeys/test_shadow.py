@@ -31,13 +31,13 @@ def call(sim: Simulator, *faults: Fault, sync: bool, retries: int = 2, stream: b
     parts: list[str] = []
 
     def read() -> None:
-        with openai.OpenAI(api_key="k", base_url=sim.openai, max_retries=retries, timeout=5) as client:
+        with openai.OpenAI(api_key="k", base_url=sim.openai, max_retries=retries, timeout=120) as client:
             answer: Any = client.chat.completions.create(**request)
             for chunk in answer if stream else ():
                 parts.append(chunk.choices[0].delta.content or "" if chunk.choices else "")
 
     async def aread() -> None:
-        async with openai.AsyncOpenAI(api_key="k", base_url=sim.openai, max_retries=retries, timeout=5) as client:
+        async with openai.AsyncOpenAI(api_key="k", base_url=sim.openai, max_retries=retries, timeout=120) as client:
             answer: Any = await client.chat.completions.create(**request)
             if stream:
                 async for chunk in answer:
@@ -79,7 +79,7 @@ def test_an_answer_that_would_be_taken_up_still_breaks(sim, heard, sync):
 
 @both
 def test_a_clock_that_runs_out_interrupts_nothing(sim, heard, sync):
-    with l0.policy(mode="shadow", timeout=l0.Timeout(initial_token=5000, inter_token=20)):
+    with l0.policy(mode="shadow", timeout=l0.Timeout(initial_token=60_000, inter_token=20)):
         text, error, requests = call(sim, Fault.stall(at_event=5, seconds=0.1), sync=sync)
     assert (text, error, requests) == (ANSWER.text, None, 1)
     assert shadow(heard) == [("interrupt", "stalled")]

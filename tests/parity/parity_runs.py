@@ -153,7 +153,7 @@ class Stage:
                 self.runner.run(_bounded(scenario, client, trace.items))
         except Exception as error:
             trace.error = described(error)
-        self.server.wait_idle()
+        self.server.wait_idle(120)
         trace.requests = [
             (json.dumps(request.body, sort_keys=True), request.headers.get("x-stainless-retry-count"))
             for request in self.server.requests

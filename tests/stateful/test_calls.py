@@ -156,7 +156,7 @@ class Calls(RuleBasedStateMachine):
     def _settle(self, number: int) -> None:
         """The call is over: its server has nothing more to do, and its span is there, once."""
         call, place = self.calls.pop(number), self.world.places[number]
-        assert place.server.wait_idle(5), "a request is still under way"
+        assert place.server.wait_idle(120), "a request is still under way"
         self.world.check(place, call)
         self.ended += 1
         # An answer that has come to its end is over before its user has read the last of it.

@@ -151,7 +151,7 @@ def _let_losers_close() -> None:
     """One that lost a race of sync attempts closes its connection itself, on its own thread."""
     for thread in threading.enumerate():
         if thread.name.startswith("l0-attempt-"):
-            thread.join(5)
+            thread.join(120)
             assert not thread.is_alive(), f"{thread.name} goes on"
 
 

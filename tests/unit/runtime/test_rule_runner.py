@@ -114,7 +114,7 @@ def test_rules_look_at_a_whole_answer_once_it_is_over() -> None:
 def test_a_rule_that_takes_too_long_is_not_run_again_for_the_call(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("l0.rules.guardrails.patterns.SEARCH_SECONDS", 0.02)
+    monkeypatch.setattr("l0.rules.guardrails.patterns.SEARCH_SECONDS", 0.2)
     slow = Guardrails.pattern_rule(re.compile(r"(?:a|aa)+$"), name="slow")
     watched = rule_runner(slow, Guardrails.pattern_rule("bad"))
     with caplog.at_level(logging.WARNING, "l0"):
@@ -124,5 +124,5 @@ def test_a_rule_that_takes_too_long_is_not_run_again_for_the_call(
             assert watched.evaluate(reader, rest=True) is not None
             watched.finish(reader)
     assert [record.getMessage() for record in caplog.records] == [
-        "guardrail slow took longer than its budget of 20 ms for one check, and is not run again for this call"
+        "guardrail slow took longer than its budget of 200 ms for one check, and is not run again for this call"
     ]

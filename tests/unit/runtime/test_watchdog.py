@@ -1,8 +1,8 @@
-"""Blocked reads of real sockets, ended by their deadlines; the few waits here are real, and short."""
+"""Blocked reads of real sockets, ended by their deadlines. Waits are real and short, and none has to end in time."""
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from time import perf_counter, sleep
 
@@ -14,6 +14,16 @@ from l0.runtime.deadlines import Clocks
 from l0.runtime.watchdog import BoundedReads, Expired, ReadDeadline, Watchdog
 
 SOON = 0.05
+HANGS = 120.0
+"""Seconds that only a hang takes."""
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for the watchdog's thread."""
+    end = perf_counter() + HANGS
+    while not true():
+        assert perf_counter() < end, "the watchdog hangs"
+        sleep(0.001)
 
 
 @pytest.fixture
@@ -26,7 +36,7 @@ def dog() -> Iterator[Watchdog]:
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     near, far = socket.socketpair()
-    near.settimeout(5)
+    near.settimeout(HANGS)
     with near, far:
         yield near, far
 
@@ -36,7 +46,7 @@ def test_a_blocked_read_ends_at_its_deadline(dog, pair):
     read_deadline, began = ReadDeadline(near), perf_counter()
     dog.arm(read_deadline, began + SOON)
     assert near.recv(10) == b""
-    assert SOON <= perf_counter() - began < 1.0
+    assert perf_counter() - began >= SOON
     assert read_deadline.fired
 
 
@@ -52,9 +62,11 @@ def test_a_later_watch_does_not_hide_an_earlier_one(dog, pair):
 def test_a_deadline_that_moved_on_is_not_enforced(dog, pair):
     near, far = pair
     read_deadline = ReadDeadline(near)
-    dog.arm(read_deadline, perf_counter() + SOON)
-    dog.arm(read_deadline, perf_counter() + 30)
-    sleep(SOON * 2)
+    with dog._changed:  # the thread sees only the second deadline
+        dog.arm(read_deadline, perf_counter() + SOON)
+        dog.arm(read_deadline, perf_counter() + HANGS)
+        queued = read_deadline.queued
+    wait_until(lambda: read_deadline.queued > queued)
     far.send(b"x")
     assert near.recv(10) == b"x"
     assert not read_deadline.fired
@@ -73,12 +85,13 @@ def test_a_deadline_that_moved_on_is_still_kept(dog, pair):
 def test_nothing_is_shut_that_is_not_being_read(dog, pair, how):
     near, far = pair
     read_deadline = ReadDeadline(near)
-    dog.arm(read_deadline, perf_counter() + SOON)
-    if how == "over":
-        read_deadline.over = True
-    else:
-        read_deadline.deadline = inf
-    sleep(SOON * 2)
+    with dog._changed:
+        dog.arm(read_deadline, perf_counter() + SOON)
+        if how == "over":
+            read_deadline.over = True
+        else:
+            read_deadline.deadline = inf
+    wait_until(lambda: not dog._due)
     far.send(b"x")
     assert near.recv(10) == b"x"
     assert not read_deadline.fired
@@ -87,9 +100,10 @@ def test_nothing_is_shut_that_is_not_being_read(dog, pair, how):
 def test_a_watch_that_was_idle_can_be_armed_again(dog, pair):
     near, _ = pair
     read_deadline = ReadDeadline(near)
-    dog.arm(read_deadline, perf_counter() + SOON)
-    read_deadline.deadline = inf
-    sleep(SOON * 2)
+    with dog._changed:
+        dog.arm(read_deadline, perf_counter() + SOON)
+        read_deadline.deadline = inf
+    wait_until(lambda: not dog._due)
     dog.arm(read_deadline, perf_counter() + SOON)
     assert near.recv(10) == b""
     assert read_deadline.fired
@@ -102,7 +116,7 @@ def test_the_thread_ends_when_there_is_nothing_to_look_after(dog, pair):
     thread = dog._thread
     assert thread is not None
     assert thread.daemon
-    thread.join(2)
+    thread.join(HANGS)
     assert not thread.is_alive()
     again = ReadDeadline(near)
     dog.arm(again, perf_counter() + 0.01)
@@ -124,7 +138,7 @@ def test_one_thread_serves_all_watches(dog):
     for number in range(50):
         dog.arm(ReadDeadline(Shutter()), perf_counter() + 0.01 + number / 10_000)
     assert threading.active_count() <= before + 1
-    assert all(shut.acquire(timeout=2) for _ in range(50))
+    assert all(shut.acquire(timeout=HANGS) for _ in range(50))
 
 
 def test_a_peer_that_was_quicker_is_no_error():
@@ -146,6 +160,7 @@ def test_stop_ends_the_thread_and_it_can_start_again(dog, pair):
     thread = dog._thread
     dog.stop()
     assert thread is not None
+    thread.join(HANGS)
     assert not thread.is_alive()
     read_deadline = ReadDeadline(near)
     dog.arm(read_deadline, perf_counter() + SOON)
@@ -224,8 +239,8 @@ def test_a_watch_that_may_not_shut_now_is_asked_again(dog):
 
     read_deadline = ReadDeadline(Busy())
     dog.arm(read_deadline, perf_counter())
-    assert asked.acquire(timeout=10)
-    assert asked.acquire(timeout=10)
+    assert asked.acquire(timeout=HANGS)
+    assert asked.acquire(timeout=HANGS)
     assert not read_deadline.fired
     read_deadline.over = True
 
@@ -286,10 +301,11 @@ def test_other_endings_come_through_as_they_are(pair, error):
 @pytest.mark.usefixtures("own")
 def test_between_reads_no_deadline_runs(pair):
     near, far = pair
-    watched = reads(lambda: near.recv(10), near, inter_token=1000 * SOON, initial_token=1000 * SOON)
-    far.send(b"a")
-    assert watched.read() == b"a"
-    sleep(SOON * 2)
-    far.send(b"b")
-    assert watched.read() == b"b"
+    watched = reads(lambda: (watched._watch.deadline, near.recv(10)), near, inter_token=60_000, initial_token=60_000)
+    for data in (b"a", b"b"):
+        far.send(data)
+        during, received = watched.read()
+        assert received == data
+        assert during < inf
+        assert watched._watch.deadline == inf
     watched.close()

@@ -123,7 +123,7 @@ def test_a_thread_saves_now_and_then(tmp_path, clock, monkeypatch):
     saver = Saver(Storage(tmp_path / "slo.db"), unsaved, clock)
     saver.begin()
     saver.begin()
-    assert asked.wait(10)
+    assert asked.wait(120)
     saver.stop()
     assert saver._thread is not None
     assert not saver._thread.is_alive()

@@ -20,13 +20,13 @@ def sim() -> Iterator[Simulator]:
 
 @pytest.fixture
 def client(sim: Simulator) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(api_key="k", base_url=sim.openai, max_retries=0, timeout=10) as made:
+    with openai.OpenAI(api_key="k", base_url=sim.openai, max_retries=0, timeout=120) as made:
         yield made
 
 
 @pytest.fixture
 def claude(sim: Simulator) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(api_key="k", base_url=sim.anthropic, max_retries=0, timeout=10) as made:
+    with anthropic.Anthropic(api_key="k", base_url=sim.anthropic, max_retries=0, timeout=120) as made:
         yield made
 
 

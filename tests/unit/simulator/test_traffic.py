@@ -41,7 +41,7 @@ def rows(traffic: Path) -> list[dict[str, Any]]:
 def test_recorded_bodies_are_played_byte_for_byte(traffic: Path) -> None:
     body = json.dumps({"model": "m", "messages": [], "prompt": "", "input": "", "max_tokens": 1, "stream": True})
     with simulator(traffic_dir=traffic) as sim:
-        connection = http.client.HTTPConnection("127.0.0.1", int(sim.origin.rsplit(":", 1)[1]), timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", int(sim.origin.rsplit(":", 1)[1]), timeout=120)
         for row in rows(traffic):
             connection.request("POST", PATHS[row["kind"]][1], body)
             assert connection.getresponse().read() == (traffic / row["file"]).read_bytes(), row["file"]

@@ -59,7 +59,7 @@ def server(*scripts: Script) -> Iterator[tuple[str, list[int]]]:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}", over
         finally:
             listening.shutdown(socket.SHUT_RDWR)
-            accepting.join(5)
+            accepting.join(120)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ import functools
 import json
 from contextlib import nullcontext
 from inspect import signature
-from time import perf_counter
 
 import anthropic
 import openai
@@ -184,13 +183,12 @@ def test_the_counts_that_the_sdk_shows_stay_true(client, server):
 @pytest.mark.usefixtures("instrumented")
 def test_the_whole_time_bounds_all_attempts_together(client, server):
     server.script(*[F.no_headers(0.15)] * 5)
-    began = perf_counter()
     with (
         l0.policy(timeout=l0.Timeout(initial_token=None, total=250), retry=l0.Retry(base_delay=0)),
         pytest.raises(openai.APIConnectionError),
     ):
         chat(client)
-    assert perf_counter() - began < 0.4
+    assert len(server.requests) <= 2  # a third would begin after 300 ms
 
 
 @pytest.mark.skipif(
