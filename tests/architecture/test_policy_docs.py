@@ -1,0 +1,66 @@
+"""docs/policy.md has a row for every policy field, with its default, unit and variable."""
+
+import re
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+
+import pytest
+
+from l0.model import policy_from_environment
+from l0.model.policy import CheckIntervals, ErrorTypeDelays, Fallback, Hedge, Hold, Policy, Retry, Timeout
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "policy.md"
+KINDS = (Policy, Timeout, Retry, ErrorTypeDelays, Hold, CheckIntervals, Fallback, Hedge)
+FIELDS = [(kind, field) for kind in KINDS for field in fields(kind)]
+UNITS = {"", "ms", "s", "retries", "frames", "characters", "tokens"}
+
+
+def rows(kind: type) -> dict[str, list[str]]:
+    """Return the rows of the table under the heading of a class: the other cells, by the first."""
+    section = re.search(rf"^## `{kind.__name__}`.*?(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    lines = section[0].splitlines() if section else []
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| `")]
+    return {name.strip("`"): rest for name, *rest in cells}
+
+
+def default(field: "Field[object]") -> str:
+    """Return a default as the page writes it."""
+    value = field.default
+    if field.name == "retry_on":
+        return "all"
+    if value is MISSING:
+        return ""
+    if isinstance(value, tuple):
+        return "none"
+    return f"`{value!s}`" if isinstance(value, str) else f"`{value!r}`"
+
+
+def variables() -> dict[str, str]:
+    """Return the environment variable of each field that has one."""
+    return {found.field: found.name for found in policy_from_environment._variables(Policy, "L0_", ())}
+
+
+@pytest.mark.parametrize(("kind", "field"), FIELDS, ids=lambda value: getattr(value, "__name__", None) or value.name)
+def test_policy_field_has_a_row_in_the_docs(kind: type, field: "Field[object]") -> None:
+    found = rows(kind)
+    assert field.name in found, f"docs/policy.md has no row for {kind.__name__}.{field.name}"
+    meaning, shown, unit, variable = found[field.name]
+    name = variables().get(f"{kind.__name__}.{field.name}")
+    assert meaning.endswith(".")
+    assert (shown, variable) == (default(field), f"`{name}`" if name else "")
+    assert unit in UNITS
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_docs_name_no_field_that_is_gone(kind: type) -> None:
+    assert set(rows(kind)) == {field.name for field in fields(kind)}
+
+
+def test_every_part_of_a_policy_has_a_table() -> None:
+    parts = {policy_from_environment._part(kind, field.name) for kind, field in FIELDS} - {None}
+    assert parts <= set(KINDS)
+
+
+def test_docs_name_the_other_variables() -> None:
+    page = PAGE.read_text()
+    assert [name for name in {"L0_POLICY", *policy_from_environment._NO_POLICY} if f"`{name}`" not in page] == []
