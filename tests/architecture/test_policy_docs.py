@@ -63,4 +63,4 @@ def test_every_part_of_a_policy_has_a_table() -> None:
 
 def test_docs_name_the_other_variables() -> None:
     page = PAGE.read_text()
-    assert [name for name in {"L0_POLICY", *policy_from_environment._NO_POLICY} if f"`{name}`" not in page] == []
+    assert [name for name in {"L0_POLICY", *policy_from_environment._OTHER_VARIABLES} if f"`{name}`" not in page] == []
