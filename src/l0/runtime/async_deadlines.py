@@ -17,9 +17,10 @@ from math import inf
 from queue import Empty, SimpleQueue
 from time import perf_counter
 from types import coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from .call_ending import Ending
+from .deadlines import Deadlines, Fixed
 from .watchdog import Expired
 
 Advance = Callable[[], Awaitable[Any]]
@@ -28,27 +29,6 @@ TURNS = 6
 one to three of them to arrive: uvloop runs timers before it polls, and a TLS layer reads in two steps."""
 _GRACE = 0.5
 """Seconds after which a deadline ends a read that makes progress all the time and never returns."""
-
-
-class Deadlines(Protocol):
-    """What says how long a read may take: `Clocks`, or a fixed time."""
-
-    def reading(self, at: float, /) -> float:
-        """A read begins. Return its deadline; ``inf`` for none."""
-        ...
-
-
-class Fixed:
-    """One deadline, whenever a read begins."""
-
-    __slots__ = ("_deadline",)
-
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-
-    def reading(self, _: float, /) -> float:
-        """The deadline."""
-        return self._deadline
 
 
 class AsyncioReads:

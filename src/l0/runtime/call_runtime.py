@@ -11,7 +11,7 @@ from math import inf
 from time import perf_counter
 from typing import Any
 
-from l0.engine.commands import Finish
+from l0.engine.commands import Finish, Raise
 from l0.engine.machine import PHASES, CallState
 from l0.engine.signals import Ended, Released
 from l0.model.call import Outcome
@@ -97,6 +97,13 @@ class CallRuntime(CallRuntimeBase):
             metadata, text, calls = self.upstream.complete_answer(None) if self.observers.observed else (None, "", ())
             self.attempt_ended(None, at)
             self._finish(self.step(Ended(None, at)), at, metadata, text, calls)
+
+    def overdue_for_user(self, error: BaseException) -> BaseException:
+        """End a call whose user reads the body, as `Timeout.total` has passed. Return the exception to raise."""
+        at = perf_counter()
+        if self.open and self.clocks is not None:
+            self._fail(self.clocks.failure(at, Cause.TOTAL_TIMEOUT), at)
+        return self.error(self.command) if isinstance(self.command, Raise) else error
 
     def on_read(self, raw: Any, since: float = 0.0) -> list[Any]:  # noqa: C901 - calls cost, per read
         """What one read brought (`END`: the body is over). Returns what the user gets now; sets `command`.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Timeout
@@ -118,6 +119,11 @@ class Clocks:
         """The whole call may take as long as it likes."""
         return self._total_at == inf
 
+    @property
+    def total_at(self) -> float:
+        """The time at which the whole call is out of time; ``inf`` for never."""
+        return self._total_at
+
     def passed_total(self, at: float) -> bool:
         """Return whether the whole call is out of time."""
         return at >= self._total_at
@@ -154,3 +160,24 @@ class Clocks:
 
 def _seconds(milliseconds: float | None) -> float:
     return inf if milliseconds is None else milliseconds / 1000
+
+
+class Deadlines(Protocol):
+    """What says how long a read may take: `Clocks`, or a fixed time."""
+
+    def reading(self, at: float, /) -> float:
+        """A read begins. Return its deadline; ``inf`` for none."""
+        ...
+
+
+class Fixed:
+    """One deadline, whenever a read begins."""
+
+    __slots__ = ("_deadline",)
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def reading(self, _: float, /) -> float:
+        """The deadline."""
+        return self._deadline

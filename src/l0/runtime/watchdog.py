@@ -27,7 +27,7 @@ from math import inf
 from time import perf_counter
 from typing import Any, Protocol
 
-from .deadlines import Clocks
+from .deadlines import Deadlines
 
 _log = logging.getLogger("l0")
 _RETRY = 1.0
@@ -226,7 +226,7 @@ class BoundedReads:
 
     __slots__ = ("_advance", "_clocks", "_watch")
 
-    def __init__(self, advance: Callable[[], Any], read_deadline: ReadDeadline, clocks: Clocks) -> None:
+    def __init__(self, advance: Callable[[], Any], read_deadline: ReadDeadline, clocks: Deadlines) -> None:
         self._advance = advance
         self._watch = read_deadline
         self._clocks = clocks

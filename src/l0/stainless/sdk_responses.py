@@ -6,13 +6,16 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
+from math import inf
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from l0.config import CONFIG
+from l0.runtime.async_deadlines import deadline_reads
 from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.deadlines import Fixed
 from l0.runtime.finalizers import interrupted
-from l0.runtime.watchdog import ReadDeadline
+from l0.runtime.watchdog import BoundedReads, Expired, ReadDeadline
 
 from . import direct_reading
 from .send_deadlines import Timeouts
@@ -36,6 +39,8 @@ class ObservedByteStream:
     stream_observer: Any
     extensions: Any
     """The response's: they lead to its socket."""
+    request: Any
+    """The transport's request, if there was one."""
     ended = left = closed = False
     """Read to its end; no longer read, for whatever reason; closed."""
     kept: list[bytes] | None = None
@@ -46,7 +51,7 @@ class ObservedByteStream:
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            for part in self.inner:
+            for part in self._bounded():
                 self._keep(part)
                 yield part
             self.ended = True
@@ -55,12 +60,58 @@ class ObservedByteStream:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for part in self.inner:
+            async for part in self._abounded():
                 self._keep(part)
                 yield part
             self.ended = True
         finally:
             self.left = True
+
+    def _deadline(self) -> float:
+        """The time at which `Timeout.total` ends the reads of the body's user; ``inf`` for never."""
+        runtime = self.runtime
+        return inf if runtime is None or runtime.busy or runtime.clocks is None else runtime.clocks.total_at
+
+    def _bounded(self) -> Iterator[bytes]:
+        deadline = self._deadline()
+        watch = _read_deadline(self.extensions, self.request) if deadline < inf else None
+        if watch is None:
+            return iter(self.inner)
+        return self._by_deadline(BoundedReads(iter(self.inner).__next__, watch, Fixed(deadline)))
+
+    def _by_deadline(self, reads: BoundedReads) -> Iterator[bytes]:
+        try:
+            while True:
+                yield reads.read()
+        except StopIteration:
+            return
+        except Expired as expired:
+            self._raise_overdue(expired)
+        finally:
+            reads.close()
+
+    def _abounded(self) -> AsyncIterator[bytes]:
+        deadline = self._deadline()
+        if deadline == inf:
+            return aiter(self.inner)
+        return self._aby_deadline(aiter(self.inner), deadline)
+
+    async def _aby_deadline(self, source: AsyncIterator[bytes], deadline: float) -> AsyncIterator[bytes]:
+        reads = deadline_reads(source.__anext__, Fixed(deadline))
+        try:
+            while True:
+                yield await reads.read()
+        except StopAsyncIteration:
+            return
+        except Expired as expired:
+            self._raise_overdue(expired)
+        finally:
+            reads.close()
+
+    def _raise_overdue(self, expired: Expired) -> NoReturn:
+        runtime = self.runtime
+        cause = expired.__cause__ or expired
+        raise (cause if runtime is None else runtime.overdue_for_user(cause)) from expired.__cause__
 
     def _keep(self, part: bytes) -> None:
         if self.kept is None:
@@ -229,6 +280,7 @@ def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
     inner = response.stream
     wrapper = _wrapper(ObservedByteStream, inner, transport)
     wrapper.inner, wrapper.runtime, wrapper.extensions = inner, runtime, response.extensions
+    wrapper.request = getattr(response, "_request", None)
     # anthropic looks for this at every event; an attribute at hand is found many times faster than a missing one.
     wrapper.stream_observer = getattr(inner, "stream_observer", None)
     if response.headers.get("content-type", "").startswith("application/json") and runtime.observers.observed:
@@ -292,12 +344,15 @@ def areads(response: Any) -> AsyncIterator[bytes]:
 
 
 def read_deadline(response: Any) -> ReadDeadline | None:
-    """A watch on the response's connection; ``None`` where nothing is known that could end a read of it."""
-    if _shared(response.extensions):
-        request = getattr(response, "_request", None)
+    """Return a watch on the response's connection; ``None`` if nothing is known that could end a read of it."""
+    return _read_deadline(response.extensions, getattr(response, "_request", None))
+
+
+def _read_deadline(extensions: Any, request: Any) -> ReadDeadline | None:
+    if _shared(extensions):
         timeouts = request.extensions.get("timeout") if request is not None else None
         return timeouts.flight.reading() if isinstance(timeouts, Timeouts) else None
-    return _watch(response.extensions)
+    return _watch(extensions)
 
 
 def _shared(extensions: Any) -> bool:

@@ -15,6 +15,7 @@ class Listening:
     def __init__(self):
         self.busy = self.closing = False
         self.told = []
+        self.clocks = None
 
     def consumed(self):
         self.told = self.told or ["consumed"]
