@@ -13,7 +13,7 @@ from quality_kit import labelled
 from l0.model.rule import Ending
 from l0.rules.guardrails.catalogue import Guardrails
 
-TOLD_AS = {"meta_commentary": "meta commentary", "hedging": "hedging", "repetition": "a passage repeats"}
+TOLD_AS = {"meta_commentary": "meta commentary", "hedging": "hedging", "repetition": "a passage is repeated"}
 """How the message of a violation begins, by the label of a text."""
 LEAST_PRECISION, LEAST_RECALL = 0.75, 0.25
 

@@ -7,7 +7,7 @@ and acts on the violations.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -27,6 +27,10 @@ class Severity(StrEnum):
 class Violation:
     """A violation of a rule. ``at``: its position in characters of the answer. ``confidence``: 0 to 1.
 
+    ``families``: the kinds of the defect, as in `l0.rules.families.Family`; empty for rules of the user. ``passage``:
+    start and end of the text that it concerns, in characters; an end of ``None`` is the end of the answer. Findings
+    that share a family in overlapping passages are reported once.
+
     ``message``: a description. ``quotes``: True if the message comes from a user's function and may quote the answer;
     spans, logs and errors then carry `plain` instead.
     """
@@ -37,6 +41,8 @@ class Violation:
     at: int
     confidence: float = 1.0
     quotes: bool = False
+    families: frozenset[str] = field(default=frozenset(), compare=False)
+    passage: tuple[int, int | None] | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         return (

@@ -156,6 +156,8 @@ class Ending:
 
     def tell(self, command: Command, at: float, metadata: ResponseMetadata | None, text: str, calls: ToolCalls) -> None:
         """Tell the observers of the end."""
+        if self.rule_runner is not None:
+            self.rule_runner.report_held()
         rules = self.rule_runner.times if self.rule_runner is not None else {}
         self.observers.ended(command, self.machine, at, metadata, text, calls, rules)
 

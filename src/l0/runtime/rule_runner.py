@@ -19,6 +19,7 @@ from l0.model.failure import Category, Cause, Failure
 from l0.model.policy import GuardrailsPreset, Hold, Policy, PolicyError
 from l0.model.ports import Reader
 from l0.model.rule import Ending, Rule, Severity, Violation
+from l0.rules.finding_filter import FindingFilter
 from l0.rules.guardrails.inspection import Inspection, finals, widest
 
 from .requested_schema import NOTHING, RequestedSchemas, requested_schemas
@@ -118,8 +119,10 @@ class RuleRunner:
     __slots__ = (
         "_counted",
         "_counts",
+        "_findings",
         "_policy",
         "_reported",
+        "_rules",
         "_tell",
         "_times",
         "_watches",
@@ -143,6 +146,8 @@ class RuleRunner:
         self._policy = policy
         self._tell = tell
         self._reported: set[tuple[str, int, str]] = set()
+        self._rules = (*guardrails, *drift)
+        self._findings: FindingFilter[tuple[Cause, float]] = FindingFilter(self._rules)
         self._times: dict[str, RuleTimes] = {}
         intervals = policy.check_intervals
         self.cut: int | None = None
@@ -166,6 +171,8 @@ class RuleRunner:
 
     def restart(self) -> None:
         """A new attempt."""
+        self.report_held()
+        self._findings = FindingFilter(self._rules)
         self._times = self.times
         timer = perf_counter if self._tell is not None else None
         for read_deadline in self._watches:
@@ -208,6 +215,8 @@ class RuleRunner:
             if read_deadline.due < due:
                 due = read_deadline.due
         self.due = 0 if self._counts else due
+        if failure is not None:
+            self.report_held()
         if self._counts:
             self.checked = min((read_deadline.chars for read_deadline in self._watches), default=self.chars)
         return failure
@@ -229,7 +238,10 @@ class RuleRunner:
             )  # drift is told beside what failed
             read_deadline.inspection.was_whole()
             failure = failure or judged
-        return failure or self._finish(Ending(other=other or bool(calls)), calls)
+        if failure is not None:
+            self.report_held()
+            return failure
+        return self._finish(Ending(other=other or bool(calls)), calls)
 
     @property
     def times(self) -> dict[str, RuleTimes]:
@@ -247,15 +259,24 @@ class RuleRunner:
             assert read_deadline.inspection is not None
             judged = self._judge(read_deadline.cause, read_deadline.inspection.finish(ending))
             failure = failure or judged
+        self.report_held()
         return failure
+
+    def report_held(self) -> None:
+        """Report the warnings that waited for a more severe finding of the same defect."""
+        for (cause, at), violation in self._findings.release():
+            self._report(cause, violation, at)
 
     def _judge(self, cause: Cause, found: Sequence[Violation]) -> Failure | None:
         """Tell what was found; the worst of it may be the end of the attempt."""
         if not found:
             return None
-        for violation in found:
-            self._report(cause, violation)
-        worst = max(found, key=lambda violation: _RANKS.index(violation.severity))
+        now = perf_counter()
+        reported = self._findings.admit((cause, now), found)
+        for violation in reported:
+            self._report(cause, violation, now)
+        # A finding that is not reported still fails the attempt. One that is reported gives its name to the failure.
+        worst = max((*reported, *found), key=lambda violation: _RANKS.index(violation.severity))
         if worst.severity is Severity.WARNING:
             return None
         at = min(violation.at for violation in found if violation.severity is not Severity.WARNING)
@@ -265,16 +286,14 @@ class RuleRunner:
         detail = worst.message if worst.quotes else ""
         return Failure(cause=cause, message=message, code=worst.rule, category=category, detail=detail)
 
-    def _report(self, cause: Cause, violation: Violation) -> None:
+    def _report(self, cause: Cause, violation: Violation, at: float) -> None:
         key = (violation.rule, violation.at, violation.message)
         if key in self._reported and violation.severity is Severity.WARNING:
             return  # of a part that was looked at before, which another attempt has taken up
         self._reported.add(key)
         if self._tell is not None:
             drift = cause is Cause.DRIFT
-            self._tell(
-                RuleMatched(violation=violation, drift=drift, action=_ACTIONS[violation.severity], at=perf_counter())
-            )
+            self._tell(RuleMatched(violation=violation, drift=drift, action=_ACTIONS[violation.severity], at=at))
         if self._policy.on_violation is not None:
             try:
                 self._policy.on_violation(violation)

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from ..families import Family
 from .segments import Segment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftFinding:
-    """Drift that begins at ``at`` (an offset in characters of the answer). ``confidence``: 0 to 1."""
+    """Drift that begins at ``at`` (an offset in characters of the answer). ``confidence``: 0 to 1.
+
+    ``families``: the families of this finding, if they are fewer than those of its detector. ``goes_on``: the drift
+    continues after the segment.
+    """
 
     at: int
     confidence: float
+    families: frozenset[Family] | None = None
+    goes_on: bool = False
 
 
 class Detector(Protocol):
     """A detector of one type of drift in one answer. It reads the answer segment by segment."""
+
+    MESSAGE: ClassVar[str]
+    """The message of its findings."""
+    FAMILIES: ClassVar[frozenset[Family]]
+    """The families of its findings."""
 
     def take(self, segment: Segment) -> DriftFinding | None:
         """Read the next segment. Return a finding if it shows drift, else ``None``."""

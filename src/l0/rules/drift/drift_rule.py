@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import ClassVar
 
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
 
+from ..families import Family
 from .detector import Detector, DriftFinding
 from .entropy_spike import EntropySpike
 from .format_collapse import FormatCollapse
@@ -19,16 +21,16 @@ from .repetition import Repetition
 from .segments import LONGEST, Segment, Segmenter
 from .tone_shift import ToneShift
 
-_MESSAGES = {
-    "tone_shift": "the answer changes between a formal and a casual tone",
-    "meta_commentary": "the answer talks about the model or its task",
-    "format_collapse": "the answer leaves the format in which it began",
-    "markdown_collapse": "the Markdown of the answer is broken",
-    "repetition": "the answer repeats itself in a loop",
-    "entropy_spike": "the answer turns into random characters",
-    "hedging": "the answer hedges too many of its statements",
+_DETECTORS: Mapping[str, type[Detector]] = {
+    "tone_shift": ToneShift,
+    "meta_commentary": MetaCommentary,
+    "format_collapse": FormatCollapse,
+    "markdown_collapse": MarkdownCollapse,
+    "repetition": Repetition,
+    "entropy_spike": EntropySpike,
+    "hedging": Hedging,
 }
-TYPES = tuple(_MESSAGES)
+TYPES = tuple(_DETECTORS)
 """Names of all types of drift, as in the fields of `Drift`."""
 
 
@@ -62,6 +64,7 @@ class Drift:
     disorder: float = 0.12
     min_confidence: float = 0.5
     severity: Severity = Severity.WARNING
+    specificity: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         for name in TYPES:
@@ -88,6 +91,12 @@ class Drift:
         """Return how far back a finding may begin, in characters: one segment plus the window, if one is used."""
         judged_by_window = self.tone_shift or self.markdown_collapse or self.entropy_spike or self.hedging
         return LONGEST + (self.window if judged_by_window else 0)
+
+    @property
+    def covers(self) -> Mapping[Family, Severity]:
+        """Return the severity of each family that the enabled types can report."""
+        enabled = (detector for name, detector in _DETECTORS.items() if getattr(self, name))
+        return {family: self.severity for detector in enabled for family in detector.FAMILIES}
 
     def check(self) -> DriftCheck:
         """Create a check for one answer."""
@@ -141,14 +150,18 @@ class DriftCheck:
                 if finding and finding.confidence >= self._rule.min_confidence:
                     # A new list, since the loop still iterates over the old one.
                     self._takes = [one for one in self._takes if one[0] != name]
-                    found.append(self._violation(name, finding))
+                    found.append(self._violation(name, finding, segment))
         return found
 
-    def _violation(self, name: str, finding: DriftFinding) -> Violation:
+    def _violation(self, name: str, finding: DriftFinding, segment: Segment) -> Violation:
+        detector = _DETECTORS[name]
+        end = None if finding.goes_on else segment.at + len(segment.text)
         return Violation(
             rule=f"drift.{name}",
-            message=_MESSAGES[name],
+            message=detector.MESSAGE,
             severity=self._rule.severity,
             at=finding.at,
             confidence=finding.confidence,
+            families=detector.FAMILIES if finding.families is None else finding.families,
+            passage=(min(finding.at, segment.at), end),
         )

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from itertools import pairwise
+from typing import ClassVar
 
+from ..families import Family
 from .detector import CountWindow, DriftFinding, confidence
 from .segments import Segment
 
@@ -77,6 +79,8 @@ _SCRIPT_CHANGE_WEIGHT = 3
 class EntropySpike:
     """Compares the share of unlikely pairs in the densest part of the window with the share in all text before it."""
 
+    MESSAGE: ClassVar = "the answer turns into random characters"
+    FAMILIES: ClassVar = frozenset({Family.GARBLED})
     __slots__ = ("_pairs", "_threshold", "_unlikely", "_window")
 
     def __init__(self, *, window: int, threshold: float) -> None:

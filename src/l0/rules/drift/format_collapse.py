@@ -7,7 +7,9 @@ a conversation that was not requested.
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
+from ..families import Family
 from .detector import DriftFinding
 from .segments import Segment, in_quotation
 
@@ -26,11 +28,16 @@ _PROSE_WORDS = 8
 """A line with this many words is not a row of values."""
 _ROWS = 3
 """Rows that must come before a line of prose counts as a collapse."""
+_FORMAT = frozenset({Family.FORMAT})
+_LEAK = frozenset({Family.TEMPLATE_LEAK})
+_BROKEN_JSON = frozenset({Family.FORMAT, Family.JSON})
 
 
 class FormatCollapse:
     """Detects template markers anywhere, and prose in an answer that began as data."""
 
+    MESSAGE: ClassVar = "the answer leaves the format in which it began"
+    FAMILIES: ClassVar = frozenset({Family.FORMAT, Family.TEMPLATE_LEAK, Family.JSON})
     __slots__ = ("_data", "_roles", "_sections", "_started")
 
     def __init__(self) -> None:
@@ -61,16 +68,17 @@ class FormatCollapse:
         text = segment.text
         mark = _TEMPLATE.search(text) if "<" in text or "[" in text else None
         if mark and not _mentioned(text, mark.start()):
-            return DriftFinding(at=segment.at + mark.start(), confidence=0.95)
+            return DriftFinding(at=segment.at + mark.start(), confidence=0.95, families=_LEAK)
         if not segment.starts_line:
             return None
         if _SECTION.match(text.rstrip("\n")):
             self._sections += 1
-            return DriftFinding(at=segment.at, confidence=min(0.9, 0.45 * self._sections))
+            return DriftFinding(at=segment.at, confidence=min(0.9, 0.45 * self._sections), families=_LEAK)
         turn = _TURN.match(segment.lowered) if self._roles is not None else None
         if turn and self._roles is not None:
             self._roles.add(turn[1])
-            return DriftFinding(at=segment.at, confidence=0.85 if len(self._roles) > 1 else 0.4)
+            confidence = 0.85 if len(self._roles) > 1 else 0.4
+            return DriftFinding(at=segment.at, confidence=confidence, families=_FORMAT)
         return None
 
 
@@ -111,7 +119,8 @@ class _Json:
                 if self._stray == 1:
                     self._since = segment.at + token.start()
                 if self._stray >= _STRAY_WORDS:
-                    return DriftFinding(at=max(self._since, segment.at), confidence=0.9 if self._depth > 0 else 0.75)
+                    confidence = 0.9 if self._depth > 0 else 0.75
+                    return DriftFinding(at=max(self._since, segment.at), confidence=confidence, families=_BROKEN_JSON)
         return None
 
 
@@ -122,7 +131,7 @@ class _Xml:
 
     def take(self, segment: Segment) -> DriftFinding | None:
         prose = _AFTER_ELEMENT.search(segment.text)
-        return DriftFinding(at=segment.at + prose.start(), confidence=0.7) if prose else None
+        return DriftFinding(at=segment.at + prose.start(), confidence=0.7, families=_FORMAT) if prose else None
 
 
 class _Rows:
@@ -146,7 +155,7 @@ class _Rows:
         if self._rows and segment.starts_line and text.count(self._separator) == self._columns:
             self._rows += 1
         elif self._rows > _ROWS and len(text.split()) >= _PROSE_WORDS:
-            return DriftFinding(at=segment.at, confidence=0.7)
+            return DriftFinding(at=segment.at, confidence=0.7, families=_FORMAT)
         elif self._rows <= _ROWS:
             self._rows = 0
         return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from ..families import Family
 from .detector import CountWindow, DriftFinding, confidence
 from .phrases import Phrases, words
 from .segments import Segment, holds_quotation
@@ -140,6 +143,8 @@ _SIGNS = _MODALS | _HEDGES.keys
 class Hedging:
     """Counts hedges per 100 characters in the densest stretch of the window."""
 
+    MESSAGE: ClassVar = "the answer hedges too many of its statements"
+    FAMILIES: ClassVar = frozenset({Family.HEDGING})
     __slots__ = ("_threshold", "_window")
 
     def __init__(self, *, window: int, threshold: float) -> None:

@@ -6,6 +6,9 @@ block contains the prose after it. A single slip is not drift: the detector adds
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from ..families import Family
 from .detector import DriftFinding, confidence
 from .markup_signs import Bold, Fence, Table, inline_signs
 from .segments import Segment
@@ -18,6 +21,8 @@ _ENOUGH = 1.8
 class MarkdownCollapse:
     """Adds up the weights of broken markup in the lines of a window."""
 
+    MESSAGE: ClassVar = "the Markdown of the answer is broken"
+    FAMILIES: ClassVar = frozenset({Family.MARKDOWN})
     __slots__ = ("_at", "_bold", "_end", "_fence", "_line", "_signs", "_table", "_window")
 
     def __init__(self, *, window: int) -> None:

@@ -5,6 +5,9 @@ Text in quotation marks or in code blocks does not count.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from ..families import Family
 from .detector import DriftFinding
 from .phrases import Phrases
 from .segments import Segment, in_quotation
@@ -140,6 +143,8 @@ class MetaCommentary:
     part of the answer, and is ignored.
     """
 
+    MESSAGE: ClassVar = "the answer talks about the model or its task"
+    FAMILIES: ClassVar = frozenset({Family.META_COMMENTARY, Family.INSTRUCTION_LEAK})
     __slots__ = ("_opened", "_thinking")
 
     def __init__(self) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from typing import ClassVar
 
+from ..families import Family
 from .detector import DriftFinding, confidence
 from .segments import Segment
 
@@ -28,6 +30,8 @@ _CODE_REPEATS = 2
 class Repetition:
     """Detects loops. ``repeats``: how often in a row the same text must occur."""
 
+    MESSAGE: ClassVar = "the answer repeats itself in a loop"
+    FAMILIES: ClassVar = frozenset({Family.LOOP})
     __slots__ = ("_known", "_order", "_repeats", "_run")
 
     def __init__(self, *, repeats: int) -> None:
@@ -47,10 +51,12 @@ class Repetition:
             and _LETTER_RUN.search(segment.text)
             and "`" not in segment.text
         ):
-            return DriftFinding(at=segment.at, confidence=0.9)
+            return DriftFinding(at=segment.at, confidence=0.9, goes_on=True)
         needed = self._repeats * (1 if segment.fence is None else _CODE_REPEATS)
         times = max(self._count_rounds(text, bool(words)), _count_loops(text, words)) / needed
-        return DriftFinding(at=segment.at, confidence=confidence(times, 1.0)) if times >= 1 else None
+        if times < 1:
+            return None
+        return DriftFinding(at=segment.at, confidence=confidence(times, 1.0), goes_on=True)
 
     def _count_rounds(self, key: str, has_words: bool) -> float:
         """Return how often the segments since the last new segment have occurred, including the first time."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from typing import ClassVar
 
+from ..families import Family
 from .detector import DriftFinding
 from .segments import Segment, holds_quotation
 from .tone_words import CASUAL, FORMAL, NOMINAL
@@ -31,6 +33,8 @@ _Count = tuple[int, float, float]
 class ToneShift:
     """Compares the register of the last ``window`` characters with that of the ``window`` characters before them."""
 
+    MESSAGE: ClassVar = "the answer changes between a formal and a casual tone"
+    FAMILIES: ClassVar = frozenset({Family.TONE})
     __slots__ = ("_counts", "_window")
 
     def __init__(self, *, window: int) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from l0.model.rule import Severity
 
+from ..families import Family
 from .patterns import PatternMatch
 
 _APOSTROPHE = "['\N{RIGHT SINGLE QUOTATION MARK}]"
@@ -22,6 +23,7 @@ _WARNING, _ERROR = Severity.WARNING, Severity.ERROR
 class PhraseFamily:
     """A group of patterns with one meaning. ``strict``: their severity in the strict preset."""
 
+    family: Family
     message: str
     severity: Severity
     strict: Severity
@@ -29,6 +31,7 @@ class PhraseFamily:
 
 
 META_COMMENTARY = PhraseFamily(
+    family=Family.META_COMMENTARY,
     message="meta commentary: the answer describes its author as an AI model",
     severity=_WARNING,
     strict=_WARNING,
@@ -48,6 +51,7 @@ META_COMMENTARY = PhraseFamily(
     ),
 )
 HEDGING = PhraseFamily(
+    family=Family.HEDGING,
     message="hedging: the answer expresses doubt in itself",
     severity=_WARNING,
     strict=_WARNING,
@@ -67,6 +71,7 @@ HEDGING = PhraseFamily(
     ),
 )
 REFUSAL = PhraseFamily(
+    family=Family.REFUSAL,
     message="refusal: the answer declines the request",
     severity=_WARNING,
     strict=_ERROR,
@@ -86,6 +91,7 @@ REFUSAL = PhraseFamily(
     ),
 )
 INSTRUCTION_LEAK = PhraseFamily(
+    family=Family.INSTRUCTION_LEAK,
     message="instruction leak: the answer reveals the model's instructions",
     severity=_WARNING,
     strict=_ERROR,
@@ -103,6 +109,7 @@ INSTRUCTION_LEAK = PhraseFamily(
     ),
 )
 TEMPLATE_LEAK = PhraseFamily(
+    family=Family.TEMPLATE_LEAK,
     message="instruction leak: markers of the chat template",
     severity=_ERROR,
     strict=_ERROR,
@@ -116,6 +123,7 @@ TEMPLATE_LEAK = PhraseFamily(
     ),
 )
 PLACEHOLDERS = PhraseFamily(
+    family=Family.PLACEHOLDER,
     message="placeholder: text that should have been filled in",
     severity=_WARNING,
     strict=_ERROR,
@@ -133,6 +141,7 @@ PLACEHOLDERS = PhraseFamily(
     ),
 )
 FORMAT_COLLAPSE = PhraseFamily(
+    family=Family.FORMAT,
     message="format collapse: remnants of another format",
     severity=_WARNING,
     strict=_ERROR,
@@ -140,13 +149,27 @@ FORMAT_COLLAPSE = PhraseFamily(
         r"\n(?:user|human|benutzer|nutzer|usuario): ?[^\n]",
         r"\n(?:assistant|ai|assistent|asistente): ?[^\n]",
         r"\[object object\]",
-        r"Ã[¤¶¼©±³¡]|â€[™œ“]",
-        "\ufffd",
         r"(?:\\n){4}",
         r"(?:&(?:lt|gt|amp|quot);){3}",
     ),
 )
-FAMILIES = (META_COMMENTARY, HEDGING, REFUSAL, INSTRUCTION_LEAK, TEMPLATE_LEAK, PLACEHOLDERS, FORMAT_COLLAPSE)
+WRONG_ENCODING = PhraseFamily(
+    family=Family.GARBLED,
+    message=FORMAT_COLLAPSE.message,
+    severity=FORMAT_COLLAPSE.severity,
+    strict=FORMAT_COLLAPSE.strict,
+    patterns=(r"Ã[¤¶¼©±³¡]|â€[™œ“]", "\ufffd"),
+)
+FAMILIES = (
+    META_COMMENTARY,
+    HEDGING,
+    REFUSAL,
+    INSTRUCTION_LEAK,
+    TEMPLATE_LEAK,
+    PLACEHOLDERS,
+    FORMAT_COLLAPSE,
+    WRONG_ENCODING,
+)
 
 
 def findings(*, strict: bool = False) -> tuple[PatternMatch, ...]:
@@ -156,6 +179,7 @@ def findings(*, strict: bool = False) -> tuple[PatternMatch, ...]:
             pattern=re.compile(pattern.replace("'", _APOSTROPHE), re.IGNORECASE | re.MULTILINE),
             message=family.message,
             severity=family.strict if strict else family.severity,
+            family=family.family,
         )
         for family in FAMILIES
         for pattern in family.patterns

@@ -5,12 +5,15 @@ Numbers are exempt: the decimals of a third are 3 without end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import punctuation, whitespace
+from typing import ClassVar
 
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
+
+from ..families import Family
 
 _FILLER = whitespace + punctuation + "\u00a0\u00b7\u2013\u2014\u2026\u2022\u2500\u2501\u2550\u3000\u200b\ufeff"
 """Characters without content of their own."""
@@ -18,6 +21,9 @@ _BLOCK = 64
 """Number of characters that are compared with themselves. Blocks begin at fixed offsets of the text."""
 _MAX_UNIT = 8
 """Maximum length of a repeated unit, in characters."""
+
+_BLANK = frozenset({Family.FILLER})
+_UNIT = frozenset({Family.FILLER, Family.LOOP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +38,13 @@ class StallRule:
     def __post_init__(self) -> None:
         if not isinstance(self.limit, int) or isinstance(self.limit, bool) or self.limit < 2 * _BLOCK:
             raise PolicyError("stall_rule.limit", self.limit, f"a whole number of characters, {2 * _BLOCK} or more")
+
+    specificity: ClassVar[int] = 1
+
+    @property
+    def covers(self) -> Mapping[Family, Severity]:
+        """Return the severity of each family that the rule can report."""
+        return dict.fromkeys(_UNIT, self.severity)
 
     def check(self) -> StallCheck:
         """Return the check of one answer."""
@@ -83,16 +96,18 @@ class StallCheck:
         content = block.lstrip(_FILLER)
         blank_run = self._blank_run + len(block) - len(content)
         if blank_run > limit:
-            return self._violation("the text goes on without a letter or digit", length - self._blank_run + limit)
+            return self._violation(
+                "the text goes on without a letter or digit", length - self._blank_run + limit, _BLANK
+            )
         self._blank_run = len(content) - len(content.rstrip(_FILLER)) if content else blank_run
         self._unit_run = self._unit_run + len(block) if content and _is_one_unit(block) else 0
         if self._unit_run > limit:
-            return self._violation("the text repeats one short unit", length)
+            return self._violation("the text repeats one short unit", length, _UNIT)
         return ()
 
-    def _violation(self, message: str, at: int) -> Sequence[Violation]:
+    def _violation(self, message: str, at: int, families: frozenset[Family]) -> Sequence[Violation]:
         rule = self._rule
-        return (Violation(rule=rule.name, message=message, severity=rule.severity, at=at),)
+        return (Violation(rule=rule.name, message=message, severity=rule.severity, at=at, families=families),)
 
 
 def _is_one_unit(block: str) -> bool:

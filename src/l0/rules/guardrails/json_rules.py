@@ -8,13 +8,14 @@ the end.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
 
+from ..families import Family
 from ..structured.json_locator import UNTERMINATED, Flaw, JsonLocator
 from ..structured.json_scanner import JsonScanner, ScanStatus
 
@@ -22,6 +23,9 @@ Kind = Literal["object", "array", "scalar"]
 
 _KINDS: dict[str, Kind] = {"{": "object", "[": "array"}
 _non_blank = re.compile(r"[^ \t\r\n]").search
+
+_FAMILIES = frozenset({Family.JSON})
+_NO_JSON = frozenset({Family.JSON, Family.EMPTY})
 
 
 def json_rule(*, severity: Severity = Severity.ERROR) -> JsonRule:
@@ -51,6 +55,13 @@ class JsonRule:
     name: str = "json"
     span: None = None
 
+    specificity: ClassVar[int] = 1
+
+    @property
+    def covers(self) -> Mapping[Family, Severity]:
+        """Return the severity of each family that the rule can report."""
+        return {Family.JSON: self.severity}
+
     def check(self) -> JsonCheck:
         """Return the check of one answer."""
         return JsonCheck(self)
@@ -74,6 +85,13 @@ class StrictJsonRule:
     def expected_kinds_message(self) -> str:
         """Return the message for an answer that is not JSON of an allowed kind."""
         return "the answer is not a JSON " + " or ".join(kind for kind in get_args(Kind) if kind in self.allow)
+
+    specificity: ClassVar[int] = 2
+
+    @property
+    def covers(self) -> Mapping[Family, Severity]:
+        """Return the severity of each family that the rule can report."""
+        return dict.fromkeys(_NO_JSON, self.severity)
 
     def check(self) -> StrictJsonCheck:
         """Return the check of one answer."""
@@ -132,14 +150,18 @@ class StrictJsonCheck:
             case ScanStatus.INSIDE:
                 return self._report(UNTERMINATED, self._scanner.at)
             case ScanStatus.EMPTY if not ending.other:
-                return self._report(self._rule.expected_kinds_message, self._scanner.at)
+                return self._report(self._rule.expected_kinds_message, self._scanner.at, _NO_JSON)
             case _:
                 return ()
 
-    def _report(self, reason: str, at: int) -> Sequence[Violation]:
+    def _report(self, reason: str, at: int, families: frozenset[Family] = _FAMILIES) -> Sequence[Violation]:
         self._done = True
-        return (_violation(self._rule, reason, at),)
+        return (_violation(self._rule, reason, at, families),)
 
 
-def _violation(rule: JsonRule | StrictJsonRule, reason: str, at: int) -> Violation:
-    return Violation(rule=rule.name, message=reason, severity=rule.severity, at=at)
+def _violation(
+    rule: JsonRule | StrictJsonRule, reason: str, at: int, families: frozenset[Family] = _FAMILIES
+) -> Violation:
+    return Violation(
+        rule=rule.name, message=reason, severity=rule.severity, at=at, families=families, passage=(0, None)
+    )

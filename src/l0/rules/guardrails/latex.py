@@ -7,11 +7,13 @@ be a currency sign.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from l0.model.rule import Ending, Severity, Violation
 
+from ..families import Family
 from .lines import Lines
 
 _TOKEN = re.compile(
@@ -30,6 +32,8 @@ _CHECKED_LANGUAGES = {None, "latex", "tex", "math"}
 """Fence languages whose content is checked as LaTeX; ``None``: outside fences."""
 _VERBATIM = {"verbatim", "lstlisting", "minted", "comment", "Verbatim"}
 
+_FAMILIES = frozenset({Family.LATEX})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatexRule:
@@ -38,6 +42,13 @@ class LatexRule:
     severity: Severity = Severity.ERROR
     name: str = "latex"
     span: int | None = None
+
+    specificity: ClassVar[int] = 1
+
+    @property
+    def covers(self) -> Mapping[Family, Severity]:
+        """Return the severity of each family that the rule can report."""
+        return {Family.LATEX: self.severity}
 
     def check(self) -> LatexCheck:
         """Return the check of one answer."""
@@ -173,7 +184,8 @@ class LatexCheck:
         return self._violation(f"{_description(opened)} is never closed", opened.at)
 
     def _violation(self, message: str, at: int) -> Violation:
-        return Violation(rule=self._rule.name, message=message, severity=self._rule.severity, at=at)
+        rule = self._rule
+        return Violation(rule=rule.name, message=message, severity=rule.severity, at=at, families=_FAMILIES)
 
 
 def _description(opened: _Open) -> str:

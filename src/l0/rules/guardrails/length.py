@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
+
+from ..families import Family
+
+_FAMILIES = frozenset({Family.LENGTH})
+_EMPTY = frozenset({Family.LENGTH, Family.EMPTY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,13 @@ class LengthRule:
     def span(self) -> int | None:
         """Return 0 if only a maximum is set: excess shows at once. Return ``None`` if only the end can decide."""
         return 0 if self.minimum is None else None
+
+    specificity: ClassVar[int] = 1
+
+    @property
+    def covers(self) -> Mapping[Family, Severity]:
+        """Return the severity of each family that the rule can report."""
+        return dict.fromkeys(_EMPTY if self.minimum else _FAMILIES, self.severity)
 
     def check(self) -> LengthCheck:
         """Return the check of one answer."""
@@ -67,4 +80,5 @@ class LengthCheck:
         return (self._violation(f"shorter than {least} characters", self._length),)
 
     def _violation(self, message: str, at: int) -> Violation:
-        return Violation(rule=self._rule.name, message=message, severity=self._rule.severity, at=at)
+        families = _EMPTY if not at else _FAMILIES
+        return Violation(rule=self._rule.name, message=message, severity=self._rule.severity, at=at, families=families)

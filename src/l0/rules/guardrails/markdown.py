@@ -7,11 +7,13 @@ fences is not checked. Each kind of problem is reported once.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from l0.model.rule import Ending, Severity, Violation
 
+from ..families import Family
 from .lines import Lines
 
 _QUOTED = r"(?:[ \t]*>)*[ \t]*"
@@ -30,6 +32,8 @@ _COUNT = re.compile(r"[ \t]*[0-9]{1,9}[.)]")
 _LONG = 4000
 """Number of characters at the end of the last line that are checked for open markup."""
 
+_FAMILIES = frozenset({Family.MARKDOWN})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkdownRule:
@@ -41,6 +45,13 @@ class MarkdownRule:
     severity: Severity = Severity.WARNING
     name: str = "markdown"
     span: int | None = None
+
+    specificity: ClassVar[int] = 1
+
+    @property
+    def covers(self) -> Mapping[Family, Severity]:
+        """Return the severity of each family that the rule can report."""
+        return {Family.MARKDOWN: self.severity}
 
     def check(self) -> MarkdownCheck:
         """Return the check of one answer."""
@@ -92,14 +103,13 @@ class MarkdownCheck:
             self._fences(line, at)
         if self._fence:
             message = "a code fence is never closed"
-            rule = self._rule
-            return (Violation(rule=rule.name, message=message, severity=rule.severity, at=self._fence_at),)
+            return (self._violation(message, self._rule.severity, self._fence_at, None),)
         found: list[Violation] = []
         if inside:
             return found
         end = _broken_end(line, in_table=bool(self._columns), in_list=bool(self._counts))
         if end:
-            self._report(found, "end", end, at + len(line))
+            self._report(found, "end", end, at, at + len(line))
         elif line:
             self._block(line, at, found)
         return found
@@ -131,16 +141,16 @@ class MarkdownCheck:
         self._blank = False
 
     def _table(self, line: str, at: int, found: list[Violation]) -> None:
-        cells = _cells(line)
+        cells, end = _cells(line), at + len(line)
         if self._columns:
             if cells != self._columns:
-                self._report(found, "table", f"a table row has {cells} cells, its header has {self._columns}", at)
+                self._report(found, "table", f"a table row has {cells} cells, its header has {self._columns}", at, end)
         elif self._header and "-" in line and _DELIMITERS.fullmatch(line.strip()):
             if cells == self._header:
                 self._columns = cells
             else:
                 message = f"a table header has {self._header} cells, the line below it {cells}"
-                self._report(found, "table", message, at)
+                self._report(found, "table", message, at, end)
         self._header = cells
 
     def _list(self, item: re.Match[str], at: int, found: list[Violation]) -> None:
@@ -151,12 +161,21 @@ class MarkdownCheck:
         before = self._counts.get(indent)
         self._counts[indent] = number
         if number is not None and before is not None and number not in {before, before + 1, 0, 1}:
-            self._report(found, "list", f"a list goes from {before} to {number}", at)
+            self._report(found, "list", f"a list goes from {before} to {number}", at, at + len(item.string))
 
-    def _report(self, found: list[Violation], kind: str, message: str, at: int) -> None:
+    def _report(self, found: list[Violation], kind: str, message: str, start: int, end: int) -> None:
+        """Report a problem of a line. A cut-off ending is placed at the end of its line, all others at its start."""
         if kind not in self._reported:
             self._reported.add(kind)
-            found.append(Violation(rule=self._rule.name, message=message, severity=Severity.WARNING, at=at))
+            at = end if kind == "end" else start
+            found.append(self._violation(message, Severity.WARNING, at, (start, end)))
+
+    def _violation(
+        self, message: str, severity: Severity, at: int, passage: tuple[int, int | None] | None
+    ) -> Violation:
+        return Violation(
+            rule=self._rule.name, message=message, severity=severity, at=at, families=_FAMILIES, passage=passage
+        )
 
 
 def _cells(line: str) -> int:

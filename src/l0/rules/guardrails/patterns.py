@@ -9,13 +9,15 @@ each search; a check that needs more raises `OverrunError`. Each message is repo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import ClassVar
 
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
 
+from ..families import Family
 from ..structured.bounded_regex import Budget, Search, bounded
 from .prefilter import Prefilter
 from .regex_analysis import Anatomy, anatomy
@@ -32,11 +34,12 @@ _EXTRA = "guardrails"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternMatch:
-    """A pattern, and the message and severity of its matches."""
+    """A pattern, and the message, severity and family of its matches. Patterns of the user have no family."""
 
     pattern: re.Pattern[str]
     message: str
     severity: Severity
+    family: Family | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ class PatternRule:
     whole: tuple[tuple[PatternMatch, Search], ...]
     prefilter: Prefilter
     context: int
+    covers: Mapping[Family, Severity]
+    """The highest severity of each family."""
+    specificity: ClassVar[int] = 1
 
     def check(self) -> PatternCheck:
         """Return the check of one answer."""
@@ -122,7 +128,17 @@ def pattern_rule(findings: Sequence[PatternMatch], *, name: str, span: int | Non
         whole=tuple(whole),
         prefilter=Prefilter([known.literals for _, known, _ in streamed_patterns]),
         context=context,
+        covers=_covers(findings),
     )
+
+
+def _covers(findings: Iterable[PatternMatch]) -> Mapping[Family, Severity]:
+    covers: dict[Family, Severity] = {}
+    for finding in findings:
+        if finding.family is not None:
+            before = covers.get(finding.family, Severity.WARNING)
+            covers[finding.family] = max(before, finding.severity, key=list(Severity).index)
+    return covers
 
 
 class PatternCheck:
@@ -164,7 +180,7 @@ class PatternCheck:
         for finding, pattern in self._rule.whole:
             match = pattern.search(whole, budget)
             if match:
-                self._report(finding, match.start(), found)
+                self._report(finding, (match.start(), match.end()), found)
         return found
 
     def _scan(self, text: str, budget: Budget | None) -> Sequence[Violation]:
@@ -185,32 +201,42 @@ class PatternCheck:
         """Return violations new since the text had ``before`` characters, in the order in which it decides them."""
         budget = budget or Budget(SEARCH_SECONDS)
         base = self._length - len(window)
-        places: list[tuple[int, int, int]] = []
+        places: list[tuple[int, int, int, int]] = []
         for number in candidates:
             streamed = self._rule.streamed[number]
             if streamed.finding.message in self._reported:
                 continue
             last = inf if over else self._length - base - streamed.reach
-            start = _first(streamed, window, max(0, before - base - streamed.reach + 1), last, budget)
-            if start is not None:
-                places.append((base + start + streamed.reach, number, base + start))
+            place = _first(streamed, window, max(0, before - base - streamed.reach + 1), last, budget)
+            if place is not None:
+                places.append((base + place[0] + streamed.reach, number, base + place[0], base + place[1]))
         found: list[Violation] = []
-        for _, number, at in sorted(places):
-            self._report(self._rule.streamed[number].finding, at, found)
+        for _, number, start, end in sorted(places):
+            self._report(self._rule.streamed[number].finding, (start, end), found)
         return found
 
-    def _report(self, finding: PatternMatch, at: int, found: list[Violation]) -> None:
-        if finding.message not in self._reported:
-            self._reported.add(finding.message)
-            found.append(Violation(rule=self._rule.name, message=finding.message, severity=finding.severity, at=at))
+    def _report(self, finding: PatternMatch, passage: tuple[int, int], found: list[Violation]) -> None:
+        if finding.message in self._reported:
+            return
+        self._reported.add(finding.message)
+        found.append(
+            Violation(
+                rule=self._rule.name,
+                message=finding.message,
+                severity=finding.severity,
+                at=passage[0],
+                families=frozenset(() if finding.family is None else (finding.family,)),
+                passage=passage,
+            )
+        )
 
 
 def _budget(text: str) -> Budget:
     return Budget(SEARCH_SECONDS * max(1, len(text) // _PER_BUDGET))
 
 
-def _first(streamed: _SearchedPattern, window: str, start: int, last: float, budget: Budget) -> int | None:
-    """Return the first match between ``start`` and ``last`` that is within the pattern's reach, else ``None``."""
+def _first(streamed: _SearchedPattern, window: str, start: int, last: float, budget: Budget) -> tuple[int, int] | None:
+    """Return start and end of the first match from ``start`` to ``last`` within the pattern's reach, else ``None``."""
     pattern, reach = streamed.search, streamed.reach
     match = pattern.search(window, budget, start)
     while match:
@@ -218,10 +244,10 @@ def _first(streamed: _SearchedPattern, window: str, start: int, last: float, bud
         if at > last:
             return None
         if streamed.bounded or match.end() - at <= reach:
-            return at
+            return at, match.end()
         shorter = pattern.match(window, budget, at, at + reach)
         # An end anchor also matches where the window was cut. Ignore a match that ends there.
         if shorter and shorter.end() < at + reach - 1:
-            return at
+            return at, shorter.end()
         match = pattern.search(window, budget, at + 1)
     return None

@@ -7,12 +7,15 @@ into it and stay in it until their output limit.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import ClassVar
 
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
+
+from ..families import Family
 
 _MAX_WORD = 40
 _SPACELESS = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
@@ -37,6 +40,8 @@ _MAX_PERIOD = 2048
 _KEPT_WORDS = 2 * _MAX_PERIOD
 """Minimum number of words that are kept. At most twice as many are kept."""
 
+_FAMILIES = frozenset({Family.LOOP})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepetitionRule:
@@ -50,6 +55,13 @@ class RepetitionRule:
     def __post_init__(self) -> None:
         if not isinstance(self.times, int) or isinstance(self.times, bool) or self.times < 2:
             raise PolicyError("repetition_rule.times", self.times, "a whole number, 2 or more")
+
+    specificity: ClassVar[int] = 1
+
+    @property
+    def covers(self) -> Mapping[Family, Severity]:
+        """Return the severity of each family that the rule can report."""
+        return {Family.LOOP: self.severity}
 
     def check(self) -> RepetitionCheck:
         """Return the check of one answer."""
@@ -186,7 +198,11 @@ class RepetitionCheck:
         at = self._length - len(text) + start
         rule = self._rule
         return Violation(
-            rule=rule.name, message="a passage is repeated too often in a row", severity=rule.severity, at=at
+            rule=rule.name,
+            message="a passage is repeated too often in a row",
+            severity=rule.severity,
+            at=at,
+            families=_FAMILIES,
         )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from l0.model.rule import Ending, Severity, Violation
+
+from ..families import Family
 
 _INVISIBLE = " \t\n\r\v\f\u0085\u00a0\u00ad\u1680\u180e\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
     map(chr, (*range(0x2000, 0x2010), *range(0x2060, 0x2065)))
 )
 """White space, and characters of zero width."""
+_FAMILIES = frozenset({Family.EMPTY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,13 @@ class ZeroOutputRule:
     severity: Severity = Severity.ERROR
     name: str = "zero_output"
     span: int | None = 0  # text never has to be held back for this rule: while it is violated, no text is visible
+
+    specificity: ClassVar[int] = 4
+
+    @property
+    def covers(self) -> Mapping[Family, Severity]:
+        """Return the severity of each family that the rule can report."""
+        return {Family.EMPTY: self.severity}
 
     def check(self) -> ZeroOutputCheck:
         """Return the check of one answer."""
@@ -46,4 +57,13 @@ class ZeroOutputCheck:
         if self._has_output or ending.other:
             return ()
         rule = self._rule
-        return (Violation(rule=rule.name, message="the answer is empty", severity=rule.severity, at=0),)
+        return (
+            Violation(
+                rule=rule.name,
+                message="the answer is empty",
+                severity=rule.severity,
+                at=0,
+                families=_FAMILIES,
+                passage=(0, None),
+            ),
+        )

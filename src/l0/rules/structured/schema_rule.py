@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from l0.model.rule import Check, Ending, Severity, Violation
 
+from ..families import Family
 from .json_locator import UNTERMINATED
 from .json_scanner import JsonScanner, ScanStatus
 from .schema_results import Invalid
 from .schemas import Schema
 
 _EMPTY = "the answer contains no JSON"
+_FAMILIES = frozenset({Family.JSON})
+_NO_JSON = frozenset({Family.JSON, Family.EMPTY})
+_MISMATCH = frozenset({Family.SCHEMA})
 
 
 def schema_rule(schema: object, *, allow_repair: bool = False, severity: Severity = Severity.ERROR) -> SchemaRule:
@@ -38,6 +43,13 @@ class SchemaRule:
     severity: Severity = Severity.ERROR
     name: str = "schema"
     span: None = None
+
+    specificity: ClassVar[int] = 3
+
+    @property
+    def covers(self) -> Mapping[Family, Severity]:
+        """Return the severity of each family that the rule can report."""
+        return dict.fromkeys((Family.EMPTY, Family.JSON, Family.SCHEMA), self.severity)
 
     def check(self) -> Check:
         """Return the check of one answer."""
@@ -71,7 +83,7 @@ class StrictCheck:
             case ScanStatus.INSIDE:
                 return (_violation(self._rule, UNTERMINATED, self._scanner.at),)
             case ScanStatus.EMPTY:
-                return () if ending.other else (_violation(self._rule, _EMPTY, self._scanner.at),)
+                return () if ending.other else (_violation(self._rule, _EMPTY, self._scanner.at, _NO_JSON),)
         return _validated(self._rule, "".join(self._parts))
 
 
@@ -93,16 +105,18 @@ class RepairingCheck:
         """Return a violation if the repaired answer does not match the schema."""
         text = "".join(self._parts)
         if not text or text.isspace():
-            return () if ending.other else (_violation(self._rule, _EMPTY, len(text)),)
+            return () if ending.other else (_violation(self._rule, _EMPTY, len(text), _NO_JSON),)
         return _validated(self._rule, text)
 
 
 def _validated(rule: SchemaRule, text: str) -> Sequence[Violation]:
     result = rule.schema.verdict(text, allow_repair=rule.allow_repair)
     if isinstance(result, Invalid):
-        return (_violation(rule, f"the answer {result.flaw}", len(text)),)
+        return (_violation(rule, f"the answer {result.flaw}", len(text), _MISMATCH),)
     return ()
 
 
-def _violation(rule: SchemaRule, message: str, at: int) -> Violation:
-    return Violation(rule=rule.name, message=message, severity=rule.severity, at=at)
+def _violation(rule: SchemaRule, message: str, at: int, families: frozenset[Family] = _FAMILIES) -> Violation:
+    return Violation(
+        rule=rule.name, message=message, severity=rule.severity, at=at, families=families, passage=(0, None)
+    )

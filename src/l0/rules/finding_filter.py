@@ -1,0 +1,113 @@
+"""Report each defect once, even if several rules find it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import inf
+from typing import Generic, TypeVar
+
+from l0.model.rule import Rule, Severity, Violation
+
+from .families import Family
+
+Source = TypeVar("Source")
+_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+class FindingFilter(Generic[Source]):
+    """The findings of one answer. Two findings are the same defect if they share a family and their passages overlap.
+
+    Of the same defect, one finding is reported: the one with the highest severity; then the one that came first; then,
+    within one check, the one of the most specific rule. A warning waits for the end of the answer if another rule could
+    still report the same defect with a higher severity. Errors never wait. Findings without a family always pass.
+
+    The filter only works when a rule has found something, so it costs nothing per token. ``rules``: all rules of the
+    call.
+    """
+
+    __slots__ = ("_held", "_reported", "_rules")
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._reported: list[Violation] = []
+        self._held: list[tuple[Source, Violation]] = []
+
+    def admit(self, source: Source, found: Sequence[Violation]) -> list[Violation]:
+        """Return the findings of one check that are to be reported now, in their order.
+
+        ``source``: returned by `release` with each finding that waits.
+        """
+        passed: set[int] = set()
+        for violation in self._in_precedence(found):
+            if not violation.families:
+                passed.add(id(violation))
+            elif self._is_known(violation):
+                continue
+            elif violation.severity is Severity.WARNING and self._can_be_surpassed(violation):
+                self._held.append((source, violation))
+            else:
+                self._reported.append(violation)
+                passed.add(id(violation))
+        return [violation for violation in found if id(violation) in passed]
+
+    def release(self) -> list[tuple[Source, Violation]]:
+        """Return the findings that waited and that no other finding has replaced, each with its source."""
+        held, self._held = self._held, []
+        if not held:
+            return []
+        first = {id(violation): source for source, violation in reversed(held)}
+        released: list[tuple[Source, Violation]] = []
+        for violation in self._in_precedence([violation for _, violation in held]):
+            if not self._is_known(violation):
+                self._reported.append(violation)
+                released.append((first[id(violation)], violation))
+        return released
+
+    def _in_precedence(self, found: Sequence[Violation]) -> Sequence[Violation]:
+        if len(found) < 2:
+            return found
+        specificity = {rule.name: getattr(rule, "specificity", 0) for rule in self._rules}
+        return sorted(found, key=lambda each: (-_RANK[each.severity], -specificity.get(_rule_name(each), 0)))
+
+    def _is_known(self, violation: Violation) -> bool:
+        rank = _RANK[violation.severity]
+        return any(_RANK[known.severity] >= rank and _same_defect(known, violation) for known in self._reported)
+
+    def _can_be_surpassed(self, violation: Violation) -> bool:
+        """Return true if another rule covers a family of this finding with a higher severity."""
+        own, rank = _rule_name(violation), _RANK[violation.severity]
+        return any(
+            _RANK[severity] > rank and family in violation.families
+            for rule in self._rules
+            if rule.name != own
+            for family, severity in getattr(rule, "covers", {}).items()
+        )
+
+
+def families(*members: Family) -> frozenset[str]:
+    """Return a set of families, for `Violation.families`."""
+    return frozenset(members)
+
+
+def overlapping(violations: Iterable[Violation]) -> list[tuple[Violation, Violation]]:
+    """Return all pairs of findings that are the same defect."""
+    every = list(violations)
+    return [(one, other) for at, one in enumerate(every) for other in every[at + 1 :] if _same_defect(one, other)]
+
+
+def _rule_name(violation: Violation) -> str:
+    """Return the name of the rule: ``drift`` for ``drift.hedging``."""
+    return violation.rule.partition(".")[0]
+
+
+def _same_defect(one: Violation, other: Violation) -> bool:
+    if one.families.isdisjoint(other.families):
+        return False
+    one_start, one_end = _passage(one)
+    other_start, other_end = _passage(other)
+    return one_start < other_end and other_start < one_end
+
+
+def _passage(violation: Violation) -> tuple[int, float]:
+    start, end = violation.passage or (violation.at, None)
+    return start, inf if end is None else max(end, start + 1)
