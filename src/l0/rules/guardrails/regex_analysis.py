@@ -1,20 +1,29 @@
 """Analyse a regular expression without running it: how far it reads, and which literals every match contains.
 
-The standard library's own parser does the work, so there is no second interpretation of patterns. It is private, but
-has kept its place since Python 3.11. If it is missing or returns something unknown, the analysis claims nothing.
+If the pattern cannot be parsed or contains something unknown, the analysis claims nothing.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
-_SINGLE_CHARACTER = {"LITERAL", "NOT_LITERAL", "ANY", "IN", "CATEGORY", "RANGE"}
-_REPEATS = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}
+from ..regex_tree import (
+    Anchor,
+    Branch,
+    Character,
+    CharacterSet,
+    Group,
+    Items,
+    LookAround,
+    Node,
+    RegexTreeError,
+    Repeat,
+    regex_tree,
+)
+
 _AHEAD = {"AT_BOUNDARY": 1, "AT_NON_BOUNDARY": 1, "AT_END": 2, "AT_END_STRING": 1}
 """Number of characters after a place that an anchor reads. ``$`` reads past a final newline."""
 
@@ -41,17 +50,16 @@ _MAX_LITERALS = 64
 def anatomy(pattern: re.Pattern[str]) -> Anatomy:
     """Return the analysis of a compiled pattern."""
     try:
-        parser: Any = importlib.import_module("re._parser")
-        tree = list(parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG))
-        walker = _ReachWalker()
-        return Anatomy(
-            reach=walker.sequence(tree)[1],
-            lookbehind=walker.lookbehind,
-            can_be_undone=walker.can_be_undone,
-            literals=tuple(sorted(_required_literals(tree))),
-        )
-    except (ImportError, AttributeError, KeyError, TypeError, ValueError):
+        tree = regex_tree(pattern)
+    except RegexTreeError:
         return Anatomy()
+    walker = _ReachWalker()
+    return Anatomy(
+        reach=walker.sequence(tree)[1],
+        lookbehind=walker.lookbehind,
+        can_be_undone=walker.can_be_undone,
+        literals=tuple(sorted(_required_literals(tree))),
+    )
 
 
 class _ReachWalker:
@@ -61,68 +69,66 @@ class _ReachWalker:
         self.lookbehind: float = 1
         self.can_be_undone = False
 
-    def sequence(self, items: Iterable[Any]) -> tuple[float, float]:
+    def sequence(self, items: Items) -> tuple[float, float]:
         """Return the most characters that these items consume, and the most that they read, both from their start."""
         width: float = 0
         reach: float = 0
-        for code, value in items:
-            consumes, reads = self._item(str(code), value)
+        for node in items:
+            consumes, reads = self._node(node)
             reach = max(reach, width + reads)
             width += consumes
         return width, max(reach, width)
 
-    def _item(self, code: str, value: Any) -> tuple[float, float]:
-        if code in _SINGLE_CHARACTER:
-            return 1, 1
-        if code == "AT":
-            return 0, _AHEAD.get(str(value), 0)
-        if code in {"POSSESSIVE_REPEAT", "ATOMIC_GROUP"}:
-            self.can_be_undone = (
-                True  # they never backtrack: a match in a part of the text may not match in the whole text
-            )
-        if code in _REPEATS:
-            return self._repeat(*value)
-        if code == "BRANCH":
-            return self._widest(value[1])
-        if code == "SUBPATTERN":
-            return self.sequence(value[3])
-        if code == "ATOMIC_GROUP":
-            return self.sequence(value)
-        if code in {"ASSERT", "ASSERT_NOT"}:
-            return self._lookaround(code, *value)
-        return inf, inf  # a back-reference, or an opcode that a newer Python added
+    def _node(self, node: Node) -> tuple[float, float]:
+        match node:
+            case Character() | CharacterSet():
+                return 1, 1
+            case Anchor(name):
+                return 0, _AHEAD.get(name, 0)
+            case Repeat():
+                self._note_undone(node.possessive)
+                return self._repeat(node)
+            case Branch(choices):
+                both = [self.sequence(choice) for choice in choices]
+                return max(width for width, _ in both), max(reach for _, reach in both)
+            case Group(items, atomic):
+                self._note_undone(atomic)
+                return self.sequence(items)
+            case LookAround():
+                return self._lookaround(node)
+            case _:  # a back-reference, a condition, or an opcode that a newer Python added
+                return inf, inf
 
-    def _repeat(self, _: int, most: int, items: Any) -> tuple[float, float]:
-        width, reach = self.sequence(items)
-        times = inf if most > 1 << 20 else most
-        if not times:
+    def _note_undone(self, holds_text: bool) -> None:
+        """Note a part that never backtracks: a match in a part of the text may not match in the whole text."""
+        self.can_be_undone = self.can_be_undone or holds_text
+
+    def _repeat(self, node: Repeat) -> tuple[float, float]:
+        width, reach = self.sequence(node.items)
+        if not node.most:
             return 0, 0
-        before = 0 if not width else (times - 1) * width
+        before = 0 if not width else (node.most - 1) * width
         return before + width, before + reach
 
-    def _widest(self, branches: Any) -> tuple[float, float]:
-        both = [self.sequence(branch) for branch in branches]
-        return max(width for width, _ in both), max(reach for _, reach in both)
-
-    def _lookaround(self, code: str, direction: int, items: Any) -> tuple[float, float]:
-        width, reach = self.sequence(items)
-        if direction < 0:
+    def _lookaround(self, node: LookAround) -> tuple[float, float]:
+        width, reach = self.sequence(node.items)
+        if node.behind:
             self.lookbehind = max(self.lookbehind, width + 1)
             return 0, 0
-        self.can_be_undone = self.can_be_undone or code == "ASSERT_NOT"
+        self._note_undone(node.negative)
         return 0, reach
 
 
-def _required_literals(items: Iterable[Any]) -> frozenset[str]:
+def _required_literals(items: Items) -> frozenset[str]:
     """Return literals of which every match contains one. Of all such sets, take the most selective; empty if none."""
     found: list[frozenset[str]] = []
     run = frozenset({""})
-    for code, value in items:
-        texts = _texts(str(code), value)
+    for node in items:
+        texts = _texts(node)
         if texts is not None and len(run) * len(texts) <= _MAX_LITERALS:
             run = frozenset(before + text for before in run for text in texts)
             continue
-        found += [run, _required_in_part(str(code), value)]
+        found += [run, _required_in_part(node)]
         run = frozenset({""}) if texts is None else texts
     return max((each for each in (*found, run) if each and "" not in each), key=_selectivity, default=frozenset())
 
@@ -131,51 +137,54 @@ def _selectivity(literals: frozenset[str]) -> tuple[int, int]:
     return min(8, *map(len, literals)), -len(literals)
 
 
-def _required_in_part(name: str, value: Any) -> frozenset[str]:
+def _required_in_part(node: Node) -> frozenset[str]:
     """Return the same as `_required_literals` for one part that is not plain text."""
-    if name == "SUBPATTERN":
-        return _required_literals(value[3])
-    if name == "ATOMIC_GROUP":
-        return _required_literals(value)
-    if name in _REPEATS and value[0]:
-        return _required_literals(value[2])
-    if name == "BRANCH":
-        each = [_required_literals(branch) for branch in value[1]]
-        return frozenset[str]().union(*each) if all(each) else frozenset()
-    return frozenset()
+    match node:
+        case Group(items):
+            return _required_literals(items)
+        case Repeat() if node.least:
+            return _required_literals(node.items)
+        case Branch(choices):
+            each = [_required_literals(choice) for choice in choices]
+            return frozenset[str]().union(*each) if all(each) else frozenset()
+        case _:
+            return frozenset()
 
 
-def _texts(name: str, value: Any) -> frozenset[str] | None:
+def _texts(node: Node) -> frozenset[str] | None:
     """Return all texts that a part can match, if they are few and literal, else ``None``."""
-    if name in {"AT", "ASSERT", "ASSERT_NOT"}:
-        return frozenset({""})
-    if name == "LITERAL":
-        return frozenset({chr(value).lower()}) if _has_simple_case(value) else None
-    if name == "IN":
-        return _any_of([_texts(str(code), each) for code, each in value]) if len(value) <= 8 else None
-    if name == "BRANCH":
-        return _any_of([_sequence(branch) for branch in value[1]])
-    if name in {"SUBPATTERN", "ATOMIC_GROUP"}:
-        return _sequence(value[3] if name == "SUBPATTERN" else value)
-    if name in _REPEATS and value[1] == 1:
-        inner = _sequence(value[2])
-        return inner if inner is None or value[0] else inner | {""}
-    return None
+    match node:
+        case Anchor() | LookAround():
+            return frozenset({""})
+        case Character(code):
+            return frozenset({chr(code).lower()}) if code is not None and _has_simple_case(code) else None
+        case CharacterSet(members):
+            return _any_of(_texts(member) for member in members) if len(members) <= 8 else None
+        case Branch(choices):
+            return _any_of(_sequence(choice) for choice in choices)
+        case Group(items):
+            return _sequence(items)
+        case Repeat() if node.most == 1:
+            inner = _sequence(node.items)
+            return inner if inner is None or node.least else inner | {""}
+        case _:
+            return None
 
 
-def _sequence(items: Iterable[Any]) -> frozenset[str] | None:
+def _sequence(items: Items) -> frozenset[str] | None:
     run = frozenset({""})
-    for code, value in items:
-        texts = _texts(str(code), value)
+    for node in items:
+        texts = _texts(node)
         if texts is None or len(run) * len(texts) > _MAX_LITERALS:
             return None
         run = frozenset(before + text for before in run for text in texts)
     return run
 
 
-def _any_of(each: list[frozenset[str] | None]) -> frozenset[str] | None:
-    known = [texts for texts in each if texts is not None]
-    return frozenset[str]().union(*known) if len(known) == len(each) else None
+def _any_of(each: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    every = list(each)
+    known = [texts for texts in every if texts is not None]
+    return frozenset[str]().union(*known) if len(known) == len(every) else None
 
 
 def _has_simple_case(code: int) -> bool:

@@ -12,14 +12,14 @@ and differed for one: when it ignores case, ``i`` does not match the Turkish cap
 
 from __future__ import annotations
 
-import importlib
 import logging
 import re
-from collections.abc import Iterable
 from functools import lru_cache
-from math import inf
+from math import inf, prod
 from time import perf_counter
 from typing import Any, Protocol
+
+from ..regex_tree import Branch, Condition, Group, Items, LookAround, Node, RegexTreeError, Repeat, Unknown, regex_tree
 
 _log = logging.getLogger("l0")
 _MAX_STEPS = 10_000_000
@@ -28,7 +28,6 @@ _ASSUMED_LENGTH = 1_000_000
 """Assumed length of a text without a length limit, in characters."""
 _MAX_AMBIGUOUS_REPEATS = 24
 """Limit for repeats of an item that can match in several ways: the number of ways grows exponentially with them."""
-_SINGLE = {"LITERAL", "NOT_LITERAL", "ANY", "IN", "CATEGORY", "RANGE", "AT", "GROUPREF", "FAILURE"}
 _FLAGS = "AIMSX"
 _LITERAL_SYNTAX = re.compile(r"\\.|\{(?!\d+,?\d*\}|,\d*\})|\[:", re.DOTALL)
 """Syntax with another meaning in `regex`: ``{e}`` (fuzzy matching) and ``[:`` (POSIX classes)."""
@@ -147,45 +146,40 @@ def most_steps(pattern: re.Pattern[str], length: float) -> float:
     """Return an upper bound for the steps of a backtracking search; ``inf`` if they can grow exponentially."""
     size = min(length, _ASSUMED_LENGTH)
     try:
-        parser: Any = importlib.import_module("re._parser")
-        return _paths(parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG), size) * size
-    except (ImportError, AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        return _paths(regex_tree(pattern), size) * size
+    except (RegexTreeError, OverflowError, RecursionError):
         return inf  # the parser is private: if it has changed, assume the worst
 
 
-def _paths(items: Iterable[Any], size: float) -> float:
+def _paths(items: Items, size: float) -> float:
     """Return an upper bound for the ways in which the items can match at one place of a text of ``size`` characters."""
-    ways: float = 1
-    for code, value in items:
-        ways *= _ways(str(code), value, size)
-    return ways
+    return prod(_ways(node, size) for node in items)
 
 
-def _ways(code: str, value: Any, size: float) -> float:
-    if code in _SINGLE:
-        return 1
-    if code == "BRANCH":
-        return sum(_paths(branch, size) for branch in value[1])
-    if code == "SUBPATTERN":
-        return _paths(value[3], size)
-    if code == "ATOMIC_GROUP":
-        return _paths(value, size)
-    if code in {"ASSERT", "ASSERT_NOT"}:
-        return _paths(value[1], size)
-    if code == "GROUPREF_EXISTS":
-        return _paths(value[1], size) + _paths(value[2] or (), size)
-    if code in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}:
-        least, most, inner = value
-        each = _paths(inner, size)
-        times = min(most, size)
-        if each <= 1:
-            return 1 if code == "POSSESSIVE_REPEAT" else max(times - least, 0) + 1
-        return (
-            inf
-            if times > _MAX_AMBIGUOUS_REPEATS
-            else sum(each**count for count in range(min(least, int(times)), int(times) + 1))
-        )
-    return inf
+def _ways(node: Node, size: float) -> float:
+    match node:
+        case Repeat():
+            return _ways_of_repeat(node, size)
+        case Branch(choices):
+            return sum(_paths(choice, size) for choice in choices)
+        case Group(items) | LookAround(items):
+            return _paths(items, size)
+        case Condition(then, otherwise):
+            return _paths(then, size) + _paths(otherwise, size)
+        case Unknown():
+            return inf
+        case _:
+            return 1
+
+
+def _ways_of_repeat(node: Repeat, size: float) -> float:
+    each = _paths(node.items, size)
+    times = min(node.most, size)
+    if each <= 1:
+        return 1 if node.possessive else max(times - node.least, 0) + 1
+    if times > _MAX_AMBIGUOUS_REPEATS:
+        return inf
+    return sum(each**count for count in range(min(node.least, int(times)), int(times) + 1))
 
 
 @lru_cache(maxsize=256)
