@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..markdown_tables import count_cells
 from .phrases import words
 
 _OPAQUE = re.compile(r"`+[^`]*`+|\\[|*]|\$[^$]*\$|[(,] ?\*\*\w+")
@@ -40,17 +41,13 @@ class Table:
         if "|" not in line:
             self._columns = 0
             return 0.0
-        cells, framed = _cells(line), line.lstrip().startswith("|")
+        cells, framed = count_cells(_OPAQUE.sub("x", line)), line.lstrip().startswith("|")
         if _SEPARATOR_ROW.match(line):
             self._columns, self._framed = cells, framed
             return 0.0
         if not self._columns or (cells == self._columns and framed == self._framed):
             return 0.0
         return 2.0 if cells > 2 * self._columns else 0.8
-
-
-def _cells(line: str) -> int:
-    return _OPAQUE.sub("x", line).strip().strip("|").count("|") + 1
 
 
 class Bold:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 LONGEST = 256
 """Maximum length of a segment, in characters. A longer sentence is cut at its last space before that."""
 
-_CLOSERS = 3
+_CLOSING_MARKS = 3
+"""Number of closing quotation marks and the like that may follow the end of a sentence."""
 _END = re.compile(
     # The pattern begins with one character set, since `re` scans for a leading set in C; a leading alternation is slow.
     r"[\n.!?…\u3002\uff01\uff1f](?:(?<=[\n\u3002\uff01\uff1f])|(?<=[.!?…])[\"')\]»\u201c\u201d\u2019*_]{0,3}[ \t])"
@@ -66,9 +67,9 @@ class Segmenter:
 
     def feed(self, text: str) -> Sequence[Segment]:
         """Return the segments that ``text`` completes, without empty lines."""
-        # An end that reaches into the new text begins at most _CLOSERS + 1 characters before it. The text before that
-        # is not searched again, so that the work per chunk does not depend on the length of the sentence.
-        searched = max(0, len(self._tail) - _CLOSERS - 1)
+        # An end that reaches into the new text begins at most _CLOSING_MARKS + 1 characters before it. The text before
+        # that is not searched again, so that the work per chunk does not depend on the length of the sentence.
+        searched = max(0, len(self._tail) - _CLOSING_MARKS - 1)
         rest = self._tail + text if self._tail else text
         begin = 0
         made: list[Segment] = []

@@ -14,13 +14,13 @@ from typing import ClassVar
 from l0.model.rule import Ending, Severity, Violation
 
 from ..families import Family
+from ..markdown_tables import count_cells
 from .lines import Lines
 
 _QUOTED = r"(?:[ \t]*>)*[ \t]*"
 _FENCE = re.compile(_QUOTED + r"(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?(`{3,}(?=[^`]*$)|~{3,})")
 _CLOSING = re.compile(_QUOTED + r"(`{3,}|~{3,})[ \t\r]*")
 _DELIMITERS = re.compile(r"\|?(?:[ \t]*:?-+:?[ \t]*\|)*(?:[ \t]*:?-+:?)?")
-_PIPE = re.compile(r"(?<!\\)(?:\\\\)*\|")
 _ITEM = re.compile(r"([ \t]*)(?:([-*+])|([0-9]{1,9})[.)])(?:[ \t]|$)")
 _TICKS = re.compile(r"`+")
 _BOLD = re.compile(r"(?:^|(?<=[\s\"']))\*\*(?=[^\s*])")
@@ -141,7 +141,7 @@ class MarkdownCheck:
         self._blank = False
 
     def _table(self, line: str, at: int, found: list[Violation]) -> None:
-        cells, end = _cells(line), at + len(line)
+        cells, end = count_cells(line), at + len(line)
         if self._columns:
             if cells != self._columns:
                 self._report(found, "table", f"a table row has {cells} cells, its header has {self._columns}", at, end)
@@ -176,15 +176,6 @@ class MarkdownCheck:
         return Violation(
             rule=self._rule.name, message=message, severity=severity, at=at, families=_FAMILIES, passage=passage
         )
-
-
-def _cells(line: str) -> int:
-    """Return the number of cells of a table row. The pipes at its two ends are optional."""
-    row = line.strip()
-    pipes = len(_PIPE.findall(row)) if "\\" in row else row.count("|")
-    opened = row.startswith("|")
-    closed = row.endswith("|") and not row.endswith("\\|") and pipes > opened
-    return pipes + 1 - opened - closed
 
 
 def _broken_end(line: str, *, in_table: bool, in_list: bool) -> str | None:

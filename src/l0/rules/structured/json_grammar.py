@@ -17,6 +17,9 @@ MINUS, ZERO, DIGITS, POINT, FRACTION, EXPONENT, SIGN, POWER = range(11, 19)
 # Moves that depend on the open brackets. AFTER leads to NEXT, or to END if no bracket is open. BREAK: an error.
 OPEN, CLOSE, COMMA, AFTER, BREAK = -1, -2, -3, -4, -5
 
+CLOSERS = {"{": "}", "[": "]"}
+"""The closing bracket of each opening one."""
+
 _BLANK = " \t\n\r"
 _HEX = "0123456789abcdefABCDEF"
 

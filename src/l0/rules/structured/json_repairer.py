@@ -12,9 +12,9 @@ from enum import Enum, auto
 from typing import NoReturn
 
 from .edits import Edit, EditKind
+from .json_grammar import CLOSERS
 from .json_strings import CLOSING_QUOTES, repair_string
 
-_CLOSERS = {"{": "}", "[": "]"}
 _UNCLOSED = {"}": EditKind.UNCLOSED_OBJECT, "]": EditKind.UNCLOSED_ARRAY}
 
 _blank = re.compile(r"[ \t\r\n]*+").match
@@ -59,7 +59,7 @@ class JsonRepairer:
         self._text = text
         self._at = at
         self._open: list[str] = []
-        self._closable = dict.fromkeys(_CLOSERS.values(), 0)
+        self._closable = dict.fromkeys(CLOSERS.values(), 0)
         """Number of open brackets of each kind, by closing bracket."""
         self._comma: int | None = None
         """Place of a comma that nothing has followed yet."""
@@ -93,9 +93,9 @@ class JsonRepairer:
         if char in CLOSING_QUOTES:
             self._string()
             self._expect_next(_Expect.NEXT)
-        elif char in _CLOSERS:
+        elif char in CLOSERS:
             self._open.append(char)
-            self._closable[_CLOSERS[char]] += 1
+            self._closable[CLOSERS[char]] += 1
             self._at += 1
             self._expect_next(_Expect.KEY if char == "{" else _Expect.VALUE)
         elif char in ",]}":
@@ -156,7 +156,7 @@ class JsonRepairer:
 
     def _is_adjacent(self, char: str) -> bool:
         """Return true if two values are adjacent: separated by brackets or blanks, not by stray text of a string."""
-        return char in _CLOSERS or self._text[self._at - 1] in "]} \t\r\n"
+        return char in CLOSERS or self._text[self._at - 1] in "]} \t\r\n"
 
     # Parts of values.
 
@@ -236,7 +236,7 @@ class JsonRepairer:
 
     def _pop(self) -> str:
         """Close the innermost bracket. Return its closing bracket."""
-        closer = _CLOSERS[self._open.pop()]
+        closer = CLOSERS[self._open.pop()]
         self._closable[closer] -= 1
         return closer
 

@@ -12,6 +12,7 @@ from .json_grammar import (
     AFTER,
     BREAK,
     CLOSE,
+    CLOSERS,
     COMMA,
     DIGITS,
     END,
@@ -32,7 +33,6 @@ from .json_grammar import (
     ZERO,
 )
 
-_CLOSERS = {"{": "}", "[": "]"}
 _COMPLETE_NUMBERS = (ZERO, DIGITS, FRACTION, POWER)
 
 
@@ -121,7 +121,7 @@ class JsonScanner:
             elif move == OPEN:
                 open_.append(char)
                 state = MEMBER if char == "{" else ITEM
-            elif move == CLOSE and open_ and _CLOSERS[open_[-1]] == char:
+            elif move == CLOSE and open_ and CLOSERS[open_[-1]] == char:
                 open_.pop()
                 state = NEXT if open_ else END
             elif move == COMMA and open_:
