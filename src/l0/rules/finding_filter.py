@@ -8,8 +8,6 @@ from typing import Generic, TypeVar
 
 from l0.model.rule import Rule, Severity, Violation
 
-from .families import Family
-
 Source = TypeVar("Source")
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -82,11 +80,6 @@ class FindingFilter(Generic[Source]):
             if rule.name != own
             for family, severity in getattr(rule, "covers", {}).items()
         )
-
-
-def families(*members: Family) -> frozenset[str]:
-    """Return a set of families, for `Violation.families`."""
-    return frozenset(members)
 
 
 def overlapping(violations: Iterable[Violation]) -> list[tuple[Violation, Violation]]:
