@@ -104,7 +104,7 @@ class Recorder:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def watch(self, call: Any) -> Any:
+    def observe(self, call: Any) -> Any:
         self.seen.append(repr(call))
         recorder = self
 

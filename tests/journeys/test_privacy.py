@@ -472,7 +472,7 @@ def test_a_call_says_where_it_goes_without_credentials(leaving: Leaving) -> None
     seen: list[Call] = []
 
     class Watching:
-        def watch(self, call: Call) -> None:
+        def observe(self, call: Call) -> None:
             seen.append(call)
 
     l0.instrument(observers=[Watching()])  # type: ignore[list-item]

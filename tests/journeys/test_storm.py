@@ -12,7 +12,7 @@ from journeys_kit import CHATTING, MESSAGING, Spans, async_chat_client, both, ch
 
 import l0
 from l0.config import CONFIG
-from l0.runtime import async_driver
+from l0.runtime import async_driver, sync_driver
 from l0.shared_state.budget import CAPACITY, FLOOR, REFUND
 from l0.shared_state.shared import SharedState
 from l0.simulator.faults import Fault
@@ -159,13 +159,16 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that calls would have slept, instead of sleeping them."""
     seconds: list[float] = []
 
-    async def noted(wait: float) -> None:
+    def noted(wait: float, _: Any) -> None:
+        seconds.append(wait)
+
+    async def anoted(wait: float, _: Any) -> None:
         seconds.append(wait)
 
     for sdk in (openai, anthropic):
         monkeypatch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.5)
-    monkeypatch.setattr(time, "sleep", seconds.append)
-    monkeypatch.setattr(async_driver, "sleep", noted)
+    monkeypatch.setattr(sync_driver, "rest", noted)
+    monkeypatch.setattr(async_driver, "sleep", anoted)
     return seconds
 
 
