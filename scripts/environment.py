@@ -1,11 +1,11 @@
-"""Make a virtual environment ready for work on this project, or see in a moment that it is.
+"""Prepare a virtual environment for work on this project. Do nothing if it is ready.
 
     python scripts/environment.py FOLDER [REQUIREMENT ...]
 
-Installs the project (editable) with the given extras and packages: a REQUIREMENT that starts with a bracket names
-extras of the project, as in '[dev]'; `-r FILE` is what it is to pip. The environment carries a stamp of what it was
-made from; one that was left half-made, was moved, or belongs to another interpreter is made anew. Only the standard
-library is needed.
+Installs the project (editable) with the given extras and packages. A REQUIREMENT that starts with a bracket names
+extras of the project, such as '[dev]'; `-r FILE` has its meaning for pip. A stamp file records the requirements. An
+environment that is incomplete, was moved, or belongs to another interpreter is created again. This script needs only
+the standard library.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ PROBE = "import l0, pathlib; print(pathlib.Path(l0.__file__).resolve().parents[2
 
 
 def fingerprint(requirements: list[str]) -> str:
-    """What an environment is made from: another value means that it has to be brought up to date."""
+    """Return a hash of the requirements. If it differs from the stamp, the environment must be updated."""
     files = [ROOT / "pyproject.toml", *(ROOT / item for item in requirements if item.endswith(".txt"))]
     parts = [*(file.read_bytes() for file in files), *(item.encode() for item in requirements)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -36,7 +36,7 @@ def left_out(version: tuple[int, int], project: str) -> list[str]:
 
 
 def works(python: Path) -> bool:
-    """Whether the environment has the running interpreter's version and imports the project from this very folder."""
+    """Return True if the environment has this interpreter's version and imports the project from this folder."""
     script = f"import sys; assert sys.version_info == {tuple(sys.version_info)!r}; {PROBE}"
     try:
         probe = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
@@ -46,7 +46,7 @@ def works(python: Path) -> bool:
 
 
 def install(python: Path, requirements: list[str]) -> None:
-    """Install the project and what it needs with the environment's own pip."""
+    """Install the project and its requirements with the environment's own pip."""
     extras = "".join(item for item in requirements if item.startswith("["))
     others = [item for item in requirements if not item.startswith("[")]
     command: list[str | Path] = [
@@ -63,19 +63,19 @@ def install(python: Path, requirements: list[str]) -> None:
 
 
 def prepare(folder: Path, requirements: list[str]) -> None:
-    """Bring the environment in `folder` to what `requirements` say. Raises what pip or venv could not do."""
+    """Install `requirements` into the environment in `folder`. Raises the errors of pip and venv."""
     python, stamp = folder / "bin" / "python", folder / "ready"
     wanted = fingerprint(requirements)
-    sound = stamp.is_file() and works(python)
-    if sound and stamp.read_text() == wanted:
+    usable = stamp.is_file() and works(python)
+    if usable and stamp.read_text() == wanted:
         return
     started = time.monotonic()
-    if sound:
-        print(f"{folder.name}: the project's needs have changed, installing", flush=True)
+    if usable:
+        print(f"{folder.name}: requirements have changed, installing", flush=True)
     else:
-        print(f"{folder.name}: making it with Python {VERSION}; this takes a minute or two", flush=True)
+        print(f"{folder.name}: creating it with Python {VERSION}; this takes a minute or two", flush=True)
         venv.create(folder, clear=True, with_pip=True, symlinks=True)
-    stamp.unlink(missing_ok=True)  # what is interrupted from here on is half-made
+    stamp.unlink(missing_ok=True)  # an interruption from here on leaves it incomplete
     install(python, requirements)
     stamp.write_text(wanted)
     if missing := left_out(sys.version_info[:2], (ROOT / "pyproject.toml").read_text()):
@@ -85,8 +85,8 @@ def prepare(folder: Path, requirements: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.version_info < OLDEST:
-        sys.exit(f"Python 3.11 or newer is needed, this is {VERSION}: try `make setup PYTHON=python3.12`")
+        sys.exit(f"Python 3.11 or newer is required, this is {VERSION}: try `make setup PYTHON=python3.12`")
     try:
         prepare(ROOT / sys.argv[1], sys.argv[2:])
     except subprocess.CalledProcessError as error:
-        sys.exit(f"{sys.argv[1]}: not ready, because this failed: {' '.join(map(str, error.cmd))}")
+        sys.exit(f"{sys.argv[1]}: not ready, this command failed: {' '.join(map(str, error.cmd))}")

@@ -1,11 +1,11 @@
-"""Run the tests that depend on the SDKs or on Python against the other versions that the project supports.
+"""Run the tests that depend on the SDKs or on Python against the other supported versions.
 
     python scripts/matrix.py [oldest] [middle] [python3.12] [python3.13] [python3.14]     all of them by default
 
-``oldest`` and ``middle`` are versions of the SDKs, on the running Python; the others are Pythons, where they are on
-this machine, with the newest SDKs. The newest SDKs on the running Python are what `make test` runs. Each has an
-environment of its own (`.venv-<name>`), made once; as many are at work at a time as there are cores. Ends with one
-line for each, and with status 1 if any of them failed.
+``oldest`` and ``middle`` are versions of the SDKs, on the running Python. The others are Python versions, if installed
+on this machine, with the newest SDKs. `make test` runs the newest SDKs on the running Python. Each run has its own
+environment (`.venv-<name>`), created once; there are as many parallel runs as cores. Prints one line per run, and exits
+with status 1 if any of them failed.
 """
 
 import os
@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SDKS = {
-    # The oldest of everything that pyproject.toml promises to work with.
+    # The oldest supported versions of pyproject.toml.
     "oldest": [
         "openai==1.60.0",
         "anthropic==0.40.0",
@@ -33,12 +33,11 @@ SDKS = {
 }
 PYTHONS = ("3.12", "3.13", "3.14")
 NEWEST = ["openai", "anthropic"]
-OF_THE_SDK = (
-    "tests/unit/patching",
+SDK_TESTS = (
+    "tests/unit/stainless",
     "tests/unit/l0_openai",
-    "tests/unit/l0_anthropic",
-    "tests/unit/wire/construct",
-    "tests/unit/wire/test_parameters.py",
+    "tests/unit/dialects",
+    "tests/unit/fastpath",
     "tests/unit/telemetry",
     "tests/unit/simulator/test_sdks.py",
     "tests/unit/simulator/test_wire.py",
@@ -48,16 +47,16 @@ OF_THE_SDK = (
     "tests/parity",
     "tests/journeys",
 )
-OF_PYTHON = ("tests/unit", "tests/faults/test_clocks.py", "tests/parity", "tests/journeys")
-LEFT_OUT = (
+PYTHON_TESTS = ("tests/unit", "tests/faults/test_clocks.py", "tests/parity", "tests/journeys")
+EXCLUDED = (
     "tests/journeys/sdk_suites",  # `make test-sdk`
-    "tests/journeys/test_zero_code.py",  # OpenTelemetry's launcher, and nothing of the SDKs'
-    "tests/journeys/test_readme.py",  # it shows the newest SDKs
+    "tests/journeys/test_zero_code.py",  # tests OpenTelemetry's launcher, not the SDKs
+    "tests/journeys/test_readme.py",  # the README shows the newest SDKs
 )
 
 
 def interpreter(version: str) -> str | None:
-    """An interpreter of that version that starts: one on the PATH, else one that pyenv keeps off it."""
+    """Return a working interpreter of that version, from the PATH or from pyenv; ``None`` if there is none."""
     kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = [shutil.which(f"python{version}"), *sorted(map(str, kept.glob(f"{version}.*/bin/python")), reverse=True)]
     for python in filter(None, found):
@@ -67,21 +66,21 @@ def interpreter(version: str) -> str | None:
 
 
 def run(name: str) -> str:
-    """Run the tests of that name in its environment; returns 'passed', 'FAILED: ...' or 'skipped: ...'."""
+    """Run the tests of one entry in its environment. Return 'passed ...', 'FAILED: ...' or 'skipped: ...'."""
     if name in SDKS:
-        return tests(name, sys.executable, SDKS[name], OF_THE_SDK)
+        return tests(name, sys.executable, SDKS[name], SDK_TESTS)
     python = interpreter(name.removeprefix("python"))
-    return tests(name, python, NEWEST, OF_PYTHON) if python else "skipped: it is not on this machine"
+    return tests(name, python, NEWEST, PYTHON_TESTS) if python else "skipped: not installed on this machine"
 
 
-def tests(name: str, python: str, packages: list[str], rooms: tuple[str, ...]) -> str:
-    """Make the environment and run the rooms in it; what they print is shown when they are through."""
+def tests(name: str, python: str, packages: list[str], paths: tuple[str, ...]) -> str:
+    """Create the environment and run the tests in it. Print their output when they have ended."""
     started = time.monotonic()
     folder = f".venv-{name}"
     setup = [python, "scripts/environment.py", folder, "[test]", *packages]
-    pytest = [f"{folder}/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *rooms]
-    pytest += [f"--ignore={room}" for room in LEFT_OUT]
-    for what, command in (("no environment", setup), ("pytest", pytest)):
+    pytest = [f"{folder}/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
+    pytest += [f"--ignore={path}" for path in EXCLUDED]
+    for step, command in (("no environment", setup), ("pytest", pytest)):
         ended = subprocess.run(
             command,
             cwd=ROOT,
@@ -94,12 +93,12 @@ def tests(name: str, python: str, packages: list[str], rooms: tuple[str, ...]) -
         if ended.returncode or command is pytest:
             print(f"\n== {name}: {', '.join(packages)}\n{ended.stdout}", flush=True)
         if ended.returncode:
-            return f"FAILED: {what} (status {ended.returncode})"
+            return f"FAILED: {step} (status {ended.returncode})"
     return f"passed in {time.monotonic() - started:.0f} s"
 
 
 def main(names: list[str]) -> int:
-    """Run what is named and report it; returns the exit status."""
+    """Run the named entries and print a summary. Return the exit status."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = dict(zip(names, pool.map(run, names), strict=True))
     print("\n== matrix")
@@ -111,5 +110,5 @@ def main(names: list[str]) -> int:
 if __name__ == "__main__":
     KNOWN = [*SDKS, *(f"python{version}" for version in PYTHONS)]
     if unknown := set(sys.argv[1:]) - set(KNOWN):
-        sys.exit(f"Not in the matrix: {', '.join(sorted(unknown))}; allowed are {', '.join(KNOWN)}")
+        sys.exit(f"Not in the matrix: {', '.join(sorted(unknown))}; allowed: {', '.join(KNOWN)}")
     sys.exit(main(sys.argv[1:] or KNOWN))

@@ -48,16 +48,16 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether each body that was to be read directly was."""
+    """Record for each body whether it is read directly."""
     seen: list[bool] = []
-    line = direct_reading._line
+    connection_of = direct_reading._connection_of
 
     def spied(*arguments: Any) -> Any:
-        found = line(*arguments)
+        found = connection_of(*arguments)
         seen.append(found is not None)
         return found
 
-    monkeypatch.setattr(direct_reading, "_line", spied)
+    monkeypatch.setattr(direct_reading, "_connection_of", spied)
     return seen
 
 

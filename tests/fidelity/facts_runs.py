@@ -117,7 +117,7 @@ class Player:
             instrumentor.instrument(tracer_provider=self.tracers, meter_provider=self.meters, logger_provider=self.logs)
         l0.instrument(policy)
         l0.slo.start()
-        self.resume_points = [point.load()().seam for point in providers()]
+        self.resume_points = [point.load()().patches for point in providers()]
         logging.getLogger().addHandler(self.warnings)
 
     @contextmanager

@@ -110,7 +110,7 @@ CALLS: dict[str, Callable[[Any], Iterator[Any]]] = {"chat": chat, "messages": me
 def resume_points() -> Iterator[list[SdkPatches]]:
     """Our patches, which a test can make a pass-through: the bare SDK."""
     l0.instrument(l0.Policy(truncation="off"))
-    yield [point.load()().seam for point in providers()]
+    yield [point.load()().patches for point in providers()]
     l0.uninstrument()
 
 

@@ -93,7 +93,7 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
         found += " (a copy without metadata: frozen, zipped or vendored)"
     l0.instrument()
     try:
-        patches = instrumentor.seam
+        patches = instrumentor.patches
         if patches is None:
             return [DoctorFinding(f"{name} {found}: not patched; its calls run without l0", True)]
         tier = "l0's own loop reads its streams" if patches.sdk.loop else "l0 reads through the SDK's own loop (slower)"
@@ -122,8 +122,8 @@ def _answers(name: str) -> Iterator[DoctorFinding]:
 
 def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
     """Report the constructors compiled for these answers, and the objects that the SDK itself built."""
-    assert instrumentor.seam is not None
-    report = instrumentor.seam.sdk.constructors.report()
+    assert instrumentor.patches is not None
+    report = instrumentor.patches.sdk.constructors.report()
     yield DoctorFinding(
         f"compiled constructors: {report.shapes} shapes of {report.classes} classes; left to the SDK: "
         f"{report.object_fallbacks} objects, {report.part_fallbacks} parts"
@@ -135,8 +135,8 @@ def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding
 
 def _parameters(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
     """Report on the compiled request parameters, if the SDK transforms parameters."""
-    assert instrumentor.seam is not None
-    parameters = instrumentor.seam.sdk.parameters
+    assert instrumentor.patches is not None
+    parameters = instrumentor.patches.sdk.parameters
     if parameters is None:
         return
     yield DoctorFinding(f"parameters of requests: {parameters.unsupported or 'transformed by compiled functions'}")

@@ -1,16 +1,16 @@
-"""Bodies read straight from their connection under asyncio, past the transport's parser: for experts, off by default.
+"""Read bodies directly from their connection under asyncio, bypassing the transport's parser. Off by default.
 
-On its way through the transport a piece of a body passes seven generators, a general HTTP parser and a time-out of its
-own. Here it passes `Chunks`. The transport stays in charge of all that is rare: its parser stands still while chunks go
-by, and is then brought to the place where they end, as if they had never been sent. From there on (the last chunk, the
-end of the connection, a mistake) the transport reads as ever; and what a read raises, it raises again inside of it. So
-errors, closing, and whether a connection is used again are decided by its own code; of a body that is given up its
-parser has not seen the end, and the connection is closed.
+In the transport, each piece of a body passes through seven generators, a general HTTP parser and a timeout of its own.
+Here it passes through `Chunks` only. The transport still handles everything rare. Its parser does not see the chunks
+that are read here, and is then advanced to their end as if they had never been sent. From there (the last chunk, the
+end of the connection, a protocol error) the transport reads as usual; an exception of a read here is raised again
+inside the transport. So the transport's own code decides about errors, closing and reuse of the connection. If a body
+is abandoned, the parser has not seen its end, and the transport closes the connection.
 
-This knows private names of httpx and httpcore. Where anything is not as it is known, the body is read as ever: HTTP/2,
-transports and streams of other makes, no chunks, a body that was begun, tracing of the transport, other event loops
-than asyncio. Sync streams are, too: there it saves half of the CPU of a burst, but less than a third where tokens come
-one by one over TLS.
+This code relies on private names of httpx and httpcore. If anything differs from what it expects, the body is read as
+usual: for HTTP/2, other transports and streams, bodies that are not chunked or have been read in part, traced
+transports, and event loops other than asyncio. Sync streams are always read as usual: reading them directly would save
+half of the CPU time of a burst, but less than a third if tokens arrive one by one over TLS.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from l0.runtime.async_deadlines import deadline_reads
 from l0.runtime.deadlines import Clocks
 from l0.runtime.watchdog import Expired
 
-from .asyncio_reading import flowing
+from .asyncio_reading import keep_reading
 
 _LAYERS = (
     ("httpx", "BoundAsyncStream", "_stream"),
@@ -36,11 +36,11 @@ _LAYERS = (
     ("httpcore", "AsyncHTTP11Connection", "_network_stream"),
     ("httpcore", "AnyIOStream", "_stream"),
 )
-"""Package, class and attribute of what lies between a response and its socket, from the outside."""
+"""Package, class and attribute of each layer between a response and its socket, from the outside in."""
 
 
-class _Failed:
-    """In the place of a socket: raises what a read of it raised once more, for the transport to word and clean up."""
+class _FailingSocket:
+    """A replacement of a socket that raises a read's error again, so that the transport converts it and cleans up."""
 
     def __init__(self, socket: Any, error: BaseException) -> None:
         self._socket = socket
@@ -53,8 +53,8 @@ class _Failed:
         return getattr(self._socket, name)
 
 
-class _Line:
-    """A connection, while it is read here."""
+class _Connection:
+    """A connection that is read directly. ``seconds``: the transport's read timeout."""
 
     def __init__(self, connection: Any, place: str, seconds: float | None) -> None:
         self._network = connection._network_stream
@@ -66,33 +66,33 @@ class _Line:
         self.chunks = Chunks()
 
     def begun(self) -> list[bytes]:
-        """What came together with the headers: the parser has it, and must not see it."""
+        """Take the body bytes that arrived with the headers out of the parser's buffer, and return their content."""
         buffer = self._parser._receive_buffer
         return self.chunks.feed(bytes(buffer.maybe_extract_at_most(len(buffer)) or b""))
 
     def fail(self, error: BaseException) -> bytes:
-        """A read raised ``error``: let the transport's next one do so, too. There is nothing more to read here."""
-        setattr(self._network, self._place, _Failed(self.socket, error))
+        """Make the transport's next read raise ``error``. Return ``b""``: nothing more is read here."""
+        setattr(self._network, self._place, _FailingSocket(self.socket, error))
         return b""
 
-    def hand_back(self) -> None:
-        """Bring the parser to where the chunks end that went past it."""
+    def return_to_transport(self) -> None:
+        """Advance the parser to the end of the chunks that were read here."""
         self._parser.receive_data(self.chunks.rest())
-        self._parser.next_event()  # the byte that stands for them
+        self._parser.next_event()  # consumes the one byte that `rest` substitutes for them
 
 
 def areads(response: Any) -> AsyncIterator[bytes]:
-    """Raw reads of the body of a ``response`` that `responses.tap` has wrapped."""
+    """Return the raw reads of the body of a ``response`` that `sdk_responses` has wrapped."""
     stream = response.stream.inner
-    line = _line(response, stream)
+    line = _connection_of(response, stream)
     return aiter(stream) if line is None else _areads(line, stream)
 
 
-async def _areads(line: _Line, stream: Any) -> AsyncIterator[bytes]:
+async def _areads(line: _Connection, stream: Any) -> AsyncIterator[bytes]:
     chunks = line.chunks
-    with flowing(line.socket) as receive:
-        waiting = deadline_reads(partial(receive, line.size), _clocks(line.seconds))
-        read = waiting.read
+    with keep_reading(line.socket) as receive:
+        reads = deadline_reads(partial(receive, line.size), _clocks(line.seconds))
+        read = reads.read
         try:
             parts = line.begun()
             while True:
@@ -108,20 +108,20 @@ async def _areads(line: _Line, stream: Any) -> AsyncIterator[bytes]:
                     break
                 parts = chunks.feed(raw)
         finally:
-            waiting.close()
-    line.hand_back()
+            reads.close()
+    line.return_to_transport()
     async for part in stream:
         yield part
 
 
 def _clocks(seconds: float | None) -> Clocks:
-    """The time-out that the user has told the transport, without a timer for each read."""
-    limit = None if seconds is None else seconds * 1000
-    return Clocks(Timeout(initial_token=None, inter_token=None, liveness=limit), perf_counter())
+    """Return the transport's read timeout as a deadline, which needs no timer per read."""
+    limit_ms = None if seconds is None else seconds * 1000
+    return Clocks(Timeout(initial_token=None, inter_token=None, liveness=limit_ms), perf_counter())
 
 
-def _line(response: Any, stream: Any) -> _Line | None:
-    """The connection that a body comes from; ``None`` where something is not as it is known."""
+def _connection_of(response: Any, stream: Any) -> _Connection | None:
+    """Return the connection of a body; ``None`` if any layer is not as expected."""
     found = [stream]
     for package, name, attribute in _LAYERS:
         kind = type(found[-1])
@@ -137,4 +137,4 @@ def _line(response: Any, stream: Any) -> _Line | None:
     seconds = extensions.get("timeout", {}).get("read")
     if "trace" in extensions or seconds == 0 or parser.trailing_data[1]:
         return None
-    return _Line(connection, _LAYERS[-1][2], seconds)
+    return _Connection(connection, _LAYERS[-1][2], seconds)

@@ -1,4 +1,4 @@
-"""`l0.instrument()`: finds the providers' packages by entry point, and switches them on and off."""
+"""`l0.instrument()`: find the provider packages by entry point, and patch and restore their SDKs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .stainless_instrumentor import UNSUPPORTED
 
 _GROUP = "opentelemetry_instrumentor"
 _PREFIX = "l0_"
-_SHIPPED = (
+_BUILT_IN = (
     EntryPoint("l0_anthropic", "l0_anthropic:AnthropicInstrumentor", _GROUP),
     EntryPoint("l0_openai", "l0_openai:OpenAIInstrumentor", _GROUP),
 )
@@ -33,14 +33,14 @@ _log = logging.getLogger("l0")
 
 
 class _Switching:
-    """One thread at a time patches and restores."""
+    """The lock under which one thread at a time patches and restores."""
 
     def __init__(self) -> None:
         self.renew()
         renew_in_child(self)
 
     def renew(self) -> None:
-        """In a forked child, another thread of the parent's may hold the lock."""
+        """Create a new lock. In a forked child, a thread that exists only in the parent may hold the old one."""
         self.lock = threading.RLock()
 
 
@@ -48,17 +48,17 @@ _SWITCHING = _Switching()
 
 
 def providers() -> list[EntryPoint]:
-    """Return all provider packages, ours and other people's, by name.
+    """Return all provider packages, built-in and third-party, sorted by name.
 
-    Ours are known without metadata of the distribution, which frozen, vendored and zipped copies lack.
+    The built-in ones are found without the distribution's metadata, which frozen, vendored and zipped copies lack.
     """
-    found = {point.name: point for point in _SHIPPED if importable(point.module)}
+    found = {point.name: point for point in _BUILT_IN if importable(point.module)}
     found |= {point.name: point for point in entry_points(group=_GROUP) if point.name.startswith(_PREFIX)}
     return [found[name] for name in sorted(found)]
 
 
 def installed_version(name: str) -> str | None:
-    """Return the version of an SDK, ``""`` if it is not known before the import, ``None`` if there is no such SDK."""
+    """Return the version of an SDK; ``""`` if it is unknown before the import, ``None`` if the SDK is missing."""
     try:
         return version(name)
     except PackageNotFoundError:  # not installed, or a copy without metadata
@@ -73,18 +73,21 @@ def instrument(
     observers: Sequence[Observer] = (),
     direct: bool | None = None,
 ) -> None:
-    """Make the LLM SDKs of this process reliable and visible. Safe to call again; the last policy counts.
+    """Make the LLM SDKs of this process reliable and observable. Safe to call again; the last policy counts.
 
-    ``policy``: what the engine may do; ``None``: the SDK's own behaviour, made truthful. ``otlp``: an OTLP/HTTP
-    endpoint (``"http://localhost:4318"``) to export to, or ``True`` for the ``OTEL_*`` environment; where the
-    application has OpenTelemetry providers of its own, those are used. ``observers``: your own sinks of events
-    (`l0.model.ports.Observer`), beside spans and metrics. ``direct``, for experts: under asyncio, streams are read
-    straight from their connections (`patching.direct`), which saves 40 % of what is left of their CPU, and rests on
-    private names of the transport; ``None``: as ``L0_DIRECT`` in the environment says, else no.
+    ``policy``: the behaviour of the engine; ``None`` keeps the SDK's retries and timeouts, and reports every failure.
+    ``otlp``: an OTLP/HTTP endpoint (``"http://localhost:4318"``) to export to, or ``True`` to use the ``OTEL_*``
+    environment variables; OpenTelemetry providers that the application has set are kept. ``observers``: your own
+    receivers of events (`l0.model.ports.Observer`), in addition to spans and metrics. ``direct``, for experts: under
+    asyncio, read streams directly from their connections (`stainless.direct_reading`). That saves 40 % of their
+    remaining CPU time, and relies on private names of the transport. ``None``: as ``L0_DIRECT`` says, else off.
 
-    SDKs that are not installed are passed over, with a `RuntimeWarning` if there is none at all; one of a version
-    outside the supported range is left alone, with one warning. Raises `l0.PolicyError` for a policy that is none, and
-    `ImportError` where ``otlp`` lacks its extra.
+    SDKs that are not installed are ignored, with a `RuntimeWarning` if there is none at all. An SDK of an unsupported
+    version is not patched, with one warning.
+
+    Raises:
+        l0.PolicyError: an invalid policy.
+        ImportError: the extra that ``otlp`` needs is not installed.
     """
     CONFIG.set_default(policy)
     CONFIG.add_observers(observers)
@@ -93,41 +96,41 @@ def instrument(
         setup(otlp)
     with _SWITCHING.lock:
         instrumentors = [point.load()() for point in providers()]
-        if not [one for one in instrumentors if _switch_on(one)]:
-            warnings.warn(_nothing(instrumentors), RuntimeWarning, stacklevel=2)
+        if not [one for one in instrumentors if _patch(one)]:
+            warnings.warn(_no_sdk_message(instrumentors), RuntimeWarning, stacklevel=2)
 
 
-def _nothing(instrumentors: Sequence[Any]) -> str:
-    """Return why nothing is patched."""
+def _no_sdk_message(instrumentors: Sequence[Any]) -> str:
+    """Return the warning that explains why nothing is patched."""
     if not instrumentors:
         return (
             "l0 patches nothing: its provider packages (l0_openai, l0_anthropic) are missing. "
             "A frozen program must include them, with PyInstaller by --hidden-import."
         )
     names = ", ".join(one.sdk_name for one in instrumentors)
-    return f"l0 patches nothing: no supported SDK is installed, looked for {names} (see: l0 doctor)"
+    return f"l0 patches nothing: no supported SDK is installed, searched for {names} (see: l0 doctor)"
 
 
 def instrument_sdk(name: str) -> bool:
-    """Patch the one SDK whose import name is ``name``. Whether its calls now go through the engine."""
+    """Patch the SDK whose import name is ``name``. Return True if its calls now go through the engine."""
     with _SWITCHING.lock:
         for point in providers():
             instrumentor = point.load()()
             if getattr(instrumentor, "sdk_name", None) == name:
-                return _switch_on(instrumentor)
+                return _patch(instrumentor)
     return False
 
 
-def _switch_on(instrumentor: Any) -> bool:
-    """Return whether the SDK is there, and patched now or when it is imported."""
+def _patch(instrumentor: Any) -> bool:
+    """Patch the SDK now or when it is imported. Return False if it is not installed."""
     if instrumentor.is_instrumented_by_opentelemetry:
-        getattr(instrumentor, "catch_up", lambda: None)()  # it may have been imported anew, behind the hooks' back
+        getattr(instrumentor, "catch_up", lambda: None)()  # the SDK may have been imported again unnoticed
         return True
     installed = installed_version(instrumentor.sdk_name)
     if installed is None:
         return False
     try:
-        # Without metadata the version is checked when the SDK is imported.
+        # Without metadata, `catch_up` checks the version when the SDK is imported.
         instrumentor.instrument(
             raise_exception_on_conflict=True, skip_dep_check=not _has_metadata(instrumentor.sdk_name)
         )
@@ -145,7 +148,7 @@ def _has_metadata(name: str) -> bool:
 
 
 def uninstrument() -> None:
-    """Restore the SDKs' own functions. Streams that are being read are read to their end."""
+    """Restore the SDKs' own functions. Open streams stay readable to their end."""
     with _SWITCHING.lock:
         for point in providers():
             instrumentor = point.load()()

@@ -1,7 +1,7 @@
-"""Call back after a module is imported, each time it is.
+"""Call a function after each import of a module.
 
-`wrapt`'s hooks run once. A module that is dropped from `sys.modules` and imported again is a new one, with functions
-that nobody has patched.
+`wrapt`'s import hooks run only once. A module that is removed from `sys.modules` and imported again is a new module
+with unpatched functions.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any, cast
 import wrapt
 
 
-class _Loader(wrapt.ObjectProxy):  # type: ignore[type-arg]  # older ones of it take no argument
-    """A module's loader, which calls back when the module is there."""
+class _Loader(wrapt.ObjectProxy):  # type: ignore[type-arg]  # ObjectProxy is not generic in older versions
+    """A wrapper of a module's loader that calls ``imported`` after the module is executed."""
 
     def __init__(self, loader: Any, imported: Callable[[], None]) -> None:
         super().__init__(loader)
@@ -27,7 +27,7 @@ class _Loader(wrapt.ObjectProxy):  # type: ignore[type-arg]  # older ones of it 
 
     def exec_module(self, module: ModuleType) -> None:
         loader = self.__wrapped__
-        # The module shows its own loader: resources and reloads ask for it.
+        # Restore the original loader first: importlib.resources and reload use the module's loader.
         module.__loader__ = loader
         if module.__spec__ is not None:
             module.__spec__.loader = loader
@@ -36,26 +36,26 @@ class _Loader(wrapt.ObjectProxy):  # type: ignore[type-arg]  # older ones of it 
 
 
 class _Finder(MetaPathFinder):
-    """Finds nothing itself: it asks the other finders, and wraps the loader that they give."""
+    """A finder that asks the other finders for a module, and wraps the loader that they return."""
 
     def __init__(self) -> None:
         self.callbacks: dict[str, Callable[[], None]] = {}
-        self._asking = threading.local()
+        self._searching = threading.local()  # prevents recursion: `find_spec` below calls this finder again
 
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002 - the names are of top-level packages
+        path: Sequence[str] | None = None,  # noqa: ARG002 - only top-level packages are registered
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         callback = self.callbacks.get(fullname)
-        if callback is None or fullname in sys.modules or getattr(self._asking, "name", None) == fullname:
+        if callback is None or fullname in sys.modules or getattr(self._searching, "name", None) == fullname:
             return None
-        self._asking.name = fullname
+        self._searching.name = fullname
         try:
             spec = find_spec(fullname)
         finally:
-            self._asking.name = None
+            self._searching.name = None
         if spec is not None and hasattr(spec.loader, "exec_module"):
             spec.loader = cast(Loader, _Loader(spec.loader, callback))
         return spec
@@ -72,14 +72,14 @@ def after_import(name: str, callback: Callable[[], None]) -> None:
 
 
 def forget(name: str) -> None:
-    """Call back no more."""
+    """Stop calling back for ``name``."""
     _FINDER.callbacks.pop(name, None)
     if not _FINDER.callbacks and _FINDER in sys.meta_path:
         sys.meta_path.remove(_FINDER)
 
 
 def importable(name: str) -> bool:
-    """Return whether a top-level package could be imported. Nothing is imported."""
+    """Return True if a top-level package can be imported, without importing it."""
     if name in sys.modules:
         return sys.modules[name] is not None
     try:

@@ -1,7 +1,7 @@
-"""Reduce request options to the request's content, for another client than the one that was called.
+"""Reduce request options to the request's content, for sending it through another client.
 
-What was given for one call may hold credentials for its server: headers, query parameters, an idempotency key. Only
-what is listed here goes to another client, which adds its own.
+The options of a call may hold credentials for its server: headers, query parameters, an idempotency key. Only the
+options listed here go to another client, which adds its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 RAW_HEADER = "x-stainless-raw-response"
 CAST_HEADER = "____stainless_override_cast_to"
 _OWN_HEADERS = frozenset({RAW_HEADER, CAST_HEADER})
-"""By which the SDK's methods tell its client in which form the user wants the answer."""
+"""Headers by which the SDK's methods pass the requested form of the answer to their client."""
 _CONTENT = frozenset({"method", "url", "json_data", "extra_json", "content", "files"})
 _HANDLING = frozenset(
     {
@@ -27,11 +27,11 @@ _HANDLING = frozenset(
         "timeout",
     }
 )
-"""How the SDK sends a request and reads its answer: nothing of it names an account."""
+"""Options for sending a request and reading its answer. None of them identifies an account."""
 
 
 def keep_content(options: Any, shared: frozenset[str]) -> None:
-    """Set every other option to its default. ``shared``: names of headers, in lower case, that are content as well."""
+    """Set every option that is not content to its default. ``shared``: lower-case names of headers that are content."""
     given = options.headers
     for name, field in type(options).model_fields.items():
         if name not in _CONTENT and name not in _HANDLING:

@@ -1,4 +1,4 @@
-"""The instrumentor that both providers' packages are: OpenTelemetry's, on top of one seam."""
+"""Provide the base class of the provider packages' instrumentors: an OpenTelemetry instrumentor for one SDK."""
 
 from __future__ import annotations
 
@@ -28,77 +28,80 @@ from .sdk_patches import SdkPatches
 from .stainless_upstream import Provider
 
 _log = logging.getLogger("l0")
-UNSUPPORTED = "l0 leaves %s %s alone: supported are %s %s"
+UNSUPPORTED = "l0 does not patch %s %s: supported are %s %s"
 
 
 class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInstrumentor is untyped
-    """Patches one SDK, now or when it is imported. Subclasses name it, and bring what only they know."""
+    """An instrumentor that patches one SDK, now or when it is imported.
+
+    A subclass sets the SDK's import name and supported versions, and returns its `Provider`.
+    """
 
     sdk_name: str
     supported: str
 
     def __init__(self) -> None:
         super().__init__()
-        if not hasattr(self, "_guard"):  # OpenTelemetry makes a singleton of every instrumentor class
+        if not hasattr(self, "_guard"):  # OpenTelemetry's instrumentors are singletons: `__init__` may run again
             self.renew()
             renew_in_child(self)
             self._wanted = False
-            self._resume_state: list[SdkPatches] = []
-            self.seam: SdkPatches | None = None
+            self._previous_patches: list[SdkPatches] = []
+            self.patches: SdkPatches | None = None
 
     def renew(self) -> None:
-        """In a forked child, another thread of the parent's may hold the lock."""
+        """Create a new lock. In a forked child, a thread that exists only in the parent may hold the old one."""
         self._guard = threading.RLock()
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """The range of SDK versions that is supported."""
+        """Return the supported range of SDK versions, as OpenTelemetry asks for it."""
         return (f"{self.sdk_name} {self.supported}",)
 
     @abstractmethod
     def provider(self, sdk: Sdk) -> Provider:
-        """What only this provider's package knows."""
+        """Return the part that only this provider's package implements."""
 
     def _instrument(self, **kwargs: Any) -> None:
-        """Takes ``tracer_provider``, ``meter_provider``, ``logger_provider``, as OpenTelemetry's instrumentors do."""
+        """Patch the SDK. Accepts OpenTelemetry's ``tracer_provider``, ``meter_provider`` and ``logger_provider``."""
         meters = kwargs.get("meter_provider")
         shared_state = CONFIG.shared_state
-        read = SloObserver(shared_state.slos, meters), BreakerObserver(shared_state.breakers, meters)
+        observable = SloObserver(shared_state.slos, meters), BreakerObserver(shared_state.breakers, meters)
         spans = SpanObserver(kwargs.get("tracer_provider"), logger_provider=kwargs.get("logger_provider"))
-        CONFIG.set_observers((spans, MetricObserver(meters), *read), self.sdk_name)
+        CONFIG.set_observers((spans, MetricObserver(meters), *observable), self.sdk_name)
         CONFIG.set_environment(policy_from_environment(os.environ), direct=direct_from_environment(os.environ))
         with self._guard:
             self._wanted = True
         after_import(self.sdk_name, self.catch_up)
         if self.sdk_name in sys.modules:
-            import_module(self.sdk_name)  # waits for another thread that is importing it just now
+            import_module(self.sdk_name)  # waits for an import in progress in another thread
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Patch the SDK if it is imported and not patched yet: after its first import, or when it is imported again."""
+        """Patch the SDK if it is imported and not patched yet, after its first or a later import."""
         with self._guard:
             base = sys.modules.get(f"{self.sdk_name}._base_client")
-            if not self._wanted or base is None or (self.seam is not None and self.seam.sdk.base is base):
+            if not self._wanted or base is None or (self.patches is not None and self.patches.sdk.base is base):
                 return
             try:
                 sdk = Sdk(self.sdk_name)
                 if sdk.version not in SpecifierSet(self.supported, prereleases=True):
                     _log.warning(UNSUPPORTED, self.sdk_name, sdk.version, self.sdk_name, self.supported)
                     return
-                seam = SdkPatches(sdk, self.provider(sdk))
-                seam.apply()
+                patches = SdkPatches(sdk, self.provider(sdk))
+                patches.apply()
             except Exception as error:
-                _log.warning("l0 leaves %s alone: its insides are not as expected (%r)", self.sdk_name, error)
+                _log.warning("l0 does not patch %s: its private parts are not as expected (%r)", self.sdk_name, error)
                 return
-            if self.seam is not None:
-                self._resume_state.append(self.seam)  # of modules that somebody may still hold
-            self.seam = seam
+            if self.patches is not None:
+                self._previous_patches.append(self.patches)  # the application may still use the replaced modules
+            self.patches = patches
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         with self._guard:
             self._wanted = False
             forget(self.sdk_name)
-            for seam in [*self._resume_state, self.seam]:
-                if seam is not None:
-                    seam.undo()
-            self._resume_state.clear()
-            self.seam = None
+            for patches in [*self._previous_patches, self.patches]:
+                if patches is not None:
+                    patches.undo()
+            self._previous_patches.clear()
+            self.patches = None

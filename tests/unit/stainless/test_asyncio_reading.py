@@ -10,7 +10,7 @@ import anyio
 import pytest
 import trustme
 
-from l0.stainless.asyncio_reading import _LIMIT, flowing
+from l0.stainless.asyncio_reading import _LIMIT, keep_reading
 
 SIZE = 65536
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -59,7 +59,7 @@ def test_what_comes_is_read_and_the_connection_is_left_as_it_was(secure):
         async with connected(serve, secure=secure) as stream:
             below = wire(stream)
             usual = below._transport.get_protocol()
-            with flowing(stream) as receive:
+            with keep_reading(stream) as receive:
                 assert below._transport.get_protocol() is not usual
                 assert await receive(SIZE) == b"one"
                 assert below._transport.is_reading()
@@ -79,12 +79,12 @@ def test_both_directions_work_and_what_is_left_is_anyios(secure):
     async def main() -> list[bytes]:
         got = []
         async with connected(serve, secure=secure) as stream:
-            with flowing(stream) as receive:
+            with keep_reading(stream) as receive:
                 for word in (b"a", b"b"):
                     await stream.send(word)
                     got.append(await receive(SIZE))
                 await stream.send(b"c")
-                while not wire(stream)._transport.get_protocol()._usual.read_queue:
+                while not wire(stream)._transport.get_protocol()._protocol.read_queue:
                     await asyncio.sleep(0)
             got.append(await stream.receive())
             await stream.send(b"d")
@@ -102,7 +102,7 @@ def test_the_end_is_anyios(secure):
 
     async def main() -> None:
         async with connected(serve, secure=secure) as stream:
-            with flowing(stream) as receive:
+            with keep_reading(stream) as receive:
                 assert await receive(SIZE) == b"one"
                 for _ in range(2):
                     with pytest.raises(anyio.EndOfStream):
@@ -119,7 +119,7 @@ def test_a_broken_connection_is_anyios():
 
     async def main() -> None:
         async with connected(serve, secure=False) as stream:
-            with flowing(stream) as receive:
+            with keep_reading(stream) as receive:
                 assert await receive(SIZE) == b"one"
                 stream._transport._protocol.connection_lost(ConnectionResetError())
                 with pytest.raises(anyio.BrokenResourceError):
@@ -136,7 +136,7 @@ def test_a_slow_reader_does_not_pile_up_what_comes():
 
     async def main() -> None:
         async with connected(serve, secure=False) as stream:
-            with flowing(stream) as receive:
+            with keep_reading(stream) as receive:
                 got = len(await receive(SIZE))
                 while stream._transport.is_reading():
                     await asyncio.sleep(0)
@@ -156,7 +156,7 @@ def test_other_streams_are_read_as_they_are():
 
     async def main() -> None:
         other = Other()
-        with flowing(other) as receive:
+        with keep_reading(other) as receive:
             assert receive == other.receive
             assert await receive(3) == b"xxx"
 

@@ -305,6 +305,6 @@ def test_a_body_that_the_transport_traces_is_read_as_ever(taken):
 
 def test_it_is_off_unless_it_is_asked_for(monkeypatch):
     monkeypatch.setattr(CONFIG, "_direct", Config().direct)
-    monkeypatch.setattr(direct_reading, "_line", None)  # would raise
+    monkeypatch.setattr(direct_reading, "_connection_of", None)  # would raise
     with server((WHOLE,)) as (url, _):
         assert read(url) == [b"abcdefg"]

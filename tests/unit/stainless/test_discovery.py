@@ -48,7 +48,7 @@ def test_all_is_well(warnings_of):
 def test_a_version_outside_the_range_is_left_alone_with_one_warning(warnings_of, monkeypatch):
     monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
     (warning,) = warnings_of()
-    assert warning == f"l0 leaves openai {openai.__version__} alone: supported are openai >= 900, < 901"
+    assert warning == f"l0 does not patch openai {openai.__version__}: supported are openai >= 900, < 901"
     assert not is_patched(OPENAI)
     assert is_patched(ANTHROPIC)
 
@@ -63,7 +63,7 @@ def test_an_sdk_that_is_not_installed_is_passed_over(warnings_of, monkeypatch):
 def test_an_sdk_of_another_shape_is_left_alone_with_one_warning(warnings_of, monkeypatch):
     monkeypatch.delattr(openai._streaming.AsyncStream, "__stream__")
     (warning,) = warnings_of()
-    assert warning.startswith("l0 leaves openai alone: its insides are not as expected")
+    assert warning.startswith("l0 does not patch openai: its private parts are not as expected")
     assert not is_patched(OPENAI)
     assert is_patched(ANTHROPIC)
 
@@ -111,7 +111,7 @@ def test_a_copy_without_metadata_of_a_version_outside_the_range_is_left_alone(wa
     monkeypatch.setattr(discovery, "version", version)
     monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
     (warning,) = warnings_of()
-    assert warning == f"l0 leaves openai {openai.__version__} alone: supported are openai >= 900, < 901"
+    assert warning == f"l0 does not patch openai {openai.__version__}: supported are openai >= 900, < 901"
     assert not is_patched(OPENAI)
     assert is_patched(ANTHROPIC)
 
