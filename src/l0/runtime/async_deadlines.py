@@ -19,7 +19,7 @@ from time import perf_counter
 from types import coroutine
 from typing import Any
 
-from .call_ending import Ending
+from .call_ending import CallEnding
 from .deadlines import Deadlines, Fixed
 from .watchdog import Expired
 
@@ -245,7 +245,7 @@ async def within(deadline: float, send: Advance) -> Any:
         reads.close()
 
 
-def rest(seconds: float, call: Ending) -> None:
+def rest(seconds: float, call: CallEnding) -> None:
     """Sleep in sync code, until the call is closed at most. The queue's `put` is safe in signal handlers, too."""
     if seconds <= 0:
         return
@@ -260,7 +260,7 @@ def rest(seconds: float, call: Ending) -> None:
         call.alarm = None
 
 
-async def sleep(seconds: float, call: Ending) -> None:
+async def sleep(seconds: float, call: CallEnding) -> None:
     """Sleep under whichever event loop is running, until the call is closed at most."""
     if not _under_asyncio():
         import anyio  # who runs another loop has it
@@ -286,7 +286,7 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 
 @contextmanager
-def until_closed(call: Ending) -> Iterator[None]:
+def until_closed(call: CallEnding) -> Iterator[None]:
     """Cancel what is awaited in this block as soon as the call is closed, and go on after the block."""
     import anyio  # both SDKs bring it
 

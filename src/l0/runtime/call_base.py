@@ -27,7 +27,7 @@ from l0.shared_state.shared import SharedState
 
 from .admission import AdmissionControl
 from .body_parser import BodyParser
-from .call_ending import Ending
+from .call_ending import CallEnding
 from .deadlines import Clocks
 from .finalizers import LATER
 from .observer_notifier import ObserverNotifier
@@ -43,7 +43,7 @@ def _other(text: str, metadata: ResponseMetadata | None) -> bool:
     return metadata is not None and (metadata.other or (not text and bool(metadata.output_tokens)))
 
 
-class CallRuntimeBase(Ending):
+class CallRuntimeBase(CallEnding):
     """State of one call between its commands. Used by one thread or task at a time, as the SDK's streams are."""
 
     __slots__ = (

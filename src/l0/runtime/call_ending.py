@@ -29,7 +29,7 @@ from .rule_runner import RuleRunner
 from .shadow import ShadowPolicy
 
 
-class Ending:
+class CallEnding:
     """What a call has in common with its end."""
 
     __slots__ = (

@@ -44,7 +44,7 @@ from l0.shared_state.forks import renew_in_child
 if TYPE_CHECKING:
     from l0.engine.commands import Command
 
-    from .call_ending import Ending
+    from .call_ending import CallEnding
 
 _log = logging.getLogger("l0")
 Work = Callable[[], object]
@@ -181,7 +181,7 @@ def soon(do: Callable[..., object], *arguments: Any) -> None:
         do(*arguments)
 
 
-def stop(serving: Ending, *, later: bool, release: Work | None = None) -> None:
+def stop(serving: CallEnding, *, later: bool, release: Work | None = None) -> None:
     """End a call that its user stopped: the machine at once, whatever takes locks now or ``later``, then ``release``.
 
     Final, and safe to call at any time.
@@ -202,7 +202,7 @@ def stop(serving: Ending, *, later: bool, release: Work | None = None) -> None:
             one()
 
 
-def _told(serving: Ending, command: Command, at: float, said: tuple[Any, str, Any], *, waiting: bool) -> None:
+def _told(serving: CallEnding, command: Command, at: float, said: tuple[Any, str, Any], *, waiting: bool) -> None:
     if not waiting:
         serving.attempt_ended(None, at, abandoned=True)
         if serving.shadow is not None:

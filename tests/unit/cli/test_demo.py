@@ -12,7 +12,7 @@ import openai
 import pytest
 from rich.console import Console
 
-from l0.cli.demo import demo_command, run, screen
+from l0.cli.demo import demo_calls, demo_command, screen
 from l0.cli.demo.demo_provider import provider
 from l0.cli.demo.demo_state import Demo, DemoOptions
 from l0.cli.demo.demo_telemetry import Destination, destination
@@ -34,7 +34,7 @@ CALLS = 80
 def _quick() -> Iterator[None]:
     """Remove the delays of the simulated model and between retries."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "DELAYS", None)
+        patch.setattr(demo_calls, "DELAYS", None)
         for client in (openai.OpenAI, openai.AsyncOpenAI, anthropic.Anthropic, anthropic.AsyncAnthropic):
             patch.setattr(client, "_calculate_retry_timeout", lambda *_args, **_kwargs: 0.0)
         yield
@@ -43,8 +43,8 @@ def _quick() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def finished(_quick: None) -> Demo:
     """Run one demo for all tests that inspect it."""
-    prepared, planned = run.prepare(DemoOptions(calls=CALLS, concurrency=16, seed=3, fault_share=0.5))
-    run.perform(prepared, planned)
+    prepared, planned = demo_calls.prepare(DemoOptions(calls=CALLS, concurrency=16, seed=3, fault_share=0.5))
+    demo_calls.perform(prepared, planned)
     return prepared
 
 
@@ -94,7 +94,7 @@ def test_demo_exit_code_for_a_broken_answer(
         api: [replace(one, content=one.content + "!") for one in some]
         for api, some in shipped(corpus.answers()).items()
     }
-    monkeypatch.setattr(run, "shipped", lambda _: answers)
+    monkeypatch.setattr(demo_calls, "shipped", lambda _: answers)
     assert main(["demo", "--calls", "4", "--fault-share", "0", "--plain"]) == 1
     captured = capsys.readouterr()
     assert "With l0.instrument(): 4 broken answers delivered without an error" in captured.out
@@ -170,7 +170,7 @@ def test_demo_rejects_an_invalid_traffic_folder(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "one.sse").write_text('data: ["no event"]\n\n')
     with pytest.raises(InputError, match="--traffic: one is not a recorded responses stream"):
-        run.prepare(DemoOptions(traffic=tmp_path))
+        demo_calls.prepare(DemoOptions(traffic=tmp_path))
 
 
 def test_demo_warns_once_without_a_collector(capsys: pytest.CaptureFixture[str]) -> None:

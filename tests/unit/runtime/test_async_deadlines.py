@@ -19,7 +19,7 @@ from trio.testing import MockClock
 from l0.model.policy import Timeout
 from l0.runtime import async_deadlines
 from l0.runtime.async_deadlines import AsyncioReads, TrioReads, deadline_reads, rest, sleep, until_closed
-from l0.runtime.call_ending import Ending
+from l0.runtime.call_ending import CallEnding
 from l0.runtime.deadlines import Clocks
 from l0.runtime.watchdog import Expired
 
@@ -300,7 +300,7 @@ def test_the_loop_decides_which_kind_of_deadline_is_used():
 def test_under_asyncio_others_run_while_one_sleeps():
     async def main() -> bool:
         other = asyncio.create_task(asyncio.sleep(0))
-        await sleep(SOON, Ending())
+        await sleep(SOON, CallEnding())
         return other.done()
 
     assert run(main())
@@ -308,7 +308,7 @@ def test_under_asyncio_others_run_while_one_sleeps():
 
 def test_under_trio_a_sleep_is_of_trios_time():
     async def main() -> float:
-        await sleep(60.0, Ending())
+        await sleep(60.0, CallEnding())
         return trio.current_time()
 
     assert trio.run(main, clock=MockClock(autojump_threshold=0.0)) == 60.0
@@ -318,7 +318,7 @@ def test_under_trio_a_sleep_is_of_trios_time():
 
 
 def test_a_rest_ends_when_the_call_is_closed():
-    call = Ending()
+    call = CallEnding()
 
     def close() -> None:
         while call.alarm is None:
@@ -333,17 +333,17 @@ def test_a_rest_ends_when_the_call_is_closed():
 
 
 def test_a_rest_for_no_time_and_one_of_a_closed_call_return_at_once():
-    call = Ending()
+    call = CallEnding()
     rest(0, call)
     call.claim()
     rest(HANGS, call)
 
 
-async def _sleeps(call: Ending) -> None:
+async def _sleeps(call: CallEnding) -> None:
     await sleep(HANGS, call)
 
 
-async def _waits(call: Ending) -> None:
+async def _waits(call: CallEnding) -> None:
     with until_closed(call):
         await anyio.sleep(HANGS)
 
@@ -351,7 +351,7 @@ async def _waits(call: Ending) -> None:
 @pytest.mark.parametrize("wait", [_sleeps, _waits])
 @pytest.mark.parametrize("backend", ["asyncio", pytest.param("trio", marks=needs_trio)])
 def test_what_is_awaited_ends_when_the_call_is_closed(backend, wait):
-    call = Ending()
+    call = CallEnding()
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
@@ -366,7 +366,7 @@ def test_what_is_awaited_ends_when_the_call_is_closed(backend, wait):
 
 @pytest.mark.parametrize("wait", [_sleeps, _waits])
 def test_a_thread_may_close_what_an_event_loop_waits_for(wait):
-    call = Ending()
+    call = CallEnding()
 
     async def main() -> None:
         task = asyncio.create_task(wait(call))

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..inputs import InputError
+from .demo_calls import perform, prepare
 from .demo_state import DemoOptions
-from .run import perform, prepare
 
 
 def demo(options: DemoOptions, *, plain: bool = False, svg: Path | None = None) -> int:

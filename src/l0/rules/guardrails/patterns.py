@@ -18,7 +18,7 @@ from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
 
 from ..families import Family
-from ..structured.bounded_regex import Budget, Search, bounded
+from ..structured.bounded_regex import Search, TimeBudget, bounded
 from .prefilter import Prefilter
 from .regex_analysis import Anatomy, anatomy
 
@@ -183,7 +183,7 @@ class PatternCheck:
                 self._report(finding, (match.start(), match.end()), found)
         return found
 
-    def _scan(self, text: str, budget: Budget | None) -> Sequence[Violation]:
+    def _scan(self, text: str, budget: TimeBudget | None) -> Sequence[Violation]:
         window = self._kept + text
         before = self._length
         self._length = before + len(text)
@@ -196,10 +196,10 @@ class PatternCheck:
         return self._search(window, self._likely, before, budget, over=False)
 
     def _search(
-        self, window: str, candidates: Iterable[int], before: int, budget: Budget | None, *, over: bool
+        self, window: str, candidates: Iterable[int], before: int, budget: TimeBudget | None, *, over: bool
     ) -> list[Violation]:
         """Return violations new since the text had ``before`` characters, in the order in which it decides them."""
-        budget = budget or Budget(SEARCH_SECONDS)
+        budget = budget or TimeBudget(SEARCH_SECONDS)
         base = self._length - len(window)
         places: list[tuple[int, int, int, int]] = []
         for number in candidates:
@@ -231,11 +231,13 @@ class PatternCheck:
         )
 
 
-def _budget(text: str) -> Budget:
-    return Budget(SEARCH_SECONDS * max(1, len(text) // _PER_BUDGET))
+def _budget(text: str) -> TimeBudget:
+    return TimeBudget(SEARCH_SECONDS * max(1, len(text) // _PER_BUDGET))
 
 
-def _first(streamed: _SearchedPattern, window: str, start: int, last: float, budget: Budget) -> tuple[int, int] | None:
+def _first(
+    streamed: _SearchedPattern, window: str, start: int, last: float, budget: TimeBudget
+) -> tuple[int, int] | None:
     """Return start and end of the first match from ``start`` to ``last`` within the pattern's reach, else ``None``."""
     pattern, reach = streamed.search, streamed.reach
     match = pattern.search(window, budget, start)

@@ -41,7 +41,7 @@ class OverrunError(Exception):
         self.seconds = seconds
 
 
-class Budget:
+class TimeBudget:
     """The time budget of one check. It starts with the first timed search. ``seconds``: the budget."""
 
     __slots__ = ("_until", "seconds")
@@ -75,11 +75,11 @@ class Match(Protocol):
 class Search(Protocol):
     """A pattern to search for. Both methods raise `OverrunError` if the pattern is timed and the budget is spent."""
 
-    def search(self, text: str, budget: Budget, start: int = 0) -> Match | None:
+    def search(self, text: str, budget: TimeBudget, start: int = 0) -> Match | None:
         """Return the first match at or after ``start``, else ``None``."""
         ...
 
-    def match(self, text: str, budget: Budget, start: int, end: int) -> Match | None:
+    def match(self, text: str, budget: TimeBudget, start: int, end: int) -> Match | None:
         """Return a match at ``start`` of the text up to ``end``, else ``None``."""
         ...
 
@@ -92,10 +92,10 @@ class _Plain:
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self._pattern = pattern
 
-    def search(self, text: str, budget: Budget, start: int = 0) -> Match | None:  # noqa: ARG002
+    def search(self, text: str, budget: TimeBudget, start: int = 0) -> Match | None:  # noqa: ARG002
         return self._pattern.search(text, start)
 
-    def match(self, text: str, budget: Budget, start: int, end: int) -> Match | None:  # noqa: ARG002
+    def match(self, text: str, budget: TimeBudget, start: int, end: int) -> Match | None:  # noqa: ARG002
         return self._pattern.match(text, start, end)
 
 
@@ -107,14 +107,14 @@ class _Timed:
     def __init__(self, pattern: Any) -> None:
         self._pattern = pattern
 
-    def search(self, text: str, budget: Budget, start: int = 0) -> Match | None:
+    def search(self, text: str, budget: TimeBudget, start: int = 0) -> Match | None:
         try:
             found: Match | None = self._pattern.search(text, start, timeout=budget.left())
             return found
         except TimeoutError:
             raise OverrunError(budget.seconds) from None
 
-    def match(self, text: str, budget: Budget, start: int, end: int) -> Match | None:
+    def match(self, text: str, budget: TimeBudget, start: int, end: int) -> Match | None:
         try:
             found: Match | None = self._pattern.match(text, start, end, timeout=budget.left())
             return found

@@ -17,7 +17,7 @@ from typing import Any
 
 from l0.model.policy import PolicyError
 
-from .bounded_regex import Budget, OverrunError, Search, bounded, can_take_long
+from .bounded_regex import OverrunError, Search, TimeBudget, bounded, can_take_long
 from .decoding import loads
 from .schema_results import MismatchError, UncheckedError
 
@@ -26,7 +26,7 @@ CHECK_SECONDS = 1.0
 """Time budget for each started block of `_PER_BUDGET` characters of a text, in seconds."""
 _PER_BUDGET = 100_000
 _TOO_DEEP = "a schema that is nested less deeply and does not contain itself"
-_budget: ContextVar[Budget] = ContextVar("l0_schema_budget")
+_budget: ContextVar[TimeBudget] = ContextVar("l0_schema_budget")
 """Budget of the running check, in a context variable since keyword functions get no arguments from L0.
 
 A check neither waits nor yields.
@@ -81,7 +81,7 @@ def _compile(schema: dict[str, Any]) -> Validate:
     def validate(text: str) -> Any:
         value = loads(text)
         seconds = CHECK_SECONDS * max(1, -(-len(text) // _PER_BUDGET))
-        token = _budget.set(Budget(seconds))
+        token = _budget.set(TimeBudget(seconds))
         try:
             error = best_match(validator.iter_errors(value))
         except Unresolvable as unknown:

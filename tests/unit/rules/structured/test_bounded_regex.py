@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l0.rules.structured import bounded_regex as room
-from l0.rules.structured.bounded_regex import Budget, OverrunError, bounded, can_take_long
+from l0.rules.structured.bounded_regex import OverrunError, TimeBudget, bounded, can_take_long
 
 EVIL = re.compile(r"(?:a|aa)+$")
 BAIT = "a" * 80 + "!"
@@ -46,7 +46,7 @@ def test_slow_patterns_are_recognized(pattern: str, window: bool, whole: bool) -
 @pytest.mark.parametrize("pattern", [r"(?:a|aa)+$", r"(?:a|aa)+[^a!]", r"((?:a|aa)+)\1\d", r"(?:a|aa)+(?!.)"])
 def test_timed_search_stops_when_its_budget_is_spent(pattern: str) -> None:
     search = bounded(re.compile(pattern), inf, "guardrails")
-    budget = Budget(0.02)
+    budget = TimeBudget(0.02)
     with pytest.raises(OverrunError, match="longer than its budget of 20 ms"):
         search.search(BAIT, budget)
     with pytest.raises(OverrunError):  # the budget applies to all searches of a check
@@ -96,7 +96,7 @@ def test_missing_regex_library_causes_one_warning_with_the_extra(
             searches = [bounded(re.compile(text), inf, "guardrails") for text in (EVIL.pattern, EVIL.pattern, r"a.*b")]
     finally:
         room._in_regex.cache_clear()
-    assert [bool(search.search("caab", Budget(0))) for search in searches] == [False, False, True]
+    assert [bool(search.search("caab", TimeBudget(0))) for search in searches] == [False, False, True]
     (record,) = caplog.records
     assert EVIL.pattern in record.getMessage()
     assert 'pip install "l0-otel[guardrails]"' in record.getMessage()
