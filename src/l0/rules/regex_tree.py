@@ -56,7 +56,7 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class Alternation:
     """One of several sequences."""
 
     choices: tuple[Items, ...]
@@ -107,7 +107,7 @@ Node = (
     | CharacterSet
     | Anchor
     | Repeat
-    | Branch
+    | Alternation
     | Group
     | LookAround
     | BackReference
@@ -144,7 +144,7 @@ def _node(code: str, value: Any) -> Node:
         case "AT":
             return Anchor(str(value))
         case "BRANCH":
-            return Branch(tuple(_items(choice) for choice in value[1]))
+            return Alternation(tuple(_items(choice) for choice in value[1]))
         case "SUBPATTERN":
             return Group(_items(value[3]))
         case "ATOMIC_GROUP":

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import inf
 
 from ..regex_tree import (
+    Alternation,
     Anchor,
-    Branch,
     Character,
     CharacterSet,
     Group,
@@ -88,7 +88,7 @@ class _ReachWalker:
             case Repeat():
                 self._note_undone(node.possessive)
                 return self._repeat(node)
-            case Branch(choices):
+            case Alternation(choices):
                 both = [self.sequence(choice) for choice in choices]
                 return max(width for width, _ in both), max(reach for _, reach in both)
             case Group(items, atomic):
@@ -144,7 +144,7 @@ def _required_in_part(node: Node) -> frozenset[str]:
             return _required_literals(items)
         case Repeat() if node.least:
             return _required_literals(node.items)
-        case Branch(choices):
+        case Alternation(choices):
             each = [_required_literals(choice) for choice in choices]
             return frozenset[str]().union(*each) if all(each) else frozenset()
         case _:
@@ -160,7 +160,7 @@ def _texts(node: Node) -> frozenset[str] | None:
             return frozenset({chr(code).lower()}) if code is not None and _has_simple_case(code) else None
         case CharacterSet(members):
             return _any_of(_texts(member) for member in members) if len(members) <= 8 else None
-        case Branch(choices):
+        case Alternation(choices):
             return _any_of(_sequence(choice) for choice in choices)
         case Group(items):
             return _sequence(items)

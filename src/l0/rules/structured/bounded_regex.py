@@ -19,7 +19,18 @@ from math import inf, prod
 from time import perf_counter
 from typing import Any, Protocol
 
-from ..regex_tree import Branch, Condition, Group, Items, LookAround, Node, RegexTreeError, Repeat, Unknown, regex_tree
+from ..regex_tree import (
+    Alternation,
+    Condition,
+    Group,
+    Items,
+    LookAround,
+    Node,
+    RegexTreeError,
+    Repeat,
+    Unknown,
+    regex_tree,
+)
 
 _log = logging.getLogger("l0")
 _MAX_STEPS = 10_000_000
@@ -160,7 +171,7 @@ def _ways(node: Node, size: float) -> float:
     match node:
         case Repeat():
             return _ways_of_repeat(node, size)
-        case Branch(choices):
+        case Alternation(choices):
             return sum(_paths(choice, size) for choice in choices)
         case Group(items) | LookAround(items):
             return _paths(items, size)
