@@ -14,7 +14,7 @@ from typing import Any
 
 from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
 from l0.engine.machine import PHASES, Machine
-from l0.engine.retry import AttemptProgress
+from l0.engine.retry import AttemptProgress, Phase
 from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Waited
 from l0.model.call import Call
 from l0.model.call_events import ResponseMetadata
@@ -91,6 +91,8 @@ class CallRuntimeBase(CallEnding):
     @contextmanager
     def sending(self, command: Open) -> Iterator[Any]:
         """The options of the attempt that the machine commanded, with every watcher's context active."""
+        if not self.open:
+            self.halt()
         started = perf_counter()
         if not command.hedge:
             self.number, self.started = command.number, started
@@ -263,7 +265,7 @@ class CallRuntimeBase(CallEnding):
         """How far the answer has come, for a policy that only looks on."""
         if self.shadow is None:
             return None
-        phase, strategy = PHASES[self.machine.state], self.shadow.resume
+        phase, strategy = PHASES.get(self.machine.state, Phase.RELAYING), self.shadow.resume
         if reader is None or self._parser is None:
             return AttemptProgress(phase)
         complete_answer = strategy != "off" and reader.resumable and self._parser.resumes

@@ -36,6 +36,7 @@ class CallEnding:
         "_claims",
         "_resume_state",
         "_ended",
+        "_attempts_ended",
         "_parser",
         "alarm",
         "busy",
@@ -71,6 +72,7 @@ class CallEnding:
         """Ends what the driver waits for, when the user closes meanwhile."""
         self._ended = False
         self._claims = [None]
+        self._attempts_ended: dict[int, object] = {}
 
     @property
     def open(self) -> bool:
@@ -107,13 +109,20 @@ class CallEnding:
         return error
 
     def step(self, signal: Signal) -> Command:
-        """Step the machine, unless another thread has closed the call in this very moment."""
+        """Step the machine, unless the call is closed meanwhile: by another thread, or by a signal handler.
+
+        A handler may step the machine to its end in the middle of this step, which then fails or returns a command
+        that is void.
+        """
         try:
-            return self.machine.step(signal)
-        except IllegalSignal:
+            command = self.machine.step(signal)
+        except (IllegalSignal, KeyError):
             if self.open:
                 raise
-            return Relay(holding=False) if isinstance(signal, Released) else Finish(Outcome.CANCELLED)
+        else:
+            if self.open:
+                return command
+        return Relay(holding=False) if isinstance(signal, Released) else Finish(Outcome.CANCELLED)
 
     def close(self) -> None:
         """The user stopped, or something that is no failure came through. Final; safe to call at any time."""
@@ -135,7 +144,10 @@ class CallEnding:
         self._parser = None
 
     def attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
-        """An attempt is over: for whoever wants to know."""
+        """An attempt is over: for whoever wants to know. Once per attempt, as a signal handler may come in between."""
+        mine = object()
+        if self._attempts_ended.setdefault(self.number, mine) is not mine:  # one step, which nothing interrupts
+            return
         self.admission.ended(failure, abandoned=abandoned)
         self.observers.attempt_ended(self.number, failure, at)
 

@@ -203,8 +203,7 @@ def stop(serving: CallEnding, *, later: bool, release: Work | None = None) -> No
 
 
 def _told(serving: CallEnding, command: Command, at: float, said: tuple[Any, str, Any], *, waiting: bool) -> None:
-    if not waiting:
-        serving.attempt_ended(None, at, abandoned=True)
-        if serving.shadow is not None:
-            serving.shadow.abandoned()
+    serving.attempt_ended(None, at, abandoned=True)  # does nothing if the attempt has ended, as it has in a backoff
+    if serving.shadow is not None and not waiting:
+        serving.shadow.abandoned()
     serving.tell(command, at, *said)
