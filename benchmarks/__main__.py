@@ -19,7 +19,7 @@ _IMAGE = _HERE.parent / "docs" / "images" / "benchmarks.png"
 
 
 def main() -> int:
-    """0 when everything could be measured, whatever came out; 2 for a request that selects nothing."""
+    """Return 0 if everything was measured, whatever the results; 2 if no case was selected."""
     asked = _arguments()
     if asked.draw:
         _draw(json.loads(asked.draw.read_text(encoding="utf-8")))
@@ -37,7 +37,7 @@ def main() -> int:
     _RESULTS.mkdir(exist_ok=True)
     path = _RESULTS / f"{asked.name}.json"
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    sys.stdout.write(f"\nwritten: {path.relative_to(_HERE.parent)}\n")
+    sys.stdout.write(f"\nwrote {path.relative_to(_HERE.parent)}\n")
     if not asked.quick and not asked.only:
         _draw(result)
     return 0
@@ -82,7 +82,7 @@ def _draw(result: report.Report) -> None:
     except ImportError:
         sys.stdout.write("no picture: matplotlib is not installed (extra `bench`)\n")
         return
-    sys.stdout.write(f"written: {_IMAGE.relative_to(_HERE.parent)}\n")
+    sys.stdout.write(f"wrote {_IMAGE.relative_to(_HERE.parent)}\n")
 
 
 def _tell(text: str) -> None:

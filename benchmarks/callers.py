@@ -1,4 +1,4 @@
-"""How one call is made, through the SDKs or through what stands in their place."""
+"""Make one call, through an SDK or through a replacement of it."""
 
 from __future__ import annotations
 

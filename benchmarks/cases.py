@@ -1,4 +1,4 @@
-"""What is measured. A case is plain data: it travels to the worker that runs it."""
+"""Define the measured cases. A case is plain data, because it is sent to the worker process that runs it."""
 
 from __future__ import annotations
 

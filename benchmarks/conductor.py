@@ -1,4 +1,4 @@
-"""Who plays when: one server, one process a variant, and the variants in turn within every round."""
+"""Schedule the runs: one server, one process per variant, and the variants in turn within every round."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What drift costs: `python -m benchmarks.drift` (`--tokens`, `--interval`, `--json`).
+"""Measure the cost of drift detection: `python -m benchmarks.drift` (`--tokens`, `--interval`, `--json`).
 
 An answer made of the project's own labelled clean texts, over and over, in feeds of one check interval; what counts is
 CPU time. Rows are microseconds a token by length, for all types together and for each alone (the cutting into sentences

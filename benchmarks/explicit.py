@@ -1,4 +1,4 @@
-"""What the engine costs alone: `python -m benchmarks.explicit` (`--tokens`, `--rounds`, `--no-peer`, `--name`).
+"""Measure the engine alone: `python -m benchmarks.explicit` (`--tokens`, `--rounds`, `--no-peer`, `--name`).
 
 No provider: an async iterator in the process yields words, the explicit API hands them out, and what counts is CPU time
 a token. Beside it L0 for Python does the same in an environment of its own, in turn with ours. It has no adapter for
@@ -36,7 +36,7 @@ SCENARIOS: dict[str, float] = {
     "full stack": 3,
     "full stack, timeouts": 10,
 }
-"""What is switched on, and how many times faster than the peer it has to be."""
+"""The configurations, each with the required speed as a multiple of the peer's."""
 _WORDS = tuple(
     f"{first}{middle}{last}"
     for first in "bcdfglmnprst"
@@ -72,7 +72,7 @@ def main() -> int:
     _RESULTS.mkdir(exist_ok=True)
     path = _RESULTS / f"{asked.name}.json"
     path.write_text(json.dumps({"tokens": asked.tokens, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    sys.stdout.write(f"\nwritten: {path.relative_to(_ROOT)}\n")
+    sys.stdout.write(f"\nwrote {path.relative_to(_ROOT)}\n")
     return 0
 
 

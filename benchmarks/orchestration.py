@@ -1,4 +1,4 @@
-"""What orchestration costs: `python -m benchmarks.orchestration` (`--megabytes`, `--rounds`, `--json`).
+"""Measure the cost of orchestration: `python -m benchmarks.orchestration` (`--megabytes`, `--rounds`, `--json`).
 
 A race of answers at 50 and 500 ms, and a consensus whose third answer comes late: milliseconds of wall time beyond what
 the answers that they need take without the slow one, plain and over streams of the openai SDK, whose provider is a
@@ -35,7 +35,7 @@ Row = dict[str, str | float]
 
 
 class Taken(NamedTuple):
-    """What one measurement took, in seconds."""
+    """The durations of one measurement, in seconds."""
 
     wall: float
     cpu: float

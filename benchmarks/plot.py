@@ -17,7 +17,7 @@ _PANELS = (
     ("length", "length of the answer, chat"),
 )
 _TOP = 2.0
-"""Where the axis ends, in shares of the bare SDK: a bar beyond is cut, and its label says how high it is."""
+"""The end of the axis, as a multiple of the bare SDK. A higher bar is cut, and its label gives its height."""
 _COLOURS = ("#7bb6e0", "#1565c0", "#0b3c78", "#3fa7a0", "#e0a458", "#c97b63", "#8d6a9f", "#6a994e", "#b56576")
 
 

@@ -31,7 +31,7 @@ def summarise(cases: Iterable[Case], samples: Samples, rounds: int, unavailable:
 
 
 def machine() -> dict[str, str | int]:
-    """What the figures were taken on."""
+    """Describe the machine and the versions that were measured."""
     import os
 
     model = platform.processor() or platform.machine()

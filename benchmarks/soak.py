@@ -30,14 +30,14 @@ LEAVES = 0.05
 """Share of the calls whose user stops in the middle."""
 SAMPLE_SECONDS = 2.0
 WARM_SECONDS = 60.0
-"""What caches, pools and the allocator may take to fill; a third of a shorter run."""
+"""The time for caches, pools and the allocator to fill; a third of a shorter run."""
 MEMORY_MB, FILES, THREADS, TASKS = 16.0, 16, 2, 16
 """By how much each may be above what it was when all was warm: 200 streams are never at the same point twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What the process holds at a moment, ``at`` seconds after the start."""
+    """The resources of the process, ``at`` seconds after the start."""
 
     at: float
     memory_mb: float
@@ -48,7 +48,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the calls. ``wrong``: the first few that were neither whole nor honest."""
+    """The outcomes of the calls. ``wrong``: the first few that were neither complete nor reported as failed."""
 
     ends: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""What telemetry costs: `python -m benchmarks.telemetry_cost` (`--rounds`, `--json`).
+"""Measure the cost of telemetry: `python -m benchmarks.telemetry_cost` (`--rounds`, `--json`).
 
 One process for each way of listening, all of them in turn, several rounds; what counts is CPU time, that of the export
 thread included. Streams of two lengths are read through the real SDK from a transport that holds them in memory, one

@@ -1,4 +1,4 @@
-"""What stands between the user and the SDK: nothing, l0, or a peer. Each is switched on in a process of its own."""
+"""Define the variants: the bare SDK, l0, or a peer. Each one is enabled in its own process."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def switch_on(name: str) -> None:
 
 
 def caller(name: str, origin: str) -> Caller:
-    """How calls are made in one variant, once it is switched on."""
+    """The functions that make calls in one variant, once it is enabled."""
     kinds: dict[str, Callable[[str], Caller]] = {
         DIRECT: AsyncStreamCaller,
         "litellm": LiteLLMCaller,

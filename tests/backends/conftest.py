@@ -35,7 +35,7 @@ def _bare_sdks_again() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What could not run does not pass."""
+    """Fail the run if a back end could not run."""
     if found.MISSING and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = NOT_ALL
 

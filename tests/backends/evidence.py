@@ -1,4 +1,4 @@
-"""What a load did, by its own account and by its simulated provider's ledger."""
+"""Compare the effects of a load with the ledger of its simulated provider."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from servers import wait_for
 
 LOAD = Path(__file__).parent / "load.py"
 PROVIDERS = {"chat": "openai", "completions": "openai", "responses": "openai", "messages": "anthropic"}
-"""Who is asked, by the ledger's dialect."""
+"""The provider by the ledger's dialect."""
 LONGEST = 180.0
 """Seconds that a load may take."""
 
@@ -61,7 +61,7 @@ class Evidence:
         return [call for call, made in self.requests.items() if PROVIDERS[made[0][0]] == provider]
 
     def faults(self, provider: str = "") -> Counter[str]:
-        """What a provider, or each of them, did to requests, in words."""
+        """Return the treatment of requests by one provider or by all, as text."""
         calls = self.of(provider) if provider else self.requests
         return Counter(_kind(*request) for call in calls for request in self.requests[call])
 

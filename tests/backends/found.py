@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FILE = os.environ.get("TEST_BACKENDS")
-"""What `install.py` wrote."""
+"""The file that `install.py` wrote."""
 _BACKENDS: dict[str, dict[str, str]] = json.loads(Path(FILE).read_text()) if FILE else {}
 MISSING = [backend["name"] for backend in _BACKENDS.values() if "missing" in backend]
 ran: set[str] = set()

@@ -160,7 +160,7 @@ BACKENDS = (
     Backend(name="Datadog's test agent", file="ddapm-test-agent", ways=(python("ddapm-test-agent"),)),
 )
 FOUND = CACHE / "found.json"
-"""What there is: paths by program, or why there is none."""
+"""The programs: each one's path, or the reason why it is missing."""
 
 
 def get(backend: Backend) -> Path:

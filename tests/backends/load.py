@@ -38,14 +38,14 @@ from l0.simulator.simulator_config import SimulatorConfig
 
 SERVICE = "l0-backends-load"
 SECRET = "sk-proj-thisisnorealkey0123456789"
-"""What a careless user pastes into a prompt."""
+"""Secrets that a careless user pastes into a prompt."""
 ROUNDS = 4
 """A rate needs a series to grow while it is looked at: the plan is worked off in parts, a second apart."""
 THREADS = 8
 STALL = 10.4
 """Seconds: l0 reports ten without content."""
 MODEL, SPARE = "simulated", "simulated-spare"
-"""Who is asked, and who is asked instead, once a round and provider."""
+"""The primary and the fallback, once per round and provider."""
 SPECIAL = 100_000
 """Calls of a kind are numbered apart from the plan's: from here on, a hundred a round."""
 HEDGED = 7
@@ -56,7 +56,7 @@ TRACER = trace.get_tracer("app")
 
 @dataclass(slots=True)
 class Seen:
-    """What came of the calls, by number: the trace that each belongs to, and what its user got."""
+    """The results of the calls by number: each one's trace, and its user's result."""
 
     traces: dict[int, str] = field(default_factory=dict)
     verdicts: dict[int, str] = field(default_factory=dict)
@@ -79,7 +79,7 @@ def special(number: int, api: Api, *faults: Fault, answer: str = "story") -> Pla
 
 
 def hedged(number: int) -> bool:
-    """Whether a call's second request went out beside its first, and is no retry."""
+    """Return True if a call's second request is a hedge and not a retry."""
     return SPECIAL <= number < SPECIAL + 100 * ROUNDS and number % 100 == HEDGED
 
 

@@ -37,7 +37,7 @@ def wait_for(what: str, done: Callable[[], object], seconds: float = PATIENCE) -
 
 
 def listens(port: int) -> bool:
-    """Whether something accepts connections there."""
+    """Return True if the address accepts connections."""
     try:
         socket.create_connection((LOOPBACK, port), 1).close()
     except OSError:
@@ -46,7 +46,7 @@ def listens(port: int) -> bool:
 
 
 def answers(url: str) -> bool:
-    """Whether a GET succeeds."""
+    """Return True if a GET succeeds."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:
             return bool(response.status == 200)

@@ -1,4 +1,4 @@
-"""What a test looks at: one way from the program to the back ends, after a load went through it."""
+"""Provide one route from the program to the back ends, after a load went through it."""
 
 from __future__ import annotations
 

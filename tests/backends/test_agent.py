@@ -21,7 +21,7 @@ UNITS = {metric.name: metric.unit for metric in (*names.OWN, *names.CURRENT.metr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Got:
-    """What one load did, and what the agent has of it: exports of each signal."""
+    """One load, and the agent's exports of each signal."""
 
     did: Evidence
     traces: list[dict[str, Any]]

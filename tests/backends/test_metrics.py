@@ -38,13 +38,13 @@ CAUSES = {
     "reorder": "out_of_order",
     "refuse": "connection",
 }
-"""What the provider did, and the cause that it is counted under."""
+"""The provider's faults, each with the cause that counts it."""
 SPENDS = {
     "capacity": ("status 429", "status 529", "in-band-error of messages"),
     "availability": ("status 500", "status 503", "in-band-error", "html", "json-error", "refuse"),
     "truncation": ("cut", "reset", "malformed", "reorder", "empty", "clean-end"),
 }
-"""What the provider did, and the objective whose budget it spends."""
+"""The provider's faults, each with the objective whose budget it spends."""
 HEDGES = ROUNDS
 """Second requests beside a slow one, one in each of the load's rounds."""
 WHOLE = 1

@@ -28,9 +28,9 @@ FULL = "Queue full"
 SENT = 'otel_sdk_exporter_span_exported_total{error_type=""}'
 LOST = 'otel_sdk_exporter_span_exported_total{error_type!=""}'
 DROPPED = 'otel_sdk_processor_span_processed_total{error_type!=""}'
-"""What OpenTelemetry's SDK counts of spans: given away, given up after its tries, and not taken for want of room."""
+"""Span counts of OpenTelemetry's SDK: exported, failed after retries, and dropped because the queue was full."""
 GROWTH_KB = 64 * 1024
-"""What a load may need beyond what it had when it was warm, export queues that nobody empties included."""
+"""The memory that a load may use beyond its warm state, including export queues that nothing empties."""
 
 
 def undisturbed(did: Evidence, as_in: Evidence) -> None:
@@ -62,7 +62,7 @@ def test_a_collector_that_was_never_there(tmp_path: Path, peaceful: Evidence) ->
 
 @contextmanager
 def _backends(folder: Path, *, there: bool) -> Iterator[tuple[Jaeger, Prometheus, Collector]]:
-    """What stands behind a Collector, and one that is ``there`` or is not started yet."""
+    """Start the back ends of a Collector, and a Collector that is ``there`` or not started yet."""
     jaeger = Jaeger(program("jaeger"), folder)
     collector = Collector(program("otelcol-contrib"), folder, "contrib")
     prometheus = Prometheus(program("prometheus"), folder, collector.metrics)

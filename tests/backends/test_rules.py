@@ -23,7 +23,7 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def said(*command: str) -> str:
-    """What it says on stdout; fails with all that it says where the program does."""
+    """Return the program's stdout; fail with all of its output if the program fails."""
     done = run(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -47,7 +47,7 @@ def checked(expression: str, value: float, labels: str = "{}") -> dict[str, Any]
 
 
 def figures(place: int, objective: Objective) -> Iterator[dict[str, Any]]:
-    """What the process's own arithmetic makes of the same events."""
+    """Return the process's own result for the same events."""
     count = Count(bad(place), EACH)
     labels = {series.SLO: objective.name, series.LAYER: objective.layer, series.PROVIDER: PROVIDER}
     wanted = {series.burn(seconds): burn_rate(count, objective) for seconds in (HOUR, 6 * HOUR, DAY, 3 * DAY)}

@@ -10,7 +10,7 @@ from l0.shared_state.budget import CAPACITY, FLOOR, Budget, Budgets
 
 
 def spent(budget: Budget, most: int = 1000) -> int:
-    """How often it can be spent from at once."""
+    """Return the number of tokens that can be spent at once."""
     return next((times for times in range(most) if not budget.spend()), most)
 
 

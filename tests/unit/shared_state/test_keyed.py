@@ -1,4 +1,4 @@
-"""What calls share is bounded, and a forked child begins anew."""
+"""State that calls share is bounded, and a forked child starts with empty state."""
 
 import gc
 import os

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
 
 @pytest.fixture
 def calls() -> Iterator[list[str]]:
-    """What ran, with a handler of the application's."""
+    """Record the functions that ran, with a handler of the application."""
     ran: list[str] = []
     before = signal.signal(signal.SIGTERM, lambda *_: ran.append("application"))
     yield ran

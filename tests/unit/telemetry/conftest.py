@@ -117,7 +117,7 @@ def play(call: Call) -> Callable[..., Any]:
 
 @dataclass
 class Traces:
-    """Where spans and log events end up."""
+    """A provider and an exporter that collect spans and log events."""
 
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     log_exporter: Any = field(default_factory=_LOG_EXPORTER)
@@ -140,7 +140,7 @@ class Traces:
 
 
 class Metrics:
-    """Where metrics end up."""
+    """A provider and a reader that collect metrics."""
 
     def __init__(self) -> None:
         self.reader = InMemoryMetricReader()

@@ -14,7 +14,7 @@ from l0.telemetry.spans import SpanObserver
 
 
 class Global:
-    """What the API keeps for a process, for one test."""
+    """Reset the OpenTelemetry API's process-wide providers for one test."""
 
     def __init__(self):
         self.provider = None

@@ -1,4 +1,4 @@
-"""What is handed to OpenTelemetry can be encoded: one bad text never loses the batch."""
+"""Values passed to OpenTelemetry can be encoded: one malformed text never loses the batch."""
 
 import json
 import re

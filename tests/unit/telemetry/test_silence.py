@@ -1,4 +1,4 @@
-"""While nobody listens nothing is told, built or timed: counted by the interpreter's own profile hook, not timed."""
+"""Without OpenTelemetry providers nothing is recorded, built or timed. A profile hook counts the function calls."""
 
 import re
 import sys
@@ -27,9 +27,9 @@ from l0_openai import OpenAIInstrumentor
 OURS = str(Path(l0.__file__).parent)
 ANSWER = Answer(text="The tide comes in twice a day, and the harbour fills slowly, boat by boat, until noon has gone.")
 ASKING = {"observe", "__call__", "<lambda>", "suppressed", "inside_another"}
-"""What finds out whether anybody listens: once a call, not more."""
+"""Functions that look for a tracer and a meter. They run once per call."""
 HOLDING = {"_hold", "_long", "before"}
-"""What keeps the frames before the first content back for 2 s at most, listener or not."""
+"""Functions that hold frames before the first content for at most 2 s, with or without telemetry."""
 CLOCKS = {"perf_counter", "perf_counter_ns", "monotonic", "time", "time_ns"}
 
 
@@ -42,7 +42,7 @@ def _off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class Counted:
-    """What ran in one call: functions of our telemetry, and how often our code looked at a clock."""
+    """Counts of one call: calls of telemetry functions, and clock reads by l0's code."""
 
     def __init__(self) -> None:
         self.telemetry: Counter[str] = Counter()
@@ -59,7 +59,7 @@ class Counted:
 
 
 def counted(sim: Simulator, fault: Fault, policy: l0.Policy) -> Counted:
-    """One streamed call, byte by byte or at once."""
+    """Count one streamed call, byte by byte or at once."""
     ask = SimulatedRequest(model="m", stream=True, choices=1, store=False)
     answer = RecordedBody(content=b"".join(CHAT.events(ANSWER, ask, AnswerIdentity.of(0, 0))))
     made = Counted()
