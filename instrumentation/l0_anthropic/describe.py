@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from l0.model.call import AttributeValue, Replay
-from l0.stainless.stainless_upstream import InferenceRequest, given
+from l0.model.inference_request import InferenceRequest, given
 from l0.telemetry import names
-
-from .tracing import captures, own_attributes, own_provider
 
 _PATHS = frozenset({"/v1/messages", "/v1/messages?beta=true"})
 _CLASSES = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
@@ -19,6 +17,14 @@ _PARAMETERS = (
     ("top_k", names.REQUEST_TOP_K, int),
     ("max_tokens", names.REQUEST_MAX_TOKENS, int),
 )
+
+_SDK_ATTRIBUTES = (
+    (("service_tier",), "anthropic.request.service_tier", str),
+    (("thinking", "type"), "anthropic.thinking.type", str),
+    (("thinking", "budget_tokens"), "anthropic.thinking.budget_tokens", int),
+    (("output_config", "effort"), names.REQUEST_REASONING_LEVEL, str),
+)
+"""Attributes of the SDK's own span beyond the conventions: path in the body, attribute, type."""
 
 
 def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
@@ -36,8 +42,8 @@ def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | N
         body=body,
         attributes=_attributes(body, stream=stream),
         resumable=not (body.get("output_format") or body.get("output_config")),
-        capture=captures(client),
-        tracer_provider=own_provider(client),
+        capture=_captures(client),
+        tracer_provider=_own_provider(client),
         certain=provider != "anthropic" or client.base_url.host == "api.anthropic.com",
     )
 
@@ -74,5 +80,26 @@ def _attributes(body: Mapping[str, Any], *, stream: bool) -> dict[str, Attribute
         attributes[names.REQUEST_STOP_SEQUENCES] = tuple(stop)
     if stream:
         attributes[names.REQUEST_STREAM] = True
-    attributes.update(own_attributes(body))
+    attributes.update(_sdk_attributes(body))
     return attributes
+
+
+def _sdk_attributes(body: Mapping[str, Any]) -> Iterator[tuple[str, AttributeValue]]:
+    """Yield the attributes that the SDK's own span would have."""
+    for path, name, kind in _SDK_ATTRIBUTES:
+        value: Any = body
+        for step in path:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        if isinstance(value, kind) and not isinstance(value, bool):
+            yield name, value
+
+
+def _captures(client: Any) -> bool:
+    """Return whether the client's settings put content on spans."""
+    return bool(getattr(getattr(client, "_otel", None), "records_content", False))
+
+
+def _own_provider(client: Any) -> Any:
+    """Return the tracer provider that this client was given, if any: its spans, and ours, go there."""
+    settings = getattr(client, "_open_telemetry", None)
+    return settings.get("tracer_provider") if isinstance(settings, dict) else None

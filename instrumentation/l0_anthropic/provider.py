@@ -7,18 +7,15 @@ from functools import partial
 from typing import Any
 
 from l0.dialects.messages import MessagesReader
-from l0.model.failure import Cause, Failure
-from l0.model.policy import ResumeMode
+from l0.dialects.provider_errors import error_event
+from l0.model.failure import Failure
+from l0.model.inference_request import InferenceRequest
 from l0.model.ports import WireReader
-from l0.model.resume_state import ResumeState
 from l0.stainless.sdk import Sdk
-from l0.stainless.stainless_upstream import InferenceRequest, ReaderContext
+from l0.stainless.stainless_upstream import ReaderContext
 from l0.telemetry.propagation import current_headers
 
 from . import describe as requests
-from . import resuming
-from .refusals import TYPES, error_type, refusal
-from .tracing import propagates, without_own_span
 
 
 class AnthropicProvider:
@@ -38,32 +35,37 @@ class AnthropicProvider:
             reading.response.headers.get("content-type", ""),
             names=reading.loop.names,
             typed=reading.loop.typed,
-            refuse=partial(refusal, reading.client, reading.response),
+            refuse=partial(_refuse, reading.client, reading.response),
         )
-
-    def cause(self, status: int, error: Any) -> tuple[Cause | None, str | None]:
-        kind = error_type(error.body)
-        return (None if status in (402, 413) else TYPES.get(kind or "")), kind
-
-    def in_band(self, error: Any) -> Failure | None:
-        kind = error_type(getattr(error, "body", None))
-        cause = TYPES.get(kind or "", Cause.IN_BAND_ERROR)
-        return Failure(cause=cause, detail=str(error), code=kind, error=error)
-
-    def resumes(self, inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
-        return resuming.resumes(inference, strategy, resume_state)
-
-    def resume(
-        self,
-        inference: InferenceRequest,  # noqa: ARG002 - one dialect
-        options: Any,
-        strategy: ResumeMode,
-        resume_state: ResumeState,
-    ) -> None:
-        resuming.resume(options, strategy, resume_state)
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """The span of a call is ours; its trace context still goes out where the client's settings say so."""
-        if without_own_span(options) and propagates(client):
+        if _without_own_span(options) and _propagates(client):
             given = options.headers if isinstance(options.headers, Mapping) else {}
             options.headers = {**(headers or current_headers()), **given}
+
+
+def _refuse(client: Any, response: Any, data: bytes) -> Failure:
+    """Return the failure of an ``error`` event, with the exception that the SDK makes of it."""
+
+    def make_error(message: str, body: object) -> Exception:
+        error: Exception = client._make_status_error(message, body=body, response=response)
+        return error
+
+    return error_event(data, make_error, f"Error code: {response.status_code}")
+
+
+def _without_own_span(options: Any) -> bool:
+    """Keep the SDK from starting a span of its own. Return whether it would have."""
+    if getattr(options, "span_name", None) is None:
+        return False
+    options.span_name = None
+    return True
+
+
+def _propagates(client: Any) -> bool:
+    """Return whether the client's settings send the trace context along with requests."""
+    settings = getattr(client, "_open_telemetry", None)
+    if not isinstance(settings, dict) or getattr(client, "_tracer", None) is None:
+        return False
+    return bool(settings.get("propagation"))

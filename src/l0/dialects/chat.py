@@ -28,7 +28,7 @@ from .deltas import (
     field,
     structures_in,
 )
-from .openai_errors import MakeError, in_band
+from .provider_errors import MakeError, in_band
 from .resumable_reader import ResumableReader
 from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 

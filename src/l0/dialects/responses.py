@@ -32,7 +32,7 @@ from .deltas import (
     field,
     structures_in,
 )
-from .openai_errors import MakeError, cause_of, in_band
+from .provider_errors import MakeError, cause_of_codes, in_band
 from .resumable_reader import ResumableReader
 from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
@@ -390,7 +390,7 @@ class ResponsesReader(ResumableReader):
     def _failed(self, error: object) -> None:
         code, message = object_of(error).get("code"), object_of(error).get("message")
         detail = text_of(message) or ""
-        self.fail(Failure(cause=cause_of(code), detail=detail, code=code_of(code), typed=True))
+        self.fail(Failure(cause=cause_of_codes(code), detail=detail, code=code_of(code), typed=True))
 
     def missing(self) -> Cause | None:
         if not self._whole:

@@ -21,6 +21,7 @@ from l0.config import CONFIG
 from l0.fastpath.parameters import UNKNOWN
 from l0.model.call import Call
 from l0.model.errors import raised
+from l0.model.inference_request import InferenceRequest
 from l0.model.policy import Policy, PolicyError
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.async_deadlines import within
@@ -32,7 +33,7 @@ from .sdk import Sdk
 from .sdk_bodies import AsyncSdkBody, SdkBody
 from .sdk_responses import runtime_of
 from .send_deadlines import FLIGHT, by
-from .stainless_upstream import InferenceRequest, Provider, StainlessUpstream, compiled
+from .stainless_upstream import Provider, StainlessUpstream, compiled
 
 PatchTarget = tuple[Any, str, Callable[..., Any]]
 """A class or a module, the name of its function, and our wrapper."""

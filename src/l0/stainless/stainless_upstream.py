@@ -4,58 +4,31 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from json import JSONDecodeError
-from socket import gaierror
 from typing import Any, Protocol, cast
 
 from l0.config import CONFIG
 from l0.dialects.answer_fold import complete_answer
 from l0.dialects.dialect_catalogue import DIALECTS
-from l0.model.call import AttributeValue, Call, Replay
+from l0.dialects.resume_requests import resume_request, resumes
+from l0.model.call import Call
 from l0.model.call_events import ResponseMetadata, ToolCalls
 from l0.model.failure import TIMEOUT_CAUSES, Cause, Failure
+from l0.model.inference_request import InferenceRequest
 from l0.model.policy import ResumeMode
 from l0.model.ports import AttemptPlan, Build, WireReader
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import unread
+from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, transport_error
 from l0.wire.retry_after import asked_wait, server_wait
 
-from .exception_causes import GENERAL, STATUSES, links, said
 from .interruptions import interruption, read_of_closed, request_of_closed
 from .request_content import CAST_HEADER, RAW_HEADER, keep_content
 from .sdk import Loop, Sdk
 from .unkept_limit import UnkeptLimit
 
 _COUNT_HEADER = "x-stainless-retry-count"
-_NOT_GIVEN = frozenset({"NotGiven", "Omit"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InferenceRequest:
-    """What a provider package says of one inference request. ``choices``: how many answers were asked for."""
-
-    dialect: str
-    operation: str
-    provider: str
-    model: str
-    replay: Replay
-    body: Mapping[str, Any] = field(repr=False)
-    attributes: Mapping[str, AttributeValue]
-    certain: bool
-    """The request goes to a host of the provider's own, which is known to end its streams properly."""
-    choices: int = 1
-    resumable: bool = True
-    """Nothing that was asked for forbids to take a broken answer up (tools that were called are another matter)."""
-    tracer_provider: Any = None
-    """The client's own, if it was given one."""
-    capture: bool = False
-    """The client's own settings ask for content on the span."""
-
-
-def given(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a request's body without the SDKs' marks for what was not given, which some of them leave in it."""
-    return {name: value for name, value in body.items() if type(value).__name__ not in _NOT_GIVEN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,22 +55,6 @@ class Provider(Protocol):
     def reader(self, reading: ReaderContext) -> WireReader:
         """A reader of one attempt's events."""
         ...
-
-    def cause(self, status: int, error: Any) -> tuple[Cause | None, str | None]:
-        """Cause and code of an error response, where its body says more than its status."""
-        ...
-
-    def in_band(self, error: Any) -> Failure | None:
-        """The failure that an exception of the SDK's own loop stands for: an error inside a stream."""
-
-    def resumes(self, inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
-        """Whether an answer can be taken up in this way, by this model."""
-        ...
-
-    def resume(
-        self, inference: InferenceRequest, options: Any, strategy: ResumeMode, resume_state: ResumeState
-    ) -> None:
-        """Rewrite the options of an attempt that takes an answer up."""
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """Last changes to the options of an attempt."""
@@ -139,7 +96,7 @@ class StainlessUpstream:
             options.json_data = {**options.json_data, "model": changed}
         body = options.json_data
         if attempt.resume_state is not None and attempt.resume is not None:
-            self.provider.resume(self.inference, options, attempt.resume, attempt.resume_state)
+            self._resume(options, attempt.resume, attempt.resume_state)
         if attempt.leg not in self._keys and getattr(client, "_idempotency_header", None):
             self._keys[attempt.leg] = client._idempotency_key()
         same = not attempt.hedge and options.json_data is body
@@ -151,6 +108,18 @@ class StainlessUpstream:
         self.provider.prepare(client, options, headers)
         return options
 
+    def _resume(self, options: Any, strategy: ResumeMode, resume_state: ResumeState) -> None:
+        """Change the options to those of a request that resumes an answer."""
+        request = resume_request(self.inference, options.json_data, strategy, resume_state)
+        if request is None:
+            return
+        options.json_data = request.body
+        if request.replayed_from is not None:
+            options.method = "get"
+            options.url = f"{options.url}/{request.replayed_from}"
+            options.params = {**(options.params or {}), **request.params}
+            options.extra_json = None
+
     def _on_leg(self, leg: int) -> tuple[Any, str | None]:
         """The client that serves a leg, and the model that it asks for where that is another one."""
         if leg == 0:
@@ -161,7 +130,7 @@ class StainlessUpstream:
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
         """Whether the provider can take the answer up. Nobody could tell the user of a stream that it begins anew."""
-        return strategy != "restart" and self.provider.resumes(self.inference, strategy, resume_state)
+        return strategy != "restart" and resumes(self.inference, strategy, resume_state)
 
     @property
     def response_type(self) -> type:
@@ -190,76 +159,41 @@ class StainlessUpstream:
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Classify by type, status, code and cause; ``None`` for what is no failure of the request."""
-        package = self.sdk.package
-        if not isinstance(error, Exception):
-            return None
-        if isinstance(error, package.APIStatusError):
-            in_band = cast(Any, error).status_code < 400
-            return self.provider.in_band(error) if in_band else self._status(error)
-        if isinstance(error, package.APIResponseValidationError | JSONDecodeError | UnicodeDecodeError):
-            return Failure(cause=Cause.MALFORMED, error=error)
         transport = self._transport_error(error)
-        if transport is not None:
-            if opened and getattr(transport, "_request", self) is None:
-                transport._request = self.request  # as the transport itself does where it is asked for the body
-            cause = self._broken(transport) if opened else self._unreachable(transport)
-            return Failure(cause=cause, detail=said(transport), error=error, sdk_retries=self._repeats(error))
-        if isinstance(error, package.APIConnectionError):
-            return Failure(cause=Cause.CONNECTION, detail=said(error), error=error, sdk_retries=self._repeats(error))
-        return self.provider.in_band(error) if opened and isinstance(error, package.APIError) else None
+        if opened and transport is not None and getattr(transport, "_request", self) is None:
+            transport._request = self.request  # as the transport itself does where it is asked for the body
+        wait = asked_wait if self.call.policy.retry is None else server_wait
+        rules = RetryRules(retries=self._retries, wait=wait)
+        return classify(error, self._classes(opened=opened), rules, opened=opened)
 
-    def _status(self, error: Any) -> Failure:
-        response = error.response
-        status = response.status_code
-        cause, code = self.provider.cause(status, error)
-        if cause is None or cause in GENERAL:
-            cause = STATUSES.get(status, cause or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST))
-        return Failure(
-            cause=cause,
-            detail=str(error.message),
-            status=status,
-            code=code,
-            retry_after=(asked_wait if self.call.policy.retry is None else server_wait)(response.headers),
-            sdk_retries=not self.loops and bool(self.client._should_retry(response)),
-            error=error,
-            request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
+    def _classes(self, *, opened: bool) -> ExceptionClasses:
+        """Return the exception classes of the SDK and of its transports."""
+        package = self.sdk.package
+        transport = [
+            kind
+            for module in self.sdk.transports
+            for kind in (module.TransportError, module.TooManyRedirects, module.DecodingError)
+        ]
+        return ExceptionClasses(
+            status=(package.APIStatusError,),
+            malformed=(package.APIResponseValidationError, JSONDecodeError, UnicodeDecodeError),
+            transport=(*transport, ssl.SSLError, "EndOfStream"),  # below the transport: TLS, anyio
+            connection=(package.APIConnectionError,),
+            provider=(package.APIError if opened else package.APIStatusError,),
         )
 
-    def _repeats(self, error: Exception) -> bool:
-        """Whether the bare SDK would repeat after an error without a response."""
+    def _retries(self, error: Exception, response: Any) -> bool:
+        """Return whether the bare SDK would send the request again."""
         if self.loops:
             return False
+        if response is not None:
+            return bool(self.client._should_retry(response))
         decide = getattr(self.client, "_should_retry_exception", None)
         return bool(decide(error)[0]) if decide is not None else True
 
     def _transport_error(self, error: BaseException) -> Any:
-        """The transport's error in the chain of causes, if there is one."""
-        for link in links(error):
-            for module in self.sdk.transports:
-                if isinstance(link, module.TransportError | module.TooManyRedirects | module.DecodingError):
-                    return link
-            if isinstance(link, ssl.SSLError) or type(link).__name__ == "EndOfStream":  # below it: TLS, anyio
-                return link
-        return None
-
-    def _unreachable(self, error: Exception) -> Cause:
-        names = {base.__name__ for base in type(error).__mro__}
-        for link in links(error):
-            if isinstance(link, ssl.SSLCertVerificationError):
-                return Cause.TLS_CERTIFICATE
-            if isinstance(link, gaierror):
-                return Cause.DNS
-        if "TooManyRedirects" in names:
-            return Cause.REDIRECTS
-        return Cause.NO_HEADERS if "TimeoutException" in names else Cause.CONNECTION
-
-    def _broken(self, error: Exception) -> Cause:
-        names = {base.__name__ for base in type(error).__mro__}
-        if "TimeoutException" in names:
-            return Cause.READ_TIMEOUT
-        if "DecodingError" in names:
-            return Cause.CORRUPT
-        return Cause.INCOMPLETE_READ if "RemoteProtocolError" in names else Cause.RESET
+        """Return the transport's error in the chain of causes, if there is one."""
+        return transport_error(error, self._classes(opened=True))
 
     # -- stopped by the user -------------------------------------------------------------------------------------
 

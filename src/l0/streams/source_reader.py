@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from l0.dialects.overlap import Diverged, ExactReplay, OverlapMatcher, overlap_matcher
+from l0.dialects.provider_errors import cause_of_codes
 from l0.model.call_events import ResponseMetadata
 from l0.model.errors import raised
 from l0.model.failure import Cause, Failure
@@ -213,7 +214,7 @@ class SourceReader:
     def _failed_in_band(self, event: Event) -> None:
         error = event.data if isinstance(event.data, BaseException) else None
         code = event.data if isinstance(event.data, str) else None
-        self._fail(Failure(cause=Cause.IN_BAND_ERROR, detail=event.text, code=code, error=error))
+        self._fail(Failure(cause=cause_of_codes(code), detail=event.text, code=code, error=error))
 
     def _fail(self, failure: Failure) -> None:
         if self.failure is None:

@@ -1,0 +1,95 @@
+"""Requests that resume a broken answer: which dialect, provider and model understands which of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from l0.model.call import Replay
+from l0.model.inference_request import InferenceRequest
+from l0.model.policy import ResumeMode
+from l0.model.resume_state import ResumeState
+
+from .overlap import LEAST_OVERLAP
+
+CONTINUE = (
+    "Your answer was cut off. Continue it exactly where it stopped, with the very next character. "
+    "Do not repeat anything, and do not comment on this."
+)
+
+PREFIX_FLAG = {"mistral_ai": "prefix", "deepseek": "prefix"}
+"""Providers whose chat API continues a last message of the assistant, and the flag on it that asks for it.
+
+Mistral: https://docs.mistral.ai/capabilities/completion (prefix); DeepSeek, on its beta address:
+https://api-docs.deepseek.com/guides/chat_prefix_completion. Both as of November 2026.
+"""
+
+PREFILLED = re.compile(
+    r"claude-(?:instant|2|3|(?:haiku|sonnet|opus)-4(?:-[015])?(?:-\d{8})?$|(?:haiku|sonnet|opus)-4-\d{8})"
+)
+"""Models that continue a last message of the assistant in the messages API. From 4.6 on it is refused with status 400.
+
+https://platform.claude.com/docs/en/build-with-claude/prompt-engineering/prefill-claudes-response, as of November 2026.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRequest:
+    """A request for the rest of an answer.
+
+    ``body``: of the request. ``replayed_from``: id of a stored response, which is read again in its place; ``params``:
+    query parameters for that.
+    """
+
+    body: Mapping[str, Any] | None
+    replayed_from: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def replayed_by_server(inference: InferenceRequest) -> bool:
+    """Return whether the server can send the answer again from any event on: only background responses are kept
+    while they are made."""
+    body = inference.body
+    return inference.dialect == "responses" and bool(body.get("background")) and body.get("store") is not False
+
+
+def resumes(inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
+    """Return whether an answer can be resumed with this strategy."""
+    if replayed_by_server(inference):
+        known = resume_state.response_id is not None and resume_state.marks["sequence"] is not None
+        return strategy == "exact" and known
+    if inference.replay is not Replay.SAFE:
+        return False
+    if strategy == "exact":
+        return True
+    messages = inference.dialect == "messages"
+    if inference.dialect not in ("chat", "messages") or (messages and inference.body.get("thinking")):
+        return False
+    if not (resume_state.text.strip() if messages else resume_state.text):
+        return False
+    if strategy == "splice":
+        return len(resume_state.text) >= LEAST_OVERLAP  # below that, a repetition looks like a restart
+    return PREFILLED.search(inference.model) is not None if messages else inference.provider in PREFIX_FLAG
+
+
+def resume_request(
+    inference: InferenceRequest, body: Mapping[str, Any], strategy: ResumeMode, resume_state: ResumeState
+) -> ResumeRequest | None:
+    """Return the request that resumes an answer; ``None`` for the same request again. ``body``: of the attempt."""
+    if replayed_by_server(inference):
+        params = {"stream": True, "starting_after": resume_state.marks["sequence"]}
+        return ResumeRequest(body=None, replayed_from=resume_state.response_id, params=params)
+    if strategy == "exact":
+        return None
+    text = resume_state.text
+    if strategy == "prefill" and inference.dialect == "messages":
+        text = text.rstrip()  # white space at its end is refused; the continuation may repeat it
+    assistant: dict[str, Any] = {"role": "assistant", "content": text}
+    added = [assistant]
+    if strategy == "splice":
+        added.append({"role": "user", "content": CONTINUE})
+    elif inference.dialect == "chat":
+        assistant[PREFIX_FLAG[inference.provider]] = True
+    return ResumeRequest(body={**body, "messages": [*body["messages"], *added]})

@@ -1,0 +1,40 @@
+"""A request for inference, independent of the SDK that sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .call import AttributeValue, Replay
+
+_NOT_GIVEN = frozenset({"NotGiven", "Omit"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceRequest:
+    """One inference request, as a provider package describes it.
+
+    ``certain``: it goes to a host of the provider's own, which is known to end its streams properly. ``choices``:
+    number of answers that it asks for. ``resumable``: nothing that it asks for forbids to resume a broken answer; tools
+    that were called are checked elsewhere. ``tracer_provider``: the client's own, if it was given one. ``capture``: the
+    client's own settings ask for content on the span.
+    """
+
+    dialect: str
+    operation: str
+    provider: str
+    model: str
+    replay: Replay
+    body: Mapping[str, Any] = field(repr=False)
+    attributes: Mapping[str, AttributeValue]
+    certain: bool
+    choices: int = 1
+    resumable: bool = True
+    tracer_provider: Any = None
+    capture: bool = False
+
+
+def given(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a request's body without the SDKs' marks for fields that were not given."""
+    return {name: value for name, value in body.items() if type(value).__name__ not in _NOT_GIVEN}

@@ -1,0 +1,153 @@
+"""Classify an exception by type, status, code and chain of causes; never by its text.
+
+There is one classifier for patched SDKs and for sources of the explicit API. What is specific to either is data: the
+classes of its exceptions, and its rules for retries.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from socket import gaierror
+from typing import Any
+
+from l0.dialects.provider_errors import cause_of_codes, cause_of_status, codes_in
+from l0.model.failure import Cause, Failure
+from l0.model.tolerant_reading import code_of
+
+Classes = tuple[type[BaseException] | str, ...]
+"""Exception classes; the name of a class where it cannot be imported, which stands for its subclasses as well."""
+
+_TIMEOUTS: Classes = ("TimeoutException", "APITimeoutError", TimeoutError)
+_BROKEN: tuple[tuple[Classes, Cause], ...] = (
+    (_TIMEOUTS, Cause.READ_TIMEOUT),
+    (("DecodingError",), Cause.CORRUPT),
+    (("RemoteProtocolError", "IncompleteRead"), Cause.INCOMPLETE_READ),
+)
+"""Errors of HTTP libraries while a body is read. Every other one is a reset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionClasses:
+    """The meaning of the classes of one origin of exceptions.
+
+    ``status``: carry the status of a response. ``malformed``: what was received does not parse. ``transport``: of the
+    HTTP library, or of a layer below; found anywhere in the chain of causes. ``connection``: no answer, or it broke.
+    ``provider``: the provider reported an error inside an answer.
+    """
+
+    status: Classes
+    malformed: Classes = ()
+    transport: Classes
+    connection: Classes
+    provider: Classes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRules:
+    """Whether and when the origin itself would send a request again.
+
+    ``retries``: given the exception and its response, or ``None`` where there was none. ``wait``: seconds that the
+    headers of a response ask to wait.
+    """
+
+    retries: Callable[[Exception, Any], bool]
+    wait: Callable[[Mapping[str, str]], float | None]
+
+
+def classify(error: BaseException, classes: ExceptionClasses, rules: RetryRules, *, opened: bool) -> Failure | None:
+    """Return the failure that an exception stands for; ``None`` if it is not a failure of the request.
+
+    ``opened``: the headers of the answer had arrived.
+    """
+    if not isinstance(error, Exception):
+        return None
+    status = _status_of(error, classes)
+    if status is not None and status >= 400:
+        return _of_status(error, status, rules)
+    if is_a(error, classes.malformed):
+        return Failure(cause=Cause.MALFORMED, error=error)
+    link = transport_error(error, classes)
+    if link is not None or is_a(error, classes.connection):
+        broken = error if link is None else link
+        cause = _broken(broken, direct=link is not None) if opened else _unreached(error, broken)
+        return Failure(cause=cause, detail=said(broken), error=error, sdk_retries=rules.retries(error, None))
+    return _in_band(error) if is_a(error, classes.provider) else None
+
+
+def is_a(error: BaseException, classes: Classes) -> bool:
+    """Return whether an exception is of one of the classes."""
+    names = {base.__name__ for base in type(error).__mro__}
+    return any(each in names if isinstance(each, str) else isinstance(error, each) for each in classes)
+
+
+def links(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exception and those behind it, each once."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def transport_error(error: BaseException, classes: ExceptionClasses) -> BaseException | None:
+    """Return the transport's error in the chain of causes, if there is one."""
+    return next((link for link in links(error) if is_a(link, classes.transport)), None)
+
+
+def said(error: BaseException) -> str:
+    """Return the text of an exception, or its name if it has none."""
+    return str(error) or type(error).__name__
+
+
+def _status_of(error: Exception, classes: ExceptionClasses) -> int | None:
+    # litellm gives a status to errors without a response as well.
+    if not is_a(error, classes.status) or is_a(error, classes.connection):
+        return None
+    status = getattr(error, "status_code", None)
+    return status if type(status) is int else None
+
+
+def _codes_of(error: Any) -> tuple[object, object]:
+    code, kind = codes_in(getattr(error, "body", None))
+    return code or getattr(error, "code", None), kind or getattr(error, "type", None)
+
+
+def _of_status(error: Any, status: int, rules: RetryRules) -> Failure:
+    response = getattr(error, "response", None)
+    headers = getattr(response, "headers", None) or {}
+    codes = _codes_of(error)
+    return Failure(
+        cause=cause_of_status(status, *codes),
+        detail=str(getattr(error, "message", "") or said(error)),
+        status=status,
+        code=code_of(*codes),
+        retry_after=rules.wait(headers),
+        sdk_retries=rules.retries(error, response),
+        error=error,
+        request_id=headers.get("x-request-id") or headers.get("request-id"),
+    )
+
+
+def _in_band(error: Exception) -> Failure:
+    codes = _codes_of(error)
+    return Failure(cause=cause_of_codes(*codes), detail=said(error), code=code_of(*codes), error=error)
+
+
+def _unreached(error: Exception, broken: BaseException) -> Cause:
+    for link in links(error):
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return Cause.TLS_CERTIFICATE
+        if isinstance(link, gaierror):
+            return Cause.DNS
+    if is_a(broken, ("TooManyRedirects",)):
+        return Cause.REDIRECTS
+    return Cause.NO_HEADERS if is_a(broken, _TIMEOUTS) else Cause.CONNECTION
+
+
+def _broken(broken: BaseException, *, direct: bool) -> Cause:
+    """Return the cause of a body that broke. ``direct``: the exception is the transport's, and says how it broke."""
+    otherwise = Cause.RESET if direct or isinstance(broken, ConnectionError | EOFError) else Cause.CONNECTION
+    return next((cause for classes, cause in _BROKEN if is_a(broken, classes)), otherwise)
