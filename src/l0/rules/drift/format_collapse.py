@@ -10,12 +10,14 @@ import re
 from typing import ClassVar
 
 from ..families import Family
+from ..shared_phrases import ASSISTANT_ROLES, USER_ROLES
 from .detector import DriftFinding
 from .segments import Segment, in_quotation
 
 _TEMPLATE = re.compile(r"<\|[a-z_]{3,20}\|>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>|</s>")
 _SECTION = re.compile(r"###? ?(?:Instruction|Response|Anweisung|Antwort|Instrucción|Respuesta): *$")
-_TURN = re.compile(r"(?:\*\*)?(human|assistant|user|ai|system|nutzer|benutzer|assistent|usuario|asistente)(?:\*\*)?:")
+_ROLES = (*USER_ROLES, *ASSISTANT_ROLES, "system")
+_TURN = re.compile(rf"(?:\*\*)?({'|'.join(_ROLES)})(?:\*\*)?:")
 _SPEAKER = re.compile(r"\W*\w+(?: \w+)?:")
 _JSON = re.compile(r"\s*(?:\{\s*(?:[\"}]|$)|\[\s*(?:[\[{\"]|$))")
 _XML = re.compile(r"\s*<(?:\?xml[^>]*>\s*<)?(?!(?:html|head|body|div|p|span|h\d|ul|ol|table|think)\b)[a-z][\w-]*>")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..families import Family
+from ..shared_phrases import NO_OPINIONS, SELF_REFERENCE
 from .detector import DriftFinding
 from .phrases import Phrases
 from .segments import Segment, in_quotation
@@ -27,7 +28,8 @@ _KI += r"|(?=,| (?:habe|kann|bin|darf|verfüge|besitze|weiß|muss|fehlt|fehlen)\
 _TASK = r"(?: is asking| asks| asked| has asked| wants| wanted| requested| needs| would like)"
 
 _SELF = Phrases(
-    {
+    SELF_REFERENCE
+    | {
         "ai": rf"\b(?:as|being) an {_AI}|\bi(?:'m| am)(?: just| only| merely| simply)? an {_AI}"
         r"|\bi(?:'m| am) (?:just|only|merely|simply) an ai\b",
         "program": r"\b(?:i'm|i am|being|as)(?: \w+)? (?:an? )?(?:computer )?program(?=[,.;]| (?:and|that|without)\b)",
@@ -49,9 +51,6 @@ _SELF = Phrases(
         "entrenada": r"\bfui entrenada\b|\bhe sido entrenada\b",
         "programación": r"\bmi programación\b",
         "desarrolladores": r"\bmis desarrolladores\b",
-        "artificial": r"\b(?:as|being|i am|i'm)(?: just| only| merely)? an artificial intelligence\b",
-        "model": r"\b(?:as|being|i am|i'm)(?: just| only| merely)? an? (?:large )?(?:ai )?language model\b",
-        "training": r"\bmy training (?:data|cut-?off)\b",
         "knowledge": r"\bmy knowledge (?:cut-?off|ends|stops|only (?:goes|extends)|is limited to)\b",
         "prompt": r"\bmy (?:system )?prompt\b(?=.*\b(?:instruct|reveal|share|say|says|tells)\b)"
         r"|\breveal my (?:system )?prompt\b|\bmeine[nm]? system-?prompt\b|\bmi prompt\b",
@@ -59,14 +58,11 @@ _SELF = Phrases(
         "sprachmodell": r"\b(?:als|ich bin)(?: nur| bloß| lediglich)?(?: ein)?(?: großes)? (?:ki-)?sprachmodell\b",
         "intelligenz": r"\b(?:als|ich bin)(?: nur| bloß| lediglich)?(?: eine)? künstliche intelligenz"
         r"(?=,| (?:habe|kann|bin|darf|verfüge|besitze|weiß|muss)\b)",
-        "trainingsdaten": r"\bmeinen? trainingsdaten\b",
-        "wissensstand": r"\bmein wissensstand\b",
         "modelo": r"\b(?:como|soy|al ser)(?: solo| sólo| solamente)?(?: un)?(?: gran)? modelo de lenguaje\b",
         "ia": r"\b(?:como|al ser|siendo|soy)(?: solo| sólo| solamente)?(?: una)? ia(?=,| (?:no|que)\b)"
         r"|\b(?:como|soy)(?: un)? asistente de ia\b",
         "inteligencia": r"\b(?:como|al ser|siendo|soy)(?: solo| sólo| solamente)?(?: una)? inteligencia artificial"
         r"(?=[,.]| (?:no|que|y)\b)",
-        "entrenamiento": r"\bmis datos de entrenamiento\b",
         "corte": r"\bmi conocimiento\b.*\bfecha de corte\b",
     }
 )
@@ -96,7 +92,7 @@ _ANSWERING = Phrases(
         "programmed": r"\bi(?: was|'m| am)(?: not)? programmed to\b",
         "preferences": r"\bi (?:do not|don't) have (?:any )?(?:personal )?preferences\b",
         "feelings": r"\bi (?:do not|don't) have (?:any )?(?:personal )?feelings\b",
-        "opinions": r"\bi (?:do not|don't) have (?:any )?personal opinions\b",
+        "opinions": NO_OPINIONS,
         "instructions": r"\b(?:the|my|your|these) instructions (?:say|said|ask|tell|require|state)\b.*\b(?:i|me|my)\b"
         r"|\b(?:per|following|according to) (?:the|my|your) instructions\b.*\bi\b",
         "asks": r"\bthe (?:prompt|question|request) asks\b.*\b(?:i|me|my|let me)\b",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from l0.model.rule import Severity
 
 from ..families import Family
+from ..shared_phrases import ASSISTANT_ROLES, NO_OPINIONS, SELF_REFERENCE, USER_ROLES
 from .patterns import PatternMatch
 
 _APOSTROPHE = "['\N{RIGHT SINGLE QUOTATION MARK}]"
@@ -36,17 +37,15 @@ META_COMMENTARY = PhraseFamily(
     severity=_WARNING,
     strict=_WARNING,
     patterns=(
+        *SELF_REFERENCE.values(),
+        NO_OPINIONS,
         r"\b(?:as|being|i'm|i am) (?:just |only |merely )?an? ai(?:,| and| assistant|(?: language)? model)(?!\w)",
-        r"\b(?:as|being|i'm|i am) (?:just |only |merely )?an? (?:artificial intelligence|(?:large )?language model)\b",
         r"\bas an? [a-z-]{1,20} ai (?:assistant|model)\b",
-        r"\b(?:my|of my) (?:training data|knowledge cut-?off|last (?:training )?update)\b",
-        r"\bi (?:do not|don't) have (?:personal (?:opinions|feelings|experiences)|real-time (?:access|data))\b",
+        r"\bmy (?:knowledge cut-?off|last (?:training )?update)\b",
+        r"\bi (?:do not|don't) have (?:personal (?:feelings|experiences)|real-time (?:access|data))\b",
         r"\bals (?:reine |reines |große |großes )?ki(?:,| (?:kann|habe|bin) ich|-(?:sprach)?modell|-assistent)(?!\w)",
         r"\bals (?:reine |reines |große |großes )?(?:künstliche intelligenz|sprachmodell) (?:kann|habe|bin|darf) ich\b",
-        r"\b(?:meine|meiner|meinen) trainingsdaten\b",
-        r"\b(?:mein|meinem|meines) wissensstand\b",
         r"\bcomo (?:una? )?(?:ia|inteligencia artificial|modelo de (?:lenguaje|ia)|asistente de ia),",
-        r"\bmis datos de entrenamiento\b",
         r"\bmi (?:última actualización|fecha de corte)\b",
     ),
 )
@@ -146,8 +145,8 @@ FORMAT_COLLAPSE = PhraseFamily(
     severity=_WARNING,
     strict=_ERROR,
     patterns=(
-        r"\n(?:user|human|benutzer|nutzer|usuario): ?[^\n]",
-        r"\n(?:assistant|ai|assistent|asistente): ?[^\n]",
+        rf"\n(?:{'|'.join(USER_ROLES)}): ?[^\n]",
+        rf"\n(?:{'|'.join(ASSISTANT_ROLES)}): ?[^\n]",
         r"\[object object\]",
         r"(?:\\n){4}",
         r"(?:&(?:lt|gt|amp|quot);){3}",
