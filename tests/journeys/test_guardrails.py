@@ -259,3 +259,14 @@ def test_a_pattern_without_end_never_holds_up_an_answer(sim, heard, dialect, syn
     assert said == [
         "guardrail endless took longer than its budget of 100 ms for one check, and is not run again for this call"
     ]
+
+
+@every
+@both
+def test_a_sentence_that_guardrails_and_drift_find_is_reported_once(sim, heard, dialect, sync):
+    meta = Answer(text="The soup is warm. As an AI language model, I cannot taste it. The bread is old.")
+    found: list[l0.Violation] = []
+    with l0.policy(guardrails="strict", drift=True, check_intervals=ONCE, on_violation=found.append):
+        got = call(sim, dialect, meta, sync=sync)
+    assert got.text == meta.text
+    assert [violation.rule for violation in found] == ["pattern"]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, cast
 
 import pytest
 
+from l0.model.call_events import RuleMatched
 from l0.model.failure import Cause
 from l0.model.policy import CheckIntervals, Policy
 from l0.model.ports import Reader
-from l0.model.rule import Rule
+from l0.model.rule import Rule, Violation
+from l0.rules.drift.drift_rule import Drift
 from l0.rules.guardrails.catalogue import Guardrails
 from l0.runtime.requested_schema import NOTHING
 from l0.runtime.rule_runner import RuleRunner
@@ -126,3 +129,62 @@ def test_a_rule_that_takes_too_long_is_not_run_again_for_the_call(
     assert [record.getMessage() for record in caplog.records] == [
         "guardrail slow took longer than its budget of 200 ms for one check, and is not run again for this call"
     ]
+
+
+_LOOP = "The lamp is on the table and it is not going to move. "
+
+
+def runner_with_drift(found: list[Violation], events: list[RuleMatched] | None = None) -> RuleRunner:
+    """Return a runner in which `drift.repetition`, a warning, waits for `repetition`, an error."""
+    policy = Policy(on_violation=found.append, check_intervals=CheckIntervals(guardrails=1, drift=1))
+    tell = None if events is None else events.append
+    return RuleRunner(policy, (Guardrails.repetition_rule(),), (Drift(),), tell, NOTHING)
+
+
+def test_warning_is_replaced_by_the_error_that_reports_the_same_loop() -> None:
+    found: list[Violation] = []
+    runner = runner_with_drift(found)
+    reader = reader_of(_LOOP * 3)
+    assert runner.evaluate(reader) is None
+    assert found == []
+    reader.text.append(_LOOP * 6)
+    failure = runner.evaluate(reader)
+    assert failure is not None
+    assert failure.code == "repetition"
+    assert [each.rule for each in found] == ["repetition"]
+
+
+def test_warning_that_waited_is_reported_at_the_end_as_drift() -> None:
+    found: list[Violation] = []
+    events: list[RuleMatched] = []
+    runner = runner_with_drift(found, events)
+    reader = reader_of(_LOOP * 3)
+    runner.evaluate(reader)
+    before = perf_counter()
+    assert runner.finish(reader) is None
+    assert [each.rule for each in found] == ["drift.repetition"]
+    assert [(event.drift, event.action) for event in events] == [(True, "recorded")]
+    assert events[0].at <= before
+
+
+def test_warning_that_waited_is_reported_if_the_attempt_ends_early() -> None:
+    found: list[Violation] = []
+    runner = runner_with_drift(found)
+    runner.evaluate(reader_of(_LOOP * 3))
+    runner.restart()
+    assert [each.rule for each in found] == ["drift.repetition"]
+    runner.report_held()
+    assert len(found) == 1
+
+
+def test_finding_that_is_not_reported_still_fails_the_attempt() -> None:
+    found: list[Violation] = []
+    policy = Policy(on_violation=found.append)
+    rules = (Guardrails.json_rule(), Guardrails.strict_json_rule())
+    runner = RuleRunner(policy, rules, (), None, NOTHING)
+    broken = reader_of('{"a": 1')
+    first, second = runner.finish(broken), runner.finish(broken)
+    assert first is not None
+    assert first.code == "strict_json"
+    assert second is not None
+    assert [each.rule for each in found] == ["strict_json"]
