@@ -1,1 +1,1 @@
-"""Grafana dashboards as code: what stands on each, and the queries behind it."""
+"""Define the Grafana dashboards as code: their panels and queries."""

@@ -1,4 +1,4 @@
-"""Overview: how much is asked of each provider, what comes of it, how long it takes and what it uses."""
+"""Define the overview dashboard: traffic, results, durations and token usage by provider."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _FAILED = f'{_ERROR}!=""'
 
 
 def overview() -> Dashboard:
-    """The dashboard to begin with."""
+    """Return the overview dashboard."""
     return frame(
         "l0-overview",
         "LLM calls: overview",
-        "Calls as the application made them, by provider. A call is one for its user, whatever requests it took.",
-        {"In the time shown": _SUMS, "Calls": _CALLS, "Use": _USE},
+        "Calls of the application, by provider. A call counts once, however many requests it took.",
+        {"Totals of the time range": _SUMS, "Calls": _CALLS, "Usage": _USE},
     )
 
 
@@ -35,7 +35,7 @@ _SUMS = (
     ),
     Panel(
         title="Delivered",
-        says="Share of calls that gave their user an answer.",
+        says="Share of calls that returned an answer to the user.",
         kind="number",
         unit=SHARE,
         queries=[
@@ -43,14 +43,14 @@ _SUMS = (
         ],
     ),
     Panel(
-        title="Requests a call",
-        says="1 where nothing had to be repeated.",
+        title="Requests per call",
+        says="1 if no request was repeated.",
         kind="number",
         queries=[Query(f"{rate(names.ATTEMPTS, by=(), window=RANGE)} / {count(_DURATION, by=(), window=RANGE)}")],
     ),
     Panel(
         title="First chunk, 95 %",
-        says="Time from the call to the first chunk that its user got, retries included.",
+        says="Time from the call to the first chunk that the user received, retries included.",
         kind="number",
         unit=SECONDS,
         queries=[Query(quantile(0.95, names.CURRENT.first_chunk, by=(), window=RANGE))],
@@ -58,16 +58,16 @@ _SUMS = (
 )
 
 _CALLS = (
-    Panel(title="Calls", says="Calls that ended, a second.", unit=PER_SECOND, queries=[Query(count(_DURATION))]),
+    Panel(title="Calls", says="Ended calls per second.", unit=PER_SECOND, queries=[Query(count(_DURATION))]),
     Panel(
         title="Failed calls, by error",
-        says="What the user's code had to handle: the exception's class, or the cause.",
+        says="Errors that the user's code had to handle: the exception's class, or the cause.",
         unit=PER_SECOND,
         queries=[Query(count(_DURATION, _FAILED, by=(PROVIDER, _ERROR)), by(PROVIDER, _ERROR))],
     ),
     Panel(
         title="Duration of calls",
-        says="From the call to the end of its answer. A dot is a trace, where the way here keeps exemplars.",
+        says="From the call to the end of its answer. A dot is a trace, if the pipeline keeps exemplars.",
         unit=SECONDS,
         queries=[
             Query(quantile(0.5, _DURATION), by(PROVIDER) + " 50 %"),
@@ -76,8 +76,8 @@ _CALLS = (
         ],
     ),
     Panel(
-        title="Duration of calls, spread",
-        says="How many calls took how long.",
+        title="Duration of calls, distribution",
+        says="Number of calls by duration.",
         kind="heat",
         unit=SECONDS,
         queries=[Query(promql.buckets(_DURATION), "{{le}}")],
@@ -88,14 +88,14 @@ _TYPE = label(names.TOKEN_TYPE)
 _USE = (
     Panel(
         title="Tokens",
-        says="Tokens a second, as the providers counted them. Calls whose provider did not say are not in it.",
+        says="Tokens per second, as counted by the providers. Calls without a count are not included.",
         unit=NUMBER,
         kind="area",
         queries=[Query(summed(_TOKENS, by=(PROVIDER, _TYPE)), by(PROVIDER, _TYPE))],
     ),
     Panel(
-        title="Tokens a call",
-        says="The mean of calls whose provider said how many.",
+        title="Tokens per call",
+        says="Mean of the calls whose provider reported a count.",
         unit=NUMBER,
         queries=[
             Query(

@@ -1,5 +1,5 @@
-"""What dashboards are made of: panels, and the frame that all of them share. Ids and letters are set, so that the same
-code always gives the same text."""
+"""Build panels, and the frame that all dashboards share. Ids and letters are set explicitly, so that the same
+code always generates the same text."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _NARROW, _HALF, _HIGH, _LOW = 6, 12, 8, 4
 
 
 def by(*labels: str) -> str:
-    """A legend that names series by the values of these labels."""
+    """Return a legend that names series by the values of these labels."""
     return " ".join(f"{{{{{label}}}}}" for label in labels)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``legend``: of each series. ``exemplars``: their traces are shown as dots."""
+    """A query of a panel. ``legend``: name of each series. ``exemplars``: show traces as dots."""
 
     expr: str
     legend: str = by(promql.PROVIDER)
@@ -45,7 +45,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One panel. ``says``: what it shows, and what to think of it."""
+    """One panel. ``says``: its description for the reader."""
 
     title: str
     says: str
@@ -54,7 +54,7 @@ class Panel:
     kind: str = "chart"
 
     def build(self, number: int) -> Any:
-        """Its builder. ``number``: the panel's id."""
+        """Return the panel's builder. ``number``: the panel's id."""
         panel = _BUILDERS[self.kind]().id(number).title(self.title).description(self.says).datasource(SOURCE)
         panel = panel.unit(self.unit)
         for letter, query in zip(ascii_uppercase, self.queries, strict=False):
@@ -94,7 +94,7 @@ def _target(query: Query, letter: str, kind: str) -> prometheus.Dataquery:
 
 
 def frame(uid: str, title: str, says: str, rows: dict[str, Sequence[Panel]]) -> dashboard.Dashboard:
-    """A dashboard. ``rows``: panels by the heading that stands over them."""
+    """Return a dashboard. ``rows``: panels by heading."""
     made = (
         dashboard.Dashboard(title)
         .uid(uid)

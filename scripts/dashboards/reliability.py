@@ -1,4 +1,4 @@
-"""Reliability: what the providers did (attempts) beside what the users saw (delivered), and the work in between."""
+"""Define the reliability dashboard: attempts (providers), delivered calls (users), and the recovery in between."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ _STRATEGY = label(names.RESUME_STRATEGY)
 _FAILED = f'{_OUTCOME}="{Outcome.FAILED}"'
 _ERROR = f'{label(names.ERROR_TYPE)}!=""'
 _FROM_SPANS = "l0_spans_calls_total"
-"""What the Collector counts of spans, where contrib.yaml is in use."""
+"""The Collector's count of spans, if contrib.yaml is in use."""
 
 
 def reliability() -> Dashboard:
-    """What had to be repaired, why, and what that cost."""
+    """Return the dashboard about failures, their causes and the cost of recovery."""
     return frame(
         "l0-reliability",
         "LLM calls: reliability",
-        "Attempts are requests, as the provider answered them; delivered is what was left for the user. The distance "
-        "between the two is what retries, fallbacks and resumed answers made good.",
+        "Attempts are requests to the provider; delivered calls are the user's results. Retries, fallbacks and resumed "
+        "answers account for the difference.",
         {
             "Attempts and delivered": _LAYERS,
             "Causes": _CAUSES,
-            "What was done about it": _WORK,
-            "What rules and drift detection found in answers": _FINDINGS,
-            "Policies on trial": _SHADOWS,
+            "Recovery": _WORK,
+            "Guardrail violations and drift": _FINDINGS,
+            "Policies in shadow mode": _SHADOWS,
         },
     )
 
 
-def _how_often(
+def _rate_panel(
     title: str, says: str, metric: Metric, *of: str, only: tuple[str, ...] = (), kind: str = "area"
 ) -> Panel:
-    """How often something happened a second: a series for each value of these labels."""
+    """Return a panel with a counter's rate per second, with one series per value of these labels."""
     query = Query(rate(metric, *only, by=of), by(*of))
     return Panel(title=title, says=says, unit=PER_SECOND, kind=kind, queries=[query])
 
@@ -49,7 +49,7 @@ def _how_often(
 _LAYERS = (
     Panel(
         title="Attempts that succeeded, and calls that were delivered",
-        says="The lower line is the provider's, the upper one what the application had.",
+        says="The lower line shows the provider, the upper one the application.",
         unit=SHARE,
         queries=[
             Query(f"1 - {share(rate(names.ATTEMPTS, _FAILED), rate(names.ATTEMPTS))}", by(PROVIDER) + " attempts"),
@@ -57,7 +57,7 @@ _LAYERS = (
         ],
     ),
     Panel(
-        title="How calls ended",
+        title="Calls by outcome",
         says="Counted from spans by the Collector's contrib configuration; empty without it.",
         unit=PER_SECOND,
         kind="area",
@@ -71,16 +71,16 @@ _LAYERS = (
 )
 
 _CAUSES = (
-    _how_often(
+    _rate_panel(
         "Failed attempts, by cause",
-        "Every request that failed, whatever became of its call.",
+        "Every failed request, whatever the outcome of its call.",
         names.ATTEMPTS,
         PROVIDER,
         _CAUSE,
         only=(_FAILED,),
     ),
-    _how_often(
-        "Failed attempts, by who is to blame",
+    _rate_panel(
+        "Failed attempts, by category",
         "Network, provider (transient or broken), model, content, or the request itself (fatal).",
         names.ATTEMPTS,
         _CATEGORY,
@@ -89,17 +89,17 @@ _CAUSES = (
 )
 
 _WORK = (
-    _how_often(
-        "Retries, by cause", "Requests that were repeated, by what made it necessary.", names.RETRIES, PROVIDER, _CAUSE
+    _rate_panel(
+        "Retries, by cause", "Repeated requests, by the cause of the failure.", names.RETRIES, PROVIDER, _CAUSE
     ),
     Panel(
-        title="Retries a call",
-        says="Above a tenth or so, retries begin to be part of the provider's problem: see the retry budget.",
+        title="Retries per call",
+        says="Above about 0.1, retries add to an overload of the provider: see the retry budget.",
         queries=[Query(share(rate(names.RETRIES), count(_CALLS)))],
     ),
     Panel(
-        title="Waited before a retry",
-        says="What the provider asked for, or the backoff.",
+        title="Delay before a retry",
+        says="The delay that the provider asked for, or the backoff.",
         unit=SECONDS,
         queries=[
             Query(quantile(0.5, names.BACKOFF), by(PROVIDER) + " 50 %"),
@@ -107,29 +107,29 @@ _WORK = (
         ],
     ),
     Panel(
-        title="Waiting at any time",
-        says="Calls that are waiting for their next try, on average.",
+        title="Calls waiting for a retry",
+        says="Mean number of calls that wait for their next attempt.",
         queries=[Query(summed(names.BACKOFF))],
     ),
-    _how_often(
-        "Calls that fell over to another leg",
-        "By how they ended, under the provider that they were meant for.",
+    _rate_panel(
+        "Calls served by a fallback",
+        "By outcome, under the provider of the primary.",
         names.FALLBACKS,
         PROVIDER,
         _OUTCOME,
         kind="chart",
     ),
-    _how_often(
+    _rate_panel(
         "Second requests beside a slow one",
-        "By which of the two was quicker.",
+        "Hedges, by the request that was faster.",
         names.HEDGES,
         PROVIDER,
         _OUTCOME,
         kind="chart",
     ),
-    _how_often(
-        "Answers that were taken up again",
-        "After they broke off, by strategy.",
+    _rate_panel(
+        "Resumed answers",
+        "Answers that broke off and were continued, by strategy.",
         names.RESUMES,
         PROVIDER,
         _STRATEGY,
@@ -139,9 +139,9 @@ _WORK = (
 
 _SHADOW = label(names.SHADOW_ACTION)
 _SHADOWS = (
-    _how_often(
-        "What a policy in shadow mode would have done",
-        "Nothing of it was done: a policy is being tried out.",
+    _rate_panel(
+        "Actions that a policy in shadow mode would have taken",
+        "None of these actions was taken: the policy only observes.",
         names.SHADOWS,
         PROVIDER,
         _SHADOW,
@@ -151,17 +151,17 @@ _SHADOWS = (
 _RULE, _ACTION, _PHASE = label(names.RULE), label(names.RULE_ACTION), label(names.RULE_PHASE)
 _DRIFT = label(names.DRIFT_TYPE)
 _FINDINGS = (
-    _how_often("Guardrail violations", "By rule, and by what was done about it.", names.VIOLATIONS, _RULE, _ACTION),
-    _how_often("Drift", "Answers that went astray, by the kind of drift.", names.DRIFTS, PROVIDER, _DRIFT),
+    _rate_panel("Guardrail violations", "By rule and by action.", names.VIOLATIONS, _RULE, _ACTION),
+    _rate_panel("Drift", "Detected drift, by type.", names.DRIFTS, PROVIDER, _DRIFT),
     Panel(
-        title="Time that rules took of an answer",
-        says="All of a rule's looks at one answer together, while it came and once it was over, 95 %.",
+        title="Time per rule and answer",
+        says="95 % quantile of a rule's total time per answer, by phase: while it streams, and at its end.",
         unit=SECONDS,
         queries=[Query(quantile(0.95, names.RULE_DURATION, by=(_RULE, _PHASE)), by(_RULE, _PHASE))],
     ),
     Panel(
-        title="Answers that rules looked at",
-        says="A second, by rule.",
+        title="Answers checked by rules",
+        says="Answers per second, by rule.",
         unit=PER_SECOND,
         queries=[Query(count(names.RULE_DURATION, f'{_PHASE}="final"', by=(_RULE,)), by(_RULE))],
     ),

@@ -1,4 +1,4 @@
-"""Streams: when the first chunk came, how evenly the rest did, where streams stood still or stopped short."""
+"""Define the streams dashboard: time to the first chunk, gaps, stalls and truncations."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _BY_KIND = by(PROVIDER, _KIND)
 
 
 def streams() -> Dashboard:
-    """What reading an answer felt like."""
+    """Return the dashboard about the arrival of answers."""
     return frame(
         "l0-streams",
         "LLM calls: streams",
-        "How answers arrived: the first chunk, the gaps between pieces of content, stalls, streams that broke off.",
-        {"First chunk": _FIRST, "Flow": _FLOW, "What went wrong": _WRONG},
+        "Arrival of answers: the first chunk, the gaps between pieces of content, stalls, and truncated streams.",
+        {"First chunk": _FIRST, "Flow": _FLOW, "Problems": _WRONG},
     )
 
 
 def _spread(metric: Metric, title: str, says: str) -> Panel:
-    """Three quantiles of one histogram, by provider."""
+    """Return a panel with three quantiles of one histogram, by provider."""
     return Panel(
         title=title,
         says=says,
@@ -49,21 +49,23 @@ _FIRST = (
     _spread(
         _CLIENT.first_chunk,
         "Time to first chunk",
-        "From the call, retries included, to the first chunk that its user got. The time to the first content of one "
-        "attempt is on its call's span (l0.time_to_first_content).",
+        "From the call, retries included, to the first chunk that the user received. The time to the first content of "
+        "one attempt is on the call's span (l0.time_to_first_content).",
     ),
-    _heat(_CLIENT.first_chunk, "Time to first chunk, spread", "How many calls waited how long."),
+    _heat(_CLIENT.first_chunk, "Time to first chunk, distribution", "Number of calls by time to the first chunk."),
 )
 
 _FLOW = (
     _spread(
-        _CLIENT.per_chunk, "Time per chunk after the first", "One mean an answer; the lower, the faster it was read."
+        _CLIENT.per_chunk, "Time per chunk after the first", "One mean per answer; a lower value is a faster stream."
     ),
-    _spread(names.LONGEST_GAP, "Longest gap of an answer", "Between two pieces of content, while the program read."),
-    _heat(names.LONGEST_GAP, "Longest gap, spread", "How many answers had their longest gap in which range."),
+    _spread(
+        names.LONGEST_GAP, "Longest gap of an answer", "Between two pieces of content, while the program was reading."
+    ),
+    _heat(names.LONGEST_GAP, "Longest gap, distribution", "Number of answers by their longest gap."),
     Panel(
         title="Stalls",
-        says="Times that no content came for 10 s while the program read. Pings are no content.",
+        says="Number of times no content arrived for 10 s while the program was reading. Pings are not content.",
         unit=PER_SECOND,
         queries=[Query(rate(names.STREAM_STALLS))],
     ),
@@ -71,14 +73,14 @@ _FLOW = (
 
 _WRONG = (
     Panel(
-        title="Streams without their end",
-        says="Failed: told as an error and, where possible, repeated. Accepted: from a server that never sends one.",
+        title="Streams without a terminal event",
+        says="Failed: reported as an error and, if possible, retried. Accepted: from a server that never sends one.",
         unit=PER_SECOND,
         queries=[Query(rate(names.TRUNCATIONS, by=(PROVIDER, _KIND)), _BY_KIND)],
     ),
     Panel(
-        title="Oddities",
-        says="What was odd in an answer, but legitimate.",
+        title="Anomalies",
+        says="Anomalies of answers: unusual on the wire, but legitimate.",
         unit=PER_SECOND,
         queries=[Query(rate(names.ANOMALIES, by=(PROVIDER, _KIND)), _BY_KIND)],
     ),
