@@ -45,13 +45,13 @@ def test_objectives_come_from_a_list_a_file_or_the_defaults(tmp_path):
         ({"on_burn": 3}, PolicyError, "on_burn: got 3, allowed: a function"),
     ],
 )
-def test_what_cannot_be_obeyed_is_named(given, error, says):
+def test_invalid_slo_arguments_are_named(given, error, says):
     with pytest.raises(error, match=says):
         slo.start(**given)
     assert not CONFIG.shared_state.slos.wanted
 
 
-def test_a_store_that_cannot_be_opened_is_named(tmp_path):
+def test_unwritable_slo_store_is_named(tmp_path):
     with pytest.raises(PolicyError, match=r"store: got .* allowed: a writable SQLite file"):
         slo.start(store=tmp_path / "none" / "slo.db")
 

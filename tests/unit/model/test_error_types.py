@@ -89,7 +89,7 @@ REFUSED, RESET = ConnectionRefusedError(), ConnectionResetError()
         (raised_from(OSError(), ExceptionGroup("several", [TimeoutError(), ConnectionRefusedError()])), "econnrefused"),
     ],
 )
-def test_a_connection_that_failed_is_told_by_its_cause(error, expected):
+def test_connection_error_type_follows_its_cause(error, expected):
     assert error_type(failure(Cause.CONNECTION, error=error)) == expected
 
 
@@ -99,7 +99,7 @@ def test_causes_in_a_circle_end():
     assert error_type(failure(Cause.CONNECTION, error=first)) == "fetch_error"
 
 
-def test_an_exception_that_was_being_handled_counts_where_no_cause_is_told():
+def test_error_type_uses_the_context_without_a_cause():
     outer = RuntimeError()
     outer.__context__ = ConnectionRefusedError()
     assert error_type(failure(Cause.CONNECTION, error=outer)) == "econnrefused"

@@ -24,12 +24,12 @@ def test_what_is_hopeless_is_fatal_and_nothing_else_is():
     assert {cause for cause in Cause if CATEGORIES[cause] is Category.FATAL} == HOPELESS
 
 
-def test_a_defect_of_our_own_is_nobody_elses_fault():
+def test_internal_failure_has_the_category_internal():
     assert [cause for cause in Cause if CATEGORIES[cause] is Category.INTERNAL] == [Cause.INTERNAL]
     assert ErrorCategory.INTERNAL == "internal"
 
 
-def test_a_failure_takes_the_category_of_its_cause_unless_told():
+def test_failure_category_defaults_to_that_of_its_cause():
     assert Failure(cause=Cause.RESET, message="gone").category is Category.NETWORK
     assert Failure(cause=Cause.RESET, message="gone", category=Category.FATAL).category is Category.FATAL
 

@@ -124,7 +124,7 @@ def test_zero_and_one_are_allowed_where_they_mean_something():
     assert Timeout(total=0.001).total == 0.001
 
 
-def test_a_policy_that_says_nothing_leaves_all_to_the_sdk():
+def test_default_policy_leaves_retries_and_timeouts_to_the_sdk():
     policy = Policy()
     assert (policy.timeout, policy.retry, policy.truncation) == (None, None, None)
     assert policy.hold == policy.holding == Hold(until="first_content", frames=64, seconds=2.0)
@@ -147,7 +147,7 @@ def test_a_fallback_must_differ_from_the_primary():
 
 
 @pytest.mark.parametrize("mode", ["first_content", "verified", "message"])
-def test_a_mode_stands_for_a_hold(mode):
+def test_hold_mode_becomes_a_hold(mode):
     assert Policy(hold=mode).holding == Hold(until=mode)
     with pytest.raises(PolicyError, match=r"Hold\.until"):
         Policy(hold="for ever")

@@ -29,7 +29,7 @@ from l0.model.policy_from_environment import _variables, policy_from_environment
         {"L0_RETRY_ATTEMPTS": "", "L0_POLICY": " "},
     ],
 )
-def test_an_environment_that_says_nothing_is_no_policy(environ):
+def test_environment_without_variables_sets_no_policy(environ):
     assert policy_from_environment(environ) is None
 
 

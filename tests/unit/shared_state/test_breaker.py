@@ -137,7 +137,7 @@ def test_a_probe_that_fails_opens_it_for_another_cool_down():
     assert [change.after for change in changes] == [BreakerState.HALF_OPEN, BreakerState.OPEN, BreakerState.HALF_OPEN]
 
 
-def test_a_probe_that_says_nothing_leaves_its_place_to_the_next():
+def test_released_probe_frees_the_half_open_breaker():
     breaker, _, changes, probe = probing()
     probe.release()
     assert breaker.state is BreakerState.HALF_OPEN

@@ -39,7 +39,7 @@ def test_memory_is_bounded_by_seconds_and_not_by_calls():
     assert window.rate(600) == (600, 1200)
 
 
-def test_an_empty_window_says_nothing():
+def test_empty_failure_window_has_no_calls():
     assert SlidingWindow(Clock()).rate(60) == (0, 0)
 
 

@@ -59,7 +59,7 @@ def test_threads_are_given_one_and_the_same():
     assert len(set(map(id, seen))) == 1
 
 
-def test_what_is_no_longer_used_is_not_kept_for_the_next_fork():
+def test_unused_fork_holders_are_not_kept_alive():
     keyed = Budgets()
     gone = weakref.ref(keyed["openai", "gpt-4o"])
     del keyed

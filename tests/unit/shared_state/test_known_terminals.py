@@ -21,7 +21,7 @@ def test_the_oldest_is_forgotten_first():
     assert [terminals.known(f"http://{number}", "chat") for number in range(5)] == [False, False, True, True, True]
 
 
-def test_what_is_known_already_pushes_nobody_out():
+def test_known_terminal_evicts_nothing():
     terminals = Terminals(most=2)
     for origin in ("http://a", "http://b", "http://a", "http://a"):
         terminals.add(origin, "chat")

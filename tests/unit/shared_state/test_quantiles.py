@@ -57,7 +57,7 @@ def test_it_is_the_quantile_of_the_last_by_definition(samples, share, last):
 
 
 @pytest.mark.parametrize("nothing", [math.nan, math.inf, -math.inf, -0.001])
-def test_what_is_no_time_is_left_out(nothing):
+def test_invalid_first_token_times_are_ignored(nothing):
     quantiles = filled([1.0] * 20)
     quantiles.add(nothing)
     assert len(quantiles) == 20

@@ -117,7 +117,7 @@ def test_a_stall_that_ended_an_attempt_is_not_counted_against_the_next(slos):
     assert counts(slos)["stall"] == (2, 3)
 
 
-def test_a_hedge_that_lost_says_nothing(slos):
+def test_lost_hedge_is_not_judged(slos):
     watcher = slos.observe(make_call())
     watcher.notify(AttemptStarted(number=1, waited=0.0, at=1.0))
     watcher.notify(AttemptStarted(number=2, waited=0.0, at=2.0, hedge=True))
@@ -125,7 +125,7 @@ def test_a_hedge_that_lost_says_nothing(slos):
     assert counts(slos)["availability"] == (0, 0)
 
 
-def test_what_its_user_gave_up_is_no_failure(slos):
+def test_abandoned_attempt_is_not_a_failure(slos):
     play(slos, None, outcome=Outcome.CANCELLED)
     assert counts(slos)["delivered"] == (0, 0)
     assert counts(slos)["availability"] == (0, 1)
@@ -159,11 +159,11 @@ def test_the_report_tells_budget_burn_and_what_was_saved(slos, clock):
     assert text.index("Attempts") < text.index("Delivered")
 
 
-def test_nothing_watched_says_how_to_begin(slos):
+def test_empty_slo_report_explains_the_start(slos):
     assert "l0.slo.start()" in str(slos.report())
 
 
-def test_a_burn_is_told_once_until_it_ends(slos, clock):
+def test_on_burn_is_called_once_per_burn(slos, clock):
     told = []
     slos.start(on_burn=told.append)
     for _ in range(30):
@@ -239,7 +239,7 @@ def test_threads_lose_nothing(slos):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_begins_anew_even_where_a_lock_was_held(slos):
+def test_forked_child_starts_over_even_if_a_lock_was_held(slos):
     play(slos, None)
     with held_elsewhere(slos._targets[TARGET].lock):
         child = os.fork()

@@ -42,7 +42,7 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] *
         ("# long\n" * 50_000, 1, "the file is too long"),
     ],
 )
-def test_what_is_refused_is_refused_at_its_line(text: str, line: int, message: str) -> None:
+def test_invalid_yaml_is_reported_with_its_line(text: str, line: int, message: str) -> None:
     with pytest.raises(YamlError, match=message) as caught:
         load(text)
     assert caught.value.line == line

@@ -193,7 +193,7 @@ BINARY: dict[str, Any] = {
 
 @pytest.mark.parametrize("role", ["user", "assistant", "tool"])
 @pytest.mark.parametrize("part", BINARY.values(), ids=BINARY)
-def test_no_binary_data_is_captured_wherever_it_stands(call, part, role):
+def test_binary_data_is_never_captured(call, part, role):
     bodies = [
         {"messages": [{"role": role, "content": [part, {"type": "text", "text": "after"}]}]},
         {"messages": [{"role": role, "tool_call_id": "t", "content": part}]},
@@ -222,7 +222,7 @@ def test_binary_data_in_an_answer_is_described_too(call, smooth):
     "text",
     ["data: one, two", "-" * 400, "=" * 400, "x" * 400, "word " * 200, "f" * 64 + "0123456789abcdef" * 4, "data:a,b"],
 )
-def test_what_only_looks_like_binary_data_stays(call, text):
+def test_text_that_resembles_binary_data_is_kept(call, text):
     told = capture.of_request(replace(call, body={"input": text}))
     assert told["gen_ai.input.messages"][0]["parts"][0]["content"] == text
 
@@ -230,7 +230,7 @@ def test_what_only_looks_like_binary_data_stays(call, text):
 @pytest.mark.parametrize(
     "mark", [openai.NOT_GIVEN, anthropic.NOT_GIVEN, getattr(anthropic, "omit", anthropic.NOT_GIVEN)]
 )
-def test_what_was_not_given_is_not_told(call, mark):
+def test_missing_parameters_are_not_captured(call, mark):
     body = {
         "messages": [mark, {"role": "user", "content": [{"type": "text", "text": "hi"}, mark], "tool_calls": mark}],
         "system": mark,
@@ -286,7 +286,7 @@ def test_modes_are_read_in_any_case(mode):
     assert content_mode(f" {mode.lower()} ") is mode
 
 
-def test_a_mode_that_is_not_known_captures_nothing_and_says_what_is_allowed(caplog):
+def test_unknown_capture_mode_captures_nothing_and_warns(caplog):
     assert content_mode("yes") is ContentMode.NO_CONTENT
     (record,) = caplog.records
     message = record.getMessage()
@@ -305,7 +305,7 @@ def mode(request, monkeypatch):
     return request.param or ContentMode.NO_CONTENT
 
 
-def test_content_goes_where_the_mode_says(traces, call, smooth, mode):
+def test_capture_mode_selects_span_or_event(traces, call, smooth, mode):
     watcher = SpanObserver(traces.provider, logger_provider=traces.logs).observe(replace(call, body=CHAT))
     for event in smooth:
         watcher.notify(event)
@@ -339,7 +339,7 @@ def test_in_an_event_it_is_structured_and_belongs_to_the_span(traces, call, smoo
     assert answer["parts"][0]["content"] == "hello"
 
 
-def test_an_answer_that_broke_off_says_so(traces, call, smooth, play, monkeypatch):
+def test_broken_answer_has_the_finish_reason_error(traces, call, smooth, play, monkeypatch):
     monkeypatch.setenv(SWITCH, "SPAN_ONLY")
     play(SpanObserver(traces.provider), [replace(smooth[-1], outcome=Outcome.FAILED, metadata=None)], call)
     (span,) = traces.exporter.get_finished_spans()
@@ -365,7 +365,7 @@ def test_the_request_is_captured_as_it_was_sent(traces, call, smooth, monkeypatc
     assert "later" not in span.attributes["gen_ai.input.messages"]
 
 
-def test_iterators_stay_unread_and_the_sdks_objects_are_told_as_what_they_hold(call):
+def test_capture_leaves_iterators_unread_and_dumps_sdk_objects(call):
     unread = iter([{"type": "text", "text": "hi"}])
     earlier = anthropic.types.TextBlock(type="text", text="hello")
     said = [{"role": "assistant", "content": [earlier]}, {"role": "user", "content": unread}]
@@ -377,7 +377,7 @@ def test_iterators_stay_unread_and_the_sdks_objects_are_told_as_what_they_hold(c
     assert next(unread)["text"] == "hi"
 
 
-def test_an_answer_of_tool_calls_is_told(call, smooth):
+def test_tool_calls_are_captured(call, smooth):
     ended = replace(smooth[-1], text="", calls=(("w", '{"at": "Paris"}'), ("n", "")))
     (answer,) = capture.of_answer(ended)["gen_ai.output.messages"]
     assert [(part["type"], part["name"], part["arguments"]) for part in answer["parts"]] == [

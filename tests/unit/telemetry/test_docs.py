@@ -15,12 +15,12 @@ sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves th
 from telemetry_docs import PAGE, described, written
 
 
-def test_the_page_is_fresh():
+def test_telemetry_page_is_fresh():
     page = PAGE.read_text("utf-8")
     assert written(page) == page, "run `python tests/unit/telemetry/telemetry_docs.py`"
 
 
-def test_every_attribute_of_our_own_is_described():
+def test_every_l0_attribute_is_documented():
     told = dict(described())
     spelled = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
     events = {names.VIOLATION_EVENT, names.DRIFT_EVENT, names.RETRY_EVENT, names.RESUME_EVENT, names.HEDGE_EVENT}
@@ -29,9 +29,7 @@ def test_every_attribute_of_our_own_is_described():
 
 
 @pytest.mark.parametrize("switch", ["", "gen_ai_latest_experimental/dup"])
-def test_metrics_have_no_attribute_that_the_table_does_not_know(
-    metrics, play, retried, ended, overloaded, monkeypatch, switch
-):
+def test_metric_attributes_are_all_documented(metrics, play, retried, ended, overloaded, monkeypatch, switch):
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", switch)
     observer = MetricObserver(metrics.provider)
     play(observer, retried)

@@ -47,7 +47,7 @@ def test_branches_hang_below_the_fan_and_what_they_do_below_them(heard):
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-def test_how_branches_end_is_told(heard):
+def test_branch_span_has_its_outcome(heard):
     with FanOutSpan("race") as fan:
         with fan.branch(0) as span:
             span.failed(ConnectionError("secret"))

@@ -49,7 +49,7 @@ def test_things_are_made_once_a_provider():
     assert made == [first, second]
 
 
-def test_while_nobody_listens_the_environment_is_searched_once():
+def test_environment_is_searched_once_without_providers():
     world = Global()
     source = Source(None, world.peek, world.get, lambda _provider: "made")
     assert [source() for _ in range(5)] == [None] * 5
@@ -75,7 +75,7 @@ def test_an_explicit_provider_wins():
     assert Source(mine, world.peek, world.get, lambda provider: provider)() is mine
 
 
-def test_a_tracer_that_does_nothing_is_nobody():
+def test_no_op_tracer_counts_as_none():
     class Disabled(TracerProvider):
         def get_tracer(self, *_args, **_kwargs):
             return NoOpTracer()

@@ -35,7 +35,7 @@ def test_a_good_call(metrics, play, smooth):
     assert not {"l0.retries", "l0.backoff", "l0.stream.truncations"} & set(metrics.collect())
 
 
-def test_what_rules_took_is_told_by_phase_where_they_were_asked(metrics, play, smooth):
+def test_rule_duration_is_recorded_by_phase(metrics, play, smooth):
     rules = {
         "json": RuleTimes(count=3, streaming=0.5, final=0.25),
         "length": RuleTimes(count=1, streaming=0.0, final=2.0),
@@ -95,7 +95,7 @@ def test_a_truncation_that_was_accepted_is_counted_as_one(metrics, play, ended, 
     assert "l0.stream.anomalies" not in metrics.collect()
 
 
-def test_a_cancelled_call_is_no_error(metrics, play, smooth):
+def test_cancelled_call_has_no_error_type(metrics, play, smooth):
     play(MetricObserver(metrics.provider), [*smooth[:2], replace(smooth[2], outcome=Outcome.CANCELLED)])
     assert metrics.points("gen_ai.client.operation.duration") == [({}, 2.5, 1)]
     assert metrics.points("l0.attempts") == [({"l0.outcome": "cancelled"}, 1, 1)]
@@ -107,7 +107,7 @@ def test_cancelled_while_waiting_counts_no_retry(metrics, play, ended, overloade
     assert [point[0]["l0.outcome"] for point in metrics.points("l0.attempts")] == ["failed"]
 
 
-def test_tokens_are_told_only_where_the_provider_said(metrics, play, ended):
+def test_token_metrics_need_a_count_of_the_provider(metrics, play, ended):
     play(MetricObserver(metrics.provider), [replace(ended, metadata=ResponseMetadata(input_tokens=7))])
     assert metrics.points("gen_ai.client.token.usage") == [({"gen_ai.token.type": "input"}, 7, 1)]
 
@@ -194,7 +194,7 @@ def test_suppressed_instrumentation_is_obeyed(metrics, call):
         assert MetricObserver(metrics.provider).observe(call) is None
 
 
-def test_under_another_genai_instrumentation_only_our_own_metrics_are_told(metrics, play, smooth):
+def test_only_l0_metrics_are_recorded_under_another_genai_instrumentation(metrics, play, smooth):
     token = context.attach(context.set_value("opentelemetry.genai.client.inference.context", object()))
     try:
         play(MetricObserver(metrics.provider), smooth)
@@ -226,7 +226,7 @@ def test_a_metric_watcher_has_no_context_and_no_headers(metrics, call):
 
 
 @pytest.mark.parametrize(("switch", "told"), [("all", (5, 1.3)), ("", (1, 0.2))])
-def test_each_chunks_time_is_told_where_the_user_asks(metrics, play, ended, pace, monkeypatch, switch, told):
+def test_time_of_each_chunk_is_recorded_on_request(metrics, play, ended, pace, monkeypatch, switch, told):
     monkeypatch.setenv("L0_CHUNK_METRICS", switch)
     paced = replace(pace, gaps=((0.1, 2), (0.3, 1), (0.4, 2)))
     play(MetricObserver(metrics.provider), [replace(ended, pace=paced)])

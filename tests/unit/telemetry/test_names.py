@@ -50,14 +50,14 @@ def table() -> dict[str, object]:
     return {name: value for name, value in vars(names).items() if name.isupper() and not name.startswith("_")}
 
 
-def test_no_name_stands_twice():
+def test_telemetry_names_are_unique():
     texts = [value for value in table().values() if isinstance(value, str)]
     assert len(texts) == len(set(texts))
     metrics = [metric.name for metric in (*names.OWN, *names.CURRENT.metrics, *names.LATEST.metrics)]
     assert len(metrics) == len(set(metrics))
 
 
-def test_our_own_names_stay_out_of_the_conventions_space():
+def test_l0_names_stay_outside_the_conventions_namespace():
     for metric in names.OWN:
         assert metric.name.startswith("l0.")
     for value in table().values():

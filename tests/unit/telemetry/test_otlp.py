@@ -73,7 +73,7 @@ def test_spans_and_metrics_reach_the_collector_when_the_program_ends(collector):
     assert all(b"shop" in body for body in bodies.values())
 
 
-def test_true_means_what_the_environment_says(collector):
+def test_otlp_true_uses_the_environment(collector):
     url, seen = collector
     done = run(f"setup(True)\n{EMIT}", OTEL_EXPORTER_OTLP_ENDPOINT=url)
     assert (done.returncode, done.stderr) == (0, "")
@@ -139,14 +139,14 @@ print("goes on")
     assert CLOSED in warnings[0]
 
 
-def test_without_the_sdk_the_error_says_what_to_install():
+def test_otlp_without_the_sdk_names_the_extra():
     done = run("import sys\nsys.modules['opentelemetry.sdk'] = None\nsetup(True)")
     assert done.returncode == 1
     assert "pip install 'l0-otel[otlp]'" in done.stderr
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:4318", "grpc://x:4317", "", 4318])
-def test_an_endpoint_that_is_no_url_is_refused(endpoint):
+def test_otlp_endpoint_must_be_a_url(endpoint):
     with pytest.raises(PolicyError, match=r"otlp: got .* allowed: the URL of an OTLP/HTTP collector"):
         otlp.setup(endpoint)
 

@@ -106,7 +106,7 @@ def test_no_text_of_a_call_loses_the_batch(traces, metrics, broken, events, play
     assert len(traces.exporter.get_finished_spans()) == 3
 
 
-def test_captured_content_is_whole_json_with_the_bad_character_replaced(traces, broken, events, play, monkeypatch):
+def test_captured_content_is_valid_json_with_lone_surrogates_replaced(traces, broken, events, play, monkeypatch):
     monkeypatch.setenv(SWITCH, "SPAN_ONLY")
     play(SpanObserver(traces.provider), events, broken)
     (span,) = (span for span in traces.exporter.get_finished_spans() if span.parent is None)
@@ -131,7 +131,7 @@ def test_fans_and_breakers_too(traces, metrics, broken, monkeypatch):
     assert encode_spans(traces.exporter.get_finished_spans()).SerializeToString().count(SHOWN.encode()) >= 2  # names
 
 
-def test_nothing_goes_to_opentelemetry_by_another_way():
+def test_all_calls_to_opentelemetry_use_the_sanitizer():
     telling = re.compile(r"\.(set_attributes?|add_event|set_status|record_exception|start_span)\(")
     room = Path(l0.telemetry.__file__).parent
     others = [

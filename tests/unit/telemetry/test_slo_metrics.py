@@ -32,7 +32,7 @@ def told(metrics, metric: names.Metric) -> dict[tuple[object, ...], float]:
     return values
 
 
-def test_events_are_told_good_and_bad_from_the_beginning(slos, metrics, play, retried):
+def test_slo_event_counters_start_with_good_and_bad(slos, metrics, play, retried):
     play(SloObserver(slos, metrics.provider), retried)
     assert told(metrics, names.SLO_EVENTS) == {
         ("capacity", True): 1,
@@ -61,7 +61,7 @@ def test_the_counter_is_one_that_only_grows(slos, metrics, play, smooth):
     assert data.is_monotonic
 
 
-def test_budgets_and_burn_rates_are_told_once_there_is_data_enough(slos, metrics, play, smooth, retried):
+def test_budgets_and_burn_rates_need_enough_data(slos, metrics, play, smooth, retried):
     observer = SloObserver(slos, metrics.provider)
     for _ in range(19):
         play(observer, smooth)
@@ -74,7 +74,7 @@ def test_budgets_and_burn_rates_are_told_once_there_is_data_enough(slos, metrics
     assert len(burns) == 6 * len(WINDOWS)
 
 
-def test_nobody_is_watched_where_nobody_listens(slos, call, monkeypatch):
+def test_slo_observer_is_off_without_a_meter(slos, call, monkeypatch):
     observer = SloObserver(slos)
     assert observer.observe(call) is None
     slos.start()

@@ -65,7 +65,7 @@ def test_a_call_is_one_client_span_with_everything_that_is_known(traces, play, s
     }
 
 
-def test_the_span_is_as_long_as_the_engine_says(traces, play, smooth):
+def test_span_duration_is_the_engines(traces, play, smooth):
     play(SpanObserver(traces.provider), smooth)
     (span,) = traces.exporter.get_finished_spans()
     assert 2.5 <= (span.end_time - span.start_time) / 1e9 < 2.6
@@ -83,7 +83,7 @@ def test_what_is_not_known_is_left_out(traces, play, call, ended):
 
 
 @pytest.mark.parametrize(("text", "ratio"), [("hello", 200.0), ("hällo", 1000 / 6), ("\ud800", 1000 / 3), ("", None)])
-def test_the_wires_overhead_is_told_where_there_is_text(traces, play, ended, text, ratio):
+def test_overhead_ratio_needs_text(traces, play, ended, text, ratio):
     play(SpanObserver(traces.provider), [replace(ended, text=text)])
     (span,) = traces.exporter.get_finished_spans()
     assert span.attributes.get("l0.wire.overhead_ratio") == ratio
@@ -145,7 +145,7 @@ def test_a_failed_call_is_an_error_with_a_bounded_type(traces, play, ended, fail
     assert span.attributes["l0.outcome"] == "failed"
 
 
-def test_an_error_told_as_a_typed_event_fails_the_span(traces, play, ended):
+def test_typed_error_event_fails_the_span(traces, play, ended):
     failure = Failure(cause=Cause.IN_BAND_ERROR, message="server_error", typed=True)
     play(SpanObserver(traces.provider), [replace(ended, failure=failure, failures=(failure,))])
     (span,) = traces.exporter.get_finished_spans()
@@ -153,7 +153,7 @@ def test_an_error_told_as_a_typed_event_fails_the_span(traces, play, ended):
     assert span.attributes["l0.outcome"] == "failed"
 
 
-def test_an_early_break_is_no_error(traces, play, ended):
+def test_early_break_is_not_an_error(traces, play, ended):
     play(SpanObserver(traces.provider), [replace(ended, outcome=Outcome.CANCELLED)])
     (span,) = traces.exporter.get_finished_spans()
     assert span.status.status_code is StatusCode.UNSET
