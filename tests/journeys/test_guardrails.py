@@ -270,3 +270,21 @@ def test_a_sentence_that_guardrails_and_drift_find_is_reported_once(sim, heard, 
         got = call(sim, dialect, meta, sync=sync)
     assert got.text == meta.text
     assert [violation.rule for violation in found] == ["pattern"]
+
+
+def test_a_warning_that_waits_is_on_the_span_of_a_stream_that_the_user_closes(sim, heard):
+    looping = Answer(text="The lamp is on the table and it is not going to move. " * 3 + "Then the sun came up. " * 2)
+    sim.script(Reply(answer=looping))
+    got = ""
+    with (
+        l0.policy(guardrails="strict", drift=True, check_intervals=ONCE),
+        openai.OpenAI(api_key="k", base_url=sim.openai) as client,
+    ):
+        stream = client.chat.completions.create(**REQUESTS["chat"], stream=True)
+        for event in stream:
+            got += text_of(event)
+            if "sun came" in got:
+                break
+        stream.close()
+    assert heard.span.attributes["l0.outcome"] == "cancelled"
+    assert heard.span.attributes["l0.drift.types"] == ("repetition",)
