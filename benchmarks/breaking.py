@@ -20,7 +20,7 @@ LAST = 60
 
 
 def fault(dice: random.Random) -> Fault:
-    """One of the ways to break, anywhere in an answer."""
+    """Return a random fault at a random place of an answer."""
     at = dice.randrange(LAST)
     makes = (
         lambda: Fault.status(503),
@@ -41,7 +41,7 @@ def fault(dice: random.Random) -> Fault:
 
 
 def break_some(server: Simulator, share: float) -> None:
-    """Answers of a server from now on, where no script says otherwise."""
+    """Break a ``share`` (0 to 1) of a server's answers from now on, unless a request has its own script."""
     dice = random.Random(0)
 
     def wished(*_: Any) -> Reply:

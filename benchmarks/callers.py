@@ -136,7 +136,7 @@ async def _single(answer: Any) -> AsyncIterator[Any]:
 
 
 class LiteLLMCaller:
-    """Through `litellm.completion`, which has an SDK's place, not a layer over one."""
+    """Make calls through `litellm.completion`, which replaces an SDK instead of wrapping one."""
 
     def __init__(self, origin: str) -> None:
         self._litellm: Any = importlib.import_module("litellm")

@@ -31,7 +31,7 @@ class Worker:
         self._process = _spawn(python, "benchmarks.worker", variant)
 
     def run(self, case: Case, origin: str) -> dict[str, Any]:
-        """The result; one with ``failed`` where there is none. Such a worker starts anew for the next case."""
+        """Return the result, or one with ``failed`` if there is none; then the worker is restarted."""
         process = self._process
         try:
             process.stdin.write(json.dumps({"case": asdict(case), "origin": origin}) + "\n")

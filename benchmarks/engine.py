@@ -144,7 +144,7 @@ def measure(rounds: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """0 where every figure is below the limit."""
+    """Return 0 if every figure is below its limit."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="how often (default 15)")
     found = measure(parser.parse_args().rounds)

@@ -6,7 +6,7 @@ import sys
 
 
 def peak_bytes() -> int:
-    """Peak resident memory so far, in bytes; 0 where the system does not say."""
+    """Return the peak resident memory so far in bytes; 0 if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows

@@ -264,7 +264,7 @@ async def run(seconds: float, users: int, share: float) -> bool:
 
 
 def main() -> int:
-    """0 where all is sound."""
+    """Return 0 if no check failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
     parser.add_argument("--streams", type=int, default=200, help="how many at a time (default 200)")

@@ -1,4 +1,4 @@
-"""One process, one variant: runs the cases it is told, one at a time, and says what they cost.
+"""Run cases of one variant in this process, one at a time, as the conductor requests, and report their costs.
 
 `python -m benchmarks.worker VARIANT`, in the variant's own environment. Each line in is a case with the server's
 origin, as JSON; each line out is its result. Only this process's own CPU time is counted, that of its threads included.

@@ -1,4 +1,4 @@
-"""Every cause has one category and one retry reason, and a failure says what it knows."""
+"""Every cause has one category and one retry reason; a failure's text names its cause and status."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Objectives in process: fed by the events of calls, judged, counted, told."""
+"""Objectives in process: call events are judged, counted and reported."""
 
 from __future__ import annotations
 

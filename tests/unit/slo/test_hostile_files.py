@@ -1,4 +1,4 @@
-"""Files of objectives that nobody means well with: each is refused at a line, and every mistake is told."""
+"""Malicious files of objectives: each is rejected with a line, and every mistake is reported."""
 
 from __future__ import annotations
 

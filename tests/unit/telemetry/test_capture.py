@@ -146,7 +146,7 @@ def test_binary_data_is_named_and_left_out(call):
 
 
 PIXELS = base64.b64encode(bytes(range(256)) * 4).decode()
-"""Binary data as it stands in requests."""
+"""Binary data in requests."""
 LINES = "\n".join(PIXELS[at : at + 76] for at in range(0, len(PIXELS), 76))
 URL = f"data:image/png;base64,{PIXELS}"
 NESTED: Any = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXELS}}

@@ -1,4 +1,4 @@
-"""docs/telemetry.md says what the table of names says, and what is recorded keeps to it."""
+"""docs/telemetry.md matches the table of names, and recorded metrics match it."""
 
 import sys
 from dataclasses import replace
