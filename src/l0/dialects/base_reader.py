@@ -1,4 +1,4 @@
-"""What the readers of all dialects share. A dialect adds what its events mean."""
+"""The base of the wire readers of all dialects. A dialect adds the meaning of its events."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from l0.wire.json_decode import loads, parse
 
 
 class BaseReader(ABC):
-    """Reads one attempt. Subclasses implement `apply`, which looks at one decoded event, and `missing`.
+    """Reads one attempt. Subclasses implement `apply`, which reads one decoded event, and `missing`.
 
-    `apply` may raise for a shape that it does not expect: whoever calls it fences it, and calls `salvage` then.
+    `apply` may raise for an unexpected shape: its caller catches that and calls `salvage`.
 
     ``build`` makes the SDK's object; ``content_type`` is that of the response.
     """
@@ -42,7 +42,7 @@ class BaseReader(ABC):
         self._event_stream = not content_type or content_type.lower().startswith("text/event-stream")
 
     def decode(self, data: bytes) -> Any:
-        """The JSON of one event, or ``None`` for one that carries nothing; sets `failure` where it is malformed."""
+        """Return the JSON of one event, or ``None`` if it carries nothing; set `failure` if it is malformed."""
         try:
             value = parse(data)
         except ValueError:
@@ -52,7 +52,7 @@ class BaseReader(ABC):
         return value
 
     def _leniently(self, data: bytes) -> Any:
-        """What the fast parser refuses, the standard library judges."""
+        """Parse with the standard library, which accepts more than the fast parser."""
         if not data:
             return None
         try:
@@ -62,7 +62,7 @@ class BaseReader(ABC):
             return None
 
     def construct(self, value: Any) -> Any:
-        """The SDK's object; sets `failure` where the SDK's own validation refuses it."""
+        """Return the SDK's object; set `failure` if the SDK's own validation rejects the event."""
         try:
             return self.build(value)
         except Exception as error:
@@ -70,21 +70,21 @@ class BaseReader(ABC):
             return None
 
     def mark_finished(self) -> None:
-        """The terminal event was read."""
+        """Record that the terminal event was read."""
         self.finished = self.stopped = True
 
     def fail(self, failure: Failure) -> None:
-        """The attempt is broken; the first failure counts. One that is an event of its own does not end the reading."""
+        """Record that the attempt failed. The first failure counts; a typed one does not stop the reading."""
         if self.failure is None:
             self.failure = failure
             self.stopped = self.stopped or not failure.typed
 
-    def anomaly(self, what: str) -> None:
-        """Note something odd that is accepted. ``what`` is from a bounded set."""
-        self.anomalies[what] = None
+    def anomaly(self, name: str) -> None:
+        """Count something odd but legitimate. ``name`` is from a bounded set."""
+        self.anomalies[name] = None
 
     def add_text(self, piece: object, *, answer: bool = False) -> None:
-        """A piece of content arrived; ``answer``: it is text of the first choice."""
+        """Record a piece of content. ``answer``: it is text of the first choice."""
         if not piece:
             return
         self.content += 1
@@ -94,7 +94,7 @@ class BaseReader(ABC):
                 self.text.append(piece)
 
     def add_tool_arguments(self, place: object, name: object, piece: object) -> None:
-        """A piece of a tool call's arguments arrived, or its name, or both."""
+        """Record a piece of a tool call's arguments, its name, or both."""
         call = self.tools.get(place)
         if call is None:
             call = self.tools[place] = ToolCallText("")
@@ -104,13 +104,13 @@ class BaseReader(ABC):
             call.arguments.append(piece)
 
     def missing_end(self) -> Cause:
-        """What is missing of an answer that ended without its terminal event."""
+        """Return the cause for an answer that ended without its terminal event."""
         if not self.events and not self._event_stream:
             return Cause.NOT_A_STREAM
         return Cause.TRUNCATED if self.content else Cause.EMPTY
 
     def observe_object(self, item: Any) -> None:
-        """Learn from an object that the SDK built."""
+        """Read an object that the SDK built."""
         dump: Callable[..., dict[str, Any]] | None = getattr(item, "to_dict", None)
         if dump is None:
             return
@@ -123,7 +123,7 @@ class BaseReader(ABC):
             self.unlearnt(None, event)
 
     def unlearnt(self, name: bytes | None, event: Any) -> None:
-        """Make the best of an event that `apply` could not read. To be called where the exception is caught."""
+        """Read as much as possible of an event for which `apply` raised. Call it in the ``except`` block."""
         unread("an event of a stream")
         self.anomaly("unknown_shape")
         if type(event) is dict:
@@ -132,10 +132,10 @@ class BaseReader(ABC):
 
     @abstractmethod
     def apply(self, event: dict[str, Any]) -> None:
-        """Learn what one event says. May raise on odd shapes; then nothing that `salvage` reads was learnt twice."""
+        """Read one event. May raise for an odd shape, but then has not read anything that `salvage` reads again."""
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
-        """Learn what an event still says of which `apply` could not read a part: above all, that the answer ends."""
+        """Read the rest of an event for which `apply` raised, above all that the answer ends."""
         self.usage = object_of(event.get("usage")) or self.usage
 
     @abstractmethod
@@ -143,5 +143,5 @@ class BaseReader(ABC):
         """As `Reader.missing`."""
 
     def metadata(self) -> ResponseMetadata:
-        """What the provider said; dialects add their usage."""
+        """Return the metadata of the answer; dialects add their usage."""
         return ResponseMetadata(response_id=self.response_id, model=self.model, anomalies=tuple(self.anomalies))

@@ -185,7 +185,7 @@ class MessagesReader(ResumableReader):
         return self._event(name, self.decode(data))
 
     def _nameless(self, data: bytes) -> Any:
-        """A proxy dropped the names. The SDK skips such events in silence; their type says what they are."""
+        """Read an event whose name a proxy dropped, by its type. The bare SDK skips such events silently."""
         event = self.decode(data) if data[:1] == b"{" else None
         kind = event.get("type") if type(event) is dict else None
         if type(kind) is not str or kind == "ping":
@@ -253,7 +253,7 @@ class MessagesReader(ResumableReader):
             self.add_text(text_of(object_of(event.get("delta")).get("text")), answer=True)
 
     def _stray(self, index: object) -> bool:
-        """Whether a delta that belongs to no open block is read all the same: if no number says that it is strange."""
+        """Return whether to read a delta that belongs to no open block: only if its index is not a number."""
         if type(index) is int:
             return self._out_of_order(f"a delta for block {index}, which is not open")
         self.anomaly("unreadable_index")
@@ -300,7 +300,7 @@ class MessagesReader(ResumableReader):
         self._open.discard(index)
 
     def _index(self, event: dict[str, Any], due: int) -> int:
-        """The number of an event's block; that of the block which is due, if it is no number."""
+        """Return the index of an event's block; ``due`` if it is not a number."""
         index = place_of(event.get("index"))
         if index is None:
             self.anomaly("unreadable_index")
@@ -311,7 +311,7 @@ class MessagesReader(ResumableReader):
         reason = object_of(event.get("delta")).get("stop_reason")
         if reason:
             self._stopped_at = text_of(reason) or "error"
-        # Counts are cumulative: they replace what message_start said, they do not add to it.
+        # Counts are cumulative: they replace those of message_start.
         self._cumulative = object_of(event.get("usage")) or self._cumulative
 
     def _message_stop(self, event: dict[str, Any]) -> None:  # noqa: ARG002
@@ -336,7 +336,7 @@ class MessagesReader(ResumableReader):
         return isinstance(event, dict) and event.get("type") in ("message_delta", "message_stop")
 
     def opening(self, resume_state: ResumeState) -> list[Any]:
-        """A new block, where the user has no open one that the text could go on in."""
+        """Start a new block if the user has no open one in which the text could continue."""
         if resume_state.marks["open"]:
             return []
         return [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}]
@@ -357,13 +357,13 @@ class MessagesReader(ResumableReader):
             self._offset = still_open[0] if still_open else resume_state.marks["blocks"]
 
     def renamed(self, event: Any, resume_state: ResumeState) -> Any:  # noqa: ARG002
-        """A continuation's first block goes on in the block that broke, or follows the last that was whole."""
+        """Continue the block that broke, or number the first block after the last complete one."""
         if self._offset and isinstance(event, dict) and type(event.get("index")) is int:
             event["index"] += self._offset
         return event
 
     def _out_of_order(self, message: str) -> bool:
-        """Fail, if every event could be read so far. Whether the event is to be read all the same."""
+        """Fail if every event so far could be read. Return whether to read this event nevertheless."""
         if self._in_order:
             self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
         else:

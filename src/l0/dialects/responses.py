@@ -217,7 +217,7 @@ class ResponsesReader(ResumableReader):
         return event
 
     def _headless(self, event: dict[str, Any]) -> bool:
-        """Whether the end comes first, and shows a text of which nothing came: the answer was lost on the way."""
+        """Return whether the terminal event comes first and contains text: the events before it were lost."""
         answer = event.get("response")
         if (
             event.get("type") != "response.completed"
@@ -229,7 +229,7 @@ class ResponsesReader(ResumableReader):
         return True
 
     def _uncounted(self) -> None:
-        """An event without a number that can be read: the count begins anew with the next one."""
+        """Handle an event without a readable number: counting restarts with the next one."""
         if self._sequence is not None:
             self.anomaly("unnumbered_event")
             self._sequence = self._first = None
@@ -237,7 +237,7 @@ class ResponsesReader(ResumableReader):
             self._counts = False
 
     def _in_sequence(self, number: int, data: bytes) -> bool:
-        """Whether this is the next event. A server that does not really count is not held to it."""
+        """Return whether this is the next event. A server that does not number consistently is not held to it."""
         last, self._sequence = self._sequence, number
         repeated, self._last = data == self._last, data
         if last is None:
@@ -279,7 +279,7 @@ class ResponsesReader(ResumableReader):
             if kind == "response.failed":
                 self._failed(object_of(event.get("response")).get("error"))
             else:
-                self.failure: Failure | None = None  # it was not the last word after all
+                self.failure: Failure | None = None  # an earlier error event was not final
         elif kind == "error":
             self._whole, self._status = True, None
             self._failed(event)
@@ -355,7 +355,7 @@ class ResponsesReader(ResumableReader):
             self._counts = True
 
     def renamed(self, event: Any, resume_state: ResumeState) -> Any:
-        """The same answer again has other ids, and counts from the start."""
+        """Restore ids and numbers: the same answer, sent again, has other ids and counts from the start."""
         if self._replays or not isinstance(event, dict):
             return event
         items, last = resume_state.marks["items"], resume_state.marks["sequence"]
@@ -374,7 +374,7 @@ class ResponsesReader(ResumableReader):
         return event
 
     def _part_done(self, text: object) -> None:
-        """The whole text of a part, once more: without sequence numbers the only sign of a lost or doubled delta."""
+        """Compare a part's complete text: without sequence numbers, the only sign of a lost or repeated delta."""
         if self._sequence is None and type(text) is str and len(text) != self._part:
             self.anomaly("text_differs_from_deltas")
         self._part = 0

@@ -1,8 +1,8 @@
-"""How a reader takes up an answer that broke: what the user has is swallowed, what is new is handed over.
+"""Resume a broken answer: drop the part that the user has, and deliver what is new.
 
-Two ways. The *same* answer again (``exact``) is followed event by event until it has come as far as the user's: its
-text must be the same, and is counted in characters, for it may be cut differently; all else is counted in events. A
-*continuation* (``prefill``, ``splice``) is another answer, of which the beginning is not shown, and the end is.
+The *same* answer again (``exact``) is followed until it reaches the point that the user's reached. Its text must be
+the same, and is counted in characters, since it may be split differently; everything else is counted in events. A
+*continuation* (``prefill``, ``splice``) is another answer: its beginning is not delivered, and its end is.
 """
 
 from __future__ import annotations
@@ -18,61 +18,61 @@ from .overlap import Diverged, OverlapMatcher, overlap_matcher
 
 
 class ResumableReader(BaseReader):
-    """A reader that can begin where an earlier one broke off. Dialects say what their events carry."""
+    """A reader that can continue where an earlier one stopped. Dialects define what their events carry."""
 
     _resume_state: ResumeState | None = None
     _joint: OverlapMatcher | None = None
     _joined = True
     _exact = False
 
-    # -- what a dialect says ----------------------------------------------------------------------------------------
+    # -- defined by a dialect ---------------------------------------------------------------------------------------
 
     @abstractmethod
     def decode_event(self, name: bytes | None, data: bytes) -> Any:
-        """Decode and apply a wire event; ``None`` if the user gets nothing for it. May raise: see `read_event`."""
+        """Decode and apply a wire event. Return ``None`` if the user gets nothing for it. May raise (`read_event`)."""
 
     def dressed(self, name: bytes | None, event: Any) -> Any:  # noqa: ARG002
-        """The event as the SDK's own loop hands it over: some are wrapped, or get their name as a field."""
+        """Return the event as the SDK's own loop delivers it: some are wrapped, or get their name as a field."""
         return event
 
     @abstractmethod
     def piece(self, event: Any) -> str | None:
-        """The text of the answer that an event carries; nothing for an event of another kind."""
+        """Return the text of the answer that an event carries; ``None`` for an event of another kind."""
 
     @abstractmethod
     def with_piece(self, event: Any, text: str) -> Any:
-        """The same event with other text. May change it in place."""
+        """Return the same event with other text. May change it in place."""
 
     @abstractmethod
     def carrier(self) -> Any:
-        """An event without text that text can be put into."""
+        """Return an event without text, as a carrier for text."""
 
     @abstractmethod
     def ends(self, event: Any) -> bool:
-        """Whether an event without text belongs to the end of an answer, and not to its beginning."""
+        """Return whether an event without text belongs to the end of an answer, not to its beginning."""
 
     @abstractmethod
     def renamed(self, event: Any, resume_state: ResumeState) -> Any:
-        """The same event with what must not change in the middle of an answer (ids, counts)."""
+        """Return the event with the ids and numbers of the user's answer, which must not change in its middle."""
 
     def opening(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
-        """What must come before the first new text of a continuation."""
+        """Return the events that must precede the first new text of a continuation."""
         return []
 
     def closing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
-        """What must come before the end, where a continuation brought no text of its own."""
+        """Return the events that must precede the end of a continuation without text of its own."""
         return []
 
     def marks(self) -> dict[str, Any]:
-        """What must stay the same to the end of the answer."""
+        """Return the values that must stay the same until the end of the answer."""
         return {}
 
     # -- the fence --------------------------------------------------------------------------------------------------
 
     def read_event(self, name: bytes | None, data: bytes) -> Any:
-        """The user's object for one wire event, or ``None``.
+        """Return the user's object for one wire event, or ``None``.
 
-        The one fence of a stream: whatever learning from an event raises, the event itself is handed over.
+        Whatever reading an event raises ends here, and the event itself is delivered.
         """
         try:
             event = self.decode_event(name, data)
@@ -93,11 +93,11 @@ class ResumableReader(BaseReader):
 
     @property
     def structure(self) -> int:
-        """Events that carried no text of the answer, so far."""
+        """Number of events so far that carried no text of the answer."""
         return self.events - len(self.text)
 
     def resume_state(self) -> ResumeState:
-        """What the user has of the answer."""
+        """Return the part of the answer that the user has."""
         resume_state = self._resume_state
         if resume_state is not None and not self._joined:
             return resume_state
@@ -105,7 +105,7 @@ class ResumableReader(BaseReader):
         return ResumeState(text="".join(self.text), shape=self.structure, response_id=name, marks=self.marks())
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
-        """This attempt continues an earlier one, whose part the user must not get again."""
+        """Continue an earlier attempt, whose part the user must not get again."""
         self._resume_state = resume_state
         self._joint = overlap_matcher(strategy, resume_state.text)
         self._joined = False
@@ -114,7 +114,7 @@ class ResumableReader(BaseReader):
             self.text = [resume_state.text]
 
     def read_resumed(self, name: bytes | None, data: bytes) -> list[Any]:
-        """As `read_event`, for an attempt that takes up an earlier one: what is new in one wire event."""
+        """As `read_event`, for an attempt that resumes an earlier one: return what is new in one wire event."""
         try:
             event = self.decode_event(name, data)
         except Exception:
@@ -122,9 +122,9 @@ class ResumableReader(BaseReader):
         resume_state, meeting = self._resume_state, self._joint
         if event is None or resume_state is None or meeting is None:
             return []
-        told = self.failure is not None and self.failure.typed  # the user's only sign of it: never swallowed
+        typed = self.failure is not None and self.failure.typed  # the user's only sign of the failure: never dropped
         try:
-            events = [event] if self._joined or told else self._join(event, meeting, resume_state)
+            events = [event] if self._joined or typed else self._join(event, meeting, resume_state)
         except Diverged:
             self._diverged(resume_state)
             return []
@@ -132,7 +132,7 @@ class ResumableReader(BaseReader):
         return [item for item in built if item is not None]
 
     def finish(self) -> None:
-        """The body is over: an answer that never came as far as the user's is another one."""
+        """End the body: an answer that did not reach the point that the user's reached is another answer."""
         if self._resume_state is None or self._joined or self.failure is not None or self.missing() is not None:
             return
         meeting, same = self._joint, self.structure == self._resume_state.shape
@@ -148,7 +148,7 @@ class ResumableReader(BaseReader):
         if self._exact:
             return self._same(event, text, meeting, resume_state)
         if text:
-            self.text.pop()  # what counts is what the user gets of it
+            self.text.pop()  # count only the part that the user gets
             new = meeting.pass_on(text)
             return self._begin(self.with_piece(event, new), new, resume_state) if new else []
         return self._end(event, meeting, resume_state) if self.ends(event) else []
@@ -185,5 +185,5 @@ class ResumableReader(BaseReader):
         return [*self.closing(resume_state), event]
 
     def finishing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
-        """What must come between text that was held to the very last and the end."""
+        """Return the events between text that was held until the end and the end."""
         return []

@@ -1,4 +1,4 @@
-"""Adapters: what a source yields, turned into events. Chosen by the first item that a source gives.
+"""Adapters turn the items of a source into events. The first item of a source selects its adapter.
 
 An adapter of your own is a class with a name, a test and a decoder::
 
@@ -13,16 +13,16 @@ An adapter of your own is a class with a name, a test and a decoder::
 
 
     class LineDecoder:
-        begun = False  # lines stand for themselves
+        begun = False  # no event needs more than one line
 
         def decode(self, item: bytes) -> list[Event]:
             return [Event(EventType.TOKEN, item.decode())]
 
         def whole(self) -> bool | None:
-            return None  # no line says that it is the last one: the end of the source does
+            return None  # only the end of the source shows that the answer is complete
 
-        def facts(self) -> Facts:
-            return Facts()
+        def facts(self) -> ResponseMetadata:
+            return ResponseMetadata()
 
 
     register_adapter(Lines())
@@ -47,40 +47,40 @@ from .stream_events import Event, UnknownStreamError
 
 
 class Decoder(Protocol):
-    """Reads one attempt's items. Fed in order, each item once."""
+    """Decodes the items of one attempt. It receives each item once, in order."""
 
     @property
     def begun(self) -> bool:
-        """Whether something is on its way that is only told when it is whole, such as a tool call."""
+        """Return whether something has started that becomes an event only when it is complete, such as a tool call."""
         ...
 
     def decode(self, item: Any) -> Sequence[Event]:
-        """The events of one item. May raise; the attempt has then failed."""
+        """Return the events of one item. If it raises, the attempt has failed."""
         ...
 
     def whole(self) -> bool | None:
-        """Whether the items so far show that the answer is whole; ``None`` where the end of the source shows it."""
+        """Return whether the items prove that the answer is complete; ``None`` if only the end of the source does."""
         ...
 
     def facts(self) -> ResponseMetadata:
-        """What the provider said of its answer."""
+        """Return the provider's metadata of the answer."""
         ...
 
 
 class Adapter(Protocol):
-    """Knows the items of one kind of source. Frozen, and shared by all calls."""
+    """Recognizes the items of one kind of source. Immutable, and shared by all calls."""
 
     @property
     def name(self) -> str:
-        """How error messages call it."""
+        """Return the name that error messages use."""
         ...
 
     def recognises(self, item: object) -> bool:
-        """Whether ``item``, the first of a source, is of this kind. By its type and attributes: no SDK is imported."""
+        """Return whether ``item``, the first of a source, is of this kind. Check type and attributes; import no SDK."""
         ...
 
     def decoder(self) -> Decoder:
-        """A decoder of one more attempt."""
+        """Return a new decoder, for one attempt."""
         ...
 
 
@@ -140,7 +140,7 @@ class _Messages:
 
 
 class _Events:
-    """Events that somebody else has made already, another stream of ours included."""
+    """Events that exist already, such as those of another stream of l0."""
 
     name = "events (l0.Event)"
 
@@ -165,7 +165,7 @@ class _EventDecoder:
 
 
 class Registry:
-    """All adapters, those of the application first. Reading takes no lock: the tuple is replaced whole."""
+    """All adapters, those of the application first. Reading takes no lock, since the tuple is replaced as a whole."""
 
     def __init__(self) -> None:
         self.renew()
@@ -178,7 +178,7 @@ class Registry:
         self._lock = threading.RLock()
 
     def register(self, adapter: Adapter) -> None:
-        """Ask ``adapter`` before all that are there. One of the same name gives way."""
+        """Ask ``adapter`` before all others. It replaces one of the same name."""
         missing = [name for name in ("name", "recognises", "decoder") if not hasattr(adapter, name)]
         if missing:
             raise PolicyError("adapter", adapter, f"an object with name, recognises and decoder; lacks {missing}")
@@ -186,11 +186,11 @@ class Registry:
             self._own = (adapter, *(one for one in self._own if one.name != adapter.name))
 
     def find(self, item: object) -> Adapter | None:
-        """Who knows ``item``."""
+        """Return the adapter that recognizes ``item``, or ``None``."""
         return next((one for one in (*self._own, *self._known) if one.recognises(item)), None)
 
     def unknown(self, thing: object, where: str) -> UnknownStreamError:
-        """The error for something that nobody knows."""
+        """Return the error for an item or a source that no adapter recognizes."""
         kind = type(thing)
         names = "; ".join(one.name for one in (*self._own, *self._known))
         return UnknownStreamError(
@@ -203,5 +203,5 @@ ADAPTERS = Registry()
 
 
 def register_adapter(adapter: Adapter) -> None:
-    """Teach `l0.l0` another kind of source. Raises `PolicyError` for something that is no `Adapter`."""
+    """Add an adapter for another kind of source. Raises `PolicyError` if it is not an `Adapter`."""
     ADAPTERS.register(adapter)

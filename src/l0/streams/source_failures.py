@@ -58,7 +58,7 @@ def _wrapped(error: Exception, inner: Failure | None) -> Failure | None:
 
 
 def adopted(below: Failure, error: Exception) -> Failure:
-    """The failure that the engine in a patched SDK found, with the exception that came up from there."""
+    """Return the failure that the engine in a patched SDK found, with the exception that it raised."""
     repeated = below.sdk_retries or (below.status is None and below.category is not Category.FATAL)
     return replace(below, error=error, sdk_retries=repeated)
 
@@ -66,12 +66,12 @@ def adopted(below: Failure, error: Exception) -> Failure:
 def _cause_named(reason: str) -> Cause:
     try:
         return Cause(reason)
-    except ValueError:  # made by a user's own hand
+    except ValueError:  # the user's code made it
         return Cause.TRUNCATED
 
 
 def exception(failure: Failure, *, opened: bool, text: str, attempts: int) -> BaseException:
-    """What the user gets: the source's own exception, and for a break one that is of its class and ours."""
+    """Return the exception for the user: the source's own, or for a broken answer one of its class and of ours."""
     error = failure.error
     fields = {"partial_text": text, "reason": failure.cause.value, "attempts": attempts}
     if isinstance(error, StreamInterrupted):

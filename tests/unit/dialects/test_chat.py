@@ -241,3 +241,26 @@ def test_an_odd_legacy_chunk_is_odd_and_no_failure():
     made = reader(CompletionsReader)
     feed(made, {"choices": 7}, legacy("Hi", "stop"))
     assert (made.missing(), made.metadata().anomalies) == (None, ("unknown_shape",))
+
+
+def test_identity_is_that_of_the_first_chunk_that_states_one():
+    """Azure sends the results of its prompt filter first, in a chunk without id and model."""
+    made = reader()
+    filtered = {"id": "", "model": "", "choices": [], "prompt_filter_results": []}
+    feed(made, filtered, add_text("Hi"), chunk(mark_finished="stop") | {"model": "another"})
+    assert (made.metadata().response_id, made.metadata().model) == ("chatcmpl-1", "gpt-4o")
+
+
+def test_service_tier_may_come_with_the_usage():
+    made = reader()
+    last = {"choices": [], "usage": {"prompt_tokens": 1}, "service_tier": "default", "system_fingerprint": "fp"}
+    feed(made, add_text("Hi"), chunk(mark_finished="stop"), last)
+    expected = {"openai.response.service_tier": "default", "openai.response.system_fingerprint": "fp"}
+    assert made.metadata().extra == expected
+
+
+def test_custom_tool_call_has_its_name_and_its_input():
+    made = reader()
+    pieces = [{"index": 0, "id": "c", "custom": {"name": "n", "input": "fr"}}, {"index": 0, "custom": {"input": "ee"}}]
+    feed(made, *(chunk({"tool_calls": [piece]}) for piece in pieces))
+    assert [(call.name, "".join(call.arguments)) for call in made.tools.values()] == [("n", "free")]

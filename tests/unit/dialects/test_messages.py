@@ -238,3 +238,11 @@ def test_work_on_the_servers_side_is_a_commit_point(kind, accepted):
     made = reader()
     feed(made, START, opened(0, kind))
     assert made.accepted is accepted
+
+
+def test_text_at_the_start_of_a_block_counts():
+    made = reader()
+    started = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "He"}}
+    feed(made, START, started, add_text("y"), closed(), ending(), STOP, named=True)
+    assert ("".join(made.text), made.chars, made.content) == ("Hey", 3, 2)
+    assert not made.resumable  # no text can be put into the start of a block, or taken from it

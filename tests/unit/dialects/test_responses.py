@@ -254,3 +254,14 @@ def test_lifecycle_events_are_none():
     item = {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message"}}
     feed(made, CREATED, response("in_progress"), item)
     assert (made.accepted, made.content) == (False, 0)
+
+
+@pytest.mark.parametrize(("kind", "field"), [("function_call", "arguments"), ("custom_tool_call", "input")])
+def test_end_of_an_item_has_the_whole_tool_call(kind, field):
+    """Its start, or pieces of it, may be missing."""
+    made = reader()
+    item = {"type": kind, "call_id": "c", "name": "n", field: '{"a": 1}'}
+    added = {"type": "response.output_item.added", "output_index": 0, "item": item | {field: ""}}
+    done = [{"type": "response.output_item.done", "output_index": index, "item": item} for index in (0, 1)]
+    feed(made, CREATED, added, *done, COMPLETED)
+    assert [(call.name, "".join(call.arguments)) for call in made.tools.values()] == [("n", '{"a": 1}')] * 2

@@ -1,1 +1,1 @@
-"""Decoders of the providers' own objects: recognised by their attributes, so that no SDK is imported."""
+"""Decoders of the objects of SDKs, which are read by attribute, so that no SDK is imported."""

@@ -1,4 +1,4 @@
-"""litellm: chunks like openai's; every stream ends with a finish reason, real or not, and none closes in sync code."""
+"""litellm: chunks like those of openai. It invents missing finish reasons, and closes no stream in sync code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LitellmDecoder(DeltaDecoder):
 
 
 def layers(source: Any) -> Iterator[Any]:
-    """A source, and the streams inside of it where it is litellm's, outermost first."""
+    """Yield a source and, if it is litellm's, the streams inside of it, outermost first."""
     yield source
     if is_wrapped(source):
         for inner in (getattr(source, name, None) for name in _INSIDE):
@@ -33,17 +33,17 @@ def layers(source: Any) -> Iterator[Any]:
 
 
 def is_wrapped(source: Any) -> bool:
-    """Whether a source is a stream of litellm's."""
+    """Return whether a source is a stream of litellm."""
     return type(source).__module__.partition(".")[0] == "litellm"
 
 
 def said(source: Any) -> Iterator[Any]:
-    """What the provider said, in sync code: all that litellm has not made up."""
+    """Return the items of a sync source without those that litellm invented."""
     return (item for item in source if not _invented(source, item))
 
 
 class Said:
-    """As `said`, in async code. No generator: nobody has to close it."""
+    """As `said`, for async code. Not a generator, so that it need not be closed."""
 
     def __init__(self, source: Any) -> None:
         self._source = source
@@ -59,10 +59,9 @@ class Said:
 
 
 def _invented(source: Any, item: Any) -> bool:
-    """Whether a chunk says ``stop`` where the provider said nothing: at the end of whatever came, whole or not.
+    """Return whether a chunk has a finish reason that the provider did not send; litellm ends every stream with one.
 
-    The stream remembers what was said; the chunk itself does not show it. (As of litellm 1.106, whose legacy text
-    completions show it nowhere.)
+    Only the stream records the provider's finish reason (litellm 1.106; legacy text completions do not).
     """
     knows = next((layer for layer in layers(source) if hasattr(layer, "received_finish_reason")), None)
     if knows is None or knows.received_finish_reason or getattr(knows, "intermittent_finish_reason", None):
