@@ -44,10 +44,12 @@ def break_some(server: Simulator, share: float) -> None:
     """Break a ``share`` (0 to 1) of a server's answers from now on, unless a request has its own script."""
     dice = random.Random(0)
 
-    def wished(*_: Any) -> Reply:
+    def requested_reply(*_: Any) -> Reply:
         return Reply(answer=ANSWER, fault=fault(dice) if dice.random() < share else HEALTHY)
 
-    server._wished = wished  # type: ignore[method-assign]
+    # This replaces a private method. Fail if the simulator renames it: otherwise the soak would inject no faults.
+    assert callable(getattr(server, "_requested_reply", None))
+    server._requested_reply = requested_reply  # type: ignore[method-assign]
 
 
 def main() -> None:
