@@ -72,6 +72,8 @@ def test_budgets_and_burn_rates_need_enough_data(slos, metrics, play, smooth, re
     assert budgets["capacity", "30d"] == pytest.approx(1 - 1 / 21 / 0.05)
     assert burns["capacity", "1h"] == pytest.approx(1 / 21 / 0.05)
     assert len(burns) == 6 * len(WINDOWS)
+    points = metrics.collect()[names.SLO_BUDGET.name].data.data_points
+    assert all(names.SLO_WINDOW in point.attributes for point in points)
 
 
 def test_slo_observer_is_off_without_a_meter(slos, call, monkeypatch):

@@ -1,0 +1,52 @@
+"""Shadow mode knows every way to wait, to resume and to fall back that the engine has."""
+
+from typing import Any, get_args
+
+import pytest
+from makers import make_call, make_failure
+
+from l0.engine.retry import AttemptProgress, Phase, decide
+from l0.model.call_events import ShadowDecision
+from l0.model.failure import Cause
+from l0.model.policy import BackoffStrategy, Fallback, Policy, ResumeMode, Retry
+from l0.runtime.shadow import ShadowPolicy
+from l0.shared_state.shared import SharedState
+
+
+def decisions(policy: Policy, progress: AttemptProgress, cause: Cause = Cause.SERVER_ERROR) -> list[Any]:
+    """Return what the shadow of a policy records about three failures."""
+    recorded: list[Any] = []
+    shadow = ShadowPolicy(make_call(), policy, SharedState(), recorded.append, 0.0)
+    for number in range(3):
+        shadow.failed(make_failure(cause), progress, float(number))
+    return recorded
+
+
+@pytest.mark.parametrize("strategy", BackoffStrategy)
+def test_backoff_strategy_has_shadow_support(strategy: BackoffStrategy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l0.runtime.shadow.random", lambda: 0.5)
+    policy, progress = Policy(retry=Retry(strategy=strategy)), AttemptProgress(Phase.OPENING)
+    history: list[Any] = []
+    active = []
+    for _ in range(3):
+        decision = decide(make_call(policy=policy), make_failure(Cause.SERVER_ERROR), progress, history, lambda: 0.5)
+        assert decision is not None, f"the engine has no delay for {strategy}"
+        active.append(decision.seconds)
+        history.append(make_failure(Cause.SERVER_ERROR))
+    found = [(event.action, event.seconds) for event in decisions(policy, progress)]
+    assert found == [("retry", seconds) for seconds in active], f"shadow mode lacks the backoff strategy {strategy}"
+
+
+@pytest.mark.parametrize("mode", get_args(ResumeMode))
+def test_resume_mode_has_shadow_support(mode: ResumeMode) -> None:
+    progress = AttemptProgress(Phase.RELAYING, accepted=True, resumable=True)
+    found = decisions(Policy(retry=Retry(), resume=mode), progress, Cause.RESET)
+    expected = "raise" if mode == "off" else "resume"
+    assert [event.action for event in found] == [expected] * 3, f"shadow mode lacks the resume mode {mode}"
+
+
+def test_fallback_has_shadow_support() -> None:
+    policy = Policy(retry=Retry(max_retries=0), fallback=Fallback(model="other"))
+    found = decisions(policy, AttemptProgress(Phase.OPENING))
+    assert all(isinstance(event, ShadowDecision) for event in found)
+    assert [event.action for event in found] == ["fall_over", "raise", "raise"]
