@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import make_call, make_failure
 
+from l0.engine import retry as retry_decisions
 from l0.engine.retry import (
     LONGEST_SERVER_WAIT,
     SHORTEST_SERVER_WAIT,
@@ -312,3 +313,15 @@ def test_a_failure_of_the_network_starts_from_the_delay_of_its_type(cause, field
 def test_the_number_of_the_retry_counts_all_failures():
     policy = Policy(retry=Retry(strategy="linear", base_delay=1.0, max_delay=60.0))
     assert verdict(NETWORK, HOLDING, policy, (TRANSIENT, NETWORK)) == RetryAfter(3.0)
+
+
+@pytest.mark.parametrize(
+    ("wait", "own", "asked"),
+    [(0.1, 0.0, True), (0.099, 0.0, False), (1.0, 0.9, True), (1.0, 1.0, False), (None, 0.0, False)],
+)
+def test_requested_wait_is_at_least_100_ms_and_longer_than_the_backoff(wait, own, asked):
+    assert retry_decisions.asked_to_wait(make_failure(retry_after=wait), own) is asked
+
+
+def test_progress_is_not_resumable_by_default():
+    assert not retry_decisions.AttemptProgress(retry_decisions.Phase.RELAYING).resumable
