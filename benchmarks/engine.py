@@ -68,10 +68,12 @@ class Local:
 
     def options(self, *_: Any) -> None: ...
 
-    def send(self, _: Any) -> None:
-        self.runtime.opened(200, None)
+    answer = None
 
-    def attach(self, answer: Any) -> None: ...
+    def send(self, _: Any) -> None: ...
+
+    def attach(self, _: Any) -> Any:
+        return self.runtime.opened(200, None)
 
     def completed(self) -> None: ...
 
@@ -81,7 +83,7 @@ class Local:
     def start(self) -> tuple[Iterator[Any], ObjectParser]:
         return iter(self._chunks), ObjectParser(Counting())  # type: ignore[arg-type]
 
-    def watch(self) -> None: ...
+    def read_deadline(self) -> None: ...
 
     def close(self) -> None: ...
 

@@ -17,6 +17,7 @@ from installed import needs_trio
 from journeys_kit import CANCELLED, CHATTING, MESSAGING, Spans, async_chat_client, async_claude, chat_client, claude
 
 import l0
+from l0.runtime.connection_use import ConnectionUse
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 from l0.stainless.sdk_responses import runtime_of
@@ -326,7 +327,7 @@ def test_another_thread_closes(sim: Simulator, spans: Spans, policy: str, dialec
     got: list[Told] = []
     reader = threading.Thread(target=lambda: got.append(told(stream)), daemon=True)
     reader.start()
-    while not session.busy:
+    while session.connection is not ConnectionUse.READING:
         pass
     close(client, stream)
     reader.join(HANGS)
@@ -404,12 +405,12 @@ def test_at_any_moment_in_async_code(sim: Simulator, spans: Spans, moment: str, 
                         await anyio.sleep(0.001)
                     session = runtime_of(stream.response)
                     assert session is not None
-                    while "backoff" in moment and session.alarm is None:
+                    while "backoff" in moment and session.ending.alarm is None:
                         await anyio.sleep(0.001)
                     await anyio.wait_all_tasks_blocked()
                     await close(client, stream)
                     if close is aclose_client and "backoff" in moment:
-                        session.alarm()  # nobody is told that a client is closed: the wait goes on, and is the last
+                        session.ending.alarm()  # a closed client wakes nobody: the wait goes on, and is the last
         return got[0]
 
     assert anyio.run(case, backend=backend) == bare
@@ -432,7 +433,7 @@ def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str) -
     got: list[Told] = []
     reader = threading.Thread(target=lambda: got.append(told(stream)), daemon=True)
     reader.start()
-    while len(sim.requests) < len(faults) or ("backoff" in moment and session.alarm is None):
+    while len(sim.requests) < len(faults) or ("backoff" in moment and session.ending.alarm is None):
         pass
     stream.close()
     reader.join(HANGS)

@@ -1,27 +1,12 @@
-"""What the machine tells drivers to do. A driver obeys with ``match``, and ends in ``assert_never``."""
+"""The commands of the machine to the drivers. An `AttemptSpec` is the command to send that attempt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
 from l0.model.failure import Failure
-from l0.model.policy import ResumeMode
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Send request number ``number`` (from 1) of the call, ``waited`` seconds of backoff after the last.
-
-    ``leg``: to whom, 0 being the primary. ``resume``: to take a broken answer up, and how. ``hedge``: beside the one
-    that is under way; the first to bring content is the answer.
-    """
-
-    number: int
-    waited: float
-    leg: int = 0
-    resume: ResumeMode | None = None
-    hedge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +43,4 @@ class Raise:
     dropped_wait: float | None = None
 
 
-Command = Open | Relay | Wait | Finish | Raise
+Command = AttemptSpec | Relay | Wait | Finish | Raise

@@ -42,11 +42,13 @@ from enum import StrEnum
 from math import inf
 from typing import Protocol
 
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome, Replay
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumePoint
+from l0.model.resume_state import ResumeState
 
-from .commands import Command, Finish, Open, Raise, Relay, Wait
+from .commands import Command, Finish, Raise, Relay, Wait
 from .retry import AttemptProgress, Phase, RetryAfter, asked_to_wait, decide, falls_over
 from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 
@@ -148,12 +150,12 @@ class Machine:
         "failures",
         "hedged",
         "leg",
-        "resuming",
         "resume_points",
+        "resume_state",
+        "resuming",
         "state",
         "_backoff",
         "_guard",
-        "_had",
         "_hedge_won",
         "_rand",
         "_since_leg",
@@ -176,9 +178,10 @@ class Machine:
         self.hedged = False
         self.resume_points: list[ResumePoint] = []
         self.resuming = False
+        self.resume_state: ResumeState | None = None
+        """What the user has of the answer that is being resumed; ``None`` if none is."""
         self._hedge_won = False
         self._since_leg = 0
-        self._had = 0
         self._rand = rand
         self._backoff = backoff
         self._guard = guard
@@ -191,7 +194,7 @@ class Machine:
         match signal:
             case Begin(at=at):
                 self.began = at
-                return self._open()
+                return self._open(at)
             case Slow(at=at):
                 return self._hedge(at)
             case Opened(hedge=hedge):
@@ -203,19 +206,17 @@ class Machine:
                 return self._relay()
             case Answered():
                 return self._finish()
-            case Ended(missing=missing, at=at, accepted=accepted, resumable=resumable, had=had):
-                self._had = had
-                return self._ended(missing, at, AttemptProgress(PHASES[self.state], accepted, resumable))
-            case Failed(failure=failure, at=at, accepted=accepted, resumable=resumable, had=had):
-                self._had = had
-                return self._failed(failure, at, AttemptProgress(PHASES[self.state], accepted, resumable))
+            case Ended(missing=missing, at=at, accepted=accepted, resume_state=resume_state):
+                return self._ended(missing, at, self._progress(accepted, resume_state))
+            case Failed(failure=failure, at=at, accepted=accepted, resume_state=resume_state):
+                return self._failed(failure, at, self._progress(accepted, resume_state))
             case Waited(at=at):
-                return self._raise(self.failures[-1]) if self.left(at) <= 0 else self._open()
+                return self._raise(self.failures[-1]) if self.left(at) <= 0 else self._open(at)
             case Closed():
                 self.state = CallState.DONE
                 return Finish(Outcome.CANCELLED)
 
-    def _open(self) -> Open | Raise:
+    def _open(self, at: float) -> AttemptSpec | Raise:
         while not self._guard.may_open(self.leg):
             self.failures.append(_passed_over())
             if self.leg >= len(self.call.policy.legs):
@@ -226,17 +227,30 @@ class Machine:
         self.attempts += 1
         resume = self.call.policy.resume if self.resuming else None
         if resume is not None:
-            self.resume_points.append(ResumePoint(strategy=resume, at=self._had, attempt=self.attempts))
-        return Open(self.attempts, self._waited, self.leg, resume)
+            had = len(self.resume_state.text) if self.resume_state is not None else 0
+            self.resume_points.append(ResumePoint(strategy=resume, at=had, attempt=self.attempts))
+        return AttemptSpec(
+            number=self.attempts,
+            leg=self.leg,
+            waited_s=self._waited,
+            remaining_s=self.left(at),
+            resume=resume,
+            resume_state=self.resume_state if resume is not None else None,
+        )
 
-    def _hedge(self, at: float) -> Open:
+    def _progress(self, accepted: bool, resume_state: ResumeState | None) -> AttemptProgress:
+        if resume_state is not None:
+            self.resume_state = resume_state
+        return AttemptProgress(PHASES[self.state], accepted, resume_state is not None)
+
+    def _hedge(self, at: float) -> AttemptSpec:
         """A second request beside the one under way; or that one again, where nothing is to be done but to wait."""
         wanted = not self.hedged and not self.resuming and self.call.replay is Replay.SAFE and self.left(at) > 0
         if not wanted or not self._guard.may_hedge():
-            return Open(self.attempts, self._waited, self.leg)
+            return AttemptSpec(number=self.attempts, leg=self.leg, waited_s=self._waited, remaining_s=self.left(at))
         self.hedged = True
         self.attempts += 1
-        return Open(self.attempts, 0.0, self.leg, hedge=True)
+        return AttemptSpec(number=self.attempts, leg=self.leg, remaining_s=self.left(at), hedge=True)
 
     def _relay(self) -> Relay:
         return Relay(self.state is CallState.HOLDING)
@@ -296,6 +310,8 @@ class Machine:
 
     def _wait(self, seconds: float) -> Wait:
         self.state = CallState.WAITING
+        if not self.resuming:
+            self.resume_state = None
         self._waited = seconds
         return Wait(seconds)
 

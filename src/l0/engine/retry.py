@@ -67,7 +67,7 @@ class RetryAfter:
 
 @dataclass(frozen=True, slots=True)
 class AttemptProgress:
-    """How far the answer had come: ``accepted``, ``resumable`` as in `signals.Failed`."""
+    """How far the answer had come: ``accepted`` as in `signals.Failed`; ``resumable``: it could be resumed there."""
 
     phase: Phase
     accepted: bool = False

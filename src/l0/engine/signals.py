@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from l0.model.failure import Cause, Failure
+from l0.model.resume_state import ResumeState
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +51,21 @@ class Ended:
     missing: Cause | None
     at: float
     accepted: bool = False
-    resumable: bool = False
-    had: int = 0
+    resume_state: ResumeState | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The attempt failed.
 
-    ``accepted``: the provider had begun something that must not be begun twice. ``resumable``: what was delivered is
-    nothing but text, of which the user ``had`` so many characters.
+    ``accepted``: the provider had begun something that must not be begun twice. ``resume_state``: what the user has of
+    the answer, if it could be resumed from there.
     """
 
     failure: Failure
     at: float
     accepted: bool = False
-    resumable: bool = False
-    had: int = 0
+    resume_state: ResumeState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .attempt import AttemptSpec
 from .call import Call
 from .call_events import Event, ResponseMetadata, ToolCalls
 from .failure import Cause, Failure
@@ -109,23 +109,10 @@ class WireReader(Reader, Protocol):
         """Learn from an object that the SDK itself has built, where its own loop is left in place."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptPlan:
-    """One attempt. ``resend``: how many went before; ``leg``: to whom (0 is the primary); ``left``: seconds that the
-    whole call may still take; ``resume``, ``earlier``: how it takes up what; ``hedge``: beside one under way."""
-
-    resend: int
-    leg: int
-    left: float
-    resume: ResumeMode | None = None
-    resume_state: ResumeState | None = None
-    hedge: bool = False
-
-
 class Upstream(Protocol):
     """What the engine needs of an SDK to serve one call. Made by the provider's package, one a call."""
 
-    def options(self, attempt: AttemptPlan, headers: Mapping[str, str]) -> Any:
+    def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:
         """The request options of one attempt: the SDK's own retries off, the counts that it shows kept true.
 
         ``headers`` carry the trace on.

@@ -245,38 +245,38 @@ async def within(deadline: float, send: Advance) -> Any:
         reads.close()
 
 
-def rest(seconds: float, call: CallEnding) -> None:
+def rest(seconds: float, ending: CallEnding) -> None:
     """Sleep in sync code, until the call is closed at most. The queue's `put` is safe in signal handlers, too."""
     if seconds <= 0:
         return
     closed: SimpleQueue[None] = SimpleQueue()
-    call.alarm = partial(closed.put, None)
+    ending.alarm = partial(closed.put, None)
     try:
-        if call.open:
+        if ending.open:
             closed.get(timeout=seconds)
     except Empty:
         pass
     finally:
-        call.alarm = None
+        ending.alarm = None
 
 
-async def sleep(seconds: float, call: CallEnding) -> None:
+async def sleep(seconds: float, ending: CallEnding) -> None:
     """Sleep under whichever event loop is running, until the call is closed at most."""
     if not _under_asyncio():
         import anyio  # who runs another loop has it
 
-        with until_closed(call):
+        with until_closed(ending):
             await anyio.sleep(seconds)
         return
     loop = asyncio.get_running_loop()
     over = loop.create_future()
     handle = loop.call_later(seconds, _resolve, over)
-    call.alarm = partial(loop.call_soon_threadsafe, _resolve, over)
+    ending.alarm = partial(loop.call_soon_threadsafe, _resolve, over)
     try:
-        if call.open:
+        if ending.open:
             await over
     finally:
-        call.alarm = None
+        ending.alarm = None
         handle.cancel()
 
 
@@ -286,15 +286,15 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 
 @contextmanager
-def until_closed(call: CallEnding) -> Iterator[None]:
+def until_closed(ending: CallEnding) -> Iterator[None]:
     """Cancel what is awaited in this block as soon as the call is closed, and go on after the block."""
     import anyio  # both SDKs bring it
 
     with anyio.CancelScope() as scope:
-        call.alarm = scope.cancel
+        ending.alarm = scope.cancel
         if _under_asyncio():
-            call.alarm = partial(asyncio.get_running_loop().call_soon_threadsafe, scope.cancel)
+            ending.alarm = partial(asyncio.get_running_loop().call_soon_threadsafe, scope.cancel)
         try:
             yield
         finally:
-            call.alarm = None
+            ending.alarm = None

@@ -1,98 +1,102 @@
-"""The driver of asynchronous calls. Its twin is `sync`; what they decide stands in `runtime`."""
+"""The driver of asynchronous calls. Its twin is `sync_driver`, which differs at ``await`` and timers only.
+
+What both decide stands in `call_runtime`, and who may close a connection in `connection_use`.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from time import perf_counter
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
-from l0.engine.commands import Finish, Open, Raise, Relay, Wait
+from l0.engine.commands import Command, Finish, Raise, Relay, Wait
+from l0.model.attempt import AttemptSpec
 
 from .async_deadlines import deadline_reads, sleep
 from .body_parser import BodyParser
-from .call_runtime import CallRuntime
-from .hedge import AsyncSender, arace
+from .call_runtime import CANCELLED, AttemptOver, CallRuntime
+from .connection_use import ConnectionUse
+from .hedge import AsyncHedgeSender, AsyncSender, arace
+
+_READING, _RELEASED = ConnectionUse.READING, ConnectionUse.RELEASED
 
 
-class AsyncAttemptBody(Protocol):
-    """The body of one call's answer, whichever attempt is serving it."""
+class AsyncAttemptBody(AsyncSender, Protocol):
+    """As `sync_driver.AttemptBody`."""
 
     def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
-        """Raw reads of the present attempt, and what turns them into the user's objects."""
+        """Return the raw reads of the current attempt, and what turns them into the user's objects."""
         ...
 
     def end(self, error: BaseException) -> Any:
-        """What to take in the place of a read that raised ``error``; ``None`` where it is for the session to judge."""
-
-    async def reopen(self, options: Any) -> None:
-        """Send the request again; the user's response object shows the new one from then on."""
+        """Return what to take in the place of a read that raised ``error``; ``None`` if the runtime is to judge it."""
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
-        """Read the end of a body whose answer is whole, within a moment, so that its connection is used again."""
+        """Read the end of a body whose answer is complete, within a moment, so that its connection is used again."""
 
     async def close(self) -> None:
-        """Release the connection."""
+        """Close the connection of an attempt that is over, as described in `connection_use`."""
 
 
 async def request(runtime: CallRuntime, sender: AsyncSender) -> Any:
     """Serve one call up to its answer, or to the headers of its stream."""
+    command = await open_attempts(runtime, runtime.begin(), sender)
+    if isinstance(command, Raise):
+        raise runtime.error(command)
+    return sender.answer
+
+
+async def open_attempts(runtime: CallRuntime, command: Command, sender: AsyncSender) -> Relay | Finish | Raise:
+    """Send attempts until one is answered or the call is over. Return what to do then."""
     while True:
-        match runtime.command:
-            case Open() as command:
+        match command:
+            case AttemptSpec():
                 try:
-                    answer = await _serve(runtime, command, sender)
-                    if runtime.command is not command:
-                        continue
-                    sender.attach(answer)
+                    command = await _attempt(runtime, command, sender)
                 except BaseException as error:
-                    runtime.failed(error)
-                    continue
-                if runtime.call.streaming:
-                    return answer
-                runtime.answered(answer)
-                if isinstance(runtime.command, Finish):
-                    return answer
-            case Wait() as command:
-                await _sleep(runtime, command)
-            case Raise() as command:
-                raise runtime.error(command)
-            case Relay() | Finish():
-                return None
-            case unknown:
-                assert_never(unknown)
+                    command = runtime.failed(error)
+            case Wait():
+                try:
+                    await sleep(command.seconds, runtime.ending)
+                except BaseException:
+                    runtime.close()
+                    raise
+                command = runtime.slept()
+            case _:
+                return command
 
 
-async def _serve(runtime: CallRuntime, command: Open, sender: AsyncSender) -> Any:
+async def _attempt(runtime: CallRuntime, attempt: AttemptSpec, sender: AsyncSender) -> Command:
+    """Send one attempt, with a hedge beside it if it is slow and both are allowed."""
     after = runtime.hedge_after
-    if after is not None:
-        return await arace(runtime, command, sender, after)
-    with runtime.sending(command) as options:
-        return await sender.send(options)
+    if after is not None and isinstance(sender, AsyncHedgeSender):
+        return await arace(runtime, attempt, sender, after)
+    with runtime.sending(attempt) as options:
+        answer = await sender.send(options)
+    return sender.attach(answer)
 
 
 async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[Any]:  # noqa: C901, PLR0915 - calls cost, per chunk
-    """Hand out an answer, whatever number of attempts it takes."""
+    """Yield the objects of a streamed answer, over as many attempts as it takes. `request` has opened the first."""
+    more = True
     try:
-        while await _proceed(runtime, body):
-            if type(runtime.command) is not Relay:
-                continue
-            runtime.busy, runtime.closing = True, False
+        while more and not runtime.aborted:
             chunks, parser = body.start()
             runtime.reads(parser)
             timed, on_read, one = runtime.timed, runtime.on_read, parser.one
             reads = deadline_reads(chunks.__anext__, runtime.clocks) if runtime.clocks is not None else None
             read = reads.read if reads is not None else chunks.__anext__
-            since, handing = 0.0, False
+            command, since, handing = CANCELLED, 0.0, False
             try:
-                while type(runtime.command) is Relay:
+                while not runtime.aborted:
                     if timed:
                         since = perf_counter()
-                    runtime.busy = True
+                    runtime.connection = _READING
                     try:
                         raw = await read()
-                        items: list[Any] = []
-                        command, free = runtime.command, runtime.free if one is not None else 0
+                        items: list[Any] | AttemptOver = []
+                        free = runtime.free if one is not None else 0
                         while free and one is not None and (item := one(raw)) is not None:
                             free -= 1
                             if not free:
@@ -104,7 +108,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                             handing, since = True, 0.0
                             yield item
                             handing = False
-                            if runtime.command is not command:
+                            if runtime.aborted:
                                 break
                             raw = await read()
                         else:
@@ -114,9 +118,13 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                             raise
                         last = body.end(error)
                         items = runtime.on_read_stopped(error, since) if last is None else on_read(last, since)
-                    for item in items:
+                    over = type(items) is AttemptOver
+                    for item in items.items if over else items:  # type: ignore[union-attr]  # a list
                         yield item
-                runtime.closing = True
+                    if over:
+                        command = items.command  # type: ignore[union-attr]
+                        break
+                runtime.connection = _RELEASED
             finally:
                 if reads is not None:
                     reads.close()
@@ -124,45 +132,18 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                 await body.drain(chunks)
             elif isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()  # left to the collector it would close what the next attempt reads
+            more = await _more(runtime, command, body)
     finally:
         runtime.released()
         if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
             await body.close()
 
 
-async def _proceed(runtime: CallRuntime, body: AsyncAttemptBody) -> bool:
-    """Obey what is commanded between two bodies. Whether there is more to come."""
-    match runtime.command:
-        case Open() as command:
-            await _reopen(runtime, command, body)
-        case Wait() as command:
-            await body.close()
-            await _sleep(runtime, command)
-        case Raise() as command:
-            if command.failure.typed:
-                return False
-            raise runtime.error(command)
-        case Finish():
-            return False
-        case Relay():
-            pass
-        case unknown:
-            assert_never(unknown)
-    return True
-
-
-async def _reopen(runtime: CallRuntime, command: Open, body: AsyncAttemptBody) -> None:
-    try:
-        with runtime.sending(command) as options:
-            await body.reopen(options)
-    except BaseException as error:
-        runtime.failed(error)
-
-
-async def _sleep(runtime: CallRuntime, command: Wait) -> None:
-    try:
-        await sleep(command.seconds, runtime)
-    except BaseException:
-        runtime.close()
-        raise
-    runtime.slept()
+async def _more(runtime: CallRuntime, command: Command, body: AsyncAttemptBody) -> bool:
+    """Obey what follows an attempt. Return whether another one has a body to read."""
+    if isinstance(command, Wait):
+        await body.close()
+        command = await open_attempts(runtime, command, body)
+    if isinstance(command, Raise) and not command.failure.typed:
+        raise runtime.error(command)
+    return isinstance(command, Relay)

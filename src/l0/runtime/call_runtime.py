@@ -1,43 +1,200 @@
-"""One call at run time, as both drivers see it.
+"""One call at run time, as both drivers see it, from its first request to its end.
 
-A driver only sends, reads, sleeps and yields; what to make of it is decided here and in `serving`, in one place,
-without ``await``.
+A driver only sends, reads, sleeps and yields. What to make of that is decided here, without ``await``: every method
+that a driver calls returns the next command of the machine. Per chunk there is no command, as a second value per read
+would cost more than the check for `AttemptOver`: `on_read` returns the items of a read, or `AttemptOver` with the
+command that follows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from math import inf
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
-from l0.engine.commands import Finish, Raise
-from l0.engine.machine import PHASES, CallState
-from l0.engine.signals import Ended, Released
-from l0.model.call import Outcome
+from l0.engine.commands import Command, Finish, Raise, Relay, Wait
+from l0.engine.machine import PHASES, CallState, IllegalSignal, Machine
+from l0.engine.retry import AttemptProgress, Phase
+from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Released, Signal, Waited
+from l0.model.attempt import AttemptSpec
+from l0.model.call import Call, Outcome
+from l0.model.call_events import ResponseMetadata, ToolCalls
+from l0.model.errors import raised
 from l0.model.failure import Cause, Failure
-from l0.model.ports import Reader
+from l0.model.policy import ResumeMode, Timeout
+from l0.model.ports import CallObserver, Reader, Upstream
+from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import unread
+from l0.shared_state.shared import SharedState
 
+from .admission import AdmissionControl
 from .body_parser import BodyParser
-from .call_base import CallRuntimeBase
-from .finalizers import stop
+from .call_ending import CallEnding
+from .connection_use import ConnectionUse
+from .deadlines import Clocks
+from .finalizers import LATER, interrupted, soon, stop
+from .observer_notifier import ObserverNotifier, facts_of
+from .output_buffer import OutputBuffer
+from .rule_runner import hold_of, rule_runner_for
+from .shadow import ShadowPolicy
 from .watchdog import Expired
 
+_log = logging.getLogger("l0")
+_USER, _READING = ConnectionUse.USER, ConnectionUse.READING
 _UNTIMED = 64
-"""Pieces of text that a driver may deliver without a look at the clock of the whole call."""
+"""Pieces of text that a driver may deliver between two checks of the deadline of the whole call."""
 END = object()
 """What a driver hands to `CallRuntime.on_read` when the body is over."""
+CANCELLED: Command = Finish(Outcome.CANCELLED)
+"""The command after the user has stopped."""
 
 
-class CallRuntime(CallRuntimeBase):
-    """A call whose answer is read."""
+@dataclass(frozen=True, slots=True)
+class AttemptOver:
+    """The attempt is over: what the user still gets of it, and what to do then."""
 
-    __slots__ = ()
+    items: list[Any]
+    command: Command
 
-    def failed(self, error: BaseException, *, opened: bool = False) -> None:
-        """Judge an exception that came up while sending or reading. Raise it if it is not a failure of the request."""
-        failure = self._sending_failed(error, opened=opened) if self.open else None
+
+class CallRuntime:
+    """State of one call. Used by one thread or task at a time, as the SDK's streams are; only closing is different."""
+
+    __slots__ = (
+        "_attempts_ended",
+        "_holding",
+        "_kept",
+        "_parser",
+        "aborted",
+        "admission",
+        "call",
+        "clocks",
+        "connection",
+        "ending",
+        "hedged",
+        "machine",
+        "number",
+        "observers",
+        "rule_runner",
+        "shadow",
+        "started",
+        "timed",
+        "upstream",
+    )
+
+    def __init__(
+        self, call: Call, upstream: Upstream, call_observers: Sequence[CallObserver], shared_state: SharedState
+    ) -> None:
+        if LATER.waiting:
+            LATER.help()
+        began = perf_counter()
+        self.call = call
+        self.upstream = upstream
+        self.ending = CallEnding()
+        self.observers = ObserverNotifier(call_observers, began)
+        self.admission = AdmissionControl(call, shared_state)
+        self.machine = Machine(call, random.random, upstream.backoff, guard=self.admission)
+        timeout = call.policy.timeout
+        if timeout is None and call.policy.adaptive:
+            timeout = Timeout(initial_token=None, inter_token=None)
+        self.clocks = Clocks(timeout, began) if timeout is not None else None
+        self.rule_runner = rule_runner_for(call, self.observers.notify if call_observers else None)
+        self._kept = OutputBuffer(*hold_of(call.policy, self.rule_runner))
+        self.shadow = None
+        if call.shadow is not None and call_observers:
+            self.shadow = ShadowPolicy(call, call.shadow, shared_state, self.observers.notify, began)
+        self.connection = _USER
+        self.aborted = False
+        """The user wants nothing more, not even what has arrived."""
+        self.started = began
+        self.number = 1
+        self.hedged = False
+        self._attempts_ended: dict[int, object] = {}
+        self._holding = True
+        self._parser: BodyParser | None = None
+        self.timed = self.clocks is not None or bool(call_observers) or self.admission.learns
+        """Whether reads have deadlines or are measured."""
+
+    # -- sending ----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> Command:
+        """Return the first command."""
+        return self._next(self._step(Begin(self.started)), self.started)
+
+    @contextmanager
+    def sending(self, attempt: AttemptSpec) -> Iterator[Any]:
+        """Yield the request options of an attempt, with the context of every observer active."""
+        if not self.open:
+            self.halt()
+        started = perf_counter()
+        if not attempt.hedge:
+            self.number, self.started = attempt.number, started
+        self.observers.attempt_started(attempt, started)
+        if self.shadow is not None:
+            self.shadow.sent(started)
+        with ExitStack() as stack:
+            yield self.upstream.options(attempt, self.observers.enter(stack))
+        if attempt.resume is not None:
+            self._report_resume()
+
+    def _report_resume(self) -> None:
+        callback = self.call.policy.on_resume
+        if callback is None:
+            return
+        try:
+            callback(self.machine.resume_points[-1])
+        except Exception:
+            _log.warning("Policy.on_resume failed and is ignored: %s", raised())
+
+    def send_by(self, *, first: bool = True, cause: Cause = Cause.NO_HEADERS) -> float:
+        """Return the deadline of the request that is sent now, in seconds of the monotonic clock; ``inf`` for none.
+
+        ``first``, ``cause``: as in `Clocks.sending`.
+        """
+        if self.clocks is None:
+            return inf
+        first = first and self.call.streaming
+        return self.clocks.sending(perf_counter(), self.admission.deadline, first=first, cause=cause)
+
+    def answered(self, answer: Any) -> Command:
+        """Accept an answer that came in one piece, or find what is wrong with it."""
+        at = perf_counter()
+        failure = self.upstream.answer_failure(answer)
+        if failure is not None:
+            return self._fail(failure, at).command
+        needed = self.observers.observed or self.rule_runner is not None
+        metadata, text, calls = self.upstream.complete_answer(answer) if needed else (None, "", ())
+        if self.rule_runner is not None:
+            failure = self.rule_runner.complete_answer(text, calls, other=_other(text, metadata))
+            if failure is not None:
+                return self._fail(failure, at).command
+        if self.shadow is not None:
+            self.shadow.answered(text, calls, other=_other(text, metadata))
+        self.attempt_ended(None, at)
+        command = self._step(Answered(at))
+        self._finish(command, at, metadata, text, calls)
+        return command
+
+    def opened(self, status: int | None, request_id: str | None) -> Command:
+        """The headers of a stream are there."""
+        at = perf_counter()
+        self.observers.opened(status, request_id, self.started)
+        if self.clocks is not None:
+            self.clocks.opened(self.started, at, self.admission.deadline)
+        if self.shadow is not None:
+            self.shadow.opened(self.started, at)
+        command = self._step(Opened(at, self.hedged))
+        self._holding = isinstance(command, Relay) and command.holding
+        return command
+
+    def failed(self, error: BaseException, *, opened: bool = False) -> Command:
+        """Judge an exception that came up while sending. Raise it if it is not a failure of the request."""
+        failure = self._failure_of(error, opened=opened) if self.open else None
         if failure is None and isinstance(error, Expired):
             error = error.__cause__ or error
         if not self.open or (self.upstream.gone and (failure is None or failure.status is None)):
@@ -45,9 +202,9 @@ class CallRuntime(CallRuntimeBase):
         if failure is None:
             self.leave(error)
             raise error
-        self._fail(failure, perf_counter())
+        return self._fail(failure, perf_counter()).command
 
-    def _sending_failed(self, error: BaseException, *, opened: bool) -> Failure | None:
+    def _failure_of(self, error: BaseException, *, opened: bool) -> Failure | None:
         expired = isinstance(error, Expired)
         failure = None if expired else self.upstream.failed(error, opened=opened)
         at = perf_counter()
@@ -58,63 +215,66 @@ class CallRuntime(CallRuntimeBase):
         self.admission.first_content(at - self.started)
         return self.clocks.failure(at)
 
-    def send_by(self, *, first: bool = True, cause: Cause = Cause.NO_HEADERS) -> float:
-        """When the request that is sent now is given up, in seconds of the monotonic clock; ``inf`` for never.
-
-        ``first``, ``cause``: as in `Clocks.sending`.
-        """
-        if self.clocks is None:
-            return inf
-        first = first and self.call.streaming
-        return self.clocks.sending(perf_counter(), self.admission.deadline, first=first, cause=cause)
-
-    def leave(self, error: BaseException) -> None:
-        """End the call with an exception that reaches the user as it is.
-
-        It was raised outside the wire, so no attempt can do better. An interruption (``KeyboardInterrupt``, the
-        cancellation of a task) is the user's way to stop, and not a failure.
-        """
-        if self._ended or not isinstance(error, Exception) or self.machine.state not in PHASES:
-            self.close()
-            return
-        message = f"{type(error).__name__} was raised outside the wire"
-        self._fail(Failure(cause=Cause.LOCAL, message=message, error=error), perf_counter())
-
-    @property
-    def retries(self) -> int:
-        """How many requests were repeats."""
-        return max(self.machine.attempts - 1 - self.machine.hedged, 0)
-
-    @property
-    def failures(self) -> Sequence[Failure]:
-        """Of the attempts so far, in order."""
-        return self.machine.failures
-
-    def consumed(self) -> None:
-        """The body was read to its end, but not through us (a raw response)."""
-        if self.open and self.machine.state in (CallState.HOLDING, CallState.RELAYING):
-            at = perf_counter()
-            metadata, text, calls = self.upstream.complete_answer(None) if self.observers.observed else (None, "", ())
-            self.attempt_ended(None, at)
-            self._finish(self.step(Ended(None, at)), at, metadata, text, calls)
-
-    def overdue_for_user(self, error: BaseException) -> BaseException:
-        """End a call whose user reads the body, as `Timeout.total` has passed. Return the exception to raise."""
+    def slept(self) -> Command:
+        """The backoff is over. Send nothing more for a user who has closed the stream, or the client, meanwhile."""
+        if self.aborted:
+            return CANCELLED
+        if not self.open or self.upstream.gone:
+            self.halt()
         at = perf_counter()
-        if self.open and self.clocks is not None:
-            self._fail(self.clocks.failure(at, Cause.TOTAL_TIMEOUT), at)
-        return self.error(self.command) if isinstance(self.command, Raise) else error
+        return self._next(self._step(Waited(at)), at)
 
-    def on_read(self, raw: Any, since: float = 0.0) -> list[Any]:  # noqa: C901 - calls cost, per read
-        """What one read brought (`END`: the body is over). Returns what the user gets now; sets `command`.
+    def _next(self, command: Command, at: float) -> Command:
+        """Return ``command``; if it is the end, because a breaker is open or time is up, report that first."""
+        if isinstance(command, Raise):
+            self._finish(command, at, None)
+        return command
 
-        ``since``: when the read began, where reads are timed.
+    # -- hedging ----------------------------------------------------------------------------------------------------
+
+    @property
+    def hedge_after(self) -> float | None:
+        """Seconds before the current attempt is hedged; ``None`` if it is not."""
+        return None if self.machine.hedged else self.admission.hedge_after()
+
+    @property
+    def first_limit(self) -> float:
+        """Seconds that the first content may take; ``inf`` for no limit."""
+        timeout = self.call.policy.timeout
+        first = timeout.initial_token if timeout is not None else None
+        usual = self.admission.deadline(None if first is None else first / 1000)
+        return min(inf if usual is None else usual, self.machine.left(perf_counter()))
+
+    def overdue(self) -> Command:
+        """None of the attempts that raced brought content in time."""
+        at = perf_counter()
+        self.admission.first_content(at - self.started)
+        cause = Cause.TOTAL_TIMEOUT if self.machine.left(at) <= 0 else Cause.FIRST_CONTENT_TIMEOUT
+        assert self.clocks is not None
+        return self._fail(self.clocks.failure(at, cause), at).command
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def reads(self, parser: BodyParser) -> None:
+        """The body of an attempt is read from now on, through ``parser``."""
+        self._parser = parser
+
+    @property
+    def continuation(self) -> tuple[ResumeMode, ResumeState] | None:
+        """How the attempt that was just opened resumes an answer, and what the user has of that; else ``None``."""
+        state, points = self.machine.resume_state, self.machine.resume_points
+        return (points[-1].strategy, state) if state is not None and points else None
+
+    def on_read(self, raw: Any, since: float = 0.0) -> list[Any] | AttemptOver:  # noqa: C901 - calls cost, per read
+        """Return what the user gets of one read. ``raw`` is `END` if the body is over.
+
+        ``since``: when the read began, if reads are timed.
         """
-        self.busy = False
+        self.connection = _USER
         parser = self._parser
         assert parser is not None
-        if self._ended:
-            return self._afterwards(raw, parser)
+        if self.ending.outcome is not None:
+            return self._after_end(raw, parser)
         reader, stats = parser.reader, self.observers.stats
         at, late = 0.0, False
         if raw is END:
@@ -157,26 +317,45 @@ class CallRuntime(CallRuntimeBase):
             stats.last = at
         return items
 
+    def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
+        """Before the commit point: keep frames back, so that a restart stays invisible."""
+        due = self._kept.before(items, reader, *self._seen(reader))
+        if due:
+            at = at or perf_counter()
+            self._step(Released(at))
+            self._holding = False
+            self.observers.delivered(due, at, self._kept.seconds(at))
+        return due
+
+    def _seen(self, reader: Reader) -> tuple[int, int]:
+        """Characters that came, and how many of them every rule has checked."""
+        rule_runner = self.rule_runner
+        return (reader.chars, reader.chars) if rule_runner is None else (rule_runner.chars, rule_runner.checked)
+
+    def _after_end(self, raw: Any, parser: BodyParser) -> list[Any] | AttemptOver:
+        """The user closed the response and reads on: they get what is still there, and nothing is recorded of it."""
+        return AttemptOver([], CANCELLED) if raw is END or self.aborted else parser.feed(raw)
+
     @property
     def free(self) -> float:
         """Return the pieces of text that a driver may deliver on its own before it calls `evaluate_rules`.
 
         0 before the commit point, while something is kept back, and if reads are measured: then `on_read` is needed.
         """
-        if self._holding or self._ended or self._kept.lags or self.observers.observed:
+        if self._holding or not self.open or self._kept.lags or self.observers.observed:
             return 0
         return self.due
 
     @property
     def due(self) -> float:
-        """After how many pieces of text the rules look next."""
+        """Pieces of text until the rules, or the deadline of the whole call, are checked next."""
         rule_runner, parser = self.rule_runner, self._parser
         due = inf if rule_runner is None or parser is None else rule_runner.due - len(parser.reader.text)
         return due if self.clocks is None or self.clocks.unlimited else min(due, _UNTIMED)
 
-    def evaluate_rules(self, item: Any) -> list[Any] | None:
-        """The rules, and the clock of the whole call, look at what came, of which ``item`` is the last. What the user
-        gets now where that ends the attempt; ``None``: all is well."""
+    def evaluate_rules(self, item: Any) -> AttemptOver | None:
+        """Check the rules and the deadline of the whole call, after ``item``. Return the end of the attempt, if it is
+        one."""
         rule_runner, parser = self.rule_runner, self._parser
         if self.clocks is not None and not self.clocks.unlimited and self.clocks.passed_total(perf_counter()):
             self._kept.keep([item])
@@ -184,23 +363,16 @@ class CallRuntime(CallRuntimeBase):
         failure = rule_runner.evaluate(parser.reader) if rule_runner is not None and parser is not None else None
         return None if failure is None else self._reject(failure, perf_counter())
 
-    def _afterwards(self, raw: Any, parser: BodyParser) -> list[Any]:
-        """The user closed the response, and reads on: what is still there is theirs, and nobody's concern."""
-        if raw is not END:
-            return parser.feed(raw)
-        self.command = Finish(Outcome.CANCELLED)
-        return []
-
-    def on_read_stopped(self, error: BaseException, since: float) -> list[Any]:
-        """A read raised instead of bringing something: at the end of the body, at a deadline, or for worse."""
+    def on_read_stopped(self, error: BaseException, since: float) -> list[Any] | AttemptOver:
+        """A read raised: at the end of the body, at a deadline, or because the connection broke."""
         if isinstance(error, StopIteration | StopAsyncIteration):
             return self.on_read(END, since)
         return self.expired() if isinstance(error, Expired) else self.on_read_error(error)
 
-    def on_read_error(self, error: BaseException) -> list[Any]:
-        """A read raised. An answer that was already whole stays whole."""
-        ours = not self.busy  # the read itself went well: what was made of it failed
-        self.busy = False
+    def on_read_error(self, error: BaseException) -> AttemptOver:
+        """A read raised. An answer that was already complete stays complete."""
+        ours = self.connection is not _READING  # the read succeeded, and what was made of it failed
+        self.connection = _USER
         if not self.open:
             self.halt(error)
         at = perf_counter()
@@ -219,10 +391,10 @@ class CallRuntime(CallRuntimeBase):
             raise error
         return self._fail(failure, at)
 
-    def expired(self) -> list[Any]:
-        """A clock ran out while a read was blocked."""
+    def expired(self) -> AttemptOver:
+        """A deadline passed while a read was blocked."""
         assert self.clocks is not None
-        self.busy = False
+        self.connection = _USER
         if not self.open:
             self.halt()
         at = perf_counter()
@@ -233,20 +405,250 @@ class CallRuntime(CallRuntimeBase):
             self.admission.first_content(at - self.started)
         return self._fail(failure, at)
 
+    def consumed(self) -> None:
+        """The body was read to its end, but not through us (a raw response)."""
+        if self.open and self.machine.state in (CallState.HOLDING, CallState.RELAYING):
+            at = perf_counter()
+            metadata, text, calls = self.upstream.complete_answer(None) if self.observers.observed else (None, "", ())
+            self.attempt_ended(None, at)
+            self._finish(self._step(Ended(None, at)), at, metadata, text, calls)
+
+    def overdue_for_user(self, error: BaseException) -> BaseException:
+        """End a call whose user reads the body, as `Timeout.total` has passed. Return the exception to raise."""
+        if self.open and self.clocks is not None:
+            at = perf_counter()
+            command = self._fail(self.clocks.failure(at, Cause.TOTAL_TIMEOUT), at).command
+            if isinstance(command, Raise):
+                return self.error(command)
+        return error
+
+    # -- the end of an attempt --------------------------------------------------------------------------------------
+
+    def _over(self, reader: Reader, at: float) -> AttemptOver:
+        """The body is read, complete or not."""
+        reader.finish()
+        if reader.failure is not None:
+            return self._fail(reader.failure, at)
+        missing = reader.missing()
+        if missing is None and self.rule_runner is not None:
+            failure = self.rule_runner.finish(reader)
+            if failure is not None:
+                return self._reject(failure, at)
+        resume_state = self._resumable(self.call.policy.resume) if missing is not None else None
+        progress = self._progress()
+        command = self._step(Ended(missing, at, reader.accepted, resume_state))
+        if isinstance(command, Finish):
+            if missing is None:
+                self.upstream.completed()
+            elif missing.value in command.anomalies:
+                _log.warning(
+                    "a %s stream from %s ended without its terminal event; accepted, as this origin has never sent one",
+                    self.call.dialect,
+                    self.call.origin,
+                )
+            self.attempt_ended(None, at)
+            if self.shadow is not None:
+                self.shadow.complete_answer(reader)
+        return self._settle(command, at, progress)
+
+    def _reject(self, failure: Failure, at: float) -> AttemptOver:
+        """A rule has failed the attempt: the user never gets what is kept back, and nothing is resumed from there."""
+        self._kept.restart()
+        return self._settle(self._step(Failed(failure, at)), at, None)
+
+    def _fail(self, failure: Failure, at: float) -> AttemptOver:
+        reader = self._parser.reader if self._parser is not None else None
+        rule_runner = self.rule_runner
+        if rule_runner is not None and reader is not None and rule_runner.evaluate(reader, rest=True) is not None:
+            self._kept.restart()  # what came last must not be handed over
+        accepted = reader is not None and reader.accepted
+        resume_state, progress = self._resumable(self.call.policy.resume), self._progress()
+        return self._settle(self._step(Failed(failure, at, accepted, resume_state)), at, progress)
+
+    def _resumable(self, strategy: ResumeMode) -> ResumeState | None:
+        """Return what the user has of an answer that broke here, if it can be resumed from there."""
+        parser = self._parser
+        if strategy == "off" or parser is None or not parser.resumes or not parser.reader.resumable:
+            return None
+        state = parser.reader.resume_state()
+        return state if self.upstream.resumes(strategy, state) else None
+
+    def _progress(self) -> AttemptProgress | None:
+        """How far the attempt has come, for a policy that only observes."""
+        if self.shadow is None:
+            return None
+        accepted = self._parser is not None and self._parser.reader.accepted
+        return AttemptProgress(
+            PHASES.get(self.machine.state, Phase.RELAYING),
+            accepted,
+            resumable=self._resumable(self.shadow.resume) is not None,
+        )
+
+    def _settle(self, command: Command, at: float, progress: AttemptProgress | None) -> AttemptOver:
+        """Drop what is held of an attempt that is repeated; hand it over if the attempt was the last."""
+        if isinstance(command, Wait | Raise):
+            if self.shadow is not None and progress is not None:
+                self.shadow.failed(self.machine.failures[-1], progress, at)
+            self.attempt_ended(self.machine.failures[-1], at)
+        if not isinstance(command, Wait):
+            items = self._kept.flush()
+            self.observers.delivered(items, at, self._kept.seconds(at))
+            self._finish(command, at, self.metadata)
+            return AttemptOver(items, command)
+        self.observers.spent(self.metadata)
+        # A resumed answer keeps what it has brought so far; of a repeated one nothing was ever seen.
+        items = self._kept.flush() if self.machine.resuming else []
+        self._kept.restart()
+        if self.rule_runner is not None:
+            self.rule_runner.restart()
+        self._parser = None
+        return AttemptOver(items, command)
+
+    def attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
+        """Tell the shared state and the observers that the attempt is over.
+
+        Once per attempt, as a signal handler may come in between.
+        """
+        mine = object()
+        if self._attempts_ended.setdefault(self.number, mine) is not mine:  # one step, which nothing interrupts
+            return
+        self.admission.ended(failure, abandoned=abandoned)
+        self.observers.attempt_ended(self.number, failure, at)
+
+    # -- the end of the call ----------------------------------------------------------------------------------------
+
+    @property
+    def open(self) -> bool:
+        """Whether the call is still under way."""
+        return self.ending.outcome is None
+
+    def close(self) -> None:
+        """End the call because its user stopped, or because of an interruption. Final; safe to call at any time."""
+        if self.open:
+            stop(self, later=interrupted())
+        self.ending.wake()
+
+    def abort(self) -> None:
+        """As `close`; what has arrived is not handed out any more."""
+        self.aborted = True
+        self.close()
+
     def abandon(self, release: Callable[[], object] | None = None) -> None:
         """As `close`, where a finalizer runs. ``release``: gives the connection back."""
         stop(self, later=True, release=release)
 
-    def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
-        """Before the commit point: frames are kept back, so that a restart stays invisible."""
-        due = self._kept.before(items, reader, *self._seen(reader))
-        if due:
-            at = at or perf_counter()
-            self._obey(self.step(Released(at)))
-            self.observers.delivered(due, at, self._kept.seconds(at))
-        return due
+    def halt(self, error: BaseException | None = None) -> NoReturn:
+        """End the call because its user stopped. Raise what the bare SDK raises if that led to ``error``."""
+        self.close()
+        raise self.upstream.stopped(error)
 
-    def _seen(self, reader: Reader) -> tuple[int, int]:
-        """Characters that came, and how many of them every rule has looked at."""
-        rule_runner = self.rule_runner
-        return (reader.chars, reader.chars) if rule_runner is None else (rule_runner.chars, rule_runner.checked)
+    def leave(self, error: BaseException) -> None:
+        """End the call with an exception that reaches the user as it is.
+
+        It was raised outside the wire, so no attempt can do better. An interruption (``KeyboardInterrupt``, the
+        cancellation of a task) is the user's way to stop, and not a failure.
+        """
+        if not self.open or not isinstance(error, Exception) or self.machine.state not in PHASES:
+            self.close()
+            return
+        message = f"{type(error).__name__} was raised outside the wire"
+        self._fail(Failure(cause=Cause.LOCAL, message=message, error=error), perf_counter())
+
+    def released(self) -> None:
+        """The driver is done: drop what would keep the response alive."""
+        self.close()
+        self._parser = None
+
+    def error(self, command: Raise) -> BaseException:
+        """Return the exception to raise, with the history of the attempts in its notes."""
+        failure, failures = command.failure, self.machine.failures
+        error = self.upstream.exception(failure, text=self.text, attempts=self.machine.attempts)
+        if len(failures) > 1:
+            for number, past in enumerate(failures, start=1):
+                error.add_note(f"l0: attempt {number} failed: {past}")
+        timeout = self.call.policy.timeout
+        if command.dropped_wait is not None and timeout is not None and timeout.total is not None:
+            error.add_note(
+                f"l0: no further attempt: the wait of {_short(command.dropped_wait)} s would pass "
+                f"Timeout.total of {timeout.total:,.0f} ms"
+            )
+        return error
+
+    def _step(self, signal: Signal) -> Command:
+        """Step the machine, unless the call is closed meanwhile: by another thread, or by a signal handler.
+
+        A handler may step the machine to its end in the middle of this step, which then fails or returns a command
+        that is void.
+        """
+        try:
+            command = self.machine.step(signal)
+        except (IllegalSignal, KeyError):
+            if self.open:
+                raise
+        else:
+            if self.open:
+                return command
+        return CANCELLED
+
+    def _finish(
+        self, command: Command, at: float, metadata: ResponseMetadata | None, text: str = "", calls: ToolCalls = ()
+    ) -> None:
+        outcome = command.outcome if isinstance(command, Finish) else Outcome.FAILED
+        if self.ending.claim(outcome) and self.observers.observed:
+            soon(self.report_end, command, at, metadata, text or self.text, calls or self.calls)
+
+    def report_end(
+        self, command: Command, at: float, metadata: ResponseMetadata | None, text: str, calls: ToolCalls
+    ) -> None:
+        """Tell the observers of the end."""
+        if self.rule_runner is not None:
+            self.rule_runner.report_held()
+        rules = self.rule_runner.times if self.rule_runner is not None else {}
+        self.observers.ended(command, self.machine, at, metadata, text, calls, rules)
+
+    # -- the answer so far ------------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """The text of the answer so far, up to where a rule has failed it. At a failure after the commit point it is
+        what the user has."""
+        if self._parser is not None:
+            text = self._parser.reader.resume_state().text
+            return text if self.rule_runner is None else text[: self.rule_runner.cut]
+        state = self.machine.resume_state
+        return state.text if state is not None else ""
+
+    @property
+    def calls(self) -> ToolCalls:
+        """The tool calls so far: their names, and their arguments as far as they came."""
+        tools = self._parser.reader.tools if self._parser is not None else {}
+        return [(call.name, "".join(call.arguments)) for call in list(tools.values())]
+
+    @property
+    def metadata(self) -> ResponseMetadata | None:
+        """What the provider said about its answer so far; ``None`` if nobody observes the call."""
+        if not self.observers.observed:
+            return None
+        if self._parser is not None:
+            return facts_of(self._parser.reader)
+        return None if self.call.streaming else self.upstream.complete_answer(None)[0]
+
+    @property
+    def retries(self) -> int:
+        """Requests that were repeats."""
+        return max(self.machine.attempts - 1 - self.machine.hedged, 0)
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """The failures of the attempts so far, in order."""
+        return self.machine.failures
+
+
+def _short(seconds: float) -> str:
+    """Return ``seconds`` with three decimals at most, without trailing zeros: "30", "0.5"."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
+
+
+def _other(text: str, metadata: ResponseMetadata | None) -> bool:
+    """Whether an answer holds something besides text; one without text that cost tokens does."""
+    return metadata is not None and (metadata.other or (not text and bool(metadata.output_tokens)))

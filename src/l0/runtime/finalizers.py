@@ -38,13 +38,14 @@ from typing import TYPE_CHECKING, Any
 from l0 import shared_state
 from l0.engine.machine import CallState
 from l0.engine.signals import Closed
+from l0.model.call import Outcome
 from l0.model.errors import raised
 from l0.shared_state.forks import renew_in_child
 
 if TYPE_CHECKING:
     from l0.engine.commands import Command
 
-    from .call_ending import CallEnding
+    from .call_runtime import CallRuntime
 
 _log = logging.getLogger("l0")
 Work = Callable[[], object]
@@ -181,18 +182,18 @@ def soon(do: Callable[..., object], *arguments: Any) -> None:
         do(*arguments)
 
 
-def stop(serving: CallEnding, *, later: bool, release: Work | None = None) -> None:
+def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> None:
     """End a call that its user stopped: the machine at once, whatever takes locks now or ``later``, then ``release``.
 
     Final, and safe to call at any time.
     """
     work: list[Work] = []
-    if serving.claim():
+    if runtime.ending.claim(Outcome.CANCELLED):
         at = perf_counter()
-        waiting = serving.machine.state is CallState.WAITING
-        command = serving.machine.step(Closed(at))
-        said = (serving.metadata, serving.text, serving.calls) if serving.observers.observed else (None, "", ())
-        work.append(partial(_told, serving, command, at, said, waiting=waiting))
+        waiting = runtime.machine.state is CallState.WAITING
+        command = runtime.machine.step(Closed(at))
+        answer = (runtime.metadata, runtime.text, runtime.calls) if runtime.observers.observed else (None, "", ())
+        work.append(partial(_report, runtime, command, at, answer, waiting=waiting))
     if release is not None:
         work.append(release)
     for one in work:
@@ -202,8 +203,8 @@ def stop(serving: CallEnding, *, later: bool, release: Work | None = None) -> No
             one()
 
 
-def _told(serving: CallEnding, command: Command, at: float, said: tuple[Any, str, Any], *, waiting: bool) -> None:
-    serving.attempt_ended(None, at, abandoned=True)  # does nothing if the attempt has ended, as it has in a backoff
-    if serving.shadow is not None and not waiting:
-        serving.shadow.abandoned()
-    serving.tell(command, at, *said)
+def _report(runtime: CallRuntime, command: Command, at: float, answer: tuple[Any, str, Any], *, waiting: bool) -> None:
+    runtime.attempt_ended(None, at, abandoned=True)  # does nothing if the attempt has ended, as it has in a backoff
+    if runtime.shadow is not None and not waiting:
+        runtime.shadow.abandoned()
+    runtime.report_end(command, at, *answer)

@@ -15,10 +15,11 @@ from functools import cache, partial
 from math import inf
 from queue import Empty, SimpleQueue
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from l0.engine.commands import Open
+from l0.engine.commands import Command
 from l0.engine.signals import Slow
+from l0.model.attempt import AttemptSpec
 from l0.model.errors import raised
 
 from .async_deadlines import TURNS
@@ -32,14 +33,22 @@ _CLOSING = 1.0
 
 
 class Sender(Protocol):
-    """Sends attempts of one call."""
+    """Sends the attempts of one call. ``answer``: the one that serves it."""
+
+    answer: Any
 
     def send(self, options: Any) -> Any:
         """Send one attempt; returns at its headers."""
         ...
 
-    def attach(self, answer: Any) -> None:
-        """This is the answer that the user gets."""
+    def attach(self, answer: Any) -> Command:
+        """Serve the call from this answer. Return the next command."""
+        ...
+
+
+@runtime_checkable
+class HedgeSender(Sender, Protocol):
+    """A sender whose attempts can be hedged."""
 
     def read_until_content(self, answer: Any) -> bool:
         """Read up to the first content, and keep it for the user. ``False``: the body ended, or failed, before it."""
@@ -55,9 +64,16 @@ class Sender(Protocol):
 class AsyncSender(Protocol):
     """As `Sender`."""
 
+    answer: Any
+
     async def send(self, options: Any) -> Any: ...
 
-    def attach(self, answer: Any) -> None: ...
+    def attach(self, answer: Any) -> Command: ...
+
+
+@runtime_checkable
+class AsyncHedgeSender(AsyncSender, Protocol):
+    """As `HedgeSender`."""
 
     async def read_until_content(self, answer: Any) -> bool: ...
 
@@ -69,7 +85,7 @@ class Contender:
 
     __slots__ = ("abandoned", "answer", "at", "command", "discarded", "error", "opened", "over", "started")
 
-    def __init__(self, command: Open) -> None:
+    def __init__(self, command: AttemptSpec) -> None:
         self.command = command
         self.started = perf_counter()
         self.answer: Any = None
@@ -92,7 +108,7 @@ class HedgeRace:
         """The first is slow: the hedge that runs beside it from now on, if there is to be one."""
         standing = self.contenders[0].command
         command = self.runtime.machine.step(Slow(perf_counter()))
-        assert isinstance(command, Open)
+        assert isinstance(command, AttemptSpec)
         if command.number == standing.number:
             return None
         self.contenders.append(Contender(command))
@@ -123,8 +139,8 @@ class HedgeRace:
         for one in self.contenders:
             one.abandoned = one is not self._served
 
-    def result(self) -> Any:
-        """Once it is called off: the winner's answer; ``None``, and the session told why, where there is none."""
+    def result(self) -> Command | None:
+        """Once it is called off: ``None`` if an answer has won, else the command that follows."""
         runtime, winner, first = self.runtime, self._served, self.contenders[0]
         served = winner if winner is not None else first
         for one in self.contenders:
@@ -132,12 +148,13 @@ class HedgeRace:
                 self._lost(one)
         if winner is not None:
             self._won(winner)
-            return winner.answer
-        if first.error is not None:
-            runtime.failed(first.error, opened=first.opened)
-        else:
-            runtime.overdue()
-        return None
+            return None
+        return runtime.overdue() if first.error is None else runtime.failed(first.error, opened=first.opened)
+
+    @property
+    def answer(self) -> Any:
+        """The answer that has won."""
+        return self._served.answer if self._served is not None else None
 
     def _won(self, one: Contender) -> None:
         runtime = self.runtime
@@ -154,13 +171,14 @@ class HedgeRace:
         runtime.observers.lost(one.command.number, failure, at)
 
 
-def race(runtime: CallRuntime, command: Open, sender: Sender, after: float) -> Any:
+def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after: float) -> Command:
     """Serve one attempt, with a second beside it where it has brought nothing after ``after`` seconds."""
     threads = _Threads(runtime, sender)
     send_first = threads.ready(command.number)
     if send_first is None:
         with runtime.sending(command) as options:
-            return sender.send(options)
+            answer = sender.send(options)
+        return sender.attach(answer)
     course = HedgeRace(runtime, Contender(command))
     limit = runtime.first_limit
     began = course.contenders[0].started
@@ -180,7 +198,7 @@ def race(runtime: CallRuntime, command: Open, sender: Sender, after: float) -> A
             threads.came_in(min(max(perf_counter() - began - limit, _AGAIN), _GRACE))
         with threads.lock:
             course.call_off()
-            return course.result()
+            following = course.result()
     except BaseException:
         with threads.lock:
             course.abandon()
@@ -188,12 +206,13 @@ def race(runtime: CallRuntime, command: Open, sender: Sender, after: float) -> A
     finally:
         for one in course.contenders:
             threads.clear_away(one)
+    return sender.attach(course.answer) if following is None else following
 
 
 class _Threads:
     """Contenders on threads of their own. The lock is held while it is settled who reads and who closes."""
 
-    def __init__(self, runtime: CallRuntime, sender: Sender) -> None:
+    def __init__(self, runtime: CallRuntime, sender: HedgeSender) -> None:
         self.lock = threading.Lock()
         self._runtime = runtime
         self._sender = sender
@@ -270,7 +289,7 @@ def _quietly(close: Callable[[Any], None], answer: Any) -> None:
         _log.debug("an answer that nobody reads did not close cleanly: %s", raised())
 
 
-async def arace(runtime: CallRuntime, command: Open, sender: AsyncSender, after: float) -> Any:
+async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSender, after: float) -> Command:
     """As `race`, in one task group, which ends with it."""
     import anyio  # both SDKs bring it
 
@@ -313,7 +332,7 @@ async def arace(runtime: CallRuntime, command: Open, sender: AsyncSender, after:
             await _let_read(course)
             course.call_off()
             group.cancel_scope.cancel()
-        return course.result()
+        following = course.result()
     except BaseException:
         course.abandon()
         raise
@@ -321,6 +340,7 @@ async def arace(runtime: CallRuntime, command: Open, sender: AsyncSender, after:
         for one in course.contenders:
             if one.abandoned and one.opened:
                 await _aquietly(sender.discard, one.answer)
+    return sender.attach(course.answer) if following is None else following
 
 
 async def _let_read(course: HedgeRace) -> None:

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from l0.engine.commands import Command, Finish, Open, Raise
+from l0.engine.commands import Command, Finish, Raise
 from l0.engine.machine import Machine
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, ResponseMetadata, RuleTimes, ToolCalls
 from l0.model.errors import raised
@@ -50,16 +51,16 @@ class ObserverNotifier:
                 _log.warning("an observer failed and is ignored for this call: %s", raised())
         return headers
 
-    def attempt_started(self, command: Open, at: float) -> None:
+    def attempt_started(self, attempt: AttemptSpec, at: float) -> None:
         """A request goes out."""
         if self._call_observers:
             self._emit(
                 AttemptStarted(
-                    number=command.number,
-                    leg=command.leg,
-                    resume=command.resume,
-                    hedge=command.hedge,
-                    waited=command.waited,
+                    number=attempt.number,
+                    leg=attempt.leg,
+                    resume=attempt.resume,
+                    hedge=attempt.hedge,
+                    waited=attempt.waited_s,
                     at=at,
                 )
             )

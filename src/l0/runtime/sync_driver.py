@@ -1,4 +1,7 @@
-"""The driver of synchronous calls. Its twin is `asynchronous`; what they decide stands in `runtime`."""
+"""The driver of synchronous calls. Its twin is `async_driver`, which differs at ``await`` and timers only.
+
+What both decide stands in `call_runtime`, and who may close a connection in `connection_use`.
+"""
 
 from __future__ import annotations
 
@@ -6,104 +9,157 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from time import perf_counter
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
-from l0.engine.commands import Finish, Open, Raise, Relay, Wait
+from l0.engine.commands import Command, Finish, Raise, Relay, Wait
+from l0.model.attempt import AttemptSpec
 
 from .async_deadlines import rest
 from .body_parser import BodyParser
-from .call_runtime import CallRuntime
-from .hedge import Sender, race
+from .call_runtime import CANCELLED, AttemptOver, CallRuntime
+from .connection_use import ConnectionUse
+from .hedge import HedgeSender, Sender, race
 from .watchdog import WATCHDOG, BoundedReads, ReadDeadline
 
+_READING, _RELEASED = ConnectionUse.READING, ConnectionUse.RELEASED
 _DRAIN = 0.1
 """Seconds that a finished answer's body may take to end, so that its connection can be used again."""
 
 
-class AttemptBody(Protocol):
-    """The body of one call's answer, whichever attempt is serving it."""
+class AttemptBody(Sender, Protocol):
+    """The body of a streamed answer, whichever attempt serves it. `attach` makes the user's response object show it."""
 
     def start(self) -> tuple[Iterator[Any], BodyParser]:
-        """Raw reads of the present attempt, and what turns them into the user's objects."""
+        """Return the raw reads of the current attempt, and what turns them into the user's objects."""
         ...
 
-    def reopen(self, options: Any) -> None:
-        """Send the request again; the user's response object shows the new one from then on."""
-
     def read_deadline(self) -> ReadDeadline | None:
-        """A watch on the connection in use; ``None`` where it cannot be shut on its own."""
+        """Return a deadline for the connection in use; ``None`` if it cannot be shut on its own."""
 
     def close(self) -> None:
-        """Release the connection."""
+        """Close the connection of an attempt that is over, as described in `connection_use`."""
 
 
 def request(runtime: CallRuntime, sender: Sender) -> Any:
     """Serve one call up to its answer, or to the headers of its stream."""
+    command = open_attempts(runtime, runtime.begin(), sender)
+    if isinstance(command, Raise):
+        raise runtime.error(command)
+    return sender.answer
+
+
+def open_attempts(runtime: CallRuntime, command: Command, sender: Sender) -> Relay | Finish | Raise:
+    """Send attempts until one is answered or the call is over. Return what to do then."""
     while True:
-        match runtime.command:
-            case Open() as command:
+        match command:
+            case AttemptSpec():
                 try:
-                    answer = _serve(runtime, command, sender)
-                    if runtime.command is not command:
-                        continue
-                    sender.attach(answer)
+                    command = _attempt(runtime, command, sender)
                 except BaseException as error:
-                    runtime.failed(error)
-                    continue
-                if runtime.call.streaming:
-                    return answer
-                runtime.answered(answer)
-                if isinstance(runtime.command, Finish):
-                    return answer
-            case Wait() as command:
-                _sleep(runtime, command)
-            case Raise() as command:
-                raise runtime.error(command)
-            case Relay() | Finish():
-                return None
-            case unknown:
-                assert_never(unknown)
+                    command = runtime.failed(error)
+            case Wait():
+                try:
+                    rest(command.seconds, runtime.ending)
+                except BaseException:
+                    runtime.close()
+                    raise
+                command = runtime.slept()
+            case _:
+                return command
 
 
-def _serve(runtime: CallRuntime, command: Open, sender: Sender) -> Any:
+def _attempt(runtime: CallRuntime, attempt: AttemptSpec, sender: Sender) -> Command:
+    """Send one attempt, with a hedge beside it if it is slow and both are allowed."""
     after = runtime.hedge_after
-    if after is not None:
-        return race(runtime, command, sender, after)
-    with runtime.sending(command) as options:
-        return sender.send(options)
+    if after is not None and isinstance(sender, HedgeSender):
+        return race(runtime, attempt, sender, after)
+    with runtime.sending(attempt) as options:
+        answer = sender.send(options)
+    return sender.attach(answer)
 
 
-def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:
-    """Hand out an answer, whatever number of attempts it takes."""
-    dropped = False
+def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C901, PLR0915 - calls cost, per chunk
+    """Yield the objects of a streamed answer, over as many attempts as it takes. `request` has opened the first."""
+    more, dropped = True, False
     try:
-        while True:
-            match runtime.command:
-                case Relay():
-                    yield from _read(runtime, body)
-                case Open() as command:
-                    _reopen(runtime, command, body)
-                case Wait() as command:
-                    body.close()
-                    _sleep(runtime, command)
-                case Raise() as command:
-                    if command.failure.typed:
-                        return
-                    raise runtime.error(command)
-                case Finish():
-                    return
-                case unknown:
-                    assert_never(unknown)
+        while more and not runtime.aborted:
+            chunks, parser = body.start()
+            runtime.reads(parser)
+            timed, on_read, one = runtime.timed, runtime.on_read, parser.one
+            reads = _bounded_reads(chunks, body, runtime)
+            read = reads.read if reads is not None else chunks.__next__
+            command, since, handing = CANCELLED, 0.0, False
+            try:
+                while not runtime.aborted:
+                    if timed:
+                        since = perf_counter()
+                    runtime.connection = _READING
+                    try:
+                        raw = read()
+                        items: list[Any] | AttemptOver = []
+                        free = runtime.free if one is not None else 0
+                        while free and one is not None and (item := one(raw)) is not None:
+                            free -= 1
+                            if not free:
+                                rejected = runtime.evaluate_rules(item)
+                                if rejected is not None:
+                                    items = rejected
+                                    break
+                                free = runtime.due
+                            handing, since = True, 0.0
+                            yield item
+                            handing = False
+                            if runtime.aborted:
+                                break
+                            raw = read()
+                        else:
+                            items = on_read(raw, since)
+                    except BaseException as error:
+                        if handing:  # the consumer's
+                            raise
+                        items = runtime.on_read_stopped(error, since)
+                    if type(items) is AttemptOver:
+                        command = items.command
+                        yield from items.items
+                        break
+                    yield from items  # type: ignore[misc]  # a list
+                runtime.connection = _RELEASED
+            finally:
+                if reads is not None:
+                    reads.close()
+            if parser.reader.finished:
+                _drain(chunks, body)
+            more = _more(runtime, command, body)
     except GeneratorExit:  # from the garbage collector, as likely as not
         dropped = True
         raise
     finally:
-        if sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
-            pass
-        elif dropped:
-            runtime.abandon(partial(_release, runtime, body))
-        else:
-            _release(runtime, body)
+        if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
+            _leave(runtime, body, dropped=dropped)
+
+
+def _bounded_reads(chunks: Iterator[Any], body: AttemptBody, runtime: CallRuntime) -> BoundedReads | None:
+    """Return reads with deadlines, if the call has any and the connection can be shut on its own."""
+    deadline = body.read_deadline() if runtime.clocks is not None else None
+    return BoundedReads(chunks.__next__, deadline, runtime.clocks) if deadline and runtime.clocks else None
+
+
+def _more(runtime: CallRuntime, command: Command, body: AttemptBody) -> bool:
+    """Obey what follows an attempt. Return whether another one has a body to read."""
+    if isinstance(command, Wait):
+        body.close()
+        command = open_attempts(runtime, command, body)
+    if isinstance(command, Raise) and not command.failure.typed:
+        raise runtime.error(command)
+    return isinstance(command, Relay)
+
+
+def _leave(runtime: CallRuntime, body: AttemptBody, *, dropped: bool) -> None:
+    """End the call and close its connection; on another thread if this may be a finalizer."""
+    if dropped:
+        runtime.abandon(partial(_release, runtime, body))
+    else:
+        _release(runtime, body)
 
 
 def _release(runtime: CallRuntime, body: AttemptBody) -> None:
@@ -111,37 +167,10 @@ def _release(runtime: CallRuntime, body: AttemptBody) -> None:
     body.close()
 
 
-def _read(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:
-    runtime.busy, runtime.closing = True, False
-    chunks, parser = body.start()
-    runtime.reads(parser)
-    on_read, timed = runtime.on_read, runtime.timed
-    read_deadline = body.read_deadline() if runtime.clocks is not None else None
-    reads = BoundedReads(chunks.__next__, read_deadline, runtime.clocks) if read_deadline and runtime.clocks else None
-    read = reads.read if reads is not None else chunks.__next__
-    since = 0.0
-    try:
-        while type(runtime.command) is Relay:
-            if timed:
-                since = perf_counter()
-            runtime.busy = True
-            try:
-                items = on_read(read(), since)
-            except BaseException as error:
-                items = runtime.on_read_stopped(error, since)
-            yield from items
-        runtime.closing = True
-    finally:
-        if reads is not None:
-            reads.close()
-    if parser.reader.finished:
-        _drain(chunks, body)
-
-
 def _drain(chunks: Iterator[Any], body: AttemptBody) -> None:
-    """Read the end of a body whose answer is whole: a connection that was read to its end is used again."""
-    read_deadline = body.read_deadline()
-    if read_deadline is None or not WATCHDOG.arm(read_deadline, perf_counter() + _DRAIN):
+    """Read the end of a body whose answer is complete: a connection that was read to its end is used again."""
+    deadline = body.read_deadline()
+    if deadline is None or not WATCHDOG.arm(deadline, perf_counter() + _DRAIN):
         return
     try:
         for _ in chunks:
@@ -149,21 +178,4 @@ def _drain(chunks: Iterator[Any], body: AttemptBody) -> None:
     except Exception:  # the answer is complete; only the connection is lost
         pass
     finally:
-        read_deadline.over = True
-
-
-def _reopen(runtime: CallRuntime, command: Open, body: AttemptBody) -> None:
-    try:
-        with runtime.sending(command) as options:
-            body.reopen(options)
-    except BaseException as error:
-        runtime.failed(error)
-
-
-def _sleep(runtime: CallRuntime, command: Wait) -> None:
-    try:
-        rest(command.seconds, runtime)
-    except BaseException:
-        runtime.close()
-        raise
-    runtime.slept()
+        deadline.over = True

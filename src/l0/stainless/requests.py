@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+from l0.engine.commands import Command
 from l0.runtime.async_deadlines import within
 from l0.runtime.body_parser import WireParser
 from l0.runtime.call_runtime import CallRuntime
@@ -48,6 +49,7 @@ class _SdkRequests:
         assert isinstance(upstream, StainlessUpstream)
         self.runtime = runtime
         self.upstream = upstream
+        self.answer: Any = None
         self._sdk = sdk
         self._client = upstream.client
         self._wrapped = wrapped
@@ -61,20 +63,21 @@ class _SdkRequests:
         function = self._wrapped if serving is self._client else partial(self._original, serving)
         return function(self._cast_to, options, **self._rest)
 
-    def attach(self, answer: Any) -> None:
-        """This is the answer that the user gets: listen to it, and have it tell what the SDK tells of retries."""
+    def attach(self, answer: Any) -> Command:
+        """Serve the call from this answer: observe how it ends, and show the retries that the SDK would show."""
+        self.answer = answer
         runtime = self.runtime
         if runtime.retries and hasattr(answer, "retries_taken"):
             answer.retries_taken = runtime.retries
         if not runtime.call.streaming:
-            return
+            return runtime.answered(answer)
         response = response_of(answer)
         if hasattr(response, "stream"):
             tap(response, self._sdk.transport_of(response), runtime)
             self.upstream.request = self.upstream.request_of(response)
         headers = getattr(response, "headers", {})
         request_id = headers.get("x-request-id") or headers.get("request-id")
-        runtime.opened(getattr(response, "status_code", None), request_id)
+        return runtime.opened(getattr(response, "status_code", None), request_id)
 
     def _ahead(self, answer: Any) -> tuple[Any, Callable[[bytes], bool]] | None:
         """The body of ``answer``, to be read ahead, and whether what was read decides who has won."""

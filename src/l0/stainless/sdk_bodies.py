@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from l0.engine.commands import Command
 from l0.model.ports import WireReader
 from l0.runtime.async_deadlines import until_closed
 from l0.runtime.body_parser import BodyParser, DecodedEventParser, ObjectParser, ResumedWireParser, WireParser
 from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.connection_use import ConnectionUse
 from l0.runtime.watchdog import ReadDeadline
 
 from .sdk import Loop
@@ -29,7 +31,7 @@ class _SdkBody:
         self.runtime = runtime
         self.upstream = upstream
         self.stream = stream
-        self.response = stream.response
+        self.answer = self.response = stream.response
         self._own = own
         upstream.request = upstream.request_of(self.response)
 
@@ -60,19 +62,19 @@ class _SdkBody:
         return type(self.stream._decoder) is self.upstream.sdk.streaming.SSEDecoder
 
     def _parted(self) -> Any:
-        """Between two attempts it is the user again who closes."""
-        self.runtime.busy = self.runtime.closing = False
+        """Between two attempts it is the user again who closes. Return what is left to be closed."""
+        self.runtime.connection = ConnectionUse.USER
         return part_with(self.response, self.upstream.sdk.transport_of(self.response), self.runtime)
 
-    def _replaced(self, fresh: Any) -> None:
-        """A new attempt's headers are there: show it, and listen to it."""
-        adopt(self.response, fresh)
+    def attach(self, answer: Any) -> Command:
+        """Make the response that the user holds show a new attempt, and observe how it ends."""
+        adopt(self.response, answer)
         transport = self.upstream.sdk.transport_of(self.response)
         tap(self.response, transport, self.runtime)
         self.stream._decoder = self.upstream.client._make_sse_decoder()
         self.upstream.request = self.upstream.request_of(self.response)
         headers = self.response.headers
-        self.runtime.opened(self.response.status_code, headers.get("x-request-id") or headers.get("request-id"))
+        return self.runtime.opened(self.response.status_code, headers.get("x-request-id") or headers.get("request-id"))
 
 
 class SdkBody(_SdkBody):
@@ -95,26 +97,26 @@ class SdkBody(_SdkBody):
             return reads(self.response), self._parser(reader)
         return self.stream._decoder.iter_bytes(self.response.iter_bytes()), self._decoded(reader)
 
-    def reopen(self, options: Any) -> None:
-        """Send the request again."""
+    def send(self, options: Any) -> Any:
+        """Send the request again. Return the transport's response, at its headers."""
         fresh = self._again(self.upstream.again(options))
         if not self.runtime.open:  # closed meanwhile, by another thread
             fresh.close()
             self.runtime.halt()
-        self._replaced(fresh)
+        return fresh
 
     def read_deadline(self) -> ReadDeadline | None:
         """A watch on the connection in use."""
         return read_deadline(self.response)
 
     def close(self) -> None:
-        """Release the connection; what closes now is not the user's doing."""
+        """Close the connection; between two attempts leave the user a response that they can close."""
         if self.runtime.open:
             past = self._parted()
             if past is not None:
                 past.close()
             return
-        self.runtime.closing = True
+        self.runtime.connection = ConnectionUse.RELEASED
         self.response.close()
 
 
@@ -135,18 +137,18 @@ class AsyncSdkBody(_SdkBody):
         return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), self._decoded(reader)
 
     def end(self, error: BaseException) -> None:
-        """As `asynchronous.AsyncSdkBody.end`: the session judges whatever a connection raises."""
+        """As `AsyncAttemptBody.end`: the runtime judges whatever a connection raises."""
 
-    async def reopen(self, options: Any) -> None:
-        """Send the request again."""
+    async def send(self, options: Any) -> Any:
+        """As `SdkBody.send`."""
         fresh: Any = None
-        with until_closed(self.runtime):
+        with until_closed(self.runtime.ending):
             fresh = await self._again(self.upstream.again(options))
         if not self.runtime.open:  # closed meanwhile, by another task
             if fresh is not None:
                 await fresh.aclose()
             self.runtime.halt()
-        self._replaced(fresh)
+        return fresh
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         """Read to the end of a body whose answer is whole, so that its connection is used again."""
@@ -165,5 +167,5 @@ class AsyncSdkBody(_SdkBody):
             if past is not None:
                 await past.aclose()
             return
-        self.runtime.closing = True
+        self.runtime.connection = ConnectionUse.RELEASED
         await self.response.aclose()

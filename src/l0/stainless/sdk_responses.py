@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from l0.config import CONFIG
 from l0.runtime.async_deadlines import deadline_reads
 from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.connection_use import ConnectionUse
 from l0.runtime.deadlines import Fixed
 from l0.runtime.finalizers import interrupted
 from l0.runtime.watchdog import BoundedReads, Expired, ReadDeadline
@@ -20,6 +21,7 @@ from l0.runtime.watchdog import BoundedReads, Expired, ReadDeadline
 from . import direct_reading
 from .send_deadlines import Timeouts
 
+_USER, _READING, _RELEASED = ConnectionUse.USER, ConnectionUse.READING, ConnectionUse.RELEASED
 _BELOW = ("l0", "httpx", "httpx2", "contextlib")
 """Packages between the SDK, or the user, and a response's stream."""
 _USERS = ("close", "aclose", "__exit__", "__aexit__")
@@ -70,7 +72,11 @@ class ObservedByteStream:
     def _deadline(self) -> float:
         """The time at which `Timeout.total` ends the reads of the body's user; ``inf`` for never."""
         runtime = self.runtime
-        return inf if runtime is None or runtime.busy or runtime.clocks is None else runtime.clocks.total_at
+        return (
+            inf
+            if runtime is None or runtime.connection is _READING or runtime.clocks is None
+            else runtime.clocks.total_at
+        )
 
     def _bounded(self) -> Iterator[bytes]:
         deadline = self._deadline()
@@ -125,7 +131,7 @@ class ObservedByteStream:
     def close(self) -> None:
         """Closed by the user, by the transport at the end of the body, or by us."""
         self.closed = True
-        reading = self._stops() and self.runtime is not None and self.runtime.busy
+        reading = self._stops() and self.runtime is not None and self.runtime.connection is _READING
         try:
             self._over()
         finally:
@@ -143,9 +149,9 @@ class ObservedByteStream:
     def _stops(self) -> bool:
         """Whether it is the user who closes. The transport does it where a body is over, the SDK's loop as well."""
         runtime = self.runtime
-        if runtime is None or runtime.closing or self.ended:
+        if runtime is None or runtime.connection is _RELEASED or self.ended:
             return False
-        if not runtime.busy:
+        if runtime.connection is _USER:
             return True
         sdk: Any = getattr(runtime.upstream, "sdk", None)
         return not (self.left or (sdk is not None and _by_sdk(sdk.name)))
@@ -160,7 +166,7 @@ class ObservedByteStream:
                 runtime.leave(error)
             else:
                 runtime.close()
-        elif self.ended and not runtime.busy:
+        elif self.ended and runtime.connection is not _READING:
             if self.kept:
                 runtime.upstream.decoded = self._decoded(self.kept)  # type: ignore[attr-defined]  # as the seam does
             runtime.consumed()
@@ -177,7 +183,7 @@ class ObservedByteStream:
 
     def __del__(self) -> None:
         runtime = self.__dict__.get("runtime")
-        if runtime is None or runtime.busy:
+        if runtime is None or runtime.connection is not _USER:  # the driver gives it back
             return
         if sys.is_finalizing():
             return

@@ -12,12 +12,13 @@ from l0.config import CONFIG
 from l0.dialects.answer_fold import complete_answer
 from l0.dialects.dialect_catalogue import DIALECTS
 from l0.dialects.resume_requests import resume_request, resumes
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
 from l0.model.call_events import ResponseMetadata, ToolCalls
 from l0.model.failure import TIMEOUT_CAUSES, Cause, Failure
 from l0.model.inference_request import InferenceRequest
 from l0.model.policy import ResumeMode
-from l0.model.ports import AttemptPlan, Build, WireReader
+from l0.model.ports import Build, WireReader
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import unread
 from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, transport_error
@@ -84,14 +85,15 @@ class StainlessUpstream:
 
     # -- sending ------------------------------------------------------------------------------------------------
 
-    def options(self, attempt: AttemptPlan, headers: Mapping[str, str]) -> Any:
+    def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:
         """A copy for one attempt: no retries of the SDK's own, true counts, one idempotency key for one body."""
         client, changed = self._on_leg(attempt.leg)
+        resends = attempt.number - 1
         self.decoded = None
         options = self._options.model_copy()
         if client is not self._primary:
             keep_content(options, self.provider.shared_headers)
-        options.max_retries = max(self.call.max_retries - attempt.resend, 0) if self.loops else 0
+        options.max_retries = max(self.call.max_retries - resends, 0) if self.loops else 0
         if changed is not None:
             options.json_data = {**options.json_data, "model": changed}
         body = options.json_data
@@ -102,8 +104,8 @@ class StainlessUpstream:
         same = not attempt.hedge and options.json_data is body
         options.idempotency_key = self._keys.get(attempt.leg) if same else None
         own = dict(options.headers) if isinstance(options.headers, Mapping) else {}
-        if attempt.resend and _COUNT_HEADER not in {name.lower() for name in own}:
-            own[_COUNT_HEADER] = str(attempt.resend)
+        if resends and _COUNT_HEADER not in {name.lower() for name in own}:
+            own[_COUNT_HEADER] = str(resends)
             options.headers = own
         self.provider.prepare(client, options, headers)
         return options

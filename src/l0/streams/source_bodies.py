@@ -11,11 +11,11 @@ from time import perf_counter
 from typing import Any, cast
 
 from l0.config import attempt
-from l0.engine.commands import Finish, Raise
+from l0.engine.commands import Command
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
 from l0.model.failure import Cause
 from l0.model.policy import Timeout
-from l0.model.ports import AttemptPlan
 from l0.runtime.async_deadlines import within
 from l0.runtime.body_parser import BodyParser
 from l0.runtime.call_runtime import CallRuntime
@@ -38,20 +38,20 @@ class _SourceBody:
         self.runtime = runtime
         self.upstream = upstream
         self.raw = False
-        self.aborted = False
-        self._source: Any = None
+        self.answer: Any = None
+        """The source that serves the attempt."""
         self._given: Any = None
         """The source's items, as an iterator."""
         self._release: sources.Release | None = None
 
-    def attach(self, answer: Opened) -> None:
-        """This source serves the attempt."""
-        self._source, self._given, self._release = answer
+    def attach(self, answer: Opened) -> Command:
+        """Serve the attempt from this source."""
+        self.answer, self._given, self._release = answer
         self.upstream.opened = True
-        response = sources.response(self._source)
+        response = sources.response(self.answer)
         headers = getattr(response, "headers", None) or {}
         request_id = headers.get("x-request-id") or headers.get("request-id")
-        self.runtime.opened(getattr(response, "status_code", None), request_id)
+        return self.runtime.opened(getattr(response, "status_code", None), request_id)
 
     def _intake(self) -> BodyParser:
         intake = SourceReader(lambda: self.upstream.read_deadline.metadata, raw=self.raw)
@@ -64,14 +64,14 @@ class _SourceBody:
 
     def _end(self) -> tuple[str, Any] | None:
         """How the call ended, for the last callback; ``None`` while it is under way, or once that was told."""
-        state, command = self.upstream.state, self.runtime.command
-        if self.runtime.open or state.over:
+        state, outcome = self.upstream.state, self.runtime.ending.outcome
+        if outcome is None or state.over:
             return None
         error = self.upstream.raised
-        if isinstance(command, Raise) or error is not None:
+        if outcome is Outcome.FAILED or error is not None:
             state.end(error=error)
             return "on_error", error
-        whole = isinstance(command, Finish) and command.outcome is not Outcome.CANCELLED
+        whole = outcome is not Outcome.CANCELLED
         state.end(completed=whole, aborted=not whole)
         return ("on_complete" if whole else "on_abort"), state
 
@@ -98,10 +98,10 @@ class SourceBody(_SourceBody):
         super().__init__(runtime, upstream)
         self._watch = ReadDeadline(_Deaf())
 
-    def send(self, options: AttemptPlan) -> Opened:
+    def send(self, options: AttemptSpec) -> Opened:
         """Ask the source of one attempt for its items."""
         self.upstream.callbacks.tell()
-        left, bound = options.left, None
+        left, bound = options.remaining_s, None
         limit = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT) - perf_counter()
         if limit < inf:  # only an SDK that is patched can obey it: nothing else ends a call that blocks
             total = None if left == inf else max(left, 0.001) * 1000
@@ -114,20 +114,9 @@ class SourceBody(_SourceBody):
             release()
             raise
 
-    def read_until_content(self, answer: Opened) -> bool:  # noqa: ARG002
-        """Never asked: sources are not hedged, for nobody knows what they do besides."""
-        return True
-
-    def discard(self, answer: Opened) -> None:
-        """Release a source that nobody will read."""
-        answer[2]()
-
-    def abort(self, answer: Opened) -> None:
-        """As `read_until_content`."""
-
     def start(self) -> tuple[Iterator[Any], BodyParser]:
-        """As `sync.Body.start`."""
-        response = sources.response(self._source)
+        """As `sync_driver.AttemptBody.start`."""
+        response = sources.response(self.answer)
         found = watch_response(response) if hasattr(response, "extensions") else None
         self._watch = found if found is not None else ReadDeadline(_Deaf())
         return self._items(self._given, self._watch), self._intake()
@@ -147,13 +136,9 @@ class SourceBody(_SourceBody):
                         raise _Late
                     yield item
         except Exception:
-            if not self.aborted:  # else it is `SyncStream.abort` that ended a blocked read
+            if not self.runtime.aborted:  # else it is `SyncStream.abort` that ended a blocked read
                 raise
         yield OVER
-
-    def reopen(self, options: AttemptPlan) -> None:
-        """Send the request again."""
-        self.attach(self.send(options))
 
     def read_deadline(self) -> ReadDeadline | None:
         """A watch on the connection in use, or one that strikes when a read returns."""
@@ -165,7 +150,7 @@ class SourceBody(_SourceBody):
 
     def close(self) -> None:
         """Release the source; the last callback where that was the end."""
-        release, self._release, self._source = self._release, None, None
+        release, self._release, self.answer = self._release, None, None
         try:
             if release is not None:
                 release()
@@ -183,14 +168,14 @@ class SourceBody(_SourceBody):
 class AsyncSourceBody(_SourceBody):
     """For the async driver."""
 
-    async def send(self, options: AttemptPlan) -> Opened:
+    async def send(self, options: AttemptSpec) -> Opened:
         """Ask the source of one attempt for its items."""
         await self.upstream.callbacks.atell()
         deadline = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT)
         opened: Opened = await within(deadline, partial(self._open, options))
         return opened
 
-    async def _open(self, plan: AttemptPlan) -> Opened:
+    async def _open(self, plan: AttemptSpec) -> Opened:
         with attempt(self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation):
             source, release = await sources.aenter(self.upstream.source(plan))
         try:
@@ -199,16 +184,8 @@ class AsyncSourceBody(_SourceBody):
             await _released(release)
             raise
 
-    async def read_until_content(self, answer: Opened) -> bool:  # noqa: ARG002
-        """As `SourceBody.read_until_content`."""
-        return True
-
-    async def discard(self, answer: Opened) -> None:
-        """Release a source that nobody will read."""
-        await _released(answer[2])
-
     def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
-        """As `asynchronous.AsyncSourceBody.start`."""
+        """As `AsyncAttemptBody.start`."""
         return _Items(self._given, self._first), self._intake()
 
     async def _first(self, items: AsyncIterator[Any]) -> Any:
@@ -218,25 +195,21 @@ class AsyncSourceBody(_SourceBody):
             return await anext(items)
 
     def end(self, error: BaseException) -> Any:
-        """As `asynchronous.AsyncSourceBody.end`: after the last item, and where `Stream.abort` ended a blocked read."""
+        """As `AsyncAttemptBody.end`: after the last item, and where `Stream.abort` ended a blocked read."""
         over = isinstance(error, StopAsyncIteration) or (isinstance(error, asyncio.CancelledError) and self.woken())
         return OVER if over else None
 
     def woken(self) -> bool:
         """Whether a cancellation is only what `Stream.abort` ended a blocked read with; takes it back then."""
-        task = asyncio.current_task() if self.aborted else None
+        task = asyncio.current_task() if self.runtime.aborted else None
         return task is not None and task.uncancel() == 0
-
-    async def reopen(self, options: AttemptPlan) -> None:
-        """Send the request again."""
-        self.attach(await self.send(options))
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         """A source is read to its end."""
 
     async def close(self) -> None:
         """Release the source; the last callback where that was the end."""
-        release, self._release, self._source = self._release, None, None
+        release, self._release, self.answer = self._release, None, None
         try:
             if release is not None:
                 await _released(release)

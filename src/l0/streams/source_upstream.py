@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from l0.model.attempt import AttemptSpec
 from l0.model.call_events import ResponseMetadata, ToolCalls
 from l0.model.failure import TIMEOUT_CAUSES, Failure
 from l0.model.policy import ResumeMode
-from l0.model.ports import AttemptPlan
 from l0.model.resume_state import ResumeState
 
 from . import source_failures
@@ -36,14 +36,14 @@ class SourceUpstream:
         """What the user was given: the engine's exception, or one that it let through."""
         self.history: Callable[[], Sequence[Failure]] = tuple
 
-    def options(self, attempt: AttemptPlan, headers: Mapping[str, str]) -> AttemptPlan:  # noqa: ARG002 - a function takes none
+    def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> AttemptSpec:  # noqa: ARG002 - a function takes none
         """The plan itself; the callbacks are told of it when it is carried out."""
-        self.state.attempts = attempt.resend + 1
+        self.state.attempts = attempt.number
         self.state.leg, before = attempt.leg, self.state.leg
         self.read_deadline.begin()
         past = self.history()
         failure = past[-1] if past else None
-        told = Attempt(number=attempt.resend + 1, leg=attempt.leg, failure=failure, resume=attempt.resume)
+        told = Attempt(number=attempt.number, leg=attempt.leg, failure=failure, resume=attempt.resume)
         if failure is not None and failure.cause in TIMEOUT_CAUSES:
             self.callbacks.note("on_timeout", failure)
         if attempt.resume is not None:
@@ -52,10 +52,10 @@ class SourceUpstream:
         elif attempt.leg != before:
             self.callbacks.note("on_fallback", told)
         else:
-            self.callbacks.note("on_retry" if attempt.resend else "on_start", told)
+            self.callbacks.note("on_retry" if attempt.number > 1 else "on_start", told)
         return attempt
 
-    def source(self, plan: AttemptPlan) -> Any:
+    def source(self, plan: AttemptSpec) -> Any:
         """What the factory of the plan's leg makes. One that takes an argument gets the text that it is to continue."""
         factory = self.sources[plan.leg]
         said = plan.resume_state.text if plan.resume_state is not None and plan.resume == "splice" else ""

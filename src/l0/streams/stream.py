@@ -7,8 +7,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import Any, Generic, TypeVar, cast
 
-from l0.engine.commands import Finish
-from l0.model.call import Outcome
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.call_runtime import CallRuntime
 
@@ -30,12 +28,6 @@ class _Base(Generic[_B]):
         self._body: _B = body
         self._callbacks = callbacks
         self._started = False
-
-    def _stop(self) -> None:
-        """The user stopped: nothing more is read, whatever comes."""
-        self._body.aborted = True
-        self._runtime.close()
-        self._runtime.command = Finish(Outcome.CANCELLED)
 
     def _as_raw(self) -> None:
         if self._started:
@@ -94,9 +86,9 @@ class Stream(_Base[AsyncSourceBody]):
     def abort(self) -> None:
         """Stop at once, from wherever: a read that is blocked ends, the connection is closed, and reading ends as at
         the end of the answer, without an exception. ``state.aborted`` says so."""
-        if self.state.over or self._body.aborted:
+        if self.state.over or self._runtime.aborted:
             return
-        self._stop()
+        self._runtime.abort()
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:  # another thread, or another event loop
@@ -151,7 +143,7 @@ class Stream(_Base[AsyncSourceBody]):
 
     async def _told(self, events: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:  # noqa: C901 - hot
         """The events, each after the callbacks that are told of it. Hot: what is called per token is called here."""
-        callbacks, body = self._callbacks, self._body
+        callbacks, body, runtime = self._callbacks, self._body, self._runtime
         noted = callbacks.noted
         on_event, on_token = (callbacks.get("on_event"), callbacks.get("on_token")) if not body.raw else (None, None)
         others = not body.raw and (callbacks.get("on_tool_call") or callbacks.get("on_checkpoint"))
@@ -178,7 +170,7 @@ class Stream(_Base[AsyncSourceBody]):
                 if others:
                     self._tell_others(event)
                     await callbacks.atell()
-                if body.aborted:
+                if runtime.aborted:
                     break
                 yield event
         except asyncio.CancelledError:
@@ -213,9 +205,9 @@ class SyncStream(_Base[SourceBody]):
 
     def abort(self) -> None:
         """As `Stream.abort`; from another thread, too. A source that is no connection ends when its read returns."""
-        if self.state.over or self._body.aborted:
+        if self.state.over or self._runtime.aborted:
             return
-        self._stop()
+        self._runtime.abort()
         if self._events is None or not self._events.gi_running:
             self.close()
         else:
@@ -247,7 +239,7 @@ class SyncStream(_Base[SourceBody]):
 
     def _told(self, events: Generator[Any, None, None]) -> Generator[Any, None, None]:
         """As `Stream._told`."""
-        callbacks, body = self._callbacks, self._body
+        callbacks, body, runtime = self._callbacks, self._body, self._runtime
         try:
             for event in events:
                 if callbacks.noted:
@@ -258,7 +250,7 @@ class SyncStream(_Base[SourceBody]):
                         callbacks.call("on_token", event.text)
                     self._tell_others(event)
                     callbacks.tell()
-                if body.aborted:
+                if runtime.aborted:
                     break
                 yield event
         finally:

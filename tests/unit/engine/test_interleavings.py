@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import make_call, make_failure, make_machine
 
-from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
+from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import TRANSITIONS, CallState, Machine
 from l0.engine.signals import Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome, Replay
 from l0.model.failure import Category, Cause, Failure
 from l0.model.policy import Fallback, Policy, Retry, Timeout
+from l0.model.resume_state import ResumeState
 
 MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
 
@@ -37,6 +39,7 @@ class Walk:
         self.commands.append(self.machine.step(signal))
 
 
+states = st.none() | st.builds(ResumeState, text=st.text("ab", max_size=9))
 causes = st.sampled_from(list(Cause))
 policies = st.builds(
     Policy,
@@ -73,7 +76,7 @@ def walks(draw: st.DrawFn) -> Walk:
         walk.at += draw(st.sampled_from([0.0, 0.1, 1.0]))
         if kind is Waited and isinstance(last, Wait):
             walk.at += last.seconds
-        how = {"had": draw(st.integers(0, 9))} | {name: draw(st.booleans()) for name in ("accepted", "resumable")}
+        how = {"accepted": draw(st.booleans()), "resume_state": draw(states)}
         match kind.__name__:
             case "Ended":
                 walk.step(Ended(draw(st.sampled_from(MISSING)), walk.at, **how))
@@ -87,10 +90,10 @@ def walks(draw: st.DrawFn) -> Walk:
     return walk
 
 
-def sent(walk: Walk) -> list[Open]:
+def sent(walk: Walk) -> list[AttemptSpec]:
     """The requests that were commanded; a slow one that is not hedged stays commanded."""
     steps = zip(walk.signals, walk.commands, strict=True)
-    opens = [(signal, command) for signal, command in steps if isinstance(command, Open)]
+    opens = [(signal, command) for signal, command in steps if isinstance(command, AttemptSpec)]
     return [command for signal, command in opens if command.hedge or not isinstance(signal, Slow)]
 
 
@@ -127,8 +130,8 @@ def test_nothing_is_repeated_once_something_was_released_unless_the_policy_resum
     released, leg = False, 0
     for signal, command in zip(walk.signals, walk.commands, strict=True):
         released = released or isinstance(signal, Released)
-        assert not (isinstance(signal, Closed) and isinstance(command, Open | Wait))
-        if not isinstance(command, Open):
+        assert not (isinstance(signal, Closed) and isinstance(command, AttemptSpec | Wait))
+        if not isinstance(command, AttemptSpec):
             assert not (released and isinstance(command, Wait)) or walk.call.policy.resume != "off"
         elif released:
             assert (command.resume, command.leg) == (walk.call.policy.resume, leg)
@@ -145,10 +148,11 @@ def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
     resume_points, resuming = [], False
     had = 0
     for signal, command in zip(walk.signals, walk.commands, strict=True):
-        had = getattr(signal, "had", had)
+        state = getattr(signal, "resume_state", None)
+        had = had if state is None else len(state.text)
         if isinstance(signal, Slow):
             assert not (resuming and command.hedge)
-        elif isinstance(command, Open):
+        elif isinstance(command, AttemptSpec):
             resuming = command.resume is not None
             resume_points += [(command.resume, had, command.number)] if resuming else []
         if isinstance(signal, Opened):
@@ -165,7 +169,11 @@ def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
 def test_what_must_not_be_replayed_is_not_once_it_was_accepted(walk):
     """Before the commit point. After it, nothing is begun anew: what resumes takes up what is there."""
     for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
-        if state is CallState.HOLDING and isinstance(signal, Failed | Ended) and isinstance(command, Open | Wait):
+        if (
+            state is CallState.HOLDING
+            and isinstance(signal, Failed | Ended)
+            and isinstance(command, AttemptSpec | Wait)
+        ):
             assert walk.call.replay is not Replay.UNTIL_ACCEPTED
             assert not (walk.call.replay is Replay.UNTIL_CREATED and signal.accepted)
 
@@ -180,8 +188,8 @@ def test_a_raise_carries_the_last_failure_and_fatal_ones_end_the_leg(walk):
             assert following is None or following == Finish(Outcome.CANCELLED)
         if isinstance(signal, Failed) and _hopeless(signal.failure, walk.call) and command != Raise(signal.failure):
             assert command == Wait(0.0)
-            assert not isinstance(following, Open) or following.leg == last + 1
-        last = command.leg if isinstance(command, Open) else last
+            assert not isinstance(following, AttemptSpec) or following.leg == last + 1
+        last = command.leg if isinstance(command, AttemptSpec) else last
 
 
 def _hopeless(failure: Failure, call: Call) -> bool:
@@ -198,7 +206,7 @@ def test_no_wait_is_known_to_end_after_the_whole_time(walk):
     for signal, command in zip(walk.signals, walk.commands, strict=True):
         if isinstance(command, Wait):
             assert signal.at + command.seconds < limit
-        if isinstance(command, Open) and (command.hedge or not isinstance(signal, Slow)):
+        if isinstance(command, AttemptSpec) and (command.hedge or not isinstance(signal, Slow)):
             assert signal.at < limit
 
 

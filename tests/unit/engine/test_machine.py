@@ -6,12 +6,14 @@ from typing import get_args
 import pytest
 from makers import make_call, make_failure, make_machine
 
-from l0.engine.commands import Command, Finish, Open, Raise, Relay, Wait
+from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import CallState, Machine
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome, Replay
 from l0.model.failure import Cause
 from l0.model.policy import Fallback, Policy, ResumePoint, Retry, Timeout
+from l0.model.resume_state import ResumeState
 
 MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
 
@@ -26,12 +28,12 @@ def run(signals: list[Signal], call: Call | None = None) -> tuple[Machine, list[
 
 def test_a_streamed_answer():
     _, commands = run([Begin(0.0), Opened(0.1), Released(0.2), Ended(None, 0.4)])
-    assert commands == [Open(1, 0.0), Relay(True), Relay(False), Finish(Outcome.OK)]
+    assert commands == [AttemptSpec(number=1), Relay(True), Relay(False), Finish(Outcome.OK)]
 
 
 def test_a_whole_answer():
     _, commands = run([Begin(0.0), Answered(0.1)])
-    assert commands == [Open(1, 0.0), Finish(Outcome.OK)]
+    assert commands == [AttemptSpec(number=1), Finish(Outcome.OK)]
 
 
 def test_a_restart_is_told_in_the_outcome_only():
@@ -39,7 +41,7 @@ def test_a_restart_is_told_in_the_outcome_only():
     failure = make_failure()
     signals = [Begin(0.0), Opened(0.1), Failed(failure, 0.2), Waited(1.2), Opened(1.3), Released(1.4), Ended(None, 2)]
     machine, commands = run(signals, make_call(policy=policy))
-    assert commands[2:4] == [Wait(1.0), Open(2, 1.0)]
+    assert commands[2:4] == [Wait(1.0), AttemptSpec(number=2, waited_s=1.0)]
     assert commands[-1] == Finish(Outcome.RECOVERED_RETRY)
     assert machine.failures == [failure]
 
@@ -52,12 +54,12 @@ def test_after_the_commit_point_a_failure_is_raised():
 
 def test_a_broken_answer_is_taken_up_where_the_policy_resumes():
     failure, policy = make_failure(), Policy(retry=Retry(base_delay=0), resume="exact")
-    broken = Failed(failure, 0.3, resumable=True, had=7)
+    broken = Failed(failure, 0.3, resume_state=ResumeState(text="7 chars"))
     signals = [Begin(0.0), Opened(0.1), Released(0.2), broken, Waited(0.3), Opened(0.4), Ended(None, 1)]
     machine, commands = run(signals, make_call(policy=policy))
     assert commands[3:] == [
         Wait(0.0),
-        Open(2, 0.0, resume="exact"),
+        AttemptSpec(number=2, resume="exact", resume_state=broken.resume_state),
         Relay(False),
         Finish(Outcome.RECOVERED_RESUME),
     ]
@@ -78,7 +80,9 @@ def test_a_leg_that_cannot_falls_over_to_the_next_which_has_a_budget_of_its_own(
     for at in range(1, 8, 2):
         signals += [Failed(make_failure(Cause.OVERLOADED), at), Waited(at + 1)]
     machine, commands = run(signals[:-1], make_call(policy=policy))
-    assert [(command.number, command.leg, command.waited) for command in commands if isinstance(command, Open)] == [
+    assert [
+        (command.number, command.leg, command.waited_s) for command in commands if isinstance(command, AttemptSpec)
+    ] == [
         (1, 0, 0.0),
         (2, 0, 1.0),
         (3, 1, 0.0),
@@ -99,9 +103,9 @@ def test_what_the_fallback_answers_is_told_in_the_outcome():
 def test_nothing_falls_over_after_the_commit_point_nor_while_resuming():
     policy = Policy(retry=Retry(max_retries=1, base_delay=0), resume="exact", fallback=Fallback(model="other"))
     failure = make_failure()
-    broken = Failed(failure, 0.3, resumable=True)
+    broken = Failed(failure, 0.3, resume_state=ResumeState(text="ab"))
     before = [Begin(0.0), Opened(0.1), Released(0.2), broken, Waited(0.3)]
-    for after in ([Failed(failure, 0.4)], [Opened(0.4), Failed(failure, 0.5, resumable=True)]):
+    for after in ([Failed(failure, 0.4)], [Opened(0.4), Failed(failure, 0.5, resume_state=ResumeState(text="ab"))]):
         _, commands = run([*before, *after], make_call(policy=policy))
         assert commands[-1] == Raise(failure)
     _, commands = run([*before[:3], Failed(failure, 0.3)], make_call(policy=policy))
@@ -162,7 +166,7 @@ def test_closing_is_a_cancellation_at_any_time_and_never_retried(end):
     machine, commands = run([*signals, Closed(0.4), Closed(0.5)])
     assert commands[-2:] == [Finish(Outcome.CANCELLED)] * 2
     assert machine.state is CallState.DONE
-    assert not any(isinstance(command, Open) for command in commands[1:])
+    assert not any(isinstance(command, AttemptSpec) for command in commands[1:])
 
 
 # The clock of the whole call
@@ -209,7 +213,12 @@ def test_the_delay_is_the_sdks_where_the_policy_says_nothing():
     first, second = make_failure(Cause.OVERLOADED), make_failure(Cause.OVERLOADED)
     machine = Machine(make_call(), lambda: 0.5, backoff)
     steps = (Begin(0.0), Failed(first, 1.0), Waited(9.0), Failed(second, 10.0))
-    assert [machine.step(step) for step in steps] == [Open(1, 0.0), Wait(7.5), Open(2, 7.5), Wait(7.5)]
+    assert [machine.step(step) for step in steps] == [
+        AttemptSpec(number=1),
+        Wait(7.5),
+        AttemptSpec(number=2, waited_s=7.5),
+        Wait(7.5),
+    ]
     assert asked == [(1, first), (2, second)]
 
 
@@ -241,7 +250,7 @@ LEGS = Policy(retry=Retry(base_delay=0), fallback=[Fallback(model="second"), Fal
 
 def test_a_leg_whose_breaker_is_open_is_passed_over_without_a_request():
     machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(shut=(0, 1)))
-    assert machine.step(Begin(0.0)) == Open(1, 0.0, 2)
+    assert machine.step(Begin(0.0)) == AttemptSpec(number=1, leg=2)
     assert [failure.cause for failure in machine.failures] == [Cause.BREAKER_OPEN] * 2
 
 
@@ -259,7 +268,7 @@ def test_the_next_leg_is_asked_once_the_first_has_failed():
     machine = make_machine(make_call(policy=policy), guard=guard)
     machine.step(Begin(0.0))
     machine.step(Failed(make_failure(), 0.1))
-    assert machine.step(Waited(0.1)) == Open(2, 0.0, 2)
+    assert machine.step(Waited(0.1)) == AttemptSpec(number=2, leg=2)
     assert guard.asked == [0, 1, 2]
 
 
@@ -268,9 +277,9 @@ def test_without_budget_a_retry_becomes_the_next_leg_or_the_error():
     machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(retries=1))
     machine.step(Begin(0.0))
     assert machine.step(Failed(failure, 0.1)) == Wait(0.0)
-    assert machine.step(Waited(0.1)) == Open(2, 0.0, 0)
+    assert machine.step(Waited(0.1)) == AttemptSpec(number=2)
     machine.step(Failed(failure, 0.2))
-    assert machine.step(Waited(0.2)) == Open(3, 0.0, 1)
+    assert machine.step(Waited(0.2)) == AttemptSpec(number=3, leg=1)
     alone = make_machine(guard=FakeGuard(retries=0))
     alone.step(Begin(0.0))
     assert alone.step(Failed(failure, 0.1)) == Raise(failure)
@@ -282,8 +291,8 @@ def test_without_budget_a_retry_becomes_the_next_leg_or_the_error():
 def test_a_slow_attempt_is_hedged_once_a_call():
     machine = make_machine()
     machine.step(Begin(0.0))
-    assert machine.step(Slow(0.5)) == Open(2, 0.0, 0, hedge=True)
-    assert machine.step(Slow(0.9)) == Open(2, 0.0, 0)
+    assert machine.step(Slow(0.5)) == AttemptSpec(number=2, hedge=True)
+    assert machine.step(Slow(0.9)) == AttemptSpec(number=2)
     assert (machine.attempts, machine.hedged, machine.state) == (2, True, CallState.OPENING)
 
 

@@ -12,6 +12,7 @@ from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Re
 from l0.model.call import Call
 from l0.model.failure import Cause
 from l0.model.policy import Fallback, Policy
+from l0.model.resume_state import ResumeState
 
 SAMPLES: dict[type, list[Signal]] = {
     Begin: [Begin(0.0)],
@@ -22,7 +23,7 @@ SAMPLES: dict[type, list[Signal]] = {
     Ended: [Ended(None, 1.0), Ended(Cause.TRUNCATED, 1.0), Ended(Cause.EMPTY, 1.0), Ended(Cause.NOT_A_STREAM, 1.0)],
     Failed: [
         Failed(make_failure(), 1.0),
-        Failed(make_failure(), 1.0, resumable=True),
+        Failed(make_failure(), 1.0, resume_state=ResumeState(text="ab")),
         Failed(make_failure(Cause.AUTHENTICATION), 1.0, accepted=True),
     ],
     Waited: [Waited(1.0)],
@@ -132,7 +133,7 @@ def test_the_diagram_shows_every_signal_that_changes_the_state():
 
 def test_a_resumed_attempt_goes_straight_to_relaying():
     machine = machine_in(CallState.RELAYING, CALLS[1])
-    machine.step(Failed(make_failure(), 1.0, resumable=True))
+    machine.step(Failed(make_failure(), 1.0, resume_state=ResumeState(text="ab")))
     assert machine.state is CallState.WAITING
     machine.step(Waited(1.0))
     machine.step(Opened(1.1))

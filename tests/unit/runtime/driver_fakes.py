@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from l0.model.attempt import AttemptSpec
 from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, ResponseMetadata, ToolCalls
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode
-from l0.model.ports import AttemptPlan
 from l0.model.resume_state import ResumeState
 
 DONE = "<done>"
@@ -95,19 +95,19 @@ class FakeUpstream:
 
     failures: Mapping[str, Failure] = field(default_factory=dict)
     wait: float = 0.0
-    plans: list[AttemptPlan] = field(default_factory=list)
+    plans: list[AttemptSpec] = field(default_factory=list)
     resends: list[int] = field(default_factory=list)
     left: list[float] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     whole_streams: int = 0
     flawed: list[Failure] = field(default_factory=list)
 
-    def options(self, attempt: AttemptPlan, headers: Mapping[str, str]) -> Any:
+    def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:
         self.plans.append(attempt)
-        self.resends.append(attempt.resend)
-        self.left.append(attempt.left)
+        self.resends.append(attempt.number - 1)
+        self.left.append(attempt.remaining_s)
         self.headers.append(headers)
-        return {"resend": attempt.resend}
+        return {"number": attempt.number}
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
         return True
@@ -203,13 +203,16 @@ class FakeBody:
                 raise raw
             yield raw
 
-    def reopen(self, options: Any) -> None:
+    def send(self, options: Any) -> Any:
         self.reopened.append(options)
         reads = next(self._attempts)
         if isinstance(reads, BaseException):
             raise reads
-        self._reads = reads
-        self._runtime.opened(200, None)
+        return reads
+
+    def attach(self, answer: Any) -> Any:
+        self._reads = self.answer = answer
+        return self._runtime.opened(200, None)
 
     def read_deadline(self) -> None:
         return None
@@ -237,8 +240,8 @@ class AsyncFakeBody:
     def end(self, error: BaseException) -> None:
         """The session judges."""
 
-    async def reopen(self, options: Any) -> None:
-        self._inner.reopen(options)
+    async def send(self, options: Any) -> Any:
+        return self._inner.send(options)
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         self._inner.drains += 1
@@ -250,9 +253,10 @@ class AsyncFakeBody:
 class FakeSender:
     """Answers are handed out one by one; exceptions among them are raised."""
 
-    def __init__(self, answers: list[Any]) -> None:
+    def __init__(self, runtime: Any, answers: list[Any]) -> None:
+        self.runtime = runtime
         self.answers = answers
-        self.attached: list[Any] = []
+        self.answer: Any = None
 
     def send(self, options: Any) -> Any:
         answer = self.answers.pop(0)
@@ -260,33 +264,23 @@ class FakeSender:
             raise answer
         return answer
 
-    def attach(self, answer: Any) -> None:
-        self.attached.append(answer)
-
-    def read_until_content(self, answer: Any) -> bool:
-        raise NotImplementedError
-
-    def discard(self, answer: Any) -> None:
-        raise NotImplementedError
-
-    def cut(self, answer: Any) -> None:
-        raise NotImplementedError
+    def attach(self, answer: Any) -> Any:
+        self.answer = answer
+        return self.runtime.answered(answer)
 
 
 class FakeAsyncSender:
     """As `FakeSender`."""
 
-    def __init__(self, answers: list[Any]) -> None:
-        self._sender = FakeSender(answers)
+    def __init__(self, runtime: Any, answers: list[Any]) -> None:
+        self._sender = FakeSender(runtime, answers)
 
     async def send(self, options: Any) -> Any:
         return self._sender.send(options)
 
-    def attach(self, answer: Any) -> None:
-        self._sender.attach(answer)
+    def attach(self, answer: Any) -> Any:
+        return self._sender.attach(answer)
 
-    async def read_until_content(self, answer: Any) -> bool:
-        raise NotImplementedError
-
-    async def discard(self, answer: Any) -> None:
-        raise NotImplementedError
+    @property
+    def answer(self) -> Any:
+        return self._sender.answer

@@ -12,7 +12,8 @@ from l0.model.call import Outcome
 from l0.model.call_events import AttemptEnded
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Policy, Retry, Timeout
-from l0.runtime import async_driver, call_base, call_runtime, sync_driver
+from l0.runtime import async_driver, call_runtime, sync_driver
+from l0.runtime.call_ending import CallEnding
 from l0.runtime.call_runtime import CallRuntime
 from l0.shared_state.shared import SharedState
 
@@ -24,8 +25,8 @@ def answered(flavour: str, made: CallRuntime, *answers: Any) -> Any:
     queue = list(answers)
 
     if flavour == "sync":
-        return sync_driver.request(made, FakeSender(queue))
-    return asyncio.run(async_driver.request(made, FakeAsyncSender(queue)))
+        return sync_driver.request(made, FakeSender(made, queue))
+    return asyncio.run(async_driver.request(made, FakeAsyncSender(made, queue)))
 
 
 @both
@@ -69,10 +70,10 @@ def test_what_the_request_is_not_to_blame_for_comes_through(flavour, foreign):
 @both
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, asyncio.CancelledError])
 def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, interrupt):
-    def stop(_seconds: float, _call: CallRuntime) -> None:
+    def stop(_seconds: float, _ending: CallEnding) -> None:
         raise interrupt
 
-    async def astop(_seconds: float, _call: CallRuntime) -> None:
+    async def astop(_seconds: float, _ending: CallEnding) -> None:
         raise interrupt
 
     monkeypatch.setattr(sync_driver, "rest", stop)
@@ -88,10 +89,10 @@ def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, inter
 def test_the_wait_is_the_sdks_where_there_is_no_policy(flavour, monkeypatch):
     slept: list[float] = []
 
-    def rest(seconds: float, _call: CallRuntime) -> None:
+    def rest(seconds: float, _ending: CallEnding) -> None:
         slept.append(seconds)
 
-    async def asleep(seconds: float, _call: CallRuntime) -> None:
+    async def asleep(seconds: float, _ending: CallEnding) -> None:
         slept.append(seconds)
 
     monkeypatch.setattr(sync_driver, "rest", rest)
@@ -104,8 +105,7 @@ def test_the_wait_is_the_sdks_where_there_is_no_policy(flavour, monkeypatch):
 @both
 def test_every_attempt_is_told_how_much_time_is_left(flavour, monkeypatch):
     clock = {"now": 100.0}
-    for module in (call_base, call_runtime):
-        monkeypatch.setattr(module, "perf_counter", lambda: clock["now"])
+    monkeypatch.setattr(call_runtime, "perf_counter", lambda: clock["now"])
 
     class Slow(FakeUpstream):
         def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
@@ -139,7 +139,7 @@ def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
 
     upstream = FakeUpstream()
     made = CallRuntime(make_call(), upstream, [Rude(), Listener()], SharedState())
-    with made.sending(made.command):
+    with made.sending(made.begin()):
         pass
     assert upstream.headers == [{"traceparent": "00-1"}]
 
@@ -147,12 +147,11 @@ def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
 def test_attempts_are_told_with_the_status_and_id_of_their_response():
     listener = Listener()
     made = CallRuntime(make_call(policy=AT_ONCE), FakeUpstream(), [listener], SharedState())
-    with made.sending(made.command):
+    with made.sending(made.begin()):
         made.opened(200, "req_1")
     made.reads(FakePump())
     made.on_read_error(Broken("rst"))
-    made.slept()
-    with made.sending(made.command):
+    with made.sending(made.slept()):
         pass
     made.failed(Broken("later"))
     ended = [event for event in listener.events if isinstance(event, AttemptEnded)]

@@ -16,6 +16,7 @@ import virtual_time
 from installed import needs_trio
 from trio.testing import MockClock
 
+from l0.model.call import Outcome
 from l0.model.policy import Timeout
 from l0.runtime import async_deadlines
 from l0.runtime.async_deadlines import AsyncioReads, TrioReads, deadline_reads, rest, sleep, until_closed
@@ -335,7 +336,7 @@ def test_a_rest_ends_when_the_call_is_closed():
 def test_a_rest_for_no_time_and_one_of_a_closed_call_return_at_once():
     call = CallEnding()
     rest(0, call)
-    call.claim()
+    call.claim(Outcome.CANCELLED)
     rest(HANGS, call)
 
 

@@ -22,12 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import make_call, make_failure
 
-from l0.engine.commands import Finish, Raise, Relay
+from l0.engine.commands import Finish, Raise
+from l0.engine.machine import CallState
 from l0.model.call import Call, Outcome, Replay
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Hold, Policy, Retry, Timeout
 from l0.runtime import async_driver, output_buffer, sync_driver
-from l0.runtime.call_runtime import END, CallRuntime
+from l0.runtime.call_runtime import END, AttemptOver, CallRuntime
 from l0.runtime.finalizers import LATER
 from l0.shared_state.shared import SharedState
 
@@ -51,7 +52,7 @@ def play(flavour: str, call: Call, *attempts: Any, upstream: FakeUpstream | None
     upstream = upstream or FakeUpstream()
     listener = Listener()
     made = CallRuntime(call, upstream, [listener], SharedState())
-    with made.sending(made.command):
+    with made.sending(made.begin()):
         made.opened(200, "req_1")
     items: list[Any] = []
     error: BaseException | None = None
@@ -211,12 +212,11 @@ def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
             return items
 
     made = CallRuntime(make_call(), FakeUpstream(), [], SharedState())
-    with made.sending(made.command):
+    with made.sending(made.begin()):
         made.opened(200, None)
     made.reads(Whole())
     assert made.on_read(["a"]) == ["a"]
-    assert made.on_read_error(Broken("rst")) == []
-    assert made.command == Finish(Outcome.OK)
+    assert made.on_read_error(Broken("rst")) == AttemptOver([], Finish(Outcome.OK))
 
 
 @both
@@ -330,7 +330,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
     clock = {"now": 100.0}
     monkeypatch.setattr(output_buffer, "perf_counter", lambda: clock["now"])
     made = CallRuntime(make_call(policy=Policy(hold=Hold(seconds=2.0))), FakeUpstream(), [], SharedState())
-    with made.sending(made.command):
+    with made.sending(made.begin()):
         made.opened(200, None)
     made.reads(FakePump())
     assert made.on_read([FRAME]) == []
@@ -338,7 +338,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
     assert made.on_read([FRAME]) == []
     clock["now"] += 0.2
     assert made.on_read([FRAME]) == [FRAME] * 3
-    assert made.command == Relay(False)
+    assert made.machine.state is CallState.RELAYING
 
 
 # The end comes once
@@ -347,7 +347,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
 def test_closing_is_final_and_told_once():
     listener = Listener()
     made = CallRuntime(make_call(), FakeUpstream(), [listener], SharedState())
-    with made.sending(made.command):
+    with made.sending(made.begin()):
         made.opened(200, None)
     for _ in range(3):
         made.close()
@@ -360,7 +360,7 @@ def test_closing_is_final_and_told_once():
 def test_a_body_that_somebody_else_read_to_its_end_is_a_success():
     listener = Listener()
     made = CallRuntime(make_call(), FakeUpstream(), [listener], SharedState())
-    with made.sending(made.command):
+    with made.sending(made.begin()):
         made.opened(200, None)
     made.consumed()
     made.close()
@@ -388,10 +388,12 @@ def test_the_cutting_into_reads_changes_nothing(answer, cuts, ending):
     assert one.runtime.text == other.runtime.text
 
 
-def test_raise_is_what_a_session_says_when_it_is_over():
+def test_an_empty_body_ends_the_call_with_a_raise():
     made = CallRuntime(make_call(max_retries=0), FakeUpstream(), [], SharedState())
-    with made.sending(made.command):
+    with made.sending(made.begin()):
         made.opened(200, None)
     made.reads(FakePump())
-    assert made.on_read(END) == []
-    assert isinstance(made.command, Raise)
+    over = made.on_read(END)
+    assert isinstance(over, AttemptOver)
+    assert over.items == []
+    assert isinstance(over.command, Raise)

@@ -14,6 +14,7 @@ import pytest
 from installed import httpx
 
 from l0.config import CONFIG, Config
+from l0.runtime.connection_use import ConnectionUse
 from l0.stainless import direct_reading
 from l0.stainless.sdk_responses import areads, reads, tap
 
@@ -69,7 +70,7 @@ def on(monkeypatch) -> None:
 
 def opened(response: Any) -> Any:
     """As a call of ours has it."""
-    tap(response, httpx, SimpleNamespace(busy=True, closing=True))
+    tap(response, httpx, SimpleNamespace(connection=ConnectionUse.RELEASED))
     return response
 
 

@@ -6,6 +6,7 @@ import gc
 import pytest
 from installed import httpx
 
+from l0.runtime.connection_use import ConnectionUse
 from l0.stainless.sdk_responses import ObservedByteStream, adopt, read_deadline, runtime_of, tap
 
 
@@ -13,7 +14,7 @@ class Listening:
     """A session's ears. As a session does, it takes the first word for the last."""
 
     def __init__(self):
-        self.busy = self.closing = False
+        self.connection = ConnectionUse.USER
         self.told = []
         self.clocks = None
 
@@ -97,7 +98,7 @@ def test_a_response_that_is_dropped_was_given_up():
 
 def test_what_the_driver_does_itself_is_nobodys_stop():
     made, runtime = listened(b"a")
-    runtime.busy = True
+    runtime.connection = ConnectionUse.READING
     assert made.read() == b"a"
     made.close()
     del made
