@@ -195,7 +195,14 @@ class FakeBody:
         self.reopened: list[Any] = []
 
     def start(self) -> tuple[Iterator[Any], FakePump]:
-        return self._raw(), FakePump()
+        return self._raw(), self._parser()
+
+    def _parser(self) -> FakePump:
+        parser, resumed = FakePump(), self._runtime.continuation
+        if resumed is not None:
+            strategy, resume_state = resumed
+            parser.reader.resume(resume_state, strategy)
+        return parser
 
     def _raw(self) -> Iterator[Any]:
         for raw in self._reads:
@@ -235,7 +242,7 @@ class AsyncFakeBody:
             for each in self._inner._raw():
                 yield each
 
-        return raw(), FakePump()
+        return raw(), self._inner._parser()
 
     def end(self, error: BaseException) -> None:
         """The session judges."""
