@@ -15,6 +15,7 @@ MAX_NESTING = 4
 MAX_CONCEPTS = 2
 DEEPER = {
     "async_driver.py:relay": "the loop over chunks: a call per chunk is what it saves",
+    "sync_driver.py:relay": "the loop over chunks: a call per chunk is what it saves",
     "chat.py:apply": "runs for each chunk: a call per chunk is what it saves",
     "http.py:_read_chunks": "one state per part of a chunk",
     "stream.py:_told": "one block per callback",

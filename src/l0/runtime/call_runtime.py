@@ -478,11 +478,8 @@ class CallRuntime:
         if self.shadow is None:
             return None
         accepted = self._parser is not None and self._parser.reader.accepted
-        return AttemptProgress(
-            PHASES.get(self.machine.state, Phase.RELAYING),
-            accepted,
-            resumable=self._resumable(self.shadow.resume) is not None,
-        )
+        resumable = self._resumable(self.shadow.resume) is not None
+        return AttemptProgress(PHASES.get(self.machine.state, Phase.RELAYING), accepted, resumable)
 
     def _settle(self, command: Command, at: float, progress: AttemptProgress | None) -> AttemptOver:
         """Drop what is held of an attempt that is repeated; hand it over if the attempt was the last."""
