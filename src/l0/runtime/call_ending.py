@@ -25,7 +25,6 @@ class CallEnding:
         self.alarm: Callable[[], object] | None = None
         """Ends the sleep, or the request, that a driver waits for."""
         self._claims = [None]
-        self._attempts_ended: dict[int, object] = {}
 
     @property
     def open(self) -> bool:
