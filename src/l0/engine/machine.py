@@ -200,10 +200,10 @@ class Machine:
             case Opened(hedge=hedge):
                 self._hedge_won = hedge
                 self.state = CallState.RELAYING if self.resuming else CallState.HOLDING
-                return self._relay()
+                return Relay(not self.resuming)
             case Released():
                 self.state = CallState.RELAYING
-                return self._relay()
+                return Relay(False)
             case Answered():
                 return self._finish()
             case Ended(missing=missing, at=at, accepted=accepted, resume_state=resume_state):
@@ -251,9 +251,6 @@ class Machine:
         self.hedged = True
         self.attempts += 1
         return AttemptSpec(number=self.attempts, leg=self.leg, remaining_s=self.left(at), hedge=True)
-
-    def _relay(self) -> Relay:
-        return Relay(self.state is CallState.HOLDING)
 
     def _finish(self, *anomalies: str) -> Finish:
         self.state = CallState.DONE

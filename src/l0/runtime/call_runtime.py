@@ -124,12 +124,12 @@ class CallRuntime:
 
     def begin(self) -> Command:
         """Return the first command."""
-        return self._next(self._step(Begin(self.started)), self.started)
+        return self._next(self.machine.step(Begin(self.started)), self.started)
 
     @contextmanager
     def sending(self, attempt: AttemptSpec) -> Iterator[Any]:
         """Yield the request options of an attempt, with the context of every observer active."""
-        if not self.open:
+        if self.ending.outcome is not None:
             self.halt()
         started = perf_counter()
         if not attempt.hedge:
@@ -235,7 +235,7 @@ class CallRuntime:
     @property
     def hedge_after(self) -> float | None:
         """Seconds before the current attempt is hedged; ``None`` if it is not."""
-        return None if self.machine.hedged else self.admission.hedge_after()
+        return self.admission.hedge_after() if self.call.policy.hedge and not self.machine.hedged else None
 
     @property
     def first_limit(self) -> float:
@@ -580,10 +580,10 @@ class CallRuntime:
         try:
             command = self.machine.step(signal)
         except (IllegalSignal, KeyError):
-            if self.open:
+            if self.ending.outcome is None:
                 raise
         else:
-            if self.open:
+            if self.ending.outcome is None:
                 return command
         return CANCELLED
 

@@ -70,7 +70,8 @@ def window_of(policy: Policy, rules: Sequence[Rule]) -> int:
 def hold_of(policy: Policy, rules: RuleRunner | None) -> tuple[Hold, int]:
     """What is kept back of a call's answer, and the window of it in characters."""
     if rules is None:
-        return policy.holding, policy.holding.window or _WINDOW
+        hold = policy.holding
+        return hold, hold.window or _WINDOW
     return (Hold(until="message") if rules.fits_schema else policy.holding), rules.window
 
 
@@ -92,7 +93,7 @@ def check_rules(policy: Policy) -> None:
 def rule_runner_for(call: Call, tell: Callable[[RuleMatched], None] | None) -> RuleRunner | None:
     """The rules of a call; ``None`` where it has none. ``tell``: who listens; only then are the rules timed."""
     policy = call.policy
-    if call.dialect == "embeddings":
+    if call.dialect == "embeddings" or not (policy.guardrails or policy.drift or policy.structured):
         return None
     asked, drift = requested_schemas(call), drift_of(policy)
     guardrails = guardrails_of(policy) + asked.rules

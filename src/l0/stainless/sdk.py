@@ -55,6 +55,8 @@ class Sdk:
         self.streaming = sys.modules[f"{name}._streaming"]
         self.models = sys.modules[f"{name}._models"]
         self.version: str = self.package.__version__
+        self._loaded: Any = None
+        self._transports: tuple[ModuleType, ...] = ()
 
     @cached_property
     def transport(self) -> ModuleType:
@@ -67,8 +69,11 @@ class Sdk:
     @property
     def transports(self) -> tuple[ModuleType, ...]:
         """Return all transport modules that a client may use: openai 3 also accepts clients of the old transport."""
-        others = [module for name in ("httpx", "httpx2") if (module := sys.modules.get(name)) is not None]
-        return (self.transport, *(module for module in others if module is not self.transport))
+        loaded = (sys.modules.get("httpx"), sys.modules.get("httpx2"))
+        if loaded != self._loaded:  # asked several times per attempt, and new once per process
+            others = [module for module in loaded if module is not None and module is not self.transport]
+            self._loaded, self._transports = loaded, (self.transport, *others)
+        return self._transports
 
     def transport_of(self, response: Any) -> ModuleType:
         """Return the transport module that a response belongs to."""

@@ -35,7 +35,8 @@ class _SdkBody:
         self._own = own
         upstream.request = upstream.request_of(self.response)
 
-    def _reader(self) -> WireReader:
+    def _reader(self) -> tuple[WireReader, bool]:
+        """Return a reader of the current attempt, and whether that resumes an answer."""
         upstream, response = self.upstream, self.response
         reading = ReaderContext(
             inference=upstream.inference,
@@ -50,13 +51,7 @@ class _SdkBody:
         if taken_up is not None:
             strategy, resume_state = taken_up
             reader.resume(resume_state, strategy)
-        return reader
-
-    def _decoded(self, reader: WireReader) -> BodyParser:
-        return DecodedEventParser(reader, taken_up=self.runtime.continuation is not None)
-
-    def _parser(self, reader: WireReader) -> BodyParser:
-        return ResumedWireParser(reader) if self.runtime.continuation is not None else WireParser(reader)
+        return reader, taken_up is not None
 
     def _plain_decoder(self) -> bool:
         return type(self.stream._decoder) is self.upstream.sdk.streaming.SSEDecoder
@@ -87,15 +82,17 @@ class SdkBody(_SdkBody):
     def start(self) -> tuple[Iterator[Any], BodyParser]:
         """Raw reads of the present attempt, and their pump: our own loop where the SDK's is one that we know."""
         # Kept, for the garbage collector would else close it where the reading ends in a finalizer.
-        self._reads, parser = self._started(self._reader())
+        self._reads, parser = self._started()
         return self._reads, parser
 
-    def _started(self, reader: WireReader) -> tuple[Iterator[Any], BodyParser]:
+    def _started(self) -> tuple[Iterator[Any], BodyParser]:
+        reader, resumed = self._reader()
         if self.upstream.sdk.loop is None:
             return self._own(), ObjectParser(reader)
         if self._plain_decoder():
-            return reads(self.response), self._parser(reader)
-        return self.stream._decoder.iter_bytes(self.response.iter_bytes()), self._decoded(reader)
+            return reads(self.response), ResumedWireParser(reader) if resumed else WireParser(reader)
+        parser = DecodedEventParser(reader, taken_up=resumed)
+        return self.stream._decoder.iter_bytes(self.response.iter_bytes()), parser
 
     def send(self, options: Any) -> Any:
         """Send the request again. Return the transport's response, at its headers."""
@@ -129,12 +126,13 @@ class AsyncSdkBody(_SdkBody):
 
     def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
         """As `SdkBody.start`."""
-        reader = self._reader()
+        reader, resumed = self._reader()
         if self.upstream.sdk.loop is None:
             return self._own(), ObjectParser(reader)
         if self._plain_decoder():
-            return areads(self.response), self._parser(reader)
-        return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), self._decoded(reader)
+            return areads(self.response), ResumedWireParser(reader) if resumed else WireParser(reader)
+        parser = DecodedEventParser(reader, taken_up=resumed)
+        return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), parser
 
     def end(self, error: BaseException) -> None:
         """As `AsyncAttemptBody.end`: the runtime judges whatever a connection raises."""
