@@ -64,6 +64,7 @@ class Stream(_Base[AsyncSourceBody]):
     _task: asyncio.Task[Any] | None = None
     _events: AsyncGeneratorType[Any, None] | None = None
     _closing: asyncio.Task[None] | None = None
+    """Kept because the event loop holds tasks weakly."""
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._reading()
