@@ -6,7 +6,7 @@ waits for ever; and the locks of OpenTelemetry's SDK, of its exporters and of th
 re-entrant. Hence:
 
 - **In a finalizer** (a `relay` that is closed by GeneratorExit, ``__del__`` of `ObservedByteStream` and of
-  `streams.stream`) run `CallRuntime.abandon` and `Later.put` alone: the machine's last step, which is pure, the facts of
+  `streams.stream`) run `CallRuntime.abandon` and `Later.put` alone: the machine's last step (pure), the facts of
   the answer, and an append to a deque. No lock is waited for, no observer is told, nothing is closed or logged. The
   rest of the end (observers, breaker, budget, objectives, the connection) is run by a thread of its own a moment later;
   where none can be started, by the next call or at the end of the process.
