@@ -177,7 +177,8 @@ def built(number: int) -> Iterator[World]:
         places = [Place(stack.enter_context(simulator(seed=seed))) for seed in range(number)]
         world = World(places, loop)
         for place in places:
-            place.server._wished = place.answer  # type: ignore[method-assign]
+            assert hasattr(place.server, "_requested_reply"), "the hook of the simulator has another name"
+            place.server._requested_reply = place.answer  # type: ignore[method-assign]
             _clients(stack, loop, place)
         for instrumentor in (OpenAIInstrumentor(), AnthropicInstrumentor()):
             instrumentor.instrument(tracer_provider=world.provider)

@@ -146,7 +146,7 @@ CASES: list[tuple[WireDialect, dict[str, Any], list[Delta]]] = [
 ]
 
 
-@pytest.mark.parametrize(("dialect", "event", "expected"), CASES, ids=str)
+@pytest.mark.parametrize(("dialect", "event", "expected"), CASES, ids=lambda value: getattr(value, "name", None))
 def test_event_means_the_same_as_json_and_as_object(
     dialect: WireDialect, event: dict[str, Any], expected: list[Delta]
 ) -> None:
