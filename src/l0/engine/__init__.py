@@ -1,1 +1,1 @@
-"""The machine: decides, and never acts. No clock, no thread, no socket, no opentelemetry."""
+"""The decisions of the engine, as pure code: no clock, no thread, no socket, no opentelemetry."""

@@ -1,4 +1,4 @@
-"""The commands of the machine to the drivers. An `AttemptSpec` is the command to send that attempt."""
+"""The commands that the machine returns to the drivers. An `AttemptSpec` is the command to send that attempt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from l0.model.failure import Failure
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Read the body. ``holding``: nothing was released yet, so keep frames without content back."""
+    """Read the body. ``holding``: nothing has been released yet, so hold back frames that carry no content."""
 
     holding: bool
 
@@ -25,7 +25,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The call is over; the user has, or now gets, what there is. ``odd``: what was accepted though it was odd."""
+    """End the call with success, or as cancelled. ``anomalies``: names of irregularities in the accepted answer."""
 
     outcome: Outcome
     anomalies: tuple[str, ...] = ()
@@ -33,9 +33,9 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """The call is over, and failed.
+    """End the call with a failure.
 
-    ``dropped_wait``: seconds that the next attempt had to wait for, where it is not made because that passes
+    ``dropped_wait``: seconds of backoff before the next attempt, if it was dropped because the wait would exceed
     `Timeout.total`; else ``None``.
     """
 

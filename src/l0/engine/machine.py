@@ -1,10 +1,15 @@
-"""The state machine of one call.
+"""The state machine of one call: it decides what happens next, and never acts.
 
 Theory of operation
 -------------------
-A **call** is what the user made; an **attempt** is one HTTP request of it. Drivers report what happened as *signals*
-and obey the *commands* that come back. The machine has no clock, no thread and no socket: the same signals always give
-the same commands, so a test with a virtual clock sees what production does.
+A **call** is one call of the user's; an **attempt** is one HTTP request made to serve it. A driver (sync or async) does
+the I/O: it reports each event to the machine as a *signal*, and executes the *command* that `Machine.step` returns. The
+machine has no clock, no thread and no socket. Time arrives in the signals, and randomness through a function, so the
+same signals always give the same commands, and a test with a virtual clock exercises the code that runs in production.
+
+A **leg** is one target of the call: leg 0 is the primary, and the policy's fallbacks follow in order. The **commit
+point** is the first release of content to the user. Before it, a retry is invisible; after it, a retry would repeat or
+contradict text that the user has seen.
 
     READY --Begin--> OPENING --Opened--> HOLDING --Released--> RELAYING --Ended--> DONE
                         ^  |                |                      |
@@ -13,25 +18,26 @@ the same commands, so a test with a virtual clock sees what production does.
                         |             v                                              v
                         +--Waited-- WAITING <----------------------------------------+   or DONE
 
-A resumed attempt goes from OPENING straight to RELAYING.
+A resumed attempt goes from OPENING straight to RELAYING, because the user already holds the beginning of the answer.
 
-Rules, all of them here or in `retrying`:
+Rules, all of them implemented here or in `retry`:
 
-1. Before the commit point (the first release to the user) a recoverable failure is repeated, and the user sees nothing
-   of it. After it, a failure is raised, or, where the policy resumes, a new attempt takes the answer up where it
-   broke: what was released is never released again.
-2. A call that is not safe to replay is not repeated once the provider has accepted it: at the headers, or at the
-   first event (`Replay`).
-3. A body that ends without what makes an answer whole is a failure where that is certain (``Call.strict``); else it is
-   accepted, and marked as odd. An answer of which nothing at all arrived is never accepted.
-4. Closing is final, at any time, and never a failure.
-5. An attempt that is slower than usual may be hedged, once a call: by a second request beside it, whose answer is as
-   good. The one that loses is no failure.
-6. A leg whose breaker is open is passed over without a request. What one leg cannot do falls over to the next, which
-   has a retry budget of its own; never after the commit point.
+1. **Retry and resume.** Before the commit point, a recoverable failure is retried, and the user does not notice. After
+   it, the failure is raised, unless the policy allows resuming: then a new attempt continues the answer where it broke,
+   and released text is never released again.
+2. **Replay safety.** A call that is not safe to replay is not retried once the provider has accepted it. `Replay`
+   defines acceptance: the response headers, or the first event.
+3. **Truncation.** A body that ends without the parts that complete an answer is a failure if the origin is known to
+   send them (``Call.strict``). Otherwise the answer is accepted, and marked with an anomaly. An empty answer is never
+   accepted.
+4. **Closing.** The user may close the call at any time. Closing is final, and is not a failure.
+5. **Hedging.** An attempt that is slower than usual may be hedged, once per call: a second request runs in parallel,
+   and the first good answer wins. The loser is not a failure.
+6. **Fallback.** A leg whose circuit breaker is open is skipped without a request. A failure that retries on one leg
+   cannot recover moves the call to the next leg, which has its own retry count; never after the commit point.
 
-The machine is not stepped per chunk, as a step costs more than a token: between `Released` and the end of a body the
-driver delivers on its own.
+The machine is not stepped per chunk, because a step costs more than relaying a token. Between `Released` and the end of
+the body, the driver delivers chunks on its own.
 """
 
 from __future__ import annotations
@@ -54,7 +60,7 @@ from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, S
 
 
 class CallState(StrEnum):
-    """Where a call stands."""
+    """The phase of a call's life. `TRANSITIONS` lists the steps between them."""
 
     READY = "ready"
     OPENING = "opening"
@@ -87,29 +93,32 @@ TRANSITIONS: dict[CallState, dict[type[Signal], frozenset[CallState]]] = {
     CallState.WAITING: {Waited: frozenset({CallState.OPENING, CallState.DONE}), Closed: frozenset({CallState.DONE})},
     CallState.DONE: {Closed: frozenset({CallState.DONE})},
 }
-"""Every legal step, and the states that it may lead to. A signal that has no cell here is a defect of a driver."""
+"""Every legal step: state, signal, and the states that it may lead to. Any other signal is a defect of a driver."""
 
 PHASES = {CallState.OPENING: Phase.OPENING, CallState.HOLDING: Phase.HOLDING, CallState.RELAYING: Phase.RELAYING}
 _MISSING = {
     Cause.TRUNCATED: "the stream ended without its terminal event",
     Cause.EMPTY: "the stream ended without any content",
-    Cause.NOT_A_STREAM: "the server answered success with something that is no event stream",
+    Cause.NOT_A_STREAM: "the server reported success, but its answer is not an event stream",
 }
 
 
 class Admission(Protocol):
-    """What the shared health allows one call."""
+    """The permissions that the shared state (breakers, budgets) grants to one call."""
 
     def may_open(self, leg: int) -> bool:
-        """Whether an attempt may go to this leg."""
+        """Return True if the leg's circuit breaker admits an attempt."""
         ...
 
     def may_retry(self, *, asked: bool) -> bool:
-        """Return True if there is budget for one more attempt. ``asked``: the server asked for the wait before it."""
+        """Return True if the retry budget covers one more attempt.
+
+        ``asked``: the server asked for the wait before it, which exempts the attempt from the budget.
+        """
         ...
 
     def may_hedge(self) -> bool:
-        """Whether there is budget for a second request beside the first."""
+        """Return True if the budget covers a second, parallel request."""
         ...
 
 
@@ -125,22 +134,22 @@ class _AdmitAll:
 
 
 ADMIT_ALL = _AdmitAll()
-"""Allows everything."""
+"""Grants everything: for calls without shared state, and for tests."""
 
 
 def _passed_over() -> Failure:
-    return Failure(cause=Cause.BREAKER_OPEN, message="the circuit breaker lets no call through")
+    return Failure(cause=Cause.BREAKER_OPEN, message="the circuit breaker is open")
 
 
-class IllegalSignal(RuntimeError):  # noqa: N818 - it says what the driver sent
-    """A driver sent a signal that has no place in the present state."""
+class IllegalSignal(RuntimeError):  # noqa: N818 - the name says what the driver sent
+    """A defect of a driver: it sent a signal that is illegal in the current state."""
 
 
 class Machine:
-    """One call's decisions. `step` is its only verb.
+    """The state and the decisions of one call. Drivers advance it with `step` only.
 
-    ``rand`` gives uniform numbers in [0, 1) for jitter, and ``backoff`` the delay in seconds that the bare SDK would
-    choose before its retry number n after a failure: what a pure function cannot make up.
+    ``rand`` returns uniform numbers in [0, 1) for jitter. ``backoff`` returns the delay, in seconds, that the bare SDK
+    would choose before retry number n after a failure. Both are passed in, because they are not pure.
     """
 
     __slots__ = (
@@ -179,7 +188,7 @@ class Machine:
         self.resume_points: list[ResumePoint] = []
         self.resuming = False
         self.resume_state: ResumeState | None = None
-        """What the user has of the answer that is being resumed; ``None`` if none is."""
+        """The part of the answer that the user already has, if the call is being resumed; else ``None``."""
         self._hedge_won = False
         self._since_leg = 0
         self._rand = rand
@@ -188,7 +197,11 @@ class Machine:
         self._waited = 0.0
 
     def step(self, signal: Signal) -> Command:
-        """Take one signal, and say what to do next."""
+        """Process one signal, and return the command to execute next.
+
+        Raises:
+            IllegalSignal: the current state does not accept this signal.
+        """
         if type(signal) not in TRANSITIONS[self.state]:
             raise IllegalSignal(f"{type(signal).__name__} in state {self.state}")
         match signal:
@@ -244,7 +257,7 @@ class Machine:
         return AttemptProgress(PHASES[self.state], accepted, resume_state is not None)
 
     def _hedge(self, at: float) -> AttemptSpec:
-        """A second request beside the one under way; or that one again, where nothing is to be done but to wait."""
+        """Return the spec of a parallel request; or the current attempt's, if the driver is to keep waiting for it."""
         wanted = not self.hedged and not self.resuming and self.call.replay is Replay.SAFE and self.left(at) > 0
         if not wanted or not self._guard.may_hedge():
             return AttemptSpec(number=self.attempts, leg=self.leg, waited_s=self._waited, remaining_s=self.left(at))
@@ -288,7 +301,7 @@ class Machine:
         return self._wait(seconds)
 
     def _pause(self, verdict: RetryAfter, failure: Failure, number: int) -> RetryAfter:
-        """Return the wait before retry ``number``, with the SDK's own figure if the verdict leaves it to the SDK."""
+        """Return the wait before retry ``number``. If the verdict leaves the delay open, ask the SDK for it."""
         if verdict.seconds is not None:
             return verdict
         seconds = self._backoff(number, failure)
@@ -317,6 +330,6 @@ class Machine:
         return Raise(failure, dropped_wait)
 
     def left(self, at: float) -> float:
-        """Seconds until the whole call's time is used up."""
+        """Return the seconds that remain of `Timeout.total` at the time ``at``; ``inf`` if it is not set."""
         timeout = self.call.policy.timeout
         return inf if timeout is None or timeout.total is None else self.began + timeout.total / 1000 - at

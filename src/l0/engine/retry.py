@@ -1,4 +1,4 @@
-"""Whether, and after how long, a failed attempt is repeated. Pure: everything it looks at is handed in."""
+"""Decide if a failed attempt is retried, and after which delay. Pure functions: every input is an argument."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from l0.model.policy import BackoffStrategy, Retry
 _log = logging.getLogger("l0")
 
 LONGEST_SERVER_WAIT = 60.0
-"""Seconds. A server that asks for more is not waited for: fail over or raise."""
+"""Seconds. If a server asks for a longer wait, the call falls back to the next leg or fails at once."""
 SHORTEST_SERVER_WAIT = 0.1
-"""Seconds. Less does not relieve a server that is in trouble, so it is not exempt from the retry budget."""
+"""Seconds. A shorter wait does not relieve an overloaded server, so it is not exempt from the retry budget."""
 
 _COUNTED = (Category.MODEL, Category.CONTENT)
 _RESTARTABLE = (Category.NETWORK, Category.TRANSIENT, Category.MODEL, Category.CONTENT, Category.PROVIDER)
@@ -36,7 +36,7 @@ _AT_ONCE = frozenset(
         Cause.FIRST_CONTENT_TIMEOUT,
     }
 )
-"""Broken on the way, with no sign that the provider is in trouble: the first repeat does not wait."""
+"""Failures in transit that do not indicate an overloaded provider: the first retry does not wait."""
 
 
 _HOPELESS = (Category.FATAL, Category.INTERNAL)
@@ -47,7 +47,7 @@ _JUDGED = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
 
 
 class Phase(Enum):
-    """How far an attempt had come when it failed."""
+    """The part of an attempt in which it failed: before its headers, before the commit point, or after it."""
 
     OPENING = "opening"
     HOLDING = "holding"
@@ -56,7 +56,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RetryAfter:
-    """Repeat after ``seconds``; ``None`` leaves the figure to the SDK.
+    """The decision to retry after ``seconds``; ``None`` leaves the delay to the SDK.
 
     ``asked``: the server asked for this wait, and it is longer than our own backoff.
     """
@@ -67,7 +67,10 @@ class RetryAfter:
 
 @dataclass(frozen=True, slots=True)
 class AttemptProgress:
-    """How far the answer had come: ``accepted`` as in `signals.Failed`; ``resumable``: it could be resumed there."""
+    """The progress of a failed attempt.
+
+    ``accepted``: as in `signals.Failed`. ``resumable``: the answer can be resumed where it broke.
+    """
 
     phase: Phase
     accepted: bool = False
@@ -75,7 +78,7 @@ class AttemptProgress:
 
 
 def repeatable(call: Call, stand: AttemptProgress) -> bool:
-    """Whether the request may be sent again at all, now that so much of it has happened."""
+    """Return True if sending the request again is safe after this much progress."""
     if stand.phase is Phase.OPENING:
         return True
     if stand.phase is Phase.RELAYING:
@@ -84,16 +87,19 @@ def repeatable(call: Call, stand: AttemptProgress) -> bool:
 
 
 def falls_over(call: Call, failure: Failure, stand: AttemptProgress) -> bool:
-    """Whether another model or provider might do better with the same request."""
+    """Return True if another model or provider may succeed with the same request."""
     if failure.cause in _JUDGED and failure.category is Category.FATAL:
-        return False  # a rule has halted the call
+        return False  # a rule halted the call
     return stand.phase is not Phase.RELAYING and repeatable(call, stand) and failure.cause not in _FAILS_EVERYWHERE
 
 
 def decide(
     call: Call, failure: Failure, stand: AttemptProgress, history: Sequence[Failure], rand: Callable[[], float]
 ) -> RetryAfter | None:
-    """The verdict on ``failure``; ``history`` holds those before it on the same leg. ``None``: give up."""
+    """Return the delay before the next attempt, or ``None`` to give up on this leg.
+
+    ``history``: the earlier failures on the same leg.
+    """
     phase = stand.phase
     if not repeatable(call, stand) or (phase is Phase.RELAYING and failure.typed):
         return None
@@ -106,7 +112,7 @@ def decide(
 
 
 def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failure]) -> RetryAfter | None:
-    """Without a policy: the SDK's own decision, delay and count, extended to what broke after the headers."""
+    """Decide as the SDK would, with its delay and retry count, and extend that to failures after the headers."""
     if len(history) >= call.max_retries or (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
         return None
     if phase is Phase.OPENING:
@@ -127,7 +133,7 @@ def _by_policy(
     if RETRY_REASONS[failure.cause] not in retry.retry_on:
         return None
     if phase is Phase.OPENING and failure.status is not None and not failure.sdk_retries:
-        return None  # the server, or the SDK's own table, says that a repeat is in vain
+        return None  # the server, or the SDK's own table, rules a retry out
     if _vetoed(retry, failure):
         return None
     wait = failure.retry_after or 0.0
@@ -143,15 +149,15 @@ def _by_policy(
 def asked_to_wait(failure: Failure, own: float) -> bool:
     """Return True if the server asked for a real wait: one that is longer than ``own``, our backoff in seconds.
 
-    Only such a wait is exempt from the retry budget. ``Retry-After: 0``, a date that has passed and a few milliseconds
-    come from servers that fail as fast as they are asked.
+    Only such a wait is exempt from the retry budget: it slows the retries down by itself. ``Retry-After: 0``, a date in
+    the past or a few milliseconds would let a failing server be retried at full speed.
     """
     wait = failure.retry_after
     return wait is not None and wait >= SHORTEST_SERVER_WAIT and wait > own
 
 
 def _vetoed(retry: Retry, failure: Failure) -> bool:
-    """What the user's own function says; one that fails has no say."""
+    """Return True if the user's ``should_retry`` rejects the retry. If it raises, log that and ignore it."""
     if retry.should_retry is None:
         return False
     try:
@@ -162,7 +168,7 @@ def _vetoed(retry: Retry, failure: Failure) -> bool:
 
 
 def delay(retry: Retry, number: int, chance: float) -> float:
-    """Seconds before retry ``number`` (from 1); ``chance`` is uniform in [0, 1)."""
+    """Return the delay, in seconds, before retry ``number`` (from 1). ``chance`` is uniform in [0, 1)."""
     base, most = retry.base_delay, retry.max_delay
     doubled = base * 2.0 ** min(number - 1, 60)
     match retry.strategy:

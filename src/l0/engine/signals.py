@@ -1,4 +1,4 @@
-"""What drivers tell the machine. ``at`` is always seconds of one monotonic clock."""
+"""The signals that drivers send to the machine. ``at`` is always in seconds of one monotonic clock."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """The attempt that was sent last is slower than usual."""
+    """The latest attempt is slower than usual, and may be hedged."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A whole, non-streaming answer is there."""
+    """A complete, non-streaming answer arrived."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The headers of a stream arrived, and promise success. ``hedge``: those of the hedge."""
+    """The headers of a stream arrived with a success status. ``hedge``: they belong to the hedge request."""
 
     at: float
     hedge: bool = False
@@ -39,14 +39,14 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The first frame of the answer is about to be handed to the user: the commit point."""
+    """The driver is about to deliver the first frame of the answer to the user: the commit point."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The body is over. ``missing``: what is missing of a whole answer, or ``None``; the rest as in `Failed`."""
+    """The body ended. ``missing``: the reason why the answer is incomplete, or ``None``; the rest as in `Failed`."""
 
     missing: Cause | None
     at: float
@@ -58,8 +58,8 @@ class Ended:
 class Failed:
     """The attempt failed.
 
-    ``accepted``: the provider had begun something that must not be begun twice. ``resume_state``: what the user has of
-    the answer, if it could be resumed from there.
+    ``accepted``: the provider had accepted the request, so that a replay could repeat a side effect. ``resume_state``:
+    the part of the answer that the user has, if the answer can be resumed from there.
     """
 
     failure: Failure
@@ -77,7 +77,7 @@ class Waited:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The user stopped: a break, ``close()``, cancellation, garbage collection. Never retried."""
+    """The user stopped the call: by ``break``, ``close()``, cancellation or garbage collection. Never retried."""
 
     at: float
 

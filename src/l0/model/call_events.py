@@ -1,4 +1,4 @@
-"""What the engine tells its observers. Plain values: the spans, the metrics and the recorder are separate listeners."""
+"""The events that the engine sends to its observers (spans, metrics, a recorder), as plain values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .rule import Violation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted:
-    """A request goes out. ``waited``: seconds of backoff before it.
+    """A request is about to be sent. ``waited``: seconds of backoff before it.
 
-    ``leg``: 0 for the primary, then the fallbacks in order. ``resume``: how it takes a broken answer up. ``hedge``: it
-    goes out beside one that is under way. ``at``: seconds of the monotonic clock, here and below.
+    ``leg``: 0 for the primary, then the fallbacks in order. ``resume``: the strategy if it resumes a broken answer.
+    ``hedge``: it runs in parallel to another request. ``at``: seconds of the monotonic clock, here and below.
     """
 
     number: int
@@ -29,7 +29,7 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnded:
-    """An attempt is over. ``failure``: ``None`` for the one that served the answer. ``lost``: another was quicker."""
+    """An attempt ended. ``failure``: ``None`` if it served the answer. ``lost``: a parallel request was faster."""
 
     number: int
     failure: Failure | None
@@ -41,11 +41,11 @@ class AttemptEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseMetadata:
-    """What the provider said about its answer. ``None`` where it did not say; never an estimate.
+    """The metadata that the provider sent with its answer. ``None``: not sent; values are never estimated.
 
-    ``input_tokens`` includes the cached parts. ``finish_reasons``: one a choice, ``"error"`` where one was expected
-    and did not come. ``oddities``: names of what was odd but legitimate. ``other``: a whole answer holds something
-    besides text.
+    ``input_tokens`` includes the cached parts. ``finish_reasons``: one per choice, ``"error"`` if an expected one did
+    not arrive. ``anomalies``: names of unusual but accepted properties of the answer. ``other``: a complete answer
+    holds something besides text.
     """
 
     response_id: str | None = None
@@ -63,9 +63,9 @@ class ResponseMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleMatched:
-    """A rule has found something. ``action``: ``"recorded"``, ``"failed"`` (the attempt) or ``"halted"`` (the call).
+    """A rule matched. ``action``: ``"recorded"``, ``"failed"`` (the attempt) or ``"halted"`` (the call).
 
-    ``drift``: it was found by the watch for drift.
+    ``drift``: a drift rule matched, not a guardrail.
     """
 
     violation: Violation
@@ -76,10 +76,11 @@ class RuleMatched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowDecision:
-    """What a policy that only looks on would have done.
+    """A decision that a policy in shadow mode would have made.
 
-    ``action``: ``"refuse"`` (a breaker is open), ``"interrupt"`` (a clock ran out), ``"hedge"``, ``"retry"`` or
-    ``"resume"`` (after ``seconds``; ``None``: the SDK's own figure), ``"fall_over"``, ``"raise"``. ``cause``: of what.
+    ``action``: ``"refuse"`` (a breaker is open), ``"interrupt"`` (a deadline passed), ``"hedge"``, ``"retry"`` or
+    ``"resume"`` (after ``seconds``; ``None``: the SDK's own delay), ``"fall_over"``, ``"raise"``. ``cause``: the cause
+    of the failure that led to the decision.
     """
 
     action: str
@@ -90,9 +91,9 @@ class ShadowDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleTimes:
-    """How often a rule was asked in one call, and the seconds that it took, all attempts together.
+    """The number of evaluations of one rule in one call, and their duration in seconds, over all attempts.
 
-    ``streaming``: for its text, as that came. ``final``: for the answer, once it was over.
+    ``streaming``: seconds spent while text arrived. ``final``: seconds spent on the finished answer.
     """
 
     count: int
@@ -101,11 +102,11 @@ class RuleTimes:
 
     @property
     def seconds(self) -> float:
-        """In both phases."""
+        """Return the seconds of both phases."""
         return self.streaming + self.final
 
     def plus(self, other: RuleTimes | None) -> RuleTimes:
-        """Both together."""
+        """Return the sum of both."""
         if other is None:
             return self
         return RuleTimes(
@@ -117,11 +118,11 @@ class RuleTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStats:
-    """How the answer arrived, in seconds.
+    """The timing of a streamed answer. Times are in seconds.
 
-    ``first_chunk``, ``last_chunk``: from the call to when they were handed out. ``first_content``: from the request of
-    the attempt that served it. Gaps are between reads that brought content, while the engine was reading. ``gaps``: how
-    many there were of each size, to within 10 %, smallest first.
+    ``first_chunk``, ``last_chunk``: from the start of the call to their delivery. ``first_content``: from the request
+    of the attempt that served the answer. A gap is the time between two reads that returned content, while the engine
+    was reading. ``gaps``: pairs of gap size and count, smallest first; sizes are accurate to 10 %.
     """
 
     chunks: int
@@ -142,14 +143,14 @@ class StreamStats:
 
 
 ToolCalls = Sequence[tuple[str, str]]
-"""Names and arguments, as JSON, of the user's tools that the model called."""
+"""The tool calls of an answer: pairs of tool name and arguments as JSON text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded:
-    """The call is over, told once, whatever ended it. ``failures``: of every attempt that failed, in order.
+    """The call ended. Sent exactly once, for every outcome. ``failures``: one per failed attempt, in order.
 
-    ``rules``: what the rules on its text took, by their names.
+    ``rules``: the evaluation times of the rules on its text, by rule name.
     """
 
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""The ports: what an upper floor must offer to a lower one. Everything that points upward goes through these."""
+"""The ports: protocols through which lower layers call upper layers, without importing them."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ from .policy import ResumeMode
 from .resume_state import ResumeState
 
 Build = Callable[[dict[str, Any]], Any]
-"""Decoded JSON of one event to the SDK's own object."""
+"""A function that builds the SDK's own object from the decoded JSON of one event."""
 
 
 class CallObserver(Protocol):
-    """One observer's view of one call. What it raises is logged once and never reaches the user."""
+    """An observer of one call. An exception that it raises is logged once, and never reaches the user."""
 
     def notify(self, event: Event) -> None:
-        """Told in order; `CallEnded` comes exactly once, and last."""
+        """Receive one event. Events arrive in order; `CallEnded` arrives exactly once, and last."""
 
     def active(self) -> AbstractContextManager[object]:
-        """Makes the call the current context while a request is sent. Never held across a yield."""
+        """Return a context manager that makes the call the current trace context while a request is sent.
+
+        It is never held across a ``yield``: the context would leak into the user's code.
+        """
         ...
 
     def headers(self) -> Mapping[str, str]:
-        """Headers that carry the trace on, for providers that ask for them; empty for none."""
+        """Return the headers that propagate the trace, for providers that request them; empty for none."""
         ...
 
 
 class Observer(Protocol):
-    """A sink of events: spans, metrics, a recorder."""
+    """A receiver of events: spans, metrics, a recorder."""
 
     def observe(self, call: Call) -> CallObserver | None:
-        """``None`` when nobody listens; then nothing is measured for it."""
+        """Return the observer of a call; ``None`` to ignore the call. Nothing is measured for ignored calls."""
 
 
 class ToolCallText:
-    """One tool call as it arrives: its name, and its arguments in pieces."""
+    """One streamed tool call: its name, and the fragments of its JSON arguments."""
 
     __slots__ = ("arguments", "name")
 
@@ -50,105 +53,107 @@ class ToolCallText:
 
 
 class Reader(Protocol):
-    """What one attempt has brought so far, to whoever decides what becomes of it. What went wrong is in `failure`."""
+    """The content of one attempt so far, for the runtime. An error in the stream is stored in `failure`, not raised."""
 
     content: int
     """Content deltas so far (text, reasoning, refusal, tool input, ...)."""
     chars: int
     """Characters of content so far."""
     text: list[str]
-    """Answer text of the first choice, in pieces."""
+    """Answer text of the first choice, as fragments."""
     tools: dict[Any, ToolCallText]
-    """Tool calls so far, by their place in the answer."""
+    """Tool calls so far, by their position in the answer."""
     other: bool
-    """Something besides text has come that brings no delta: the item of a tool, say. Not part of `content`."""
+    """Something other than text arrived that has no delta, for example a tool item. Not counted in `content`."""
     accepted: bool
-    """The provider has begun something that must not be begun twice: the commit point, content or not."""
+    """The provider accepted the request, so a replay could repeat a side effect. This commits even without content."""
     finished: bool
-    """The terminal event was read: nothing that follows belongs to the answer."""
+    """The terminal event was read: later bytes do not belong to the answer."""
     failure: Failure | None
     stopped: bool
-    """`finished`, or a `failure`: read no further."""
+    """`finished` is true or `failure` is set: stop reading."""
 
     resumable: bool
-    """Nothing but text has come: a broken answer could be taken up."""
+    """Only text arrived, so the answer can be resumed if it breaks."""
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
-        """This attempt takes up an earlier one, whose part the user must not get again."""
+        """Continue an earlier attempt: suppress the part of the answer that the user already has."""
 
     def finish(self) -> None:
-        """The body is over: look whether an attempt that takes up another has come as far as the user's."""
+        """Process the end of the body: set `failure` if a resumed attempt ended before the user's part did."""
 
     def resume_state(self) -> ResumeState:
-        """What the user has of the answer so far."""
+        """Return the part of the answer that the user has so far."""
         ...
 
     def missing(self) -> Cause | None:
-        """At the end of the body: ``None`` if it is whole, else ``TRUNCATED``, ``EMPTY`` or ``NOT_A_STREAM``."""
+        """Return why an ended body is incomplete: ``TRUNCATED``, ``EMPTY`` or ``NOT_A_STREAM``; else ``None``."""
 
     def metadata(self) -> ResponseMetadata:
-        """What the provider said of its answer."""
+        """Return the metadata that the provider sent with its answer."""
         ...
 
 
 class WireReader(Reader, Protocol):
     """Reads one attempt's events in a provider's dialect, and builds the SDK's objects from them.
 
-    Hot: `read_event` runs once an event. None of them raises.
+    Hot path: `read_event` runs once per event. No method raises.
     """
 
     def read_event(self, name: bytes | None, data: bytes) -> Any:
-        """The object for one wire event, or ``None`` where the user gets nothing for it."""
+        """Return the object for one wire event; ``None`` if the user gets none for it."""
         ...
 
     def read_resumed(self, name: bytes | None, data: bytes) -> list[Any]:
-        """As `read_event`, once `resume` was called."""
+        """Return the objects for one wire event after `resume` was called; an overlap can yield none or several."""
         ...
 
     def observe_object(self, item: Any) -> None:
-        """Learn from an object that the SDK itself has built, where its own loop is left in place."""
+        """Read an object that the SDK itself built, if the SDK's own loop is left in place."""
 
 
 class Upstream(Protocol):
-    """What the engine needs of an SDK to serve one call. Made by the provider's package, one a call."""
+    """The SDK side of one call: requests, failures and exceptions. The provider's package creates one per call."""
 
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:
-        """The request options of one attempt: the SDK's own retries off, the counts that it shows kept true.
+        """Return the request options of one attempt, with the SDK's own retries off and its retry counts correct.
 
-        ``headers`` carry the trace on.
+        ``headers`` propagate the trace.
         """
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
-        """Whether this provider and model can take an answer up in this way."""
+        """Return True if this provider and model can resume an answer with this strategy."""
         ...
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
-        """Classify by type, status, code and cause. ``None``: not a failure of the request; let it through."""
+        """Classify an exception by type, status, code and cause. ``None``: not a request failure; re-raise it."""
 
     def answer_failure(self, answer: Any) -> Failure | None:
-        """What is wrong with a whole, non-streaming answer that the SDK accepted."""
+        """Return the flaw of a complete, non-streaming answer that the SDK accepted; ``None`` if there is none."""
 
     def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:
-        """Facts, text and tool calls of a whole, non-streaming answer. Asked only where somebody listens."""
+        """Return metadata, text and tool calls of a complete, non-streaming answer. Called only for observed calls."""
         ...
 
     def completed(self) -> None:
-        """A whole stream was read, terminal event included."""
+        """Record that a complete stream was read, including its terminal event."""
 
     def backoff(self, retry: int, failure: Failure) -> float:
-        """The delay in seconds that the bare SDK would choose before its retry number ``retry`` (from 1)."""
+        """Return the delay, in seconds, that the bare SDK would choose before retry ``retry`` (from 1)."""
         ...
 
     def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
-        """What the user gets for a failure: the SDK's own exception, or one of its class where it would be silent."""
+        """Return the exception to raise: the SDK's own, or one of its class if the SDK would not report the failure."""
         ...
 
     def stopped(self, error: BaseException | None) -> BaseException:
-        """What the bare SDK raises to a user who has closed the stream or the client, where a read or a request met
-        ``error`` for that; ``None``: where none was under way."""
+        """Return the exception that the bare SDK raises after the user closed the stream or the client.
+
+        ``error``: the exception of the read or request that the closing interrupted; ``None`` if none was in progress.
+        """
         ...
 
     @property
     def gone(self) -> bool:
-        """Whether the user has closed the client through which the call is made: nothing more can be sent."""
+        """Return True if the user closed the client that makes the call: no further request can be sent."""
         ...
