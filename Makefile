@@ -46,7 +46,7 @@ fuzz: ## made-up bytes through our reader and the SDKs' own, five minutes of the
 	@"$(PYTHON)" scripts/environment.py .venv-fuzz '[openai,anthropic]' -r tests/fuzz/requirements.txt
 	@.venv-fuzz/bin/python tests/fuzz/fuzz_bytes.py -max_total_time=$(or $(FUZZ),300)
 
-soak: setup ## 200 streams at a time with 30 % faults for ten minutes (SOAK=2 for two): nothing lost, nothing leaked
+soak: setup ## 200 streams with 30 % faults, drops, closes and GC pressure for ten minutes (SOAK=2 for two): no call lost, no leak, no hang
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(SOAK),10)
 
 lint: setup ## ruff: rules and format

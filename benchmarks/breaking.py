@@ -12,7 +12,7 @@ from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator
 from l0.testing import simulator
 
-from .soak import ANSWER
+from .soak_users import ANSWER
 
 PACE = Delays(first_token_ms=40, inter_token_ms=25, sigma=0.3)
 LAST = 60

@@ -1,7 +1,13 @@
 """`python -m benchmarks.soak`: many streams at a time for many minutes, and a provider that breaks three in ten.
 
-Every call ends in the whole answer or in an honest error, and nothing grows once it has warmed up: memory, file
-descriptors, threads, tasks. Status 1 if any of that does not hold. The provider is a process of its own.
+Tasks and threads stream in one process while the garbage collector runs all the time. Their users read to the end,
+close, cancel, have another thread or task close, or drop the stream, also in a reference cycle. Status 1 if
+
+- a call has no end, a wrong end, or not exactly one span;
+- memory grows after the third minute by more than `MAX_SLOPE` MB per minute, or files, threads or tasks grow;
+- a call hangs: the stacks of all threads and tasks are printed.
+
+The provider is a process of its own.
 """
 
 from __future__ import annotations
@@ -9,30 +15,37 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
-import random
+import faulthandler
+import gc
+import os
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
 from typing import Any
 
-from l0.simulator.answers import Answer
+from .soak_tally import Tally
+from .soak_users import Closer, TaskUsers, ThreadUsers
 
-ANSWER = Answer(tokens=60)
-TEXT = ANSWER.text_of(0)
-APIS = ("chat", "responses", "messages")
-LEAVES = 0.05
-"""Share of the calls whose user stops in the middle."""
 SAMPLE_SECONDS = 2.0
-WARM_SECONDS = 60.0
-"""The time for caches, pools and the allocator to fill; a third of a shorter run."""
-MEMORY_MB, FILES, THREADS, TASKS = 16.0, 16, 2, 16
+WARM_SECONDS = 180.0
+"""The time for caches, pools and the allocator to fill."""
+MIN_SLOPE_SECONDS = 180.0
+"""The slope of memory is judged over at least this time. A run too short for that is warm after a third of it."""
+MAX_SLOPE = 1.0
+"""MB per minute by which memory may grow once it is warm."""
+MEMORY_MB, FILES, THREADS, TASKS = 16.0, 16, 3, 24
 """By how much each may be above what it was when all was warm: 200 streams are never at the same point twice."""
+HANG_SECONDS = 90.0
+"""A call that takes longer hangs. Its deadlines and retries end it much earlier."""
+GC_THRESHOLD = (100, 5, 5)
+"""Python's own is (700, 10, 10): the collector runs in the middle of everything."""
+THREAD_SHARE = 0.2
+"""Share of the users that have a thread of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,136 +54,36 @@ class Sample:
 
     at: float
     memory_mb: float
+    objects: int
     files: int
     threads: int
     tasks: int
 
 
-@dataclass(slots=True)
-class Tally:
-    """The outcomes of the calls. ``wrong``: the first few that were neither complete nor reported as failed."""
-
-    ends: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-    calls: int = 0
-    spans: int = 0
-
-
 def _trim() -> None:
-    """Have the C library give back what it keeps for later: in a busy process that grows, with nothing held in it."""
+    """Have the C library return the free memory that it keeps: it grows in a busy process that holds nothing."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
 def sample(began: float) -> Sample:
-    """Now. Linux only: it reads what the kernel says of this process."""
+    """Return the resources in use now. Linux only: it reads the kernel's figures of this process."""
+    gc.collect()
     _trim()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return Sample(
         at=time.monotonic() - began,
         memory_mb=pages * 4096 / 2**20,
+        objects=len(gc.get_objects()),
         files=len(list(Path("/proc/self/fd").iterdir())),
-        threads=threading.active_count(),
+        threads=len(list(Path("/proc/self/task").iterdir())),
         tasks=len(asyncio.all_tasks()),
     )
 
 
-class TypedErrorEvent(Exception):  # noqa: N818 - what the user was told
-    """The answer ended in the SDK's own event of an error."""
-
-
-# -- the users ------------------------------------------------------------------------------------------------------
-
-
-class Users:
-    """So many users, each of whom makes one call after the other."""
-
-    def __init__(self, origin: str, tally: Tally, seed: int) -> None:
-        import anthropic
-        import openai
-
-        self._openai = openai.AsyncOpenAI(api_key="k", base_url=f"{origin}/v1", http_client=_pool(openai))
-        self._anthropic = anthropic.AsyncAnthropic(api_key="k", base_url=origin, http_client=_pool(anthropic))
-        self._tally = tally
-        self._random = random.Random(seed)
-        # JSON that is broken in the middle: the SDKs raise what their parser does.
-        self._errors = (openai.APIError, anthropic.APIError, ValueError, TypedErrorEvent)
-
-    async def one(self, until: float) -> None:
-        """One user, until that time."""
-        while time.monotonic() < until:
-            self._tally.calls += 1
-            said: list[str] = []
-            api = self._random.choice(APIS)
-            leaves = self._random.random() < LEAVES
-            try:
-                async with aclosing(self._texts(api)) as texts:
-                    async for text in texts:
-                        said.append(text)
-                        if leaves and len(said) > 20:
-                            break
-                self._ended(api, "".join(said), left=leaves and len(said) > 20)
-            except Exception as error:
-                self._failed(api, "".join(said), error)
-
-    async def _texts(self, api: str) -> AsyncIterator[str]:
-        """The text of one streamed answer, in one of the dialects."""
-        asked = [{"role": "user", "content": "hi"}]
-        match api:
-            case "chat":
-                create: Any = self._openai.chat.completions.create
-                async with await create(model="gpt-4o", messages=asked, stream=True) as stream:
-                    async for chunk in stream:
-                        yield (chunk.choices[0].delta.content or "") if chunk.choices else ""
-            case "responses":
-                create = self._openai.responses.create
-                async with await create(model="gpt-4o", input="hi", store=False, stream=True) as stream:
-                    async for event in stream:
-                        yield event.delta if event.type == "response.output_text.delta" else ""
-                        if event.type in ("error", "response.failed"):  # how this API says it, and the SDK hands on
-                            raise TypedErrorEvent
-            case _:
-                create = self._anthropic.messages.create
-                async with await create(model="claude-test", max_tokens=99, messages=asked, stream=True) as stream:
-                    async for event in stream:
-                        yield event.delta.text if event.type == "content_block_delta" else ""
-
-    def _ended(self, api: str, text: str, *, left: bool) -> None:
-        if left and TEXT.startswith(text):
-            self._tally.ends["left"] += 1
-        elif text == TEXT:
-            self._tally.ends["whole"] += 1
-        else:
-            self._wrong(f"{api}: no error after {len(text)} of {len(TEXT)} characters")
-
-    def _failed(self, api: str, text: str, error: Exception) -> None:
-        partial = getattr(error, "partial_text", text)
-        if isinstance(error, self._errors) and TEXT.startswith(text) and partial == text:
-            self._tally.ends["honest error"] += 1
-            self._tally.errors[f"{type(error).__name__} {getattr(error, 'reason', '')}".strip()] += 1
-        else:
-            self._wrong(f"{api}: {error!r} after {len(text)} characters")
-
-    def _wrong(self, what: str) -> None:
-        self._tally.ends["WRONG"] += 1
-        if len(self._tally.wrong) < 10:
-            self._tally.wrong.append(what)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._openai.close()
-        await self._anthropic.close()
-
-
-def _pool(sdk: Any) -> Any:
-    """As many connections as there are users: the SDKs' own pools have room for them too."""
-    return sdk.DefaultAsyncHttpxClient(timeout=30)
-
-
 def switch_on(tally: Tally) -> Any:
-    """l0 with retries, clocks and resumption, and spans that are counted and dropped. Returns the tracer provider."""
+    """Instrument with retries, deadlines and resumption, and count and drop spans. Return the tracer provider."""
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
     from opentelemetry.trace import set_tracer_provider
@@ -179,7 +92,9 @@ def switch_on(tally: Tally) -> Any:
 
     class Counting(SpanExporter):
         def export(self, spans: Any) -> SpanExportResult:
-            tally.spans += sum(span.parent is None for span in spans)
+            for span in spans:
+                if span.parent is None:
+                    tally.add_span(str(span.attributes.get("l0.outcome")))
             return SpanExportResult.SUCCESS
 
     provider = TracerProvider()
@@ -191,28 +106,119 @@ def switch_on(tally: Tally) -> Any:
     return provider
 
 
+# -- hangs ----------------------------------------------------------------------------------------------------------
+
+
+def fail_as_hung(tally: Tally) -> None:
+    """Print the calls that hang and all stacks, and end the process."""
+    for ticket in tally.stuck(HANG_SECONDS):
+        print(f"HANGS for {time.monotonic() - ticket.began:.0f} s: {ticket.name}", file=sys.stderr)
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+    faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def watch_for_hangs(tally: Tally) -> None:
+    """Fail if a call hangs, and have a thread of C fail if the event loop does not come back."""
+    if tally.stuck(HANG_SECONDS):
+        fail_as_hung(tally)
+    faulthandler.dump_traceback_later(HANG_SECONDS + SAMPLE_SECONDS, exit=True)
+
+
 # -- the run --------------------------------------------------------------------------------------------------------
 
 
-async def soak(origin: str, tally: Tally, *, seconds: float, users: int) -> list[Sample]:
-    """Run, and say what the process held every few seconds."""
-    began = time.monotonic()
-    made = Users(origin, tally, seed=1)
-    samples: list[Sample] = []
-    tasks = [asyncio.create_task(made.one(began + seconds)) for _ in range(users)]
-    while time.monotonic() < began + seconds - SAMPLE_SECONDS:
+@contextmanager
+def gc_pressure() -> Iterator[None]:
+    """Run the garbage collector all the time, over cycles that a thread makes."""
+    before, over = gc.get_threshold(), threading.Event()
+
+    def litter() -> None:
+        while not over.wait(0.01):
+            for _ in range(50):
+                cycle: list[Any] = [bytearray(64)]
+                cycle.append(cycle)
+
+    thread = threading.Thread(target=litter, daemon=True)
+    gc.set_threshold(*GC_THRESHOLD)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        gc.set_threshold(*before)
+
+
+@contextmanager
+def closing_thread(tally: Tally) -> Iterator[Closer]:
+    """Run the thread that closes streams which others read."""
+    closer = Closer(tally)
+    thread = threading.Thread(target=closer.run, daemon=True)
+    thread.start()
+    try:
+        yield closer
+    finally:
+        closer.stop()
+        thread.join()
+
+
+async def watch(tally: Tally, began: float, running: list[asyncio.Task[None]], threads: list[Any]) -> list[Sample]:
+    """Sample the process until all users are done."""
+    samples = []
+    while not all(task.done() for task in running) or any(thread.is_alive() for thread in threads):
         await asyncio.sleep(SAMPLE_SECONDS)
+        watch_for_hangs(tally)
         samples.append(sample(began))
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\033[K{samples[-1].at:5.0f} s  {dict(tally.ends)}")
-    await asyncio.gather(*tasks)
-    await made.close()
+        show_progress(samples, tally)
     return samples
+
+
+def show_progress(samples: list[Sample], tally: Tally) -> None:
+    """Write the newest figures: in place on a terminal, else one line per minute."""
+    is_terminal, last = sys.stderr.isatty(), samples[-1]
+    minute_before = samples[-2].at // 60 if len(samples) > 1 else 0
+    if is_terminal or last.at // 60 > minute_before:
+        ends = ", ".join(f"{number} {name}" for name, number in tally.ends.items())
+        text = f"{last.at:5.0f} s  {last.memory_mb:.0f} MB, {last.objects:,} objects, {ends}"
+        sys.stderr.write(f"\r\033[K{text}" if is_terminal else f"{text}\n")
+        sys.stderr.flush()
+
+
+async def soak(origin: str, tally: Tally, *, seconds: float, users: int) -> list[Sample]:
+    """Run all users. Return the samples of the time in which all of them ran."""
+    began = time.monotonic()
+    until = began + seconds
+    in_threads = round(users * THREAD_SHARE)
+    with gc_pressure(), closing_thread(tally) as closer:
+        task_users = TaskUsers(origin, tally, closer, seed=1)
+        thread_users = ThreadUsers(origin, tally, closer, seed=2)
+        threads = thread_users.start(until, in_threads)
+        running = [asyncio.create_task(task_users.one(until)) for _ in range(users - in_threads)]
+        samples = await watch(tally, began, running, threads)
+        await asyncio.gather(*running)
+    await task_users.close()
+    await asyncio.to_thread(thread_users.close)
+    return [one for one in samples if one.at < seconds]
+
+
+async def drain(tally: Tally, tracing: Any) -> None:
+    """Wait until the calls whose streams were dropped have ended: another thread or task does that a moment later."""
+    from l0.runtime.finalizers import LATER
+
+    until = time.monotonic() + HANG_SECONDS
+    while tally.spans < tally.calls and time.monotonic() < until:
+        gc.collect()
+        await asyncio.sleep(0.1)  # the event loop closes async generators that were dropped
+        await asyncio.to_thread(LATER.finish, HANG_SECONDS)
+        await asyncio.to_thread(tracing.force_flush)
 
 
 @asynccontextmanager
 async def provider(share: float) -> AsyncIterator[str]:
-    """The provider's origin."""
+    """Start the provider. Yield its origin."""
     command = [sys.executable, "-m", "benchmarks.breaking", str(share)]
     process = await asyncio.create_subprocess_exec(*command, stdin=-1, stdout=-1, cwd=Path(__file__).parents[1])
     assert process.stdout is not None
@@ -224,53 +230,94 @@ async def provider(share: float) -> AsyncIterator[str]:
         await process.wait()
 
 
-def grown(samples: list[Sample], warm: float) -> dict[str, tuple[float, float, float]]:
-    """For each thing that could leak: what it was once warm, what it is at the end, and how far it may be above."""
-    later = [one for one in samples if one.at >= warm]
-    fifth = max(len(later) // 5, 1)
+# -- the verdict ----------------------------------------------------------------------------------------------------
+
+
+def warm(samples: list[Sample], seconds: float) -> list[Sample]:
+    """Return the samples after the third minute; after the first third of a run that is too short for that."""
+    long_enough = seconds >= WARM_SECONDS + MIN_SLOPE_SECONDS
+    start = WARM_SECONDS if long_enough else seconds / 3
+    return [one for one in samples if one.at >= start]
+
+
+def grown(samples: list[Sample]) -> dict[str, tuple[float, float, float]]:
+    """Return for each resource its median at the begin and at the end, and how far the end may be above."""
+    fifth = max(len(samples) // 5, 1)
     found = {}
     for name, slack in (("memory_mb", MEMORY_MB), ("files", FILES), ("threads", THREADS), ("tasks", TASKS)):
-        values = [float(getattr(one, name)) for one in later]
+        values = [float(getattr(one, name)) for one in samples]
         found[name] = (median(values[:fifth]), median(values[-fifth:]), slack)
     return found
 
 
-def report(tally: Tally, samples: list[Sample], seconds: float, share: float) -> bool:
-    """Print the figures; returns whether all is as it should be."""
-    sound = sum(tally.ends.values()) == tally.calls and not tally.ends["WRONG"] and tally.spans == tally.calls
-    ends = ", ".join(f"{number:,} {name}" for name, number in tally.ends.most_common())
-    print(f"\n{tally.calls:,} calls in {seconds:.0f} s, {share:.0%} of the requests broken: {ends}")
-    print(f"{tally.spans:,} spans of calls")
-    for name, number in tally.errors.most_common(12):
-        print(f"  {number:7,} {name}")
-    for what in tally.wrong:
-        print(f"  WRONG: {what}")
-    for name, (first, last, slack) in grown(samples, min(WARM_SECONDS, seconds / 3)).items():
+def slope(samples: list[Sample], name: str) -> float:
+    """Return the growth of a resource per minute: the slope of the line that fits the samples best."""
+    if len(samples) < 2:
+        return 0.0
+    minutes = [one.at / 60 for one in samples]
+    return linear_regression(minutes, [float(getattr(one, name)) for one in samples]).slope
+
+
+def is_flat(samples: list[Sample]) -> bool:
+    """Print how the resources developed. Return True if none of them grew."""
+    if not samples:
+        print("too short to measure growth")
+        return True
+    flat = True
+    for name, (first, last, slack) in grown(samples).items():
         fine = last <= first + slack
-        sound = sound and fine
+        flat = flat and fine
         print(f"{name:10} {first:9.1f} once warm, {last:9.1f} at the end{'' if fine else '  GROWN'}")
+    span = samples[-1].at - samples[0].at
+    memory = slope(samples, "memory_mb")
+    judged = samples[0].at >= WARM_SECONDS and span >= 0.9 * MIN_SLOPE_SECONDS
+    fine = memory <= MAX_SLOPE or not judged
+    print(
+        f"slope from minute {samples[0].at / 60:.1f} to {samples[-1].at / 60:.1f}: {memory:+.2f} MB/min,"
+        f" {slope(samples, 'objects'):+,.0f} objects/min"
+        f"{'' if judged else ' (too short to judge)'}{'' if fine else '  GROWN'}"
+    )
+    return flat and fine
+
+
+def report(tally: Tally, samples: list[Sample], seconds: float, share: float) -> bool:
+    """Print the figures. Return True if all is as it should be."""
+    ends = ", ".join(f"{number:,} {name}" for name, number in tally.ends.most_common())
+    outcomes = ", ".join(f"{number:,} {name}" for name, number in tally.outcomes.most_common())
+    print(f"\n{tally.calls:,} calls in {seconds:.0f} s, {share:.0%} of the requests broken: {ends}")
+    print(f"{tally.spans:,} spans of calls: {outcomes}")
+    for name, number in tally.errors.most_common(16):
+        print(f"  {number:7,} {name}")
+    for text in tally.wrong:
+        print(f"  WRONG: {text}")
+    if not tally.conserved:
+        print(f"NOT CONSERVED: {tally.calls:,} calls, {sum(tally.ends.values()):,} ends, {tally.spans:,} spans")
+    flat = is_flat(warm(samples, seconds))
+    sound = tally.conserved and flat
     print("sound" if sound else "NOT SOUND")
     return sound
 
 
 async def run(seconds: float, users: int, share: float) -> bool:
-    """One soak."""
+    """Run one soak. Return True if it is sound."""
     tally = Tally()
     tracing = switch_on(tally)
     async with provider(share) as origin:
         samples = await soak(origin, tally, seconds=seconds, users=users)
+        await drain(tally, tracing)
+    faulthandler.cancel_dump_traceback_later()
     tracing.shutdown()
     return report(tally, samples, seconds, share)
 
 
 def main() -> int:
     """Return 0 if no check failed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
-    parser.add_argument("--streams", type=int, default=200, help="how many at a time (default 200)")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10.0, help="length of the run (default 10)")
+    parser.add_argument("--streams", type=int, default=200, help="streams at a time (default 200)")
     parser.add_argument("--faults", type=float, default=0.3, help="share of the requests that break (default 0.3)")
-    asked = parser.parse_args()
-    return int(not asyncio.run(run(asked.minutes * 60, asked.streams, asked.faults)))
+    options = parser.parse_args()
+    return int(not asyncio.run(run(options.minutes * 60, options.streams, options.faults)))
 
 
 if __name__ == "__main__":
