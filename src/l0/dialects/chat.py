@@ -75,14 +75,20 @@ def _content_deltas(content: Any, choice: int) -> list[Delta]:
     # DeepSeek and others; OpenRouter and vLLM.
     if reasoning := text_of(field(content, "reasoning_content") or field(content, "reasoning")):
         found.append(ReasoningDelta(reasoning, choice))
-    if text := text_of(field(content, "content") or field(content, "text")):
-        found.append(TextDelta(text, choice))
+    stated = field(content, "content") or field(content, "text")
+    parts = (stated,) if isinstance(stated, str) else items_in(stated)
+    found += [TextDelta(text, choice) for part in parts if (text := text_of(part) or _part_text(part))]
     if refusal := text_of(field(content, "refusal")):
         found.append(RefusalDelta(refusal, choice))
     found += _tool_deltas(field(content, "tool_calls"), choice)
     if audio := field(content, "audio"):
         found.append(PayloadDelta(audio, choice))
     return found
+
+
+def _part_text(part: Any) -> str | None:
+    """Return the text of a part of a message's content; ``None`` for a part of another kind."""
+    return text_of(field(part, "text")) if field(part, "type") == "text" else None
 
 
 def _tool_deltas(calls: object, choice: int) -> list[ToolCallDelta]:
@@ -157,14 +163,14 @@ class ChatReader(ResumableReader):
             if delta:
                 text = delta.get("content")
                 if text:
-                    self.content += 1
                     if type(text) is str:
+                        self.content += 1
                         self.chars += len(text)
                         index = choice.get("index")
                         if not index or type(index) is not int:  # gateways leave it out
                             self.text.append(text)
-                    else:  # a list of parts (Mistral): content, but nothing that could be taken up or counted
-                        self.resumable = False
+                    else:
+                        self._read_parts(text, choice.get("index"))
                 if not delta.keys() <= _SILENT_KEYS:
                     self._other_content(delta, choice.get("index"))
             reason = choice.get("finish_reason")
@@ -207,6 +213,16 @@ class ChatReader(ResumableReader):
                 self.add_text(value)
             elif isinstance(value, list | dict):
                 self.other = True  # images of a gateway, say
+
+    def _read_parts(self, parts: object, index: object) -> None:
+        """Read ``content`` that is a list of parts, as Mistral sends it. It cannot be resumed."""
+        self.resumable = False
+        for part in items_in(parts) or (parts,):
+            text = _part_text(part)
+            if text is None:
+                self.content += 1
+            else:
+                self.add_text(text, answer=not place_of(index))
 
     def _finished(self, index: object, reason: object) -> None:
         self._finish[place_of(index) or 0] = text_of(reason) or "error"

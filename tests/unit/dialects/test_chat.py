@@ -8,8 +8,9 @@ import pytest
 from installed import httpx
 from reading import feed
 
-from l0.dialects.chat import ChatReader
+from l0.dialects.chat import ChatReader, completion_deltas
 from l0.dialects.completions import CompletionsReader
+from l0.dialects.deltas import TextDelta
 from l0.model.failure import Cause
 
 REQUEST = httpx.Request("POST", "https://api.openai.com/v1/chat/completions")
@@ -264,3 +265,30 @@ def test_custom_tool_call_has_its_name_and_its_input():
     pieces = [{"index": 0, "id": "c", "custom": {"name": "n", "input": "fr"}}, {"index": 0, "custom": {"input": "ee"}}]
     feed(made, *(chunk({"tool_calls": [piece]}) for piece in pieces))
     assert [(call.name, "".join(call.arguments)) for call in made.tools.values()] == [("n", "free")]
+
+
+@pytest.mark.parametrize(
+    ("parts", "content", "text"),
+    [
+        ([{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}], 2, "Hello"),
+        ([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}], 1, ""),
+        ([{"type": "text", "text": ""}], 0, ""),
+        ([{"type": "reference", "reference_ids": [1]}, {"type": "text", "text": "Oslo"}], 2, "Oslo"),
+    ],
+    ids=["text", "thinking", "empty text", "reference and text"],
+)
+def test_list_of_parts_holds_the_text_of_the_answer(parts: list[Any], content: int, text: str) -> None:
+    read = reader()
+    event = {"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": parts}, "finish_reason": None}]}
+    read.apply(event)
+    assert (read.content, "".join(read.text), read.chars) == (content, text, len(text))
+    assert not read.resumable
+    assert "".join(delta.text for delta in completion_deltas(event) if isinstance(delta, TextDelta)) == text
+
+
+def test_text_in_parts_of_another_choice_is_not_the_text_of_the_answer() -> None:
+    read = reader(choices=2)
+    read.apply(
+        {"id": "c", "model": "m", "choices": [{"index": 1, "delta": {"content": [{"type": "text", "text": "B"}]}}]}
+    )
+    assert (read.content, read.text, read.chars) == (1, [], 1)
