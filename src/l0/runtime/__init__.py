@@ -1,1 +1,2 @@
-"""Obey the machine's commands: one driver for sync code, one for async. They differ at ``await`` and at timers only."""
+"""Run a call on the commands of the state machine, with one driver for sync code and one for async code. The drivers
+differ only at ``await`` and at timers."""

@@ -1,6 +1,6 @@
-"""What the shared health says to one call: may it repeat, may it go there, how long may it wait for the first token.
+"""Apply the shared health state to one call: retry budget, circuit breakers, hedges and adaptive deadlines.
 
-Each guard is off unless the policy asks for it. `AdmissionControl` answers the machine's questions, and hears how
+Each guard is off unless the policy enables it. `AdmissionControl` answers the machine's questions and records how
 attempts end.
 """
 
@@ -19,7 +19,7 @@ _PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
 
 
 class AdmissionControl:
-    """One call's view of the shared health."""
+    """The shared health state, as seen by one call."""
 
     __slots__ = ("_admission", "_call", "_shared_state", "_leg", "_size", "_told", "learns")
 
@@ -29,12 +29,12 @@ class AdmissionControl:
         self._leg = 0
         self._admission: BreakerPermit | None = None
         self.learns = call.streaming and (call.policy.adaptive or bool(call.policy.hedge))
-        """Whether the first-token times of this call are to be remembered."""
+        """True if the first-token times of this call are recorded."""
         self._size = prompt_size(len(repr(call.body))) if self.learns else ""
         self._told = False
 
     def may_open(self, leg: int) -> bool:
-        """Whether the breaker of a leg's provider and model lets an attempt through."""
+        """Return True if the breaker of the leg's provider and model admits an attempt."""
         self._leg = leg
         self._told = False
         if not self._call.policy.breaker:
@@ -43,26 +43,27 @@ class AdmissionControl:
         return self._admission is not None
 
     def may_retry(self, *, asked: bool) -> bool:
-        """Return True if the retry budget allows one more. A real wait that the server asked for is exempt."""
+        """Return True if the retry budget allows one more attempt. Retries after a wait that the server asked for are
+        exempt."""
         if not self._call.policy.budget or asked:
             return True
         return self._shared_state.budgets[self._target()].spend()
 
     def may_hedge(self) -> bool:
-        """Whether the retry budget allows a second request beside the first."""
+        """Return True if the retry budget allows a hedge, a second request beside the first."""
         return not self._call.policy.budget or self._shared_state.budgets[self._target()].spend()
 
     def hedge_after(self) -> float | None:
-        """Seconds from the request after which a hedge is worth its cost; ``None`` for never."""
+        """Return the seconds after a request at which to send a hedge; ``None`` for never."""
         hedge = self._call.policy.hedge
         if not isinstance(hedge, Hedge) or not self._call.streaming or self._call.replay is not Replay.SAFE:
             return None
         return hedge.after / 1000 if hedge.after is not None else self._first_tokens().p95
 
     def deadline(self, limit: float | None) -> float | None:
-        """Seconds that an attempt may take to its first token: what is usual here, within ``limit``.
+        """Return the seconds that an attempt may take to its first token: the usual time, at most ``limit``.
 
-        Not on the last leg: there is nobody else to ask.
+        The last leg keeps ``limit``, as no other source could serve the call.
         """
         if not self._call.policy.adaptive or self._leg >= len(self._call.policy.legs):
             return limit
@@ -70,17 +71,21 @@ class AdmissionControl:
         return limit if usual is None else usual
 
     def first_content(self, seconds: float) -> None:
-        """The first token of an attempt came, or was given up waiting for, after so long. Told once an attempt."""
+        """Record the seconds to the first token of an attempt, or to the end of its wait. Only the first value per
+        attempt counts."""
         if self.learns and not self._told:
             self._told = True
             self._first_tokens().add(seconds)
 
     def overtaken(self, seconds: float) -> None:
-        """An attempt had not brought a token after so long, when another did."""
+        """Record the seconds that an attempt waited without a token until another attempt brought one."""
         self._first_tokens().add(seconds)
 
     def ended(self, failure: Failure | None, *, abandoned: bool = False) -> None:
-        """An attempt is over. ``abandoned``: its user stopped, which says nothing of the provider."""
+        """Record the end of an attempt in the breaker and the budget.
+
+        ``abandoned``: the user stopped, so the attempt is not counted for or against the provider.
+        """
         admission, self._admission = self._admission, None
         if admission is not None:
             if abandoned:

@@ -1,10 +1,10 @@
-"""Deadlines of reads in async code: one lazily re-armed handle under asyncio, one task under trio.
+"""Apply deadlines to reads in async code: one lazily re-armed handle under asyncio, one task under trio.
 
-A deadline ends a read only if nothing is there to be read. An event loop that was held up, by another task or because
-the process was stopped, sees the timer and the data in the same turn: so a timer that fires gives the loop a few turns
-to read, and ends the read only if it is still waiting after them.
+A deadline ends a read only if no data is available. An event loop that was held up, by another task or by a stopped
+process, sees the timer and the data in the same turn. A timer that fires therefore gives the loop a few turns to read,
+and ends the read only if it still waits after them.
 
-And sleep, in sync code as well, that ends when the call is closed.
+The module also has sleeps, for async and sync code, that end when the call is closed.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from .watchdog import Expired
 
 Advance = Callable[[], Awaitable[Any]]
 TURNS = 6
-"""Turns of the event loop, without any progress of a read, after which its deadline ends it. Data that is there takes
-one to three of them to arrive: uvloop runs timers before it polls, and a TLS layer reads in two steps."""
+"""Turns of the event loop without progress after which a deadline ends a read. Available data takes one to three turns
+to arrive: uvloop runs timers before it polls, and a TLS layer reads in two steps."""
 _GRACE = 0.5
-"""Seconds after which a deadline ends a read that makes progress all the time and never returns."""
+"""Seconds after a deadline at which a read ends even if it makes progress, as it might never return."""
 
 
 class AsyncioReads:
-    """Cancels the reading task when a deadline passes.
+    """Reads that cancel the reading task when a deadline passes.
 
-    One `call_later` handle serves the whole body: a read only stores its deadline, and the handle, when it fires early,
-    goes back to sleep for the rest. A read whose data is there already has no deadline: nothing could pass. One
-    generator makes all reads, for it can *yield* what it has read; to return it takes an exception each time.
+    One `call_later` handle serves the whole body: a read only stores its deadline. A handle that fires early sleeps
+    again for the rest. A read whose data is already available needs no deadline. One generator makes all reads, because
+    it can *yield* each value; a coroutine would raise an exception per read to return it.
     """
 
     __slots__ = (
@@ -68,18 +68,19 @@ class AsyncioReads:
 
     @coroutine
     def read(self) -> Generator[Any, Any, Any]:
-        """The next raw read, to be awaited. Raises `Expired`, `StopAsyncIteration`, or what the transport raises."""
+        """Return the next raw read; to be awaited. Raises `Expired`, `StopAsyncIteration`, or an error of the
+        transport."""
         waits_for = self._step(None)
         return self._raw if waits_for is self else (yield from self._wait(waits_for))
 
     def _pull(self, advance: Advance) -> Generator[Any, Any, None]:
-        """Yields itself whenever `_raw` is a new read, and until then what the event loop has to wait for."""
+        """Yield the futures that the event loop has to wait for, and `self` whenever `_raw` is a new read."""
         while True:
             self._raw = yield from advance().__await__()
             yield self
 
     def _wait(self, waits_for: Any) -> Generator[Any, Any, Any]:
-        """What ``await`` does, for a read that has to wait, with the deadline set."""
+        """Await a read that has to wait, with the deadline set, as ``await`` would."""
         now = perf_counter()
         self._task = asyncio.current_task()
         self._cancelling = self._task.cancelling() if self._task is not None else 0
@@ -95,7 +96,7 @@ class AsyncioReads:
                 else:
                     self._steps += 1
                     waits_for = self._step(sent)
-        except BaseException as error:  # a transport may word our cancellation as an error of its own
+        except BaseException as error:  # a transport may raise our cancellation as an error of its own
             if self._fired and self._ours():
                 raise Expired from error
             raise
@@ -106,7 +107,7 @@ class AsyncioReads:
         return self._raw
 
     def _spared(self) -> Generator[Any, Any, None]:
-        """The data came after all, in the same tick: take back the cancellation that is on its way."""
+        """Take back the cancellation that is on its way, as the data arrived in the same turn."""
         self._fired = False
         try:
             yield
@@ -115,7 +116,7 @@ class AsyncioReads:
                 raise
 
     def _ours(self) -> bool:
-        """Take back our cancellation of the task. Return whether there was no other since the read began."""
+        """Take back our cancellation of the task. Return True if nobody else has cancelled it since the read began."""
         return self._task is not None and self._task.uncancel() <= self._cancelling
 
     def _schedule(self, deadline: float, now: float) -> None:
@@ -125,7 +126,7 @@ class AsyncioReads:
         self._handle = self._loop.call_later(max(deadline - now, 0.0), self._fire)
 
     def _fire(self) -> None:
-        """A deadline is over, or has moved on: then sleep for the rest."""
+        """Act on a timer: check a deadline that has passed, or sleep on if the deadline has moved."""
         now = perf_counter()
         if self._deadline <= now:
             self._doubt(TURNS, self._steps, now + _GRACE)
@@ -133,7 +134,7 @@ class AsyncioReads:
             self._resume(now)
 
     def _doubt(self, turns: int, steps: int, until: float) -> None:
-        """Has the peer sent nothing, or was the event loop too busy to read it? Each turn lets the loop read."""
+        """Let the loop read for some turns, then cancel the read if it made no progress."""
         now = perf_counter()
         if self._deadline > now:
             self._resume(now)
@@ -152,15 +153,15 @@ class AsyncioReads:
             self._schedule(self._deadline, now)
 
     def close(self) -> None:
-        """No more reads."""
+        """Cancel the timer. No reads follow."""
         self._pulling.close()
         if self._handle is not None:
             self._handle.cancel()
 
 
 class TrioReads:
-    """Cancels a scope around the reads. A task of its own keeps the time: trio ends a scope whose deadline is over
-    before it lets the task in it read what has arrived."""
+    """Reads that cancel a scope around them. A separate task keeps the time, because trio cancels a scope whose
+    deadline has passed before the task inside can read what has arrived."""
 
     __slots__ = ("_advance", "_clocks", "_deadline", "_life", "_nap", "_scope")
 
@@ -173,7 +174,7 @@ class TrioReads:
         self._nap: Any = None
 
     async def read(self) -> Any:
-        """As `AsyncioReads.read`."""
+        """Return the next raw read, as `AsyncioReads.read`."""
         now = perf_counter()
         deadline = self._clocks.reading(now)
         if deadline == inf:
@@ -216,7 +217,7 @@ class TrioReads:
                 self._nap = trio.CancelScope(deadline=trio.current_time() + left)
 
     def close(self) -> None:
-        """No more reads."""
+        """Stop the task that keeps the time. No reads follow."""
         if self._life is not None:
             self._life.cancel()
 
@@ -230,12 +231,12 @@ def _under_asyncio() -> bool:
 
 
 def deadline_reads(advance: Advance, clocks: Deadlines) -> AsyncioReads | TrioReads:
-    """Reads with deadlines under whichever event loop is running."""
+    """Return reads with deadlines for the event loop that is running."""
     return AsyncioReads(advance, clocks) if _under_asyncio() else TrioReads(advance, clocks)
 
 
 async def within(deadline: float, send: Advance) -> Any:
-    """What ``send`` gives. Raises `Expired` once ``deadline`` is over, and what it was doing is cancelled."""
+    """Return the result of ``send``. Cancel it and raise `Expired` once ``deadline`` has passed."""
     if deadline == inf:
         return await send()
     reads = deadline_reads(send, Fixed(deadline))
@@ -246,7 +247,8 @@ async def within(deadline: float, send: Advance) -> Any:
 
 
 def rest(seconds: float, ending: CallEnding) -> None:
-    """Sleep in sync code, until the call is closed at most. The queue's `put` is safe in signal handlers, too."""
+    """Sleep in sync code; return early if the call is closed. A queue is used because its `put` is safe in signal
+    handlers."""
     if seconds <= 0:
         return
     closed: SimpleQueue[None] = SimpleQueue()
@@ -261,9 +263,9 @@ def rest(seconds: float, ending: CallEnding) -> None:
 
 
 async def sleep(seconds: float, ending: CallEnding) -> None:
-    """Sleep under whichever event loop is running, until the call is closed at most."""
+    """Sleep under whichever event loop is running; return early if the call is closed."""
     if not _under_asyncio():
-        import anyio  # who runs another loop has it
+        import anyio  # installed wherever another event loop runs
 
         with until_closed(ending):
             await anyio.sleep(seconds)
@@ -287,7 +289,7 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 @contextmanager
 def until_closed(ending: CallEnding) -> Iterator[None]:
-    """Cancel what is awaited in this block as soon as the call is closed, and go on after the block."""
+    """Cancel the work awaited in this block as soon as the call is closed, and continue after the block."""
     import anyio  # both SDKs bring it
 
     with anyio.CancelScope() as scope:

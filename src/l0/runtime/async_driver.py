@@ -1,6 +1,6 @@
-"""The driver of asynchronous calls. Its twin is `sync_driver`, which differs at ``await`` and timers only.
+"""Drive asynchronous calls. The twin is `sync_driver`; they differ only at ``await`` and at timers.
 
-What both decide stands in `call_runtime`, and who may close a connection in `connection_use`.
+`call_runtime` makes the decisions of both. `connection_use` describes who may close a connection.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ _READING, _RELEASED = ConnectionUse.READING, ConnectionUse.RELEASED
 
 
 class AsyncAttemptBody(AsyncSender, Protocol):
-    """As `sync_driver.AttemptBody`."""
+    """The body of a streamed answer, as `sync_driver.AttemptBody`."""
 
     def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
-        """Return the raw reads of the current attempt, and what turns them into the user's objects."""
+        """Return the raw reads of the current attempt, and the parser that turns them into the user's objects."""
         ...
 
     def end(self, error: BaseException) -> Any:
-        """Return what to take in the place of a read that raised ``error``; ``None`` if the runtime is to judge it."""
+        """Return the value to use in place of a read that raised ``error``; ``None`` if the runtime should judge the
+        error."""
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
-        """Read the end of a body whose answer is complete, within a moment, so that its connection is used again."""
+        """Read the rest of the body of a complete answer, within a short limit, so that its connection can be
+        reused."""
 
     async def close(self) -> None:
         """Close the connection of an attempt that is over, as described in `connection_use`."""
@@ -48,7 +50,7 @@ async def request(runtime: CallRuntime, sender: AsyncSender) -> Any:
 
 
 async def open_attempts(runtime: CallRuntime, command: Command, sender: AsyncSender) -> Relay | Finish | Raise:
-    """Send attempts until one is answered or the call is over. Return what to do then."""
+    """Send attempts until one is answered or the call is over. Return the next command."""
     while True:
         match command:
             case AttemptSpec():
@@ -78,7 +80,7 @@ async def _attempt(runtime: CallRuntime, attempt: AttemptSpec, sender: AsyncSend
 
 
 async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[Any]:  # noqa: C901, PLR0915 - calls cost, per chunk
-    """Yield the objects of a streamed answer, over as many attempts as it takes. `request` has opened the first."""
+    """Yield the objects of a streamed answer, over as many attempts as needed. `request` has opened the first."""
     more = True
     try:
         while more and not runtime.aborted:
@@ -114,7 +116,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                         else:
                             items = on_read(raw, since)
                     except BaseException as error:
-                        if handing:  # the consumer's
+                        if handing:  # raised by the consumer
                             raise
                         last = body.end(error)
                         items = runtime.on_read_stopped(error, since) if last is None else on_read(last, since)
@@ -131,7 +133,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
             if parser.reader.finished:
                 await body.drain(chunks)
             elif isinstance(chunks, AsyncGenerator):
-                await chunks.aclose()  # left to the collector it would close what the next attempt reads
+                await chunks.aclose()  # the garbage collector would close it while the next attempt reads
             more = await _more(runtime, command, body)
     finally:
         runtime.released()
@@ -140,7 +142,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
 
 
 async def _more(runtime: CallRuntime, command: Command, body: AsyncAttemptBody) -> bool:
-    """Obey what follows an attempt. Return whether another one has a body to read."""
+    """Run the command that follows an attempt. Return True if another attempt has a body to read."""
     if isinstance(command, Wait):
         await body.close()
         command = await open_attempts(runtime, command, body)

@@ -1,4 +1,4 @@
-"""Raw reads in, the SDK's objects out: one call for each read of the network, shared by both drivers."""
+"""Turn raw reads into the SDK's objects, with one call per read of the network. Both drivers use these parsers."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from l0.wire.sse import Splitter
 
 
 class BodyParser(Protocol):
-    """Turns what one read brought into what the user gets for it."""
+    """A parser that turns each read into the objects that the user gets."""
 
     @property
     def reader(self) -> Reader: ...
 
     resumes: bool
-    """Whether an answer that breaks here can be taken up: only where our own loop sees the wire's events."""
+    """True if a broken answer can be resumed: only our own loop sees the events on the wire."""
     one: Callable[[Any], Any] | None
-    """As `feed`, for a read that brings one piece of text and nothing else; it gives ``None`` for any other, and has
-    then done nothing. ``None`` where reads bring many."""
+    """As `feed`, for a read with exactly one piece of text; it returns ``None`` and changes nothing for any other read.
+    ``None`` if one read holds many events."""
 
     def feed(self, raw: Any) -> list[Any]:
-        """The user's objects in this read; fewer than the read holds where `Reader` finished or failed in it."""
+        """Return the user's objects in this read; fewer than it holds if `Reader` finished or failed within it."""
         ...
 
 
 class WireParser:
-    """Our own loop: bytes to events to objects."""
+    """Our own loop, from bytes to events to objects."""
 
     __slots__ = ("_split", "_read_event", "reader")
     resumes = True
@@ -53,7 +53,7 @@ class WireParser:
 
 
 class ResumedWireParser:
-    """A new attempt that takes up a broken answer: what the user has of it is swallowed."""
+    """The parser of an attempt that resumes a broken answer. It drops what the user already has."""
 
     __slots__ = ("_split", "reader")
     resumes = True
@@ -73,7 +73,7 @@ class ResumedWireParser:
 
 
 class DecodedEventParser:
-    """Our loop over the SDK's own decoder, where a client brings a special one (AWS event streams)."""
+    """Our own loop over the SDK's decoder, for a client with a special decoder (AWS event streams)."""
 
     __slots__ = ("_taken_up", "reader")
     resumes = True
@@ -92,7 +92,7 @@ class DecodedEventParser:
 
 
 class ObjectParser:
-    """The SDK's loop left in place: it builds the objects, and the reader only looks at them."""
+    """A parser that keeps the SDK's own loop: the SDK builds the objects, and the reader only observes them."""
 
     __slots__ = ("reader",)
     resumes = False

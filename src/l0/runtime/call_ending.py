@@ -1,8 +1,8 @@
-"""The one end of a call: by its answer, by a failure, or because its user stops.
+"""The single end of a call: a complete answer, a failure, or a user who stops.
 
-A user may close from the thread or task that reads, from another one, from a signal handler or a finalizer, at any
-moment: while a read is blocked, during a backoff, while a request is sent. The first to claim the end reports it;
-whatever the driver finds afterwards changes nothing. A driver that sleeps is woken; one that reads meets the end at its
+A user may close a call at any moment from the reading thread or task, from another one, from a signal handler or from a
+finalizer: while a read is blocked, during a backoff, or while a request is sent. The first to claim the end reports it;
+later findings of the driver change nothing. A driver that sleeps is woken. A driver that reads meets the end at its
 next read, which fails as in the bare SDK.
 """
 
@@ -15,24 +15,24 @@ from l0.model.call import Outcome
 
 
 class CallEnding:
-    """How a call ended, and who may report it."""
+    """The outcome of a call, and the right to report it."""
 
     __slots__ = ("_claims", "alarm", "outcome")
 
     def __init__(self) -> None:
         self.outcome: Outcome | None = None
-        """How the call ended; ``None`` while it is under way."""
+        """The outcome of the call; ``None`` while it is under way."""
         self.alarm: Callable[[], object] | None = None
-        """Ends the sleep, or the request, that a driver waits for."""
+        """A function that ends the sleep, or the request, that the driver waits for."""
         self._claims = [None]
 
     @property
     def open(self) -> bool:
-        """Whether the call is still under way."""
+        """True while the call is under way."""
         return self.outcome is None
 
     def claim(self, outcome: Outcome) -> bool:
-        """Return True for the first caller, who reports the end. Takes no lock, as a finalizer may come here."""
+        """Return True for the first caller, who must report the end. Takes no lock, so that finalizers may call it."""
         try:
             self._claims.pop()
         except IndexError:
@@ -41,8 +41,8 @@ class CallEnding:
         return True
 
     def wake(self) -> None:
-        """End what a driver waits for, if it does."""
+        """Wake the driver if it waits."""
         alarm = self.alarm
         if alarm is not None:
-            with suppress(RuntimeError):  # its event loop is closed, so nobody waits
+            with suppress(RuntimeError):  # the event loop is closed, so nobody waits
                 alarm()

@@ -1,9 +1,9 @@
-"""One call at run time, as both drivers see it, from its first request to its end.
+"""The state of one call, as both drivers use it, from the first request to the end.
 
-A driver only sends, reads, sleeps and yields. What to make of that is decided here, without ``await``: every method
-that a driver calls returns the next command of the machine. Per chunk there is no command, as a second value per read
-would cost more than the check for `AttemptOver`: `on_read` returns the items of a read, or `AttemptOver` with the
-command that follows.
+A driver only sends, reads, sleeps and yields. All decisions are made here, without ``await``: every method that a
+driver calls returns the next command of the machine. `on_read` returns the items of a read, or `AttemptOver` with the
+next command; it returns no command per chunk, because a second value per read would cost more than the check for
+`AttemptOver`.
 """
 
 from __future__ import annotations
@@ -49,21 +49,22 @@ _USER, _READING = ConnectionUse.USER, ConnectionUse.READING
 _UNTIMED = 64
 """Pieces of text that a driver may deliver between two checks of the deadline of the whole call."""
 END = object()
-"""What a driver hands to `CallRuntime.on_read` when the body is over."""
+"""The value that a driver passes to `CallRuntime.on_read` when the body is over."""
 CANCELLED: Command = Finish(Outcome.CANCELLED)
-"""The command after the user has stopped."""
+"""The command after the user stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptOver:
-    """The attempt is over: what the user still gets of it, and what to do then."""
+    """The end of an attempt: the items that the user still gets, and the next command."""
 
     items: list[Any]
     command: Command
 
 
 class CallRuntime:
-    """State of one call. Used by one thread or task at a time, as the SDK's streams are; only closing is different."""
+    """The state of one call. One thread or task at a time uses it, as with the SDK's streams; any thread may close
+    it."""
 
     __slots__ = (
         "_attempts_ended",
@@ -110,7 +111,7 @@ class CallRuntime:
             self.shadow = ShadowPolicy(call, call.shadow, shared_state, self.observers.notify, began)
         self.connection = _USER
         self.aborted = False
-        """The user wants nothing more, not even what has arrived."""
+        """True if the user wants no more items, not even those that have arrived."""
         self.started = began
         self.number = 1
         self.hedged = False
@@ -118,7 +119,7 @@ class CallRuntime:
         self._holding = True
         self._parser: BodyParser | None = None
         self.timed = self.clocks is not None or bool(call_observers) or self.admission.learns
-        """Whether reads have deadlines or are measured."""
+        """True if reads have deadlines or are measured."""
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
@@ -162,7 +163,7 @@ class CallRuntime:
         return self.clocks.sending(perf_counter(), self.admission.deadline, first=first, cause=cause)
 
     def answered(self, answer: Any) -> Command:
-        """Accept an answer that came in one piece, or find what is wrong with it."""
+        """Accept an answer that came in one piece, or return the command for its failure."""
         at = perf_counter()
         failure = self.upstream.answer_failure(answer)
         if failure is not None:
@@ -181,7 +182,7 @@ class CallRuntime:
         return command
 
     def opened(self, status: int | None, request_id: str | None) -> Command:
-        """The headers of a stream are there."""
+        """Record that the headers of a stream have arrived."""
         at = perf_counter()
         self.observers.opened(status, request_id, self.started)
         if self.clocks is not None:
@@ -193,7 +194,7 @@ class CallRuntime:
         return command
 
     def failed(self, error: BaseException, *, opened: bool = False) -> Command:
-        """Judge an exception that came up while sending. Raise it if it is not a failure of the request."""
+        """Classify an exception raised while sending. Raise it if it is not a failure of the request."""
         failure = self._failure_of(error, opened=opened) if self.open else None
         if failure is None and isinstance(error, Expired):
             error = error.__cause__ or error
@@ -208,7 +209,7 @@ class CallRuntime:
         expired = isinstance(error, Expired)
         failure = None if expired else self.upstream.failed(error, opened=opened)
         at = perf_counter()
-        # A time-out of the transport can be ours: it is given what our clocks have left.
+        # A timeout of the transport may be ours: it is set to the time that our clocks have left.
         late = expired or (failure is not None and failure.cause is Cause.NO_HEADERS)
         if not late or self.clocks is None or not self.clocks.passed(at):
             return failure
@@ -216,7 +217,7 @@ class CallRuntime:
         return self.clocks.failure(at)
 
     def slept(self) -> Command:
-        """The backoff is over. Send nothing more for a user who has closed the stream, or the client, meanwhile."""
+        """Continue after a backoff. Send nothing if the user has closed the stream or the client meanwhile."""
         if self.aborted:
             return CANCELLED
         if not self.open or self.upstream.gone:
@@ -239,14 +240,14 @@ class CallRuntime:
 
     @property
     def first_limit(self) -> float:
-        """Seconds that the first content may take; ``inf`` for no limit."""
+        """Return the seconds that the first content may take; ``inf`` for no limit."""
         timeout = self.call.policy.timeout
         first = timeout.initial_token if timeout is not None else None
         usual = self.admission.deadline(None if first is None else first / 1000)
         return min(inf if usual is None else usual, self.machine.left(perf_counter()))
 
     def overdue(self) -> Command:
-        """None of the attempts that raced brought content in time."""
+        """End the hedged attempts, as none of them brought content in time."""
         at = perf_counter()
         self.admission.first_content(at - self.started)
         cause = Cause.TOTAL_TIMEOUT if self.machine.left(at) <= 0 else Cause.FIRST_CONTENT_TIMEOUT
@@ -256,19 +257,20 @@ class CallRuntime:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def reads(self, parser: BodyParser) -> None:
-        """The body of an attempt is read from now on, through ``parser``."""
+        """Use ``parser`` for the body of the attempt from now on."""
         self._parser = parser
 
     @property
     def continuation(self) -> tuple[ResumeMode, ResumeState] | None:
-        """How the attempt that was just opened resumes an answer, and what the user has of that; else ``None``."""
+        """Return the resume mode of the attempt just opened and the text that the user has; ``None`` if it does not
+        resume."""
         state, points = self.machine.resume_state, self.machine.resume_points
         return (points[-1].strategy, state) if state is not None and points else None
 
     def on_read(self, raw: Any, since: float = 0.0) -> list[Any] | AttemptOver:  # noqa: C901 - calls cost, per read
-        """Return what the user gets of one read. ``raw`` is `END` if the body is over.
+        """Return the items that the user gets from one read. ``raw`` is `END` if the body is over.
 
-        ``since``: when the read began, if reads are timed.
+        ``since``: the time at which the read began, if reads are timed.
         """
         self.connection = _USER
         parser = self._parser
@@ -318,7 +320,7 @@ class CallRuntime:
         return items
 
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
-        """Before the commit point: keep frames back, so that a restart stays invisible."""
+        """Hold frames back before the commit point, so that the user never sees a restart."""
         due = self._kept.before(items, reader, *self._seen(reader))
         if due:
             at = at or perf_counter()
@@ -328,12 +330,12 @@ class CallRuntime:
         return due
 
     def _seen(self, reader: Reader) -> tuple[int, int]:
-        """Characters that came, and how many of them every rule has checked."""
+        """Return the characters received, and how many of them every rule has checked."""
         rule_runner = self.rule_runner
         return (reader.chars, reader.chars) if rule_runner is None else (rule_runner.chars, rule_runner.checked)
 
     def _after_end(self, raw: Any, parser: BodyParser) -> list[Any] | AttemptOver:
-        """The user closed the response and reads on: they get what is still there, and nothing is recorded of it."""
+        """Return the items that are left for a user who closed the response and reads on. Record nothing."""
         return AttemptOver([], CANCELLED) if raw is END or self.aborted else parser.feed(raw)
 
     @property
@@ -348,7 +350,7 @@ class CallRuntime:
 
     @property
     def due(self) -> float:
-        """Pieces of text until the rules, or the deadline of the whole call, are checked next."""
+        """The number of text pieces at which the rules, or the deadline of the whole call, are checked next."""
         rule_runner, parser = self.rule_runner, self._parser
         due = inf if rule_runner is None or parser is None else rule_runner.due - len(parser.reader.text)
         return due if self.clocks is None or self.clocks.unlimited else min(due, _UNTIMED)
@@ -364,14 +366,14 @@ class CallRuntime:
         return None if failure is None else self._reject(failure, perf_counter())
 
     def on_read_stopped(self, error: BaseException, since: float) -> list[Any] | AttemptOver:
-        """A read raised: at the end of the body, at a deadline, or because the connection broke."""
+        """Handle a read that raised: at the end of the body, at a deadline, or because the connection broke."""
         if isinstance(error, StopIteration | StopAsyncIteration):
             return self.on_read(END, since)
         return self.expired() if isinstance(error, Expired) else self.on_read_error(error)
 
     def on_read_error(self, error: BaseException) -> AttemptOver:
-        """A read raised. An answer that was already complete stays complete."""
-        ours = self.connection is not _READING  # the read succeeded, and what was made of it failed
+        """Handle an error of a read. An answer that was already complete stays complete."""
+        ours = self.connection is not _READING  # the read succeeded, but our own parsing failed
         self.connection = _USER
         if not self.open:
             self.halt(error)
@@ -380,7 +382,7 @@ class CallRuntime:
             if self._parser is not None and self._parser.reader.missing() is None:
                 return self._over(self._parser.reader, at)
             if self.clocks is not None and self.clocks.passed(at):
-                return self.expired()  # the transport's own time-out was as tight, and quicker
+                return self.expired()  # the transport's own timeout was as short, and fired first
         failure = self.upstream.failed(error, opened=True)
         if failure is None and ours and isinstance(error, Exception):
             failure = Failure(cause=Cause.INTERNAL, detail=repr(error), error=error)
@@ -392,7 +394,7 @@ class CallRuntime:
         return self._fail(failure, at)
 
     def expired(self) -> AttemptOver:
-        """A deadline passed while a read was blocked."""
+        """End the attempt, as a deadline passed while a read was blocked."""
         assert self.clocks is not None
         self.connection = _USER
         if not self.open:
@@ -406,7 +408,7 @@ class CallRuntime:
         return self._fail(failure, at)
 
     def consumed(self) -> None:
-        """The body was read to its end, but not through us (a raw response)."""
+        """End the call after its body was read completely, but not through L0 (a raw response)."""
         if self.open and self.machine.state in (CallState.HOLDING, CallState.RELAYING):
             at = perf_counter()
             metadata, text, calls = self.upstream.complete_answer(None) if self.observers.observed else (None, "", ())
@@ -425,7 +427,7 @@ class CallRuntime:
     # -- the end of an attempt --------------------------------------------------------------------------------------
 
     def _over(self, reader: Reader, at: float) -> AttemptOver:
-        """The body is read, complete or not."""
+        """End the attempt after its body is read, complete or not."""
         reader.finish()
         if reader.failure is not None:
             return self._fail(reader.failure, at)
@@ -452,7 +454,7 @@ class CallRuntime:
         return self._settle(command, at, progress)
 
     def _reject(self, failure: Failure, at: float) -> AttemptOver:
-        """A rule has failed the attempt: the user never gets what is kept back, and nothing is resumed from there."""
+        """Fail the attempt because of a rule: the user never gets the held items, and the answer is not resumed."""
         self._kept.restart()
         return self._settle(self._step(Failed(failure, at)), at, None)
 
@@ -460,13 +462,13 @@ class CallRuntime:
         reader = self._parser.reader if self._parser is not None else None
         rule_runner = self.rule_runner
         if rule_runner is not None and reader is not None and rule_runner.evaluate(reader, rest=True) is not None:
-            self._kept.restart()  # what came last must not be handed over
+            self._kept.restart()  # the rejected text must not be delivered
         accepted = reader is not None and reader.accepted
         resume_state, progress = self._resumable(self.call.policy.resume), self._progress()
         return self._settle(self._step(Failed(failure, at, accepted, resume_state)), at, progress)
 
     def _resumable(self, strategy: ResumeMode) -> ResumeState | None:
-        """Return what the user has of an answer that broke here, if it can be resumed from there."""
+        """Return the text that the user has of a broken answer; ``None`` if the answer cannot be resumed from there."""
         parser = self._parser
         if strategy == "off" or parser is None or not parser.resumes or not parser.reader.resumable:
             return None
@@ -474,7 +476,7 @@ class CallRuntime:
         return state if self.upstream.resumes(strategy, state) else None
 
     def _progress(self) -> AttemptProgress | None:
-        """How far the attempt has come, for a policy that only observes."""
+        """Return the progress of the attempt, for a policy that only observes; ``None`` if there is no such policy."""
         if self.shadow is None:
             return None
         accepted = self._parser is not None and self._parser.reader.accepted
@@ -482,7 +484,7 @@ class CallRuntime:
         return AttemptProgress(PHASES.get(self.machine.state, Phase.RELAYING), accepted, resumable)
 
     def _settle(self, command: Command, at: float, progress: AttemptProgress | None) -> AttemptOver:
-        """Drop what is held of an attempt that is repeated; hand it over if the attempt was the last."""
+        """Drop the held items of an attempt that is repeated; deliver those of the last attempt."""
         if isinstance(command, Wait | Raise):
             if self.shadow is not None and progress is not None:
                 self.shadow.failed(self.machine.failures[-1], progress, at)
@@ -493,7 +495,7 @@ class CallRuntime:
             self._finish(command, at, self.metadata)
             return AttemptOver(items, command)
         self.observers.spent(self.metadata)
-        # A resumed answer keeps what it has brought so far; of a repeated one nothing was ever seen.
+        # A resumed answer keeps its text so far. Of a repeated answer, the user has seen nothing.
         items = self._kept.flush() if self.machine.resuming else []
         self._kept.restart()
         if self.rule_runner is not None:
@@ -502,12 +504,12 @@ class CallRuntime:
         return AttemptOver(items, command)
 
     def attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
-        """Tell the shared state and the observers that the attempt is over.
+        """Report the end of the attempt to the shared state and the observers.
 
-        Once per attempt, as a signal handler may come in between.
+        The report is made once per attempt, even if a signal handler interrupts it.
         """
         mine = object()
-        if self._attempts_ended.setdefault(self.number, mine) is not mine:  # one step, which nothing interrupts
+        if self._attempts_ended.setdefault(self.number, mine) is not mine:  # atomic: no signal handler can interrupt it
             return
         self.admission.ended(failure, abandoned=abandoned)
         self.observers.attempt_ended(self.number, failure, at)
@@ -516,22 +518,22 @@ class CallRuntime:
 
     @property
     def open(self) -> bool:
-        """Whether the call is still under way."""
+        """True while the call is under way."""
         return self.ending.outcome is None
 
     def close(self) -> None:
-        """End the call because its user stopped, or because of an interruption. Final; safe to call at any time."""
+        """End the call because its user stopped or interrupted it. Final; safe to call at any time."""
         if self.open:
             stop(self, later=interrupted())
         self.ending.wake()
 
     def abort(self) -> None:
-        """As `close`; what has arrived is not handed out any more."""
+        """Close the call, and deliver nothing more, not even items that have arrived."""
         self.aborted = True
         self.close()
 
     def abandon(self, release: Callable[[], object] | None = None) -> None:
-        """As `close`, where a finalizer runs. ``release``: gives the connection back."""
+        """Close the call from a finalizer. ``release``: returns the connection."""
         stop(self, later=True, release=release)
 
     def halt(self, error: BaseException | None = None) -> NoReturn:
@@ -540,9 +542,9 @@ class CallRuntime:
         raise self.upstream.stopped(error)
 
     def leave(self, error: BaseException) -> None:
-        """End the call with an exception that reaches the user as it is.
+        """End the call with an exception that reaches the user unchanged.
 
-        It was raised outside the wire, so no attempt can do better. An interruption (``KeyboardInterrupt``, the
+        It was raised outside the wire, so a retry would not help. An interruption (``KeyboardInterrupt``, the
         cancellation of a task) is the user's way to stop, and not a failure.
         """
         if not self.open or not isinstance(error, Exception) or self.machine.state not in PHASES:
@@ -552,7 +554,7 @@ class CallRuntime:
         self._fail(Failure(cause=Cause.LOCAL, message=message, error=error), perf_counter())
 
     def released(self) -> None:
-        """The driver is done: drop what would keep the response alive."""
+        """Drop the references that would keep the response alive, as the driver is done."""
         self.close()
         self._parser = None
 
@@ -572,10 +574,9 @@ class CallRuntime:
         return error
 
     def _step(self, signal: Signal) -> Command:
-        """Step the machine, unless the call is closed meanwhile: by another thread, or by a signal handler.
+        """Step the machine, unless the call is closed meanwhile by another thread or a signal handler.
 
-        A handler may step the machine to its end in the middle of this step, which then fails or returns a command
-        that is void.
+        A handler may step the machine to its end during this step, which then fails or returns a command that is void.
         """
         try:
             command = self.machine.step(signal)
@@ -597,7 +598,7 @@ class CallRuntime:
     def report_end(
         self, command: Command, at: float, metadata: ResponseMetadata | None, text: str, calls: ToolCalls
     ) -> None:
-        """Tell the observers of the end."""
+        """Report the end of the call to the observers."""
         if self.rule_runner is not None:
             self.rule_runner.report_held()
         rules = self.rule_runner.times if self.rule_runner is not None else {}
@@ -607,8 +608,8 @@ class CallRuntime:
 
     @property
     def text(self) -> str:
-        """The text of the answer so far, up to where a rule has failed it. At a failure after the commit point it is
-        what the user has."""
+        """The text of the answer so far, up to the place at which a rule failed it. At a failure after the commit
+        point, this is the text that the user has."""
         if self._parser is not None:
             text = self._parser.reader.resume_state().text
             return text if self.rule_runner is None else text[: self.rule_runner.cut]
@@ -617,13 +618,13 @@ class CallRuntime:
 
     @property
     def calls(self) -> ToolCalls:
-        """The tool calls so far: their names, and their arguments as far as they came."""
+        """The tool calls so far: their names, and their arguments as far as they have arrived."""
         tools = self._parser.reader.tools if self._parser is not None else {}
         return [(call.name, "".join(call.arguments)) for call in list(tools.values())]
 
     @property
     def metadata(self) -> ResponseMetadata | None:
-        """What the provider said about its answer so far; ``None`` if nobody observes the call."""
+        """The provider's metadata on its answer so far; ``None`` if nobody observes the call."""
         if not self.observers.observed:
             return None
         if self._parser is not None:
@@ -632,7 +633,7 @@ class CallRuntime:
 
     @property
     def retries(self) -> int:
-        """Requests that were repeats."""
+        """The number of repeated requests."""
         return max(self.machine.attempts - 1 - self.machine.hedged, 0)
 
     @property
@@ -647,5 +648,5 @@ def _short(seconds: float) -> str:
 
 
 def _other(text: str, metadata: ResponseMetadata | None) -> bool:
-    """Whether an answer holds something besides text; one without text that cost tokens does."""
+    """Return True if an answer has content besides text. An answer without text that cost tokens counts as such."""
     return metadata is not None and (metadata.other or (not text and bool(metadata.output_tokens)))

@@ -1,6 +1,7 @@
-"""The four clocks of a stream. Arithmetic only: somebody else says what time it is, and acts when a deadline passes.
+"""The four clocks of a stream. They only compute: callers pass the time, and act when a deadline passes.
 
-They run only while the engine is reading, so that a slow consumer is no stall; ``total`` alone runs on.
+The clocks run only while the engine reads, so that a slow consumer does not count as a stall; only ``total`` runs all
+the time.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ _AWAITED = {
     Cause.DEAD: ("sign of life", "liveness"),
     Cause.TOTAL_TIMEOUT: ("whole answer", "total"),
 }
-"""What did not come in time, and the field of `Timeout` that limits it, by cause."""
+"""The event that was late, and the field of `Timeout` that limits it, by cause."""
 _BACKLOG = 0.1
-"""Seconds of reading without content that are allowed after a limit: enough to read what piled up meanwhile."""
+"""Seconds of reading without content that are allowed after a limit, to read the data that has queued up."""
 _LATE = 0.5
-"""Seconds after a deadline from which on the message says how late it was noticed."""
+"""Seconds after a deadline from which the message reports the delay."""
 
 Usual = Callable[[float | None], float | None]
-"""Tightens a limit, in seconds, to what is usual here."""
+"""A function that tightens a limit, in seconds, to the usual time."""
 
 
 def _unchanged(limit: float | None) -> float | None:
@@ -34,7 +35,7 @@ def _unchanged(limit: float | None) -> float | None:
 
 
 class Clocks:
-    """Deadlines of one call, in seconds of the monotonic clock."""
+    """The deadlines of one call, in seconds of the monotonic clock."""
 
     __slots__ = (
         "_alive",
@@ -66,9 +67,9 @@ class Clocks:
     def sending(
         self, at: float, usual: Usual = _unchanged, *, first: bool = True, cause: Cause = Cause.NO_HEADERS
     ) -> float:
-        """A request is sent. Return the deadline of its headers, or of its whole answer; ``inf`` if there is none.
+        """Start the clocks of a request. Return the deadline of its headers, or of its whole answer; ``inf`` if none.
 
-        ``first``: the limit for the first content applies; ``cause``: what it is a failure of to miss that.
+        ``first``: the limit for the first content applies. ``cause``: the cause of the failure if that limit is missed.
         """
         self._limit(usual)
         self._progress = at + self._first_limit if first else inf
@@ -77,7 +78,7 @@ class Clocks:
         return min(self._progress, self._total_at)
 
     def opened(self, started: float, at: float, usual: Usual = _unchanged) -> None:
-        """An attempt that was sent at ``started`` has got its headers: that wait counts towards its first content."""
+        """Record the headers of an attempt sent at ``started``. The wait for them counts towards the first content."""
         self._limit(usual)
         self._left = self._first_limit - (at - started)
         self._content, self._sending = False, None
@@ -88,17 +89,17 @@ class Clocks:
         self._first_limit = inf if first is None else first
 
     def reading(self, at: float) -> float:
-        """A read begins. The deadline of this read; ``inf`` for none."""
+        """Start the clocks of a read. Return its deadline; ``inf`` if none."""
         self._since = at
         self._progress = at + self._left
         self._alive = at + self._live
         return min(self._progress, self._alive, self._total_at)
 
     def read(self, at: float, content: bool, since: float = 0.0) -> bool:
-        """A read returned, with or without content; it began at ``since``. Return whether the call is out of time.
+        """Record a read that began at ``since``, with or without content. Return True if the call is out of time.
 
-        Data that is there is read first: a limit that passed during a read leaves ``_BACKLOG`` for content that arrived
-        behind it. A flood of frames without content, whose reads never wait, gets no more than that.
+        Available data is read first: if a limit passed during a read, ``_BACKLOG`` seconds remain for content behind
+        it. A flood of frames without content, whose reads never wait, gets no more than that.
         """
         if content:
             self._left = self._gap
@@ -111,25 +112,25 @@ class Clocks:
         return at >= self._total_at or self._left < -_BACKLOG
 
     def passed(self, at: float) -> bool:
-        """Whether the deadline of the present read is over."""
+        """Return True if the deadline of the current read has passed."""
         return at >= min(self._progress, self._alive, self._total_at)
 
     @property
     def unlimited(self) -> bool:
-        """The whole call may take as long as it likes."""
+        """True if the whole call has no time limit."""
         return self._total_at == inf
 
     @property
     def total_at(self) -> float:
-        """The time at which the whole call is out of time; ``inf`` for never."""
+        """The time at which the whole call is out of time; ``inf`` if never."""
         return self._total_at
 
     def passed_total(self, at: float) -> bool:
-        """Return whether the whole call is out of time."""
+        """Return True if the whole call is out of time."""
         return at >= self._total_at
 
     def expired(self, at: float) -> Cause:
-        """Which clock a deadline that passed belongs to."""
+        """Return the cause of the deadline that has passed."""
         if at >= self._total_at:
             return Cause.TOTAL_TIMEOUT
         if self._sending is not None:
@@ -139,7 +140,7 @@ class Clocks:
         return Cause.DEAD
 
     def failure(self, at: float, cause: Cause | None = None) -> Failure:
-        """What to say of a deadline that passed: the clock, its limit, and how late that was noticed."""
+        """Return the failure for a passed deadline, with its clock, its limit, and how late it was noticed."""
         cause = self.expired(at) if cause is None else cause
         awaited, field = _AWAITED[cause]
         due = {Cause.TOTAL_TIMEOUT: self._total_at, Cause.DEAD: self._alive}.get(cause, self._progress)
@@ -153,7 +154,7 @@ class Clocks:
         clock = "what is usual here, Policy.adaptive" if adapted else f"Timeout.{field}"
         message = f"no {awaited} within {1000 * limit:,.0f} ms ({clock})"
         late = 0.0 if self._since is None else at - max(due, self._since)
-        if late > _LATE:  # nothing could end the wait
+        if late > _LATE:  # nothing could interrupt the wait
             message += f"; noticed {late:.1f} s later"
         return Failure(cause=cause, message=message)
 
@@ -163,15 +164,15 @@ def _seconds(milliseconds: float | None) -> float:
 
 
 class Deadlines(Protocol):
-    """What says how long a read may take: `Clocks`, or a fixed time."""
+    """A source of read deadlines: `Clocks`, or a fixed time."""
 
     def reading(self, at: float, /) -> float:
-        """A read begins. Return its deadline; ``inf`` for none."""
+        """Start a read. Return its deadline; ``inf`` if none."""
         ...
 
 
 class Fixed:
-    """One deadline, whenever a read begins."""
+    """A single deadline, for every read."""
 
     __slots__ = ("_deadline",)
 
@@ -179,5 +180,5 @@ class Fixed:
         self._deadline = deadline
 
     def reading(self, _: float, /) -> float:
-        """The deadline."""
+        """Return the deadline."""
         return self._deadline

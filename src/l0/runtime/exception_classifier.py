@@ -1,7 +1,7 @@
 """Classify an exception by type, status, code and chain of causes; never by its text.
 
-There is one classifier for patched SDKs and for sources of the explicit API. What is specific to either is data: the
-classes of its exceptions, and its rules for retries.
+Patched SDKs and sources of the explicit API share this classifier. Their differences are data: the classes of their
+exceptions, and their retry rules.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from l0.model.failure import Cause, Failure
 from l0.model.tolerant_reading import code_of
 
 Classes = tuple[type[BaseException] | str, ...]
-"""Exception classes; the name of a class where it cannot be imported, which stands for its subclasses as well."""
+"""Exception classes, or names of classes that are not imported. A name includes the subclasses."""
 
 _TIMEOUTS: Classes = ("TimeoutException", "APITimeoutError", TimeoutError)
 _BROKEN: tuple[tuple[Classes, Cause], ...] = (
@@ -25,7 +25,7 @@ _BROKEN: tuple[tuple[Classes, Cause], ...] = (
     (("DecodingError",), Cause.CORRUPT),
     (("RemoteProtocolError", "IncompleteRead"), Cause.INCOMPLETE_READ),
 )
-"""Errors of HTTP libraries while a body is read. Every other one is a reset."""
+"""Errors of HTTP libraries while a body is read. Every other error is a reset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +46,10 @@ class ExceptionClasses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryRules:
-    """Whether and when the origin itself would send a request again.
+    """The conditions under which the origin itself would send a request again.
 
-    ``retries``: given the exception and its response, or ``None`` where there was none. ``wait``: seconds that the
-    headers of a response ask to wait.
+    ``retries``: called with the exception and its response, or ``None`` if there was none. ``wait``: returns the
+    seconds that the headers of a response ask to wait.
     """
 
     retries: Callable[[Exception, Any], bool]
@@ -57,9 +57,9 @@ class RetryRules:
 
 
 def classify(error: BaseException, classes: ExceptionClasses, rules: RetryRules, *, opened: bool) -> Failure | None:
-    """Return the failure that an exception stands for; ``None`` if it is not a failure of the request.
+    """Return the failure for an exception; ``None`` if it is not a failure of the request.
 
-    ``opened``: the headers of the answer had arrived.
+    ``opened``: True if the headers of the answer have arrived.
     """
     if not isinstance(error, Exception):
         return None
@@ -77,7 +77,7 @@ def classify(error: BaseException, classes: ExceptionClasses, rules: RetryRules,
 
 
 def is_a(error: BaseException, classes: Classes) -> bool:
-    """Return whether an exception is of one of the classes."""
+    """Return True if an exception is of one of the classes."""
     for base in type(error).__mro__:
         if base.__name__ in classes:
             return True
@@ -88,7 +88,7 @@ def is_a(error: BaseException, classes: Classes) -> bool:
 
 
 def links(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exception and those behind it, each once."""
+    """Yield the exception and each one in its chain of causes, once."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
@@ -156,6 +156,7 @@ def _unreached(error: Exception, broken: BaseException) -> Cause:
 
 
 def _broken(broken: BaseException, *, direct: bool) -> Cause:
-    """Return the cause of a body that broke. ``direct``: the exception is the transport's, and says how it broke."""
+    """Return the cause of a broken body. ``direct``: the exception comes from the transport itself, and names the
+    cause."""
     otherwise = Cause.RESET if direct or isinstance(broken, ConnectionError | EOFError) else Cause.CONNECTION
     return next((cause for classes, cause in _BROKEN if is_a(broken, classes)), otherwise)

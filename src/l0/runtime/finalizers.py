@@ -1,22 +1,22 @@
-"""What may run in a finalizer, a signal handler and a forked child, and where the rest of it goes.
+"""Limit the work done in finalizers, signal handlers and forked children, and run the rest elsewhere.
 
-A finalizer runs where the garbage collector does: on any thread, between any two instructions, also while that thread
-holds a lock. A signal handler does the same on the main thread. Whoever takes a lock there that their own thread holds
-waits for ever; and the locks of OpenTelemetry's SDK, of its exporters and of the user's observers are not ours to make
-re-entrant. Hence:
+A finalizer runs wherever the garbage collector does: on any thread, between any two instructions, even while that
+thread holds a lock. A signal handler does the same on the main thread. Code that waits there for a lock that its own
+thread holds never returns; and L0 cannot make the locks of OpenTelemetry's SDK, of its exporters and of the user's
+observers re-entrant. Hence:
 
 - **In a finalizer** (a `relay` that is closed by GeneratorExit, ``__del__`` of `ObservedByteStream` and of
-  `streams.stream`) run `CallRuntime.abandon` and `Later.put` alone: the machine's last step (pure), the facts of
-  the answer, and an append to a deque. No lock is waited for, no observer is told, nothing is closed or logged. The
-  rest of the end (observers, breaker, budget, objectives, the connection) is run by a thread of its own a moment later;
-  where none can be started, by the next call or at the end of the process.
-- **In a signal handler** streams may be closed, and calls made. Where the handler, or a finalizer of somebody else's,
-  has interrupted code that holds locks (`interrupted`), the observers of such a call are told of its end later, as
-  above; else at once. Our own locks are re-entrant (`threading.RLock`), held for O(1) work, and what they guard stays
-  sound when a second round comes in between.
+  `streams.stream`) only `CallRuntime.abandon` and `Later.put` run: the machine's last step (pure), the metadata of
+  the answer, and an append to a deque. They wait for no lock, notify no observer, close nothing and log nothing. A
+  separate thread completes the end (observers, breaker, budget, objectives, the connection) a moment later; if no
+  thread can be started, the next call or the end of the process does.
+- **In a signal handler** user code may close streams and make calls. If the handler, or another library's finalizer,
+  has interrupted code that holds locks (`interrupted`), the observers of such a call are notified of its end later,
+  as above; else at once. Our own locks are re-entrant (`threading.RLock`), held for O(1) work, and the state that
+  they guard stays consistent if they are entered twice.
   SIGTERM itself runs `shared_state.slo_storage.Saver.terminate` if SLO windows are stored.
 - **In a forked child** every lock of ours is new (`shared_state.forks`), also those of the configuration and of the
-  patches. What waited here is the parent's to tell.
+  patches. The parent completes the work that was waiting.
 """
 
 from __future__ import annotations
@@ -51,34 +51,34 @@ _log = logging.getLogger("l0")
 Work = Callable[[], object]
 
 _LINGER = 0.25
-"""Seconds that the thread waits for more."""
+"""Seconds that the thread waits for more work."""
 _HOLDERS = (f"{shared_state.__name__}.", "l0.runtime.watchdog", "opentelemetry.sdk.", "queue", "logging")
-"""Modules whose functions may have been interrupted while they hold a lock that the end of a call needs."""
+"""Modules whose functions may be interrupted while they hold a lock that the end of a call needs."""
 
 
 class Later:
-    """Work that must not be done where it comes up. `put` is safe anywhere."""
+    """A queue of work that must not run where it arises. `put` is safe anywhere."""
 
     def __init__(self) -> None:
         self.renew()
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Nothing waits, and no thread runs: in a child both are the parent's."""
+        """Reset the queue in a forked child: the waiting work and the thread belong to the parent."""
         self.waiting: deque[Work] = deque()
-        """What is still to be done."""
-        self._wake: SimpleQueue[None] = SimpleQueue()  # the one queue of the library whose `put` is re-entrant
-        self._runs = threading.Lock()  # never waited for: who cannot have it leaves
+        """The work that is still to be done."""
+        self._wake: SimpleQueue[None] = SimpleQueue()  # the only standard queue whose `put` is re-entrant
+        self._runs = threading.Lock()  # only ever tried, never waited for
         self._working = threading.RLock()
 
     def put(self, work: Work) -> None:
-        """Have ``work`` done on another thread. What it raises is dropped."""
+        """Run ``work`` on another thread. Its exceptions are dropped."""
         self.waiting.append(work)
         self._wake.put(None)
         self._start()
 
     def help(self) -> None:
-        """At the begin of a call, where something waits: a thread is made for it, or it is done here."""
+        """Start a thread for waiting work at the beginning of a call, or do the work here."""
         if not self._start() and self._working.acquire(blocking=False):
             try:
                 self._do()
@@ -86,7 +86,7 @@ class Later:
                 self._working.release()
 
     def finish(self, seconds: float = -1) -> bool:
-        """Do what waits, and wait for what is being done; at most ``seconds`` for that. Whether nothing is left."""
+        """Do the waiting work, and wait up to ``seconds`` for work in progress. Return True if nothing is left."""
         if not self._working.acquire(timeout=seconds):
             return False
         try:
@@ -96,10 +96,10 @@ class Later:
         return True
 
     def end(self, seconds: float) -> bool:
-        """At the end of the process: have all that waits done, in ``seconds`` or not at all. Return whether it is.
+        """Complete all waiting work at the end of the process, within ``seconds``. Return True if all of it is done.
 
-        Work may hang, so a thread does it if there is one. Newer Pythons start none by then: one piece of work at a
-        time is done here, and none is begun after ``seconds``.
+        Work may hang, so a thread does it if one runs. Newer Pythons start no threads at this point: then the work is
+        done here, one piece at a time, and no piece is begun after ``seconds``.
         """
         until = monotonic() + seconds
         if not self.waiting and not self._runs.locked():
@@ -119,12 +119,12 @@ class Later:
         return not self.waiting
 
     def _start(self) -> bool:
-        """Whether a thread is at it, or is not needed. `threading.Thread` takes locks; this does not."""
+        """Return True if a thread runs, or is not needed. Takes no locks, unlike `threading.Thread`."""
         if not self._runs.acquire(blocking=False):
             return True
         try:
             _start_thread(self._run)
-        except RuntimeError:  # the limit of threads, or the interpreter's end
+        except RuntimeError:  # the thread limit, or interpreter shutdown
             self._runs.release()
             return False
         return True
@@ -143,7 +143,7 @@ class Later:
         while self.waiting and monotonic() < until:
             try:
                 work = self.waiting.popleft()
-            except IndexError:  # another thread was quicker
+            except IndexError:  # another thread took it
                 return
             try:
                 work()
@@ -157,15 +157,15 @@ def _start_thread(run: Callable[[], None]) -> None:
 
 LATER = Later()
 _EXIT = 0.5
-"""Seconds that the end of the process waits for ends that are being told."""
-# Where it can be before other libraries' own `atexit`, which end the export of spans.
-with suppress(RuntimeError):  # who imports this while the process ends
+"""Seconds that the end of the process waits for ends of calls that are being reported."""
+# Runs before other libraries' `atexit` hooks if possible, as those end the export of spans.
+with suppress(RuntimeError):  # imported while the process ends
     getattr(threading, "_register_atexit", atexit.register)(partial(LATER.end, _EXIT))
 
 
 def interrupted() -> bool:
-    """Whether the present code was called in the middle of a function that may hold a lock: by a signal, or by the
-    garbage collector."""
+    """Return True if the current code interrupted a function that may hold a lock. A signal handler or the garbage
+    collector can do that."""
     frame = sys._getframe(1)
     while frame is not None:
         if str(frame.f_globals.get("__name__", "")).startswith(_HOLDERS):
@@ -175,7 +175,7 @@ def interrupted() -> bool:
 
 
 def soon(do: Callable[..., object], *arguments: Any) -> None:
-    """At once; later where what is being done now was `interrupted`."""
+    """Call ``do`` at once; later if the current code has `interrupted` a function that may hold a lock."""
     if interrupted():
         LATER.put(partial(do, *arguments))
     else:
@@ -183,7 +183,8 @@ def soon(do: Callable[..., object], *arguments: Any) -> None:
 
 
 def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> None:
-    """End a call that its user stopped: the machine at once, whatever takes locks now or ``later``, then ``release``.
+    """End a call that its user stopped. Step the machine at once, do the work that takes locks now or ``later``, then
+    run ``release``.
 
     Final, and safe to call at any time.
     """

@@ -1,8 +1,8 @@
-"""Two attempts side by side, where the first is slow: the first to bring content serves the call.
+"""Run two attempts side by side if the first is slow: the first to bring content serves the call.
 
-The race is over before the user gets anything: it ends inside the request, and nothing of it crosses a ``yield``. What
-a contender has read by then is kept for the user, in its response. The loser is closed at once; a sync one whose
-headers have not come yet cannot be, so it closes itself when they do.
+The race is over before the user gets anything: it ends inside the request, and never crosses a ``yield``. The response
+keeps for the user what a contender has read by then. The loser is closed at once; a sync loser that waits for its
+headers cannot be closed, so it closes itself when they arrive.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from .call_runtime import CallRuntime
 
 _log = logging.getLogger("l0")
 _AGAIN, _GRACE = 0.02, 0.5
-"""Seconds that contenders have after the limit to hand in what has arrived, at least and at most."""
+"""Seconds after the limit in which contenders may hand in data that has arrived, at least and at most."""
 _CLOSING = 1.0
 """Seconds that the connection of a loser may take to close."""
 
 
 class Sender(Protocol):
-    """Sends the attempts of one call. ``answer``: the one that serves it."""
+    """The sender of the attempts of one call. ``answer``: the answer that serves the call."""
 
     answer: Any
 
     def send(self, options: Any) -> Any:
-        """Send one attempt; returns at its headers."""
+        """Send one attempt. Return its answer as soon as the headers arrive."""
         ...
 
     def attach(self, answer: Any) -> Command:
@@ -51,18 +51,19 @@ class HedgeSender(Sender, Protocol):
     """A sender whose attempts can be hedged."""
 
     def read_until_content(self, answer: Any) -> bool:
-        """Read up to the first content, and keep it for the user. ``False``: the body ended, or failed, before it."""
+        """Read up to the first content, and keep it for the user. Return False if the body ended or failed before
+        it."""
         ...
 
     def discard(self, answer: Any) -> None:
-        """Close the connection of an answer that nobody will read."""
+        """Close the connection of an unused answer."""
 
     def abort(self, answer: Any) -> None:
-        """Make a `read_until_content` that is under way in another thread end at once, where that is possible."""
+        """End a `read_until_content` that runs in another thread, at once if possible."""
 
 
 class AsyncSender(Protocol):
-    """As `Sender`."""
+    """The async twin of `Sender`."""
 
     answer: Any
 
@@ -73,7 +74,7 @@ class AsyncSender(Protocol):
 
 @runtime_checkable
 class AsyncHedgeSender(AsyncSender, Protocol):
-    """As `HedgeSender`."""
+    """The async twin of `HedgeSender`."""
 
     async def read_until_content(self, answer: Any) -> bool: ...
 
@@ -81,7 +82,7 @@ class AsyncHedgeSender(AsyncSender, Protocol):
 
 
 class Contender:
-    """One attempt in a race. ``at``: when it brought content."""
+    """One attempt in a race. ``at``: the time at which it brought content."""
 
     __slots__ = ("abandoned", "answer", "at", "command", "discarded", "error", "opened", "over", "started")
 
@@ -95,7 +96,7 @@ class Contender:
 
 
 class HedgeRace:
-    """Who runs, and who has won."""
+    """The contenders of a race, and the winner."""
 
     __slots__ = ("_served", "contenders", "runtime")
 
@@ -105,7 +106,7 @@ class HedgeRace:
         self._served: Contender | None = None
 
     def join(self) -> Contender | None:
-        """The first is slow: the hedge that runs beside it from now on, if there is to be one."""
+        """Return the hedge that runs from now on beside the slow first attempt; ``None`` if there is none."""
         standing = self.contenders[0].command
         command = self.runtime.machine.step(Slow(perf_counter()))
         assert isinstance(command, AttemptSpec)
@@ -116,7 +117,7 @@ class HedgeRace:
 
     @property
     def winner(self) -> Contender | None:
-        """The first that brought content; when all are over, one that has an answer at all."""
+        """The first contender that brought content. After all have ended, one that has an answer at all."""
         timed = [one for one in self.contenders if one.at is not None]
         if timed:
             return min(timed, key=lambda one: one.at or inf)
@@ -125,22 +126,22 @@ class HedgeRace:
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing left to wait for, won or not."""
+        """True if there is nothing left to wait for, with or without a winner."""
         return all(one.over for one in self.contenders) or any(one.at is not None for one in self.contenders)
 
     def abandon(self) -> None:
-        """The user stopped: nobody wins."""
+        """End the race without a winner, because the user stopped."""
         for one in self.contenders:
             one.abandoned = True
 
     def call_off(self) -> None:
-        """It is decided: what those meet from now on that have not won is our own doing."""
+        """End the race. Errors of the losers from now on are caused by L0 itself."""
         self._served = self.winner
         for one in self.contenders:
             one.abandoned = one is not self._served
 
     def result(self) -> Command | None:
-        """Once it is called off: ``None`` if an answer has won, else the command that follows."""
+        """Return the command after a race without a winner; ``None`` if an answer has won. Call it after `call_off`."""
         runtime, winner, first = self.runtime, self._served, self.contenders[0]
         served = winner if winner is not None else first
         for one in self.contenders:
@@ -172,7 +173,7 @@ class HedgeRace:
 
 
 def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after: float) -> Command:
-    """Serve one attempt, with a second beside it where it has brought nothing after ``after`` seconds."""
+    """Serve one attempt, with a second beside it if the first has brought nothing after ``after`` seconds."""
     threads = _Threads(runtime, sender)
     send_first = threads.ready(command.number)
     if send_first is None:
@@ -194,7 +195,7 @@ def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after:
                     send(hedge)
         while not course.over and threads.came_in(limit - (perf_counter() - began)):
             pass
-        if not course.over:  # this thread may have been held up, and the contenders with it
+        if not course.over:  # this thread, and the contenders, may have been held up
             threads.came_in(min(max(perf_counter() - began - limit, _AGAIN), _GRACE))
         with threads.lock:
             course.call_off()
@@ -210,7 +211,7 @@ def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after:
 
 
 class _Threads:
-    """Contenders on threads of their own. The lock is held while it is settled who reads and who closes."""
+    """Contenders on separate threads. The lock is held while the code decides who reads and who closes."""
 
     def __init__(self, runtime: CallRuntime, sender: HedgeSender) -> None:
         self.lock = threading.Lock()
@@ -219,12 +220,13 @@ class _Threads:
         self._finished: SimpleQueue[Contender] = SimpleQueue()
 
     def ready(self, number: int) -> Callable[[Contender | None], None] | None:
-        """What sends a contender off, or none after all, on a thread that is there already; ``None`` without one."""
+        """Return a function that starts a contender, or cancels it, on a thread that already runs; ``None`` if no
+        thread can be started."""
         gate: SimpleQueue[Contender | None] = SimpleQueue()
         work = partial(copy_context().run, self._enter, gate)
         try:
             threading.Thread(target=work, name=f"l0-attempt-{number}", daemon=True).start()
-        except RuntimeError as error:  # the limit of threads, or the interpreter's end
+        except RuntimeError as error:  # the thread limit, or interpreter shutdown
             _say_unhedged(str(error))
             return None
         return gate.put
@@ -235,7 +237,7 @@ class _Threads:
             self._run(one)
 
     def came_in(self, seconds: float) -> bool:
-        """Whether a contender came in within so many seconds."""
+        """Return True if a contender reports within so many seconds."""
         try:
             self._finished.get(timeout=None if seconds == inf else max(seconds, 0.0))
         except Empty:
@@ -243,7 +245,7 @@ class _Threads:
         return True
 
     def clear_away(self, one: Contender) -> None:
-        """End the reading of one that was abandoned; before its headers it cannot be reached, and will do it itself."""
+        """End the reading of an abandoned contender. Before its headers it cannot be reached; it then closes itself."""
         with self.lock:
             mine = one.abandoned and one.opened and not one.discarded
             reading = mine and not one.over
@@ -258,7 +260,7 @@ class _Threads:
             if self._open(one) and self._sender.read_until_content(one.answer):
                 one.at = perf_counter()
         except BaseException as error:
-            if not one.abandoned:  # what an abandoned one meets is our doing
+            if not one.abandoned:  # L0 itself causes the errors of an abandoned contender
                 one.error = error
         with self.lock:
             one.over = True
@@ -268,7 +270,7 @@ class _Threads:
         self._finished.put(one)
 
     def _open(self, one: Contender) -> bool:
-        """Whether its headers came before the race was over."""
+        """Return True if the headers came before the race was over."""
         with self._runtime.sending(one.command) as options:
             one.answer = self._sender.send(options)
         with self.lock:
@@ -278,7 +280,7 @@ class _Threads:
 
 @cache
 def _say_unhedged(reason: str) -> None:
-    """Once: a program without threads makes many calls."""
+    """Log, once per process, that calls are not hedged."""
     _log.warning("calls are not hedged until a thread can be started (%s)", reason)
 
 
@@ -286,11 +288,11 @@ def _quietly(close: Callable[[Any], None], answer: Any) -> None:
     try:
         close(answer)
     except Exception:
-        _log.debug("an answer that nobody reads did not close cleanly: %s", raised())
+        _log.debug("the connection of an unused answer did not close cleanly: %s", raised())
 
 
 async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSender, after: float) -> Command:
-    """As `race`, in one task group, which ends with it."""
+    """Run `race` in one task group, which ends with it."""
     import anyio  # both SDKs bring it
 
     course = HedgeRace(runtime, Contender(command))
@@ -306,7 +308,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
             if await sender.read_until_content(one.answer):
                 one.at = perf_counter()
         except Exception as error:
-            if not one.abandoned:  # a transport may word our cancellation as an error of its own
+            if not one.abandoned:  # a transport may raise our cancellation as an error of its own
                 one.error = error
         finally:
             one.over = True
@@ -344,7 +346,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
 
 
 async def _let_read(course: HedgeRace) -> None:
-    """The event loop may have been held up: let it read what has arrived."""
+    """Give the event loop time to read what has arrived, as it may have been held up."""
     import anyio
 
     for _ in range(TURNS):
@@ -360,4 +362,4 @@ async def _aquietly(close: Callable[[Any], Awaitable[None]], answer: Any) -> Non
         try:
             await close(answer)
         except Exception:
-            _log.debug("an answer that nobody reads did not close cleanly: %s", raised())
+            _log.debug("the connection of an unused answer did not close cleanly: %s", raised())

@@ -1,4 +1,4 @@
-"""One call's observers: what they are told, in order, and fenced: none of them can disturb the call."""
+"""Notify the observers of one call, in order. An observer that fails cannot disturb the call."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _log = logging.getLogger("l0")
 
 
 class ObserverNotifier:
-    """Tells the watchers of one call. With none, it costs a look at an empty list, and nothing is measured."""
+    """The observers of one call. If there are none, a notification only checks an empty list, and nothing is
+    measured."""
 
     __slots__ = ("_over", "_spent", "_status", "_call_observers", "stats")
 
@@ -37,11 +38,11 @@ class ObserverNotifier:
 
     @property
     def observed(self) -> bool:
-        """Whether anybody listens."""
+        """True if the call has observers."""
         return bool(self._call_observers)
 
     def enter(self, stack: ExitStack) -> dict[str, str]:
-        """Make the call the current context; the headers that carry it on."""
+        """Make the call the current context. Return the headers that propagate it."""
         headers: dict[str, str] = {}
         for watcher in self._call_observers:
             try:
@@ -52,7 +53,7 @@ class ObserverNotifier:
         return headers
 
     def attempt_started(self, attempt: AttemptSpec, at: float) -> None:
-        """A request goes out."""
+        """Report that a request is sent."""
         if self._call_observers:
             self._emit(
                 AttemptStarted(
@@ -66,13 +67,13 @@ class ObserverNotifier:
             )
 
     def opened(self, status: int | None, request_id: str | None, started: float) -> None:
-        """The headers of the attempt that was sent at ``started`` are there."""
+        """Report the headers of the attempt that was sent at ``started``."""
         self._status = (status, request_id)
         if self.stats is not None:
             self.stats.opened(started)
 
     def attempt_ended(self, number: int, failure: Failure | None, at: float) -> None:
-        """An attempt is over."""
+        """Report the end of an attempt."""
         if not self._call_observers:
             return
         status, request_id = self._status
@@ -83,7 +84,7 @@ class ObserverNotifier:
         self._emit(AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at))
 
     def lost(self, number: int, failure: Failure | None, at: float) -> None:
-        """A contender is over that did not win: it failed, or the other was quicker."""
+        """Report the end of a contender that did not win: it failed, or the other one was faster."""
         if self._call_observers:
             status, request_id = (failure.status, failure.request_id) if failure is not None else (None, None)
             self._emit(
@@ -91,11 +92,11 @@ class ObserverNotifier:
             )
 
     def notify(self, event: Event) -> None:
-        """A rule has found something, or a policy that only looks on would have done something."""
+        """Report a finding of a rule, or a decision of a policy in shadow mode."""
         self._emit(event)
 
     def spent(self, metadata: ResponseMetadata | None) -> None:
-        """What an attempt said that did not serve the answer: its tokens were paid for all the same."""
+        """Record the metadata of an attempt that did not serve the answer, as its tokens were paid for."""
         if metadata is not None:
             self._spent.append(metadata)
 
@@ -109,7 +110,7 @@ class ObserverNotifier:
         calls: ToolCalls,
         rules: Mapping[str, RuleTimes],
     ) -> None:
-        """The call is over; told once, whatever ended it."""
+        """Report the end of the call, once."""
         if self._over or not self._call_observers:
             return
         self._over = True
@@ -135,7 +136,8 @@ class ObserverNotifier:
         )
 
     def delivered(self, items: list[Any], at: float, held: float) -> None:
-        """The first objects are handed to the user, or the last; ``held``: seconds that they were kept back."""
+        """Report the first objects delivered to the user, or the last. ``held``: the seconds for which they were held
+        back."""
         if self.stats is not None and items:
             self.stats.held = held
             self.stats.delivered(len(items), at)
@@ -149,7 +151,7 @@ class ObserverNotifier:
 
 
 def facts_of(reader: Reader) -> ResponseMetadata | None:
-    """What the provider said of its answer; ``None`` if it cannot be told."""
+    """Return the provider's metadata on its answer; ``None`` if it cannot be read."""
     try:
         return reader.metadata()
     except Exception:
@@ -161,7 +163,7 @@ _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_to
 
 
 def _with_spent(metadata: ResponseMetadata | None, spent: list[ResponseMetadata]) -> ResponseMetadata | None:
-    """The facts of the answer, with the tokens of all attempts, as far as the provider told them."""
+    """Return the metadata of the answer, with the tokens of all attempts for which the provider reported them."""
     if not spent:
         return metadata
     metadata = metadata or ResponseMetadata()

@@ -1,4 +1,4 @@
-"""What is kept back from the user, and when it is handed over. Knows no machine: asked, it answers with frames."""
+"""Hold frames back from the user, and decide when to deliver them. Independent of the state machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from l0.model.ports import Reader
 
 
 class OutputBuffer:
-    """The frames of one attempt that nobody has seen yet."""
+    """The frames of one attempt that have not been delivered."""
 
     __slots__ = ("_behind", "_frames", "_hold", "_since", "_window", "lags")
 
@@ -23,20 +23,21 @@ class OutputBuffer:
         self._behind: deque[tuple[int, list[Any]]] = deque()
         self._since = inf
         self.lags = hold.until == "verified"
-        """Whether text stays back even after the commit point, until the window has moved past it."""
+        """True if text is held even after the commit point, until the window has moved past it."""
 
     def restart(self) -> None:
-        """Forget everything: the attempt is repeated."""
+        """Drop all frames, as the attempt is repeated."""
         self._frames = []
         self._behind.clear()
         self._since = inf
 
     def keep(self, items: list[Any]) -> None:
-        """Frames whose fate is decided elsewhere."""
+        """Hold frames; other code decides whether they are delivered."""
         self._frames += items
 
     def before(self, items: list[Any], reader: Reader, at: int, safe: int) -> list[Any]:
-        """Before the commit point: what is due now that these came. The first frames that are due *are* that point.
+        """Hold new frames before the commit point, and return those that are due. The first due frames *are* that
+        point.
 
         ``at``, ``safe``: as for `after`.
         """
@@ -53,9 +54,10 @@ class OutputBuffer:
         return []
 
     def after(self, items: list[Any], reader: Reader, at: int, safe: int) -> list[Any]:
-        """Text that the window has moved past: ``items`` end ``at`` so many characters, of which ``safe`` were seen.
+        """Hold new frames, and return the text that the window has moved past. ``items`` end after ``at`` characters,
+        of which the rules have checked ``safe``.
 
-        Content that is no text (reasoning, a tool call) waits for the text before it alone.
+        Content other than text (reasoning, a tool call) only waits for the text before it.
         """
         self._behind.append((at, items))
         due: list[Any] = []
@@ -64,14 +66,14 @@ class OutputBuffer:
         return due
 
     def flush(self) -> list[Any]:
-        """All that is kept."""
+        """Return all held frames."""
         frames = [item for _, items in self._behind for item in items] + self._frames
         self._behind.clear()
         self._frames = []
         return frames
 
     def seconds(self, at: float) -> float:
-        """How long the first frame has been kept."""
+        """Return the seconds for which the first frame has been held."""
         return max(0.0, at - self._since) if self._since < inf else 0.0
 
     def _long(self, seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""What a request itself asks of its answer: JSON of a schema, and tool calls whose arguments fit theirs."""
+"""Check an answer against the schemas in its request: JSON for the text, and tool calls whose arguments fit."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TOOLS = "tool_schema"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedSchemas:
-    """``rules``: on the text. ``tools``: schemas of the arguments, by the name of the tool."""
+    """The schemas of a request. ``rules``: rules on the text. ``tools``: schemas of the arguments, by tool name."""
 
     rules: tuple[Rule, ...] = ()
     tools: Mapping[str, Schema] = field(default_factory=dict)
 
     def judge(self, calls: Iterable[tuple[str, str]]) -> Sequence[Violation]:
-        """What is wrong with the arguments of tool calls. They are judged as they are, never repaired."""
+        """Return the violations in the arguments of tool calls. The arguments are never repaired."""
         return [
             Violation(rule=TOOLS, message=f"the arguments for {name} {why}", severity=Severity.ERROR, at=0)
             for name, arguments in calls
@@ -44,8 +44,8 @@ class RequestedSchemas:
         try:
             verdict = schema.verdict(
                 arguments or "{}", allow_repair=False
-            )  # a tool without parameters is called with nothing
-        except PolicyError:  # the schema points to others, which only the provider knows
+            )  # a tool without parameters gets no arguments
+        except PolicyError:  # the schema refers to others, which only the provider has
             return None
         if not isinstance(verdict, Invalid):
             return None
@@ -56,7 +56,8 @@ NOTHING = RequestedSchemas()
 
 
 def requested_schemas(call: Call) -> RequestedSchemas:
-    """What the policy's ``structured`` means for this call. What only the provider understands is not checked."""
+    """Return the schemas that the policy's ``structured`` requires for this call. Schemas that only the provider can
+    interpret are not checked."""
     if not call.policy.structured:
         return NOTHING
     from l0.dialects.response_schema import from_response_format
@@ -70,5 +71,5 @@ def requested_schemas(call: Call) -> RequestedSchemas:
             rules=rules, tools={name: Schema.of(dict(schema)) for name, schema in asked.tool_schemas.items()}
         )
     except (PolicyError, ImportError):
-        _log.warning("what a request asks for cannot be checked: %s", raised())
+        _log.warning("the schemas of a request cannot be checked: %s", raised())
         return NOTHING

@@ -1,7 +1,7 @@
-"""The rules of one call at work: what they say of the text, and what that does to the attempt.
+"""Run the rules of one call on its text, and turn their violations into failures of the attempt.
 
-They see the text as it is read, every few tokens, before the user does. Each attempt is looked at anew; one that takes
-an answer up is shown the earlier part first, so that a rule sees what the user gets.
+The rules read the text every few tokens, before the user gets it. Each attempt starts afresh; one that resumes an
+answer gets the earlier part first, so that a rule sees all that the user gets.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .requested_schema import NOTHING, RequestedSchemas, requested_schemas
 
 _log = logging.getLogger("l0")
 _WINDOW = 256
-"""Characters that ``hold="verified"`` keeps back where no rule says how many it looks at."""
+"""Characters that ``hold="verified"`` holds back if no rule names its own window."""
 _ACTIONS = {Severity.WARNING: "recorded", Severity.ERROR: "failed", Severity.FATAL: "halted"}
 _RANKS = tuple(_ACTIONS)
 
@@ -35,7 +35,7 @@ Rules = tuple[Rule, ...]
 
 @lru_cache(maxsize=16)
 def _preset(name: GuardrailsPreset) -> Rules:
-    from l0.rules.guardrails.catalogue import Guardrails  # compiles its patterns: only for who asks for them
+    from l0.rules.guardrails.catalogue import Guardrails  # compiles patterns on import, so only imported if needed
 
     return tuple(Guardrails.preset(name))
 
@@ -48,27 +48,28 @@ def _drift() -> Rules:
 
 
 def guardrails_of(policy: Policy) -> Rules:
-    """The guardrails that a policy asks for, by name or as they are."""
+    """Return the guardrails of a policy: a preset by name, or the rules themselves."""
     given = policy.guardrails
-    return _preset(given) if isinstance(given, str) else given  # type: ignore[return-value]  # a policy made it a tuple
+    return _preset(given) if isinstance(given, str) else given  # type: ignore[return-value]  # the policy has made it a tuple
 
 
 def drift_of(policy: Policy) -> Rules:
-    """The watch for drift that a policy asks for."""
+    """Return the drift rules of a policy."""
     if not isinstance(policy.drift, bool):
         return (policy.drift,)
     return _drift() if policy.drift else ()
 
 
 def window_of(policy: Policy, rules: Sequence[Rule]) -> int:
-    """Characters that ``hold="verified"`` keeps back: those that the widest rule looks at, or the policy's own."""
+    """Return the characters that ``hold="verified"`` holds back: the widest window of the rules, or the policy's
+    own."""
     needed = widest(rules)
     given = policy.holding.window
     return given if given is not None else _WINDOW if needed is None else max(needed, 1)
 
 
 def hold_of(policy: Policy, rules: RuleRunner | None) -> tuple[Hold, int]:
-    """What is kept back of a call's answer, and the window of it in characters."""
+    """Return the hold mode of a call, and its window in characters."""
     if rules is None:
         hold = policy.holding
         return hold, hold.window or _WINDOW
@@ -76,7 +77,7 @@ def hold_of(policy: Policy, rules: RuleRunner | None) -> tuple[Hold, int]:
 
 
 def check_rules(policy: Policy) -> None:
-    """Raises `PolicyError` for a hold that cannot keep back what a rule of this policy would find too late."""
+    """Raise `PolicyError` if the hold cannot keep back text that a rule of this policy would reject later."""
     if policy.holding.until != "verified":
         return
     rules = [rule for rule in (*guardrails_of(policy), *drift_of(policy)) if rule.severity is not Severity.WARNING]
@@ -87,11 +88,12 @@ def check_rules(policy: Policy) -> None:
     needed = widest(rules)
     given = policy.holding.window
     if needed is not None and given is not None and given < needed:
-        raise PolicyError("Hold.window", given, f"{needed} or more, which the rules look at, or None for just that")
+        raise PolicyError("Hold.window", given, f"at least {needed}, the window of the rules, or None for exactly that")
 
 
 def rule_runner_for(call: Call, tell: Callable[[RuleMatched], None] | None) -> RuleRunner | None:
-    """The rules of a call; ``None`` where it has none. ``tell``: who listens; only then are the rules timed."""
+    """Return the rules of a call; ``None`` if it has none. ``tell``: a callback for matches; rules are timed only with
+    it."""
     policy = call.policy
     if call.dialect == "embeddings" or not (policy.guardrails or policy.drift or policy.structured):
         return None
@@ -101,7 +103,7 @@ def rule_runner_for(call: Call, tell: Callable[[RuleMatched], None] | None) -> R
 
 
 class _RuleGroup:
-    """One interval's rules, and how much of the text they have seen."""
+    """The rules that share one interval, and the length of the text that they have checked."""
 
     __slots__ = ("cause", "chars", "due", "every", "inspection", "rules", "seen")
 
@@ -115,7 +117,8 @@ class _RuleGroup:
 
 
 class RuleRunner:
-    """The rules of one call. ``chars``: of the answer's text so far; ``checked``: of these, how many all have seen."""
+    """The rules of one call. ``chars``: length of the answer's text so far. ``checked``: the length that all rules have
+    checked."""
 
     __slots__ = (
         "_counted",
@@ -152,7 +155,7 @@ class RuleRunner:
         self._times: dict[str, RuleTimes] = {}
         intervals = policy.check_intervals
         self.cut: int | None = None
-        """Characters before the place that has failed the attempt."""
+        """The number of characters before the place that failed the attempt."""
         self._watches = [
             _RuleGroup(cause, rules, every)
             for cause, rules, every in (
@@ -163,15 +166,15 @@ class RuleRunner:
         ]
         self.asked = asked
         self.fits_schema = asked is not NOTHING
-        """The whole answer is judged by what the request asked for: nothing of it may be seen before."""
+        """True if the request's own schema judges the complete answer: nothing may be delivered before that."""
         self._counts = policy.holding.until == "verified"
         self.due = 0
-        """Pieces of text at which the next `evaluate` is due: checking it first saves most calls."""
+        """The number of text pieces at which the next `evaluate` is due. Checking it first saves most calls."""
         self.window = window_of(policy, (*guardrails, *drift))
         self.restart()
 
     def restart(self) -> None:
-        """A new attempt."""
+        """Reset for a new attempt."""
         self.report_held()
         self._findings = FindingFilter(self._rules)
         self._times = self.times
@@ -192,7 +195,7 @@ class RuleRunner:
         self.cut = None
 
     def evaluate(self, reader: Reader, *, rest: bool = False) -> Failure | None:
-        """What is new in the text, where enough has come for a look; all of it with ``rest``."""
+        """Run the rules on new text if enough has arrived; on all of it with ``rest``. Return the failure, if any."""
         pieces = reader.text
         count = len(pieces)
         if self._counts:
@@ -223,20 +226,20 @@ class RuleRunner:
         return failure
 
     def finish(self, reader: Reader) -> Failure | None:
-        """The answer is whole: what the rules say of it."""
+        """Run the rules on the complete answer. Return the failure, if any."""
         calls = [(call.name, "".join(call.arguments)) for call in reader.tools.values()] if self.asked.tools else ()
         ending = Ending(other=reader.other or reader.content > len(reader.text))
         return self.evaluate(reader, rest=True) or self._finish(ending, calls)
 
     def complete_answer(self, text: str, calls: ToolCalls, *, other: bool) -> Failure | None:
-        """An answer that came in one piece. ``calls``: names and arguments of its tool calls."""
+        """Run the rules on an answer that came in one piece. ``calls``: names and arguments of its tool calls."""
         self.restart()
         failure: Failure | None = None
         for read_deadline in self._watches:
             assert read_deadline.inspection is not None
             judged = self._judge(
                 read_deadline.cause, read_deadline.inspection.feed(text)
-            )  # drift is told beside what failed
+            )  # drift is reported even if another rule failed
             read_deadline.inspection.was_whole()
             failure = failure or judged
         if failure is not None:
@@ -246,7 +249,7 @@ class RuleRunner:
 
     @property
     def times(self) -> dict[str, RuleTimes]:
-        """By rule: how often it was asked, and the seconds that it took."""
+        """Return, by rule, the number of its runs and the seconds that they took."""
         times = dict(self._times)
         for read_deadline in self._watches:
             if read_deadline.inspection is not None:
@@ -269,7 +272,7 @@ class RuleRunner:
             self._report(cause, violation, at)
 
     def _judge(self, cause: Cause, found: Sequence[Violation]) -> Failure | None:
-        """Tell what was found; the worst of it may be the end of the attempt."""
+        """Report the violations, and return the worst as a failure if it ends the attempt."""
         if not found:
             return None
         now = perf_counter()
@@ -290,7 +293,7 @@ class RuleRunner:
     def _report(self, cause: Cause, violation: Violation, at: float) -> None:
         key = (violation.rule, violation.at, violation.message)
         if key in self._reported and violation.severity is Severity.WARNING:
-            return  # of a part that was looked at before, which another attempt has taken up
+            return  # already reported for an earlier attempt with the same text
         self._reported.add(key)
         if self._tell is not None:
             drift = cause is Cause.DRIFT

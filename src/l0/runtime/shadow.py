@@ -1,7 +1,7 @@
-"""What a policy would have done, where it is only to be tried: ``Policy(mode="shadow")``.
+"""Record what a policy would have done, without doing it: ``Policy(mode="shadow")``.
 
-The call is served as if there were no policy. A shadow looks on: it has clocks, guards and rules of its own, asks the
-same pure decisions, and tells what they say. Nothing that it finds changes the call.
+The call is served as if there were no policy. A shadow observes it with its own clocks, guards and rules, makes the
+same pure decisions, and reports them. It never changes the call.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .rule_runner import rule_runner_for
 
 
 class ShadowPolicy:
-    """The policy of one call, looking on. ``resume``: how it would take an answer up."""
+    """The policy of one call, in shadow mode. ``resume``: the mode in which it would resume an answer."""
 
     __slots__ = ("_call", "_clocks", "_guards", "_history", "_leg", "_passed", "_screen", "_seen", "_tell", "resume")
 
@@ -43,18 +43,18 @@ class ShadowPolicy:
         self.resume: ResumeMode = policy.resume
 
     def sent(self, at: float) -> None:
-        """A request goes out."""
+        """Record that a request is sent."""
         self._passed = self._seen = False
         if not self._guards.may_open(self._leg):
             self._say("refuse", Cause.BREAKER_OPEN, at)
 
     def opened(self, started: float, at: float) -> None:
-        """The headers are there of what was sent at ``started``."""
+        """Record the headers of the request that was sent at ``started``."""
         if self._clocks is not None:
             self._clocks.opened(started, at, self._guards.deadline)
 
     def read(self, since: float, at: float, reader: Reader, *, content: bool, started: float) -> None:
-        """A read that began at ``since`` is over."""
+        """Check a read that began at ``since`` and ended at ``at``."""
         if self._clocks is not None and not self._passed:
             self._clocks.reading(since)
             self._passed = self._clocks.passed(at)
@@ -74,7 +74,7 @@ class ShadowPolicy:
         self._guards.first_content(at - started)
 
     def failed(self, failure: Failure, stand: AttemptProgress, at: float) -> None:
-        """An attempt has failed."""
+        """Report the decision of the policy after a failed attempt."""
         self._guards.ended(failure)
         missing = decide(self._call, failure, stand, self._history, random)
         self._history.append(failure)
@@ -90,19 +90,19 @@ class ShadowPolicy:
             self._say("raise", failure.cause, at)
 
     def complete_answer(self, reader: Reader) -> None:
-        """A streamed answer is whole."""
+        """Check a complete streamed answer."""
         self._guards.ended(None)
         if self._screen is not None:
             self._screen.finish(reader)
 
     def answered(self, text: str, calls: ToolCalls, *, other: bool) -> None:
-        """A whole answer came in one piece."""
+        """Check an answer that came in one piece."""
         self._guards.ended(None)
         if self._screen is not None:
             self._screen.complete_answer(text, calls, other=other)
 
     def abandoned(self) -> None:
-        """The user stopped."""
+        """Record that the user stopped."""
         self._guards.ended(None, abandoned=True)
 
     def _judged(self, event: RuleMatched) -> None:

@@ -1,4 +1,4 @@
-"""How an answer arrives: O(1) a read, O(1) memory. Only made for calls that somebody listens to."""
+"""Measure how an answer arrives, in O(1) time per read and O(1) memory. Created only for observed calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from l0.model.call_events import StreamStats
 STALL = 10.0
 """Seconds without content, while reading, that are reported as a stall."""
 _BATCH = 64
-"""Gaps that are looked at together: what is done with each of them at once costs every token."""
+"""Gaps that are processed in one batch. Processing each at once would cost time per token."""
 
 # Bounds of the gap histogram: a tenth of a millisecond to twenty minutes, each 1.1 times the last (5 % either way).
 _BOUNDS = tuple(0.0001 * 1.1**step for step in range(172))
@@ -19,7 +19,7 @@ _WITHIN = (*_BOUNDS, inf)
 
 
 class StreamStatsRecorder:
-    """Gaps between reads that brought content. A gap counts the time spent reading, not the consumer's."""
+    """The gaps between reads that brought content. A gap counts the time spent reading, not the consumer's time."""
 
     __slots__ = (
         "_began",
@@ -58,13 +58,13 @@ class StreamStatsRecorder:
         self.first_content: float | None = None
 
     def opened(self, started: float) -> None:
-        """An attempt was sent at ``started``."""
+        """Record that an attempt was sent at ``started``."""
         self._opened = started
         self._waiting = 0.0
         self.first_content = None
 
     def read(self, at: float, seconds: float, content: bool, raw: Any) -> None:
-        """A read took ``seconds``, ended at ``at`` and brought ``raw``."""
+        """Record a read that took ``seconds``, ended at ``at`` and brought ``raw``."""
         if type(raw) is bytes:
             self.wire_bytes += len(raw)
         if not content:
@@ -83,7 +83,7 @@ class StreamStatsRecorder:
             self._add(self._gaps)
 
     def _add(self, gaps: list[float]) -> None:
-        """A batch, as one of sorted figures."""
+        """Add a batch of gaps, sorted first so that equal buckets are counted together."""
         self._fresh = 0
         gaps.sort()
         number, longest = len(gaps), gaps[-1]
@@ -98,7 +98,7 @@ class StreamStatsRecorder:
         self._spread_by(gaps, sum(gaps) / number)
 
     def _spread_by(self, gaps: list[float], mean: float) -> None:
-        """Two samples' spreads make one: Chan, Golub and LeVeque, "Updating Formulae", 1979, equation 2.1b."""
+        """Merge the spread of two samples: Chan, Golub and LeVeque, "Updating Formulae", 1979, equation 2.1b."""
         number = len(gaps)
         step, together = mean - self._mean, self._number + number
         self._spread += hypot(*[gap - mean for gap in gaps]) ** 2 + step * step * self._number * number / together
@@ -106,14 +106,14 @@ class StreamStatsRecorder:
         self._number = together
 
     def delivered(self, chunks: int, at: float) -> None:
-        """``chunks`` objects are handed to the user at ``at``."""
+        """Record ``chunks`` objects delivered to the user at ``at``."""
         if self.first_chunk is None:
             self.first_chunk = at - self._began
         self.last = at
         self.chunks += chunks
 
     def result(self, at: float) -> StreamStats:
-        """The figures, once the call is over."""
+        """Return the statistics, once the call is over."""
         if self._waiting >= STALL:
             self.stalls += 1
         if self._fresh:
@@ -143,7 +143,7 @@ class StreamStatsRecorder:
 
 
 def _quantile(gaps: list[tuple[float, int]], wanted: float) -> float:
-    """Upper bound of the bucket with which ``wanted`` gaps are reached, and never above the longest gap."""
+    """Return the upper bound of the bucket that reaches ``wanted`` gaps, at most the longest gap."""
     seen = 0
     for bound, count in gaps:
         seen += count

@@ -1,6 +1,6 @@
-"""The driver of synchronous calls. Its twin is `async_driver`, which differs at ``await`` and timers only.
+"""Drive synchronous calls. The twin is `async_driver`; they differ only at ``await`` and at timers.
 
-What both decide stands in `call_runtime`, and who may close a connection in `connection_use`.
+`call_runtime` makes the decisions of both. `connection_use` describes who may close a connection.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from .watchdog import WATCHDOG, BoundedReads, ReadDeadline
 
 _READING, _RELEASED = ConnectionUse.READING, ConnectionUse.RELEASED
 _DRAIN = 0.1
-"""Seconds that a finished answer's body may take to end, so that its connection can be used again."""
+"""Seconds that the body of a complete answer may take to end, so that its connection can be reused."""
 
 
 class AttemptBody(Sender, Protocol):
-    """The body of a streamed answer, whichever attempt serves it. `attach` makes the user's response object show it."""
+    """The body of a streamed answer, over all attempts. `attach` connects the user's response object to an attempt."""
 
     def start(self) -> tuple[Iterator[Any], BodyParser]:
-        """Return the raw reads of the current attempt, and what turns them into the user's objects."""
+        """Return the raw reads of the current attempt, and the parser that turns them into the user's objects."""
         ...
 
     def read_deadline(self) -> ReadDeadline | None:
@@ -49,7 +49,7 @@ def request(runtime: CallRuntime, sender: Sender) -> Any:
 
 
 def open_attempts(runtime: CallRuntime, command: Command, sender: Sender) -> Relay | Finish | Raise:
-    """Send attempts until one is answered or the call is over. Return what to do then."""
+    """Send attempts until one is answered or the call is over. Return the next command."""
     while True:
         match command:
             case AttemptSpec():
@@ -79,7 +79,7 @@ def _attempt(runtime: CallRuntime, attempt: AttemptSpec, sender: Sender) -> Comm
 
 
 def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C901, PLR0915 - calls cost, per chunk
-    """Yield the objects of a streamed answer, over as many attempts as it takes. `request` has opened the first."""
+    """Yield the objects of a streamed answer, over as many attempts as needed. `request` has opened the first."""
     more, dropped = True, False
     try:
         while more and not runtime.aborted:
@@ -115,7 +115,7 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
                         else:
                             items = on_read(raw, since)
                     except BaseException as error:
-                        if handing:  # the consumer's
+                        if handing:  # raised by the consumer
                             raise
                         items = runtime.on_read_stopped(error, since)
                     if type(items) is AttemptOver:
@@ -130,7 +130,7 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
             if parser.reader.finished:
                 _drain(chunks, body)
             more = _more(runtime, command, body)
-    except GeneratorExit:  # from the garbage collector, as likely as not
+    except GeneratorExit:  # probably from the garbage collector
         dropped = True
         raise
     finally:
@@ -145,7 +145,7 @@ def _bounded_reads(chunks: Iterator[Any], body: AttemptBody, runtime: CallRuntim
 
 
 def _more(runtime: CallRuntime, command: Command, body: AttemptBody) -> bool:
-    """Obey what follows an attempt. Return whether another one has a body to read."""
+    """Run the command that follows an attempt. Return True if another attempt has a body to read."""
     if isinstance(command, Wait):
         body.close()
         command = open_attempts(runtime, command, body)
@@ -168,14 +168,14 @@ def _release(runtime: CallRuntime, body: AttemptBody) -> None:
 
 
 def _drain(chunks: Iterator[Any], body: AttemptBody) -> None:
-    """Read the end of a body whose answer is complete: a connection that was read to its end is used again."""
+    """Read the rest of the body of a complete answer: only a connection that was read to its end can be reused."""
     deadline = body.read_deadline()
     if deadline is None or not WATCHDOG.arm(deadline, perf_counter() + _DRAIN):
         return
     try:
         for _ in chunks:
             pass
-    except Exception:  # the answer is complete; only the connection is lost
+    except Exception:  # the answer is complete, so only the connection is lost
         pass
     finally:
         deadline.over = True

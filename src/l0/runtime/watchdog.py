@@ -1,16 +1,16 @@
-"""One daemon thread that unblocks reads whose deadline has passed, in sync code.
+"""Unblock sync reads whose deadline has passed, from one daemon thread.
 
-A blocked ``recv`` cannot be told to stop; shutting its socket down ends it within a moment, through TLS as well, where
-``close()`` and ``settimeout()`` would wait for the peer. The thread exists only while some stream has deadlines.
-Arming is one attribute store: the thread looks at the deadline when its last one has passed, and goes back to sleep if
-it has moved on.
+A blocked ``recv`` cannot be cancelled. Shutting its socket down ends it within a moment, also through TLS, whereas
+``close()`` and ``settimeout()`` would wait for the peer. The thread exists only while some stream has deadlines. Arming
+a deadline is one attribute store: the thread checks the deadline when the previous one has passed, and sleeps on if it
+has moved.
 
-Where no thread can be started (the limit of threads, the interpreter's end) reads have no deadlines: one warning says
-so, and a later read tries again.
+If no thread can be started (the thread limit, interpreter shutdown), reads have no deadlines: L0 logs one warning, and
+a later read tries again.
 
-A deadline ends a read only if nothing is there to be read. The thread may have been held up itself: by other threads,
-by a debugger, because the process was stopped. So it looks twice before it ends a read, and waits in between for as
-long as it was late, as the reader was probably held up as well; data that is there is left to the reader.
+A deadline ends a read only if no data is available. Other threads, a debugger or a stopped process may have held up the
+thread itself, and probably the reader as well. The thread therefore checks twice before it ends a read, and waits in
+between for as long as it was late. It leaves available data to the reader.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from .deadlines import Deadlines
 
 _log = logging.getLogger("l0")
 _RETRY = 1.0
-"""Seconds from a thread that could not be started to the next try: a try costs more than a read."""
+"""Seconds after which a thread that could not be started is tried again, as a try costs more than a read."""
 _TICK = 0.1
-"""Seconds that the thread sleeps at most. Waking it costs a stream more than all else about a deadline."""
+"""Seconds that the thread sleeps at most. Waking it is the most expensive part of a deadline."""
 _AHEAD = 5.0
-"""Seconds after which the thread looks at a watch again at the latest: those that are over are forgotten then."""
+"""Seconds after which the thread checks a deadline again at the latest, to drop streams that are over."""
 _AGAIN = 0.02
-"""Seconds between two looks at a read whose deadline is over, at least."""
+"""Seconds between two checks of a read whose deadline has passed, at least."""
 _GRACE = 0.5
-"""Seconds for which a reader is left alone after its deadline, at most."""
+"""Seconds that a reader may go on after its deadline, at most."""
 
 
 class Shutter(Protocol):
-    """What ends a blocked read: a socket."""
+    """An object that can end a blocked read: a socket."""
 
     def fileno(self) -> int:
-        """The descriptor that shows whether there is something to read; -1 for none."""
+        """Return the descriptor to poll for available data; -1 if there is none."""
         ...
 
     def shutdown(self, how: int, /) -> Any:
-        """End both directions. ``False``: not now, as others use the connection."""
+        """Shut both directions down. Return False if others use the connection, so that it cannot be shut down now."""
 
 
 class ReadDeadline:
-    """The deadline of one stream's present read, in seconds of the monotonic clock; ``inf`` between reads."""
+    """The deadline of one stream's current read, in seconds of the monotonic clock; ``inf`` between reads."""
 
     __slots__ = ("_doubted", "_shutter", "_until", "deadline", "fired", "over", "queued")
 
@@ -67,24 +67,24 @@ class ReadDeadline:
         self.over = False
 
     def doubt(self, now: float) -> float | None:
-        """The deadline is over. Return when to look again; ``None`` where the read is to be ended."""
+        """Return the time of the next check of a read whose deadline has passed; ``None`` if the read must end now."""
         if self._doubted != self.deadline:
             self._doubted, self._until = self.deadline, now + _GRACE
             return now + min(max(now - self.deadline, _AGAIN), _GRACE)
         return now + _AGAIN if now < self._until and _readable(self._shutter) else None
 
     def fire(self) -> bool:
-        """Unblock the read. ``False`` where that has to wait."""
+        """Unblock the read. Return False if that has to wait."""
         self.fired = True
         try:
             self.fired = self._shutter.shutdown(socket.SHUT_RDWR) is not False
-        except Exception:  # the peer was quicker, or closed it; whatever else it is must not end the thread
+        except Exception:  # the peer may have closed it; no error may end the thread
             pass
         return self.fired
 
 
 def _readable(shutter: Shutter) -> bool:
-    """Whether data has arrived that its reader has not taken yet."""
+    """Return True if data has arrived that the reader has not taken yet."""
     try:
         number = shutter.fileno()
         if number < 0:
@@ -99,11 +99,11 @@ def _readable(shutter: Shutter) -> bool:
 
 
 class Expired(Exception):  # noqa: N818 - an event, turned into a failure at once
-    """The deadline of a read passed."""
+    """The deadline of a read has passed."""
 
 
 class Watchdog:
-    """Looks after all watches of the process. `idle` seconds without any end its thread."""
+    """The deadlines of all sync reads in the process. The thread ends after `idle` seconds without any."""
 
     def __init__(self, idle: float = 5.0) -> None:
         self._idle = idle
@@ -120,26 +120,27 @@ class Watchdog:
         self._warned = False
 
     def reset_after_fork(self) -> None:
-        """A child process has neither the thread nor the parent's streams."""
+        """Reset in a forked child, which has neither the thread nor the parent's streams."""
         self._reset()
 
     def arm(self, read_deadline: ReadDeadline, deadline: float) -> bool:
-        """Set the deadline of a read that begins. Only one earlier than the thread knows of needs to wake it.
+        """Set the deadline of a read that begins. Wake the thread only if the deadline is earlier than all that it
+        knows.
 
-        ``False``: nobody will look after it.
+        Return False if no thread can enforce the deadline.
         """
         read_deadline.deadline = deadline
         if deadline < read_deadline.queued:
             with self._changed:
                 if self._thread is None and not self._start():
-                    return False  # not queued: the next read asks again
+                    return False  # not queued: the next read tries again
                 self._queue(read_deadline, deadline)
                 if deadline < self._next:
                     self._changed.notify()
         return True
 
     def _start(self) -> bool:
-        """Whether the thread runs. It waits for the lock, which the caller holds."""
+        """Start the thread. Return True if it runs. It waits for the lock, which the caller holds."""
         now = perf_counter()
         if now < self._refused + _RETRY:
             return False
@@ -151,7 +152,7 @@ class Watchdog:
             self._refused = now
             if not self._warned:
                 self._warned = True
-                _log.warning("no deadline of a sync stream is kept until a thread can be started (%s)", error)
+                _log.warning("deadlines of sync streams are not enforced until a thread can be started (%s)", error)
             return False
         self._thread = thread
         return True
@@ -161,7 +162,7 @@ class Watchdog:
         heapq.heappush(self._due, (at, next(self._ticket), read_deadline))
 
     def stop(self) -> None:
-        """End the thread; streams that are still read lose their deadlines."""
+        """End the thread. Streams that are still being read lose their deadlines."""
         with self._changed:
             thread, self._due = self._thread, []
             self._stopping = True
@@ -181,7 +182,7 @@ class Watchdog:
                     self._queue(read_deadline, perf_counter() + _TICK)
 
     def _wait(self) -> ReadDeadline | None:
-        """The next watch whose deadline has passed; ``None`` when there is nothing left to look after."""
+        """Return the next read whose deadline has passed; ``None`` if there are none left to watch."""
         idle_since = perf_counter()
         while not self._stopping:
             now = perf_counter()
@@ -198,7 +199,7 @@ class Watchdog:
                 self._rest(now, at)
                 continue
             heapq.heappop(self._due)
-            # First forget the entry, then look at the deadline: a reader that sets it in between queues a new one.
+            # First drop the entry, then check the deadline: a reader that sets it in between queues a new entry.
             read_deadline.queued = inf
             deadline = read_deadline.deadline
             if deadline <= now:
@@ -211,7 +212,7 @@ class Watchdog:
         return None
 
     def _rest(self, now: float, until: float) -> None:
-        """Sleep, but never past the next tick: then arming a deadline beyond it wakes nobody."""
+        """Sleep, but never past the next tick, so that arming a later deadline need not wake the thread."""
         self._next = min(until, now + _TICK)
         self._changed.wait(self._next - now)
 
@@ -232,7 +233,7 @@ class BoundedReads:
         self._clocks = clocks
 
     def read(self) -> Any:
-        """The next raw read. Raises `Expired`, `StopIteration`, or what the transport raises."""
+        """Return the next raw read. Raises `Expired`, `StopIteration`, or an error of the transport."""
         read_deadline = self._watch
         WATCHDOG.arm(read_deadline, self._clocks.reading(perf_counter()))
         try:
@@ -245,5 +246,5 @@ class BoundedReads:
             read_deadline.deadline = inf
 
     def close(self) -> None:
-        """No more reads."""
+        """Stop watching the deadline. No reads follow."""
         self._watch.over = True
