@@ -1,1 +1,1 @@
-"""The explicit API: any source of an answer, run by the engine that serves the patched SDKs, handed out as events."""
+"""The explicit API: run any source of an answer on the engine of the patched SDKs, and deliver it as events."""

@@ -47,11 +47,11 @@ from .stream_events import Event, UnknownStreamError
 
 
 class Decoder(Protocol):
-    """Decodes the items of one attempt. It receives each item once, in order."""
+    """A decoder for the items of one attempt. It receives each item once, in order."""
 
     @property
     def begun(self) -> bool:
-        """Return whether something has started that becomes an event only when it is complete, such as a tool call."""
+        """Return True if content has begun that becomes an event only when it is complete, such as a tool call."""
         ...
 
     def decode(self, item: Any) -> Sequence[Event]:
@@ -59,7 +59,7 @@ class Decoder(Protocol):
         ...
 
     def whole(self) -> bool | None:
-        """Return whether the items prove that the answer is complete; ``None`` if only the end of the source does."""
+        """Return True if the items prove that the answer is complete; ``None`` if only the end of the source does."""
         ...
 
     def facts(self) -> ResponseMetadata:
@@ -68,7 +68,7 @@ class Decoder(Protocol):
 
 
 class Adapter(Protocol):
-    """Recognizes the items of one kind of source. Immutable, and shared by all calls."""
+    """An adapter for one kind of source, which it recognizes by an item. Immutable, and shared by all calls."""
 
     @property
     def name(self) -> str:
@@ -76,7 +76,7 @@ class Adapter(Protocol):
         ...
 
     def recognises(self, item: object) -> bool:
-        """Return whether ``item``, the first of a source, is of this kind. Check type and attributes; import no SDK."""
+        """Return True if ``item``, the first of a source, is of this kind. Check type and attributes; import no SDK."""
         ...
 
     def decoder(self) -> Decoder:
@@ -105,7 +105,7 @@ class _Chat:
         if _package(item) != "openai":
             return False
         if type(item).__module__.startswith(("openai.types.chat", "openai.types.completion")):
-            return True  # whatever fields it has
+            return True  # with any fields
         return hasattr(item, "choices") or getattr(item, "type", None) == "chunk"
 
     def decoder(self) -> Decoder:
@@ -140,7 +140,7 @@ class _Messages:
 
 
 class _Events:
-    """Events that exist already, such as those of another stream of l0."""
+    """A decoder of items that already are events, such as those of another L0 stream."""
 
     name = "events (l0.Event)"
 
@@ -165,7 +165,7 @@ class _EventDecoder:
 
 
 class Registry:
-    """All adapters, those of the application first. Reading takes no lock, since the tuple is replaced as a whole."""
+    """The adapters, those of the application first. Reading takes no lock, since the tuple is replaced as a whole."""
 
     def __init__(self) -> None:
         self.renew()
@@ -174,11 +174,11 @@ class Registry:
         self._known: tuple[Adapter, ...] = (_Chat(), _Litellm(), _Responses(), _Messages(), _Events())
 
     def renew(self) -> None:
-        """In a forked child, another thread of the parent's may hold the lock."""
+        """Replace the lock in a forked child, as another thread of the parent may hold it."""
         self._lock = threading.RLock()
 
     def register(self, adapter: Adapter) -> None:
-        """Ask ``adapter`` before all others. It replaces one of the same name."""
+        """Add ``adapter`` before all others. It replaces one of the same name."""
         missing = [name for name in ("name", "recognises", "decoder") if not hasattr(adapter, name)]
         if missing:
             raise PolicyError("adapter", adapter, f"an object with name, recognises and decoder; lacks {missing}")

@@ -1,4 +1,4 @@
-"""The options of a call, as a policy that the engine understands."""
+"""Turn the options of a call into a policy for the engine."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Resume = Literal["off", "exact", "splice", "restart"]
 
 
 class CallArguments(TypedDict, total=False):
-    """What may be asked of one call; what is not asked for is as in the policy.
+    """The options of one call. Options that are left out are as in the policy.
 
-    ``policy``: what to start from; by default that of the block (`l0.policy`) or of `l0.instrument`. ``timeout``,
-    ``retry``, ``guardrails``, ``drift``, ``check_intervals``: as in `Policy`, on top of it. ``None``, or nothing:
-    no clocks, `RETRY_DEFAULTS`, no rules. ``fallbacks``: factories, asked in this order where the primary cannot
-    answer. ``resume``: what happens to an answer that breaks after a part was delivered: ``"off"`` raises; ``"exact"``
-    asks again and raises at the first difference; ``"splice"`` calls the factory with the text so far, for a
-    continuation; ``"restart"`` begins anew, which an event of type ``restart`` tells. Callbacks: see `callbacks`.
+    ``policy``: the policy to start from; by default that of the block (`l0.policy`) or of `l0.instrument`. ``timeout``,
+    ``retry``, ``guardrails``, ``drift``, ``check_intervals``: as in `Policy`, and replace its fields. Without them or a
+    policy: no clocks, `RETRY_DEFAULTS`, no rules. ``fallbacks``: factories, called in this order if the primary cannot
+    answer. ``resume``: the handling of an answer that breaks after a part was delivered: ``"off"`` raises; ``"exact"``
+    requests it again and raises at the first difference; ``"splice"`` calls the factory with the text so far, for a
+    continuation; ``"restart"`` starts again, which an event of type ``restart`` reports. Callbacks: see `callbacks`.
     """
 
     fallbacks: Sequence[Any]
@@ -67,8 +67,8 @@ _FIELDS = ("timeout", "retry", "guardrails", "drift", "check_intervals")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """Checked options. ``sources``: the primary's factory, and those of the fallbacks. ``shadow``: a policy that only
-    looks on; what the call itself asks for holds all the same. ``found``: what rules find, as they find it."""
+    """Checked options. ``sources``: the factories of the primary and the fallbacks. ``shadow``: a policy that only
+    observes; the options of the call itself still apply. ``found``: the rules' violations, updated as they occur."""
 
     sources: tuple[Factory, ...]
     policy: Policy
@@ -76,10 +76,10 @@ class CallOptions:
     callbacks: Callbacks
     found: list[Violation]
     once: bool
-    """The primary is no factory: it can be read only once."""
+    """True if the primary is not a factory, so that it can be read only once."""
 
     def call(self) -> Call:
-        """The call, as long as nobody knows better what it is."""
+        """Return the call, described as far as it is known."""
         retry = self.policy.retry or RETRY_DEFAULTS
         mode = self.policy.truncation
         return Call(
@@ -128,7 +128,7 @@ def ask(stream: Any, options: CallArguments, *, sync: bool) -> CallOptions:
 
 
 def base_of(options: CallArguments) -> Policy:
-    """The policy that a call starts from. Raises `PolicyError`."""
+    """Return the policy that a call starts from. Raises `PolicyError`."""
     base = _or(options.get("policy"), CONFIG.policy())
     if not isinstance(base, Policy):
         raise PolicyError("policy", base, "an l0.Policy, or None")
@@ -136,7 +136,7 @@ def base_of(options: CallArguments) -> Policy:
 
 
 def name_of(factory: Factory) -> str:
-    """What a source is called where its provider and model are not known: spans, breakers, budgets."""
+    """Return the name of a source whose provider and model are not known, for spans, breakers and budgets."""
     kind = factory if hasattr(factory, "__qualname__") else type(factory)
     return f"{kind.__module__}.{kind.__qualname__}"
 
@@ -144,7 +144,7 @@ def name_of(factory: Factory) -> str:
 def _on_top(
     options: CallArguments, resume: Resume | None, fallbacks: Sequence[Factory], tell: Tell
 ) -> Callable[[Policy], Policy]:
-    """What makes of a policy that of the call."""
+    """Return the function that turns a policy into that of the call."""
     changes: dict[str, Any] = {name: value for name in _FIELDS if (value := options.get(name)) is not None}
 
     def policy(base: Policy) -> Policy:
@@ -152,7 +152,7 @@ def _on_top(
         if resume is not None:
             made["resume"] = resume
         elif base.resume == "prefill":
-            made["resume"] = "off"  # only a provider's package knows how
+            made["resume"] = "off"  # only a provider's package can resume
         return replace(
             base,
             **made,
@@ -170,7 +170,7 @@ def _or(given: Any, otherwise: Any) -> Any:
 
 
 def _tell(callbacks: Callbacks, found: list[Violation]) -> Tell:
-    """Keeps what rules find, and notes it for the callback that is meant."""
+    """Return a function that records violations, and queues them for the matching callback."""
 
     def tell(violation: Violation) -> None:
         found.append(violation)
@@ -180,7 +180,7 @@ def _tell(callbacks: Callbacks, found: list[Violation]) -> Tell:
 
 
 def _both(tell: Tell, also: Tell | None) -> Tell:
-    """Ours, and then the policy's own."""
+    """Return a function that calls ours, and then the policy's own."""
 
     def told(violation: Violation) -> None:
         tell(violation)

@@ -1,4 +1,4 @@
-"""The lifecycle callbacks of a call: what there is, what each is told, in which order, and that none can do harm.
+"""Call the lifecycle callbacks of a call, in a fixed order. A callback that fails cannot disturb the call.
 
 =================  ==========================  ======================================================================
 callback           gets                        when
@@ -19,7 +19,7 @@ callback           gets                        when
 ``on_complete``    `State`                     last: the answer is whole
 =================  ==========================  ======================================================================
 
-Of one failed attempt ``on_timeout`` comes first, then exactly one of ``on_retry``, ``on_fallback``, ``on_resume``; they
+For a failed attempt, ``on_timeout`` comes first, then exactly one of ``on_retry``, ``on_fallback``, ``on_resume``; they
 are told when the next request goes out. Exactly one of the last three ends every call. Callbacks may be coroutine
 functions in the async API: each is awaited before the next. What a callback raises is logged and ignored.
 """
@@ -59,8 +59,8 @@ Callback = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One request of a call. ``number``: from 1. ``leg``: which source, 0 being the primary. ``failure``: what ended
-    the attempt before, if there was one. ``resume``: how a broken answer is taken up, if it is."""
+    """One request of a call. ``number``: counted from 1. ``leg``: index of the source, 0 for the primary. ``failure``:
+    the failure of the previous attempt, if any. ``resume``: the mode in which a broken answer is resumed, if it is."""
 
     number: int
     leg: int = 0
@@ -69,14 +69,15 @@ class Attempt:
 
 
 class Callbacks:
-    """The callbacks of one call. What happens where nobody can wait is noted, and told at the next opportunity."""
+    """The callbacks of one call. Callbacks that arise in code that cannot await are queued, and called at the next
+    opportunity."""
 
     __slots__ = ("_given", "noted")
 
     def __init__(self, given: Mapping[str, Callback | None], *, sync: bool) -> None:
         self._given = {name: callback for name, callback in given.items() if callback is not None}
         self.noted: list[tuple[str, Any]] = []
-        """What waits to be told."""
+        """The queued callbacks: names and values."""
         for name, callback in self._given.items():
             if not callable(callback):
                 raise PolicyError(name, callback, "a function, or None")
@@ -87,26 +88,26 @@ class Callbacks:
         return bool(self._given)
 
     def get(self, name: str) -> Callback | None:
-        """The callback itself."""
+        """Return the callback of this name, if any."""
         return self._given.get(name)
 
     def note(self, name: str, value: Any) -> None:
-        """To be told at the next opportunity."""
+        """Queue a callback for the next opportunity."""
         if name in self._given:
             self.noted.append((name, value))
 
     def tell(self) -> None:
-        """Tell what was noted, in order."""
+        """Call the queued callbacks, in order."""
         while self.noted:
             self.call(*self.noted.pop(0))
 
     async def atell(self) -> None:
-        """As `tell`, and await those that are coroutine functions."""
+        """Call the queued callbacks, and await those that are coroutine functions."""
         while self.noted:
             await self.acall(*self.noted.pop(0))
 
     def call(self, name: str, value: Any) -> None:
-        """Call one, fenced."""
+        """Call one callback. Its exceptions are logged and ignored."""
         callback = self._given.get(name)
         if callback is None:
             return
@@ -120,7 +121,7 @@ class Callbacks:
                 _log.warning("%s returned a coroutine, which the sync API cannot await: it is ignored", name)
 
     async def acall(self, name: str, value: Any) -> None:
-        """As `call`; awaits an awaitable."""
+        """Call one callback, as `call`, and await its result if possible."""
         callback = self._given.get(name)
         if callback is None:
             return
@@ -133,7 +134,7 @@ class Callbacks:
                 await self.awaited(name, answer)
 
     async def awaited(self, name: str, answer: Any) -> None:
-        """Wait for what a callback returned, if that can be awaited."""
+        """Await the result of a callback, if it can be awaited."""
         if inspect.isawaitable(answer):
             try:
                 await answer
@@ -141,5 +142,5 @@ class Callbacks:
                 self.failed(name)
 
     def failed(self, name: str) -> None:
-        """Called where a callback has raised: its stream goes on."""
+        """Log the exception of a callback. The stream goes on."""
         _log.warning("%s failed and is ignored: %s", name, raised())

@@ -1,4 +1,4 @@
-"""The door to the explicit API: ``from l0 import l0``."""
+"""Provide the entry point of the explicit API: ``from l0 import l0``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _T = TypeVar("_T")
 
 
 class L0:
-    """``await l0(stream=...)``, and what else there is to call: `run` (the same), `run_sync`, `wrap`, and for values in
-    place of text `structured`, `structured_object`, `structured_array`, `structured_stream`."""
+    """The explicit API as one callable, ``await l0(stream=...)``, with the methods `run` (the same), `run_sync`,
+    `wrap`, and for values instead of text `structured`, `structured_object`, `structured_array`,
+    `structured_stream`."""
 
     run = staticmethod(run)
     run_sync = staticmethod(run_sync)
@@ -27,20 +28,20 @@ class L0:
     structured_array = staticmethod(structured_array)
 
     async def __call__(self, stream: Any, **options: Unpack[CallArguments]) -> Stream:
-        """As `run`."""
+        """Run a stream, as `run`."""
         return await run(stream, **options)
 
     def __repr__(self) -> str:
         return "<function l0>"
 
-    # Written out, since `staticmethod` forgets overloads.
+    # Written out, since `staticmethod` loses the overloads.
 
     @overload
     def wrap(self, client: _C, /, policy: Policy) -> _C: ...
     @overload
     def wrap(self, stream: Any, /, **options: Unpack[CallArguments]) -> Wrapped: ...
     def wrap(self, thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
-        """As `wrapping.wrap`."""
+        """Wrap a client or a stream, as `l0.streams.wrap.wrap`."""
         return wrap.wrap(thing, policy=policy, **options)
 
     @overload
@@ -48,7 +49,7 @@ class L0:
     @overload
     async def structured(self, schema: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[Any]: ...
     async def structured(self, schema: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[Any]:
-        """As `structuring.structured`."""
+        """Request a value, as `structured_output.structured`."""
         return await structured_output.structured(schema, stream, **options)
 
     @overload
@@ -62,7 +63,7 @@ class L0:
     async def structured_stream(
         self, schema: Any, stream: Any, **options: Unpack[CallArguments]
     ) -> StructuredStream[Any]:
-        """As `structuring.structured_stream`."""
+        """Request a value and stream it, as `structured_output.structured_stream`."""
         return await structured_output.structured_stream(schema, stream, **options)
 
 

@@ -1,4 +1,4 @@
-"""Run a source of an answer through the engine."""
+"""Run a source of an answer on the engine."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .stream_state import State
 
 
 async def run(stream: Any, **options: Unpack[CallArguments]) -> Stream:
-    """Ask a source for an answer; returns as soon as the source is there, and raises what a failed call raises.
+    """Request an answer from a source. Return as soon as the source is open; raise what a failed call raises.
 
-    ``stream``: a function without arguments that returns a stream, an iterator of text or of anything an adapter knows,
-    sync or async, an awaitable of these, or a whole answer. It is called once an attempt. (A stream itself will do as
-    well; it cannot be asked again.) Options: see `CallArguments`.
+    ``stream``: a function without arguments that returns a stream, an iterator of text or of items that an adapter
+    recognizes, sync or async, an awaitable of these, or a whole answer. It is called once per attempt. (A stream itself
+    is accepted as well, but cannot be requested again.) Options: see `CallArguments`.
 
-    What is awaited here is the opening: ``asyncio.wait_for(l0(...), 30)`` bounds that, and cancels it cleanly. Reading
-    comes after; ``Timeout(total=...)`` bounds the whole. Raises `PolicyError` for an option that is not allowed, and
-    `UnknownStreamError` for a source that nobody knows.
+    This coroutine only waits for the opening: ``asyncio.wait_for(l0(...), 30)`` limits that, and cancels it cleanly.
+    Reading comes after; ``Timeout(total=...)`` limits the whole. Raises `PolicyError` for an invalid option, and
+    `UnknownStreamError` for a source that no adapter recognizes.
     """
     asked = ask(stream, options, sync=False)
     runtime, upstream, state = _begin(asked)
@@ -41,7 +41,7 @@ async def run(stream: Any, **options: Unpack[CallArguments]) -> Stream:
 
 
 def run_sync(stream: Any, **options: Unpack[CallArguments]) -> SyncStream:
-    """As `run`, in sync code, with sync sources."""
+    """Request an answer from a sync source, as `run`, in sync code."""
     asked = ask(stream, options, sync=True)
     runtime, upstream, state = _begin(asked)
     body = SourceBody(runtime, upstream)

@@ -1,4 +1,4 @@
-"""The body of one call's answer, as the drivers read it: whichever source serves it now."""
+"""Provide the body of one call's answer to the drivers, over all sources that serve it."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from .source_upstream import SourceUpstream
 from .stream_events import UnknownStreamError
 
 Opened = tuple[Any, Any, sources.Release]
-"""A source, its items, and how it is released."""
+"""A source, its items, and the function that releases it."""
 
 
 class _SourceBody:
-    """What both flavours share. ``raw``: hand out the source's own items."""
+    """The base of the sync and the async body. ``raw``: deliver the source's own items."""
 
     def __init__(self, runtime: CallRuntime, upstream: SourceUpstream) -> None:
         self.runtime = runtime
         self.upstream = upstream
         self.raw = False
         self.answer: Any = None
-        """The source that serves the attempt."""
+        """The source that serves the current attempt."""
         self._given: Any = None
-        """The source's items, as an iterator."""
+        """The items of the source, as an iterator."""
         self._release: sources.Release | None = None
 
     def attach(self, answer: Opened) -> Command:
@@ -60,10 +60,11 @@ class _SourceBody:
             strategy, resume_state = taken_up
             intake.resume(resume_state, strategy)
         self.upstream.state.intake = intake
-        return cast(BodyParser, intake)  # its reader is itself: a property, which nobody sets
+        return cast(BodyParser, intake)  # it is its own reader, by a property that is never set
 
     def _end(self) -> tuple[str, Any] | None:
-        """How the call ended, for the last callback; ``None`` while it is under way, or once that was told."""
+        """Record the end of the call. Return the last callback; ``None`` while the call is under way, or after the
+        first return."""
         state, outcome = self.upstream.state, self.runtime.ending.outcome
         if outcome is None or state.over:
             return None
@@ -77,33 +78,33 @@ class _SourceBody:
 
 
 class _Late(Exception):  # noqa: N818 - an event: the driver sees that the watch has fired
-    """A read came back after its deadline."""
+    """A read that returned after its deadline."""
 
 
 class _Deaf:
-    """A read that nothing can end but its own return."""
+    """A read that cannot be interrupted."""
 
     def fileno(self) -> int:
-        """Nobody knows."""
+        """Return -1, as no descriptor is known."""
         return -1
 
     def shutdown(self, how: int, /) -> None:
-        """In vain."""
+        """Do nothing, as the read cannot be interrupted."""
 
 
 class SourceBody(_SourceBody):
-    """For the sync driver."""
+    """The body for the sync driver."""
 
     def __init__(self, runtime: CallRuntime, upstream: SourceUpstream) -> None:
         super().__init__(runtime, upstream)
         self._watch = ReadDeadline(_Deaf())
 
     def send(self, options: AttemptSpec) -> Opened:
-        """Ask the source of one attempt for its items."""
+        """Open the source of one attempt and return its items."""
         self.upstream.callbacks.tell()
         left, bound = options.remaining_s, None
         limit = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT) - perf_counter()
-        if limit < inf:  # only an SDK that is patched can obey it: nothing else ends a call that blocks
+        if limit < inf:  # only a patched SDK can apply it: nothing else ends a blocked call
             total = None if left == inf else max(left, 0.001) * 1000
             bound = Timeout(initial_token=max(limit, 0.001) * 1000, inter_token=None, total=total)
         with attempt(self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation, timeout=bound):
@@ -115,7 +116,7 @@ class SourceBody(_SourceBody):
             raise
 
     def start(self) -> tuple[Iterator[Any], BodyParser]:
-        """As `sync_driver.AttemptBody.start`."""
+        """Return the raw reads and the parser, as `sync_driver.AttemptBody.start`."""
         response = sources.response(self.answer)
         found = watch_response(response) if hasattr(response, "extensions") else None
         self._watch = found if found is not None else ReadDeadline(_Deaf())
@@ -125,7 +126,7 @@ class SourceBody(_SourceBody):
         try:
             with attempt(
                 self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation
-            ):  # it may only begin now
+            ):  # a lazy source sends its request only now
                 first = next(items, OVER)
             if first is not OVER:
                 if read_deadline.fired:
@@ -136,12 +137,12 @@ class SourceBody(_SourceBody):
                         raise _Late
                     yield item
         except Exception:
-            if not self.runtime.aborted:  # else it is `SyncStream.abort` that ended a blocked read
+            if not self.runtime.aborted:  # else `SyncStream.abort` ended a blocked read
                 raise
         yield OVER
 
     def read_deadline(self) -> ReadDeadline | None:
-        """A watch on the connection in use, or one that strikes when a read returns."""
+        """Return the deadline of the connection in use, or one that only takes effect when a read returns."""
         return self._watch
 
     def wake(self) -> None:
@@ -149,7 +150,7 @@ class SourceBody(_SourceBody):
         self._watch.fire()
 
     def close(self) -> None:
-        """Release the source; the last callback where that was the end."""
+        """Release the source, and call the last callback if the call is over."""
         release, self._release, self.answer = self._release, None, None
         try:
             if release is not None:
@@ -158,7 +159,7 @@ class SourceBody(_SourceBody):
             self.ended()
 
     def ended(self) -> None:
-        """Tell the last callback, once."""
+        """Call the last callback, once."""
         end = self._end()
         if end is not None:
             self.upstream.callbacks.note(*end)
@@ -166,10 +167,10 @@ class SourceBody(_SourceBody):
 
 
 class AsyncSourceBody(_SourceBody):
-    """For the async driver."""
+    """The body for the async driver."""
 
     async def send(self, options: AttemptSpec) -> Opened:
-        """Ask the source of one attempt for its items."""
+        """Open the source of one attempt and return its items."""
         await self.upstream.callbacks.atell()
         deadline = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT)
         opened: Opened = await within(deadline, partial(self._open, options))
@@ -185,30 +186,30 @@ class AsyncSourceBody(_SourceBody):
             raise
 
     def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
-        """As `AsyncAttemptBody.start`."""
+        """Return the raw reads and the parser, as `AsyncAttemptBody.start`."""
         return _Items(self._given, self._first), self._intake()
 
     async def _first(self, items: AsyncIterator[Any]) -> Any:
         with attempt(
             self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation
-        ):  # it may only begin now
+        ):  # a lazy source sends its request only now
             return await anext(items)
 
     def end(self, error: BaseException) -> Any:
-        """As `AsyncAttemptBody.end`: after the last item, and where `Stream.abort` ended a blocked read."""
+        """Return `OVER` after the last item, or if `Stream.abort` ended a blocked read; see `AsyncAttemptBody.end`."""
         over = isinstance(error, StopAsyncIteration) or (isinstance(error, asyncio.CancelledError) and self.woken())
         return OVER if over else None
 
     def woken(self) -> bool:
-        """Whether a cancellation is only what `Stream.abort` ended a blocked read with; takes it back then."""
+        """Return True if a cancellation came from `Stream.abort`, which ended a blocked read; take it back then."""
         task = asyncio.current_task() if self.runtime.aborted else None
         return task is not None and task.uncancel() == 0
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
-        """A source is read to its end."""
+        """Do nothing: a source is already read to its end."""
 
     async def close(self) -> None:
-        """Release the source; the last callback where that was the end."""
+        """Release the source, and call the last callback if the call is over."""
         release, self._release, self.answer = self._release, None, None
         try:
             if release is not None:
@@ -217,7 +218,7 @@ class AsyncSourceBody(_SourceBody):
             await self.ended()
 
     async def ended(self) -> None:
-        """Tell the last callback, once."""
+        """Call the last callback, once."""
         end = self._end()
         if end is not None:
             self.upstream.callbacks.note(*end)
@@ -225,7 +226,7 @@ class AsyncSourceBody(_SourceBody):
 
 
 class _Items:
-    """A source's items, the first of them read by ``first``: a generator around them would cost every token."""
+    """The items of a source, the first of which ``first`` reads. A generator around them would cost time per token."""
 
     def __init__(self, items: AsyncIterator[Any], first: Callable[[AsyncIterator[Any]], Awaitable[Any]]) -> None:
         self._items = items

@@ -17,7 +17,7 @@ from l0.wire.retry_after import server_wait
 from .stream_events import UnknownStreamError
 
 _REPEATED = frozenset({408, 409, 429})
-"""Statuses below 500 that the SDKs repeat."""
+"""Statuses below 500 after which the SDKs retry."""
 _CLASSES = ExceptionClasses(
     status=(Exception,),
     transport=(
@@ -31,18 +31,19 @@ _CLASSES = ExceptionClasses(
 
 
 def classify(error: BaseException, *, opened: bool) -> Failure | None:
-    """Return the failure that ``error`` stands for; ``None`` if it is none, such as a mistake in the user's code."""
+    """Return the failure for ``error``; ``None`` if it is not a failure of the source, such as a mistake in the user's
+    code."""
     if isinstance(error, StreamInterrupted):
         return Failure(cause=_cause_named(error.reason), detail=str(error), error=error, sdk_retries=True)
     inner = getattr(error, "original_exception", None)
     if isinstance(error, Exception) and isinstance(inner, Exception):
-        # litellm wraps an error on the way. Its status is not that of a response.
+        # litellm wraps errors. The status of the wrapper is not that of a response.
         return _wrapped(error, classify(inner, opened=opened))
     return exception_classifier.classify(error, _CLASSES, _RULES, opened=opened)
 
 
 def _retries(error: Exception, response: Any) -> bool:
-    """Decide as the SDKs do: every error without an answer, and some statuses."""
+    """Decide as the SDKs do: retry every error without an answer, and some statuses."""
     status = getattr(error, "status_code", None)
     if is_a(error, _CLASSES.connection) or type(status) is not int:
         return True
@@ -66,12 +67,13 @@ def adopted(below: Failure, error: Exception) -> Failure:
 def _cause_named(reason: str) -> Cause:
     try:
         return Cause(reason)
-    except ValueError:  # the user's code made it
+    except ValueError:  # created by the user's code
         return Cause.TRUNCATED
 
 
 def exception(failure: Failure, *, opened: bool, text: str, attempts: int) -> BaseException:
-    """Return the exception for the user: the source's own, or for a broken answer one of its class and of ours."""
+    """Return the exception for the user: the source's own, or for a broken answer one that is also a
+    `StreamInterrupted`."""
     error = failure.error
     fields = {"partial_text": text, "reason": failure.cause.value, "attempts": attempts}
     if isinstance(error, StreamInterrupted):

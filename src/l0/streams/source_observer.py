@@ -1,8 +1,8 @@
-"""Who hears of a call of the explicit API: the application's observers, once, though an SDK below is watched as well.
+"""Notify the application's observers once per call of the explicit API, even if an SDK below is instrumented as well.
 
-A source is a function: what it calls is not known before it does. Where that is an SDK that l0 has patched, its request
-describes itself, with provider, model and parameters; the one span of the call is made from that, and what the engine
-in the SDK reads of the answer (tokens, finish reasons) is told on it.
+A source is a function, so its request is not known in advance. If it calls an SDK that L0 has patched, that request
+describes itself, with provider, model and parameters. The single span of the call is made from this description, and
+gets the metadata (tokens, finish reasons) that the engine in the SDK reads from the answer.
 """
 
 from __future__ import annotations
@@ -30,19 +30,20 @@ class SourceCallObserver:
         self._early: list[Event] = []
         self._call_observers: list[CallObserver] | None = None if CONFIG.listening else []
         self.metadata: ResponseMetadata | None = None
-        """Of the attempt under way, once the engine below has found its answer whole."""
+        """Metadata of the current attempt, once the engine below has received a complete answer."""
         self.failure: Failure | None = None
-        """Why the engine below gave the attempt up, with what only the provider's package knows."""
+        """The failure that ended the attempt in the engine below, with details that only the provider's package
+        knows."""
 
     @property
     def observed(self) -> bool:
-        """Whether anybody may listen."""
+        """True if the call has observers, or may get some once it is described."""
         return self._call_observers is None or bool(self._call_observers)
 
     # -- of the call --------------------------------------------------------------------------------------------------
 
     def notify(self, event: Event) -> None:
-        """Passed on, from when the call is described."""
+        """Pass an event on, once the call is described; until then, keep it."""
         if self._call_observers is None:
             self._early.append(event)
             if isinstance(event, CallEnded):
@@ -55,7 +56,7 @@ class SourceCallObserver:
                 _log.warning("an observer failed at %s and is ignored: %s", type(event).__name__, raised())
 
     def active(self) -> AbstractContextManager[object]:
-        """The call as the current context, as far as it is known."""
+        """Return a context that makes the call the current one, as far as the call is known."""
         return self._entered() if self._call_observers else nullcontext()
 
     @contextmanager
@@ -66,11 +67,11 @@ class SourceCallObserver:
             yield
 
     def headers(self) -> Mapping[str, str]:
-        """As `CallObserver.headers`."""
+        """Return the headers of all observers, as `CallObserver.headers`."""
         return {name: value for watcher in self._call_observers or () for name, value in watcher.headers().items()}
 
     def described(self, call: Call) -> None:
-        """Now it is known what the call is. Only the first description counts."""
+        """Set the description of the call, and pass on the events kept so far. Only the first description counts."""
         if self._call_observers is not None:
             return
         self._call_observers = CONFIG.all_observers_of(replace(call, policy=self._call.policy, streaming=True))
@@ -79,19 +80,20 @@ class SourceCallObserver:
             self.notify(event)
 
     def begin(self) -> None:
-        """An attempt begins: nothing is known of it yet."""
+        """Reset the metadata and the failure for a new attempt."""
         self.metadata, self.failure = None, None
 
     # -- of the requests of its attempts ------------------------------------------------------------------------------
 
     def observe(self, call: Call) -> CallObserver:
-        """A request of the attempt under way."""
+        """Observe a request of the current attempt."""
         self.described(call)
         return _RequestWatch(self)
 
 
 class _RequestWatch:
-    """Learns what the engine in an SDK finds out. It has no spans of its own."""
+    """The observer of one request in an SDK. It passes the findings of the engine there to the call, and has no
+    spans."""
 
     def __init__(self, outer: SourceCallObserver) -> None:
         self._outer = outer

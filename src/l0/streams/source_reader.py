@@ -1,6 +1,6 @@
-"""One attempt's reading: items of a source in, events out. Both what the drivers call a pump, and its reader.
+"""Read one attempt: items of a source in, events out. The class is both the drivers' parser and its reader.
 
-Hot: `feed` runs once a token. For a source of plain text it is one function with everything in reach.
+`feed` is hot: it runs once per token. For a source of plain text it is a single function with all state in reach.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .stream_events import Event, EventType, UnknownStreamError
 
 _log = logging.getLogger("l0")
 OVER = object()
-"""What a body gives after the last item of its source."""
+"""The item that a body yields after the last item of its source."""
 _TOKEN = EventType.TOKEN
 _event = tuple.__new__  # a NamedTuple's own constructor costs three times as much
 _COMPLETE = Event(EventType.COMPLETE)
@@ -31,7 +31,8 @@ _CONTENT = (EventType.TOKEN, EventType.REASONING, EventType.MESSAGE, EventType.T
 
 
 def _tokens(text: list[str]) -> Callable[[Any], Event | None]:
-    """What a driver's tight loop asks for each item: the event of a piece of text, which goes to ``text``."""
+    """Return the function for the drivers' tight loop: it turns a piece of text into an event and appends it to
+    ``text``."""
     append = text.append
 
     def one(item: Any) -> Event | None:
@@ -44,9 +45,9 @@ def _tokens(text: list[str]) -> Callable[[Any], Event | None]:
 
 
 class SourceReader:
-    """Reads one attempt. ``raw``: the source's own items are handed out, in place of events.
+    """The reader of one attempt. ``raw``: deliver the source's own items instead of events.
 
-    ``told``: facts that an engine below has found out; ``None`` where none served.
+    ``told``: a function that returns the metadata from an engine below; ``None`` if none served the attempt.
     """
 
     __slots__ = (
@@ -77,9 +78,9 @@ class SourceReader:
 
     def __init__(self, told: Callable[[], ResponseMetadata | None], *, raw: bool = False) -> None:
         self.text: list[str] = []
-        self.tools: dict[Any, ToolCallText] = {}  # a source has no request that could ask for anything
+        self.tools: dict[Any, ToolCallText] = {}  # a source has no request with a schema to check
         self._others = self._known = self._summed = self._chars = 0
-        self.other = False  # whatever a source brings is an event
+        self.other = False  # all content of a source is an event
         self.accepted = False
         self.finished = False
         self.stopped = False
@@ -97,22 +98,22 @@ class SourceReader:
 
     @property
     def reader(self) -> SourceReader:
-        """Itself, as the drivers ask for it."""
+        """The reader itself, which the drivers access by this name."""
         return self
 
     @property
     def content(self) -> int:
-        """Pieces of content so far, text or not."""
+        """The number of content pieces so far, text or not."""
         return len(self.text) - self._known + self._others
 
     @property
     def resumable(self) -> bool:
-        """Nothing but text has come, and nothing else is on its way."""
+        """True if only text has arrived, and no other content is incomplete."""
         return self._plain and not (self._decoder is not None and self._decoder.begun)
 
     @property
     def chars(self) -> int:
-        """Characters of text so far; counted when somebody asks."""
+        """The number of text characters so far; computed on access."""
         fresh = self.text[self._summed :]
         if fresh:
             self._chars += sum(map(len, fresh))
@@ -122,7 +123,7 @@ class SourceReader:
     # -- items ------------------------------------------------------------------------------------------------------
 
     def _first(self, item: Any) -> list[Any]:
-        """The first item shows what kind of source this is."""
+        """Select the adapter by the first item, and return the events of that item."""
         if isinstance(item, str):
             self.feed = self._any if self._raw or self._joint is not None else self._text
         else:
@@ -136,7 +137,7 @@ class SourceReader:
         try:
             adapter = ADAPTERS.find(item)
             self._decoder = adapter.decoder() if adapter is not None else None
-        except Exception as error:  # an adapter may be the user's
+        except Exception as error:  # the adapter may be user code
             self._fail(Failure(cause=Cause.UNKNOWN, message="an adapter failed at the first item", error=error))
 
     def _text(self, item: Any) -> list[Any]:
@@ -157,7 +158,7 @@ class SourceReader:
             self._fail(Failure(cause=Cause.DIVERGED, message="the new answer differs from what was handed over"))
             return []
         except Exception as error:
-            if not getattr(self._decoder, "fenced", False):  # an adapter of the user's, who wants to know
+            if not getattr(self._decoder, "fenced", False):  # the adapter is user code, whose author needs the error
                 self._fail(Failure(cause=Cause.MALFORMED, message="an item is not of the expected shape", error=error))
                 return []
             unread("an item of a stream")
@@ -178,9 +179,11 @@ class SourceReader:
         return [new for event in events if (new := self._learn(event)) is not None]
 
     def _ended(self) -> list[Event]:
-        """The source is over: what a continuation held to the last, and the word that the answer is whole.
+        """End the source: return the events that a continuation held to the last, and the event that completes the
+        answer.
 
-        Nothing is read after it: the rules look at the whole answer first, and then this is handed out, or is not.
+        Nothing is read afterwards. The rules check the complete answer first, and then these events are delivered or
+        not.
         """
         self._over = self.finished = self.stopped = True
         rest = self._joint.flush() if self._joint is not None and self.missing() is None else ""
@@ -190,14 +193,14 @@ class SourceReader:
         return [*events, _COMPLETE] if self.missing() is None and self.failure is None else events
 
     def _learn(self, event: Event) -> Event | None:
-        """Count an event, act on one that is an error, and swallow what the user has of it."""
+        """Count an event, record the failure of an error event, and drop the part that the user already has."""
         if event.type is _TOKEN:
             return self._said(event)
         if event.type is EventType.ERROR:
             self._failed_in_band(event)
             return None
         if event.type is EventType.COMPLETE:
-            return None  # the engine says when an answer is complete
+            return None  # the engine decides when an answer is complete
         if event.type in _CONTENT:
             self._others += 1
             self._plain = self._plain and event.type is EventType.REASONING
@@ -224,8 +227,8 @@ class SourceReader:
     # -- what the engine asks ---------------------------------------------------------------------------------------
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
-        """This attempt takes up an earlier one: by swallowing what the user has, or by saying that all begins anew."""
-        self.one = None  # each item has to be looked at
+        """Resume an earlier attempt: drop what the user already has, or report that the answer restarts."""
+        self.one = None  # each item has to be checked
         if strategy == "restart":
             self._opening = [Event(EventType.RESTART)]
             return
@@ -235,35 +238,36 @@ class SourceReader:
             self._known = self._summed = 1
 
     def finish(self) -> None:
-        """All was settled when the source was over."""
+        """Do nothing: everything is settled when the source ends."""
 
     def resume_state(self) -> ResumeState:
-        """The text that the user has."""
+        """Return the text that the user has."""
         if self._resume_state is not None and self._joint is not None and not self._joint.reached:
             return self._resume_state
         return ResumeState(text="".join(self.text))
 
     def missing(self) -> Cause | None:
-        """Nothing at all is no answer. One that the engine below has found whole is; else its items must say so, and
-        text has to be read to its end."""
+        """Return the cause of failure of an incomplete answer; ``None`` if it is complete. An empty answer is
+        incomplete. An answer that the engine below has received completely is complete. Any other must be marked as
+        complete by its items, with its text read to the end."""
         if not self.content:
             return Cause.EMPTY
         try:
             whole = self._decoder.whole() if self._decoder is not None else None
-        except Exception as error:  # an adapter may be the user's
+        except Exception as error:  # the adapter may be user code
             self._fail(Failure(cause=Cause.UNKNOWN, message="an adapter failed at the end of the answer", error=error))
             return Cause.UNKNOWN
-        if whole is None:  # the items do not say: the end of the source does
+        if whole is None:  # the items do not show it, so the end of the source does
             whole = self._over
         return None if whole or self._told() is not None else Cause.TRUNCATED
 
     def metadata(self) -> ResponseMetadata:
-        """What the provider said: to the engine below, else in its items."""
+        """Return the provider's metadata: from the engine below, else from the items."""
         told = self._told()
         if told is not None:
             return told
         try:
             return self._decoder.facts() if self._decoder is not None else ResponseMetadata()
-        except Exception:  # an adapter may be the user's, and the answer is good without
-            _log.warning("an adapter could not tell the facts of an answer: %s", raised())
+        except Exception:  # the adapter may be user code, and the answer is valid without metadata
+            _log.warning("an adapter failed to return the metadata of an answer: %s", raised())
             return ResponseMetadata()

@@ -1,4 +1,4 @@
-"""The engine's view of a call whose source is the user's own function."""
+"""Present a call whose source is the user's own function to the engine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from .source_observer import SourceCallObserver
 from .stream_state import State
 
 Factory = Callable[..., Any]
-"""Makes one attempt's source: a stream, an iterator, an awaitable of either, or a whole answer."""
+"""A function that returns one attempt's source: a stream, an iterator, an awaitable of either, or a whole answer."""
 
 
 class SourceUpstream:
-    """One call. ``sources``: the primary's factory and those of the fallbacks. ``history``: the failures so far."""
+    """The upstream of one call. ``sources``: the factories of the primary and the fallbacks. ``history``: the failures
+    so far."""
 
     def __init__(
         self, sources: Sequence[Factory], callbacks: Callbacks, state: State, read_deadline: SourceCallObserver
@@ -33,11 +34,11 @@ class SourceUpstream:
         self.read_deadline = read_deadline
         self.opened = False
         self.raised: BaseException | None = None
-        """What the user was given: the engine's exception, or one that it let through."""
+        """The exception raised to the user: the engine's, or one that passed through it."""
         self.history: Callable[[], Sequence[Failure]] = tuple
 
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> AttemptSpec:  # noqa: ARG002 - a function takes none
-        """The plan itself; the callbacks are told of it when it is carried out."""
+        """Return the plan itself, and queue the callbacks for it."""
         self.state.attempts = attempt.number
         self.state.leg, before = attempt.leg, self.state.leg
         self.read_deadline.begin()
@@ -56,19 +57,20 @@ class SourceUpstream:
         return attempt
 
     def source(self, plan: AttemptSpec) -> Any:
-        """What the factory of the plan's leg makes. One that takes an argument gets the text that it is to continue."""
+        """Call the factory of the plan's leg. A factory that takes an argument gets the text to continue."""
         factory = self.sources[plan.leg]
         said = plan.resume_state.text if plan.resume_state is not None and plan.resume == "splice" else ""
         return factory(said) if takes_text(factory) else factory()
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
-        """Any source can be asked again; one that is to go on from a text must be able to take it."""
+        """Return True if the source can resume in this mode. Any source can be called again; a continuation needs a
+        factory that takes the text."""
         if strategy == "splice":
             return bool(resume_state.text) and takes_text(self.sources[self.state.leg])
         return strategy in ("exact", "restart")
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
-        """What the engine in a patched SDK found, or what can be told from the exception."""
+        """Return the failure that the engine in a patched SDK found, or the one classified from the exception."""
         below = self.read_deadline.failure
         if below is not None and isinstance(error, Exception) and (below.error is error or opened):
             return source_failures.adopted(below, error)
@@ -78,18 +80,18 @@ class SourceUpstream:
         return failure
 
     def answer_failure(self, answer: Any) -> Failure | None:  # noqa: ARG002
-        """A whole answer is read like a stream of one item: nothing to say here."""
+        """Return ``None``: a whole answer is read like a stream of one item, and checked there."""
         return None
 
     def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:  # noqa: ARG002
-        """As `answer_failure`."""
+        """Return no metadata, text or tool calls, for the reason in `answer_failure`."""
         return None, "", ()
 
     def completed(self) -> None:
-        """Nothing is remembered of sources that are functions."""
+        """Do nothing: no state is kept for sources that are functions."""
 
     def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
-        """Never asked: a policy of the explicit API always has a `Retry`."""
+        """Return 0. Never called, as a policy of the explicit API always has a `Retry`."""
         return 0.0
 
     def stopped(self, error: BaseException | None) -> BaseException:
@@ -97,17 +99,17 @@ class SourceUpstream:
 
     @property
     def gone(self) -> bool:
-        """What a source reads from is its own."""
+        """False, as L0 does not know the client that a source uses."""
         return False
 
     def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
-        """The source's own exception where there is one."""
+        """Return the exception for the user: the source's own if it has one."""
         self.raised = source_failures.exception(failure, opened=self.opened, text=text, attempts=attempts)
         return self.raised
 
 
 def takes_text(factory: Factory) -> bool:
-    """Whether a factory takes the text so far: it has a parameter that must be given."""
+    """Return True if a factory takes the text so far, which means that it has a required parameter."""
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):  # a builtin

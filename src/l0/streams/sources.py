@@ -1,4 +1,4 @@
-"""What a factory returned, as something to iterate over and to close."""
+"""Iterate over the results of factories, and close them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Release = Callable[[], Any]
 
 
 def iterator(source: Any) -> Iterator[Any]:
-    """The items of a source, in sync code. Raises `UnknownStreamError`."""
+    """Return the items of a source, in sync code. Raises `UnknownStreamError`."""
     if _whole(source):
         return iter((source,))
     if isinstance(source, Iterator) or _iterable(source):
@@ -28,7 +28,7 @@ def iterator(source: Any) -> Iterator[Any]:
 
 
 def async_iterator(source: Any) -> AsyncIterator[Any]:
-    """The items of a source, in async code. Raises `UnknownStreamError`."""
+    """Return the items of a source, in async code. Raises `UnknownStreamError`."""
     if is_async(source):
         found: AsyncIterator[Any] = (
             litellm_decoder.Said(source) if litellm_decoder.is_wrapped(source) else source.__aiter__()
@@ -41,13 +41,13 @@ def async_iterator(source: Any) -> AsyncIterator[Any]:
 
 
 def is_async(source: Any) -> bool:
-    """Whether a source is an async one. Of litellm's all look as if they were: what is inside tells."""
+    """Return True if a source is async. All litellm sources have both interfaces, so their inner stream decides."""
     *_, innermost = litellm_decoder.layers(source)
     return hasattr(innermost, "__aiter__")
 
 
 def response(source: Any) -> Any:
-    """The response of the transport that a source reads from; ``None`` where it does not show one."""
+    """Return the transport's response that a source reads from; ``None`` if the source does not expose it."""
     return next(
         (found for one in litellm_decoder.layers(source) if (found := getattr(one, "response", None)) is not None), None
     )
@@ -59,19 +59,21 @@ async def _inline(items: Iterator[Any]) -> AsyncIterator[Any]:
 
 
 async def _in_thread(items: Iterator[Any], below: Any) -> AsyncIterator[Any]:
-    """A sync SDK's stream waits for the network: it may not do so on the event loop."""
+    """Yield the items of a sync SDK's stream, read on a thread, as waiting for the network would block the event
+    loop."""
     try:
         while (item := await asyncio.to_thread(next, items, _END)) is not _END:
             yield item
     except asyncio.CancelledError:
         blocked = read_deadline(below) if below is not None else None
-        if blocked is not None:  # the thread would wait on
+        if blocked is not None:  # else the thread would keep waiting
             blocked.fire()
         raise
 
 
 def _whole(source: Any) -> bool:
-    """Whether a source is an answer in one piece. An SDK's models can be iterated over as well, for their fields."""
+    """Return True if a source is an answer in one piece. An SDK's models can be iterated over as well, for their
+    fields."""
     return isinstance(source, str) or ADAPTERS.find(source) is not None
 
 
@@ -80,14 +82,15 @@ def _iterable(source: Any) -> bool:
 
 
 def enter(source: Any) -> tuple[Any, Release]:
-    """What is to be read, and how it is released: some SDKs' helpers hand it out only by ``with``."""
+    """Return the source to read, and the function that releases it. Some SDK helpers provide the source only by
+    ``with``."""
     if hasattr(source, "__enter__") and not hasattr(source, "__iter__"):
         return source.__enter__(), partial(source.__exit__, None, None, None)
     return source, partial(close, source)
 
 
 async def aenter(source: Any) -> tuple[Any, Release]:
-    """As `enter`, after awaiting what has to be awaited. To release it may have to be awaited, too."""
+    """Return the same as `enter`, after awaiting the source if necessary. The release may have to be awaited, too."""
     if inspect.isawaitable(source):
         source = await source
     if hasattr(source, "__aiter__"):
@@ -100,14 +103,14 @@ async def aenter(source: Any) -> tuple[Any, Release]:
 
 
 def close(source: Any) -> None:
-    """Release what a source holds."""
+    """Release the resources of a source."""
     release = next((found for one in litellm_decoder.layers(source) if (found := getattr(one, "close", None))), None)
     if release is not None:
         release()
 
 
 async def aclose(source: Any) -> None:
-    """As `close`."""
+    """Release the resources of a source, as `close`."""
     release = getattr(source, "aclose", None) or getattr(source, "close", None)
     if release is not None:
         done = release()

@@ -1,4 +1,4 @@
-"""What a call of the explicit API returns: an answer on its way, as events."""
+"""Provide the result of a call of the explicit API: an answer in progress, as events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _B = TypeVar("_B", SourceBody, AsyncSourceBody)
 
 
 class _Base(Generic[_B]):
-    """What both flavours share. ``state`` is live while the stream is read."""
+    """The base of the sync and the async stream. ``state`` is live while the stream is read."""
 
     def __init__(self, runtime: CallRuntime, body: _B, callbacks: Callbacks, state: State) -> None:
         self.state = state
@@ -31,11 +31,11 @@ class _Base(Generic[_B]):
 
     def _as_raw(self) -> None:
         if self._started:
-            raise RuntimeError("raw() comes before reading: events have been handed out already")
+            raise RuntimeError("call raw() before reading: events have already been delivered")
         self._body.raw = True
 
     def _tell_others(self, event: Event) -> None:
-        """Note what is told of a tool call, or of a token that completes a checkpoint."""
+        """Queue the callbacks for a tool call, or for a token that completes a checkpoint."""
         state = self.state
         if event.type is _TOKEN:
             if state.intake is not None and state.tokens % state.interval == 0:
@@ -55,16 +55,16 @@ class _Base(Generic[_B]):
 
 
 class Stream(_Base[AsyncSourceBody]):
-    """An answer on its way: ``async for event in stream``, or ``await stream.read()``, and one of them only.
+    """An answer in progress: iterate with ``async for event in stream``, or call ``await stream.read()``, but not both.
 
-    A failed answer raises where it is read: the source's own exception, or `StreamInterrupted` where a part had come.
-    Leaving an ``async with`` block, or `aclose`, releases whatever is still held.
+    A failed answer raises while it is read: the source's own exception, or `StreamInterrupted` if a part had arrived.
+    Leaving an ``async with`` block, or `aclose`, releases all resources.
     """
 
     _task: asyncio.Task[Any] | None = None
     _events: AsyncGeneratorType[Any, None] | None = None
     _closing: asyncio.Task[None] | None = None
-    """Kept because the event loop holds tasks weakly."""
+    """The task that closes the stream, kept because the event loop holds tasks weakly."""
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._reading()
@@ -74,25 +74,26 @@ class Stream(_Base[AsyncSourceBody]):
         return event
 
     async def read(self) -> str:
-        """Read to the end; the whole text. What was read before is part of it. Raises what reading raises."""
+        """Read to the end. Return the whole text, including the part read before. Raises what reading raises."""
         async for _ in self._reading():
             pass
         return self._content()
 
     def raw(self) -> AsyncIterator[Any]:
-        """The source's own items in place of events, each as it comes. Callbacks of single events are not told."""
+        """Yield the source's own items instead of events, as they arrive. Callbacks for single events are not
+        called."""
         self._as_raw()
         return self._reading()
 
     def abort(self) -> None:
-        """Stop at once, from wherever: a read that is blocked ends, the connection is closed, and reading ends as at
-        the end of the answer, without an exception. ``state.aborted`` says so."""
+        """Stop at once; safe to call from any thread. A blocked read ends, the connection is closed, and iteration ends
+        as after a complete answer, without an exception. ``state.aborted`` is then True."""
         if self.state.over or self._runtime.aborted:
             return
         self._runtime.abort()
         try:
             running = asyncio.get_running_loop()
-        except RuntimeError:  # another thread, or another event loop
+        except RuntimeError:  # called from another thread, or another event loop
             running = None
         loop = self._loop or running
         if loop is None or loop.is_closed():
@@ -103,7 +104,7 @@ class Stream(_Base[AsyncSourceBody]):
             loop.call_soon_threadsafe(self._wake, self._task)
 
     def _wake(self, task: asyncio.Task[Any] | None) -> None:
-        """End a blocked read, or close what nobody is reading."""
+        """End a blocked read, or close a stream that is not being read."""
         if self._events is not None and self._events.ag_running:
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
@@ -111,7 +112,7 @@ class Stream(_Base[AsyncSourceBody]):
         self._closing = asyncio.ensure_future(self.aclose())
 
     async def aclose(self) -> None:
-        """Release everything; an answer that is not over is abandoned. Safe to call at any time."""
+        """Release all resources; an answer in progress is abandoned. Safe to call at any time."""
         self._runtime.close()
         if self._events is not None:
             await self._events.aclose()
@@ -133,17 +134,17 @@ class Stream(_Base[AsyncSourceBody]):
         try:
             self._task = asyncio.current_task()
             self._loop = asyncio.get_running_loop()
-        except RuntimeError:  # another event loop: `abort` then counts from the next item on
+        except RuntimeError:  # another event loop: `abort` then takes effect at the next item
             self._task = self._loop = None
         if self._events is None:
             self._started = True
-            # Both are generators, though what they are declared to return only promises to be iterated over.
+            # Both are generators, although their declared types are only iterators.
             relay = cast("AsyncGeneratorType[Any, None]", async_driver.relay(self._runtime, self._body))
             self._events = cast("AsyncGeneratorType[Any, None]", self._told(relay)) if self._callbacks else relay
         return self._events
 
     async def _told(self, events: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:  # noqa: C901 - hot
-        """The events, each after the callbacks that are told of it. Hot: what is called per token is called here."""
+        """Yield the events, each after its callbacks. Hot: code that runs per token is inlined here."""
         callbacks, body, runtime = self._callbacks, self._body, self._runtime
         noted = callbacks.noted
         on_event, on_token = (callbacks.get("on_event"), callbacks.get("on_token")) if not body.raw else (None, None)
@@ -160,7 +161,7 @@ class Stream(_Base[AsyncSourceBody]):
                     else:
                         if answer is not None:
                             await callbacks.awaited("on_event", answer)
-                if on_token is not None and event[0] is _TOKEN:  # by place: by name it takes twice as long
+                if on_token is not None and event[0] is _TOKEN:  # by index: access by name takes twice as long
                     try:
                         answer = on_token(event[1])
                     except Exception:
@@ -182,7 +183,7 @@ class Stream(_Base[AsyncSourceBody]):
 
 
 class SyncStream(_Base[SourceBody]):
-    """As `Stream`, in sync code: ``for event in stream``, or ``stream.read()``."""
+    """The stream in sync code: ``for event in stream``, or ``stream.read()``. See `Stream`."""
 
     _events: GeneratorType[Any, None, None] | None = None
 
@@ -194,18 +195,19 @@ class SyncStream(_Base[SourceBody]):
         return event
 
     def read(self) -> str:
-        """As `Stream.read`."""
+        """Read to the end and return the whole text, as `Stream.read`."""
         for _ in self._reading():
             pass
         return self._content()
 
     def raw(self) -> Iterator[Any]:
-        """As `Stream.raw`."""
+        """Yield the source's own items, as `Stream.raw`."""
         self._as_raw()
         return self._reading()
 
     def abort(self) -> None:
-        """As `Stream.abort`; from another thread, too. A source that is no connection ends when its read returns."""
+        """Stop at once, as `Stream.abort`; safe to call from any thread. A source without a connection ends when its
+        read returns."""
         if self.state.over or self._runtime.aborted:
             return
         self._runtime.abort()
@@ -215,7 +217,7 @@ class SyncStream(_Base[SourceBody]):
             self._body.wake()
 
     def close(self) -> None:
-        """As `Stream.aclose`."""
+        """Release all resources, as `Stream.aclose`."""
         self._runtime.close()
         self._body.close()
         if self._events is not None:
@@ -239,7 +241,7 @@ class SyncStream(_Base[SourceBody]):
         return self._events
 
     def _told(self, events: Generator[Any, None, None]) -> Generator[Any, None, None]:
-        """As `Stream._told`."""
+        """Yield the events, each after its callbacks, as `Stream._told`."""
         callbacks, body, runtime = self._callbacks, self._body, self._runtime
         try:
             for event in events:

@@ -1,4 +1,4 @@
-"""What a reader of a stream gets, whoever the provider is."""
+"""Define the events that a reader of a stream gets, independent of the provider."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Any, NamedTuple
 
 
 class EventType(StrEnum):
-    """What an event says."""
+    """The kind of an event."""
 
     TOKEN = "token"
     """The next piece of the answer's text."""
     REASONING = "reasoning"
-    """The next piece of what the model thinks aloud; no part of the answer."""
+    """The next piece of the model's reasoning; not part of the answer."""
     TOOL_CALL = "tool_call"
-    """A tool call, whole; ``data`` is a `ToolCall`."""
+    """A complete tool call; ``data`` is a `ToolCall`."""
     MESSAGE = "message"
-    """Something whole that is no text of the answer: a refusal in ``text``, a message of an own adapter."""
+    """A complete message that is not text of the answer: a refusal in ``text``, or a message of a custom adapter."""
     DATA = "data"
     """A payload in ``data``: audio, an image, an object."""
     PROGRESS = "progress"
-    """How far something has come, in ``data``."""
+    """Progress of a task, in ``data``."""
     RESTART = "restart"
-    """What was handed over is void: the answer begins anew. Only where ``resume="restart"`` asked for it."""
+    """All events delivered so far are void: the answer starts again. Only sent with ``resume="restart"``."""
     ERROR = "error"
-    """Only adapters make it: the answer has failed. The engine acts on it; it reaches nobody."""
+    """A failure of the answer. Only adapters create it; the engine handles it, and never delivers it."""
     COMPLETE = "complete"
-    """The answer is whole. The last event."""
+    """The answer is complete. This is the last event."""
 
 
 class Event(NamedTuple):
-    """One event. ``text`` is empty where there is none."""
+    """One event. ``text`` is empty if the event has none."""
 
     type: EventType
     text: str = ""
@@ -39,15 +39,15 @@ class Event(NamedTuple):
 
     @property
     def is_token(self) -> bool:
-        """Whether ``text`` is the next piece of the answer."""
+        """True if ``text`` is the next piece of the answer."""
         return self.type is EventType.TOKEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """A tool call that the model asks for.
+    """A tool call by the model.
 
-    ``arguments``: parsed; ``None`` where the model wrote something that is no JSON. ``raw``: as the model wrote them.
+    ``arguments``: the parsed arguments; ``None`` if the model's text is not JSON. ``raw``: the model's text.
     """
 
     id: str
@@ -57,4 +57,4 @@ class ToolCall:
 
 
 class UnknownStreamError(TypeError):
-    """What a stream factory returned, or what came out of it, is nothing that an adapter knows."""
+    """A stream factory returned an object, or a stream yielded an item, that no adapter recognizes."""

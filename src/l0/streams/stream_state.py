@@ -1,4 +1,4 @@
-"""How far a call has come, for whoever holds its stream."""
+"""Hold the progress of a call for the user of its stream."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far an answer had come. ``text`` is put together when it is asked for."""
+    """A point in an answer. ``text`` is joined on access."""
 
     pieces: list[str]
     tokens: int
-    """Pieces of the answer's text, as the provider cut it."""
+    """The number of text pieces up to this point, as the provider split them."""
 
     @property
     def text(self) -> str:
-        """The answer up to here."""
+        """The answer up to this point."""
         return "".join(self.pieces[: self.tokens])
 
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """Live, while the stream is read.
+    """The progress of a call; live while the stream is read.
 
-    ``attempts``: requests made. ``leg``: which source serves, 0 being the primary. ``violations``: what guardrails and
-    drift have found. ``completed``, ``aborted``, ``error``: how the call ended; none of them while it is under way.
+    ``attempts``: requests made. ``leg``: index of the source that serves, 0 for the primary. ``violations``: findings
+    of guardrails and drift rules. ``completed``, ``aborted``, ``error``: the end of the call; unset while it is under
+    way.
     """
 
     interval: int = 10
@@ -49,24 +50,24 @@ class State:
 
     @property
     def content(self) -> str:
-        """The text of the answer so far; put together at each look."""
+        """The text of the answer so far; joined on every access."""
         return self.intake.resume_state().text if self.intake is not None else ""
 
     @property
     def tokens(self) -> int:
-        """Pieces of the answer's text so far, as the provider cut it: what check intervals count."""
+        """The number of text pieces so far, as the provider split them; check intervals count these."""
         return len(self.intake.text) if self.intake is not None else 0
 
     @property
     def retries(self) -> int:
-        """Requests that were repeats."""
+        """The number of repeated requests."""
         return max(self.attempts - 1, 0)
 
     @property
     def checkpoint(self) -> str:
-        """The answer up to the last multiple of ``CheckIntervals.checkpoint`` tokens; all of it once it is whole.
+        """The answer up to the last multiple of ``CheckIntervals.checkpoint`` tokens; all of it once it is complete.
 
-        May be set, to let go of the text: ``state.checkpoint = ""``.
+        Can be set, to release the text: ``state.checkpoint = ""``.
         """
         if self._checkpoint is not None:
             return self._checkpoint
@@ -85,11 +86,11 @@ class State:
 
     @property
     def over(self) -> bool:
-        """Whether the call has ended, in whichever way."""
+        """True if the call has ended, for any reason."""
         return self._ended is not None
 
     def end(self, *, completed: bool = False, aborted: bool = False, error: BaseException | None = None) -> None:
-        """The call is over. Only the first end counts."""
+        """Record the end of the call. Only the first end counts."""
         if self._ended is None:
             self._ended = perf_counter()
             self.completed, self.aborted, self.error = completed, aborted, error

@@ -1,4 +1,4 @@
-"""Answers that are values: JSON that fits a schema, asked for again where it does not."""
+"""Request answers that are values: JSON that fits a schema, requested again if it does not fit."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Structured(Generic[_T]):
-    """A valid answer. ``value``: an instance of the model, or plain Python for a JSON Schema. ``text``: the JSON
-    that it was read from. ``edits``: how that differs from what the model wrote; none where that was JSON."""
+    """A valid answer. ``value``: an instance of the model, or plain Python for a JSON Schema. ``text``: the JSON that
+    it was read from. ``edits``: the differences from the model's text; empty if that was JSON."""
 
     value: _T
     text: str
@@ -39,10 +39,11 @@ class Structured(Generic[_T]):
 
 
 class StructuredStream(Generic[_T]):
-    """A value on its way: ``async for partial in stream`` gives plain Python, as far as it has come, `result` all.
+    """A value that is being streamed: ``async for partial in stream`` yields the plain Python read so far, `result` the
+    complete value.
 
-    What was handed out cannot be taken back: an answer that turns out not to fit raises, unless ``resume="restart"``
-    asked for another; the partial values then begin anew.
+    Delivered values cannot be withdrawn: an answer that does not fit raises, unless ``resume="restart"`` allows another
+    attempt; the partial values then start again.
     """
 
     def __init__(self, stream: Stream, schema: Schema) -> None:
@@ -52,7 +53,7 @@ class StructuredStream(Generic[_T]):
 
     @property
     def state(self) -> State:
-        """As `Stream.state`."""
+        """The live state, as `Stream.state`."""
         return self._stream.state
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -71,13 +72,14 @@ class StructuredStream(Generic[_T]):
             yield partial.value
 
     async def result(self) -> Structured[_T]:
-        """Read to the end; the value. Raises what reading raises, and `StreamInterrupted` where it does not fit."""
+        """Read to the end and return the value. Raises what reading raises, and `StreamInterrupted` if the answer does
+        not fit."""
         async for _ in self:
             pass
         return _result(self._schema, await self._stream.read(), self._stream.state)
 
     async def aclose(self) -> None:
-        """As `Stream.aclose`."""
+        """Release everything, as `Stream.aclose`."""
         await self._stream.aclose()
 
     async def __aenter__(self) -> StructuredStream[_T]:
@@ -94,11 +96,11 @@ async def structured(schema: type[_T], stream: Any, **options: Unpack[CallArgume
 @overload
 async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[Any]: ...
 async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[Any]:
-    """Ask for an answer that fits ``schema``: a pydantic model, a type that pydantic knows, or a JSON Schema.
+    """Request an answer that fits ``schema``: a pydantic model, a type that pydantic supports, or a JSON Schema.
 
-    ``stream`` and options: as in `run`. Nothing of an answer is handed over before it is whole and fits; one that does
-    not is a failure of its content, and asked for again as `Retry` says. Text that is no JSON is repaired first, if its
-    edits are safe. Raises what `run` and reading raise, `PolicyError` for a schema that is none.
+    ``stream`` and options: as in `run`. An answer is delivered only when it is complete and fits. One that does not fit
+    is a failure of its content, and requested again as `Retry` allows. Text that is not JSON is repaired first, if the
+    edits are safe. Raises what `run` and reading raise, and `PolicyError` for an invalid schema.
     """
     return await _whole(Schema.of(schema), stream, options)
 
@@ -106,12 +108,13 @@ async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments])
 async def structured_object(
     fields: Mapping[str, Any], stream: Any, **options: Unpack[CallArguments]
 ) -> Structured[Any]:
-    """As `structured`, for an object with these members: a type each, or a pair of a type and a default."""
+    """Request an object with these members, as `structured`. Each member is a type, or a pair of a type and a
+    default."""
     return await _whole(Schema.of_fields(fields), stream, options)
 
 
 async def structured_array(item: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[list[Any]]:
-    """As `structured`, for an array of items that fit ``item``."""
+    """Request an array of items that fit ``item``, as `structured`."""
     return await _whole(Schema.array_of(item), stream, options)
 
 
@@ -122,7 +125,7 @@ async def structured_stream(
 @overload
 async def structured_stream(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> StructuredStream[Any]: ...
 async def structured_stream(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> StructuredStream[Any]:
-    """As `structured`, handed out while it grows: see `StructuredStream`."""
+    """Request a value as `structured`, and deliver it while it grows: see `StructuredStream`."""
     judged = Schema.of(schema)
     return StructuredStream(await run(stream, **_judged(judged, options, "first_content")), judged)
 
@@ -133,7 +136,7 @@ async def _whole(schema: Schema, stream: Any, options: CallArguments) -> Structu
 
 
 def _judged(schema: Schema, options: CallArguments, hold: HoldMode) -> CallArguments:
-    """The options of a call whose answer must fit, whatever policy only looks on."""
+    """Return the options of a call whose answer must fit the schema, even if the policy is in shadow mode."""
     policy = base_of(options)
     if policy.mode == "shadow":
         policy = Policy()
@@ -146,7 +149,7 @@ def _judged(schema: Schema, options: CallArguments, hold: HoldMode) -> CallArgum
 
 def _result(schema: Schema, text: str, state: State) -> Structured[Any]:
     verdict = schema.verdict(text)
-    if isinstance(verdict, Invalid):  # a tool call in place of text passes the rule, and is no value
+    if isinstance(verdict, Invalid):  # a tool call instead of text passes the rule, but is not a value
         said = "does not fit the schema" if verdict.checked else "could not be checked"
         message = f"the answer {said}: {verdict.reason}"
         reason = Cause.GUARDRAIL_VIOLATION.value

@@ -1,4 +1,4 @@
-"""`l0.wrap`: a client with a policy of its own, or a stream that cleans up after itself."""
+"""Provide `l0.wrap`: a client with its own policy, or a stream that is closed automatically."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .stream import Stream, SyncStream
 
 
 class Client(Protocol):
-    """A client of an SDK, as far as `wrap` can be told one by its type."""
+    """A client of an SDK, as far as `wrap` can recognize one by its type."""
 
     def with_options(self, *args: Any, **kwargs: Any) -> Any: ...
 
@@ -25,8 +25,8 @@ _C = TypeVar("_C", bound=Client)
 
 
 class Wrapped:
-    """A stream about to begin: ``async with l0.wrap(stream) as result``, or ``with`` in sync code. It is asked when
-    the block is entered, and closed when it is left."""
+    """A stream that has not begun: ``async with l0.wrap(stream) as result``, or ``with`` in sync code. The request is
+    sent on entry to the block, and the stream is closed on exit."""
 
     def __init__(self, stream: Any, options: CallArguments) -> None:
         self._stream = stream
@@ -67,14 +67,15 @@ def wrap(stream: Any, /, **options: Unpack[CallArguments]) -> Wrapped: ...
 
 
 def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
-    """Put the engine around one client or one stream.
+    """Apply the engine to one client or one stream.
 
-    A client of the openai or anthropic SDK, and a policy: another client of the same class, with the same connections,
-    whose calls obey ``policy`` instead of that of `l0.instrument` (which is called for this SDK where it was not; a
-    ``with l0.policy(...)`` block still goes before). What is derived from it by ``with_options`` obeys it as well.
+    With a client of the openai or anthropic SDK and a policy, return another client of the same class, with the same
+    connections, whose calls follow ``policy`` instead of that of `l0.instrument`. `l0.instrument` is called for this
+    SDK if it was not. A ``with l0.policy(...)`` block still takes precedence. Clients derived from it by
+    ``with_options`` keep the policy.
 
-    A stream, or a function that makes one, and `CallArguments`: a context manager over what `run` returns. Raises
-    `PolicyError` for a client without a policy, or of an SDK that l0 does not know.
+    With a stream, or a function that returns one, and `CallArguments`, return a context manager over the result of
+    `run`. Raises `PolicyError` for a client without a policy, or for an SDK that L0 does not support.
     """
     if not _is_client(thing):
         if policy is not None:
@@ -83,10 +84,10 @@ def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
     if not isinstance(policy, Policy):
         raise PolicyError("policy", policy, "an l0.Policy, for a client")
     if options:
-        raise PolicyError("options", options, "nothing but policy, for a client")
+        raise PolicyError("options", options, "only policy, for a client")
     sdk = next((base.__module__.partition(".")[0] for base in type(thing).__mro__ if base.__name__ in _BASES), "")
     if not instrument_sdk(sdk):
-        raise PolicyError("client", thing, "a client of an SDK that l0 supports, and whose version it supports")
+        raise PolicyError("client", thing, "a client of a supported SDK in a supported version")
     copy = thing.copy()
     copy.__class__ = type(
         type(thing).__name__, (type(thing),), {OWN_POLICY: policy, "__module__": type(thing).__module__}

@@ -15,7 +15,7 @@ from ..stream_events import Event, EventType, ToolCall
 
 
 class DeltaDecoder:
-    """Decodes the objects of an SDK: the first choice of an answer, and each tool call once it is complete."""
+    """A decoder of an SDK's objects. It emits the first choice of an answer, and each tool call once it is complete."""
 
     fenced = True
 
@@ -27,11 +27,11 @@ class DeltaDecoder:
 
     @property
     def begun(self) -> bool:
-        """As `Decoder.begun`."""
+        """True if some content, such as a tool call or a refusal, has begun and is not complete; see `Decoder.begun`."""
         return self._item_started or bool(self._refusal) or any(not one.choice for one in self.fold.open_calls.values())
 
     def decode(self, item: Any) -> list[Event]:
-        """As `Decoder.decode`. What follows an error is left out."""
+        """Return the events of one item, as `Decoder.decode`. Items after an error are ignored."""
         events: list[Event] = []
         for delta in self._deltas(item):
             self.fold.add(delta)
@@ -67,16 +67,16 @@ class DeltaDecoder:
                 pass
 
     def whole(self) -> bool:
-        """As `Decoder.whole`."""
+        """Return True if the items prove that the answer is complete, as `Decoder.whole`."""
         return self.fold.complete()
 
     def facts(self) -> ResponseMetadata:
-        """As `Decoder.facts`."""
+        """Return the provider's metadata, as `Decoder.facts`."""
         return self.fold.metadata()
 
 
 def tool_call(call: ToolCallDelta) -> Event:
-    """Return the event of a complete call. Its arguments are never repaired, and never completed."""
+    """Return the event of a complete call. Its arguments are neither repaired nor completed."""
     try:
         arguments = json.loads(call.arguments) if call.arguments else {}
     except (ValueError, RecursionError):

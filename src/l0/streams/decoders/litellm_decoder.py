@@ -1,4 +1,5 @@
-"""litellm: chunks like those of openai. It invents missing finish reasons, and closes no stream in sync code."""
+"""Decode litellm's chunks, which are like those of openai. litellm invents missing finish reasons, and does not close
+sync streams."""
 
 from __future__ import annotations
 
@@ -13,18 +14,18 @@ _INSIDE = ("completion_stream", "streaming_response")
 
 
 class LitellmDecoder(DeltaDecoder):
-    """As `DeltaDecoder` for chat, but litellm ends only the first choice."""
+    """A `DeltaDecoder` for litellm's chat chunks, in which only the first choice is ended."""
 
     def __init__(self) -> None:
         super().__init__(CHAT)
 
     def whole(self) -> bool:
-        """Return whether the first choice has its finish reason."""
+        """Return True if the first choice has its finish reason."""
         return 0 in self.fold.complete_choices
 
 
 def layers(source: Any) -> Iterator[Any]:
-    """Yield a source and, if it is litellm's, the streams inside of it, outermost first."""
+    """Yield a source and, if it is litellm's, the streams inside it, outermost first."""
     yield source
     if is_wrapped(source):
         for inner in (getattr(source, name, None) for name in _INSIDE):
@@ -33,7 +34,7 @@ def layers(source: Any) -> Iterator[Any]:
 
 
 def is_wrapped(source: Any) -> bool:
-    """Return whether a source is a stream of litellm."""
+    """Return True if a source is a stream of litellm."""
     return type(source).__module__.partition(".")[0] == "litellm"
 
 
@@ -43,7 +44,8 @@ def said(source: Any) -> Iterator[Any]:
 
 
 class Said:
-    """As `said`, for async code. Not a generator, so that it need not be closed."""
+    """The items of an async source without those that litellm invented. Not a generator, so that it need not be
+    closed."""
 
     def __init__(self, source: Any) -> None:
         self._source = source
@@ -59,7 +61,7 @@ class Said:
 
 
 def _invented(source: Any, item: Any) -> bool:
-    """Return whether a chunk has a finish reason that the provider did not send; litellm ends every stream with one.
+    """Return True if a chunk has a finish reason that the provider did not send; litellm ends every stream with one.
 
     Only the stream records the provider's finish reason (litellm 1.106; legacy text completions do not).
     """
