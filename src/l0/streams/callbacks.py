@@ -7,7 +7,7 @@ callback           gets                        when
 ``on_timeout``     `Failure`                   a clock ended an attempt
 ``on_retry``       `Attempt`                   the same source is asked again
 ``on_fallback``    `Attempt`                   the next source is asked
-``on_resume``      `Attempt`                   an answer that broke after a part was delivered is taken up, or restarted
+``on_resume``      `Attempt`                   an answer that broke after a part was delivered is resumed, or restarted
 ``on_violation``   `Violation`                 a guardrail found something
 ``on_drift``       `Violation`                 the drift rule found something
 ``on_event``       `Event`                     before the consumer gets it
@@ -20,8 +20,8 @@ callback           gets                        when
 =================  ==========================  ======================================================================
 
 For a failed attempt, ``on_timeout`` comes first, then exactly one of ``on_retry``, ``on_fallback``, ``on_resume``; they
-are told when the next request goes out. Exactly one of the last three ends every call. Callbacks may be coroutine
-functions in the async API: each is awaited before the next. What a callback raises is logged and ignored.
+are called when the next request is sent. Exactly one of the last three ends every call. Callbacks may be coroutine
+functions in the async API: each is awaited before the next. The exceptions of callbacks are logged and ignored.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class DeltaDecoder:
 
     @property
     def begun(self) -> bool:
-        """True if some content, such as a tool call or a refusal, has begun and is not complete; see `Decoder.begun`."""
+        """True if content such as a tool call or a refusal has begun and is not complete; see `Decoder.begun`."""
         return self._item_started or bool(self._refusal) or any(not one.choice for one in self.fold.open_calls.values())
 
     def decode(self, item: Any) -> list[Event]:
