@@ -1,4 +1,4 @@
-"""anthropic for l0: what is patched, how its streams are read, and what its errors mean."""
+"""The anthropic provider of l0: its patches, its stream reader and its errors."""
 
 from .instrumentor import AnthropicInstrumentor
 

@@ -1,4 +1,4 @@
-"""What an anthropic request asks for: a message, or nothing that concerns us."""
+"""Describe anthropic's requests for messages. Other requests pass through unchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SDK_ATTRIBUTES = (
 
 
 def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
-    """The inference call that a request makes; ``None`` for all others."""
+    """Return the inference call that a request makes; ``None`` for all others."""
     if str(options.url) not in _PATHS or options.method.lower() != "post":
         return None
     body = _body(options)
@@ -60,7 +60,7 @@ def _provider(client: Any) -> str:
 
 
 def _server_side(body: Mapping[str, Any]) -> bool:
-    """Containers, MCP servers and server tools do something that must not be done twice."""
+    """Return True for containers, MCP servers and server tools: their side effects must not happen twice."""
     if body.get("container") or body.get("mcp_servers"):
         return True
     tools = body.get("tools")
@@ -95,7 +95,7 @@ def _sdk_attributes(body: Mapping[str, Any]) -> Iterator[tuple[str, AttributeVal
 
 
 def _captures(client: Any) -> bool:
-    """Return whether the client's settings put content on spans."""
+    """Return True if the client's settings put content on spans."""
     return bool(getattr(getattr(client, "_otel", None), "records_content", False))
 
 

@@ -10,7 +10,7 @@ from .provider import AnthropicProvider
 
 
 class AnthropicInstrumentor(StainlessInstrumentor):
-    """Found by OpenTelemetry as ``l0_anthropic``."""
+    """The instrumentor that OpenTelemetry finds by the entry point ``l0_anthropic``."""
 
     sdk_name = "anthropic"
     supported = ">= 0.40, < 3"

@@ -1,4 +1,4 @@
-"""What only the anthropic package knows."""
+"""The anthropic implementation of `Provider`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import describe as requests
 
 
 class AnthropicProvider:
-    """The anthropic side of the seam."""
+    """The provider side of the patches for the anthropic SDK."""
 
     shared_headers = frozenset({"anthropic-beta"})
 
@@ -39,14 +39,14 @@ class AnthropicProvider:
         )
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
-        """The span of a call is ours; its trace context still goes out where the client's settings say so."""
+        """Suppress the SDK's own span, as l0 creates one. Propagate the trace context if the client's settings do."""
         if _without_own_span(options) and _propagates(client):
             given = options.headers if isinstance(options.headers, Mapping) else {}
             options.headers = {**(headers or current_headers()), **given}
 
 
 def _refuse(client: Any, response: Any, data: bytes) -> Failure:
-    """Return the failure of an ``error`` event, with the exception that the SDK makes of it."""
+    """Return the failure of an ``error`` event, with the exception that the SDK raises for it."""
 
     def make_error(message: str, body: object) -> Exception:
         error: Exception = client._make_status_error(message, body=body, response=response)
@@ -56,7 +56,7 @@ def _refuse(client: Any, response: Any, data: bytes) -> Failure:
 
 
 def _without_own_span(options: Any) -> bool:
-    """Keep the SDK from starting a span of its own. Return whether it would have."""
+    """Keep the SDK from starting its own span. Return True if it would have started one."""
     if getattr(options, "span_name", None) is None:
         return False
     options.span_name = None
@@ -64,7 +64,7 @@ def _without_own_span(options: Any) -> bool:
 
 
 def _propagates(client: Any) -> bool:
-    """Return whether the client's settings send the trace context along with requests."""
+    """Return True if the client's settings propagate the trace context with requests."""
     settings = getattr(client, "_open_telemetry", None)
     if not isinstance(settings, dict) or getattr(client, "_tracer", None) is None:
         return False

@@ -1,4 +1,4 @@
-"""openai for l0: what is patched, how its streams are read, and what its errors mean."""
+"""The openai provider of l0: its patches, its stream readers and its errors."""
 
 from .instrumentor import OpenAIInstrumentor
 

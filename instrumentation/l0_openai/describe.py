@@ -1,4 +1,4 @@
-"""Describe openai's requests: which provider answers, by the class and the host of the client."""
+"""Describe openai's requests. The class and the host of the client identify the provider."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | N
 
 
 def provider_of(client: Any) -> str:
-    """The conventional name of who answers: by the client's class, else by its host."""
+    """Return the provider's name in the OpenTelemetry conventions, by the client's class, else by its host."""
     kind = type(client).__name__
     if "Azure" in kind:
         return "azure.ai.openai"
@@ -48,6 +48,6 @@ def provider_of(client: Any) -> str:
 
 
 def _certain(client: Any, provider: str) -> bool:
-    """A host of the provider's own: a compatible server somewhere else may have its own ways to end a stream."""
+    """Return True for the provider's own hosts. A compatible server elsewhere may end its streams differently."""
     host = str(client.base_url.host)
     return provider == "azure.ai.openai" or _HOSTS.get(host) == "openai" or host.endswith(".api.openai.com")

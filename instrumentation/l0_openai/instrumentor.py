@@ -10,7 +10,7 @@ from .provider import OpenAIProvider
 
 
 class OpenAIInstrumentor(StainlessInstrumentor):
-    """Found by OpenTelemetry as ``l0_openai``."""
+    """The instrumentor that OpenTelemetry finds by the entry point ``l0_openai``."""
 
     sdk_name = "openai"
     supported = ">= 1.60, < 4"

@@ -11,7 +11,7 @@ from . import describe as requests
 
 
 class OpenAIProvider(OpenAiApiProvider):
-    """One SDK for many hosts: the provider is found per request."""
+    """The provider side of the patches for the openai SDK, whose clients reach the hosts of many providers."""
 
     shared_headers = frozenset({"openai-beta"})
 

@@ -1,4 +1,4 @@
-"""What a dialect defines for all who read answers."""
+"""The definition of a dialect, shared by all readers of answers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from l0.model.tolerant_reading import count_of, text_of
 from .deltas import Delta, field
 
 UsageFields = Mapping[str, tuple[str, ...]]
-"""Name of a count in `ResponseMetadata` to its path in the dialect's usage object."""
+"""Map from the name of a count in `ResponseMetadata` to its path in the dialect's usage object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireDialect:
     """One wire format.
 
-    ``deltas``: meaning of one event, or of a complete answer in its place. ``answer_deltas``: meaning of a complete
-    answer. ``holds_other``: whether the JSON of a complete answer holds something besides text. ``sequential_calls``:
+    ``deltas``: decodes one event, or a complete answer sent in place of events. ``answer_deltas``: decodes a complete
+    answer. ``holds_other``: True if the JSON of a complete answer holds something besides text. ``sequential_calls``:
     no event ends a tool call, so the start of the next one does. ``cached_apart``: the input count excludes cached
     tokens, which the OpenTelemetry conventions include.
     """

@@ -1,1 +1,1 @@
-"""Where wrapt touches strangers: what is patched, how, and how it is undone; and the process-wide switchboard."""
+"""Patch the SDKs that Stainless generates, serve their calls through the engine, and restore them."""

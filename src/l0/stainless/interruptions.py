@@ -1,6 +1,8 @@
-"""Exceptions for breaks that the bare SDKs hide or leak: ours, the SDK's and the transport's class at once.
+"""Build the exceptions for broken and closed streams.
 
-For a read of what the user has closed: the bare SDK's.
+An exception for a break is an instance of three classes at once: `StreamInterrupted`, the SDK's error, and the
+transport's error if the bare SDK leaks it. So every existing ``except`` clause still catches it. A read of a stream
+that the user closed raises the same exception as in the bare SDK.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from .sdk import Sdk
 
 @lru_cache(maxsize=64)
 def interruption_class(sdk: type[Exception], transport: type[Exception] | None) -> type[StreamInterrupted]:
-    """A class that is a `StreamInterrupted`, the SDK's error ``sdk``, and the ``transport`` error it leaks, if any."""
+    """Return a class that is a `StreamInterrupted`, the SDK's error, and the leaked ``transport`` error, if any."""
     bases: tuple[type, ...] = (StreamInterrupted, sdk) if transport is None else (StreamInterrupted, sdk, transport)
     names = [(base.__module__, base.__qualname__) for base in bases[1:]]
 
@@ -27,8 +29,8 @@ def interruption_class(sdk: type[Exception], transport: type[Exception] | None) 
 
 
 def interruption(sample: Exception, transport: type[Exception] | None, **fields: Any) -> StreamInterrupted:
-    """An interruption with the fields of ``sample``, an error of the SDK, and our own."""
-    # mypy looks at how instances of the class are hashed, not at how the class is.
+    """Return an interruption with the fields of ``sample``, an error of the SDK, and our own fields."""
+    # mypy checks the hash of the class's instances, not of the class.
     kind = interruption_class(type(sample), transport)  # type: ignore[arg-type]
     error = kind.__new__(kind, *sample.args)
     return fill(error, {**sample.__dict__, **fields})
@@ -41,13 +43,13 @@ def _restore(names: list[tuple[str, str]], args: tuple[Any, ...], state: dict[st
 
 
 def read_of_closed(sdk: Sdk, request: Any, error: Exception | None) -> BaseException:
-    """What the bare SDK raises where a read meets ``error`` because its user has closed the stream."""
+    """Return the bare SDK's exception for a read that fails with ``error`` because the user closed the stream."""
     loop = sdk.loop
     if error is not None and (loop is None or isinstance(error, sdk.package.APIError)):
         return error
     transport = next((module for module in sdk.transports if isinstance(request, module.Request)), sdk.transport)
     late = isinstance(error, transport.TimeoutException)
-    if not late and not isinstance(error, transport.ReadError):  # its socket was shut, or it was not read just then
+    if not late and not isinstance(error, transport.ReadError):  # the socket was shut, or no read was in progress
         met, error = error, transport.ReadError("the stream was closed", request=request)
         error.__cause__ = met
     leaked = cast(BaseException, error)
@@ -59,11 +61,14 @@ def read_of_closed(sdk: Sdk, request: Any, error: Exception | None) -> BaseExcep
 
 
 def request_of_closed(sdk: Sdk, request: Any, error: BaseException | None, *, again: bool) -> BaseException:
-    """What the bare SDK raises for a request through a client that its user has closed; ``again``: it sends again."""
+    """Return the exception that the bare SDK raises for a request through a closed client.
+
+    ``again``: the SDK would send the request again.
+    """
     if error is not None and not again:
         return error
-    closed = RuntimeError("Cannot send a request, as the client has been closed.")  # as both transports say it
-    if hasattr(sdk.base, "request_exceptions"):  # only those of the transport are worded as errors of the SDK
+    closed = RuntimeError("Cannot send a request, as the client has been closed.")  # the wording of both transports
+    if hasattr(sdk.base, "request_exceptions"):  # this SDK wraps transport errors only
         return closed
     raised: BaseException = sdk.package.APIConnectionError(request=request)
     raised.__cause__ = closed

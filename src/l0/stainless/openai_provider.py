@@ -37,7 +37,7 @@ class OpenAiApiProvider:
         self._sdk = sdk
 
     def describe(self, client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:  # noqa: ARG002
-        """As `Provider.describe`. A host that nobody has checked may have its own way to end a stream."""
+        """As `Provider.describe`. Not ``certain``: an unverified host may end its streams in its own way."""
         return describe_request(options, self.operations, provider=self.provider_name, certain=False, stream=stream)
 
     def reader(self, reading: ReaderContext) -> WireReader:

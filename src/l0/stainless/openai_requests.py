@@ -10,7 +10,7 @@ from l0.model.inference_request import InferenceRequest, given
 from l0.telemetry import names
 
 Operations = Mapping[str, tuple[str, str]]
-"""Path of a request to its dialect and operation."""
+"""Map from the path of a request to its dialect and operation."""
 
 OPERATIONS: Operations = {
     "/chat/completions": ("chat", "chat"),
@@ -18,7 +18,7 @@ OPERATIONS: Operations = {
     "/responses": ("responses", "chat"),
     "/embeddings": ("embeddings", "embeddings"),
 }
-"""Files, models, assistants, images, audio and realtime are left alone."""
+"""Requests to files, models, assistants, images, audio and realtime are not patched."""
 
 _PARAMETERS = (
     ("temperature", names.REQUEST_TEMPERATURE, float),
@@ -79,7 +79,7 @@ def _choices(body: Mapping[str, Any]) -> int:
 
 
 def _replay(dialect: str, body: Mapping[str, Any]) -> Replay:
-    """A repeat could store or do something twice: then not once the provider has accepted the request."""
+    """Return the replay rule: a request that stores or does something is not repeated once it is accepted."""
     if dialect == "responses":
         kept = body.get("store") is not False or body.get("background") or body.get("conversation")
         return Replay.UNTIL_CREATED if kept or _server_tools(body) else Replay.SAFE
@@ -89,10 +89,10 @@ def _replay(dialect: str, body: Mapping[str, Any]) -> Replay:
 
 
 def _resumable(body: Mapping[str, Any]) -> bool:
-    """Structured output, several choices, log-probabilities and audio are never taken up in the middle."""
+    """Return False for structured output, several choices, log probabilities and audio: they are never resumed."""
     wanted = _format(body)
     structured = isinstance(wanted, Mapping) and wanted.get("type") not in (None, "text")
-    asked = body.get("logprobs")  # 0 asks for those of the chosen tokens
+    asked = body.get("logprobs")  # 0 requests those of the chosen tokens
     likely = (asked is not None and asked is not False) or body.get("top_logprobs") is not None
     included = body.get("include") or ()
     likely = likely or any("logprobs" in str(part) for part in included)
@@ -100,7 +100,7 @@ def _resumable(body: Mapping[str, Any]) -> bool:
 
 
 def _format(body: Mapping[str, Any]) -> object:
-    """What the answer is to look like: a field of its own in chat, one of ``text`` in the Responses API."""
+    """Return the requested response format: a top-level field in chat, a field of ``text`` in the Responses API."""
     text = body.get("text")
     return (text.get("format") if isinstance(text, Mapping) else None) or body.get("response_format")
 

@@ -1,4 +1,4 @@
-"""How one call's requests are sent through the SDK, and what becomes of the answer that comes back."""
+"""Send the requests of one call through the SDK, and connect their answers to the runtime."""
 
 from __future__ import annotations
 
@@ -19,22 +19,27 @@ from .stainless_upstream import ReaderContext, StainlessUpstream
 from .unkept_limit import UnkeptLimit
 
 SENDING: ContextVar[CallRuntime | None] = ContextVar("l0_sending", default=None)
-"""The call whose request is being sent: a stream object made meanwhile belongs to it."""
+"""The call whose request is being sent. A stream object that the SDK creates meanwhile belongs to it."""
 
 
 def response_of(answer: Any) -> Any:
-    """The transport's response behind what the SDK returned."""
+    """Return the transport's response behind an object that the SDK returned."""
     return getattr(answer, "http_response", None) or getattr(answer, "response", None) or answer
 
 
 def send_by(runtime: CallRuntime, upstream: StainlessUpstream) -> float:
-    """When a request that is sent now is given up. Where the SDK's own loop repeats it, only the whole call's time
-    counts."""
+    """Return the time at which a request that is sent now is abandoned.
+
+    If the SDK's own retry loop stays active, only the total time of the call limits it.
+    """
     return runtime.send_by(first=not upstream.loops)
 
 
 class _SdkRequests:
-    """What both flavours share. ``wrapped``: the SDK's own `request` on the user's client; ``original``: on any."""
+    """The common part of sync and async requests.
+
+    ``wrapped``: the SDK's `request`, bound to the user's client. ``original``: the same function, unbound.
+    """
 
     def __init__(
         self,
@@ -58,13 +63,13 @@ class _SdkRequests:
         self._rest = {name: value for name, value in kwargs.items() if name not in ("cast_to", "options")}
 
     def _call(self, options: Any) -> Any:
-        """Through the user's client, or that of the fallback which serves now."""
+        """Send through the user's client, or through the client of the current fallback."""
         serving = self.upstream.client
         function = self._wrapped if serving is self._client else partial(self._original, serving)
         return function(self._cast_to, options, **self._rest)
 
     def attach(self, answer: Any) -> Command:
-        """Serve the call from this answer: observe how it ends, and show the retries that the SDK would show."""
+        """Serve the call from this answer: observe its end, and set the retry count that the SDK would show."""
         self.answer = answer
         runtime = self.runtime
         if runtime.retries and hasattr(answer, "retries_taken"):
@@ -80,7 +85,10 @@ class _SdkRequests:
         return runtime.opened(getattr(response, "status_code", None), request_id)
 
     def _ahead(self, answer: Any) -> tuple[Any, Callable[[bytes], bool]] | None:
-        """The body of ``answer``, to be read ahead, and whether what was read decides who has won."""
+        """Return the body of ``answer`` for reading ahead, and a function that feeds it and detects the first content.
+
+        ``None``: the body cannot be read ahead. The function returns True once a hedge race is decided.
+        """
         response = response_of(answer)
         loop = self._sdk.loop
         ahead = peek(response, self._sdk.transport_of(response)) if loop is not None else None
@@ -106,7 +114,7 @@ class _SdkRequests:
 
 
 class SdkRequests(_SdkRequests):
-    """Of a sync client."""
+    """The requests of a sync client."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -114,7 +122,7 @@ class SdkRequests(_SdkRequests):
             self.upstream.unkept = UnkeptLimit()
 
     def send(self, options: Any) -> Any:
-        """One attempt; returns at its headers."""
+        """Send one attempt. Return when its headers arrive."""
         token = SENDING.set(self.runtime)
         try:
             return by(send_by(self.runtime, self.upstream), partial(self._call, options), self.upstream.unkept)
@@ -122,7 +130,7 @@ class SdkRequests(_SdkRequests):
             SENDING.reset(token)
 
     def read_until_content(self, answer: Any) -> bool:
-        """Read up to the first content. ``True`` as well where nothing can be seen of it before the SDK does."""
+        """Read up to the first content. Return True if it arrived, or if the body cannot be read ahead of the SDK."""
         ahead = self._ahead(answer)
         if ahead is None:
             return True
@@ -134,12 +142,12 @@ class SdkRequests(_SdkRequests):
         response_of(answer).close()
 
     def abort(self, answer: Any) -> None:
-        """Shut the socket that another thread is reading."""
+        """Shut down the socket that another thread is reading."""
         abort(response_of(answer).extensions)
 
 
 class AsyncSdkRequests(_SdkRequests):
-    """Of an async client."""
+    """The requests of an async client."""
 
     async def send(self, options: Any) -> Any:
         """As `SdkRequests.send`."""

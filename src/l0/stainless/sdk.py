@@ -70,7 +70,7 @@ class Sdk:
     def transports(self) -> tuple[ModuleType, ...]:
         """Return all transport modules that a client may use: openai 3 also accepts clients of the old transport."""
         loaded = (sys.modules.get("httpx"), sys.modules.get("httpx2"))
-        if loaded != self._loaded:  # asked several times per attempt, and new once per process
+        if loaded != self._loaded:  # cached: read several times per attempt, and changes once per process
             others = [module for module in loaded if module is not None and module is not self.transport]
             self._loaded, self._transports = loaded, (self.transport, *others)
         return self._transports

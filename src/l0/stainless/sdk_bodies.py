@@ -1,5 +1,7 @@
-"""The body of one streamed answer, as the drivers read it: whichever attempt is serving it, the user's response object
-stays the same."""
+"""The body of one streamed answer, as the drivers read it.
+
+Each attempt brings a new response, but the user holds one response object throughout: it is updated in place.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,15 @@ from .sdk_responses import adopt, areads, part_with, read_deadline, reads, tap
 from .stainless_upstream import ReaderContext, StainlessUpstream
 
 _DRAIN = 0.1
-"""Seconds that a finished answer's body may take to end, so that its connection can be used again."""
+"""Seconds to wait for the end of a finished answer's body, so that its connection can be reused."""
 _AS_SDK = Loop(plain=True, names=None, wraps=frozenset(), typed=False, leaks=True)
 
 
 class _SdkBody:
-    """What both flavours share. ``stream`` is the SDK's stream object; ``own`` its unpatched ``__stream__``."""
+    """The common part of sync and async bodies.
+
+    ``stream``: the SDK's stream object. ``own``: its unpatched ``__stream__``.
+    """
 
     def __init__(self, runtime: CallRuntime, upstream: StainlessUpstream, stream: Any, own: Callable[[], Any]) -> None:
         self.runtime = runtime
@@ -36,7 +41,7 @@ class _SdkBody:
         upstream.request = upstream.request_of(self.response)
 
     def _reader(self) -> tuple[WireReader, bool]:
-        """Return a reader of the current attempt, and whether that resumes an answer."""
+        """Return a reader of the current attempt, and True if the attempt resumes an answer."""
         upstream, response = self.upstream, self.response
         reading = ReaderContext(
             inference=upstream.inference,
@@ -57,12 +62,12 @@ class _SdkBody:
         return type(self.stream._decoder) is self.upstream.sdk.streaming.SSEDecoder
 
     def _parted(self) -> Any:
-        """Between two attempts it is the user again who closes. Return what is left to be closed."""
+        """Detach the ended attempt: between two attempts, only the user may close. Return the stream left to close."""
         self.runtime.connection = ConnectionUse.USER
         return part_with(self.response, self.upstream.sdk.transport_of(self.response), self.runtime)
 
     def attach(self, answer: Any) -> Command:
-        """Make the response that the user holds show a new attempt, and observe how it ends."""
+        """Move a new attempt into the response object that the user holds, and observe its end."""
         adopt(self.response, answer)
         transport = self.upstream.sdk.transport_of(self.response)
         tap(self.response, transport, self.runtime)
@@ -73,15 +78,15 @@ class _SdkBody:
 
 
 class SdkBody(_SdkBody):
-    """For the sync driver. ``again`` sends a request and returns the transport's response."""
+    """The body for the sync driver. ``again`` sends a request and returns the transport's response."""
 
     def __init__(self, *args: Any, again: Callable[[Any], Any]) -> None:
         super().__init__(*args)
         self._again = again
 
     def start(self) -> tuple[Iterator[Any], BodyParser]:
-        """Raw reads of the present attempt, and their pump: our own loop where the SDK's is one that we know."""
-        # Kept, for the garbage collector would else close it where the reading ends in a finalizer.
+        """Return the raw reads of the current attempt, and their parser. An unknown SDK loop is kept in place."""
+        # Keep a reference: otherwise the garbage collector closes the generator if reading ends in a finalizer.
         self._reads, parser = self._started()
         return self._reads, parser
 
@@ -97,17 +102,17 @@ class SdkBody(_SdkBody):
     def send(self, options: Any) -> Any:
         """Send the request again. Return the transport's response, at its headers."""
         fresh = self._again(self.upstream.again(options))
-        if not self.runtime.open:  # closed meanwhile, by another thread
+        if not self.runtime.open:  # another thread closed the call meanwhile
             fresh.close()
             self.runtime.halt()
         return fresh
 
     def read_deadline(self) -> ReadDeadline | None:
-        """A watch on the connection in use."""
+        """Return a deadline for reads of the current connection; ``None`` if nothing can end such a read."""
         return read_deadline(self.response)
 
     def close(self) -> None:
-        """Close the connection; between two attempts leave the user a response that they can close."""
+        """Close the connection. Between two attempts, leave the user a response that can still be closed."""
         if self.runtime.open:
             past = self._parted()
             if past is not None:
@@ -118,7 +123,7 @@ class SdkBody(_SdkBody):
 
 
 class AsyncSdkBody(_SdkBody):
-    """For the async driver."""
+    """The body for the async driver."""
 
     def __init__(self, *args: Any, again: Callable[[Any], Awaitable[Any]]) -> None:
         super().__init__(*args)
@@ -135,24 +140,24 @@ class AsyncSdkBody(_SdkBody):
         return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), parser
 
     def end(self, error: BaseException) -> None:
-        """As `AsyncAttemptBody.end`: the runtime judges whatever a connection raises."""
+        """As `AsyncAttemptBody.end`. Nothing to do: the runtime classifies every error of a connection."""
 
     async def send(self, options: Any) -> Any:
         """As `SdkBody.send`."""
         fresh: Any = None
         with until_closed(self.runtime.ending):
             fresh = await self._again(self.upstream.again(options))
-        if not self.runtime.open:  # closed meanwhile, by another task
+        if not self.runtime.open:  # another task closed the call meanwhile
             if fresh is not None:
                 await fresh.aclose()
             self.runtime.halt()
         return fresh
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
-        """Read to the end of a body whose answer is whole, so that its connection is used again."""
+        """Read the rest of a body after its complete answer, so that the connection can be reused."""
         if self.response.is_closed:
             return
-        import anyio  # both SDKs bring it
+        import anyio  # a dependency of both SDKs
 
         with suppress(Exception), anyio.move_on_after(_DRAIN):
             async for _ in chunks:

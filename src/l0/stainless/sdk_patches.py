@@ -1,10 +1,10 @@
-"""The functions of an SDK that are patched, and how the patches come off again.
+"""Patch the functions of an SDK, and restore them.
 
-``SyncAPIClient.request`` and ``AsyncAPIClient.request`` see every call; ``Stream.__stream__`` and
-``AsyncStream.__stream__`` are where an answer is read; ``BaseClient._process_response_data`` is where an answer that
-came in one piece is built; ``BaseClient._build_request`` is where a sync request gets its deadline. Where the SDK
-transforms the parameters of requests by their annotations (`transform` and `async_transform`), that is done by a
-compiled form. Nothing else is touched.
+``SyncAPIClient.request`` and ``AsyncAPIClient.request`` receive every call. ``Stream.__stream__`` and
+``AsyncStream.__stream__`` read a streamed answer. ``BaseClient._process_response_data`` builds an answer that is not
+streamed. ``BaseClient._build_request`` composes a request; the patch gives a sync request its deadline. If the SDK
+transforms request parameters by their annotations (`transform` and `async_transform`), a compiled form does that,
+because it is faster. Nothing else is patched.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from .send_deadlines import FLIGHT, by
 from .stainless_upstream import Provider, StainlessUpstream, compiled
 
 PatchTarget = tuple[Any, str, Callable[..., Any]]
-"""A class or a module, the name of its function, and our wrapper."""
+"""A class or module, the name of one of its functions, and our wrapper."""
 
 _log = logging.getLogger("l0")
 
@@ -52,7 +52,7 @@ class SdkPatches:
         self._originals: list[Any] = []
 
     def apply(self) -> None:
-        """Patch. Raises `AttributeError` where the SDK has no such function; nothing is patched then."""
+        """Patch the SDK. Raises `AttributeError`, and patches nothing, if the SDK lacks one of the functions."""
         base, streaming = self.sdk.base, self.sdk.streaming
         targets: list[PatchTarget] = [
             (base.SyncAPIClient, "request", self._request),
@@ -66,7 +66,7 @@ class SdkPatches:
         originals: list[Any] = [owner.__dict__.get(name) for owner, name, _ in targets]
         if None in originals:
             raise AttributeError(f"{self.sdk.name} {self.sdk.version} lacks the functions that l0 patches")
-        self.sdk.loop  # noqa: B018 - looked at while the loop is still the SDK's own
+        self.sdk.loop  # noqa: B018 - probe the loop while it is still unpatched
         self._originals = originals
         for (owner, name, wrapper), original in zip(targets, originals, strict=True):
             patched = wrapt.FunctionWrapper(original, wrapper)
@@ -76,7 +76,7 @@ class SdkPatches:
         self.active = True
 
     def _compositions(self) -> list[PatchTarget]:
-        """Where a request is composed: an SDK without that function has its requests bounded phase by phase only."""
+        """Return the target that composes requests. Without it, only the SDK's timeout per phase limits a request."""
         base = self.sdk.base.BaseClient
         return [(base, "_build_request", self._compose)] if "_build_request" in vars(base) else []
 
@@ -91,7 +91,7 @@ class SdkPatches:
         return [target for target in targets if hasattr(module, target[1])]
 
     def undo(self) -> None:
-        """Restore the SDK's functions. Under a wrapper that somebody put over ours, ours becomes a pass-through."""
+        """Restore the SDK's functions. If another library wrapped a patch, the patch stays and passes calls through."""
         self.active = False
         for owner, name, original, patched in self._patches:
             if _held(owner, name) is patched:
@@ -103,7 +103,7 @@ class SdkPatches:
     # -- requests -----------------------------------------------------------------------------------------------
 
     def _compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """A request that has a deadline is followed on its way."""
+        """Compose a request. If it has a deadline, apply the deadline to its phases."""
         request = wrapped(*args, **kwargs)
         flight = FLIGHT.get()
         if flight is not None and isinstance(client, self.sdk.base.SyncAPIClient):
@@ -124,7 +124,7 @@ class SdkPatches:
         return await async_driver.request(runtime, sending)
 
     def _begin(self, client: Any, args: Any, kwargs: Any) -> CallRuntime | None:
-        """The session of an inference call; ``None`` for everything else, which is left alone."""
+        """Return the runtime of an inference call; ``None`` for other requests, which pass through unchanged."""
         if not self.active:
             return None
         options = args[1] if len(args) > 1 else kwargs.get("options")
@@ -142,7 +142,10 @@ class SdkPatches:
         return CallRuntime(call, upstream, CONFIG.observers_of(call, self.sdk.name), CONFIG.shared_state)
 
     def _check_clients(self, client: Any, policy: Policy) -> None:
-        """A fallback of another SDK or flavour cannot serve: better said at the call than when it is needed."""
+        """Raise `PolicyError` if a fallback's client is not of this SDK, or differs in sync or async.
+
+        The check runs at the call, so that the mistake does not surface only when the fallback is needed.
+        """
         base = self.sdk.base
         wanted = base.SyncAPIClient if isinstance(client, base.SyncAPIClient) else base.AsyncAPIClient
         for leg in policy.legs:
@@ -159,7 +162,7 @@ class SdkPatches:
         return await wrapped(*args, **kwargs) if result is UNKNOWN else result
 
     def _transformed(self, args: Any, kwargs: Any) -> Any:
-        """What the SDK would make of data and type; `UNKNOWN` where that, or how it is asked, is for the SDK alone."""
+        """Return the SDK's transformation of data by type; `UNKNOWN` if only the SDK's own function can do it."""
         parameters = self.sdk.parameters
         if parameters is None or not self.active or kwargs or len(args) != 2:
             return UNKNOWN
@@ -196,11 +199,11 @@ class SdkPatches:
         return async_driver.relay(runtime, AsyncSdkBody(runtime, upstream, stream, wrapped, again=again))
 
     def _build(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """Build the object of a whole answer with compiled constructors, while one of our calls is being served."""
+        """Build the object of a complete answer with compiled constructors, if it belongs to a call of the engine."""
         data = kwargs.get("data")
         runtime = SENDING.get() if type(data) is dict else None
         if runtime is not None:
-            runtime.upstream.decoded = data  # type: ignore[attr-defined]  # what its facts are read from
+            runtime.upstream.decoded = data  # type: ignore[attr-defined]  # the source of its metadata
         if runtime is not None and not client._strict_response_validation:
             build = compiled(self.sdk, kwargs.get("cast_to"))
             if build is not None:
@@ -208,7 +211,7 @@ class SdkPatches:
         return wrapped(*args, **kwargs)
 
     def _original(self, index: int) -> Callable[..., Any]:
-        """What a restart calls: the function below our patch, so that it is not counted as a call of the user's."""
+        """Return the function below our patch. A restart calls it, so that it does not count as a new user call."""
         original: Callable[..., Any] = self._originals[index]
         return original
 
@@ -222,8 +225,11 @@ def _held(place: Any, name: str) -> Any:
 
 
 def _copies(owner: Any, name: str, function: Any) -> Iterator[tuple[Any, str]]:
-    """Where others keep ``function``: those who wrap what a class inherits copy it to that class, and so do those who
-    put it back there. What is below such a copy never sees a call."""
+    """Yield the places in subclasses that hold a copy of ``function``.
+
+    A library that wraps or restores an inherited method copies it to the subclass. The copy hides the method of the
+    base class, so a patch of the base class alone would never be called.
+    """
     heirs: list[type] = owner.__subclasses__() if isinstance(owner, type) else []
     for one in heirs:
         place: Any = one
@@ -238,7 +244,7 @@ def _copies(owner: Any, name: str, function: Any) -> Iterator[tuple[Any, str]]:
 
 
 def _deferred(options: Any) -> bool:
-    """Whether the user will read the body of a non-streaming answer on their own (``with_streaming_response``)."""
+    """Return True if the user reads the body of a non-streaming answer (``with_streaming_response``)."""
     headers = options.headers
     if not isinstance(headers, Mapping):
         return False
@@ -274,7 +280,7 @@ def _call(client: Any, options: Any, inference: InferenceRequest, *, streaming: 
 
 
 def _replayable(options: Any) -> bool:
-    """Whether the body can be sent again: files and generators are read only once."""
+    """Return True if the body can be sent again: files and generators can be read only once."""
     content = getattr(options, "content", None)
     return not options.files and (content is None or isinstance(content, bytes | str))
 

@@ -31,9 +31,9 @@ _MOST = 2**20
 
 
 class ObservedByteStream:
-    """The response's byte stream, with an ear for how it ends: read to its end, closed, or dropped.
+    """The response's byte stream, which observes its own end: read to its end, closed, or dropped.
 
-    This is how a call notices that its user has stopped: every way to stop ends here.
+    A call learns here that its user stopped, because every way to stop ends in this stream.
     """
 
     inner: Any
@@ -129,7 +129,7 @@ class ObservedByteStream:
             self.kept.append(part)
 
     def close(self) -> None:
-        """Closed by the user, by the transport at the end of the body, or by us."""
+        """Close the stream. The caller is the user, the transport at the end of the body, or the engine."""
         self.closed = True
         reading = self._stops() and self.runtime is not None and self.runtime.connection is _READING
         try:
@@ -147,7 +147,7 @@ class ObservedByteStream:
             await self.inner.aclose()
 
     def _stops(self) -> bool:
-        """Whether it is the user who closes. The transport does it where a body is over, the SDK's loop as well."""
+        """Return True if the user closes. The transport and the SDK's loop close as well, at the end of a body."""
         runtime = self.runtime
         if runtime is None or runtime.connection is _RELEASED or self.ended:
             return False
@@ -210,7 +210,7 @@ def _helper_error(tap: ObservedByteStream) -> Exception | None:
 
 
 def _by_sdk(sdk: str) -> bool:
-    """Whether it is the SDK's own loop that closes the response, where that loop is left in place."""
+    """Return True if the SDK's own loop, left in place, closes the response."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         package = str(frame.f_globals.get("__name__")).partition(".")[0]
@@ -225,7 +225,7 @@ def _by_sdk(sdk: str) -> bool:
 
 
 class PeekedByteStream:
-    """A body whose beginning was read before its user asked for it: nothing of it is lost."""
+    """A body whose beginning was read ahead. It is replayed to the user, so nothing is lost."""
 
     inner: Any
     source: Any
@@ -282,7 +282,7 @@ def peek(response: Any, transport: ModuleType) -> PeekedByteStream | None:
 
 
 def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
-    """Listen to how the body of ``response`` ends."""
+    """Wrap the body of ``response`` in an `ObservedByteStream`."""
     inner = response.stream
     wrapper = _wrapper(ObservedByteStream, inner, transport)
     wrapper.inner, wrapper.runtime, wrapper.extensions = inner, runtime, response.extensions
@@ -296,7 +296,7 @@ def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
 
 
 def runtime_of(response: Any) -> CallRuntime | None:
-    """The call that a response belongs to, if it is one of ours."""
+    """Return the runtime that a response belongs to; ``None`` if it is not part of a call of the engine."""
     stream = getattr(response, "stream", None)
     return stream.runtime if isinstance(stream, ObservedByteStream) else None
 
@@ -316,7 +316,7 @@ def part_with(response: Any, transport: ModuleType, runtime: CallRuntime) -> Any
 
 
 def adopt(response: Any, fresh: Any) -> None:
-    """Make the object that the user holds show, read and close a new attempt's response."""
+    """Move the state of a new attempt's response into the response object that the user holds."""
     if isinstance(response.stream, ObservedByteStream):
         response.stream.runtime = None
     response.__dict__.clear()
@@ -324,7 +324,7 @@ def adopt(response: Any, fresh: Any) -> None:
 
 
 def _plain(response: Any) -> bool:
-    """Whether the body's bytes are the connection's: nothing to decompress, nothing read before."""
+    """Return True if the body can be read raw: not compressed, and not read before."""
     return (
         isinstance(response.stream, ObservedByteStream)
         and not response.is_closed
@@ -334,7 +334,7 @@ def _plain(response: Any) -> bool:
 
 
 def reads(response: Any) -> Iterator[bytes]:
-    """Raw reads of a body; past the transport's decoding and re-chunking where there is nothing for them to do."""
+    """Return the raw reads of a body. If nothing must be decoded, bypass the transport's decoder for speed."""
     if not _plain(response):
         return iter(response.iter_bytes())
     response.is_stream_consumed = True
@@ -362,7 +362,7 @@ def _read_deadline(extensions: Any, request: Any) -> ReadDeadline | None:
 
 
 def _shared(extensions: Any) -> bool:
-    """Whether the connection carries other streams, too."""
+    """Return True if the connection can carry other streams (HTTP/2)."""
     return extensions.get("http_version", b"HTTP/1.1") not in (b"HTTP/1.1", b"HTTP/1.0")
 
 
@@ -373,7 +373,7 @@ def _watch(extensions: Any) -> ReadDeadline | None:
 
 
 def abort(extensions: Any) -> None:
-    """Shut the socket behind a response that another thread is reading."""
+    """Shut down the socket of a response that another thread is reading."""
     with suppress(Exception):  # a connection that is closed already
         watched = None if _shared(extensions) else _watch(extensions)
         if watched is not None:

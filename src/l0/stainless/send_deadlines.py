@@ -1,12 +1,12 @@
-"""A sync request on its way, and how its deadline ends it.
+"""Enforce the deadline of a sync request while it is being sent.
 
-A sync client blocks in system calls, each with a time-out of its own: headers or a body that trickle never meet one. So
-the transport's time-outs shrink to what is left of the deadline, phase by phase, and from the moment in which the
-connection is known the watchdog can shut its socket. The transport's ``trace`` extension tells the phases: httpcore's
-events, which are a part of its interface. Nothing here runs for calls without a deadline.
+A sync client blocks in system calls, each with its own timeout. Headers or a body that trickle in never exceed one. So
+the transport's timeouts are reduced, phase by phase, to the time that remains; and once the connection is known, the
+watchdog can shut down its socket. The transport's ``trace`` extension reports the phases, as events of httpcore that
+are part of its interface. Nothing here runs for calls without a deadline.
 
-Not bounded: what uses no connection (resolving a host name, a function of the user's that the SDK calls), and, over
-HTTP/2, a connection that serves other calls as well while nothing at all arrives on it: `UnkeptLimit` warns of that.
+Two things are not limited: work without a connection (resolving a host name, a user's function that the SDK calls), and
+a shared HTTP/2 connection on which nothing arrives at all. `UnkeptLimit` warns about the latter.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from l0.runtime.watchdog import WATCHDOG, Expired, ReadDeadline
 from .unkept_limit import UnkeptLimit
 
 _NEAR = 8
-"""Frames between a connection and what it tells its phases to, at most."""
+"""The maximum number of stack frames between a connection and the function that receives its trace events."""
 
 
 class Flight:
-    """One attempt's request until it is answered: its headers for a stream, else its whole answer.
+    """One request until its answer: the headers for a stream, else the complete answer.
 
-    ``late``: a phase was not begun any more. ``shut``: the connection was shut.
+    ``late``: the deadline prevented the start of a phase. ``shut``: the connection was shut down.
     """
 
     def __init__(self, deadline: float, unkept: UnkeptLimit) -> None:
@@ -46,7 +46,7 @@ class Flight:
         self._shared: Any = None
 
     def follow(self, request: Any) -> None:
-        """Have the transport tell of ``request``, and obey the deadline in each of its phases."""
+        """Make the transport trace ``request``, and apply the deadline to each of its phases."""
         extensions = request.extensions
         request.extensions = {
             **extensions,
@@ -55,7 +55,7 @@ class Flight:
         }
 
     def landed(self) -> bool:
-        """It is answered, or has failed: from now on the connection is not ours to shut. Return whether it was shut."""
+        """End the flight after an answer or a failure: never shut the connection again. Return True if it was shut."""
         with self._lock:
             self._landed = True
             self._socket = None
@@ -63,7 +63,7 @@ class Flight:
             return self.shut
 
     def reading(self) -> ReadDeadline | None:
-        """What bounds the reads of the answer over HTTP/2; ``None`` where the connection is all its own."""
+        """Return the read deadline of an answer over HTTP/2; ``None`` if the answer has its own connection."""
         if self._shared is None:
             return None
         self._unkept.thread = threading.get_ident()
@@ -73,7 +73,7 @@ class Flight:
     # -- in the thread that sends -----------------------------------------------------------------------------------
 
     def left(self, part: str, own: float | None) -> float | None:
-        """Seconds that a phase may take; ``own``: by the SDK's time-out. Raises `Expired` where nothing is left."""
+        """Return the seconds that a phase may take. Raises `Expired` if none remain. ``own``: the SDK's timeout."""
         if self._landed and self._reads is None:
             return own
         deadline = self._deadline if self._reads is None else self._reads.deadline
@@ -82,13 +82,13 @@ class Flight:
             self.late = True
             raise Expired
         if part == "read" and self._shared is not None and not _alone(self._shared):
-            return own  # httpcore gives up the whole connection where one read takes too long
+            return own  # httpcore drops the whole connection if one read times out
         if left == inf:
             return own
         return left if own is None else min(own, left)
 
     def _told(self, name: str, info: dict[str, Any]) -> None:
-        """What the transport says of a phase."""
+        """Process a trace event of the transport."""
         if self._landed:
             return
         phase = name.rpartition(".")[0].rpartition(".")[2], name.rpartition(".")[2]
@@ -112,7 +112,7 @@ class Flight:
             self._release_copy()
 
     def _keep_copy(self) -> None:
-        """TLS takes the socket away from its object, and gives it back in another one only after the handshake."""
+        """Duplicate the socket before TLS starts: ``ssl`` detaches it, and returns a new object after the handshake."""
         with self._lock:
             self._release_copy()
             if self._socket is not None:
@@ -127,12 +127,12 @@ class Flight:
     # -- in the watchdog's thread -----------------------------------------------------------------------------------
 
     def fileno(self) -> int:
-        """The socket in use; -1 for none."""
+        """Return the descriptor of the current socket; -1 if there is none."""
         found = self._socket
         return -1 if found is None else int(found.fileno())
 
     def shutdown(self, how: int, /) -> bool:
-        """Shut the connection where there is one and nobody else uses it. Return whether it was shut."""
+        """Shut down the connection if there is one and no other call uses it. Return True if it was shut."""
         with self._lock:
             shared = self._shared is not None and not _alone(self._shared)
             if self._socket is not None and not shared:
@@ -145,14 +145,14 @@ class Flight:
 
 
 class _Shared:
-    """An HTTP/2 connection while one of our answers is read from it."""
+    """A socket-like view of an HTTP/2 connection while one of its answers is read."""
 
     def __init__(self, connection: Any, unkept: UnkeptLimit) -> None:
         self._connection = connection
         self._unkept = unkept
 
     def fileno(self) -> int:
-        """Unknown: bytes that are there may be somebody else's."""
+        """Return -1 (unknown): readable bytes may belong to another call."""
         return -1
 
     def shutdown(self, how: int, /) -> bool:
@@ -165,14 +165,16 @@ class _Shared:
 
 
 def _alone(connection: Any) -> bool:
-    """Whether an HTTP/2 connection serves one request and no other; httpcore keeps a list of events for each."""
+    """Return True if an HTTP/2 connection serves one request only. httpcore keeps a list of events per request."""
     events = getattr(connection, "_events", None)
     return isinstance(events, dict) and len(events) <= 1
 
 
 def _caller() -> Any:
-    """The connection that tells of a phase: the event names none, and one that is used again shows its socket only in
-    the response."""
+    """Return the connection that sent the current trace event, from the stack; ``None`` if it is not found.
+
+    The event does not name its connection, and a reused connection exposes its socket only with the response.
+    """
     frame = sys._getframe(1)
     for _ in range(_NEAR):
         if frame is None:
@@ -185,7 +187,7 @@ def _caller() -> Any:
 
 
 class Timeouts(dict[str, Any]):
-    """The time-outs of one request, never longer than what is left of its deadline."""
+    """The timeouts of one request, limited to the time that remains of its deadline."""
 
     def __init__(self, own: dict[str, Any], flight: Flight) -> None:
         super().__init__(own)
@@ -213,14 +215,14 @@ def _both(ours: Trace, theirs: Trace | None) -> Trace:
 
 
 FLIGHT: ContextVar[Flight | None] = ContextVar("l0_flight", default=None)
-"""The flight of the request that is being sent, in the thread that sends it."""
+"""The flight of the request that the current thread is sending."""
 
 
 def by(deadline: float, send: Callable[[], Any], unkept: UnkeptLimit | None) -> Any:
-    """Return the result of ``send``. Raises `Expired` if it is not there by ``deadline``; the request is given up.
+    """Return the result of ``send``. If it takes longer than ``deadline``, abandon the request and raise `Expired`.
 
-    ``unkept``: warns if nothing can end the call; ``None`` for a call without clocks, which is not followed. One whose
-    headers may take any time is followed, as its reads may have deadlines.
+    ``unkept``: warns if nothing can end the call; ``None`` for a call without deadlines, which is not traced. A call
+    with an unlimited deadline for its headers is traced, because its reads may have deadlines.
     """
     if unkept is None:
         return send()

@@ -1,4 +1,4 @@
-"""What the engine asks of an SDK, answered for the Stainless family. What only one provider knows is asked of it."""
+"""Implement the engine's `Upstream` port for SDKs that Stainless generates. `Provider` adds the provider's part."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COUNT_HEADER = "x-stainless-retry-count"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderContext:
-    """What a provider's reader is made from."""
+    """The inputs from which a provider creates the reader of one attempt."""
 
     inference: InferenceRequest
     loop: Loop
@@ -45,24 +45,24 @@ class ReaderContext:
 
 
 class Provider(Protocol):
-    """What only the provider's package knows."""
+    """The part of an upstream that each provider's package implements."""
 
     shared_headers: frozenset[str]
-    """Headers, in lower case, by which a request says how it is to be understood: they go to another client as well."""
+    """Lower-case names of headers that change the meaning of a request: a fallback's client sends them as well."""
 
     def describe(self, client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
-        """The inference call that a request makes; ``None`` for anything else, which is left alone."""
+        """Return the inference call that a request makes; ``None`` for others, which pass through unchanged."""
 
     def reader(self, reading: ReaderContext) -> WireReader:
-        """A reader of one attempt's events."""
+        """Return a reader of one attempt's events."""
         ...
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
-        """Last changes to the options of an attempt."""
+        """Apply the provider's final changes to the options of an attempt."""
 
 
 class StainlessUpstream:
-    """One call through one client."""
+    """The `Upstream` of one call: its options, its client and its current request."""
 
     def __init__(
         self, sdk: Sdk, provider: Provider, client: Any, options: Any, inference: InferenceRequest, call: Call
@@ -76,17 +76,17 @@ class StainlessUpstream:
         self.decoded: Mapping[str, Any] | None = None
         self.call = call
         self.unkept: UnkeptLimit | None = None
-        """Of a sync call with clocks."""
+        """Set only for a sync call with deadlines."""
         self._options = options
         self._keys: dict[int, str] = {} if options.idempotency_key is None else {0: options.idempotency_key}
-        """The idempotency key of each leg. A key is known to one server only, and stands for one body."""
-        # Middleware is told the number of each attempt, and may itself ask for one: then the SDK's own loop stays.
+        """The idempotency key of each leg. A key is valid on one server, and identifies one body."""
+        # Middleware receives the number of each attempt, and may request a retry: then the SDK's own loop stays active.
         self.loops = bool(getattr(client, "_middleware", None)) and call.policy.retry is None and not call.policy.legs
 
     # -- sending ------------------------------------------------------------------------------------------------
 
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:
-        """A copy for one attempt: no retries of the SDK's own, true counts, one idempotency key for one body."""
+        """Return a copy for one attempt: SDK retries off, correct retry counts, one idempotency key per body."""
         client, changed = self._on_leg(attempt.leg)
         resends = attempt.number - 1
         self.decoded = None
@@ -123,7 +123,7 @@ class StainlessUpstream:
             options.extra_json = None
 
     def _on_leg(self, leg: int) -> tuple[Any, str | None]:
-        """The client that serves a leg, and the model that it asks for where that is another one."""
+        """Return the client of a leg, and its model if it differs from the primary's; else ``None``."""
         if leg == 0:
             return self.client, None
         fallback = self.call.policy.legs[leg - 1]
@@ -131,12 +131,12 @@ class StainlessUpstream:
         return self.client, fallback.model
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
-        """Whether the provider can take the answer up. Nobody could tell the user of a stream that it begins anew."""
+        """Return True if the provider can resume the answer. A stream cannot announce a "restart" to its user."""
         return strategy != "restart" and resumes(self.inference, strategy, resume_state)
 
     @property
     def response_type(self) -> type:
-        """The transport's response class: a request for it comes back unparsed."""
+        """Return the transport's response class. The SDK returns a response of this type unparsed."""
         if self.request is not None:
             for module in self.sdk.transports:
                 if isinstance(self.request, module.Request):
@@ -146,12 +146,12 @@ class StainlessUpstream:
         return found
 
     def request_of(self, response: Any) -> Any:
-        """The request behind a response; one that a middleware made up has none."""
+        """Return the request of a response. A response that a middleware created has none, so a new one is made."""
         request = getattr(response, "_request", None)
         return request if request is not None else self.sdk.transport.Request("POST", str(self.client.base_url))
 
     def again(self, options: Any) -> Any:
-        """Options that make the SDK return the transport's own response, for a restart behind the user's back."""
+        """Remove the headers that select a wrapper, so that the SDK returns the transport's response to a restart."""
         if isinstance(options.headers, Mapping):
             hidden = (RAW_HEADER, CAST_HEADER)
             options.headers = {name: value for name, value in options.headers.items() if name.lower() not in hidden}
@@ -160,10 +160,10 @@ class StainlessUpstream:
     # -- failing ------------------------------------------------------------------------------------------------
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
-        """Classify by type, status, code and cause; ``None`` for what is no failure of the request."""
+        """Classify by type, status, code and cause; ``None`` if the error is not a failure of the request."""
         transport = self._transport_error(error)
         if opened and transport is not None and getattr(transport, "_request", self) is None:
-            transport._request = self.request  # as the transport itself does where it is asked for the body
+            transport._request = self.request  # as the transport does when it reads the body itself
         wait = asked_wait if self.call.policy.retry is None else server_wait
         rules = RetryRules(retries=self._retries, wait=wait)
         return classify(error, self._classes(opened=opened), rules, opened=opened)
@@ -185,7 +185,7 @@ class StainlessUpstream:
         )
 
     def _retries(self, error: Exception, response: Any) -> bool:
-        """Return whether the bare SDK would send the request again."""
+        """Return True if the bare SDK would send the request again."""
         if self.loops:
             return False
         if response is not None:
@@ -201,15 +201,17 @@ class StainlessUpstream:
 
     @property
     def gone(self) -> bool:
-        """Whether the client that serves is closed."""
+        """Return True if the current client is closed."""
         try:
             return bool(self.client.is_closed())
-        except AttributeError:  # a client, or a transport, of another make
+        except AttributeError:  # a custom client or transport
             return False
 
     def stopped(self, error: BaseException | None) -> BaseException:
-        """As `Upstream.stopped`: a read that fails, worded as the SDK's own loop words it; before the headers what
-        sending through a closed client raises, where the SDK would send again."""
+        """As `Upstream.stopped`. A failed read raises as in the SDK's own loop.
+
+        Before the headers, if the SDK would send again, it raises as a request through a closed client does.
+        """
         if error is not None and (not isinstance(error, Exception) or self._transport_error(error) is None):
             return error
         if self.request is None:
@@ -221,13 +223,13 @@ class StainlessUpstream:
     # -- answering ----------------------------------------------------------------------------------------------
 
     def answer_failure(self, answer: Any) -> Failure | None:
-        """The SDKs hand a success that is no JSON over as a string, where an object was promised."""
+        """As `Upstream.answer_failure`. The SDKs return a successful body that is not JSON as a string."""
         if isinstance(answer, str):
-            return Failure(cause=Cause.NOT_A_STREAM, message="the server answered success with a body that is no JSON")
+            return Failure(cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON")
         return None
 
     def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:
-        """As `Upstream.complete_answer`. The one fence of whole answers: what cannot be read for facts is left out."""
+        """As `Upstream.complete_answer`. Never raises: metadata that cannot be read is omitted."""
         try:
             value = self._json(answer)
             if value is None:
@@ -239,7 +241,7 @@ class StainlessUpstream:
             return None, "", ()
 
     def _json(self, answer: Any) -> Mapping[str, Any] | None:
-        """The JSON that the SDK has decoded, or, behind a raw response, that of its body."""
+        """Return the JSON that the SDK decoded, or for a raw response the JSON of its body."""
         response = getattr(answer, "http_response", None)
         if self.decoded is not None or response is None or not response.is_stream_consumed:
             return self.decoded
@@ -250,11 +252,11 @@ class StainlessUpstream:
         return value if isinstance(value, dict) else None
 
     def completed(self) -> None:
-        """From now on this origin is known to end its streams of this dialect properly."""
+        """Record that this origin sends terminal events in this dialect: a stream without one is now a failure."""
         CONFIG.shared_state.terminals.add(self.call.origin, self.call.dialect)
 
     def backoff(self, retry: int, failure: Failure) -> float:
-        """The SDK's own figure."""
+        """Return the SDK's own delay, in seconds."""
         options = self._options
         allowed = options.get_max_retries(self.client.max_retries)
         response = getattr(failure.error, "response", None)
@@ -264,7 +266,7 @@ class StainlessUpstream:
         )
 
     def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
-        """The SDK's own exception where it raises one; for breaks of a stream one that is of its class, and ours."""
+        """Return the SDK's own exception if it raises one; for a broken stream one of its class and of ours."""
         error, package = failure.error, self.sdk.package
         if self.request is None:  # no stream was opened: nothing could be delivered
             if error is None:
@@ -276,11 +278,11 @@ class StainlessUpstream:
             return self._interrupted(failure, text, attempts)
         own = isinstance(error, package.APIError) and not isinstance(error, package.APIConnectionError)
         if own or failure.cause is Cause.MALFORMED:
-            return error  # whatever class the bare SDK lets through: for deep JSON and huge integers too
+            return error  # the class that the bare SDK leaks, also for deep JSON and huge integers
         return self._interrupted(failure, text, attempts)
 
     def _refused(self, failure: Failure) -> BaseException:
-        """For a failure that the SDK has no exception for: a flaw of a whole answer, a breaker that is open."""
+        """Return the exception for a failure unknown to the SDK: a flaw of a complete answer, an open breaker."""
         request = self.request_of(None)
         package = self.sdk.package
         if failure.cause not in TIMEOUT_CAUSES:
@@ -308,7 +310,7 @@ class StainlessUpstream:
         return raised
 
     def _leaked(self, failure: Failure, timed_out: bool) -> type[Exception] | None:
-        """The transport's class that the bare SDK would let through."""
+        """Return the transport's exception class that the bare SDK would leak; ``None`` if it leaks none."""
         if self.sdk.loop is None or not self.sdk.loop.leaks:
             return None
         error, transport = failure.error, self.sdk.transport
@@ -318,7 +320,7 @@ class StainlessUpstream:
         return leaked
 
     def builder(self, cast_to: Any, response: Any) -> Callable[[Any], Any]:
-        """What makes the SDK's object of one event: compiled where it can be, else the SDK's own way."""
+        """Return the function that builds an event's object: compiled for speed if possible, else the SDK's own."""
         client = self.client
         fast = None if client._strict_response_validation else compiled(self.sdk, cast_to)
         if fast is not None:
@@ -328,5 +330,5 @@ class StainlessUpstream:
 
 
 def compiled(sdk: Sdk, cast_to: Any) -> Callable[[Any], Any] | None:
-    """The compiled constructor of a type; ``None`` for those that the SDK builds in ways of its own."""
+    """Return the compiled constructor of a type; ``None`` if the SDK builds the type in a special way."""
     return None if cast_to is object or hasattr(cast_to, "build") else sdk.constructors.builder(cast_to)

@@ -1,4 +1,4 @@
-"""A warning at the caller's line: a time limit has passed, and nothing can end the call yet.
+"""Warn at the caller's line that a time limit has passed and nothing can end the call yet.
 
 The thread that would know the line is blocked, so the watchdog's thread reads that thread's stack.
 """
@@ -27,7 +27,7 @@ _BELOW_USER = frozenset(
 
 
 class UnkeptLimit:
-    """Warns once per call. ``thread``: the identifier of the thread that waits."""
+    """A warning that is issued once per call. ``thread``: the identifier of the waiting thread."""
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()

@@ -1,6 +1,6 @@
-"""Message content, for those who opted in, in the structure of the conventions' JSON schemas, and bounded in size.
+"""Capture message content in the structure of the conventions' JSON schemas, with limits on its size.
 
-Off by default. Binary data never leaves the process: its type and size stand in its place (`binary`).
+Off by default. Binary data never leaves the process: its type and size replace it (`binary_content`).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from . import binary_content, names
 log = logging.getLogger(__name__)
 
 TEXT_LIMIT = 8_192
-"""Characters of one text, or of one tool call's arguments."""
+"""Maximum characters of one text, or of one tool call's arguments."""
 MESSAGE_LIMIT = 32_768
-"""Characters of JSON of all parts of one message."""
+"""Maximum characters of JSON of all parts of one message."""
 TOTAL_LIMIT = 65_536
-"""Characters of JSON of one attribute."""
+"""Maximum characters of JSON of one attribute."""
 
 _CUT = " [cut]"
 Json = dict[str, Any]
 
 
 class ContentMode(StrEnum):
-    """Where message content may go."""
+    """The destinations of captured message content."""
 
     NO_CONTENT = "NO_CONTENT"
     SPAN_ONLY = "SPAN_ONLY"
@@ -40,17 +40,17 @@ class ContentMode(StrEnum):
 
     @property
     def on_span(self) -> bool:
-        """As JSON text in span attributes."""
+        """Return True if content goes to span attributes, as JSON text."""
         return self in (ContentMode.SPAN_ONLY, ContentMode.SPAN_AND_EVENT)
 
     @property
     def on_event(self) -> bool:
-        """In structured form in a log event."""
+        """Return True if content goes to a log event, in structured form."""
         return self in (ContentMode.EVENT_ONLY, ContentMode.SPAN_AND_EVENT)
 
 
 def content_mode(switch: str | None) -> ContentMode:
-    """The mode that the environment asks for; one that is not known captures nothing, and is warned about."""
+    """Return the mode that the environment selects. For an unknown mode, log a warning and capture nothing."""
     if not switch or not switch.strip():
         return ContentMode.NO_CONTENT
     try:
@@ -62,7 +62,7 @@ def content_mode(switch: str | None) -> ContentMode:
 
 
 def of_request(call: Call) -> dict[str, list[Json]]:
-    """The request's content by attribute name. Where it is too long, the newest messages are kept."""
+    """Return the request's content by attribute name. If it is too long, keep the newest messages."""
     body = call.body
     history = body.get("messages") or body.get("input") or body.get("prompt")
     content = {
@@ -74,7 +74,7 @@ def of_request(call: Call) -> dict[str, list[Json]]:
 
 
 def of_answer(ended: CallEnded) -> dict[str, list[Json]]:
-    """The answer's text and tool calls by attribute name."""
+    """Return the answer's text and tool calls by attribute name."""
     said: list[object] = [ended.text] if ended.text else []
     called = [{"type": "function_call", "name": name, "arguments": arguments} for name, arguments in ended.calls]
     if not said and not called:
@@ -85,7 +85,7 @@ def of_answer(ended: CallEnded) -> dict[str, list[Json]]:
 
 
 def as_json(content: Mapping[str, list[Json]]) -> dict[str, str]:
-    """Each value as JSON text: what a span's attribute can hold."""
+    """Return each value as JSON text, because a span attribute cannot hold nested values."""
     return {name: _dump(value) for name, value in content.items()}
 
 
@@ -107,13 +107,13 @@ def _parts(content: object) -> list[Json]:
 
 
 def _part(item: object) -> Json:
-    """One part of a message, from the shapes of both SDKs' dialects. Iterators stay unread: they are the SDK's."""
+    """Convert one message part of either SDK's dialect. Iterators are not consumed: the SDK still needs them."""
     if isinstance(item, str):
         return {"type": "text", "content": _text(item)}
     if isinstance(item, bytes | bytearray):
         return {"type": type(item).__name__, "size": len(item)}
     dump = getattr(item, "model_dump", None)
-    if dump is not None:  # the SDK's own object, out of an earlier answer
+    if dump is not None:  # the SDK's own object, taken from an earlier answer
         item = dump(mode="json", warnings=False)
     if not isinstance(item, Mapping):
         return {"type": type(item).__name__}
@@ -141,7 +141,7 @@ def _tool_call(item: Mapping[str, Any]) -> Json:
 
 
 def _image(item: Mapping[str, Any]) -> Json | None:
-    """An image that is only linked to."""
+    """Return the part of an image that is given by its URL; ``None`` for embedded data."""
     held = item.get("image_url") or item.get("source")
     url = held.get("url") if isinstance(held, Mapping) else held
     if isinstance(url, str) and url.startswith(("http://", "https://")):
@@ -181,7 +181,7 @@ def _clip(text: str) -> str:
 
 
 def _fit(items: Iterable[Json], limit: int) -> list[Json]:
-    """As many of the first items as ``limit`` characters of JSON hold."""
+    """Return as many of the first items as fit into ``limit`` characters of JSON."""
     kept: list[Json] = []
     left = limit - 2
     for item in items:
