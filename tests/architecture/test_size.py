@@ -37,7 +37,7 @@ PROVIDER_MODULES = {"describe", "instrumentor", "provider", "resuming"}
 PLAIN_BASES = {"Protocol", "NamedTuple", "TypedDict", "Enum", "StrEnum", "IntEnum"}
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-MAX_UNCLEAR_DOCSTRINGS = 25
+MAX_UNCLEAR_DOCSTRINGS = 0
 """Number of docstrings that open with "What" or "Whether". It may only fall."""
 
 
