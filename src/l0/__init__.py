@@ -180,7 +180,7 @@ if not TYPE_CHECKING:  # type checkers would accept any name as one that this fu
 
     def __getattr__(name: str) -> Any:
         if name in _RENAMED:
-            warn(f"l0.{name} is now l0.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+            warn(f"{__name__}.{name} is now {__name__}.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
             return __getattr__(_RENAMED[name])
         module = _MODULES.get(name)
         if module is None:

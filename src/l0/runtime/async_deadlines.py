@@ -273,7 +273,7 @@ async def sleep(seconds: float, ending: CallEnding) -> None:
     loop = asyncio.get_running_loop()
     over = loop.create_future()
     handle = loop.call_later(seconds, _resolve, over)
-    ending.alarm = partial(loop.call_soon_threadsafe, _resolve, over)
+    ending.alarm = lambda: loop.call_soon_threadsafe(_resolve, over)
     try:
         if ending.open:
             await over
@@ -295,7 +295,8 @@ def until_closed(ending: CallEnding) -> Iterator[None]:
     with anyio.CancelScope() as scope:
         ending.alarm = scope.cancel
         if _under_asyncio():
-            ending.alarm = partial(asyncio.get_running_loop().call_soon_threadsafe, scope.cancel)
+            loop = asyncio.get_running_loop()
+            ending.alarm = lambda: loop.call_soon_threadsafe(scope.cancel)
         try:
             yield
         finally:

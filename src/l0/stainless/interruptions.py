@@ -50,8 +50,8 @@ def read_of_closed(sdk: Sdk, request: Any, error: Exception | None) -> BaseExcep
     transport = next((module for module in sdk.transports if isinstance(request, module.Request)), sdk.transport)
     late = isinstance(error, transport.TimeoutException)
     if not late and not isinstance(error, transport.ReadError):  # the socket was shut, or no read was in progress
-        met, error = error, transport.ReadError("the stream was closed", request=request)
-        error.__cause__ = met
+        closed = transport.ReadError("the stream was closed", request=request)
+        closed.__cause__, error = error, closed
     leaked = cast(BaseException, error)
     if loop is None or loop.leaks:
         return leaked

@@ -79,7 +79,7 @@ _SCRIPT_CHANGE_WEIGHT = 3
 class EntropySpike:
     """Compares the share of unlikely pairs in the densest part of the window with the share in all text before it."""
 
-    MESSAGE: ClassVar = "the answer turns into random characters"
+    MESSAGE: ClassVar[str] = "the answer turns into random characters"
     FAMILIES: ClassVar = frozenset({Family.GARBLED})
     __slots__ = ("_pairs", "_threshold", "_unlikely", "_window")
 

@@ -38,7 +38,7 @@ _BROKEN_JSON = frozenset({Family.FORMAT, Family.JSON})
 class FormatCollapse:
     """Detects template markers anywhere, and prose in an answer that began as data."""
 
-    MESSAGE: ClassVar = "the answer leaves the format in which it began"
+    MESSAGE: ClassVar[str] = "the answer leaves the format in which it began"
     FAMILIES: ClassVar = frozenset({Family.FORMAT, Family.TEMPLATE_LEAK, Family.JSON})
     __slots__ = ("_data", "_roles", "_sections", "_started")
 

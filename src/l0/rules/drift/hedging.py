@@ -143,7 +143,7 @@ _SIGNS = _MODALS | _HEDGES.keys
 class Hedging:
     """Counts hedges per 100 characters in the densest stretch of the window."""
 
-    MESSAGE: ClassVar = "the answer hedges too many of its statements"
+    MESSAGE: ClassVar[str] = "the answer hedges too many of its statements"
     FAMILIES: ClassVar = frozenset({Family.HEDGING})
     __slots__ = ("_threshold", "_window")
 

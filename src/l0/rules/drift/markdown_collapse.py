@@ -21,7 +21,7 @@ _ENOUGH = 1.8
 class MarkdownCollapse:
     """Adds up the weights of broken markup in the lines of a window."""
 
-    MESSAGE: ClassVar = "the Markdown of the answer is broken"
+    MESSAGE: ClassVar[str] = "the Markdown of the answer is broken"
     FAMILIES: ClassVar = frozenset({Family.MARKDOWN})
     __slots__ = ("_at", "_bold", "_end", "_fence", "_line", "_signs", "_table", "_window")
 

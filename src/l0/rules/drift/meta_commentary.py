@@ -139,7 +139,7 @@ class MetaCommentary:
     part of the answer, and is ignored.
     """
 
-    MESSAGE: ClassVar = "the answer talks about the model or its task"
+    MESSAGE: ClassVar[str] = "the answer talks about the model or its task"
     FAMILIES: ClassVar = frozenset({Family.META_COMMENTARY, Family.INSTRUCTION_LEAK})
     __slots__ = ("_opened", "_thinking")
 

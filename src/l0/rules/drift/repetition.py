@@ -30,7 +30,7 @@ _CODE_REPEATS = 2
 class Repetition:
     """Detects loops. ``repeats``: how often in a row the same text must occur."""
 
-    MESSAGE: ClassVar = "the answer repeats itself in a loop"
+    MESSAGE: ClassVar[str] = "the answer repeats itself in a loop"
     FAMILIES: ClassVar = frozenset({Family.LOOP})
     __slots__ = ("_known", "_order", "_repeats", "_run")
 

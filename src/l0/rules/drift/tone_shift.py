@@ -33,7 +33,7 @@ _Count = tuple[int, float, float]
 class ToneShift:
     """Compares the register of the last ``window`` characters with that of the ``window`` characters before them."""
 
-    MESSAGE: ClassVar = "the answer changes between a formal and a casual tone"
+    MESSAGE: ClassVar[str] = "the answer changes between a formal and a casual tone"
     FAMILIES: ClassVar = frozenset({Family.TONE})
     __slots__ = ("_counts", "_window")
 
