@@ -97,7 +97,7 @@ class SdkBody(_SdkBody):
         if self._plain_decoder():
             return reads(self.response), ResumedWireParser(reader) if resumed else WireParser(reader)
         parser = DecodedEventParser(reader, taken_up=resumed)
-        return self.stream._decoder.iter_bytes(self.response.iter_bytes()), parser
+        return self.stream._decoder.iter_bytes(reads(self.response)), parser
 
     def send(self, options: Any) -> Any:
         """Send the request again. Return the transport's response, at its headers."""
@@ -137,7 +137,7 @@ class AsyncSdkBody(_SdkBody):
         if self._plain_decoder():
             return areads(self.response), ResumedWireParser(reader) if resumed else WireParser(reader)
         parser = DecodedEventParser(reader, taken_up=resumed)
-        return self.stream._decoder.aiter_bytes(self.response.aiter_bytes()), parser
+        return self.stream._decoder.aiter_bytes(areads(self.response)), parser
 
     def end(self, error: BaseException) -> None:
         """As `AsyncAttemptBody.end`. Nothing to do: the runtime classifies every error of a connection."""

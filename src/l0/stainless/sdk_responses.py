@@ -333,10 +333,22 @@ def _plain(response: Any) -> bool:
     )
 
 
+def _reader_of(response: Any) -> Any:
+    """Return a response object of its own over the same stream, for reading one attempt.
+
+    The transport closes the response that it iterates when the iteration ends, even if the garbage collector ends it.
+    By then the object that the user holds may show a later attempt, and such a close is not the user's.
+    """
+    reader = object.__new__(type(response))
+    reader.__dict__.update(response.__dict__)
+    response.is_stream_consumed = True
+    return reader
+
+
 def reads(response: Any) -> Iterator[bytes]:
     """Return the raw reads of a body. If nothing must be decoded, bypass the transport's decoder for speed."""
     if not _plain(response):
-        return iter(response.iter_bytes())
+        return iter(_reader_of(response).iter_bytes())
     response.is_stream_consumed = True
     return iter(response.stream.inner)
 
@@ -344,7 +356,7 @@ def reads(response: Any) -> Iterator[bytes]:
 def areads(response: Any) -> AsyncIterator[bytes]:
     """As `reads`."""
     if not _plain(response):
-        return aiter(response.aiter_bytes())
+        return aiter(_reader_of(response).aiter_bytes())
     response.is_stream_consumed = True
     return direct_reading.areads(response) if CONFIG.direct else aiter(response.stream.inner)
 

@@ -7,7 +7,7 @@ import pytest
 from installed import httpx
 
 from l0.runtime.connection_use import ConnectionUse
-from l0.stainless.sdk_responses import ObservedByteStream, adopt, read_deadline, runtime_of, tap
+from l0.stainless.sdk_responses import ObservedByteStream, adopt, areads, read_deadline, reads, runtime_of, tap
 
 
 class Listening:
@@ -136,6 +136,41 @@ def test_adoption_shows_the_new_attempt_behind_the_old_object():
     assert runtime.told == []
     gc.collect()
     assert runtime.told == []  # the old body's tap was disconnected first
+
+
+@pytest.mark.parametrize("flavour", ["sync", "async"])
+def test_dropped_reading_of_an_old_attempt_leaves_the_new_one_open(flavour):
+    """httpx closes the response that it iterates, also when the garbage collector ends the iteration."""
+
+    async def read_async(made, fresh):
+        chunks = areads(made)
+        await anext(chunks)
+        adopt(made, fresh)
+        del chunks
+        gc.collect()
+        await asyncio.sleep(0)  # the loop closes dropped generators in tasks of its own
+        await asyncio.sleep(0)
+
+    def read_sync(made, fresh):
+        chunks = reads(made)
+        next(chunks)
+        adopt(made, fresh)
+        del chunks
+        gc.collect()
+
+    decoded = httpx.Response(
+        200,
+        stream=Body(b"a", b"b"),
+        request=httpx.Request("POST", "http://a.example"),
+        headers={"content-encoding": "identity"},  # read through the transport's decoder
+    )
+    tap(decoded, httpx, Listening())
+    body = Body(b"c")
+    if flavour == "sync":
+        read_sync(decoded, response(body=body))
+    else:
+        asyncio.run(read_async(decoded, response(body=body)))
+    assert (decoded.is_closed, body.closed) == (False, 0)
 
 
 @pytest.mark.parametrize("version", [b"HTTP/2", b"HTTP/3"])
