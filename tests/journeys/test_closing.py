@@ -7,7 +7,7 @@ l0 it ends at once, and raises what bare code raises where it closes inside its 
 import gc
 import signal
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -34,24 +34,24 @@ POLICIES: dict[str, l0.Policy | None] = {
     "clocks": l0.Policy(retry=NOW, timeout=l0.Timeout(initial_token=60_000, inter_token=60_000)),
     "falls over": l0.Policy(retry=NOW, fallback=[l0.Fallback(model="gpt-4o-mini")]),
 }
-calls = pytest.mark.parametrize(
-    ("policy", "dialect"),
-    [
-        ("none", "chat"),
-        ("retries", "messages"),
-        ("holds", "chat"),
-        ("resumes", "chat"),
-        ("clocks", "messages"),
-        ("falls over", "chat"),
-    ],
-)
+CALLS = [
+    ("none", "chat"),
+    ("retries", "messages"),
+    ("holds", "chat"),
+    ("resumes", "chat"),
+    ("clocks", "messages"),
+    ("falls over", "chat"),
+]
+calls = pytest.mark.parametrize(("policy", "dialect"), CALLS)
+CALLS_WITH_AN_OPEN_STREAM = [call for call in CALLS if call[0] != "holds"]
+"""With ``hold="message"`` the call is over when its user has the first chunk."""
 dialects = pytest.mark.parametrize("dialect", ["chat", "messages"])
 backends = pytest.mark.parametrize("backend", ["asyncio", pytest.param("trio", marks=needs_trio)])
-Told = tuple[type, type] | None
+ErrorClasses = tuple[type, type] | None
 """The classes of an exception and of its cause."""
 
 
-def classes(error: BaseException | None) -> Told:
+def classes(error: BaseException | None) -> ErrorClasses:
     return None if error is None else (type(error), type(error.__cause__))
 
 
@@ -74,15 +74,15 @@ def creator(client: Any, dialect: str) -> Callable[..., Any]:
     return create
 
 
-def compared(
+def assert_like_bare(
     sim: Simulator,
     spans: Spans,
     policy: l0.Policy | None,
-    case: Callable[[], Told],
+    case: Callable[[], ErrorClasses],
     *faults: Fault,
     direct: bool = False,
 ) -> None:
-    """Run a case bare, and with l0: the same exception, one request, one span."""
+    """Run a case with the bare SDK and with L0. Assert the same exception, one request, and one cancelled span."""
     l0.uninstrument()
     sim.script(*faults)
     bare = case()
@@ -122,7 +122,7 @@ AClose = Callable[[Any, Any], Awaitable[None]]
 acloses = pytest.mark.parametrize("close", [aclose_stream, aclose_response, aclose_client, aclose_twice])
 
 
-async def atold(stream: Any, each: Callable[[], Awaitable[None]] | None = None) -> Told:
+async def atold(stream: Any, each: Callable[[], Awaitable[None]] | None = None) -> ErrorClasses:
     try:
         async for _ in stream:
             if each is not None:
@@ -132,10 +132,10 @@ async def atold(stream: Any, each: Callable[[], Awaitable[None]] | None = None) 
     return None
 
 
-async def by_another_task(sim: Simulator, dialect: str, close: AClose) -> Told:
+async def by_another_task(sim: Simulator, dialect: str, close: AClose) -> ErrorClasses:
     """The reader is blocked."""
     client, create = amade(sim, dialect)
-    told: list[Told] = []
+    told: list[ErrorClasses] = []
 
     async def read(stream: Any) -> None:
         told.append(await atold(stream))
@@ -150,7 +150,7 @@ async def by_another_task(sim: Simulator, dialect: str, close: AClose) -> Told:
     return told[0]
 
 
-async def inside_the_loop(sim: Simulator, dialect: str, close: AClose) -> Told:
+async def inside_the_loop(sim: Simulator, dialect: str, close: AClose) -> ErrorClasses:
     client, create = amade(sim, dialect)
     async with client:
         stream = await create()
@@ -158,7 +158,7 @@ async def inside_the_loop(sim: Simulator, dialect: str, close: AClose) -> Told:
             return await atold(stream, lambda: close(client, stream))
 
 
-async def before_it_is_read(sim: Simulator, dialect: str, close: AClose) -> Told:
+async def before_it_is_read(sim: Simulator, dialect: str, close: AClose) -> ErrorClasses:
     client, create = amade(sim, dialect)
     async with client:
         stream = await create()
@@ -167,22 +167,24 @@ async def before_it_is_read(sim: Simulator, dialect: str, close: AClose) -> Told
             return await atold(stream)
 
 
-@calls
+def _async_cases() -> Iterator[Any]:
+    """Yield every case under asyncio. Reading directly and trio make a difference to two policies only."""
+    for case in (by_another_task, inside_the_loop, before_it_is_read):
+        for policy, dialect in CALLS_WITH_AN_OPEN_STREAM if case is inside_the_loop else CALLS:
+            yield pytest.param(policy, dialect, case, "asyncio", False, id=f"{policy}-{case.__name__}-asyncio")
+            if policy in ("none", "resumes"):
+                yield pytest.param(policy, dialect, case, "asyncio", True, id=f"{policy}-{case.__name__}-direct")
+                yield pytest.param(
+                    policy, dialect, case, "trio", False, marks=needs_trio, id=f"{policy}-{case.__name__}-trio"
+                )
+
+
 @acloses
-@pytest.mark.parametrize(
-    ("backend", "direct"),
-    [("asyncio", False), ("asyncio", True), pytest.param("trio", False, marks=needs_trio)],
-    ids=["asyncio", "direct", "trio"],
-)
-@pytest.mark.parametrize("case", [by_another_task, inside_the_loop, before_it_is_read])
+@pytest.mark.parametrize(("policy", "dialect", "case", "backend", "direct"), _async_cases())
 def test_async(
     sim: Simulator, spans: Spans, policy: str, dialect: str, close: AClose, backend: str, direct: bool, case: Any
 ) -> None:
-    if policy == "holds" and case is inside_the_loop:
-        pytest.skip("the call is over by the time its user has the first chunk")
-    if (direct or backend == "trio") and policy not in ("none", "resumes"):
-        pytest.skip("what is read from makes no difference to the others")
-    compared(
+    assert_like_bare(
         sim,
         spans,
         POLICIES[policy],
@@ -197,14 +199,14 @@ def test_async(
 def test_reading_after_the_block_of_an_async_client(
     sim: Simulator, spans: Spans, policy: str, dialect: str, backend: str
 ) -> None:
-    async def case() -> Told:
+    async def case() -> ErrorClasses:
         client, create = amade(sim, dialect)
         async with client:
             stream = await create()
         with anyio.fail_after(HANGS):
             return await atold(stream)
 
-    compared(sim, spans, POLICIES[policy], lambda: anyio.run(case, backend=backend), SILENT)
+    assert_like_bare(sim, spans, POLICIES[policy], lambda: anyio.run(case, backend=backend), SILENT)
 
 
 @dialects
@@ -214,9 +216,9 @@ def test_reading_after_the_block_of_an_async_client(
 def test_a_client_that_is_closed_before_the_headers(
     sim: Simulator, spans: Spans, policy: str, dialect: str, backend: str, stream: bool
 ) -> None:
-    async def case() -> Told:
+    async def case() -> ErrorClasses:
         client, create = amade(sim, dialect)
-        told: list[Told] = []
+        told: list[ErrorClasses] = []
 
         async def call() -> None:
             try:
@@ -232,7 +234,7 @@ def test_a_client_that_is_closed_before_the_headers(
                 await client.close()
         return told[0]
 
-    compared(sim, spans, POLICIES[policy], lambda: anyio.run(case, backend=backend), Fault.no_headers(60))
+    assert_like_bare(sim, spans, POLICIES[policy], lambda: anyio.run(case, backend=backend), Fault.no_headers(60))
 
 
 # -- sync -----------------------------------------------------------------------------------------------------------
@@ -263,7 +265,7 @@ Close = Callable[[Any, Any], None]
 closes = pytest.mark.parametrize("close", [close_stream, close_response, close_client, close_in_a_finalizer])
 
 
-def told(stream: Any, each: Callable[[], None] | None = None) -> Told:
+def told(stream: Any, each: Callable[[], None] | None = None) -> ErrorClasses:
     try:
         for _ in stream:
             if each is not None:
@@ -273,14 +275,13 @@ def told(stream: Any, each: Callable[[], None] | None = None) -> Told:
     return None
 
 
-@calls
 @closes
-@pytest.mark.parametrize("unread", [False, True], ids=["inside", "unread"])
+@pytest.mark.parametrize(
+    ("policy", "dialect", "unread"),
+    [(*call, True) for call in CALLS] + [(*call, False) for call in CALLS_WITH_AN_OPEN_STREAM],
+)
 def test_sync(sim: Simulator, spans: Spans, policy: str, dialect: str, close: Close, unread: bool) -> None:
-    if policy == "holds" and not unread:
-        pytest.skip("the call is over by the time its user has the first chunk")
-
-    def case() -> Told:
+    def case() -> ErrorClasses:
         client, create = made(sim, dialect)
         stream = create()
         if unread:
@@ -288,21 +289,21 @@ def test_sync(sim: Simulator, spans: Spans, policy: str, dialect: str, close: Cl
             return told(stream)
         return told(stream, lambda: close(client, stream))
 
-    compared(sim, spans, POLICIES[policy], case, SILENT)
+    assert_like_bare(sim, spans, POLICIES[policy], case, SILENT)
 
 
 @calls
 def test_reading_after_the_block_of_a_client(sim: Simulator, spans: Spans, policy: str, dialect: str) -> None:
-    def case() -> Told:
+    def case() -> ErrorClasses:
         client, create = made(sim, dialect)
         with client:
             stream = create()
         return told(stream)
 
-    compared(sim, spans, POLICIES[policy], case, SILENT)
+    assert_like_bare(sim, spans, POLICIES[policy], case, SILENT)
 
 
-def inside(sim: Simulator, dialect: str) -> Told:
+def inside(sim: Simulator, dialect: str) -> ErrorClasses:
     """What bare code raises where it closes in its own loop."""
     l0.uninstrument()
     sim.script(SILENT)
@@ -324,7 +325,7 @@ def test_another_thread_closes(sim: Simulator, spans: Spans, policy: str, dialec
     stream = create()
     session = runtime_of(stream.response)
     assert session is not None
-    got: list[Told] = []
+    got: list[ErrorClasses] = []
     reader = threading.Thread(target=lambda: got.append(told(stream)), daemon=True)
     reader.start()
     while session.connection is not ConnectionUse.READING:
@@ -389,9 +390,9 @@ def test_at_any_moment_in_async_code(sim: Simulator, spans: Spans, moment: str, 
     spans.instrument(policy)
     sim.script(*faults)
 
-    async def case() -> Told:
+    async def case() -> ErrorClasses:
         client, create = amade(sim, "chat")
-        got: list[Told] = []
+        got: list[ErrorClasses] = []
 
         async def read(stream: Any) -> None:
             got.append(await atold(stream))
@@ -430,7 +431,7 @@ def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str) -
     stream = create()
     session = runtime_of(stream.response)
     assert session is not None
-    got: list[Told] = []
+    got: list[ErrorClasses] = []
     reader = threading.Thread(target=lambda: got.append(told(stream)), daemon=True)
     reader.start()
     while len(sim.requests) < len(faults) or ("backoff" in moment and session.ending.alarm is None):
@@ -448,9 +449,9 @@ def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str) -
 @backends
 @pytest.mark.parametrize("close", [aclose_stream, aclose_client])
 def test_a_helper(sim: Simulator, spans: Spans, backend: str, close: AClose) -> None:
-    async def case() -> Told:
+    async def case() -> ErrorClasses:
         client: Any = async_claude(sim)
-        got: list[Told] = []
+        got: list[ErrorClasses] = []
 
         async def read(stream: Any) -> None:
             got.append(await atold(stream))
@@ -463,15 +464,15 @@ def test_a_helper(sim: Simulator, spans: Spans, backend: str, close: AClose) -> 
                     await close(client, stream)
         return got[0]
 
-    compared(sim, spans, l0.Policy(retry=NOW), lambda: anyio.run(case, backend=backend), SILENT)
+    assert_like_bare(sim, spans, l0.Policy(retry=NOW), lambda: anyio.run(case, backend=backend), SILENT)
 
 
 @backends
 @pytest.mark.parametrize("closes_client", [False, True], ids=["response", "client"])
 def test_a_streaming_response(sim: Simulator, spans: Spans, backend: str, closes_client: bool) -> None:
-    async def case() -> Told:
+    async def case() -> ErrorClasses:
         client: Any = async_chat_client(sim)
-        got: list[Told] = []
+        got: list[ErrorClasses] = []
         open_ = client.chat.completions.with_streaming_response.create
 
         async def read(response: Any) -> None:
@@ -485,7 +486,7 @@ def test_a_streaming_response(sim: Simulator, spans: Spans, backend: str, closes
                     await (client.close() if closes_client else response.close())
         return got[0]
 
-    compared(sim, spans, l0.Policy(retry=NOW), lambda: anyio.run(case, backend=backend), SILENT)
+    assert_like_bare(sim, spans, l0.Policy(retry=NOW), lambda: anyio.run(case, backend=backend), SILENT)
 
 
 def seen_through(original: Any) -> Any:
@@ -506,7 +507,9 @@ def test_where_the_sdks_loop_is_left_in_place(
     l0.uninstrument()
     owner = openai._streaming.AsyncStream
     monkeypatch.setattr(owner, "__stream__", seen_through(owner.__dict__["__stream__"]))
-    compared(sim, spans, l0.Policy(retry=NOW), lambda: anyio.run(case, sim, "chat", close, backend=backend), SILENT)
+    assert_like_bare(
+        sim, spans, l0.Policy(retry=NOW), lambda: anyio.run(case, sim, "chat", close, backend=backend), SILENT
+    )
     l0.uninstrument()
 
 

@@ -23,6 +23,7 @@ from journeys_kit import (
 
 import l0
 from l0.simulator.answers import Answer
+from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
 
@@ -106,13 +107,14 @@ def test_what_is_raised_outside_the_wire_is_not_asked_again(
     [(LONG, openai.LengthFinishReasonError), (WRONG, pydantic.ValidationError)],
     ids=["length", "validation"],
 )
-def test_what_the_helper_makes_of_a_stream(
-    sim: Simulator, spans: Spans, answer: Answer, error: type[Exception], sync: bool
+@pytest.mark.parametrize("framing", [Fault.one_write(), Fault.bytewise()], ids=["at once", "byte by byte"])
+def test_helper_that_raises_over_a_stream_fails_the_call_with_its_tokens(
+    sim: Simulator, spans: Spans, answer: Answer, error: type[Exception], framing: Fault, sync: bool
 ) -> None:
-    sim.script(Reply(answer=answer))
+    sim.script(Reply(answer=answer, fault=framing))
 
     def journey(client: Any) -> Any:
-        manager = client.chat.completions.stream(**CHATTING, **PARSED)
+        manager = client.chat.completions.stream(**CHATTING, **PARSED, stream_options={"include_usage": True})
         if sync:
             with manager as stream:
                 return list(stream)
@@ -127,7 +129,10 @@ def test_what_the_helper_makes_of_a_stream(
     with pytest.raises(error):
         run(sim, journey, sync=sync)
     assert spans.ends == [FAILED]
-    assert attributes(spans)["error.type"] == error.__qualname__
+    found = attributes(spans)
+    assert found["error.type"] == error.__qualname__
+    assert found["gen_ai.usage.input_tokens"] > 0
+    assert found["gen_ai.usage.output_tokens"] > 0
 
 
 @both

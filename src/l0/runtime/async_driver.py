@@ -125,6 +125,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                         yield item
                     if over:
                         command = items.command  # type: ignore[union-attr]
+                        runtime.delivered()
                         break
                 runtime.connection = _RELEASED
             finally:

@@ -75,6 +75,7 @@ class CallRuntime:
         "admission",
         "call",
         "clocks",
+        "complete",
         "connection",
         "ending",
         "hedged",
@@ -110,6 +111,10 @@ class CallRuntime:
         if call.shadow is not None and call_observers:
             self.shadow = ShadowPolicy(call, call.shadow, shared_state, self.observers.notify, began)
         self.connection = _USER
+        self.complete: tuple[Finish, float, ResponseMetadata | None] | None = None
+        """The end of the call once its answer is complete, until the last items are delivered.
+
+        The SDK's own helper may still raise over these items, and then the call fails."""
         self.aborted = False
         """True if the user wants no more items, not even those that have arrived."""
         self.started = began
@@ -492,7 +497,10 @@ class CallRuntime:
         if not isinstance(command, Wait):
             items = self._kept.flush()
             self.observers.delivered(items, at, self._kept.seconds(at))
-            self._finish(command, at, self.metadata)
+            if isinstance(command, Finish) and items:
+                self.complete = command, at, self.metadata
+            else:
+                self._finish(command, at, self.metadata)
             return AttemptOver(items, command)
         self.observers.spent(self.metadata)
         # A resumed answer keeps its text so far. Of a repeated answer, the user has seen nothing.
@@ -527,6 +535,11 @@ class CallRuntime:
             stop(self, later=interrupted())
         self.ending.wake()
 
+    def delivered(self) -> None:
+        """End a call with a complete answer, after the user took its last item and asked for more."""
+        if self.complete is not None:
+            self.close()
+
     def abort(self) -> None:
         """Close the call, and deliver nothing more, not even items that have arrived."""
         self.aborted = True
@@ -547,11 +560,26 @@ class CallRuntime:
         It was raised outside the wire, so a retry would not help. An interruption (``KeyboardInterrupt``, the
         cancellation of a task) is the user's way to stop, and not a failure.
         """
-        if not self.open or not isinstance(error, Exception) or self.machine.state not in PHASES:
+        ended = self.complete is None and self.machine.state not in PHASES
+        if not self.open or not isinstance(error, Exception) or ended:
             self.close()
             return
         message = f"{type(error).__name__} was raised outside the wire"
-        self._fail(Failure(cause=Cause.LOCAL, message=message, error=error), perf_counter())
+        failure = Failure(cause=Cause.LOCAL, message=message, error=error)
+        if self.complete is None:
+            self._fail(failure, perf_counter())
+        else:
+            self._finish(Raise(failure), *self.complete[1:])
+
+    def read_unseen(self, raw: Any) -> None:
+        """Read what follows the last item that the user gets, for the billed tokens."""
+        if self._parser is not None:
+            self._parser.feed(raw)
+
+    @property
+    def read_to_end(self) -> bool:
+        """Return True if nothing more of the answer can come."""
+        return self._parser is None or self._parser.reader.stopped
 
     def released(self) -> None:
         """Drop the references that would keep the response alive, as the driver is done."""

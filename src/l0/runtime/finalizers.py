@@ -189,7 +189,12 @@ def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> N
     Final, and safe to call at any time.
     """
     work: list[Work] = []
-    if runtime.ending.claim(Outcome.CANCELLED):
+    complete = runtime.complete
+    if complete is not None:
+        if runtime.ending.claim(complete[0].outcome):
+            text, calls = (runtime.text, runtime.calls) if runtime.observers.observed else ("", ())
+            work.append(partial(runtime.report_end, *complete, text, calls))
+    elif runtime.ending.claim(Outcome.CANCELLED):
         at = perf_counter()
         waiting = runtime.machine.state is CallState.WAITING
         command = runtime.machine.step(Closed(at))

@@ -121,6 +121,7 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
                     if type(items) is AttemptOver:
                         command = items.command
                         yield from items.items
+                        runtime.delivered()
                         break
                     yield from items  # type: ignore[misc]  # a list
                 runtime.connection = _RELEASED

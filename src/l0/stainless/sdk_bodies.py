@@ -18,7 +18,7 @@ from l0.runtime.connection_use import ConnectionUse
 from l0.runtime.watchdog import ReadDeadline
 
 from .sdk import Loop
-from .sdk_responses import adopt, areads, part_with, read_deadline, reads, tap
+from .sdk_responses import adopt, areads, part_with, read_deadline, reads, share_reads, tap
 from .stainless_upstream import ReaderContext, StainlessUpstream
 
 _DRAIN = 0.1
@@ -88,6 +88,7 @@ class SdkBody(_SdkBody):
         """Return the raw reads of the current attempt, and their parser. An unknown SDK loop is kept in place."""
         # Keep a reference: otherwise the garbage collector closes the generator if reading ends in a finalizer.
         self._reads, parser = self._started()
+        share_reads(self.response, self._reads)
         return self._reads, parser
 
     def _started(self) -> tuple[Iterator[Any], BodyParser]:
@@ -131,6 +132,11 @@ class AsyncSdkBody(_SdkBody):
 
     def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
         """As `SdkBody.start`."""
+        chunks, parser = self._started()
+        share_reads(self.response, chunks)
+        return chunks, parser
+
+    def _started(self) -> tuple[AsyncIterator[Any], BodyParser]:
         reader, resumed = self._reader()
         if self.upstream.sdk.loop is None:
             return self._own(), ObjectParser(reader)

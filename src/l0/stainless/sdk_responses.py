@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
 from math import inf
+from time import perf_counter
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
+from weakref import ref
 
 from l0.config import CONFIG
 from l0.runtime.async_deadlines import deadline_reads
@@ -16,7 +18,7 @@ from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.connection_use import ConnectionUse
 from l0.runtime.deadlines import Fixed
 from l0.runtime.finalizers import interrupted
-from l0.runtime.watchdog import BoundedReads, Expired, ReadDeadline
+from l0.runtime.watchdog import WATCHDOG, BoundedReads, Expired, ReadDeadline
 
 from . import direct_reading
 from .send_deadlines import Timeouts
@@ -28,6 +30,8 @@ _USERS = ("close", "aclose", "__exit__", "__aexit__")
 """Functions of an SDK's objects through which its user closes."""
 _MOST = 2**20
 """Bytes. Who streams an answer of more does so in order not to hold it."""
+_REST = 0.1
+"""Seconds to read on after one of the SDK's helpers raised over a body."""
 
 
 class ObservedByteStream:
@@ -50,6 +54,8 @@ class ObservedByteStream:
     ``_MOST``."""
     size = 0
     again: Callable[..., Any]
+    shared_reads: Callable[[], Any] | None = None
+    """A weak reference to the driver's iterator over the body, since the iterator may hold the response."""
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -131,9 +137,13 @@ class ObservedByteStream:
     def close(self) -> None:
         """Close the stream. The caller is the user, the transport at the end of the body, or the engine."""
         self.closed = True
-        reading = self._stops() and self.runtime is not None and self.runtime.connection is _READING
+        stops = self._stops()
+        reading = stops and self.runtime is not None and self.runtime.connection is _READING
+        error = _helper_error(self) if stops and not interrupted() else None
         try:
-            self._over()
+            if error is not None:
+                self._read_rest()
+            self._over(error, stops=stops)
         finally:
             if reading:
                 abort(self.extensions)  # another thread is in the middle of a read, which closing does not end
@@ -141,10 +151,47 @@ class ObservedByteStream:
 
     async def aclose(self) -> None:
         """As `close`."""
+        stops = self._stops()
+        error = _helper_error(self) if stops and not interrupted() else None
         try:
-            self._over()
+            if error is not None:
+                await self._aread_rest()
+            self._over(error, stops=stops)
         finally:
             await self.inner.aclose()
+
+    def _read_rest(self) -> None:
+        """Read on for a moment after a helper raised: the provider reports the billed tokens at the end of the body."""
+        runtime, until = self.runtime, perf_counter() + _REST
+        chunks = self.shared_reads() if self.shared_reads is not None else None
+        if runtime is None or chunks is None or runtime.read_to_end:
+            return
+        deadline = _read_deadline(self.extensions, self.request)
+        if deadline is None or not WATCHDOG.arm(deadline, until):
+            return
+        try:
+            for raw in chunks:
+                runtime.read_unseen(raw)
+                if runtime.read_to_end or perf_counter() > until:
+                    break
+        except Exception:  # the user gets the helper's exception
+            pass
+        finally:
+            deadline.over = True
+
+    async def _aread_rest(self) -> None:
+        """As `_read_rest`."""
+        runtime, until = self.runtime, perf_counter() + _REST
+        chunks = self.shared_reads() if self.shared_reads is not None else None
+        if runtime is None or chunks is None or runtime.read_to_end:
+            return
+        import anyio  # a dependency of both SDKs
+
+        with suppress(Exception), anyio.move_on_after(_REST):
+            async for raw in chunks:
+                runtime.read_unseen(raw)
+                if runtime.read_to_end or perf_counter() > until:
+                    break
 
     def _stops(self) -> bool:
         """Return True if the user closes. The transport and the SDK's loop close as well, at the end of a body."""
@@ -156,13 +203,16 @@ class ObservedByteStream:
         sdk: Any = getattr(runtime.upstream, "sdk", None)
         return not (self.left or (sdk is not None and _by_sdk(sdk.name)))
 
-    def _over(self) -> None:
-        """Before it is closed: whose read fails for that shall know it."""
+    def _over(self, error: Exception | None, *, stops: bool) -> None:
+        """End the call before its connection closes. A read that fails for that finds the call ended.
+
+        ``error``: the exception of the SDK's helper, if one is in flight. ``stops``: True if the user closes.
+        """
         runtime = self.runtime
         if runtime is None:
             return
-        if self._stops():
-            if not interrupted() and (error := _helper_error(self)) is not None:
+        if stops:
+            if error is not None:
                 runtime.leave(error)
             else:
                 runtime.close()
@@ -343,6 +393,13 @@ def _reader_of(response: Any) -> Any:
     reader.__dict__.update(response.__dict__)
     response.is_stream_consumed = True
     return reader
+
+
+def share_reads(response: Any, chunks: Any) -> None:
+    """Let the body of ``response`` read on through ``chunks``, the driver's iterator, when a helper raises over it."""
+    if isinstance(response.stream, ObservedByteStream):
+        with suppress(TypeError):  # an iterator of a foreign transport that allows no weak references
+            response.stream.shared_reads = ref(chunks)
 
 
 def reads(response: Any) -> Iterator[bytes]:
