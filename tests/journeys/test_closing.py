@@ -180,7 +180,7 @@ def _async_cases() -> Iterator[Any]:
 
 
 @acloses
-@pytest.mark.parametrize(("policy", "dialect", "case", "backend", "direct"), _async_cases())
+@pytest.mark.parametrize(("policy", "dialect", "case", "backend", "direct"), list(_async_cases()))
 def test_async(
     sim: Simulator, spans: Spans, policy: str, dialect: str, close: AClose, backend: str, direct: bool, case: Any
 ) -> None:
