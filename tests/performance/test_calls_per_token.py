@@ -21,12 +21,12 @@ from l0.runtime.stream_stats import StreamStatsRecorder
 # Python 3.11 is the reference; later ones inline some calls and need no more. Whole calls: what a batch of gaps takes
 # to be added up (`pace`) is a fraction for each of them, and depends on how the gaps fell.
 LIMITS = {
-    ("chat", "sync"): 42,
-    ("chat", "async"): 41,
-    ("responses", "sync"): 35,
-    ("responses", "async"): 34,
-    ("messages", "sync"): 38,
-    ("messages", "async"): 37,
+    ("chat", "sync"): 38,
+    ("chat", "async"): 38,
+    ("responses", "sync"): 32,
+    ("responses", "async"): 32,
+    ("messages", "sync"): 35,
+    ("messages", "async"): 35,
 }
 # Deadlines of reads: one watch that is armed and disarmed, one clock that is asked.
 DEADLINES = {"sync": 1, "async": 5}

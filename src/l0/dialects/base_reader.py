@@ -66,8 +66,11 @@ class BaseReader(ABC):
         try:
             return self.build(value)
         except Exception as error:
-            self.fail(Failure(cause=Cause.MALFORMED, message="an event is not of the expected shape", error=error))
-            return None
+            return self.malformed(error)
+
+    def malformed(self, error: Exception) -> None:
+        """Fail the attempt, as the SDK's own validation rejects an event."""
+        self.fail(Failure(cause=Cause.MALFORMED, message="an event is not of the expected shape", error=error))
 
     def mark_finished(self) -> None:
         """Record that the terminal event was read."""

@@ -134,50 +134,52 @@ class ChatReader(ResumableReader):
         self._extra: Mapping[str, str] = {}
         self._finish: dict[int, str] = {}
 
-    def decode_event(self, name: bytes | None, data: bytes) -> Any:
+    def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:
+        """Read what `completion_deltas` returns."""
+        if type(event) is not dict:
+            event = self._other_than_object(data, event)
+            if type(event) is not dict:
+                return None if event is None else self.dressed(name, event)
+        if event.get("error") or name == b"error":
+            self.fail(in_band(event.get("error") or event, self._make_error))
+            return None
+        if not self.model:
+            self.begun(event)
+        for choice in event["choices"]:
+            delta = choice.get("delta")
+            text = delta.get("content") if delta else choice.get("text")  # of chat, and of a legacy completion
+            if text:
+                if type(text) is str:
+                    self.content += 1
+                    self.chars += len(text)
+                    index = choice.get("index")
+                    if not index or type(index) is not int:  # gateways leave it out
+                        self.text.append(text)
+                else:
+                    self._read_parts(text, choice.get("index"))
+            if delta and not delta.keys() <= _SILENT_KEYS:
+                self._other_content(delta, choice.get("index"))
+            reason = choice.get("finish_reason")
+            if reason:
+                self._finished(choice.get("index"), reason)
+        if event.get("usage"):
+            self.read_usage(event)
+        return event if name is None else self.dressed(name, event)
+
+    def _other_than_object(self, data: bytes, event: Any) -> Any:
+        """Read the end of the stream, or JSON that only the tolerant parser accepts."""
         if data[:6] == b"[DONE]":
             self._done = True
             self.mark_finished()
             return None
-        event = self.decode(data)
-        if event is None:
-            return None
-        if type(event) is dict:
-            if event.get("error") or name == b"error":
-                self.fail(in_band(event.get("error") or event, self._make_error))
-                return None
-            self.apply(event)
-        self.events += 1
-        return event if name is None else self.dressed(name, event)
+        return self.decode(data) if event is None else event
 
     def dressed(self, name: bytes | None, event: Any) -> Any:
         wrapped = name is not None and self._wraps and self._resume_state is None
         return {"data": event, "event": name.decode("utf-8", "replace")} if wrapped and name is not None else event
 
     def apply(self, event: dict[str, Any]) -> None:
-        """Read what `completion_deltas` returns, inline: this runs once per token and calls nothing for plain text."""
-        if not self.model:
-            self.begun(event)
-        for choice in event["choices"]:
-            delta = choice.get("delta")
-            if delta:
-                text = delta.get("content")
-                if text:
-                    if type(text) is str:
-                        self.content += 1
-                        self.chars += len(text)
-                        index = choice.get("index")
-                        if not index or type(index) is not int:  # gateways leave it out
-                            self.text.append(text)
-                    else:
-                        self._read_parts(text, choice.get("index"))
-                if not delta.keys() <= _SILENT_KEYS:
-                    self._other_content(delta, choice.get("index"))
-            reason = choice.get("finish_reason")
-            if reason:
-                self._finished(choice.get("index"), reason)
-        if event.get("usage"):
-            self.read_usage(event)
+        self.decode_event(None, b"", event)
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:
         for choice in objects_in(event.get("choices")):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from l0.model.tolerant_reading import place_of
-
 from .chat import CHAT, ChatReader
 
 COMPLETIONS = replace(CHAT, name="completions")
@@ -29,14 +27,3 @@ class CompletionsReader(ChatReader):
     def carrier(self) -> Any:
         told = {"id": self.response_id, "object": "text_completion", "created": self._created, "model": self.model}
         return {**told, "choices": [{"index": 0, "text": "", "finish_reason": None, "logprobs": None}]}
-
-    def apply(self, event: dict[str, Any]) -> None:
-        if not self.model:
-            self.begun(event)
-        for choice in event["choices"]:
-            self.add_text(choice.get("text"), answer=not place_of(choice.get("index")))
-            reason = choice.get("finish_reason")
-            if reason:
-                self._finished(choice.get("index"), reason)
-        if event.get("usage"):
-            self.read_usage(event)

@@ -172,21 +172,22 @@ class MessagesReader(ResumableReader):
         self._offset = 0
         self._cumulative: Mapping[str, Any] = {}
 
-    def decode_event(self, name: bytes | None, data: bytes) -> Any:
+    def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:
         if name == b"ping":
             return None
         if name == b"error":
             self.fail(self._refuse(data))
             return None
         if name is None:
-            return self._nameless(data)
+            return self._nameless(data, event)
         if self._names is not None and name not in self._names:
             return None
-        return self._event(name, self.decode(data))
+        return self._event(name, self.decode(data) if event is None else event)
 
-    def _nameless(self, data: bytes) -> Any:
+    def _nameless(self, data: bytes, event: Any) -> Any:
         """Read an event whose name a proxy dropped, by its type. The bare SDK skips such events silently."""
-        event = self.decode(data) if data[:1] == b"{" else None
+        if event is None and data[:1] == b"{":
+            event = self.decode(data)
         kind = event.get("type") if type(event) is dict else None
         if type(kind) is not str or kind == "ping":
             return None
@@ -211,7 +212,6 @@ class MessagesReader(ResumableReader):
                 return None  # nor counted: an attempt that takes this one up must not swallow it
         else:
             self._in_order = False
-        self.events += 1
         return event
 
     def dressed(self, name: bytes | None, event: Any) -> Any:

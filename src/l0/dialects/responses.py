@@ -187,11 +187,12 @@ class ResponsesReader(ResumableReader):
         self._part = 0
         self._sent = 0
 
-    def decode_event(self, name: bytes | None, data: bytes) -> Any:  # noqa: ARG002 - the type stands in the data as well
+    def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:  # noqa: ARG002 - the type stands in the data as well
         if data[:6] == b"[DONE]":
             self.mark_finished()
             return None
-        event = self.decode(data)
+        if event is None:
+            event = self.decode(data)
         if event is None:
             self._uncounted()
             return None
@@ -213,7 +214,6 @@ class ResponsesReader(ResumableReader):
             self.apply(event)
         else:
             self._uncounted()
-        self.events += 1
         return event
 
     def _headless(self, event: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from l0.model.failure import Cause, Failure
 from l0.model.resume_state import ResumeState
+from l0.wire.json_decode import parse
 
 from .base_reader import BaseReader
 from .overlap import Diverged, OverlapMatcher, overlap_matcher
@@ -28,8 +29,12 @@ class ResumableReader(BaseReader):
     # -- defined by a dialect ---------------------------------------------------------------------------------------
 
     @abstractmethod
-    def decode_event(self, name: bytes | None, data: bytes) -> Any:
-        """Decode and apply a wire event. Return ``None`` if the user gets nothing for it. May raise (`read_event`)."""
+    def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:
+        """Decode and apply a wire event. Return ``None`` if the user gets nothing for it. May raise (`read_event`).
+
+        ``event``: the JSON of ``data``; ``None`` if it is not parsed yet, or if the fast parser rejects it: then use
+        `decode`.
+        """
 
     def dressed(self, name: bytes | None, event: Any) -> Any:  # noqa: ARG002
         """Return the event as the SDK's own loop delivers it: some are wrapped, or get their name as a field."""
@@ -74,11 +79,22 @@ class ResumableReader(BaseReader):
 
         Whatever reading an event raises ends here, and the event itself is delivered.
         """
+        # The parser and the constructor are called here, as a function around each costs two calls per token.
         try:
-            event = self.decode_event(name, data)
+            event = parse(data)
+        except ValueError:
+            event = None
+        try:
+            event = self.decode_event(name, data, event)
         except Exception:
             event = self._unlearnt(name, data)
-        return None if event is None else self.construct(event)
+        if event is None:
+            return None
+        self.events += 1
+        try:
+            return self.build(event)
+        except Exception as error:
+            return self.malformed(error)
 
     def _unlearnt(self, name: bytes | None, data: bytes) -> Any:
         event = self.decode(data)
@@ -86,7 +102,6 @@ class ResumableReader(BaseReader):
             return None
         event = self.dressed(name, event)
         self.unlearnt(name, event)
-        self.events += 1
         return event
 
     # -- the joint --------------------------------------------------------------------------------------------------
@@ -116,9 +131,10 @@ class ResumableReader(BaseReader):
     def read_resumed(self, name: bytes | None, data: bytes) -> list[Any]:
         """As `read_event`, for an attempt that resumes an earlier one: return what is new in one wire event."""
         try:
-            event = self.decode_event(name, data)
+            event = self.decode_event(name, data, None)
         except Exception:
             event = self._unlearnt(name, data)
+        self.events += event is not None
         resume_state, meeting = self._resume_state, self._joint
         if event is None or resume_state is None or meeting is None:
             return []
