@@ -154,6 +154,27 @@ def test_import_of_l0_loads_no_sdk(tmp_path: Path, sim: Simulator) -> None:
     assert "LOADED []" in run(tmp_path, source, sim).stdout
 
 
+@pytest.mark.parametrize(("action", "times"), [("default", 2), ("error", 1)])
+def test_an_sdk_too_old_to_patch_is_logged_and_warned_about(
+    tmp_path: Path, sim: Simulator, action: str, times: int
+) -> None:
+    """And the program starts, even if its filters turn warnings into errors: then only the log line is left."""
+    for place, text in (
+        ("openai/__init__.py", "__version__ = '0.28.1'"),
+        ("openai-0.28.1.dist-info/METADATA", "Metadata-Version: 2.1\nName: openai\nVersion: 0.28.1\n"),
+    ):
+        (tmp_path / "old" / place).parent.mkdir(parents=True)
+        (tmp_path / "old" / place).write_text(text, encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path / "old"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    source = "import openai; print('STARTED', openai.__version__)"
+    settings = {"PYTHONPATH": path, "PYTHONWARNINGS": f"{action}::RuntimeWarning"}
+    ended = run(tmp_path, source, sim, launcher(), **settings)
+    assert "STARTED 0.28.1" in ended.stdout
+    message = "l0 does not patch openai 0.28.1: supported are openai >= 1.60, < 4"
+    assert ended.stderr.count(message) == times, ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_program_that_leaves_a_stream_open_ends_quietly(tmp_path: Path, sim: Simulator) -> None:
     """Closing at interpreter shutdown is where wrappers of streams tend to complain, or crash."""
     source = (

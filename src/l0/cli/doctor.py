@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -91,11 +92,14 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
     found = import_module(name).__version__
     if installed(name) is None:
         found += " (a copy without metadata: frozen, zipped or vendored)"
-    l0.instrument()
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # the report says the same
+        l0.instrument()
     try:
         patches = instrumentor.patches
         if patches is None:
-            return [DoctorFinding(f"{name} {found}: not patched; its calls run without l0", True)]
+            return [
+                DoctorFinding(f"{name} {found}: not patched; its calls run without l0 ({instrumentor.refusal})", True)
+            ]
         tier = "l0's own loop reads its streams" if patches.sdk.loop else "l0 reads through the SDK's own loop (slower)"
         return [
             DoctorFinding(f"{name} {found}: patched; {tier}", patches.sdk.loop is None),

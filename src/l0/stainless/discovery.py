@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
-
-from opentelemetry.instrumentation.dependencies import DependencyConflictError
 
 from l0.config import CONFIG
 from l0.model.policy import Policy
@@ -20,7 +17,6 @@ from l0.shared_state.forks import renew_in_child
 from l0.telemetry.otlp import setup
 
 from .post_imports import importable
-from .stainless_instrumentor import UNSUPPORTED
 
 _GROUP = "opentelemetry_instrumentor"
 _PREFIX = "l0_"
@@ -29,7 +25,6 @@ _BUILT_IN = (
     EntryPoint("l0_openai", "l0_openai:OpenAIInstrumentor", _GROUP),
 )
 """The provider packages of this distribution."""
-_log = logging.getLogger("l0")
 
 
 class _Switching:
@@ -82,8 +77,8 @@ def instrument(
     asyncio, read streams directly from their connections (`stainless.direct_reading`). That saves 40 % of their
     remaining CPU time, and relies on private names of the transport. ``None``: as ``L0_DIRECT`` says, else off.
 
-    SDKs that are not installed are ignored, with a `RuntimeWarning` if there is none at all. An SDK of an unsupported
-    version is not patched, with one warning.
+    SDKs that are not installed are ignored, with a `RuntimeWarning` if there is none at all. An SDK that cannot be
+    patched, such as one of an unsupported version, is left alone, with one `RuntimeWarning`.
 
     Raises:
         l0.PolicyError: an invalid policy.
@@ -96,8 +91,10 @@ def instrument(
         setup(otlp)
     with _SWITCHING.lock:
         instrumentors = [point.load()() for point in providers()]
-        if not [one for one in instrumentors if _patch(one)]:
-            warnings.warn(_no_sdk_message(instrumentors), RuntimeWarning, stacklevel=2)
+        found = [one for one in instrumentors if _patch(one)]
+    refusals = [one.refusal for one in found if one.refusal is not None] if found else [_no_sdk_message(instrumentors)]
+    for refusal in refusals:
+        warnings.warn(refusal, RuntimeWarning, stacklevel=2)
 
 
 def _no_sdk_message(instrumentors: Sequence[Any]) -> str:
@@ -111,39 +108,25 @@ def _no_sdk_message(instrumentors: Sequence[Any]) -> str:
     return f"l0 patches nothing: no supported SDK is installed, searched for {names} (see: l0 doctor)"
 
 
-def instrument_sdk(name: str) -> bool:
-    """Patch the SDK whose import name is ``name``. Return True if its calls now go through the engine."""
+def instrument_sdk(name: str) -> str | None:
+    """Patch the SDK whose import name is ``name``. Return the reason if its calls do not go through the engine."""
     with _SWITCHING.lock:
         for point in providers():
             instrumentor = point.load()()
-            if getattr(instrumentor, "sdk_name", None) == name:
-                return _patch(instrumentor)
-    return False
+            if getattr(instrumentor, "sdk_name", None) == name and _patch(instrumentor):
+                refusal: str | None = instrumentor.refusal
+                return refusal
+    return f"l0 supports no SDK named {name}"
 
 
 def _patch(instrumentor: Any) -> bool:
     """Patch the SDK now or when it is imported. Return False if it is not installed."""
     if instrumentor.is_instrumented_by_opentelemetry:
-        getattr(instrumentor, "catch_up", lambda: None)()  # the SDK may have been imported again unnoticed
-        return True
-    installed = installed_version(instrumentor.sdk_name)
-    if installed is None:
+        instrumentor.catch_up()  # the SDK may have been imported again unnoticed
+    elif installed_version(instrumentor.sdk_name) is None:
         return False
-    try:
-        # Without metadata, `catch_up` checks the version when the SDK is imported.
-        instrumentor.instrument(
-            raise_exception_on_conflict=True, skip_dep_check=not _has_metadata(instrumentor.sdk_name)
-        )
-    except DependencyConflictError:
-        _log.warning(UNSUPPORTED, instrumentor.sdk_name, installed, instrumentor.sdk_name, instrumentor.supported)
-    return True
-
-
-def _has_metadata(name: str) -> bool:
-    try:
-        version(name)
-    except PackageNotFoundError:
-        return False
+    else:
+        instrumentor.instrument(skip_dep_check=True, warn=False)
     return True
 
 

@@ -6,9 +6,12 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from abc import abstractmethod
 from collections.abc import Collection
+from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # it opts out
@@ -22,23 +25,24 @@ from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.slo_metrics import SloObserver
 from l0.telemetry.spans import SpanObserver
 
-from .post_imports import after_import, forget
+from .post_imports import after_import, forget, importable
 from .sdk import Sdk
 from .sdk_patches import SdkPatches
 from .stainless_upstream import Provider
 
 _log = logging.getLogger("l0")
-UNSUPPORTED = "l0 does not patch %s %s: supported are %s %s"
 
 
 class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInstrumentor is untyped
     """An instrumentor that patches one SDK, now or when it is imported.
 
-    A subclass sets the SDK's import name and supported versions, and returns its `Provider`.
+    A subclass sets the SDK's import name and supported versions, and returns its `Provider`. ``refusal``: the reason
+    why the installed SDK cannot be patched; ``None`` if there is none.
     """
 
     sdk_name: str
     supported: str
+    refusal: str | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,8 +65,15 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
     def provider(self, sdk: Sdk) -> Provider:
         """Return the part that only this provider's package implements."""
 
+    def _check_dependency_conflicts(self) -> Any:
+        """Report a missing SDK only. `catch_up` warns about an unsupported version, which OpenTelemetry only logs."""
+        return None if importable(self.sdk_name) else super()._check_dependency_conflicts()
+
     def _instrument(self, **kwargs: Any) -> None:
-        """Patch the SDK. Accepts OpenTelemetry's ``tracer_provider``, ``meter_provider`` and ``logger_provider``."""
+        """Patch the SDK. Accepts OpenTelemetry's ``tracer_provider``, ``meter_provider`` and ``logger_provider``.
+
+        ``warn``: False if the caller reports the ``refusal``.
+        """
         meters = kwargs.get("meter_provider")
         shared_state = CONFIG.shared_state
         observable = SloObserver(shared_state.slos, meters), BreakerObserver(shared_state.breakers, meters)
@@ -71,37 +82,73 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
         CONFIG.set_environment(policy_from_environment(os.environ), direct=direct_from_environment(os.environ))
         with self._guard:
             self._wanted = True
-        after_import(self.sdk_name, self.catch_up)
+        after_import(self.sdk_name, self._imported)
         if self.sdk_name in sys.modules:
             import_module(self.sdk_name)  # waits for an import in progress in another thread
         self.catch_up()
+        if self.refusal is not None and kwargs.get("warn", True):
+            _warn(self.refusal)
+
+    def _imported(self) -> None:
+        known = self.refusal
+        self.catch_up()
+        if self.refusal is not None and self.refusal != known:
+            _warn(self.refusal)
 
     def catch_up(self) -> None:
-        """Patch the SDK if it is imported and not patched yet, after its first or a later import."""
+        """Patch the SDK if it is imported and not patched yet, after its first or a later import. Set ``refusal``."""
         with self._guard:
             base = sys.modules.get(f"{self.sdk_name}._base_client")
-            if not self._wanted or base is None or (self.patches is not None and self.patches.sdk.base is base):
+            if not self._wanted or (self.patches is not None and self.patches.sdk.base is base):
                 return
             try:
-                sdk = Sdk(self.sdk_name)
-                if sdk.version not in SpecifierSet(self.supported, prereleases=True):
-                    _log.warning(UNSUPPORTED, self.sdk_name, sdk.version, self.sdk_name, self.supported)
+                self.refusal = self._unsupported()
+                if self.refusal is not None or base is None:
                     return
+                sdk = Sdk(self.sdk_name)
                 patches = SdkPatches(sdk, self.provider(sdk))
                 patches.apply()
             except Exception as error:
-                _log.warning("l0 does not patch %s: its private parts are not as expected (%r)", self.sdk_name, error)
+                self.refusal = f"l0 does not patch {self.sdk_name}: its private parts are not as expected ({error!r})"
                 return
             if self.patches is not None:
                 self._previous_patches.append(self.patches)  # the application may still use the replaced modules
             self.patches = patches
 
+    def _unsupported(self) -> str | None:
+        """Return the reason if the version of the SDK is known and not supported."""
+        found = self._version()
+        if found is None or SpecifierSet(self.supported, prereleases=True).contains(found):
+            return None
+        return f"l0 does not patch {self.sdk_name} {found}: supported are {self.sdk_name} {self.supported}"
+
+    def _version(self) -> str | None:
+        """Return the version of the imported SDK, or before the import of the installed one; ``None`` if unknown."""
+        found = getattr(sys.modules.get(self.sdk_name), "__version__", None)
+        if found is not None:
+            return str(found)
+        try:
+            return version(self.sdk_name)
+        except PackageNotFoundError:
+            return None
+
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         with self._guard:
             self._wanted = False
+            self.refusal = None
             forget(self.sdk_name)
             for patches in [*self._previous_patches, self.patches]:
                 if patches is not None:
                     patches.undo()
             self._previous_patches.clear()
             self.patches = None
+
+
+def _warn(refusal: str) -> None:
+    """Log, and warn at the line that called OpenTelemetry's ``instrument()`` or that imported the SDK.
+
+    Raises nothing, even if a filter turns warnings into errors: the program must start.
+    """
+    _log.warning("%s", refusal)
+    with suppress(Warning):
+        warnings.warn(refusal, RuntimeWarning, stacklevel=4)

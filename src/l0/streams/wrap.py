@@ -86,8 +86,9 @@ def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
     if options:
         raise PolicyError("options", options, "only policy, for a client")
     sdk = next((base.__module__.partition(".")[0] for base in type(thing).__mro__ if base.__name__ in _BASES), "")
-    if not instrument_sdk(sdk):
-        raise PolicyError("client", thing, "a client of a supported SDK in a supported version")
+    refusal = instrument_sdk(sdk)
+    if refusal is not None:
+        raise PolicyError("client", thing, f"a client of a supported SDK in a supported version ({refusal})")
     copy = thing.copy()
     copy.__class__ = type(
         type(thing).__name__, (type(thing),), {OWN_POLICY: policy, "__module__": type(thing).__module__}

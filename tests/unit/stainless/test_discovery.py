@@ -1,9 +1,11 @@
 """What `instrument()` does where an SDK is missing, too old, or not as expected: one warning, and hands off."""
 
 import importlib
+import inspect
 import logging
 import sys
 import threading
+import warnings
 from importlib.metadata import PackageNotFoundError
 
 import anthropic
@@ -19,12 +21,15 @@ OPENAI, ANTHROPIC = openai._base_client.SyncAPIClient, anthropic._base_client.Sy
 
 @pytest.fixture
 def warnings_of(caplog):
-    """Switches on, and gives the warnings that were logged."""
+    """Switches on, and gives the warnings: all of them at the line of the call, and none in the log."""
 
     def switch_on(**options):
-        with caplog.at_level(logging.WARNING, "l0"):
+        with caplog.at_level(logging.WARNING, "l0"), warnings.catch_warnings(record=True, action="always") as found:
             l0.instrument(**options)
-        return [record.getMessage() for record in caplog.records if record.name == "l0"]
+            line = inspect.currentframe().f_lineno - 1
+        assert {(one.filename, one.lineno, one.category) for one in found} <= {(__file__, line, RuntimeWarning)}
+        assert [record for record in caplog.records if record.name == "l0"] == []
+        return [str(one.message) for one in found]
 
     yield switch_on
     l0.uninstrument()
@@ -114,6 +119,108 @@ def test_a_copy_without_metadata_of_a_version_outside_the_range_is_left_alone(wa
     assert warning == f"l0 does not patch openai {openai.__version__}: supported are openai >= 900, < 901"
     assert not is_patched(OPENAI)
     assert is_patched(ANTHROPIC)
+
+
+REFUSED = f"l0 does not patch openai {openai.__version__}: supported are openai >= 900, < 901"
+
+
+def outside(monkeypatch):
+    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
+    return REFUSED
+
+
+def of_another_shape(monkeypatch):
+    monkeypatch.delattr(openai._streaming.AsyncStream, "__stream__")
+    return "l0 does not patch openai: its private parts are not as expected"
+
+
+def without_a_module(monkeypatch):
+    monkeypatch.delitem(sys.modules, "openai._streaming")
+    return "l0 does not patch openai: its private parts are not as expected (KeyError('openai._streaming'))"
+
+
+def of_an_odd_version(monkeypatch):
+    monkeypatch.setattr(openai, "__version__", "main-3f2a")
+    return "l0 does not patch openai"
+
+
+refusals = pytest.mark.parametrize("refused", [outside, of_another_shape, without_a_module, of_an_odd_version])
+
+
+@refusals
+def test_an_sdk_that_cannot_be_patched_is_said_at_each_call_that_asks_for_it(warnings_of, monkeypatch, refused):
+    message = refused(monkeypatch)
+    for _ in range(2):
+        (warning,) = warnings_of()
+        assert warning.startswith(message)
+    assert not is_patched(OPENAI)
+    assert is_patched(ANTHROPIC)
+
+
+@refusals
+def test_a_filter_that_raises_stops_the_call_after_all_other_sdks_are_patched(warnings_of, monkeypatch, refused):
+    message = refused(monkeypatch)
+    with pytest.raises(RuntimeWarning) as raised:
+        l0.instrument()
+    assert str(raised.value).startswith(message)
+    assert is_patched(ANTHROPIC)
+
+
+@refusals
+def test_a_start_without_code_logs_and_warns_and_never_raises(warnings_of, monkeypatch, caplog, refused):
+    """As OpenTelemetry's launcher does it, in each of its versions."""
+    message = refused(monkeypatch)
+    for options in ({}, {"skip_dep_check": True}, {"raise_exception_on_conflict": True}):
+        caplog.clear()
+        OpenAIInstrumentor().instrument(**options)  # warnings are errors here
+        OpenAIInstrumentor().uninstrument()
+        with warnings.catch_warnings(record=True, action="always") as found:
+            OpenAIInstrumentor().instrument(**options)
+        OpenAIInstrumentor().uninstrument()
+        assert [one.filename for one in found] == [__file__]
+        logged = [record.getMessage() for record in caplog.records if record.name == "l0"]
+        assert logged == [str(found[0].message)] * 2
+        assert logged[0].startswith(message)
+        assert not is_patched(OPENAI)
+
+
+def test_a_missing_sdk_is_passed_over_by_a_start_without_code(warnings_of, monkeypatch, caplog):
+    monkeypatch.setattr(OpenAIInstrumentor, "sdk_name", "no_such_sdk")
+    OpenAIInstrumentor().instrument()
+    assert not OpenAIInstrumentor().is_instrumented_by_opentelemetry
+    assert [record for record in caplog.records if record.name == "l0"] == []
+
+
+@pytest.mark.parametrize("action", ["always", "error"])
+def test_an_sdk_that_cannot_be_patched_when_it_is_imported(warnings_of, monkeypatch, caplog, action):
+    """The import of an application must not fail, whatever its filters say."""
+    purge(monkeypatch, "openai")
+    monkeypatch.setattr(OpenAIInstrumentor, "_version", lambda _: None)  # a copy without metadata
+    assert warnings_of() == []
+    monkeypatch.undo()
+    purge(monkeypatch, "openai")
+    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
+    with warnings.catch_warnings(record=True, action=action) as found:
+        import openai as again
+    assert [one.filename for one in found] == [__file__] * (action == "always")
+    assert [record.getMessage() for record in caplog.records if record.name == "l0"] == [REFUSED]
+    assert not is_patched(again._base_client.SyncAPIClient)
+
+
+def test_what_was_said_by_the_call_is_not_said_again_by_the_import(warnings_of, monkeypatch, caplog):
+    purge(monkeypatch, "openai")
+    monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
+    assert warnings_of() == [REFUSED]
+    importlib.import_module("openai")  # warnings are errors here
+    assert [record for record in caplog.records if record.name == "l0"] == []
+
+
+def test_an_sdk_that_can_be_patched_later_on_is_no_longer_refused(warnings_of, monkeypatch):
+    outside(monkeypatch)
+    assert warnings_of() == [REFUSED]
+    monkeypatch.undo()
+    assert warnings_of() == []
+    assert is_patched(OPENAI)
 
 
 def purge(monkeypatch, name):
