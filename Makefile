@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers suites test-backends faults fuzz soak lint format types contracts bench bench-rooms setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers suites test-backends faults fuzz soak lint format types contracts bench bench-packages setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -68,7 +68,7 @@ bench: ## measure every figure of the README, in an environment of its own
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
 	@.venv-bench/bin/python -m benchmarks
 
-bench-rooms: ## measure rules, drift, scanner, engine, explicit API, orchestration, hedges and telemetry, each on its own
+bench-packages: ## measure rules, drift, scanner, engine, explicit API, orchestration, hedges and telemetry, each on its own
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
 	@for room in engine guardrails drift structured orchestration hedging explicit telemetry_cost; do \
 		echo "== $$room"; .venv-bench/bin/python -m benchmarks.$$room || exit; done

@@ -92,8 +92,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
             command, since, handing = CANCELLED, 0.0, False
             try:
                 while not runtime.aborted:
-                    if timed:
-                        since = perf_counter()
+                    since = perf_counter() if timed else 0.0
                     runtime.connection = _READING
                     try:
                         raw = await read()

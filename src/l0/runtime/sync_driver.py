@@ -91,8 +91,7 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
             command, since, handing = CANCELLED, 0.0, False
             try:
                 while not runtime.aborted:
-                    if timed:
-                        since = perf_counter()
+                    since = perf_counter() if timed else 0.0
                     runtime.connection = _READING
                     try:
                         raw = read()
