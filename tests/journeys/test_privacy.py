@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,11 @@ CASES: dict[str, Case] = STATUSES | {
         ask=chat, replies=(http(401, OPENAI_ERROR), WHOLE), policy={"retry": QUICK, "fallback": "client"}
     ),
     "breaker": Case(ask=chat, replies=(http(500, OPENAI_ERROR),), policy={"breaker": True, "retry": QUICK}),
-    "hedge": Case(ask=chat, replies=(http(500, OPENAI_ERROR),), policy={"hedge": l0.Hedge(after=0.01), "retry": QUICK}),
+    "hedge": Case(
+        ask=chat,
+        replies=(http(500, OPENAI_ERROR),),
+        policy={"hedge": l0.Hedge(after=timedelta(microseconds=10)), "retry": QUICK},
+    ),
     "shadow": Case(
         ask=chat,
         replies=(http(500, OPENAI_ERROR), CUT),
@@ -246,7 +251,7 @@ CASES: dict[str, Case] = STATUSES | {
     "a total that has passed": Case(
         ask=chat,
         replies=(http(500, OPENAI_ERROR),),
-        policy={"timeout": Timeout(total=1), "retry": Retry(base_delay=0.1)},
+        policy={"timeout": Timeout(total=timedelta(milliseconds=1)), "retry": Retry(base_delay=0.1)},
     ),
     "all is well": Case(ask=chat, replies=(WHOLE,)),
 }

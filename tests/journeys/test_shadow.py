@@ -1,6 +1,7 @@
 """A policy in shadow mode: what it would have done is told, and nothing of the call is changed by it."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import openai
@@ -79,7 +80,7 @@ def test_an_answer_that_would_be_taken_up_still_breaks(sim, heard, sync):
 
 @both
 def test_a_clock_that_runs_out_interrupts_nothing(sim, heard, sync):
-    with l0.policy(mode="shadow", timeout=l0.Timeout(initial_token=60_000, inter_token=20)):
+    with l0.policy(mode="shadow", timeout=l0.Timeout(initial_token=60_000, inter_token=timedelta(milliseconds=20))):
         text, error, requests = call(sim, Fault.stall(at_event=5, seconds=0.1), sync=sync)
     assert (text, error, requests) == (ANSWER.text, None, 1)
     assert shadow(heard) == [("interrupt", "stalled")]

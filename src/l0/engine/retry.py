@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
+from inspect import iscoroutine
 
 from l0.model.call import Call, Replay
 from l0.model.error_types import error_type_delay
@@ -139,10 +140,7 @@ def _by_policy(
     wait = failure.retry_after or 0.0
     if wait > LONGEST_SERVER_WAIT:
         return None
-    base = error_type_delay(retry, failure)
-    if base is not None:
-        retry = replace(retry, base_delay=base, max_delay=retry.network_max_delay)
-    own = delay(retry, len(history) + 1, rand())
+    own = delay(retry, len(history) + 1, rand(), error_type_delay(retry, failure))
     return RetryAfter(max(own, wait), asked_to_wait(failure, own))
 
 
@@ -161,16 +159,26 @@ def _vetoed(retry: Retry, failure: Failure) -> bool:
     if retry.should_retry is None:
         return False
     try:
-        return not retry.should_retry(failure)
+        allowed = retry.should_retry(failure)
+        if not iscoroutine(allowed):
+            return not allowed
+        allowed.close()  # of a plain function that hides an async one, which `Retry` cannot see
+        _log.warning("Retry.should_retry returned a coroutine, which nothing awaits: it is ignored")
+        return False
     except Exception:
         _log.warning("Retry.should_retry failed and is ignored: %s", raised())
         return False
 
 
-def delay(retry: Retry, number: int, chance: float) -> float:
-    """Return the delay, in seconds, before retry ``number`` (from 1). ``chance`` is uniform in [0, 1)."""
+def delay(retry: Retry, number: int, chance: float, network_base: float | None = None) -> float:
+    """Return the delay, in seconds, before retry ``number`` (from 1). ``chance`` is uniform in [0, 1).
+
+    ``network_base``: the base delay of the type of a network failure, which replaces ``retry.base_delay``.
+    """
     base, most = retry.base_delay, retry.max_delay
-    doubled = base * 2.0 ** min(number - 1, 60)
+    if network_base is not None:
+        base, most = network_base, retry.network_max_delay
+    doubled = min(base * 2.0 ** min(number - 1, 60), most)
     match retry.strategy:
         case BackoffStrategy.FIXED:
             seconds = base
@@ -179,7 +187,7 @@ def delay(retry: Retry, number: int, chance: float) -> float:
         case BackoffStrategy.EXPONENTIAL:
             seconds = doubled
         case BackoffStrategy.FULL_JITTER:
-            seconds = min(doubled, most) * chance
-        case BackoffStrategy.FIXED_JITTER:
-            seconds = base * (1.0 + 0.5 * chance)
+            seconds = doubled * chance
+        case BackoffStrategy.FIXED_JITTER:  # AWS calls it "equal jitter": half is fixed, half is random
+            seconds = doubled * (0.5 + 0.5 * chance)
     return min(seconds, most)

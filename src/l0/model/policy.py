@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, fields
+from datetime import timedelta
 from enum import StrEnum
-from math import isfinite
-from typing import Any, Literal, TypeVar, get_args
-from warnings import warn
+from importlib.util import find_spec
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar, get_args
+from urllib.parse import urlsplit
 
+from .caller_warning import warn_caller
+from .durations import LONGEST_BACKOFF_S, LONGEST_DELAY_S, SHORTEST_HEDGE_MS, SHORTEST_LIMIT_MS, milliseconds, seconds
 from .failure import Failure, RetryableErrorType
 from .policy_error import PolicyError as PolicyError  # noqa: PLC0414 - users import it from here
 from .privacy import shown
@@ -20,6 +25,7 @@ TruncationMode = Literal["strict", "warn", "off"]
 ResumeMode = Literal["off", "exact", "prefill", "splice", "restart"]
 HoldMode = Literal["first_content", "verified", "message"]
 GuardrailsPreset = Literal["none", "minimal", "recommended", "strict", "json_only", "markdown_only", "latex_only"]
+_STRUCTURED_EXTRA = "pip install 'l0-otel[structured]'"
 TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
 
 
@@ -33,23 +39,35 @@ class BackoffStrategy(StrEnum):
     FIXED_JITTER = "fixed_jitter"
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
-def _check_limit(field: str, value: object) -> None:
-    if value is not None and not (_number(value) and value > 0):  # type: ignore[operator]
-        raise PolicyError(field, value, "a number of milliseconds above 0, or None for no limit")
-
-
 def _check_count(field: str, value: object, least: int = 0) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise PolicyError(field, value, f"a whole number, {least} or more")
 
 
-def _check_seconds(field: str, value: object) -> None:
-    if not (_number(value) and value >= 0):  # type: ignore[operator]
-        raise PolicyError(field, value, "a number of seconds, 0 or more")
+def _limit(value: object, name: str, shortest_ms: float = SHORTEST_LIMIT_MS) -> None:
+    """Check a field that holds a time limit in milliseconds."""
+    field = f"{type(value).__name__}.{name}"
+    object.__setattr__(value, name, milliseconds(field, getattr(value, name), shortest=shortest_ms))
+
+
+def _delay(value: object, name: str, longest_s: float) -> None:
+    """Check a field that holds a delay in seconds."""
+    field = f"{type(value).__name__}.{name}"
+    object.__setattr__(value, name, seconds(field, getattr(value, name), longest=longest_s))
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def _check_function(field: str, value: object, argument: str) -> None:
+    """Check a callback that the engine calls in sync code, too, and so never awaits."""
+    if value is None:
+        return
+    if not callable(value):
+        raise PolicyError(field, value, f"a function of {argument}, or None")
+    if iscoroutinefunction(value) or iscoroutinefunction(getattr(value, "__call__", None)):  # noqa: B004 - its kind
+        raise PolicyError(field, value, f"a function of {argument} without async, as nothing awaits it, or None")
 
 
 def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -68,6 +86,9 @@ def _choice(field: str, value: object, kind: type[_E]) -> _E:
 class Timeout:
     """Time limits of one call, in **milliseconds**; ``None`` means no limit. They run only while the engine is reading.
 
+    A ``timedelta`` is accepted as well, and becomes milliseconds. A number below 100 is warned of: it is likely to be
+    meant in seconds.
+
     ``initial_token``: from the request of an attempt to its first content.
     ``inter_token``: between two pieces of content; pings do not count.
     ``liveness``: between two reads of any bytes, pings included.
@@ -81,12 +102,25 @@ class Timeout:
 
     def __post_init__(self) -> None:
         for name in ("initial_token", "inter_token", "liveness", "total"):
-            _check_limit(f"Timeout.{name}", getattr(self, name))
+            _limit(self, name)
+
+    if TYPE_CHECKING:  # a `timedelta` is accepted, and read as a number
+
+        def __init__(
+            self,
+            *,
+            initial_token: float | timedelta | None = ...,
+            inter_token: float | timedelta | None = ...,
+            liveness: float | timedelta | None = ...,
+            total: float | timedelta | None = ...,
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorTypeDelays:
-    """The base delay of a retry by type of network failure, in **seconds**. `model.error_types` maps causes to types.
+    """The base delay of a retry by type of network failure, in **seconds**, or a ``timedelta``.
+
+    `model.error_types` maps causes to types.
 
     ``ssl_error`` exists for completeness only: certificate errors are not retried.
     """
@@ -107,12 +141,32 @@ class ErrorTypeDelays:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            _check_seconds(f"ErrorTypeDelays.{field.name}", getattr(self, field.name))
+            _delay(self, field.name, LONGEST_BACKOFF_S)
+
+    if TYPE_CHECKING:  # a `timedelta` is accepted, and read as a number
+
+        def __init__(
+            self,
+            *,
+            connection_dropped: float | timedelta = ...,
+            fetch_error: float | timedelta = ...,
+            econnreset: float | timedelta = ...,
+            econnrefused: float | timedelta = ...,
+            sse_aborted: float | timedelta = ...,
+            no_bytes: float | timedelta = ...,
+            partial_chunks: float | timedelta = ...,
+            runtime_killed: float | timedelta = ...,
+            background_throttle: float | timedelta = ...,
+            dns_error: float | timedelta = ...,
+            ssl_error: float | timedelta = ...,
+            timeout: float | timedelta = ...,
+            unknown: float | timedelta = ...,
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """The rules for repeating a failed attempt. Delays are in **seconds**.
+    """The rules for repeating a failed attempt. Delays are in **seconds**, or a ``timedelta``.
 
     ``attempts`` limits the retries after a failure of the model or of its content; ``max_retries`` limits all retries
     of a call together (``max_retries=0`` of a client or call still means none). A ``Retry-After`` of the server that is
@@ -134,17 +188,32 @@ class Retry:
     def __post_init__(self) -> None:
         _check_count("Retry.attempts", self.attempts)
         _check_count("Retry.max_retries", self.max_retries)
-        _check_seconds("Retry.base_delay", self.base_delay)
-        _check_seconds("Retry.max_delay", self.max_delay)
-        _check_seconds("Retry.network_max_delay", self.network_max_delay)
+        _delay(self, "base_delay", LONGEST_BACKOFF_S)
+        _delay(self, "max_delay", LONGEST_DELAY_S)
+        _delay(self, "network_max_delay", LONGEST_DELAY_S)
         object.__setattr__(self, "strategy", _choice("Retry.strategy", self.strategy, BackoffStrategy))
-        if isinstance(self.retry_on, str) or not isinstance(self.retry_on, Sequence):
+        if not _is_list(self.retry_on):
             raise PolicyError("Retry.retry_on", self.retry_on, "a list of " + ", ".join(RetryableErrorType))
         causes = tuple(_choice("Retry.retry_on", cause, RetryableErrorType) for cause in self.retry_on)
         object.__setattr__(self, "retry_on", causes)
-        if self.should_retry is not None and not callable(self.should_retry):
-            raise PolicyError("Retry.should_retry", self.should_retry, "a function of a Failure, or None")
+        _check_function("Retry.should_retry", self.should_retry, "a Failure")
         object.__setattr__(self, "error_type_delays", _delays(self.error_type_delays))
+
+    if TYPE_CHECKING:  # a `timedelta` and the names of enumerations are accepted, and read as numbers and members
+
+        def __init__(
+            self,
+            *,
+            attempts: int = ...,
+            max_retries: int = ...,
+            base_delay: float | timedelta = ...,
+            max_delay: float | timedelta = ...,
+            network_max_delay: float | timedelta = ...,
+            strategy: BackoffStrategy | str = ...,
+            retry_on: Sequence[RetryableErrorType | str] = ...,
+            should_retry: Callable[[Failure], bool] | None = ...,
+            error_type_delays: ErrorTypeDelays | Mapping[str, float | timedelta] | None = ...,
+        ) -> None: ...
 
     @property
     def backoff(self) -> BackoffStrategy:
@@ -186,7 +255,18 @@ class Hold:
         if self.window is not None:
             _check_count("Hold.window", self.window, least=1)
         _check_count("Hold.frames", self.frames)
-        _check_seconds("Hold.seconds", self.seconds)
+        _delay(self, "seconds", LONGEST_BACKOFF_S)
+
+    if TYPE_CHECKING:  # a `timedelta` is accepted, and read as a number
+
+        def __init__(
+            self,
+            *,
+            until: HoldMode = ...,
+            frames: int = ...,
+            seconds: float | timedelta = ...,
+            window: int | None = ...,
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +304,7 @@ class Fallback:
             raise PolicyError("Fallback", self, "a model, a client, or both")
         if self.model is not None and (not isinstance(self.model, str) or not self.model):
             raise PolicyError("Fallback.model", self.model, "the name of a model, or None")
-        if self.client is not None and not hasattr(self.client, "base_url"):
+        if self.client is not None and (isinstance(self.client, type) or not hasattr(self.client, "base_url")):
             raise PolicyError("Fallback.client", self.client, "a client of the same SDK, or None")
 
 
@@ -232,14 +312,19 @@ class Fallback:
 class Hedge:
     """A second request beside a slow one. The first of the two that brings content becomes the answer.
 
-    ``after``: **milliseconds** from the request; ``None``: the 95th percentile of the first-token times of the last 200
-    calls to the same provider and model with a prompt of this size. Below 20 samples there is no hedge.
+    ``after``: **milliseconds** from the request, or a ``timedelta``. ``None``: the 95th percentile of the first-token
+    times of the last 200 calls to the same provider and model with a prompt of this size. Below 20 samples there is no
+    hedge.
     """
 
     after: float | None = None
 
     def __post_init__(self) -> None:
-        _check_limit("Hedge.after", self.after)
+        _limit(self, "after", SHORTEST_HEDGE_MS)
+
+    if TYPE_CHECKING:  # a `timedelta` is accepted, and read as a number
+
+        def __init__(self, *, after: float | timedelta | None = ...) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +343,8 @@ class Policy:
 
     ``timeout`` and ``retry``: ``None`` leaves both to the SDK. ``truncation``: the treatment of a stream that ends
     without its terminal event: ``"strict"`` (an error), ``"warn"``, ``"off"``, a mapping from origin
-    (``"https://api.example.com"``) to one of these, or ``None``: strict if the origin certainly sends terminal events.
+    (``"https://api.example.com"``, or the host alone) to one of these, or ``None``: strict if the origin certainly
+    sends terminal events.
 
     ``fallback``: the targets to try, in this order, if the primary fails. ``resume``: the treatment of an answer that
     breaks after a part of it was delivered: ``"off"`` raises; ``"exact"`` repeats the request, skips the delivered part
@@ -306,12 +392,12 @@ class Policy:
 
     def __post_init__(self, on_seam: Callable[[ResumePoint], None] | None) -> None:
         if on_seam is not None:
-            warn("Policy.on_seam is now Policy.on_resume", DeprecationWarning, stacklevel=3)
+            warn_caller("Policy.on_seam is now Policy.on_resume", DeprecationWarning)
             object.__setattr__(self, "on_resume", on_seam)
         if isinstance(self.hold, str):
             object.__setattr__(self, "hold", Hold(until=self.hold))
         legs = (self.fallback,) if isinstance(self.fallback, Fallback) else self.fallback
-        if isinstance(legs, str) or not isinstance(legs, Sequence) or not all(isinstance(x, Fallback) for x in legs):
+        if not _is_list(legs) or not all(isinstance(leg, Fallback) for leg in legs):
             raise PolicyError("Policy.fallback", self.fallback, "an l0.Fallback, or a list of them")
         object.__setattr__(self, "fallback", tuple(legs))
         if self.hedge is True:
@@ -324,14 +410,15 @@ class Policy:
                 raise PolicyError(f"Policy.{name}", getattr(self, name), "True or False")
         _check_choice("Policy.mode", self.mode, get_args(Mode))
         _check_choice("Policy.resume", self.resume, get_args(ResumeMode))
-        if self.on_resume is not None and not callable(self.on_resume):
-            raise PolicyError("Policy.on_resume", self.on_resume, "a function of an l0.ResumePoint, or None")
+        if self.structured and not _importable("jsonschema"):
+            raise PolicyError("Policy.structured", True, f"False, or True after {_STRUCTURED_EXTRA}")
+        _check_function("Policy.on_resume", self.on_resume, "an l0.ResumePoint")
         _check_type("Policy.timeout", self.timeout, Timeout, optional=True)
         _check_type("Policy.retry", self.retry, Retry, optional=True)
         _check_type("Policy.hold", self.hold, Hold)
         _check_truncation(self.truncation)
         if isinstance(self.truncation, Mapping):
-            modes = {str(origin).rstrip("/"): mode for origin, mode in self.truncation.items()}
+            modes = {_origin(key, self.truncation): mode for key, mode in self.truncation.items()}
             object.__setattr__(self, "truncation", modes)
 
     @classmethod
@@ -362,9 +449,13 @@ class Policy:
 
     def truncation_at(self, origin: str) -> TruncationMode | None:
         """Return the truncation mode for one origin; ``None`` if the policy leaves it to the default rule."""
-        if self.truncation is None or isinstance(self.truncation, str):
-            return self.truncation
-        return self.truncation.get(origin.rstrip("/"))
+        modes = self.truncation
+        if modes is None or isinstance(modes, str):
+            return modes
+        origin = origin.rstrip("/")
+        address = origin.rpartition("://")[2]
+        host = urlsplit(f"//{address}").hostname or ""
+        return modes.get(origin) or modes.get(address) or modes.get(f"[{host}]" if ":" in host else host)
 
 
 def _check_type(field: str, value: object, kind: type, *, optional: bool = False, else_: str = "None") -> None:
@@ -374,8 +465,13 @@ def _check_type(field: str, value: object, kind: type, *, optional: bool = False
     raise PolicyError(field, value, f"a {kind.__name__}{allowed}")
 
 
+def _importable(module: str) -> bool:
+    """Return True if a module of an extra is installed."""
+    return module in sys.modules or find_spec(module) is not None
+
+
 def _is_rule(value: object) -> bool:
-    return all(hasattr(value, name) for name in ("name", "severity", "span", "check"))
+    return not isinstance(value, type) and all(hasattr(value, name) for name in ("name", "severity", "span", "check"))
 
 
 def _check_rules(policy: Policy) -> None:
@@ -384,7 +480,7 @@ def _check_rules(policy: Policy) -> None:
     if isinstance(given, str):
         _check_choice("Policy.guardrails", given, get_args(GuardrailsPreset))
     else:
-        rules = given if isinstance(given, Sequence) else (given,)
+        rules = given if _is_list(given) else (given,)
         if not all(_is_rule(rule) for rule in rules):
             presets = ", ".join(get_args(GuardrailsPreset))
             raise PolicyError("Policy.guardrails", given, f"rules made by l0.Guardrails, or one of {presets}")
@@ -392,8 +488,7 @@ def _check_rules(policy: Policy) -> None:
     if not isinstance(policy.drift, bool) and not _is_rule(policy.drift):
         raise PolicyError("Policy.drift", policy.drift, "an l0.Drift, True or False")
     _check_type("Policy.check_intervals", policy.check_intervals, CheckIntervals)
-    if policy.on_violation is not None and not callable(policy.on_violation):
-        raise PolicyError("Policy.on_violation", policy.on_violation, "a function of a Violation, or None")
+    _check_function("Policy.on_violation", policy.on_violation, "a Violation")
 
 
 def _check_truncation(value: object) -> None:
@@ -402,3 +497,25 @@ def _check_truncation(value: object) -> None:
         if mode not in TRUNCATION_MODES:
             choices = ", ".join(TRUNCATION_MODES)
             raise PolicyError("Policy.truncation", value, f"one of {choices}; a mapping of origin to these; or None")
+
+
+def _origin(key: object, given: object) -> str:
+    """Return a key of ``Policy.truncation`` as calls name their origin: ``https://host:port`` or, for any scheme and
+    port, ``host``. The default port of the scheme is left out."""
+    text = key.strip().lower() if isinstance(key, str) else ""
+    scheme, divider, address = text.rpartition("://")
+    try:
+        url = urlsplit(f"//{address}")
+        host, port = url.hostname or "", url.port
+    except ValueError:  # a port that is not a number, a bracket that is not closed
+        host, port = "", None
+    known = {"": None, "http": 80, "https": 443}
+    named = host and not any(character.isspace() for character in host)
+    more = address.rstrip("/") != url.netloc or url.username is not None
+    if scheme not in known or (divider and not scheme) or not named or more:
+        allowed = "origins without a path, such as 'https://api.example.com' or 'localhost:8080', or hosts"
+        raise PolicyError("Policy.truncation", given, f"a mapping of {allowed}; {shown(key)} never matches")
+    host = f"[{host}]" if ":" in host else host
+    if scheme == "" and port in (80, 443):
+        return f"{'http' if port == 80 else 'https'}://{host}"
+    return f"{scheme}{divider}{host}" + (f":{port}" if port and port != known[scheme] else "")

@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from l0.fastpath.chunked_body import Chunks
+from l0.model.durations import limit_of
 from l0.model.policy import Timeout
 from l0.runtime.async_deadlines import deadline_reads
 from l0.runtime.deadlines import Clocks
@@ -116,8 +117,8 @@ async def _areads(line: _Connection, stream: Any) -> AsyncIterator[bytes]:
 
 def _clocks(seconds: float | None) -> Clocks:
     """Return the transport's read timeout as a deadline, which needs no timer per read."""
-    limit_ms = None if seconds is None else seconds * 1000
-    return Clocks(Timeout(initial_token=None, inter_token=None, liveness=limit_ms), perf_counter())
+    limit = None if seconds is None else limit_of(seconds)
+    return Clocks(Timeout(initial_token=None, inter_token=None, liveness=limit), perf_counter())
 
 
 def _connection_of(response: Any, stream: Any) -> _Connection | None:

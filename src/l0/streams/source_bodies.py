@@ -14,6 +14,7 @@ from l0.config import attempt
 from l0.engine.commands import Command
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
+from l0.model.durations import limit_of
 from l0.model.failure import Cause
 from l0.model.policy import Timeout
 from l0.runtime.async_deadlines import within
@@ -105,8 +106,8 @@ class SourceBody(_SourceBody):
         left, bound = options.remaining_s, None
         limit = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT) - perf_counter()
         if limit < inf:  # only a patched SDK can apply it: nothing else ends a blocked call
-            total = None if left == inf else max(left, 0.001) * 1000
-            bound = Timeout(initial_token=max(limit, 0.001) * 1000, inter_token=None, total=total)
+            total = None if left == inf else limit_of(left)
+            bound = Timeout(initial_token=limit_of(limit), inter_token=None, total=total)
         with attempt(self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation, timeout=bound):
             source, release = sources.enter(self.upstream.source(options))
         try:

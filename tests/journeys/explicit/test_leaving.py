@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ async def test_nothing_stays_behind(sim: Simulator, standing: str, leave: Any, a
         ended: list[str] = []
         stream = await l0(
             lambda: ask(made),
-            timeout=Timeout(initial_token=None, inter_token=80) if leave is clock else None,
+            timeout=Timeout(initial_token=None, inter_token=timedelta(milliseconds=80)) if leave is clock else None,
             on_abort=lambda state: ended.append("abort"),
             on_error=lambda error: ended.append("error"),
             on_complete=lambda state: ended.append("complete"),
@@ -164,7 +165,7 @@ def test_sync_reads_end_while_blocked(sim: Simulator, standing: str, how: str) -
     sim.script(STALL)
     before = threading.active_count()
     with client(sim, chat) as made:
-        timeout = Timeout(initial_token=None, inter_token=80) if how == "clock" else None
+        timeout = Timeout(initial_token=None, inter_token=timedelta(milliseconds=80)) if how == "clock" else None
         stream = l0.run_sync(lambda: chat(made), timeout=timeout)
         if how == "clock":
             with pytest.raises(TimeoutError):
@@ -218,7 +219,7 @@ async def test_aborted_before_it_is_read(sim: Simulator, standing: str, closed: 
 async def test_a_sync_client_in_async_code_leaves_no_thread_that_waits(sim: Simulator, standing: str, how: str) -> None:
     sim.script(STALL)
     with client(sim, chat) as made:
-        timeout = Timeout(initial_token=None, inter_token=80) if how == "clock" else None
+        timeout = Timeout(initial_token=None, inter_token=timedelta(milliseconds=80)) if how == "clock" else None
         stream = await l0(lambda: chat(made), timeout=timeout)
         await {"clock": clock, "abort": aborted_while_blocked, "cancel": cancelled}[how](stream)
         await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), 5)

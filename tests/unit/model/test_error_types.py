@@ -112,7 +112,7 @@ def test_what_has_a_status_is_an_answer():
 
 @pytest.mark.parametrize("cause", Cause)
 def test_each_cause_starts_from_the_delay_of_its_own_type(cause):
-    delays = ErrorTypeDelays(**{field.name: 100.0 + number for number, field in enumerate(fields(ErrorTypeDelays))})
+    delays = ErrorTypeDelays(**{field.name: 10.0 + number for number, field in enumerate(fields(ErrorTypeDelays))})
     name = ERROR_TYPES.get(cause)
     expected = None if name is None else getattr(delays, name)
     assert error_type_delay(Retry(error_type_delays=delays), failure(cause)) == expected

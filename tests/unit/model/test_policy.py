@@ -2,10 +2,16 @@
 
 import math
 import pickle
+import warnings
 from dataclasses import FrozenInstanceError, fields, replace
+from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from l0 import Drift
+from l0.model import policy as policy_module
+from l0.model.durations import UnitWarning
 from l0.model.policy import (
     TRUNCATION_MODES,
     BackoffStrategy,
@@ -23,9 +29,41 @@ from l0.model.policy import (
 from l0.model.privacy import shown
 
 LIMITS = ("initial_token", "inter_token", "liveness", "total")
-NO_LIMIT = (0, -1, -0.5, math.nan, -math.inf, True, "5000", [], object)
-NO_COUNT = (-1, 1.5, 2.0, True, None, "3", math.nan)
-NO_SECONDS = (-1, -0.001, math.nan, None, True, "1", [1])
+HUGE = 10**400
+"""An integer that no float can hold."""
+NO_LIMIT = (0, -1, -0.5, math.nan, -math.inf, HUGE, True, "5000", [], object, timedelta(0), timedelta(-1))
+NO_COUNT = (-1, 1.5, 2.0, True, None, "3", math.nan, timedelta(1))
+NO_SECONDS = (-1, -0.001, math.nan, HUGE, None, True, "1", [1], timedelta(-1))
+
+
+async def never_awaited(_):
+    return True
+
+
+class NeverAwaited:
+    async def __call__(self, _):
+        return True
+
+
+ASYNC = (never_awaited, partial(never_awaited), NeverAwaited())
+
+
+class Client:
+    base_url = "https://a.example"
+
+
+NO_ORIGIN = (
+    "",
+    " ",
+    "https://",
+    "ftp://a.example",
+    "https://a.example/v1",
+    "a.example/v1",
+    "a.example?x",
+    "://a",
+    5,
+    "a b",
+)
 
 SWITCHES = ("budget", "breaker", "adaptive", "structured")
 DELAYS = ("base_delay", "max_delay", "network_max_delay")
@@ -35,10 +73,10 @@ BAD = [
     *((Retry, name, given, "whole number, 0 or more") for name in ("attempts", "max_retries") for given in NO_COUNT),
     *((Retry, name, given, "seconds, 0 or more") for name in DELAYS for given in NO_SECONDS),
     *((Retry, "strategy", given, "full_jitter") for given in ("quadratic", None, 3, "")),
-    *((Retry, "retry_on", given, "zero_output") for given in ("timeout", None, 5, {"timeout"}, iter(()))),
+    *((Retry, "retry_on", given, "zero_output") for given in ("timeout", b"", None, 5, {"timeout"}, iter(()))),
     *((Retry, "error_type_delays", given, "dns_error") for given in (5, "slow", ["dns_error"], {"dns": 1.0})),
     *((ErrorTypeDelays, field.name, given, "seconds") for field in fields(ErrorTypeDelays) for given in (-1, None)),
-    *((Retry, "should_retry", given, "function") for given in (True, "always", 1)),
+    *((Retry, "should_retry", given, "function of a Failure") for given in (True, "always", 1, *ASYNC)),
     *((Hold, "frames", given, "whole number, 0 or more") for given in NO_COUNT),
     *((Hold, "seconds", given, "seconds, 0 or more") for given in NO_SECONDS),
     *((Policy, "timeout", given, "Timeout, or None") for given in (5, 5000.0, {}, Timeout, Retry())),
@@ -49,17 +87,18 @@ BAD = [
     *((CheckIntervals, field.name, given, "1 or more") for field in fields(CheckIntervals) for given in (0, *NO_COUNT)),
     *((Policy, "mode", given, "active, shadow") for given in (None, True, "off")),
     *((Policy, "hedge", given, "a Hedge, or True or False") for given in (None, 1, "on", Hedge)),
-    *((Policy, "guardrails", given, "markdown_only") for given in ("some", 5, None, [len], {"json": True})),
-    *((Policy, "drift", given, "an l0.Drift, True or False") for given in (None, 1, "on")),
+    *((Policy, "guardrails", given, "markdown_only") for given in ("some", b"", 5, None, [len], {"json": True}, Drift)),
+    *((Policy, "drift", given, "an l0.Drift, True or False") for given in (None, 1, "on", Drift)),
     *((Policy, "check_intervals", given, "a CheckIntervals") for given in (None, 5, {})),
-    *((Policy, "on_violation", given, "a function of a Violation") for given in (True, "print")),
+    *((Policy, "on_violation", given, "a function of a Violation") for given in (True, "print", *ASYNC)),
     *((Fallback, "model", given, "name of a model") for given in ("", 5, True)),
-    *((Fallback, "client", given, "same SDK") for given in (5, "https://b.example", object())),
+    *((Fallback, "client", given, "same SDK") for given in (5, "https://b.example", object(), Client)),
     *((Policy, "hold", given, "a Hold") for given in (None, 64, Hold)),
-    *((Policy, "fallback", given, "a list of them") for given in (None, 5, "gpt-4o", ["gpt-4o"], Fallback)),
+    *((Policy, "fallback", given, "a list of them") for given in (None, 5, "gpt-4o", ["gpt-4o"], b"", Fallback)),
     *((Policy, "resume", given, "off, exact, prefill, splice") for given in (None, True, "on")),
-    *((Policy, "on_resume", given, "a function of an l0.ResumePoint") for given in (True, "print")),
+    *((Policy, "on_resume", given, "a function of an l0.ResumePoint") for given in (True, "print", *ASYNC)),
     *((Policy, name, given, "True or False") for name in SWITCHES for given in (None, 1, "on")),
+    *((Policy, "truncation", {key: "off"}, "a mapping of origins without a path") for key in NO_ORIGIN),
     *((Policy, "truncation", given, "strict, warn, off") for given in ("loud", True, 1, ["strict"], {"http://a": "x"})),
 ]
 
@@ -121,7 +160,7 @@ def test_delays_by_error_type_may_be_a_mapping():
 def test_zero_and_one_are_allowed_where_they_mean_something():
     assert Retry(attempts=0, max_retries=0, base_delay=0, max_delay=0, retry_on=()).retry_on == ()
     assert Hold(frames=0, seconds=0) == Hold(frames=0, seconds=0.0)
-    assert Timeout(total=0.001).total == 0.001
+    assert Timeout(total=timedelta(microseconds=1)).total == 0.001
 
 
 def test_default_policy_leaves_retries_and_timeouts_to_the_sdk():
@@ -179,13 +218,119 @@ def test_truncation_can_be_said_per_origin():
     assert policy.truncation_at("http://a.example") is None
 
 
-def test_an_origin_written_with_a_slash_means_the_same_origin():
-    policy = Policy(truncation={"https://a.example/": "off"})
+@pytest.mark.parametrize(
+    "key", ["https://a.example/", "HTTPS://A.example", "https://a.example:443", " https://a.example ", "a.example:443"]
+)
+def test_an_origin_in_another_spelling_is_the_same_origin(key):
+    policy = Policy(truncation={key: "off"})
     assert policy.truncation_at("https://a.example") == "off"
+    assert policy.truncation_at("http://a.example") is None
+    assert replace(policy, mode="shadow").truncation == {"https://a.example": "off"}
+
+
+@pytest.mark.parametrize(
+    ("key", "matches", "differs"),
+    [
+        ("a.example", ["https://a.example", "http://a.example", "https://a.example:8443"], ["https://b.a.example"]),
+        ("a.example:8080", ["http://a.example:8080", "https://a.example:8080"], ["http://a.example"]),
+        ("a.example:80", ["http://a.example"], ["https://a.example"]),
+        ("[::1]:8000", ["http://[::1]:8000"], ["http://[::1]"]),
+        ("[::1]", ["http://[::1]:8000", "https://[::1]"], ["http://[::2]"]),
+    ],
+)
+def test_truncation_of_a_host_alone_holds_for_every_scheme_and_port(key, matches, differs):
+    policy = Policy(truncation={key: "off"})
+    assert [policy.truncation_at(origin) for origin in matches] == ["off"] * len(matches)
+    assert [policy.truncation_at(origin) for origin in differs] == [None] * len(differs)
+
+
+def test_truncation_of_an_origin_comes_before_that_of_its_host():
+    policy = Policy(truncation={"a.example": "off", "a.example:8080": "warn", "http://a.example:8080": "strict"})
+    origins = ("http://a.example:8080", "https://a.example:8080", "https://a.example")
+    assert [policy.truncation_at(origin) for origin in origins] == ["strict", "warn", "off"]
+
+
+LIMIT_FIELDS = [*((Timeout, name) for name in LIMITS), (Hedge, "after")]
+DELAY_FIELDS = [
+    *((Retry, name) for name in DELAYS),
+    *((ErrorTypeDelays, field.name) for field in fields(ErrorTypeDelays)),
+    (Hold, "seconds"),
+]
+
+
+@pytest.mark.parametrize(("kind", "field"), LIMIT_FIELDS)
+def test_time_limit_may_be_a_timedelta(kind, field):
+    assert getattr(kind(**{field: timedelta(seconds=1.5)}), field) == 1500.0
+    assert getattr(kind(**{field: timedelta(milliseconds=1)}), field) == 1.0
+
+
+@pytest.mark.parametrize(("kind", "field"), DELAY_FIELDS)
+def test_delay_may_be_a_timedelta(kind, field):
+    assert getattr(kind(**{field: timedelta(milliseconds=250)}), field) == 0.25
+    assert getattr(kind(**{field: timedelta(hours=1)}), field) == 3600.0
+
+
+def test_delays_by_error_type_may_be_a_mapping_of_timedeltas():
+    assert Retry(error_type_delays={"dns_error": timedelta(seconds=2)}).error_type_delays.dns_error == 2.0
+
+
+def warned_at(create):
+    """Return the message of the one warning that ``create`` causes, which must point to the line of this file."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        create()
+    (warning,) = caught
+    assert (warning.filename, warning.category) == (__file__, UnitWarning)
+    assert warning.lineno == create.__code__.co_firstlineno
+    return str(warning.message)
+
+
+@pytest.mark.parametrize(
+    ("create", "message"),
+    [
+        (
+            lambda: Timeout(total=60),
+            (
+                "Timeout.total=60 means 60 ms. If you mean seconds, write 60000 or timedelta(seconds=60); "
+                "if not, timedelta(milliseconds=60)."
+            ),
+        ),
+        (
+            lambda: Retry(base_delay=500),
+            (
+                "Retry.base_delay=500 means 500 s. If you mean milliseconds, write 0.5 or timedelta(milliseconds=500); "
+                "if not, timedelta(seconds=500)."
+            ),
+        ),
+        (lambda: replace(Timeout(), initial_token=5), "Timeout.initial_token=5 means 5 ms. "),
+        (lambda: Timeout(inter_token=0.5), "Timeout.inter_token=0.5 means 0.5 ms. "),
+        (lambda: Hedge(after=2), "Hedge.after=2 means 2 ms. "),
+        (lambda: Hold(seconds=2000), "Hold.seconds=2000 means 2000 s. "),
+        (lambda: Retry(max_delay=10_000), "Retry.max_delay=10000 means 10000 s. "),
+        (lambda: Retry(network_max_delay=30_000), "Retry.network_max_delay=30000 means 30000 s. "),
+        (lambda: Retry(error_type_delays={"dns_error": 300}), "ErrorTypeDelays.dns_error=300 means 300 s. "),
+    ],
+)
+def test_a_number_in_the_wrong_unit_warns_at_the_line_of_the_caller(create, message):
+    assert warned_at(create).startswith(message)
+
+
+@pytest.mark.parametrize(("kind", "field"), [*LIMIT_FIELDS, *DELAY_FIELDS])
+def test_every_duration_warns_of_a_mistaken_unit(kind, field):
+    mistaken = 5 if (kind, field) in LIMIT_FIELDS else 5000
+    with pytest.warns(UnitWarning, match=rf"{kind.__name__}\.{field}={mistaken} means"):
+        kind(**{field: mistaken})
+
+
+def test_the_structured_field_requires_its_extra(monkeypatch):
+    monkeypatch.setattr(policy_module, "_importable", lambda name: name != "jsonschema")
+    with pytest.raises(PolicyError, match=r"Policy\.structured: got True, .* pip install 'l0-otel\[structured\]'"):
+        Policy(structured=True)
+    assert Policy().structured is False
 
 
 VALUES = [
-    Timeout(total=5),
+    Timeout(total=500),
     Retry(attempts=1, strategy="full_jitter", retry_on=["drift"]),
     Hold(frames=1),
     Fallback(model="other"),

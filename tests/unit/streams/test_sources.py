@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -175,7 +176,7 @@ def test_a_plain_iterator_that_was_too_slow_is_found_out() -> None:
             return item
 
     source = Slow()
-    with l0.run_sync(lambda: source, timeout=Timeout(inter_token=20)) as stream:
+    with l0.run_sync(lambda: source, timeout=Timeout(inter_token=timedelta(milliseconds=20))) as stream:
         source.stream = stream
         with pytest.raises(TimeoutError, match="stalled"):
             stream.read()

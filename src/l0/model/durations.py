@@ -1,0 +1,75 @@
+"""Read durations: a number in the unit of its field, or a `datetime.timedelta`, which brings its own unit.
+
+The guide's units differ: `Timeout` counts milliseconds, `Retry` seconds. A number that makes sense only in the other
+unit is accepted, as it may be meant, and warned of at the caller's line.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from math import isfinite
+from typing import TypeGuard
+
+from .caller_warning import warn_caller
+from .policy_error import PolicyError
+
+SHORTEST_LIMIT_MS = 100.0
+"""No provider answers, and no token follows another, reliably within less: such a limit must be meant in seconds."""
+SHORTEST_HEDGE_MS = 10.0
+"""The same for a hedge. Some servers answer within tens of milliseconds."""
+LONGEST_BACKOFF_S = 100.0
+"""A longer base delay or hold must be meant in milliseconds."""
+LONGEST_DELAY_S = 1000.0
+"""The same for the limit of delays, which a batch job may set to minutes."""
+_LONGEST_LIMIT_S = 1e9
+"""30 years, which a `timedelta` can hold."""
+
+
+class UnitWarning(UserWarning):
+    """A duration that is plainly in the wrong unit. A `datetime.timedelta` states the unit and is never warned of."""
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return True for a finite number that is not a boolean."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
+
+
+def milliseconds(field: str, value: object, *, shortest: float) -> float | None:
+    """Return a time limit in milliseconds, or ``None`` for no limit. Warn of a number below ``shortest``."""
+    limit = value / timedelta(milliseconds=1) if isinstance(value, timedelta) else value
+    if limit is None:
+        return None
+    if not is_number(limit) or limit <= 0:
+        raise PolicyError(field, value, "a number of milliseconds above 0, a timedelta, or None for no limit")
+    if limit < shortest and not isinstance(value, timedelta):
+        _warn(field, limit, ("ms", "milliseconds"), ("seconds", limit * 1000))
+    return limit
+
+
+def seconds(field: str, value: object, *, longest: float) -> float:
+    """Return a delay in seconds. Warn of a number of ``longest`` or more."""
+    delay = value.total_seconds() if isinstance(value, timedelta) else value
+    if not is_number(delay) or delay < 0:
+        raise PolicyError(field, value, "a number of seconds, 0 or more, or a timedelta")
+    if delay >= longest and not isinstance(value, timedelta):
+        _warn(field, delay, ("s", "seconds"), ("milliseconds", delay / 1000))
+    return delay
+
+
+def limit_of(seconds: float) -> timedelta:
+    """Return a time limit that L0 derives from another one, as short or long as it is."""
+    return timedelta(seconds=min(max(seconds, 0.001), _LONGEST_LIMIT_S))
+
+
+def _warn(field: str, value: float, unit: tuple[str, str], other: tuple[str, float]) -> None:
+    (symbol, name), (meant, converted) = unit, other
+    warn_caller(
+        f"{field}={value:.12g} means {value:.12g} {symbol}. If you mean {meant}, write {converted:.12g} "
+        f"or timedelta({meant}={value:.12g}); if not, timedelta({name}={value:.12g}).",
+        UnitWarning,
+    )
