@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Coroutine
+from datetime import timedelta
 from math import inf
 from time import perf_counter
 from typing import Any, TypeVar
@@ -37,7 +38,8 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
 
 def clocks(**limits: float) -> Clocks:
     now = perf_counter()
-    made = Clocks(Timeout(**({"initial_token": None, "inter_token": None} | limits)), now)
+    given = {name: timedelta(milliseconds=limit) for name, limit in limits.items()}
+    made = Clocks(Timeout(**({"initial_token": None, "inter_token": None} | given)), now)
     made.opened(now, now)
     return made
 

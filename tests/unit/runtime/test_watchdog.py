@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from math import inf
 from time import perf_counter, sleep
 
@@ -260,7 +261,8 @@ def own(monkeypatch: pytest.MonkeyPatch, dog: Watchdog) -> None:
 
 
 def reads(advance, near, **limits) -> BoundedReads:
-    clocks = Clocks(Timeout(**({"initial_token": None, "inter_token": None} | limits)), perf_counter())
+    given = {name: timedelta(milliseconds=limit) for name, limit in limits.items()}
+    clocks = Clocks(Timeout(**({"initial_token": None, "inter_token": None} | given)), perf_counter())
     clocks.opened(perf_counter(), perf_counter())
     return BoundedReads(advance, ReadDeadline(near), clocks)
 
