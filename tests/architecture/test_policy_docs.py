@@ -2,7 +2,10 @@
 
 import re
 from dataclasses import MISSING, Field, fields
+from enum import EnumType
 from pathlib import Path
+from types import UnionType
+from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -49,6 +52,26 @@ def test_policy_field_has_a_row_in_the_docs(kind: type, field: "Field[object]") 
     assert meaning.endswith(".")
     assert (shown, variable) == (default(field), f"`{name}`" if name else "")
     assert unit in UNITS
+
+
+def choices(kind: type, field: "Field[object]") -> list[str]:
+    """Return the values that the type of a field lists, as a literal or an enumeration."""
+    hint = get_type_hints(kind)[field.name]
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    literals = [value for part in parts if get_origin(part) is Literal for value in get_args(part)]
+    members = [member for part in parts if isinstance(part, EnumType) for member in part]
+    return [str(value) for value in (*literals, *members)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [(kind, field) for kind, field in FIELDS if choices(kind, field)],
+    ids=lambda value: getattr(value, "__name__", None) or value.name,
+)
+def test_row_of_a_policy_field_names_its_choices(kind: type, field: "Field[object]") -> None:
+    meaning = rows(kind)[field.name][0]
+    missing = [value for value in choices(kind, field) if f"`{value}`" not in meaning]
+    assert missing == [], f"docs/policy.md does not name these values of {kind.__name__}.{field.name}"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

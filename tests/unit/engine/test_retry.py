@@ -258,21 +258,26 @@ delays = st.builds(
 chances = st.floats(0, 1, exclude_max=True)
 
 
-@pytest.mark.parametrize(
-    ("strategy", "chance", "expected"),
-    [
-        ("fixed", 0.9, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
-        ("linear", 0.9, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
-        ("exponential", 0.9, [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]),
-        ("full_jitter", 0.0, [0.0] * 6),
-        ("full_jitter", 0.5, [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]),
-        ("fixed_jitter", 0.0, [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]),
-        ("fixed_jitter", 0.5, [0.75, 1.5, 3.0, 6.0, 7.5, 7.5]),
-    ],
-)
+DELAYS = [
+    ("fixed", 0.9, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    ("linear", 0.9, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+    ("exponential", 0.9, [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]),
+    ("full_jitter", 0.0, [0.0] * 6),
+    ("full_jitter", 0.5, [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]),
+    ("fixed_jitter", 0.0, [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]),
+    ("fixed_jitter", 0.5, [0.75, 1.5, 3.0, 6.0, 7.5, 7.5]),
+]
+"""Strategy, chance, and the delays of retries 1 to 6 in seconds, for a base of 1 s and at most 10 s."""
+
+
+@pytest.mark.parametrize(("strategy", "chance", "expected"), DELAYS)
 def test_how_each_strategy_grows(strategy, chance, expected):
     retry = Retry(strategy=strategy, base_delay=1.0, max_delay=10.0)
     assert [delay(retry, number, chance) for number in range(1, 7)] == expected
+
+
+def test_every_backoff_strategy_has_its_delays_in_the_table():
+    assert {strategy for strategy, _, _ in DELAYS} == set(BackoffStrategy)
 
 
 @given(retry=delays, number=st.integers(1, 5000), chance=chances)

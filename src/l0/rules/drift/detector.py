@@ -24,6 +24,19 @@ class DriftFinding:
     goes_on: bool = False
 
 
+class Thresholds(Protocol):
+    """The thresholds of a `Drift` rule; its docstring explains them."""
+
+    @property
+    def window(self) -> int: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def hedges(self) -> float: ...
+    @property
+    def disorder(self) -> float: ...
+
+
 class Detector(Protocol):
     """A detector of one type of drift in one answer. It reads the answer segment by segment."""
 
@@ -31,6 +44,10 @@ class Detector(Protocol):
     """The message of its findings."""
     FAMILIES: ClassVar[frozenset[Family]]
     """The families of its findings."""
+    USES_WINDOW: ClassVar[bool]
+    """True if a finding may begin in an earlier segment, up to ``Drift.window`` characters back."""
+
+    def __init__(self, thresholds: Thresholds, /) -> None: ...
 
     def take(self, segment: Segment) -> DriftFinding | None:
         """Read the next segment. Return a finding if it shows drift, else ``None``."""

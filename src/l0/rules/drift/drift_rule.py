@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar
@@ -89,14 +89,13 @@ class Drift:
     @property
     def span(self) -> int:
         """Return how far back a finding may begin, in characters: one segment plus the window, if one is used."""
-        judged_by_window = self.tone_shift or self.markdown_collapse or self.entropy_spike or self.hedging
-        return LONGEST + (self.window if judged_by_window else 0)
+        uses_window = any(detector.USES_WINDOW for _, detector in self._enabled())
+        return LONGEST + (self.window if uses_window else 0)
 
     @property
     def covers(self) -> Mapping[Family, Severity]:
         """Return the severity of each family that the enabled types can report."""
-        enabled = (detector for name, detector in _DETECTORS.items() if getattr(self, name))
-        return {family: self.severity for detector in enabled for family in detector.FAMILIES}
+        return {family: self.severity for _, detector in self._enabled() for family in detector.FAMILIES}
 
     def check(self) -> DriftCheck:
         """Create a check for one answer."""
@@ -104,16 +103,10 @@ class Drift:
 
     def detectors(self) -> dict[str, Detector]:
         """Create the enabled detectors for one answer, by type."""
-        made: dict[str, Callable[[], Detector]] = {
-            "tone_shift": lambda: ToneShift(window=self.window),
-            "meta_commentary": MetaCommentary,
-            "format_collapse": FormatCollapse,
-            "markdown_collapse": lambda: MarkdownCollapse(window=self.window),
-            "repetition": lambda: Repetition(repeats=self.repeats),
-            "entropy_spike": lambda: EntropySpike(window=self.window, threshold=self.disorder),
-            "hedging": lambda: Hedging(window=self.window, threshold=self.hedges),
-        }
-        return {name: make() for name, make in made.items() if getattr(self, name)}
+        return {name: detector(self) for name, detector in self._enabled()}
+
+    def _enabled(self) -> list[tuple[str, type[Detector]]]:
+        return [(name, detector) for name, detector in _DETECTORS.items() if getattr(self, name)]
 
 
 def _check_share(field: str, value: object, most: float) -> None:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 from ..families import Family
-from .detector import CountWindow, DriftFinding, confidence
+from .detector import CountWindow, DriftFinding, Thresholds, confidence
 from .segments import Segment
 
 _LEAST_PAIRS = 40
@@ -81,11 +81,12 @@ class EntropySpike:
 
     MESSAGE: ClassVar[str] = "the answer turns into random characters"
     FAMILIES: ClassVar = frozenset({Family.GARBLED})
+    USES_WINDOW: ClassVar[bool] = True
     __slots__ = ("_pairs", "_threshold", "_unlikely", "_window")
 
-    def __init__(self, *, window: int, threshold: float) -> None:
-        self._window = CountWindow(window)
-        self._threshold = threshold
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._window = CountWindow(thresholds.window)
+        self._threshold = thresholds.disorder
         self._pairs = self._unlikely = 0.0
 
     def take(self, segment: Segment) -> DriftFinding | None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ..families import Family
 from ..shared_phrases import ASSISTANT_ROLES, USER_ROLES
-from .detector import DriftFinding
+from .detector import DriftFinding, Thresholds
 from .segments import Segment, in_quotation
 
 _TEMPLATE = re.compile(r"<\|[a-z_]{3,20}\|>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>|</s>")
@@ -40,9 +40,10 @@ class FormatCollapse:
 
     MESSAGE: ClassVar[str] = "the answer leaves the format in which it began"
     FAMILIES: ClassVar = frozenset({Family.FORMAT, Family.TEMPLATE_LEAK, Family.JSON})
+    USES_WINDOW: ClassVar[bool] = False
     __slots__ = ("_data", "_roles", "_sections", "_started")
 
-    def __init__(self) -> None:
+    def __init__(self, _: Thresholds) -> None:
         self._started = False
         self._data: _Json | _Xml | _Rows | None = None
         self._roles: set[str] | None = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..families import Family
-from .detector import CountWindow, DriftFinding, confidence
+from .detector import CountWindow, DriftFinding, Thresholds, confidence
 from .phrases import Phrases, words
 from .segments import Segment, holds_quotation
 
@@ -145,11 +145,12 @@ class Hedging:
 
     MESSAGE: ClassVar[str] = "the answer hedges too many of its statements"
     FAMILIES: ClassVar = frozenset({Family.HEDGING})
+    USES_WINDOW: ClassVar[bool] = True
     __slots__ = ("_threshold", "_window")
 
-    def __init__(self, *, window: int, threshold: float) -> None:
-        self._window = CountWindow(window)
-        self._threshold = threshold
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._window = CountWindow(thresholds.window)
+        self._threshold = thresholds.hedges
 
     def take(self, segment: Segment) -> DriftFinding | None:
         if segment.fence is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..families import Family
-from .detector import DriftFinding, confidence
+from .detector import DriftFinding, Thresholds, confidence
 from .markup_signs import Bold, Fence, Table, inline_signs
 from .segments import Segment
 
@@ -23,10 +23,11 @@ class MarkdownCollapse:
 
     MESSAGE: ClassVar[str] = "the Markdown of the answer is broken"
     FAMILIES: ClassVar = frozenset({Family.MARKDOWN})
+    USES_WINDOW: ClassVar[bool] = True
     __slots__ = ("_at", "_bold", "_end", "_fence", "_line", "_signs", "_table", "_window")
 
-    def __init__(self, *, window: int) -> None:
-        self._window = window
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._window = thresholds.window
         self._line = ""
         self._at = self._end = 0
         self._signs: list[tuple[int, float]] = []

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from ..families import Family
 from ..shared_phrases import NO_OPINIONS, SELF_REFERENCE
-from .detector import DriftFinding
+from .detector import DriftFinding, Thresholds
 from .phrases import Phrases
 from .segments import Segment, in_quotation
 
@@ -141,9 +141,10 @@ class MetaCommentary:
 
     MESSAGE: ClassVar[str] = "the answer talks about the model or its task"
     FAMILIES: ClassVar = frozenset({Family.META_COMMENTARY, Family.INSTRUCTION_LEAK})
+    USES_WINDOW: ClassVar[bool] = False
     __slots__ = ("_opened", "_thinking")
 
-    def __init__(self) -> None:
+    def __init__(self, _: Thresholds) -> None:
         self._opened = self._thinking = False
 
     def take(self, segment: Segment) -> DriftFinding | None:

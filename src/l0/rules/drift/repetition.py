@@ -10,7 +10,7 @@ from collections import deque
 from typing import ClassVar
 
 from ..families import Family
-from .detector import DriftFinding, confidence
+from .detector import DriftFinding, Thresholds, confidence
 from .segments import Segment
 
 _KEPT = 64
@@ -28,14 +28,15 @@ _CODE_REPEATS = 2
 
 
 class Repetition:
-    """Detects loops. ``repeats``: how often in a row the same text must occur."""
+    """Detects the same text many times in a row."""
 
     MESSAGE: ClassVar[str] = "the answer repeats itself in a loop"
     FAMILIES: ClassVar = frozenset({Family.LOOP})
+    USES_WINDOW: ClassVar[bool] = False
     __slots__ = ("_known", "_order", "_repeats", "_run")
 
-    def __init__(self, *, repeats: int) -> None:
-        self._repeats = repeats
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._repeats = thresholds.repeats
         self._order: deque[str] = deque()
         self._known: dict[str, int] = {}
         self._run: list[str] = []

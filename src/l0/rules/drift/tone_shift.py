@@ -10,7 +10,7 @@ from collections import deque
 from typing import ClassVar
 
 from ..families import Family
-from .detector import DriftFinding
+from .detector import DriftFinding, Thresholds
 from .segments import Segment, holds_quotation
 from .tone_words import CASUAL, FORMAL, NOMINAL
 
@@ -35,10 +35,11 @@ class ToneShift:
 
     MESSAGE: ClassVar[str] = "the answer changes between a formal and a casual tone"
     FAMILIES: ClassVar = frozenset({Family.TONE})
+    USES_WINDOW: ClassVar[bool] = True
     __slots__ = ("_counts", "_window")
 
-    def __init__(self, *, window: int) -> None:
-        self._window = window
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._window = thresholds.window
         self._counts: deque[_Count] = deque()
 
     def take(self, segment: Segment) -> DriftFinding | None:
