@@ -88,7 +88,7 @@ class Adapter:
 
     name = "none"
 
-    def recognises(self, item: object) -> bool:
+    def recognizes(self, item: object) -> bool:
         return False
 
     def decoder(self) -> Any:

@@ -122,7 +122,10 @@ def from_objects(dialect: str, items: list[Any]) -> Reading:
     text = "".join(event.text for event in events if event.type is EventType.TOKEN)
     failed = any(event.type is EventType.ERROR for event in events)
     return Reading(
-        text=text, calls=calls, metadata=facts(decoder.facts()), complete=decoder.whole() is True and not failed
+        text=text,
+        calls=calls,
+        metadata=facts(decoder.metadata()),
+        complete=decoder.is_complete() is True and not failed,
     )
 
 

@@ -14,6 +14,7 @@ from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import tasks
 from .fan_out import parallel
+from .former_names import former_name
 
 Function = Callable[[Any], Any]
 """A function from a value to anything that a task may return. A `Pipeline` is one, too."""
@@ -45,22 +46,24 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """The result of a step. ``value``: value for the next step. ``duration``: milliseconds."""
+    """The result of a step. ``value``: value for the next step. ``duration_ms``: milliseconds."""
 
     name: str
     status: StepStatus
     value: Any
     error: Exception | None = None
-    duration: float = 0.0
+    duration_ms: float = 0.0
+    duration = former_name("duration", "duration_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineResult:
-    """The result of a pipeline. ``value``: value of the last step. ``duration``: milliseconds of all steps together."""
+    """The result of a pipeline. ``value``: value of the last step. ``duration_ms``: milliseconds of all steps."""
 
     value: Any
     steps: tuple[StepResult, ...]
-    duration: float
+    duration_ms: float
+    duration = former_name("duration", "duration_ms")
 
     @property
     def ok(self) -> bool:
@@ -130,7 +133,7 @@ class Pipeline:
                 for index, step in enumerate(self._steps):
                     done.append(await self._run(step, index, value, fan))
                     value = done[-1].value
-        return PipelineResult(value=value, steps=tuple(done), duration=(perf_counter() - began) * 1e3)
+        return PipelineResult(value=value, steps=tuple(done), duration_ms=(perf_counter() - began) * 1e3)
 
     async def __call__(self, value: Any) -> Any:
         """Run all steps and return the value of the last one."""
@@ -141,7 +144,7 @@ class Pipeline:
 
         def finished(status: StepStatus, made: Any, error: Exception | None = None) -> StepResult:
             duration_ms = (perf_counter() - began) * 1e3
-            return StepResult(name=step.name, status=status, value=made, error=error, duration=duration_ms)
+            return StepResult(name=step.name, status=status, value=made, error=error, duration_ms=duration_ms)
 
         with fan.branch(index) as span:
             try:

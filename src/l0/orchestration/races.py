@@ -13,6 +13,7 @@ from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import task_group
 from .costs import Cost
+from .former_names import former_name
 from .results import Branch, BranchStatus
 from .stream_reading import text_of
 from .tasks import Asking, Reading, Task, check
@@ -40,15 +41,17 @@ class NoAnswerError(ExceptionGroup[Exception]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Race(Generic[T_co]):
-    """The result of a race. ``value``: the winning answer. ``winner``: index of its task. ``duration``: milliseconds.
+    """The result of a race. ``value``: the winning answer. ``winner``: index of its task.
 
-    ``branches``: all tasks in order, each with its cost. ``cost`` includes the cost of the losers.
+    ``branches``: all tasks in order, each with its cost. ``cost`` includes the cost of the losers. ``duration_ms``:
+    milliseconds.
     """
 
     value: T_co
     winner: int
     branches: tuple[Branch[T_co], ...]
-    duration: float
+    duration_ms: float
+    duration = former_name("duration", "duration_ms")
 
     @property
     def cost(self) -> Cost:
@@ -92,7 +95,7 @@ async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]
             raise NoAnswerError(f"none of {len(work)} tasks gave a valid answer", errors)
     all_branches = tuple(ended.get(i) or Branch(index=i, status=BranchStatus.CANCELLED) for i in range(len(work)))
     duration_ms = (perf_counter() - began) * 1e3
-    return Race(value=won[0].value, winner=won[0].index, branches=all_branches, duration=duration_ms)
+    return Race(value=won[0].value, winner=won[0].index, branches=all_branches, duration_ms=duration_ms)
 
 
 async def _validate(branch: Branch[Any], valid: Valid | None) -> Branch[Any]:
@@ -109,7 +112,7 @@ async def _validate(branch: Branch[Any], valid: Valid | None) -> Branch[Any]:
     if error is None:
         return branch
     return Branch(
-        index=branch.index, status=BranchStatus.FAILED, error=error, duration=branch.duration, cost=branch.cost
+        index=branch.index, status=BranchStatus.FAILED, error=error, duration_ms=branch.duration_ms, cost=branch.cost
     )
 
 

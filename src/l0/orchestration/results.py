@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar, overload
 
 from .costs import Cost
+from .former_names import former_name
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -23,7 +24,7 @@ class BranchStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch(Generic[T_co]):
-    """The result of one task. ``index``: position among the tasks. ``duration``: milliseconds, also if cancelled.
+    """The result of one task. ``index``: position among the tasks. ``duration_ms``: milliseconds, also if cancelled.
 
     ``value``: the answer if ``status`` is ok. ``error``: the exception if the task failed. ``cost``: calls, requests
     and tokens of the task.
@@ -33,21 +34,26 @@ class Branch(Generic[T_co]):
     status: BranchStatus
     value: T_co | None = None
     error: Exception | None = None
-    duration: float = 0.0
+    duration_ms: float = 0.0
     cost: Cost = field(default_factory=Cost)
+    duration = former_name("duration", "duration_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Statistics of all tasks. ``success_rate``: percent of the tasks that ended by themselves. ``total_duration``:
-    milliseconds from the start of the first task to the end of the last."""
+    """Statistics of all tasks.
+
+    ``success_rate``: percent of the tasks that ended by themselves. ``total_duration_ms``: milliseconds from the start
+    of the first task to the end of the last.
+    """
 
     count: int
     succeeded: int
     failed: int
     success_rate: float
-    total_duration: float
+    total_duration_ms: float
     cost: Cost
+    total_duration = former_name("total_duration", "total_duration_ms")
 
 
 class Results(Sequence[Branch[T_co]]):
@@ -117,8 +123,8 @@ class ResultCounts:
         self.failed += branch.status is BranchStatus.FAILED
         self.cost += branch.cost
 
-    def stats(self, duration: float) -> Stats:
-        """Return the statistics. ``duration``: milliseconds of the whole run."""
+    def stats(self, duration_ms: float) -> Stats:
+        """Return the statistics. ``duration_ms``: milliseconds of the whole run."""
         count = self.succeeded + self.failed
         rate = 100.0 * self.succeeded / count if count else 100.0
         return Stats(
@@ -126,6 +132,6 @@ class ResultCounts:
             succeeded=self.succeeded,
             failed=self.failed,
             success_rate=rate,
-            total_duration=duration,
+            total_duration_ms=duration_ms,
             cost=self.cost,
         )

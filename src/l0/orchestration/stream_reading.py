@@ -71,7 +71,7 @@ async def _text(items: AsyncIterator[Any]) -> str:
         decoder = decoder or _decoder(item)
         for event in decoder.decode(item):
             _apply(event, parts)
-    if decoder is not None and decoder.whole() is False:
+    if decoder is not None and decoder.is_complete() is False:
         raise _interrupted("truncated", "the stream ended without its terminal event", parts)
     return "".join(parts)
 

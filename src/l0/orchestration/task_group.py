@@ -86,8 +86,8 @@ class _Scope:
         account, began = CostObserver(), perf_counter()
 
         def finished(status: BranchStatus, value: Any = None, error: Exception | None = None) -> Branch[Any]:
-            duration_ms = (perf_counter() - began) * 1e3
-            return Branch(index=index, status=status, value=value, error=error, duration=duration_ms, cost=account.cost)
+            ms = (perf_counter() - began) * 1e3
+            return Branch(index=index, status=status, value=value, error=error, duration_ms=ms, cost=account.cost)
 
         with observed_by(account), self.fan.branch(index) as span:
             try:

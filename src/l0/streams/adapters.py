@@ -5,7 +5,7 @@ An adapter of your own is a class with a name, a test and a decoder::
     class Lines:
         name = "lines"
 
-        def recognises(self, item: object) -> bool:
+        def recognizes(self, item: object) -> bool:
             return isinstance(item, bytes)
 
         def decoder(self) -> Decoder:
@@ -13,15 +13,15 @@ An adapter of your own is a class with a name, a test and a decoder::
 
 
     class LineDecoder:
-        begun = False  # no event needs more than one line
+        has_pending = False  # no event needs more than one line
 
         def decode(self, item: bytes) -> list[Event]:
             return [Event(EventType.TOKEN, item.decode())]
 
-        def whole(self) -> bool | None:
+        def is_complete(self) -> bool | None:
             return None  # only the end of the source shows that the answer is complete
 
-        def facts(self) -> ResponseMetadata:
+        def metadata(self) -> ResponseMetadata:
             return ResponseMetadata()
 
 
@@ -33,6 +33,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
+from warnings import warn
 
 from l0.dialects.chat import CHAT
 from l0.dialects.messages import MESSAGES
@@ -43,6 +44,7 @@ from l0.shared_state.forks import renew_in_child
 
 from .decoders.delta_decoder import DeltaDecoder
 from .decoders.litellm_decoder import LitellmDecoder
+from .former_adapter import FormerAdapter
 from .stream_events import Event, UnknownStreamError
 
 
@@ -50,7 +52,7 @@ class Decoder(Protocol):
     """A decoder for the items of one attempt. It receives each item once, in order."""
 
     @property
-    def begun(self) -> bool:
+    def has_pending(self) -> bool:
         """Return True if content has begun that becomes an event only when it is complete, such as a tool call."""
         ...
 
@@ -58,11 +60,11 @@ class Decoder(Protocol):
         """Return the events of one item. If it raises, the attempt has failed."""
         ...
 
-    def whole(self) -> bool | None:
+    def is_complete(self) -> bool | None:
         """Return True if the items prove that the answer is complete; ``None`` if only the end of the source does."""
         ...
 
-    def facts(self) -> ResponseMetadata:
+    def metadata(self) -> ResponseMetadata:
         """Return the provider's metadata of the answer."""
         ...
 
@@ -75,7 +77,7 @@ class Adapter(Protocol):
         """Return the name that error messages use."""
         ...
 
-    def recognises(self, item: object) -> bool:
+    def recognizes(self, item: object) -> bool:
         """Return True if ``item``, the first of a source, is of this kind. Check type and attributes; import no SDK."""
         ...
 
@@ -91,7 +93,7 @@ def _package(item: object) -> str:
 class _Litellm:
     name = "litellm (completions of any provider)"
 
-    def recognises(self, item: object) -> bool:
+    def recognizes(self, item: object) -> bool:
         return _package(item) == "litellm" and hasattr(item, "choices")
 
     def decoder(self) -> Decoder:
@@ -101,7 +103,7 @@ class _Litellm:
 class _Chat:
     name = "openai (chat completions, completions)"
 
-    def recognises(self, item: object) -> bool:
+    def recognizes(self, item: object) -> bool:
         if _package(item) != "openai":
             return False
         if type(item).__module__.startswith(("openai.types.chat", "openai.types.completion")):
@@ -115,7 +117,7 @@ class _Chat:
 class _Responses:
     name = "openai (responses)"
 
-    def recognises(self, item: object) -> bool:
+    def recognizes(self, item: object) -> bool:
         if _package(item) not in ("openai", "litellm"):
             return False
         if type(item).__module__.startswith("openai.types.responses"):
@@ -130,7 +132,7 @@ class _Responses:
 class _Messages:
     name = "anthropic (messages)"
 
-    def recognises(self, item: object) -> bool:
+    def recognizes(self, item: object) -> bool:
         if type(item).__module__.startswith("anthropic.types"):
             return True
         return _package(item) == "anthropic" and isinstance(getattr(item, "type", None), str)
@@ -144,7 +146,7 @@ class _Events:
 
     name = "events (l0.Event)"
 
-    def recognises(self, item: object) -> bool:
+    def recognizes(self, item: object) -> bool:
         return isinstance(item, Event)
 
     def decoder(self) -> Decoder:
@@ -152,15 +154,15 @@ class _Events:
 
 
 class _EventDecoder:
-    begun = False
+    has_pending = False
 
     def decode(self, item: Any) -> Sequence[Event]:
         return (item,)
 
-    def whole(self) -> bool | None:
+    def is_complete(self) -> bool | None:
         return None
 
-    def facts(self) -> ResponseMetadata:
+    def metadata(self) -> ResponseMetadata:
         return ResponseMetadata()
 
 
@@ -179,15 +181,23 @@ class Registry:
 
     def register(self, adapter: Adapter) -> None:
         """Add ``adapter`` before all others. It replaces one of the same name."""
-        missing = [name for name in ("name", "recognises", "decoder") if not hasattr(adapter, name)]
+        if hasattr(adapter, "recognises") and not hasattr(adapter, "recognizes"):
+            warn(
+                "an adapter's recognises is now recognizes; begun, whole and facts of its decoder are now "
+                "has_pending, is_complete and metadata",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+            adapter = FormerAdapter(adapter)
+        missing = [name for name in ("name", "recognizes", "decoder") if not hasattr(adapter, name)]
         if missing:
-            raise PolicyError("adapter", adapter, f"an object with name, recognises and decoder; lacks {missing}")
+            raise PolicyError("adapter", adapter, f"an object with name, recognizes and decoder; lacks {missing}")
         with self._lock:
             self._own = (adapter, *(one for one in self._own if one.name != adapter.name))
 
     def find(self, item: object) -> Adapter | None:
         """Return the adapter that recognizes ``item``, or ``None``."""
-        return next((one for one in (*self._own, *self._known) if one.recognises(item)), None)
+        return next((one for one in (*self._own, *self._known) if one.recognizes(item)), None)
 
     def unknown(self, thing: object, where: str) -> UnknownStreamError:
         """Return the error for an item or a source that no adapter recognizes."""

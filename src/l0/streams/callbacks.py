@@ -1,22 +1,22 @@
 """Call the lifecycle callbacks of a call, in a fixed order. A callback that fails cannot disturb the call.
 
 =================  ==========================  ======================================================================
-callback           gets                        when
+callback           receives                    when
 =================  ==========================  ======================================================================
-``on_start``       `Attempt`                   the first request goes out
-``on_timeout``     `Failure`                   a clock ended an attempt
+``on_start``       `Attempt`                   the first request is sent
+``on_timeout``     `Failure`                   a deadline ended an attempt
 ``on_retry``       `Attempt`                   the same source is asked again
 ``on_fallback``    `Attempt`                   the next source is asked
 ``on_resume``      `Attempt`                   an answer that broke after a part was delivered is resumed, or restarted
 ``on_violation``   `Violation`                 a guardrail found something
 ``on_drift``       `Violation`                 the drift rule found something
-``on_event``       `Event`                     before the consumer gets it
+``on_event``       `Event`                     before the consumer receives it
 ``on_token``       the text                    after ``on_event``, for a token
 ``on_tool_call``   `ToolCall`                  after ``on_event``, for a tool call
 ``on_checkpoint``  `Checkpoint`                after ``on_token``, every ``CheckIntervals.checkpoint`` tokens
 ``on_abort``       `State`                     last: ``abort()``, an early exit, or cancellation
 ``on_error``       the exception               last: the call failed
-``on_complete``    `State`                     last: the answer is whole
+``on_complete``    `State`                     last: the answer is complete
 =================  ==========================  ======================================================================
 
 For a failed attempt, ``on_timeout`` comes first, then exactly one of ``on_retry``, ``on_fallback``, ``on_resume``; they

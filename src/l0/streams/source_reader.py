@@ -109,7 +109,7 @@ class SourceReader:
     @property
     def resumable(self) -> bool:
         """True if only text has arrived, and no other content is incomplete."""
-        return self._plain and not (self._decoder is not None and self._decoder.begun)
+        return self._plain and not (self._decoder is not None and self._decoder.has_pending)
 
     @property
     def chars(self) -> int:
@@ -253,13 +253,13 @@ class SourceReader:
         if not self.content:
             return Cause.EMPTY
         try:
-            whole = self._decoder.whole() if self._decoder is not None else None
+            complete = self._decoder.is_complete() if self._decoder is not None else None
         except Exception as error:  # the adapter may be user code
             self._fail(Failure(cause=Cause.UNKNOWN, message="an adapter failed at the end of the answer", error=error))
             return Cause.UNKNOWN
-        if whole is None:  # the items do not show it, so the end of the source does
-            whole = self._over
-        return None if whole or self._told() is not None else Cause.TRUNCATED
+        if complete is None:  # the items do not show it, so the end of the source does
+            complete = self._over
+        return None if complete or self._told() is not None else Cause.TRUNCATED
 
     def metadata(self) -> ResponseMetadata:
         """Return the provider's metadata: from the engine below, else from the items."""
@@ -267,7 +267,7 @@ class SourceReader:
         if told is not None:
             return told
         try:
-            return self._decoder.facts() if self._decoder is not None else ResponseMetadata()
+            return self._decoder.metadata() if self._decoder is not None else ResponseMetadata()
         except Exception:  # the adapter may be user code, and the answer is valid without metadata
             _log.warning("an adapter failed to return the metadata of an answer: %s", raised())
             return ResponseMetadata()

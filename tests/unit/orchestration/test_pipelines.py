@@ -35,7 +35,7 @@ def test_pipeline_passes_the_value_from_step_to_step():
         ("letters", "ok", "9"),
     ]
     assert done.ok
-    assert done.duration >= sum(step.duration for step in done.steps)
+    assert done.duration_ms >= sum(step.duration_ms for step in done.steps)
 
 
 def test_pipeline_error_names_the_step():

@@ -46,7 +46,7 @@ def test_of_several_choices_the_first_is_the_answer() -> None:
     text = ""
     for item in items:
         text += "".join(event.text for event in decoder.decode(item))
-        wholes.append(decoder.whole())
+        wholes.append(decoder.is_complete())
     assert (text, wholes) == ("a", [False, False, False, True])
 
 
@@ -67,15 +67,15 @@ def test_chat_tool_calls_in_pieces() -> None:
         chunk(tool_calls=[part(1, None, "{half")]),
         chunk(reason="tool_calls"),
     ]
-    begun, events = [], []
+    pending, events = [], []
     for piece in pieces:
         events += decoder.decode(piece)
-        begun.append(decoder.begun)
+        pending.append(decoder.has_pending)
     assert [(event.data.name, event.data.arguments, event.data.raw) for event in events] == [
         ("first", {"a": 1}, '{"a": 1}'),
         ("second", None, "{half"),  # never repaired
     ]
-    assert begun == [True, True, True, True, False]
+    assert pending == [True, True, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class Line:
 class LineAdapter:
     name = "lines"
 
-    def recognises(self, item: object) -> bool:
+    def recognizes(self, item: object) -> bool:
         return isinstance(item, Line)
 
     def decoder(self) -> Any:
@@ -33,17 +33,17 @@ class LineAdapter:
 
 
 class LineDecoder:
-    begun = False
+    has_pending = False
 
     def decode(self, item: Any) -> list[Event]:
         if item.text == "!":
             return [Event(EventType.ERROR, "overloaded", "slow_down")]
         return [Event(EventType.TOKEN, item.text), Event(EventType.PROGRESS, "", len(item.text))]
 
-    def whole(self) -> bool | None:
+    def is_complete(self) -> bool | None:
         return None
 
-    def facts(self) -> ResponseMetadata:
+    def metadata(self) -> ResponseMetadata:
         return ResponseMetadata(model="lines")
 
 
@@ -73,7 +73,7 @@ def test_an_adapter_of_ones_own() -> None:
 
 
 @pytest.mark.usefixtures("lines")
-@pytest.mark.parametrize("method", ["recognises", "decoder"])
+@pytest.mark.parametrize("method", ["recognizes", "decoder"])
 def test_an_adapter_that_fails_is_no_defect_of_ours(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(_: LineAdapter, item: object = None) -> Any:
         if isinstance(item, list | Iterator):  # the source itself, which is looked at before its items
@@ -94,15 +94,15 @@ def _fail(_: object) -> None:
 
 @pytest.mark.usefixtures("lines")
 def test_a_decoder_that_fails_at_the_end_is_no_defect_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LineDecoder, "whole", _fail)
+    monkeypatch.setattr(LineDecoder, "is_complete", _fail)
     with pytest.raises(ZeroDivisionError) as caught:
         l0.run_sync(Source([Line("a")]).plain, retry=QUICK).read()
     assert getattr(caught.value, "reason", None) == "unknown"
 
 
 @pytest.mark.usefixtures("lines")
-def test_an_answer_is_good_without_its_facts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LineDecoder, "facts", _fail)
+def test_an_answer_is_good_without_its_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LineDecoder, "metadata", _fail)
     told: list[Any] = []
     watcher = SimpleNamespace(notify=told.append, active=nullcontext, headers=dict)
     monkeypatch.setattr(CONFIG, "_added", (SimpleNamespace(observe=lambda _: watcher),))
@@ -136,8 +136,42 @@ def test_an_async_source_in_sync_code_is_named() -> None:
         l0.run_sync(Source(["a"]).aplain)
 
 
+def test_adapter_with_former_method_names() -> None:
+    class FormerDecoder:
+        begun = True
+
+        def decode(self, item: Any) -> list[Event]:
+            return [Event(EventType.TOKEN, item.text)]
+
+        def whole(self) -> bool:
+            return True
+
+        def facts(self) -> ResponseMetadata:
+            return ResponseMetadata(model="former")
+
+    class Former:
+        name = "former"
+
+        def recognises(self, item: object) -> bool:
+            return isinstance(item, Line)
+
+        def decoder(self) -> FormerDecoder:
+            return FormerDecoder()
+
+    registry = Registry()
+    with pytest.warns(DeprecationWarning, match="recognises is now recognizes") as caught:
+        registry.register(Former())  # type: ignore[arg-type]
+    assert len(caught) == 1
+    found = registry.find(Line("a"))
+    assert found is not None
+    assert registry.find(5) is None
+    decoder = found.decoder()
+    assert [event.text for event in decoder.decode(Line("a"))] == ["a"]
+    assert (decoder.has_pending, decoder.is_complete(), decoder.metadata().model) == (True, True, "former")
+
+
 def test_an_adapter_that_is_none() -> None:
-    with pytest.raises(PolicyError, match="recognises"):
+    with pytest.raises(PolicyError, match="recognizes"):
         Registry().register(SimpleNamespace(name="x"))  # type: ignore[arg-type]
 
 

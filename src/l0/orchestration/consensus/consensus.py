@@ -97,7 +97,7 @@ class Consensus:
             agreement=decision.agreement,
             supporters=tuple(sorted(decision.supporters)),
             branches=all_branches,
-            duration=(perf_counter() - began) * 1e3,
+            duration_ms=(perf_counter() - began) * 1e3,
             fields=decision.fields,
         )
 

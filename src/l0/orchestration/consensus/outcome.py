@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..costs import Cost
+from ..former_names import former_name
 from ..results import Branch, BranchStatus
 from .voting import Decision
 
@@ -20,7 +21,7 @@ class ConsensusResult:
     ``status``: ``"agreed"``, or the resolution or strategy that chose ``value`` without agreement. ``agreement``: share
     of all tasks (by weight) whose answers support ``value``, 0 to 1; a lower bound if the decision did not need all
     answers. ``supporters``: indices of these tasks. ``fields``: the decision on each field of a structure.
-    ``branches``: all tasks, in order. ``duration``: milliseconds.
+    ``branches``: all tasks, in order. ``duration_ms``: milliseconds.
     """
 
     value: Any
@@ -28,8 +29,9 @@ class ConsensusResult:
     agreement: float
     supporters: tuple[int, ...]
     branches: tuple[Branch[Any], ...]
-    duration: float
+    duration_ms: float
     fields: Mapping[str, Decision] = field(default_factory=dict)
+    duration = former_name("duration", "duration_ms")
 
     @property
     def early(self) -> bool:

@@ -26,8 +26,8 @@ class DeltaDecoder:
         self.fold = AnswerFold(dialect)
 
     @property
-    def begun(self) -> bool:
-        """True if content such as a tool call or a refusal has begun and is not complete; see `Decoder.begun`."""
+    def has_pending(self) -> bool:
+        """True if content such as a tool call or a refusal has begun and is not complete; see `Decoder.has_pending`."""
         return self._item_started or bool(self._refusal) or any(not one.choice for one in self.fold.open_calls.values())
 
     def decode(self, item: Any) -> list[Event]:
@@ -66,12 +66,12 @@ class DeltaDecoder:
             case _:
                 pass
 
-    def whole(self) -> bool:
-        """Return True if the items prove that the answer is complete, as `Decoder.whole`."""
+    def is_complete(self) -> bool:
+        """Return True if the items prove that the answer is complete, as `Decoder.is_complete`."""
         return self.fold.complete()
 
-    def facts(self) -> ResponseMetadata:
-        """Return the provider's metadata, as `Decoder.facts`."""
+    def metadata(self) -> ResponseMetadata:
+        """Return the provider's metadata, as `Decoder.metadata`."""
         return self.fold.metadata()
 
 

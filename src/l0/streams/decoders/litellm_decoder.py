@@ -19,7 +19,7 @@ class LitellmDecoder(DeltaDecoder):
     def __init__(self) -> None:
         super().__init__(CHAT)
 
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Return True if the first choice has its finish reason."""
         return 0 in self.fold.complete_choices
 

@@ -103,7 +103,7 @@ def test_process_all_processes_every_window():
     assert results.values == [chunk.content.upper() for chunk in window()]
     assert results.merge("|").startswith("ONE TWO THREE FOUR |FOUR")
     assert (results.stats.count, results.stats.success_rate) == (3, 100.0)
-    assert results.stats.total_duration > 0
+    assert results.stats.total_duration_ms > 0
 
 
 def test_process_all_respects_the_concurrency_limit():
