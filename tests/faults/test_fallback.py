@@ -133,8 +133,8 @@ def test_a_bad_request_does_not_fall_over(stage: Stage, api: Api, sync: bool) ->
 
 @both
 def test_what_the_provider_has_begun_to_keep_does_not_fall_over(stage: Stage, sync: bool) -> None:
-    stored = {"store": True}
-    got = play(stage, RESPONSES_API, broken(LINES, Fault.cut(at_event=2)), sync=sync, policy=falling("b"), **stored)
+    kept = {"conversation": "conv_1"}
+    got = play(stage, RESPONSES_API, broken(LINES, Fault.cut(at_event=2)), sync=sync, policy=falling("b"), **kept)
     assert isinstance(got.error, l0.StreamInterrupted)
     assert len(got.requests) == 1
 

@@ -137,10 +137,11 @@ def test_the_first_token_has_its_deadline_in_a_race_too(stage, fault, sync):
 
 @needs_responses
 @both
-def test_stored_answers_are_never_asked_for_twice(stage, sync):
-    seen = stage.call(body_of("responses"), Fault.stall(at_event=0, seconds=0.1), sync=sync, store=True)
+@pytest.mark.parametrize(("more", "requests"), [({"store": True}, 2), ({"conversation": "conv_1"}, 1)])
+def test_only_answers_without_an_effect_are_hedged(stage, sync, more, requests):
+    seen = stage.call(body_of("responses"), Fault.stall(at_event=0, seconds=0.1), sync=sync, **more)
     assert seen.error is None
-    assert seen.requests == 1
+    assert seen.requests == requests
 
 
 @both

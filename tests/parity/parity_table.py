@@ -73,6 +73,7 @@ STRICT = Policy(truncation="strict")
 AGAIN = Policy(truncation="strict", retry=Retry(base_delay=0))
 IN_TIME = Policy(timeout=Timeout(initial_token=250), retry=Retry(base_delay=0))
 """The shortest time in which a healthy second attempt is sure to have its first content on a busy machine."""
+BEGUN = (F.cut(at_event=1),)
 SOME = ("chat", "messages")
 ALL_STREAMED = ("chat", "completions", "responses", "messages")
 QUOTA = {"error": {"code": "insufficient_quota", "message": "pay first", "type": "insufficient_quota"}}
@@ -123,7 +124,8 @@ BEFORE_HEADERS = [
     *rows("no money left", (F.status(429, body=QUOTA),), AGAIN, outcome=FAILED, apis=("chat", "responses")),
     *rows("wrong key", (F.status(401),), AGAIN, outcome=FAILED),
     *rows("bad request", (F.status(400),), AGAIN, outcome=FAILED),
-    *rows("503, no retries", (F.status(503),), AGAIN, max_retries=0, outcome=FAILED),
+    *rows("503, no retries", (F.status(503),), max_retries=0, outcome=FAILED),
+    *rows("503, no retries of the client's own", (F.status(503),), AGAIN, max_retries=0, outcome=RETRIED, requests=2),
     *rows("503, whole", (F.status(503),), AGAIN, use="whole", outcome=RETRIED, requests=2),
     *rows("503, raw response", (F.status(503),), AGAIN, use="raw", outcome=RETRIED, requests=2),
     *rows("refused, then fine", (F.refuse(),), Policy(), outcome=RETRIED, requests=2),
@@ -176,22 +178,9 @@ BEFORE_CONTENT = [
         outcome=FAILED,
         apis=("chat", "responses"),
     ),
-    Scenario(
-        name="stored answers are not asked for twice",
-        api="chat",
-        script=(F.cut(at_event=1),),
-        more={"store": True},
-        policy=AGAIN,
-        outcome=FAILED,
-    ),
-    Scenario(
-        name="stored responses are not asked for twice",
-        api="responses",
-        script=(F.cut(at_event=1),),
-        more={"store": True},
-        policy=AGAIN,
-        outcome=FAILED,
-    ),
+    *rows("stored", BEGUN, AGAIN, apis=("chat", "responses"), more={"store": True}, outcome=RETRIED, requests=2),
+    *rows("in a conversation", BEGUN, AGAIN, apis=("responses",), more={"conversation": "conv_1"}, outcome=FAILED),
+    *rows("of a server tool, in chat", BEGUN, AGAIN, apis=("chat",), more={"web_search_options": {}}, outcome=FAILED),
 ]
 LATE = 8
 """An event in the middle of the content, in every dialect."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from l0.model.call import Replay
 from l0.model.inference_request import InferenceRequest
 from l0.model.policy import ResumeMode
 from l0.model.resume_state import ResumeState
@@ -60,7 +59,7 @@ def resumes(inference: InferenceRequest, strategy: ResumeMode, resume_state: Res
     if replayed_by_server(inference):
         known = resume_state.response_id is not None and resume_state.marks["sequence"] is not None
         return strategy == "exact" and known
-    if inference.replay is not Replay.SAFE:
+    if not inference.replay.once_seen:
         return False
     if strategy == "exact":
         return True

@@ -49,7 +49,7 @@ from math import inf
 from typing import Protocol
 
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Call, Outcome, Replay
+from l0.model.call import Call, Outcome
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumePoint
 from l0.model.resume_state import ResumeState
@@ -258,7 +258,7 @@ class Machine:
 
     def _hedge(self, at: float) -> AttemptSpec:
         """Return the spec of a parallel request; or the current attempt's, if the driver is to keep waiting for it."""
-        wanted = not self.hedged and not self.resuming and self.call.replay is Replay.SAFE and self.left(at) > 0
+        wanted = not self.hedged and not self.resuming and self.call.replaying.in_parallel and self.left(at) > 0
         if not wanted or not self._guard.may_hedge():
             return AttemptSpec(number=self.attempts, leg=self.leg, waited_s=self._waited, remaining_s=self.left(at))
         self.hedged = True

@@ -80,11 +80,12 @@ class AttemptProgress:
 
 def repeatable(call: Call, stand: AttemptProgress) -> bool:
     """Return True if sending the request again is safe after this much progress."""
-    if stand.phase is Phase.OPENING:
-        return True
+    replay = call.replaying
     if stand.phase is Phase.RELAYING:
         return call.policy.resume != "off" and call.resumable and stand.resumable
-    return call.replay is Replay.SAFE or (call.replay is Replay.UNTIL_CREATED and not stand.accepted)
+    if stand.accepted:
+        return replay is Replay.ALWAYS
+    return stand.phase is Phase.OPENING or replay is not Replay.UNTIL_ACCEPTED
 
 
 def falls_over(call: Call, failure: Failure, stand: AttemptProgress) -> bool:
@@ -104,7 +105,7 @@ def decide(
     phase = stand.phase
     if not repeatable(call, stand) or (phase is Phase.RELAYING and failure.typed):
         return None
-    if call.max_retries == 0 or failure.cause is Cause.QUOTA:
+    if call.retry_limit == 0 or failure.cause is Cause.QUOTA:
         return None
     retry = call.policy.retry
     if retry is not None:
@@ -114,7 +115,7 @@ def decide(
 
 def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failure]) -> RetryAfter | None:
     """Decide as the SDK would, with its delay and retry count, and extend that to failures after the headers."""
-    if len(history) >= call.max_retries or (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
+    if len(history) >= call.retry_limit or (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
         return None
     if phase is Phase.OPENING:
         return RetryAfter(None) if failure.sdk_retries else None

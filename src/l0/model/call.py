@@ -12,14 +12,28 @@ AttributeValue = str | bool | int | float | tuple[str, ...]
 
 
 class Replay(StrEnum):
-    """The point from which repeating a request could have an effect twice on the server."""
+    """The point up to which repeating a request has no effect twice on the server."""
 
+    ALWAYS = "always"
+    """There is none: the user's policy says so."""
     SAFE = "safe"
-    """Always: a repeat only costs tokens."""
-    UNTIL_CREATED = "until_created"
-    """Until the first event: from then on the provider stores the answer (Responses with ``store``)."""
+    """A repeat only costs tokens."""
+    UNTIL_SEEN = "until_seen"
+    """The provider stores the answer (``store``): safe while nobody has seen a part of it, or its id."""
+    UNTIL_EFFECT = "until_effect"
+    """An event shows the effect: the start of a stored conversation or background response, or of a server tool."""
     UNTIL_ACCEPTED = "until_accepted"
-    """Until acceptance: the provider stores or does something once it accepts the request (``store``, server tools)."""
+    """The effect may begin once the provider accepts the request: server tools that no event announces."""
+
+    @property
+    def in_parallel(self) -> bool:
+        """Return True if two requests may run side by side: only the one whose answer is seen has an effect."""
+        return self in (Replay.ALWAYS, Replay.SAFE, Replay.UNTIL_SEEN)
+
+    @property
+    def once_seen(self) -> bool:
+        """Return True if a repeat is safe even after the user has seen a part of the answer."""
+        return self in (Replay.ALWAYS, Replay.SAFE)
 
 
 class Outcome(StrEnum):
@@ -38,7 +52,9 @@ class Outcome(StrEnum):
 class Call:
     """One call of an SDK method, which may take several requests.
 
-    ``max_retries``: the limit set by the client and the call. ``strict``: if True, a missing terminal event is an
+    ``replay``: as the request itself allows; `replaying` respects the policy. ``max_retries``: the limit set by the
+    client and the call; ``default_retries``: the SDK's default for it. Both are 0 if the body can be read only once.
+    ``strict``: if True, a missing terminal event is an
     error; if ``None``, it is not checked. ``resumable``: no parameter of the request forbids resuming a broken answer.
     ``attributes``: request parameters for the span, by their conventional names. ``body``: the request's JSON, by
     reference, for observers whose user opted in to capturing content. ``capture``: the client's own settings ask for
@@ -64,3 +80,16 @@ class Call:
     tracer_provider: object = field(default=None, repr=False)
     resumable: bool = True
     shadow: Policy | None = None
+    default_retries: int = 0
+
+    @property
+    def replaying(self) -> Replay:
+        """Return the point up to which the request may be repeated, by the request and the policy."""
+        if self.policy.replay == "safe":
+            return self.replay
+        return Replay.ALWAYS if self.policy.replay == "always" else Replay.UNTIL_ACCEPTED
+
+    @property
+    def retry_limit(self) -> int:
+        """Return the SDK's limit of retries. Frameworks set a client's to 0: a policy that asks for repeats wins."""
+        return self.max_retries or (self.default_retries if self.policy.asks_for_repeats else 0)

@@ -24,6 +24,7 @@ Mode = Literal["active", "shadow"]
 TruncationMode = Literal["strict", "warn", "off"]
 ResumeMode = Literal["off", "exact", "prefill", "splice", "restart"]
 HoldMode = Literal["first_content", "verified", "message"]
+ReplayMode = Literal["safe", "always", "never"]
 GuardrailsPreset = Literal["none", "minimal", "recommended", "strict", "json_only", "markdown_only", "latex_only"]
 _STRUCTURED_EXTRA = "pip install 'l0-otel[structured]'"
 TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
@@ -169,7 +170,7 @@ class Retry:
     """The rules for repeating a failed attempt. Delays are in **seconds**, or a ``timedelta``.
 
     ``attempts`` limits the retries after a failure of the model or of its content; ``max_retries`` limits all retries
-    of a call together (``max_retries=0`` of a client or call still means none). A ``Retry-After`` of the server that is
+    of a call together, in place of the client's own (frameworks set it to 0). A ``Retry-After`` of the server that is
     longer than the delay of ``strategy`` replaces it; after one above 60 s the call fails over or raises.
     ``should_retry`` may only veto a retry. ``error_type_delays`` (or a mapping of its names): after a network failure,
     the delay of its type replaces ``base_delay``, and ``network_max_delay`` replaces ``max_delay``.
@@ -350,7 +351,12 @@ class Policy:
     breaks after a part of it was delivered: ``"off"`` raises; ``"exact"`` repeats the request, skips the delivered part
     and raises at the first difference; ``"prefill"`` lets the model continue its own text, if the provider supports
     that; ``"splice"`` asks the model to continue; ``"restart"`` starts again in the explicit API, which notifies its
-    reader, and raises elsewhere. ``on_resume`` receives each `ResumePoint`. ``hold``: a `Hold`, or its mode.
+    reader, and raises elsewhere. ``on_resume`` receives each `ResumePoint`. ``hold``: a `Hold`, or its mode. With
+    ``retry``, ``resume``, ``structured`` or a longer ``hold``, a client's ``max_retries=0`` does not turn repeats off.
+
+    ``replay``: the requests that may be repeated after the provider has accepted them: ``"safe"``, until it shows an
+    effect that a repeat would have again (a conversation, a background response, a server tool); ``"always"``, all that
+    have delivered nothing; ``"never"``, none.
 
     Shared by all calls to one provider and model: ``budget`` limits retries to a share of the traffic; ``breaker``
     stops sending calls while most of them fail; ``adaptive`` limits the wait for a first token to its usual time (twice
@@ -376,6 +382,7 @@ class Policy:
     hold: Hold | HoldMode = Hold()
     fallback: Fallback | Sequence[Fallback] = ()
     resume: ResumeMode = "off"
+    replay: ReplayMode = "safe"
     on_resume: Callable[[ResumePoint], None] | None = None
     budget: bool = False
     breaker: bool = False
@@ -410,6 +417,7 @@ class Policy:
                 raise PolicyError(f"Policy.{name}", getattr(self, name), "True or False")
         _check_choice("Policy.mode", self.mode, get_args(Mode))
         _check_choice("Policy.resume", self.resume, get_args(ResumeMode))
+        _check_choice("Policy.replay", self.replay, get_args(ReplayMode))
         if self.structured and not _importable("jsonschema"):
             raise PolicyError("Policy.structured", True, f"False, or True after {_STRUCTURED_EXTRA}")
         _check_function("Policy.on_resume", self.on_resume, "an l0.ResumePoint")
@@ -423,19 +431,42 @@ class Policy:
 
     @classmethod
     def interactive(cls) -> Policy:
-        """Return a policy for a waiting person: first content within 5 s, gaps up to 10 s, two quick retries."""
+        """Return a policy for a waiting person: first content within 5 s, gaps up to 10 s, two quick retries.
+
+        It holds only what comes before the first content.
+        """
         return cls(timeout=Timeout(), retry=Retry(attempts=2, max_retries=3, base_delay=0.5, max_delay=4.0))
 
     @classmethod
     def reasoning(cls) -> Policy:
-        """Return a policy for models that reason first: 2 min to the first content, gaps up to 1 min."""
+        """Return a policy for models that reason first: 2 min to the first content, gaps up to 1 min.
+
+        It holds only what comes before the first content.
+        """
         return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(attempts=2))
 
     @classmethod
     def batch(cls) -> Policy:
-        """Return a policy for batch jobs: long time limits, many retries."""
+        """Return a policy for batch jobs: long time limits, many retries.
+
+        It holds only what comes before the first content.
+        """
         clocks = Timeout(initial_token=300_000, inter_token=120_000)
         return cls(timeout=clocks, retry=Retry(attempts=5, max_retries=12, base_delay=2.0, max_delay=60.0))
+
+    @classmethod
+    def agent(cls) -> Policy:
+        """Return a policy for agents, which act on complete answers: 2 min to the first content, gaps up to 1 min.
+
+        It holds complete answers, so a failure at any point is repeated, and no part of a tool call is ever acted on.
+        """
+        return cls(timeout=Timeout(initial_token=120_000, inter_token=60_000), retry=Retry(), hold="message")
+
+    @property
+    def asks_for_repeats(self) -> bool:
+        """Return True if a field asks to repeat failed attempts. Then a client's ``max_retries=0`` does not count."""
+        held = self.holding.until != "first_content"
+        return self.retry is not None or self.resume != "off" or held or self.structured
 
     @property
     def legs(self) -> tuple[Fallback, ...]:

@@ -6,7 +6,7 @@ attempts end.
 
 from __future__ import annotations
 
-from l0.model.call import Call, Replay
+from l0.model.call import Call
 from l0.model.failure import Category, Failure
 from l0.model.policy import Hedge
 from l0.shared_state.breaker import BreakerPermit
@@ -56,7 +56,7 @@ class AdmissionControl:
     def hedge_after(self) -> float | None:
         """Return the seconds after a request at which to send a hedge; ``None`` for never."""
         hedge = self._call.policy.hedge
-        if not isinstance(hedge, Hedge) or not self._call.streaming or self._call.replay is not Replay.SAFE:
+        if not isinstance(hedge, Hedge) or not self._call.streaming or not self._call.replaying.in_parallel:
             return None
         return hedge.after / 1000 if hedge.after is not None else self._first_tokens().p95
 

@@ -172,13 +172,13 @@ class CallRuntime:
         at = perf_counter()
         failure = self.upstream.answer_failure(answer)
         if failure is not None:
-            return self._fail(failure, at).command
+            return self._fail(failure, at, answered=True).command
         needed = self.observers.observed or self.rule_runner is not None
         metadata, text, calls = self.upstream.complete_answer(answer) if needed else (None, "", ())
         if self.rule_runner is not None:
             failure = self.rule_runner.complete_answer(text, calls, other=_other(text, metadata))
             if failure is not None:
-                return self._fail(failure, at).command
+                return self._fail(failure, at, answered=True).command
         if self.shadow is not None:
             self.shadow.answered(text, calls, other=_other(text, metadata))
         self.attempt_ended(None, at)
@@ -461,14 +461,16 @@ class CallRuntime:
     def _reject(self, failure: Failure, at: float) -> AttemptOver:
         """Fail the attempt because of a rule: the user never gets the held items, and the answer is not resumed."""
         self._kept.restart()
-        return self._settle(self._step(Failed(failure, at)), at, None)
+        accepted = self._parser is not None and self._parser.reader.accepted
+        return self._settle(self._step(Failed(failure, at, accepted)), at, None)
 
-    def _fail(self, failure: Failure, at: float) -> AttemptOver:
+    def _fail(self, failure: Failure, at: float, *, answered: bool = False) -> AttemptOver:
+        """Fail the attempt. ``answered``: a complete answer came, so an effect of the request has happened."""
         reader = self._parser.reader if self._parser is not None else None
         rule_runner = self.rule_runner
         if rule_runner is not None and reader is not None and rule_runner.evaluate(reader, rest=True) is not None:
             self._kept.restart()  # the rejected text must not be delivered
-        accepted = reader is not None and reader.accepted
+        accepted = answered and not self.call.replaying.in_parallel if reader is None else reader.accepted
         resume_state, progress = self._resumable(self.call.policy.resume), self._progress()
         return self._settle(self._step(Failed(failure, at, accepted, resume_state)), at, progress)
 

@@ -21,7 +21,7 @@ from l0.model.call import Replay
 from l0.model.inference_request import InferenceRequest
 from l0.model.ports import WireReader
 
-from .openai_requests import OPERATIONS, Operations, describe_request
+from .openai_requests import OPERATIONS, Operations, describe_request, has_effect_once_created
 from .sdk import Sdk
 from .stainless_upstream import ReaderContext
 
@@ -46,7 +46,7 @@ class OpenAiApiProvider:
         content_type = response.headers.get("content-type", "")
         make_error = partial(self._error, reading.request)
         if inference.dialect == "responses":
-            kept = inference.replay is not Replay.SAFE
+            kept = inference.replay is Replay.UNTIL_EFFECT and has_effect_once_created(inference.body)
             replays = replayed_by_server(inference)
             return ResponsesReader(reading.build, content_type, kept=kept, replays=replays, make_error=make_error)
         kind = CompletionsReader if inference.dialect == "completions" else ChatReader

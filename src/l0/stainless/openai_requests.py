@@ -79,13 +79,19 @@ def _choices(body: Mapping[str, Any]) -> int:
 
 
 def _replay(dialect: str, body: Mapping[str, Any]) -> Replay:
-    """Return the replay rule: a request that stores or does something is not repeated once it is accepted."""
-    if dialect == "responses":
-        kept = body.get("store") is not False or body.get("background") or body.get("conversation")
-        return Replay.UNTIL_CREATED if kept or _server_tools(body) else Replay.SAFE
-    if body.get("store") or _server_tools(body) or body.get("web_search_options") is not None:
+    """Return the point up to which repeating the request has no effect twice."""
+    responses = dialect == "responses"
+    if responses and (has_effect_once_created(body) or _server_tools(body)):
+        return Replay.UNTIL_EFFECT
+    if not responses and (_server_tools(body) or body.get("web_search_options") is not None):
         return Replay.UNTIL_ACCEPTED
-    return Replay.SAFE
+    stored = body.get("store") is not False if responses else bool(body.get("store"))
+    return Replay.UNTIL_SEEN if stored else Replay.SAFE
+
+
+def has_effect_once_created(body: Mapping[str, Any]) -> bool:
+    """Return True if a response is added to a conversation, or goes on without its client, from its first event on."""
+    return bool(body.get("background") or body.get("conversation"))
 
 
 def _resumable(body: Mapping[str, Any]) -> bool:

@@ -55,6 +55,7 @@ class Sdk:
         self.streaming = sys.modules[f"{name}._streaming"]
         self.models = sys.modules[f"{name}._models"]
         self.version: str = self.package.__version__
+        self.default_retries: int = getattr(self.base, "DEFAULT_MAX_RETRIES", 2)
         self._loaded: Any = None
         self._transports: tuple[ModuleType, ...] = ()
 

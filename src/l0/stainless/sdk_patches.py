@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -133,11 +134,13 @@ class SdkPatches:
             inference = self.provider.describe(client, options, stream=stream)
             if inference is None:
                 return None
-            call = _call(client, options, inference, streaming=stream or _deferred(options))
+            call = _call(self.sdk, client, options, inference, streaming=stream or _deferred(options))
         except Exception:
             _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
             return None
         self._check_clients(client, call.policy)
+        if inference.replay is not call.replaying:
+            inference = replace(inference, replay=call.replaying)
         upstream = StainlessUpstream(self.sdk, self.provider, client, options, inference, call)
         return CallRuntime(call, upstream, CONFIG.observers_of(call, self.sdk.name), CONFIG.shared_state)
 
@@ -251,12 +254,13 @@ def _deferred(options: Any) -> bool:
     return any(name.lower() == RAW_HEADER and value == "stream" for name, value in headers.items())
 
 
-def _call(client: Any, options: Any, inference: InferenceRequest, *, streaming: bool) -> Call:
+def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, streaming: bool) -> Call:
     url = client.base_url
     origin = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
     chosen = CONFIG.policy(client)
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()
+    again = _replayable(options)
     return Call(
         operation=inference.operation,
         provider=inference.provider,
@@ -267,7 +271,8 @@ def _call(client: Any, options: Any, inference: InferenceRequest, *, streaming: 
         host=url.host,
         port=url.port or (80 if url.scheme == "http" else 443),
         replay=inference.replay,
-        max_retries=options.get_max_retries(client.max_retries) if _replayable(options) else 0,
+        max_retries=options.get_max_retries(client.max_retries) if again else 0,
+        default_retries=sdk.default_retries if again else 0,
         policy=policy,
         strict=_strict(policy, origin, inference),
         attributes=inference.attributes,

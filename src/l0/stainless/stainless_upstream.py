@@ -93,7 +93,7 @@ class StainlessUpstream:
         options = self._options.model_copy()
         if client is not self._primary:
             keep_content(options, self.provider.shared_headers)
-        options.max_retries = max(self.call.max_retries - resends, 0) if self.loops else 0
+        options.max_retries = max(self.call.retry_limit - resends, 0) if self.loops else 0
         if changed is not None:
             options.json_data = {**options.json_data, "model": changed}
         body = options.json_data
@@ -216,7 +216,7 @@ class StainlessUpstream:
             return error
         if self.request is None:
             return request_of_closed(
-                self.sdk, self.request_of(None), error, again=self.call.max_retries > 0 and self.gone
+                self.sdk, self.request_of(None), error, again=self.call.retry_limit > 0 and self.gone
             )
         return read_of_closed(self.sdk, self.request, error)
 
@@ -258,9 +258,8 @@ class StainlessUpstream:
     def backoff(self, retry: int, failure: Failure) -> float:
         """Return the SDK's own delay, in seconds."""
         options = self._options
-        allowed = options.get_max_retries(self.client.max_retries)
         response = getattr(failure.error, "response", None)
-        remaining = max(allowed - retry + 1, 1)
+        remaining = options.get_max_retries(self.client.max_retries) - retry + 1  # the SDK subtracts it again
         return float(
             self.client._calculate_retry_timeout(remaining, options, response.headers if response is not None else None)
         )

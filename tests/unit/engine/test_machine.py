@@ -303,7 +303,7 @@ def test_who_brought_the_answer_is_in_the_outcome(hedge):
     assert machine.failures == []
 
 
-@pytest.mark.parametrize("replay", [Replay.UNTIL_ACCEPTED, Replay.UNTIL_CREATED])
+@pytest.mark.parametrize("replay", [Replay.UNTIL_ACCEPTED, Replay.UNTIL_EFFECT])
 def test_what_is_not_safe_to_repeat_is_not_hedged(replay):
     machine = make_machine(make_call(replay=replay))
     first = machine.step(Begin(0.0))

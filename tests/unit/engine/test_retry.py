@@ -21,7 +21,7 @@ from l0.engine.retry import (
 )
 from l0.model.call import Replay
 from l0.model.failure import CATEGORIES, RETRY_REASONS, Category, Cause
-from l0.model.policy import BackoffStrategy, Policy, Retry, RetryableErrorType
+from l0.model.policy import BackoffStrategy, Policy, Retry, RetryableErrorType, Timeout
 
 OPENING, HOLDING, RELAYING = Phase.OPENING, Phase.HOLDING, Phase.RELAYING
 NO_WAIT = Retry(base_delay=0)
@@ -99,11 +99,27 @@ def test_verdicts(cause, phase, policy, history, expected):
     assert verdict(cause, phase, policy, history) == expected
 
 
-@pytest.mark.parametrize("policy", [None, WITH], ids=["sdk", "policy"])
 @pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("cause", Cause)
-def test_no_retries_on_the_client_or_the_call_means_none(cause, phase, policy):
-    assert verdict(cause, phase, policy, call={"max_retries": 0}) is NEVER
+def test_max_retries_of_zero_means_none_without_a_policy(cause, phase):
+    assert verdict(cause, phase, call={"max_retries": 0, "default_retries": 2}) is NEVER
+
+
+ASKING = {"retry": WITH, "resume": RESUMING, "hold": Policy(hold="message"), "structured": Policy(structured=True)}
+
+
+@pytest.mark.parametrize("policy", ASKING.values(), ids=ASKING)
+def test_a_policy_that_asks_for_repeats_beats_max_retries_of_zero(policy):
+    zero = {"max_retries": 0, "default_retries": 2}
+    assert verdict(NETWORK, HOLDING, policy, call=zero) is not NEVER
+    limit = policy.retry.max_retries if policy.retry else 2
+    assert verdict(NETWORK, HOLDING, policy, (NETWORK,) * limit, call=zero) is NEVER
+    assert verdict(NETWORK, HOLDING, policy, call={"max_retries": 0}) is NEVER  # a body that can be read once
+
+
+@pytest.mark.parametrize("policy", [Policy(hold="first_content"), Policy(timeout=Timeout()), Policy(breaker=True)])
+def test_a_policy_that_asks_for_no_repeats_obeys_max_retries_of_zero(policy):
+    assert verdict(NETWORK, HOLDING, policy, call={"max_retries": 0, "default_retries": 2}) is NEVER
 
 
 @pytest.mark.parametrize("cause", Cause)
@@ -122,12 +138,21 @@ def test_a_reason_stands_for_its_causes_only(reason):
 
 @pytest.mark.parametrize("policy", [None, WITH], ids=["sdk", "policy"])
 def test_what_the_provider_accepted_is_not_sent_twice(policy):
-    stored = {"replay": Replay.UNTIL_ACCEPTED}
-    assert verdict(NETWORK, OPENING, policy, call=stored) is not NEVER
-    assert verdict(NETWORK, HOLDING, policy, call=stored) is NEVER
-    created = {"replay": Replay.UNTIL_CREATED}
-    assert verdict(NETWORK, HOLDING, policy, call=created) is not NEVER
-    assert verdict(NETWORK, HOLDING, policy, call=created, accepted=True) is NEVER
+    tools = {"replay": Replay.UNTIL_ACCEPTED}
+    assert verdict(NETWORK, OPENING, policy, call=tools) is not NEVER
+    assert verdict(NETWORK, HOLDING, policy, call=tools) is NEVER
+    for replay in (Replay.SAFE, Replay.UNTIL_SEEN, Replay.UNTIL_EFFECT):
+        assert verdict(NETWORK, HOLDING, policy, call={"replay": replay}) is not NEVER
+        assert verdict(NETWORK, HOLDING, policy, call={"replay": replay}, accepted=True) is NEVER
+
+
+@pytest.mark.parametrize("replay", Replay)
+def test_replay_of_a_policy_beats_what_the_request_allows(replay):
+    always, never = (Policy(retry=NO_WAIT, replay=mode) for mode in ("always", "never"))
+    call = {"replay": replay}
+    assert verdict(NETWORK, HOLDING, always, call=call, accepted=True) is not NEVER
+    assert verdict(NETWORK, OPENING, never, call=call) is not NEVER
+    assert verdict(NETWORK, HOLDING, never, call=call) is NEVER
 
 
 # Taking up, and falling over
@@ -170,8 +195,8 @@ def test_what_was_accepted_does_not_fall_over():
     """Another model would do on the server's side what the first has begun to do."""
     failure = make_failure()
     assert not falls_over(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(HOLDING))
-    assert not falls_over(make_call(replay=Replay.UNTIL_CREATED), failure, AttemptProgress(HOLDING, accepted=True))
-    assert falls_over(make_call(replay=Replay.UNTIL_CREATED), failure, AttemptProgress(HOLDING))
+    assert not falls_over(make_call(replay=Replay.UNTIL_EFFECT), failure, AttemptProgress(HOLDING, accepted=True))
+    assert falls_over(make_call(replay=Replay.UNTIL_EFFECT), failure, AttemptProgress(HOLDING))
     assert falls_over(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(OPENING))
 
 

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import FrozenInstanceError, fields, replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +97,7 @@ BAD = [
     *((Policy, "hold", given, "a Hold") for given in (None, 64, Hold)),
     *((Policy, "fallback", given, "a list of them") for given in (None, 5, "gpt-4o", ["gpt-4o"], b"", Fallback)),
     *((Policy, "resume", given, "off, exact, prefill, splice") for given in (None, True, "on")),
+    *((Policy, "replay", given, "safe, always, never") for given in (None, True, "once")),
     *((Policy, "on_resume", given, "a function of an l0.ResumePoint") for given in (True, "print", *ASYNC)),
     *((Policy, name, given, "True or False") for name in SWITCHES for given in (None, 1, "on")),
     *((Policy, "truncation", {key: "off"}, "a mapping of origins without a path") for key in NO_ORIGIN),
@@ -202,6 +204,21 @@ def test_presets_differ_as_their_names_say():
     assert interactive.retry.max_retries < batch.retry.max_retries
     assert interactive.retry.max_delay < batch.retry.max_delay
     assert all(preset.truncation is None and preset.hold == Hold() for preset in (interactive, reasoning, batch))
+
+
+def test_the_agent_preset_holds_complete_answers_and_repeats():
+    agent = Policy.agent()
+    assert agent.holding.until == "message"
+    assert agent.retry == Retry()
+    assert agent.asks_for_repeats
+
+
+def test_presets_say_in_the_docs_what_they_hold():
+    page = (Path(__file__).parents[3] / "docs" / "policy.md").read_text()
+    presets = [name for name, kind in vars(Policy).items() if type(kind) is classmethod]
+    for name in presets:
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` ")]
+        assert f"`{getattr(Policy, name)().holding.until}`" in row
 
 
 @pytest.mark.parametrize("mode", [*TRUNCATION_MODES, None])
