@@ -10,6 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import anthropic
 import anyio
 import openai
 import pytest
@@ -23,6 +24,7 @@ from l0.simulator.server import Simulator
 from l0.stainless.sdk_responses import runtime_of
 
 SILENT = Fault.stall(at_event=6, seconds=60)
+SDK_ERRORS = (openai.OpenAIError, anthropic.AnthropicError)
 HANGS = 120
 """Seconds that only a hang takes."""
 NOW = l0.Retry(base_delay=0)
@@ -48,11 +50,13 @@ CALLS_WITH_AN_OPEN_STREAM = [call for call in CALLS if call[0] != "holds"]
 dialects = pytest.mark.parametrize("dialect", ["chat", "messages"])
 backends = pytest.mark.parametrize("backend", ["asyncio", pytest.param("trio", marks=needs_trio)])
 ErrorClasses = tuple[type, type] | None
-"""The classes of an exception and of its cause."""
+"""The classes of an exception and of its cause, if the SDK raised it: what is below a transport's error is its own."""
 
 
 def classes(error: BaseException | None) -> ErrorClasses:
-    return None if error is None else (type(error), type(error.__cause__))
+    if error is None:
+        return None
+    return type(error), type(error.__cause__) if isinstance(error, SDK_ERRORS) else type(None)
 
 
 def made(sim: Simulator, dialect: str) -> tuple[Any, Callable[..., Any]]:

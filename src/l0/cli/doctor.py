@@ -15,7 +15,7 @@ from opentelemetry import metrics, trace
 import l0
 from l0.simulator import corpus
 from l0.simulator.simulator_config import SimulatorConfig
-from l0.stainless.discovery import installed_version, providers
+from l0.stainless.discovery import installed_version, instrumentors
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 from l0.telemetry.listeners import is_apis_own
 from l0.telemetry.names import DISTRIBUTION
@@ -55,10 +55,10 @@ def _report() -> Iterator[tuple[str, list[DoctorFinding]]]:
     own = installed(DISTRIBUTION)
     python = f"Python {platform.python_version()}, {platform.system()}"
     yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", namesakes(packages_distributions().get("l0", ()))
-    instrumentors = [point.load()() for point in providers()]
-    if not any(installed_version(one.sdk_name) is not None for one in instrumentors):
+    found = instrumentors()
+    if not any(installed_version(one.sdk_name) is not None for one in found):
         yield "SDKs", [DoctorFinding("no supported SDK is installed: l0.instrument() patches nothing", True)]
-    for instrumentor in instrumentors:
+    for instrumentor in found:
         if isinstance(instrumentor, StainlessInstrumentor):
             yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
     yield "OpenTelemetry", list(_telemetry())

@@ -17,6 +17,7 @@ from l0.shared_state.forks import renew_in_child
 from l0.telemetry.otlp import setup
 
 from .post_imports import importable
+from .stainless_instrumentor import REPLACED, StainlessInstrumentor
 
 _GROUP = "opentelemetry_instrumentor"
 _PREFIX = "l0_"
@@ -50,6 +51,23 @@ def providers() -> list[EntryPoint]:
     found = {point.name: point for point in _BUILT_IN if importable(point.module)}
     found |= {point.name: point for point in entry_points(group=_GROUP) if point.name.startswith(_PREFIX)}
     return [found[name] for name in sorted(found)]
+
+
+def instrumentors() -> list[Any]:
+    """Return the instrumentors of all provider packages."""
+    return [_load(point)() for point in providers()]
+
+
+def _load(point: EntryPoint) -> Any:
+    """Import a provider package. Import it again if it was built on an earlier copy of l0."""
+    kind = point.load()
+    base = (StainlessInstrumentor.__module__, StainlessInstrumentor.__qualname__)
+    if not issubclass(kind, StainlessInstrumentor) and base in {(b.__module__, b.__qualname__) for b in kind.__mro__}:
+        package = point.module.partition(".")[0]
+        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+            del sys.modules[name]
+        kind = point.load()
+    return kind
 
 
 def installed_version(name: str) -> str | None:
@@ -90,30 +108,30 @@ def instrument(
     if otlp:
         setup(otlp)
     with _SWITCHING.lock:
-        instrumentors = [point.load()() for point in providers()]
-        found = [one for one in instrumentors if _patch(one)]
-    refusals = [one.refusal for one in found if one.refusal is not None] if found else [_no_sdk_message(instrumentors)]
-    for refusal in refusals:
-        warnings.warn(refusal, RuntimeWarning, stacklevel=2)
+        available = instrumentors()
+        replaced = [one for one in available if one.remove_earlier_copies()]
+        found = [one for one in available if _patch(one)]
+    refusals = [one.refusal for one in found if one.refusal is not None] if found else [_no_sdk_message(available)]
+    for message in [REPLACED] * bool(replaced) + refusals:
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
-def _no_sdk_message(instrumentors: Sequence[Any]) -> str:
+def _no_sdk_message(available: Sequence[Any]) -> str:
     """Return the warning that explains why nothing is patched."""
-    if not instrumentors:
+    if not available:
         return (
             "l0 patches nothing: its provider packages (l0_openai, l0_anthropic) are missing. "
             "A frozen program must include them, with PyInstaller by --hidden-import."
         )
-    names = ", ".join(one.sdk_name for one in instrumentors)
+    names = ", ".join(one.sdk_name for one in available)
     return f"l0 patches nothing: no supported SDK is installed, searched for {names} (see: l0 doctor)"
 
 
 def instrument_sdk(name: str) -> str | None:
     """Patch the SDK whose import name is ``name``. Return the reason if its calls do not go through the engine."""
     with _SWITCHING.lock:
-        for point in providers():
-            instrumentor = point.load()()
-            if getattr(instrumentor, "sdk_name", None) == name and _patch(instrumentor):
+        for instrumentor in instrumentors():
+            if instrumentor.sdk_name == name and _patch(instrumentor):
                 refusal: str | None = instrumentor.refusal
                 return refusal
     return f"l0 supports no SDK named {name}"
@@ -131,10 +149,10 @@ def _patch(instrumentor: Any) -> bool:
 
 
 def uninstrument() -> None:
-    """Restore the SDKs' own functions. Open streams stay readable to their end."""
+    """Restore the SDKs' own functions, also those that an earlier copy of l0 patched. Open streams stay readable."""
     with _SWITCHING.lock:
-        for point in providers():
-            instrumentor = point.load()()
+        for instrumentor in instrumentors():
+            instrumentor.remove_earlier_copies()
             if instrumentor.is_instrumented_by_opentelemetry:
                 instrumentor.uninstrument()
     CONFIG.set_default(None)

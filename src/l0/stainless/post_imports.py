@@ -71,6 +71,24 @@ def after_import(name: str, callback: Callable[[], None]) -> None:
         sys.meta_path.insert(0, _FINDER)
 
 
+def take_others(name: str, callback: Callable[[], None]) -> list[Callable[[], None]]:
+    """Stop calling back all functions for ``name`` but ``callback``, and return them.
+
+    They belong to earlier copies of l0: one that was removed from `sys.modules` and imported again keeps its finder in
+    `sys.meta_path`.
+    """
+    kind = (_Finder.__module__, _Finder.__qualname__)
+    taken = []
+    for finder in list(sys.meta_path):
+        if (type(finder).__module__, type(finder).__qualname__) == kind:
+            callbacks: dict[str, Callable[[], None]] = finder.callbacks  # type: ignore[attr-defined]
+            if name in callbacks and callbacks[name] != callback:
+                taken.append(callbacks.pop(name))
+            if not callbacks:
+                sys.meta_path.remove(finder)
+    return taken
+
+
 def forget(name: str) -> None:
     """Stop calling back for ``name``."""
     _FINDER.callbacks.pop(name, None)

@@ -25,12 +25,16 @@ from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.slo_metrics import SloObserver
 from l0.telemetry.spans import SpanObserver
 
-from .post_imports import after_import, forget, importable
+from .post_imports import after_import, forget, importable, take_others
 from .sdk import Sdk
 from .sdk_patches import SdkPatches
 from .stainless_upstream import Provider
 
 _log = logging.getLogger("l0")
+REPLACED = (
+    "l0 was imported a second time: this copy replaces the patches of the first. Policies, exception classes and "
+    "wrapped clients of the first copy do not work with this one, so import them again"
+)
 
 
 class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInstrumentor is untyped
@@ -74,6 +78,8 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
 
         ``warn``: False if the caller reports the ``refusal``.
         """
+        if self.remove_earlier_copies():
+            _warn(REPLACED)
         meters = kwargs.get("meter_provider")
         shared_state = CONFIG.shared_state
         observable = SloObserver(shared_state.slos, meters), BreakerObserver(shared_state.breakers, meters)
@@ -88,6 +94,13 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
         self.catch_up()
         if self.refusal is not None and kwargs.get("warn", True):
             _warn(self.refusal)
+
+    def remove_earlier_copies(self) -> bool:
+        """Remove the patches of this SDK by copies of l0 that were imported earlier. Return True if there were any."""
+        earlier = take_others(self.sdk_name, self._imported)
+        for callback in earlier:  # a method of that copy's instrumentor
+            callback.__self__.uninstrument()  # type: ignore[attr-defined]
+        return bool(earlier)
 
     def _imported(self) -> None:
         known = self.refusal
@@ -144,11 +157,11 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
             self.patches = None
 
 
-def _warn(refusal: str) -> None:
+def _warn(message: str) -> None:
     """Log, and warn at the line that called OpenTelemetry's ``instrument()`` or that imported the SDK.
 
     Raises nothing, even if a filter turns warnings into errors: the program must start.
     """
-    _log.warning("%s", refusal)
+    _log.warning("%s", message)
     with suppress(Warning):
-        warnings.warn(refusal, RuntimeWarning, stacklevel=4)
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
