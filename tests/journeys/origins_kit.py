@@ -3,10 +3,12 @@
 import http.server
 import inspect
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import anthropic
@@ -173,6 +175,75 @@ def place() -> Iterator[Place]:
         server.server_close()
 
 
+class _Credentials:
+    def __init__(self, access: str, secret: str, token: str) -> None:
+        self.access, self.secret, self.token = access, secret, token
+
+
+class _Session:
+    """As `boto3.Session` and `botocore.session.Session`, with the credentials that it was given."""
+
+    def __init__(self, **given: Any) -> None:
+        self.region_name = given.get("region_name")
+        self._credentials = _Credentials(*(given.get(f"aws_{part}") or "" for part in _PARTS))
+
+    def get_credentials(self) -> _Credentials:
+        return self._credentials
+
+
+_PARTS = ("access_key_id", "secret_access_key", "session_token")
+
+
+class _Request:
+    """As `botocore.awsrequest.AWSRequest`."""
+
+    def __init__(self, *, headers: Any, **_: Any) -> None:
+        self.headers = dict(headers)
+
+    def prepare(self) -> "_Request":
+        return self
+
+
+class _Signer:
+    """As `botocore.auth.SigV4Auth`, with a signature that shows the secret, so that a copy of it is found."""
+
+    def __init__(self, credentials: _Credentials, *_: Any) -> None:
+        self._credentials = credentials
+
+    def add_auth(self, request: _Request) -> None:
+        given = self._credentials
+        request.headers |= {
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={given.access}, Signature={given.secret}",
+            "X-Amz-Date": f"{given.secret}-date",
+            "X-Amz-Security-Token": given.token,
+        }
+
+
+def stub_signing(patch: pytest.MonkeyPatch) -> None:
+    """Replace botocore and boto3: only the headers of a signature count here, and the packages have 17 MB."""
+    modules = {
+        "boto3": {"Session": _Session},
+        "botocore": {},
+        "botocore.auth": {"SigV4Auth": _Signer},
+        "botocore.awsrequest": {"AWSRequest": _Request},
+        "botocore.credentials": {"Credentials": _Credentials},
+        "botocore.session": {"Session": _Session},
+    }
+    for name, content in modules.items():
+        module = ModuleType(name)
+        vars(module).update(content)
+        patch.setitem(sys.modules, name, module)
+
+
+def _token_provider(kind: type, token: str) -> Callable[[], Any]:
+    """A function that returns a token, sync or async as the class of clients wants it."""
+
+    async def provide() -> str:
+        return token
+
+    return provide if kind.__name__.startswith("Async") else lambda: token
+
+
 @dataclass(frozen=True)
 class Kind:
     """A class of clients. ``make``: from address, name of the secrets, and what all classes take."""
@@ -182,6 +253,12 @@ class Kind:
     classes: tuple[str, str]
     make: Callable[[type, str, str, dict[str, Any]], Any]
     needs: str = ""
+    """A parameter that older versions of the class lack."""
+
+    @property
+    def framed(self) -> bool:
+        """Whether its streams come in frames of AWS, which botocore decodes."""
+        return "Bedrock" in self.classes[0] and self.sdk is anthropic
 
     @property
     def dialect(self) -> str:
@@ -254,12 +331,49 @@ KINDS = (
         ),
     ),
     Kind(
+        "azure-provider",
+        openai,
+        ("AzureOpenAI", "AsyncAzureOpenAI"),
+        lambda kind, url, secret, common: kind(
+            azure_ad_token_provider=_token_provider(kind, f"{secret}-provided-token"),
+            api_version=f"{secret}-version",
+            azure_endpoint=url,
+            **common,
+        ),
+    ),
+    Kind(
         "bedrock",
         openai,
         ("BedrockOpenAI", "AsyncBedrockOpenAI"),
         lambda kind, url, secret, common: kind(
             api_key=f"{secret}-api-key", base_url=f"{url}/v1", aws_region="eu-north-1", **common
         ),
+    ),
+    Kind(
+        "bedrock-provider",
+        openai,
+        ("BedrockOpenAI", "AsyncBedrockOpenAI"),
+        lambda kind, url, secret, common: kind(
+            bedrock_token_provider=_token_provider(kind, f"{secret}-provided-token"),
+            base_url=f"{url}/v1",
+            aws_region="eu-north-1",
+            **common,
+        ),
+        needs="bedrock_token_provider",
+    ),
+    Kind(
+        "bedrock-signed",
+        openai,
+        ("BedrockOpenAI", "AsyncBedrockOpenAI"),
+        lambda kind, url, secret, common: kind(
+            aws_access_key_id=f"{secret}-access-key",
+            aws_secret_access_key=f"{secret}-secret-key",
+            aws_session_token=f"{secret}-session-token",
+            aws_region="eu-north-1",
+            base_url=f"{url}/v1",
+            **common,
+        ),
+        needs="aws_secret_access_key",
     ),
     Kind(
         "anthropic",
@@ -283,6 +397,19 @@ KINDS = (
         needs="api_key",
     ),
     Kind(
+        "aws-signed",
+        anthropic,
+        ("AnthropicBedrock", "AsyncAnthropicBedrock"),
+        lambda kind, url, secret, common: kind(
+            aws_access_key=f"{secret}-access-key",
+            aws_secret_key=f"{secret}-secret-key",
+            aws_session_token=f"{secret}-session-token",
+            aws_region=f"{secret}-region",
+            base_url=url,
+            **common,
+        ),
+    ),
+    Kind(
         "vertex",
         anthropic,
         ("AnthropicVertex", "AsyncAnthropicVertex"),
@@ -302,4 +429,4 @@ KINDS = (
     ),
 )
 """Every class of clients, with each way to give it a credential."""
-BASES = {openai: KINDS[0], anthropic: KINDS[5]}
+BASES = {openai: KINDS[0], anthropic: next(kind for kind in KINDS if kind.name == "anthropic")}
