@@ -32,7 +32,7 @@ def test_every_folder_of_modules_is_a_package(package: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["l0_openai", "l0_anthropic"])
-def test_instrumentor_is_found_where_opentelemetry_looks(name: str) -> None:
+def test_instrumentor_has_an_opentelemetry_entry_point(name: str) -> None:
     (found,) = entry_points(group="opentelemetry_instrumentor", name=name)
     assert found.dist is not None
     assert found.dist.name == "l0-otel"

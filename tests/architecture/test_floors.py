@@ -28,5 +28,5 @@ def test_import_finder_sees_every_form_of_import(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", VALUES, ids=lambda file: file.name)
-def test_values_stand_on_the_standard_library_alone(file: Path) -> None:
+def test_model_imports_only_the_standard_library(file: Path) -> None:
     assert imported(file) <= sys.stdlib_module_names | {"l0"}

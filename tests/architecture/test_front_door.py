@@ -26,7 +26,7 @@ def test_name_resolves(name: str) -> None:
     assert name in dir(l0)
 
 
-def test_the_table_of_homes_is_what_the_door_offers() -> None:
+def test_table_of_public_names_matches_the_module() -> None:
     assert sorted(l0.__all__) == sorted(l0._MODULES)
 
 

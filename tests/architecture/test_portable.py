@@ -25,7 +25,7 @@ def test_a_path_of_a_machine_is_seen(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["https://example.org/home/page", "src/work/file.py", "/v1/messages", "a//tmp/b"])
-def test_what_only_looks_like_one_is_not(line: str) -> None:
+def test_similar_text_is_not_reported(line: str) -> None:
     assert not MACHINE.search(line)
 
 

@@ -11,7 +11,7 @@ from found import program
 from servers import LOOPBACK, wait_for
 
 
-def test_the_agent_keeps_what_the_gateway_does_not_take_yet(tmp_path: Path) -> None:
+def test_agent_queues_spans_while_the_gateway_is_down(tmp_path: Path) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert(LOOPBACK)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")

@@ -81,7 +81,7 @@ def test_calls_are_the_calls(stack: Stack) -> None:
     assert sum(stack.did.calls().values()) == len(stack.did.traces)
 
 
-def test_retries_are_what_is_left(stack: Stack) -> None:
+def test_retry_count_is_attempts_minus_calls(stack: Stack) -> None:
     expected = stack.did.attempts() - stack.did.calls() - Counter({("openai",): HEDGES})
     assert whole(stack.prometheus.sums(series(names.RETRIES), PROVIDER)) == expected
     assert whole(stack.prometheus.sums(f"{series(names.BACKOFF)}_count", PROVIDER)) == expected
@@ -92,7 +92,7 @@ def test_failed_calls_are_those_that_the_users_saw_fail(stack: Stack) -> None:
     assert failed == Counter(stack.did.verdicts.values())["error"] > 0
 
 
-def test_causes_are_what_the_provider_did(stack: Stack) -> None:
+def test_cause_counts_match_the_faults_of_the_provider(stack: Stack) -> None:
     found = stack.prometheus.sums(f"{series(names.ATTEMPTS)}{{{FAILED}}}", label(names.CAUSE))
     did = stack.did.faults()
     expected = Counter({"empty": did.pop("empty")})
@@ -159,7 +159,7 @@ def counted(did: Evidence, provider: str) -> dict[str, Count]:
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_objectives_are_what_the_ledger_gives(stack: Stack, provider: str) -> None:
+def test_objective_counts_match_the_ledger(stack: Stack, provider: str) -> None:
     for name, count in counted(stack.did, provider).items():
         assert stack.did.objectives[name, provider] == (count.bad, count.total), name
     assert stack.did.objectives["first-token", provider][0] == 0

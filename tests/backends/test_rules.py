@@ -58,7 +58,7 @@ def test_prometheus_reads_its_configuration_and_rules() -> None:
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
-def test_alerts_do_what_their_tests_say(file: Path) -> None:
+def test_alert_rules_pass_promtool(file: Path) -> None:
     assert "SUCCESS" in said(program("promtool"), "test", "rules", str(file))
 
 
@@ -76,7 +76,7 @@ def test_an_alert_is_seen_firing_and_quiet(alert: str) -> None:
     assert any(firing < subjects for firing, subjects in checks)
 
 
-def test_alertmanager_sends_pages_and_tickets_where_they_belong() -> None:
+def test_alertmanager_routes_pages_and_tickets() -> None:
     amtool, config = program("amtool"), str(CONFIG / "alertmanager" / "alertmanager.yml")
     said(amtool, "check-config", config)
     for severity in ("page", "ticket"):

@@ -99,7 +99,7 @@ def test_what_failed_is_marked(stack: Stack, traces: Spans) -> None:
         assert (tags(call_of(traces[trace]))[names.OUTCOME] == "failed") == failed
 
 
-def test_secrets_do_not_leave_where_they_are_redacted(stack: Stack, traces: Spans) -> None:
+def test_collector_redacts_secrets(stack: Stack, traces: Spans) -> None:
     told = str(traces)
     confided = stack.did.traces[200_000] in traces
     assert (SECRET in told) == (confided and not stack.sampled)

@@ -77,7 +77,7 @@ def call(stage: Stage, ends: Ends, kind: Kind, *, sync: bool) -> tuple[Exception
 
 @both
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_a_failure_is_what_the_catalogue_says(stage: Stage, ends: Ends, kind: Kind, sync: bool) -> None:
+def test_failure_is_classified_as_in_the_catalogue(stage: Stage, ends: Ends, kind: Kind, sync: bool) -> None:
     error, end = call(stage, ends, kind, sync=sync)
     shown = [(failure.cause, failure.category) for failure in end.failures]
     assert shown == ([] if kind.cause is None else [(kind.cause, kind.category)] * kind.attempts), repr(error)
@@ -106,7 +106,7 @@ def _opened(kind: Kind) -> bool:
 
 
 @needs_responses
-def test_every_row_is_looked_at_for_both_sdks() -> None:
+def test_every_catalogue_row_is_tested_for_both_sdks() -> None:
     elsewhere = {*range(18, 22), 26, 59, 60, 61}
     rows = {name: {kind.number for kind in KINDS if sdk_of(kind.dialect) == name} for name in SDKS}
     only_openai, only_anthropic = {5, 29, 33, 39, 42, 54}, {57}
@@ -115,7 +115,7 @@ def test_every_row_is_looked_at_for_both_sdks() -> None:
 
 
 @pytest.mark.parametrize("name", SDKS)
-def test_61_what_its_user_cancels_is_never_repeated(stage: Stage, ends: Ends, name: str) -> None:
+def test_61_cancelled_call_is_never_retried(stage: Stage, ends: Ends, name: str) -> None:
     dialect = "chat" if name == "openai" else "messages"
     stage.sim.reset()
     ends.all.clear()

@@ -91,7 +91,7 @@ def off() -> Any:
     ],
     ids=["no-headers", "no-first-byte", "stall-before-content", "pings-before-content"],
 )
-def test_silence_before_the_first_content_is_healed(
+def test_silence_before_first_content_is_retried(
     sim: Simulator, run: str, dialect: str, number: int, make: Callable[[str], Fault]
 ) -> None:
     l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=400, inter_token=LONG), retry=QUICK))

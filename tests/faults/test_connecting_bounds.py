@@ -54,7 +54,7 @@ RUNS: dict[str, Callable[..., None]] = {
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("proxied", [False, True], ids=["TLS handshake", "CONNECT"])
-def test_total_ends_what_trickles_while_connecting(run: str, proxied: bool) -> None:
+def test_total_timeout_bounds_trickling_bytes_while_connecting(run: str, proxied: bool) -> None:
     l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, total=400)))
     with trickling.server(trickling.headers if proxied else handshake) as url:
         target = "https://far.invalid/v1" if proxied else url.replace("http:", "https:")

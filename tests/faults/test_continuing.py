@@ -100,7 +100,7 @@ def test_a_message_goes_on_from_its_own_text(stage: Stage, sync: bool) -> None:
 
 @both
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_chat_goes_on_where_the_provider_has_a_flag_for_it(
+def test_chat_resumes_if_the_provider_has_a_prefix_flag(
     stage: Stage, servers: dict[tuple[str, bool], Any], server: str, sync: bool
 ) -> None:
     api = replace(CHAT_API, request=CHAT_API.request | {"model": SERVERS[server][1]})
@@ -114,7 +114,7 @@ def test_a_chat_goes_on_where_the_provider_has_a_flag_for_it(
 
 
 @both
-def test_what_the_request_for_the_rest_looks_like(stage: Stage, sync: bool) -> None:
+def test_resume_request_body(stage: Stage, sync: bool) -> None:
     reply = broken(LINES, Fault.cut(at_event=LATE))
     got = play(stage, MESSAGES_API, reply, Reply(answer=LINES), sync=sync, policy=PREFILL, system="Be brief.")
     first, second = (request.body for request in got.requests)

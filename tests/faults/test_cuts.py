@@ -47,7 +47,9 @@ def whole(stage: Stage) -> Iterator[dict[Sample, list[Any]]]:
 
 @both
 @pytest.mark.parametrize("sample", samples(), ids=str)
-def test_a_cut_is_healed_or_told(stage: Stage, whole: dict[Sample, list[Any]], sample: Sample, sync: bool) -> None:
+def test_cut_body_is_retried_or_raised(
+    stage: Stage, whole: dict[Sample, list[Any]], sample: Sample, sync: bool
+) -> None:
     for number, fault in enumerate(cuts(sample)):
         if number // 2 % 2 != sync:  # each flavour takes half of the cuts, event and byte, proper and not
             seen = stage.call(sample, fault, sync=sync)

@@ -97,9 +97,7 @@ def test_the_other_model_answers(stage: Stage, api: Api, fault: Fault, sync: boo
 @both
 @rerun
 @pytest.mark.parametrize("at", [0, 1])
-def test_what_breaks_before_its_content_falls_over_and_is_not_mixed(
-    stage: Stage, api: Api, at: int, sync: bool
-) -> None:
+def test_failure_before_content_falls_back_without_mixed_answers(stage: Stage, api: Api, at: int, sync: bool) -> None:
     policy = falling("other-model")
     whole = play(stage, api, Reply(answer=OTHER), sync=sync, policy=policy, model="other-model")
     if api.name == "completions" and at:
@@ -112,7 +110,7 @@ def test_what_breaks_before_its_content_falls_over_and_is_not_mixed(
 
 @both
 @every
-def test_nothing_falls_over_once_something_was_handed_over(stage: Stage, api: Api, sync: bool) -> None:
+def test_no_fallback_after_delivered_content(stage: Stage, api: Api, sync: bool) -> None:
     got = play(stage, api, broken(LINES, Fault.cut(at_event=12)), sync=sync, policy=falling("other-model"))
     assert interrupted(got, "incomplete_read") is None
     assert POEM.startswith(got.text)
@@ -144,7 +142,7 @@ def test_what_the_provider_has_begun_to_keep_does_not_fall_over(stage: Stage, sy
 
 @both
 @rerun
-def test_every_leg_has_a_budget_of_its_own(stage: Stage, api: Api, sync: bool) -> None:
+def test_every_leg_has_its_own_retry_count(stage: Stage, api: Api, sync: bool) -> None:
     policy = falling("second", "third", retry=l0.Retry(max_retries=2, base_delay=0))
     got = play(stage, api, *[Fault.status(503)] * 20, sync=sync, policy=policy)
     assert isinstance(got.error, SDKS[api.sdk].InternalServerError)
@@ -155,7 +153,7 @@ def test_every_leg_has_a_budget_of_its_own(stage: Stage, api: Api, sync: bool) -
 
 @both
 @rerun
-def test_the_last_request_of_the_last_leg_may_still_do(stage: Stage, api: Api, sync: bool) -> None:
+def test_last_attempt_of_the_last_leg_may_succeed(stage: Stage, api: Api, sync: bool) -> None:
     policy = falling("second", "third", retry=l0.Retry(max_retries=1, base_delay=0))
     faults = [Fault.status(503), Fault.cut(at_event=0), Fault.status(429), Fault.refuse(), Fault.empty()]
     got = play(stage, api, *faults, Reply(answer=OTHER), sync=sync, policy=policy)
@@ -165,7 +163,7 @@ def test_the_last_request_of_the_last_leg_may_still_do(stage: Stage, api: Api, s
 
 
 @both
-def test_without_retries_of_the_users_own_the_sdks_count_holds_on_every_leg(stage: Stage, sync: bool) -> None:
+def test_without_retry_policy_each_leg_has_the_sdk_retry_count(stage: Stage, sync: bool) -> None:
     policy = l0.Policy(fallback=l0.Fallback(model="second"))
     got = play(stage, CHAT_API, *[Fault.status(503)] * 20, sync=sync, policy=policy)
     assert models(got.requests) == ["gpt-4o"] * 3 + ["second"] * 3
@@ -182,7 +180,7 @@ def test_a_server_that_wants_an_hour_is_not_waited_for_but_left(stage: Stage, ap
 
 
 @both
-def test_an_account_without_money_falls_over_at_once(stage: Stage, sync: bool) -> None:
+def test_exhausted_quota_falls_back_at_once(stage: Stage, sync: bool) -> None:
     empty = {"error": {"code": "insufficient_quota", "message": "pay first", "type": "insufficient_quota"}}
     policy = falling("second", retry=l0.Retry(max_retries=3, base_delay=0))
     got = play(stage, CHAT_API, Fault.status(429, body=empty), Reply(answer=OTHER), sync=sync, policy=policy)
@@ -199,7 +197,7 @@ def test_a_tool_call_of_the_fallback_is_as_good_as_any(stage: Stage, sync: bool)
 
 @both
 @rerun
-def test_the_answer_of_a_fallback_is_taken_up_from_the_fallback(stage: Stage, api: Api, sync: bool) -> None:
+def test_answer_of_a_fallback_is_resumed_by_the_fallback(stage: Stage, api: Api, sync: bool) -> None:
     policy = falling("second", retry=l0.Retry(max_retries=1, base_delay=0), resume="exact")
     replies = [Fault.status(503)] * 2 + [broken(LINES, Fault.cut(at_event=12)), Reply(answer=LINES)]
     got = play(stage, api, *replies, sync=sync, policy=policy)
@@ -245,7 +243,7 @@ def test_another_client_may_ask_for_the_same_model(
 
 @both
 @rerun
-def test_a_whole_answer_falls_over_too(
+def test_complete_answer_falls_back(
     stage: Stage, spare: dict[tuple[str, bool], Any], second: Simulator, api: Api, sync: bool
 ) -> None:
     second.reset()

@@ -55,7 +55,7 @@ def left(stage: Stage) -> int:
 @both
 @slow
 @rerun
-def test_the_hedge_answers_where_the_first_is_slow(stage, dialect, fault, sync):
+def test_hedge_wins_if_the_first_request_is_slow(stage, dialect, fault, sync):
     sample = body_of(dialect)
     seen = stage.call(sample, fault, sync=sync)
     assert seen.error is None
@@ -86,7 +86,7 @@ def test_a_sync_loser_without_headers_closes_itself_when_they_come(stage):
 
 
 @both
-def test_the_first_wins_where_the_hedge_is_slower(stage, sync):
+def test_first_request_wins_if_the_hedge_is_slower(stage, sync):
     sample = body_of("chat")
     stage.sim.reset()
     seen = stage.call(sample, Fault.stall(at_event=0, seconds=1.0), DUMB, sync=sync)
@@ -145,7 +145,7 @@ def test_only_answers_without_an_effect_are_hedged(stage, sync, more, requests):
 
 
 @both
-def test_without_a_figure_of_its_own_it_waits_for_what_is_usual_here(stage, sync):
+def test_hedge_delay_defaults_to_the_latency_quantile(stage, sync):
     sample = body_of("chat")
     CONFIG.shared_state.first_tokens.renew()
     with l0.policy(hedge=True):

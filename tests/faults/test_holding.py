@@ -48,7 +48,7 @@ def verified(**more: object) -> l0.Policy:
 @both
 @rerun
 @pytest.mark.parametrize("answer", [LINES, TOOL], ids=["text", "tool call"])
-def test_every_break_is_healed_without_a_trace(stage: Stage, api: Api, answer: Answer, sync: bool) -> None:
+def test_held_message_is_retried_without_visible_break(stage: Stage, api: Api, answer: Answer, sync: bool) -> None:
     """Another answer may come the second time: nobody has seen the first."""
     other = Answer(text="Another answer, to the end.")
     first = play(stage, api, Reply(answer=answer), sync=sync, policy=MESSAGE)
@@ -62,7 +62,7 @@ def test_every_break_is_healed_without_a_trace(stage: Stage, api: Api, answer: A
 
 @both
 @rerun
-def test_nothing_is_handed_over_before_the_end(stage: Stage, api: Api, sync: bool) -> None:
+def test_held_message_is_delivered_only_at_its_end(stage: Stage, api: Api, sync: bool) -> None:
     """The server pauses before its last events: what came before that is kept back, with the policy only."""
     at = api.size(LINES)[0] - 4
     began = time.perf_counter()
@@ -94,7 +94,7 @@ def test_what_is_held_may_fall_over(stage: Stage, sync: bool) -> None:
 
 
 @both
-def test_a_stored_answer_is_not_made_twice_though_nobody_has_seen_it(stage: Stage, sync: bool) -> None:
+def test_stored_answer_is_not_requested_twice_before_delivery(stage: Stage, sync: bool) -> None:
     got = play(stage, BACKGROUND_API, broken(LINES, Fault.cut(at_event=12)), sync=sync, policy=MESSAGE)
     assert interrupted(got) is None
     assert len(got.requests) == 1
@@ -133,7 +133,7 @@ def test_the_whole_answer_comes_in_the_end_however_short(stage: Stage, api: Api,
 
 @both
 @rerun
-def test_a_break_within_the_first_window_is_healed_without_a_trace(stage: Stage, api: Api, sync: bool) -> None:
+def test_break_within_the_first_window_is_retried_without_visible_break(stage: Stage, api: Api, sync: bool) -> None:
     other = Answer(text="Another answer, and one that goes to the end.")
     second = play(stage, api, Reply(answer=other), sync=sync, policy=verified())
     got = play(stage, api, broken(LINES, Fault.cut(at_event=9)), Reply(answer=other), sync=sync, policy=verified())
@@ -142,7 +142,7 @@ def test_a_break_within_the_first_window_is_healed_without_a_trace(stage: Stage,
 
 @both
 @rerun
-def test_what_is_kept_back_is_not_lost_where_an_answer_is_taken_up(stage: Stage, api: Api, sync: bool) -> None:
+def test_held_text_is_not_lost_by_a_resume(stage: Stage, api: Api, sync: bool) -> None:
     policy = verified(resume="exact")
     whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=policy)
     for event in range(14, api.size(LINES)[0]):

@@ -98,7 +98,9 @@ def ended(run: str, name: str, script: Script, *, stream: bool) -> tuple[Excepti
     [h2.headers, h2.silent, h2.body(503, "application/json", b'{"error": {"message": "')],
     ids=["headers", "silence", "body of a 503"],
 )
-def test_total_ends_what_trickles_before_an_answer(run: str, name: str, script: Script, stream: bool) -> None:
+def test_total_timeout_bounds_trickling_bytes_before_an_answer(
+    run: str, name: str, script: Script, stream: bool
+) -> None:
     l0.instrument(TOTAL)
     error, took = ended(run, name, script, stream=stream)
     assert "600 ms (Timeout.total)" in str(error)

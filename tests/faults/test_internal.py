@@ -19,7 +19,7 @@ READERS = {"chat": ChatReader, "messages": MessagesReader}
 @both
 @pytest.mark.parametrize("api", [CHAT_API, MESSAGES_API], ids=lambda api: api.name)
 @pytest.mark.parametrize("at", [2, 12])
-def test_a_defect_is_an_honest_error(
+def test_internal_defect_raises_an_internal_error(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, api: Api, at: int, sync: bool
 ) -> None:
     reader: Any = READERS[api.name]

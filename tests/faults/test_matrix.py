@@ -42,7 +42,7 @@ def test_the_catalogue_is_wide_enough() -> None:
     assert len(chosen) == len({(str(row), dialect) for row, dialect in chosen}) >= 60 * len(DIALECTS)
 
 
-def test_the_judge_sees_what_is_wrong(stage: Stage) -> None:
+def test_matrix_check_detects_wrong_answers(stage: Stage) -> None:
     """An answer that ends early, or says something twice, is none that it lets pass."""
     row = next(row for row in ROWS if row.end is End.HEALED)
     stage.on()

@@ -53,7 +53,7 @@ def test_an_answer_that_is_cut_anywhere_is_whole_in_the_end(stage: Stage, api: A
 
 @both
 @rerun
-def test_it_may_break_several_times_and_inside_what_is_swallowed(stage: Stage, api: Api, sync: bool) -> None:
+def test_resume_survives_repeated_breaks_and_breaks_inside_the_overlap(stage: Stage, api: Api, sync: bool) -> None:
     whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=EXACT)
     faults = (Fault.cut(at_event=LATE), Fault.cut(at_event=LATE + 9), Fault.clean_end(at_event=LATE - 3), Fault.reset())
     resume_points: list[l0.ResumePoint] = []
@@ -150,7 +150,7 @@ def test_when_all_attempts_are_used_up_the_user_has_one_beginning(stage: Stage, 
 
 
 @both
-def test_without_a_policy_for_it_nothing_is_taken_up(stage: Stage, sync: bool) -> None:
+def test_resume_is_off_by_default(stage: Stage, sync: bool) -> None:
     for api in EVERY:
         got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), sync=sync, policy=resuming("off"))
         assert interrupted(got, "incomplete_read") is None
@@ -185,7 +185,7 @@ def test_a_background_response_is_replayed_by_the_server(stage: Stage, sync: boo
 
 
 @both
-def test_partial_text_is_what_was_handed_over_after_reasoning_too(stage: Stage, sync: bool) -> None:
+def test_partial_text_equals_delivered_text_after_reasoning(stage: Stage, sync: bool) -> None:
     """A reasoning item stands first in the output, and the message second."""
     answer = Answer(text=POEM, reasoning="Well, let me think about that.")
     got = play(stage, BACKGROUND_API, broken(answer, Fault.cut(at_event=22)), sync=sync, policy=resuming("off"))
@@ -198,7 +198,7 @@ def test_partial_text_is_what_was_handed_over_after_reasoning_too(stage: Stage, 
 
 @both
 @every
-def test_a_seam_is_told_on_the_span_and_by_the_callback_only(stage: Stage, api: Api, sync: bool) -> None:
+def test_resume_point_is_reported_on_the_span_and_to_the_callback_only(stage: Stage, api: Api, sync: bool) -> None:
     resume_points: list[l0.ResumePoint] = []
     policy = resuming("exact", on_resume=resume_points.append)
     got = play(stage, api, broken(LINES, Fault.cut(at_event=LATE)), Reply(answer=LINES), sync=sync, policy=policy)
@@ -224,7 +224,9 @@ def test_usage_of_all_attempts_is_summed(stage: Stage, sync: bool) -> None:
 
 
 @both
-def test_a_callback_that_fails_hurts_nobody(stage: Stage, sync: bool, caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_resume_callback_does_not_affect_the_call(
+    stage: Stage, sync: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(_: l0.ResumePoint) -> None:
         raise RuntimeError("the user's own")
 

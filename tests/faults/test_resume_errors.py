@@ -24,7 +24,7 @@ def on(stage: Stage) -> Iterator[None]:
 @pytest.mark.parametrize("api", RERUN, ids=lambda api: api.name)
 @pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
 @pytest.mark.parametrize("at", [1, 4, 12, LATE])
-def test_an_error_inside_what_is_swallowed_is_told(stage: Stage, api: Api, mode: str, at: int, sync: bool) -> None:
+def test_error_inside_the_overlap_is_raised(stage: Stage, api: Api, mode: str, at: int, sync: bool) -> None:
     policy = resuming(mode, retry=l0.Retry(max_retries=1, base_delay=0))
     replies = (broken(LINES, Fault.cut(at_event=LATE)), broken(LINES, Fault.in_band_error(at_event=at)))
     got = play(stage, api, *replies, sync=sync, policy=policy)
@@ -44,7 +44,7 @@ def test_an_error_inside_what_is_swallowed_is_told(stage: Stage, api: Api, mode:
 
 
 @both
-def test_a_response_that_fails_inside_what_is_swallowed_is_told(stage: Stage, sync: bool) -> None:
+def test_failed_response_inside_the_overlap_is_raised(stage: Stage, sync: bool) -> None:
     policy = resuming("exact", retry=l0.Retry(max_retries=1, base_delay=0))
     replies = (broken(LINES, Fault.cut(at_event=LATE)), broken(LINES, Fault.failed(at_event=6, code="server_error")))
     got = play(stage, RESPONSES_API, *replies, sync=sync, policy=policy)

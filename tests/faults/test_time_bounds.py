@@ -88,7 +88,9 @@ def ended(run: str, name: str, script: Script, *, stream: bool, retries: int = 0
     ],
     ids=["headers", "status line", "redirects", "body of a 401", "body of a 503 with a length"],
 )
-def test_total_ends_what_trickles_before_an_answer(run: str, name: str, script: Script, stream: bool) -> None:
+def test_total_timeout_bounds_trickling_bytes_before_an_answer(
+    run: str, name: str, script: Script, stream: bool
+) -> None:
     l0.instrument(l0.Policy(timeout=TOTAL))
     error, took = ended(run, name, script, stream=stream)
     assert isinstance(error, TIMEOUTS), repr(error)
@@ -110,7 +112,7 @@ def test_total_ends_a_whole_answer_that_trickles(run: str, name: str, length: di
 @every_run
 @either_sdk
 @pytest.mark.parametrize("script", [trickling.headers, trickling.body("500 Oh")], ids=["headers", "body of a 500"])
-def test_initial_token_ends_what_trickles_before_the_headers(run: str, name: str, script: Script) -> None:
+def test_initial_token_timeout_bounds_trickling_headers(run: str, name: str, script: Script) -> None:
     l0.instrument(l0.Policy(timeout=FIRST))
     error, took = ended(run, name, script, stream=True)
     assert isinstance(error, TIMEOUTS), repr(error)
@@ -128,7 +130,7 @@ def test_a_request_that_is_taken_in_byte_by_byte_is_bounded(run: str, monkeypatc
 
 
 @every_run
-def test_a_second_attempt_that_trickles_is_bounded_by_what_is_left(run: str) -> None:
+def test_trickling_second_attempt_is_bounded_by_the_remaining_time(run: str) -> None:
     l0.instrument(l0.Policy(timeout=TOTAL, retry=l0.Retry(base_delay=0.01)))
     broken = trickling.whole(b'{"error": {"message": "later"}}', status="503 Oh", connection="close")
     error, took = ended(run, "openai", trickling.answers(broken, trickling.headers), stream=True, retries=1)

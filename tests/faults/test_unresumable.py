@@ -105,7 +105,7 @@ CASES = [
 
 @both
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_what_is_more_than_text_is_never_taken_up(stage: Stage, case: Case, sync: bool) -> None:
+def test_answer_with_more_than_text_is_never_resumed(stage: Stage, case: Case, sync: bool) -> None:
     for mode in ("exact", "prefill", "splice"):
         resume_points: list[l0.ResumePoint] = []
         policy = resuming(mode, on_resume=resume_points.append)
@@ -166,7 +166,7 @@ CITATIONS: dict[str, tuple[str | None, dict[str, Any]]] = {
 @both
 @pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
 @pytest.mark.parametrize("api", [MESSAGES_API, CHAT_API, RESPONSES_API], ids=lambda api: api.name)
-def test_citations_are_never_taken_up(stage: Stage, api: Api, mode: str, sync: bool) -> None:
+def test_answer_with_citations_is_never_resumed(stage: Stage, api: Api, mode: str, sync: bool) -> None:
     """They point at places in the text, which a second answer may move."""
     asked = SimulatedRequest(model="m", stream=True, store=False, usage=False)
     healthy = b"".join(_NUMBER.sub(b"", each) for each in api.dialect.events(LINES, asked, AnswerIdentity.of(0, 0)))

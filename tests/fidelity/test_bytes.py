@@ -115,7 +115,7 @@ def resume_points() -> Iterator[list[SdkPatches]]:
 
 
 @pytest.mark.parametrize("api", CALLS)
-def test_any_bytes_give_what_the_sdk_gives_or_a_clean_error(api, resume_points):
+def test_any_bytes_give_the_sdk_result_or_a_typed_error(api, resume_points):
     @settings(max_examples=300, suppress_health_check=list(HealthCheck))
     @given(broken(BODIES[api]))
     def holds(case: tuple[bytes, list[int]]) -> None:

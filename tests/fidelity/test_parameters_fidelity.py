@@ -79,7 +79,7 @@ def roots(sdk):
 
 
 @pytest.mark.parametrize("sdk", SDKS)
-def test_every_parameter_becomes_what_the_sdk_makes_of_it(sdk):
+def test_parameters_are_transformed_as_by_the_sdk(sdk):
     module, types = sys.modules[f"{sdk}._utils._transform"], sys.modules[f"{sdk}._types"]
     parameters = Parameters(module, types)
     if parameters.unsupported:

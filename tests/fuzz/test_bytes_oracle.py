@@ -44,7 +44,7 @@ def test_answers_as_they_are_read_alike_whole_and_in_pieces(name):
         lambda _: b"",
     ],
 )
-def test_of_broken_answers_as_much_is_said(name, change):
+def test_oracle_compares_broken_answers(name, change):
     complete_answer = body(name, Answer(text="Hi é."))
     assert difference(given(name, change(complete_answer), size=1)) is None
 
@@ -83,7 +83,7 @@ def test_a_defect_is_seen(name, defect, monkeypatch):
     assert difference(given(name)) is not None
 
 
-def test_a_refusal_of_what_the_sdk_takes_is_seen(monkeypatch):
+def test_oracle_detects_a_rejection_that_the_sdk_accepts(monkeypatch):
     monkeypatch.setattr(bytes_oracle, "WireParser", Refusing)
     found = difference(given("chat"))
     assert found is not None

@@ -43,9 +43,7 @@ def models(sim: Simulator) -> list[str]:
     return [request.body["model"] for request in sim.requests]
 
 
-def test_it_learns_from_calls_and_leaves_a_provider_that_is_slower_than_ever(
-    sim: Simulator, spans: Spans, fresh: SharedState
-) -> None:
+def test_adaptive_deadline_leaves_an_unusually_slow_provider(sim: Simulator, spans: Spans, fresh: SharedState) -> None:
     l0.instrument(POLICY)
     ask(sim, quantiles.LEAST)
     seen = fresh.first_tokens["openai", "gpt-4o", "small"]
@@ -83,7 +81,7 @@ def test_the_last_one_that_could_be_asked_is_waited_for(sim: Simulator, fresh: S
     assert models(sim) == ["gpt-4o", "spare"]
 
 
-def test_with_nobody_else_to_ask_there_is_no_deadline(sim: Simulator, fresh: SharedState) -> None:
+def test_adaptive_deadline_needs_a_fallback(sim: Simulator, fresh: SharedState) -> None:
     l0.instrument(l0.Policy(retry=l0.Retry(max_retries=0), adaptive=True))
     learn(fresh)
     sim.script(Fault.stall(at_event=1, seconds=0.6))
@@ -91,7 +89,7 @@ def test_with_nobody_else_to_ask_there_is_no_deadline(sim: Simulator, fresh: Sha
     assert len(sim.requests) == 1
 
 
-def test_too_few_calls_say_nothing(sim: Simulator, fresh: SharedState) -> None:
+def test_adaptive_deadline_needs_enough_calls(sim: Simulator, fresh: SharedState) -> None:
     l0.instrument(POLICY)
     learn(fresh, number=quantiles.LEAST - 1)
     sim.script(Fault.stall(at_event=1, seconds=0.6))

@@ -112,7 +112,7 @@ def test_a_probe_that_fails_opens_it_again(
     assert states(changes)[3:] == [BreakerState.HALF_OPEN, BreakerState.CLOSED]
 
 
-def test_a_probe_that_its_user_leaves_makes_room_for_the_next(
+def test_abandoned_probe_admits_the_next_one(
     sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
 ) -> None:
     l0.instrument(GUARDED)
@@ -137,7 +137,7 @@ def test_streams_under_way_are_not_touched(
     assert {chunk.id for chunk in (first, *rest)} == {first.id}
 
 
-def test_an_open_breaker_falls_over_at_once(sim: Simulator, client: openai.OpenAI, spans: Spans, time: Clock) -> None:
+def test_open_breaker_falls_back_at_once(sim: Simulator, client: openai.OpenAI, spans: Spans, time: Clock) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
     sim.reset()
@@ -147,7 +147,7 @@ def test_an_open_breaker_falls_over_at_once(sim: Simulator, client: openai.OpenA
     assert spans.ends[-1][0] == "recovered_fallback"
 
 
-def test_bad_requests_and_users_who_leave_are_no_failures_of_the_provider(
+def test_breaker_ignores_bad_requests_and_cancelled_calls(
     sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
 ) -> None:
     l0.instrument(GUARDED)

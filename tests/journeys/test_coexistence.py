@@ -237,7 +237,7 @@ def blinded(on: Sequence[str], left: Sequence[str]) -> bool:
 
 
 @pytest.mark.parametrize(("on", "off"), BOTH_WAYS, ids="+".join)
-def test_those_that_are_left_say_what_they_say_alone(
+def test_remaining_instrumentations_report_as_if_alone(
     sim: Simulator, watched: Watched, on: Sequence[str], off: Sequence[str]
 ) -> None:
     for name in on:
@@ -256,7 +256,7 @@ def test_those_that_are_left_say_what_they_say_alone(
             assert len(known) == (1 if "l0" in sees else 0), (left, kind)
 
 
-def test_put_on_again_l0_sees_what_another_hid(sim: Simulator, watched: Watched) -> None:
+def test_second_instrument_call_patches_again_after_another_library(sim: Simulator, watched: Watched) -> None:
     put_on("openinference", watched)
     put_on("l0", watched)
     take_off("openinference")

@@ -54,7 +54,7 @@ def test_the_same_chunks_come_over_one_connection(api, sim, taken):
         ("", True, True),
     ],
 )
-def test_it_is_on_where_it_was_asked_for(said, asked, is_on, monkeypatch):
+def test_direct_reading_is_on_if_requested(said, asked, is_on, monkeypatch):
     monkeypatch.setenv("L0_DIRECT", said)
     l0.instrument(direct=asked)
     try:
@@ -67,6 +67,6 @@ def test_it_is_on_where_it_was_asked_for(said, asked, is_on, monkeypatch):
     l0.uninstrument()
 
 
-def test_a_value_that_is_neither_is_said():
+def test_invalid_direct_switch_is_reported():
     with pytest.raises(l0.PolicyError, match="L0_DIRECT"):
         direct_from_environment({"L0_DIRECT": "perhaps"})

@@ -96,7 +96,7 @@ def test_held_back_to_the_end_a_violation_is_repaired_unseen(sim, heard, dialect
 
 @both
 @every
-def test_verified_text_is_never_what_a_rule_forbids(sim, heard, dialect, sync):
+def test_verified_text_violates_no_rule(sim, heard, dialect, sync):
     """The rule sees the window before the user does: the call ends where the violation begins, or is repeated."""
     with l0.policy(guardrails=forbidden(), hold="verified", retry=l0.Retry(attempts=0, max_retries=0)):
         got = call(sim, dialect, SECRET, sync=sync)
@@ -140,7 +140,7 @@ def test_a_warning_is_recorded_and_changes_nothing(sim, heard, sync):
 
 
 @both
-def test_fatal_halts_at_once_whoever_else_stands_ready(sim, heard, sync):
+def test_fatal_violation_halts_despite_fallbacks(sim, heard, sync):
     policy = l0.Policy(guardrails=forbidden("fatal"), hold="message", fallback=l0.Fallback(model="other"))
     with l0.policy(policy):
         got = call(sim, "chat", SECRET, CLEAN, sync=sync)
@@ -149,7 +149,7 @@ def test_fatal_halts_at_once_whoever_else_stands_ready(sim, heard, sync):
 
 
 @both
-def test_another_model_answers_where_the_first_breaks_the_rules(sim, heard, sync):
+def test_violation_falls_back_to_another_model(sim, heard, sync):
     policy = l0.Policy(
         guardrails=forbidden(),
         hold="message",
@@ -164,7 +164,7 @@ def test_another_model_answers_where_the_first_breaks_the_rules(sim, heard, sync
 
 @both
 @every
-def test_a_whole_answer_obeys_the_same_rules(sim, heard, dialect, sync):
+def test_rules_check_complete_answers(sim, heard, dialect, sync):
     with l0.policy(guardrails=forbidden(), retry=l0.Retry(base_delay=0)):
         got = call(sim, dialect, SECRET, CLEAN, sync=sync, stream=False)
     assert (got.error, len(sim.requests)) == (None, 2)
@@ -219,7 +219,7 @@ def test_tool_calls_fit_their_schema_or_are_asked_for_again(sim, heard, dialect,
 
 
 @both
-def test_drift_is_told_by_its_type(sim, heard, sync):
+def test_drift_is_reported_by_type(sim, heard, sync):
     text = "The harbour fills slowly. " + "As an AI language model, I cannot have opinions on tides. " * 2
     with l0.policy(drift=True, check_intervals=ONCE):
         got = call(sim, "chat", Answer(text=text), sync=sync)
@@ -229,7 +229,7 @@ def test_drift_is_told_by_its_type(sim, heard, sync):
 
 
 @both
-def test_rules_are_timed_only_where_somebody_listens(sim, heard, sync):
+def test_rules_are_timed_only_for_an_observer(sim, heard, sync):
     with l0.policy(guardrails="recommended"):
         call(sim, "chat", CLEAN, sync=sync)
     points = [point.attributes for point in heard.points("l0.guardrail.duration")]

@@ -55,7 +55,7 @@ def read(sim: Simulator) -> list[Any]:
 
 
 @pytest.mark.parametrize("policy", [CLOCKS, HEDGED, None], ids=["clocks", "hedge", "none"])
-def test_an_answer_is_whole_and_one_warning_says_what_is_missing(
+def test_answer_without_threads_is_complete_with_one_warning(
     sim: Simulator, limit: Limit, policy: l0.Policy | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     l0.uninstrument()
@@ -112,7 +112,7 @@ def last():
 """
 
 
-def test_at_the_end_of_the_interpreter_answers_are_whole_and_nobody_complains() -> None:
+def test_answers_during_interpreter_shutdown_are_complete_without_warnings() -> None:
     """A call in `atexit`, where newer Pythons start no thread; streams that are alive then are left in peace."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", AT_EXIT], capture_output=True, text=True, timeout=120, check=False

@@ -161,9 +161,7 @@ def test_a_stream_that_breaks_before_its_content(kind: Kind, primary: Place, spa
 
 @both
 @direct
-def test_retries_and_what_is_taken_up_stay_with_the_fallback(
-    kind: Kind, primary: Place, spare: Place, sync: bool
-) -> None:
+def test_retries_and_resumes_stay_with_the_fallback(kind: Kind, primary: Place, spare: Place, sync: bool) -> None:
     mark = b'finish_reason":"stop' if kind.dialect == "chat" else b"message_delta"
     spare.answer = cut_at(mark)
     policy = {"retry": l0.Retry(max_retries=2, base_delay=0), "resume": "exact"}

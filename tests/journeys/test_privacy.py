@@ -374,7 +374,7 @@ def test_nothing_leaves_from_sources_of_ones_own(leaving: Leaving) -> None:
         assert CANARY not in text.lower(), place
 
 
-def test_with_content_capture_the_span_tells_what_the_provider_said(
+def test_content_capture_records_the_answer_on_the_span(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
@@ -473,7 +473,7 @@ def test_an_export_that_fails_does_not_name_credentials(caplog: pytest.LogCaptur
     assert CANARY not in caplog.text
 
 
-def test_a_call_says_where_it_goes_without_credentials(leaving: Leaving) -> None:
+def test_server_attributes_hold_no_credentials(leaving: Leaving) -> None:
     seen: list[Call] = []
 
     class Watching:

@@ -49,7 +49,9 @@ def told(spans: Spans) -> dict[str, Any]:
 
 @pytest.mark.parametrize("read", READ)
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_its_span_tells_what_others_tell(sim: Simulator, spans: Spans, packed: bool, read: str) -> None:
+def test_span_of_a_user_read_body_has_the_usual_attributes(
+    sim: Simulator, spans: Spans, packed: bool, read: str
+) -> None:
     headers = {"content-type": "application/json"} | ({"content-encoding": "gzip"} if packed else {})
     with origin(gzip.compress(PLAIN) if packed else PLAIN, headers) as url:
         client = claude(sim, base_url=url.removesuffix("/v1"))
@@ -58,7 +60,7 @@ def test_its_span_tells_what_others_tell(sim: Simulator, spans: Spans, packed: b
     assert told(spans) == TOLD
 
 
-def test_its_span_tells_what_others_tell_async(sim: Simulator, spans: Spans) -> None:
+def test_span_of_a_user_read_body_has_the_usual_attributes_async(sim: Simulator, spans: Spans) -> None:
     async def read(url: str) -> Any:
         async with (
             async_claude(sim, base_url=url.removesuffix("/v1")) as client,
@@ -80,7 +82,7 @@ def test_what_is_no_answer_is_its_users_to_judge(sim: Simulator, spans: Spans, c
     assert told(spans) == {}
 
 
-def test_with_nobody_listening_nothing_is_kept(sim: Simulator) -> None:
+def test_user_read_body_is_not_kept_without_observers(sim: Simulator) -> None:
     l0.instrument()
     with origin(PLAIN, {"content-type": "application/json"}) as url:
         client = claude(sim, base_url=url.removesuffix("/v1"))

@@ -31,7 +31,7 @@ def run(source: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_code_runs_as_it_stands():
+def test_code_of_the_readme_runs():
     with simulator() as sim:
         env = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai}
         # A collector that is not there costs a warning, nothing else.

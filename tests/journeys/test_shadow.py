@@ -53,7 +53,7 @@ def call(sim: Simulator, *faults: Fault, sync: bool, retries: int = 2, stream: b
 
 
 @both
-def test_a_retry_that_the_sdk_would_not_make_is_told_and_not_made(sim, heard, sync):
+def test_shadow_records_a_retry_without_making_it(sim, heard, sync):
     with l0.policy(mode="shadow", retry=QUICK):
         text, error, requests = call(sim, Fault.status(503), sync=sync, retries=1)
         assert (text, error, requests) == (ANSWER.text, None, 2)
@@ -61,7 +61,7 @@ def test_a_retry_that_the_sdk_would_not_make_is_told_and_not_made(sim, heard, sy
 
 
 @both
-def test_a_fallback_is_told_and_not_asked(sim, heard, sync):
+def test_shadow_records_a_fallback_without_calling_it(sim, heard, sync):
     with l0.policy(mode="shadow", retry=l0.Retry(max_retries=0), fallback=l0.Fallback(model="other")):
         _, error, requests = call(sim, Fault.status(401), sync=sync)
     assert isinstance(error, openai.AuthenticationError)
@@ -70,7 +70,7 @@ def test_a_fallback_is_told_and_not_asked(sim, heard, sync):
 
 
 @both
-def test_an_answer_that_would_be_taken_up_still_breaks(sim, heard, sync):
+def test_shadow_does_not_resume_an_answer(sim, heard, sync):
     with l0.policy(mode="shadow", retry=QUICK, resume="splice"):
         text, error, requests = call(sim, Fault.reset(at_event=9), sync=sync)
     assert isinstance(error, openai.APIConnectionError)
@@ -87,7 +87,7 @@ def test_a_clock_that_runs_out_interrupts_nothing(sim, heard, sync):
 
 
 @both
-def test_a_hedge_is_told_and_not_sent(sim, heard, sync):
+def test_shadow_records_a_hedge_without_sending_it(sim, heard, sync):
     with l0.policy(mode="shadow", hedge=l0.Hedge(after=10)):
         text, error, requests = call(sim, Fault.stall(at_event=0, seconds=0.1), sync=sync)
     assert (text, error, requests) == (ANSWER.text, None, 1)

@@ -193,7 +193,7 @@ def storm(sim: Simulator, *, sync: bool) -> float:
 
 @both
 @pytest.mark.parametrize("headers", NO_WAITS.values(), ids=NO_WAITS)
-def test_a_storm_stays_within_the_budget_whatever_the_server_says_of_waiting(
+def test_retry_budget_bounds_a_storm_for_any_retry_after(
     sim: Simulator, slept: list[float], headers: dict[str, str], sync: bool
 ) -> None:
     l0.instrument(THRIFTY)
@@ -207,7 +207,7 @@ def test_a_storm_stays_within_the_budget_whatever_the_server_says_of_waiting(
 
 @pytest.mark.parametrize("retry", [None, l0.Retry(base_delay=0.001), l0.Retry()], ids=["sdk", "short", "default"])
 @pytest.mark.parametrize("headers", NO_WAITS.values(), ids=NO_WAITS)
-def test_a_storm_stays_within_the_budget_whatever_the_backoff(
+def test_retry_budget_bounds_a_storm_for_any_backoff(
     sim: Simulator, slept: list[float], headers: dict[str, str], retry: l0.Retry | None
 ) -> None:
     l0.instrument(l0.Policy(retry=retry, budget=True))

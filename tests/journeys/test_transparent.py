@@ -46,7 +46,7 @@ def _facts(stream: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("dialect", OPEN)
-def test_a_stream_looks_the_same(sim: Simulator, dialect: str) -> None:
+def test_stream_object_is_unchanged(sim: Simulator, dialect: str) -> None:
     bare, ours = both_ways(sim, lambda sim: _facts(OPEN[dialect](sim)))
     assert bare == ours
     assert ours["closed after"]

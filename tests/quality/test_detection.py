@@ -81,7 +81,7 @@ def test_report(part: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("part", sorted(LEAST_RECALL))
-def test_detection_is_as_good_as_it_says(part: str, kind: str) -> None:
+def test_detection_reaches_its_documented_precision_and_recall(part: str, kind: str) -> None:
     precision, recall, counts = outcome(part, kind)
     assert recall >= LEAST_RECALL[part][kind], counts
     assert precision >= LEAST_PRECISION[part], counts

@@ -284,7 +284,7 @@ def test_generators_in_one_another():
     assert [(*found, timeout()) for found in outer()] == [(FAST, SLOW, None)] * 2
 
 
-def test_loop_over_what_a_built_in_makes_of_a_generator():
+def test_loop_over_built_in_iterators_of_a_generator():
     assert [(found, timeout()) for _, found in enumerate(texts(FAST))] == [(FAST, None)] * 2
     assert [(*pair, timeout()) for pair in zip(texts(FAST), texts(SLOW), strict=True)] == [(FAST, SLOW, None)] * 2
 
@@ -337,7 +337,7 @@ def test_work_that_a_generator_starts_keeps_its_policy():
     asyncio.run(main())
 
 
-def test_context_managers_and_whoever_asks_for_the_next_item_share_the_policy():
+def test_context_managers_and_next_share_the_policy():
     @contextlib.contextmanager
     def quick():
         with policy(timeout=FAST):
@@ -410,7 +410,7 @@ class Watching:
         return self.answer
 
 
-def test_those_who_listen_are_asked_once_a_call_and_those_who_fail_are_left_out():
+def test_observers_of_a_call_leave_out_declining_and_failing_ones():
     board, watcher = Config(), object()
     board.set_observers([Watching(None), Watching(RuntimeError("broken")), Watching(watcher)])
     assert board.observers_of(None) == [watcher]

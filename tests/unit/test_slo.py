@@ -66,7 +66,7 @@ def test_a_file_with_mistakes_names_them_with_the_path(tmp_path):
 @pytest.mark.parametrize(
     "first", ["", "import l0.shared_state.slo_tracker", "import l0.slo.prometheus_rules, l0.slo", "from l0 import slo"]
 )
-def test_the_name_is_the_same_thing_in_whatever_order(first):
+def test_l0_slo_is_one_module_in_any_import_order(first):
     script = f"""{first}
 import sys
 from l0 import slo

@@ -141,7 +141,7 @@ def test_what_breaks_after_a_part_is_no_success(
 
 
 @pytest.mark.parametrize("resume", ["exact", "restart"])
-def test_a_broken_answer_is_taken_up(sim: Simulator, standing: str, run: Run, resume: str) -> None:
+def test_broken_answer_is_resumed(sim: Simulator, standing: str, run: Run, resume: str) -> None:
     sim.script(Fault.clean_end(at_event=5))
     text, stream = run(resume=resume)
     assert (text, stream.state.attempts) == (GREETING, 2)

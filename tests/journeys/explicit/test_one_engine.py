@@ -54,7 +54,7 @@ async def test_a_fallback_of_another_provider_is_in_the_same_span(sim: Simulator
 
 
 @pytest.mark.parametrize("stands_in", ["options", "policy"])
-async def test_an_answer_that_began_anew_is_told_as_that(sim: Simulator, stands_in: str) -> None:
+async def test_restarted_answer_is_reported_as_restart(sim: Simulator, stands_in: str) -> None:
     heard, resume_points = Heard(), list[library.ResumePoint]()
     OpenAIInstrumentor().instrument(tracer_provider=heard.tracers, meter_provider=heard.meters)
     policy = Policy(on_resume=resume_points.append, resume="restart" if stands_in == "policy" else "off")

@@ -86,7 +86,7 @@ def test_tool_calls_come_whole_and_once_in_sync_code(sim: Simulator, standing: s
 
 
 @asks(chat, responses, messages)
-async def test_a_tool_call_that_breaks_off_was_never_told(sim: Simulator, standing: str, ask: Ask) -> None:
+async def test_incomplete_tool_call_is_not_reported(sim: Simulator, standing: str, ask: Ask) -> None:
     sim.script(Reply(answer=TOOLS, fault=Fault.cut(at_event=4)), TOOLS)
     seen: list[Any] = []
     async with async_client(sim, ask, max_retries=0) as made:
@@ -145,7 +145,7 @@ async def test_fallbacks_across_providers(sim: Simulator, standing: str) -> None
     assert (stream.state.leg, [attempt.leg for attempt in seen]) == (1, [1])
 
 
-async def test_what_nobody_knows_is_named(sim: Simulator) -> None:
+async def test_unsupported_source_is_named_in_the_error(sim: Simulator) -> None:
     async with async_client(sim, chat) as made:
         with pytest.raises(UnknownStreamError, match=r"openai\.types\.\S*ModerationCreateResponse|builtins\.dict"):
             await l0(stream=lambda: {"a": 1})

@@ -46,7 +46,7 @@ def test_a_retry_below_is_not_seen_above(sim, spans):
     assert len(sim.requests) == 6
 
 
-def test_no_agreement_is_an_error_that_says_why(sim, spans):
+def test_missing_agreement_raises_an_error_with_the_reason(sim, spans):
     async def journey(made):
         with pytest.raises(l0.ConsensusError) as raised:
             await l0.Consensus.run([made.chat(), made.chat(OTHER), made.chat("cut at_event=3")])

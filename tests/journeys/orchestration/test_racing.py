@@ -52,7 +52,7 @@ def test_who_breaks_is_out_of_the_race(sim, spans, api, fault):
     assert won.branches[0].error is not None
 
 
-def test_where_all_break_every_reason_is_told(sim, spans):
+def test_failed_race_reports_every_reason(sim, spans):
     async def journey(made):
         with pytest.raises(l0.NoAnswerError) as raised:
             await l0.race([made.chat("status 400"), made.chat("cut at_event=4"), made.messages("status 500")])
@@ -122,7 +122,7 @@ def test_all_branches_are_one_trace(sim, spans, monkeypatch, sort):
     assert {span.parent.span_id for span in calls} == {span.context.span_id for span in each}
 
 
-def test_a_race_that_nobody_wins_has_failed_in_the_trace(sim, spans, monkeypatch):
+def test_race_without_a_winner_is_failed_in_the_trace(sim, spans, monkeypatch):
     monkeypatch.setattr(fan_out_spans, "_TRACER", listeners.tracer(spans.provider))
 
     async def journey(made):

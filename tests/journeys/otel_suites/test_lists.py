@@ -29,17 +29,17 @@ def test_a_run_as_listed_is_good() -> None:
         ({"tests/test_c.py::test_new": "passed"}, "tests/test_c.py::test_new: passed, and 0 entries"),
     ],
 )
-def test_a_run_that_is_not_as_listed_is_told(changed: dict[str, str], told: str) -> None:
+def test_difference_from_the_list_is_reported(changed: dict[str, str], told: str) -> None:
     (problem,) = SUITE.problems(AS_LISTED | changed)
     assert told in problem
 
 
-def test_a_test_with_two_entries_is_told() -> None:
+def test_duplicate_list_entry_is_reported() -> None:
     twice = Suite(entries={**SUITE.entries, "tests/test_a.py": PASSES})
     assert list(twice.problems(AS_LISTED)) == [f"{ONE}: passed, and 2 entries"]
 
 
-def test_an_entry_without_a_test_is_told() -> None:
+def test_list_entry_without_a_test_is_reported() -> None:
     assert list(SUITE.problems({ONE: "passed"})) == ["tests/test_b.py: there is no such test"]
 
 

@@ -17,7 +17,7 @@ def test_equal_runs_are_good() -> None:
 
 
 @pytest.mark.parametrize("outcome", ["failed", "skipped", None])
-def test_a_test_that_joins_is_told(outcome: str | None) -> None:
+def test_added_test_is_reported(outcome: str | None) -> None:
     instrumented = {} if outcome is None else {"tests/test_a.py::test_one": outcome}
     verdict = compare({"tests/test_a.py::test_one": "passed"}, instrumented, [], PARTS)
     assert verdict.unmeant == ("tests/test_a.py::test_one",)
@@ -56,7 +56,7 @@ def test_all_tests_under_a_stem_must_differ() -> None:
     assert verdict.stale == ("tests/test_a.py::test_one[y]: listed, but it passes instrumented as well",)
 
 
-def test_entries_for_parts_that_did_not_run_are_not_looked_at() -> None:
+def test_entries_of_skipped_parts_are_ignored() -> None:
     assert compare({}, {}, ["tests/test_b.py::test_one"], PARTS).good
 
 
@@ -70,7 +70,7 @@ def test_entries_for_parts_that_did_not_run_are_not_looked_at() -> None:
         ("tests/test_a.py::test_one[x]", "tests/test_a.py::test_one", False),
     ],
 )
-def test_a_stem_covers_what_stands_under_it(stem: str, test: str, expected: bool) -> None:
+def test_prefix_entry_covers_the_tests_below_it(stem: str, test: str, expected: bool) -> None:
     assert covers(stem, test) is expected
 
 

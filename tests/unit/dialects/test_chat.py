@@ -96,7 +96,7 @@ def test_sequences(events, choices, missing, content, text, anomalies):
     assert made.metadata().anomalies == anomalies
 
 
-def test_every_event_is_handed_over_as_it_came_and_the_terminal_one_is_not():
+def test_all_events_but_the_terminal_one_are_delivered():
     made = reader()
     assert feed(made, ROLE, add_text("Hi"), STOP, USAGE, DONE, add_text("late")) == [ROLE, add_text("Hi"), STOP, USAGE]
     assert (made.finished, made.stopped) == (True, True)
@@ -139,7 +139,7 @@ def test_the_tier_and_the_fingerprint_are_those_of_the_first_chunk():
         ([STOP, chunk(mark_finished="stop", index=1)], 1, ("stop", "stop")),  # more choices than were asked for
     ],
 )
-def test_a_finish_reason_for_every_choice_and_error_where_one_is_missing(events, choices, reasons):
+def test_finish_reasons_per_choice_with_error_for_a_missing_one(events, choices, reasons):
     made = reader(choices=choices)
     feed(made, *events)
     assert made.metadata().finish_reasons == reasons
@@ -190,7 +190,7 @@ def test_broken_json_stops_the_reading():
     assert isinstance(made.failure.error, json.JSONDecodeError)
 
 
-def test_named_events_are_wrapped_where_the_sdk_wraps_them():
+def test_named_events_are_wrapped_as_by_the_sdk():
     assert reader().read_event(b"probe", json.dumps(add_text("Hi")).encode()) == add_text("Hi")
     wrapped = reader(wraps=frozenset({b"probe"})).read_event(b"probe", json.dumps(add_text("Hi")).encode())
     assert wrapped == {"data": add_text("Hi"), "event": "probe"}
@@ -238,7 +238,7 @@ def test_legacy_completions(events, choices, missing, text):
     assert made.metadata().model == (events[0]["model"] if events else None)
 
 
-def test_an_odd_legacy_chunk_is_odd_and_no_failure():
+def test_unusual_legacy_chunk_is_an_anomaly_and_not_a_failure():
     made = reader(CompletionsReader)
     feed(made, {"choices": 7}, legacy("Hi", "stop"))
     assert (made.missing(), made.metadata().anomalies) == (None, ("unknown_shape",))

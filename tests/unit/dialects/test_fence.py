@@ -49,7 +49,7 @@ def reader() -> Surprised:
     return Surprised(lambda event: ("built", event), "text/event-stream")
 
 
-def test_an_event_that_cannot_be_learnt_from_is_handed_over(caplog):
+def test_uninterpretable_event_is_delivered(caplog):
     made = reader()
     with caplog.at_level(logging.DEBUG, logger="l0"):
         assert made.read_event(None, b'{"usage": {"total": 1}}') == ("built", {"usage": {"total": 1}})
@@ -82,7 +82,7 @@ def test_what_is_no_json_is_a_failure_as_ever():
     assert made.failure.cause is Cause.MALFORMED
 
 
-def test_facts_that_cannot_be_told_are_none():
+def test_unreadable_metadata_is_none():
     class Mute(Surprised):
         def metadata(self) -> Any:
             raise ValueError("nothing to say")

@@ -101,7 +101,7 @@ def test_sequences(events, missing, content, text, anomalies):
         *("block again", "end doubled", "delta after its block", "gap", "delta of another block"),
     ],
 )
-def test_the_order_of_blocks_shows_what_was_doubled_dropped_or_moved(events):
+def test_block_indices_reveal_duplicate_missing_and_reordered_events(events):
     made = reader()
     handed = feed(made, *events)
     assert made.failure.cause is Cause.OUT_OF_ORDER
@@ -178,13 +178,13 @@ def test_names_that_an_old_sdk_does_not_know_are_skipped():
     assert made.read_event(b"message_start", json.dumps(START).encode()) == START
 
 
-def test_a_missing_type_is_added_where_the_sdk_adds_it():
+def test_missing_type_is_added_as_by_the_sdk():
     bare = {"message": START["message"]}
     assert reader(typed=True).read_event(b"message_start", json.dumps(bare).encode()) == START
     assert reader().read_event(b"message_start", json.dumps(bare).encode()) == bare
 
 
-def test_content_after_the_terminal_event_is_not_handed_over():
+def test_content_after_the_terminal_event_is_not_delivered():
     made = reader()
     assert feed(made, *TEXT, ending(), STOP, add_text("late")) == [*TEXT, ending(), STOP]
     assert (made.missing(), made.metadata().anomalies) == (None, ("data_after_end",))

@@ -70,7 +70,7 @@ def test_sequences(events, missing, content, add_text, anomalies):
     assert made.metadata().anomalies == anomalies
 
 
-def test_what_follows_the_terminal_event_is_handed_over_as_the_sdk_does_until_done():
+def test_events_after_the_terminal_one_are_delivered_until_done():
     made = reader()
     other = {"type": "server.bookkeeping"}
     assert feed(made, CREATED, text("Hi"), COMPLETED, other, b"[DONE]", text("late"))[-1] == other
@@ -121,7 +121,7 @@ def renumbered(event: dict[str, Any], number: object) -> dict[str, Any]:
         ([A, B, renumbered(C, 3), renumbered(text("b"), 2)], [A, B], Cause.OUT_OF_ORDER, ()),  # two changed places
     ],
 )
-def test_sequence_numbers_show_what_was_doubled_dropped_or_moved(events, handed, cause, anomalies):
+def test_sequence_numbers_reveal_duplicate_missing_and_reordered_events(events, handed, cause, anomalies):
     made = reader()
     assert feed(made, *events) == handed
     assert (made.failure.cause if made.failure else None) is cause

@@ -144,7 +144,7 @@ def test_nothing_is_repeated_once_something_was_released_unless_the_policy_resum
 
 @given(walk=walks())
 @settings(max_examples=100)
-def test_a_resumed_attempt_holds_nothing_back_and_has_its_seam(walk):
+def test_resumed_attempt_holds_nothing_and_has_a_resume_point(walk):
     resume_points, resuming = [], False
     had = 0
     for signal, command in zip(walk.signals, walk.commands, strict=True):
@@ -180,7 +180,7 @@ def test_what_must_not_be_replayed_is_not_once_it_was_accepted(walk):
 
 @given(walk=walks())
 @settings(max_examples=100)
-def test_a_raise_carries_the_last_failure_and_fatal_ones_end_the_leg(walk):
+def test_raise_has_the_last_failure_and_fatal_failures_end_the_leg(walk):
     last = 0
     for signal, command, following in zip(walk.signals, walk.commands, [*walk.commands[1:], None], strict=True):
         if isinstance(command, Raise):

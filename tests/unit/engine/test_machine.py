@@ -36,7 +36,7 @@ def test_a_whole_answer():
     assert commands == [AttemptSpec(number=1), Finish(Outcome.OK)]
 
 
-def test_a_restart_is_told_in_the_outcome_only():
+def test_retry_is_visible_in_the_outcome_only():
     policy = Policy(retry=Retry(base_delay=1.0, strategy="fixed"))
     failure = make_failure()
     signals = [Begin(0.0), Opened(0.1), Failed(failure, 0.2), Waited(1.2), Opened(1.3), Released(1.4), Ended(None, 2)]
@@ -52,7 +52,7 @@ def test_after_the_commit_point_a_failure_is_raised():
     assert commands[-1] == Raise(failure)
 
 
-def test_a_broken_answer_is_taken_up_where_the_policy_resumes():
+def test_resume_policy_resumes_a_broken_answer():
     failure, policy = make_failure(), Policy(retry=Retry(base_delay=0), resume="exact")
     broken = Failed(failure, 0.3, resume_state=ResumeState(text="7 chars"))
     signals = [Begin(0.0), Opened(0.1), Released(0.2), broken, Waited(0.3), Opened(0.4), Ended(None, 1)]
@@ -66,7 +66,7 @@ def test_a_broken_answer_is_taken_up_where_the_policy_resumes():
     assert machine.resume_points == [ResumePoint(strategy="exact", at=7, attempt=2)]
 
 
-def test_what_is_more_than_text_is_not_taken_up():
+def test_answer_with_more_than_text_is_not_resumed():
     policy = Policy(retry=Retry(base_delay=0), resume="exact")
     broken = Failed(make_failure(), 0.3)
     for call in (make_call(policy=policy), make_call(policy=policy, resumable=False)):
@@ -74,7 +74,7 @@ def test_what_is_more_than_text_is_not_taken_up():
         assert commands[-1] == Raise(broken.failure)
 
 
-def test_a_leg_that_cannot_falls_over_to_the_next_which_has_a_budget_of_its_own():
+def test_fallback_leg_has_its_own_retry_count():
     policy = Policy(retry=Retry(base_delay=1.0, strategy="fixed", max_retries=1), fallback=[Fallback(model="other")])
     signals: list[Signal] = [Begin(0.0)]
     for at in range(1, 8, 2):
@@ -92,7 +92,7 @@ def test_a_leg_that_cannot_falls_over_to_the_next_which_has_a_budget_of_its_own(
     assert len(machine.failures) == 4
 
 
-def test_what_the_fallback_answers_is_told_in_the_outcome():
+def test_fallback_answer_sets_the_outcome():
     policy = Policy(retry=Retry(max_retries=0), fallback=Fallback(model="other"))
     signals = [Begin(0.0), Failed(make_failure(), 1), Waited(1), Opened(2), Released(2), Ended(None, 3)]
     machine, commands = run(signals, make_call(policy=policy))
@@ -100,7 +100,7 @@ def test_what_the_fallback_answers_is_told_in_the_outcome():
     assert machine.leg == 1
 
 
-def test_nothing_falls_over_after_the_commit_point_nor_while_resuming():
+def test_no_fallback_after_the_commit_point_or_while_resuming():
     policy = Policy(retry=Retry(max_retries=1, base_delay=0), resume="exact", fallback=Fallback(model="other"))
     failure = make_failure()
     broken = Failed(failure, 0.3, resume_state=ResumeState(text="ab"))
@@ -112,14 +112,14 @@ def test_nothing_falls_over_after_the_commit_point_nor_while_resuming():
     assert commands[-1] == Raise(failure)
 
 
-def test_a_bad_request_is_bad_everywhere():
+def test_bad_request_does_not_fall_back():
     policy = Policy(fallback=Fallback(model="other"))
     failure = make_failure(Cause.BAD_REQUEST, sdk_retries=False)
     _, commands = run([Begin(0.0), Failed(failure, 0.1)], make_call(policy=policy))
     assert commands[-1] == Raise(failure)
 
 
-def test_no_leg_is_begun_once_the_whole_time_is_used_up():
+def test_no_fallback_after_the_total_timeout():
     policy = Policy(timeout=Timeout(total=1000), retry=Retry(max_retries=0), fallback=Fallback(model="other"))
     _, early = run([Begin(0.0), Failed(make_failure(), 0.9)], make_call(policy=policy))
     _, late = run([Begin(0.0), Failed(make_failure(), 1.0)], make_call(policy=policy))
@@ -144,7 +144,7 @@ def test_no_leg_is_begun_once_the_whole_time_is_used_up():
         (None, Cause.NOT_A_STREAM, False, "wait"),
     ],
 )
-def test_what_an_end_without_its_terminal_event_means(strict, missing, released, expected):
+def test_missing_terminal_event_by_strictness(strict, missing, released, expected):
     before = [Begin(0.0), Opened(0.1), *([Released(0.2)] if released else [])]
     machine, commands = run([*before, Ended(missing, 0.3)], make_call(strict=strict))
     last = commands[-1]
@@ -156,7 +156,7 @@ def test_what_an_end_without_its_terminal_event_means(strict, missing, released,
 
 
 @pytest.mark.parametrize("end", [Opened(0.1), Released(0.2), Failed(make_failure(), 0.3)])
-def test_closing_is_a_cancellation_at_any_time_and_never_retried(end):
+def test_closing_cancels_in_any_state_without_a_retry(end):
     signals: list[Signal] = [Begin(0.0)]
     for signal in (Opened(0.1), Released(0.2)):
         if signal.at <= end.at and not (isinstance(end, Failed) and isinstance(signal, Released)):
@@ -172,7 +172,7 @@ def test_closing_is_a_cancellation_at_any_time_and_never_retried(end):
 # The clock of the whole call
 
 
-def test_a_retry_that_would_come_too_late_is_not_made():
+def test_retry_beyond_the_total_timeout_is_not_made():
     policy = Policy(timeout=Timeout(total=1000), retry=Retry(base_delay=0.5, strategy="fixed"))
     _, early = run([Begin(10.0), Opened(10.1), Failed(make_failure(), 10.4)], make_call(policy=policy))
     _, late = run([Begin(10.0), Opened(10.1), Failed(make_failure(), 10.5)], make_call(policy=policy))
@@ -188,7 +188,7 @@ def test_a_failure_without_a_retry_drops_no_wait():
     assert commands[-1].dropped_wait is None
 
 
-def test_the_sdks_own_backoff_is_weighed_against_the_whole_time_too():
+def test_sdk_backoff_beyond_the_total_timeout_is_not_waited_for():
     policy = Policy(timeout=Timeout(total=1000))
     _, early = run([Begin(0.0), Failed(make_failure(), 0.7)], make_call(policy=policy))
     _, late = run([Begin(0.0), Failed(make_failure(), 0.9)], make_call(policy=policy))
@@ -196,14 +196,14 @@ def test_the_sdks_own_backoff_is_weighed_against_the_whole_time_too():
     assert isinstance(late[-1], Raise)
 
 
-def test_no_request_goes_out_once_the_whole_time_is_used_up():
+def test_no_request_after_the_total_timeout():
     """A sleep may take longer than it was asked to."""
     policy, failure = Policy(timeout=Timeout(total=1000)), make_failure()
     _, commands = run([Begin(0.0), Failed(failure, 0.5), Waited(5.0)], make_call(policy=policy))
     assert commands[-1] == Raise(failure)
 
 
-def test_the_delay_is_the_sdks_where_the_policy_says_nothing():
+def test_delay_without_policy_is_the_sdk_backoff():
     asked = []
 
     def backoff(number: int, failure: object) -> float:
@@ -248,13 +248,13 @@ class FakeGuard:
 LEGS = Policy(retry=Retry(base_delay=0), fallback=[Fallback(model="second"), Fallback(model="third")])
 
 
-def test_a_leg_whose_breaker_is_open_is_passed_over_without_a_request():
+def test_leg_with_an_open_breaker_is_skipped_without_a_request():
     machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(shut=(0, 1)))
     assert machine.step(Begin(0.0)) == AttemptSpec(number=1, leg=2)
     assert [failure.cause for failure in machine.failures] == [Cause.BREAKER_OPEN] * 2
 
 
-def test_where_all_breakers_are_open_nothing_is_sent():
+def test_all_breakers_open_sends_no_request():
     machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(shut=(0, 1, 2)))
     command = machine.step(Begin(0.0))
     assert isinstance(command, Raise)
@@ -262,7 +262,7 @@ def test_where_all_breakers_are_open_nothing_is_sent():
     assert (machine.attempts, machine.state) == (0, CallState.DONE)
 
 
-def test_the_next_leg_is_asked_once_the_first_has_failed():
+def test_breakers_are_checked_leg_by_leg():
     guard = FakeGuard(shut=(1,))
     policy = Policy(retry=Retry(max_retries=0), fallback=LEGS.fallback)
     machine = make_machine(make_call(policy=policy), guard=guard)
@@ -272,7 +272,7 @@ def test_the_next_leg_is_asked_once_the_first_has_failed():
     assert guard.asked == [0, 1, 2]
 
 
-def test_without_budget_a_retry_becomes_the_next_leg_or_the_error():
+def test_exhausted_retry_budget_falls_back_or_raises():
     failure = make_failure()
     machine = make_machine(make_call(policy=LEGS), guard=FakeGuard(retries=1))
     machine.step(Begin(0.0))
@@ -288,7 +288,7 @@ def test_without_budget_a_retry_becomes_the_next_leg_or_the_error():
 # Hedges
 
 
-def test_a_slow_attempt_is_hedged_once_a_call():
+def test_slow_attempt_is_hedged_once_per_call():
     machine = make_machine()
     machine.step(Begin(0.0))
     assert machine.step(Slow(0.5)) == AttemptSpec(number=2, hedge=True)
@@ -297,14 +297,14 @@ def test_a_slow_attempt_is_hedged_once_a_call():
 
 
 @pytest.mark.parametrize("hedge", [True, False])
-def test_who_brought_the_answer_is_in_the_outcome(hedge):
+def test_hedge_winner_sets_the_outcome(hedge):
     machine, commands = run([Begin(0.0), Slow(0.5), Opened(0.6, hedge), Released(0.7), Ended(None, 1.0)], make_call())
     assert commands[-1] == Finish(Outcome.RECOVERED_HEDGE if hedge else Outcome.OK)
     assert machine.failures == []
 
 
 @pytest.mark.parametrize("replay", [Replay.UNTIL_ACCEPTED, Replay.UNTIL_EFFECT])
-def test_what_is_not_safe_to_repeat_is_not_hedged(replay):
+def test_unsafe_replay_is_not_hedged(replay):
     machine = make_machine(make_call(replay=replay))
     first = machine.step(Begin(0.0))
     assert machine.step(Slow(0.5)) == first

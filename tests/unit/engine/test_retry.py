@@ -123,21 +123,21 @@ def test_a_policy_that_asks_for_no_repeats_obeys_max_retries_of_zero(policy):
 
 
 @pytest.mark.parametrize("cause", Cause)
-def test_fatal_and_our_own_defects_are_never_repeated_and_all_else_is_with_a_policy(cause):
+def test_only_fatal_and_internal_categories_are_never_retried(cause):
     hopeless = CATEGORIES[cause] in HOPELESS
     assert (verdict(cause, HOLDING, WITH) is NEVER) == hopeless
     assert (verdict(cause, HOLDING, None) is NEVER) == hopeless
 
 
 @pytest.mark.parametrize("reason", RetryableErrorType)
-def test_a_reason_stands_for_its_causes_only(reason):
+def test_retry_reason_covers_its_causes_only(reason):
     policy = Policy(retry=Retry(retry_on=[reason], base_delay=0))
     repeated = {cause for cause in Cause if verdict(cause, HOLDING, policy) is not NEVER}
     assert repeated == {c for c in Cause if RETRY_REASONS[c] is reason and CATEGORIES[c] not in HOPELESS}
 
 
 @pytest.mark.parametrize("policy", [None, WITH], ids=["sdk", "policy"])
-def test_what_the_provider_accepted_is_not_sent_twice(policy):
+def test_accepted_request_is_not_retried_if_unsafe(policy):
     tools = {"replay": Replay.UNTIL_ACCEPTED}
     assert verdict(NETWORK, OPENING, policy, call=tools) is not NEVER
     assert verdict(NETWORK, HOLDING, policy, call=tools) is NEVER
@@ -160,7 +160,7 @@ def test_replay_of_a_policy_beats_what_the_request_allows(replay):
 
 @pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
 @pytest.mark.parametrize("replay", Replay)
-def test_after_the_commit_point_only_what_resumes_is_repeated(mode, replay):
+def test_only_resumable_answers_are_repeatable_after_the_commit_point(mode, replay):
     made = make_call(policy=Policy(resume=mode), replay=replay)
     assert repeatable(made, AttemptProgress(RELAYING, resumable=True))
     assert not repeatable(made, AttemptProgress(RELAYING, resumable=False))
@@ -170,13 +170,13 @@ def test_after_the_commit_point_only_what_resumes_is_repeated(mode, replay):
     assert not repeatable(make_call(), AttemptProgress(RELAYING, resumable=True))
 
 
-def test_nothing_follows_a_failure_that_the_user_has_seen_as_an_event():
+def test_no_resume_after_a_failure_delivered_as_an_event():
     assert verdict(NETWORK, RELAYING, RESUMING, typed=True) is NEVER
     assert verdict(NETWORK, HOLDING, RESUMING, typed=True) is not NEVER
 
 
 @pytest.mark.parametrize("cause", Cause)
-def test_what_falls_over(cause):
+def test_causes_that_fall_back(cause):
     """Whatever another model or provider may do better; a bad request is bad everywhere."""
     everywhere = {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
     made, failure = make_call(), make_failure(cause)
@@ -186,12 +186,12 @@ def test_what_falls_over(cause):
 
 @pytest.mark.parametrize("policy", [Policy(), RESUMING, WITH], ids=["sdk", "resuming", "policy"])
 @pytest.mark.parametrize("cause", Cause)
-def test_nothing_falls_over_after_the_commit_point(cause, policy):
+def test_no_fallback_after_the_commit_point(cause, policy):
     stand = AttemptProgress(RELAYING, accepted=True, resumable=True)
     assert not falls_over(make_call(policy=policy), make_failure(cause), stand)
 
 
-def test_what_was_accepted_does_not_fall_over():
+def test_accepted_request_does_not_fall_back():
     """Another model would do on the server's side what the first has begun to do."""
     failure = make_failure()
     assert not falls_over(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(HOLDING))
@@ -200,11 +200,11 @@ def test_what_was_accepted_does_not_fall_over():
     assert falls_over(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(OPENING))
 
 
-def test_without_a_policy_the_sdks_own_no_counts():
+def test_sdk_veto_holds_without_a_policy():
     assert verdict(TRANSIENT, OPENING, sdk_retries=False) is NEVER
 
 
-def test_with_a_policy_the_servers_no_counts_and_a_broken_line_is_no_answer():
+def test_server_veto_holds_with_a_policy_unless_the_connection_broke():
     assert verdict(TRANSIENT, OPENING, WITH, status=503, sdk_retries=False) is NEVER
     assert verdict(TRANSIENT, OPENING, WITH, status=503) == AT_ONCE
     assert verdict(NETWORK, OPENING, WITH) == AT_ONCE
@@ -232,7 +232,7 @@ def test_retry_after_wins_over_the_strategy_and_never_shortens_it(wait, expected
 
 @pytest.mark.parametrize("strategy", BackoffStrategy)
 @pytest.mark.parametrize("past", range(6))
-def test_a_server_that_asks_for_no_wait_gets_the_delay_of_the_strategy(strategy, past):
+def test_short_retry_after_uses_the_delay_of_the_strategy(strategy, past):
     policy = Policy(retry=Retry(base_delay=1.0, max_delay=60.0, strategy=strategy))
     history = (TRANSIENT,) * past
     usual = verdict(Cause.RATE_LIMIT, OPENING, policy, history, status=429)
@@ -240,34 +240,34 @@ def test_a_server_that_asks_for_no_wait_gets_the_delay_of_the_strategy(strategy,
     assert verdict(Cause.RATE_LIMIT, OPENING, policy, history, status=429, retry_after=0.01) == usual
 
 
-def test_a_few_milliseconds_are_not_a_wait_whatever_the_backoff():
+def test_retry_after_of_milliseconds_is_not_exempt_from_the_budget():
     assert verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=0.001) == RetryAfter(0.001)
     real = verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=SHORTEST_SERVER_WAIT)
     assert real == RetryAfter(SHORTEST_SERVER_WAIT, asked=True)
 
 
 @pytest.mark.parametrize("asked", [60.001, 3600.0])
-def test_a_server_that_asks_for_more_than_a_minute_is_not_waited_for(asked):
+def test_retry_after_above_a_minute_is_not_waited_for(asked):
     assert asked > LONGEST_SERVER_WAIT
     assert verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=asked) is NEVER
     assert verdict(Cause.RATE_LIMIT, OPENING, None, status=429, retry_after=asked) is NEVER
 
 
-def test_a_veto_is_obeyed_and_sees_the_failure():
+def test_should_retry_vetoes_and_gets_the_failure():
     seen = []
     policy = Policy(retry=Retry(base_delay=0, should_retry=lambda failure: bool(seen.append(failure))))
     assert verdict(NETWORK, HOLDING, policy) is NEVER
     assert [failure.cause for failure in seen] == [NETWORK]
 
 
-def test_a_veto_is_all_that_the_callback_has():
+def test_should_retry_cannot_force_a_retry():
     policy = Policy(retry=Retry(base_delay=0, should_retry=lambda _: True))
     assert verdict(FATAL, HOLDING, policy) is NEVER
     assert verdict(NETWORK, RELAYING, policy) is NEVER
     assert verdict(NETWORK, HOLDING, policy, (NETWORK,) * 6) is NEVER
 
 
-def test_a_callback_that_fails_has_no_say():
+def test_failing_should_retry_is_ignored():
     policy = Policy(retry=Retry(base_delay=0, should_retry=lambda failure: failure.no_such_field))
     assert verdict(NETWORK, HOLDING, policy) == AT_ONCE
 
@@ -296,7 +296,7 @@ DELAYS = [
 
 
 @pytest.mark.parametrize(("strategy", "chance", "expected"), DELAYS)
-def test_how_each_strategy_grows(strategy, chance, expected):
+def test_delays_of_each_backoff_strategy(strategy, chance, expected):
     retry = Retry(strategy=strategy, base_delay=1.0, max_delay=10.0)
     assert [delay(retry, number, chance) for number in range(1, 7)] == expected
 
@@ -313,7 +313,7 @@ def test_no_delay_is_negative_or_above_the_longest(retry, number, chance):
 
 @given(retry=delays, chance=chances)
 @settings(max_examples=80)
-def test_no_strategy_waits_less_the_further_it_goes(retry, chance):
+def test_delays_never_shrink(retry, chance):
     waits = [delay(retry, number, chance) for number in range(1, 12)]
     assert all(early <= late for early, late in pairwise(waits))
 

@@ -70,7 +70,7 @@ def test_an_illegal_signal_is_refused_and_changes_nothing(state, kind):
 
 @pytest.mark.parametrize("call", CALLS, ids=["default", "resuming"])
 @pytest.mark.parametrize(("state", "kind"), LEGAL, ids=name)
-def test_a_legal_signal_leads_where_the_table_says(state, kind, call):
+def test_legal_signals_follow_the_transition_table(state, kind, call):
     for signal in SAMPLES[kind]:
         machine = machine_in(state, call)
         command = machine.step(signal)

@@ -13,7 +13,7 @@ def test_warning_of_our_own_thread_points_to_our_code() -> None:
     assert caught[0].filename.endswith("caller_warning.py") or caught[0].filename == __file__
 
 
-def test_frames_of_l0_and_of_dataclasses_are_passed_over() -> None:
+def test_caller_warning_skips_frames_of_l0_and_dataclasses() -> None:
     namespace = {"__name__": "l0.somewhere", "caller_frame": caller_frame}
     exec("def inner():\n    return caller_frame()", namespace)
     outer = {"__name__": "dataclasses", "inner": namespace["inner"]}

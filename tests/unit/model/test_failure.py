@@ -60,5 +60,5 @@ def test_a_failure_reads_as_one_line():
     assert str(full) == "overloaded status 529 overloaded_error: busy"
 
 
-def test_two_failures_are_two_even_if_they_say_the_same():
+def test_failures_are_compared_by_identity():
     assert Failure(cause=Cause.RESET, message="x") != Failure(cause=Cause.RESET, message="x")

@@ -159,7 +159,7 @@ def test_delays_by_error_type_may_be_a_mapping():
         Retry(error_type_delays={"dns_error": -1})
 
 
-def test_zero_and_one_are_allowed_where_they_mean_something():
+def test_meaningful_zero_and_one_are_allowed():
     assert Retry(attempts=0, max_retries=0, base_delay=0, max_delay=0, retry_on=()).retry_on == ()
     assert Hold(frames=0, seconds=0) == Hold(frames=0, seconds=0.0)
     assert Timeout(total=timedelta(microseconds=1)).total == 0.001
@@ -194,7 +194,7 @@ def test_hold_mode_becomes_a_hold(mode):
         Policy(hold="for ever")
 
 
-def test_presets_differ_as_their_names_say():
+def test_policy_presets():
     interactive, reasoning, batch = Policy.interactive(), Policy.reasoning(), Policy.batch()
     firsts = [preset.timeout.initial_token for preset in (interactive, reasoning, batch)]
     gaps = [preset.timeout.inter_token for preset in (interactive, reasoning, batch)]
@@ -226,7 +226,7 @@ def test_one_mode_holds_for_every_origin(mode):
     assert Policy(truncation=mode).truncation_at("https://anything.example") == mode
 
 
-def test_truncation_can_be_said_per_origin():
+def test_truncation_per_origin():
     policy = Policy(truncation={"https://a.example": "strict", "http://b.example:8080": "off"})
     assert policy.truncation_at("https://a.example") == "strict"
     assert policy.truncation_at("https://a.example/") == "strict"
@@ -359,7 +359,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
-def test_values_survive_pickling_and_are_compared_by_what_they_say(value):
+def test_policies_are_pickled_and_compared_by_value(value):
     copy = pickle.loads(pickle.dumps(value))
     assert copy == value
     assert type(copy) is type(value)

@@ -68,7 +68,7 @@ def test_environment_without_variables_sets_no_policy(environ):
         ),
     ],
 )
-def test_what_the_variables_say(environ, expected):
+def test_policy_from_variables(environ, expected):
     assert policy_from_environment(environ) == expected
 
 
@@ -101,7 +101,7 @@ def test_a_bad_variable_is_named_with_what_is_allowed(name, given, allowed):
     assert allowed in raised.value.allowed
 
 
-def test_every_field_can_be_said_but_functions():
+def test_every_field_but_functions_has_a_variable():
     said = {variable.field for variable in _variables(Policy, "L0_", ())}
     for kind in (Timeout, Retry, ErrorTypeDelays, Hold):
         parts = {"Retry.should_retry", "Retry.error_type_delays"}
@@ -138,7 +138,7 @@ parts = {
 
 @given(st.fixed_dictionaries({}, optional=parts).filter(bool))
 @settings(max_examples=80)
-def test_whatever_can_be_said_comes_back(wanted):
+def test_variables_round_trip(wanted):
     environ = {
         f"L0_{name}_{field.name}".upper(): text(getattr(part, field.name))
         for name, part in wanted.items()

@@ -86,7 +86,7 @@ def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, inter
 
 
 @both
-def test_the_wait_is_the_sdks_where_there_is_no_policy(flavour, monkeypatch):
+def test_delay_without_policy_is_the_sdk_delay(flavour, monkeypatch):
     slept: list[float] = []
 
     def rest(seconds: float, _ending: CallEnding) -> None:
@@ -103,7 +103,7 @@ def test_the_wait_is_the_sdks_where_there_is_no_policy(flavour, monkeypatch):
 
 
 @both
-def test_every_attempt_is_told_how_much_time_is_left(flavour, monkeypatch):
+def test_every_attempt_gets_the_remaining_time(flavour, monkeypatch):
     clock = {"now": 100.0}
     monkeypatch.setattr(call_runtime, "perf_counter", lambda: clock["now"])
 
@@ -123,7 +123,7 @@ def test_every_attempt_is_told_how_much_time_is_left(flavour, monkeypatch):
 
 
 @both
-def test_a_failing_observer_hurts_nobody(flavour, caplog):
+def test_failing_observer_does_not_affect_the_call(flavour, caplog):
     broken, listener = Listener(failing=True), Listener()
     made = CallRuntime(make_call(streaming=False), FakeUpstream(), [broken, listener], SharedState())
     with caplog.at_level(logging.WARNING, "l0"):
@@ -144,7 +144,7 @@ def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
     assert upstream.headers == [{"traceparent": "00-1"}]
 
 
-def test_attempts_are_told_with_the_status_and_id_of_their_response():
+def test_attempt_events_have_status_and_request_id():
     listener = Listener()
     made = CallRuntime(make_call(policy=AT_ONCE), FakeUpstream(), [listener], SharedState())
     with made.sending(made.begin()):

@@ -368,7 +368,7 @@ def test_what_is_awaited_ends_when_the_call_is_closed(backend, wait):
 
 
 @pytest.mark.parametrize("wait", [_sleeps, _waits])
-def test_a_thread_may_close_what_an_event_loop_waits_for(wait):
+def test_thread_may_close_a_read_of_an_event_loop(wait):
     call = CallEnding()
 
     async def main() -> None:

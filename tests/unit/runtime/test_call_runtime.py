@@ -92,7 +92,7 @@ both = pytest.mark.parametrize("flavour", ["sync", "async"])
 
 
 @both
-def test_an_answer_is_handed_out_in_order_and_told_once(flavour):
+def test_answer_is_delivered_in_order_and_reported_once(flavour):
     played = play(flavour, make_call(), [[FRAME, "a"], ["b", "c"], [DONE]])
     assert (played.items, played.error) == ([FRAME, "a", "b", "c"], None)
     assert played.listener.told == ["start 1", "end 1 ok", "call ok"]
@@ -102,7 +102,7 @@ def test_an_answer_is_handed_out_in_order_and_told_once(flavour):
 
 
 @both
-def test_what_follows_the_terminal_event_is_not_handed_out(flavour):
+def test_events_after_the_terminal_one_are_not_delivered(flavour):
     played = play(flavour, make_call(), [["a", DONE, "b"], ["c"]])
     assert (played.items, played.error) == (["a"], None)
 
@@ -127,7 +127,7 @@ def test_after_the_commit_point_the_failure_is_raised(flavour):
 
 
 @both
-def test_content_in_the_read_that_fails_is_still_handed_over(flavour):
+def test_content_of_a_failing_read_is_delivered(flavour):
     failure = make_failure(Cause.MALFORMED)
     played = play(flavour, make_call(policy=AT_ONCE), [["a"], ["b", failure, "c"]])
     assert played.items == ["a", "b"]
@@ -135,7 +135,7 @@ def test_content_in_the_read_that_fails_is_still_handed_over(flavour):
 
 
 @both
-def test_an_end_without_a_terminal_event_is_a_failure_where_that_is_certain(flavour):
+def test_missing_terminal_event_fails_a_strict_call(flavour):
     strict = play(flavour, make_call(strict=True), [["a"]])
     assert strict.items == ["a"]
     assert "truncated after 'a'" in str(strict.error)
@@ -247,7 +247,7 @@ def test_work_on_the_servers_side_is_a_commit_point(flavour):
 
 
 @both
-def test_a_broken_answer_is_taken_up_after_what_the_user_has(flavour):
+def test_resume_continues_after_the_delivered_text(flavour):
     resume_points = []
     policy = Policy(retry=Retry(base_delay=0), resume="splice", on_resume=resume_points.append)
     played = play(flavour, make_call(policy=policy), [["a", "b"], Broken("rst")], [["c"], [DONE]])
@@ -262,7 +262,7 @@ def test_a_broken_answer_is_taken_up_after_what_the_user_has(flavour):
 
 
 @both
-def test_content_in_the_read_that_fails_is_handed_over_before_it_is_taken_up(flavour):
+def test_content_of_a_failing_read_is_delivered_before_a_resume(flavour):
     failure = make_failure(Cause.MALFORMED)
     policy = Policy(retry=Retry(base_delay=0), resume="splice")
     played = play(flavour, make_call(policy=policy), [["a"], ["b", failure, "x"]], [["c"], [DONE]])
@@ -272,7 +272,7 @@ def test_content_in_the_read_that_fails_is_handed_over_before_it_is_taken_up(fla
 
 @both
 @pytest.mark.parametrize("reason", ["provider", "reader", "call"])
-def test_who_cannot_be_taken_up_is_not_asked(flavour, reason, monkeypatch):
+def test_unresumable_answer_is_not_resumed(flavour, reason, monkeypatch):
     monkeypatch.setattr(FakeReader, "resumable", reason != "reader", raising=False)
     monkeypatch.setattr(FakeUpstream, "resumes", lambda *_: reason != "provider")
     call = make_call(policy=Policy(retry=Retry(base_delay=0), resume="exact"), resumable=reason != "call")
@@ -283,7 +283,7 @@ def test_who_cannot_be_taken_up_is_not_asked(flavour, reason, monkeypatch):
 
 
 @both
-def test_a_callback_that_fails_is_logged_and_hurts_nobody(flavour, caplog):
+def test_failing_callback_is_logged_and_does_not_affect_the_call(flavour, caplog):
     policy = Policy(
         retry=Retry(base_delay=0), resume="splice", on_resume=lambda resume_point: resume_point.no_such_field
     )
@@ -294,7 +294,7 @@ def test_a_callback_that_fails_is_logged_and_hurts_nobody(flavour, caplog):
 
 
 @both
-def test_another_leg_is_told_to_the_sdk(flavour):
+def test_fallback_leg_reaches_the_sdk(flavour):
     legs = [Fallback(model="second"), Fallback(model="third")]
     policy = Policy(retry=Retry(max_retries=1, base_delay=0), fallback=legs)
     broken = [[FRAME], Broken("rst")]
@@ -307,7 +307,7 @@ def test_another_leg_is_told_to_the_sdk(flavour):
 
 @both
 @pytest.mark.parametrize("mode", ["message", "verified"])
-def test_what_nobody_has_seen_is_repeated(flavour, mode):
+def test_undelivered_answer_is_retried(flavour, mode):
     policy = Policy(retry=Retry(base_delay=0), hold=mode)
     played = play(flavour, make_call(policy=policy), [["a", "b"], ["c"], Broken("rst")], [["d"], ["e"], [DONE]])
     assert (played.items, played.error) == (["d", "e"], None)
@@ -344,7 +344,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
 # The end comes once
 
 
-def test_closing_is_final_and_told_once():
+def test_closing_is_final_and_reported_once():
     listener = Listener()
     made = CallRuntime(make_call(), FakeUpstream(), [listener], SharedState())
     with made.sending(made.begin()):

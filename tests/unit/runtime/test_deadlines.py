@@ -167,7 +167,7 @@ def test_a_request_that_is_sent_has_the_tighter_of_both_deadlines():
     assert clocks.failure(100.2).message == "no headers within 200 ms (what is usual here, Policy.adaptive)"
 
 
-def test_a_wait_that_nothing_could_end_says_how_late_it_was_noticed():
+def test_late_timeout_reports_its_delay():
     clocks = Clocks(Timeout(**NONE, total=2000), 0.0)
     clocks.sending(0.0)
     assert clocks.failure(7.25).message.endswith("(Timeout.total); noticed 5.2 s later")

@@ -52,7 +52,7 @@ def play(flavour: str, made: CallRuntime, attempts: list[Any], items: list[Any])
     resume=st.sampled_from(["off", "splice"]),
 )
 @settings(max_examples=60, deadline=None)
-def test_delivered_text_is_what_the_user_has(flavour, bodies, last, hold, resume):
+def test_delivered_text_equals_the_text_of_the_user(flavour, bodies, last, hold, resume):
     items: list[Any] = []
     points: list[tuple[int, int]] = []
 

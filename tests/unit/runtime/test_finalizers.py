@@ -112,7 +112,7 @@ def test_a_child_leaves_the_parents_work_to_the_parent(refused):
         os.close(end)
 
 
-def test_an_interruption_is_seen_by_what_it_interrupted():
+def test_interrupted_is_true_inside_l0_opentelemetry_and_logging():
     def code(module):
         scope = {"__name__": module}
         exec("def run(ask): return ask()", scope)

@@ -41,7 +41,7 @@ def rule_runner(*rules: Rule, observed: bool = False, **policy: Any) -> RuleRunn
     return RuleRunner(made, rules, (Guardrails.length_rule(maximum=99),), tell, NOTHING)
 
 
-def test_the_next_look_is_due_when_the_first_of_the_intervals_is_over() -> None:
+def test_rule_evaluation_is_due_after_the_shortest_interval() -> None:
     asked: list[str] = []
 
     def judge(text: str) -> None:
@@ -58,7 +58,7 @@ def test_the_next_look_is_due_when_the_first_of_the_intervals_is_over() -> None:
     assert "".join(asked)[::2] == "abcdefgh"
 
 
-def test_what_is_not_due_is_looked_at_when_all_is_wanted() -> None:
+def test_rest_is_evaluated_before_it_is_due() -> None:
     watched = rule_runner(Guardrails.pattern_rule("bad"))
     reader = reader_of("b", "ad")
     assert watched.evaluate(reader) is None
@@ -68,7 +68,7 @@ def test_what_is_not_due_is_looked_at_when_all_is_wanted() -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 4])
-def test_a_look_is_always_due_where_characters_are_counted(pieces: int) -> None:
+def test_verified_hold_makes_evaluation_always_due(pieces: int) -> None:
     watched = rule_runner(Guardrails.stall_rule(), hold="verified")
     reader = reader_of(*["ab"] * pieces)
     watched.evaluate(reader)
@@ -86,14 +86,14 @@ def test_times_are_those_of_all_attempts_however_often_they_are_asked_for() -> N
     assert watched.times == first
 
 
-def test_nothing_is_timed_where_nobody_listens() -> None:
+def test_rules_are_not_timed_without_observers() -> None:
     watched = rule_runner(Guardrails.zero_output_rule())
     watched.finish(reader_of("a"))
     assert watched.times == {}
 
 
 @pytest.mark.parametrize("complete_answer", [True, False], ids=["whole", "streamed"])
-def test_drift_is_told_beside_a_guardrail_that_failed(complete_answer: bool) -> None:
+def test_drift_is_reported_beside_a_failed_guardrail(complete_answer: bool) -> None:
     told: list[Any] = []
     policy = Policy(check_intervals=CheckIntervals(guardrails=1, drift=1), on_violation=told.append)
     bad, worse = Guardrails.pattern_rule("bad", severity="error"), Guardrails.pattern_rule("ad", severity="error")
@@ -106,7 +106,7 @@ def test_drift_is_told_beside_a_guardrail_that_failed(complete_answer: bool) -> 
     assert (failure.cause, made.cut) == (Cause.GUARDRAIL_VIOLATION, 2)
 
 
-def test_rules_look_at_a_whole_answer_once_it_is_over() -> None:
+def test_rules_check_a_complete_answer_at_its_end() -> None:
     watched = rule_runner(Guardrails.pattern_rule("bad"), observed=True)
     assert watched.complete_answer("a good one", (), other=False) is None
     on_read = watched.times["pattern"]

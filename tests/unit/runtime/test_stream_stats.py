@@ -44,7 +44,7 @@ def test_quantiles_are_right_to_within_a_bucket(gaps):
 
 @given(gaps_of)
 @settings(max_examples=150)
-def test_the_sizes_of_all_gaps_are_told_to_within_a_bucket(gaps):
+def test_gap_histogram_is_accurate_to_a_bucket(gaps):
     told = [size for size, count in metered(gaps).result(10_000.0).gaps for _ in range(count)]
     assert len(told) == len(gaps)
     for size, true in zip(told, sorted(gaps), strict=True):
@@ -119,7 +119,7 @@ def test_a_new_attempt_forgets_the_first_content_and_the_wait():
     assert (pace.gap_max, pace.stalls) == (0.0, 0)
 
 
-def test_what_is_handed_out_is_counted_from_the_call():
+def test_delivery_times_are_counted_from_the_call():
     stats = StreamStatsRecorder(10.0)
     assert stats.result(11.0).first_chunk is None
     stats.delivered(3, 12.0)
@@ -135,6 +135,6 @@ def test_only_bytes_off_the_wire_are_counted():
     assert stats.result(3.0).wire_bytes == 9
 
 
-def test_gaps_beyond_the_last_bucket_are_told_by_the_longest():
+def test_gaps_beyond_the_last_bucket_count_as_the_longest():
     pace = metered([5000.0, 6000.0]).result(20_000.0)
     assert (pace.gap_p50, pace.gap_p99) == (6000.0, 6000.0)

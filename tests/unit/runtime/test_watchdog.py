@@ -110,7 +110,7 @@ def test_a_watch_that_was_idle_can_be_armed_again(dog, pair):
     assert read_deadline.fired
 
 
-def test_the_thread_ends_when_there_is_nothing_to_look_after(dog, pair):
+def test_watchdog_thread_ends_without_reads(dog, pair):
     near, _ = pair
     read_deadline = ReadDeadline(near)
     dog.arm(read_deadline, perf_counter() + 0.01)
@@ -268,7 +268,7 @@ def reads(advance, near, **limits) -> BoundedReads:
 
 
 @pytest.mark.usefixtures("own")
-def test_an_expired_read_says_so_and_keeps_what_the_transport_said(pair):
+def test_expired_read_raises_a_timeout_with_the_transport_error(pair):
     near, _ = pair
 
     def advance() -> bytes:

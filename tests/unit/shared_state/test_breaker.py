@@ -175,7 +175,7 @@ def test_old_failures_do_not_open_it_again_once_it_has_recovered():
     assert breaker.state is BreakerState.OPEN
 
 
-def test_a_given_rate_is_not_asked_for_what_was_before_it_closed():
+def test_breaker_asks_for_the_rate_since_it_closed():
     rates = Rates((20, 20), (20, 20))
     breaker, clock, _ = make(rate=rates)
     breaker.admit().fail()
@@ -208,7 +208,7 @@ def test_calls_under_way_are_counted_and_decide_nothing():
     assert [change.after for change in changes] == [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED]
 
 
-def test_one_probe_whoever_asks():
+def test_half_open_breaker_admits_one_probe():
     breaker, clock, _ = opened()
     clock.now += COOLDOWN
     start = threading.Barrier(8)
@@ -270,7 +270,7 @@ def test_breakers_share_a_clock_and_their_listeners():
     assert len(changes) == 2
 
 
-def test_breakers_take_the_rate_of_an_objective_where_there_is_one():
+def test_breaker_uses_the_failure_rate_of_an_objective():
     burning = Rates((20, 20), (20, 20))
     breakers = Breakers(Clock(BEGUN), rates=lambda target: burning if target[0] == "openai" else None)
     for provider, state in (("openai", BreakerState.OPEN), ("anthropic", BreakerState.CLOSED)):

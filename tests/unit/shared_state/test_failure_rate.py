@@ -48,7 +48,7 @@ def test_empty_failure_window_has_no_calls():
     st.floats(0, 700),
 )
 @settings(max_examples=150)
-def test_it_counts_what_ended_in_the_span_but_for_the_second_that_the_span_cuts(steps, seconds):
+def test_failure_rate_counts_the_whole_seconds_of_its_span(steps, seconds):
     clock = Clock()
     window = SlidingWindow(clock)
     ended = []

@@ -17,7 +17,7 @@ def filled(samples, **options) -> Quantiles:
     return quantiles
 
 
-def test_nothing_is_said_of_fewer_than_twenty():
+def test_quantile_needs_twenty_values():
     few = filled([1.0] * 19)
     assert (few.p95, few.p99, few.deadline(30.0), len(few)) == (None, None, None, 19)
     few.add(1.0)

@@ -40,7 +40,7 @@ def standing(slos: SloTracker, name: str) -> Count:
     return next(one.count for one in slos.report().standings if one.objective.name == name)
 
 
-def test_a_restart_goes_on_where_the_last_process_ended(tmp_path, clock):
+def test_storage_continues_the_counts_of_the_last_process(tmp_path, clock):
     for run in range(3):
         slos = SloTracker(clock)
         slos.start([UP, FIRST], storage=Storage(tmp_path / "slo.db"))
@@ -92,7 +92,7 @@ def test_what_no_window_reaches_any_more_is_forgotten(tmp_path):
     assert left == [[10, 60, 600, 7200], [60, 600, 7200], [600, 7200], [7200], []]
 
 
-def test_a_file_that_cannot_be_written_is_said_once_and_nothing_is_lost(tmp_path, clock, caplog):
+def test_unwritable_file_is_reported_once_without_loss(tmp_path, clock, caplog):
     path = tmp_path / "slo.db"
     storage = Storage(path)
     rows = [[(("up", *TARGET), Bucket(10, int(START) // 10 * 10, Count(0, 1)))], [], []]
@@ -131,7 +131,7 @@ def test_a_thread_saves_now_and_then(tmp_path, clock, monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_saves_what_is_its_own(tmp_path, clock):
+def test_forked_child_saves_its_own_counts(tmp_path, clock):
     path = tmp_path / "slo.db"
     slos = SloTracker(clock)
     slos.start([UP], storage=Storage(path))
@@ -281,7 +281,7 @@ print(sum(bucket.count.total for bucket in rows if bucket.width == 7200))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
-def test_full_disk_blocks_no_call_is_said_once_and_loses_nothing_once_there_is_room(tmp_path):
+def test_full_disk_is_reported_once_without_loss(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path / "slo.db")], capture_output=True, text=True, timeout=120, check=False
     )

@@ -90,7 +90,7 @@ def test_attempts_and_delivered_calls_are_counted_apart(slos):
     }
 
 
-def test_a_fallback_is_judged_by_itself_and_the_call_by_whom_it_was_meant_for(slos):
+def test_slo_counts_attempts_by_leg_and_calls_by_primary(slos):
     policy = Policy(fallback=Fallback(model="small"))
     play(slos, failure(), None, outcome=Outcome.RECOVERED_FALLBACK, of=make_call(policy=policy))
     assert counts(slos)["availability"] == (1, 1)
@@ -132,7 +132,7 @@ def test_abandoned_attempt_is_not_a_failure(slos):
     assert counts(slos)["truncation"] == (0, 0)
 
 
-def test_too_little_data_is_said_and_not_taken_for_all_is_well(slos):
+def test_too_little_data_is_reported_as_unknown(slos):
     for _ in range(19):
         play(slos, None)
     assert all(
@@ -143,7 +143,7 @@ def test_too_little_data_is_said_and_not_taken_for_all_is_well(slos):
     assert {standing.budget_left for standing in slos.report().standings} == {1.0}
 
 
-def test_the_report_tells_budget_burn_and_what_was_saved(slos, clock):
+def test_report_has_budget_burn_and_saved_calls(slos, clock):
     for number in range(200):
         play(slos, *((failure(), None) if number % 10 == 0 else (None,)))
         clock.now += 1
@@ -251,7 +251,7 @@ def test_forked_child_starts_over_even_if_a_lock_was_held(slos):
     assert counts(slos)["availability"] == (0, 1)
 
 
-def test_breakers_get_their_figures_only_where_objectives_are_asked_for(slos):
+def test_breakers_get_rates_only_from_started_objectives(slos):
     assert slos.failure_rate(TARGET) is None
     slos.start()
     assert slos.wanted
@@ -289,7 +289,7 @@ STEPS = st.one_of(st.floats(0, 60), st.floats(0, 8 * HOUR), st.floats(0, 4 * DAY
 
 @given(st.lists(st.tuples(STEPS, st.booleans()), min_size=1, max_size=60))
 @settings(max_examples=100)
-def test_budget_and_burn_rates_are_what_all_events_kept_would_say(steps):
+def test_budget_and_burn_rates_match_exact_counts(steps):
     clock = Clock(START)
     slos = SloTracker(clock)
     slos.start([Objective(name="up", indicator=Indicator.AVAILABILITY, target=0.9, min_events=1)])

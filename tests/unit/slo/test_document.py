@@ -46,7 +46,7 @@ def test_the_defaults_are_a_short_file():
     assert warnings(DEFAULTS) == []
 
 
-def test_what_is_said_once_holds_for_all_that_say_nothing():
+def test_defaults_of_a_document_apply_to_every_objective():
     text = """
 window: 7d
 min_events: 50
@@ -99,7 +99,7 @@ objectives:
         ("objectives:\n  a: {indicator: attempts.stall, target: 99%}\n---\nb: 1", 4, "more than one document"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(text, line, says):
+def test_error_names_its_line(text, line, says):
     with pytest.raises(ObjectivesError) as caught:
         parse(text, "my.yaml")
     assert any(problem.startswith(f"my.yaml:{line}: ") and says in problem for problem in caught.value.problems), (
@@ -107,7 +107,7 @@ def test_a_mistake_is_told_with_its_line(text, line, says):
     )
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file():
+def test_all_errors_are_reported_in_the_order_of_the_file():
     text = "objectives:\n  a: {indicator: x, target: 99%}\n  b: {indicator: attempts.stall, target: 1}"
     with pytest.raises(ObjectivesError) as caught:
         parse(text)
@@ -168,7 +168,7 @@ def test_a_target_in_per_cent_is_one_too():
         ("objectives:\n  - target: 0.995", "objectives: []", 18, "target: got None, allowed: a share"),
     ],
 )
-def test_a_mistake_in_an_openslo_file_is_told_with_its_line(before, after, line, says):
+def test_error_in_an_openslo_file_names_its_line(before, after, line, says):
     with pytest.raises(ObjectivesError) as caught:
         from_openslo(FOREIGN.replace(before, after), "o.yaml")
     assert any(problem.startswith(f"o.yaml:{line}: ") and says in problem for problem in caught.value.problems), (

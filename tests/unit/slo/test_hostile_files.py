@@ -52,7 +52,7 @@ def test_invalid_yaml_is_reported_with_its_line(text: str, line: int, message: s
         assert refused.value.problems[0].startswith(f"my.yaml:{line}: ")
 
 
-def test_an_alias_is_what_it_stands_for() -> None:
+def test_alias_is_resolved() -> None:
     text = """
 objectives:
   a: &a
@@ -70,7 +70,7 @@ objectives:
     ]
 
 
-def test_a_mistake_behind_an_alias_is_told_where_the_alias_stands() -> None:
+def test_error_behind_an_alias_names_the_line_of_the_alias() -> None:
     text = "objectives:\n  a: {indicator: attempts.stall, target: &t 0.5}\n  b:\n    indicator: *t\n    target: 0.5\n"
     with pytest.raises(ObjectivesError) as refused:
         parse(text)
@@ -111,7 +111,7 @@ objectives:
 """
 
 
-def test_every_mistake_of_a_file_is_told_at_once_each_at_its_own_line() -> None:
+def test_every_error_of_a_file_names_its_own_line() -> None:
     with pytest.raises(ObjectivesError) as refused:
         parse(PLANTED)
     told = [problem.split(": ")[:2] for problem in refused.value.problems]

@@ -71,7 +71,7 @@ def test_what_comes_is_read_and_the_connection_is_left_as_it_was(secure):
 
 
 @KINDS
-def test_both_directions_work_and_what_is_left_is_anyios(secure):
+def test_read_and_write_work_and_other_methods_are_anyio(secure):
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while asked := await reader.read(SIZE):
             writer.write(asked.upper())
@@ -128,7 +128,7 @@ def test_a_broken_connection_is_anyios():
     asyncio.run(main())
 
 
-def test_a_slow_reader_does_not_pile_up_what_comes():
+def test_slow_reader_applies_backpressure():
     sent = 4_000_000
 
     async def serve(_: Any, writer: asyncio.StreamWriter) -> None:

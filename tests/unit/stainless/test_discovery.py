@@ -58,7 +58,7 @@ def test_a_version_outside_the_range_is_left_alone_with_one_warning(warnings_of,
     assert is_patched(ANTHROPIC)
 
 
-def test_an_sdk_that_is_not_installed_is_passed_over(warnings_of, monkeypatch):
+def test_missing_sdk_is_ignored(warnings_of, monkeypatch):
     monkeypatch.setattr(discovery, "installed_version", lambda name: None if name == "openai" else "2.11.0")
     assert warnings_of() == []
     assert not is_patched(OPENAI)
@@ -87,7 +87,7 @@ def test_uninstrument_forgets_the_policy(warnings_of):
 
 
 @pytest.mark.parametrize("shipped", [True, False])
-def test_nothing_to_patch_is_said_where_it_was_asked_for(warnings_of, monkeypatch, shipped):
+def test_no_sdk_to_patch_warns_at_the_call(warnings_of, monkeypatch, shipped):
     monkeypatch.setattr(discovery, "installed_version", lambda _: None)
     if not shipped:
         monkeypatch.setattr(discovery, "providers", list)
@@ -148,7 +148,7 @@ refusals = pytest.mark.parametrize("refused", [outside, of_another_shape, withou
 
 
 @refusals
-def test_an_sdk_that_cannot_be_patched_is_said_at_each_call_that_asks_for_it(warnings_of, monkeypatch, refused):
+def test_unpatchable_sdk_warns_at_each_call(warnings_of, monkeypatch, refused):
     message = refused(monkeypatch)
     for _ in range(2):
         (warning,) = warnings_of()
@@ -184,7 +184,7 @@ def test_a_start_without_code_logs_and_warns_and_never_raises(warnings_of, monke
         assert not is_patched(OPENAI)
 
 
-def test_a_missing_sdk_is_passed_over_by_a_start_without_code(warnings_of, monkeypatch, caplog):
+def test_zero_code_start_ignores_a_missing_sdk(warnings_of, monkeypatch, caplog):
     monkeypatch.setattr(OpenAIInstrumentor, "sdk_name", "no_such_sdk")
     OpenAIInstrumentor().instrument()
     assert not OpenAIInstrumentor().is_instrumented_by_opentelemetry
@@ -207,7 +207,7 @@ def test_an_sdk_that_cannot_be_patched_when_it_is_imported(warnings_of, monkeypa
     assert not is_patched(again._base_client.SyncAPIClient)
 
 
-def test_what_was_said_by_the_call_is_not_said_again_by_the_import(warnings_of, monkeypatch, caplog):
+def test_import_does_not_repeat_the_warning_of_the_call(warnings_of, monkeypatch, caplog):
     purge(monkeypatch, "openai")
     monkeypatch.setattr(OpenAIInstrumentor, "supported", ">= 900, < 901")
     assert warnings_of() == [REFUSED]

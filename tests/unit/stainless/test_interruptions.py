@@ -52,7 +52,7 @@ def test_it_travels(sdk, transport, travel):
 
 
 @both
-def test_it_reads_as_it_was_said(sdk, transport):
+def test_interruption_message(sdk, transport):
     error = made(sdk, transport)
     assert str(error) == "it broke"
     assert type(error).__module__ == "l0"
@@ -67,7 +67,7 @@ def test_one_class_for_one_pair():
     assert interruption_class(openai.APITimeoutError, httpx.ReadTimeout) is not first
 
 
-def test_without_arguments_it_says_its_reason():
+def test_interruption_without_arguments_has_its_reason():
     error = l0.StreamInterrupted()
     assert (str(error), error.partial_text, error.attempts) == ("", "", 1)
     error.reason = "stalled"

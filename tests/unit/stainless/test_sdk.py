@@ -71,7 +71,7 @@ def test_the_transport_is_the_one_that_streams_are_made_of(module):
     assert sdk.transport_of(object()) is sdk.transport
 
 
-def test_an_sdk_without_a_transport_that_is_known_says_so(monkeypatch):
+def test_unknown_transport_is_reported(monkeypatch):
     sdk = Sdk("openai")
     for name in ("httpx", "httpx2"):
         monkeypatch.delattr(openai._streaming, name, raising=False)

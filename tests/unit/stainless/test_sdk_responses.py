@@ -106,7 +106,7 @@ def test_what_the_driver_does_itself_is_nobodys_stop():
     assert runtime.told == []
 
 
-def test_a_tap_is_a_stream_of_the_transport_and_shows_what_is_behind_it():
+def test_observed_byte_stream_is_a_transport_stream():
     made, runtime = listened(b"a")
     assert isinstance(made.stream, ObservedByteStream | httpx.SyncByteStream)
     assert isinstance(made.stream, httpx.AsyncByteStream)
@@ -116,7 +116,7 @@ def test_a_tap_is_a_stream_of_the_transport_and_shows_what_is_behind_it():
     assert runtime_of(object()) is None
 
 
-def test_close_failing_still_tells():
+def test_failing_close_still_notifies():
     class Failing(Body):
         def close(self):
             raise OSError("gone")
@@ -180,7 +180,7 @@ def test_a_connection_that_carries_other_streams_is_not_shut(version):
     assert read_deadline(made) is None
 
 
-def test_a_socket_is_watched_and_what_is_none_is_not():
+def test_only_sockets_are_watched():
     class Network:
         def __init__(self, socket):
             self.socket = socket

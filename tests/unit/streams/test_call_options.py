@@ -39,7 +39,7 @@ async def test_a_policy_in_shadow_mode_changes_nothing() -> None:
     ],
     ids=["retry", "resume"],
 )
-async def test_in_shadow_mode_what_the_call_asks_for_holds(
+async def test_call_options_hold_in_shadow_mode(
     scripts: tuple[list[Any], ...], options: dict[str, Any], made: int
 ) -> None:
     source = Source(*scripts)

@@ -211,7 +211,7 @@ def test_the_sync_api_refuses_coroutine_functions() -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_what_attempts_are_told_of(driver: str) -> None:
+def test_attempt_events(driver: str) -> None:
     log = Log()
     first = Source([OpeningError(TimeoutError())], [OpeningError(NoKeyError())])
     DRIVERS[driver]([first, Source(["a"])], nothing, retry=QUICK, **log.callbacks())

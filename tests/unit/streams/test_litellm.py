@@ -50,7 +50,7 @@ async def async_inside() -> AsyncIterator[str]:
 
 @pytest.mark.parametrize(("reason", "expected"), [("stop", "ab!"), (None, "ab")])
 @pytest.mark.parametrize("made", [inside, async_inside], ids=["sync", "async"])
-def test_a_finish_reason_that_nobody_gave_is_passed_over(made: Any, reason: str | None, expected: str) -> None:
+def test_missing_finish_reason_is_ignored(made: Any, reason: str | None, expected: str) -> None:
     async def read(source: Any) -> list[Any]:
         return [item async for item in sources.async_iterator(source)]
 
@@ -60,7 +60,7 @@ def test_a_finish_reason_that_nobody_gave_is_passed_over(made: Any, reason: str 
         assert "".join(item.text for item in sources.iterator(Wrapper(made(), reason))) == expected
 
 
-def test_what_is_inside_tells_how_it_is_read() -> None:
+def test_wrapper_is_async_if_its_inner_stream_is() -> None:
     assert not sources.is_async(Wrapper(inside(), None))
     assert sources.is_async(Wrapper(async_inside(), None))
 
@@ -74,6 +74,6 @@ def test_what_is_inside_is_closed_and_shows_its_response() -> None:
     assert closed == [True]
 
 
-def test_only_litellms_own_are_looked_into() -> None:
+def test_only_litellm_streams_are_unwrapped() -> None:
     source = SimpleNamespace(completion_stream=SimpleNamespace(response="another's", close=None))
     assert sources.response(source) is None

@@ -78,7 +78,7 @@ def test_splice_hands_the_text_so_far_to_the_source(driver: str) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_a_restart_is_told_before_anything_of_the_new_answer(driver: str) -> None:
+def test_restart_event_precedes_the_new_answer(driver: str) -> None:
     events, error, stream = DRIVERS[driver](
         [Source(["a", "b", BROKEN], ["x", BROKEN], ["c", "d"])], nothing, resume="restart", retry=QUICK
     )
@@ -104,7 +104,7 @@ def test_a_source_that_is_asked_for_the_whole_answer_is_given_no_text(resume: st
 
 @pytest.mark.parametrize("resume", ["exact", "restart"])
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_nothing_is_taken_up_once_a_tool_was_called(driver: str, resume: str) -> None:
+def test_no_resume_after_a_tool_call(driver: str, resume: str) -> None:
     source = Source(["a", CALL, BROKEN], ["a"])
     events, error, _ = DRIVERS[driver]([source], nothing, resume=resume, retry=QUICK)
     assert isinstance(error, ConnectionResetError)

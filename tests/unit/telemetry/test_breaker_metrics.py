@@ -36,7 +36,7 @@ def test_each_state_is_a_number(metrics, call, breakers, state, level):
     assert states(metrics) == [({"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}, level)]
 
 
-def test_two_observers_of_one_meter_tell_it_once(metrics, call, breakers):
+def test_two_observers_of_one_meter_report_once(metrics, call, breakers):
     for _ in range(2):
         BreakerObserver(breakers, metrics.provider).observe(call)
     assert len(states(metrics)) == 1

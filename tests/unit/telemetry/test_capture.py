@@ -265,7 +265,7 @@ JSON = st.recursive(
 
 
 @given(body=st.dictionaries(st.sampled_from(["messages", "input", "prompt", "system", "instructions", "tools"]), JSON))
-def test_whatever_the_body_what_comes_out_is_bounded_json(body):
+def test_captured_content_is_bounded_json_for_any_body(body):
     class Request:
         def __init__(self):
             self.body = body

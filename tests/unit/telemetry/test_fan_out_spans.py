@@ -23,7 +23,7 @@ def finished(traces):
     }
 
 
-def test_branches_hang_below_the_fan_and_what_they_do_below_them(heard):
+def test_branch_spans_are_children_of_the_fan_out(heard):
     async def branch(fan, index):
         with fan.branch(index) as span:
             await asyncio.sleep(0)
@@ -72,7 +72,7 @@ def test_what_ends_the_fan_is_on_its_span(heard, error, status):
     assert span.status.status_code is status
 
 
-def test_without_anybody_who_listens_nothing_is_done():
+def test_fan_out_without_observers_does_nothing():
     with FanOutSpan("race") as fan, fan.branch(0) as span:
         span.answered()
         span.failed(ValueError("x"))

@@ -90,7 +90,7 @@ def test_what_is_the_apis_own():
         assert not listeners.is_apis_own(real)
 
 
-def test_the_global_provider_is_found_where_the_api_keeps_it(monkeypatch, traces, call):
+def test_global_provider_is_found(monkeypatch, traces, call):
     """Reads a private variable for speed: this fails when it moves."""
     observer = SpanObserver()
     monkeypatch.setattr(opentelemetry.trace, "_TRACER_PROVIDER", None)

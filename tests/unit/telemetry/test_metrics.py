@@ -112,7 +112,7 @@ def test_token_metrics_need_a_count_of_the_provider(metrics, play, ended):
     assert metrics.points("gen_ai.client.token.usage") == [({"gen_ai.token.type": "input"}, 7, 1)]
 
 
-def test_without_a_pace_the_events_tell_the_duration(metrics, play, smooth):
+def test_duration_without_stream_stats_comes_from_events(metrics, play, smooth):
     play(MetricObserver(metrics.provider), [*smooth[:2], replace(smooth[2], pace=None)])
     assert metrics.points("gen_ai.client.operation.duration") == [({}, 2.5, 1)]
     assert "gen_ai.client.operation.time_to_first_chunk" not in metrics.collect()
@@ -189,7 +189,7 @@ def test_nobody_listens(call):
     assert MetricObserver(NoOpMeterProvider()).observe(call) is None
 
 
-def test_suppressed_instrumentation_is_obeyed(metrics, call):
+def test_suppressed_instrumentation_records_nothing(metrics, call):
     with suppress_instrumentation():
         assert MetricObserver(metrics.provider).observe(call) is None
 

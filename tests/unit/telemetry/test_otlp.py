@@ -91,7 +91,7 @@ def test_shutdown_flushes_and_may_be_called_again(collector):
     not hasattr(opentelemetry.sdk._logs, "ReadWriteLogRecord"),
     reason="the exporter of this OpenTelemetry wants its own kind of log record: content events need a newer one",
 )
-def test_content_events_are_exported_where_they_are_asked_for(collector):
+def test_content_events_are_exported_on_request(collector):
     url, seen = collector
     code = f"""
 setup({url!r})

@@ -92,7 +92,7 @@ def test_without_an_sdk_nothing_is_built_and_no_read_is_timed(sim: Simulator, po
     assert bytewise.timed_rules == 0
 
 
-def test_the_count_sees_what_a_listener_costs(sim: Simulator) -> None:
+def test_observer_adds_counted_clock_reads(sim: Simulator) -> None:
     OpenAIInstrumentor().instrument(tracer_provider=TracerProvider(shutdown_on_exit=False))
     at_once = counted(sim, Fault.one_write(), rules())
     bytewise = counted(sim, Fault.bytewise(), rules())

@@ -85,7 +85,7 @@ def test_slo_observer_is_off_without_a_meter(slos, call, monkeypatch):
     assert observer.observe(call) is None
 
 
-def test_a_second_observer_tells_nothing_twice(slos, metrics, play, smooth):
+def test_second_observer_reports_nothing_twice(slos, metrics, play, smooth):
     play(SloObserver(slos, metrics.provider), smooth)
     play(SloObserver(slos, metrics.provider), smooth)
     assert told(metrics, names.SLO_EVENTS)["delivered", True] == 2

@@ -90,7 +90,7 @@ def test_overhead_ratio_needs_text(traces, play, ended, text, ratio):
 
 
 @pytest.mark.parametrize(("switch", "told"), [("", False), ("all", True), (" ALL ", True), ("some", False)])
-def test_a_calls_only_attempt_has_a_span_where_the_user_asks(traces, play, smooth, monkeypatch, caplog, switch, told):
+def test_only_attempt_has_a_span_on_request(traces, play, smooth, monkeypatch, caplog, switch, told):
     monkeypatch.setenv("L0_ATTEMPT_SPANS", switch)
     play(SpanObserver(traces.provider), smooth)
     assert ("attempt 1" in traces.spans) is told
@@ -162,7 +162,7 @@ def test_early_break_is_not_an_error(traces, play, ended):
     assert "error.type" not in span.attributes
 
 
-def test_attempts_show_below_the_call_where_there_was_more_than_one(traces, play, retried):
+def test_attempt_spans_need_more_than_one_attempt(traces, play, retried):
     play(SpanObserver(traces.provider), retried)
     call, first, second = (traces.spans[name] for name in ("chat gpt-4o", "attempt 1", "attempt 2"))
     assert first.parent == second.parent == call.context
@@ -275,13 +275,13 @@ def test_nobody_listens(call):
     assert SpanObserver(NoOpTracerProvider()).observe(call) is None
 
 
-def test_suppressed_instrumentation_is_obeyed(traces, call):
+def test_suppressed_instrumentation_records_nothing(traces, call):
     with suppress_instrumentation():
         assert SpanObserver(traces.provider).observe(call) is None
     assert not traces.exporter.get_finished_spans()
 
 
-def test_under_another_genai_instrumentation_its_span_carries_what_only_we_know(traces, play, retried):
+def test_span_of_another_genai_instrumentation_gets_l0_attributes(traces, play, retried):
     outer = traces.provider.get_tracer("other").start_span("chat theirs")
     marked = context.set_value("opentelemetry.genai.client.inference.context", object(), Context())
     token = context.attach(trace.set_span_in_context(outer, marked))

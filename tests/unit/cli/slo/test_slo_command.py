@@ -35,12 +35,12 @@ def test_init_writes_a_file_that_is_in_order_and_overwrites_none(tmp_path, capsy
     assert path.read_text() == LAX
 
 
-def test_init_says_where_it_cannot_write(tmp_path, capsys):
+def test_init_reports_an_unwritable_path(tmp_path, capsys):
     assert main(["slo", "init", str(tmp_path / "none" / "slo.yaml")]) == 2
     assert "cannot write" in capsys.readouterr().err
 
 
-def test_check_tells_what_is_wrong_and_what_is_odd(tmp_path, lax, capsys):
+def test_check_reports_errors_and_warnings(tmp_path, lax, capsys):
     assert main(["slo", "check", str(lax)]) == 0
     assert "warning: a: with a target of 80%" in capsys.readouterr().err
     broken = tmp_path / "broken.yaml"
@@ -93,7 +93,7 @@ def test_tests_can_be_written_instead_of_run(tmp_path):
     assert load(output.read_text())[0].plain()["rule_files"] == ["r.yml"]
 
 
-def test_without_promtool_nothing_is_tested_and_that_is_said(monkeypatch, capsys):
+def test_missing_promtool_is_reported(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     assert main(["slo", "test"]) == 2
     assert "promtool is not on the PATH, so nothing was tested" in capsys.readouterr().err

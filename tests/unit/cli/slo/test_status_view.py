@@ -83,7 +83,7 @@ def cells(text: str, provider: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_the_table_tells_budget_and_burn_by_provider_and_the_chart_the_worst(prometheus, capsys):
+def test_status_table_by_provider_and_chart_of_the_worst(prometheus, capsys):
     fill(prometheus)
     assert main(["slo", "status", "--prometheus", prometheus.url, "--plain"]) == 0
     text = capsys.readouterr().out
@@ -116,7 +116,7 @@ def test_long_windows_that_have_not_begun_leave_the_row(prometheus, capsys):
         (["--prometheus", "http://127.0.0.1:1", "--hours", "0"], "--hours: got 0, allowed: 0.1 to 720"),
     ],
 )
-def test_bad_input_is_told(arguments, says, capsys):
+def test_invalid_input_is_reported(arguments, says, capsys):
     assert main(["slo", "status", *arguments]) == 2
     assert says in capsys.readouterr().err
 
