@@ -14,12 +14,25 @@ from opentelemetry import context, metrics, trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.metrics import _internal as metrics_internal
 
-from .names import DISTRIBUTION, OUTER_CALLS, OUTER_KIND, OUTER_KINDS, SCOPE
+from .names import (
+    DISTRIBUTION,
+    INFERENCE_OPERATIONS,
+    OPERATION,
+    OUTER_CALLS,
+    OUTER_KIND,
+    OUTER_KINDS,
+    OUTER_LANGFUSE,
+    OUTER_OBSERVATIONS,
+    REQUEST_MODEL,
+    SCOPE,
+    SUPPRESS_LANGUAGE_MODELS,
+)
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _UNRESOLVED = object()
 _NO_ATTRIBUTES: Mapping[str, object] = {}
+_OUTER_SPAN_KINDS = (trace.SpanKind.CLIENT, trace.SpanKind.INTERNAL)
 _API = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 
 
@@ -91,7 +104,30 @@ def inside_another() -> bool:
         if current.get(key) is not None:
             return True
     span = trace.get_current_span(current)
-    return span.is_recording() and getattr(span, "attributes", _NO_ATTRIBUTES).get(OUTER_KIND) in OUTER_KINDS
+    return span.is_recording() and _is_inference(span)
+
+
+def reported_by_another() -> bool:
+    """Return True if another GenAI instrumentation reports this call, in the current span or in one of its own."""
+    return bool(context.get_value(SUPPRESS_LANGUAGE_MODELS)) or inside_another()
+
+
+def _is_inference(span: trace.Span) -> bool:
+    """Return True if a span describes one request to a model, by a mark or by the GenAI conventions.
+
+    Some instrumentations set the operation only at the end of the call, but name the requested model at its start.
+    """
+    attributes = getattr(span, "attributes", None) or _NO_ATTRIBUTES
+    if attributes.get(OUTER_KIND) in OUTER_KINDS or attributes.get(OUTER_LANGFUSE) in OUTER_OBSERVATIONS:
+        return True
+    if getattr(span, "kind", None) not in _OUTER_SPAN_KINDS or _scope_of(span) == SCOPE:
+        return False
+    operation = attributes.get(OPERATION)
+    return operation in INFERENCE_OPERATIONS if operation is not None else REQUEST_MODEL in attributes
+
+
+def _scope_of(span: trace.Span) -> object:
+    return getattr(getattr(span, "instrumentation_scope", None), "name", None)
 
 
 def is_all(switch: str) -> bool:

@@ -47,7 +47,7 @@ class MetricObserver:
         if instruments is None or listeners.suppressed():
             return None
         # Another GenAI instrumentation records the conventional metrics itself: recording them here counts twice.
-        families = () if listeners.inside_another() else self._families
+        families = () if listeners.reported_by_another() else self._families
         return CallMetrics(call, instruments, families, every_chunk=self._every_chunk)
 
     def _create(self, meter: Meter) -> Instruments:

@@ -177,6 +177,13 @@ OUTER_CALLS: Final = (
 OUTER_KIND: Final = "openinference.span.kind"
 OUTER_KINDS: Final = frozenset({"LLM", "EMBEDDING"})
 """The span kinds with which OpenInference marks its span of a call."""
+OUTER_LANGFUSE: Final = "langfuse.observation.type"
+OUTER_OBSERVATIONS: Final = frozenset({"generation", "embedding"})
+"""The observation types with which Langfuse marks its span of a call."""
+INFERENCE_OPERATIONS: Final = frozenset({"chat", "embeddings", "generate_content", "text_completion"})
+"""The conventional operations of one request to a model, unlike those of agents and tools."""
+SUPPRESS_LANGUAGE_MODELS: Final = "suppress_language_model_instrumentation"
+"""The context key with which a framework's instrumentation reports the calls of the SDK below it itself."""
 
 # Switches.
 CONVENTIONS_SWITCH: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"

@@ -44,13 +44,18 @@ class SpanObserver:
         self._every_attempt = listeners.is_all(names.ATTEMPT_SPANS_SWITCH)
 
     def observe(self, call: Call) -> CallSpan | None:
-        """Start the span. Return ``None`` if there is no tracer or instrumentation is suppressed."""
+        """Start the span, or adopt the current one if it is another instrumentation's span of this call.
+
+        Return ``None`` if there is no tracer or instrumentation is suppressed.
+        """
         tracer = self._tracer() if call.tracer_provider is None else self._client_tracer(call.tracer_provider)
         if tracer is None or listeners.suppressed():
             return None
         if listeners.inside_another():
             # Exactly one inference span per call: the other instrumentation ends its span; L0 adds ``l0.*`` attributes.
             return CallSpan(tracer, trace.get_current_span(), foreign=True, every_attempt=self._every_attempt)
+        if listeners.reported_by_another():
+            return None
         start_ns = time_ns()
         name = f"{call.operation} {call.model}".rstrip()
         span = sanitizer.start_span(tracer, name, attributes.of_request(call), kind=SpanKind.CLIENT, at=start_ns)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from opentelemetry import context
+from opentelemetry import context, trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.metrics import NoOpMeterProvider
 
@@ -194,8 +194,14 @@ def test_suppressed_instrumentation_records_nothing(metrics, call):
         assert MetricObserver(metrics.provider).observe(call) is None
 
 
-def test_only_l0_metrics_are_recorded_under_another_genai_instrumentation(metrics, play, smooth):
-    token = context.attach(context.set_value("opentelemetry.genai.client.inference.context", object()))
+OTHERS = ("opentelemetry.genai.client.inference.context", "suppress_language_model_instrumentation", "a current span")
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_only_l0_metrics_are_recorded_under_another_genai_instrumentation(traces, metrics, play, smooth, key):
+    outer = traces.provider.get_tracer("framework").start_span("chat", attributes={"gen_ai.operation.name": "chat"})
+    current = trace.set_span_in_context(outer) if key == OTHERS[-1] else context.set_value(key, object())
+    token = context.attach(current)
     try:
         play(MetricObserver(metrics.provider), smooth)
     finally:

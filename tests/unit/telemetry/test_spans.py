@@ -281,6 +281,64 @@ def test_suppressed_instrumentation_records_nothing(traces, call):
     assert not traces.exporter.get_finished_spans()
 
 
+OUTER = {
+    "conventions": (SpanKind.CLIENT, {"gen_ai.operation.name": "chat"}),
+    "in the process": (SpanKind.INTERNAL, {"gen_ai.operation.name": "embeddings"}),
+    "operation at its end": (SpanKind.INTERNAL, {"gen_ai.request.model": "gpt-4o"}),
+    "openinference": (SpanKind.INTERNAL, {"openinference.span.kind": "LLM"}),
+    "langfuse": (SpanKind.INTERNAL, {"langfuse.observation.type": "generation"}),
+}
+NOT_OUTER = {
+    "a server's": (SpanKind.SERVER, {"gen_ai.operation.name": "chat"}),
+    "an agent's": (SpanKind.CLIENT, {"gen_ai.operation.name": "invoke_agent", "gen_ai.request.model": "gpt-4o"}),
+    "a tool's": (SpanKind.INTERNAL, {"gen_ai.operation.name": "execute_tool"}),
+    "openinference's chain": (SpanKind.INTERNAL, {"openinference.span.kind": "CHAIN"}),
+    "langfuse's span": (SpanKind.INTERNAL, {"langfuse.observation.type": "span"}),
+    "the application's": (SpanKind.INTERNAL, {}),
+}
+
+
+@pytest.mark.parametrize(("kind", "attributes"), OUTER.values(), ids=OUTER)
+def test_the_current_inference_span_of_another_is_adopted(traces, play, retried, kind, attributes):
+    tracer = traces.provider.get_tracer("framework")
+    with tracer.start_as_current_span("theirs", kind=kind, attributes=attributes):
+        play(SpanObserver(traces.provider), retried)
+    assert set(traces.spans) == {"theirs", "attempt 1", "attempt 2"}
+    theirs = traces.spans["theirs"]
+    assert theirs.attributes["l0.outcome"] == "recovered_retry"
+    assert traces.spans["attempt 1"].parent == theirs.context
+    assert {name for name in theirs.attributes if name.startswith("gen_ai.")} <= set(attributes)
+
+
+@pytest.mark.parametrize(("kind", "attributes"), NOT_OUTER.values(), ids=NOT_OUTER)
+def test_any_other_current_span_is_the_parent(traces, play, smooth, kind, attributes):
+    tracer = traces.provider.get_tracer("framework")
+    with tracer.start_as_current_span("theirs", kind=kind, attributes=attributes):
+        play(SpanObserver(traces.provider), smooth)
+    (ours,) = [span for name, span in traces.spans.items() if name != "theirs"]
+    assert ours.parent == traces.spans["theirs"].context
+
+
+def test_a_call_inside_our_own_call_has_a_span_of_its_own(traces, call, play, smooth):
+    outer = SpanObserver(traces.provider).observe(call)
+    with outer.active():
+        play(SpanObserver(traces.provider), smooth)
+    assert len(traces.exporter.get_finished_spans()) == 1
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+def test_suppressed_language_model_instrumentation_leaves_only_the_span_of_its_setter(traces, call, adopted):
+    """As Traceloop's instrumentations of frameworks do, which report the calls below them themselves."""
+    attributes = {"gen_ai.operation.name": "chat"} if adopted else {}
+    token = context.attach(context.set_value("suppress_language_model_instrumentation", True))
+    try:
+        with traces.provider.get_tracer("framework").start_as_current_span("theirs", attributes=attributes):
+            assert (SpanObserver(traces.provider).observe(call) is None) == (not adopted)
+    finally:
+        context.detach(token)
+    assert set(traces.spans) == {"theirs"}
+
+
 def test_span_of_another_genai_instrumentation_gets_l0_attributes(traces, play, retried):
     outer = traces.provider.get_tracer("other").start_span("chat theirs")
     marked = context.set_value("opentelemetry.genai.client.inference.context", object(), Context())
