@@ -28,3 +28,9 @@ needs_chat_helpers = pytest.mark.skipif(
     not hasattr(openai.resources.chat.Completions, "stream"),
     reason="chat.completions.stream() and .parse() stood under beta until openai 1.92",
 )
+
+
+def helpers_of(client: Any) -> Any:
+    """The resource of ``parse()`` and ``stream()`` for chats: until openai 1.92 they stood under beta."""
+    own = client.chat.completions
+    return own if hasattr(own, "stream") else client.beta.chat.completions

@@ -9,6 +9,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from installed import needs_responses
 from journeys_kit import both
 from origins_kit import BASES, CALL, CONTENT, KINDS, Got, Kind, Place, cut_at, down, place, stub_signing, whole
 
@@ -191,6 +192,7 @@ def test_a_hedge_of_the_fallback(
 
 
 @both
+@needs_responses
 def test_what_the_server_replays_is_asked_of_the_one_that_has_it(primary: Place, spare: Place, sync: bool) -> None:
     """A background response: resumed by a GET, with the credentials of the fallback."""
     kind = KINDS[0]
