@@ -6,18 +6,28 @@ mutants is what the bare SDK gives. `TEST_FACTS=full` tries every mutant in ever
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from facts_bodies import ANSWERS, REFUSALS, STREAMS, wire
 from facts_mutants import mutants
-from facts_runs import Got, Player
+from facts_runs import POLICY, Got, Player
 from facts_verdict import FULL, decides, decides_answer, decides_explicitly, faults, sampled
 from installed import HAS_RESPONSES
 
+import l0
 from l0.telemetry.names import CONTENT_SWITCH
 
-ONE_IN, ONE_IN_EXPLICIT = 2.9, 8
+ONE_IN, ONE_IN_EXPLICIT, ONE_IN_SHADOW = 2.9, 8, 20
+SHADOW = replace(
+    POLICY,
+    mode="shadow",
+    hold="message",
+    retry=l0.Retry(base_delay=0),
+    timeout=l0.Timeout(initial_token=60_000, inter_token=60_000),
+    fallback=l0.Fallback(model="other"),
+)
 NAMES = [name for name in STREAMS if HAS_RESPONSES or not name.startswith("responses")]
 DIALECTS = [dialect for dialect in ANSWERS if HAS_RESPONSES or dialect != "responses"]
 WAYS = [(sync, raw) for sync in (True, False) for raw in (True, False)]
@@ -88,6 +98,38 @@ def test_whole_answers(dialect, player):
         for sync in flavours(dice):
             ours = player.play(dialect, sync=sync)
             found += [f"{mutant}: {fault}" for fault in faults(bare, ours, decided=decides_answer(mutant))]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_streams_that_a_policy_only_observes(name, player):
+    """In shadow mode. The policy's rules and limits see every mutant, and the user gets what the default gives."""
+    dialect, events = STREAMS[name]
+    found = []
+    player.load(wire(name), streaming=True)
+    with l0.policy(SHADOW):
+        healthy = player.play(dialect)
+        for at, event in enumerate(events):
+            for dice, mutant in sampled(mutants(event), f"{name} {at}", ONE_IN_SHADOW):
+                player.load(wire(name, at=at, changed=mutant.value), streaming=True)
+                bare = bare_of(player, dialect)
+                for sync in flavours(dice):
+                    ours = player.play(dialect, sync=sync)
+                    wrong = faults(bare, ours, decided=decides(name, at, mutant), requests=healthy.requests)
+                    found += [f"event {at}, {mutant}: {fault}" for fault in wrong]
+    assert found == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_whole_answers_that_a_policy_only_observes(dialect, player):
+    found = []
+    with l0.policy(SHADOW):
+        for dice, mutant in sampled(mutants(ANSWERS[dialect]), dialect, ONE_IN_SHADOW):
+            player.load(json.dumps(mutant.value).encode(), streaming=False)
+            bare = bare_of(player, dialect)
+            for sync in flavours(dice):
+                ours = player.play(dialect, sync=sync)
+                found += [f"{mutant}: {fault}" for fault in faults(bare, ours, decided=decides_answer(mutant))]
     assert found == []
 
 
