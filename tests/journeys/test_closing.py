@@ -6,8 +6,10 @@ l0 it ends at once, and raises what bare code raises where it closes inside its 
 
 import gc
 import signal
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anthropic
@@ -19,8 +21,10 @@ from journeys_kit import CANCELLED, CHATTING, MESSAGING, Spans, async_chat_clien
 
 import l0
 from l0.runtime.connection_use import ConnectionUse
+from l0.runtime.waiting_calls import WaitingCalls
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
+from l0.stainless.requests import _SdkRequests
 from l0.stainless.sdk_responses import runtime_of
 
 SILENT = Fault.stall(at_event=6, seconds=60)
@@ -85,8 +89,12 @@ def assert_like_bare(
     case: Callable[[], ErrorClasses],
     *faults: Fault,
     direct: bool = False,
+    requests: int = 1,
 ) -> None:
-    """Run a case with the bare SDK and with L0. Assert the same exception, one request, and one cancelled span."""
+    """Run a case with the bare SDK and with L0. Assert the same exception, one cancelled span, and no further request.
+
+    ``requests``: the number of requests that L0 has sent when the case closes.
+    """
     l0.uninstrument()
     sim.script(*faults)
     bare = case()
@@ -98,7 +106,7 @@ def assert_like_bare(
     sim.script(*faults)
     assert case() == bare
     gc.collect()
-    assert len(sim.requests) == 1
+    assert len(sim.requests) == requests
     assert spans.ends == [CANCELLED]
 
 
@@ -363,7 +371,8 @@ def test_a_signal_handler_closes(sim: Simulator, spans: Spans, policy: str, dial
 
 # -- between two attempts -------------------------------------------------------------------------------------------
 
-SLOW = l0.Retry(base_delay=60, max_delay=60)
+SLOW_SECONDS = 2 * HANGS
+SLOW = l0.Retry(base_delay=SLOW_SECONDS, max_delay=SLOW_SECONDS)
 MOMENTS: dict[str, tuple[l0.Policy, list[Fault]]] = {
     "a backoff": (l0.Policy(retry=SLOW), [Fault.cut(at_event=1)]),
     "a backoff before an answer is taken up": (l0.Policy(retry=SLOW, resume="exact"), [Fault.cut(at_event=6)]),
@@ -414,8 +423,6 @@ def test_at_any_moment_in_async_code(sim: Simulator, spans: Spans, moment: str, 
                         await anyio.sleep(0.001)
                     await anyio.wait_all_tasks_blocked()
                     await close(client, stream)
-                    if close is aclose_client and "backoff" in moment:
-                        session.ending.alarm()  # a closed client wakes nobody: the wait goes on, and is the last
         return got[0]
 
     assert anyio.run(case, backend=backend) == bare
@@ -423,15 +430,23 @@ def test_at_any_moment_in_async_code(sim: Simulator, spans: Spans, moment: str, 
     assert spans.ends == [CANCELLED]
 
 
-@moments
-def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str) -> None:
+def _sync_moments() -> Iterator[Any]:
+    """Yield every moment at which a close ends the call at once. A blocked read outlasts its client, as without L0."""
+    for moment in MOMENTS:
+        yield pytest.param(moment, close_stream, id=f"{moment}-stream")
+        if "backoff" in moment:
+            yield pytest.param(moment, close_client, id=f"{moment}-client")
+
+
+@pytest.mark.parametrize(("moment", "close"), list(_sync_moments()))
+def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str, close: Close) -> None:
     """A request on its way cannot be ended: its answer is not read."""
     bare = inside(sim, "chat")
     policy, faults = MOMENTS[moment]
     faults = [Fault.no_headers(0.3) if "no-headers" in str(fault) else fault for fault in faults]
     spans.instrument(policy)
     sim.script(*faults)
-    _, create = made(sim, "chat")
+    client, create = made(sim, "chat")
     stream = create()
     session = runtime_of(stream.response)
     assert session is not None
@@ -440,11 +455,274 @@ def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str) -
     reader.start()
     while len(sim.requests) < len(faults) or ("backoff" in moment and session.ending.alarm is None):
         pass
-    stream.close()
+    close(client, stream)
     reader.join(HANGS)
     assert [found and found[0] for found in got] == [bare and bare[0]]
     assert len(sim.requests) == len(faults)
     assert spans.ends == [CANCELLED]
+
+
+OVERLOADED = Fault.status(503)
+
+
+@pytest.fixture
+def resting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once a call waits for a backoff."""
+    begun = threading.Event()
+    wake_by = WaitingCalls.wake_by
+
+    @contextmanager
+    def note(waiting: WaitingCalls, ending: Any, alarm: Any) -> Iterator[None]:
+        with wake_by(waiting, ending, alarm):
+            begun.set()
+            yield
+
+    monkeypatch.setattr(WaitingCalls, "wake_by", note)
+    return begun
+
+
+def of_a_closed_client(sim: Simulator, dialect: str) -> ErrorClasses:
+    """Return what the bare SDK raises for a request through a closed client."""
+    l0.uninstrument()
+    client, create = made(sim, dialect)
+    client.close()
+    try:
+        create()
+    except Exception as error:
+        return classes(error)
+    raise AssertionError("a closed client sent a request")
+
+
+@dialects
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("copied", [False, True], ids=["client", "copy of the client"])
+def test_a_client_that_is_closed_in_a_backoff(
+    sim: Simulator, spans: Spans, resting: threading.Event, dialect: str, stream: bool, copied: bool
+) -> None:
+    bare = of_a_closed_client(sim, dialect)
+    spans.instrument(l0.Policy(retry=SLOW))
+    sim.script(OVERLOADED)
+    client, create = made(sim, dialect)
+    got: list[ErrorClasses] = []
+
+    def call() -> None:
+        try:
+            create(stream=stream)
+        except Exception as error:
+            got.append(classes(error))
+
+    caller = threading.Thread(target=call, daemon=True)
+    caller.start()
+    assert resting.wait(HANGS)
+    (client.with_options(timeout=5) if copied else client).close()
+    caller.join(SLOW_SECONDS / 2)
+    assert got == [bare]
+    assert len(sim.requests) == 1
+    assert spans.ends == [CANCELLED]
+
+
+@dialects
+@backends
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+def test_an_async_client_that_is_closed_in_a_backoff(
+    sim: Simulator, spans: Spans, resting: threading.Event, dialect: str, backend: str, stream: bool
+) -> None:
+    bare = of_a_closed_client(sim, dialect)
+    spans.instrument(l0.Policy(retry=SLOW))
+    sim.script(OVERLOADED)
+
+    async def case() -> list[ErrorClasses]:
+        client, create = amade(sim, dialect)
+        got: list[ErrorClasses] = []
+
+        async def call() -> None:
+            try:
+                await create(stream=stream)
+            except Exception as error:
+                got.append(classes(error))
+
+        with anyio.fail_after(SLOW_SECONDS / 2):
+            async with anyio.create_task_group() as group:
+                group.start_soon(call)
+                while not resting.is_set():
+                    await anyio.sleep(0.001)
+                await client.close()
+        return got
+
+    assert anyio.run(case, backend=backend) == [bare]
+    assert len(sim.requests) == 1
+    assert spans.ends == [CANCELLED]
+
+
+def test_another_client_that_is_closed_ends_no_backoff(sim: Simulator, spans: Spans, resting: threading.Event) -> None:
+    spans.instrument(l0.Policy(retry=SLOW))
+    sim.script(OVERLOADED)
+    client, create = made(sim, "chat")
+    other, _ = made(sim, "chat")
+    got: list[ErrorClasses] = []
+    caller = threading.Thread(target=lambda: got.append(told_of(create)), daemon=True)
+    caller.start()
+    assert resting.wait(HANGS)
+    other.close()
+    assert caller.is_alive()
+    assert spans.ends == []
+    client.close()
+    caller.join(SLOW_SECONDS / 2)
+    assert len(got) == 1
+
+
+def told_of(create: Callable[..., Any]) -> ErrorClasses:
+    try:
+        create()
+    except Exception as error:
+        return classes(error)
+    return None
+
+
+def test_sigterm_ends_a_backoff(sim: Simulator, spans: Spans, resting: threading.Event) -> None:
+    """A handler that raises, as `sys.exit` does, ends the wait at once."""
+    spans.instrument(l0.Policy(retry=SLOW))
+    sim.script(OVERLOADED)
+    _, create = made(sim, "chat")
+    main, handled = threading.get_ident(), threading.Event()
+
+    def leave(*_: Any) -> None:
+        if not handled.is_set():
+            handled.set()
+            sys.exit(3)
+
+    def terminate() -> None:
+        assert resting.wait(HANGS)
+        while not handled.wait(0.01):  # a signal just before a wait of CPython begins does not interrupt that wait
+            signal.pthread_kill(main, signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, leave)
+
+    sender = threading.Thread(target=terminate)
+    sender.start()
+    try:
+        with pytest.raises(SystemExit):
+            create()
+    finally:
+        sender.join()
+        signal.signal(signal.SIGTERM, before)
+    assert len(sim.requests) == 1
+    assert spans.ends == [CANCELLED]
+
+
+# -- while a hedge runs beside the primary --------------------------------------------------------------------------
+
+HEDGED = l0.Policy(hedge=l0.Hedge(after=1), retry=NOW)
+NO_HEADERS, NO_CONTENT = Fault.no_headers(60), Fault.stall(at_event=0, seconds=60)
+RACES: dict[str, tuple[Fault, Fault]] = {
+    "no headers": (NO_HEADERS, NO_HEADERS),
+    "no content": (NO_CONTENT, NO_CONTENT),
+    "the hedge has no headers": (NO_CONTENT, NO_HEADERS),
+    "the primary has no headers": (NO_HEADERS, NO_CONTENT),
+}
+races = pytest.mark.parametrize("race", RACES)
+
+
+@pytest.fixture
+def reading_ahead(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The answers of the attempts in a race that have their headers."""
+    begun: list[Any] = []
+    ahead = _SdkRequests._ahead
+
+    def note(requests: Any, answer: Any) -> Any:
+        begun.append(answer)
+        return ahead(requests, answer)
+
+    monkeypatch.setattr(_SdkRequests, "_ahead", note)
+    return begun
+
+
+def fault_of_primary(sim: Simulator, race: str) -> Fault:
+    """The fault that the primary met. Its request may arrive after the hedge's."""
+    hedge_came_first = sim.requests[0].headers.get("x-stainless-retry-count", "0") != "0"
+    return RACES[race][hedge_came_first]
+
+
+async def all_disconnected(sim: Simulator) -> None:
+    with anyio.fail_after(HANGS):
+        while not all(request.disconnected for request in sim.requests):
+            await anyio.sleep(0.001)
+
+
+@races
+@dialects
+@backends
+@pytest.mark.parametrize("cancels", [False, True], ids=["client closed", "task cancelled"])
+def test_an_async_race(
+    sim: Simulator, spans: Spans, reading_ahead: list[Any], race: str, dialect: str, backend: str, cancels: bool
+) -> None:
+    script = list(RACES[race])
+
+    def run(requests: int, opened: int) -> type:
+        async def case() -> type:
+            client, create = amade(sim, dialect)
+            got: list[type] = []
+
+            async def call() -> None:
+                try:
+                    stream = await create()
+                    reading_ahead.append(stream)
+                    async for _ in stream:
+                        pass
+                except BaseException as error:
+                    got.append(type(error))
+                    if not isinstance(error, Exception):
+                        raise
+
+            with anyio.fail_after(HANGS):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(call)
+                    while len(sim.requests) < requests or len(reading_ahead) < opened:
+                        await anyio.sleep(0.001)
+                    await anyio.wait_all_tasks_blocked()
+                    if cancels:
+                        group.cancel_scope.cancel()
+                    else:
+                        await client.close()
+            await all_disconnected(sim)
+            await client.close()
+            return got[0]
+
+        return anyio.run(case, backend=backend)
+
+    spans.instrument(HEDGED)
+    sim.script(*script)
+    got = run(2, script.count(NO_CONTENT))
+    assert len(sim.requests) == 2
+    assert spans.ends == [CANCELLED]
+    primary = fault_of_primary(sim, race)
+    l0.uninstrument()
+    sim.reset()
+    reading_ahead.clear()
+    sim.script(primary)
+    assert got == run(1, [primary].count(NO_CONTENT))
+
+
+@races
+@dialects
+def test_a_sync_race(sim: Simulator, spans: Spans, reading_ahead: list[Any], race: str, dialect: str) -> None:
+    """A request on its way cannot be ended: its connection closes when its headers come."""
+    spans.instrument(HEDGED)
+    script = [Fault.no_headers(0.5) if fault is NO_HEADERS else fault for fault in RACES[race]]
+    sim.script(*script)
+    client, create = made(sim, dialect)
+    got: list[ErrorClasses] = []
+    caller = threading.Thread(target=lambda: got.append(told_of(create)), daemon=True)
+    caller.start()
+    while len(sim.requests) < 2 or len(reading_ahead) < script.count(NO_CONTENT):
+        pass
+    client.close()
+    caller.join(HANGS)
+    assert len(sim.requests) == 2
+    assert spans.ends == [CANCELLED]
+    primary = fault_of_primary(sim, race)
+    bare = inside(sim, dialect) if primary is NO_CONTENT else of_a_closed_client(sim, dialect)
+    assert [found and found[0] for found in got] == [bare and bare[0]]
 
 
 # -- other ways to read ---------------------------------------------------------------------------------------------

@@ -4,14 +4,14 @@ A deadline ends a read only if no data is available. An event loop that was held
 process, sees the timer and the data in the same turn. A timer that fires therefore gives the loop a few turns to read,
 and ends the read only if it still waits after them.
 
-The module also has sleeps, for async and sync code, that end when the call is closed.
+The module also has sleeps, for async and sync code, that end when the call or its client is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from math import inf
 from queue import Empty, SimpleQueue
@@ -21,6 +21,7 @@ from typing import Any
 
 from .call_ending import CallEnding
 from .deadlines import Deadlines, Fixed
+from .waiting_calls import WAITING
 from .watchdog import Expired
 
 Advance = Callable[[], Awaitable[Any]]
@@ -247,23 +248,18 @@ async def within(deadline: float, send: Advance) -> Any:
 
 
 def rest(seconds: float, ending: CallEnding) -> None:
-    """Sleep in sync code; return early if the call is closed. A queue is used because its `put` is safe in signal
-    handlers."""
+    """Sleep in sync code; return early if the call or its client is closed. A queue is used because its `put` is safe
+    in signal handlers."""
     if seconds <= 0:
         return
     closed: SimpleQueue[None] = SimpleQueue()
-    ending.alarm = partial(closed.put, None)
-    try:
-        if ending.open:
+    with WAITING.wake_by(ending, partial(closed.put, None)), suppress(Empty):
+        if not ending.stopped:
             closed.get(timeout=seconds)
-    except Empty:
-        pass
-    finally:
-        ending.alarm = None
 
 
 async def sleep(seconds: float, ending: CallEnding) -> None:
-    """Sleep under whichever event loop is running; return early if the call is closed."""
+    """Sleep under whichever event loop is running; return early if the call or its client is closed."""
     if not _under_asyncio():
         import anyio  # installed wherever another event loop runs
 
@@ -273,12 +269,11 @@ async def sleep(seconds: float, ending: CallEnding) -> None:
     loop = asyncio.get_running_loop()
     over = loop.create_future()
     handle = loop.call_later(seconds, _resolve, over)
-    ending.alarm = lambda: loop.call_soon_threadsafe(_resolve, over)
     try:
-        if ending.open:
-            await over
+        with WAITING.wake_by(ending, lambda: loop.call_soon_threadsafe(_resolve, over)):
+            if not ending.stopped:
+                await over
     finally:
-        ending.alarm = None
         handle.cancel()
 
 
@@ -289,15 +284,15 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 @contextmanager
 def until_closed(ending: CallEnding) -> Iterator[None]:
-    """Cancel the work awaited in this block as soon as the call is closed, and continue after the block."""
+    """Cancel the work awaited in this block as soon as the call or its client is closed, and continue after the
+    block."""
     import anyio  # both SDKs bring it
 
     with anyio.CancelScope() as scope:
-        ending.alarm = scope.cancel
+        alarm: Callable[[], object] = scope.cancel
         if _under_asyncio():
-            loop = asyncio.get_running_loop()
-            ending.alarm = lambda: loop.call_soon_threadsafe(scope.cancel)
-        try:
+            alarm = partial(asyncio.get_running_loop().call_soon_threadsafe, scope.cancel)
+        with WAITING.wake_by(ending, alarm):
+            if ending.stopped:
+                scope.cancel()
             yield
-        finally:
-            ending.alarm = None

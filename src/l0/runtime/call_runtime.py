@@ -97,7 +97,7 @@ class CallRuntime:
         began = perf_counter()
         self.call = call
         self.upstream = upstream
-        self.ending = CallEnding()
+        self.ending = CallEnding(upstream)
         self.observers = ObserverNotifier(call_observers, began)
         self.admission = AdmissionControl(call, shared_state)
         self.machine = Machine(call, random.random, upstream.backoff, guard=self.admission)
@@ -225,7 +225,7 @@ class CallRuntime:
         """Continue after a backoff. Send nothing if the user has closed the stream or the client meanwhile."""
         if self.aborted:
             return CANCELLED
-        if not self.open or self.upstream.gone:
+        if self.ending.stopped:
             self.halt()
         at = perf_counter()
         return self._next(self._step(Waited(at)), at)

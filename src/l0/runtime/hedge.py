@@ -22,8 +22,9 @@ from l0.engine.signals import Slow
 from l0.model.attempt import AttemptSpec
 from l0.model.errors import raised
 
-from .async_deadlines import TURNS
+from .async_deadlines import TURNS, until_closed
 from .call_runtime import CallRuntime
+from .waiting_calls import WAITING
 
 _log = logging.getLogger("l0")
 _AGAIN, _GRACE = 0.02, 0.5
@@ -61,6 +62,9 @@ class HedgeSender(Sender, Protocol):
     def abort(self, answer: Any) -> None:
         """End a `read_until_content` that runs in another thread, at once if possible."""
 
+    def stopped(self, answer: Any) -> None:
+        """Record that the user stopped the call. ``answer``: that of the first attempt; ``None`` before its headers."""
+
 
 class AsyncSender(Protocol):
     """The async twin of `Sender`."""
@@ -79,6 +83,8 @@ class AsyncHedgeSender(AsyncSender, Protocol):
     async def read_until_content(self, answer: Any) -> bool: ...
 
     async def discard(self, answer: Any) -> None: ...
+
+    def stopped(self, answer: Any) -> None: ...
 
 
 class Contender:
@@ -122,12 +128,24 @@ class HedgeRace:
         if timed:
             return min(timed, key=lambda one: one.at or inf)
         answered = [one for one in self.contenders if one.error is None]
-        return answered[0] if self.over and answered else None
+        return answered[0] if self._ended and answered else None
 
     @property
     def over(self) -> bool:
         """True if there is nothing left to wait for, with or without a winner."""
-        return all(one.over for one in self.contenders) or any(one.at is not None for one in self.contenders)
+        return self._ended or any(one.at is not None for one in self.contenders) or self.runtime.ending.stopped
+
+    @property
+    def _ended(self) -> bool:
+        return all(one.over for one in self.contenders)
+
+    def halt_if_stopped(self, sender: HedgeSender | AsyncHedgeSender) -> None:
+        """If the user has stopped the call or closed its client, raise what the bare SDK raises for the first
+        attempt."""
+        if self.runtime.ending.stopped:
+            first = self.contenders[0]
+            sender.stopped(first.answer)
+            self.runtime.halt(first.error)
 
     def abandon(self) -> None:
         """End the race without a winner, because the user stopped."""
@@ -185,18 +203,14 @@ def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after:
     began = course.contenders[0].started
     try:
         send_first(course.contenders[0])
-        if not threads.came_in(min(after, limit)) and after < limit:
-            send = threads.ready(command.number + 1)
-            if send is not None:
-                hedge = None
-                try:
-                    hedge = course.join()
-                finally:
-                    send(hedge)
-        while not course.over and threads.came_in(limit - (perf_counter() - began)):
-            pass
-        if not course.over:  # this thread, and the contenders, may have been held up
-            threads.came_in(min(max(perf_counter() - began - limit, _AGAIN), _GRACE))
+        with WAITING.wake_by(runtime.ending, threads.wake):
+            if not course.over and not threads.came_in(min(after, limit)) and after < limit:
+                _start_hedge(course, threads)
+            while not course.over and threads.came_in(limit - (perf_counter() - began)):
+                pass
+            if not course.over:  # this thread, and the contenders, may have been held up
+                threads.came_in(min(max(perf_counter() - began - limit, _AGAIN), _GRACE))
+        course.halt_if_stopped(sender)
         with threads.lock:
             course.call_off()
             following = course.result()
@@ -210,6 +224,17 @@ def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after:
     return sender.attach(course.answer) if following is None else following
 
 
+def _start_hedge(course: HedgeRace, threads: _Threads) -> None:
+    send = threads.ready(course.contenders[0].command.number + 1)
+    if send is None:
+        return
+    hedge = None
+    try:
+        hedge = course.join()
+    finally:
+        send(hedge)
+
+
 class _Threads:
     """Contenders on separate threads. The lock is held while the code decides who reads and who closes."""
 
@@ -217,7 +242,9 @@ class _Threads:
         self.lock = threading.Lock()
         self._runtime = runtime
         self._sender = sender
-        self._finished: SimpleQueue[Contender] = SimpleQueue()
+        self._finished: SimpleQueue[Contender | None] = SimpleQueue()
+        self.wake = partial(self._finished.put, None)
+        """End a wait of `came_in`."""
 
     def ready(self, number: int) -> Callable[[Contender | None], None] | None:
         """Return a function that starts a contender, or cancels it, on a thread that already runs; ``None`` if no
@@ -237,7 +264,7 @@ class _Threads:
             self._run(one)
 
     def came_in(self, seconds: float) -> bool:
-        """Return True if a contender reports within so many seconds."""
+        """Return True if a contender reports, or `wake` is called, within so many seconds."""
         try:
             self._finished.get(timeout=None if seconds == inf else max(seconds, 0.0))
         except Empty:
@@ -323,17 +350,19 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
 
     began = course.contenders[0].started
     try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(run, course.contenders[0])
-            if not await come_in(min(after, limit)) and after < limit:
-                hedge = course.join()
-                if hedge is not None:
-                    group.start_soon(run, hedge)
-            while not course.over and await come_in(limit - (perf_counter() - began)):
-                pass
-            await _let_read(course)
-            course.call_off()
-            group.cancel_scope.cancel()
+        with until_closed(runtime.ending):
+            async with anyio.create_task_group() as group:
+                group.start_soon(run, course.contenders[0])
+                if not await come_in(min(after, limit)) and after < limit:
+                    hedge = course.join()
+                    if hedge is not None:
+                        group.start_soon(run, hedge)
+                while not course.over and await come_in(limit - (perf_counter() - began)):
+                    pass
+                await _let_read(course)
+                course.call_off()
+                group.cancel_scope.cancel()
+        course.halt_if_stopped(sender)
         following = course.result()
     except BaseException:
         course.abandon()

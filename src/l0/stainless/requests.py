@@ -84,6 +84,10 @@ class _SdkRequests:
         request_id = headers.get("x-request-id") or headers.get("request-id")
         return runtime.opened(getattr(response, "status_code", None), request_id)
 
+    def stopped(self, answer: Any) -> None:
+        """As `HedgeSender.stopped`: with an answer, the bare SDK would be reading it."""
+        self.upstream.request = None if answer is None else self.upstream.request_of(response_of(answer))
+
     def _ahead(self, answer: Any) -> tuple[Any, Callable[[bytes], bool]] | None:
         """Return the body of ``answer`` for reading ahead, and a function that feeds it and detects the first content.
 

@@ -103,7 +103,7 @@ class SdkBody(_SdkBody):
     def send(self, options: Any) -> Any:
         """Send the request again. Return the transport's response, at its headers."""
         fresh = self._again(self.upstream.again(options))
-        if not self.runtime.open:  # another thread closed the call meanwhile
+        if self.runtime.ending.stopped:  # by another thread, meanwhile
             fresh.close()
             self.runtime.halt()
         return fresh
@@ -153,7 +153,7 @@ class AsyncSdkBody(_SdkBody):
         fresh: Any = None
         with until_closed(self.runtime.ending):
             fresh = await self._again(self.upstream.again(options))
-        if not self.runtime.open:  # another task closed the call meanwhile
+        if self.runtime.ending.stopped:  # by another task, meanwhile
             if fresh is not None:
                 await fresh.aclose()
             self.runtime.halt()

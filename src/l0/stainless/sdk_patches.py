@@ -2,7 +2,8 @@
 
 ``SyncAPIClient.request`` and ``AsyncAPIClient.request`` receive every call. ``Stream.__stream__`` and
 ``AsyncStream.__stream__`` read a streamed answer. ``BaseClient._process_response_data`` builds an answer that is not
-streamed. ``BaseClient._build_request`` composes a request; the patch gives a sync request its deadline. If the SDK
+streamed. ``BaseClient._build_request`` composes a request; the patch gives a sync request its deadline.
+``SyncAPIClient.close`` and ``AsyncAPIClient.close`` wake the calls that wait between two requests. If the SDK
 transforms request parameters by their annotations (`transform` and `async_transform`), a compiled form does that,
 because it is faster. Nothing else is patched.
 """
@@ -27,6 +28,7 @@ from l0.model.policy import Policy, PolicyError
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.async_deadlines import within
 from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.waiting_calls import WAITING
 
 from .request_content import RAW_HEADER
 from .requests import SENDING, AsyncSdkRequests, SdkRequests, send_by
@@ -63,6 +65,7 @@ class SdkPatches:
             (base.BaseClient, "_process_response_data", self._build),
         ]
         targets += self._compositions()
+        targets += self._closes()
         targets += self._transforms()
         originals: list[Any] = [owner.__dict__.get(name) for owner, name, _ in targets]
         if None in originals:
@@ -80,6 +83,12 @@ class SdkPatches:
         """Return the target that composes requests. Without it, only the SDK's timeout per phase limits a request."""
         base = self.sdk.base.BaseClient
         return [(base, "_build_request", self._compose)] if "_build_request" in vars(base) else []
+
+    def _closes(self) -> list[PatchTarget]:
+        """Return the targets that close clients. Without them, a call notices a closed client only after its wait."""
+        base = self.sdk.base
+        closes = [(base.SyncAPIClient, "close", self._close), (base.AsyncAPIClient, "close", self._aclose)]
+        return [target for target in closes if "close" in vars(target[0])]
 
     def _transforms(self) -> list[PatchTarget]:
         module, parameters = self.sdk.transforms, self.sdk.parameters
@@ -100,6 +109,20 @@ class SdkPatches:
             for place, attribute in _copies(owner, name, patched):
                 setattr(place, attribute, original)
         self._patches.clear()
+
+    # -- clients ------------------------------------------------------------------------------------------------
+
+    def _close(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            WAITING.client_closed()
+
+    async def _aclose(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            return await wrapped(*args, **kwargs)
+        finally:
+            WAITING.client_closed()
 
     # -- requests -----------------------------------------------------------------------------------------------
 
