@@ -1,14 +1,18 @@
 """A simulator, and spans of every call."""
 
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anthropic
 import openai
 import pytest
 
 import l0
+from l0.runtime.waiting_calls import WaitingCalls
 from l0.simulator.server import Simulator
 from l0.testing import simulator
 
@@ -51,3 +55,19 @@ def heard(sim: Simulator) -> Iterator[Heard]:
     made.instrument()
     yield made
     l0.uninstrument()
+
+
+@pytest.fixture
+def resting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once a call waits for a backoff."""
+    begun = threading.Event()
+    wake_by = WaitingCalls.wake_by
+
+    @contextmanager
+    def note(waiting: WaitingCalls, ending: Any, alarm: Any) -> Iterator[None]:
+        with wake_by(waiting, ending, alarm):
+            begun.set()
+            yield
+
+    monkeypatch.setattr(WaitingCalls, "wake_by", note)
+    return begun

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Any
@@ -64,8 +65,14 @@ async def adropped(stream: Any) -> None:
 
 
 async def acancelled(stream: Any) -> None:
-    task = asyncio.create_task(aexhausted(stream))
-    await asyncio.sleep(0.03)
+    begun = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in stream:
+            begun.set()
+
+    task = asyncio.create_task(read())
+    await begun.wait()
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -74,8 +81,9 @@ async def acancelled(stream: Any) -> None:
 
 async def atimed_out(stream: Any) -> None:
     with suppress(TimeoutError):
-        async with asyncio.timeout(0.03):
-            await aexhausted(stream)
+        async with asyncio.timeout(None) as limit:
+            async for _ in stream:
+                limit.reschedule(asyncio.get_running_loop().time())
 
 
 AENDINGS: dict[Callable[[Any], Awaitable[None]], tuple[str, str]] = {
@@ -92,6 +100,8 @@ AENDINGS: dict[Callable[[Any], Awaitable[None]], tuple[str, str]] = {
 }
 
 
+BLOCKED = (acancelled, atimed_out)
+"""Endings of a read that is blocked."""
 ABANDONED = (abroken_off, agenerator_closed, adropped)
 """Endings that leave the closing to the garbage collector."""
 
@@ -124,7 +134,7 @@ def test_an_async_ending(
     end: Callable[[Any], Awaitable[None]],
     expected: tuple[str, str],
 ) -> None:
-    sim.script(Fault.slow_drip(interval=0.005))
+    sim.script(Fault.stall(at_event=4, seconds=60) if end in BLOCKED else Fault.slow_drip(interval=0.005))
 
     async def journey() -> list[str]:
         found = complaints(asyncio.get_running_loop(), abandoned=end in ABANDONED)
@@ -146,27 +156,31 @@ def test_an_async_ending(
     assert len(spans.all) == 1
 
 
-def test_a_timeout_around_the_request(sim: Simulator, spans: Spans) -> None:
-    async def journey() -> None:
-        async with async_chat_client(sim) as client:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await client.chat.completions.create(**CHATTING, stream=True)
+async def atimed_out_request(sim: Simulator, due: Callable[[], bool]) -> None:
+    """Make a request whose time is up as soon as ``due`` returns True."""
 
+    async def end(limit: asyncio.Timeout) -> None:
+        while not due():
+            await asyncio.sleep(0.001)
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    async with async_chat_client(sim) as client:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+                ending = asyncio.create_task(end(limit))
+                await client.chat.completions.create(**CHATTING, stream=True)
+        await ending
+
+
+def test_a_timeout_around_the_request(sim: Simulator, spans: Spans) -> None:
     sim.script(Fault.no_headers())
-    asyncio.run(journey())
+    asyncio.run(atimed_out_request(sim, lambda: bool(sim.requests)))
     assert spans.ends == [CANCELLED]
     assert len(sim.requests) == 1
 
 
-def test_cancelled_while_a_retry_waits(sim: Simulator, spans: Spans) -> None:
-    async def journey() -> None:
-        async with async_chat_client(sim) as client:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.1):
-                    await client.chat.completions.create(**CHATTING, stream=True)
-
-    sim.script(Fault.status(503, {"retry-after": "5"}))
-    asyncio.run(journey())
+def test_cancelled_while_a_retry_waits(sim: Simulator, spans: Spans, resting: threading.Event) -> None:
+    sim.script(Fault.status(503, {"retry-after": "30"}))
+    asyncio.run(atimed_out_request(sim, resting.is_set))
     assert spans.ends == [CANCELLED]
     assert len(sim.requests) == 1

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import anthropic
@@ -21,7 +21,6 @@ from journeys_kit import CANCELLED, CHATTING, MESSAGING, Spans, async_chat_clien
 
 import l0
 from l0.runtime.connection_use import ConnectionUse
-from l0.runtime.waiting_calls import WaitingCalls
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 from l0.stainless.requests import _SdkRequests
@@ -371,8 +370,8 @@ def test_a_signal_handler_closes(sim: Simulator, spans: Spans, policy: str, dial
 
 # -- between two attempts -------------------------------------------------------------------------------------------
 
-SLOW_SECONDS = 2 * HANGS
-SLOW = l0.Retry(base_delay=SLOW_SECONDS, max_delay=SLOW_SECONDS)
+SLOW_TIME = timedelta(seconds=2 * HANGS)
+SLOW = l0.Retry(strategy="fixed", base_delay=SLOW_TIME, max_delay=SLOW_TIME)
 MOMENTS: dict[str, tuple[l0.Policy, list[Fault]]] = {
     "a backoff": (l0.Policy(retry=SLOW), [Fault.cut(at_event=1)]),
     "a backoff before an answer is taken up": (l0.Policy(retry=SLOW, resume="exact"), [Fault.cut(at_event=6)]),
@@ -465,22 +464,6 @@ def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str, c
 OVERLOADED = Fault.status(503)
 
 
-@pytest.fixture
-def resting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set once a call waits for a backoff."""
-    begun = threading.Event()
-    wake_by = WaitingCalls.wake_by
-
-    @contextmanager
-    def note(waiting: WaitingCalls, ending: Any, alarm: Any) -> Iterator[None]:
-        with wake_by(waiting, ending, alarm):
-            begun.set()
-            yield
-
-    monkeypatch.setattr(WaitingCalls, "wake_by", note)
-    return begun
-
-
 def of_a_closed_client(sim: Simulator, dialect: str) -> ErrorClasses:
     """Return what the bare SDK raises for a request through a closed client."""
     l0.uninstrument()
@@ -515,7 +498,7 @@ def test_a_client_that_is_closed_in_a_backoff(
     caller.start()
     assert resting.wait(HANGS)
     (client.with_options(timeout=5) if copied else client).close()
-    caller.join(SLOW_SECONDS / 2)
+    caller.join(HANGS)
     assert got == [bare]
     assert len(sim.requests) == 1
     assert spans.ends == [CANCELLED]
@@ -541,7 +524,7 @@ def test_an_async_client_that_is_closed_in_a_backoff(
             except Exception as error:
                 got.append(classes(error))
 
-        with anyio.fail_after(SLOW_SECONDS / 2):
+        with anyio.fail_after(HANGS):
             async with anyio.create_task_group() as group:
                 group.start_soon(call)
                 while not resting.is_set():
@@ -567,7 +550,7 @@ def test_another_client_that_is_closed_ends_no_backoff(sim: Simulator, spans: Sp
     assert caller.is_alive()
     assert spans.ends == []
     client.close()
-    caller.join(SLOW_SECONDS / 2)
+    caller.join(HANGS)
     assert len(got) == 1
 
 
@@ -612,7 +595,7 @@ def test_sigterm_ends_a_backoff(sim: Simulator, spans: Spans, resting: threading
 
 # -- while a hedge runs beside the primary --------------------------------------------------------------------------
 
-HEDGED = l0.Policy(hedge=l0.Hedge(after=1), retry=NOW)
+HEDGED = l0.Policy(hedge=l0.Hedge(after=timedelta(milliseconds=1)), retry=NOW)
 NO_HEADERS, NO_CONTENT = Fault.no_headers(60), Fault.stall(at_event=0, seconds=60)
 RACES: dict[str, tuple[Fault, Fault]] = {
     "no headers": (NO_HEADERS, NO_HEADERS),

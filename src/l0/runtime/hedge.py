@@ -353,10 +353,10 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
         with until_closed(runtime.ending):
             async with anyio.create_task_group() as group:
                 group.start_soon(run, course.contenders[0])
-                if not await come_in(min(after, limit)) and after < limit:
-                    hedge = course.join()
-                    if hedge is not None:
-                        group.start_soon(run, hedge)
+                slow = not await come_in(min(after, limit)) and after < limit
+                hedge = course.join() if slow else None
+                if hedge is not None:
+                    group.start_soon(run, hedge)
                 while not course.over and await come_in(limit - (perf_counter() - began)):
                     pass
                 await _let_read(course)
