@@ -356,3 +356,27 @@ def test_requested_wait_is_at_least_100_ms_and_longer_than_the_backoff(wait, own
 
 def test_progress_is_not_resumable_by_default():
     assert not retry_decisions.AttemptProgress(retry_decisions.Phase.RELAYING).resumable
+
+
+@pytest.mark.parametrize("cause", [Cause.GUARDRAIL_VIOLATION, Cause.DRIFT])
+def test_fatal_violation_does_not_fall_back(cause):
+    assert falls_over(make_call(), make_failure(cause), AttemptProgress(HOLDING))
+    assert not falls_over(make_call(), make_failure(cause, category=Category.FATAL), AttemptProgress(HOLDING))
+
+
+@pytest.mark.parametrize("cause", [cause for cause in Cause if CATEGORIES[cause] in (Category.MODEL, Category.CONTENT)])
+def test_failures_of_model_and_content_count_against_attempts(cause):
+    policy = Policy(retry=Retry(attempts=1, base_delay=0))
+    assert verdict(cause, HOLDING, policy) == AT_ONCE
+    assert verdict(cause, HOLDING, policy, (cause,)) is NEVER
+
+
+IN_TRANSIT = {
+    Cause.RESET, Cause.INCOMPLETE_READ, Cause.CORRUPT, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM,
+    Cause.MALFORMED, Cause.OUT_OF_ORDER, Cause.READ_TIMEOUT, Cause.FIRST_CONTENT_TIMEOUT,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_first_retry_without_policy_is_immediate_only_after_a_failure_in_transit(cause):
+    assert (verdict(cause, HOLDING) == AT_ONCE) == (cause in IN_TRANSIT)
