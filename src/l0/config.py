@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from difflib import get_close_matches
+from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from types import FrameType, TracebackType
 from typing import Any
 from warnings import warn
 
 from l0.model.call import Call
+from l0.model.caller_warning import caller_line
+from l0.model.errors import raised
 from l0.model.policy import Policy, PolicyError, Retry
 from l0.model.ports import CallObserver, Observer
 from l0.runtime.rule_runner import check_rules
 from l0.shared_state.forks import renew_in_child
-from l0.shared_state.scoped_values import Scoped
+from l0.shared_state.scoped_values import Block, Scoped
 from l0.shared_state.shared import SharedState
 
+_log = logging.getLogger("l0")
 _BUILT_IN = Policy()
 _override: Scoped[Policy] = Scoped("l0_policy")
 _serving: Scoped[Observer] = Scoped("l0_serving")
@@ -26,6 +34,8 @@ _block_observers: Scoped[tuple[Observer, ...]] = Scoped("l0_block_observers")
 """Additional observers of the calls made in a block."""
 OWN_POLICY = "_l0_policy"
 """Attribute of a client's class that holds the policy of its calls."""
+_EXPLICIT_API = "l0.streams.run"
+"""The module that runs calls without a patched SDK. A program that has imported it may follow a policy later."""
 _SINGLE_ATTEMPT = Policy(retry=Retry(attempts=0, max_retries=0))
 
 
@@ -42,6 +52,10 @@ class Config:
         self._added: tuple[Observer, ...] = ()
         self._direct: bool | None = None
         self._direct_in_environment = False
+        self.instrumented: set[str] = set()
+        """The import names of the SDKs whose calls go through the engine."""
+        self.reads = 0
+        """The number of times that a policy was asked for: if it did not change, no call began."""
         self.shared_state = SharedState()
 
     def renew(self) -> None:
@@ -53,10 +67,7 @@ class Config:
 
         Raises `PolicyError` for another type, or for rules that cannot be used.
         """
-        if policy is not None and not isinstance(policy, Policy):
-            raise PolicyError("policy", policy, "an l0.Policy, or None")
-        if policy is not None:
-            check_rules(policy)
+        check_policy(policy)
         with self._lock:
             self._default = policy
 
@@ -88,12 +99,14 @@ class Config:
             self._observers_by_sdk = {} if sdk is None else {**self._observers_by_sdk, sdk: self._observers}
 
     def add_observers(self, observers: Sequence[Observer]) -> None:
-        """Set the application's own observers, in addition to those of `set_observers`."""
+        """Set the application's own observers, in addition to those of `set_observers`. Raises `PolicyError`."""
+        check_observers(observers)
         with self._lock:
             self._added = tuple(observers)
 
     def policy(self, client: object = None) -> Policy:
         """Return the current policy: of the block, of the ``client`` (`streams.wrapping`), or of all calls."""
+        self.reads += 1
         own: Policy | None = getattr(client, OWN_POLICY, None)
         return _override.get() or own or self._default or self._environment or _BUILT_IN
 
@@ -113,6 +126,26 @@ class Config:
         return _call_observers((*observers, *self._added, *(_block_observers.get() or ())), call)
 
 
+def check_policy(policy: object) -> None:
+    """Raise `PolicyError` for anything but ``None`` and a policy whose rules can be used."""
+    if policy is None:
+        return
+    if not isinstance(policy, Policy):
+        raise PolicyError("policy", policy, "an l0.Policy, or None")
+    check_rules(policy)
+
+
+def check_observers(observers: object) -> None:
+    """Raise `PolicyError` for anything that is not a list of observers."""
+    allowed = "a list of objects with a method observe(call), such as an l0.model.ports.Observer"
+    if not isinstance(observers, Sequence) or isinstance(observers, str | bytes):
+        raise PolicyError("observers", observers, allowed)
+    for observer in observers:
+        observe = getattr(observer, "observe", None) or getattr(observer, "watch", None)
+        if isinstance(observer, type) or not callable(observe) or iscoroutinefunction(observe):
+            raise PolicyError("observers", observer, f"{allowed} that is not async")
+
+
 def _call_observers(observers: Sequence[Observer], call: Call) -> list[CallObserver]:
     """Return the observers that observe this call. One that raises is left out."""
     call_observers = []
@@ -120,6 +153,7 @@ def _call_observers(observers: Sequence[Observer], call: Call) -> list[CallObser
         try:
             call_observer = _observe(observer, call)
         except Exception:  # a defect of an observer must not fail the call
+            _log.warning("%s.observe failed and is ignored for this call: %s", type(observer).__name__, raised())
             continue
         if call_observer is not None:
             call_observers.append(call_observer)
@@ -139,12 +173,13 @@ def _observe(observer: Observer, call: Call) -> CallObserver | None:
 CONFIG = Config()
 
 
-@contextmanager
-def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
+def policy(policy: Policy | None = None, /, **changes: Any) -> PolicyBlock:
     """Use another policy for the calls made in one block, in this thread or task.
 
     ``with l0.policy(Policy.interactive()): ...``, or change single fields of the current policy:
-    ``with l0.policy(timeout=Timeout(total=30_000)): ...``. Raises `PolicyError` for a value that is not allowed.
+    ``with l0.policy(timeout=Timeout(total=30_000)): ...``. As a decorator of a function or coroutine function it
+    applies to each of its calls. Raises `PolicyError` for a value that is not allowed. Warns at the caller's line if
+    the result is not used, or if nothing in the block could follow the policy because no SDK is instrumented.
 
     The block may end in another context, task or thread than it began in: leaving never raises, and ends the policy in
     every context. In a generator the policy applies while the generator runs, in whatever context, and not to
@@ -152,19 +187,85 @@ def policy(policy: Policy | None = None, /, **changes: Any) -> Iterator[Policy]:
     or ``anext()``, as context managers, fixtures and dependency systems do, and in tasks and threads that are started
     meanwhile, which copy the context.
     """
-    base = CONFIG.policy() if policy is None else policy
-    if not isinstance(base, Policy):
-        raise PolicyError("policy", base, "an l0.Policy")
-    for field, value in changes.items():
-        if field not in Policy.__dataclass_fields__:
-            raise PolicyError(f"policy.{field}", value, "one of " + ", ".join(Policy.__dataclass_fields__))
-    chosen = replace(base, **changes)
-    check_rules(chosen)
-    block = _override.enter(chosen, sys._getframe())
-    try:
-        yield chosen
-    finally:
+    return PolicyBlock(policy, changes)
+
+
+class PolicyBlock:
+    """The context manager and decorator that `policy` returns."""
+
+    __slots__ = ("_base", "_blocks", "_changes", "_created", "_used")
+
+    def __init__(self, base: Policy | None, changes: Mapping[str, Any]) -> None:
+        self._used = True  # until the arguments are known to be valid
+        self._base = base
+        self._changes = changes
+        self._blocks: list[tuple[Block[Policy], int]] = []
+        self._policy()
+        self._created = caller_line()
+        self._used = False
+
+    def _policy(self) -> Policy:
+        base = CONFIG.policy() if self._base is None else self._base
+        if not isinstance(base, Policy):
+            raise PolicyError("policy", base, "an l0.Policy")
+        for field, value in self._changes.items():
+            if field not in Policy.__dataclass_fields__:
+                raise PolicyError(f"policy.{field}", value, _fields_like(field))
+        chosen = replace(base, **self._changes)
+        check_rules(chosen)
+        return chosen
+
+    def __enter__(self) -> Policy:
+        self._used = True
+        chosen = self._policy()
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_globals.get("__name__") == "contextlib":  # an `ExitStack`
+            frame = frame.f_back
+        self._blocks.append((_override.enter(chosen, frame), CONFIG.reads))
+        return chosen
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        block, reads = self._blocks.pop()
         _override.leave(block)
+        if kind is None and reads == CONFIG.reads and not (CONFIG.instrumented or _EXPLICIT_API in sys.modules):
+            changed = self._base is not None or self._changes
+            if changed:
+                self._created.warn(
+                    "l0.policy(...) has no effect, as no SDK is instrumented: call l0.instrument() first"
+                )
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``function`` with this policy for each of its calls."""
+        self._used = True
+        if not callable(function) or isgeneratorfunction(function) or isasyncgenfunction(function):
+            allowed = "a function or coroutine function; inside a generator use `with l0.policy(...)`"
+            raise PolicyError("policy", function, allowed)
+        if iscoroutinefunction(function):
+
+            @wraps(function)
+            async def with_policy_async(*args: Any, **kwargs: Any) -> Any:
+                with PolicyBlock(self._base, self._changes):
+                    return await function(*args, **kwargs)
+
+            return with_policy_async
+
+        @wraps(function)
+        def with_policy(*args: Any, **kwargs: Any) -> Any:
+            with PolicyBlock(self._base, self._changes):
+                return function(*args, **kwargs)
+
+        return with_policy
+
+    def __del__(self) -> None:
+        if not self._used:
+            self._created.warn("l0.policy(...) has no effect by itself: use it as `with l0.policy(...):`")
+
+
+def _fields_like(field: str) -> str:
+    close = get_close_matches(field, Policy.__dataclass_fields__, n=1)
+    return (f"did you mean {close[0]}? " if close else "") + "One of " + ", ".join(Policy.__dataclass_fields__)
 
 
 @contextmanager

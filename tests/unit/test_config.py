@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import subprocess
+import sys
 import threading
 
 import anyio
@@ -436,3 +438,127 @@ def test_observer_with_the_former_method_name_works_and_warns():
     board.set_observers([Old()])
     with pytest.warns(DeprecationWarning, match="Old.watch is now named observe"):
         assert board.observers_of("call") == ["call"]
+
+
+def test_observer_that_fails_is_reported(caplog):
+    board = Config()
+    board.set_observers([Watching(RuntimeError("broken"))])
+    assert board.observers_of(None) == []
+    assert "Watching.observe failed and is ignored for this call: RuntimeError" in caplog.text
+
+
+class Late:
+    async def observe(self, call):
+        return None
+
+
+@pytest.mark.parametrize(
+    "observers", [42, "observer", [42], [None], [Watching], [Late()], Watching(None), {"a": Watching(None)}]
+)
+def test_observers_of_another_kind_are_refused(observers):
+    with pytest.raises(PolicyError, match=r"observers: got .* a list of objects with a method observe"):
+        Config().add_observers(observers)
+
+
+# A policy that nothing follows
+
+
+def test_policy_that_no_block_uses_warns_at_its_line():
+    def forgotten():
+        policy(timeout=FAST)  # this line
+        gc.collect()
+
+    with pytest.warns(RuntimeWarning, match="no effect by itself: use it as `with") as caught:
+        forgotten()
+    assert (caught[0].filename, caught[0].lineno) == (__file__, forgotten.__code__.co_firstlineno + 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "allowed"),
+    [
+        ({"time_out": 5}, "policy.time_out", "did you mean timeout?"),
+        ({"zzz": 5}, "policy.zzz", "One of timeout, retry"),
+        ({"timeout": 5}, "Policy.timeout", "a Timeout"),
+    ],
+)
+def test_policy_is_checked_when_it_is_written(given, field, allowed):
+    with pytest.raises(PolicyError) as raised:
+        policy(**given)
+    assert raised.value.field == field
+    assert allowed in raised.value.allowed
+    gc.collect()  # a refused policy does not also warn that nothing uses it
+
+
+PROGRAM = """
+import l0
+{before}
+with l0.policy(timeout=l0.Timeout(total=1000)):  # line 4
+    {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "body", "warns"),
+    [
+        ("", "pass", True),
+        ("l0.instrument()", "pass", False),
+        ("", "l0.instrument()", False),
+        ("l0.instrument(); l0.uninstrument()", "pass", True),
+        ("", "l0.run_sync(lambda: iter(['text'])).read()", False),
+        ("from l0 import l0 as run", "pass", False),
+    ],
+    ids=["no instrument", "instrument", "instrument in the block", "uninstrument", "explicit call", "explicit API"],
+)
+def test_policy_without_an_instrumented_sdk_warns_at_its_line(tmp_path, before, body, warns):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.format(before=before, body=body))
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=True)
+    expected = "program.py:4: RuntimeWarning: l0.policy(...) has no effect, as no SDK is instrumented"
+    assert (expected in done.stderr) is warns, done.stderr
+    assert done.stdout == ""
+
+
+def test_policy_of_a_failing_block_does_not_hide_its_error():
+    with pytest.raises(KeyError), policy(timeout=FAST):
+        raise KeyError
+
+
+# A policy as a decorator
+
+
+def test_decorator_applies_to_each_call():
+    @policy(timeout=FAST)
+    def function(value):
+        return value, timeout()
+
+    @policy(timeout=FAST)
+    async def coroutine(value):
+        await asyncio.sleep(0)
+        return value, timeout()
+
+    assert [function(1), function(2)] == [(1, FAST), (2, FAST)]
+    assert asyncio.run(coroutine(3)) == (3, FAST)
+    assert function.__name__ == "function"
+    assert timeout() is None
+
+
+def test_decorator_refuses_generators():
+    def generator():
+        yield
+
+    async def asynchronous():
+        yield
+
+    for function in (generator, asynchronous, 42):
+        with pytest.raises(PolicyError, match="inside a generator use `with"):
+            policy(timeout=FAST)(function)
+
+
+def test_block_can_be_entered_by_an_exit_stack_and_again():
+    block = policy(timeout=FAST)
+    with contextlib.ExitStack() as stack:
+        assert stack.enter_context(block).timeout is FAST
+        assert timeout() is FAST
+    with block, block:
+        assert timeout() is FAST
+    assert timeout() is None

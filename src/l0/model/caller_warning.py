@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import sys
 import warnings
+from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 _PASSED_OVER = frozenset({"l0", "l0_openai", "l0_anthropic", "dataclasses", "contextlib"})
 """Packages that stand between the program and a warning: our own, and the standard library's callers of ours."""
 
 
+@dataclass(frozen=True, slots=True)
+class CallerLine:
+    """A line of the program. It keeps no frame alive, so that a warning may follow later."""
+
+    file: str
+    line: int
+    module: str | None
+    registry: dict[Any, Any]
+    """The warnings that this module has already issued, as `warnings` keeps them."""
+
+    def warn(self, message: str, category: type[Warning] = RuntimeWarning) -> None:
+        """Issue a warning that points to this line."""
+        warnings.warn_explicit(message, category, self.file, self.line, self.module, self.registry)
+
+
+def caller_line() -> CallerLine:
+    """Return the innermost line outside L0. In a thread of our own: the outermost line."""
+    frame: FrameType = sys._getframe(1)
+    while _is_passed_over(frame) and frame.f_back is not None:
+        frame = frame.f_back
+    names = frame.f_globals
+    return CallerLine(
+        frame.f_code.co_filename, frame.f_lineno, names.get("__name__"), names.setdefault("__warningregistry__", {})
+    )
+
+
 def warn_caller(message: str, category: type[Warning] = RuntimeWarning) -> None:
     """Issue a warning that points to the innermost line outside L0."""
-    warn_at(caller_frame(), message, category)
+    caller_line().warn(message, category)
 
 
-def caller_frame() -> FrameType | None:
-    """Return the innermost frame outside L0; ``None`` if there is none."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _PASSED_OVER:
-        frame = frame.f_back
-    return frame
-
-
-def warn_at(frame: FrameType | None, message: str, category: type[Warning] = RuntimeWarning) -> None:
-    """Issue a warning that points to the current line of ``frame``."""
-    if frame is None:  # a thread of our own
-        warnings.warn(message, category, stacklevel=2)
-        return
-    warnings.warn_explicit(
-        message,
-        category,
-        frame.f_code.co_filename,
-        frame.f_lineno,
-        frame.f_globals.get("__name__"),
-        frame.f_globals.setdefault("__warningregistry__", {}),
-    )
+def _is_passed_over(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in _PASSED_OVER

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
-from l0.config import CONFIG
-from l0.model.policy import Policy
+from l0.config import CONFIG, check_observers, check_policy
+from l0.model.policy import Policy, PolicyError
 from l0.model.ports import Observer
 from l0.runtime.watchdog import WATCHDOG
 from l0.shared_state.forks import renew_in_child
-from l0.telemetry.otlp import setup
+from l0.telemetry.otlp import check_endpoint, setup
 
 from .post_imports import importable
 from .stainless_instrumentor import REPLACED, StainlessInstrumentor
@@ -83,30 +83,48 @@ def instrument(
     policy: Policy | None = None,
     *,
     otlp: str | bool = False,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[Observer] | None = None,
     direct: bool | None = None,
 ) -> None:
-    """Make the LLM SDKs of this process reliable and observable. Safe to call again; the last policy counts.
+    """Make the LLM SDKs of this process reliable and observable.
 
-    ``policy``: the behaviour of the engine; ``None`` keeps the SDK's retries and timeouts, and reports every failure.
+    Safe to call again: what is given replaces what an earlier call has set, and what is not given stays. `uninstrument`
+    resets all of it.
+
+    ``policy``: the behaviour of the engine. Without one, L0 keeps the SDK's retries and timeouts, and reports every
+    failure.
     ``otlp``: an OTLP/HTTP endpoint (``"http://localhost:4318"``) to export to, or ``True`` to use the ``OTEL_*``
     environment variables; OpenTelemetry providers that the application has set are kept. ``observers``: your own
     receivers of events (`l0.model.ports.Observer`), in addition to spans and metrics. ``direct``, for experts: under
     asyncio, read streams directly from their connections (`stainless.direct_reading`). That saves 40 % of their
     remaining CPU time, and relies on private names of the transport. ``None``: as ``L0_DIRECT`` says, else off.
 
+    OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
+    `RuntimeWarning` says so.
+
     SDKs that are not installed are ignored, with a `RuntimeWarning` if there is none at all. An SDK that cannot be
     patched, such as one of an unsupported version, is left alone, with one `RuntimeWarning`.
 
     Raises:
-        l0.PolicyError: an invalid policy.
+        l0.PolicyError: an invalid argument.
         ImportError: the extra that ``otlp`` needs is not installed.
+
+    After either of them nothing has changed.
     """
-    CONFIG.set_default(policy)
-    CONFIG.add_observers(observers)
-    CONFIG.set_direct(direct)
+    if direct is not None and not isinstance(direct, bool):
+        raise PolicyError("direct", direct, "True, False, or None for what L0_DIRECT says")
+    if observers is not None:
+        check_observers(observers)
+    check_policy(policy)
+    check_endpoint(otlp)
     if otlp:
         setup(otlp)
+    if policy is not None:
+        CONFIG.set_default(policy)
+    if observers is not None:
+        CONFIG.add_observers(observers)
+    if direct is not None:
+        CONFIG.set_direct(direct)
     with _SWITCHING.lock:
         available = instrumentors()
         replaced = [one for one in available if one.remove_earlier_copies()]

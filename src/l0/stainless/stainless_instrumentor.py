@@ -86,6 +86,7 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
         spans = SpanObserver(kwargs.get("tracer_provider"), logger_provider=kwargs.get("logger_provider"))
         CONFIG.set_observers((spans, MetricObserver(meters), *observable), self.sdk_name)
         CONFIG.set_environment(policy_from_environment(os.environ), direct=direct_from_environment(os.environ))
+        CONFIG.instrumented.add(self.sdk_name)
         with self._guard:
             self._wanted = True
         after_import(self.sdk_name, self._imported)
@@ -146,6 +147,7 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
             return None
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        CONFIG.instrumented.discard(self.sdk_name)
         with self._guard:
             self._wanted = False
             self.refusal = None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any, Literal, TypedDict, get_args
 
 from l0.config import CONFIG
 from l0.model.call import Call, Replay
+from l0.model.caller_warning import warn_caller
 from l0.model.policy import (
     RETRY_DEFAULTS,
     CheckIntervals,
@@ -20,6 +22,8 @@ from l0.model.policy import (
 )
 from l0.model.rule import Rule, Violation
 
+from . import sources
+from .adapters import ADAPTERS
 from .callbacks import NAMES, Callback, Callbacks
 from .source_upstream import Factory, takes_text
 
@@ -62,6 +66,8 @@ class CallArguments(TypedDict, total=False):
     on_complete: Callback | None
 
 
+_NEEDS_SDK = ("fallback", "hedge", "adaptive", "structured")
+"""Fields of a policy that the explicit API does not follow. A policy for all calls of a process may set them."""
 _FIELDS = ("timeout", "retry", "guardrails", "drift", "check_intervals")
 
 
@@ -99,22 +105,38 @@ class CallOptions:
         )
 
 
-def ask(stream: Any, options: CallArguments, *, sync: bool) -> CallOptions:
-    """Check the options of a call. Raises `PolicyError` for one that is not allowed."""
-    unknown = sorted(set(options) - set(CallArguments.__annotations__))
-    if unknown:
-        raise PolicyError(unknown[0], options[unknown[0]], "one of " + ", ".join(CallArguments.__annotations__))  # type: ignore[literal-required]
-    callbacks = Callbacks({name: options.get(name) for name in NAMES}, sync=sync)  # type: ignore[misc]
+def check(stream: Any, options: CallArguments) -> Policy:
+    """Check a stream and the options that do not become fields of a policy. Return the policy to start from.
+
+    Raises `PolicyError` for an option that is not allowed, and `UnknownStreamError` for something that is not a stream.
+    """
+    known = CallArguments.__annotations__
+    for name, value in options.items():
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            raise PolicyError(
+                name, value, (f"did you mean {close[0]}? " if close else "") + "One of " + ", ".join(known)
+            )
+    if not callable(stream) and not sources.is_source(stream):
+        raise ADAPTERS.unknown(stream, "the stream")
     fallbacks = _or(options.get("fallbacks"), ())
-    if not isinstance(fallbacks, Sequence) or not all(callable(one) for one in fallbacks):
+    given = isinstance(fallbacks, Sequence) and not isinstance(fallbacks, str | bytes)
+    if not given or not all(callable(one) for one in fallbacks):
         raise PolicyError("fallbacks", fallbacks, "a list of functions that return a stream")
     resume = options.get("resume")
     if resume is not None and resume not in get_args(Resume):
         raise PolicyError("resume", resume, "one of " + ", ".join(get_args(Resume)))
     if resume == "splice" and not (callable(stream) and takes_text(stream)):
         raise PolicyError("stream", stream, "with resume='splice', a function that takes the text so far")
+    return base_of(options)
+
+
+def ask(stream: Any, options: CallArguments, *, sync: bool) -> CallOptions:
+    """Check the options of a call, as `check`, and turn them into its policy."""
+    base = check(stream, options)
+    callbacks = Callbacks({name: options.get(name) for name in NAMES}, sync=sync)  # type: ignore[misc]
+    fallbacks, resume = _or(options.get("fallbacks"), ()), options.get("resume")
     found: list[Violation] = []
-    base = base_of(options)
     on_top = _on_top(options, resume, fallbacks, _tell(callbacks, found))
     looks_on = base.mode == "shadow"
     return CallOptions(
@@ -132,6 +154,12 @@ def base_of(options: CallArguments) -> Policy:
     base = _or(options.get("policy"), CONFIG.policy())
     if not isinstance(base, Policy):
         raise PolicyError("policy", base, "an l0.Policy, or None")
+    unused = [name for name in _NEEDS_SDK if getattr(options.get("policy"), name, None)]
+    if unused:
+        names = ", ".join(f"policy.{name}" for name in unused)
+        warn_caller(
+            f"{names} has no effect here: only calls of an instrumented SDK follow it (fallbacks= is an option)"
+        )
     return base
 
 

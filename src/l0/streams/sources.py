@@ -71,6 +71,12 @@ async def _in_thread(items: Iterator[Any], below: Any) -> AsyncIterator[Any]:
         raise
 
 
+def is_source(source: Any) -> bool:
+    """Return True if an object can be a stream, or give one by ``await``, ``with`` or ``async with``."""
+    asynchronous = ("__aiter__", "__aenter__", "__await__")
+    return any(hasattr(source, name) for name in (*asynchronous, "__enter__")) or _whole(source) or _iterable(source)
+
+
 def _whole(source: Any) -> bool:
     """Return True if a source is an answer in one piece. An SDK's models can be iterated over as well, for their
     fields."""

@@ -143,7 +143,8 @@ def _judged(schema: Schema, options: CallArguments, hold: HoldMode) -> CallArgum
     given = options.get("guardrails")
     rules = guardrails_of(policy if given is None else Policy(guardrails=given))
     judged: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True))
-    held = replace(policy, hold=Hold(until=hold), guardrails=())
+    unused = {"fallback": (), "hedge": False, "adaptive": False, "structured": False}
+    held = replace(policy, hold=Hold(until=hold), guardrails=(), **unused)  # type: ignore[arg-type]
     return cast(CallArguments, {**options, "policy": held, "guardrails": judged})
 
 

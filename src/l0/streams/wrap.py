@@ -7,10 +7,11 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar, Unpack, overload
 
 from l0.config import OWN_POLICY
+from l0.model.caller_warning import caller_line
 from l0.model.policy import Policy, PolicyError
 from l0.stainless.discovery import instrument_sdk
 
-from .call_options import CallArguments
+from .call_options import CallArguments, check
 from .run import run, run_sync
 from .stream import Stream, SyncStream
 
@@ -29,12 +30,17 @@ class Wrapped:
     sent on entry to the block, and the stream is closed on exit."""
 
     def __init__(self, stream: Any, options: CallArguments) -> None:
+        self._used = True  # until the arguments are known to be valid
+        check(stream, options)
+        self._created = caller_line()
+        self._used = False
         self._stream = stream
         self._options = options
         self._result: Stream | None = None
         self._sync_result: SyncStream | None = None
 
     async def __aenter__(self) -> Stream:
+        self._used = True
         self._result = await run(self._stream, **self._options)
         return self._result
 
@@ -45,9 +51,11 @@ class Wrapped:
             await self._result.aclose()
 
     def __await__(self) -> Generator[Any, None, Stream]:
+        self._used = True
         return run(self._stream, **self._options).__await__()
 
     def __enter__(self) -> SyncStream:
+        self._used = True
         self._sync_result = run_sync(self._stream, **self._options)
         return self._sync_result
 
@@ -56,6 +64,10 @@ class Wrapped:
     ) -> None:
         if self._sync_result is not None:
             self._sync_result.close()
+
+    def __del__(self) -> None:
+        if not self._used:
+            self._created.warn("l0.wrap(stream) sends no request by itself: use it as `async with l0.wrap(stream)`")
 
 
 @overload
@@ -75,16 +87,17 @@ def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
     ``with_options`` keep the policy.
 
     With a stream, or a function that returns one, and `CallArguments`, return a context manager over the result of
-    `run`. Raises `PolicyError` for a client without a policy, or for an SDK that L0 does not support.
+    `run`. Raises `PolicyError` for a client without a policy, for an SDK that L0 does not support, and for an option
+    that is not allowed; `UnknownStreamError` for something that is neither a client nor a stream.
     """
     if not _is_client(thing):
         if policy is not None:
             options["policy"] = policy
-        return Wrapped(thing, options)  # type: ignore[arg-type]  # `run` checks them
+        return Wrapped(thing, options)  # type: ignore[arg-type]  # it checks them
     if not isinstance(policy, Policy):
         raise PolicyError("policy", policy, "an l0.Policy, for a client")
     if options:
-        raise PolicyError("options", options, "only policy, for a client")
+        raise PolicyError(next(iter(options)), next(iter(options.values())), "only policy, for a client")
     sdk = next((base.__module__.partition(".")[0] for base in type(thing).__mro__ if base.__name__ in _BASES), "")
     refusal = instrument_sdk(sdk)
     if refusal is not None:

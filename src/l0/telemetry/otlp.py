@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from opentelemetry import _logs, metrics, trace
 
+from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
 from l0.model.policy import PolicyError
 from l0.model.privacy import without_credentials
@@ -31,6 +32,9 @@ GRACE = 1.5
 """Maximum time in s for which the last flush delays the end of the program. All of L0 delays it by at most 2.5 s: ends
 of abandoned calls (`runtime.finalizers`) and SLO windows (`shared_state.slo_storage`) have 0.5 s each."""
 
+_OWN_ENDPOINT = "_l0_endpoint"
+"""Attribute of the providers that L0 has registered: the base URL, or ``None`` for that of the environment."""
+_NO_ENDPOINT = object()
 _LOGGERS = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
@@ -59,7 +63,7 @@ def setup(endpoint: str | bool) -> Shutdown:
         PolicyError: the endpoint is not a URL.
         ImportError: opentelemetry-sdk is not installed.
     """
-    base = _checked(endpoint)
+    base = check_endpoint(endpoint)
     export = _Export(base or "the configured endpoint")
     if endpoint is not False:
         try:
@@ -68,10 +72,22 @@ def setup(endpoint: str | bool) -> Shutdown:
             raise ImportError("OTLP export needs opentelemetry-sdk: pip install 'l0-otel[otlp]'") from error
     if export.providers:
         export.start()
+    elif endpoint is not False:
+        _warn_if_kept(base)
     return export.end
 
 
-def _checked(endpoint: str | bool) -> str | None:
+def _warn_if_kept(base: str | None) -> None:
+    """Warn if the process exports already, and not to this endpoint by an earlier call."""
+    kept = [trace.get_tracer_provider(), metrics.get_meter_provider()]
+    if all(getattr(provider, _OWN_ENDPOINT, _NO_ENDPOINT) == base for provider in kept):
+        return
+    names_of_kept = " and ".join(type(provider).__qualname__ for provider in kept)
+    warn_caller(f"otlp={base or True!r} has no effect: this process already has a {names_of_kept}, which stay")
+
+
+def check_endpoint(endpoint: object) -> str | None:
+    """Return the base URL that ``endpoint`` names, if any. Raises `PolicyError`."""
     if isinstance(endpoint, bool):
         return None
     if not isinstance(endpoint, str) or not endpoint.startswith(("http://", "https://")):
@@ -100,6 +116,7 @@ def _register_traces(base: str | None, resource: Any, export: _Export) -> None:
     exporter = OTLPSpanExporter(_url(base, "traces"))
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
+    setattr(provider, _OWN_ENDPOINT, base)
     trace.set_tracer_provider(provider)
     export.add(provider, exporter)
 
@@ -111,6 +128,7 @@ def _register_metrics(base: str | None, resource: Any, export: _Export) -> None:
 
     exporter = OTLPMetricExporter(_url(base, "metrics"))
     provider = MeterProvider([PeriodicExportingMetricReader(exporter)], resource, shutdown_on_exit=False)
+    setattr(provider, _OWN_ENDPOINT, base)
     metrics.set_meter_provider(provider)
     export.add(provider, exporter)
 

@@ -13,6 +13,7 @@ import openai
 import pytest
 
 import l0
+from l0.config import CONFIG
 from l0.stainless import discovery, post_imports
 from l0_openai import OpenAIInstrumentor
 
@@ -77,6 +78,47 @@ def test_a_policy_that_is_none_is_refused_before_anything_is_patched():
     with pytest.raises(l0.PolicyError):
         l0.instrument("interactive")  # type: ignore[arg-type]
     assert not is_patched(OPENAI)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"policy": 42}, "policy"),
+        ({"policy": l0.Policy}, "policy"),
+        ({"observers": [42]}, "observers"),
+        ({"observers": 42}, "observers"),
+        ({"direct": "yes"}, "direct"),
+        ({"direct": 1}, "direct"),
+        ({"otlp": 42}, "otlp"),
+        ({"otlp": ""}, "otlp"),
+        ({"otlp": "localhost:4318"}, "otlp"),
+    ],
+)
+def test_bad_argument_is_refused_and_changes_nothing(options, field):
+    before = (CONFIG._default, CONFIG._added, CONFIG._direct)
+    with pytest.raises(l0.PolicyError) as raised:
+        l0.instrument(**({"policy": l0.Policy(hold="message"), "direct": True} | options))
+    assert raised.value.field == field
+    assert not is_patched(OPENAI)
+    assert (CONFIG._default, CONFIG._added, CONFIG._direct) == before
+
+
+class Listener:
+    def observe(self, call):
+        return None
+
+
+def test_later_instrument_changes_what_it_is_given_and_keeps_the_rest(warnings_of):
+    first, second, listener = l0.Policy(hold="message"), l0.Policy(truncation="off"), Listener()
+    warnings_of(policy=first, observers=[listener], direct=True)
+    warnings_of()
+    assert (CONFIG.policy(), CONFIG._added, CONFIG.direct) == (first, (listener,), True)
+    warnings_of(policy=second)
+    assert (CONFIG.policy(), CONFIG._added, CONFIG.direct) == (second, (listener,), True)
+    warnings_of(observers=[], direct=False)
+    assert (CONFIG.policy(), CONFIG._added, CONFIG.direct) == (second, (), False)
+    warnings_of(policy=l0.Policy())
+    assert CONFIG.policy() == l0.Policy()
 
 
 def test_uninstrument_forgets_the_policy(warnings_of):

@@ -105,16 +105,18 @@ get_logger("app").emit(LogRecord(event_name="said"))
 
 def test_the_apps_own_providers_are_kept():
     code = f"""
+import warnings
 from opentelemetry import trace, metrics
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 mine = TracerProvider(), MeterProvider()
 trace.set_tracer_provider(mine[0]); metrics.set_meter_provider(mine[1])
-setup({CLOSED!r})
+with warnings.catch_warnings(action="ignore"):
+    setup({CLOSED!r})
 print((trace.get_tracer_provider(), metrics.get_meter_provider()) == mine)
 """
     done = run(code)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
 def test_false_sets_nothing_up():
@@ -149,6 +151,39 @@ def test_otlp_without_the_sdk_names_the_extra():
 def test_otlp_endpoint_must_be_a_url(endpoint):
     with pytest.raises(PolicyError, match=r"otlp: got .* allowed: the URL of an OTLP/HTTP collector"):
         otlp.setup(endpoint)
+
+
+OWN = """
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
+"""
+OWN_METRICS = "metrics.set_meter_provider(MeterProvider(shutdown_on_exit=False))\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "warned"),
+    [
+        ("", ""),
+        ("setup({url!r})", ""),
+        ("setup({url!r} + '/')", ""),
+        ("setup('http://127.0.0.1:1')", "otlp={url!r} has no effect: "),
+        ("setup(True)", "otlp={url!r} has no effect: "),
+        (OWN + OWN_METRICS, "otlp={url!r} has no effect: this process already has a TracerProvider and MeterProvider"),
+        (OWN, ""),
+    ],
+    ids=["once", "twice", "with a slash", "elsewhere", "by the environment", "own providers", "own spans"],
+)
+def test_otlp_that_changes_nothing_warns_at_the_line_of_the_call(collector, before, warned):
+    url, _ = collector
+    call = f"exec(compile({f'setup({url!r})'!r}, 'app.py', 'exec'))"
+    code = f"{before.format(url=url)}\nwarnings.simplefilter('always')\n{call}"
+    done = run(f"import warnings\n{code}")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if "RuntimeWarning" in line]
+    assert len(lines) == bool(warned)
+    assert all(line.startswith(f"app.py:1: RuntimeWarning: {warned.format(url=url)}") for line in lines)
 
 
 def test_nothing_of_the_sdk_is_imported_before():
