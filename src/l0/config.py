@@ -19,6 +19,7 @@ from l0.model.call import Call
 from l0.model.caller_warning import caller_line
 from l0.model.errors import raised
 from l0.model.policy import Policy, PolicyError, Retry
+from l0.model.policy_from_environment import EnvironmentSettings
 from l0.model.ports import CallObserver, Observer
 from l0.runtime.rule_runner import check_rules
 from l0.shared_state.forks import renew_in_child
@@ -46,12 +47,11 @@ class Config:
         self.renew()
         renew_in_child(self)
         self._default: Policy | None = None
-        self._environment: Policy | None = None
+        self.environment = EnvironmentSettings()
         self._observers: tuple[Observer, ...] = ()
         self._observers_by_sdk: Mapping[str, tuple[Observer, ...]] = {}
         self._added: tuple[Observer, ...] = ()
         self._direct: bool | None = None
-        self._direct_in_environment = False
         self.instrumented: set[str] = set()
         """The import names of the SDKs whose calls go through the engine."""
         self.reads = 0
@@ -71,13 +71,13 @@ class Config:
         with self._lock:
             self._default = policy
 
-    def set_environment(self, policy: Policy | None, *, direct: bool) -> None:
-        """Set the policy and direct reading that the environment asks for. Settings in code take precedence."""
-        if policy is not None:
-            check_rules(policy)
+    def set_environment(self, settings: EnvironmentSettings) -> None:
+        """Set what the environment asks for. Settings in code take precedence. Log each problem once."""
         with self._lock:
-            self._environment = policy
-            self._direct_in_environment = direct
+            known, self.environment = self.environment.problems, settings
+        for problem in settings.problems:
+            if problem not in known:
+                _log.warning("%s", problem)
 
     def set_direct(self, direct: bool | None) -> None:
         """Turn direct reading of streams from their connections on or off. ``None``: as the environment says."""
@@ -87,7 +87,7 @@ class Config:
     @property
     def direct(self) -> bool:
         """True if streams that are opened now are read directly from their connections."""
-        return self._direct_in_environment if self._direct is None else self._direct
+        return self.environment.direct if self._direct is None else self._direct
 
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
         """Set the observers of every call, or of every call through one SDK: spans and metrics.
@@ -108,7 +108,7 @@ class Config:
         """Return the current policy: of the block, of the ``client`` (`streams.wrapping`), or of all calls."""
         self.reads += 1
         own: Policy | None = getattr(client, OWN_POLICY, None)
-        return _override.get() or own or self._default or self._environment or _BUILT_IN
+        return _override.get() or own or self._default or self.environment.policy or _BUILT_IN
 
     @property
     def listening(self) -> bool:

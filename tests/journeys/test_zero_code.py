@@ -184,3 +184,15 @@ def test_a_program_that_leaves_a_stream_open_ends_quietly(tmp_path: Path, sim: S
     )
     sim.script(None, Fault.slow_drip(interval=0.01))
     assert run(tmp_path, source, sim).stderr == ""
+
+
+def test_bad_variables_warn_and_leave_the_program_protected(tmp_path: Path, sim: Simulator) -> None:
+    sim.script(Fault.cut(at_event=1))
+    ended = run(tmp_path, APP, sim, launcher(), L0_RETRY_ATEMPTS="3", L0_TIMEOUT_TOTAL="soon", L0_MODE="active")
+    assert "TEXT " in ended.stdout
+    assert len(sim.requests) == 2
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("L0_")]
+    assert lines == [
+        "L0_RETRY_ATEMPTS: got '3', allowed: no such variable; did you mean L0_RETRY_ATTEMPTS?; it is ignored",
+        "L0_TIMEOUT_TOTAL: got 'soon', allowed: a number, or none; it is ignored",
+    ]

@@ -19,7 +19,8 @@ FAST, SLOW = Timeout(total=1000), Timeout(total=9000)
 
 
 @pytest.fixture(autouse=True)
-def _clean():
+def _clean(monkeypatch):
+    monkeypatch.setattr(CONFIG, "instrumented", {"sdk"})  # else blocks without a call warn
     before = CONFIG._default
     yield
     CONFIG.set_default(before)

@@ -4,26 +4,44 @@ The dataclasses of `policy` define the variables: a field of `Policy` is ``L0_<F
 ``L0_<FIELD>_<ITS FIELD>`` (``L0_RETRY_ATTEMPTS``, ``L0_TIMEOUT_INITIAL_TOKEN``), in the unit of that field.
 ``L0_POLICY`` names the preset that the other variables change. Without it they change `Policy()`, so one variable of
 ``Retry`` brings the guide's defaults for its other fields. Fields that take a function or a mapping have no variable.
+
+A variable cannot break a program: one that is unknown or not allowed is a problem to report, and the others apply.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from .durations import UnitWarning
 from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
 _PRESET = "L0_POLICY"
 _DIRECT = "L0_DIRECT"
 _OTHER_VARIABLES = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", _DIRECT})
-"""Variables that do not belong to the policy: telemetry reads its own, and `direct_from_environment` reads one."""
-_T = TypeVar("_T")
+"""Variables that do not belong to the policy. Telemetry reads its own."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSettings:
+    """The settings of the environment. ``policy``: ``None`` if no variable sets one. ``direct``: read streams directly.
+
+    ``sources``: the variable of each field, by the field's path (``("retry", "attempts")``), and of the preset, by the
+    empty path. ``problems``: one text for each variable that is ignored, or is likely to be in the wrong unit.
+    """
+
+    policy: Policy | None = None
+    direct: bool = False
+    sources: Mapping[Path, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,101 +50,102 @@ class _Variable:
 
     name: str
     field: str
-    path: tuple[str, ...]
+    path: Path
     read: Callable[[str], Any]
     allowed: str
 
 
-def policy_from_environment(environ: Mapping[str, str]) -> Policy | None:
-    """Return the policy that ``environ`` sets; ``None`` if it sets none. Empty variables are ignored.
+def read_environment(environ: Mapping[str, str], check: Callable[[Policy], object] = bool) -> EnvironmentSettings:
+    """Return what ``environ`` sets. Empty variables are ignored. Never raises.
 
-    Raises `PolicyError`, which names the variable, for an unknown variable and for a value that is not allowed.
+    ``check``: raises `PolicyError` for a policy that cannot be used; the variable that leads to it is ignored.
     """
     given = {name: text.strip() for name, text in environ.items() if name.startswith(_PREFIX) and text.strip()}
-    given = {name: text for name, text in given.items() if name not in _OTHER_VARIABLES}
-    if not given:
-        return None
-    policy = _preset(given.pop(_PRESET, None))
     known = {variable.name: variable for variable in _variables(Policy, _PREFIX, ())}
-    changes: dict[str, Any] = {}
-    for name, text in sorted(given.items()):
-        if name not in known:
-            raise _unknown(name, text, [*known, _PRESET])
-        _put(changes, known[name], text)
-    try:
-        return _changed(Policy, policy, changes)
-    except PolicyError as error:
-        for name, text in given.items():
-            if known[name].field == error.field:
-                raise PolicyError(name, text, error.allowed) from None
-        raise
+    policy, sources, problems = Policy(), dict[Path, str](), list[str]()
+    direct = False
+    for name, text in sorted(given.items(), key=lambda item: (item[0] != _PRESET, item[0])):
+        try:
+            if name == _PRESET:
+                policy, sources[()] = _preset(text), name
+            elif name == _DIRECT:
+                direct = _boolean(name, text)
+            elif name in known:
+                policy = _set(policy, known[name], text, sources, check, problems)
+                sources[known[name].path] = name
+            elif name not in _OTHER_VARIABLES:
+                raise _unknown(name, text, [*known, *_OTHER_VARIABLES, _PRESET])
+        except PolicyError as error:
+            problems.append(f"{PolicyError(name, text, error.allowed)}; it is ignored")
+    return EnvironmentSettings(
+        policy=policy if sources else None, direct=direct, sources=sources, problems=tuple(problems)
+    )
 
 
-def direct_from_environment(environ: Mapping[str, str]) -> bool:
-    """Return True if ``L0_DIRECT`` asks for reading streams directly from their connections.
-
-    Raises `PolicyError` for a value that is not allowed.
-    """
-    text = environ.get(_DIRECT, "").strip()
-    if text.lower() not in ("", *_BOOLEANS):
-        raise PolicyError(_DIRECT, text, "true or false")
-    return _BOOLEANS.get(text.lower(), False)
-
-
-def _preset(name: str | None) -> Policy:
+def _preset(name: str) -> Policy:
     presets = {preset: getattr(Policy, preset) for preset, kind in vars(Policy).items() if type(kind) is classmethod}
-    if name is None:
-        return Policy()
     if name.lower() not in presets:
         raise PolicyError(_PRESET, name, "one of " + ", ".join(presets))
     policy: Policy = presets[name.lower()]()
     return policy
 
 
+def _boolean(name: str, text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        raise PolicyError(name, text, "true or false")
+    return _BOOLEANS[text.lower()]
+
+
 def _unknown(name: str, text: str, known: Sequence[str]) -> PolicyError:
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name.upper(), known, n=1)
     allowed = f"did you mean {close[0]}?" if close else "one of " + ", ".join(sorted(known))
     return PolicyError(name, text, f"no such variable; {allowed}")
 
 
-def _put(changes: dict[str, Any], variable: _Variable, text: str) -> None:
+def _set(
+    policy: Policy,
+    variable: _Variable,
+    text: str,
+    sources: Mapping[Path, str],
+    check: Callable[[Policy], object],
+    problems: list[str],
+) -> Policy:
+    """Return ``policy`` with one more field set. Add a problem for a value that is likely to be in the wrong unit."""
     try:
         value = variable.read(text)
     except ValueError:
         raise PolicyError(variable.name, text, variable.allowed) from None
-    *parents, last = variable.path
-    for parent in parents:
-        inner = changes.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise PolicyError(variable.name, text, f"this or {_name(_PREFIX, parent)}, not both")
-        changes = inner
-    changes[last] = value
+    parent = variable.path[:-1]
+    if parent in sources and parent and not is_dataclass(getattr(policy, parent[0])):
+        raise PolicyError(variable.name, text, f"a value only if {sources[parent]} is not set to false")
+    with warnings.catch_warnings(record=True, action="always", category=UnitWarning) as caught:
+        changed: Policy = _changed(Policy, policy, variable.path, value)
+    check(changed)
+    problems += [f"{variable.name}: {warning.message}" for warning in caught]
+    return changed
 
 
-def _changed(kind: type[_T], value: _T | None, changes: Mapping[str, Any]) -> _T:
-    """Return ``value``, a dataclass of the policy, or a new one if it is ``None``, with ``changes`` to its fields."""
-    made: dict[str, Any] = {}
-    for name, change in changes.items():
-        if not isinstance(change, dict):
-            made[name] = change
-            continue
+def _changed(kind: Any, value: Any, path: Path, new: Any) -> Any:
+    """Return ``value``, a dataclass of the policy, or a new one if it is ``None``, with one field changed."""
+    name, *rest = path
+    if rest:
         part, inner = _part(kind, name), getattr(value, name, None)
-        made[name] = _changed(part, inner if isinstance(inner, part) else None, change)
-    return kind(**made) if value is None else replace(value, **made)  # type: ignore[type-var]
+        new = _changed(part, inner if isinstance(inner, part) else None, tuple(rest), new)
+    return kind(**{name: new}) if value is None else replace(value, **{name: new})
 
 
 # -- variables derived from the dataclasses -------------------------------------------------------------------------
 
 
-def _variables(kind: type, prefix: str, path: tuple[str, ...]) -> list[_Variable]:
+def _variables(kind: type, prefix: str, path: Path) -> list[_Variable]:
     found = []
-    for field, hint in _hints(kind).items():
-        name, here = _name(prefix, field), (*path, field)
+    for own, hint in _hints(kind).items():
+        name, here = prefix + own.upper(), (*path, own)
         parser = _parser(_members(hint))
         if parser is not None:
             read, allowed = parser
-            found.append(_Variable(name=name, field=f"{kind.__name__}.{field}", path=here, read=read, allowed=allowed))
-        part = _part(kind, field)
+            found.append(_Variable(name=name, field=f"{kind.__name__}.{own}", path=here, read=read, allowed=allowed))
+        part = _part(kind, own)
         if part is not None:
             found += _variables(part, f"{name}_", here)
     return found
@@ -134,20 +153,16 @@ def _variables(kind: type, prefix: str, path: tuple[str, ...]) -> list[_Variable
 
 def _hints(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
-
-
-def _name(prefix: str, field: str) -> str:
-    return prefix + field.upper()
+    return {own.name: hints[own.name] for own in fields(kind)}
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
-def _part(kind: type, field: str) -> Any:
+def _part(kind: type, name: str) -> Any:
     """Return the dataclass that a field takes, or ``None``."""
-    return next((member for member in _members(_hints(kind)[field]) if is_dataclass(member)), None)
+    return next((member for member in _members(_hints(kind)[name]) if is_dataclass(member)), None)
 
 
 def _parser(members: tuple[Any, ...]) -> tuple[Callable[[str], Any], str] | None:

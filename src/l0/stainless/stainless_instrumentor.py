@@ -18,7 +18,8 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from packaging.specifiers import SpecifierSet
 
 from l0.config import CONFIG
-from l0.model.policy_from_environment import direct_from_environment, policy_from_environment
+from l0.model.policy_from_environment import read_environment
+from l0.runtime.rule_runner import check_rules
 from l0.shared_state.forks import renew_in_child
 from l0.telemetry.breaker_metrics import BreakerObserver
 from l0.telemetry.metrics import MetricObserver
@@ -85,7 +86,7 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
         observable = SloObserver(shared_state.slos, meters), BreakerObserver(shared_state.breakers, meters)
         spans = SpanObserver(kwargs.get("tracer_provider"), logger_provider=kwargs.get("logger_provider"))
         CONFIG.set_observers((spans, MetricObserver(meters), *observable), self.sdk_name)
-        CONFIG.set_environment(policy_from_environment(os.environ), direct=direct_from_environment(os.environ))
+        CONFIG.set_environment(read_environment(os.environ, check_rules))
         CONFIG.instrumented.add(self.sdk_name)
         with self._guard:
             self._wanted = True

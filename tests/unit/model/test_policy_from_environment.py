@@ -1,4 +1,4 @@
-"""``L0_*`` variables: everything that a policy can say in text, and a named error for everything else."""
+"""``L0_*`` variables: everything that a policy can say in text, and a named problem for everything else."""
 
 from dataclasses import fields, replace
 
@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from l0.model import policy as policy_module
 from l0.model.policy import (
     BackoffStrategy,
     CheckIntervals,
@@ -13,12 +14,12 @@ from l0.model.policy import (
     Hedge,
     Hold,
     Policy,
-    PolicyError,
     Retry,
     RetryableErrorType,
     Timeout,
 )
-from l0.model.policy_from_environment import _variables, policy_from_environment
+from l0.model.policy_from_environment import EnvironmentSettings, _variables, read_environment
+from l0.runtime.rule_runner import check_rules
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ from l0.model.policy_from_environment import _variables, policy_from_environment
     ],
 )
 def test_environment_without_variables_sets_no_policy(environ):
-    assert policy_from_environment(environ) is None
+    assert read_environment(environ) == EnvironmentSettings()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,8 @@ def test_environment_without_variables_sets_no_policy(environ):
     ],
 )
 def test_policy_from_variables(environ, expected):
-    assert policy_from_environment(environ) == expected
+    settings = read_environment(environ)
+    assert (settings.policy, settings.problems) == (expected, ())
 
 
 BAD = [
@@ -94,11 +96,91 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "given", "allowed"), BAD)
-def test_a_bad_variable_is_named_with_what_is_allowed(name, given, allowed):
-    with pytest.raises(PolicyError) as raised:
-        policy_from_environment({name: given, "L0_HOLD_FRAMES": "3"})
-    assert (raised.value.field, raised.value.given) == (name, given)
-    assert allowed in raised.value.allowed
+def test_bad_variable_is_named_with_what_is_allowed_and_the_others_apply(name, given, allowed):
+    settings = read_environment({name: given, "L0_HOLD_FRAMES": "3", "L0_MODE": "shadow"})
+    (problem,) = settings.problems
+    assert problem.startswith(f"{name}: got {given!r}, allowed: ")
+    assert problem.endswith("; it is ignored")
+    assert allowed in problem
+    assert settings.policy == Policy(hold=Hold(frames=3), mode="shadow")
+    assert name not in settings.sources.values()
+
+
+def test_every_bad_variable_is_a_problem_of_its_own():
+    settings = read_environment({name: given for name, given, _ in BAD})
+    assert [problem.partition(":")[0] for problem in settings.problems] == sorted(
+        {name for name, _, _ in BAD}, key=lambda name: (name != "L0_POLICY", name)
+    )
+    assert settings.policy is None
+
+
+def test_nearest_name_is_found_in_another_case_and_for_other_variables():
+    (problem,) = read_environment({"L0_retry_attempts": "3"}).problems
+    assert "did you mean L0_RETRY_ATTEMPTS?" in problem
+    (problem,) = read_environment({"L0_DIRECTT": "1"}).problems
+    assert "did you mean L0_DIRECT?" in problem
+
+
+@pytest.mark.parametrize(("said", "direct"), [("1", True), ("true", True), ("False", False), ("0", False)])
+def test_direct_is_read_without_a_policy(said, direct):
+    assert read_environment({"L0_DIRECT": said}) == EnvironmentSettings(direct=direct)
+
+
+def test_bad_direct_is_a_problem():
+    settings = read_environment({"L0_DIRECT": "perhaps", "L0_POLICY": "batch"})
+    assert settings.problems == ("L0_DIRECT: got 'perhaps', allowed: true or false; it is ignored",)
+    assert settings.policy == Policy.batch()
+
+
+def test_each_field_names_its_variable():
+    settings = read_environment({"L0_POLICY": "batch", "L0_RETRY_ATTEMPTS": "1", "L0_MODE": "shadow"})
+    assert settings.sources == {
+        (): "L0_POLICY",
+        ("mode",): "L0_MODE",
+        ("retry", "attempts"): "L0_RETRY_ATTEMPTS",
+    }
+
+
+def test_number_in_the_wrong_unit_is_used_and_reported():
+    settings = read_environment({"L0_TIMEOUT_TOTAL": "60", "L0_RETRY_BASE_DELAY": "500"})
+    assert (settings.policy.timeout.total, settings.policy.retry.base_delay) == (60.0, 500.0)
+    assert [problem.partition(" If")[0] for problem in settings.problems] == [
+        "L0_RETRY_BASE_DELAY: Retry.base_delay=500 means 500 s.",
+        "L0_TIMEOUT_TOTAL: Timeout.total=60 means 60 ms.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"L0_HOLD": "verified", "L0_HOLD_FRAMES": "8"}, Policy(hold=Hold(until="verified", frames=8))),
+        ({"L0_HEDGE": "true", "L0_HEDGE_AFTER": "800"}, Policy(hedge=Hedge(after=800))),
+    ],
+)
+def test_variables_of_a_field_and_of_its_part_go_together(environ, expected):
+    settings = read_environment(environ)
+    assert (settings.policy, settings.problems) == (expected, ())
+
+
+def test_field_of_a_part_that_is_off_is_a_problem():
+    settings = read_environment({"L0_HEDGE": "false", "L0_HEDGE_AFTER": "800"})
+    assert settings.policy == Policy(hedge=False)
+    (problem,) = settings.problems
+    assert problem == "L0_HEDGE_AFTER: got '800', allowed: a value only if L0_HEDGE is not set to false; it is ignored"
+
+
+def test_variable_that_leads_to_rules_that_cannot_hold_is_ignored():
+    settings = read_environment({"L0_HOLD": "verified", "L0_GUARDRAILS": "json_only", "L0_BUDGET": "true"}, check_rules)
+    (problem,) = settings.problems
+    assert problem.startswith("L0_HOLD: got 'verified', allowed: \"message\"")
+    assert settings.policy == Policy(guardrails="json_only", budget=True)
+
+
+def test_variable_that_needs_a_missing_extra_is_a_problem(monkeypatch):
+    monkeypatch.setattr(policy_module, "_importable", lambda _: False)
+    settings = read_environment({"L0_STRUCTURED": "true", "L0_BUDGET": "true"})
+    assert settings.policy == Policy(budget=True)
+    assert "pip install 'l0-otel[structured]'" in settings.problems[0]
 
 
 def test_every_field_but_functions_has_a_variable():
@@ -145,7 +227,9 @@ def test_variables_round_trip(wanted):
         for field in fields(part)
         if field.name not in {"should_retry", "error_type_delays"}
     }
-    assert policy_from_environment(environ) == Policy(**{name.lower(): part for name, part in wanted.items()})
+    settings = read_environment(environ)
+    assert settings.problems == ()
+    assert settings.policy == Policy(**{name.lower(): part for name, part in wanted.items()})
 
 
 @given(
@@ -154,10 +238,7 @@ def test_variables_round_trip(wanted):
     )
 )
 @settings(max_examples=150)
-def test_nothing_but_a_policy_error_comes_of_garbage(environ):
-    try:
-        policy = policy_from_environment(environ)
-    except PolicyError as error:
-        policy, named = None, error.field
-        assert named in environ
-    assert policy is None or isinstance(policy, Policy)
+def test_garbage_in_variables_raises_nothing(environ):
+    settings = read_environment(environ)
+    assert settings.policy is None or isinstance(settings.policy, Policy)
+    assert len(settings.problems) <= 2 * len(environ)
