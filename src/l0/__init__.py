@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from .streams.stream import Stream, SyncStream
     from .streams.stream_events import Event, EventType, ToolCall, UnknownStreamError
     from .streams.stream_state import Checkpoint, State
+    from .streams.structured_output import structured, structured_array, structured_object, structured_stream
     from .streams.wrap import wrap
 
 __all__ = [
@@ -108,6 +111,10 @@ __all__ = [
     "run_sync",
     "sequential",
     "slo",
+    "structured",
+    "structured_array",
+    "structured_object",
+    "structured_stream",
     "uninstrument",
     "wrap",
 ]
@@ -150,6 +157,10 @@ _MODULES = {
     "Stream": ".streams.stream",
     "SyncStream": ".streams.stream",
     "State": ".streams.stream_state",
+    "structured": ".streams.structured_output",
+    "structured_array": ".streams.structured_output",
+    "structured_object": ".streams.structured_output",
+    "structured_stream": ".streams.structured_output",
     "Attempt": ".streams.callbacks",
     "Checkpoint": ".streams.stream_state",
     "instrument": ".stainless.discovery",
@@ -176,9 +187,36 @@ _RENAMED = {"Seam": "ResumePoint"}
 """Former names with their new ones. They work for one release, with a `DeprecationWarning`."""
 
 
-if not TYPE_CHECKING:  # type checkers would accept any name as one that this function resolves
+class _CallableModule(ModuleType):
+    """A module that can be called like its function `l0`.
+
+    ``import l0`` and ``from l0 import l0`` bind the same name in a program, and the later one wins: either must do what
+    the other one does.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.l0(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("l0-otel")
+    except PackageNotFoundError:  # a frozen, zipped or vendored copy without metadata
+        return "unknown"
+
+
+if TYPE_CHECKING:
+    __version__: str
+else:  # type checkers would accept any name as one that this function resolves
 
     def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            return _version()
         if name in _RENAMED:
             warn(f"{__name__}.{name} is now {__name__}.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
             return __getattr__(_RENAMED[name])

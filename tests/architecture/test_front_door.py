@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,47 @@ def test_renamed_names_still_resolve_and_warn() -> None:
         assert l0.Seam is l0.ResumePoint
     with pytest.warns(DeprecationWarning, match=r"l0\.slo\.Standing is now l0\.slo\.SloStatus"):
         assert l0.slo.Standing is l0.slo.SloStatus
+
+
+CLASH = """
+import asyncio
+{imports}
+l0.instrument()
+with l0.policy(timeout=l0.Timeout()):
+    pass
+l0.uninstrument()
+
+async def main():
+    stream = await l0(stream=lambda: iter(["te", "xt"]))
+    print(await stream.read(), l0.__version__ == l0.l0.__version__)
+    print((await l0.structured(int, lambda: iter(["42"]))).value)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "imports",
+    ["import l0\nfrom l0 import l0", "from l0 import l0\nimport l0", "import l0", "from l0 import l0"],
+    ids=["function last", "module last", "module", "function"],
+)
+def test_module_and_function_of_the_same_name_do_not_clash(imports: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", CLASH.format(imports=imports)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "text True\n42\n"), done.stderr
+
+
+def test_function_has_no_protocol_of_the_module() -> None:
+    assert not hasattr(l0.l0, "__path__")
+    assert not hasattr(l0.l0, "nothing")
+    assert l0.structured is not None
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert l0.__version__ == version("l0-otel")
+
+
+def test_package_runs_as_a_command() -> None:
+    command = [sys.executable, "-m", "l0", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"l0-otel {version('l0-otel')}\n"

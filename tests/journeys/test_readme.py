@@ -66,7 +66,7 @@ def test_the_commands_exist(command):
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`l0 (\w+)`", README))))
 def test_the_subcommands_exist(command):
-    done = subprocess.run([sys.executable, "-m", "l0.cli.main", command, "--help"], capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "l0", command, "--help"], capture_output=True, check=False)
     assert done.returncode == 0
 
 

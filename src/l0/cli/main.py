@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import l0
 
 from .inputs import InputError
 from .slo import arguments as slo
@@ -77,7 +78,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="l0", description="Reliable and observable LLM streams.")
-    parser.add_argument("--version", action="version", version=f"l0-otel {_version()}")
+    parser.add_argument("--version", action="version", version=f"l0-otel {l0.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     _demo_arguments(
         commands.add_parser("demo", help="compare bare and instrumented SDKs on a faulty provider", description=_DEMO)
@@ -126,14 +127,3 @@ def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
     add("--sigma", type=float, default=0.5, metavar="X", help="sigma of the log-normal delays (default: 0.5)")
     add("--stragglers", type=float, default=0.0, metavar="X", help="share of slow requests, 0 to 1 (default: 0)")
     add("--straggler-factor", type=float, default=10.0, metavar="X", help="slowdown of slow requests (default: 10)")
-
-
-def _version() -> str:
-    try:
-        return version("l0-otel")
-    except PackageNotFoundError:
-        return "(not installed)"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

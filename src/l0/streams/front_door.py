@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, Unpack, overload
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from l0.model.policy import Policy
 
@@ -33,6 +34,14 @@ class L0:
 
     def __repr__(self) -> str:
         return "<function l0>"
+
+    if not TYPE_CHECKING:  # type checkers would accept any name
+
+        def __getattr__(self, name: str) -> Any:
+            """Return an attribute of the package: after ``import l0``, ``from l0 import l0`` binds the same name."""
+            if name.startswith("__") and name != "__version__":
+                raise AttributeError(name)  # protocols, such as that of `copy`, ask for them
+            return getattr(sys.modules["l0"], name)
 
     # Written out, since `staticmethod` loses the overloads.
 

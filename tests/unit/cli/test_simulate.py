@@ -17,7 +17,7 @@ from l0.testing import simulator
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_simulate_answers_both_sdks_and_stops_on_a_signal(stop: signal.Signals) -> None:
-    command = [sys.executable, "-m", "l0.cli.main", "simulate", "--port", "0"]
+    command = [sys.executable, "-m", "l0", "simulate", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
