@@ -4,7 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -101,6 +104,67 @@ def test_the_launcher_with_an_apps_own_provider(tmp_path: Path, sim: Simulator) 
     """The provider is set after instrumentation: it is found when the first call is made."""
     ended = run(tmp_path, f"{SPANS}{APP}{CLAUDE}", sim, launcher())
     assert [(name, outcome) for _, name, outcome in spans(ended)] == [("chat gpt-4o", "ok"), ("chat claude-test", "ok")]
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[str]]]:
+    """A server that accepts every POST and records its path."""
+    paths: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            paths.append(self.path)
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", paths
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, {"/v1/traces", "/v1/metrics"}),
+        ({"OTEL_METRICS_EXPORTER": "none"}, {"/v1/traces"}),
+        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "otlp"}, {"/v1/metrics"}),
+        ({"OTEL_SDK_DISABLED": "true"}, set()),
+    ],
+    ids=["endpoint", "no metrics", "no traces", "disabled"],
+)
+def test_the_launcher_exports_over_http_without_a_distro(
+    tmp_path: Path, sim: Simulator, collector: tuple[str, list[str]], chosen: dict[str, str], expected: set[str]
+) -> None:
+    url, paths = collector
+    ended = run(tmp_path, APP, sim, launcher(), OTEL_EXPORTER_OTLP_ENDPOINT=url, **chosen)
+    assert set(paths) == expected
+    assert ended.stderr == ""
+
+
+def test_without_the_launcher_nothing_is_exported_unasked(
+    tmp_path: Path, sim: Simulator, collector: tuple[str, list[str]]
+) -> None:
+    url, paths = collector
+    run(tmp_path, f"import l0\nl0.instrument()\n{APP}", sim, OTEL_EXPORTER_OTLP_ENDPOINT=url)
+    assert paths == []
+
+
+def test_the_launcher_names_the_extra_that_the_export_needs(tmp_path: Path, sim: Simulator) -> None:
+    before = (
+        "import sys\nsys.modules['opentelemetry.exporter.otlp.proto.http.trace_exporter'] = None\n"
+        "from opentelemetry.instrumentation import auto_instrumentation\nauto_instrumentation.initialize()\n"
+    )
+    ended = run(tmp_path, before + APP, sim, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    assert "TEXT " in ended.stdout
+    assert "which needs an extra: pip install 'l0-otel[otlp]'" in ended.stderr
 
 
 def test_the_launcher_with_the_sdks_configurator(tmp_path: Path, sim: Simulator) -> None:

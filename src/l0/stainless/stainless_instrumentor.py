@@ -23,6 +23,7 @@ from l0.runtime.rule_runner import check_rules
 from l0.shared_state.forks import renew_in_child
 from l0.telemetry.breaker_metrics import BreakerObserver
 from l0.telemetry.metrics import MetricObserver
+from l0.telemetry.otlp import setup_for_launcher
 from l0.telemetry.slo_metrics import SloObserver
 from l0.telemetry.spans import SpanObserver
 
@@ -81,6 +82,7 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
         """
         if self.remove_earlier_copies():
             _warn(REPLACED)
+        setup_for_launcher()
         meters = kwargs.get("meter_provider")
         shared_state = CONFIG.shared_state
         observable = SloObserver(shared_state.slos, meters), BreakerObserver(shared_state.breakers, meters)

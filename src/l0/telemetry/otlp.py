@@ -9,9 +9,11 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Thread
+from types import FrameType
 from typing import Any, Protocol
 
 from opentelemetry import _logs, metrics, trace
@@ -35,6 +37,13 @@ of abandoned calls (`runtime.finalizers`) and SLO windows (`shared_state.slo_sto
 _OWN_ENDPOINT = "_l0_endpoint"
 """Attribute of the providers that L0 has registered: the base URL, or ``None`` for that of the environment."""
 _NO_ENDPOINT = object()
+_LAUNCHER = "opentelemetry.instrumentation.auto_instrumentation"
+_EXPORTERS = {signal: f"OTEL_{signal.upper()}_EXPORTER" for signal in ("traces", "metrics")}
+_ENDPOINTS = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+)
 _LOGGERS = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
@@ -77,8 +86,46 @@ def setup(endpoint: str | bool) -> Shutdown:
     return export.end
 
 
+def setup_for_launcher() -> None:
+    """Set up the OTLP/HTTP export that the environment asks for in a program that ``opentelemetry-instrument`` starts.
+
+    The launcher itself sets up nothing without a distro, which brings a configurator. Providers that one has set are
+    kept. Raises nothing: the program must start.
+    """
+    asked = any(os.environ.get(name, "").strip() for name in _ENDPOINTS)
+    asked = asked or any("otlp" in os.environ.get(name, "") for name in _EXPORTERS.values())
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if not asked or disabled or not _started_by_launcher():
+        return
+    try:
+        if is_apis_own(trace.get_tracer_provider()) or is_apis_own(metrics.get_meter_provider()):
+            setup(True)
+    except ImportError:
+        log.warning("the environment asks for OTLP export, which needs an extra: pip install 'l0-otel[otlp]'")
+    except Exception:
+        log.warning("the environment asks for OTLP export, which cannot be set up: %s", raised())
+
+
+def _started_by_launcher() -> bool:
+    """Return True if the launcher is on the stack, and not a program that calls an instrumentor."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(_LAUNCHER):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _is_wanted(signal: str) -> bool:
+    """Return True unless the environment names exporters for this signal without OTLP, such as ``none``."""
+    chosen = os.environ.get(_EXPORTERS[signal], "").strip()
+    return not chosen or "otlp" in chosen
+
+
 def _warn_if_kept(base: str | None) -> None:
     """Warn if the process exports already, and not to this endpoint by an earlier call."""
+    if base is None and not all(_is_wanted(signal) for signal in ("traces", "metrics")):
+        return  # the environment asks for less
     kept = [trace.get_tracer_provider(), metrics.get_meter_provider()]
     if all(getattr(provider, _OWN_ENDPOINT, _NO_ENDPOINT) == base for provider in kept):
         return
@@ -100,9 +147,9 @@ def _register(base: str | None, export: _Export) -> None:
     from opentelemetry.sdk.resources import Resource
 
     resource = Resource.create()
-    if is_apis_own(trace.get_tracer_provider()):
+    if is_apis_own(trace.get_tracer_provider()) and (base or _is_wanted("traces")):
         _register_traces(base, resource, export)
-    if is_apis_own(metrics.get_meter_provider()):
+    if is_apis_own(metrics.get_meter_provider()) and (base or _is_wanted("metrics")):
         _register_metrics(base, resource, export)
     if content_mode(os.environ.get(names.CONTENT_SWITCH)).on_event and is_apis_own(_logs.get_logger_provider()):
         _register_events(base, resource, export)
