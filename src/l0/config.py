@@ -71,6 +71,11 @@ class Config:
         with self._lock:
             self._default = policy
 
+    @property
+    def default(self) -> Policy | None:
+        """The policy that code has set for all calls, if any."""
+        return self._default
+
     def set_environment(self, settings: EnvironmentSettings) -> None:
         """Set what the environment asks for. Settings in code take precedence. Log each problem once."""
         with self._lock:

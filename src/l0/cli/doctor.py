@@ -2,66 +2,99 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import platform
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, entry_points, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, entry_points, packages_distributions, requires, version
 
 from opentelemetry import metrics, trace
+from packaging.markers import Marker
+from packaging.requirements import Requirement
 
 import l0
+from l0.config import CONFIG
+from l0.model.errors import raised
 from l0.simulator import corpus
 from l0.simulator.simulator_config import SimulatorConfig
 from l0.stainless.discovery import installed_version, instrumentors
+from l0.stainless.patch_check import bypasses
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 from l0.telemetry.listeners import is_apis_own
 from l0.telemetry.names import DISTRIBUTION
+from l0.telemetry.otlp import ENDPOINTS
 
 from .demo.demo_provider import provider
 from .demo.judge import AnswerVerdict, judge
 from .demo.load import Load, offered
 from .demo.plan import SDKS, Api, plan, shipped
+from .doctor_finding import DoctorFinding
+from .policy_report import policy_fields, policy_report
 
 _NAMESAKES = ("l0", "reliable-ai-streams-py")
 """Other distributions that install a package `l0`. If two are installed, their files overwrite each other."""
 
+_EXTRAS = ("otlp", "cli", "text", "guardrails", "structured", "slo")
+"""The extras beside those of the SDKs, which have sections of their own."""
 _TELEMETRY = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 
 
-@dataclass(frozen=True, slots=True)
-class DoctorFinding:
-    """One line of the report. ``problem``: True if the user must act on it."""
+def doctor(*, as_json: bool = False) -> int:
+    """Print the report. Return 0 if there is no problem, else 1.
 
-    text: str
-    problem: bool = False
-
-
-def doctor() -> int:
-    """Print the report. Return 0 if there is no problem, else 1."""
-    problems = 0
-    for title, findings in _report():
+    ``as_json``: print an object with ``format`` (1), ``ok``, ``versions``, ``policy`` (each ``field``, ``value`` and
+    ``source``) and ``findings`` (each ``section``, ``text`` and ``problem``). Later versions may add keys.
+    """
+    report = [(title, list(_guarded(findings))) for title, findings in _report()]
+    problems = sum(finding.problem for _, findings in report for finding in findings)
+    if as_json:
+        print(json.dumps(_object(report), indent=2))
+        return 1 if problems else 0
+    for title, findings in report:
         print(title)
         for finding in findings:
-            problems += finding.problem
             print(f"  {'!' if finding.problem else ' '} {finding.text}")
     print("No problems found." if not problems else f"{problems} problem{'s' * (problems > 1)}, marked '!'.")
     return 1 if problems else 0
 
 
-def _report() -> Iterator[tuple[str, list[DoctorFinding]]]:
+def _object(report: Sequence[tuple[str, Sequence[DoctorFinding]]]) -> dict[str, object]:
+    names = (DISTRIBUTION, *_TELEMETRY, *dict.fromkeys(SDKS.values()))
+    return {
+        "format": 1,
+        "ok": not any(finding.problem for _, findings in report for finding in findings),
+        "versions": {"python": platform.python_version(), **{name: installed(name) for name in names}},
+        "policy": [asdict(field) for field in policy_fields()],
+        "findings": [{"section": title, **asdict(finding)} for title, findings in report for finding in findings],
+    }
+
+
+def _guarded(findings: Iterable[DoctorFinding]) -> Iterator[DoctorFinding]:
+    """Yield the findings of one section. A check that fails is a problem, and the report goes on."""
+    try:
+        yield from findings
+    except Exception:
+        yield DoctorFinding(f"this check failed: {raised()}", True)
+
+
+def _report() -> Iterator[tuple[str, Iterable[DoctorFinding]]]:
     own = installed(DISTRIBUTION)
     python = f"Python {platform.python_version()}, {platform.system()}"
-    yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", namesakes(packages_distributions().get("l0", ()))
+    owners = packages_distributions().get("l0", ())
+    yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", [*namesakes(owners), *_extras()]
     found = instrumentors()
     if not any(installed_version(one.sdk_name) is not None for one in found):
         yield "SDKs", [DoctorFinding("no supported SDK is installed: l0.instrument() patches nothing", True)]
     for instrumentor in found:
         if isinstance(instrumentor, StainlessInstrumentor):
             yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
-    yield "OpenTelemetry", list(_telemetry())
+    yield "Policy", policy_report()
+    yield "OpenTelemetry", _telemetry()
 
 
 def installed(distribution: str) -> str | None:
@@ -84,6 +117,27 @@ def namesakes(owners: Iterable[str]) -> list[DoctorFinding]:
     ]
 
 
+def _extras() -> Iterator[DoctorFinding]:
+    """Report the extras for users, and what is missing of them. The policy and the telemetry report what they need."""
+    missing: dict[str, list[str]] = {}
+    for line in requires(DISTRIBUTION) or () if installed(DISTRIBUTION) else ():
+        requirement = Requirement(line)
+        for extra in _EXTRAS:
+            if requirement.marker is not None and _applies(requirement.marker, extra):
+                absent = installed(requirement.name) is None
+                missing.setdefault(extra, []).extend([requirement.name] if absent else [])
+    whole = [extra for extra, names in missing.items() if not names]
+    if whole:
+        yield DoctorFinding(f"extras installed: {', '.join(whole)}")
+    for extra, names in missing.items():
+        if names:
+            yield DoctorFinding(f"extra {extra} is not installed: {', '.join(names)} missing")
+
+
+def _applies(marker: Marker, extra: str) -> bool:
+    return marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
+
+
 def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
     """Report on one SDK: instrument it and read one streamed answer per API."""
     name = instrumentor.sdk_name
@@ -92,7 +146,8 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
     found = import_module(name).__version__
     if installed(name) is None:
         found += " (a copy without metadata: frozen, zipped or vendored)"
-    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # the report says the same
+    was_instrumented = name in CONFIG.instrumented
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning), _quiet():  # the report says the same
         l0.instrument()
     try:
         patches = instrumentor.patches
@@ -103,12 +158,25 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
         tier = "l0's own loop reads its streams" if patches.sdk.loop else "l0 reads through the SDK's own loop (slower)"
         return [
             DoctorFinding(f"{name} {found}: patched; {tier}", patches.sdk.loop is None),
+            *(DoctorFinding(f"{text}: calls through it bypass l0", True) for text in bypasses(patches)),
             *_answers(name),
             *_constructors(instrumentor),
             *_parameters(instrumentor),
         ]
     finally:
-        l0.uninstrument()
+        if not was_instrumented:
+            l0.uninstrument()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep L0's log lines out of the report, which says the same."""
+    log = logging.getLogger("l0")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _answers(name: str) -> Iterator[DoctorFinding]:
@@ -154,6 +222,15 @@ def _telemetry() -> Iterator[DoctorFinding]:
     for kind, current in (("spans", trace.get_tracer_provider()), ("metrics", metrics.get_meter_provider())):
         target = "nowhere: this process has no provider" if is_apis_own(current) else f"to {type(current).__qualname__}"
         yield DoctorFinding(f"{kind} go {target}")
+    if any(os.environ.get(name) for name in ENDPOINTS) and installed("opentelemetry-exporter-otlp-proto-http") is None:
+        yield DoctorFinding(f"the environment asks for OTLP export: pip install '{DISTRIBUTION}[otlp]'", True)
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    grpc_exporter = "opentelemetry-exporter-otlp-proto-grpc"
+    if installed("opentelemetry-distro") is not None and protocol == "grpc" and installed(grpc_exporter) is None:
+        fix = f"set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or pip install {grpc_exporter}"
+        yield DoctorFinding(
+            f"opentelemetry-instrument fails, as opentelemetry-distro wants OTLP over gRPC: {fix}", True
+        )
     switches = sorted(name for name in os.environ if name.startswith("OTEL_"))
     yield DoctorFinding(f"environment: {', '.join(switches) or 'no OTEL_ variable is set'}")
     for point in entry_points(group="opentelemetry_instrumentor"):

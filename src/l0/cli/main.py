@@ -17,8 +17,9 @@ from .slo import arguments as slo
 
 _DEMO = """Run the same calls twice through a simulated provider that breaks answers: with the bare SDKs, then after
 l0.instrument(). Exit code: 0 if l0 delivered no broken answer, 1 if it did, 2 for invalid input."""
-_DOCTOR = """Show what is installed and what l0 patches, and check that it works: read one streamed answer per API from
-a simulated provider on loopback. Exit code: 0 if there is no problem, 1 if there is one."""
+_DOCTOR = """Show what is installed, what l0 patches, and the policy in force with the source of each field. Check that it
+works: read one streamed answer per API from a simulated provider on loopback. Exit code: 0 if there is no problem, 1 if
+there is one."""
 _SIMULATE = """Run the simulated provider (OpenAI and Anthropic dialects) until it is interrupted. Request a fault with
 the header x-l0-simulate, or with [[simulate: ...]] in a prompt: 'status 503', 'answer story | empty'."""
 
@@ -56,10 +57,10 @@ def _simulate(given: argparse.Namespace) -> int:
     return simulate(configuration(given))
 
 
-def _doctor(given: argparse.Namespace) -> int:  # noqa: ARG001 - same signature as the other commands
+def _doctor(given: argparse.Namespace) -> int:
     from .doctor import doctor
 
-    return doctor()
+    return doctor(as_json=given.json)
 
 
 def _slo(given: argparse.Namespace) -> int:
@@ -83,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     _demo_arguments(
         commands.add_parser("demo", help="compare bare and instrumented SDKs on a faulty provider", description=_DEMO)
     )
-    commands.add_parser("doctor", help="check the installation", description=_DOCTOR)
+    doctor = commands.add_parser("doctor", help="check the installation", description=_DOCTOR)
+    doctor.add_argument("--json", action="store_true", help="print the report as a JSON object")
     _simulate_arguments(commands.add_parser("simulate", help="run the simulated provider", description=_SIMULATE))
     slo.add_arguments(
         commands.add_parser(

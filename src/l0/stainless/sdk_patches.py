@@ -79,6 +79,11 @@ class SdkPatches:
                 self._patches.append((place, attribute, original, patched))
         self.active = True
 
+    def in_place(self) -> Iterator[tuple[Any, str, Any]]:
+        """Yield the owner, the name and our function of each patch."""
+        for owner, name, _, patched in self._patches:
+            yield owner, name, patched
+
     def _compositions(self) -> list[PatchTarget]:
         """Return the target that composes requests. Without it, only the SDK's timeout per phase limits a request."""
         base = self.sdk.base.BaseClient

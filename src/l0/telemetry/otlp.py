@@ -39,7 +39,7 @@ _OWN_ENDPOINT = "_l0_endpoint"
 _NO_ENDPOINT = object()
 _LAUNCHER = "opentelemetry.instrumentation.auto_instrumentation"
 _EXPORTERS = {signal: f"OTEL_{signal.upper()}_EXPORTER" for signal in ("traces", "metrics")}
-_ENDPOINTS = (
+ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
@@ -92,7 +92,7 @@ def setup_for_launcher() -> None:
     The launcher itself sets up nothing without a distro, which brings a configurator. Providers that one has set are
     kept. Raises nothing: the program must start.
     """
-    asked = any(os.environ.get(name, "").strip() for name in _ENDPOINTS)
+    asked = any(os.environ.get(name, "").strip() for name in ENDPOINTS)
     asked = asked or any("otlp" in os.environ.get(name, "") for name in _EXPORTERS.values())
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     if not asked or disabled or not _started_by_launcher():

@@ -149,7 +149,7 @@ def test_what_wrap_refuses(sim: Simulator) -> None:
     with client(sim, chat) as made:
         with pytest.raises(PolicyError, match="policy"):
             l0.wrap(made, policy=None)  # type: ignore[call-overload]
-        with pytest.raises(PolicyError, match="options"):
+        with pytest.raises(PolicyError, match="only policy, for a client"):
             l0.wrap(made, policy=Policy(), timeout=Timeout())  # type: ignore[call-overload]
 
 

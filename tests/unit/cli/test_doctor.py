@@ -1,16 +1,23 @@
 """`l0 doctor`: what it finds, and what it calls a problem."""
 
+import json
 import logging
+from collections.abc import Callable, Iterator
+from functools import wraps
 from importlib.util import find_spec
+from itertools import takewhile
 
 import anthropic
 import openai
 import pytest
 
+import l0
 from l0.cli import doctor
 from l0.cli.demo import load
 from l0.cli.main import main
 from l0.fastpath.parameters import UNKNOWN, Parameters
+from l0.model import policy
+from l0.model.failure import RetryableErrorType
 from l0.stainless.sdk import Sdk
 
 
@@ -97,3 +104,183 @@ def test_an_sdk_without_responses_is_not_asked_for_them(
     monkeypatch.setattr(load, "find_spec", found)
     assert main(["doctor"]) == 0
     assert "one streamed answer, responses" not in capsys.readouterr().out
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """Return the lines of one section of the report, with the L0_ variables that are given."""
+
+    def lines(section: str, **environment: str) -> list[str]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        code = main(["doctor"])
+        text = capsys.readouterr().out
+        found = text.partition(f"{section}\n")[2].splitlines()
+        own = list(takewhile(lambda line: line.startswith("  "), found))
+        assert code == any(line.startswith("  !") for line in text.splitlines())
+        return own
+
+    return lines
+
+
+def test_policy_of_the_process_without_variables(report: Callable[..., list[str]]) -> None:
+    assert report("Policy") == ["    all fields: default"]
+
+
+def test_policy_names_the_source_of_each_field(report: Callable[..., list[str]]) -> None:
+    lines = report("Policy", L0_POLICY="Interactive", L0_RETRY_ATTEMPTS="5", L0_HOLD="message", L0_BUDGET="1")
+    assert lines == [
+        "    timeout.initial_token = 5000 (preset interactive)",
+        "    timeout.inter_token = 10000 (preset interactive)",
+        "    timeout.liveness = None (preset interactive)",
+        "    timeout.total = None (preset interactive)",
+        "    retry.attempts = 5 (variable L0_RETRY_ATTEMPTS)",
+        "    retry.max_retries = 3 (preset interactive)",
+        "    retry.base_delay = 0.5 (preset interactive)",
+        "    retry.max_delay = 4.0 (preset interactive)",
+        "    retry.network_max_delay = 30.0 (preset interactive)",
+        "    retry.strategy = fixed_jitter (preset interactive)",
+        f"    retry.retry_on = {', '.join(RetryableErrorType)} (preset interactive)",
+        "    retry.should_retry = None (preset interactive)",
+        "    retry.error_type_delays = None (preset interactive)",
+        "    hold.until = message (variable L0_HOLD)",
+        "    budget = True (variable L0_BUDGET)",
+        "    all other fields: default",
+    ]
+
+
+def test_each_bad_variable_is_a_problem_and_ends_nothing(report: Callable[..., list[str]]) -> None:
+    lines = report("Policy", L0_POLICY="quick", L0_RETRY_ATEMPTS="3", L0_TIMEOUT_TOTAL="60", L0_DIRECT="perhaps")
+    assert lines == [
+        lines[0],
+        "  ! L0_DIRECT: got 'perhaps', allowed: true or false; it is ignored",
+        "  ! L0_RETRY_ATEMPTS: got '3', allowed: no such variable; did you mean L0_RETRY_ATTEMPTS?; it is ignored",
+        lines[3],
+        "    timeout.total = 60.0 (variable L0_TIMEOUT_TOTAL)",
+        "    all other fields: default",
+    ]
+    assert lines[0].startswith("  ! L0_POLICY: got 'quick', allowed: one of interactive, reasoning, batch")
+    assert lines[3].startswith(
+        "  ! L0_TIMEOUT_TOTAL: Timeout.total=60 means 60 ms. If you mean seconds, write 60000 or"
+    )
+
+
+def test_policy_in_code_is_in_force_and_stays_so(report: Callable[..., list[str]]) -> None:
+    l0.instrument(l0.Policy(hedge=True, structured=True))
+    try:
+        assert report("Policy", L0_POLICY="batch") == [
+            "    the policy in code replaces that of the environment: L0_POLICY",
+            "    hedge.after = None (code)",
+            "    structured = True (code)",
+            "    all other fields: default",
+        ]
+        assert hasattr(openai.OpenAI.request, "__wrapped__")
+    finally:
+        l0.uninstrument()
+
+
+def test_missing_extra_that_the_policy_needs_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    monkeypatch.setattr(policy, "_importable", lambda _: False)
+    lines = report("Policy", L0_STRUCTURED="true")
+    assert lines[0] == (
+        "  ! L0_STRUCTURED: got 'true', allowed: False, or True after pip install 'l0-otel[structured]'; it is ignored"
+    )
+
+
+def test_extras_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = doctor.installed
+    monkeypatch.setattr(doctor, "installed", lambda name: None if name == "rich" else real(name))
+    texts = [finding.text for finding in doctor._extras()]
+    assert texts[0].startswith("extras installed: ")
+    assert "extra cli is not installed: rich missing" in texts
+
+
+def test_patch_that_another_library_replaces_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    def request(*_: object, **__: object) -> None: ...
+
+    request.__module__ = "elsewhere.patches"
+    monkeypatch.setattr(openai.AsyncOpenAI, "request", request, raising=False)
+    lines = report("openai, supported >= 1.60, < 4")
+    assert "  ! openai.AsyncOpenAI.request is a function of elsewhere.patches: calls through it bypass l0" in lines
+
+
+def test_wrapper_around_a_patch_is_no_problem(report: Callable[..., list[str]]) -> None:
+    l0.instrument()
+    try:
+        ours = openai.AsyncOpenAI.request
+
+        @wraps(ours)
+        def request(*args: object, **kwargs: object) -> object:
+            return ours(*args, **kwargs)
+
+        request.__module__ = "elsewhere.patches"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(openai._base_client.AsyncAPIClient, "request", request)
+            assert not any("bypass" in line for line in report("openai, supported >= 1.60, < 4"))
+    finally:
+        l0.uninstrument()
+
+
+WANTS_GRPC = (
+    "opentelemetry-instrument fails, as opentelemetry-distro wants OTLP over gRPC: set "
+    "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or pip install opentelemetry-exporter-otlp-proto-grpc"
+)
+
+
+@pytest.mark.parametrize(
+    ("environment", "versions", "expected"),
+    [
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"},
+            {"opentelemetry-exporter-otlp-proto-http": None},
+            ["the environment asks for OTLP export: pip install 'l0-otel[otlp]'"],
+        ),
+        (
+            {},
+            {"opentelemetry-distro": "0.66b2"},
+            [WANTS_GRPC],
+        ),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, {"opentelemetry-distro": "0.66b2"}, []),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}, {}, []),
+    ],
+    ids=["no exporter", "distro without gRPC", "distro over HTTP", "complete"],
+)
+def test_export_that_cannot_work_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], versions: dict[str, str | None], expected: list[str]
+) -> None:
+    real = doctor.installed
+    monkeypatch.setattr(doctor, "installed", lambda name: versions[name] if name in versions else real(name))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert [finding.text for finding in doctor._telemetry() if finding.problem] == expected
+
+
+def test_check_that_fails_is_a_problem(monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]) -> None:
+    def fails() -> Iterator[doctor.DoctorFinding]:
+        yield doctor.DoctorFinding("before")
+        raise KeyError("broken")
+
+    monkeypatch.setattr(doctor, "policy_report", fails)
+    before, failed = report("Policy")
+    assert before == "    before"
+    assert failed.startswith("  ! this check failed: KeyError")
+
+
+def test_json_has_a_stable_shape(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("L0_RETRY_ATTEMPTS", "5")
+    monkeypatch.setenv("L0_RETRY_ATEMPTS", "5")
+    assert main(["doctor", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["format", "ok", "versions", "policy", "findings"]
+    assert (found["format"], found["ok"]) == (1, False)
+    assert found["versions"]["openai"] == openai.__version__
+    assert {"field": "retry.attempts", "value": "5", "source": "variable L0_RETRY_ATTEMPTS"} in found["policy"]
+    assert {"field": "retry.max_retries", "value": "6", "source": "default"} in found["policy"]
+    assert {"field": "budget", "value": "False", "source": "default"} in found["policy"]
+    (problem,) = [finding for finding in found["findings"] if finding["problem"]]
+    assert list(problem) == ["section", "text", "problem"]
+    assert problem["section"] == "Policy"

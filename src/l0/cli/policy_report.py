@@ -1,0 +1,81 @@
+"""Report the policy in force, and the source of each of its fields."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from l0.config import CONFIG
+from l0.model.policy import Policy
+from l0.model.policy_from_environment import EnvironmentSettings, Path, read_environment
+from l0.model.privacy import shown
+from l0.runtime.rule_runner import check_rules
+
+from .doctor_finding import DoctorFinding
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFieldSource:
+    """One field of the policy in force, such as ``retry.attempts``.
+
+    ``source``: ``default``, ``code``, ``preset NAME`` or ``variable NAME``.
+    """
+
+    field: str
+    value: str
+    source: str
+
+
+def policy_fields() -> list[PolicyFieldSource]:
+    """Return all fields of the policy that calls in this process follow."""
+    settings = read_environment(os.environ, check_rules)
+    code = CONFIG.default
+    policy = code or settings.policy or Policy()
+    standard = dict(_flat(Policy(), ()))
+    return [
+        PolicyFieldSource(".".join(path), _text(value), _source(path, value, standard, settings, code is not None))
+        for path, value in _flat(policy, ())
+    ]
+
+
+def policy_report() -> Iterator[DoctorFinding]:
+    """Report the fields that are not the default, and the variables that L0 ignores."""
+    settings = read_environment(os.environ, check_rules)
+    for problem in settings.problems:
+        yield DoctorFinding(problem, True)
+    if CONFIG.default is not None and settings.sources:
+        names = ", ".join(sorted(settings.sources.values()))
+        yield DoctorFinding(f"the policy in code replaces that of the environment: {names}")
+    chosen = [field for field in policy_fields() if field.source != "default"]
+    for field in chosen:
+        yield DoctorFinding(f"{field.field} = {field.value} ({field.source})")
+    yield DoctorFinding("all other fields: default" if chosen else "all fields: default")
+
+
+def _flat(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    for field in fields(value):
+        held, here = getattr(value, field.name), (*path, field.name)
+        if is_dataclass(held) and type(held).__module__ == Policy.__module__:
+            yield from _flat(held, here)
+        else:
+            yield here, held
+
+
+def _source(path: Path, value: Any, standard: dict[Path, Any], settings: EnvironmentSettings, in_code: bool) -> str:
+    is_default = path in standard and standard[path] == value
+    if in_code:
+        return "default" if is_default else "code"
+    for length in range(len(path), 0, -1):
+        if path[:length] in settings.sources and (length == len(path) or not is_default):
+            return f"variable {settings.sources[path[:length]]}"
+    if () in settings.sources and not is_default:
+        return f"preset {os.environ[settings.sources[()]].strip().lower()}"
+    return "default"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value)) or "none"
+    return str(value) if isinstance(value, str) else shown(value)
