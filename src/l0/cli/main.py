@@ -17,9 +17,9 @@ from .slo import arguments as slo
 
 _DEMO = """Run the same calls twice through a simulated provider that breaks answers: with the bare SDKs, then after
 l0.instrument(). Exit code: 0 if l0 delivered no broken answer, 1 if it did, 2 for invalid input."""
-_DOCTOR = """Show what is installed, what l0 patches, and the policy in force with the source of each field. Check that it
-works: read one streamed answer per API from a simulated provider on loopback. Exit code: 0 if there is no problem, 1 if
-there is one."""
+_DOCTOR = """Show what is installed, what l0 patches, and the policy in force with the source of each field. Check that
+it works: read one streamed answer per API from a simulated provider on loopback. Exit code: 0 if there is no problem, 1
+if there is one."""
 _SIMULATE = """Run the simulated provider (OpenAI and Anthropic dialects) until it is interrupted. Request a fault with
 the header x-l0-simulate, or with [[simulate: ...]] in a prompt: 'status 503', 'answer story | empty'."""
 
