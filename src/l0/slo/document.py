@@ -15,14 +15,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from difflib import get_close_matches
 from typing import Any
 
 from l0.model.policy import PolicyError
 
 from .burn import PAIRS, can_fire, duration
 from .objective import DAY, DEFAULTS, Indicator, Objective
-from .yaml_lines import Located, YamlError, dump, load
+from .yaml_lines import REPEATED, Located, YamlError, dump, load
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d|w)")
@@ -39,6 +40,10 @@ _VALID: dict[str, Any] = {
     "model": "*",
 }
 """A valid value for each field."""
+_LOWEST_TARGET = 0.1
+"""A lower target would allow nine failures in ten calls: a share such as 0.995 was written with a percent sign."""
+_SHORTEST_S, _LONGEST_S = 0.01, 3600.0
+"""Times outside of this range are likely to be in the wrong unit."""
 _COMMENT = """Service level objectives of l0. Check it with: l0 slo check FILE
 attempts.* measures the provider; delivered.* measures what the user received, after all recovery."""
 
@@ -77,9 +82,14 @@ class Problems:
 
 def parse(text: str, file: str = "slo.yaml") -> tuple[Objective, ...]:
     """Return the objectives of a file. Raises `ObjectivesError` with all its mistakes."""
+    return tuple(objective for objective, _ in parse_lines(text, file))
+
+
+def parse_lines(text: str, file: str = "slo.yaml") -> list[tuple[Objective, int]]:
+    """Return the objectives of a file, each with the line of its name, as `parse`."""
     problems = Problems(file)
     try:
-        documents = load(text)
+        documents = load(text, problems.add)
     except YamlError as error:
         raise ObjectivesError([f"{file}:{error.line}: {error}"]) from None
     objectives = _document(documents[0] if documents else Located(None, 1), problems)
@@ -89,13 +99,15 @@ def parse(text: str, file: str = "slo.yaml") -> tuple[Objective, ...]:
     return objectives
 
 
-def _document(document: Located, problems: Problems) -> tuple[Objective, ...]:
+def _document(document: Located, problems: Problems) -> list[tuple[Objective, int]]:
     top = _mapping(document, "the file", ("objectives", *_COMMON), problems)
     named = _mapping(top.get("objectives", Located(None, document.line)), "objectives", None, problems)
     common = read({name: (top[name], name) for name in _COMMON if name in top}, problems)
     common = checked("common", _VALID | common, top, "", problems, only=common.keys())
-    made = [_objective(name, entry, common, problems) for name, entry in named.items()]
-    return tuple(objective for objective in made if objective is not None)
+    made = [
+        (_objective(name.partition(REPEATED)[0], entry, common, problems), entry.line) for name, entry in named.items()
+    ]
+    return [(objective, line) for objective, line in made if objective is not None]
 
 
 def _mapping(at: Located, field: str, known: tuple[str, ...] | None, problems: Problems) -> dict[str, Located]:
@@ -104,7 +116,10 @@ def _mapping(at: Located, field: str, known: tuple[str, ...] | None, problems: P
         return {}
     for name, inner in at.value.items():
         if known is not None and name not in known:
-            problems.add(inner.line, f"{field}: no field {name!r}, allowed: {', '.join(known)}")
+            close = get_close_matches(name, known, n=1)
+            meant = f"did you mean {close[0]}? " if close else ""
+            if REPEATED not in name:  # reported already
+                problems.add(inner.line, f"{field}: no field {name!r}, {meant}allowed: {', '.join(known)}")
     return at.value
 
 
@@ -201,6 +216,13 @@ def share(value: Any) -> float:
     return float(value)
 
 
+def _limit(value: Any) -> float:
+    seconds = span(value)
+    if seconds <= 0:
+        raise ValueError("a time above 0 with its unit, such as 2s or 500ms")
+    return seconds
+
+
 def span(value: Any) -> float:
     """Return the seconds of ``2s``, ``500ms`` or ``30d``. Raises `ValueError`."""
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
@@ -222,25 +244,48 @@ def _count(value: Any) -> Any:
 
 _READ: dict[str, Callable[[Any], Any]] = {
     "target": share,
-    "threshold": span,
+    "threshold": _limit,
     "window": _whole_span,
     "min_events": _count,
 }
 
 
-def warnings(objectives: Sequence[Objective]) -> list[str]:
-    """Return warnings of valid objectives that are probably not intended."""
+def warnings(objectives: Sequence[Objective], lines: Sequence[int] = (), file: str = "slo.yaml") -> list[str]:
+    """Return warnings of valid objectives that are probably not intended.
+
+    ``lines``: of the objectives in their ``file``, which the warnings then name.
+    """
+    places = [f"{file}:{line}: " for line in lines] or [""] * len(objectives)
+    scopes: dict[tuple[object, ...], str] = {}
     found = []
-    for objective in objectives:
+    for objective, place in zip(objectives, places, strict=True):
+        found += [f"{place}{objective.name}: {text}" for text in _doubts(objective)]
+        scope = (objective.indicator, objective.threshold, objective.window, objective.provider, objective.model)
+        if scope in scopes:
+            found.append(f"{place}{objective.name}: measures the same as {scopes[scope]}")
+        scopes.setdefault(scope, objective.name)
         silent = [duration(pair.long) for pair in PAIRS if not can_fire(pair, objective)]
         if silent:
             found.append(
-                f"{objective.name}: with a target of {percent(objective.target)} the alert over "
+                f"{place}{objective.name}: with a target of {percent(objective.target)} the alert over "
                 f"{' or '.join(silent)} can never fire"
             )
     if not any(objective.layer == "delivered" for objective in objectives):
         found.append("no objective for delivered calls: the file does not measure what users receive")
     return found
+
+
+def _doubts(objective: Objective) -> Iterator[str]:
+    """Yield the values of one objective that are valid but likely to be mistakes."""
+    if objective.target < _LOWEST_TARGET:
+        meant = percent(objective.target * 100)
+        yield f"the target means {percent(objective.target)}; if you mean {meant}, write that"
+    if objective.threshold is not None and not _SHORTEST_S <= objective.threshold <= _LONGEST_S:
+        yield f"a threshold of {seconds(objective.threshold)} is likely to be in the wrong unit"
+    for field in ("provider", "model"):
+        pattern = getattr(objective, field)
+        if any(sign in pattern for sign in (".*", "^", "$", "|")):
+            yield f"{field} {pattern!r} is not a regular expression: * stands for any text"
 
 
 def write(objectives: Sequence[Objective] = DEFAULTS) -> str:

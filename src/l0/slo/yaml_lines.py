@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 _MAX_CHARACTERS = 250_000
 _MAX_VALUES = 20_000
 _MAX_DEPTH = 50
+REPEATED = " repeated in line "
+"""Stands in a key that a mapping has again, before its line."""
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -37,8 +39,15 @@ class Located:
         return self.value
 
 
-def load(text: str) -> list[Located]:
+Report = Callable[[int, str], None]
+"""Receives the line and the text of a mistake."""
+
+
+def load(text: str, report: Report | None = None) -> list[Located]:
     """Return the documents of a text.
+
+    ``report``: receives the mistakes that leave the rest of the text readable (a duplicate key, a key that is not text,
+    a value that YAML cannot convert), so that one of them does not hide the others. Without it they raise, too.
 
     Raises `YamlError` for invalid YAML, for a duplicate key, and for a text above the limits on characters, values and
     depth. An alias counts as many values as its target, so that a small file cannot expand to a huge one.
@@ -49,11 +58,13 @@ def load(text: str) -> list[Located]:
     try:
         loader = _loader(yaml)(text)
         try:
-            return _Reader(yaml, loader).documents()
+            return _Reader(yaml, loader, report or _raise).documents()
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if error.context_mark and mark is error.problem_mark and not text[mark.index :].strip():
+            mark = error.context_mark  # what is not closed began there; only the end of the file shows it
         raise YamlError(str(error.problem or error.context), mark.line + 1 if mark else 1) from None
     except yaml.YAMLError as error:
         place = getattr(error, "position", 0)  # of a character that YAML does not allow
@@ -92,7 +103,8 @@ def _loader(yaml: ModuleType) -> Any:
 class _Reader:
     """A converter of PyYAML's nodes to values with their lines."""
 
-    def __init__(self, yaml: ModuleType, loader: Any) -> None:
+    def __init__(self, yaml: ModuleType, loader: Any, report: Report) -> None:
+        self._report = report
         self._yaml = yaml
         self._loader = loader
         self._left = _MAX_VALUES
@@ -131,20 +143,24 @@ class _Reader:
         try:
             return self._loader.construct_object(node, deep=True)
         except (ValueError, OverflowError) as error:  # `!!int x`, 2001-99-99, more digits than Python reads
-            raise YamlError(f"not a value: {error}", line) from None
+            self._report(line, f"not a value: {error}")
+            return None
 
     def _mapping(self, node: Any, alias: int | None) -> dict[str, Located]:
         values: dict[str, Located] = {}
         for key_node, value_node in node.value:
             if getattr(key_node, "tag", "") == _MERGE:
                 line = key_node.start_mark.line + 1 if alias is None else alias
-                raise YamlError("merge keys (<<) are not supported: write the fields out", line)
+                self._report(line, "merge keys (<<) are not supported: write the fields out")
+                continue
             named = self._located(key_node, alias)
             key = named.value
             if not isinstance(key, str):
-                raise YamlError(f"a key that is not text: {named.plain()!r}; put it in quotes", named.line)
+                self._report(named.line, f"a key that is not text: {named.plain()!r}; put it in quotes")
+                key = str(key)
             if key in values:
-                raise YamlError(f"duplicate key {key}", named.line)
+                self._report(named.line, f"duplicate key {key}, first in line {values[key].line}")
+                key = f"{key}{REPEATED}{named.line}"  # the second one is checked as well
             # PyYAML marks a block at its first entry. Readers expect the line with the block's name.
             values[key] = Located(self._located(value_node, alias).value, named.line)
         return values
@@ -152,6 +168,10 @@ class _Reader:
     def _check_tag(self, node: Any, kind: str, line: int) -> None:
         if node.tag != f"tag:yaml.org,2002:{kind}":
             raise YamlError(f"the tag {node.tag!r} is not supported", line)
+
+
+def _raise(line: int, text: str) -> None:
+    raise YamlError(text, line)
 
 
 def dump(*documents: Mapping[str, Any], comment: str = "") -> str:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l0.slo.burn import DAY
-from l0.slo.document import ObjectivesError, parse, warnings, write
+from l0.slo.document import ObjectivesError, parse, parse_lines, warnings, write
 from l0.slo.objective import DEFAULTS, Indicator, Objective
 from l0.slo.openslo import from_openslo, to_openslo
 
@@ -87,7 +87,7 @@ objectives:
         (
             "objectives:\n  a:\n    indicator: attempts.stall\n    traget: 99%",
             4,
-            "no field 'traget', allowed: indicator",
+            "no field 'traget', did you mean target? allowed: indicator",
         ),
         (
             "objectives:\n  a:\n\n    indicator: attempts.first_token\n    target: 99%",
@@ -179,3 +179,133 @@ def test_error_in_an_openslo_file_names_its_line(before, after, line, says):
 def test_two_slos_of_one_name_are_refused():
     with pytest.raises(ObjectivesError, match="each name once"):
         from_openslo(FOREIGN + "---\n" + FOREIGN)
+
+
+GOOD = """window: 30d
+min_events: 20
+objectives:
+  first-token:
+    indicator: attempts.first_token
+    target: 95%
+    threshold: 2s
+    model: gpt-4o*
+  delivered:
+    indicator: delivered.success
+    target: 99.5%
+"""
+PLANTED = [  # the text that is replaced, its replacement, the line of the mistake, a part of the message
+    ("window: 30d", "windwo: 30d", 1, "no field 'windwo', did you mean window?"),
+    ("window: 30d", "window: 30", 1, "window: got 30, allowed: a time with its unit"),
+    ("window: 30d", "window: 31d", 1, "window: got 2678400, allowed: whole days"),
+    ("window: 30d", "window: 12h", 1, "window: got 43200, allowed: whole days"),
+    ("window: 30d", "window: 0d", 1, "window: got 0, allowed: whole days"),
+    ("min_events: 20", "min_events: many", 2, "min_events: got 'many', allowed: a whole number"),
+    ("min_events: 20", "min_events: 1.5", 2, "min_events: got 1.5, allowed: a whole number"),
+    ("min_events: 20", "window: 20d", 2, "duplicate key window, first in line 1"),
+    ("objectives:", "objektives:", 3, "no field 'objektives', did you mean objectives?"),
+    ("  first-token:", "  first_token:", 4, "name: got 'first_token', allowed: lower-case letters"),
+    ("  first-token:", "  delivered:", 9, "duplicate key delivered, first in line 4"),
+    ("    indicator: attempts.first_token", "    indicatr: attempts.first_token", 5, "did you mean indicator?"),
+    ("    indicator: attempts.first_token", "    indicator: attempts.frist_token", 5, "got 'attempts.frist_token'"),
+    ("    indicator: attempts.first_token", "    indicator: 5", 5, "indicator: got 5"),
+    ("    indicator: attempts.first_token", "    indicator: attempts.stall", 7, "is not an indicator of time"),
+    ("    target: 95%", "    target: 95", 6, "target: got 95.0, allowed: a share between 0 and 1"),
+    ("    target: 95%", "    target: 101%", 6, "target: got 1.01, allowed: a share between 0 and 1"),
+    ("    target: 95%", "    target: 100%", 6, "target: got 1.0, allowed: a share between 0 and 1"),
+    ("    target: 95%", "    target: 99,5%", 6, "target: got '99,5%', allowed: a share such as"),
+    ("    target: 95%", "    target: [95%]", 6, "target: got ['95%'], allowed: a share such as"),
+    ("    threshold: 2s", "    threshold: 2", 7, "threshold: got 2, allowed: a time with its unit"),
+    ("    threshold: 2s", "    threshold: 2sec", 7, "threshold: got '2sec', allowed: a time with its unit"),
+    ("    threshold: 2s", "    threshold: 0s", 7, "threshold: got '0s', allowed: a time above 0"),
+    ("    threshold: 2s", "    threshold: -2s", 7, "threshold: got '-2s', allowed: a time with its unit"),
+    ("    threshold: 2s\n", "", 4, "threshold: got None, allowed: seconds above 0"),
+    ("    model: gpt-4o*", "    model: [gpt-4o]", 8, "model: got ['gpt-4o'], allowed: a name"),
+    ("    model: gpt-4o*", "    models: gpt-4o*", 8, "no field 'models', did you mean model?"),
+    ("    model: gpt-4o*", "    1: gpt-4o*", 8, "a key that is not text: 1"),
+    ("  delivered:", "    delivered:", 9, "no field 'delivered', allowed: indicator"),
+    ("    target: 99.5%", "  target: 99.5%", 11, "objectives.target: got '99.5%', allowed: a mapping"),
+]
+
+
+def replaced(text, old, new):
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+def mistakes(text):
+    with pytest.raises(ObjectivesError) as caught:
+        parse(text, "my.yaml")
+    return caught.value.problems
+
+
+def test_planted_mistakes_are_in_a_valid_file():
+    assert len(parse(GOOD)) == 2
+
+
+@pytest.mark.parametrize(("old", "new", "line", "says"), PLANTED, ids=[f"{line} {new}" for _, new, line, _ in PLANTED])
+def test_planted_mistake_is_found_in_its_line(old, new, line, says):
+    found = mistakes(replaced(GOOD, f"{old}\n", f"{new}\n") if new else replaced(GOOD, old, new))
+    assert any(problem.startswith(f"my.yaml:{line}: ") and says in problem for problem in found), found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("    target: 95%", "     target: 95%", 6),
+        ("    target: 95%", "\ttarget: 95%", 6),
+        ("    model: gpt-4o*", '    model: "gpt-4o*', 8),
+        ("    model: gpt-4o*", "    model: [gpt-4o*", 8),
+        ("    model: gpt-4o*", "    model: {gpt-4o*", 8),
+    ],
+    ids=["indented more", "tab", "quote", "bracket", "brace"],
+)
+def test_text_that_is_not_yaml_is_reported_where_the_mistake_is(old, new, line):
+    (problem,) = mistakes(replaced(GOOD, old, new))
+    found = int(problem.split(":")[1])
+    assert line <= found <= line + 1, problem
+
+
+def test_seven_mistakes_at_once_are_all_found():
+    text = GOOD
+    for old, new in [
+        ("window: 30d", "window: 30"),
+        ("min_events: 20", "min_events: 0"),
+        ("  first-token:", "  delivered:"),
+        ("target: 95%", "target: 950%"),
+        ("threshold: 2s", "threshold: 0s"),
+        ("model: gpt-4o*", "modle: gpt-4o*"),
+        ("delivered.success", "delivered.sucess"),
+    ]:
+        text = replaced(text, old, new)
+    assert [int(problem.split(":")[1]) for problem in mistakes(text)] == [1, 2, 6, 7, 8, 9, 10]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("target: 95%", "target: 0.95%", "my.yaml:4: first-token: the target means 0.95%; if you mean 95%, write that"),
+        (
+            "threshold: 2s",
+            "threshold: 2d",
+            "my.yaml:4: first-token: a threshold of 172800s is likely to be in the wrong",
+        ),
+        (
+            "threshold: 2s",
+            "threshold: 2ms",
+            "my.yaml:4: first-token: a threshold of 0.002s is likely to be in the wrong",
+        ),
+        ("model: gpt-4o*", "model: gpt-4o.*", "my.yaml:4: first-token: model 'gpt-4o.*' is not a regular expression"),
+    ],
+)
+def test_values_that_are_probably_not_meant_are_warnings_with_their_line(old, new, says):
+    found = parse_lines(replaced(GOOD, old, new))
+    texts = warnings([objective for objective, _ in found], [line for _, line in found], "my.yaml")
+    assert any(text.startswith(says) for text in texts), texts
+
+
+def test_two_objectives_that_measure_the_same_are_a_warning():
+    text = GOOD + "  again:\n    indicator: delivered.success\n    target: 99%\n"
+    found = parse_lines(text)
+    assert warnings([one for one, _ in found], [line for _, line in found]) == [
+        "slo.yaml:12: again: measures the same as delivered"
+    ]

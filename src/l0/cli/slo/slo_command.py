@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from l0.slo.dashboard import dashboard
-from l0.slo.document import ObjectivesError, parse, warnings, write
+from l0.slo.document import ObjectivesError, parse, parse_lines, warnings, write
 from l0.slo.objective import DEFAULTS, Objective
 from l0.slo.openslo import from_openslo, to_openslo
 from l0.slo.prometheus_rules import rules
@@ -49,11 +49,12 @@ def _init(given: argparse.Namespace) -> int:
 
 def _check(given: argparse.Namespace) -> int:
     try:
-        objectives = parse(_read(given.path), str(given.path))
+        objectives = parse_lines(_read(given.path), str(given.path))
     except ObjectivesError as error:
         print(error, file=sys.stderr)
         return 1
-    for warning in warnings(objectives):
+    lines = [line for _, line in objectives]
+    for warning in warnings([objective for objective, _ in objectives], lines, str(given.path)):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{given.path}: {len(objectives)} objectives, all valid")
     return 0

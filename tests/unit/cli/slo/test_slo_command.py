@@ -42,7 +42,7 @@ def test_init_reports_an_unwritable_path(tmp_path, capsys):
 
 def test_check_reports_errors_and_warnings(tmp_path, lax, capsys):
     assert main(["slo", "check", str(lax)]) == 0
-    assert "warning: a: with a target of 80%" in capsys.readouterr().err
+    assert f"warning: {lax}:2: a: with a target of 80%" in capsys.readouterr().err
     broken = tmp_path / "broken.yaml"
     broken.write_text("objectives:\n  a: {indicator: x, target: 99%}\n")
     assert main(["slo", "check", str(broken)]) == 1
