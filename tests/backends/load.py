@@ -27,10 +27,10 @@ from opentelemetry import trace
 
 import l0
 import l0.slo
-from l0.cli.demo.demo_provider import CALL, ScriptedSimulator, provider
+from l0.cli.demo.demo_provider import CALL_ID_HEADER, ScriptedSimulator, provider
 from l0.cli.demo.judge import Result, judge
-from l0.cli.demo.load import aread, offered, read
-from l0.cli.demo.plan import Api, KnownAnswer, Planned, plan, shipped
+from l0.cli.demo.load import aread, available_apis, read
+from l0.cli.demo.plan import Api, KnownAnswer, PlannedCall, plan, shipped
 from l0.simulator import corpus
 from l0.simulator.faults import Fault
 from l0.simulator.pacing import Delays
@@ -72,10 +72,10 @@ class Seen:
         self.verdicts[result.call.number] = str(judge(result))
 
 
-def special(number: int, api: Api, *faults: Fault, answer: str = "story") -> Planned:
+def special(number: int, api: Api, *faults: Fault, answer: str = "story") -> PlannedCall:
     """A call of its own kind."""
     known = KnownAnswer(name=f"answer {answer}", said=corpus.answers()[answer].text)
-    return Planned(number=number, api=api, concurrent="threads", answer=known, faults=faults)
+    return PlannedCall(number=number, api=api, concurrent="threads", answer=known, faults=faults)
 
 
 def hedged(number: int) -> bool:
@@ -83,7 +83,7 @@ def hedged(number: int) -> bool:
     return SPECIAL <= number < SPECIAL + 100 * ROUNDS and number % 100 == HEDGED
 
 
-def specials(round_: int) -> list[tuple[Planned, dict[str, Any]]]:
+def specials(round_: int) -> list[tuple[PlannedCall, dict[str, Any]]]:
     """Calls with the policy that each needs."""
     base = SPECIAL + 100 * round_
     spare = {"fallback": l0.Fallback(model=SPARE), "retry": l0.Retry(max_retries=0)}
@@ -106,13 +106,13 @@ def clients(simulator: ScriptedSimulator, kinds: dict[str, Callable[..., Any]]) 
     return {name: make(api_key="none", base_url=urls[name]) for name, make in kinds.items()}
 
 
-def in_threads(seen: Seen, simulator: ScriptedSimulator, calls: list[tuple[Planned, dict[str, Any]]]) -> None:
+def in_threads(seen: Seen, simulator: ScriptedSimulator, calls: list[tuple[PlannedCall, dict[str, Any]]]) -> None:
     with ExitStack() as stack:
         made = clients(simulator, {"openai": openai.OpenAI, "anthropic": anthropic.Anthropic})
         for client in made.values():
             stack.enter_context(client)
 
-        def one(item: tuple[Planned, dict[str, Any]]) -> None:
+        def one(item: tuple[PlannedCall, dict[str, Any]]) -> None:
             call, changes = item
             with seen.span(call.number), l0.policy(**changes):
                 seen.note(read(made, call, "load"))
@@ -121,11 +121,11 @@ def in_threads(seen: Seen, simulator: ScriptedSimulator, calls: list[tuple[Plann
             list(pool.map(one, calls))
 
 
-async def in_tasks(seen: Seen, simulator: ScriptedSimulator, calls: list[Planned]) -> None:
+async def in_tasks(seen: Seen, simulator: ScriptedSimulator, calls: list[PlannedCall]) -> None:
     made = clients(simulator, {"openai": openai.AsyncOpenAI, "anthropic": anthropic.AsyncAnthropic})
     busy = asyncio.Semaphore(THREADS)
 
-    async def one(call: Planned) -> None:
+    async def one(call: PlannedCall) -> None:
         async with busy:
             with seen.span(call.number):
                 seen.note(await aread(made, call, "load"))
@@ -139,17 +139,17 @@ def confide(seen: Seen, simulator: ScriptedSimulator) -> None:
     """A prompt that holds a secret; its content is captured where the environment says so."""
     with clients(simulator, {"openai": openai.OpenAI})["openai"] as client, seen.span(200_000):
         messages = [{"role": "user", "content": f"My key is {SECRET}, keep it."}]
-        client.chat.completions.create(model=MODEL, messages=messages, extra_headers={CALL: "load-200000"})
+        client.chat.completions.create(model=MODEL, messages=messages, extra_headers={CALL_ID_HEADER: "load-200000"})
     seen.verdicts[200_000] = "whole"
 
 
-def warm_up(seen: Seen, simulator: ScriptedSimulator, planned: list[Planned]) -> None:
+def warm_up(seen: Seen, simulator: ScriptedSimulator, planned: list[PlannedCall]) -> None:
     """One whole answer of each kind: from then on l0 knows that this origin ends its streams as it should."""
     firsts = {call.api: replace(call, faults=(), number=300_000 + call.number) for call in reversed(planned)}
     in_threads(seen, simulator, [(call, {}) for call in firsts.values()])
 
 
-def work(seen: Seen, simulator: ScriptedSimulator, planned: list[Planned]) -> None:
+def work(seen: Seen, simulator: ScriptedSimulator, planned: list[PlannedCall]) -> None:
     with ThreadPoolExecutor(ROUNDS) as beside:
         still = []
         for part in range(ROUNDS):
@@ -174,7 +174,11 @@ def report(seen: Seen, simulator: ScriptedSimulator, began_with: int) -> dict[st
         "traces": seen.traces,
         "verdicts": seen.verdicts,
         "requests": [
-            {"call": int(got.headers[CALL].removeprefix("load-")), "dialect": got.dialect, "answered": got.answered}
+            {
+                "call": int(got.headers[CALL_ID_HEADER].removeprefix("load-")),
+                "dialect": got.dialect,
+                "answered": got.answered,
+            }
             for got in simulator.requests
             if got.dialect is not None
         ],
@@ -202,7 +206,7 @@ def main() -> None:
     chosen = options.parse_args()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     l0.instrument(otlp=chosen.otlp)
-    planned = plan(chosen.calls, chosen.seed, chosen.faults, shipped(corpus.answers()), offered())
+    planned = plan(chosen.calls, chosen.seed, chosen.faults, shipped(corpus.answers()), available_apis())
     seen = Seen()
     with provider(SimulatorConfig(seed=chosen.seed, delays=Delays(first_token_ms=5, inter_token_ms=1))) as simulator:
         warm_up(seen, simulator, planned)

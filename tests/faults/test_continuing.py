@@ -25,7 +25,7 @@ from resume_kit import (
 )
 
 import l0
-from l0.dialects.overlap import LEAST_OVERLAP
+from l0.dialects.overlap import MIN_OVERLAP
 from l0.simulator.answers import Answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
@@ -83,7 +83,7 @@ def wrong(stage: Stage, api: Api, sync: bool, policy: l0.Policy, *, second: Faul
     for fault in cuts(api, LINES, bytes_each=10):
         rest = [broken(LINES, second)] * 3
         got = play(stage, api, broken(LINES, fault), *rest, sync=sync, policy=policy, **more)
-        short = policy.resume == "splice" and 0 < len(got.text) < LEAST_OVERLAP  # told from a restart by nothing
+        short = policy.resume == "splice" and 0 < len(got.text) < MIN_OVERLAP  # told from a restart by nothing
         found = interrupted(got) if short else whole(got, healthy)
         if found is not None:
             told[str(fault)] = found

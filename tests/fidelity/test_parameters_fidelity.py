@@ -16,7 +16,7 @@ from typing import Annotated, Literal, NotRequired, Required, Union, get_args, g
 import pytest
 import typing_extensions
 
-from l0.fastpath.constructors.comparison import shared
+from l0.fastpath.constructors.comparison import identity_map
 from l0.fastpath.parameters import UNKNOWN, Parameters
 
 FULL = os.environ.get("TEST_FIDELITY") == "full"
@@ -96,7 +96,7 @@ def test_parameters_are_transformed_as_by_the_sdk(sdk):
                 left.add(name)
                 continue
             theirs = module.transform(data, type_)
-            assert (repr(ours), shared(ours, data)) == (repr(theirs), shared(theirs, data)), name
+            assert (repr(ours), identity_map(ours, data)) == (repr(theirs), identity_map(theirs, data)), name
             cases += 1
     print(f"{sdk}: {cases:,} cases of {len(all_roots)} types; of {len(left)} of them, some were left to the SDK")
     assert parameters.switched_off == {}

@@ -32,7 +32,7 @@ def ask(sim: Simulator, times: int = 1, **more: Any) -> list[Any]:
 
 
 def learn(
-    shared_state: SharedState, seconds: float = 0.01, model: str = "gpt-4o", number: int = quantiles.LEAST
+    shared_state: SharedState, seconds: float = 0.01, model: str = "gpt-4o", number: int = quantiles.MIN_COUNT
 ) -> None:
     """So many first tokens that took so long."""
     for _ in range(number):
@@ -45,9 +45,9 @@ def models(sim: Simulator) -> list[str]:
 
 def test_adaptive_deadline_leaves_an_unusually_slow_provider(sim: Simulator, spans: Spans, fresh: SharedState) -> None:
     l0.instrument(POLICY)
-    ask(sim, quantiles.LEAST)
+    ask(sim, quantiles.MIN_COUNT)
     seen = fresh.first_tokens["openai", "gpt-4o", "small"]
-    assert len(seen) == quantiles.LEAST
+    assert len(seen) == quantiles.MIN_COUNT
     sim.reset()
     sim.script(QUIET)
     chunks = ask(sim)
@@ -56,7 +56,7 @@ def test_adaptive_deadline_leaves_an_unusually_slow_provider(sim: Simulator, spa
     assert spans.ends[-1][0] == "recovered_fallback"
     assert sim.wait_idle(2)
     assert sim.requests[0].disconnected
-    assert len(seen) == quantiles.LEAST + 1, "the wait that was given up counts too"
+    assert len(seen) == quantiles.MIN_COUNT + 1, "the wait that was given up counts too"
 
 
 def test_async_as_well(sim: Simulator, fresh: SharedState) -> None:
@@ -91,7 +91,7 @@ def test_adaptive_deadline_needs_a_fallback(sim: Simulator, fresh: SharedState) 
 
 def test_adaptive_deadline_needs_enough_calls(sim: Simulator, fresh: SharedState) -> None:
     l0.instrument(POLICY)
-    learn(fresh, number=quantiles.LEAST - 1)
+    learn(fresh, number=quantiles.MIN_COUNT - 1)
     sim.script(Fault.stall(at_event=1, seconds=0.6))
     ask(sim)
     assert models(sim) == ["gpt-4o"]
@@ -112,6 +112,6 @@ def test_longer_prompts_and_other_providers_have_figures_of_their_own(sim: Simul
     ask(sim, 3, messages=[{"role": "user", "content": "long " * 2_000}])
     list(claude(sim).messages.create(**MESSAGING, stream=True))
     sizes = {key: len(fresh.first_tokens[key]) for key in list(fresh.first_tokens._values)}
-    assert sizes[("openai", "gpt-4o", "small")] == quantiles.LEAST
+    assert sizes[("openai", "gpt-4o", "small")] == quantiles.MIN_COUNT
     assert sizes[("openai", "gpt-4o", "medium")] == 3
     assert sizes[("anthropic", MESSAGING["model"], "small")] == 1

@@ -177,7 +177,7 @@ def test_a_hedge_of_the_fallback(
     kind: Kind, primary: Place, spare: Place, sync: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CONFIG, "shared_state", shared_state := SharedState())
-    for _ in range(quantiles.LEAST):  # only the fallback's model is known to be quick, so only it is hedged
+    for _ in range(quantiles.MIN_COUNT):  # only the fallback's model is known to be quick, so only it is hedged
         shared_state.first_tokens["127.0.0.1", "other-model", "small"].add(0.001)
     second = threading.Event()
 

@@ -15,7 +15,7 @@ from l0.rules.guardrails.catalogue import Guardrails
 
 TOLD_AS = {"meta_commentary": "meta commentary", "hedging": "hedging", "repetition": "a passage is repeated"}
 """How the message of a violation begins, by the label of a text."""
-LEAST_PRECISION, LEAST_RECALL = 0.75, 0.25
+MIN_PRECISION, MIN_RECALL = 0.75, 0.25
 
 
 def told(text: str) -> list[str]:
@@ -35,5 +35,5 @@ def test_guardrails_find_their_share(kind: str, capsys: pytest.CaptureFixture[st
     precision, recall = (counts["hit"] / (counts["hit"] + counts[other]) for other in ("false", "missed"))
     with capsys.disabled():
         print(f"\nguardrails {kind:16} precision {precision:.2f} recall {recall:.2f} {dict(counts)}")
-    assert precision >= LEAST_PRECISION
-    assert recall >= LEAST_RECALL
+    assert precision >= MIN_PRECISION
+    assert recall >= MIN_RECALL

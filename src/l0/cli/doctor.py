@@ -31,7 +31,7 @@ from l0.telemetry.otlp import ENDPOINTS
 
 from .demo.demo_provider import provider
 from .demo.judge import AnswerVerdict, judge
-from .demo.load import Load, offered
+from .demo.load import Load, available_apis
 from .demo.plan import SDKS, Api, plan, shipped
 from .doctor_finding import DoctorFinding
 from .policy_report import policy_fields, policy_report
@@ -181,7 +181,7 @@ def _quiet() -> Iterator[None]:
 
 def _answers(name: str) -> Iterator[DoctorFinding]:
     """Check one streamed answer per API."""
-    apis: list[Api] = [api for api in offered() if SDKS[api] == name]
+    apis: list[Api] = [api for api in available_apis() if SDKS[api] == name]
     calls = plan(len(apis), 0, 0.0, shipped(corpus.answers()), apis)
     with provider(SimulatorConfig()) as simulator:
         for result in Load(simulator=simulator, concurrency=2).one_by_one("doctor", calls):

@@ -7,7 +7,7 @@ class InputError(Exception):
     """Invalid input. The message states the given and the allowed values; the command ends with exit code 2."""
 
 
-def check_range(name: str, value: float, least: float, most: float) -> None:
-    """Raise `InputError` if ``value`` is less than ``least`` or more than ``most``, or is not a number."""
-    if not least <= value <= most:
-        raise InputError(f"{name}: got {value:g}, allowed: {least:g} to {most:g}")
+def check_range(name: str, value: float, minimum: float, maximum: float) -> None:
+    """Raise `InputError` if ``value`` is less than ``minimum`` or more than ``maximum``, or is not a number."""
+    if not minimum <= value <= maximum:
+        raise InputError(f"{name}: got {value:g}, allowed: {minimum:g} to {maximum:g}")

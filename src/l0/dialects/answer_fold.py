@@ -82,7 +82,7 @@ class AnswerFold:
                 arguments=call.arguments + delta.arguments,
             )
             return
-        if self._dialect.sequential_calls:
+        if self._dialect.tool_call_ends_at_next:
             self._end_calls(delta.choice)
         self.open_calls[delta.place] = delta
 
@@ -111,7 +111,7 @@ def metadata_of(
 ) -> ResponseMetadata:
     """Return the metadata of an answer, streamed or complete."""
     stated = dict(counts)
-    if dialect.cached_apart:
+    if dialect.input_excludes_cached:
         parts = [stated[name] for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens") if name in stated]
         if parts:
             stated["input_tokens"] = sum(parts)

@@ -115,7 +115,7 @@ CHAT = WireDialect(
     deltas=completion_deltas,
     answer_deltas=completion_deltas,
     holds_other=_holds_other,
-    sequential_calls=True,
+    tool_call_ends_at_next=True,
 )
 
 

@@ -142,7 +142,7 @@ MESSAGES = WireDialect(
     deltas=message_deltas,
     answer_deltas=answer_deltas,
     holds_other=_holds_other,
-    cached_apart=True,
+    input_excludes_cached=True,
 )
 
 Refuse = Callable[[bytes], Failure]

@@ -6,7 +6,7 @@ from typing import Protocol
 
 _TAIL = 4096
 """Characters at the end of a text that a continuation may repeat. It may also repeat the text from the start."""
-LEAST_OVERLAP = 16
+MIN_OVERLAP = 16
 """Minimum overlap in characters. A shorter match is more likely a repetition that the model intended."""
 
 
@@ -111,7 +111,7 @@ class SplicedContinuation:
         if seen.startswith(text):
             return seen[len(text) :]  # it repeated the text from the start
         repeated, shared = _common_prefix(text, seen), overlap(text, seen)
-        if repeated >= LEAST_OVERLAP and shared < repeated:
+        if repeated >= MIN_OVERLAP and shared < repeated:
             raise Diverged  # it began to repeat the text from the start, and then differed
         return seen[shared:]
 
@@ -125,9 +125,9 @@ def _common_prefix(one: str, other: str) -> int:
 def overlap(before: str, after: str) -> int:
     """Return the length of the longest suffix of ``before`` that is a prefix of ``after``, in characters.
 
-    Return 0 if it is shorter than `LEAST_OVERLAP`.
+    Return 0 if it is shorter than `MIN_OVERLAP`.
     """
-    for length in range(min(len(before), len(after)), LEAST_OVERLAP - 1, -1):
+    for length in range(min(len(before), len(after)), MIN_OVERLAP - 1, -1):
         if before.endswith(after[:length]):
             return length
     return 0

@@ -1,4 +1,8 @@
-"""Responses. Complete at ``response.completed`` or ``.incomplete``; ``.failed`` and ``error`` are typed failures."""
+"""The dialect of OpenAI's Responses API.
+
+An answer is complete at ``response.completed`` or ``response.incomplete``. ``response.failed`` and ``error`` are typed
+failures: the SDK delivers them to the user as events, and raises nothing.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +46,9 @@ _TOOL_ARGUMENTS = frozenset({"response.function_call_arguments.delta", "response
 _TOOL_CALLS = frozenset({"function_call", "custom_tool_call"})
 """Items that call the user's tools; every other item but messages and reasoning is work on the server's side."""
 _COMPLETE = frozenset({"completed", "incomplete"})
-"""Statuses of an answer that is over."""
+"""Statuses of an answer that ended without an error."""
 _BEGINS = re.compile(rb'"type":\s?"response\.(created|in_progress)"')
-"""Events of which an answer has one."""
+"""Events that occur once per answer, so a second one is a duplicate."""
 _SERVER_TOOLS = (
     "response.web_search_call.",
     "response.file_search_call.",
@@ -147,7 +151,8 @@ def _any_other(answer: object) -> bool:
 
 
 def _item_holds_other(item: object) -> bool:
-    """Return whether an item holds something besides text. The item of a tool does, whatever its type."""
+    """Return whether an item holds something besides text. Every item does that is neither a message nor reasoning, for
+    example a tool call."""
     if not isinstance(item, Mapping):
         return False
     if item.get("type") == "reasoning":
@@ -167,7 +172,8 @@ RESPONSES = WireDialect(name="responses", deltas=response_deltas, answer_deltas=
 class ResponsesReader(ResumableReader):
     """One streamed response.
 
-    ``kept``: the provider keeps it from ``response.created`` on; ``replays``: it can send it again from any event on.
+    ``kept``: the provider stores it from ``response.created`` on. ``replays``: the provider can send it again from any
+    event on.
     """
 
     def __init__(self, build: Build, content_type: str, *, kept: bool, replays: bool, make_error: MakeError) -> None:
@@ -237,7 +243,10 @@ class ResponsesReader(ResumableReader):
             self._counts = False
 
     def _in_sequence(self, number: int, data: bytes) -> bool:
-        """Return whether this is the next event. A server that does not number consistently is not held to it."""
+        """Return whether this is the next event, by its number.
+
+        Gaps are failures only once the server has numbered two events consecutively.
+        """
         last, self._sequence = self._sequence, number
         repeated, self._last = data == self._last, data
         if last is None:
@@ -297,7 +306,7 @@ class ResponsesReader(ResumableReader):
             self.add_tool_arguments(place, None, event.get("delta"))
 
     def _set_tool(self, call: ToolCallDelta) -> None:
-        """Replace the pieces of a call by the whole of it, which the end of its item repeats."""
+        """Replace the collected pieces of a tool call with the complete call from ``response.output_item.done``."""
         self.tools.pop(call.place, None)
         self.add_tool_arguments(call.place, call.name, call.arguments)
 
@@ -321,7 +330,7 @@ class ResponsesReader(ResumableReader):
         if type(index) is int and type(name) is str:
             self._items[index] = name
 
-    # -- taking up --------------------------------------------------------------------------------------------------
+    # -- resuming ---------------------------------------------------------------------------------------------------
 
     def piece(self, event: Any) -> str | None:
         return text_of(event.get("delta")) if isinstance(event, dict) and event.get("type") == _TEXT else None
@@ -331,7 +340,7 @@ class ResponsesReader(ResumableReader):
         return event
 
     def carrier(self) -> Any:
-        raise LookupError("a response is taken up only where it is the same again")
+        raise LookupError("a response can be resumed only by replaying the identical answer")
 
     def ends(self, event: Any) -> bool:  # noqa: ARG002
         return False

@@ -1,4 +1,4 @@
-"""Requests that resume a broken answer: which dialect, provider and model understands which of them."""
+"""Build the requests that resume a broken answer, and decide which strategies a dialect, provider and model support."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from l0.model.inference_request import InferenceRequest
 from l0.model.policy import ResumeMode
 from l0.model.resume_state import ResumeState
 
-from .overlap import LEAST_OVERLAP
+from .overlap import MIN_OVERLAP
 
-CONTINUE = (
+CONTINUE_PROMPT = (
     "Your answer was cut off. Continue it exactly where it stopped, with the very next character. "
     "Do not repeat anything, and do not comment on this."
 )
 
 PREFIX_FLAG = {"mistral_ai": "prefix", "deepseek": "prefix"}
-"""Providers whose chat API continues a last message of the assistant, and the flag on it that asks for it.
+"""Providers whose chat API can continue a trailing assistant message, with the field of that message that requests it.
 
 Mistral: https://docs.mistral.ai/capabilities/completion (prefix); DeepSeek, on its beta address:
 https://api-docs.deepseek.com/guides/chat_prefix_completion. Both as of November 2026.
 """
 
-PREFILLED = re.compile(
+PREFILL_MODELS = re.compile(
     r"claude-(?:instant|2|3|(?:haiku|sonnet|opus)-4(?:-[015])?(?:-\d{8})?$|(?:haiku|sonnet|opus)-4-\d{8})"
 )
-"""Models that continue a last message of the assistant in the messages API. From 4.6 on it is refused with status 400.
+"""Models that can continue a trailing assistant message in the Messages API. Claude 4.6 and later reject such a message
+with status 400.
 
 https://platform.claude.com/docs/en/build-with-claude/prompt-engineering/prefill-claudes-response, as of November 2026.
 """
@@ -38,8 +39,8 @@ https://platform.claude.com/docs/en/build-with-claude/prompt-engineering/prefill
 class ResumeRequest:
     """A request for the rest of an answer.
 
-    ``body``: of the request. ``replayed_from``: id of a stored response, which is read again in its place; ``params``:
-    query parameters for that.
+    ``body``: the body to send; ``None`` to read a stored response again. ``replayed_from``: id of that response.
+    ``params``: query parameters of that read.
     """
 
     body: Mapping[str, Any] | None
@@ -47,16 +48,18 @@ class ResumeRequest:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-def replayed_by_server(inference: InferenceRequest) -> bool:
-    """Return whether the server can send the answer again from any event on: only background responses are kept
-    while they are made."""
+def server_can_replay(inference: InferenceRequest) -> bool:
+    """Return True if the server can send the answer again from any event on.
+
+    It can do so only for background responses, which are stored while they are being generated.
+    """
     body = inference.body
     return inference.dialect == "responses" and bool(body.get("background")) and body.get("store") is not False
 
 
-def resumes(inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
-    """Return whether an answer can be resumed with this strategy."""
-    if replayed_by_server(inference):
+def can_resume(inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
+    """Return True if an answer can be resumed with this strategy."""
+    if server_can_replay(inference):
         known = resume_state.response_id is not None and resume_state.marks["sequence"] is not None
         return strategy == "exact" and known
     if not inference.replay.once_seen:
@@ -69,26 +72,29 @@ def resumes(inference: InferenceRequest, strategy: ResumeMode, resume_state: Res
     if not (resume_state.text.strip() if messages else resume_state.text):
         return False
     if strategy == "splice":
-        return len(resume_state.text) >= LEAST_OVERLAP  # below that, a repetition looks like a restart
-    return PREFILLED.search(inference.model) is not None if messages else inference.provider in PREFIX_FLAG
+        return len(resume_state.text) >= MIN_OVERLAP  # below that, a repetition looks like a restart
+    return PREFILL_MODELS.search(inference.model) is not None if messages else inference.provider in PREFIX_FLAG
 
 
 def resume_request(
     inference: InferenceRequest, body: Mapping[str, Any], strategy: ResumeMode, resume_state: ResumeState
 ) -> ResumeRequest | None:
-    """Return the request that resumes an answer; ``None`` for the same request again. ``body``: of the attempt."""
-    if replayed_by_server(inference):
+    """Return the request that resumes an answer; ``None`` to send the same request again.
+
+    ``body``: the body of the broken attempt.
+    """
+    if server_can_replay(inference):
         params = {"stream": True, "starting_after": resume_state.marks["sequence"]}
         return ResumeRequest(body=None, replayed_from=resume_state.response_id, params=params)
     if strategy == "exact":
         return None
     text = resume_state.text
     if strategy == "prefill" and inference.dialect == "messages":
-        text = text.rstrip()  # white space at its end is refused; the continuation may repeat it
+        text = text.rstrip()  # the API rejects white space at the end; the continuation may repeat it
     assistant: dict[str, Any] = {"role": "assistant", "content": text}
     added = [assistant]
     if strategy == "splice":
-        added.append({"role": "user", "content": CONTINUE})
+        added.append({"role": "user", "content": CONTINUE_PROMPT})
     elif inference.dialect == "chat":
         assistant[PREFIX_FLAG[inference.provider]] = True
     return ResumeRequest(body={**body, "messages": [*body["messages"], *added]})

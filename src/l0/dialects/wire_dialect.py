@@ -19,17 +19,17 @@ class WireDialect:
     """One wire format.
 
     ``deltas``: decodes one event, or a complete answer sent in place of events. ``answer_deltas``: decodes a complete
-    answer. ``holds_other``: True if the JSON of a complete answer holds something besides text. ``sequential_calls``:
-    no event ends a tool call, so the start of the next one does. ``cached_apart``: the input count excludes cached
-    tokens, which the OpenTelemetry conventions include.
+    answer. ``holds_other``: True if the JSON of a complete answer holds something besides text.
+    ``tool_call_ends_at_next``: no event ends a tool call, so the start of the next one does. ``input_excludes_cached``:
+    the input count excludes cached tokens, which the OpenTelemetry conventions include.
     """
 
     name: str
     deltas: Callable[[Any], list[Delta]]
     answer_deltas: Callable[[Any], list[Delta]]
     holds_other: Callable[[Mapping[str, Any]], bool]
-    sequential_calls: bool = False
-    cached_apart: bool = False
+    tool_call_ends_at_next: bool = False
+    input_excludes_cached: bool = False
 
 
 def counts_in(usage: Any, fields: UsageFields) -> dict[str, int]:

@@ -55,7 +55,7 @@ from l0.model.policy import ResumePoint
 from l0.model.resume_state import ResumeState
 
 from .commands import Command, Finish, Raise, Relay, Wait
-from .retry import AttemptProgress, Phase, RetryAfter, asked_to_wait, decide, falls_over
+from .retry import AttemptProgress, Phase, RetryAfter, asked_to_wait, can_fall_back, retry_decision
 from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 
 
@@ -278,26 +278,26 @@ class Machine:
             return Outcome.RECOVERED_HEDGE
         return Outcome.RECOVERED_RETRY if self.failures else Outcome.OK
 
-    def _ended(self, missing: Cause | None, at: float, stand: AttemptProgress) -> Command:
+    def _ended(self, missing: Cause | None, at: float, progress: AttemptProgress) -> Command:
         if missing is None:
             return self._finish()
         if self.call.strict or missing is not Cause.TRUNCATED:
-            return self._failed(Failure(cause=missing, message=_MISSING[missing]), at, stand)
+            return self._failed(Failure(cause=missing, message=_MISSING[missing]), at, progress)
         return self._finish(missing.value) if self.call.strict is False else self._finish()
 
-    def _failed(self, failure: Failure, at: float, stand: AttemptProgress) -> Command:
+    def _failed(self, failure: Failure, at: float, progress: AttemptProgress) -> Command:
         history = self.failures[self._since_leg :]
-        verdict = decide(self.call, failure, stand, history, self._rand)
+        verdict = retry_decision(self.call, failure, progress, history, self._rand)
         self.failures.append(failure)
         if verdict is None:
-            return self._fall_over(failure, at, stand)
+            return self._fall_back(failure, at, progress)
         wait = self._pause(verdict, failure, len(history) + 1)
         seconds = wait.seconds or 0.0
         if self.left(at) <= seconds:
             return self._raise(failure, dropped_wait=seconds)
         if not self._guard.may_retry(asked=wait.asked):
-            return self._fall_over(failure, at, stand)
-        self.resuming = self.resuming or stand.phase is Phase.RELAYING
+            return self._fall_back(failure, at, progress)
+        self.resuming = self.resuming or progress.phase is Phase.RELAYING
         return self._wait(seconds)
 
     def _pause(self, verdict: RetryAfter, failure: Failure, number: int) -> RetryAfter:
@@ -310,9 +310,9 @@ class Machine:
         own = self._backoff(number, replace(failure, error=None))  # the figure without the server's headers
         return RetryAfter(seconds, asked_to_wait(failure, own) and seconds > own)
 
-    def _fall_over(self, failure: Failure, at: float, stand: AttemptProgress) -> Command:
+    def _fall_back(self, failure: Failure, at: float, progress: AttemptProgress) -> Command:
         more = self.leg < len(self.call.policy.legs) and not self.resuming and self.left(at) > 0
-        if not more or not falls_over(self.call, failure, stand):
+        if not more or not can_fall_back(self.call, failure, progress):
             return self._raise(failure)
         self.leg += 1
         self._since_leg = len(self.failures)

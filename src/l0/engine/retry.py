@@ -21,9 +21,10 @@ LONGEST_SERVER_WAIT = 60.0
 SHORTEST_SERVER_WAIT = 0.1
 """Seconds. A shorter wait does not relieve an overloaded server, so it is not exempt from the retry budget."""
 
-_COUNTED = (Category.MODEL, Category.CONTENT)
+_COUNTS_AS_ATTEMPT = (Category.MODEL, Category.CONTENT)
+"""Categories whose retries count against `Retry.attempts`, in addition to `Retry.max_retries`."""
 _RESTARTABLE = (Category.NETWORK, Category.TRANSIENT, Category.MODEL, Category.CONTENT, Category.PROVIDER)
-_AT_ONCE = frozenset(
+_RETRIED_WITHOUT_DELAY = frozenset(
     {
         Cause.RESET,
         Cause.INCOMPLETE_READ,
@@ -38,13 +39,12 @@ _AT_ONCE = frozenset(
     }
 )
 """Failures in transit that do not indicate an overloaded provider: the first retry does not wait."""
-
-
-_HOPELESS = (Category.FATAL, Category.INTERNAL)
+_NEVER_RETRIED = (Category.FATAL, Category.INTERNAL)
 _FAILS_EVERYWHERE = frozenset(
     {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
 )
-_JUDGED = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
+"""Causes for which no other model or provider can succeed."""
+_RULE_CAUSES = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
 
 
 class Phase(Enum):
@@ -78,32 +78,34 @@ class AttemptProgress:
     resumable: bool = False
 
 
-def repeatable(call: Call, stand: AttemptProgress) -> bool:
+def repeatable(call: Call, progress: AttemptProgress) -> bool:
     """Return True if sending the request again is safe after this much progress."""
     replay = call.replaying
-    if stand.phase is Phase.RELAYING:
-        return call.policy.resume != "off" and call.resumable and stand.resumable
-    if stand.accepted:
+    if progress.phase is Phase.RELAYING:
+        return call.policy.resume != "off" and call.resumable and progress.resumable
+    if progress.accepted:
         return replay is Replay.ALWAYS
-    return stand.phase is Phase.OPENING or replay is not Replay.UNTIL_ACCEPTED
+    return progress.phase is Phase.OPENING or replay is not Replay.UNTIL_ACCEPTED
 
 
-def falls_over(call: Call, failure: Failure, stand: AttemptProgress) -> bool:
+def can_fall_back(call: Call, failure: Failure, progress: AttemptProgress) -> bool:
     """Return True if another model or provider may succeed with the same request."""
-    if failure.cause in _JUDGED and failure.category is Category.FATAL:
+    if failure.cause in _RULE_CAUSES and failure.category is Category.FATAL:
         return False  # a rule halted the call
-    return stand.phase is not Phase.RELAYING and repeatable(call, stand) and failure.cause not in _FAILS_EVERYWHERE
+    return (
+        progress.phase is not Phase.RELAYING and repeatable(call, progress) and failure.cause not in _FAILS_EVERYWHERE
+    )
 
 
-def decide(
-    call: Call, failure: Failure, stand: AttemptProgress, history: Sequence[Failure], rand: Callable[[], float]
+def retry_decision(
+    call: Call, failure: Failure, progress: AttemptProgress, history: Sequence[Failure], rand: Callable[[], float]
 ) -> RetryAfter | None:
     """Return the delay before the next attempt, or ``None`` to give up on this leg.
 
     ``history``: the earlier failures on the same leg.
     """
-    phase = stand.phase
-    if not repeatable(call, stand) or (phase is Phase.RELAYING and failure.typed):
+    phase = progress.phase
+    if not repeatable(call, progress) or (phase is Phase.RELAYING and failure.typed):
         return None
     if call.retry_limit == 0 or failure.cause is Cause.QUOTA:
         return None
@@ -121,16 +123,16 @@ def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failur
         return RetryAfter(None) if failure.sdk_retries else None
     if failure.category not in _RESTARTABLE:
         return None
-    return RetryAfter(0.0 if not history and failure.cause in _AT_ONCE else None)
+    return RetryAfter(0.0 if not history and failure.cause in _RETRIED_WITHOUT_DELAY else None)
 
 
 def _by_policy(
     retry: Retry, failure: Failure, phase: Phase, history: Sequence[Failure], rand: Callable[[], float]
 ) -> RetryAfter | None:
-    if failure.category in _HOPELESS:
+    if failure.category in _NEVER_RETRIED:
         return None
-    counted = sum(past.category in _COUNTED for past in history)
-    if len(history) >= retry.max_retries or (failure.category in _COUNTED and counted >= retry.attempts):
+    counted = sum(past.category in _COUNTS_AS_ATTEMPT for past in history)
+    if len(history) >= retry.max_retries or (failure.category in _COUNTS_AS_ATTEMPT and counted >= retry.attempts):
         return None
     if RETRY_REASONS[failure.cause] not in retry.retry_on:
         return None
@@ -176,10 +178,10 @@ def delay(retry: Retry, number: int, chance: float, network_base: float | None =
 
     ``network_base``: the base delay of the type of a network failure, which replaces ``retry.base_delay``.
     """
-    base, most = retry.base_delay, retry.max_delay
+    base, limit = retry.base_delay, retry.max_delay
     if network_base is not None:
-        base, most = network_base, retry.network_max_delay
-    doubled = min(base * 2.0 ** min(number - 1, 60), most)
+        base, limit = network_base, retry.network_max_delay
+    doubled = min(base * 2.0 ** min(number - 1, 60), limit)
     match retry.strategy:
         case BackoffStrategy.FIXED:
             seconds = base
@@ -191,4 +193,4 @@ def delay(retry: Retry, number: int, chance: float, network_base: float | None =
             seconds = doubled * chance
         case BackoffStrategy.FIXED_JITTER:  # AWS calls it "equal jitter": half is fixed, half is random
             seconds = doubled * (0.5 + 0.5 * chance)
-    return min(seconds, most)
+    return min(seconds, limit)

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import re
 
-# The line end after a payload is matched with the next head, so that the payload does not wait for it.
+# The CRLF after a payload is parsed as part of the next chunk's head, so the payload can be returned before it arrives.
 _head = re.compile(rb"\r\n([0-9A-Fa-f]{1,8})\r\n").match
-_beginning = re.compile(rb"\r?|\r\n[0-9A-Fa-f]{0,8}\r?").fullmatch
+_partial_head = re.compile(rb"\r?|\r\n[0-9A-Fa-f]{0,8}\r?").fullmatch
 
 
-class Chunks:
-    """Extracts the payload of plain chunks. ``over``: true after other data; do not call `feed` after that."""
+class PlainChunkParser:
+    """Extracts the payload of plain chunks.
 
-    __slots__ = ("_held", "_left", "over")
+    ``stopped``: true once the input is not a plain chunk. Then pass `handover_bytes` to a complete parser, and do not
+    call `feed` again.
+    """
+
+    __slots__ = ("_held", "_left", "stopped")
 
     def __init__(self) -> None:
         self._held = b"\r\n"  # a head starts with the line end of the chunk before, also for the first chunk
         self._left = 0
-        self.over = False
+        self.stopped = False
 
     def feed(self, raw: bytes) -> list[bytes]:
         """Return the payload in this read, chunk by chunk, including the payload of an incomplete chunk."""
@@ -45,12 +49,13 @@ class Chunks:
             at = head.end()
         # State is written once per read: the loop works on local variables, which are faster than attributes.
         self._left, self._held = left, raw[at:]
-        self.over = not _beginning(self._held)
+        self.stopped = not _partial_head(self._held)
         return parts
 
-    def rest(self) -> bytes:
-        """Return bytes that bring a complete parser to the current position.
+    def handover_bytes(self) -> bytes:
+        """Return the bytes to feed to a complete HTTP parser first, so that it continues where this one stopped.
 
-        They begin a chunk with one byte of payload (``x``), which the caller must drop from the parser's output.
+        They are the head of a chunk with the remaining payload, one byte of payload (``x``), which the caller must drop
+        from the parser's output, and the bytes that are not parsed yet.
         """
         return b"%x\r\nx%s" % (self._left + 1, self._held)

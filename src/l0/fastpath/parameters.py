@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any, TypedDict, get_args
 
-from .constructors.comparison import difference, shared
+from .constructors.comparison import difference, identity_map
 
 Transform = Callable[[Any], Any]
 Types = tuple[Any, ...]
@@ -141,7 +141,7 @@ class Parameters:
             ours, theirs = self._node((_Probe,))(data), self._original(data, _Probe)
         except Exception as error:
             return f"the SDK's transformation of parameters is not known ({error!r})"
-        wrong = difference(ours, theirs) or difference(shared(ours, data), shared(theirs, data))
+        wrong = difference(ours, theirs) or difference(identity_map(ours, data), identity_map(theirs, data))
         return f"the SDK's transformation of parameters is not known ({wrong})" if wrong else ""
 
 

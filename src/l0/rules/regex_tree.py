@@ -47,11 +47,11 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """``items``, ``least`` to ``most`` times (``inf``: without a limit). ``possessive``: never gives back text."""
+    """``items``, ``minimum`` to ``maximum`` times (``inf``: without a limit). ``possessive``: never gives back text."""
 
     items: Items
-    least: int
-    most: float
+    minimum: int
+    maximum: float
     possessive: bool
 
 
@@ -133,9 +133,9 @@ def _items(parsed: Iterable[Any]) -> Items:
 
 def _node(code: str, value: Any) -> Node:
     if code in _REPEATS:
-        least, most, items = value
-        limit = inf if most > _WITHOUT_LIMIT else most
-        return Repeat(_items(items), least, limit, possessive=code == "POSSESSIVE_REPEAT")
+        minimum, maximum, items = value
+        limit = inf if maximum > _WITHOUT_LIMIT else maximum
+        return Repeat(_items(items), minimum, limit, possessive=code == "POSSESSIVE_REPEAT")
     match code:
         case "LITERAL":
             return Character(value)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import random
 
-from l0.engine.retry import AttemptProgress, Phase, asked_to_wait, decide, falls_over
+from l0.engine.retry import AttemptProgress, Phase, asked_to_wait, can_fall_back, retry_decision
 from l0.model.call import Call
 from l0.model.call_events import Event, RuleMatched, ShadowDecision, ToolCalls
 from l0.model.failure import Cause, Failure
@@ -73,16 +73,16 @@ class ShadowPolicy:
             self._say("hedge", None, at, seconds=after)
         self._guards.first_content(at - started)
 
-    def failed(self, failure: Failure, stand: AttemptProgress, at: float) -> None:
+    def failed(self, failure: Failure, progress: AttemptProgress, at: float) -> None:
         """Report the decision of the policy after a failed attempt."""
         self._guards.ended(failure)
-        missing = decide(self._call, failure, stand, self._history, random)
+        missing = retry_decision(self._call, failure, progress, self._history, random)
         self._history.append(failure)
         asked = missing is not None and (missing.asked or (missing.seconds is None and asked_to_wait(failure, 0.0)))
         if missing is not None and self._guards.may_retry(asked=asked):
-            resuming = stand.phase is Phase.RELAYING
+            resuming = progress.phase is Phase.RELAYING
             self._say("resume" if resuming else "retry", failure.cause, at, seconds=missing.seconds)
-        elif self._leg < len(self._call.policy.legs) and falls_over(self._call, failure, stand):
+        elif self._leg < len(self._call.policy.legs) and can_fall_back(self._call, failure, progress):
             self._leg += 1
             self._history.clear()
             self._say("fall_over", failure.cause, at)

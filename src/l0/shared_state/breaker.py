@@ -25,7 +25,7 @@ from l0.model.errors import raised
 
 from .failure_rate import FailureRate, SlidingWindow
 from .forks import renew_in_child
-from .keyed import MOST, Keyed, Target
+from .keyed import MAX_KEYS, Keyed, Target
 
 _log = logging.getLogger("l0")
 
@@ -239,12 +239,12 @@ class Breakers(Keyed[Target, Breaker]):
         clock: Callable[[], float],
         *,
         rates: Callable[[Target], FailureRate | None] = lambda _: None,
-        most: int = MOST,
+        max_keys: int = MAX_KEYS,
     ) -> None:
         self._listeners: list[Listener] = []
         self.meters: weakref.WeakSet[object] = weakref.WeakSet()
         """The meters that already have the instrument."""
-        super().__init__(lambda key: Breaker(key, clock, rate=rates(key), listeners=self._listeners), most)
+        super().__init__(lambda key: Breaker(key, clock, rate=rates(key), listeners=self._listeners), max_keys)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` for every change from now on. Return a function that stops this."""

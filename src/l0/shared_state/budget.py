@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 
 from .forks import renew_in_child
-from .keyed import MOST, Keyed, Target
+from .keyed import MAX_KEYS, Keyed, Target
 
 CAPACITY = 10.0
 COST = 1.0
@@ -60,5 +60,5 @@ class Budget:
 class Budgets(Keyed[Target, Budget]):
     """The retry budgets of a process: ``budgets[provider, model]``."""
 
-    def __init__(self, most: int = MOST) -> None:
-        super().__init__(lambda _: Budget(), most)
+    def __init__(self, max_keys: int = MAX_KEYS) -> None:
+        super().__init__(lambda _: Budget(), max_keys)

@@ -14,16 +14,16 @@ V = TypeVar("V")
 Target = tuple[str, str]
 """Provider and model: the key of budgets and breakers."""
 
-MOST = 1024
+MAX_KEYS = 1024
 """Maximum number of keys. Model names come from requests, so their number must be bounded."""
 
 
 class Keyed(Generic[K, V]):
-    """A mapping that creates missing values. Beyond ``most`` keys, it drops the one used least recently."""
+    """A mapping that creates missing values. Beyond ``max_keys`` keys, it drops the one used least recently."""
 
-    def __init__(self, make: Callable[[K], V], most: int = MOST) -> None:
+    def __init__(self, make: Callable[[K], V], max_keys: int = MAX_KEYS) -> None:
         self._make = make
-        self._most = most
+        self._max_keys = max_keys
         self.renew()
         renew_in_child(self)
 
@@ -37,7 +37,7 @@ class Keyed(Generic[K, V]):
             values = self._values
             value = values.pop(key) if key in values else self._make(key)
             values[key] = value  # move it to the end: dicts keep their order, so the first key is the oldest
-            if len(values) > self._most:
+            if len(values) > self._max_keys:
                 values.pop(next(iter(values)), None)
             return value
 

@@ -13,11 +13,11 @@ from collections import deque
 from math import ceil, inf
 
 from .forks import renew_in_child
-from .keyed import MOST, Keyed
+from .keyed import MAX_KEYS, Keyed
 
 LAST = 200
 """Number of samples that are kept."""
-LEAST = 20
+MIN_COUNT = 20
 """Minimum number of samples for a quantile."""
 SHORTEST = 2.0
 """Minimum of an adaptive deadline, in s."""
@@ -35,11 +35,11 @@ def prompt_size(characters: int) -> str:
 
 
 class Quantiles:
-    """The last ``last`` samples, in seconds. Every quantile is ``None`` until there are ``least`` of them."""
+    """The last ``last`` samples, in seconds. Every quantile is ``None`` until there are ``min_count`` of them."""
 
-    def __init__(self, *, last: int = LAST, least: int = LEAST) -> None:
+    def __init__(self, *, last: int = LAST, min_count: int = MIN_COUNT) -> None:
         self._last = last
-        self._least = least
+        self._min_count = min_count
         self.renew()
         renew_in_child(self)
 
@@ -64,7 +64,7 @@ class Quantiles:
         """Return the smallest sample in s that a ``share`` (0 to 1) of all samples does not exceed."""
         ordered = sorted(self._samples.copy())
         number = len(ordered)
-        if number < self._least:
+        if number < self._min_count:
             return None
         return ordered[max(0, ceil(share * number - 1e-9) - 1)]  # 1e-9: rounding of share * number must not add a rank
 
@@ -89,5 +89,5 @@ class Quantiles:
 class FirstTokens(Keyed[Series, Quantiles]):
     """The first-token times of a process: ``first_tokens[provider, model, prompt_size(characters)]``."""
 
-    def __init__(self, most: int = MOST) -> None:
-        super().__init__(lambda _: Quantiles(), most)
+    def __init__(self, max_keys: int = MAX_KEYS) -> None:
+        super().__init__(lambda _: Quantiles(), max_keys)

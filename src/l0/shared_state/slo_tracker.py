@@ -29,7 +29,7 @@ from .slo_storage import Key, Saver, Storage
 _log = logging.getLogger("l0")
 _NO_CONTEXT: AbstractContextManager[object] = nullcontext()
 
-MOST = 128
+MAX_TARGETS = 128
 """Maximum number of targets (provider and model). Each takes about 105 kB with the default objectives."""
 
 
@@ -56,7 +56,7 @@ class SloTracker:
     def _set(
         self, objectives: Sequence[Objective], history: StoredWindows, on_burn: Callable[[Burn], None] | None
     ) -> None:
-        self._targets = _Targets(lambda target: TargetHistory(target, objectives, self._clock(), history), MOST)
+        self._targets = _Targets(lambda target: TargetHistory(target, objectives, self._clock(), history), MAX_TARGETS)
         self._on_burn = on_burn
 
     def start(

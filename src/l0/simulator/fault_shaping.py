@@ -308,9 +308,9 @@ def chunked(items: Iterable[Item], size: int | None = 0) -> Iterator[Step]:
     """Yield steps: one chunk per block (`size` 0), per `size` bytes, or one for all (None)."""
     buffer, ends, sent = bytearray(), list[int](), 0
 
-    def flush(least: int) -> Iterator[Step]:
+    def flush(minimum: int) -> Iterator[Step]:
         nonlocal sent
-        while len(buffer) >= least and buffer:
+        while len(buffer) >= minimum and buffer:
             data = bytes(buffer[: size or len(buffer)])
             del buffer[: len(data)]
             sent += len(data)

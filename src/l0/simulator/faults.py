@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-_MOST = 10_000_000
+_MAX_VALUE = 10_000_000
 """Upper limit for all numbers, in any unit: seconds, events, bytes."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
@@ -48,8 +48,8 @@ class Part:
 def _one(kind: str, **options: Any) -> "Fault":
     for name in ("at_event", "at_byte", "seconds", "interval", "count"):
         # NaN fails every comparison, so it is rejected as well.
-        if (given := options.get(name)) is not None and not 0 <= given <= _MOST:
-            raise ValueError(f"{name}: {given!r} given, allowed is 0 or more, up to {_MOST:,}")
+        if (given := options.get(name)) is not None and not 0 <= given <= _MAX_VALUE:
+            raise ValueError(f"{name}: {given!r} given, allowed is 0 or more, up to {_MAX_VALUE:,}")
     return Fault(parts=(Part(kind=kind, **options),))
 
 
@@ -281,7 +281,7 @@ class Fault:
     @staticmethod
     def comments(every: int = 1) -> "Fault":
         """Send a comment block before every `every` events."""
-        return _one("comments", value=str(min(max(1, every), _MOST)))
+        return _one("comments", value=str(min(max(1, every), _MAX_VALUE)))
 
     @staticmethod
     def id_retry_lines() -> "Fault":

@@ -34,7 +34,7 @@ PAIRS = (
 )
 WINDOWS = tuple(sorted({seconds for pair in PAIRS for seconds in (pair.long, pair.short)}))
 """All windows of the pairs in seconds, shortest first: 5 minutes to 3 days."""
-LEAST_BAD = 2
+MIN_BAD = 2
 """Minimum number of bad events for an alert: a single failure among few events is not a trend, whatever its share."""
 
 
@@ -71,7 +71,7 @@ def budget_left(count: Count, objective: Objective) -> float | None:
 
 def burning(long: Count, short: Count, pair: Pair, objective: Objective) -> bool:
     """Return true if both windows of a pair exceed its factor, with enough events in the long window."""
-    if long.total < objective.min_events or long.bad < LEAST_BAD:
+    if long.total < objective.min_events or long.bad < MIN_BAD:
         return False
     limit = pair.factor * objective.budget
     return long.bad > limit * long.total and short.bad > limit * short.total

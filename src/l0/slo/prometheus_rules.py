@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import series
-from .burn import HOUR, LEAST_BAD, MINUTE, PAIRS, WINDOWS, Pair, duration
+from .burn import HOUR, MIN_BAD, MINUTE, PAIRS, WINDOWS, Pair, duration
 from .objective import Objective
 
 INTERVAL = MINUTE
@@ -56,7 +56,7 @@ def alert(pair: Pair) -> dict[str, Any]:
             f"{series.burn(pair.long)} > {factor}\n"
             f"and {series.burn(pair.short)} > {factor}\n"
             f"and {series.events(pair.long)} >= on ({series.SLO}) group_left () {series.MIN_EVENTS}\n"
-            f"and {series.errors(pair.long)} > {LEAST_BAD - 0.5:g}\n"  # increases are estimates, not whole numbers
+            f"and {series.errors(pair.long)} > {MIN_BAD - 0.5:g}\n"  # increases are estimates, not whole numbers
         ),
         "labels": {"severity": pair.severity, "long_window": long, "short_window": short},
         "annotations": {

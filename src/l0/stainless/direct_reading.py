@@ -1,9 +1,9 @@
 """Read bodies directly from their connection under asyncio, bypassing the transport's parser. Off by default.
 
 In the transport, each piece of a body passes through seven generators, a general HTTP parser and a timeout of its own.
-Here it passes through `Chunks` only. The transport still handles everything rare. Its parser does not see the chunks
-that are read here, and is then advanced to their end as if they had never been sent. From there (the last chunk, the
-end of the connection, a protocol error) the transport reads as usual; an exception of a read here is raised again
+Here it passes through `PlainChunkParser` only. The transport still handles everything rare. Its parser does not see the
+chunks that are read here, and is then advanced to their end as if they had never been sent. From there (the last chunk,
+the end of the connection, a protocol error) the transport reads as usual; an exception of a read here is raised again
 inside the transport. So the transport's own code decides about errors, closing and reuse of the connection. If a body
 is abandoned, the parser has not seen its end, and the transport closes the connection.
 
@@ -20,7 +20,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from l0.fastpath.chunked_body import Chunks
+from l0.fastpath.chunked_body import PlainChunkParser
 from l0.model.durations import limit_of
 from l0.model.policy import Timeout
 from l0.runtime.async_deadlines import deadline_reads
@@ -64,7 +64,7 @@ class _Connection:
         self.socket = getattr(self._network, place)
         self.size: int = connection.READ_NUM_BYTES
         self.seconds = seconds
-        self.chunks = Chunks()
+        self.chunks = PlainChunkParser()
 
     def begun(self) -> list[bytes]:
         """Take the body bytes that arrived with the headers out of the parser's buffer, and return their content."""
@@ -78,8 +78,8 @@ class _Connection:
 
     def return_to_transport(self) -> None:
         """Advance the parser to the end of the chunks that were read here."""
-        self._parser.receive_data(self.chunks.rest())
-        self._parser.next_event()  # consumes the one byte that `rest` substitutes for them
+        self._parser.receive_data(self.chunks.handover_bytes())
+        self._parser.next_event()  # consumes the one byte that `handover_bytes` substitutes for them
 
 
 def areads(response: Any) -> AsyncIterator[bytes]:
@@ -100,7 +100,7 @@ async def _areads(line: _Connection, stream: Any) -> AsyncIterator[bytes]:
                 for part in parts:
                     yield part
                 try:
-                    raw = b"" if chunks.over else await read()
+                    raw = b"" if chunks.stopped else await read()
                 except Expired:
                     raw = line.fail(TimeoutError())
                 except BaseException as error:

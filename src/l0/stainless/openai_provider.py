@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from l0.dialects.chat import ChatReader
 from l0.dialects.completions import CompletionsReader
 from l0.dialects.responses import ResponsesReader
-from l0.dialects.resume_requests import replayed_by_server
+from l0.dialects.resume_requests import server_can_replay
 from l0.model.call import Replay
 from l0.model.inference_request import InferenceRequest
 from l0.model.ports import WireReader
@@ -47,7 +47,7 @@ class OpenAiApiProvider:
         make_error = partial(self._error, reading.request)
         if inference.dialect == "responses":
             kept = inference.replay is Replay.UNTIL_EFFECT and has_effect_once_created(inference.body)
-            replays = replayed_by_server(inference)
+            replays = server_can_replay(inference)
             return ResponsesReader(reading.build, content_type, kept=kept, replays=replays, make_error=make_error)
         kind = CompletionsReader if inference.dialect == "completions" else ChatReader
         return kind(

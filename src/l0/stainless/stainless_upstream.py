@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from l0.config import CONFIG
 from l0.dialects.answer_fold import complete_answer
 from l0.dialects.dialect_catalogue import DIALECTS
-from l0.dialects.resume_requests import resume_request, resumes
+from l0.dialects.resume_requests import can_resume, resume_request
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
 from l0.model.call_events import ResponseMetadata, ToolCalls
@@ -132,7 +132,7 @@ class StainlessUpstream:
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
         """Return True if the provider can resume the answer. A stream cannot announce a "restart" to its user."""
-        return strategy != "restart" and resumes(self.inference, strategy, resume_state)
+        return strategy != "restart" and can_resume(self.inference, strategy, resume_state)
 
     @property
     def response_type(self) -> type:

@@ -122,7 +122,7 @@ class Stream(_Base[AsyncSourceBody]):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
 
@@ -227,7 +227,7 @@ class SyncStream(_Base[SourceBody]):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 

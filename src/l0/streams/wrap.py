@@ -17,7 +17,7 @@ from .stream import Stream, SyncStream
 
 
 class Client(Protocol):
-    """A client of an SDK, as far as `wrap` can recognize one by its type."""
+    """For type checkers only: anything with `with_options`. At run time `_is_client` decides, by base class."""
 
     def with_options(self, *args: Any, **kwargs: Any) -> Any: ...
 
@@ -26,8 +26,11 @@ _C = TypeVar("_C", bound=Client)
 
 
 class Wrapped:
-    """A stream that has not begun: ``async with l0.wrap(stream) as result``, or ``with`` in sync code. The request is
-    sent on entry to the block, and the stream is closed on exit."""
+    """A stream that has not begun: ``async with l0.wrap(stream) as result``, or ``with`` in sync code.
+
+    The request is sent on entry to the block, and the stream is closed on exit. ``await l0.wrap(stream)`` returns the
+    same as `run`; then the caller closes the stream.
+    """
 
     def __init__(self, stream: Any, options: CallArguments) -> None:
         self._used = True  # until the arguments are known to be valid
@@ -45,7 +48,7 @@ class Wrapped:
         return self._result
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._result is not None:
             await self._result.aclose()
@@ -60,7 +63,7 @@ class Wrapped:
         return self._sync_result
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._sync_result is not None:
             self._sync_result.close()
@@ -82,13 +85,14 @@ def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
     """Apply the engine to one client or one stream.
 
     With a client of the openai or anthropic SDK and a policy, return another client of the same class, with the same
-    connections, whose calls follow ``policy`` instead of that of `l0.instrument`. `l0.instrument` is called for this
-    SDK if it was not. A ``with l0.policy(...)`` block still takes precedence. Clients derived from it by
+    connections, whose calls follow ``policy`` instead of that of `l0.instrument`. The SDK is instrumented if it is not
+    yet. A ``with l0.policy(...)`` block still takes precedence. Clients derived from it by
     ``with_options`` keep the policy.
 
-    With a stream, or a function that returns one, and `CallArguments`, return a context manager over the result of
-    `run`. Raises `PolicyError` for a client without a policy, for an SDK that L0 does not support, and for an option
-    that is not allowed; `UnknownStreamError` for something that is neither a client nor a stream.
+    Otherwise ``thing`` is a stream, or a function that returns one. Return a context manager, which is also awaitable:
+    it calls `run` with the options on entry. Raises `PolicyError` for a client without a policy, for an SDK that L0
+    does not support, and for an option that is not allowed; `UnknownStreamError` for something that is neither a client
+    nor a stream.
     """
     if not _is_client(thing):
         if policy is not None:

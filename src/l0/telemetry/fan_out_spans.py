@@ -65,7 +65,9 @@ class FanOutSpan:
             self._token = context.attach(trace.set_span_in_context(self._span))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
         if self._span is None or self._token is None:
             return
         context.detach(self._token)

@@ -335,7 +335,7 @@ class _Active:
         return self._span
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trail: TracebackType | None
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if context.get_current() is self._attached:
             context.detach(self._token)

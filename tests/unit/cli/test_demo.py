@@ -18,7 +18,7 @@ from l0.cli.demo.demo_state import Demo, DemoOptions
 from l0.cli.demo.demo_telemetry import Destination, destination
 from l0.cli.demo.judge import AnswerVerdict
 from l0.cli.demo.load import Load
-from l0.cli.demo.plan import KnownAnswer, Planned, plan, shipped
+from l0.cli.demo.plan import KnownAnswer, PlannedCall, plan, shipped
 from l0.cli.inputs import InputError
 from l0.cli.main import main
 from l0.simulator import corpus
@@ -114,7 +114,7 @@ def test_demo_replays_recorded_streams(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_demo_call_succeeds_after_its_faults() -> None:
-    call = Planned(
+    call = PlannedCall(
         number=1,
         api="chat",
         concurrent="threads",

@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l0.cli.demo.judge import AnswerVerdict, Result, VerdictCounts, differs, judge, percentile
-from l0.cli.demo.plan import KnownAnswer, Planned
+from l0.cli.demo.plan import KnownAnswer, PlannedCall
 
-CALL = Planned(
+CALL = PlannedCall(
     number=3, api="chat", concurrent="threads", answer=KnownAnswer(name="answer x", content="all of it"), faults=()
 )
 
 
-def result(content: str, error: BaseException | None = None, *, honest: bool = True) -> Result:
-    return Result(call=CALL, content=content, error=error, honest=honest, first=0.5, gaps=(0.1, 0.2))
+def result(content: str, error: BaseException | None = None, *, catchable: bool = True) -> Result:
+    return Result(call=CALL, content=content, error=error, catchable=catchable, first=0.5, gaps=(0.1, 0.2))
 
 
 @pytest.mark.parametrize("content", ["", "all of", "all of it!", "all of itall of it", "all of IT"])
@@ -31,12 +31,12 @@ def test_sdk_exception_is_an_error_after_any_content(content: str) -> None:
 
 
 def test_exception_that_the_sdk_never_raises_is_foreign() -> None:
-    assert judge(result("", RuntimeError(), honest=False)) is AnswerVerdict.FOREIGN
+    assert judge(result("", RuntimeError(), catchable=False)) is AnswerVerdict.FOREIGN
 
 
 def test_tally_keeps_wrong_results() -> None:
     tally = VerdictCounts()
-    ended = [result("all of it"), result("all"), result("", OSError()), result("", OSError(), honest=False)]
+    ended = [result("all of it"), result("all"), result("", OSError()), result("", OSError(), catchable=False)]
     for one in ended:
         tally.add(one)
     assert tally.calls == 4

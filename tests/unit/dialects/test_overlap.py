@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from l0.dialects.overlap import (
-    LEAST_OVERLAP,
+    MIN_OVERLAP,
     Diverged,
     ExactReplay,
     OverlapMatcher,
@@ -20,7 +20,7 @@ from l0.dialects.overlap import (
 texts = st.text(alphabet="ab \u00e9\U0001f600", max_size=80)
 cuttings = st.lists(st.integers(0, 400), max_size=30)
 prose = st.text(alphabet="abcdefghijklmnopqrstuvwxyz .,", min_size=0, max_size=400)
-long_prose = st.text(alphabet="abcdefghijklmnopqrstuvwxyz .,", min_size=LEAST_OVERLAP, max_size=400)
+long_prose = st.text(alphabet="abcdefghijklmnopqrstuvwxyz .,", min_size=MIN_OVERLAP, max_size=400)
 
 
 def pieces(text: str, places: list[int]) -> list[str]:
@@ -107,7 +107,7 @@ def spliced(before: str, text: str, places: list[int]) -> str | None:
         return None
 
 
-@given(before=long_prose, after=prose, repeated=st.integers(LEAST_OVERLAP, 300), places=cuttings)
+@given(before=long_prose, after=prose, repeated=st.integers(MIN_OVERLAP, 300), places=cuttings)
 @settings(max_examples=300)
 def test_splice_removes_an_overlap(before, after, repeated, places):
     again = before[-repeated:]
@@ -133,12 +133,12 @@ def test_splice_removes_only_the_end_of_the_delivered_text(before, repeated, aft
     text = before[max(len(before) - repeated, 0) :] + after
     new_text = spliced(before, text, places)
     if new_text is None:  # it begins like the answer, and then differs
-        assert text[:LEAST_OVERLAP] == before[:LEAST_OVERLAP]
+        assert text[:MIN_OVERLAP] == before[:MIN_OVERLAP]
         return
     removed = text[: len(text) - len(new_text)]
     assert text == removed + new_text
     assert before.endswith(removed)
-    assert not removed or len(removed) >= min(LEAST_OVERLAP, len(before))
+    assert not removed or len(removed) >= min(MIN_OVERLAP, len(before))
 
 
 def test_splice_diverges_from_a_different_answer():
@@ -200,5 +200,5 @@ def test_joint_of_each_strategy():
 def test_overlap_is_the_longest(before, after):
     found = overlap(before, after)
     assert before.endswith(after[:found])
-    for longer in range(max(found + 1, LEAST_OVERLAP), min(len(before), len(after)) + 1):
+    for longer in range(max(found + 1, MIN_OVERLAP), min(len(before), len(after)) + 1):
         assert not before.endswith(after[:longer])

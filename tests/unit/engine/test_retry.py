@@ -14,10 +14,10 @@ from l0.engine.retry import (
     AttemptProgress,
     Phase,
     RetryAfter,
-    decide,
+    can_fall_back,
     delay,
-    falls_over,
     repeatable,
+    retry_decision,
 )
 from l0.model.call import Replay
 from l0.model.failure import CATEGORIES, RETRY_REASONS, Category, Cause
@@ -37,7 +37,9 @@ HOPELESS = (Category.FATAL, Category.INTERNAL)
 def verdict(cause, phase, policy=None, history=(), *, call=None, accepted=False, resumable=True, **fields):
     made = make_call(policy=policy or Policy(), **(call or {}))
     past = [make_failure(cause) for cause in history]
-    return decide(made, make_failure(cause, **fields), AttemptProgress(phase, accepted, resumable), past, lambda: 0.5)
+    return retry_decision(
+        made, make_failure(cause, **fields), AttemptProgress(phase, accepted, resumable), past, lambda: 0.5
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,24 +182,24 @@ def test_causes_that_fall_back(cause):
     """Whatever another model or provider may do better; a bad request is bad everywhere."""
     everywhere = {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
     made, failure = make_call(), make_failure(cause)
-    assert falls_over(made, failure, AttemptProgress(OPENING)) == (cause not in everywhere)
-    assert falls_over(made, failure, AttemptProgress(HOLDING)) == (cause not in everywhere)
+    assert can_fall_back(made, failure, AttemptProgress(OPENING)) == (cause not in everywhere)
+    assert can_fall_back(made, failure, AttemptProgress(HOLDING)) == (cause not in everywhere)
 
 
 @pytest.mark.parametrize("policy", [Policy(), RESUMING, WITH], ids=["sdk", "resuming", "policy"])
 @pytest.mark.parametrize("cause", Cause)
 def test_no_fallback_after_the_commit_point(cause, policy):
-    stand = AttemptProgress(RELAYING, accepted=True, resumable=True)
-    assert not falls_over(make_call(policy=policy), make_failure(cause), stand)
+    progress = AttemptProgress(RELAYING, accepted=True, resumable=True)
+    assert not can_fall_back(make_call(policy=policy), make_failure(cause), progress)
 
 
 def test_accepted_request_does_not_fall_back():
     """Another model would do on the server's side what the first has begun to do."""
     failure = make_failure()
-    assert not falls_over(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(HOLDING))
-    assert not falls_over(make_call(replay=Replay.UNTIL_EFFECT), failure, AttemptProgress(HOLDING, accepted=True))
-    assert falls_over(make_call(replay=Replay.UNTIL_EFFECT), failure, AttemptProgress(HOLDING))
-    assert falls_over(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(OPENING))
+    assert not can_fall_back(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(HOLDING))
+    assert not can_fall_back(make_call(replay=Replay.UNTIL_EFFECT), failure, AttemptProgress(HOLDING, accepted=True))
+    assert can_fall_back(make_call(replay=Replay.UNTIL_EFFECT), failure, AttemptProgress(HOLDING))
+    assert can_fall_back(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(OPENING))
 
 
 def test_sdk_veto_holds_without_a_policy():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l0.fastpath.chunked_body import Chunks
+from l0.fastpath.chunked_body import PlainChunkParser
 
 HEADERS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 PIECES = st.one_of(
@@ -51,14 +51,14 @@ def read(parser: h11.Connection, reads: Iterator[bytes]) -> tuple[bytes, str]:
 
 
 def past(parser: h11.Connection, reads: Iterator[bytes]) -> tuple[bytes, str]:
-    """Return the same from `Chunks` up to the first data that is not plain, and from the complete parser after it."""
-    chunks, payload = Chunks(), b""
+    """Return the same from `PlainChunkParser` up to data that is not plain, and from the complete parser after it."""
+    chunks, payload = PlainChunkParser(), b""
     for raw in reads:
         payload += b"".join(chunks.feed(raw))
-        if chunks.over or not raw:
+        if chunks.stopped or not raw:
             break
     ended = not raw
-    parser.receive_data(chunks.rest())
+    parser.receive_data(chunks.handover_bytes())
     assert parser.next_event().data == b"x"
     rest, end = read(parser, iter((b"",)) if ended else reads)
     return payload + rest, end
@@ -78,20 +78,20 @@ def test_chunks_and_rest_equal_the_complete_parser(body, cuts):
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.lists(st.integers(0, 400), max_size=12))
 def test_plain_chunks_are_returned_immediately(payloads, cuts):
     body = b"".join(b"%x\r\n%s\r\n" % (len(data), data) for data in payloads)
-    chunks, full = Chunks(), parser()
+    chunks, full = PlainChunkParser(), parser()
     for raw in [raw for raw in pieces(body, cuts) if raw]:
         full.receive_data(raw)
         due = []
         while (event := full.next_event()) is not h11.NEED_DATA:
             due.append(bytes(event.data))
         assert chunks.feed(raw) == due
-        assert not chunks.over
+        assert not chunks.stopped
     assert chunks.feed(b"0\r\n\r\n") == []
-    assert chunks.over
+    assert chunks.stopped
 
 
 @pytest.mark.parametrize(
-    ("body", "payload", "over"),
+    ("body", "payload", "stopped"),
     [
         (b"3\r\nabc\r\n", b"abc", False),
         (b"3\r\nab", b"ab", False),
@@ -106,15 +106,15 @@ def test_plain_chunks_are_returned_immediately(payloads, cuts):
         (b"\n3\r\nabc", b"", True),
     ],
 )
-def test_chunks_stop_at_data_that_is_not_plain(body, payload, over):
-    chunks = Chunks()
+def test_chunks_stop_at_data_that_is_not_plain(body, payload, stopped):
+    chunks = PlainChunkParser()
     assert b"".join(chunks.feed(body)) == payload
-    assert chunks.over is over
+    assert chunks.stopped is stopped
 
 
 def test_rest_of_an_incomplete_chunk():
-    chunks = Chunks()
+    chunks = PlainChunkParser()
     chunks.feed(b"a\r\n1234567")
-    assert chunks.rest() == b"4\r\nx"
+    assert chunks.handover_bytes() == b"4\r\nx"
     chunks.feed(b"890\r\n2")
-    assert chunks.rest() == b"1\r\nx\r\n2"
+    assert chunks.handover_bytes() == b"1\r\nx\r\n2"

@@ -8,7 +8,7 @@ from typing import Annotated, TypedDict
 import pytest
 from pydantic import BaseModel
 
-from l0.fastpath.constructors.comparison import shared
+from l0.fastpath.constructors.comparison import identity_map
 from l0.fastpath.parameters import UNKNOWN, Parameters
 
 transforms = pytest.importorskip("openai._utils._transform")
@@ -84,7 +84,7 @@ def test_parameters_of_plain_data_equal_the_sdk(parameters, data):
         ours = parameters.transformed(data, Asked)
         assert ours == theirs
         assert repr(ours) == repr(theirs)
-        assert shared(ours, data) == shared(theirs, data)
+        assert identity_map(ours, data) == identity_map(theirs, data)
     assert parameters.switched_off == {}
 
 

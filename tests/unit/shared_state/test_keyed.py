@@ -26,7 +26,7 @@ def test_a_value_is_made_once_from_its_key():
 
 
 def test_the_one_not_asked_for_longest_is_forgotten_first():
-    keyed = Keyed(lambda key: [key], most=3)
+    keyed = Keyed(lambda key: [key], max_keys=3)
     kept, lost = keyed["a"], keyed["b"]
     for key in ("c", "a", "d"):
         keyed[key].append("used")
@@ -36,7 +36,7 @@ def test_the_one_not_asked_for_longest_is_forgotten_first():
 
 
 def test_names_without_end_take_no_memory_without_end():
-    budgets = Budgets(most=10)
+    budgets = Budgets(max_keys=10)
     for number in range(500):
         budgets["openai", f"model-{number}"].spend()
     assert len(budgets) == 10

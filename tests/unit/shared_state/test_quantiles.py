@@ -43,7 +43,7 @@ def test_what_is_older_than_the_last_200_is_forgotten():
 @given(st.lists(st.floats(0, 600), max_size=120), st.floats(0, 1), st.integers(1, 50))
 @settings(max_examples=150)
 def test_it_is_the_quantile_of_the_last_by_definition(samples, share, last):
-    quantiles = filled(samples, last=last, least=1)
+    quantiles = filled(samples, last=last, min_count=1)
     recent = sorted(samples[-last:])
     if not recent:
         assert quantiles.quantile(share) is None

@@ -18,7 +18,7 @@ from l0.model.call_events import AttemptEnded, AttemptStarted
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Policy, PolicyError
 from l0.shared_state.breaker import Breaker, BreakerState
-from l0.shared_state.slo_tracker import MOST, SloTracker, target_of
+from l0.shared_state.slo_tracker import MAX_TARGETS, SloTracker, target_of
 from l0.slo.burn import DAY, HOUR, WINDOWS, Count
 from l0.slo.judging import AttemptRecord
 from l0.slo.objective import DEFAULTS, Indicator, Objective
@@ -205,9 +205,9 @@ def test_two_objectives_of_one_name_are_refused(slos):
 
 
 def test_models_are_bounded(slos):
-    for number in range(MOST + 10):
+    for number in range(MAX_TARGETS + 10):
         play(slos, None, of=make_call(model=f"m{number}"))
-    assert len(slos._targets) == MOST
+    assert len(slos._targets) == MAX_TARGETS
 
 
 def test_memory_of_a_target_does_not_grow_with_its_calls(slos, clock):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from streams_kit import CALL, DRIVERS, QUICK, Source
 
 from l0 import EventType, StreamInterrupted, l0
-from l0.dialects.overlap import LEAST_OVERLAP
+from l0.dialects.overlap import MIN_OVERLAP
 
 BROKEN = ConnectionResetError("gone")
 
@@ -63,11 +63,11 @@ def test_splice_hands_the_text_so_far_to_the_source(driver: str) -> None:
 
     def sync_source(said: str) -> Any:
         asked.append(said)
-        return Source([first, BROKEN] if not said else [said[-LEAST_OVERLAP:], rest]).plain()
+        return Source([first, BROKEN] if not said else [said[-MIN_OVERLAP:], rest]).plain()
 
     def async_source(said: str) -> Any:
         asked.append(said)
-        return Source([first, BROKEN] if not said else [said[-LEAST_OVERLAP:], rest]).aplain()
+        return Source([first, BROKEN] if not said else [said[-MIN_OVERLAP:], rest]).aplain()
 
     class Asked:
         plain, aplain = staticmethod(sync_source), staticmethod(async_source)

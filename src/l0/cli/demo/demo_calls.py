@@ -21,14 +21,14 @@ from .content import recorded
 from .demo_state import Demo, DemoOptions, DemoRun
 from .demo_telemetry import destination
 from .judge import Result
-from .load import Load, offered
-from .plan import APIS, Api, KnownAnswer, Planned, plan, shipped
+from .load import Load, available_apis
+from .plan import APIS, Api, KnownAnswer, PlannedCall, plan, shipped
 
 DELAYS = Delays(first_token_ms=40, inter_token_ms=2, stragglers=0.02)
 """Delays of a fast model, so that the demo is short. Log-normal with some stragglers, as for real models."""
 
 
-def prepare(options: DemoOptions) -> tuple[Demo, list[Planned]]:
+def prepare(options: DemoOptions) -> tuple[Demo, list[PlannedCall]]:
     """Check the options and make the plan. Raises `InputError` for invalid options."""
     missing = [name for name in ("openai", "anthropic") if find_spec(name) is None]
     if missing:
@@ -40,10 +40,10 @@ def prepare(options: DemoOptions) -> tuple[Demo, list[Planned]]:
         source = f"{source} and {sum(map(len, found.values()))} recorded streams"
         answers = {api: [*answers[api], *found[api]] for api in APIS}
     demo = Demo(options=options, source=source, telemetry=destination(options.otlp))
-    return demo, plan(options.calls, options.seed, options.fault_share, answers, offered())
+    return demo, plan(options.calls, options.seed, options.fault_share, answers, available_apis())
 
 
-def perform(demo: Demo, planned: list[Planned]) -> None:
+def perform(demo: Demo, planned: list[PlannedCall]) -> None:
     """Make both runs. The figures in ``demo`` are updated while they run."""
     l0.uninstrument()
     config = SimulatorConfig(seed=demo.options.seed, delays=DELAYS, traffic_dir=demo.options.traffic)
@@ -55,7 +55,7 @@ def perform(demo: Demo, planned: list[Planned]) -> None:
     demo.telemetry.flush()
 
 
-def _run(demo: Demo, run: DemoRun, load: Load, planned: list[Planned]) -> None:
+def _run(demo: Demo, run: DemoRun, load: Load, planned: list[PlannedCall]) -> None:
     def done(result: Result) -> None:
         with demo.lock:
             run.tallies[result.call.api].add(result)
@@ -73,7 +73,7 @@ def _run(demo: Demo, run: DemoRun, load: Load, planned: list[Planned]) -> None:
     log = load.simulator.requests
     with demo.lock:
         run.seconds = seconds
-        run.broken, run.requests = demo_provider.broken(log), demo_provider.requests(log)
+        run.broken, run.requests = demo_provider.count_faults(log), demo_provider.count_requests(log)
 
 
 @contextmanager

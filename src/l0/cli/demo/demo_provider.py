@@ -17,7 +17,7 @@ from l0.testing import serving
 
 from .plan import SDKS, SEPARATOR, Api
 
-CALL = "x-l0-demo-call"
+CALL_ID_HEADER = "x-l0-demo-call"
 """Header with the id of the call to which a request belongs. The n-th request of a call gets the n-th script."""
 
 
@@ -29,11 +29,11 @@ class ScriptedSimulator(Simulator):
         self._turns: Counter[str] = Counter()  # written only by the server's single thread
 
     def _response(self, request: http.HttpRequest, dialect: Dialect | None, index: int) -> SimulatedResponse:
-        name, script = request.headers.get(CALL), request.headers.get(script_grammar.HEADER)
-        if name is not None and script is not None:
+        call_id, script = request.headers.get(CALL_ID_HEADER), request.headers.get(script_grammar.HEADER)
+        if call_id is not None and script is not None:
             steps = script.split(SEPARATOR)
-            step = steps[min(self._turns[name], len(steps) - 1)]
-            self._turns[name] += 1
+            step = steps[min(self._turns[call_id], len(steps) - 1)]
+            self._turns[call_id] += 1
             request = replace(request, headers={**request.headers, script_grammar.HEADER: step.strip()})
         return super()._response(request, dialect, index)
 
@@ -43,7 +43,7 @@ def provider(config: SimulatorConfig) -> AbstractContextManager[ScriptedSimulato
     return serving(ScriptedSimulator(config))
 
 
-def broken(log: Sequence[Received]) -> dict[str, Counter[str]]:
+def count_faults(log: Sequence[Received]) -> dict[str, Counter[str]]:
     """Count the faults that the provider served, by SDK and by kind, independently of what clients observed."""
     counts: dict[str, Counter[str]] = {sdk: Counter() for sdk in SDKS.values()}
     for received in log:
@@ -53,13 +53,13 @@ def broken(log: Sequence[Received]) -> dict[str, Counter[str]]:
     return counts
 
 
-def requests(log: Sequence[Received]) -> Counter[str]:
+def count_requests(log: Sequence[Received]) -> Counter[str]:
     """Count inference requests by SDK."""
     return Counter(sdk for received in log if (sdk := _sdk_of(received.dialect)) is not None)
 
 
 def _sdk_of(dialect: str | None) -> str | None:
-    apis: dict[str, Api] = {api: api for api in SDKS}
+    apis: dict[str, Api] = {api: api for api in SDKS}  # narrows a str to an Api, for mypy
     return SDKS[apis[dialect]] if dialect in apis else None
 
 

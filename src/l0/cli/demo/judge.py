@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
 
-from .plan import Planned
+from .plan import PlannedCall
 
 
 class AnswerVerdict(StrEnum):
@@ -28,14 +28,14 @@ class AnswerVerdict(StrEnum):
 class Result:
     """The result of one call.
 
-    ``content``: text and tool calls received. ``honest``: true if the bare SDK may raise ``error``. ``first``: seconds
-    from the call to its first content. ``gaps``: seconds between two pieces of content.
+    ``content``: text and tool calls received. ``catchable``: true if the bare SDK may raise ``error``. ``first``:
+    seconds from the call to its first content. ``gaps``: seconds between two pieces of content.
     """
 
-    call: Planned
+    call: PlannedCall
     content: str
     error: BaseException | None
-    honest: bool = True
+    catchable: bool = True
     first: float | None = None
     gaps: tuple[float, ...] = ()
 
@@ -43,7 +43,7 @@ class Result:
 def judge(result: Result) -> AnswerVerdict:
     """Compare a result with the correct answer. Content before an exception is not an answer, and is not compared."""
     if result.error is not None:
-        return AnswerVerdict.ERROR if result.honest else AnswerVerdict.FOREIGN
+        return AnswerVerdict.ERROR if result.catchable else AnswerVerdict.FOREIGN
     return AnswerVerdict.WHOLE if result.content == result.call.answer.content else AnswerVerdict.SILENT
 
 

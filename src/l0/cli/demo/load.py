@@ -18,9 +18,9 @@ from l0.simulator.script_grammar import HEADER
 from l0.simulator.server import Simulator
 
 from .content import content_of, failed
-from .demo_provider import CALL
+from .demo_provider import CALL_ID_HEADER
 from .judge import Result
-from .plan import APIS, SDKS, Api, Planned
+from .plan import APIS, SDKS, Api, PlannedCall
 
 _METHODS: Mapping[Api, Callable[[Any], Any]] = {
     "chat": attrgetter("chat.completions.create"),
@@ -50,7 +50,7 @@ Clients = Mapping[str, Any]
 """One client by SDK name."""
 
 
-def offered() -> tuple[Api, ...]:
+def available_apis() -> tuple[Api, ...]:
     """Return the APIs of the installed SDKs. Older versions of openai do not have the Responses API."""
     return tuple(api for api in APIS if find_spec(SDKS[api]) is not None and find_spec(_MODULES[api]) is not None)
 
@@ -62,7 +62,7 @@ class FailureEvent(Exception):  # noqa: N818 - it represents an event, and is ne
 class AnswerReader:
     """Reads one answer as a user would, and measures its times."""
 
-    def __init__(self, call: Planned) -> None:
+    def __init__(self, call: PlannedCall) -> None:
         self._call = call
         self._began = perf_counter()
         self._last: float | None = None
@@ -90,7 +90,7 @@ class AnswerReader:
             call=self._call,
             content="".join(self._pieces),
             error=error or self._error,
-            honest=error is None or isinstance(error, _sdk_errors(SDKS[self._call.api])),
+            catchable=error is None or isinstance(error, _sdk_errors(SDKS[self._call.api])),
             first=self._first,
             gaps=tuple(self._gaps),
         )
@@ -105,7 +105,7 @@ def _sdk_errors(sdk: str) -> tuple[type[BaseException], ...]:
     return (base, transport.TransportError, transport.DecodingError, ValueError)
 
 
-def read(clients: Clients, call: Planned, run: str) -> Result:
+def read(clients: Clients, call: PlannedCall, run: str) -> Result:
     """Make one call with a sync client. ``run``: name of the run, which makes the request's id unique."""
     answering = AnswerReader(call)
     try:
@@ -117,7 +117,7 @@ def read(clients: Clients, call: Planned, run: str) -> Result:
     return answering.result()
 
 
-async def aread(clients: Clients, call: Planned, run: str) -> Result:
+async def aread(clients: Clients, call: PlannedCall, run: str) -> Result:
     """Make one call with an async client."""
     answering = AnswerReader(call)
     try:
@@ -129,9 +129,9 @@ async def aread(clients: Clients, call: Planned, run: str) -> Result:
     return answering.result()
 
 
-def _create(clients: Clients, call: Planned, run: str) -> Any:
+def _create(clients: Clients, call: PlannedCall, run: str) -> Any:
     create = _METHODS[call.api](clients[SDKS[call.api]])
-    headers = {HEADER: call.script, CALL: f"{run}-{call.number}"}
+    headers = {HEADER: call.script, CALL_ID_HEADER: f"{run}-{call.number}"}
     return create(**_ARGUMENTS[call.api], stream=True, extra_headers=headers)
 
 
@@ -142,7 +142,7 @@ class Load:
     simulator: Simulator
     concurrency: int
 
-    def one_by_one(self, run: str, calls: Iterable[Planned]) -> list[Result]:
+    def one_by_one(self, run: str, calls: Iterable[PlannedCall]) -> list[Result]:
         """Make calls one after the other. ``run``: name that distinguishes their requests from those of other runs."""
         with ExitStack() as stack:
             calls = list(calls)
@@ -151,9 +151,9 @@ class Load:
                 stack.enter_context(client)
             return [read(clients, call, run) for call in calls]
 
-    def run(self, run: str, plan: Iterable[Planned], done: Callable[[Result], None]) -> None:
+    def run(self, run: str, plan: Iterable[PlannedCall], done: Callable[[Result], None]) -> None:
         """Make all calls of a plan. ``done``: callback for every result, called from any thread."""
-        threads, tasks = deque[Planned](), deque[Planned]()
+        threads, tasks = deque[PlannedCall](), deque[PlannedCall]()
         for call in plan:
             (threads if call.concurrent == "threads" else tasks).append(call)
         workers = max(self.concurrency // 2, 1)
@@ -166,7 +166,7 @@ class Load:
                 threads.clear()  # after an interruption, do not wait for calls that have not begun
                 tasks.clear()
 
-    def _threads(self, run: str, calls: deque[Planned], workers: int, done: Callable[[Result], None]) -> None:
+    def _threads(self, run: str, calls: deque[PlannedCall], workers: int, done: Callable[[Result], None]) -> None:
         with ExitStack() as stack:
             clients = self._clients("", calls)
             for client in clients.values():
@@ -183,7 +183,7 @@ class Load:
                 finally:
                     calls.clear()
 
-    async def _tasks(self, run: str, calls: deque[Planned], workers: int, done: Callable[[Result], None]) -> None:
+    async def _tasks(self, run: str, calls: deque[PlannedCall], workers: int, done: Callable[[Result], None]) -> None:
         async with AsyncExitStack() as stack:
             clients = self._clients("Async", calls)
             for client in clients.values():
@@ -195,7 +195,7 @@ class Load:
 
             await asyncio.gather(*(work() for _ in range(workers)))
 
-    def _clients(self, prefix: Literal["", "Async"], calls: Iterable[Planned]) -> Clients:
+    def _clients(self, prefix: Literal["", "Async"], calls: Iterable[PlannedCall]) -> Clients:
         """Create clients as a user does, with the SDKs' default timeouts and two retries."""
         origins = {"openai": ("OpenAI", self.simulator.openai), "anthropic": ("Anthropic", self.simulator.anthropic)}
         return {
@@ -204,7 +204,7 @@ class Load:
         }
 
 
-def _next(calls: deque[Planned]) -> Planned | None:
+def _next(calls: deque[PlannedCall]) -> PlannedCall | None:
     try:
         return calls.popleft()  # atomic, so no lock is needed between threads
     except IndexError:

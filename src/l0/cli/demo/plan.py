@@ -17,7 +17,7 @@ SDKS: Mapping[Api, str] = {"chat": "openai", "responses": "openai", "completions
 SEPARATOR = ";"
 """Separates the scripts of the first, second and later requests of one call."""
 
-_MOST_FAULTS = 6
+_MAX_FAULTS = 6
 """Maximum number of faulty requests per call. A bare SDK sends three requests per call."""
 
 
@@ -35,7 +35,7 @@ class KnownAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class PlannedCall:
     """One call: its correct answer, and the faults of its first, second, ... request. Later requests have no fault."""
 
     number: int
@@ -53,7 +53,7 @@ class Planned:
 
 def plan(
     calls: int, seed: int, share: float, answers: Mapping[Api, Sequence[KnownAnswer]], apis: Sequence[Api] = APIS
-) -> list[Planned]:
+) -> list[PlannedCall]:
     """Plan ``calls`` calls, spread over these APIs, threads and tasks. ``share``: share of faulty requests, 0 to 1.
 
     The same arguments give the same plan.
@@ -64,7 +64,7 @@ def plan(
         api = apis[number % len(apis)]
         answer = dice.choice(answers[api])
         planned.append(
-            Planned(
+            PlannedCall(
                 number=number,
                 api=api,
                 concurrent="threads" if number // len(apis) % 2 else "asyncio",
@@ -95,7 +95,7 @@ def _known(api: Api, name: str, answer: Answer) -> KnownAnswer:
 
 def _faults(dice: random.Random, share: float, api: Api, numbered: bool) -> tuple[Fault, ...]:
     faults: list[Fault] = []
-    while len(faults) < _MOST_FAULTS and dice.random() < share:
+    while len(faults) < _MAX_FAULTS and dice.random() < share:
         faults.append(_fault(dice, api, numbered))
     return tuple(faults)
 

@@ -11,8 +11,8 @@ _ASCII = " .:-=+*#@"
 def chart(values: Sequence[float | None], *, height: int, low: float, high: float, plain: bool = False) -> list[str]:
     """Return the lines of a chart from top to bottom, with the axis on the left.
 
-    ``height``: lines. ``low``, ``high``: the values at the bottom and the top. A value outside is drawn at the edge;
-    ``None`` leaves its column empty.
+    ``height``: lines. ``low``, ``high``: the values at the bottom and the top, as shares; the axis shows percent. A
+    value outside is drawn at the edge; ``None`` leaves its column empty.
     """
     blocks = _ASCII if plain else _EIGHTHS
     filled = [None if value is None else _eighths(value, low, high, height) for value in values]

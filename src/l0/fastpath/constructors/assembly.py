@@ -1,4 +1,5 @@
-"""Assemble the expressions of all fields into the function that creates the object, for both kinds of constructors."""
+"""Assemble the expressions of all fields into the function that creates an object: `constructed_models` for models that
+the SDK builds without validation, `validated_values` for those that pydantic validates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +7,7 @@ from typing import Any
 
 from .annotations import IMMUTABLE
 from .sdk_builder import SdkBuilder
-from .source_scope import Build, Scope
+from .source_scope import Scope, ShapeConstructor
 
 
 def variables_of(keys: tuple[str, ...]) -> dict[str, str]:
@@ -39,7 +40,7 @@ class Layout:
     extras: tuple[str, ...]
     fields_set: tuple[str, ...]
 
-    def compile(self, scope: Scope, sdk: SdkBuilder) -> Build:
+    def compile(self, scope: Scope, sdk: SdkBuilder) -> ShapeConstructor:
         """Return the function that builds this shape.
 
         It sets the four slots of the instance through pydantic's own slot descriptors, and uses dict and set displays.

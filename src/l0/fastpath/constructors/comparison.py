@@ -21,7 +21,7 @@ def difference(one: Any, other: Any, path: str = "") -> str | None:
         return _models(one, other, path)
     if one == other or (one != one and other != other):  # noqa: PLR0124  NaN equals nothing, itself included
         return None
-    return f"{path} is another {type(one).__name__}"
+    return f"{path or 'the object'} has another value (type {type(one).__name__})"
 
 
 def _dicts(one: dict[str, Any], other: dict[str, Any], path: str) -> str | None:
@@ -32,7 +32,7 @@ def _dicts(one: dict[str, Any], other: dict[str, Any], path: str) -> str | None:
 
 def _lists(one: list[Any], other: list[Any], path: str) -> str | None:
     if len(one) != len(other):
-        return f"{path} has {len(one)} items, not {len(other)}"
+        return f"{path or 'the object'} has {len(one)} items, not {len(other)}"
     pairs = enumerate(zip(one, other, strict=True))
     return next((text for index, pair in pairs if (text := difference(*pair, f"{path}[{index}]"))), None)
 
@@ -41,12 +41,12 @@ def _models(one: Any, other: Any, path: str) -> str | None:
     for slot in _SLOTS:
         mine, theirs = getattr(one, slot), getattr(other, slot)
         if type(mine) is not type(theirs) or mine != theirs:
-            return f"{path or type(one).__name__}: {slot} is another"
+            return f"{path or type(one).__name__}: {slot} differs"
     extras = difference(one.__pydantic_extra__, other.__pydantic_extra__, f"{path}+")
     return extras or _dicts(one.__dict__, other.__dict__, path)
 
 
-def shared(result: Any, data: Any) -> Any:
+def identity_map(result: Any, data: Any) -> Any:
     """Return true or false for each part of a result: true if it is the same object as in ``data``, and not a copy.
 
     Dicts and lists that were copied give a dict or a list of these values.
@@ -54,7 +54,7 @@ def shared(result: Any, data: Any) -> Any:
     if result is data:
         return True
     if isinstance(result, dict) and isinstance(data, dict):
-        return {key: shared(value, data.get(key)) for key, value in result.items()}
+        return {key: identity_map(value, data.get(key)) for key, value in result.items()}
     if isinstance(result, list) and isinstance(data, list):
-        return [shared(*pair) for pair in zip(result, data, strict=True)]
+        return [identity_map(*pair) for pair in zip(result, data, strict=True)]
     return False

@@ -9,7 +9,7 @@ from .annotations import Unsupported, is_plain_class, is_union, unwrap
 from .root_types import class_root, union_root
 from .sdk_builder import SdkBuilder
 from .sdk_tables import ShapeTables
-from .source_scope import Build
+from .source_scope import ShapeConstructor
 
 # SDKs decode to a few dozen types. The limit bounds the memory of a program that creates new types for every call.
 MAX_TYPES = 512
@@ -44,7 +44,7 @@ class Constructors:
     """
 
     def __init__(self, models: ModuleType) -> None:
-        self._builders: dict[object, Build | None] = {}
+        self._builders: dict[object, ShapeConstructor | None] = {}
         self._unsupported: dict[str, str] = {}
         self._sdk: SdkBuilder | None = None
         try:
@@ -86,7 +86,7 @@ class Constructors:
             object_fallbacks=objects,
         )
 
-    def _make(self, type_: object) -> Build | None:
+    def _make(self, type_: object) -> ShapeConstructor | None:
         if self._sdk is None:
             return None
         try:
@@ -95,7 +95,7 @@ class Constructors:
             self._unsupported[getattr(type_, "__qualname__", str(type_))] = str(reason)
             return None
 
-    def _root(self, type_: object, sdk: SdkBuilder) -> Build:
+    def _root(self, type_: object, sdk: SdkBuilder) -> ShapeConstructor:
         bare = sdk.unwrap_once(type_)
         if is_plain_class(bare, sdk.base):
             return class_root(type_, self._tables.constructed(bare), self._tables.fallbacks)  # type: ignore[arg-type]

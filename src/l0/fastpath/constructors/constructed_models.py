@@ -19,7 +19,7 @@ from .annotations import (
 )
 from .assembly import Layout, is_shared, literal, variables_of
 from .sdk_builder import SdkBuilder
-from .source_scope import Build, Scope
+from .source_scope import Scope, ShapeConstructor
 from .validated_values import EXACT_FLOATS, Shapes, Validated
 
 
@@ -138,7 +138,7 @@ def compile_constructed(
     sdk: SdkBuilder,
     shapes: tuple[Callable[[type], Shapes], Callable[[type], Shapes]],
     fallbacks: SdkFallback,
-) -> Build:
+) -> ShapeConstructor:
     """Return the function that builds the same object as `model.construct(**data)` from a dict with exactly these keys.
 
     `shapes`: functions that return the shapes of constructed and of validated models.

@@ -13,10 +13,10 @@ from .comparison import difference
 from .sdk_builder import SdkBuilder
 from .sdk_tables import CountedFallback, ShapeTables
 from .shape_table import ShapeTable
-from .source_scope import Build
+from .source_scope import ShapeConstructor
 
 
-def class_root(annotation: object, table: ShapeTable, fallbacks: CountedFallback) -> Build:
+def class_root(annotation: object, table: ShapeTable, fallbacks: CountedFallback) -> ShapeConstructor:
     """Return the builder for a model class."""
 
     def build(data: Any) -> Any:
@@ -32,7 +32,7 @@ def class_root(annotation: object, table: ShapeTable, fallbacks: CountedFallback
 
 def union_root(
     annotation: object, union: object, metadata: tuple[object, ...], sdk: SdkBuilder, tables: ShapeTables
-) -> Build:
+) -> ShapeConstructor:
     """Return the builder for a union of model classes with a discriminating field.
 
     Raises:
@@ -65,7 +65,7 @@ def union_root(
 class _Variant:
     model: type
     validated: ShapeTable
-    constructed: Build
+    constructed: ShapeConstructor
     required: frozenset[str]  # keys without which the data is not valid
 
 

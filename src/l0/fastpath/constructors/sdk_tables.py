@@ -7,7 +7,7 @@ from .annotations import Unsupported
 from .constructed_models import compile_constructed
 from .sdk_builder import SdkBuilder
 from .shape_table import Keys, ShapeTable
-from .source_scope import Build, Unmatched
+from .source_scope import ShapeConstructor, Unmatched
 from .validated_values import compile_validated
 
 
@@ -97,7 +97,7 @@ class _Construction:
         self._sdk = sdk
         self._tables = tables
 
-    def compile(self, keys: Keys) -> Build:
+    def compile(self, keys: Keys) -> ShapeConstructor:
         if not all(type(key) is str and key not in self._sdk.reserved_keys for key in keys):
             raise Unsupported("a key with the name of a parameter of construct()")
         tables = self._tables
@@ -120,7 +120,7 @@ class _Validation:
         self._sdk = sdk
         self._tables = tables
 
-    def compile(self, keys: Keys) -> Build:
+    def compile(self, keys: Keys) -> ShapeConstructor:
         if not all(type(key) is str and _is_unicode(key) for key in keys):
             raise Unsupported("a key that pydantic rejects")
         return compile_validated(self.model, keys, self._sdk, self._tables.validated)

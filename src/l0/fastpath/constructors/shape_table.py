@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from .annotations import Unsupported
 from .comparison import difference
-from .source_scope import Build
+from .source_scope import ShapeConstructor
 
 Keys = tuple[str, ...]
 
@@ -19,7 +19,7 @@ class ConstructionMode(Protocol):
     model: type
     """The class that is built."""
 
-    def compile(self, keys: Keys) -> Build:
+    def compile(self, keys: Keys) -> ShapeConstructor:
         """Return the constructor of one shape. Raises `Unsupported` if there is none."""
         ...
 
@@ -30,7 +30,7 @@ class ConstructionMode(Protocol):
         """Handle data that no compiled constructor accepts: build the object, or raise `Unmatched`."""
 
 
-class ShapeTable(dict[Keys, Build]):
+class ShapeTable(dict[Keys, ShapeConstructor]):
     """The self-tested constructors of one class in one way: `table[tuple(data)](data)`.
 
     The self-test is part of the first use. A constructor enters the table only if an object that it built is the same
@@ -45,10 +45,10 @@ class ShapeTable(dict[Keys, Build]):
         super().__init__()
         self._way = way
         self._on_mismatch = on_mismatch
-        self._candidates: dict[Keys, Build | None] = {}
+        self._candidates: dict[Keys, ShapeConstructor | None] = {}
         self._off = False
 
-    def __missing__(self, keys: Keys) -> Build:
+    def __missing__(self, keys: Keys) -> ShapeConstructor:
         # `dict` calls this only for a missing key, so that a lookup of a known shape runs completely in C.
         return self._first_use
 
@@ -61,14 +61,14 @@ class ShapeTable(dict[Keys, Build]):
         candidate = None if self._off else self._candidate(tuple(data))
         return self._way.fall_back(data) if candidate is None else self._prove(candidate, data)
 
-    def _candidate(self, keys: Keys) -> Build | None:
+    def _candidate(self, keys: Keys) -> ShapeConstructor | None:
         if keys not in self._candidates:
             if len(self._candidates) >= MAX_SHAPES:
                 return None
             self._candidates[keys] = self._compile(keys)
         return self._candidates[keys]
 
-    def _compile(self, keys: Keys) -> Build | None:
+    def _compile(self, keys: Keys) -> ShapeConstructor | None:
         try:
             return self._way.compile(keys)
         except Unsupported:
@@ -77,7 +77,7 @@ class ShapeTable(dict[Keys, Build]):
             self._on_mismatch(self._way.model, f"it does not compile: {error!r}")
             return None
 
-    def _prove(self, candidate: Build, data: dict[str, Any]) -> Any:
+    def _prove(self, candidate: ShapeConstructor, data: dict[str, Any]) -> Any:
         built = candidate(data)  # if it raises `Unmatched`, the next object is used for the self-test
         try:
             expected = self._way.by_sdk(data)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-Build = Callable[[dict[str, Any]], Any]
+ShapeConstructor = Callable[[dict[str, Any]], Any]
 """Builds one object of one shape from decoded JSON with exactly the keys of the shape, in this order."""
 
 

@@ -21,9 +21,9 @@ from .annotations import (
 )
 from .assembly import Layout, is_shared, literal, variables_of
 from .sdk_builder import SdkBuilder
-from .source_scope import Build, Scope, Unmatched
+from .source_scope import Scope, ShapeConstructor, Unmatched
 
-Shapes = Mapping[tuple[str, ...], Build]
+Shapes = Mapping[tuple[str, ...], ShapeConstructor]
 """Constructors by key tuple. A lookup never fails: a missing shape returns a function that compiles it."""
 
 # Integers up to this size have an exact float; larger ones are left to pydantic.
@@ -148,7 +148,7 @@ def _as_float(value: object) -> float:
     raise Unmatched
 
 
-def _router(name: str, owners: Mapping[str, type], shapes: Callable[[type], Shapes]) -> Build:
+def _router(name: str, owners: Mapping[str, type], shapes: Callable[[type], Shapes]) -> ShapeConstructor:
     """Return a function that builds the variant that the field `name` selects."""
     variants: dict[object, Shapes] = {}
     for value, model in owners.items():
@@ -167,7 +167,9 @@ def _router(name: str, owners: Mapping[str, type], shapes: Callable[[type], Shap
     return build
 
 
-def compile_validated(model: type, keys: tuple[str, ...], sdk: SdkBuilder, shapes: Callable[[type], Shapes]) -> Build:
+def compile_validated(
+    model: type, keys: tuple[str, ...], sdk: SdkBuilder, shapes: Callable[[type], Shapes]
+) -> ShapeConstructor:
     """Return the function that builds the same object as `model.model_validate()` from a dict with exactly these keys.
 
     Raises:

@@ -36,8 +36,8 @@ class Boundaries(Protocol):
         """Return the last boundary after ``after`` and up to ``limit`` (less than the length), or ``None``."""
         ...
 
-    def first(self, text: str, least: int, limit: int) -> int | None:
-        """Return the first boundary from ``least`` on and before ``limit``, or ``None``."""
+    def first(self, text: str, minimum: int, limit: int) -> int | None:
+        """Return the first boundary from ``minimum`` on and before ``limit``, or ``None``."""
         ...
 
 
@@ -54,8 +54,8 @@ class PatternBoundaries:
                 found = at
         return found
 
-    def first(self, text: str, least: int, limit: int) -> int | None:
-        return next((at for at in self._places(text, limit) if least <= at < limit), None)
+    def first(self, text: str, minimum: int, limit: int) -> int | None:
+        return next((at for at in self._places(text, limit) if minimum <= at < limit), None)
 
     def _places(self, text: str, limit: int) -> Iterator[int]:
         for match in self._pattern.finditer(text, 0, limit):
@@ -73,8 +73,8 @@ class WhitespaceBoundaries:
                 return at
         return None
 
-    def first(self, text: str, least: int, limit: int) -> int | None:
-        for at in range(least, least + (limit - least) // 2):
+    def first(self, text: str, minimum: int, limit: int) -> int | None:
+        for at in range(minimum, minimum + (limit - minimum) // 2):
             if at == 0 or text[at - 1].isspace():
                 return at
         return None
@@ -187,10 +187,10 @@ def _place(
 
 def _overlap(window: str, overlap: int, kinds: tuple[Boundaries, ...], unit: Measure) -> int:
     """Return how many characters of a window the next one begins with; always less than the window."""
-    least = len(window) - (unit.tail(window, overlap) if overlap else 0)
-    if not 0 < least < len(window):
+    minimum = len(window) - (unit.tail(window, overlap) if overlap else 0)
+    if not 0 < minimum < len(window):
         return 0
     for kind in kinds:
-        if (found := kind.first(window, least, len(window))) is not None:
+        if (found := kind.first(window, minimum, len(window))) is not None:
             return len(window) - found
-    return len(window) - least
+    return len(window) - minimum

@@ -30,12 +30,12 @@ class Measure(Protocol):
         """Return the length of a text."""
         ...
 
-    def head(self, text: str, most: int) -> int:
-        """Return the length in characters of the longest prefix of ``most`` units or less, or nearly the longest."""
+    def head(self, text: str, limit: int) -> int:
+        """Return the length in characters of the longest prefix of ``limit`` units or less, or nearly the longest."""
         ...
 
-    def tail(self, text: str, most: int) -> int:
-        """Return the length in characters of the longest suffix of ``most`` units or less, or nearly the longest."""
+    def tail(self, text: str, limit: int) -> int:
+        """Return the length in characters of the longest suffix of ``limit`` units or less, or nearly the longest."""
         ...
 
 
@@ -45,8 +45,8 @@ class CharacterMeasure:
     def count(self, text: str) -> int:
         return len(text)
 
-    def head(self, text: str, most: int) -> int:
-        return min(len(text), most)
+    def head(self, text: str, limit: int) -> int:
+        return min(len(text), limit)
 
     tail = head
 
@@ -57,12 +57,12 @@ class EstimatedTokenMeasure:
     def count(self, text: str) -> int:
         return -(-len(_encoded(text)) // _BYTES)
 
-    def head(self, text: str, most: int) -> int:
+    def head(self, text: str, limit: int) -> int:
         # A character has one byte or more, so only this much text needs to be encoded.
-        return len(_encoded(text[: most * _BYTES])[: most * _BYTES].decode(errors="ignore"))
+        return len(_encoded(text[: limit * _BYTES])[: limit * _BYTES].decode(errors="ignore"))
 
-    def tail(self, text: str, most: int) -> int:
-        room = most * _BYTES
+    def tail(self, text: str, limit: int) -> int:
+        room = limit * _BYTES
         return len(_encoded(text[-room:])[-room:].decode(errors="ignore")) if room else 0
 
 
@@ -75,28 +75,28 @@ class TokenMeasure:
     def count(self, text: str) -> int:
         return sum(self._count(text[at : at + _SLICE]) for at in range(0, len(text), _SLICE))
 
-    def head(self, text: str, most: int) -> int:
-        return self._longest(len(text), most, lambda length: text[:length])
+    def head(self, text: str, limit: int) -> int:
+        return self._longest(len(text), limit, lambda length: text[:length])
 
-    def tail(self, text: str, most: int) -> int:
-        return self._longest(len(text), most, lambda length: text[len(text) - length :])
+    def tail(self, text: str, limit: int) -> int:
+        return self._longest(len(text), limit, lambda length: text[len(text) - length :])
 
     def _count(self, text: str) -> int:
         found = self._tokenizer(text)
         return found if isinstance(found, int) else len(found)
 
-    def _longest(self, length: int, most: int, part: Callable[[int], str]) -> int:
+    def _longest(self, length: int, limit: int, part: Callable[[int], str]) -> int:
         fits, total = 0, self.count(part(length))
-        if total <= most:
+        if total <= limit:
             return length
         over, over_count, fits_count = length, total, 0
         while over - fits > max(1, fits // _NEAR):
             # Interpolation instead of bisection: tokens are spread evenly, so it needs fewer calls of the tokenizer.
-            share = (most - fits_count + 0.5) / max(1, over_count - fits_count)
+            share = (limit - fits_count + 0.5) / max(1, over_count - fits_count)
             near = fits + round((over - fits) * min(0.98, max(0.02, share)))
             at = min(over - 1, max(fits + 1, near))
             count = self.count(part(at))
-            if count <= most:
+            if count <= limit:
                 fits, fits_count = at, count
             else:
                 over, over_count = at, count

@@ -70,12 +70,12 @@ class Drift:
         for name in TYPES:
             if not isinstance(getattr(self, name), bool):
                 raise PolicyError(f"Drift.{name}", getattr(self, name), "True or False")
-        for name, least in (("window", 100), ("repeats", 2)):
+        for name, minimum in (("window", 100), ("repeats", 2)):
             count = getattr(self, name)
-            if not isinstance(count, int) or isinstance(count, bool) or count < least:
-                raise PolicyError(f"Drift.{name}", count, f"a whole number, {least} or more")
-        for name, most in (("hedges", 100.0), ("disorder", 1.0), ("min_confidence", 1.0)):
-            _check_share(f"Drift.{name}", getattr(self, name), most)
+            if not isinstance(count, int) or isinstance(count, bool) or count < minimum:
+                raise PolicyError(f"Drift.{name}", count, f"a whole number, {minimum} or more")
+        for name, maximum in (("hedges", 100.0), ("disorder", 1.0), ("min_confidence", 1.0)):
+            _check_share(f"Drift.{name}", getattr(self, name), maximum)
         try:
             object.__setattr__(self, "severity", Severity(self.severity))
         except ValueError:
@@ -109,10 +109,10 @@ class Drift:
         return [(name, detector) for name, detector in _DETECTORS.items() if getattr(self, name)]
 
 
-def _check_share(field: str, value: object, most: float) -> None:
+def _check_share(field: str, value: object, maximum: float) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    if not number or not 0 < value <= most:  # type: ignore[operator]  # mypy does not narrow `value` by `number`
-        raise PolicyError(field, value, f"a number above 0, up to {most:g}")
+    if not number or not 0 < value <= maximum:  # type: ignore[operator]  # mypy does not narrow `value` by `number`
+        raise PolicyError(field, value, f"a number above 0, up to {maximum:g}")
 
 
 class DriftCheck:

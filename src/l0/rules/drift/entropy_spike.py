@@ -16,7 +16,7 @@ from ..families import Family
 from .detector import CountWindow, DriftFinding, Thresholds, confidence
 from .segments import Segment
 
-_LEAST_PAIRS = 40
+_MIN_PAIRS = 40
 _FOLLOWERS = {
     **dict.fromkeys("aeiou", "abcdefghijklmnopqrstuvwxyz"),
     "b": "aeiouylrsbtdjmnvhwgf",
@@ -99,7 +99,7 @@ class EntropySpike:
         self._unlikely += past_unlikely
         if not unlikely:
             return None
-        at, rate = self._window.densest(_LEAST_PAIRS, 1)
+        at, rate = self._window.densest(_MIN_PAIRS, 1)
         baseline = self._unlikely / self._pairs if self._pairs else 0.0
         return DriftFinding(at=at, confidence=confidence(rate - baseline, self._threshold)) if rate > baseline else None
 

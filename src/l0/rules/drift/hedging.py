@@ -9,9 +9,9 @@ from .detector import CountWindow, DriftFinding, Thresholds, confidence
 from .phrases import Phrases, words
 from .segments import Segment, holds_quotation
 
-_LEAST_CHARS = 120
+_MIN_CHARS = 120
 """Shortest stretch to judge, in characters: a single careful sentence is not drift."""
-_LEAST_HEDGES = 4.0
+_MIN_HEDGES = 4.0
 
 _HEDGES = Phrases(
     {
@@ -161,5 +161,5 @@ class Hedging:
         self._window.add(segment.at, len(segment.text), count)
         if not count:
             return None
-        at, density = self._window.densest(_LEAST_CHARS, _LEAST_HEDGES)
+        at, density = self._window.densest(_MIN_CHARS, _MIN_HEDGES)
         return DriftFinding(at=at, confidence=confidence(100 * density, self._threshold)) if density else None

@@ -15,9 +15,9 @@ from .segments import Segment
 
 _KEPT = 64
 """Number of segments that are remembered, which limits the longest loop that can be found."""
-_LEAST_CHARS = 12
+_MIN_CHARS = 12
 """A shorter segment (a brace, a number, a `yes.`) does not count as a repeat, but a new one ends a loop."""
-_LEAST_WORDS, _MANY_WORDS = 8, 20
+_MIN_WORDS, _MANY_WORDS = 8, 20
 _FEW = 0.5
 """A segment whose share of different words is below this is examined closely. Prose has 0.7 or more."""
 _LONGEST_PERIOD = 12
@@ -64,7 +64,7 @@ class Repetition:
         times = self._known.get(key, 0)
         if not times:
             self._run.clear()
-        elif has_words and len(key) >= _LEAST_CHARS:
+        elif has_words and len(key) >= _MIN_CHARS:
             self._run.append(key)
             del self._run[:-_KEPT]
         self._order.append(key)
@@ -81,7 +81,7 @@ def _count_loops(text: str, different: frozenset[str]) -> float:
     """Return how often a segment repeats the same words in a row. A short run counts half: it may be intended."""
     # Counting blanks is cheaper than splitting, and ordinary text returns here.
     count = text.count(" ") + 1
-    if count < _LEAST_WORDS or len(different) > _FEW * count:
+    if count < _MIN_WORDS or len(different) > _FEW * count:
         return 1.0
     words = text.split()
     best = 1.0
@@ -90,7 +90,7 @@ def _count_loops(text: str, different: frozenset[str]) -> float:
         for word, earlier in zip(words[period:], words, strict=False):
             run = run + 1 if word == earlier else 0
             longest = max(longest, run)
-        if longest + period >= _LEAST_WORDS:
+        if longest + period >= _MIN_WORDS:
             times = 1 + longest / period
             best = max(best, times if longest + period >= _MANY_WORDS else times / 2)
     return best

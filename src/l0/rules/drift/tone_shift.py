@@ -19,11 +19,11 @@ _CONTRACTED = re.compile(r"\w['\u2019](?:t|re|ll|ve|m)\b")
 _WEAK = 0.34
 """Weight of a long noun, and of a contraction or an exclamation mark next to a casual word."""
 _LONG_WORD = 9
-_LEAST_BEFORE, _LEAST_AFTER = 1.5, 2.5
+_MIN_BEFORE, _MIN_AFTER = 1.5, 2.5
 """Minimum weight of the words of a register before and after the shift."""
 _ENOUGH = 6.0
 """Weight on both sides together that full confidence requires."""
-_LEAST_CHARS = 60
+_MIN_CHARS = 60
 """Minimum distance from the first evidence to the shift, in characters."""
 
 _Count = tuple[int, float, float]
@@ -58,12 +58,12 @@ class ToneShift:
         best: DriftFinding | None = None
         formal = sum(count[1] for count in self._counts)
         casual = sum(count[2] for count in self._counts)
-        if formal < _LEAST_BEFORE or casual < _LEAST_BEFORE:
+        if formal < _MIN_BEFORE or casual < _MIN_BEFORE:
             return None
         first = self._counts[0][0]
         formal_before = casual_before = 0.0
         for at, formal_here, casual_here in self._counts:
-            if at - first >= _LEAST_CHARS and now - at <= self._window:
+            if at - first >= _MIN_CHARS and now - at <= self._window:
                 confidence = _certainty(formal_before, casual_before, formal - formal_before, casual - casual_before)
                 if confidence and (best is None or confidence > best.confidence):
                     best = DriftFinding(at=at, confidence=confidence)
@@ -91,7 +91,7 @@ def _casual(segment: Segment) -> float:
 def _certainty(formal: float, casual: float, formal_after: float, casual_after: float) -> float:
     """Return the confidence of a shift (0 to 1), from the distance of the registers and the weight of the evidence."""
     before, after = formal + casual, formal_after + casual_after
-    if before < _LEAST_BEFORE or after < _LEAST_AFTER:
+    if before < _MIN_BEFORE or after < _MIN_AFTER:
         return 0.0
     apart = abs((formal - casual) / before - (formal_after - casual_after) / after) / 2
     return round(apart * min(1.0, (before + after) / _ENOUGH), 3)

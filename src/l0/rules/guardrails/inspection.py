@@ -13,7 +13,7 @@ from l0.model.call_events import RuleTimes
 from l0.model.errors import raised
 from l0.model.rule import Check, Ending, Rule, Violation
 
-from ..structured.bounded_regex import OverrunError
+from ..bounded_regex import OverrunError
 
 _log = logging.getLogger("l0")
 

@@ -69,15 +69,15 @@ class LengthCheck:
         self._length += len(text)
         if self._maximum is None or self._length <= self._maximum:
             return ()
-        most, self._maximum = self._maximum, None
-        return (self._violation(f"longer than {most} characters", most),)
+        maximum, self._maximum = self._maximum, None
+        return (self._violation(f"longer than {maximum} characters", maximum),)
 
     def finish(self, ending: Ending) -> Sequence[Violation]:
         """Return a violation if the text is too short."""
-        least = self._rule.minimum
-        if least is None or self._length >= least or (ending.other and not self._length):
+        minimum = self._rule.minimum
+        if minimum is None or self._length >= minimum or (ending.other and not self._length):
             return ()
-        return (self._violation(f"shorter than {least} characters", self._length),)
+        return (self._violation(f"shorter than {minimum} characters", self._length),)
 
     def _violation(self, message: str, at: int) -> Violation:
         families = _EMPTY if not at else _FAMILIES

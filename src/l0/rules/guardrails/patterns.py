@@ -17,8 +17,8 @@ from typing import ClassVar
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity, Violation
 
+from ..bounded_regex import Search, TimeBudget, bounded
 from ..families import Family
-from ..structured.bounded_regex import Search, TimeBudget, bounded
 from .prefilter import Prefilter
 from .regex_analysis import Anatomy, anatomy
 

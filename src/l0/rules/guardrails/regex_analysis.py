@@ -105,9 +105,9 @@ class _ReachWalker:
 
     def _repeat(self, node: Repeat) -> tuple[float, float]:
         width, reach = self.sequence(node.items)
-        if not node.most:
+        if not node.maximum:
             return 0, 0
-        before = 0 if not width else (node.most - 1) * width
+        before = 0 if not width else (node.maximum - 1) * width
         return before + width, before + reach
 
     def _lookaround(self, node: LookAround) -> tuple[float, float]:
@@ -142,7 +142,7 @@ def _required_in_part(node: Node) -> frozenset[str]:
     match node:
         case Group(items):
             return _required_literals(items)
-        case Repeat() if node.least:
+        case Repeat() if node.minimum:
             return _required_literals(node.items)
         case Alternation(choices):
             each = [_required_literals(choice) for choice in choices]
@@ -164,9 +164,9 @@ def _texts(node: Node) -> frozenset[str] | None:
             return _any_of(_sequence(choice) for choice in choices)
         case Group(items):
             return _sequence(items)
-        case Repeat() if node.most == 1:
+        case Repeat() if node.maximum == 1:
             inner = _sequence(node.items)
-            return inner if inner is None or node.least else inner | {""}
+            return inner if inner is None or node.minimum else inner | {""}
         case _:
             return None
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from l0.model.policy import PolicyError
 
-from .bounded_regex import OverrunError, Search, TimeBudget, bounded, can_take_long
+from ..bounded_regex import OverrunError, Search, TimeBudget, bounded, can_take_long
 from .decoding import loads
 from .schema_results import MismatchError, UncheckedError
 

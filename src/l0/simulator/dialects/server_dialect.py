@@ -108,13 +108,13 @@ def required(body: Mapping[str, Any], *names: str) -> None:
             raise InvalidRequestError(f"Missing required parameter: '{name}'.")
 
 
-def whole_number(body: Mapping[str, Any], name: str, default: int, most: int) -> int:
+def whole_number(body: Mapping[str, Any], name: str, default: int, maximum: int) -> int:
     """Return a field from 1 to `most`. Raises `InvalidRequestError` for any other value."""
     given = body.get(name)
     if given is None:
         return default
-    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
-        raise InvalidRequestError(f"Invalid '{name}': expected a whole number from 1 to {most}.")
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= maximum:
+        raise InvalidRequestError(f"Invalid '{name}': expected a whole number from 1 to {maximum}.")
     return given
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from l0.fastpath.constructors.comparison import difference, shared
+from l0.fastpath.constructors.comparison import difference, identity_map
 
 pydantic = pytest.importorskip("pydantic", minversion="2")
 
@@ -30,13 +30,13 @@ def test_equal_objects_have_no_difference() -> None:
 @pytest.mark.parametrize(
     ("other", "shown"),
     [
-        (outer(inner=Inner(value=2)), ".inner.value is another int"),
+        (outer(inner=Inner(value=2)), ".inner.value has another value (type int)"),
         (outer(inner=Inner(value=1.0)), ".inner.value is int, not float"),
         (outer(inner=Inner(value=True)), ".inner.value is int, not bool"),
         (outer(items=[1]), ".items has 2 items, not 1"),
-        (outer(items=[1, {"a": 3}]), ".items[1].a is another int"),
+        (outer(items=[1, {"a": 3}]), ".items[1].a has another value (type int)"),
         (outer(items=[1, {"b": 2}]), ".items[1] has other keys"),
-        (outer(extra={"b": [4]}), "+.extra.b[0] is another int"),
+        (outer(extra={"b": [4]}), "+.extra.b[0] has another value (type int)"),
         (outer(more=1), "__pydantic_fields_set__"),
         (Outer.model_construct({"inner"}, inner=Inner(value=1)), "__pydantic_fields_set__"),
         (Inner(), "the object is Outer, not Inner"),
@@ -64,4 +64,4 @@ def test_difference_in_the_order_of_fields() -> None:
 def test_shared_parts_of_a_result() -> None:
     data: dict[str, Any] = {"kept": {"a": 1}, "copied": [{"b": 1}, {"c": 1}], "other": outer()}
     result = {"kept": data["kept"], "copied": [{"b": 1}, data["copied"][1]], "other": {}, "new": []}
-    assert shared(result, data) == {"kept": True, "copied": [{"b": True}, True], "other": False, "new": False}
+    assert identity_map(result, data) == {"kept": True, "copied": [{"b": True}, True], "other": False, "new": False}

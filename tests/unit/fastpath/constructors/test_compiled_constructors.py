@@ -260,7 +260,7 @@ class TestTheSelfTest:
         assert constructors.report().shapes == 0
         ((name, reason),) = constructors.report().switched_off.items()
         assert name.endswith(".Text")
-        assert reason == ".text is another str"
+        assert reason == ".text has another value (type str)"
 
     def test_mismatch_below_a_union(self, constructors: Constructors, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Text, "model_validate", classmethod(lambda _cls, data: Tool.construct(**data)))

@@ -17,17 +17,17 @@ UNITS = [
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: type(unit).__name__)
-@given(text=st.text(max_size=300), most=st.integers(0, 80))
-def test_measure_head_and_tail_fit(unit, text, most):
-    assert unit.count(text[: unit.head(text, most)]) <= most
-    assert unit.count(text[len(text) - unit.tail(text, most) :]) <= most
+@given(text=st.text(max_size=300), limit=st.integers(0, 80))
+def test_measure_head_and_tail_fit(unit, text, limit):
+    assert unit.count(text[: unit.head(text, limit)]) <= limit
+    assert unit.count(text[len(text) - unit.tail(text, limit) :]) <= limit
 
 
 @pytest.mark.parametrize("unit", [UNITS[0], UNITS[1], UNITS[2]], ids=lambda unit: type(unit).__name__)
-@given(text=st.text("abc ", max_size=300), most=st.integers(1, 60))
-def test_measure_head_and_tail_are_the_longest_that_fit(unit, text, most):
-    head = unit.head(text, most)
-    assert head == len(text) or unit.count(text[: head + 1]) > most
+@given(text=st.text("abc ", max_size=300), limit=st.integers(1, 60))
+def test_measure_head_and_tail_are_the_longest_that_fit(unit, text, limit):
+    head = unit.head(text, limit)
+    assert head == len(text) or unit.count(text[: head + 1]) > limit
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("", 0), ("a", 1), ("four", 1), ("fives", 2), ("東京", 2), ("\ud800", 1)])

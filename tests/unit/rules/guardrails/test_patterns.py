@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from l0.model.policy import PolicyError
 from l0.model.rule import Ending, Severity
+from l0.rules.bounded_regex import OverrunError
 from l0.rules.guardrails.catalogue import Guardrails
 from l0.rules.guardrails.patterns import PatternCheck, PatternRule
-from l0.rules.structured.bounded_regex import OverrunError
 
 
 def rule(*patterns: re.Pattern[str] | str, span: int | None = 256) -> PatternRule:
@@ -230,7 +230,7 @@ def test_slow_pattern_stops_the_check(span: int | None, prefix: str, monkeypatch
 
 @pytest.mark.parametrize("engine", ["re", "regex"])
 def test_pattern_engines_agree(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("l0.rules.structured.bounded_regex._MAX_STEPS", 0 if engine == "regex" else 10**30)
+    monkeypatch.setattr("l0.rules.bounded_regex._MAX_STEPS", 0 if engine == "regex" else 10**30)
     text = "foobar, my secret: xabbbc, foo"
     patterns = {r"[ab]+c\b": 20, r"(?<=my )\w+:": 11, r"foo(?!bar)": 27, r"o+$": 28}
     found = {each: violations_for_any_split(rule(re.compile(each), span=64), text) for each in patterns}

@@ -5,9 +5,10 @@ take long runs in `regex` instead, which has a timeout; all others stay in `re`.
 
 Measured on Python 3.11 with the 69 bundled patterns on windows of 90 and of 1,200 characters of prose, in microseconds
 per pattern: `re` 1.6 and 23, `regex` with a timeout 2.1 and 8.1, RE2 1.8 and 3.7. RE2 is linear, but it has other
-semantics: of 95 patterns on 3,000 texts it rejected 7 (look-around, back-references, ``\u``) and found other places for
-13 (its ``\b``, ``\w`` and ``\s`` only know ASCII, its ``$`` does not match before a final newline). `regex` took all,
-and differed for one: when it ignores case, ``i`` does not match the Turkish capital I with a dot.
+semantics. A separate comparison of results used 95 patterns on 3,000 texts: RE2 rejected 7 (look-around,
+back-references, ``\u``) and found other places for 13 (its ``\b``, ``\w`` and ``\s`` only know ASCII, its ``$`` does
+not match before a final newline). `regex` accepted all, and differed for one: when it ignores case, ``i`` does not
+match the Turkish capital I with a dot.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from math import inf, prod
 from time import perf_counter
 from typing import Any, Protocol
 
-from ..regex_tree import (
+from .regex_tree import (
     Alternation,
     Condition,
     Group,
@@ -40,6 +41,7 @@ _ASSUMED_LENGTH = 1_000_000
 _MAX_AMBIGUOUS_REPEATS = 24
 """Limit for repeats of an item that can match in several ways: the number of ways grows exponentially with them."""
 _FLAGS = "AIMSX"
+"""Flags that `re` and `regex` share, by their one-letter names."""
 _LITERAL_SYNTAX = re.compile(r"\\.|\{(?!\d+,?\d*\}|,\d*\})|\[:", re.DOTALL)
 """Syntax with another meaning in `regex`: ``{e}`` (fuzzy matching) and ``[:`` (POSIX classes)."""
 
@@ -136,30 +138,31 @@ class _Timed:
 def bounded(pattern: re.Pattern[str], length: float, extra: str) -> Search:
     """Return the search for a pattern in texts of up to ``length`` characters (``inf``: of any length).
 
-    If the pattern could take long and `regex` is missing, `re` searches without a bound; one warning names ``extra``.
+    If the pattern could take long and `regex` is missing or rejects it, `re` searches without a time limit. A warning
+    about a pattern that can take exponential time is logged once; it names ``extra``, which installs `regex`.
     """
     if not can_take_long(pattern, length):
         return _Plain(pattern)
     timed = _in_regex(pattern)
     if timed is not None:
         return _Timed(timed)
-    if most_steps(pattern, length) == inf:
+    if max_steps(pattern, length) == inf:
         _warn_once(pattern.pattern, extra)
     return _Plain(pattern)
 
 
 def can_take_long(pattern: re.Pattern[str], length: float) -> bool:
     """Return whether a search could need more than ten million steps in a text of up to ``length`` characters."""
-    return most_steps(pattern, length) > _MAX_STEPS
+    return max_steps(pattern, length) > _MAX_STEPS
 
 
-def most_steps(pattern: re.Pattern[str], length: float) -> float:
+def max_steps(pattern: re.Pattern[str], length: float) -> float:
     """Return an upper bound for the steps of a backtracking search; ``inf`` if they can grow exponentially."""
     size = min(length, _ASSUMED_LENGTH)
     try:
         return _paths(regex_tree(pattern), size) * size
     except (RegexTreeError, OverflowError, RecursionError):
-        return inf  # the parser is private: if it has changed, assume the worst
+        return inf  # the parser of `re` is private API: if it has changed, assume the worst
 
 
 def _paths(items: Items, size: float) -> float:
@@ -185,12 +188,12 @@ def _ways(node: Node, size: float) -> float:
 
 def _ways_of_repeat(node: Repeat, size: float) -> float:
     each = _paths(node.items, size)
-    times = min(node.most, size)
+    times = min(node.maximum, size)
     if each <= 1:
-        return 1 if node.possessive else max(times - node.least, 0) + 1
+        return 1 if node.possessive else max(times - node.minimum, 0) + 1
     if times > _MAX_AMBIGUOUS_REPEATS:
         return inf
-    return sum(each**count for count in range(min(node.least, int(times)), int(times) + 1))
+    return sum(each**count for count in range(min(node.minimum, int(times)), int(times) + 1))
 
 
 @lru_cache(maxsize=256)

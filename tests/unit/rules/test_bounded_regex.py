@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.rules.structured import bounded_regex as room
-from l0.rules.structured.bounded_regex import OverrunError, TimeBudget, bounded, can_take_long
+from l0.rules import bounded_regex as room
+from l0.rules.bounded_regex import OverrunError, TimeBudget, bounded, can_take_long
 
 EVIL = re.compile(r"(?:a|aa)+$")
 BAIT = "a" * 80 + "!"
