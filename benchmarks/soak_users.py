@@ -130,7 +130,7 @@ class Closer:
 
 
 class Users:
-    """What users of both kinds share."""
+    """The common part of users of both kinds."""
 
     leaves: tuple[Leave, ...]
     first_event: int

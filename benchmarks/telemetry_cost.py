@@ -90,7 +90,7 @@ def _stream(tokens: int) -> float:
 
 def _whole() -> float:
     ask = SimulatedRequest(model="m", stream=False, choices=1, store=False)
-    body = json.dumps(CHAT.whole(Answer(tokens=50), ask, AnswerIdentity.of(0, 0))).encode()
+    body = json.dumps(CHAT.complete(Answer(tokens=50), ask, AnswerIdentity.of(0, 0))).encode()
     client = _client("application/json", [body])
     return _least(lambda: client.chat.completions.create(**_ASKED))
 

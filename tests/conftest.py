@@ -1,4 +1,4 @@
-"""What several rooms of tests share: a provider to call and a loop to call it from."""
+"""Fixtures of several test packages: a provider to call and a loop to call it from."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What the installed SDKs have: the tests run on versions that are years apart."""
+"""Features of the installed SDKs: the tests run on versions that are years apart."""
 
 from importlib.util import find_spec
 from typing import Any

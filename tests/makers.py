@@ -119,7 +119,7 @@ def held_elsewhere(*locks: Any) -> Iterator[None]:
 
 
 def in_child(check: Callable[[], bool], seconds: float = 10) -> bytes:
-    """What a forked child says of ``check``: ``b"yes"``, ``b"no"``, or nothing where it fails or hangs for so long."""
+    """Return the result of ``check`` in a forked child: ``b"yes"``, ``b"no"``, or ``b""`` if it fails or hangs."""
     answer, say = os.pipe()
     child = os.fork()
     if child == 0:
@@ -136,6 +136,6 @@ def in_child(check: Callable[[], bool], seconds: float = 10) -> bytes:
 
 
 def settled() -> None:
-    """What was abandoned is collected, and its end was told."""
+    """Collect abandoned streams, and wait until observers were notified of their end."""
     gc.collect()
     LATER.finish()

@@ -7,7 +7,7 @@ from l0.model.ports import Reader
 
 
 def feed(reader: Reader, *events: Any, named: bool = False) -> list[Any]:
-    """What the user gets of events, given as data or as bytes; reading stops where the reader says so.
+    """Return the objects for the user from events, given as data or as bytes; stop if the reader says so.
 
     ``named``: they carry their type as a name on the wire.
     """

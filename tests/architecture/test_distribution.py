@@ -1,4 +1,4 @@
-"""What an installed copy promises to tools: types, entry points, extras."""
+"""The interface of an installed copy for tools: types, entry points, extras."""
 
 import runpy
 import tomllib

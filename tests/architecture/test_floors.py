@@ -1,4 +1,4 @@
-"""What import-linter (`make contracts`) cannot say of the floors."""
+"""Rules of the layers that import-linter (`make contracts`) cannot express."""
 
 import ast
 import sys

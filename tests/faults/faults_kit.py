@@ -47,7 +47,7 @@ def body_of(dialect: str, name: str = "greeting") -> Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What came of one call. ``requests``: how many the server got. ``span``: attributes, ``None`` without l0."""
+    """The result of one call. ``requests``: number at the server. ``span``: attributes, ``None`` without L0."""
 
     chunks: list[Any]
     error: Exception | None
@@ -147,8 +147,8 @@ async def _aread(create: Any, request: dict[str, Any], chunks: list[Any]) -> Non
         chunks.append(chunk)
 
 
-def is_prefix(part: list[Any], whole: list[Any]) -> str | None:
-    """``None`` where ``part`` is how ``whole`` begins, and not all of it; else what is wrong."""
+def prefix_mismatch(part: list[Any], whole: list[Any]) -> str | None:
+    """Return ``None`` if ``part`` is the beginning of ``whole``, and not all of it; else describe the mismatch."""
     if len(part) >= len(whole):
         return f"{len(part)} chunks are no proper part of {len(whole)}"
     return difference(part, whole[: len(part)])

@@ -193,8 +193,8 @@ def stalling(begin: bytes) -> Script:
     return play
 
 
-def whole(content: bytes, pause: float = 0.0, parts: int = 1) -> Script:
-    """Send a whole stream in so many parts."""
+def complete_stream(content: bytes, pause: float = 0.0, parts: int = 1) -> Script:
+    """Send a complete stream in ``parts`` parts, ``pause`` seconds apart."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.headers()

@@ -1,6 +1,7 @@
-"""The failure catalogue as the engine reads it: for every row what it is, who is to blame, and whether it is repeated.
+"""The failure catalogue, by causes: for each row the cause and category of the failure, and if it is retried.
 
-Rows that need a socket of their own (18 to 21, 26) stand in `test_unreachable`; 59 and 60 are about rules on the text.
+`rows` has the results for the user. Rows that need a socket of their own (18 to 21, 26) are in `test_unreachable`; row
+33 is in `rows` only; 59 and 60 are about rules on the text; 61 is in `test_classification`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,12 +27,13 @@ CONNECTION, TIMED_OUT = "APIConnectionError", "APITimeoutError"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One way to fail, which every attempt of a call meets.
+    """One failure, which every attempt of a call meets.
 
-    ``number``: the row of the catalogue. ``cause``: ``None`` where nothing has failed. ``raised``: the class that the
-    user gets, the SDK's or a builtin; ``None`` for no exception. ``attempts``: how many requests a policy with one
-    retry makes of it. ``asked``: the server said how long to wait. ``status``: on the exception. ``patience``: the
-    SDK's own time-out, in seconds. ``odd``: the mark on the span of what was accepted.
+    ``number``: the row of the catalogue. ``cause``: ``None`` if nothing fails. ``raised``: the name of the exception
+    class that the user gets, the SDK's or a builtin; ``None`` for no exception. ``attempts``: the number of requests
+    under a policy with one retry. ``has_retry_after``: the server states how long to wait. ``status``: the status code
+    of the exception. ``sdk_timeout_s``: the SDK's own timeout, in seconds. ``anomaly``: the anomaly that the span
+    reports, if the answer is accepted.
     """
 
     number: int
@@ -42,11 +44,11 @@ class Kind:
     category: Category | None = None
     raised: str | None = None
     attempts: int = 1
-    asked: bool = False
+    has_retry_after: bool = False
     status: int | None = None
-    patience: float = 10
+    sdk_timeout_s: float = 10
     policy: Mapping[str, Any] = field(default_factory=dict)
-    odd: str | None = None
+    anomaly: str | None = None
 
     def __str__(self) -> str:
         return f"{self.number}-{self.dialect}-{self.name}"
@@ -103,7 +105,7 @@ def after(make: Callable[[int], Fault]) -> Make:
 
 
 def _resting(at: int) -> Fault:
-    """What was sent before a reset may be lost with it."""
+    """Rest before a reset: data sent just before it may be lost with it."""
     return Fault.stall(at_event=at, seconds=0.03) | Fault.reset(at_event=at)
 
 
@@ -116,12 +118,36 @@ RESET_OPENAI = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-reques
 RESET_ANTHROPIC = {"anthropic-ratelimit-requests-remaining": "0", "anthropic-ratelimit-requests-reset": _soon()}
 LIMITED, SERVER, BUSY = (Cause.RATE_LIMIT, T), (Cause.SERVER_ERROR, T), (Cause.UNAVAILABLE, T)
 STATUSES = (
-    *kinds(1, "429 with Retry-After", BOTH, answered(429, SOON), *LIMITED, "RateLimitError", 2, asked=True),
-    *kinds(2, "429 with resets only", OPENAI, answered(429, RESET_OPENAI), *LIMITED, "RateLimitError", 2, asked=True),
+    *kinds(1, "429 with Retry-After", BOTH, answered(429, SOON), *LIMITED, "RateLimitError", 2, has_retry_after=True),
     *kinds(
-        2, "429 with resets only", MESSAGES, answered(429, RESET_ANTHROPIC), *LIMITED, "RateLimitError", 2, asked=True
+        2,
+        "429 with resets only",
+        OPENAI,
+        answered(429, RESET_OPENAI),
+        *LIMITED,
+        "RateLimitError",
+        2,
+        has_retry_after=True,
     ),
-    *kinds(3, "429, an hour", BOTH, answered(429, {"retry-after": "3600"}), *LIMITED, "RateLimitError", asked=True),
+    *kinds(
+        2,
+        "429 with resets only",
+        MESSAGES,
+        answered(429, RESET_ANTHROPIC),
+        *LIMITED,
+        "RateLimitError",
+        2,
+        has_retry_after=True,
+    ),
+    *kinds(
+        3,
+        "429, an hour",
+        BOTH,
+        answered(429, {"retry-after": "3600"}),
+        *LIMITED,
+        "RateLimitError",
+        has_retry_after=True,
+    ),
     *kinds(4, "429 quota", OPENAI, answered(429, code="insufficient_quota"), Cause.QUOTA, F, "RateLimitError"),
     *kinds(4, "429 credit", OPENAI, answered(429, code="credit_balance_exhausted"), Cause.QUOTA, F, "RateLimitError"),
     *kinds(4, "400 billing", MESSAGES, answered(400, type="billing_error"), Cause.QUOTA, F, "BadRequestError"),
@@ -173,8 +199,10 @@ SILENCE = (
     *kinds(16, "200 whole", BOTH, Fault.whole_json(), *NO_STREAM, CONNECTION, 2),
     *kinds(17, "FIN before headers", BOTH, Fault.refuse("fin"), Cause.CONNECTION, N, CONNECTION, 2),
     *kinds(17, "RST before headers", BOTH, Fault.refuse("rst"), Cause.CONNECTION, N, CONNECTION, 2),
-    *kinds(22, "no headers", BOTH, Fault.no_headers(), Cause.NO_HEADERS, N, TIMED_OUT, 2, patience=SHORT),
-    *kinds(23, "no first byte", BOTH, Fault.stall(at_event=0), Cause.READ_TIMEOUT, N, TIMED_OUT, 2, patience=SHORT),
+    *kinds(22, "no headers", BOTH, Fault.no_headers(), Cause.NO_HEADERS, N, TIMED_OUT, 2, sdk_timeout_s=SHORT),
+    *kinds(
+        23, "no first byte", BOTH, Fault.stall(at_event=0), Cause.READ_TIMEOUT, N, TIMED_OUT, 2, sdk_timeout_s=SHORT
+    ),
     *kinds(
         34,
         "dead stall",
@@ -183,7 +211,7 @@ SILENCE = (
         Cause.READ_TIMEOUT,
         N,
         TIMED_OUT,
-        patience=SHORT,
+        sdk_timeout_s=SHORT,
     ),
     *kinds(
         34,
@@ -226,8 +254,8 @@ BREAKS = (
         lambda dialect: Fault.malformed(at_event=FINISH[dialect]) | Fault.clean_end(at_event=FINISH[dialect]),
         *(Cause.TRUNCATED, N, CONNECTION),
     ),
-    *kinds(31, "terminal without a reason", OPENAI, Fault.no_finish_reason(), odd="done_without_finish_reason"),
-    *kinds(31, "terminal without a reason", MESSAGES, Fault.no_finish_reason(), odd="stop_without_reason"),
+    *kinds(31, "terminal without a reason", OPENAI, Fault.no_finish_reason(), anomaly="done_without_finish_reason"),
+    *kinds(31, "terminal without a reason", MESSAGES, Fault.no_finish_reason(), anomaly="stop_without_reason"),
     *kinds(32, "reason without [DONE]", OPENAI, Fault.clean_end(at_event=FINISH["chat"] + 1)),
     *kinds(32, "reason without message_stop", MESSAGES, Fault.clean_end(at_event=FINISH["messages"] + 1)),
 )
@@ -280,7 +308,7 @@ IN_BAND = (
         41, "without a name", MESSAGES, ending("messages", NAMELESS, at=1), Cause.OVERLOADED, T, "APIStatusError", 2
     ),
     *kinds(41, "without a name", OPENAI, ending("chat", NAMELESS, at=1), Cause.OVERLOADED, T, "APIError", 2),
-    *kinds(41, "no event has a name", MESSAGES, Fault.no_event_names(), odd="unnamed_event"),
+    *kinds(41, "no event has a name", MESSAGES, Fault.no_event_names(), anomaly="unnamed_event"),
     *kinds(
         42,
         "finish_reason error",
@@ -311,7 +339,7 @@ WIRE = (
     *kinds(47, "CR", BOTH, Fault.framing("cr")),
     *kinds(47, "byte-wise", BOTH, Fault.bytewise()),
     *kinds(48, "data: null", BOTH, after(lambda at: Fault.null_data(at_event=at))),
-    *kinds(49, "duplicate", RESPONSES, after(lambda at: Fault.duplicate(at_event=at)), odd="duplicate_event"),
+    *kinds(49, "duplicate", RESPONSES, after(lambda at: Fault.duplicate(at_event=at)), anomaly="duplicate_event"),
     *kinds(49, "duplicated start", MESSAGES, Fault.duplicate(at_event=0), *DISORDER, 2),
     *kinds(50, "reorder", RESPONSES, after(lambda at: Fault.reorder(at_event=at)), *DISORDER),
     *kinds(50, "gap", RESPONSES, after(lambda at: Fault.drop(at_event=at)), *DISORDER),
@@ -323,7 +351,7 @@ EMPTY = (Cause.EMPTY, M, CONNECTION, 2)
 MODEL = (
     *kinds(52, "zero tokens", BOTH, Fault.empty(), *EMPTY),
     *kinds(53, "terminal only", BOTH, Fault.done_only(), *EMPTY),
-    *kinds(53, "empty text and a stop", BOTH, Reply(answer=Answer(text="")), odd="no_content"),
+    *kinds(53, "empty text and a stop", BOTH, Reply(answer=Answer(text="")), anomaly="no_content"),
     *kinds(54, "empty choices", OPENAI, Fault.lifecycle_frames(3)),
     *kinds(55, "stopped by length", BOTH, Reply(answer=Answer(text="half an", stop="length"))),
     *kinds(56, "content filter", OPENAI, Reply(answer=Answer(text="half an", stop="content_filter"))),

@@ -28,7 +28,7 @@ REQUESTED: Mapping[str, dict[str, Any]] = {
     "completions": _USAGE,
     "messages": {"model": "claude-haiku-4-5"},  # it continues its own text
 }
-"""What is asked for beyond the smallest request."""
+"""Parameters in addition to the smallest request."""
 CLOCKS = l0.Timeout(initial_token=150, inter_token=150)
 
 
@@ -168,7 +168,7 @@ def got_of(dialect: str, seen: Seen) -> Got:
 
 
 def resumed(row: Row, dialect: str, seen: Seen, bare: Seen, whole: Got) -> tuple[str, str | None]:
-    """What the user has in the end of a call that may resume, and what is wrong with it."""
+    """Return the result of a call that may resume, and the error in it."""
     if seen.spans != 1:
         return "?", f"{seen.spans} spans"
     end = row.others.get(dialect, row.end)
@@ -185,7 +185,7 @@ def resumed(row: Row, dialect: str, seen: Seen, bare: Seen, whole: Got) -> tuple
 
 
 def _dishonest(got: Got, whole: Got, bare: Seen) -> str | None:
-    """What is wrong with an error and what came before it; ``None``: it tells the truth, in a class of the SDK's."""
+    """Return the defect of an error and of the text before it; ``None`` if the error is true and of an SDK class."""
     error = got.error
     if not whole.text.startswith(got.text) or len(got.events) >= len(whole.events):
         return f"{got.text!r} is no part of the answer"

@@ -94,12 +94,12 @@ def report(cells: list[Cell], seconds: float) -> str:
 
 def main() -> int:
     """0 where nothing was silently wrong."""
-    asked = _arguments()
-    first, _, last = asked.rows.partition("-")
+    options = _arguments()
+    first, _, last = options.rows.partition("-")
     numbers = range(int(first), int(last or first) + 1)
-    chosen = [(row, name) for row, name in every() if row.number in numbers and asked.dialect in ("", name)]
+    chosen = [(row, name) for row, name in every() if row.number in numbers and options.dialect in ("", name)]
     if not chosen:
-        sys.stderr.write(f"--rows {asked.rows} --dialect {asked.dialect}: no such cell\n")
+        sys.stderr.write(f"--rows {options.rows} --dialect {options.dialect}: no such cell\n")
         return 2
     began = time.monotonic()
     cells: list[Cell] = []
@@ -114,8 +114,8 @@ def main() -> int:
             flavour = "sync" if cell.sync else "async"
             print(f"WRONG: {cell.row}, {cell.dialect}, {flavour}, {cell.mode}: {cell.wrong}")
     print(f"\n{report(cells, time.monotonic() - began)}")
-    if asked.write:
-        asked.write.write_text(_INTRO + "\n".join(written) + "\n", encoding="utf-8")
+    if options.write:
+        options.write.write_text(_INTRO + "\n".join(written) + "\n", encoding="utf-8")
     return int(any(cell.wrong is not None for cell in cells))
 
 

@@ -42,7 +42,7 @@ def resuming(mode: str, **more: Any) -> l0.Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Api:
-    """How an answer is asked for. ``piece``: the text that one event carries; ``ended``: whether it says the end."""
+    """The request for an answer. ``piece``: returns the text of an event; ``ended``: True for the last event."""
 
     name: str
     sdk: str
@@ -60,7 +60,7 @@ class Api:
         return client.create
 
     def handed(self, wire: int) -> int:
-        """How many events a user gets of so many on the wire: pings are not theirs."""
+        """Return how many of so many events on the wire reach the user: pings do not."""
         return wire - 1 if self.name == "messages" else wire
 
     def size(self, answer: Answer) -> tuple[int, int]:
@@ -136,7 +136,7 @@ every = pytest.mark.parametrize("api", EVERY, ids=lambda api: api.name)
 
 @dataclass(frozen=True, kw_only=True)
 class Got:
-    """What came of one call. ``span``: attributes; ``marks``: the span's events, by name."""
+    """The result of one call. ``span``: attributes; ``marks``: the span's events, by name."""
 
     api: Api
     events: list[Any] = field(repr=False)
@@ -173,7 +173,7 @@ class Got:
 
     @property
     def models(self) -> set[Any]:
-        """What stands for the model on the events."""
+        """Return the model that the events name."""
         found = [event.get("model") or (event.get("message") or {}).get("model") for event in self.said]
         return {model for model in found if model}
 

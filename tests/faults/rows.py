@@ -1,4 +1,4 @@
-"""The catalogue of what a server can do wrong, and what the user must get: one row a fault, for every dialect."""
+"""The failure catalogue, by results: one row for each fault that a server can have, and the result for the user."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from l0.simulator.faults import Fault
 
 
 class End(Enum):
-    """What the user must see of a fault."""
+    """The result of a fault for the user."""
 
     HEALED = "the whole answer, from a second request"
     BROKEN = "an interruption of the SDK's class, after a proper part of the answer"
@@ -34,9 +34,10 @@ Make = Callable[[str], Fault]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One fault. ``number``: the row of the failure catalogue. ``make``: the fault for a dialect.
+    """One fault.
 
-    ``end``: what must come of it; ``others``: dialects in which something else must. ``oddity``: what the span must
+    ``number``: the row of the failure catalogue. ``make``: a function that returns the fault for a dialect.
+    ``end``: what must come of it; ``others``: dialects in which something else must. ``anomaly``: what the span must
     be marked with; ``reason``: of an interruption; ``requests``: what the server must see, if ``end`` leaves it open.
     ``times``: how many requests meet the fault. ``request``: parameters that matter. ``edit``: changes the body.
     """
@@ -46,7 +47,7 @@ class Row:
     make: Make
     end: End
     others: Mapping[str, End] = field(default_factory=dict)
-    oddity: Mapping[str, str] = field(default_factory=dict)
+    anomaly: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
     requests: int | None = None
     times: int = 1
@@ -128,7 +129,7 @@ NO_STREAM = (
 
 
 def _rst(at: int) -> Fault:
-    """What was sent before a reset may be lost with it: rest for a moment, so that it arrives."""
+    """Rest for a moment before a reset, so that the data sent before it arrives."""
     return Fault.stall(at_event=at, seconds=0.03) | Fault.reset(at_event=at)
 
 
@@ -314,7 +315,7 @@ ORDER = (
         make=_after(lambda at: Fault.duplicate(at_event=at)),
         end=UNSEEN,
         others={"responses": WHOLE},
-        oddity={"responses": "duplicate_event"},
+        anomaly={"responses": "duplicate_event"},
     ),
     Row(
         number=50,
@@ -341,7 +342,7 @@ ORDER = (
         name="missing block stop",
         make=_always(Fault.drop(at_event=19)),
         end=SAME,
-        oddity={"messages": "open_block"},
+        anomaly={"messages": "open_block"},
         only=("messages",),
     ),
     Row(
@@ -355,7 +356,7 @@ ODD = (
         name="terminal without a reason",
         make=_always(Fault.no_finish_reason()),
         end=SAME,
-        oddity={
+        anomaly={
             "chat": "done_without_finish_reason",
             "completions": "done_without_finish_reason",
             "messages": "stop_without_reason",
@@ -374,7 +375,7 @@ ODD = (
         name="no event names",
         make=_always(Fault.no_event_names()),
         end=WHOLE,
-        oddity={"messages": "unnamed_event"},
+        anomaly={"messages": "unnamed_event"},
     ),
     Row(number=45, name="id and retry alone", make=_always(Fault.id_retry_lines()), end=WHOLE),
     Row(number=46, name="byte order mark", make=_always(Fault.bom()), end=WHOLE),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import anthropic
 import openai
 import pytest
-from faults_kit import DIALECTS, Seen, Stage, body_of, both, difference, is_prefix
+from faults_kit import DIALECTS, Seen, Stage, body_of, both, difference, prefix_mismatch
 from rows import CELLS, End, Row
 from traffic_kit import Sample
 
@@ -17,7 +17,7 @@ CONNECTION = (openai.APIConnectionError, anthropic.APIConnectionError)
 
 @pytest.fixture(scope="module")
 def bare(stage: Stage) -> Iterator[dict[tuple[Row, str, bool], Seen]]:
-    """What the bare SDK shows of every cell; from then on l0 is on, and knows that this origin ends its streams."""
+    """Collect the results of the bare SDK for every cell. Then switch L0 on; it knows this origin."""
     l0.uninstrument()
     shown = {
         (str(row), dialect, sync): stage.call(
@@ -54,8 +54,8 @@ def test_a_fault(stage: Stage, bare: dict[tuple[str, str, bool], Seen], row: Row
     assert seen.spans == 1
     assert seen.span is not None
     assert seen.span["l0.attempts"] == expected
-    if dialect in row.oddity:
-        assert row.oddity[dialect] in seen.span.get("l0.oddities", ())
+    if dialect in row.anomaly:
+        assert row.anomaly[dialect] in seen.span.get("l0.anomalies", ())
     if end is End.BROKEN and row.reason is not None:
         assert isinstance(seen.error, l0.StreamInterrupted)
         assert seen.error.reason == row.reason
@@ -71,7 +71,7 @@ def broken(seen: Seen, bare: Seen, whole: list[object]) -> str | None:
         return f"{error!r}, {len(seen.chunks)} of {len(whole)} chunks"
     if bare.error is not None and not isinstance(error, type(bare.error)):
         return f"{error!r} is no {type(bare.error)}"
-    return _ended(seen, type(error), "failed") or is_prefix(seen.chunks, whole)
+    return _ended(seen, type(error), "failed") or prefix_mismatch(seen.chunks, whole)
 
 
 def sdk(seen: Seen, bare: Seen, _: list[object]) -> str | None:
@@ -112,7 +112,7 @@ CHECKS = {
 
 
 def _ended(seen: Seen, error: type[Exception] | None, outcome: str) -> str | None:
-    """How the call ended, to its user and on its span."""
+    """Return the errors in the end of the call, for its user and on its span."""
     if error is None and seen.error is not None:
         return f"{seen.error!r} after {len(seen.chunks)} chunks"
     if seen.span is None:

@@ -1,7 +1,7 @@
 """Silence, pings alone, headers that never come, in sync code, asyncio and trio.
 
-The clocks are real and short where they have to end something. A healthy attempt that a slow machine makes late may be
-repeated once more, so retries are counted from below; no test has an upper limit of time.
+Deadlines are real, and short if the test expects them to fire. On a slow machine a healthy attempt may also miss one,
+so tests check a minimum number of requests, and never a maximum duration.
 """
 
 import time
@@ -12,7 +12,7 @@ import anthropic
 import anyio
 import openai
 import pytest
-from faults_kit import DIALECTS, SDKS, body_of, difference, is_prefix, sdk_of
+from faults_kit import DIALECTS, SDKS, body_of, difference, prefix_mismatch, sdk_of
 from rows import AFTER, BEFORE
 from traffic_kit import REQUESTS
 
@@ -25,6 +25,8 @@ from l0.simulator.server import Simulator
 TIMEOUTS = (openai.APITimeoutError, anthropic.APITimeoutError)
 LONG = 60_000
 """Milliseconds that no test waits for."""
+GREETING_CHUNKS = 19
+"""Number of chunks of the complete recorded answer in chat."""
 NO_RETRY = l0.Retry(attempts=0, max_retries=0)
 QUICK = l0.Retry(base_delay=0.01)
 
@@ -57,7 +59,7 @@ RUNS: dict[str, Run] = {
 }
 
 
-def play(sim: Simulator, run: str, dialect: str, *faults: Fault) -> tuple[list[Any], Exception | None, float]:
+def run_call(sim: Simulator, run: str, dialect: str, *faults: Fault) -> tuple[list[Any], Exception | None, float]:
     """Return the chunks of one call, its error, and its duration in seconds."""
     sim.reset()
     body = RecordedBody(content=body_of(dialect).content)
@@ -74,7 +76,7 @@ def play(sim: Simulator, run: str, dialect: str, *faults: Fault) -> tuple[list[A
 
 @pytest.fixture(autouse=True)
 def off() -> Any:
-    """Every test leaves l0 off."""
+    """Switch l0 off after each test."""
     yield
     l0.uninstrument()
 
@@ -95,12 +97,12 @@ def test_silence_before_first_content_is_retried(
     sim: Simulator, run: str, dialect: str, number: int, make: Callable[[str], Fault]
 ) -> None:
     l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=400, inter_token=LONG), retry=QUICK))
-    chunks, error, took = play(sim, run, dialect, make(dialect))
+    chunks, error, took = run_call(sim, run, dialect, make(dialect))
     assert error is None, f"row {number}: {error!r}"
     assert len(sim.requests) >= 2
     assert took >= 0.4
     l0.uninstrument()
-    assert difference(chunks, play(sim, "sync", dialect)[0]) is None
+    assert difference(chunks, run_call(sim, "sync", dialect)[0]) is None
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -112,22 +114,22 @@ def test_silence_before_first_content_is_retried(
 )
 def test_silence_after_content_is_raised(sim: Simulator, run: str, dialect: str, fault: Fault) -> None:
     l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=LONG, inter_token=150), retry=QUICK))
-    chunks, error, _ = play(sim, run, dialect, fault)
+    chunks, error, _ = run_call(sim, run, dialect, fault)
     assert isinstance(error, l0.StreamInterrupted), repr(error)
     assert isinstance(error, TIMEOUTS)
     assert (error.reason, len(sim.requests)) == ("stalled", 1)
     assert error.partial_text
     l0.uninstrument()
-    assert is_prefix(chunks, play(sim, "sync", dialect)[0]) is None
+    assert prefix_mismatch(chunks, run_call(sim, "sync", dialect)[0]) is None
 
 
 @pytest.mark.parametrize("run", RUNS)
 def test_liveness_counts_pings_and_notices_their_absence(sim: Simulator, run: str) -> None:
     l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, liveness=1_000), retry=NO_RETRY))
-    chunks, error, _ = play(sim, run, "chat", Fault.pings(at_event=AFTER, count=30, interval=0.05))
+    chunks, error, _ = run_call(sim, run, "chat", Fault.pings(at_event=AFTER, count=30, interval=0.05))
     assert error is None
-    assert len(chunks) == 19
-    _, error, _ = play(sim, run, "chat", Fault.stall(at_event=AFTER))
+    assert len(chunks) == GREETING_CHUNKS
+    _, error, _ = run_call(sim, run, "chat", Fault.stall(at_event=AFTER))
     assert isinstance(error, l0.StreamInterrupted)
     assert error.reason == "dead"
 
@@ -135,10 +137,10 @@ def test_liveness_counts_pings_and_notices_their_absence(sim: Simulator, run: st
 @pytest.mark.parametrize("run", RUNS)
 def test_total_bounds_an_answer_that_drips(sim: Simulator, run: str) -> None:
     l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, inter_token=None, total=1_000), retry=QUICK))
-    chunks, error, _ = play(sim, run, "chat", Fault.slow_drip(interval=0.1))
+    chunks, error, _ = run_call(sim, run, "chat", Fault.slow_drip(interval=0.1))
     assert isinstance(error, l0.StreamInterrupted)
     assert error.reason == "total_timeout"
-    assert 1 <= len(chunks) < 19
+    assert 1 <= len(chunks) < GREETING_CHUNKS
     assert len(sim.requests) == 1
 
 
@@ -146,14 +148,14 @@ def test_total_bounds_an_answer_that_drips(sim: Simulator, run: str) -> None:
 def test_silence_for_ever_ends_in_a_timeout_of_the_sdk(sim: Simulator, run: str) -> None:
     l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=150), retry=l0.Retry(max_retries=1, base_delay=0.01)))
     for dialect in ("chat", "messages"):
-        chunks, error, _ = play(sim, run, dialect, Fault.stall(at_event=0), Fault.no_headers())
+        chunks, error, _ = run_call(sim, run, dialect, Fault.stall(at_event=0), Fault.no_headers())
         assert isinstance(error, TIMEOUTS), repr(error)
         assert (chunks, len(sim.requests)) == ([], 2)
 
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_slow_consumer_is_no_stall(sim: Simulator, run: str) -> None:
-    """Clocks run only while reading: the time that a user takes for a chunk does not count."""
+    """Deadlines run only while L0 reads: the time that a user takes for a chunk does not count."""
     l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=LONG, inter_token=300, liveness=300), retry=NO_RETRY))
     url = {"openai": sim.openai, "anthropic": sim.anthropic}
     sim.reset()
@@ -167,4 +169,4 @@ def test_a_slow_consumer_is_no_stall(sim: Simulator, run: str) -> None:
 
     chunks = Slow()
     RUNS[run](url, "chat", chunks)
-    assert len(chunks) == 19
+    assert len(chunks) == GREETING_CHUNKS

@@ -76,7 +76,7 @@ def whole(got: Got, healthy: Got) -> str | None:
 
 
 def wrong(stage: Stage, api: Api, sync: bool, policy: l0.Policy, *, second: Fault, **more: Any) -> dict[str, str]:
-    """What is wrong with an answer that is cut before every event and at some bytes; nothing where all is well."""
+    """Return the errors in an answer that is cut before every event and at some bytes; empty if there are none."""
     healthy = play(stage, api, Reply(answer=LINES), sync=sync, policy=policy, **more)
     assert healthy.text == POEM
     told = {}

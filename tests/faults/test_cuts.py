@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from faults_kit import DIALECTS, Seen, Stage, both, difference, is_prefix
+from faults_kit import DIALECTS, Seen, Stage, both, difference, prefix_mismatch
 from traffic_kit import Sample, recorded, shipped
 
 import l0
@@ -58,16 +58,16 @@ def test_cut_body_is_retried_or_raised(
 
 
 def judge(dialect: str, seen: Seen, whole: list[Any]) -> str | None:
-    """What is wrong with what the user got; ``None``: nothing."""
+    """Return the error in the user's result; ``None`` if there is none."""
     if seen.error is None:
         if seen.requests == 1 and len(seen.chunks) < len(whole):
-            return is_prefix(seen.chunks, whole) or _unfinished(dialect, seen.chunks)
+            return prefix_mismatch(seen.chunks, whole) or _unfinished(dialect, seen.chunks)
         return difference(seen.chunks, whole)
     if not isinstance(seen.error, l0.StreamInterrupted):
         return f"raised {seen.error!r}"
     if not seen.chunks:
         return f"nothing was handed over, and still it was not repeated: {seen.error!r}"
-    return is_prefix(seen.chunks, whole)
+    return prefix_mismatch(seen.chunks, whole)
 
 
 def _unfinished(dialect: str, chunks: list[Any]) -> str | None:

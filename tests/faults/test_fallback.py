@@ -88,7 +88,7 @@ def test_the_other_model_answers(stage: Stage, api: Api, fault: Fault, sync: boo
     if api.name not in ("responses", "background"):
         assert got.models == {"other-model"}
     assert got.span["l0.outcome"] == "recovered_fallback"
-    assert got.span["l0.fallback.index"] == 1
+    assert got.span["l0.leg"] == 1
     assert got.span["l0.attempts"] == 2
     assert got.span["gen_ai.response.model"] == "other-model"
     assert got.span["gen_ai.request.model"] == api.request["model"]
@@ -115,7 +115,7 @@ def test_no_fallback_after_delivered_content(stage: Stage, api: Api, sync: bool)
     assert interrupted(got, "incomplete_read") is None
     assert POEM.startswith(got.text)
     assert models(got.requests) == [api.request["model"]]
-    assert "l0.fallback.index" not in got.span
+    assert "l0.leg" not in got.span
 
 
 @both
@@ -159,7 +159,7 @@ def test_last_attempt_of_the_last_leg_may_succeed(stage: Stage, api: Api, sync: 
     got = play(stage, api, *faults, Reply(answer=OTHER), sync=sync, policy=policy)
     assert (got.error, got.text) == (None, OTHER.text)
     assert models(got.requests) == [api.request["model"]] * 2 + ["second"] * 2 + ["third"] * 2
-    assert got.span["l0.fallback.index"] == 2
+    assert got.span["l0.leg"] == 2
 
 
 @both

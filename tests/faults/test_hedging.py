@@ -36,7 +36,7 @@ def on(stage: Stage) -> Iterator[None]:
 
 
 def different(stage: Stage, sample: Sample, chunks: list[Any]) -> str | None:
-    """How chunks differ from those of an answer that nothing happened to."""
+    """Return the difference of chunks from those of an undisturbed answer."""
     return difference(chunks, stage.call(sample, sync=True).chunks)
 
 

@@ -147,7 +147,7 @@ def reasons(chunks: list[Any]) -> list[str | None]:
 
 def test_a_shared_connection_carries_its_other_stream_on_in_async_code() -> None:
     l0.instrument(GAP)
-    script = h2.answers({"stalls": h2.stalling(h2.CHUNK), "flows": h2.whole(GREETING, pause=0.2, parts=10)})
+    script = h2.answers({"stalls": h2.stalling(h2.CHUNK), "flows": h2.complete_stream(GREETING, pause=0.2, parts=10)})
 
     async def main(server: Http2Server) -> tuple[Any, list[Any]]:
         async with client_of("openai", server, sync=False) as client:
@@ -203,7 +203,7 @@ def test_a_shared_silent_connection_is_named_once_at_the_callers_line_in_sync_co
 def test_a_shared_connection_carries_its_other_stream_on_in_sync_code() -> None:
     """Bytes arrive for the other stream: the call whose clock is over ends, and the other one goes on."""
     l0.instrument(GAP)
-    script = h2.answers({"stalls": h2.stalling(h2.CHUNK), "flows": h2.whole(GREETING, pause=0.2, parts=15)})
+    script = h2.answers({"stalls": h2.stalling(h2.CHUNK), "flows": h2.complete_stream(GREETING, pause=0.2, parts=15)})
     with h2.server(script) as server, client_of("openai", server) as client, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         flowing = iter(_create(client, "flows", True))

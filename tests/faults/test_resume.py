@@ -215,7 +215,7 @@ def test_resume_point_is_reported_on_the_span_and_to_the_callback_only(stage: St
 
 @both
 def test_usage_of_all_attempts_is_summed(stage: Stage, sync: bool) -> None:
-    """What the first attempt says of itself before it breaks is paid for."""
+    """The usage that the first attempt reports before it breaks counts."""
     whole = play(stage, MESSAGES_API, Reply(answer=LINES), sync=sync, policy=EXACT)
     reply = broken(LINES, Fault.cut(at_event=LATE))
     got = play(stage, MESSAGES_API, reply, Reply(answer=LINES), sync=sync, policy=EXACT)

@@ -56,7 +56,7 @@ def test_failed_response_inside_the_overlap_is_raised(stage: Stage, sync: bool) 
 
 @both
 def test_the_end_of_a_message_comes_from_the_attempt_that_has_it(stage: Stage, sync: bool) -> None:
-    """What was out of order is not the user's, and is not counted as if it were."""
+    """Events that are out of order do not reach the user, and are not counted as delivered."""
     whole = play(stage, MESSAGES_API, broken(LINES, Fault()), sync=sync, policy=resuming("exact"))
     stop = [event.type for event in whole.events].index("content_block_stop") + 1  # on the wire there is a ping more
     replies = (broken(LINES, Fault.duplicate(at_event=stop)), broken(LINES, Fault()))

@@ -1,4 +1,4 @@
-"""Where our own loop is not in charge of a stream, taking up is as honest: the answer once, or an error."""
+"""If the SDK's own loop reads a stream, resuming is as honest: the answer once, or an error."""
 
 from collections.abc import Iterator
 from typing import Any

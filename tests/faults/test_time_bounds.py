@@ -1,4 +1,5 @@
-"""`Timeout.total` and `Timeout.initial_token` end what trickles: headers, error bodies, whole answers, redirects."""
+"""`Timeout.total` and `Timeout.initial_token` limit headers, error bodies, complete answers and redirects that arrive
+byte by byte."""
 
 import asyncio
 import time
@@ -16,7 +17,7 @@ from trickling import Script
 import l0
 
 HUNG = 90.0
-"""Seconds that only a bound which does not bound takes: what trickles goes on for 180."""
+"""Seconds. A call that takes this long was not stopped by its limit; the server trickles for 180 s."""
 HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": HELLO}
 MESSAGE: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": HELLO}
@@ -27,7 +28,7 @@ TIMEOUTS = (openai.APITimeoutError, anthropic.APITimeoutError)
 
 @pytest.fixture(autouse=True)
 def off() -> Iterator[None]:
-    """Every test leaves l0 off."""
+    """Switch l0 off after each test."""
     yield
     l0.uninstrument()
 
@@ -66,10 +67,10 @@ either_sdk = pytest.mark.parametrize("name", SDKS)
 
 
 def ended(run: str, name: str, script: Script, *, stream: bool, retries: int = 0) -> tuple[Exception, float]:
-    """The error of one call, and how long it took to come."""
+    """Return the error of one call, and the seconds until it was raised."""
     with trickling.server(script) as url:
         began = time.perf_counter()
-        with pytest.raises(Exception) as raised:  # noqa: PT011 - looked at by the caller
+        with pytest.raises(Exception) as raised:  # noqa: PT011 - the caller checks the exception
             RUNS[run](name, url, stream, retries)
         return raised.value, time.perf_counter() - began
 
@@ -132,7 +133,7 @@ def test_a_request_that_is_taken_in_byte_by_byte_is_bounded(run: str, monkeypatc
 @every_run
 def test_trickling_second_attempt_is_bounded_by_the_remaining_time(run: str) -> None:
     l0.instrument(l0.Policy(timeout=TOTAL, retry=l0.Retry(base_delay=0.01)))
-    broken = trickling.whole(b'{"error": {"message": "later"}}', status="503 Oh", connection="close")
+    broken = trickling.complete_response(b'{"error": {"message": "later"}}', status="503 Oh", connection="close")
     error, took = ended(run, "openai", trickling.answers(broken, trickling.headers), stream=True, retries=1)
     assert isinstance(error, TIMEOUTS), repr(error)
     assert took < HUNG
@@ -143,7 +144,7 @@ def test_trickling_second_attempt_is_bounded_by_the_remaining_time(run: str) -> 
 @pytest.mark.parametrize("retry", [None, l0.Retry(base_delay=0.01)], ids=["SDK's delays", "own policy"])
 def test_a_retry_that_is_dropped_for_its_wait_is_named_in_a_note(run: str, name: str, retry: l0.Retry | None) -> None:
     l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=None, total=10_000), retry=retry))
-    busy = trickling.whole(b'{"error": {"message": "busy"}}', status="429 Too Many", retry_after="30")
+    busy = trickling.complete_response(b'{"error": {"message": "busy"}}', status="429 Too Many", retry_after="30")
     error, took = ended(run, name, busy, stream=False, retries=2)
     assert error.__notes__ == ["l0: no further attempt: the wait of 30 s would pass Timeout.total of 10,000 ms"]
     assert took < HUNG
@@ -158,8 +159,8 @@ FLOODS = {
 }
 
 
-# The transport nests generators without closing the inner ones. When a stream is left in its middle, trio warns of
-# them, without L0 as well.
+# The transport nests generators without closing the inner ones. If a stream is not read to its end, trio warns about
+# them, with or without L0.
 @pytest.mark.filterwarnings(
     r"ignore:Exception ignored in. <async_generator object (PoolByteStream|AsyncResponseStream|HTTP11\w*)\.__aiter__"
     ":pytest.PytestUnraisableExceptionWarning"

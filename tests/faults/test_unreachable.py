@@ -28,7 +28,7 @@ sdks = pytest.mark.parametrize("name", SDKS)
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of one streamed call to an address."""
+    """Return the result of one streamed call to an address."""
 
     error: Exception | None
     end: CallEnded
@@ -177,7 +177,7 @@ RST_STREAM = "<StreamReset stream_id:1, error_code:2, remote_reset:True>"
 @pytest.mark.parametrize("said", [GOAWAY, RST_STREAM], ids=["GOAWAY", "RST_STREAM"])
 @pytest.mark.parametrize(("events", "attempts"), [(8, 1), (0, 2)], ids=["after content", "before content"])
 def test_26_http2_ends(ends: Ends, name: str, said: str, events: int, attempts: int, sync: bool) -> None:
-    """What the transport raises when an HTTP/2 server goes away, in the middle of a body."""
+    """Return the exception of the transport if an HTTP/2 server goes away in the middle of a body."""
     transport = transport_of(SDKS[name])
     blocks = [block + b"\n\n" for block in body_of(DIALECTS[name]).content.split(b"\n\n")[:events]]
 

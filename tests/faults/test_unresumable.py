@@ -1,4 +1,4 @@
-"""What is never taken up, whatever the policy: anything that is more than text. The user has a part and an error."""
+"""Answers with more than text are never resumed, whatever the policy. The user gets a part and an error."""
 
 import re
 from dataclasses import dataclass, field

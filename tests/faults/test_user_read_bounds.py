@@ -100,6 +100,6 @@ def test_total_ends_a_body_that_its_user_reads(run: str, read: str, script: Scri
 @pytest.mark.parametrize("read", READ)
 def test_a_body_that_comes_in_time_is_left_alone(run: str, read: str) -> None:
     l0.instrument(l0.Policy(timeout=l0.Timeout(total=60_000)))
-    with trickling.server(trickling.whole(b'{"id": "1"}')) as url:
+    with trickling.server(trickling.complete_response(b'{"id": "1"}')) as url:
         found = RUNS[run](url, read, False)
     assert found in (b'{"id": "1"}', {"id": "1"}, [b'{"id": "1"}'], ['{"id": "1"}'])

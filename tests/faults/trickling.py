@@ -142,7 +142,7 @@ def unread(peer: Peer) -> None:
 
 
 def flood(frame: bytes, pause: float = 0.0) -> Script:
-    """A stream of frames without content, as fast as they are taken."""
+    """Send a stream of frames without content, as fast as the client reads them."""
 
     def play(peer: Peer) -> None:
         peer.request()
@@ -152,8 +152,8 @@ def flood(frame: bytes, pause: float = 0.0) -> Script:
     return play
 
 
-def whole(content: bytes, kind: str = "application/json", status: str = "200 OK", **extra: Any) -> Script:
-    """An answer as it should be."""
+def complete_response(content: bytes, kind: str = "application/json", status: str = "200 OK", **extra: Any) -> Script:
+    """Send a complete response, without delays."""
 
     def play(peer: Peer) -> None:
         while True:

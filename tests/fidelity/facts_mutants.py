@@ -35,7 +35,7 @@ VALUES: dict[str, Any] = {
     "huge": 2**70,
     "deep": _deep(),
 }
-"""What stands in the place of a field."""
+"""The replacements for a field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ ASKED: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Got:
-    """What a user got of an answer, and what it took."""
+    """The result of an answer for the user, and the requests that it needed."""
 
     items: list[Any]
     error: BaseException | None
@@ -55,7 +55,7 @@ class Got:
 
 
 class Warnings(logging.Handler):
-    """What was logged as a warning or worse."""
+    """The messages that were logged as a warning or worse."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -145,7 +145,7 @@ class Player:
     # -- playing ----------------------------------------------------------------------------------------------------
 
     def load(self, body: bytes, *, streaming: bool, status: int = 200) -> None:
-        """What every request is answered with from now on."""
+        """Set the answer of all requests from now on."""
         self.body, self.streaming, self.status = body, streaming, status
 
     def create(self, dialect: str, *, sync: bool) -> Callable[..., Any]:

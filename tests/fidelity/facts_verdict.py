@@ -1,4 +1,4 @@
-"""What must be true of a mutant: the bare SDK's objects and exceptions, one request, one span.
+"""The conditions for a mutant: the bare SDK's objects and exceptions, one request, one span.
 
 A mutant may end otherwise than under the bare SDK only if it takes away what an answer is judged by. The functions
 named `decides` are the whole list of these.
@@ -27,7 +27,7 @@ _TERMINAL: dict[str, tuple[int, frozenset[Path]]] = {
     "responses-incomplete": (7, frozenset({_WHOLE, ("type",)})),
     "responses-failed": (1, frozenset({_WHOLE, ("type",)})),
 }
-"""Where the one terminal marker of a stream is: without it the answer is cut off."""
+"""The place of the only terminal marker of a stream: without it the answer is cut off."""
 _ORDER: dict[str, Path] = {"messages": ("index",), "responses-numbered": ("sequence_number",)}
 """Numbers by which the order of events is judged: another number means that events were lost, doubled or moved."""
 _NUMBERS = frozenset({"number", "negative", "huge"})
@@ -37,11 +37,11 @@ _CONTENT: dict[str, frozenset[Path]] = {
     "responses": frozenset({("output",), ("error",)}),
     "messages": frozenset({("content",)}),
 }
-"""What holds all content of a whole answer, or an error in its place."""
+"""The fields that hold all content of a complete answer, or an error in its place."""
 
 
 def decides(name: str, at: int, mutant: Mutant) -> bool:
-    """Whether a mutant of a stream's event takes away what the stream is judged by."""
+    """Return True if a mutant of an event lacks the field by which the stream is judged."""
     place, paths = _TERMINAL.get(name, (-1, frozenset()))
     if at == place and mutant.path in paths:
         return True
@@ -72,7 +72,7 @@ def sampled(mutants: Iterator[Mutant], name: str, one_in: float) -> Iterator[tup
 
 
 def faults(bare: Got, ours: Got, *, decided: bool, requests: int = 1, items: bool = True) -> list[str]:
-    """What is wrong with how an answer was told. ``requests``: as many as the answer may take that was not changed.
+    """Return the errors in the telemetry of an answer. ``requests``: the number that the unchanged answer may need.
     ``items``: the user gets the SDK's objects."""
     found = [f"warned: {said}" for said in ours.warnings]
     calls = [span for span in ours.spans if span.parent is None]

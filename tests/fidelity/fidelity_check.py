@@ -1,4 +1,4 @@
-"""Whether an object is the SDK's in every way that a user could notice."""
+"""Check that an object equals the SDK's in every way that a user could notice."""
 
 import copy
 import pickle

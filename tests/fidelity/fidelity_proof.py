@@ -18,7 +18,7 @@ RENEWAL = 24
 
 @dataclass(slots=True)
 class Tally:
-    """What a proof saw."""
+    """The observations of one proof."""
 
     cases: int = 0
     object_fallbacks: int = 0

@@ -139,5 +139,5 @@ def test_any_bytes_give_the_sdk_result_or_a_typed_error(api, resume_points):
 
 
 def odd(api: str, body: bytes) -> bool:
-    """What only we can read: events whose names a proxy dropped, a first event behind a byte order mark."""
+    """Bodies that only L0 can read: events whose names a proxy dropped, a first event after a byte order mark."""
     return api == "messages" or body.startswith(b"\xef\xbb\xbf")

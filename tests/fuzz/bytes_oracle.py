@@ -1,4 +1,4 @@
-"""What must be true of any bytes, however they are cut: what the SDK's own loop makes of them, or a clean failure.
+"""The conditions for any bytes, however they are cut: the result of the SDK's own loop, or a clean failure.
 
 An input is two bytes and a body: which API, and how many bytes of the body one read brings (0: all of it). The body
 goes through splitter, decoder, reader and constructors on our side, and through the SDK's unpatched `Stream` on the
@@ -28,7 +28,7 @@ from l0_openai.provider import OpenAIProvider
 
 APIS = ("chat", "completions", "messages", "responses")
 TRIES = (UnicodeDecodeError, ValueError, RecursionError)
-"""What the SDK's loop raises for an event that it cannot decode."""
+"""The exceptions that the SDK's loop raises for an event that it cannot decode."""
 ADDED = frozenset({"unnamed_event"})
 DROPPED = frozenset({"data_after_end", "duplicate_event"})
 """Oddities: events that only we read, since a proxy dropped their names, and those that we leave out."""
@@ -120,7 +120,7 @@ def cut(body: bytes, size: int) -> Iterator[bytes]:
 
 
 def difference(data: bytes) -> str | None:
-    """What is wrong with how we read this input; ``None``: nothing."""
+    """Return the error in how L0 reads this input; ``None`` if there is none."""
     if len(data) < 2:
         return None
     name, size, body = APIS[data[0] % len(APIS)], data[1], data[2:]
@@ -171,7 +171,7 @@ def _apart(theirs: list[Any], ours: list[Any], *, adds: bool, drops: bool, broke
 
 
 def _within(few: list[Any], many: list[Any]) -> str | None:
-    """What of ``few`` does not come in ``many``, in this order."""
+    """Return the items of ``few`` that ``many`` does not contain in this order."""
     rest = iter(many)
     return next((f"{item!r} is missing, or not in order" for item in few if not _comes(item, rest)), None)
 

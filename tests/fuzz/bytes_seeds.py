@@ -1,4 +1,4 @@
-"""Where a fuzzer begins: one answer of every API, as the simulator writes it, and the words that bodies are made of."""
+"""The seeds of the fuzzer: one answer of every API, as the simulator writes it, and the words in bodies."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -40,7 +40,7 @@ WORDS = (
     *(b'"sequence_number":', b'"response":', b'"output":', b"response.completed", b"response.output_text.delta"),
     *(b"message_start", b"content_block_delta", b"message_stop"),
 )
-"""What a fuzzer puts in and between, at most 64 bytes each."""
+"""The fragments that the fuzzer inserts, at most 64 bytes each."""
 
 
 def body(name: str, answer: Answer) -> bytes:

@@ -30,7 +30,7 @@ striking = threading.local()
 
 
 class Cycle:
-    """What only the collector ends."""
+    """An object that only the garbage collector ends."""
 
     def __init__(self, stream: Any) -> None:
         self.itself, self.stream = self, stream

@@ -59,7 +59,7 @@ class Spans:
 
     @property
     def all(self) -> tuple[ReadableSpan, ...]:
-        """What was exported, that of abandoned streams included."""
+        """Return the exported spans, those of abandoned streams included."""
         LATER.finish()
         return self._exporter.get_finished_spans()
 
@@ -187,7 +187,7 @@ Journey = Callable[[Simulator], Any]
 
 
 def both_ways(sim: Simulator, journey: Journey, prepare: Callable[[], None] = lambda: None) -> tuple[Any, Any]:
-    """What a journey returns without l0, and with it."""
+    """Yield the results of a journey without L0 and with it."""
     l0.uninstrument()
     got = []
     for instrument in (lambda: None, l0.instrument):

@@ -52,7 +52,7 @@ CALL: dict[str, Any] = {
     "extra_query": {"key": "canary-call-query", "api-version": "canary-call-version"},
     "extra_body": {"extra": "content-extra-body"},
 }
-"""What is given for one call."""
+"""The arguments of one call."""
 CHAT: dict[str, Any] = {
     "model": "content-model",
     "messages": [{"role": "user", "content": "content-message"}],

@@ -175,7 +175,7 @@ def notes(error: BaseException) -> list[str]:
 
 
 def ours(error: BaseException) -> bool:
-    """Whether l0 wrote the message."""
+    """Return True if L0 wrote the message."""
     connection = (openai.APIConnectionError, anthropic.APIConnectionError)
     ours = isinstance(error, l0.StreamInterrupted) or type(error) in connection or isinstance(error, l0.PolicyError)
     assert not ours or "\n" not in str(error)

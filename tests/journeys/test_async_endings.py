@@ -107,7 +107,7 @@ ABANDONED = (abroken_off, agenerator_closed, adropped)
 
 
 def complaints(loop: asyncio.AbstractEventLoop, *, abandoned: bool) -> list[str]:
-    """What asyncio complains of ('Task was destroyed', exceptions that nobody fetched).
+    """Collect the complaints of asyncio ('Task was destroyed', exceptions that were never retrieved).
 
     Of an abandoned stream the transport's own generators may complain: so they do, more often, without l0.
     """

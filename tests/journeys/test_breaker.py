@@ -28,7 +28,7 @@ def time() -> Clock:
 
 @pytest.fixture(autouse=True)
 def changes(time: Clock, monkeypatch: pytest.MonkeyPatch) -> list[Change]:
-    """What the breakers of a process that has made no call yet tell of themselves."""
+    """Return the reports of the breakers of a process that has made no call yet."""
     shared_state = SharedState()
     shared_state.breakers = Breakers(time)
     found: list[Change] = []

@@ -46,7 +46,7 @@ def descriptors() -> int:
 
 
 def left(sim: Simulator) -> bool:
-    """Whether the client has left the request that it made last, which would else go on for a minute."""
+    """Return True if the client has left its last request, which would otherwise continue for a minute."""
     return sim.wait_idle(3) and sim.requests[-1].disconnected
 
 

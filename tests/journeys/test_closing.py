@@ -315,7 +315,7 @@ def test_reading_after_the_block_of_a_client(sim: Simulator, spans: Spans, polic
 
 
 def inside(sim: Simulator, dialect: str) -> ErrorClasses:
-    """What bare code raises where it closes in its own loop."""
+    """Return the exception that bare code raises if it closes in its own loop."""
     l0.uninstrument()
     sim.script(SILENT)
     _, create = made(sim, dialect)

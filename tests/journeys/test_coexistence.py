@@ -41,7 +41,7 @@ PEERS = {
     "httpx": ("opentelemetry.instrumentation.httpx:HTTPX2ClientInstrumentor",),
 }
 HOUSES = [("l0", "genai", "httpx"), ("l0", "openinference", "httpx")]
-"""What is installed together. Two peers that both make inference spans make two without us, too."""
+"""The combinations of instrumentations. Two peers that both make inference spans make two without L0 as well."""
 ORDERS = [order for house in HOUSES for order in permutations(house)]
 BOTH_WAYS = [(on, off) for house in HOUSES for on in permutations(house) for off in permutations(house)]
 Make = Callable[[Simulator], Any]
@@ -93,7 +93,7 @@ def take_off(name: str) -> None:
 
 @pytest.fixture
 def watched(sim: Simulator) -> Iterator[Watched]:
-    """Where spans go; all instrumentations are taken off in the end."""
+    """Yield an exporter of spans; remove all instrumentations at the end."""
     yield Watched()
     for name in ("l0", *PEERS):
         take_off(name)

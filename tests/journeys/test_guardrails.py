@@ -27,7 +27,7 @@ def forbidden(severity: str = "error") -> Any:
 
 
 class Got:
-    """What the user had of one call."""
+    """The result of one call for the user."""
 
     def __init__(self) -> None:
         self.text = ""

@@ -96,12 +96,12 @@ async def result(room: dict[str, Any]) -> None:
 
 
 async def stream(room: dict[str, Any]) -> None:
-    """What makes an answer."""
+    """The functions that create an answer."""
     room["stream"] = lambda: room["client"].chat.completions.create(...)
 
 
 async def names(room: dict[str, Any]) -> None:
-    """What blocks above have imported."""
+    """The names that earlier blocks have imported."""
     for name in ("l0", "Timeout", "Retry", "Guardrails", "Window", "Policy"):
         if name in l0.__all__:
             room[name] = getattr(l0, name)

@@ -1,4 +1,4 @@
-"""Where no thread can be started (the limit of threads, the interpreter's end) calls go on.
+"""Calls continue if no thread can be started (the limit of threads, the end of the interpreter).
 
 They have no deadlines and hedges, which one warning says, until threads can be started again.
 """

@@ -1,4 +1,4 @@
-"""What other servers do that is odd, but legitimate: as good with l0 as without it."""
+"""Unusual but valid behaviour of other servers: the same result with L0 as without it."""
 
 import gzip
 from typing import Any

@@ -14,7 +14,7 @@ from l0.simulator.server import Simulator
 
 
 def functions() -> list[Any]:
-    """What is patched."""
+    """Return the attributes that are patched."""
     return [
         kind.__dict__[name]
         for sdk in (openai, anthropic)

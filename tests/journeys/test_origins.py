@@ -257,7 +257,7 @@ def test_a_raw_response_is_one_from_the_fallback_too(primary: Place, spare: Plac
 @both
 @direct
 def test_a_redirect_is_as_in_the_bare_sdk(kind: Kind, primary: Place, spare: Place, sync: bool) -> None:
-    """What the transport carries to another origin is its own affair: with l0 it is the same, and never more."""
+    """The transport sends the same to another origin with L0 as without it, and never more."""
     target = "/v1/chat/completions" if kind.dialect == "chat" else "/v1/messages"
     primary.answer = lambda got, number: (307, {"location": spare.url + target}, b"")
     seen = []

@@ -1,4 +1,4 @@
-"""What is sent for a call is what the bare SDK sends, whatever the parameters are made of."""
+"""A call sends the same request as with the bare SDK, for parameters of every kind."""
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy

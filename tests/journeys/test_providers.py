@@ -1,4 +1,4 @@
-"""Where telemetry goes: to the providers that an SDK's own instrumentor was given."""
+"""Telemetry goes to the providers that were passed to an SDK's own instrumentor."""
 
 from typing import Any
 

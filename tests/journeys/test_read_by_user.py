@@ -41,7 +41,7 @@ READ: dict[str, Callable[[Any], Any]] = {
 
 
 def told(spans: Spans) -> dict[str, Any]:
-    """What its span says of the one answer."""
+    """Return the attributes of the span of the only answer."""
     attributes = spans.only.attributes or {}
     assert attributes["l0.outcome"] == "ok"
     return {name: attributes[name] for name in TOLD if name in attributes}

@@ -157,7 +157,7 @@ def test_async_stream_helpers(sim: Simulator) -> None:
 
 
 class Weather(BaseModel):
-    """What a structured answer is parsed into."""
+    """The type that a structured answer is parsed into."""
 
     city: str
     degrees: int

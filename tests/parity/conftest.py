@@ -15,7 +15,7 @@ import l0
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    """Where scenarios are played. Undone at the end: other tests meet bare SDKs."""
+    """Yield the stage on which scenarios run. L0 is switched off at the end, for other tests."""
     l0.instrument()
     try:
         with Stage.built() as made:

@@ -21,7 +21,7 @@ from l0.testing import simulator
 
 _ID = re.compile(r"[0-9a-f]{24}|call_\w+")
 _SAID = re.compile(r"\[Errno \d+\] [\w ]+|(Read|Connect)Error(?=\.)")
-"""What a transport says of a broken connection: the backends word it differently, or not at all."""
+"""The messages of a transport about a broken connection: backends have different ones, or none."""
 _TIMES = re.compile(r"'(created_at|created|completed_at)': [\d.]+")
 
 
@@ -65,7 +65,7 @@ class Recorder:
 
 @dataclass
 class Trace:
-    """What a user, an observer and the server saw. Ids are blotted out: every request has its own."""
+    """The observations of a user, an observer and the server. Ids are removed: every request has its own."""
 
     items: list[str] = field(default_factory=list)
     error: tuple[Any, ...] | None = None
@@ -74,7 +74,7 @@ class Trace:
 
     @property
     def outcome(self) -> str:
-        """How the call ended, as the observer was told: once."""
+        """Return the only `CallEnded` that the observer received."""
         (end,) = [event for event in self.events if event[0] == "over"]
         assert self.events[-1] is end
         return str(end[1])
@@ -98,7 +98,7 @@ def described(error: BaseException) -> tuple[Any, ...]:
 
 
 def _neutral(name: str) -> str:
-    """What ended a read: the backends differ, and so does what our own clocks do to a blocked one."""
+    """Return one name for the exceptions that end a read: they differ by backend."""
     broken = ("ReadError", "RemoteProtocolError", "ConnectError", "CancelledError")
     return "TransportError" if name in broken else name
 
@@ -162,7 +162,7 @@ class Stage:
 
 
 def play_sync(scenario: Scenario, client: Any, items: list[str]) -> None:
-    """What a user's sync code does."""
+    """Run the sync code of a user."""
     call = CALLS[scenario.api]
     resource, arguments = call.resource(client), call.arguments | scenario.more
     match scenario.use:

@@ -16,7 +16,7 @@ MESSAGES = [{"role": "user", "content": "hello"}]
 
 @dataclass(frozen=True, kw_only=True)
 class CallOf:
-    """How a dialect is called. ``final``: what its ``.stream()`` helper offers at the end."""
+    """The calls of a dialect. ``final``: the method of its ``.stream()`` helper that returns the complete answer."""
 
     sdk: Literal["openai", "anthropic"]
     resource: Callable[[Any], Any]

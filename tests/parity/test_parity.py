@@ -16,7 +16,7 @@ def test_both_drivers_do_the_same(stage, scenario):
 
 
 def _typed(trace) -> bool:
-    """Whether the failure reached the user as an event of the SDK's, after which nothing may be raised."""
+    """Return True if the failure reached the user as an event of the SDK, after which nothing may be raised."""
     return bool(trace.items) and any(kind in trace.items[-2:][0] for kind in ("ResponseFailed", "ResponseError"))
 
 

@@ -1,4 +1,4 @@
-"""What one more token costs, counted instead of timed: the same on every run and every machine.
+"""The cost of one more token, counted instead of timed: the same on every run and every machine.
 
 Function calls are counted by the interpreter's own profile hook while two answers are read, one of them longer. The
 difference, divided by the additional tokens, is what one token costs; requests, imports and set-up fall out of it.
@@ -26,7 +26,7 @@ SHORT, LONG = 50, 150
 _DIALECTS = {"chat": CHAT, "responses": RESPONSES, "messages": MESSAGES}
 _ROOT = Path(__file__).parents[2]
 _OWN = (str(_ROOT / "src") + "/", str(_ROOT / "instrumentation") + "/", "<l0 ")
-"""Where our code is, that of compiled constructors included."""
+"""The file names of L0's code, that of compiled constructors included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ def _count(reading: Callable[[], None]) -> tuple[int, int]:
 
 
 def calls_per_token(api: str, *, sync: bool) -> Calls:
-    """What one more token costs, as things are patched now."""
+    """Return the cost of one more token with the current patches."""
     for _ in range(2):  # the first answers compile constructors and fill caches
         _reading(api, sync, SHORT)()
     own, every = _count(_reading(api, sync, SHORT))

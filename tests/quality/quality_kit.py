@@ -1,4 +1,4 @@
-"""What the detection tests read: the labelled texts, and the recorded answers as text."""
+"""The input of the detection tests: the labelled texts, and the recorded answers as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well drift is detected: precision and recall per type on labelled texts, false alarms on recorded answers.
+"""The quality of drift detection: precision and recall per type on labelled texts, false alarms on recorded answers.
 
 `drift.jsonl` holds the texts, all of the project's own making, in three parts. *development*: what the detectors were
 tuned on. *held_out*: written together with half of those, set aside before any tuning. *unseen*: written after the

@@ -1,4 +1,4 @@
-"""What the guardrails' patterns and their repetition rule find on the labelled texts, where types overlap.
+"""The findings of the guardrails' patterns and of their repetition rule on labelled texts, for types that overlap.
 
 They are made for less: set phrases that hardly ever mean anything else, anywhere in an answer.
 """
@@ -14,7 +14,7 @@ from l0.model.rule import Ending
 from l0.rules.guardrails.catalogue import Guardrails
 
 TOLD_AS = {"meta_commentary": "meta commentary", "hedging": "hedging", "repetition": "a passage is repeated"}
-"""How the message of a violation begins, by the label of a text."""
+"""The beginning of the message of a violation, by the label of a text."""
 MIN_PRECISION, MIN_RECALL = 0.75, 0.25
 
 

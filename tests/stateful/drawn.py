@@ -1,4 +1,4 @@
-"""What is drawn at random: policies, scripts of faults, and where calls are made."""
+"""Random input: policies, scripts of faults, and the places of calls."""
 
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ ANSWERS = {
         text="Now it is quiet again; nobody counts the crates, the prices or the weather until the morning."
     ),
 }
-"""What each model says. No two begin alike, so that a text is the beginning of one of them at most."""
+"""The answer of each model. No two begin alike, so that a text is the beginning of one of them at most."""
 
 CLOCKS = l0.Timeout(initial_token=120, inter_token=120)
 _PLACES = st.integers(0, 30)
@@ -45,7 +45,7 @@ _WHOLE = st.sampled_from(
     ]
 )
 scripts = st.lists(_WHOLE | st.builds(lambda make, at: make(at_event=at), _PLACED, _PLACES), max_size=7)
-"""What goes wrong with the requests of one call, in order; all that follow are healthy."""
+"""The faults of the requests of one call, in order; all that follow are healthy."""
 
 _RETRIES = st.none() | st.builds(
     l0.Retry, attempts=st.integers(0, 2), max_retries=st.integers(0, 3), base_delay=st.just(0.0)

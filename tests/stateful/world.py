@@ -58,7 +58,7 @@ class Place:
         return {CALL: self.serves}
 
     def met(self) -> list[Any]:
-        """How the requests of the call were answered."""
+        """Return the answers to the requests of the call."""
         return [request.answered for request in self.server.requests if request.headers[CALL] == self.serves]
 
     def answer(self, request: Any, *_: Any) -> Reply:
@@ -122,7 +122,7 @@ class World:
         CONFIG.shared_state = SharedState()
 
     def check(self, place: Place, call: Made) -> None:
-        """What must hold after every step of a call."""
+        """Check the conditions that hold after every step of a call."""
         text = call.text
         told = [model for model, answer in ANSWERS.items() if answer.text.startswith(text)]
         assert told if text else True, f"{text!r} is the beginning of no answer"

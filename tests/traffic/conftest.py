@@ -24,7 +24,7 @@ def player(sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Player]:
 
 @pytest.fixture(scope="module")
 def bare(player: Player) -> Iterator[dict[Sample, Received]]:
-    """What users get without l0, for every body; from then on l0 is on."""
+    """Collect the results without L0 for every body, then switch L0 on."""
     samples = (*recorded(), *shipped())
     l0.uninstrument()
     got = {sample: player.play(sample, sync=True) for sample in samples}

@@ -1,4 +1,4 @@
-"""What real providers sent reaches the user of the real SDKs as before: every body, however it is cut."""
+"""Recorded bodies of real providers reach the user of the real SDKs unchanged, however they are cut."""
 
 import random
 
@@ -33,7 +33,7 @@ def test_a_body_is_received_as_without_l0(player: Player, bare: Bare, sample: Sa
 
 
 def cuts(sample: Sample, *, sync: bool) -> list[Chunks]:
-    """How the network cuts a body: per event or at once, and at a random length; small ones byte by byte."""
+    """Return the cuts of a body: per event or at once, and at a random length; small ones byte by byte."""
     rnd = random.Random(f"{sample}{sync}")
     found: list[Chunks] = ["event" if sync else "one", rnd.choice([rnd.randrange(20, 90), rnd.randrange(90, 4_000)])]
     return [*found, "byte"] if len(sample.content) <= SMALL else found

@@ -140,7 +140,7 @@ def test_complete_answer_is_read_alike_as_json_as_object_and_streamed(name: str,
     answer = corpus.answers()[name]
     answer = replace(answer, tokens=min(answer.tokens, 50))
     request = SimulatedRequest(model="a-model", store=False)
-    whole = json.loads(json.dumps(SERVERS[dialect].whole(answer, request, AnswerIdentity.of(0, 0))))
+    whole = json.loads(json.dumps(SERVERS[dialect].complete(answer, request, AnswerIdentity.of(0, 0))))
     found = complete_answer(DIALECTS[dialect], whole)
     assert found.metadata is not None
     calls = [(called, parsed(arguments)) for called, arguments in found.calls]

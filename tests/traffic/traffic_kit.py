@@ -110,7 +110,7 @@ class Player:
         }
 
     def play(self, sample: Sample, *, sync: bool, chunks: Chunks = "event") -> Received:
-        """What a user gets for a body."""
+        """Return the result of a body for the user."""
         self.sim.reset()
         self.sim.play(sample.content, chunks=chunks)
         request = REQUESTS[sample.dialect] | ({"n": sample.choices} if sample.choices > 1 else {})
@@ -152,7 +152,7 @@ async def _async(create: Any, request: dict[str, Any]) -> Received:
 
 
 def difference(one: Any, other: Any, path: str = "") -> str | None:
-    """Where two values first differ to a user who looks closely; ``None`` where they do not."""
+    """Return the first difference of two values, types and order included; ``None`` if there is none."""
     if type(one) is not type(other):
         return f"{path}: {type(one).__name__}, not {type(other).__name__}"
     if isinstance(one, list | tuple):

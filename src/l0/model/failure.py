@@ -33,7 +33,10 @@ class Category(StrEnum):
 
 
 class Cause(StrEnum):
-    """The cause of a failure, as in the failure catalogue. A bounded set, so it may be a metric attribute."""
+    """The cause of a failure, as in the failure catalogue (`tests/faults/kinds.py`).
+
+    The set is bounded, so a cause may be a metric attribute.
+    """
 
     RATE_LIMIT = "rate_limit"
     QUOTA = "quota_exhausted"

@@ -40,9 +40,9 @@ class BackoffStrategy(StrEnum):
     FIXED_JITTER = "fixed_jitter"
 
 
-def _check_count(field: str, value: object, least: int = 0) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise PolicyError(field, value, f"a whole number, {least} or more")
+def _check_count(field: str, value: object, minimum: int = 0) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise PolicyError(field, value, f"a whole number, {minimum} or more")
 
 
 def _limit(value: object, name: str, shortest_ms: float = SHORTEST_LIMIT_MS) -> None:
@@ -254,7 +254,7 @@ class Hold:
     def __post_init__(self) -> None:
         _check_choice("Hold.until", self.until, get_args(HoldMode))
         if self.window is not None:
-            _check_count("Hold.window", self.window, least=1)
+            _check_count("Hold.window", self.window, minimum=1)
         _check_count("Hold.frames", self.frames)
         _delay(self, "seconds", LONGEST_BACKOFF_S)
 
@@ -284,7 +284,7 @@ class CheckIntervals:
 
     def __post_init__(self) -> None:
         for name in ("guardrails", "drift", "checkpoint"):
-            _check_count(f"CheckIntervals.{name}", getattr(self, name), least=1)
+            _check_count(f"CheckIntervals.{name}", getattr(self, name), minimum=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -451,8 +451,8 @@ class Policy:
 
         It holds only what comes before the first content.
         """
-        clocks = Timeout(initial_token=300_000, inter_token=120_000)
-        return cls(timeout=clocks, retry=Retry(attempts=5, max_retries=12, base_delay=2.0, max_delay=60.0))
+        limits = Timeout(initial_token=300_000, inter_token=120_000)
+        return cls(timeout=limits, retry=Retry(attempts=5, max_retries=12, base_delay=2.0, max_delay=60.0))
 
     @classmethod
     def agent(cls) -> Policy:

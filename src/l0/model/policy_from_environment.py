@@ -24,7 +24,7 @@ from .policy import Policy, PolicyError
 _PREFIX = "L0_"
 _PRESET = "L0_POLICY"
 _DIRECT = "L0_DIRECT"
-_OTHER_VARIABLES = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", _DIRECT})
+_OTHER_VARIABLES = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", _DIRECT})
 """Variables that do not belong to the policy. Telemetry reads its own."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]

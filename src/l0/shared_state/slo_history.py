@@ -59,13 +59,14 @@ class TargetHistory:
     def __init__(self, target: Target, objectives: Sequence[Objective], at: float, history: StoredWindows) -> None:
         self.provider, self.model = target
         self.lock = threading.RLock()
-        self.kept = [
+        self.tracked = [
             _ObjectiveWindows(objective, history.windows((key_of(objective), *target), at))
             for objective in objectives
             if objective.holds_for(*target)
         ]
         self._layers = {
-            layer: [kept for kept in self.kept if kept.objective.layer == layer] for layer in ("attempts", "delivered")
+            layer: [each for each in self.tracked if each.objective.layer == layer]
+            for layer in ("attempts", "delivered")
         }
         self.masked = history.windows((MASKED, *target), at)
         self.attempts = Windows(at)
@@ -88,14 +89,14 @@ class TargetHistory:
 
     def _judge(self, layer: str, judge: Callable[[Objective], bool | None], at: float) -> list[Burn]:
         burns = []
-        for kept in self._layers[layer]:
-            good = judge(kept.objective)
+        for each in self._layers[layer]:
+            good = judge(each.objective)
             if good is not None:
-                burns += [self._burn(kept, pair, at) for pair in kept.add(at, good=good)]
+                burns += [self._burn(each, pair, at) for pair in each.add(at, good=good)]
         return burns
 
-    def _burn(self, kept: _ObjectiveWindows, pair: Pair, at: float) -> Burn:
-        objective, over = kept.objective, kept.windows.over
+    def _burn(self, each: _ObjectiveWindows, pair: Pair, at: float) -> Burn:
+        objective, over = each.objective, each.windows.over
         return Burn(
             objective=objective,
             provider=self.provider,
@@ -110,14 +111,14 @@ class TargetHistory:
         with self.lock:
             return [
                 SloStatus(
-                    objective=kept.objective,
+                    objective=each.objective,
                     provider=self.provider,
                     model=self.model,
-                    count=kept.windows.over(kept.objective.window, at),
-                    counts={seconds: kept.windows.over(seconds, at) for seconds in WINDOWS},
-                    burning=kept.pairs(at),
+                    count=each.windows.over(each.objective.window, at),
+                    counts={seconds: each.windows.over(seconds, at) for seconds in WINDOWS},
+                    burning=each.pairs(at),
                 )
-                for kept in self.kept
+                for each in self.tracked
             ]
 
     def saved_by_recovery(self, at: float) -> Masked:
@@ -127,7 +128,7 @@ class TargetHistory:
 
     def tallies(self) -> list[SloCounts]:
         """Return the event counts of every objective since the process began."""
-        named = [(kept.objective.name, kept.objective.layer, kept.windows) for kept in self.kept]
+        named = [(each.objective.name, each.objective.layer, each.windows) for each in self.tracked]
         with self.lock:
             return [
                 SloCounts(slo, layer, self.provider, self.model, windows.count)
@@ -136,7 +137,7 @@ class TargetHistory:
 
     def unsaved(self) -> list[tuple[Key, Bucket]]:
         """Return the buckets with the events since the last call. Each event is returned once."""
-        named = [(key_of(kept.objective), kept.windows) for kept in self.kept]
+        named = [(key_of(each.objective), each.windows) for each in self.tracked]
         with self.lock:
             return [
                 ((name, self.provider, self.model), bucket)

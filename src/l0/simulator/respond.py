@@ -70,12 +70,12 @@ def served(dialect: Dialect, request: SimulatedRequest, reply: Reply, identity: 
     def response(parts: tuple[Part, ...]) -> SimulatedResponse:
         return _respond(dialect, request, replace(reply, fault=Fault(parts=parts)), identity)
 
-    kept = reply.fault.parts
-    for number in reversed(range(len(kept))):
-        others = kept[:number] + kept[number + 1 :]
-        if _equal(response(kept), response(others)):
-            kept = others
-    return Fault(parts=kept)
+    needed = reply.fault.parts
+    for number in reversed(range(len(needed))):
+        others = needed[:number] + needed[number + 1 :]
+        if _equal(response(needed), response(others)):
+            needed = others
+    return Fault(parts=needed)
 
 
 def _equal(one: SimulatedResponse, other: SimulatedResponse) -> bool:
@@ -98,7 +98,7 @@ def _respond(
     if not request.stream or fault.find("whole_json"):
         return _whole(
             dialect,
-            dialect.whole(answer, request, identity),
+            dialect.complete(answer, request, identity),
             fault,
             identity,
             delay + _generation_time(answer, request, pacer),

@@ -47,7 +47,7 @@ class StoredResponses:
             return None
         answer, inference, identity = found
         if request.query.get("stream") != "true":
-            return json_response(200, RESPONSES.whole(answer, inference, identity), RESPONSES.headers(identity))
+            return json_response(200, RESPONSES.complete(answer, inference, identity), RESPONSES.headers(identity))
         after = request.query.get("starting_after", "")
         skipped = int(after) + 1 if _NUMBER.fullmatch(after) else 0
         return SimulatedResponse(status=200, headers=stream_headers(RESPONSES, identity), steps=_rest(found, skipped))

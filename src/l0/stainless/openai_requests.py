@@ -98,8 +98,8 @@ def _resumable(body: Mapping[str, Any]) -> bool:
     """Return False for structured output, several choices, log probabilities and audio: they are never resumed."""
     wanted = _format(body)
     structured = isinstance(wanted, Mapping) and wanted.get("type") not in (None, "text")
-    asked = body.get("logprobs")  # 0 requests those of the chosen tokens
-    likely = (asked is not None and asked is not False) or body.get("top_logprobs") is not None
+    logprobs = body.get("logprobs")  # 0 requests those of the chosen tokens
+    likely = (logprobs is not None and logprobs is not False) or body.get("top_logprobs") is not None
     included = body.get("include") or ()
     likely = likely or any("logprobs" in str(part) for part in included)
     return not (structured or _choices(body) > 1 or likely or body.get("audio"))

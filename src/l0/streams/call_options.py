@@ -36,10 +36,11 @@ class CallArguments(TypedDict, total=False):
 
     ``policy``: the policy to start from; by default that of the block (`l0.policy`) or of `l0.instrument`. ``timeout``,
     ``retry``, ``guardrails``, ``drift``, ``check_intervals``: as in `Policy`, and replace its fields. Without them or a
-    policy: no clocks, `RETRY_DEFAULTS`, no rules. ``fallbacks``: factories, called in this order if the primary cannot
-    answer. ``resume``: the handling of an answer that breaks after a part was delivered: ``"off"`` raises; ``"exact"``
-    requests it again and raises at the first difference; ``"splice"`` calls the factory with the text so far, for a
-    continuation; ``"restart"`` starts again, which an event of type ``restart`` reports. Callbacks: see `callbacks`.
+    policy: no time limits, `RETRY_DEFAULTS`, no rules. ``fallbacks``: factories, called in this order if the primary
+    cannot answer. ``resume``: the handling of an answer that breaks after a part was delivered: ``"off"`` raises;
+    ``"exact"`` requests it again and raises at the first difference; ``"splice"`` calls the factory with the text so
+    far, for a continuation; ``"restart"`` starts again, which an event of type ``restart`` reports. Callbacks: see
+    `callbacks`.
     """
 
     fallbacks: Sequence[Any]

@@ -69,7 +69,7 @@ def of_engine(ended: CallEnded) -> Attributes:
     if retried := retried_failures(ended):
         attributes[names.RETRY_CAUSES] = tuple(failure.cause.value for failure in retried)
     if ended.leg:
-        attributes[names.FALLBACK_INDEX] = ended.leg
+        attributes[names.LEG] = ended.leg
     if ended.resume_points:
         attributes[names.RESUME_STRATEGY] = ended.resume_points[-1].strategy
     if ended.metadata is not None and ended.metadata.anomalies:
@@ -80,6 +80,12 @@ def of_engine(ended: CallEnded) -> Attributes:
             text = len(ended.text.encode("utf-8", "surrogatepass"))
             attributes[names.OVERHEAD_RATIO] = ended.pace.wire_bytes / text
     return attributes
+
+
+def with_former_names(attributes: Attributes) -> Attributes:
+    """Return the attributes, with those that were renamed under their former names as well."""
+    former = {names.FORMER_NAMES[name]: value for name, value in attributes.items() if name in names.FORMER_NAMES}
+    return attributes | former
 
 
 def _of_stats(pace: StreamStats, metadata: ResponseMetadata | None) -> Attributes:

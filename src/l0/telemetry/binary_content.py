@@ -102,13 +102,13 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> Json:
     if isinstance(kind, str) and kind in KINDS:
         return part(kind, value)
     typed = any(isinstance(value.get(name), str) for name in _TYPE_KEYS)
-    kept: Json = {}
+    result: Json = {}
     for key, inner in value.items():
         if unset(inner):
             continue
         hidden = isinstance(inner, str) and (key in _BASE64_KEYS or (typed and key == "data"))
-        kept[key] = _placeholder(None, _type_and_size(inner)[1]) if hidden else cleaned(inner, depth + 1)
-    return kept
+        result[key] = _placeholder(None, _type_and_size(inner)[1]) if hidden else cleaned(inner, depth + 1)
+    return result
 
 
 def _is_link(data: str | bytes) -> bool:

@@ -182,14 +182,14 @@ def _clip(text: str) -> str:
 
 def _fit(items: Iterable[Json], limit: int) -> list[Json]:
     """Return as many of the first items as fit into ``limit`` characters of JSON."""
-    kept: list[Json] = []
+    fitting: list[Json] = []
     left = limit - 2
     for item in items:
         left -= len(_dump(item)) + 2
         if left < 0:
             break
-        kept.append(item)
-    return kept
+        fitting.append(item)
+    return fitting
 
 
 def _dump(value: object) -> str:

@@ -32,7 +32,7 @@ class SpanObserver:
     ``logger_provider`` is used only if captured content goes into events.
     """
 
-    __slots__ = ("_every_attempt", "_logger_provider", "_mode", "_client_tracers", "_tracer")
+    __slots__ = ("_every_attempt", "_former_names", "_logger_provider", "_mode", "_client_tracers", "_tracer")
 
     def __init__(
         self, tracer_provider: TracerProvider | None = None, *, logger_provider: LoggerProvider | None = None
@@ -42,6 +42,7 @@ class SpanObserver:
         self._client_tracers: WeakKeyDictionary[object, Tracer | None] = WeakKeyDictionary()
         self._mode = capture.content_mode(os.environ.get(names.CONTENT_SWITCH))
         self._every_attempt = listeners.is_all(names.ATTEMPT_SPANS_SWITCH)
+        self._former_names = listeners.is_all(names.FORMER_NAMES_SWITCH)
 
     def observe(self, call: Call) -> CallSpan | None:
         """Start the span, or adopt the current one if it is another instrumentation's span of this call.
@@ -53,7 +54,7 @@ class SpanObserver:
             return None
         if listeners.inside_another():
             # Exactly one inference span per call: the other instrumentation ends its span; L0 adds ``l0.*`` attributes.
-            return CallSpan(tracer, trace.get_current_span(), foreign=True, every_attempt=self._every_attempt)
+            return self._span_of(tracer, trace.get_current_span(), foreign=True)
         if listeners.reported_by_another():
             return None
         start_ns = time_ns()
@@ -64,7 +65,19 @@ class SpanObserver:
             mode = capture.ContentMode.SPAN_ONLY
         wanted = mode is not capture.ContentMode.NO_CONTENT and span.is_recording()
         content = self._content(call, mode) if wanted else None
-        return CallSpan(tracer, span, content=content, every_attempt=self._every_attempt)
+        return self._span_of(tracer, span, content=content)
+
+    def _span_of(
+        self, tracer: Tracer, span: Span, *, foreign: bool = False, content: Content | None = None
+    ) -> CallSpan:
+        return CallSpan(
+            tracer,
+            span,
+            foreign=foreign,
+            content=content,
+            every_attempt=self._every_attempt,
+            former_names=self._former_names,
+        )
 
     def _client_tracer(self, provider: object) -> Tracer | None:
         """Return the tracer of a client's own provider."""
@@ -124,6 +137,7 @@ class CallSpan:
         "_attempts_ended",
         "_every_attempt",
         "_foreign",
+        "_former_names",
         "_rule_matches",
         "_clock_offset_ns",
         "_decisions",
@@ -140,11 +154,13 @@ class CallSpan:
         foreign: bool = False,
         content: Content | None = None,
         every_attempt: bool = False,
+        former_names: bool = False,
     ) -> None:
         self._tracer = tracer
         self._every_attempt = every_attempt
         self._span = span
         self._foreign = foreign
+        self._former_names = former_names
         self._content = content
         self._clock_offset_ns: int | None = None
         self._attempts_started: list[AttemptStarted] = []
@@ -194,6 +210,8 @@ class CallSpan:
             described |= attributes.of_answer(ended)
             if attributes.failed(ended):
                 sanitizer.set_error(self._span, self._status_description(ended.failure))
+        if self._former_names:
+            described = attributes.with_former_names(described)
         sanitizer.set_attributes(self._span, described)
         if len(self._attempts_started) > 1 or self._every_attempt:
             self._report_attempts(end, {resume_point.attempt: resume_point.at for resume_point in ended.resume_points})

@@ -48,7 +48,7 @@ async def test_a_fallback_of_another_provider_is_in_the_same_span(sim: Simulator
     async with async_client(sim, chat) as first, async_client(sim, messages) as second:
         await (await l0(lambda: chat(first), fallbacks=[lambda: messages(second)])).read()
     call = spans.all[-1]
-    assert (call.attributes["l0.outcome"], call.attributes["l0.fallback.index"]) == ("recovered_fallback", 1)
+    assert (call.attributes["l0.outcome"], call.attributes["l0.leg"]) == ("recovered_fallback", 1)
     assert call.attributes["gen_ai.response.model"] == "claude-test"
     assert len(spans.all) == 3
 

@@ -67,8 +67,10 @@ def run(sim, journey, **options):
 
 
 def settled(before, within=120.0):
-    """Whether no more descriptors are open than before. The server, in this process too, closes its ends a little later
-    than the clients theirs."""
+    """Return True if no more descriptors are open than before, after a wait of up to ``within`` seconds.
+
+    The server, in this process too, closes its ends a little later than the clients theirs.
+    """
     until = monotonic() + within
     while descriptors() > before and monotonic() < until:
         sleep(0.005)
@@ -79,7 +81,7 @@ _warm = set()
 
 
 def run_once(sim, options):
-    """What a first call loads and opens for good is no leak."""
+    """Make a first call: what it loads and opens for good is not a leak."""
     if "warm" not in _warm:
         _warm.add("warm")
 

@@ -24,7 +24,7 @@ class Suite:
     entries: Mapping[str, str]
 
     def problems(self, outcomes: Mapping[str, str]) -> Iterator[str]:
-        """What the list and the run do not agree about. Every test must have exactly one entry, and end as it says."""
+        """Return the differences of list and run. Every test must have exactly one entry, and end as it says."""
         used: set[str] = set()
         for test, outcome in outcomes.items():
             over = [entry for entry in self.entries if covers(entry, test)]

@@ -1,4 +1,4 @@
-"""What l0 tells, in the words that OpenTelemetry's instrumentations use: only what it says is then compared.
+"""Translate L0's telemetry to the names of OpenTelemetry's instrumentations, so that only values are compared.
 
 l0 says how the provider itself ended an answer (``end_turn``), theirs by a vocabulary of its own (``stop``); l0 has
 spans for attempts and metrics of its own beside the conventions'; a zero that the provider counted is told, not left

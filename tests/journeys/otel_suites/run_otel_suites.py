@@ -28,7 +28,7 @@ _OPTIONS = (
 
 
 def run(folder: Path) -> dict[str, str]:
-    """How each test of one suite ended."""
+    """Return the result of each test of one suite."""
     with tempfile.TemporaryDirectory() as scratch:
         results = Path(scratch) / "outcomes.json"
         keys = {"OPENAI_API_KEY": "x", "ANTHROPIC_API_KEY": "x"}

@@ -1,4 +1,4 @@
-"""What OpenTelemetry's suites share among themselves and do not publish, under the names that they know it by.
+"""Helpers that OpenTelemetry's suites share and do not publish, under the names that the suites use.
 
 Fixtures (providers that keep what they are given, recorded answers, a report on one scenario) and functions.
 """
@@ -101,7 +101,7 @@ def pytest_fixture_setup(fixturedef: Any) -> Iterator[None]:
 
 
 def unscrubbed(_: object) -> Callable[[Any], Any]:
-    """What they take out of a recording; nothing is recorded here."""
+    """Stand in for the removal of secrets from a recording; nothing is recorded here."""
     return lambda response: response
 
 
@@ -109,7 +109,7 @@ def unscrubbed(_: object) -> Callable[[Any], Any]:
 
 
 class ExpectedViolation:
-    """What they know that a schema check would object to; there is none here."""
+    """Stand in for the list of accepted schema violations; there is no schema check here."""
 
     def __init__(self, *_: object, **__: object) -> None:
         """Forget it."""

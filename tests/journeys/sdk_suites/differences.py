@@ -28,13 +28,13 @@ class Difference:
     tests: tuple[str, ...]
 
     def applies(self, sdk: str, version: str) -> bool:
-        """Whether it is about this version."""
+        """Return True if the entry applies to this version."""
         return sdk == self.sdk and version in self.versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What two runs of the same tests showed. ``bare``: how many passed bare; ``equal``: how many of them both times.
+    """Two runs of the same tests, compared. ``bare``: tests that passed bare; ``equal``: those that passed both times.
 
     ``meant``: the listed ones. ``unmeant``: those that fail only instrumented. ``stale``: entries of the list that are
     wrong, each with why.
@@ -48,7 +48,7 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether the list says exactly what happened."""
+        """Return True if the list equals the results."""
         return not self.unmeant and not self.stale
 
 
@@ -104,5 +104,5 @@ def compare(
 
 
 def covers(stem: str, test: str) -> bool:
-    """Whether ``test`` is ``stem``, or stands under it."""
+    """Return True if ``test`` is ``stem``, or is below it."""
     return test == stem or (test.startswith(stem) and test[len(stem) :].startswith(("::", "[", "/")))

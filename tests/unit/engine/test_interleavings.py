@@ -1,4 +1,4 @@
-"""What the machine promises for any interleaving of legal signals, whatever the policy."""
+"""The guarantees of the state machine, for any interleaving of legal signals and any policy."""
 
 from dataclasses import dataclass, field
 from math import inf

@@ -1,4 +1,4 @@
-"""What the machine promises, whatever order things happen in."""
+"""The guarantees of the state machine, in any order of signals."""
 
 from dataclasses import dataclass, field
 from typing import get_args

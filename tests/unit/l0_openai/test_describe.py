@@ -1,4 +1,4 @@
-"""What a request's span says, from the options of the SDK's own request."""
+"""The description of a request for its span, from the options of the SDK's own request."""
 
 import openai
 import pytest

@@ -17,7 +17,7 @@ TOOL = "<tool>"
 
 
 class Broken(Exception):
-    """What this SDK raises."""
+    """The exception class of this SDK."""
 
 
 class FakeReader:

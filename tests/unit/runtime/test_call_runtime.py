@@ -37,7 +37,7 @@ AT_ONCE = Policy(retry=Retry(base_delay=0))
 
 @dataclass
 class Played:
-    """What a user and an observer saw of one streamed call."""
+    """The observations of a user and an observer of one streamed call."""
 
     items: list[Any]
     error: BaseException | None

@@ -102,7 +102,7 @@ def test_the_earliest_deadline_names_the_cause(timeout, cause):
 
 
 reads = st.tuples(st.floats(0, 0.4), st.booleans(), st.floats(0, 50))
-"""How long a read takes, whether it brings content, and how long the consumer then is away."""
+"""The duration of a read, whether it brings content, and the time until the consumer reads again."""
 
 
 @given(st.lists(reads, max_size=30), st.sampled_from([1000, 2500]), st.sampled_from([500, 1500]))

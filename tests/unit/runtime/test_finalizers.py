@@ -1,4 +1,4 @@
-"""What must not be done where it comes up, and where it goes instead."""
+"""Work that must not run where it arises runs on another thread."""
 
 import _thread
 import os

@@ -1,4 +1,4 @@
-"""What is kept back, and when it is handed over: nothing lost, nothing twice, in order, whatever the mode."""
+"""The buffer releases every item once and in order, in every mode."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ modes = st.sampled_from(["first_content", "verified", "message"])
 
 
 def feed(kept: OutputBuffer, reader: FakeReader, items: list[Any], *, committed: bool) -> list[Any]:
-    """What a session does with one read."""
+    """Pass one read to the buffer, as the runtime does."""
     for item in items:
         reader.observe_object(item)
     if not committed:
@@ -26,7 +26,7 @@ def feed(kept: OutputBuffer, reader: FakeReader, items: list[Any], *, committed:
 
 
 def through(hold: Hold, given: list[list[Any]]) -> tuple[list[list[Any]], list[Any]]:
-    """What is handed over after each read, and what only at the end."""
+    """Return the items that are released after each read, and those that are released at the end."""
     kept, reader = OutputBuffer(hold, hold.window or 256), FakeReader()
     out: list[list[Any]] = []
     for items in given:

@@ -170,7 +170,7 @@ def test_stop_ends_the_thread_and_it_can_start_again(dog, pair):
 
 
 def test_a_child_process_starts_with_no_watches(pair):
-    """What `os.register_at_fork` calls there: the parent's thread does not exist in it."""
+    """Call what `os.register_at_fork` calls in a child, in which the parent's thread does not exist."""
     dog = Watchdog()
     dog._queue(ReadDeadline(pair[0]), perf_counter() + 30)
     dog._thread = threading.Thread()

@@ -1,4 +1,4 @@
-"""What `instrument()` does where an SDK is missing, too old, or not as expected: one warning, and hands off."""
+"""`instrument()` warns once and patches nothing if an SDK is missing, too old, or not as expected."""
 
 import importlib
 import inspect

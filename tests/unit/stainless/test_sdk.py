@@ -1,4 +1,4 @@
-"""What the probe finds out about an SDK's loop, by feeding it."""
+"""The probe of an SDK's loop finds its properties by feeding it events."""
 
 import functools
 

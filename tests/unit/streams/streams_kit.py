@@ -92,7 +92,7 @@ class Log:
 
 
 Use = Callable[[Any, list[Any]], Any]
-"""What the consumer does with a stream beside reading it: called after each event."""
+"""An action of the consumer, called after each event."""
 
 
 def run_sync(sources: list[Source], use: Use, **options: Any) -> tuple[list[Any], BaseException | None, Any]:

@@ -1,4 +1,4 @@
-"""What a call asks for: checked, and in force whatever policy only looks on."""
+"""The options of a call are checked, and apply even if the policy is in shadow mode."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What litellm's streams hide, by stand-ins; the real ones are met in `journeys/explicit/test_litellm.py`."""
+"""Defects that litellm's streams hide, with stand-ins; `journeys/explicit/test_litellm.py` uses the real ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -66,7 +66,7 @@ class Making:
 
 
 def text(making: Making, *, sync: bool, words: int = 9) -> str:
-    """What is read, up to so many words."""
+    """Return the text that is read, up to so many words."""
     said: Steps = []
 
     async def aread() -> None:

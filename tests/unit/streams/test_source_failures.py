@@ -1,4 +1,4 @@
-"""What exceptions of sources mean, and what the user gets for them."""
+"""The classification of exceptions of sources, and the exceptions for the user."""
 
 import pickle
 import ssl

@@ -1,4 +1,4 @@
-"""What may be a source, and what is refused; adapters; state; other event loops."""
+"""Supported and rejected sources; adapters; state; other event loops."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext

@@ -49,7 +49,7 @@ def test_a_call_is_one_client_span_with_everything_that_is_known(traces, play, s
         "gen_ai.usage.reasoning.output_tokens": 0,
         "l0.outcome": "ok",
         "l0.attempts": 1,
-        "l0.oddities": ("done_without_reason",),
+        "l0.anomalies": ("done_without_reason",),
         "l0.stalls": 1,
         "l0.gap.max": 0.4,
         "l0.gap.p50": 0.1,
@@ -87,6 +87,18 @@ def test_overhead_ratio_needs_text(traces, play, ended, text, ratio):
     play(SpanObserver(traces.provider), [replace(ended, text=text)])
     (span,) = traces.exporter.get_finished_spans()
     assert span.attributes.get("l0.wire.overhead_ratio") == ratio
+
+
+@pytest.mark.parametrize("switch", ["", "all"])
+def test_former_names_of_attributes(traces, play, ended, monkeypatch, switch):
+    monkeypatch.setenv("L0_FORMER_NAMES", switch)
+    play(SpanObserver(traces.provider), [replace(ended, leg=1)])
+    (span,) = traces.exporter.get_finished_spans()
+    assert (span.attributes["l0.leg"], span.attributes["l0.anomalies"]) == (1, ("done_without_reason",))
+    former = {"l0.fallback.index": 1, "l0.oddities": ("done_without_reason",)} if switch else {}
+    assert {
+        name: span.attributes[name] for name in ("l0.fallback.index", "l0.oddities") if name in span.attributes
+    } == former
 
 
 @pytest.mark.parametrize(("switch", "told"), [("", False), ("all", True), (" ALL ", True), ("some", False)])

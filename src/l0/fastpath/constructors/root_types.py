@@ -25,7 +25,7 @@ def class_root(annotation: object, table: ShapeTable, fallbacks: CountedFallback
                 return table[tuple(data)](data)
             except Exception:  # the SDK raises its own exception below, without this one as its context
                 pass
-        return fallbacks.whole(annotation, data)
+        return fallbacks.complete_object(annotation, data)
 
     return build
 
@@ -56,7 +56,7 @@ def union_root(
             except Exception:  # unknown variant, or data that pydantic must validate
                 pass
             return recovery.build(data.get(name), data)
-        return tables.fallbacks.whole(annotation, data)
+        return tables.fallbacks.complete_object(annotation, data)
 
     return build
 
@@ -107,11 +107,11 @@ class _Recovery:
         """Return the object for this data. `value`: value of its discriminating field."""
         variant = self._variants.get(value) if type(value) is str else None
         if variant is None or variant.model in self._tables.switched_off:
-            return self._tables.fallbacks.whole(self._annotation, data)
+            return self._tables.fallbacks.complete_object(self._annotation, data)
         built, valid = self._validated(variant, data)
         if not valid:
             if not self._declared:
-                return self._tables.fallbacks.whole(self._annotation, data)
+                return self._tables.fallbacks.complete_object(self._annotation, data)
             built = variant.constructed(data)
         proven = (variant.model, valid) in self._proven
         return built if proven else self._prove((variant.model, valid), built, data)
@@ -127,7 +127,7 @@ class _Recovery:
             return None, False
 
     def _prove(self, case: tuple[type, bool], built: object, data: dict[str, Any]) -> Any:
-        expected = self._tables.fallbacks.whole(self._annotation, data)
+        expected = self._tables.fallbacks.complete_object(self._annotation, data)
         found = difference(built, expected)
         if found is not None:
             self._tables.switch_off(case[0], found)

@@ -39,7 +39,7 @@ class CountedFallback:
 
         return build
 
-    def whole(self, annotation: object, data: object) -> Any:
+    def complete_object(self, annotation: object, data: object) -> Any:
         """Build a complete object with the SDK. Raises the exceptions of the SDK."""
         self.objects += 1
         return self._sdk.construct_type(type_=annotation, value=data)
@@ -109,7 +109,7 @@ class _Construction:
         return self._sdk.construct_type(type_=self.model, value=data)
 
     def fall_back(self, data: dict[str, Any]) -> Any:
-        return self._tables.fallbacks.whole(self.model, data)
+        return self._tables.fallbacks.complete_object(self.model, data)
 
 
 class _Validation:

@@ -54,7 +54,7 @@ def _votes_on_field(votes: Sequence[Vote], name: Any) -> list[Vote]:
 
 
 def _union(lists: Sequence[Sequence[Any]], alike: Alike) -> list[Any]:
-    kept: list[Any] = []
+    merged: list[Any] = []
     for parts in lists:
-        kept += [part for part in parts if not any(alike(part, one) for one in kept)]
-    return kept
+        merged += [part for part in parts if not any(alike(part, one) for one in merged)]
+    return merged

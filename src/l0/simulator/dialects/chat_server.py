@@ -98,7 +98,7 @@ def _choice(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity,
     yield block(chunk({}, finish_reason(answer)))
 
 
-def whole(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Json:
+def complete_response(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Json:
     """Return the answer as one body."""
     calls = [_call(call, identity, i, call.arguments) for i, call in enumerate(answer.tool_calls)]
     extra: Json = {"tool_calls": calls} if calls else {}
@@ -173,7 +173,7 @@ CHAT = Dialect(
     name="chat",
     read_request=read_request,
     events=events,
-    whole=whole,
+    complete=complete_response,
     error=openai_server.error,
     in_band=openai_server.in_band,
     failed=openai_server.in_band,

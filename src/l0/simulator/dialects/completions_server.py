@@ -52,7 +52,7 @@ def _choice(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity,
     yield block(_chunk(request, identity, [_text(index, "", answer.stop)]))
 
 
-def whole(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Json:
+def complete_response(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Json:
     """Return the answer as one body."""
     choices = [_text(i, answer.text_of(i), answer.stop) for i in range(request.choices)]
     return _chunk(request, identity, choices) | {"usage": _usage(answer, request)}
@@ -99,7 +99,7 @@ COMPLETIONS = Dialect(
     name="completions",
     read_request=read_request,
     events=events,
-    whole=whole,
+    complete=complete_response,
     error=openai_server.error,
     in_band=openai_server.in_band,
     failed=openai_server.in_band,

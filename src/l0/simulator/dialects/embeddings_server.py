@@ -53,7 +53,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
     )
 
 
-def whole(_answer: Answer, request: SimulatedRequest, _stamp: AnswerIdentity) -> Json:
+def complete_response(_answer: Answer, request: SimulatedRequest, _stamp: AnswerIdentity) -> Json:
     """Return one vector of length 1 per input. The same text gives the same vector."""
     assert isinstance(request, EmbeddingRequest)
     data = [
@@ -96,7 +96,7 @@ EMBEDDINGS = Dialect(
     name="embeddings",
     read_request=read_request,
     events=events,
-    whole=whole,
+    complete=complete_response,
     error=openai_server.error,
     in_band=openai_server.in_band,
     failed=openai_server.in_band,

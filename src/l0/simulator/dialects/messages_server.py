@@ -134,7 +134,7 @@ def _blocks(answer: Answer, identity: AnswerIdentity) -> Iterator[tuple[Json, _D
         yield _tool(call, identity, number, {}), [(delta, iter(("", *pieces(call.arguments))))]
 
 
-def whole(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Json:
+def complete_response(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Json:
     """Return the answer as one body."""
     content: list[Json] = []
     if answer.reasoning:
@@ -244,7 +244,7 @@ MESSAGES = Dialect(
     name="messages",
     read_request=read_request,
     events=lambda answer, request, identity: filter(None, events(answer, request, identity)),
-    whole=whole,
+    complete=complete_response,
     error=error,
     in_band=in_band,
     failed=in_band,

@@ -56,7 +56,7 @@ def _unnumbered(answer: Answer, request: SimulatedRequest, identity: AnswerIdent
         yield from _contents(item, index, answer)
         yield _event("response.output_item.done", item=item, output_index=index)
     status, _ = _status_and_details(answer)
-    yield _event(f"response.{status}", response=whole(answer, request, identity, items))
+    yield _event(f"response.{status}", response=complete_response(answer, request, identity, items))
 
 
 def _contents(item: Json, index: int, answer: Answer) -> Iterator[bytes]:
@@ -140,7 +140,9 @@ def _empty_item(item: Json) -> Json:
     return item | {key: value for key, value in empty.items() if key in item}
 
 
-def whole(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity, items: list[Json] | None = None) -> Json:
+def complete_response(
+    answer: Answer, request: SimulatedRequest, identity: AnswerIdentity, items: list[Json] | None = None
+) -> Json:
     """Return the answer as one body."""
     status, _ = _status_and_details(answer)
     output, reasoning = answer.output_tokens(), count(answer.reasoning)
@@ -244,7 +246,7 @@ RESPONSES = Dialect(
     name="responses",
     read_request=read_request,
     events=events,
-    whole=whole,
+    complete=complete_response,
     error=openai_server.error,
     in_band=in_band,
     failed=failed,

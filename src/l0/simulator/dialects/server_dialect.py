@@ -70,7 +70,7 @@ class ErrorSpec:
 class Dialect:
     """One wire dialect, as functions.
 
-    `read_request` reads a request body. `events` streams an answer as blocks. `whole` returns the same answer as one
+    `read_request` reads a request body. `events` streams an answer as blocks. `complete` returns the same answer as one
     JSON body. `error` returns the JSON body of a failed request. `in_band` returns an error inside a stream (with its
     block number). `failed` returns the stream's own failure event if it has one. `role` returns the role of a block.
     `idle` is a block that carries nothing (a ping). `empty_event` returns an event that resembles progress but has no
@@ -80,7 +80,7 @@ class Dialect:
     name: str
     read_request: Callable[[Mapping[str, Any]], SimulatedRequest]
     events: Callable[[Answer, SimulatedRequest, AnswerIdentity], Iterator[bytes]]
-    whole: Callable[[Answer, SimulatedRequest, AnswerIdentity], Json]
+    complete: Callable[[Answer, SimulatedRequest, AnswerIdentity], Json]
     error: Callable[[int, ErrorSpec, AnswerIdentity], Json]
     in_band: Callable[[ErrorSpec, int, AnswerIdentity], bytes]
     failed: Callable[[ErrorSpec, int, AnswerIdentity], bytes]
