@@ -59,7 +59,8 @@ class Config:
         self.shared_state = SharedState()
 
     def renew(self) -> None:
-        """In a forked child, another thread of the parent's may hold the lock. Each field is whole all the same."""
+        """Replace the lock in a forked child, as another thread of the parent may hold it. Every field is consistent
+        without it."""
         self._lock = threading.RLock()
 
     def set_default(self, policy: Policy | None) -> None:

@@ -37,7 +37,8 @@ PLAIN_BASES = {"Protocol", "NamedTuple", "TypedDict", "Enum", "StrEnum", "IntEnu
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 MAX_UNCLEAR_DOCSTRINGS = 0
-"""Number of docstrings that open with "What" or "Whether". It may only fall."""
+"""Number of docstrings that open with a question word. It may only fall."""
+QUESTION_WORDS = ("What", "Whether", "Where", "How", "Who")
 
 
 def functions(source: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -105,7 +106,7 @@ def unclear_docstrings(source: str) -> list[str]:
     """Return the docstrings that open with a question word in place of a verb or a noun."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     texts = (ast.get_docstring(node) for node in ast.walk(ast.parse(source)) if isinstance(node, documented))
-    return [text.splitlines()[0] for text in texts if text and text.split()[0] in ("What", "Whether")]
+    return [text.splitlines()[0] for text in texts if text and text.split()[0] in QUESTION_WORDS]
 
 
 def test_size_limit_catches_a_long_function() -> None:
@@ -154,5 +155,6 @@ def test_module_names_are_unique() -> None:
 
 def test_docstrings_open_with_a_verb_or_a_noun() -> None:
     assert unclear_docstrings('"""Whether it is open."""') == ["Whether it is open."]
-    found = [f"{file.name}: {line}" for file in PACKAGES for line in unclear_docstrings(file.read_text())]
+    files = [*SOURCES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    found = [f"{file.name}: {line}" for file in files for line in unclear_docstrings(file.read_text())]
     assert len(found) <= MAX_UNCLEAR_DOCSTRINGS, "\n".join(found)

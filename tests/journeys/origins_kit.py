@@ -257,7 +257,7 @@ class Kind:
 
     @property
     def framed(self) -> bool:
-        """Whether its streams come in frames of AWS, which botocore decodes."""
+        """Return True if its streams arrive in frames of AWS, which botocore decodes."""
         return "Bedrock" in self.classes[0] and self.sdk is anthropic
 
     @property

@@ -15,7 +15,7 @@ from .wire_dialect import WireDialect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompleteAnswer:
-    """An answer that came in one piece. ``text``: of the first choice; ``calls``: of all choices."""
+    """A non-streaming answer. ``text``: the text of the first choice; ``calls``: the tool calls of all choices."""
 
     metadata: ResponseMetadata | None = None
     text: str = field(default="", repr=False)
@@ -95,7 +95,7 @@ class AnswerFold:
         return self.ended or (bool(self._choices) and self._choices == self.complete_choices)
 
     def metadata(self) -> ResponseMetadata:
-        """Return the metadata that the deltas stated; the finish reason is ``"error"`` where none came."""
+        """Return the metadata that the deltas stated; the finish reason is ``"error"`` if there was none."""
         reasons = tuple(self._reasons.get(choice, "error") for choice in sorted(self._choices))
         return metadata_of(self._dialect, self._response_id, self._model, self._counts, reasons, self._extra)
 

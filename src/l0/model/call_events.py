@@ -120,9 +120,9 @@ class RuleTimes:
 class StreamStats:
     """The timing of a streamed answer. Times are in seconds.
 
-    ``first_chunk``, ``last_chunk``: from the start of the call to their delivery. ``first_content``: from the request
-    of the attempt that served the answer. A gap is the time between two reads that returned content, while the engine
-    was reading. ``gaps``: pairs of gap size and count, smallest first; sizes are accurate to 10 %.
+    ``first_chunk``, ``last_chunk``: time from the start of the call to their delivery. ``first_content``: time from the
+    request of the attempt that served the answer. A gap is the time between two reads that returned content, while the
+    engine was reading. ``gaps``: pairs of gap size and count, smallest first; sizes are accurate to 10 %.
     """
 
     chunks: int

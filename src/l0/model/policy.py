@@ -90,10 +90,10 @@ class Timeout:
     A ``timedelta`` is accepted as well, and becomes milliseconds. A number below 100 is warned of: it is likely to be
     meant in seconds.
 
-    ``initial_token``: from the request of an attempt to its first content.
-    ``inter_token``: between two pieces of content; pings do not count.
-    ``liveness``: between two reads of any bytes, pings included.
-    ``total``: the whole call, from the user's call to the end of the answer, retries and reading included.
+    ``initial_token``: time from the request of an attempt to its first content.
+    ``inter_token``: time between two pieces of content; pings do not count.
+    ``liveness``: time between two reads of any bytes, pings included.
+    ``total``: time from the user's call to the end of the answer, retries and reading included.
     """
 
     initial_token: float | None = 5000

@@ -32,9 +32,9 @@ _BROKEN: tuple[tuple[Classes, Cause], ...] = (
 class ExceptionClasses:
     """The meaning of the classes of one origin of exceptions.
 
-    ``status``: carry the status of a response. ``malformed``: what was received does not parse. ``transport``: of the
-    HTTP library, or of a layer below; found anywhere in the chain of causes. ``connection``: no answer, or it broke.
-    ``provider``: the provider reported an error inside an answer.
+    ``status``: classes that have the status of a response. ``malformed``: the received data does not parse.
+    ``transport``: classes of the HTTP library, or of a layer below; they may be anywhere in the chain of causes.
+    ``connection``: there was no answer, or it broke. ``provider``: the provider reported an error inside an answer.
     """
 
     status: Classes

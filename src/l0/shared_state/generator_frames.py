@@ -1,8 +1,8 @@
 """Find the generator that enters a block, and whether it waits at a `yield`.
 
 The body of a generator runs in the context of whoever asks for the next item, so a block that it has entered would
-apply to the loop that iterates over it as well. Frames tell the two apart. Where an interpreter does not have the
-instructions that are looked for here, blocks apply as if no generator had entered them.
+apply to the loop that iterates over it as well. Frames tell the two apart. If an interpreter does not have the
+instructions that this module searches for, blocks apply as if no generator had entered them.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ class ObservedByteStream:
     ended = left = closed = False
     """Read to its end; no longer read, for whatever reason; closed."""
     kept: list[bytes] | None = None
-    """Of an answer in one piece that its user reads on their own: what its facts are told from, if it is no longer than
-    ``_MOST``."""
+    """The parts read so far of a complete answer that the user reads; metadata is taken from them at the end. ``None``
+    if the answer streams, or is longer than ``_MOST`` bytes."""
     size = 0
     again: Callable[..., Any]
     shared_reads: Callable[[], Any] | None = None
@@ -320,7 +320,7 @@ def _wrapper(kind: type, inner: Any, transport: ModuleType) -> Any:
 
 
 def peek(response: Any, transport: ModuleType) -> PeekedByteStream | None:
-    """Make the body of ``response`` one that can be read ahead; ``None`` where its bytes are not the connection's."""
+    """Make the body of ``response`` one that can be read ahead; ``None`` if its bytes are not those of a connection."""
     if response.is_closed or response.is_stream_consumed or response.headers.get("content-encoding"):
         return None
     inner = response.stream
@@ -352,9 +352,9 @@ def runtime_of(response: Any) -> CallRuntime | None:
 
 
 def part_with(response: Any, transport: ModuleType, runtime: CallRuntime) -> Any:
-    """Between two attempts: the user can still close ``response``, though there is no connection behind it.
+    """Detach ``response`` from its connection between two attempts, so that the user can still close it.
 
-    Returns the stream of the attempt that is over, to be closed; ``None`` where that has happened.
+    Return the stream of the attempt that is over, to be closed; ``None`` if it is closed already.
     """
     past, over = response.stream, response.is_closed
     if isinstance(past, ObservedByteStream):

@@ -362,8 +362,8 @@ def test_progress_is_not_resumable_by_default():
 
 @pytest.mark.parametrize("cause", [Cause.GUARDRAIL_VIOLATION, Cause.DRIFT])
 def test_fatal_violation_does_not_fall_back(cause):
-    assert falls_over(make_call(), make_failure(cause), AttemptProgress(HOLDING))
-    assert not falls_over(make_call(), make_failure(cause, category=Category.FATAL), AttemptProgress(HOLDING))
+    assert can_fall_back(make_call(), make_failure(cause), AttemptProgress(HOLDING))
+    assert not can_fall_back(make_call(), make_failure(cause, category=Category.FATAL), AttemptProgress(HOLDING))
 
 
 @pytest.mark.parametrize("cause", [cause for cause in Cause if CATEGORIES[cause] in (Category.MODEL, Category.CONTENT)])

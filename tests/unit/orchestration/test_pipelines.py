@@ -114,7 +114,7 @@ def test_pipeline_rejects_invalid_steps(steps):
         Step(name="nothing", run=None)
 
 
-def test_step_may_return_a_task():
+def test_step_may_return_an_awaitable():
     assert run(Pipeline(lambda value: returning(value)()).run("text")).value == "text"
 
 

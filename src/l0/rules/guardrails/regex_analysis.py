@@ -34,7 +34,7 @@ class Anatomy:
 
     ``reach``: number of characters from the start of a match that decide it; ``inf`` if unbounded. ``lookbehind``:
     number of characters before the start that the pattern reads. ``can_be_undone``: more text may undo a match.
-    ``literals``: in lower case; every match contains one of them in some case; empty if none is known.
+    ``literals``: lower-case texts, one of which every match contains in some case; empty if none is known.
     """
 
     reach: float = inf

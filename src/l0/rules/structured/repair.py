@@ -40,7 +40,10 @@ class Repaired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrepairable:
-    """A text that is not JSON and has no single repair. ``reason``: of a bounded set. ``at``: characters before it."""
+    """A text that is not JSON and has no single repair.
+
+    ``reason``: one of a bounded set. ``at``: the number of characters before the defect.
+    """
 
     reason: str
     at: int
