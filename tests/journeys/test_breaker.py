@@ -200,3 +200,27 @@ def test_a_breaker_that_opens_while_a_retry_waits_ends_the_call(
             ask(client)
     assert len(sim.requests) == SAMPLES
     assert spans.ends == [("failed", "ERROR")] * 3
+
+
+def test_error_of_an_open_breaker_names_the_model_and_the_time_left(
+    sim: Simulator, client: openai.OpenAI, time: Clock
+) -> None:
+    l0.instrument(GUARDED)
+    failing(sim, client, time)
+    time.now += 10
+    with pytest.raises(openai.APIConnectionError) as raised:
+        ask(client)
+    model = CHATTING["model"]
+    assert f"the circuit breaker of openai {model} is open for another {COOLDOWN - 10:.1f} s" in str(raised.value)
+
+
+def test_error_of_a_used_up_budget_has_a_note_with_its_share(sim: Simulator, client: openai.OpenAI) -> None:
+    l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0, max_delay=0, max_retries=9), budget=True))
+    sim.script(*[DOWN] * 9)
+    with pytest.raises(openai.InternalServerError) as raised:
+        ask(client)
+    note = (
+        f"l0: no further attempt: the retry budget of openai {CHATTING['model']} is used up. It allows one more request"
+    )
+    assert any(one.startswith(note) for one in raised.value.__notes__)
+    sim.reset()

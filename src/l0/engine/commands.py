@@ -36,11 +36,12 @@ class Raise:
     """End the call with a failure.
 
     ``dropped_wait``: seconds of backoff before the next attempt, if it was dropped because the wait would exceed
-    `Timeout.total`; else ``None``.
+    `Timeout.total`; else ``None``. ``refusal``: the reason why the retry budget did not allow another attempt, if so.
     """
 
     failure: Failure
     dropped_wait: float | None = None
+    refusal: str | None = None
 
 
 Command = AttemptSpec | Relay | Wait | Finish | Raise

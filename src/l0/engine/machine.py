@@ -121,6 +121,11 @@ class Admission(Protocol):
         """Return True if the budget covers a second, parallel request."""
         ...
 
+    @property
+    def refusal(self) -> str:
+        """Return the reason of the last refusal: which breaker or budget, and how to change it."""
+        ...
+
 
 class _AdmitAll:
     def may_open(self, leg: int) -> bool:  # noqa: ARG002
@@ -132,13 +137,11 @@ class _AdmitAll:
     def may_hedge(self) -> bool:
         return True
 
+    refusal = ""
+
 
 ADMIT_ALL = _AdmitAll()
 """Grants everything: for calls without shared state, and for tests."""
-
-
-def _passed_over() -> Failure:
-    return Failure(cause=Cause.BREAKER_OPEN, message="the circuit breaker is open")
 
 
 class IllegalSignal(RuntimeError):  # noqa: N818 - the name says what the driver sent
@@ -231,7 +234,7 @@ class Machine:
 
     def _open(self, at: float) -> AttemptSpec | Raise:
         while not self._guard.may_open(self.leg):
-            self.failures.append(_passed_over())
+            self.failures.append(Failure(cause=Cause.BREAKER_OPEN, message=self._guard.refusal))
             if self.leg >= len(self.call.policy.legs):
                 return self._raise(self.failures[-1])
             self.leg += 1
@@ -296,7 +299,7 @@ class Machine:
         if self.left(at) <= seconds:
             return self._raise(failure, dropped_wait=seconds)
         if not self._guard.may_retry(asked=wait.asked):
-            return self._fall_back(failure, at, progress)
+            return self._fall_back(failure, at, progress, self._guard.refusal)
         self.resuming = self.resuming or progress.phase is Phase.RELAYING
         return self._wait(seconds)
 
@@ -310,10 +313,10 @@ class Machine:
         own = self._backoff(number, replace(failure, error=None))  # the figure without the server's headers
         return RetryAfter(seconds, asked_to_wait(failure, own) and seconds > own)
 
-    def _fall_back(self, failure: Failure, at: float, progress: AttemptProgress) -> Command:
+    def _fall_back(self, failure: Failure, at: float, progress: AttemptProgress, refusal: str | None = None) -> Command:
         more = self.leg < len(self.call.policy.legs) and not self.resuming and self.left(at) > 0
         if not more or not can_fall_back(self.call, failure, progress):
-            return self._raise(failure)
+            return self._raise(failure, refusal=refusal)
         self.leg += 1
         self._since_leg = len(self.failures)
         return self._wait(0.0)
@@ -325,9 +328,9 @@ class Machine:
         self._waited = seconds
         return Wait(seconds)
 
-    def _raise(self, failure: Failure, dropped_wait: float | None = None) -> Raise:
+    def _raise(self, failure: Failure, dropped_wait: float | None = None, refusal: str | None = None) -> Raise:
         self.state = CallState.DONE
-        return Raise(failure, dropped_wait)
+        return Raise(failure, dropped_wait, refusal)
 
     def left(self, at: float) -> float:
         """Return the seconds that remain of `Timeout.total` at the time ``at``; ``inf`` if it is not set."""

@@ -10,6 +10,7 @@ from l0.model.call import Call
 from l0.model.failure import Category, Failure
 from l0.model.policy import Hedge
 from l0.shared_state.breaker import BreakerPermit
+from l0.shared_state.budget import CAPACITY, COST, FLOOR, REFUND
 from l0.shared_state.keyed import Target
 from l0.shared_state.quantiles import Quantiles, prompt_size
 from l0.shared_state.shared import SharedState
@@ -21,7 +22,7 @@ _PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
 class AdmissionControl:
     """The shared health state, as seen by one call."""
 
-    __slots__ = ("_admission", "_call", "_shared_state", "_leg", "_size", "_told", "learns")
+    __slots__ = ("refusal", "_admission", "_call", "_shared_state", "_leg", "_size", "_told", "learns")
 
     def __init__(self, call: Call, shared_state: SharedState) -> None:
         self._call = call
@@ -32,6 +33,8 @@ class AdmissionControl:
         """True if the first-token times of this call are recorded."""
         self._size = prompt_size(len(repr(call.body))) if self.learns else ""
         self._told = False
+        self.refusal = ""
+        """The reason of the last refusal."""
 
     def may_open(self, leg: int) -> bool:
         """Return True if the breaker of the leg's provider and model admits an attempt."""
@@ -39,19 +42,29 @@ class AdmissionControl:
         self._told = False
         if not self._call.policy.breaker:
             return True
-        self._admission = self._shared_state.breakers[self._target()].admit()
+        breaker = self._shared_state.breakers[self._target()]
+        self._admission = breaker.admit()
+        if self._admission is None:
+            self.refusal = f"the circuit breaker of {self._name()} is {breaker.description}; breaker=False disables it"
         return self._admission is not None
 
     def may_retry(self, *, asked: bool) -> bool:
         """Return True if the retry budget allows one more attempt. Retries after a wait that the server asked for are
         exempt."""
-        if not self._call.policy.budget or asked:
-            return True
-        return self._shared_state.budgets[self._target()].spend()
+        return asked or self.may_hedge()
 
     def may_hedge(self) -> bool:
         """Return True if the retry budget allows a hedge, a second request beside the first."""
-        return not self._call.policy.budget or self._shared_state.budgets[self._target()].spend()
+        if not self._call.policy.budget or self._shared_state.budgets[self._target()].spend():
+            return True
+        self.refusal = (
+            f"the retry budget of {self._name()} is used up. It allows one more request per {round(COST / REFUND)} "
+            f"successful calls, and {round((CAPACITY - FLOOR) / COST)} at once; budget=False disables it"
+        )
+        return False
+
+    def _name(self) -> str:
+        return " ".join(self._target())
 
     def hedge_after(self) -> float | None:
         """Return the seconds after a request at which to send a hedge; ``None`` for never."""

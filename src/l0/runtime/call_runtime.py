@@ -601,6 +601,8 @@ class CallRuntime:
                 f"l0: no further attempt: the wait of {_short(command.dropped_wait)} s would pass "
                 f"Timeout.total of {timeout.total:,.0f} ms"
             )
+        if command.refusal is not None:
+            error.add_note(f"l0: no further attempt: {command.refusal}")
         return error
 
     def _step(self, signal: Signal) -> Command:

@@ -151,6 +151,14 @@ class Breaker:
         """The current state. It stays ``OPEN`` after the cool-down until the next call requests a permit."""
         return self._state
 
+    @property
+    def description(self) -> str:
+        """The state in words, with the time until the next call may pass."""
+        if self._state is BreakerState.OPEN:
+            left = max(self._since + self._cooldown - self._clock(), 0.0)
+            return f"open for another {left:.1f} s, as too many of its calls failed"
+        return "half-open: one call at a time tests the provider" if self._state is BreakerState.HALF_OPEN else "closed"
+
     def admit(self) -> BreakerPermit | None:
         """Return a permit to send one call; ``None`` if the call must fail over or raise."""
         if self._state is BreakerState.CLOSED:  # the common case takes no lock

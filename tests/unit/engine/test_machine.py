@@ -244,6 +244,8 @@ class FakeGuard:
     def may_hedge(self) -> bool:
         return self.may_retry(asked=False)
 
+    refusal = "the guard says no"
+
 
 LEGS = Policy(retry=Retry(base_delay=0), fallback=[Fallback(model="second"), Fallback(model="third")])
 
@@ -259,6 +261,7 @@ def test_all_breakers_open_sends_no_request():
     command = machine.step(Begin(0.0))
     assert isinstance(command, Raise)
     assert command.failure.cause is Cause.BREAKER_OPEN
+    assert command.failure.message == "the guard says no"
     assert (machine.attempts, machine.state) == (0, CallState.DONE)
 
 
@@ -282,7 +285,7 @@ def test_exhausted_retry_budget_falls_back_or_raises():
     assert machine.step(Waited(0.2)) == AttemptSpec(number=3, leg=1)
     alone = make_machine(guard=FakeGuard(retries=0))
     alone.step(Begin(0.0))
-    assert alone.step(Failed(failure, 0.1)) == Raise(failure)
+    assert alone.step(Failed(failure, 0.1)) == Raise(failure, refusal="the guard says no")
 
 
 # Hedges
