@@ -131,8 +131,8 @@ def _by_policy(
 ) -> RetryAfter | None:
     if failure.category in _NEVER_RETRIED:
         return None
-    counted = sum(past.category in _COUNTS_AS_ATTEMPT for past in history)
-    if len(history) >= retry.max_retries or (failure.category in _COUNTS_AS_ATTEMPT and counted >= retry.attempts):
+    counted = sum(map(_counts_as_attempt, history))
+    if len(history) >= retry.max_retries or (_counts_as_attempt(failure) and counted >= retry.attempts):
         return None
     if RETRY_REASONS[failure.cause] not in retry.retry_on:
         return None
@@ -145,6 +145,11 @@ def _by_policy(
         return None
     own = delay(retry, len(history) + 1, rand(), error_type_delay(retry, failure))
     return RetryAfter(max(own, wait), asked_to_wait(failure, own))
+
+
+def _counts_as_attempt(failure: Failure) -> bool:
+    """Return True if a retry counts against `Retry.attempts`. An exception without a known reason may be permanent."""
+    return failure.category in _COUNTS_AS_ATTEMPT or failure.cause is Cause.SOURCE_ERROR
 
 
 def asked_to_wait(failure: Failure, own: float) -> bool:

@@ -77,6 +77,8 @@ class Cause(StrEnum):
     """A defect in L0's own code."""
     LOCAL = "local"
     """An error raised in this process: by the SDK's checks and parsers, or by the user's hooks and key providers."""
+    SOURCE_ERROR = "source_error"
+    """An exception of a source of the explicit API that says nothing about its reason."""
     UNKNOWN = "unknown"
 
 
@@ -118,6 +120,7 @@ CATEGORIES: dict[Cause, Category] = {
     Cause.BREAKER_OPEN: Category.FATAL,
     Cause.INTERNAL: Category.INTERNAL,
     Cause.LOCAL: Category.FATAL,
+    Cause.SOURCE_ERROR: Category.TRANSIENT,
     Cause.UNKNOWN: Category.FATAL,
 }
 
@@ -174,6 +177,7 @@ _MESSAGES: dict[Cause, str] = {
     Cause.MALFORMED: "the response cannot be parsed",
     Cause.IN_BAND_ERROR: "the response contained an error",
     Cause.INTERNAL: "a defect in l0",
+    Cause.SOURCE_ERROR: "the source raised an exception",
 }
 """L0's own messages. Third-party text is kept separately in `Failure.detail`."""
 

@@ -71,7 +71,7 @@ def classify(error: BaseException, classes: ExceptionClasses, rules: RetryRules,
     link = transport_error(error, classes)
     if link is not None or is_a(error, classes.connection):
         broken = error if link is None else link
-        cause = _broken(broken, direct=link is not None) if opened else _unreached(error, broken)
+        cause = _broken(broken, direct=link is not None) if opened else unreached(error, broken)
         return Failure(cause=cause, detail=said(broken), error=error, sdk_retries=rules.retries(error, None))
     return _in_band(error) if is_a(error, classes.provider) else None
 
@@ -144,7 +144,8 @@ def _in_band(error: Exception) -> Failure:
     return Failure(cause=cause_of_codes(*codes), detail=said(error), code=code_of(*codes), error=error)
 
 
-def _unreached(error: Exception, broken: BaseException) -> Cause:
+def unreached(error: Exception, broken: BaseException) -> Cause:
+    """Return the cause of a request that got no answer. ``broken``: the transport's error in the chain of causes."""
     for link in links(error):
         if isinstance(link, ssl.SSLCertVerificationError):
             return Cause.TLS_CERTIFICATE

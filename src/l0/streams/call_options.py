@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from inspect import iscoroutinefunction
 from typing import Any, Literal, TypedDict, get_args
 
 from l0.config import CONFIG
@@ -25,6 +26,7 @@ from l0.model.rule import Rule, Violation
 from . import sources
 from .adapters import ADAPTERS
 from .callbacks import NAMES, Callback, Callbacks
+from .source_failures import Classify
 from .source_upstream import Factory, takes_text
 
 Tell = Callable[[Violation], None]
@@ -39,7 +41,8 @@ class CallArguments(TypedDict, total=False):
     policy: no time limits, `RETRY_DEFAULTS`, no rules. ``fallbacks``: factories, called in this order if the primary
     cannot answer. ``resume``: the handling of an answer that breaks after a part was delivered: ``"off"`` raises;
     ``"exact"`` requests it again and raises at the first difference; ``"splice"`` calls the factory with the text so
-    far, for a continuation; ``"restart"`` starts again, which an event of type ``restart`` reports. Callbacks: see
+    far, for a continuation; ``"restart"`` starts again, which an event of type ``restart`` reports. ``classify``: a
+    function that gets an exception of a source and returns its `Cause`, or ``None`` to leave it to L0. Callbacks: see
     `callbacks`.
     """
 
@@ -51,6 +54,7 @@ class CallArguments(TypedDict, total=False):
     check_intervals: CheckIntervals | None
     policy: Policy | None
     resume: Resume
+    classify: Classify | None
     on_start: Callback | None
     on_token: Callback | None
     on_event: Callback | None
@@ -82,6 +86,7 @@ class CallOptions:
     shadow: Policy | None
     callbacks: Callbacks
     found: list[Violation]
+    classify: Classify | None
     once: bool
     """True if the primary is not a factory, so that it can be read only once."""
 
@@ -127,6 +132,9 @@ def check(stream: Any, options: CallArguments) -> Policy:
     resume = options.get("resume")
     if resume is not None and resume not in get_args(Resume):
         raise PolicyError("resume", resume, "one of " + ", ".join(get_args(Resume)))
+    hook = options.get("classify")
+    if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
+        raise PolicyError("classify", hook, "a plain function of an exception that returns a cause or None")
     if resume == "splice" and not (callable(stream) and takes_text(stream)):
         raise PolicyError("stream", stream, "with resume='splice', a function that takes the text so far")
     return base_of(options)
@@ -146,6 +154,7 @@ def ask(stream: Any, options: CallArguments, *, sync: bool) -> CallOptions:
         shadow=on_top(base) if looks_on else None,
         callbacks=callbacks,
         found=found,
+        classify=options.get("classify"),
         once=not callable(stream),
     )
 

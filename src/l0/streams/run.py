@@ -59,7 +59,7 @@ def _begin(asked: CallOptions) -> tuple[CallRuntime, SourceUpstream, State]:
     call = asked.call()
     watch = SourceCallObserver(call)
     state = State(interval=call.policy.check_intervals.checkpoint, violations=asked.found)
-    upstream = SourceUpstream(asked.sources, asked.callbacks, state, watch)
+    upstream = SourceUpstream(asked.sources, asked.callbacks, state, watch, asked.classify)
     runtime = CallRuntime(call, upstream, [watch] if watch.observed else [], CONFIG.shared_state)
     upstream.history = lambda: runtime.failures
     return runtime, upstream, state

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from json import JSONDecodeError
 from socket import gaierror
 from typing import Any
 
-from l0.model.errors import StreamInterrupted, describe_break, fill
-from l0.model.failure import TIMEOUT_CAUSES, Category, Cause, Failure
+from l0.model.errors import StreamInterrupted, describe_break, fill, raised
+from l0.model.failure import CATEGORIES, TIMEOUT_CAUSES, Category, Cause, Failure
+from l0.model.policy import PolicyError
 from l0.runtime import exception_classifier
-from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, is_a, said
+from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, is_a, links, said
+from l0.runtime.library_errors import library_failure
 from l0.stainless.interruptions import interruption
 from l0.wire.retry_after import server_wait
 
@@ -30,25 +35,73 @@ _CLASSES = ExceptionClasses(
 """Classes of HTTP libraries and SDKs, by name: none of them is imported."""
 
 
+_MISTAKES = (
+    *(TypeError, AttributeError, NameError, AssertionError, LookupError, ArithmeticError),
+    *(ImportError, SyntaxError, NotImplementedError, RecursionError, MemoryError, PolicyError),
+)
+"""Classes of mistakes in a program. A repeat would make the same mistake, and a fallback would hide it."""
+_log = logging.getLogger("l0")
+
+Classify = Callable[[Exception], "Cause | str | None"]
+"""A user's function: it returns the cause of an exception of a source, or ``None`` to leave it to L0."""
+
+
+def overruled(failure: Failure | None, error: BaseException, hook: Classify | None) -> Failure | None:
+    """Return the failure with the cause that the user's function gives it; unchanged if that gives none."""
+    cause = _cause_of_hook(hook, error) if hook is not None and isinstance(error, Exception) else None
+    if cause is None:
+        return failure
+    known = failure or Failure(cause=cause, detail=said(error), error=error)
+    repeated = CATEGORIES[cause] is not Category.FATAL
+    return replace(known, cause=cause, category=CATEGORIES[cause], message="", sdk_retries=repeated)
+
+
+def _cause_of_hook(hook: Classify, error: Exception) -> Cause | None:
+    try:
+        answer = hook(error)
+        return None if answer is None else Cause(answer)
+    except Exception:
+        _log.warning("classify failed and is ignored: %s", raised())
+        return None
+
+
 def classify(error: BaseException, *, opened: bool) -> Failure | None:
     """Return the failure for ``error``; ``None`` if it is not a failure of the source, such as a mistake in the user's
-    code."""
+    code. ``opened``: True if the source has opened."""
     if isinstance(error, StreamInterrupted):
         return Failure(cause=_cause_named(error.reason), detail=str(error), error=error, sdk_retries=True)
+    if not isinstance(error, Exception):
+        return None
     inner = getattr(error, "original_exception", None)
-    if isinstance(error, Exception) and isinstance(inner, Exception):
+    if isinstance(inner, Exception):
         # litellm wraps errors. The status of the wrapper is not that of a response.
         return _wrapped(error, classify(inner, opened=opened))
-    return exception_classifier.classify(error, _CLASSES, _RULES, opened=opened)
+    # SDKs give `status_code` and more; a connection that broke may have a status that no response had.
+    direct = type(getattr(error, "status_code", None)) is int or is_a(error, _CLASSES.connection)
+    known = None if direct else library_failure(error, _repeats, opened=opened)
+    known = known or exception_classifier.classify(error, _CLASSES, _RULES, opened=opened)
+    if known is not None or isinstance(error, _MISTAKES):
+        return known
+    for link in links(error):
+        below = library_failure(link, _repeats, opened=opened) if isinstance(link, Exception) else None
+        if below is not None:
+            return replace(below, error=error)
+    cause = Cause.MALFORMED if isinstance(error, JSONDecodeError | UnicodeDecodeError) else Cause.SOURCE_ERROR
+    return Failure(cause=cause, detail=said(error), error=error)
+
+
+def _repeats(status: int, headers: Mapping[str, str]) -> bool:
+    """Decide as the SDKs do: repeat some statuses, unless the server asks for the opposite."""
+    asked = headers.get("x-should-retry")
+    return asked == "true" or (asked != "false" and (status in _REPEATED or status >= 500))
 
 
 def _retries(error: Exception, response: Any) -> bool:
-    """Decide as the SDKs do: retry every error without an answer, and some statuses."""
+    """Return True if the error is to be repeated; always, if there was no answer."""
     status = getattr(error, "status_code", None)
     if is_a(error, _CLASSES.connection) or type(status) is not int:
         return True
-    asked = (getattr(response, "headers", None) or {}).get("x-should-retry")
-    return asked == "true" or (asked != "false" and (status in _REPEATED or status >= 500))
+    return _repeats(status, getattr(response, "headers", None) or {})
 
 
 _RULES = RetryRules(retries=_retries, wait=server_wait)
@@ -82,12 +135,20 @@ def exception(failure: Failure, *, opened: bool, text: str, attempts: int) -> Ba
         return error
     message = describe_break(failure.cause.value, failure.message, characters=len(text), attempts=attempts)
     if isinstance(error, Exception):
-        raised = interruption(error, None, **fields)
-        raised.args = (message,)
-        raised.__cause__ = error
-        return raised
+        return _broken(error, message, fields)
     if failure.cause in TIMEOUT_CAUSES:
         return interruption(TimeoutError(message), None, **fields)
     if failure.category is Category.NETWORK:
         return interruption(ConnectionError(message), None, **fields)
     return fill(StreamInterrupted(message), fields)
+
+
+def _broken(error: Exception, message: str, fields: dict[str, Any]) -> BaseException:
+    """Return an exception of the source's class and of ours; of ours alone if that class allows no such mixture."""
+    try:
+        broken = interruption(error, None, **fields)
+    except Exception:
+        broken = fill(StreamInterrupted(message), fields)
+    broken.args = (message,)
+    broken.__cause__ = error
+    return broken

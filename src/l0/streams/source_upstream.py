@@ -23,12 +23,18 @@ Factory = Callable[..., Any]
 
 class SourceUpstream:
     """The upstream of one call. ``sources``: the factories of the primary and the fallbacks. ``history``: the failures
-    so far."""
+    so far. ``classify``: the user's function that classifies exceptions."""
 
     def __init__(
-        self, sources: Sequence[Factory], callbacks: Callbacks, state: State, read_deadline: SourceCallObserver
+        self,
+        sources: Sequence[Factory],
+        callbacks: Callbacks,
+        state: State,
+        read_deadline: SourceCallObserver,
+        classify: source_failures.Classify | None = None,
     ) -> None:
         self.sources = sources
+        self.classify = classify
         self.callbacks = callbacks
         self.state = state
         self.read_deadline = read_deadline
@@ -73,8 +79,10 @@ class SourceUpstream:
         """Return the failure that the engine in a patched SDK found, or the one classified from the exception."""
         below = self.read_deadline.failure
         if below is not None and isinstance(error, Exception) and (below.error is error or opened):
-            return source_failures.adopted(below, error)
-        failure = source_failures.classify(error, opened=opened)
+            failure: Failure | None = source_failures.adopted(below, error)
+        else:
+            failure = source_failures.classify(error, opened=opened)
+        failure = source_failures.overruled(failure, error, self.classify)
         if failure is None and isinstance(error, Exception):
             self.raised = error
         return failure

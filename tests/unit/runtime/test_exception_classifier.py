@@ -119,7 +119,7 @@ def test_error_inside_an_answer_means_the_same(name: str) -> None:
     assert upstream(name).failed(error, opened=False) is None  # raised by a hook of the user
 
 
-@pytest.mark.parametrize("error", [KeyError("mine"), ValueError("mine"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("error", [KeyError("mine"), TypeError("mine"), KeyboardInterrupt()], ids=repr)
 @pytest.mark.parametrize("opened", [False, True])
 def test_mistake_of_the_user_is_no_failure(error: BaseException, opened: bool) -> None:
     assert upstream("openai").failed(error, opened=opened) is None

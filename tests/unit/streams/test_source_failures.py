@@ -56,6 +56,9 @@ class MidStreamError(StatusError):
         self.original_exception = inner
 
 
+MISTAKES = [TypeError(), AttributeError(), NameError(), AssertionError(), IndexError(), ZeroDivisionError()]
+
+
 def caused(error: Exception, cause: Exception) -> Exception:
     error.__cause__ = cause
     return error
@@ -69,7 +72,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (StatusError(401), False, Cause.AUTHENTICATION),
         (StatusError(418), False, Cause.BAD_REQUEST),
         (StatusError(599), True, Cause.SERVER_ERROR),
-        (StatusError("429"), False, None),
+        (StatusError("429"), False, Cause.SOURCE_ERROR),
         (ConnectionRefusedError(), False, Cause.CONNECTION),
         (ConnectionResetError(), True, Cause.RESET),
         (TimeoutError(), False, Cause.NO_HEADERS),
@@ -88,7 +91,10 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (MidStreamError(KeyError("mine")), True, None),
         (EOFError(), True, Cause.RESET),
         (KeyError("mine"), True, None),
-        (RuntimeError("mine"), False, None),
+        (RuntimeError("any"), False, Cause.SOURCE_ERROR),
+        (OSError("any"), True, Cause.SOURCE_ERROR),
+        (ValueError("any"), False, Cause.SOURCE_ERROR),
+        *((mistake, opened, None) for mistake in MISTAKES for opened in (False, True)),
         (KeyboardInterrupt(), True, None),
     ],
     ids=lambda value: repr(value) if not isinstance(value, Cause) else value.value,
