@@ -16,6 +16,7 @@ from l0.model.policy import PolicyError
 from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import task_group
+from .checks import check_count, check_function, check_switch
 from .progress import Step, bar
 from .results import Branch, ResultCounts, Results
 from .tasks import Asking, Reading, Task, check
@@ -122,17 +123,19 @@ class ResultHandler:
             if name not in RunOptions.__annotations__:
                 raise TypeError(f"unknown option {name!r}; known: {', '.join(RunOptions.__annotations__)}")
         title = options.get("progress")
-        if title is not None and not isinstance(title, str):
+        if title is not None and not (isinstance(title, str) and title):
             raise PolicyError("progress", title, "a title, or None for no progress bar")
         on_result = options.get("on_result")
-        if on_result is not None and not callable(on_result):
-            raise PolicyError("on_result", on_result, "a function of one result, or None")
+        check_function("on_result", on_result, "one result")
+        fail_fast, keep = options.get("fail_fast", False), options.get("keep", True)
+        check_switch("fail_fast", fail_fast)
+        check_switch("keep", keep)
         with bar(title, total) as step:
             yield cls(
                 step=step,
-                fail_fast=options.get("fail_fast", False),
+                fail_fast=fail_fast,
                 on_result=on_result,
-                keep=options.get("keep", True),
+                keep=keep,
             )
 
     async def record(self, branch: Branch[Any]) -> None:
@@ -167,12 +170,6 @@ async def collect(
             each.ended[branch.index] = branch
     duration_ms = (perf_counter() - began) * 1e3
     return Results([branch for _, branch in sorted(each.ended.items())], each.tally.stats(duration_ms))
-
-
-def check_count(field: str, value: object) -> None:
-    """Raise `PolicyError` if ``value`` is not a whole number of 1 or more."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise PolicyError(field, value, "a whole number, 1 or more")
 
 
 def _checked(kind: str, work: Iterable[Task]) -> Iterable[Task]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from time import perf_counter
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from l0.model.durations import SHORTEST_LIMIT_MS, milliseconds
 from l0.model.policy import PolicyError
 from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import tasks
+from .checks import check_function, check_switch
 from .fan_out import parallel
 from .former_names import former_name
 
@@ -36,12 +39,11 @@ class Step:
     on_error: Callable[[Exception, Any], Any] | None = None
 
     def __post_init__(self) -> None:
-        if not callable(self.run):
-            raise PolicyError("Step.run", self.run, "a function of the value before it")
-        for name in ("when", "on_error"):
-            given = getattr(self, name)
-            if given is not None and not callable(given):
-                raise PolicyError(f"Step.{name}", given, "a function, or None")
+        if not isinstance(self.name, str) or not self.name:
+            raise PolicyError("Step.name", self.name, "a short text")
+        check_function("Step.run", self.run, "the value before it", optional=False)
+        check_function("Step.when", self.when, "the value before it")
+        check_function("Step.on_error", self.on_error, "an error and the value before it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +83,21 @@ class PipelinePreset:
     """Error handling and time limit of a pipeline.
 
     ``stop_on_error``: raise the first error; if false, a failed step passes on the value that it received. ``timeout``:
-    milliseconds for all steps together, or ``None`` for no limit. Raises `PolicyError` for an invalid timeout.
+    milliseconds for all steps together, a ``timedelta``, or ``None`` for no limit. Raises `PolicyError` for an invalid
+    field.
     """
 
     stop_on_error: bool = True
     timeout: float | None = None
 
     def __post_init__(self) -> None:
-        given = self.timeout
-        number = isinstance(given, int | float) and not isinstance(given, bool)
-        if given is not None and not (number and given > 0):
-            raise PolicyError("PipelinePreset.timeout", given, "milliseconds, more than 0, or None")
+        check_switch("PipelinePreset.stop_on_error", self.stop_on_error)
+        limit = milliseconds("PipelinePreset.timeout", self.timeout, shortest=SHORTEST_LIMIT_MS)
+        object.__setattr__(self, "timeout", limit)
+
+    if TYPE_CHECKING:  # a `timedelta` is accepted, and read as a number
+
+        def __init__(self, *, stop_on_error: bool = ..., timeout: float | timedelta | None = ...) -> None: ...
 
 
 class Pipeline:

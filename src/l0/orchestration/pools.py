@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, TypeVar, overload
 
 from . import tasks
-from .fan_out import OnResult, check_count, parallel
+from .checks import check_count, check_function
+from .fan_out import OnResult, parallel
 from .results import Results
 from .tasks import Asking, Reading, Task
 
@@ -78,6 +79,7 @@ class Pool:
         An item is taken only when another one has ended, so ``items`` may be infinite. ``on_result``: callback for each
         task that has ended.
         """
+        check_function("Pool.map.function", function, "one item", optional=False)
         jobs = (partial(self.run, partial(function, item)) for item in items)
         return await parallel(jobs, concurrency=self._size, on_result=on_result)
 

@@ -12,6 +12,7 @@ from l0.model.policy import PolicyError
 from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import task_group
+from .checks import check_function
 from .costs import Cost
 from .former_names import former_name
 from .results import Branch, BranchStatus
@@ -76,6 +77,7 @@ async def race(work: Sequence[Task], *, valid: Valid | None = None) -> Race[Any]
         check("race", task)
     if not work:
         raise PolicyError("race", work, "at least one task")
+    check_function("valid", valid, "an answer")
     ended: dict[int, Branch[Any]] = {}
     won: list[Branch[Any]] = []
     began = perf_counter()

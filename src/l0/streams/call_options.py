@@ -46,14 +46,14 @@ class CallArguments(TypedDict, total=False):
     `callbacks`.
     """
 
-    fallbacks: Sequence[Any]
+    fallbacks: Sequence[Any] | None
     timeout: Timeout | None
     retry: Retry | None
     guardrails: Rule | Sequence[Rule] | GuardrailsPreset | None
     drift: Rule | bool | None
     check_intervals: CheckIntervals | None
     policy: Policy | None
-    resume: Resume
+    resume: Resume | None
     classify: Classify | None
     on_start: Callback | None
     on_token: Callback | None

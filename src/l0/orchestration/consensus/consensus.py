@@ -5,19 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from l0.model.policy import PolicyError
 from l0.telemetry.fan_out_spans import FanOutSpan
 
 from .. import task_group
+from ..checks import check_function
 from ..results import Branch, BranchStatus
 from ..tasks import Task, check
 from .comparable import Parse
 from .comparison_cache import Comparison, UserSimilarity
 from .consensus_run import ConsensusRun
 from .outcome import ConsensusResult
-from .settings import BEST, LENIENT, STANDARD, STRICT, ConsensusPreset, Resolution, Score, Strategy, check_weights
+from .settings import (
+    BEST,
+    LENIENT,
+    STANDARD,
+    STRICT,
+    ConsensusPreset,
+    Resolution,
+    Score,
+    Strategy,
+    check_choice,
+    check_weights,
+)
 
 _IMPLIED: dict[Strategy, dict[str, Any]] = {
     "unanimous": {"minimum_agreement": 1.0, "resolve": "fail"},
@@ -75,6 +87,9 @@ class Consensus:
             raise PolicyError("Consensus.run", f"{len(work)} tasks", "2 or more")
         for task in work:
             check("Consensus.run", task)
+        check_function("Consensus.similarity", similarity, "two texts")
+        check_function("Consensus.score", score, "an answer")
+        check_function("Consensus.parse", parse, "the text of an answer")
         sitting = ConsensusRun(
             preset=settings,
             weights=check_weights(settings.strategy, weights, len(work)),
@@ -138,5 +153,6 @@ def _settings(preset: ConsensusPreset, strategy: Strategy | None, given: dict[st
     if not isinstance(preset, ConsensusPreset):
         raise PolicyError("Consensus.preset", preset, "a ConsensusPreset")
     if strategy is not None:
+        check_choice("Consensus.strategy", strategy, get_args(Strategy))
         changes = {"strategy": strategy, **_IMPLIED.get(strategy, {}), **changes}
     return replace(preset, **changes)

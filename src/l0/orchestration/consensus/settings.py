@@ -9,12 +9,15 @@ from typing import Any, Literal, get_args
 
 from l0.model.policy import PolicyError
 
+from ..checks import check_share
+
 Strategy = Literal["majority", "unanimous", "weighted", "best"]
 Resolution = Literal["vote", "merge", "best", "fail"]
 Score = Callable[[Any], float | Awaitable[float]]
 
 
-def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
+def check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Raise `PolicyError` if ``value`` is not one of ``allowed``."""
     if value not in allowed:
         raise PolicyError(field, value, "one of " + ", ".join(allowed))
 
@@ -40,12 +43,10 @@ class ConsensusPreset:
     resolve: Resolution = "vote"
 
     def __post_init__(self) -> None:
-        _check_choice("Consensus.strategy", self.strategy, get_args(Strategy))
-        _check_choice("Consensus.resolve", self.resolve, get_args(Resolution))
+        check_choice("Consensus.strategy", self.strategy, get_args(Strategy))
+        check_choice("Consensus.resolve", self.resolve, get_args(Resolution))
         for name in ("threshold", "minimum_agreement"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-                raise PolicyError(f"Consensus.{name}", value, "a number above 0, at most 1")
+            check_share(f"Consensus.{name}", getattr(self, name))
 
 
 STRICT = ConsensusPreset(strategy="unanimous", threshold=1.0, minimum_agreement=1.0, resolve="fail")

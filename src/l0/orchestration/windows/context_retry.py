@@ -8,10 +8,9 @@ from functools import partial
 from typing import Any
 
 from l0.model.failure import CATEGORIES, Category, Cause
-from l0.model.policy import PolicyError
 
 from .. import tasks
-from ..fan_out import check_count
+from ..checks import check_count, check_function, check_share
 from .chunks import Chunk
 
 
@@ -39,8 +38,8 @@ class Restore:
 
     def __post_init__(self) -> None:
         check_count("Restore.attempts", self.attempts)
-        if not 0 < self.share <= 1:
-            raise PolicyError("Restore.share", self.share, "a number above 0, at most 1")
+        check_share("Restore.share", self.share)
+        check_function("Restore.when", self.when, "an error", optional=False)
 
 
 async def answer(function: Callable[[Chunk], Any], chunk: Chunk, restore: Restore | None) -> Any:

@@ -9,7 +9,8 @@ from typing import Any, Final, Unpack, cast, get_args
 from l0.model.policy import PolicyError
 
 from .. import tasks
-from ..fan_out import ResultHandler, RunOptions, check_count, collect
+from ..checks import check_count, check_function
+from ..fan_out import ResultHandler, RunOptions, collect
 from ..results import Results
 from . import context_retry
 from .chunks import Chunk
@@ -131,7 +132,10 @@ class Window:
         ``restore``: retry with a wider window. Other options are those of `parallel`; ``keep=False`` is for documents
         larger than memory. Raises `PolicyError` for an invalid argument.
         """
+        check_function("process_all.function", function, "a window", optional=False)
         check_count("process_all.concurrency", concurrency)
+        if restore is not None and not isinstance(restore, Restore):
+            raise PolicyError("process_all.restore", restore, "a Restore, or None")
         jobs = (partial(context_retry.answer, function, chunk, restore) for chunk in self)
         with ResultHandler.of(options, None) as each:
             return await collect(jobs, each, at_once=concurrency, kind="windows")
@@ -143,6 +147,7 @@ class Window:
 
         Raises the first failure, since the next window would lack its answer.
         """
+        check_function("process_sequential.function", function, "a window and the answer before it", optional=False)
         latest: Any = None
 
         async def job(chunk: Chunk) -> Any:
