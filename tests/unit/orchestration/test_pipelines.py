@@ -1,6 +1,7 @@
 """Pipelines: steps, presets, branches and validation."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from orchestration_tasks import Gate, returning, run, turn
@@ -100,7 +101,7 @@ def test_pipeline_can_be_a_step():
 
 def test_pipeline_timeout():
     slow = Gate()
-    pipeline = Pipeline(lambda value: slow(), preset=PipelinePreset(timeout=10))
+    pipeline = Pipeline(lambda value: slow(), preset=PipelinePreset(timeout=timedelta(milliseconds=10)))
     with pytest.raises(TimeoutError):
         run(pipeline.run(1))
     assert slow.cancelled

@@ -83,13 +83,8 @@ class Consensus:
             strategy,
             {"threshold": threshold, "minimum_agreement": minimum_agreement, "resolve": resolve},
         )
-        if len(work) < 2:
-            raise PolicyError("Consensus.run", f"{len(work)} tasks", "2 or more")
-        for task in work:
-            check("Consensus.run", task)
-        check_function("Consensus.similarity", similarity, "two texts")
-        check_function("Consensus.score", score, "an answer")
-        check_function("Consensus.parse", parse, "the text of an answer")
+        _check_work(work)
+        _check_functions(similarity=similarity, score=score, parse=parse)
         sitting = ConsensusRun(
             preset=settings,
             weights=check_weights(settings.strategy, weights, len(work)),
@@ -146,6 +141,18 @@ class Consensus:
     ) -> ConsensusResult:
         """Return the answer with the highest score."""
         return await cls.run(work, preset=BEST, score=score, similarity=similarity, parse=parse)
+
+
+def _check_work(work: Sequence[Task]) -> None:
+    if len(work) < 2:
+        raise PolicyError("Consensus.run", f"{len(work)} tasks", "2 or more")
+    for task in work:
+        check("Consensus.run", task)
+
+
+def _check_functions(**given: object) -> None:
+    for name, value in given.items():
+        check_function(f"Consensus.{name}", value, "two texts" if name == "similarity" else "an answer")
 
 
 def _settings(preset: ConsensusPreset, strategy: Strategy | None, given: dict[str, Any]) -> ConsensusPreset:
