@@ -42,7 +42,7 @@ _MISTAKES = (
 """Classes of mistakes in a program. A repeat would make the same mistake, and a fallback would hide it."""
 _log = logging.getLogger("l0")
 
-Classify = Callable[[Exception], "Cause | str | None"]
+Classify = Callable[[Exception], Cause | str | None]
 """A user's function: it returns the cause of an exception of a source, or ``None`` to leave it to L0."""
 
 
