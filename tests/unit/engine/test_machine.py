@@ -11,7 +11,7 @@ from l0.engine.machine import CallState, Machine
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome, Replay
-from l0.model.failure import Cause
+from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Policy, ResumePoint, Retry, Timeout
 from l0.model.resume_state import ResumeState
 
@@ -322,3 +322,72 @@ def test_without_budget_there_is_no_hedge():
 
 def test_samples_cover_all_signals():
     assert {Begin, Slow, Answered, Opened, Released, Ended, Failed, Waited, Closed} == set(get_args(Signal))
+
+
+# Limits: exactly at the end of the total timeout, and while resuming
+
+
+@pytest.mark.parametrize(("at", "command"), [(0.9995, Wait), (1.0, Raise)])
+def test_total_timeout_ends_at_its_millisecond(at, command):
+    policy = Policy(timeout=Timeout(total=1000), retry=Retry(base_delay=0))
+    _, commands = run([Begin(0.0), Failed(make_failure(), at)], make_call(policy=policy))
+    assert isinstance(commands[-1], command)
+
+
+@pytest.mark.parametrize(("at", "command"), [(0.9995, AttemptSpec), (1.0, Raise)])
+def test_no_attempt_starts_at_the_end_of_the_total_timeout(at, command):
+    policy = Policy(timeout=Timeout(total=1000), retry=Retry(base_delay=0))
+    _, commands = run([Begin(0.0), Failed(make_failure(), 0.5), Waited(at)], make_call(policy=policy))
+    assert isinstance(commands[-1], command)
+
+
+@pytest.mark.parametrize(("at", "hedged"), [(0.5, True), (1.0, False), (2.0, False)])
+def test_hedge_needs_remaining_time(at, hedged):
+    _, commands = run([Begin(0.0), Slow(at)], make_call(policy=Policy(timeout=Timeout(total=1000))))
+    assert commands[-1].hedge is hedged
+
+
+def test_failure_of_a_resumed_attempt_is_resumed_without_a_hedge():
+    policy, state = Policy(retry=Retry(base_delay=0), resume="exact"), ResumeState(text="ab")
+    broken = Failed(make_failure(), 0.3, resume_state=state)
+    signals = [Begin(0.0), Opened(0.1), Released(0.2), broken, Waited(0.3), Slow(0.4), Failed(make_failure(), 0.5)]
+    _, commands = run([*signals, Waited(0.5)], make_call(policy=policy))
+    assert commands[5].hedge is False
+    assert (commands[-1].number, commands[-1].resume, commands[-1].resume_state) == (3, "exact", state)
+
+
+@pytest.mark.parametrize(("seconds", "own", "asked"), [(3.0, 1.0, True), (1.0, 1.0, False), (5.0, 4.0, False)])
+def test_sdk_wait_is_asked_for_only_if_the_server_lengthened_it(seconds, own, asked):
+    class Recorder(FakeGuard):
+        def may_retry(self, *, asked: bool) -> bool:
+            self.asked.append(asked)
+            return True
+
+    def backoff(_number: int, failure: Failure) -> float:
+        return own if failure.error is None else seconds
+
+    guard = Recorder()
+    machine = Machine(make_call(), lambda: 0.5, backoff, guard)
+    machine.step(Begin(0.0))
+    failure = make_failure(Cause.RATE_LIMIT, status=429, retry_after=3.0, error=RuntimeError())
+    assert machine.step(Failed(failure, 0.1)) == Wait(seconds)
+    assert guard.asked == [0, asked]
+
+
+def test_last_of_several_failures_is_raised_at_the_end_of_the_total_timeout():
+    policy, first, last = Policy(timeout=Timeout(total=1000), retry=Retry(base_delay=0)), make_failure(), make_failure()
+    _, commands = run(
+        [Begin(0.0), Failed(first, 0.1), Waited(0.1), Failed(last, 0.2), Waited(5.0)], make_call(policy=policy)
+    )
+    assert commands[-1] == Raise(last)
+
+
+def test_open_breaker_of_the_last_leg_is_raised_after_other_failures():
+    guard = FakeGuard()
+    machine = make_machine(make_call(policy=Policy(retry=Retry(base_delay=0))), guard=guard)
+    machine.step(Begin(0.0))
+    machine.step(Failed(make_failure(), 0.1))
+    guard.shut = (0,)
+    command = machine.step(Waited(0.1))
+    assert isinstance(command, Raise)
+    assert command.failure.cause is Cause.BREAKER_OPEN

@@ -382,3 +382,22 @@ IN_TRANSIT = {
 @pytest.mark.parametrize("cause", Cause)
 def test_first_retry_without_policy_is_immediate_only_after_a_failure_in_transit(cause):
     assert (verdict(cause, HOLDING) == AT_ONCE) == (cause in IN_TRANSIT)
+
+
+def test_server_veto_needs_a_status_and_holds_before_the_headers_only():
+    assert verdict(NETWORK, OPENING, WITH, sdk_retries=False) == AT_ONCE
+    assert verdict(TRANSIENT, HOLDING, WITH, status=200, sdk_retries=False) == AT_ONCE
+
+
+def test_retry_after_of_exactly_the_longest_wait_is_left_to_the_sdk():
+    failure = {"status": 429, "retry_after": LONGEST_SERVER_WAIT}
+    assert verdict(Cause.RATE_LIMIT, OPENING, None, **failure) == SDK
+
+
+def test_should_retry_that_returns_a_coroutine_is_ignored(caplog):
+    async def veto():
+        return False
+
+    policy = Policy(retry=Retry(base_delay=0, should_retry=lambda _: veto()))
+    assert verdict(NETWORK, HOLDING, policy) == AT_ONCE
+    assert "returned a coroutine" in caplog.text
