@@ -25,7 +25,7 @@ _PREFIX = "L0_"
 _PRESET = "L0_POLICY"
 _DIRECT = "L0_DIRECT"
 _OTHER_VARIABLES = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", _DIRECT})
-"""Variables that do not belong to the policy. Telemetry reads its own."""
+"""Variables that do not belong to the policy. Telemetry reads its own two, which are ``all`` or not set."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]
 
@@ -75,6 +75,8 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
                 sources[known[name].path] = name
             elif name not in _OTHER_VARIABLES:
                 raise _unknown(name, text, [*known, *_OTHER_VARIABLES, _PRESET])
+            elif text.lower() != "all":
+                raise PolicyError(name, text, "all")
         except PolicyError as error:
             problems.append(f"{PolicyError(name, text, error.allowed)}; it is ignored")
     return EnvironmentSettings(

@@ -131,11 +131,8 @@ def _scope_of(span: trace.Span) -> object:
 
 
 def is_all(switch: str) -> bool:
-    """Return True if an environment variable is ``all``. Warn of any other value and ignore it."""
-    value = os.environ.get(switch, "").strip().lower()
-    if value not in ("", "all"):
-        log.warning("%s: got %r, allowed: all; it is ignored", switch, value)
-    return value == "all"
+    """Return True if an environment variable is ``all``. `policy_from_environment` reports any other value."""
+    return os.environ.get(switch, "").strip().lower() == "all"
 
 
 def is_apis_own(thing: object) -> bool:

@@ -132,6 +132,12 @@ def test_bad_direct_is_a_problem():
     assert settings.policy == Policy.batch()
 
 
+@pytest.mark.parametrize("name", ["L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS"])
+def test_variables_of_telemetry_are_checked(name):
+    assert read_environment({name: "All"}) == EnvironmentSettings()
+    assert read_environment({name: "yes"}).problems == (f"{name}: got 'yes', allowed: all; it is ignored",)
+
+
 def test_each_field_names_its_variable():
     settings = read_environment({"L0_POLICY": "batch", "L0_RETRY_ATTEMPTS": "1", "L0_MODE": "shadow"})
     assert settings.sources == {

@@ -10,7 +10,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 from l0.model.call import Outcome
 from l0.model.call_events import ResponseMetadata, RuleTimes
 from l0.model.failure import Cause, Failure
-from l0.model.policy_from_environment import policy_from_environment
+from l0.model.policy_from_environment import EnvironmentSettings, read_environment
 from l0.telemetry import names
 from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.spans import SpanObserver
@@ -243,4 +243,4 @@ def test_time_of_each_chunk_is_recorded_on_request(metrics, play, ended, pace, m
 def test_the_switches_of_telemetry_are_no_policy():
     switches = {"L0_CHUNK_METRICS": "all", "L0_ATTEMPT_SPANS": "all"}
     assert {names.CHUNK_METRICS_SWITCH, names.ATTEMPT_SPANS_SWITCH} == set(switches)
-    assert policy_from_environment(switches) is None
+    assert read_environment(switches) == EnvironmentSettings()
