@@ -26,6 +26,8 @@ ResumeMode = Literal["off", "exact", "prefill", "splice", "restart"]
 HoldMode = Literal["first_content", "verified", "message"]
 ReplayMode = Literal["safe", "always", "never"]
 GuardrailsPreset = Literal["none", "minimal", "recommended", "strict", "json_only", "markdown_only", "latex_only"]
+_PORTS = {"": None, "http": 80, "https": 443}
+"""The default port of each scheme of an origin."""
 _STRUCTURED_EXTRA = "pip install 'l0-otel[structured]'"
 TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
 
@@ -535,18 +537,23 @@ def _origin(key: object, given: object) -> str:
     port, ``host``. The default port of the scheme is left out."""
     text = key.strip().lower() if isinstance(key, str) else ""
     scheme, divider, address = text.rpartition("://")
+    host, port = _host_and_port(address)
+    if not host or scheme not in _PORTS or (divider and not scheme):
+        allowed = "origins without a path, such as 'https://api.example.com' or 'localhost:8080', or hosts"
+        raise PolicyError("Policy.truncation", given, f"a mapping of {allowed}; {shown(key)} never matches")
+    if not scheme and port in (80, 443):
+        return f"{'http' if port == 80 else 'https'}://{host}"
+    return f"{scheme}{divider}{host}" + (f":{port}" if port and port != _PORTS[scheme] else "")
+
+
+def _host_and_port(address: str) -> tuple[str, int | None]:
+    """Return host and port of an address; no host if there is anything else in it, such as a path."""
     try:
         url = urlsplit(f"//{address}")
         host, port = url.hostname or "", url.port
     except ValueError:  # a port that is not a number, a bracket that is not closed
-        host, port = "", None
-    known = {"": None, "http": 80, "https": 443}
-    named = host and not any(character.isspace() for character in host)
+        return "", None
     more = address.rstrip("/") != url.netloc or url.username is not None
-    if scheme not in known or (divider and not scheme) or not named or more:
-        allowed = "origins without a path, such as 'https://api.example.com' or 'localhost:8080', or hosts"
-        raise PolicyError("Policy.truncation", given, f"a mapping of {allowed}; {shown(key)} never matches")
-    host = f"[{host}]" if ":" in host else host
-    if scheme == "" and port in (80, 443):
-        return f"{'http' if port == 80 else 'https'}://{host}"
-    return f"{scheme}{divider}{host}" + (f":{port}" if port and port != known[scheme] else "")
+    if more or any(character.isspace() for character in host):
+        return "", None
+    return f"[{host}]" if ":" in host else host, port
