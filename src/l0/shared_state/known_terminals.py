@@ -1,35 +1,46 @@
-"""Remember which origins end their streams with a terminal event: a stream of theirs without one is broken."""
+"""Remember who ends streams with a terminal event: a stream from there without one is broken.
+
+A gateway serves models that end their streams properly beside models that do not, so an origin alone says too little.
+"""
 
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
 
 from .forks import renew_in_child
 
 
+class StreamSource(NamedTuple):
+    """The sender of a stream. ``base_url``: host, port and path of the client's."""
+
+    base_url: str
+    dialect: str
+    model: str
+
+
 class Terminals:
-    """The (origin, dialect) pairs that have sent a terminal event. Beyond ``most`` pairs the oldest is dropped."""
+    """The sources that have sent a terminal event. Beyond ``most`` of them the oldest is dropped."""
 
     def __init__(self, most: int = 1024) -> None:
         self._most = most
-        self._seen: dict[tuple[str, str], None] = {}
+        self._seen: dict[StreamSource, None] = {}
         self.renew()
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Create a new lock. The pairs stay: writing one is atomic, so none can be half written."""
+        """Create a new lock. The sources stay: writing one is atomic, so none can be half written."""
         self._lock = threading.RLock()
 
-    def add(self, origin: str, dialect: str) -> None:
-        """Record that this origin has sent the terminal event of this dialect."""
-        key = (origin, dialect)
-        if key in self._seen:
+    def add(self, source: StreamSource) -> None:
+        """Record that this source has sent the terminal event of its dialect."""
+        if source in self._seen:
             return
         with self._lock:
             while len(self._seen) >= self._most:
                 self._seen.pop(next(iter(self._seen)), None)
-            self._seen[key] = None
+            self._seen[source] = None
 
-    def known(self, origin: str, dialect: str) -> bool:
-        """Return True if this origin has ever sent the terminal event of this dialect. Takes no lock."""
-        return (origin, dialect) in self._seen
+    def known(self, source: StreamSource) -> bool:
+        """Return True if this source has ever sent the terminal event of its dialect. Takes no lock."""
+        return source in self._seen

@@ -36,7 +36,7 @@ from .sdk import Sdk
 from .sdk_bodies import AsyncSdkBody, SdkBody
 from .sdk_responses import runtime_of
 from .send_deadlines import FLIGHT, by
-from .stainless_upstream import Provider, StainlessUpstream, compiled
+from .stainless_upstream import Provider, StainlessUpstream, compiled, stream_source
 
 PatchTarget = tuple[Any, str, Callable[..., Any]]
 """A class or module, the name of one of its functions, and our wrapper."""
@@ -302,7 +302,7 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
         max_retries=options.get_max_retries(client.max_retries) if again else 0,
         default_retries=sdk.default_retries if again else 0,
         policy=policy,
-        strict=_strict(policy, origin, inference),
+        strict=_strict(policy, origin, client, inference),
         attributes=inference.attributes,
         body=inference.body,
         capture=inference.capture,
@@ -318,8 +318,9 @@ def _replayable(options: Any) -> bool:
     return not options.files and (content is None or isinstance(content, bytes | str))
 
 
-def _strict(policy: Policy, origin: str, inference: InferenceRequest) -> bool | None:
+def _strict(policy: Policy, origin: str, client: Any, inference: InferenceRequest) -> bool | None:
     mode = policy.truncation_at(origin)
     if mode is None:
-        return inference.certain or CONFIG.shared_state.terminals.known(origin, inference.dialect)
+        source = stream_source(client, inference.dialect, inference.model)
+        return inference.certain or CONFIG.shared_state.terminals.known(source)
     return {"strict": True, "warn": False, "off": None}[mode]

@@ -22,6 +22,7 @@ from l0.model.ports import Build, WireReader
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import unread
 from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, transport_error
+from l0.shared_state.known_terminals import StreamSource
 from l0.wire.retry_after import asked_wait, server_wait
 
 from .interruptions import interruption, read_of_closed, request_of_closed
@@ -71,6 +72,7 @@ class StainlessUpstream:
         self.provider = provider
         self.client = client
         self._primary = client
+        self._model = call.model
         self.inference = inference
         self.request: Any = None
         self.decoded: Mapping[str, Any] | None = None
@@ -128,6 +130,7 @@ class StainlessUpstream:
             return self.client, None
         fallback = self.call.policy.legs[leg - 1]
         self.client = fallback.client if fallback.client is not None else self._primary
+        self._model = fallback.model or self.call.model
         return self.client, fallback.model
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
@@ -252,8 +255,8 @@ class StainlessUpstream:
         return value if isinstance(value, dict) else None
 
     def completed(self) -> None:
-        """Record that this origin sends terminal events in this dialect: a stream without one is now a failure."""
-        CONFIG.shared_state.terminals.add(self.call.origin, self.call.dialect)
+        """Record that the leg that answered sends terminal events: its next stream without one is a failure."""
+        CONFIG.shared_state.terminals.add(stream_source(self.client, self.call.dialect, self._model))
 
     def backoff(self, retry: int, failure: Failure) -> float:
         """Return the SDK's own delay, in seconds."""
@@ -326,6 +329,12 @@ class StainlessUpstream:
             return fast
         process = client._process_response_data
         return lambda data: process(data=data, cast_to=cast_to, response=response)
+
+
+def stream_source(client: Any, dialect: str, model: str) -> StreamSource:
+    """Return the source of the streams that a client gets. `str` of an URL would cost ten times as much."""
+    url = client.base_url
+    return StreamSource(f"{url.host}:{url.port}{url.raw_path.decode()}", dialect, model)
 
 
 def compiled(sdk: Sdk, cast_to: Any) -> Callable[[Any], Any] | None:

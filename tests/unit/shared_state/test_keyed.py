@@ -13,7 +13,7 @@ from l0.shared_state import forks
 from l0.shared_state.breaker import Breakers, BreakerState
 from l0.shared_state.budget import CAPACITY, Budgets
 from l0.shared_state.keyed import Keyed
-from l0.shared_state.known_terminals import Terminals
+from l0.shared_state.known_terminals import StreamSource, Terminals
 from l0.shared_state.quantiles import FirstTokens
 
 
@@ -73,7 +73,8 @@ def test_a_child_forked_while_every_lock_is_held_can_go_on():
     budgets, breakers, times, terminals = Budgets(), Breakers(time.monotonic), FirstTokens(), Terminals()
     budget, breaker, series = budgets["p", "m"], breakers["p", "m"], times["p", "m", "small"]
     budget.spend()
-    terminals.add("https://a.example", "chat")
+    one, two = (StreamSource(f"https://{host}.example/v1", "chat", "m") for host in "ab")
+    terminals.add(one)
 
     def child():
         budget.succeed()
@@ -81,9 +82,9 @@ def test_a_child_forked_while_every_lock_is_held_can_go_on():
         breaker.admit().fail()
         series.add(1.0)
         times["p", "m", "small"].add(1.0)
-        terminals.add("https://b.example", "chat")
+        terminals.add(two)
         anew = (budget.level, budgets["p", "m"].level, breaker.state, len(series))
-        return anew == (CAPACITY, CAPACITY, BreakerState.CLOSED, 1) and terminals.known("https://a.example", "chat")
+        return anew == (CAPACITY, CAPACITY, BreakerState.CLOSED, 1) and terminals.known(one)
 
     held = [thing._lock for thing in (budgets, breakers, times, terminals, budget, breaker, breaker._own)]
     with held_elsewhere(*held):

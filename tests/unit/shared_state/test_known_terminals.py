@@ -1,32 +1,38 @@
-"""Which origins are known to end their streams properly: bounded, and safe to ask from anywhere."""
+"""Which sources are known to end their streams properly: bounded, and safe to ask from anywhere."""
 
 import threading
 
-from l0.shared_state.known_terminals import Terminals
+from l0.shared_state.known_terminals import StreamSource, Terminals
 
 
-def test_an_origin_is_known_for_the_dialect_that_it_ended():
+def source(base_url="http://a/v1", dialect="chat", model="m"):
+    return StreamSource(base_url, dialect, model)
+
+
+def test_source_is_known_by_base_url_dialect_and_model():
     terminals = Terminals()
-    assert not terminals.known("http://a", "chat")
-    terminals.add("http://a", "chat")
-    assert terminals.known("http://a", "chat")
-    assert not terminals.known("http://a", "responses")
-    assert not terminals.known("http://b", "chat")
+    assert not terminals.known(source())
+    terminals.add(source())
+    assert terminals.known(source())
+    assert not terminals.known(source(dialect="responses"))
+    assert not terminals.known(source("http://b/v1"))
+    assert not terminals.known(source("http://a/other/v1"))
+    assert not terminals.known(source(model="another"))
 
 
 def test_the_oldest_is_forgotten_first():
     terminals = Terminals(most=3)
     for number in range(5):
-        terminals.add(f"http://{number}", "chat")
-    assert [terminals.known(f"http://{number}", "chat") for number in range(5)] == [False, False, True, True, True]
+        terminals.add(source(model=f"{number}"))
+    assert [terminals.known(source(model=f"{number}")) for number in range(5)] == [False, False, True, True, True]
 
 
 def test_known_terminal_evicts_nothing():
     terminals = Terminals(most=2)
-    for origin in ("http://a", "http://b", "http://a", "http://a"):
-        terminals.add(origin, "chat")
-    assert terminals.known("http://a", "chat")
-    assert terminals.known("http://b", "chat")
+    for base_url in ("http://a", "http://b", "http://a", "http://a"):
+        terminals.add(source(base_url))
+    assert terminals.known(source("http://a"))
+    assert terminals.known(source("http://b"))
 
 
 def test_many_threads_at_once():
@@ -34,7 +40,7 @@ def test_many_threads_at_once():
 
     def fill(start):
         for number in range(200):
-            terminals.add(f"http://{start}/{number}", "chat")
+            terminals.add(source(f"http://{start}/{number}"))
 
     threads = [threading.Thread(target=fill, args=(start,)) for start in range(4)]
     for thread in threads:
