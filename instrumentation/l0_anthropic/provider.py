@@ -36,6 +36,7 @@ class AnthropicProvider:
             names=reading.loop.names,
             typed=reading.loop.typed,
             refuse=partial(_refuse, reading.client, reading.response),
+            order=reading.order,
         )
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:

@@ -289,9 +289,9 @@ IN_BAND = (
     *kinds(38, "of no code", OPENAI, _error(code="", type="what"), Cause.IN_BAND_ERROR, T, "APIError", 2),
     *kinds(38, "quota", OPENAI, _error(code="insufficient_quota"), Cause.QUOTA, F, "APIError"),
     *kinds(38, "billing", MESSAGES, _error(type="billing_error"), Cause.QUOTA, F, "APIStatusError", status=200),
-    *kinds(39, "response.failed", RESPONSES, _failed("server_error"), *SERVER, None, 2),
-    *kinds(39, "response.failed, prompt", RESPONSES, _failed("invalid_prompt"), Cause.BAD_REQUEST, F),
-    *kinds(39, "error", RESPONSES, _error(code="rate_limit_exceeded"), *LIMITED, None, 2),
+    *kinds(39, "response.failed", RESPONSES, _failed("server_error"), *SERVER, CONNECTION, 2),
+    *kinds(39, "response.failed, prompt", RESPONSES, _failed("invalid_prompt"), Cause.BAD_REQUEST, F, CONNECTION),
+    *kinds(39, "error", RESPONSES, _error(code="rate_limit_exceeded"), *LIMITED, CONNECTION, 2),
     *kinds(40, "plain text", OPENAI, ending("chat", PLAIN, at=1), Cause.MALFORMED, P, "ValueError", 2),
     *kinds(
         40,
@@ -314,7 +314,7 @@ IN_BAND = (
         "finish_reason error",
         OPENAI,
         edited("chat", b'"finish_reason":"stop"', b'"finish_reason":"error"'),
-        *(Cause.IN_BAND_ERROR, T),
+        *(Cause.IN_BAND_ERROR, T, CONNECTION),
     ),
     *kinds(
         43, "malformed JSON", BOTH, before(lambda at: Fault.malformed(at_event=at)), Cause.MALFORMED, P, "ValueError", 2
@@ -340,10 +340,10 @@ WIRE = (
     *kinds(47, "byte-wise", BOTH, Fault.bytewise()),
     *kinds(48, "data: null", BOTH, after(lambda at: Fault.null_data(at_event=at))),
     *kinds(49, "duplicate", RESPONSES, after(lambda at: Fault.duplicate(at_event=at)), anomaly="duplicate_event"),
-    *kinds(49, "duplicated start", MESSAGES, Fault.duplicate(at_event=0), *DISORDER, 2),
+    *kinds(49, "duplicated start", MESSAGES, Fault.duplicate(at_event=0), anomaly="repeated_start"),
     *kinds(50, "reorder", RESPONSES, after(lambda at: Fault.reorder(at_event=at)), *DISORDER),
     *kinds(50, "gap", RESPONSES, after(lambda at: Fault.drop(at_event=at)), *DISORDER),
-    *kinds(50, "missing start", MESSAGES, Fault.drop(at_event=0), *DISORDER, 2),
+    *kinds(50, "missing start", MESSAGES, Fault.drop(at_event=0), anomaly="out_of_order"),
     *kinds(51, "data after the end", BOTH, Fault.after_end()),
 )
 

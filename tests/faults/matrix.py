@@ -149,6 +149,7 @@ _SHOWN = {
     End.HEALED: "whole",
     End.WHOLE: "whole",
     End.EVENT: "error event",
+    End.PROVEN: "differs",
     End.SAME: "as sent",
     End.UNSEEN: "UNSEEN",
 }
@@ -172,7 +173,9 @@ def resumed(row: Row, dialect: str, seen: Seen, bare: Seen, whole: Got) -> tuple
     if seen.spans != 1:
         return "?", f"{seen.spans} spans"
     end = row.others.get(dialect, row.end)
-    if seen.error is None and end in (End.SAME, End.UNSEEN, End.EVENT) and difference(seen.chunks, bare.chunks) is None:
+    if seen.error is None and end in (End.SAME, End.UNSEEN) and difference(seen.chunks, bare.chunks) is None:
+        return _SHOWN[end], None
+    if end in (End.EVENT, End.PROVEN) and CHECKS[end](seen, bare, []) is None:
         return _SHOWN[end], None
     got = got_of(dialect, seen)
     if seen.error is not None:

@@ -14,13 +14,14 @@ class End(Enum):
     HEALED = "the whole answer, from a second request"
     BROKEN = "an interruption of the SDK's class, after a proper part of the answer"
     SDK = "the exception of the bare SDK, after what the bare SDK hands over"
-    EVENT = "the chunks of the bare SDK, typed error event included; the span fails"
+    EVENT = "the chunks of the bare SDK, typed error event included, and then an interruption"
+    PROVEN = "the chunks of the bare SDK up to the final text that differs, and an interruption there"
     WHOLE = "the whole answer, from one request"
     SAME = "the chunks of the bare SDK: odd but legitimate"
     UNSEEN = "the chunks of the bare SDK: wrong, and no client can see it"
 
 
-HEALED, BROKEN, SDK, EVENT, WHOLE, SAME, UNSEEN = End
+HEALED, BROKEN, SDK, EVENT, PROVEN, WHOLE, SAME, UNSEEN = End
 
 BEFORE: Mapping[str, int] = {"chat": 1, "completions": 0, "responses": 3, "messages": 1}
 """Events of the shipped greeting after which no content is out yet."""
@@ -124,6 +125,8 @@ NO_STREAM = (
         name="terminal only",
         make=_always(Fault.done_only()),
         end=HEALED,
+        others={"responses": SAME},  # the terminal event holds the text
+        anomaly={"responses": "text_without_deltas"},
     ),
 )
 
@@ -322,20 +325,46 @@ ORDER = (
         name="reordered deltas",
         make=_after(lambda at: Fault.reorder(at_event=at)),
         end=UNSEEN,
-        others={"responses": BROKEN},
+        others={"responses": PROVEN},
     ),
     Row(
         number=50,
         name="missing delta",
         make=_after(lambda at: Fault.drop(at_event=at)),
         end=UNSEEN,
-        others={"responses": BROKEN},
+        others={"responses": PROVEN},
     ),
-    Row(number=49, name="doubled start", make=_always(Fault.duplicate(at_event=0)), end=HEALED, only=("messages",)),
-    Row(number=50, name="missing message_start", make=_always(Fault.drop(at_event=0)), end=HEALED, only=("messages",)),
-    Row(number=50, name="missing block start", make=_always(Fault.drop(at_event=1)), end=HEALED, only=("messages",)),
     Row(
-        number=49, name="doubled block stop", make=_always(Fault.duplicate(at_event=19)), end=BROKEN, only=("messages",)
+        number=49,
+        name="doubled start",
+        make=_always(Fault.duplicate(at_event=0)),
+        end=SAME,
+        anomaly={"messages": "repeated_start"},
+        only=("messages",),
+    ),
+    Row(
+        number=50,
+        name="missing message_start",
+        make=_always(Fault.drop(at_event=0)),
+        end=SAME,
+        anomaly={"messages": "out_of_order"},
+        only=("messages",),
+    ),
+    Row(
+        number=50,
+        name="missing block start",
+        make=_always(Fault.drop(at_event=1)),
+        end=SAME,
+        anomaly={"messages": "out_of_order"},
+        only=("messages",),
+    ),
+    Row(
+        number=49,
+        name="doubled block stop",
+        make=_always(Fault.duplicate(at_event=19)),
+        end=SAME,
+        anomaly={"messages": "out_of_order"},
+        only=("messages",),
     ),
     Row(
         number=50,

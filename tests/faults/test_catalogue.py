@@ -83,7 +83,15 @@ def sdk(seen: Seen, bare: Seen, _: list[object]) -> str | None:
 
 
 def event(seen: Seen, bare: Seen, _: list[object]) -> str | None:
-    return _ended(seen, None, "failed") or difference(seen.chunks, bare.chunks)
+    if not isinstance(seen.error, l0.StreamInterrupted):
+        return f"{seen.error!r} after {len(seen.chunks)} chunks"
+    return _ended(seen, type(seen.error), "failed") or difference(seen.chunks, bare.chunks)
+
+
+def proven(seen: Seen, bare: Seen, _: list[object]) -> str | None:
+    if not isinstance(seen.error, l0.StreamInterrupted):
+        return f"{seen.error!r} after {len(seen.chunks)} chunks"
+    return _ended(seen, type(seen.error), "failed") or prefix_mismatch(seen.chunks, bare.chunks)
 
 
 def accepted(seen: Seen, bare: Seen, _: list[object]) -> str | None:
@@ -105,6 +113,7 @@ CHECKS = {
     End.BROKEN: broken,
     End.SDK: sdk,
     End.EVENT: event,
+    End.PROVEN: proven,
     End.SAME: accepted,
     End.WHOLE: unharmed,
     End.UNSEEN: unseen,

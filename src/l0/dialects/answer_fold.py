@@ -10,7 +10,8 @@ from l0.model.call_events import ResponseMetadata, ToolCalls
 
 from . import deltas
 from .deltas import Delta, ToolCallDelta
-from .wire_dialect import WireDialect
+from .tool_places import ToolPlaces
+from .wire_dialect import WireDialect, add_counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class AnswerFold:
         self.ended = False
         self.open_calls: dict[Any, ToolCallDelta] = {}
         self.calls: list[ToolCallDelta] = []
+        self._places = ToolPlaces() if dialect.tool_call_ends_at_next else None
 
     def add(self, delta: Delta) -> None:
         """Add one delta."""
@@ -46,7 +48,7 @@ class AnswerFold:
                 self._model = self._model or delta.model
                 self._extra.update(delta.extra)
             case deltas.UsageDelta():
-                self._counts.update(delta.counts)
+                add_counts(self._counts, delta.counts)
                 self._extra.update(delta.extra)
             case deltas.ToolCallDelta():
                 self._choices.add(delta.choice)
@@ -73,9 +75,10 @@ class AnswerFold:
                 self._choices.add(delta.choice)
 
     def _call(self, delta: ToolCallDelta) -> None:
-        call = self.open_calls.get(delta.place)
+        place = delta.place if self._places is None else self._places.of(delta)
+        call = self.open_calls.get(place)
         if call is not None:
-            self.open_calls[delta.place] = replace(
+            self.open_calls[place] = replace(
                 call,
                 id=delta.id or call.id,
                 name=delta.name or call.name,
@@ -84,7 +87,7 @@ class AnswerFold:
             return
         if self._dialect.tool_call_ends_at_next:
             self._end_calls(delta.choice)
-        self.open_calls[delta.place] = delta
+        self.open_calls[place] = delta
 
     def _end_calls(self, choice: int) -> None:
         places = [place for place, call in self.open_calls.items() if call.choice == choice]
@@ -97,7 +100,8 @@ class AnswerFold:
     def metadata(self) -> ResponseMetadata:
         """Return the metadata that the deltas stated; the finish reason is ``"error"`` if there was none."""
         reasons = tuple(self._reasons.get(choice, "error") for choice in sorted(self._choices))
-        return metadata_of(self._dialect, self._response_id, self._model, self._counts, reasons, self._extra)
+        named, model = self._response_id or None, self._model or None
+        return metadata_of(self._dialect, named, model, self._counts, reasons, self._extra)
 
 
 def metadata_of(

@@ -9,6 +9,7 @@ from typing import Any
 
 from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
+from l0.model.policy import OrderMode
 from l0.model.ports import Build, ToolCallText
 from l0.model.tolerant_reading import object_of, unread
 from l0.wire.json_decode import loads, parse
@@ -19,11 +20,12 @@ class BaseReader(ABC):
 
     `apply` may raise for an unexpected shape: its caller catches that and calls `salvage`.
 
-    ``build`` makes the SDK's object; ``content_type`` is that of the response.
+    ``build`` makes the SDK's object; ``content_type`` is that of the response; ``order`` is `Policy.order`.
     """
 
-    def __init__(self, build: Build, content_type: str) -> None:
+    def __init__(self, build: Build, content_type: str, order: OrderMode = "evidence") -> None:
         self.build = build
+        self._order = order
         self.content = 0
         self.chars = 0
         self.text: list[str] = []
@@ -35,6 +37,7 @@ class BaseReader(ABC):
         self.failure: Failure | None = None
         self.events = 0
         self.anomalies: dict[str, None] = {}
+        self.disordered = False
         self.response_id: str | None = None
         self.model: str | None = None
         self.usage: Mapping[str, Any] = {}
@@ -85,6 +88,19 @@ class BaseReader(ABC):
     def anomaly(self, name: str) -> None:
         """Count something odd but legitimate. ``name`` is from a bounded set."""
         self.anomalies[name] = None
+
+    def disorder(self, message: str, *, proof: bool = False, anomaly: str = "out_of_order") -> bool:
+        """Count an event out of order, or fail the attempt for it. Return True if the event is to be read.
+
+        ``proof``: the answer is certainly broken.
+        """
+        self.disordered = True
+        self.resumable = False
+        if self._order == "strict" or (proof and self._order == "evidence"):
+            self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
+            return False
+        self.anomaly(anomaly)
+        return True
 
     def add_text(self, piece: object, *, answer: bool = False) -> None:
         """Record a piece of content. ``answer``: it is text of the first choice."""
@@ -144,6 +160,10 @@ class BaseReader(ABC):
     @abstractmethod
     def missing(self) -> Cause | None:
         """As `Reader.missing`."""
+
+    def certainly_complete(self) -> bool:
+        """As `Reader.certainly_complete`."""
+        return self.missing() is None
 
     def metadata(self) -> ResponseMetadata:
         """Return the metadata of the answer; dialects add their usage."""

@@ -1,4 +1,4 @@
-"""Chat completions. Complete when every choice has its ``finish_reason``, or at ``[DONE]``."""
+"""Chat completions. Complete when every choice that was seen has its ``finish_reason``, or at ``[DONE]``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
+from l0.model.policy import OrderMode
 from l0.model.ports import Build
 from l0.model.resume_state import ResumeState
-from l0.model.tolerant_reading import items_in, object_of, objects_in, place_of, text_of
+from l0.model.tolerant_reading import code_of, items_in, object_of, objects_in, place_of, text_of
 
 from .answer_fold import metadata_of
 from .content_parts import tool_call_delta
@@ -28,8 +29,10 @@ from .deltas import (
     field,
     structures_in,
 )
-from .provider_errors import MakeError, in_band
+from .provider_errors import MakeError, cause_of_codes, codes_in, error_in, in_band
 from .resumable_reader import ResumableReader
+from .token_numbers import TokenNumbers
+from .tool_places import ToolPlaces
 from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
 _SILENT_KEYS = frozenset({"role", "content"})
@@ -62,11 +65,13 @@ def _choice_deltas(choice: Any, position: int) -> list[Delta]:
     # In a complete answer, the position is the number of a choice, whatever number it states.
     index = position if message is not None else place_of(field(choice, "index")) or 0
     found = _content_deltas(field(choice, "delta") or message or choice, index)
+    if usage := field(choice, "usage"):  # Moonshot states it there
+        found.append(UsageDelta(counts_in(usage, USAGE)))
     reason = field(choice, "finish_reason")
     if reason:
         found.append(FinishDelta(text_of(reason) or "error", index))
         if reason == "error":
-            found.append(AnswerError(_FAILED, None))
+            found.append(AnswerError(_FAILED, code_of(*codes_in(field(choice, "error")))))
     return found or [ChoiceDelta(index)]
 
 
@@ -123,9 +128,16 @@ class ChatReader(ResumableReader):
     """One streamed chat completion of ``choices`` choices. ``wraps``: named events that the SDK wraps."""
 
     def __init__(
-        self, build: Build, content_type: str, *, choices: int, wraps: frozenset[bytes], make_error: MakeError
+        self,
+        build: Build,
+        content_type: str,
+        *,
+        choices: int,
+        wraps: frozenset[bytes],
+        make_error: MakeError,
+        order: OrderMode = "evidence",
     ) -> None:
-        super().__init__(build, content_type)
+        super().__init__(build, content_type, order)
         self._choices = choices
         self._wraps = bool(wraps)
         self._make_error = make_error
@@ -133,18 +145,27 @@ class ChatReader(ResumableReader):
         self._created: object = None
         self._extra: Mapping[str, str] = {}
         self._finish: dict[int, str] = {}
+        self._seen: set[int] = set()
+        """Choices that brought anything but text of the first choice."""
+        self._empty_finish: set[int] = set()
+        """Choices whose finish reason came with an empty delta."""
+        self._content_at_finish = 0
+        self._identified = self._ids_vary = False
+        self._token_numbers = TokenNumbers() if choices == 1 else None
+        self._places = ToolPlaces()
 
-    def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:
+    def decode_event(  # noqa: C901 - inline: this runs once per token and calls nothing for plain text
+        self, name: bytes | None, data: bytes, event: Any
+    ) -> Any:
         """Read what `completion_deltas` returns."""
         if type(event) is not dict:
             event = self._other_than_object(data, event)
             if type(event) is not dict:
                 return None if event is None else self.dressed(name, event)
-        if event.get("error") or name == b"error":
-            self.fail(in_band(event.get("error") or event, self._make_error))
+        if (event.get("error") or name == b"error" or "choices" not in event) and self._fails(name, event):
             return None
-        if not self.model:
-            self.begun(event)
+        if (event.get("id") != self.response_id or not self._identified) and not self._belongs(event):
+            return None
         for choice in event["choices"]:
             delta = choice.get("delta")
             text = delta.get("content") if delta else choice.get("text")  # of chat, and of a legacy completion
@@ -155,13 +176,16 @@ class ChatReader(ResumableReader):
                     index = choice.get("index")
                     if not index or type(index) is not int:  # gateways leave it out
                         self.text.append(text)
+                    else:
+                        self._later_choice(index, text)
                 else:
                     self._read_parts(text, choice.get("index"))
-            if delta and not delta.keys() <= _SILENT_KEYS:
-                self._other_content(delta, choice.get("index"))
-            reason = choice.get("finish_reason")
-            if reason:
-                self._finished(choice.get("index"), reason)
+            for key in delta or ():
+                if key not in _SILENT_KEYS:
+                    self._other_content(delta, choice.get("index"))
+                    break
+            if choice.get("finish_reason") or "error" in choice:
+                self._finished(choice)
         if event.get("usage"):
             self.read_usage(event)
         return event if name is None else self.dressed(name, event)
@@ -183,24 +207,58 @@ class ChatReader(ResumableReader):
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:
         for choice in objects_in(event.get("choices")):
-            reason = choice.get("finish_reason")
-            if reason:
-                self._finished(choice.get("index"), reason)
+            self._finished(choice)
         super().salvage(name, event)
 
-    def begun(self, event: dict[str, Any]) -> None:
-        """Read the identity of the answer from its first events. Azure sends an event without one before them."""
-        self.response_id = self.response_id or text_of(event.get("id"))
-        self.model = text_of(event.get("model"))
-        self._created = event.get("created")
-        self._extra = _extra_of(event)
+    def _fails(self, name: bytes | None, event: dict[str, Any]) -> bool:
+        """Return True if the event is an error in place of a chunk; record it."""
+        error = error_in(event) or (event if name == b"error" else None)
+        if error is not None:
+            self.fail(in_band(error, event, self._make_error))
+        return error is not None
 
-    def read_usage(self, event: dict[str, Any]) -> None:
+    def _belongs(self, event: dict[str, Any]) -> bool:
+        """Read the identity of the answer. Return False if the event belongs to another answer.
+
+        Azure sends an event without an identity first; some servers give every event an id of its own.
+        """
+        named = text_of(event.get("id")) or None
+        if not self._identified:
+            self.model = text_of(event.get("model")) or self.model
+            self._created = event.get("created")
+            self._extra = _extra_of(event)
+            self._identified = bool(self.model)
+        if self.response_id is None or named is None or named == self.response_id:
+            self.response_id = self.response_id or named
+            return True
+        if self._ids_vary or not _has_content(event):
+            return True
+        self._ids_vary = True
+        if self.content > 1:  # so far, the server gave all content one id
+            return self.disorder("content of another answer", proof=True)
+        self.anomaly("id_per_event")
+        return True
+
+    def read_usage(self, event: Mapping[str, Any]) -> None:
         """Read the token counts. Some servers state their service tier only with them."""
-        self.usage = object_of(event["usage"])
+        self.usage = object_of(event["usage"]) or self.usage
         self._extra = {**self._extra, **_extra_of(event)}
 
+    def _later_choice(self, index: int, text: str) -> None:
+        """Read text of a choice that is not the first."""
+        if self._token_numbers is not None:
+            pieces = self._token_numbers.add(index, text)
+            if pieces:  # the index is the number of the token
+                self.resumable = False
+                self._seen.clear()
+                self.anomaly("index_counts_tokens")
+                self.text += pieces
+                return
+        self._seen.add(index)
+
     def _other_content(self, delta: dict[str, Any], choice: object) -> None:
+        index = place_of(choice) or 0
+        self._seen.add(index)
         for key, value in delta.items():
             if key in _SILENT_KEYS or not value:
                 continue
@@ -208,8 +266,8 @@ class ChatReader(ResumableReader):
             if type(value) is str:
                 self.add_text(value)
             elif key == "tool_calls":
-                for call in _tool_deltas(value, place_of(choice) or 0):
-                    self.add_tool_arguments(call.place, call.name, call.arguments)
+                for call in _tool_deltas(value, index):
+                    self.add_tool_arguments(self._places.of(call), call.name, call.arguments)
                     self.add_text(call.arguments or call)
             elif key in ("function_call", "audio", "reasoning_details"):
                 self.add_text(value)
@@ -219,6 +277,7 @@ class ChatReader(ResumableReader):
     def _read_parts(self, parts: object, index: object) -> None:
         """Read ``content`` that is a list of parts, as Mistral sends it. It cannot be resumed."""
         self.resumable = False
+        self._seen.add(place_of(index) or 0)
         for part in items_in(parts) or (parts,):
             text = _part_text(part)
             if text is None:
@@ -226,10 +285,21 @@ class ChatReader(ResumableReader):
             else:
                 self.add_text(text, answer=not place_of(index))
 
-    def _finished(self, index: object, reason: object) -> None:
-        self._finish[place_of(index) or 0] = text_of(reason) or "error"
-        if reason == "error":
-            self.fail(Failure(cause=Cause.IN_BAND_ERROR, message=_FAILED, typed=True))
+    def _finished(self, choice: Mapping[str, Any]) -> None:
+        """Read the finish reason of a choice, and the error that a router states beside it or in place of it."""
+        reason, error = choice.get("finish_reason"), choice.get("error")
+        if reason == "error" or error:
+            cause = cause_of_codes(*codes_in(error))
+            self.fail(Failure(cause=cause, message=_FAILED, code=code_of(*codes_in(error)), typed=True))
+        if not reason:
+            return
+        index = 0 if self._token_numbers is not None and self._token_numbers.found else place_of(choice.get("index"))
+        self._finish[index or 0] = text_of(reason) or "error"
+        self._content_at_finish = self.content
+        if not _content_of(choice):
+            self._empty_finish.add(index or 0)
+        if choice.get("usage"):
+            self.read_usage(choice)
 
     def piece(self, event: Any) -> str | None:
         try:
@@ -268,25 +338,53 @@ class ChatReader(ResumableReader):
     def marks(self) -> dict[str, Any]:
         return dict(self._resume_state.marks) if self._resume_state is not None else {"created": self._created}
 
+    @property
+    def _unfinished(self) -> bool:
+        """True if a choice that was seen has no finish reason, though it may yet be one choice with counted tokens."""
+        seen = self._seen | {0} if self.text else self._seen
+        open_ = seen - self._finish.keys()
+        return bool(open_) and (self._choices > 1 or self.content > self._content_at_finish)
+
     def missing(self) -> Cause | None:
-        if self._done:
-            if not self.events:
-                return Cause.EMPTY
-            if not self._finish:
-                self.anomaly("done_without_finish_reason")
-            elif not self.content and not self.other:
-                self.anomaly("no_content")
-            return None
-        if len(self._finish) >= self._choices:
-            if not self.content and not self.other:
-                self.anomaly("no_content")
-            return None
-        return self.missing_end()
+        if self._done and not self.events:
+            return Cause.EMPTY
+        if not self._done and (not self._finish or self._unfinished):
+            return self.missing_end()
+        if not self._finish:
+            self.anomaly("done_without_finish_reason")
+        elif not self.content and not self.other:
+            self.anomaly("no_content")
+        elif len(self._finish) < self._choices:
+            self.anomaly("fewer_choices")
+        return None
+
+    def certainly_complete(self) -> bool:
+        seen = self._seen | {0} if self.text else self._seen
+        finished = bool(self._finish) and seen <= self._empty_finish and self.content == self._content_at_finish
+        return self.missing() is None and (self._done or finished)
+
+    def finish(self) -> None:
+        super().finish()
+        if self._finish and self._unfinished and self._order != "off":
+            message = "a choice began and did not finish, though another one did"
+            self.fail(Failure(cause=Cause.TRUNCATED, message=message))
 
     def metadata(self) -> ResponseMetadata:
-        expected = range(max(self._choices, len(self._finish)))
-        reasons = tuple(self._finish.get(index, "error") for index in expected)
+        expected = self._seen | self._finish.keys() | ({0} if self.text else set()) or {0}
+        reasons = tuple(self._finish.get(index, "error") for index in sorted(expected))
         counts = counts_in(self.usage, USAGE)
         return metadata_of(
             CHAT, self.response_id, self.model, counts, reasons, self._extra, anomalies=tuple(self.anomalies)
         )
+
+
+def _content_of(choice: Mapping[str, Any]) -> bool:
+    """Return True if a choice of a chunk carries content."""
+    delta = choice.get("delta")
+    if isinstance(delta, Mapping):
+        return any(value for key, value in delta.items() if key != "role")
+    return bool(choice.get("text"))
+
+
+def _has_content(event: Mapping[str, Any]) -> bool:
+    return any(map(_content_of, objects_in(event.get("choices"))))

@@ -43,10 +43,11 @@ class ChoiceDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next piece of the text of a choice."""
+    """The next piece of the text of a choice, or all of a part of it if ``complete``: the end of a part repeats it."""
 
     text: str
     choice: int = 0
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class PayloadDelta:
 
 @dataclass(frozen=True, slots=True)
 class UsageDelta:
-    """Token counts, by the names of `ResponseMetadata`; they replace earlier counts of the same name."""
+    """Token counts, by the names of `ResponseMetadata`; they replace earlier counts of the same name, except for
+    an input count of 0."""
 
     counts: Mapping[str, int]
     extra: Mapping[str, str] = dataclass_field(default_factory=dict)

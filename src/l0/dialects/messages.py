@@ -1,4 +1,7 @@
-"""Messages. Complete at ``message_stop``, or once a ``stop_reason`` came. Blocks come in order, one after the other."""
+"""Messages. Complete at ``message_stop``, or if a ``stop_reason`` came last.
+
+Gateways reuse and skip block indices, repeat the start, and send deltas outside their block: such disorder is counted.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
+from l0.model.policy import OrderMode
 from l0.model.ports import Build
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import object_of, objects_in, place_of, text_of
@@ -29,8 +33,9 @@ from .deltas import (
     field,
     structures_in,
 )
+from .provider_errors import error_in
 from .resumable_reader import ResumableReader
-from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
+from .wire_dialect import UsageFields, WireDialect, add_counts, counts_in, extra_in
 
 _DELTAS = {
     "text_delta": "text",
@@ -156,15 +161,23 @@ class MessagesReader(ResumableReader):
     """
 
     def __init__(
-        self, build: Build, content_type: str, *, names: frozenset[bytes] | None, typed: bool, refuse: Refuse
+        self,
+        build: Build,
+        content_type: str,
+        *,
+        names: frozenset[bytes] | None,
+        typed: bool,
+        refuse: Refuse,
+        order: OrderMode = "evidence",
     ) -> None:
-        super().__init__(build, content_type)
+        super().__init__(build, content_type, order)
         self._names = names
         self._typed = typed
         self._refuse = refuse
         self._started = False
         self._whole = False
         self._stopped_at: str | None = None
+        self._content_at_stop = 0
         self._next = 0
         self._open: set[int] = set()
         self._in_order = True
@@ -182,17 +195,23 @@ class MessagesReader(ResumableReader):
             return self._nameless(data, event)
         if self._names is not None and name not in self._names:
             return None
-        return self._event(name, self.decode(data) if event is None else event)
+        event = self.decode(data) if event is None else event
+        if type(event) is dict and "type" not in event and error_in(event) is not None:
+            self.fail(self._refuse(data))
+            return None
+        return self._event(name, event)
 
     def _nameless(self, data: bytes, event: Any) -> Any:
         """Read an event whose name a proxy dropped, by its type. The bare SDK skips such events silently."""
         if event is None and data[:1] == b"{":
             event = self.decode(data)
-        kind = event.get("type") if type(event) is dict else None
-        if type(kind) is not str or kind == "ping":
+        if type(event) is not dict:
             return None
-        if kind == "error":
+        kind = event.get("type")
+        if error_in(event) is not None:
             self.fail(self._refuse(data))
+            return None
+        if type(kind) is not str or kind == "ping":
             return None
         self.anomaly("unnamed_event")
         return self._event(kind.encode(), event)
@@ -253,19 +272,25 @@ class MessagesReader(ResumableReader):
             self.add_text(text_of(object_of(event.get("delta")).get("text")), answer=True)
 
     def _stray(self, index: object) -> bool:
-        """Return whether to read a delta that belongs to no open block: only if its index is not a number."""
+        """Return whether to read a delta that belongs to no open block."""
         if type(index) is int:
             return self._out_of_order(f"a delta for block {index}, which is not open")
         self.anomaly("unreadable_index")
         return True
 
     def _message_start(self, event: dict[str, Any]) -> None:
-        if self._started and not self._out_of_order("a second message_start"):
-            return
-        self._started = True
         message = object_of(event.get("message"))
-        self.response_id, self.model = text_of(message.get("id")), text_of(message.get("model"))
-        self.usage = object_of(message.get("usage"))
+        named = text_of(message.get("id")) or None
+        if self._started:
+            another = named not in (None, self.response_id) and bool(self.content or self.other)
+            text = "the start of another answer" if another else "a second message_start"
+            if not self._out_of_order(text, proof=another, anomaly="repeated_start"):
+                return
+        self._started = True
+        self.response_id = named or self.response_id
+        self.model = text_of(message.get("model")) or self.model
+        usage = object_of(message.get("usage"))
+        self.usage = {**self.usage, **{name: n for name, n in usage.items() if n or name not in self.usage}}
 
     def _block_start(self, event: dict[str, Any]) -> None:
         index = self._index(event, self._next)
@@ -276,6 +301,8 @@ class MessagesReader(ResumableReader):
         self._open.add(index)
         block = object_of(event.get("content_block"))
         kind = text_of(block.get("type"))
+        if index in self.tools:  # an index used again: keep the call that had it
+            self.tools[index, len(self.tools)] = self.tools.pop(index)
         text = block.get("text") if kind == "text" else None
         if text:  # a proxy sends the first piece with the start of its block, where no answer can be joined
             self.add_text(text, answer=True)
@@ -311,6 +338,7 @@ class MessagesReader(ResumableReader):
         reason = object_of(event.get("delta")).get("stop_reason")
         if reason:
             self._stopped_at = text_of(reason) or "error"
+            self._content_at_stop = self.content
         # Counts are cumulative: they replace those of message_start.
         self._cumulative = object_of(event.get("usage")) or self._cumulative
 
@@ -362,18 +390,17 @@ class MessagesReader(ResumableReader):
             event["index"] += self._offset
         return event
 
-    def _out_of_order(self, message: str) -> bool:
-        """Fail if every event so far could be read. Return whether to read this event nevertheless."""
+    def _out_of_order(self, message: str, *, proof: bool = False, anomaly: str = "out_of_order") -> bool:
+        """As `disorder`. If an event could not be read, nothing can be said about the order of the others."""
         if self._in_order:
-            self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
-        else:
-            self.anomaly("out_of_order")
-        return not self._in_order
+            return self.disorder(message, proof=proof, anomaly=anomaly)
+        self.anomaly(anomaly)
+        return True
 
     def missing(self) -> Cause | None:
-        if self._whole and not self._started and self._in_order:
+        if self._whole and not self._started and self._in_order and not (self.content or self.other):
             return Cause.EMPTY
-        if self._whole or self._stopped_at:
+        if self._whole or (self._stopped_at and self.content == self._content_at_stop):
             if not self.content and not self.other:
                 self.anomaly("no_content")
             if not self._stopped_at:
@@ -381,9 +408,14 @@ class MessagesReader(ResumableReader):
             return None
         return self.missing_end()
 
+    def certainly_complete(self) -> bool:
+        return self.missing() is None and (self._whole or not self._open)
+
     def metadata(self) -> ResponseMetadata:
         usages = (self.usage, self._cumulative)
-        counts = {name: count for usage in usages for name, count in counts_in(usage, USAGE).items()}
+        counts: dict[str, int] = {}
+        for usage in usages:
+            add_counts(counts, counts_in(usage, USAGE))
         extra = {name: tier for usage in usages for name, tier in extra_in(usage, "anthropic", "service_tier").items()}
         reasons = (self._stopped_at or "error",)
         return metadata_of(

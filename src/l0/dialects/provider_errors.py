@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from l0.model.failure import Cause, Failure
-from l0.model.tolerant_reading import code_of, object_of
+from l0.model.tolerant_reading import code_of, object_of, objects_in
 
 ERROR_CODES: dict[str, Cause] = {
     # OpenAI: https://platform.openai.com/docs/guides/error-codes
@@ -41,6 +42,44 @@ ERROR_CODES: dict[str, Cause] = {
     # Both
     "invalid_request_error": Cause.BAD_REQUEST,
     "overloaded_error": Cause.OVERLOADED,
+    # LiteLLM, vLLM and SGLang: names of Python exceptions
+    "BadRequestError": Cause.BAD_REQUEST,
+    "UnprocessableEntityError": Cause.BAD_REQUEST,
+    "ContentPolicyViolationError": Cause.BAD_REQUEST,
+    "ContextWindowExceededError": Cause.CONTEXT_LENGTH,
+    "AuthenticationError": Cause.AUTHENTICATION,
+    "PermissionDeniedError": Cause.AUTHENTICATION,
+    "NotFoundError": Cause.NOT_FOUND,
+    "RateLimitError": Cause.RATE_LIMIT,
+    "BudgetExceededError": Cause.QUOTA,
+    "InternalServerError": Cause.SERVER_ERROR,
+    "ServiceUnavailableError": Cause.UNAVAILABLE,
+    # text-generation-inference
+    "validation": Cause.BAD_REQUEST,
+    "template_error": Cause.BAD_REQUEST,
+    "tool_error": Cause.BAD_REQUEST,
+    # Google: https://cloud.google.com/apis/design/errors
+    "INVALID_ARGUMENT": Cause.BAD_REQUEST,
+    "FAILED_PRECONDITION": Cause.BAD_REQUEST,
+    "OUT_OF_RANGE": Cause.BAD_REQUEST,
+    "UNAUTHENTICATED": Cause.AUTHENTICATION,
+    "PERMISSION_DENIED": Cause.AUTHENTICATION,
+    "NOT_FOUND": Cause.NOT_FOUND,
+    "RESOURCE_EXHAUSTED": Cause.RATE_LIMIT,
+    "INTERNAL": Cause.SERVER_ERROR,
+    "UNAVAILABLE": Cause.UNAVAILABLE,
+    "DEADLINE_EXCEEDED": Cause.REQUEST_TIMEOUT,
+    # Amazon Bedrock
+    "validationException": Cause.BAD_REQUEST,
+    "ValidationException": Cause.BAD_REQUEST,
+    "AccessDeniedException": Cause.AUTHENTICATION,
+    "ResourceNotFoundException": Cause.NOT_FOUND,
+    "throttlingException": Cause.RATE_LIMIT,
+    "ThrottlingException": Cause.RATE_LIMIT,
+    "ServiceQuotaExceededException": Cause.QUOTA,
+    "modelStreamErrorException": Cause.SERVER_ERROR,
+    "internalServerException": Cause.SERVER_ERROR,
+    "serviceUnavailableException": Cause.UNAVAILABLE,
 }
 """An error's ``code`` (first) or ``type`` to its cause."""
 
@@ -63,6 +102,13 @@ STATUSES: dict[int, Cause] = {
 _GENERAL = frozenset({Cause.BAD_REQUEST, Cause.SERVER_ERROR, Cause.IN_BAND_ERROR})
 """Causes of types that a provider uses with many statuses, such as ``invalid_request_error``: the status says more."""
 
+_CODES = ("code", "error_code", "http_status_code", "status_code")
+_TYPES = ("type", "error_type")
+_EXPLAINS = ("detail", "message", "error_msg", "errors")
+"""Fields that explain an error in a body that is nothing else."""
+_ANSWERS = frozenset({"choices", "output", "content", "data", "response", "delta", "usage"})
+"""Fields of answers: a body with one of them is no error for its message alone."""
+
 MakeError = Callable[[str, object], Exception]
 """Makes the SDK's own exception from a message and the error object, since dialects import no SDK."""
 
@@ -72,9 +118,20 @@ def cause_of_codes(*codes: object) -> Cause:
     for code in codes:
         if isinstance(code, str) and code in ERROR_CODES:
             return ERROR_CODES[code]
-        if isinstance(code, int) and not isinstance(code, bool):  # routers put the HTTP status here
-            return cause_of_status(code)
+        status = _status_in(code)
+        if status is not None:
+            return cause_of_status(status, *codes)
     return Cause.IN_BAND_ERROR
+
+
+def _status_in(code: object) -> int | None:
+    """Return the HTTP status that routers put in place of a code: as a number, as text, or with two more digits."""
+    if isinstance(code, str) and code.isdecimal() and len(code) <= 5:
+        code = int(code)
+    if type(code) is not int:
+        return None
+    status = code // 100 if 40_000 <= code < 60_000 else code  # FastChat: 40303, 50001
+    return status if 400 <= status < 600 else None
 
 
 def cause_of_status(status: int, *codes: object) -> Cause:
@@ -89,14 +146,55 @@ def codes_in(body: object) -> tuple[object, object]:
     """Return code and type of an error object, or of a body ``{"error": {...}}`` around one."""
     outer = object_of(body)
     fields = object_of(outer.get("error")) or outer
-    return fields.get("code"), fields.get("type")
+    return _first(fields, _CODES), _first(fields, _TYPES)
 
 
-def in_band(error: object, make_error: MakeError) -> Failure:
-    """Return the failure of a stream that carried ``{"error": ...}``, with the exception that the SDK raises for it."""
-    message = object_of(error).get("message")
-    text = message if isinstance(message, str) and message else "An error occurred during streaming"
-    return _failure(text, error, make_error)
+def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> object:
+    return next((value for name in names if (value := fields.get(name))), None)
+
+
+def error_in(body: Mapping[str, Any]) -> object | None:
+    """Return the error that a body states in place of an answer, in any spelling; ``None`` if it states none."""
+    error = body.get("error")
+    if error:
+        return error  # type: ignore[no-any-return]
+    if body.get("object") == "error" or body.get("type") == "error" or body.get("error_code"):  # vLLM; FastChat
+        return body
+    if body.get("type") or body.keys() & _ANSWERS:
+        return None
+    explained = body.get("detail") or body.get("errors") or body.get("error_msg")
+    coded = body.get("message") and (_status_in(body.get("code")) or isinstance(body.get("code"), str))
+    return body if explained or coded else None
+
+
+def answer_error(answer: Mapping[str, Any]) -> object | None:
+    """Return the error that a complete answer states in place of its content, or of a choice; ``None`` for none.
+
+    A response whose own ``status`` is failed is an answer: the SDK's object states its error.
+    """
+    choices = answer.get("choices")
+    if not choices:
+        held = answer.get("object") == "response" or answer.get("output") or answer.get("content")
+        return None if held else error_in(answer)
+    if answer.get("error"):
+        return answer["error"]  # type: ignore[no-any-return]
+    failed = (one for one in objects_in(choices) if one.get("error") or one.get("finish_reason") == "error")
+    choice = next(failed, None)
+    return None if choice is None else choice.get("error") or choice
+
+
+def in_band(error: object, event: Mapping[str, Any], make_error: MakeError) -> Failure:
+    """Return the failure of a body that states ``error``, with the exception that the SDK raises for it.
+
+    ``event``: all of the body, which may have the code beside the error.
+    """
+    fields = object_of(error)
+    message = next((value for name in _EXPLAINS if isinstance(value := fields.get(name), str) and value), "")
+    failure = _failure(message or "An error occurred during streaming", error, make_error)
+    if failure.code is not None:
+        return failure
+    codes = codes_in(event)
+    return replace(failure, cause=cause_of_codes(*codes), code=code_of(*codes), category=None, message="")
 
 
 def error_event(data: bytes, make_error: MakeError, otherwise: str) -> Failure:

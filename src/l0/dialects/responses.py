@@ -12,9 +12,10 @@ from typing import Any
 
 from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
+from l0.model.policy import OrderMode
 from l0.model.ports import Build
 from l0.model.resume_state import ResumeState
-from l0.model.tolerant_reading import code_of, items_in, object_of, place_of, text_of
+from l0.model.tolerant_reading import code_of, items_in, object_of, objects_in, place_of, text_of
 
 from .answer_fold import complete_answer, metadata_of
 from .content_parts import part_deltas, tool_call_delta
@@ -36,7 +37,8 @@ from .deltas import (
     field,
     structures_in,
 )
-from .provider_errors import MakeError, cause_of_codes, in_band
+from .final_texts import Agreement, FinalTexts, same_arguments
+from .provider_errors import MakeError, cause_of_codes, error_in, in_band
 from .resumable_reader import ResumableReader
 from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
@@ -45,6 +47,17 @@ _REASONING = frozenset({"response.reasoning_summary_text.delta", "response.reaso
 _TOOL_ARGUMENTS = frozenset({"response.function_call_arguments.delta", "response.custom_tool_call_input.delta"})
 _TOOL_CALLS = frozenset({"function_call", "custom_tool_call"})
 """Items that call the user's tools; every other item but messages and reasoning is work on the server's side."""
+_FINALS = {
+    "response.refusal": "refusal",
+    "response.reasoning_summary_text": "text",
+    "response.reasoning_text": "text",
+    "response.function_call_arguments": "arguments",
+    "response.custom_tool_call_input": "input",
+    "response.mcp_call_arguments": "arguments",
+    "response.code_interpreter_call_code": "code",
+}
+"""Kinds of deltas besides text, and the field in which their ``done`` event repeats all of them."""
+_ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done")
 _COMPLETE = frozenset({"completed", "incomplete"})
 """Statuses of an answer that ended without an error."""
 _BEGINS = re.compile(rb'"type":\s?"response\.(created|in_progress)"')
@@ -83,12 +96,14 @@ def response_deltas(event: Any) -> list[Delta]:
             return _item_started(field(event, "item"), place_of(field(event, "output_index")))
         case "response.output_item.done":
             return _item_done(field(event, "item"), place_of(field(event, "output_index")))
+        case "response.output_text.done" | "response.content_part.done":
+            return _complete_text(_final_text(event))
         case "response.refusal.done":
             refusal = text_of(field(event, "refusal"))
             return [RefusalDelta(refusal, complete=True)] if refusal else []
         case "response.created":
             return _response_start(field(event, "response"))
-        case "response.completed" | "response.incomplete" | "response.failed":
+        case "response.completed" | "response.incomplete" | "response.failed" | "response.done":
             return _response_end(field(event, "response"), kind)
         case "error":
             return [_error(event, kind)]
@@ -121,9 +136,27 @@ def _response_start(response: Any) -> list[Delta]:
 def _response_end(response: Any, kind: str) -> list[Delta]:
     status = text_of(field(response, "status")) or "error"
     found = _response_start(response)
-    if kind == "response.failed":
+    if kind == "response.failed" or status == "failed":
         return [*found, FinishDelta(status, ends=False), _error(field(response, "error"), kind)]
-    return [*found, FinishDelta(status), AnswerEnd()]
+    texts = [delta for item in structures_in(field(response, "output")) for delta in _item_text(item)]
+    return [*found, *texts, FinishDelta(status), AnswerEnd()]
+
+
+def _final_text(event: Any) -> object:
+    """Return the text that the end of a part repeats."""
+    part = field(event, "part")
+    return field(event, "text") if part is None or field(part, "type") != "output_text" else field(part, "text")
+
+
+def _complete_text(text: object) -> list[Delta]:
+    return [TextDelta(text, complete=True)] if type(text) is str and text else []
+
+
+def _item_text(item: Any) -> list[Delta]:
+    parts = structures_in(field(item, "content")) if field(item, "type") == "message" else ()
+    return [
+        delta for part in parts if field(part, "type") == "output_text" for delta in _complete_text(field(part, "text"))
+    ]
 
 
 def _item_started(item: Any, place: int | None) -> list[Delta]:
@@ -137,7 +170,9 @@ def _item_done(item: Any, place: int | None) -> list[Delta]:
     kind = text_of(field(item, "type"))
     if kind in _TOOL_CALLS:
         return [ToolCallEnd(place, tool_call_delta(item, place))]
-    return [] if kind in (None, "message", "reasoning") else [PayloadDelta(item)]
+    if kind == "message":
+        return _item_text(item)
+    return [] if kind in (None, "reasoning") else [PayloadDelta(item)]
 
 
 def _error(error: Any, kind: str) -> AnswerError:
@@ -176,8 +211,17 @@ class ResponsesReader(ResumableReader):
     event on.
     """
 
-    def __init__(self, build: Build, content_type: str, *, kept: bool, replays: bool, make_error: MakeError) -> None:
-        super().__init__(build, content_type)
+    def __init__(
+        self,
+        build: Build,
+        content_type: str,
+        *,
+        kept: bool,
+        replays: bool,
+        make_error: MakeError,
+        order: OrderMode = "evidence",
+    ) -> None:
+        super().__init__(build, content_type, order)
         self._kept = kept
         self._replays = replays
         self._items: dict[int, str] = {}
@@ -190,8 +234,9 @@ class ResponsesReader(ResumableReader):
         self._counts = False
         self._sequence: int | None = None
         self._last = b""
-        self._part = 0
         self._sent = 0
+        self._texts = FinalTexts()
+        self._others: dict[str, FinalTexts] = {}
 
     def decode_event(self, name: bytes | None, data: bytes, event: Any) -> Any:  # noqa: ARG002 - the type stands in the data as well
         if data[:6] == b"[DONE]":
@@ -203,8 +248,8 @@ class ResponsesReader(ResumableReader):
             self._uncounted()
             return None
         if type(event) is dict:
-            if event.get("error") and event.get("type") != "response.failed":
-                self.fail(in_band(event["error"], self._make_error))
+            if event.get("error") and event.get("type") not in _ENDS:
+                self.fail(in_band(event["error"], event, self._make_error))
                 return None
             if self._completed and str(event.get("type")).endswith(".delta"):
                 self.anomaly("data_after_end")
@@ -218,6 +263,8 @@ class ResponsesReader(ResumableReader):
             if not self.events and self._resume_state is None and self._headless(event):
                 return None
             self.apply(event)
+            if self.stopped:
+                return None
         else:
             self._uncounted()
         return event
@@ -231,8 +278,7 @@ class ResponsesReader(ResumableReader):
             or not complete_answer(RESPONSES, answer).text
         ):
             return False
-        self.fail(Failure(cause=Cause.OUT_OF_ORDER, message="the end of the answer came, and nothing before it"))
-        return True
+        return not self.disorder("the end of the answer came, and nothing before it", anomaly="text_without_deltas")
 
     def _uncounted(self) -> None:
         """Handle an event without a readable number: counting restarts with the next one."""
@@ -243,15 +289,12 @@ class ResponsesReader(ResumableReader):
             self._counts = False
 
     def _in_sequence(self, number: int, data: bytes) -> bool:
-        """Return whether this is the next event, by its number.
-
-        Gaps are failures only once the server has numbered two events consecutively.
-        """
+        """Return whether to read this event. A server that does not number consistently is not held to it."""
         last, self._sequence = self._sequence, number
         repeated, self._last = data == self._last, data
         if last is None:
             self._first = number
-        elif number == last and repeated and (self._counts or _BEGINS.search(data)):
+        elif number == last and repeated and self._order != "off" and (self._counts or _BEGINS.search(data)):
             self.anomaly("duplicate_event")
             return False
         self._numbered += 1
@@ -260,35 +303,46 @@ class ResponsesReader(ResumableReader):
             return True
         if not self._counts and number != last + 1:
             return True
-        self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=f"event {number} came after event {last}"))
-        return False
+        self._counts, self._first, self._numbered = False, number, 1
+        return self.disorder(f"event {number} came after event {last}")
 
     def apply(self, event: dict[str, Any]) -> None:
         """Read what `response_deltas` returns, inline: this runs once per token."""
         kind = event.get("type")
         if type(kind) is not str:
+            self._unknown(event)
             return
         if kind == _TEXT:
-            before = self.chars
-            self.add_text(event.get("delta"), answer=True)
-            self._part += self.chars - before
-        elif kind == "response.output_text.done":
-            self._part_done(event.get("text"))
+            piece = event.get("delta")
+            if type(piece) is str and piece:  # as `add_text`; no calls, as this runs once per token
+                pieces = self._texts.pieces
+                try:
+                    place = (event["output_index"], event["content_index"])
+                except KeyError:
+                    place = _place_in(event)
+                if place in pieces:
+                    pieces[place] += [piece]
+                else:
+                    pieces[place] = [piece]
+                self.content += 1
+                self.chars += len(piece)
+                self.text.append(piece)
+            else:
+                self.add_text(piece)
         elif kind.endswith(".delta"):
             self._other_delta(kind, event)
-        elif kind.startswith("response.output_item."):
+        elif kind.endswith(".done") and kind not in ("response.output_item.done", "response.done"):
+            self._done(kind[:-5], event)
+        else:
+            self._other_event(kind, event)
+
+    def _other_event(self, kind: str, event: dict[str, Any]) -> None:
+        if kind.startswith("response.output_item."):
             self._item(kind, event)
         elif kind == "response.created":
             self._learn_response(event)
-        elif kind in ("response.completed", "response.incomplete", "response.failed"):
-            self._learn_response(event)
-            self._whole = True
-            self.other = self.other or _any_other(event.get("response"))
-            self._completed = kind == "response.completed"
-            if kind == "response.failed":
-                self._failed(object_of(event.get("response")).get("error"))
-            else:
-                self.failure: Failure | None = None  # an earlier error event was not final
+        elif kind in _ENDS:
+            self._answer_end(kind, event)
         elif kind == "error":
             self._whole, self._status = True, None
             self._failed(event)
@@ -297,26 +351,96 @@ class ResponsesReader(ResumableReader):
         elif kind.startswith(_SERVER_TOOLS):
             self.accepted = True
             self.resumable = False
+        elif not kind.startswith("response."):
+            self._unknown(event)
+
+    def _unknown(self, event: dict[str, Any]) -> None:
+        """Read an event that is not of this dialect: of a gateway's own, or an error in its spelling."""
+        error = error_in(event)
+        if error is not None:
+            self.fail(in_band(error, event, self._make_error))
+
+    def _answer_end(self, kind: str, event: dict[str, Any]) -> None:
+        self._learn_response(event)
+        self._whole = True
+        response = object_of(event.get("response"))
+        self.other = self.other or _any_other(response)
+        self._completed = kind in ("response.completed", "response.done")
+        if kind == "response.done":
+            self.anomaly("response_done")
+        if kind == "response.failed" or response.get("status") == "failed":
+            self._failed(response.get("error"))
+            return
+        if self.failure is not None and self.failure.typed:
+            self.failure: Failure | None = None  # an earlier error event was not final
+        for index, item in enumerate(items_in(response.get("output"))):
+            self._compare_item(item, index, complete=True)
 
     def _other_delta(self, kind: str, event: dict[str, Any]) -> None:
-        self.add_text(event.get("delta"))
+        piece = event.get("delta")
+        self.add_text(piece)
         self.resumable = False
         place = place_of(event.get("output_index"))
+        if kind[:-6] in _FINALS and type(piece) is str:
+            pieces = self._others.setdefault(kind[:-6], FinalTexts()).pieces
+            pieces.setdefault(_place_in(event), []).append(piece)
         if kind in _TOOL_ARGUMENTS and place in self.tools:
             self.add_tool_arguments(place, None, event.get("delta"))
 
-    def _set_tool(self, call: ToolCallDelta) -> None:
-        """Replace the collected pieces of a tool call with the complete call from ``response.output_item.done``."""
-        self.tools.pop(call.place, None)
-        self.add_tool_arguments(call.place, call.name, call.arguments)
+    def _done(self, kind: str, event: dict[str, Any]) -> None:
+        """Compare the end of a part with its deltas."""
+        if kind.startswith(_SERVER_TOOLS):
+            self.accepted = True
+            self.resumable = False
+        place = _place_in(event)
+        if kind in ("response.output_text", "response.content_part"):
+            self._compare_text(place, _final_text(event))
+        elif kind in self._others:
+            final, texts = event.get(_FINALS[kind]), self._others[kind]
+            different = texts.compare(place, final) is Agreement.DIFFERENT
+            if different and not same_arguments("".join(texts.pieces.get(place, ())), str(final)):
+                self.disorder(f"the end of {kind} differs from its deltas", proof=True)
+            texts.pieces.pop(place, None)
+
+    def _compare_text(self, place: tuple[object, object], final: object) -> None:
+        match self._texts.compare(place, final):
+            case Agreement.DIFFERENT:
+                self.disorder("the final text differs from its deltas", proof=True)
+            case Agreement.ALONE:
+                self.anomaly("text_without_deltas")
+                self.resumable = False
+                self.add_text(final, answer=True)
+            case Agreement.NEARLY:
+                self.anomaly("text_differs_from_deltas")
+
+    def _compare_item(self, item: object, index: object, *, complete: bool = False) -> None:
+        """Compare an item, as its end or the end of the answer repeats it, with its deltas."""
+        fields = object_of(item)
+        if fields.get("type") == "message":
+            for number, part in enumerate(objects_in(fields.get("content"))):
+                if part.get("type") == "output_text":
+                    self._compare_text((index, number), part.get("text"))
+        elif fields.get("type") in _TOOL_CALLS:
+            self._compare_tool(tool_call_delta(item, index), complete=complete)
+
+    def _compare_tool(self, call: ToolCallDelta, *, complete: bool) -> None:
+        """Replace the pieces of a call by the whole of it. ``complete``: the end of the answer repeats it."""
+        stated = [("".join(known.arguments), known.name) for known in self.tools.values()]
+        if complete and any(same_arguments(text, call.arguments) and name == call.name for text, name in stated):
+            return
+        known = self.tools.get(call.place)
+        differs = known is not None and not same_arguments("".join(known.arguments), call.arguments)
+        if differs or (complete and stated):
+            self.disorder("a tool call differs from its deltas", proof=True)
+        elif call.arguments or known is None:
+            self.tools.pop(call.place, None)
+            self.add_tool_arguments(call.place, call.name, call.arguments)
 
     def _item(self, kind: str, event: dict[str, Any]) -> None:
         item = event.get("item")
         if kind == "response.output_item.done":
             self.other = self.other or _item_holds_other(item)
-            for delta in _item_done(item, place_of(event.get("output_index"))):
-                if isinstance(delta, ToolCallEnd) and delta.call is not None:
-                    self._set_tool(delta.call)
+            self._compare_item(item, place_of(event.get("output_index")))
             return
         if not isinstance(item, dict):
             return
@@ -347,7 +471,7 @@ class ResponsesReader(ResumableReader):
 
     def marks(self) -> dict[str, Any]:
         if self._resume_state is None or self._replays:
-            return {"sequence": self._sequence, "items": dict(self._items)}
+            return {"sequence": self._sequence, "items": dict(self._items), "texts": self._texts.pieces}
         last = self._resume_state.marks["sequence"]
         sent = None if last is None else last + self._sent
         return {"sequence": sent, "items": self._items | self._resume_state.marks["items"]}
@@ -359,6 +483,7 @@ class ResponsesReader(ResumableReader):
             self.text = [resume_state.text]
             self.response_id = resume_state.response_id
             self._items = dict(resume_state.marks["items"])
+            self._texts.pieces = {place: list(pieces) for place, pieces in resume_state.marks["texts"].items()}
             self._sequence = self._first = resume_state.marks["sequence"]
             self._numbered = 1
             self._counts = True
@@ -382,16 +507,14 @@ class ResponsesReader(ResumableReader):
                 _rename(item, "id", items.get(index))
         return event
 
-    def _part_done(self, text: object) -> None:
-        """Compare a part's complete text: without sequence numbers, the only sign of a lost or repeated delta."""
-        if self._sequence is None and type(text) is str and len(text) != self._part:
-            self.anomaly("text_differs_from_deltas")
-        self._part = 0
-
     def _learn_response(self, event: dict[str, Any]) -> None:
         response = event.get("response")
         if type(response) is dict:
-            self.response_id, self.model = text_of(response.get("id")), text_of(response.get("model"))
+            named = text_of(response.get("id")) or None
+            if event.get("type") == "response.created" and self.content and named not in (None, self.response_id):
+                self.disorder("the start of another answer", proof=True)
+            self.response_id = named or self.response_id
+            self.model = text_of(response.get("model")) or self.model
             self._status = text_of(response.get("status"))
             self._extra = extra_in(response, "openai", "service_tier", "system_fingerprint")
             self.usage = object_of(response.get("usage")) or self.usage
@@ -414,6 +537,12 @@ class ResponsesReader(ResumableReader):
         return metadata_of(
             RESPONSES, self.response_id, self.model, counts, reasons, self._extra, anomalies=tuple(self.anomalies)
         )
+
+
+def _place_in(event: Mapping[str, Any]) -> tuple[object, object]:
+    """Return the place of a delta: the index of its item, and of the part in it."""
+    index = event.get("content_index")
+    return event.get("output_index"), event.get("summary_index") if index is None else index
 
 
 def _rename(holder: Any, key: str, name: str | None) -> None:

@@ -45,6 +45,11 @@ def counts_in(usage: Any, fields: UsageFields) -> dict[str, int]:
     return found
 
 
+def add_counts(counts: dict[str, int], later: Mapping[str, int]) -> None:
+    """Replace counts by later ones. A proxy that does not know the input states 0 of it at the end."""
+    counts.update({name: n for name, n in later.items() if n or name == "output_tokens" or not counts.get(name)})
+
+
 def extra_in(thing: Any, prefix: str, *names: str) -> dict[str, str]:
     """Return span attributes for those of the named fields that are text."""
     return {f"{prefix}.response.{name}": text for name in names if (text := text_of(field(thing, name))) is not None}

@@ -195,7 +195,7 @@ class Failure:
     ``status``: HTTP status, if there was a response. ``code``: the provider's error code or type. ``retry_after``: the
     wait in s that the server asked for. ``sdk_retries``: True if the bare SDK would repeat the request. ``error``: the
     exception that the bare SDK would raise; ``None`` if it would raise none. ``typed``: the failure reaches the user as
-    a typed event of the SDK, so no exception may follow it.
+    a typed event of the SDK; the exception follows when the next event is requested.
     """
 
     cause: Cause

@@ -22,6 +22,7 @@ from .rule import Rule, Violation
 _E = TypeVar("_E", bound=StrEnum)
 Mode = Literal["active", "shadow"]
 TruncationMode = Literal["strict", "warn", "off"]
+OrderMode = Literal["evidence", "strict", "off"]
 ResumeMode = Literal["off", "exact", "prefill", "splice", "restart"]
 HoldMode = Literal["first_content", "verified", "message"]
 ReplayMode = Literal["safe", "always", "never"]
@@ -348,6 +349,9 @@ class Policy:
     without its terminal event: ``"strict"`` (an error), ``"warn"``, ``"off"``, a mapping from origin
     (``"https://api.example.com"``, or the host alone) to one of these, or ``None``: strict if the origin certainly
     sends terminal events.
+    ``order``: the treatment of events out of order: ``"evidence"`` fails only on proof (final text that differs from
+    its deltas, another answer in the middle), ``"strict"`` also on numbers and blocks out of order, ``"off"`` never.
+    What does not fail is counted on the span.
 
     ``fallback``: the targets to try, in this order, if the primary fails. ``resume``: the treatment of an answer that
     breaks after a part of it was delivered: ``"off"`` raises; ``"exact"`` repeats the request, skips the delivered part
@@ -381,6 +385,7 @@ class Policy:
     timeout: Timeout | None = None
     retry: Retry | None = None
     truncation: TruncationMode | Mapping[str, TruncationMode] | None = None
+    order: OrderMode = "evidence"
     hold: Hold | HoldMode = Hold()
     fallback: Fallback | Sequence[Fallback] = ()
     resume: ResumeMode = "off"
@@ -418,6 +423,7 @@ class Policy:
             if not isinstance(getattr(self, name), bool):
                 raise PolicyError(f"Policy.{name}", getattr(self, name), "True or False")
         _check_choice("Policy.mode", self.mode, get_args(Mode))
+        _check_choice("Policy.order", self.order, get_args(OrderMode))
         _check_choice("Policy.resume", self.resume, get_args(ResumeMode))
         _check_choice("Policy.replay", self.replay, get_args(ReplayMode))
         if self.structured and not _importable("jsonschema"):

@@ -73,6 +73,9 @@ class Reader(Protocol):
     stopped: bool
     """`finished` is true or `failure` is set: stop reading."""
 
+    disordered: bool
+    """Events came out of order, which was counted as an anomaly or failed the attempt."""
+
     resumable: bool
     """Only text arrived, so the answer can be resumed if it breaks."""
 
@@ -88,6 +91,11 @@ class Reader(Protocol):
 
     def missing(self) -> Cause | None:
         """Return why an ended body is incomplete: ``TRUNCATED``, ``EMPTY`` or ``NOT_A_STREAM``; else ``None``."""
+
+    def certainly_complete(self) -> bool:
+        """Return True if the answer is complete although its connection broke: the terminal event came, or the last
+        content of every choice was followed by its end. A finish reason beside content proves nothing."""
+        ...
 
     def metadata(self) -> ResponseMetadata:
         """Return the metadata that the provider sent with its answer."""

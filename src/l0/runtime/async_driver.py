@@ -146,6 +146,6 @@ async def _more(runtime: CallRuntime, command: Command, body: AsyncAttemptBody) 
     if isinstance(command, Wait):
         await body.close()
         command = await open_attempts(runtime, command, body)
-    if isinstance(command, Raise) and not command.failure.typed:
+    if isinstance(command, Raise):
         raise runtime.error(command)
     return isinstance(command, Relay)

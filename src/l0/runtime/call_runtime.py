@@ -384,7 +384,7 @@ class CallRuntime:
             self.halt(error)
         at = perf_counter()
         if isinstance(error, Exception):
-            if self._parser is not None and self._parser.reader.missing() is None:
+            if self._parser is not None and self._parser.reader.certainly_complete():
                 return self._over(self._parser.reader, at)
             if self.clocks is not None and self.clocks.passed(at):
                 return self.expired()  # the transport's own timeout was as short, and fired first
@@ -405,7 +405,7 @@ class CallRuntime:
         if not self.open:
             self.halt()
         at = perf_counter()
-        if self._parser is not None and self._parser.reader.missing() is None:
+        if self._parser is not None and self._parser.reader.certainly_complete():
             return self._over(self._parser.reader, at)
         failure = self.clocks.failure(at)
         if failure.cause is Cause.FIRST_CONTENT_TIMEOUT:
@@ -455,7 +455,7 @@ class CallRuntime:
                 )
             self.attempt_ended(None, at)
             if self.shadow is not None:
-                self.shadow.complete_answer(reader)
+                self.shadow.complete_answer(reader, at)
         return self._settle(command, at, progress)
 
     def _reject(self, failure: Failure, at: float) -> AttemptOver:

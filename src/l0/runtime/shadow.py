@@ -75,6 +75,8 @@ class ShadowPolicy:
 
     def failed(self, failure: Failure, progress: AttemptProgress, at: float) -> None:
         """Report the decision of the policy after a failed attempt."""
+        if failure.cause is Cause.OUT_OF_ORDER and self._call.policy.order == "off":
+            return  # this policy would have accepted the answer
         self._guards.ended(failure)
         missing = retry_decision(self._call, failure, progress, self._history, random)
         self._history.append(failure)
@@ -89,9 +91,11 @@ class ShadowPolicy:
         else:
             self._say("raise", failure.cause, at)
 
-    def complete_answer(self, reader: Reader) -> None:
+    def complete_answer(self, reader: Reader, at: float) -> None:
         """Check a complete streamed answer."""
         self._guards.ended(None)
+        if reader.disordered and self._call.policy.order == "strict":
+            self._say("interrupt", Cause.OUT_OF_ORDER, at)
         if self._screen is not None:
             self._screen.finish(reader)
 

@@ -149,7 +149,7 @@ def _more(runtime: CallRuntime, command: Command, body: AttemptBody) -> bool:
     if isinstance(command, Wait):
         body.close()
         command = open_attempts(runtime, command, body)
-    if isinstance(command, Raise) and not command.failure.typed:
+    if isinstance(command, Raise):
         raise runtime.error(command)
     return isinstance(command, Relay)
 

@@ -48,7 +48,9 @@ class OpenAiApiProvider:
         if inference.dialect == "responses":
             kept = inference.replay is Replay.UNTIL_EFFECT and has_effect_once_created(inference.body)
             replays = server_can_replay(inference)
-            return ResponsesReader(reading.build, content_type, kept=kept, replays=replays, make_error=make_error)
+            return ResponsesReader(
+                reading.build, content_type, kept=kept, replays=replays, make_error=make_error, order=reading.order
+            )
         kind = CompletionsReader if inference.dialect == "completions" else ChatReader
         return kind(
             reading.build,
@@ -56,6 +58,7 @@ class OpenAiApiProvider:
             choices=inference.choices,
             wraps=reading.loop.wraps,
             make_error=make_error,
+            order=reading.order,
         )
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:

@@ -105,6 +105,7 @@ class _SdkRequests:
             response=response,
             request=self.upstream.request_of(response),
             client=self.upstream.client,
+            order=self.upstream.call.policy.order,
         )
         reader = self.upstream.provider.reader(reading)
         parser = WireParser(reader)

@@ -50,6 +50,7 @@ class _SdkBody:
             response=response,
             request=upstream.request,
             client=upstream.client,
+            order=upstream.call.policy.order,
         )
         reader = upstream.provider.reader(reading)
         taken_up = self.runtime.continuation

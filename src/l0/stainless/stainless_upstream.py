@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import JSONDecodeError
 from typing import Any, Protocol, cast
 
 from l0.config import CONFIG
 from l0.dialects.answer_fold import complete_answer
 from l0.dialects.dialect_catalogue import DIALECTS
+from l0.dialects.provider_errors import answer_error, in_band
 from l0.dialects.resume_requests import can_resume, resume_request
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
 from l0.model.call_events import ResponseMetadata, ToolCalls
-from l0.model.failure import TIMEOUT_CAUSES, Cause, Failure
+from l0.model.failure import TIMEOUT_CAUSES, Category, Cause, Failure
 from l0.model.inference_request import InferenceRequest
-from l0.model.policy import ResumeMode
+from l0.model.policy import OrderMode, ResumeMode
 from l0.model.ports import Build, WireReader
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import unread
@@ -43,6 +44,7 @@ class ReaderContext:
     response: Any
     request: Any
     client: Any
+    order: OrderMode
 
 
 class Provider(Protocol):
@@ -72,7 +74,7 @@ class StainlessUpstream:
         self.provider = provider
         self.client = client
         self._primary = client
-        self._model = call.model
+        self._fallback_model: str | None = None
         self.inference = inference
         self.request: Any = None
         self.decoded: Mapping[str, Any] | None = None
@@ -130,7 +132,7 @@ class StainlessUpstream:
             return self.client, None
         fallback = self.call.policy.legs[leg - 1]
         self.client = fallback.client if fallback.client is not None else self._primary
-        self._model = fallback.model or self.call.model
+        self._fallback_model = fallback.model
         return self.client, fallback.model
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
@@ -226,10 +228,33 @@ class StainlessUpstream:
     # -- answering ----------------------------------------------------------------------------------------------
 
     def answer_failure(self, answer: Any) -> Failure | None:
-        """As `Upstream.answer_failure`. The SDKs return a successful body that is not JSON as a string."""
+        """As `Upstream.answer_failure`. The SDKs return a successful body that is not JSON as a string, and one that
+        is an error as an empty answer."""
         if isinstance(answer, str):
             return Failure(cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON")
-        return None
+        try:
+            return self._stated_failure(answer)
+        except Exception:
+            unread("a whole answer")
+            return None
+
+    def _stated_failure(self, answer: Any) -> Failure | None:
+        """Return the failure that the body of a complete answer states. A raw body is parsed only if it may be one."""
+        response = getattr(answer, "http_response", None)
+        if self.decoded is None and (response is None or b"error" not in response.content):
+            return None
+        value = self._json(answer)
+        error = answer_error(value) if value is not None else None
+        if value is None or error is None:
+            return None
+        package, request = self.sdk.package, self.request_of(response)
+
+        def make_error(message: str, body: object) -> Exception:
+            made: Exception = package.APIError(message, request=request, body=body)
+            return made
+
+        failure = in_band(error, value, make_error)
+        return replace(failure, sdk_retries=failure.category is not Category.FATAL)
 
     def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:
         """As `Upstream.complete_answer`. Never raises: metadata that cannot be read is omitted."""
@@ -256,7 +281,9 @@ class StainlessUpstream:
 
     def completed(self) -> None:
         """Record that the leg that answered sends terminal events: its next stream without one is a failure."""
-        CONFIG.shared_state.terminals.add(stream_source(self.client, self.call.dialect, self._model))
+        CONFIG.shared_state.terminals.add(
+            stream_source(self.client, self.call.dialect, self._fallback_model or self.call.model)
+        )
 
     def backoff(self, retry: int, failure: Failure) -> float:
         """Return the SDK's own delay, in seconds."""

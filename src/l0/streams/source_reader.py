@@ -52,6 +52,7 @@ class SourceReader:
 
     __slots__ = (
         "accepted",
+        "disordered",
         "failure",
         "feed",
         "finished",
@@ -81,7 +82,7 @@ class SourceReader:
         self.tools: dict[Any, ToolCallText] = {}  # a source has no request with a schema to check
         self._others = self._known = self._summed = self._chars = 0
         self.other = False  # all content of a source is an event
-        self.accepted = False
+        self.accepted = self.disordered = False
         self.finished = False
         self.stopped = False
         self._plain = True
@@ -260,6 +261,10 @@ class SourceReader:
         if complete is None:  # the items do not show it, so the end of the source does
             complete = self._over
         return None if complete or self._told() is not None else Cause.TRUNCATED
+
+    def certainly_complete(self) -> bool:
+        """Return True if the answer is complete although its source raised."""
+        return self.missing() is None
 
     def metadata(self) -> ResponseMetadata:
         """Return the provider's metadata: from the engine below, else from the items."""

@@ -134,7 +134,8 @@ def test_the_tier_and_the_fingerprint_are_those_of_the_first_chunk():
     ("events", "choices", "reasons"),
     [
         ([add_text("a")], 1, ("error",)),
-        ([add_text("a"), STOP], 2, ("stop", "error")),
+        ([add_text("a"), add_text("b", 1), STOP], 2, ("stop", "error")),
+        ([add_text("a"), STOP], 2, ("stop",)),  # fewer choices than were asked for
         ([chunk(mark_finished="length", index=1), STOP], 2, ("stop", "length")),
         ([STOP, chunk(mark_finished="stop", index=1)], 1, ("stop", "stop")),  # more choices than were asked for
     ],

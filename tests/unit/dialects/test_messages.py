@@ -17,8 +17,10 @@ def refuse(data: bytes) -> Failure:
     return Failure(cause=Cause.OVERLOADED, message=data.decode())
 
 
-def reader(*, names: Any = None, typed: bool = False, content_type: str = "text/event-stream") -> MessagesReader:
-    return MessagesReader(dict, content_type, names=names, typed=typed, refuse=refuse)
+def reader(
+    *, names: Any = None, typed: bool = False, content_type: str = "text/event-stream", order: Any = "evidence"
+) -> MessagesReader:
+    return MessagesReader(dict, content_type, names=names, typed=typed, refuse=refuse, order=order)
 
 
 feed = partial(reading.feed, named=True)
@@ -82,7 +84,7 @@ def test_sequences(events, missing, content, text, anomalies):
         assert made.metadata().anomalies == anomalies
 
 
-@pytest.mark.parametrize(
+DISORDER = pytest.mark.parametrize(
     "events",
     [
         [START, START],
@@ -101,11 +103,33 @@ def test_sequences(events, missing, content, text, anomalies):
         *("block again", "end doubled", "delta after its block", "gap", "delta of another block"),
     ],
 )
-def test_block_indices_reveal_duplicate_missing_and_reordered_events(events):
-    made = reader()
+
+
+@DISORDER
+def test_order_strict_fails_at_blocks_out_of_order(events):
+    made = reader(order="strict")
     handed = feed(made, *events)
     assert made.failure.cause is Cause.OUT_OF_ORDER
     assert handed == events[:-1]
+
+
+@DISORDER
+@pytest.mark.parametrize("order", ["evidence", "off"])
+def test_blocks_out_of_order_are_an_anomaly(events, order):
+    made = reader(order=order)
+    assert feed(made, *events, ending(), STOP) == [*events, ending(), STOP]
+    assert (made.failure, made.disordered, made.resumable) == (None, True, False)
+    assert {"out_of_order", "repeated_start"} & set(made.metadata().anomalies)
+
+
+@pytest.mark.parametrize(
+    ("order", "cause"), [("evidence", Cause.OUT_OF_ORDER), ("strict", Cause.OUT_OF_ORDER), ("off", None)]
+)
+def test_start_of_another_answer_is_proof(order, cause):
+    made = reader(order=order)
+    other = {"type": "message_start", "message": {"id": "msg_2", "model": "claude-opus"}}
+    feed(made, *TEXT[:3], other)
+    assert (made.failure.cause if made.failure else None) is cause
 
 
 # Usage: cumulative, and the cached parts belong to the input

@@ -17,8 +17,10 @@ def make_error(message: str, body: object) -> Exception:
     return openai.APIError(message, request=REQUEST, body=body)
 
 
-def reader(*, kept: bool = False, replays: bool = False, content_type: str = "text/event-stream") -> ResponsesReader:
-    return ResponsesReader(dict, content_type, kept=kept, replays=replays, make_error=make_error)
+def reader(
+    *, kept: bool = False, replays: bool = False, content_type: str = "text/event-stream", order: Any = "evidence"
+) -> ResponsesReader:
+    return ResponsesReader(dict, content_type, kept=kept, replays=replays, make_error=make_error, order=order)
 
 
 def numbered(*events: dict[str, Any], start: int = 0) -> list[dict[str, Any]]:
@@ -121,11 +123,21 @@ def renumbered(event: dict[str, Any], number: object) -> dict[str, Any]:
         ([A, B, renumbered(C, 3), renumbered(text("b"), 2)], [A, B], Cause.OUT_OF_ORDER, ()),  # two changed places
     ],
 )
-def test_sequence_numbers_reveal_duplicate_missing_and_reordered_events(events, handed, cause, anomalies):
-    made = reader()
+def test_order_strict_fails_at_numbers_out_of_order(events, handed, cause, anomalies):
+    made = reader(order="strict")
     assert feed(made, *events) == handed
     assert (made.failure.cause if made.failure else None) is cause
     assert made.metadata().anomalies == anomalies
+
+
+@pytest.mark.parametrize("numbers", [(0, 1, 5, 6), (0, 1, 0, 1), (0, 1, 1, 2)], ids=str)
+@pytest.mark.parametrize("order", ["evidence", "off"])
+def test_numbers_out_of_order_are_an_anomaly(numbers, order):
+    events = [renumbered(event, number) for event, number in zip((A, B, C, D), numbers, strict=True)]
+    made = reader(order=order)
+    assert feed(made, *events) == events
+    assert (made.failure, made.missing(), made.disordered) == (None, None, True)
+    assert made.metadata().anomalies == ("out_of_order",)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +167,7 @@ def test_a_duplicate_of_the_very_first_event_is_seen():
 
 
 def test_a_gap_at_the_start_is_seen_once_the_server_is_known_to_count():
-    made = reader()
+    made = reader(order="strict")
     feed(made, A, C, D)
     assert made.failure is not None
     assert made.failure.cause is Cause.OUT_OF_ORDER
@@ -217,8 +229,8 @@ SPOKEN = {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}
     [([], [SPOKEN], Cause.OUT_OF_ORDER), ([], [], None), ([CREATED], [SPOKEN], None)],
     ids=["headless", "empty", "begun"],
 )
-def test_an_end_that_comes_first_though_it_shows_text_is_no_answer(before, output, cause):
-    made = reader()
+def test_an_end_that_comes_first_though_it_shows_text_is_no_answer_for_order_strict(before, output, cause):
+    made = reader(order="strict")
     end = response("completed", output=output)
     items = feed(made, *before, end)
     assert (made.failure.cause if made.failure else None) == cause

@@ -87,6 +87,7 @@ BAD = [
     *((Hedge, "after", given, "milliseconds above 0") for given in NO_LIMIT),
     *((CheckIntervals, field.name, given, "1 or more") for field in fields(CheckIntervals) for given in (0, *NO_COUNT)),
     *((Policy, "mode", given, "active, shadow") for given in (None, True, "off")),
+    *((Policy, "order", given, "evidence, strict, off") for given in (None, True, "on")),
     *((Policy, "hedge", given, "a Hedge, or True or False") for given in (None, 1, "on", Hedge)),
     *((Policy, "guardrails", given, "markdown_only") for given in ("some", b"", 5, None, [len], {"json": True}, Drift)),
     *((Policy, "drift", given, "an l0.Drift, True or False") for given in (None, 1, "on", Drift)),

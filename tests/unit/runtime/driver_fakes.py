@@ -24,6 +24,7 @@ class FakeReader:
     """Words are content, except `FRAME` (lifecycle), `TOOL` (work on the server's side) and `DONE` (terminal)."""
 
     resumable = True
+    disordered = False
 
     def __init__(self) -> None:
         self.content = self.chars = 0
@@ -64,6 +65,9 @@ class FakeReader:
         if self.finished:
             return None
         return Cause.TRUNCATED if self.content else Cause.EMPTY
+
+    def certainly_complete(self) -> bool:
+        return self.missing() is None
 
     def metadata(self) -> ResponseMetadata:
         return ResponseMetadata(model="fake")

@@ -176,10 +176,10 @@ def test_a_retry_dropped_for_its_wait_is_named_in_a_note(flavour, wait, total, s
 
 
 @both
-def test_a_failure_that_the_user_gets_as_an_event_raises_nothing(flavour):
+def test_a_failure_that_the_user_gets_as_an_event_is_raised_after_it(flavour):
     typed = Failure(cause=Cause.SERVER_ERROR, message="failed", typed=True)
     played = play(flavour, make_call(), [["a"], [typed]])
-    assert (played.items, played.error) == (["a"], None)
+    assert (played.items, str(played.error)) == (["a"], "server_error after 'a', attempt 1")
     assert played.listener.end.outcome is Outcome.FAILED
 
 

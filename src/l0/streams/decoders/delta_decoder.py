@@ -22,7 +22,8 @@ class DeltaDecoder:
     def __init__(self, dialect: WireDialect) -> None:
         self._deltas = dialect.deltas
         self._refusal: list[str] = []
-        self._item_started = False
+        self._item_started = self._streams = False
+        self._stated: list[str] = []
         self.fold = AnswerFold(dialect)
 
     @property
@@ -45,7 +46,13 @@ class DeltaDecoder:
 
     def _add(self, delta: Delta, events: list[Event]) -> None:
         match delta:
-            case deltas.TextDelta(text=text, choice=0):
+            case deltas.TextDelta(text=text, choice=0, complete=complete):
+                if not complete:
+                    self._streams = True
+                elif self._streams or text in self._stated:
+                    return
+                else:  # a server that does not stream: the text comes with the end, and perhaps more than once
+                    self._stated.append(text)
                 events.append(Event(EventType.TOKEN, text))
             case deltas.ReasoningDelta(text=text, choice=0):
                 events.append(Event(EventType.REASONING, text))

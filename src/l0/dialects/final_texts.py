@@ -1,0 +1,63 @@
+"""Compare the final texts that a provider states with the sum of their deltas: the proof of a lost or doubled delta.
+
+A final text of an answer names the place of its deltas: the index of the item, and of the part in it. Gateways count
+them differently, leave final texts empty, or send nothing but final texts. None of that is a difference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from enum import Enum
+
+
+class Agreement(Enum):
+    """The relation of a final text to the deltas."""
+
+    SAME = "same"
+    NEARLY = "nearly"
+    """The same but for white space or another place, or not stated."""
+    ALONE = "alone"
+    """No delta of any place came: the final text is the only one."""
+    DIFFERENT = "different"
+
+
+class FinalTexts:
+    """The pieces of one kind of text, by place. ``pieces`` is filled inline, as it is written once per token."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[Hashable, list[str]] = {}
+        self._stated: dict[Hashable, str] = {}
+
+    def compare(self, place: Hashable, final: object) -> Agreement:
+        """Compare a final text with the deltas of its place. A text without any deltas takes their place."""
+        if type(final) is not str or not final:
+            return Agreement.NEARLY if place in self.pieces else Agreement.SAME
+        pieces = self.pieces.get(place)
+        if pieces is not None:
+            if len(pieces) > 1:
+                pieces[:] = ["".join(pieces)]  # the next final text of this place costs no join
+            if pieces[0] == final:
+                return Agreement.SAME
+        elif self._stated.get(place) == final:
+            return Agreement.SAME
+        if any(_alike("".join(other), final) for other in [*self.pieces.values(), *self._stated.values()]):
+            return Agreement.NEARLY
+        if self.pieces or place in self._stated:
+            return Agreement.DIFFERENT
+        self._stated[place] = final
+        return Agreement.ALONE
+
+
+def _alike(one: str, other: str) -> bool:
+    return one.strip() == other.strip()
+
+
+def same_arguments(one: str, other: str) -> bool:
+    """Return True if two texts are the same JSON. Arguments that are not stated are the same as any."""
+    if one == other or not one or not other:
+        return True
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except (ValueError, RecursionError):
+        return one.strip() == other.strip()
