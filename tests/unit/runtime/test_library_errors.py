@@ -162,6 +162,8 @@ def test_body_without_a_code_leaves_the_status(content: bytes) -> None:
     assert failure_of(error).cause is Cause.RATE_LIMIT
 
 
-@pytest.mark.parametrize("value", [True, "429", 200, 99, None, lambda: 1 / 0], ids=repr)
+@pytest.mark.parametrize(
+    "value", [True, "429", 200, 99, None, lambda: 1 / 0], ids=["bool", "text", "200", "99", "none", "function"]
+)
 def test_attribute_that_is_not_a_status_is_ignored(value: object) -> None:
     assert failure_of(foreign("mine", "Error", status=value, code=value)).cause is Cause.SOURCE_ERROR
