@@ -27,10 +27,10 @@ class CallerLine:
         warnings.warn_explicit(message, category, self.file, self.line, self.module, self.registry)
 
 
-def caller_line() -> CallerLine:
-    """Return the innermost line outside L0. In a thread of our own: the outermost line."""
+def caller_line(past: tuple[str, ...] = ()) -> CallerLine:
+    """Return the innermost line outside L0 and the packages ``past``. In a thread of our own: the outermost line."""
     frame: FrameType = sys._getframe(1)
-    while _is_passed_over(frame) and frame.f_back is not None:
+    while _is_passed_over(frame, past) and frame.f_back is not None:
         frame = frame.f_back
     names = frame.f_globals
     return CallerLine(
@@ -38,10 +38,11 @@ def caller_line() -> CallerLine:
     )
 
 
-def warn_caller(message: str, category: type[Warning] = RuntimeWarning) -> None:
-    """Issue a warning that points to the innermost line outside L0."""
-    caller_line().warn(message, category)
+def warn_caller(message: str, category: type[Warning] = RuntimeWarning, past: tuple[str, ...] = ()) -> None:
+    """Issue a warning that points to the innermost line outside L0 and the packages ``past``."""
+    caller_line(past).warn(message, category)
 
 
-def _is_passed_over(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).partition(".")[0] in _PASSED_OVER
+def _is_passed_over(frame: FrameType, past: tuple[str, ...]) -> bool:
+    package = str(frame.f_globals.get("__name__")).partition(".")[0]
+    return package in _PASSED_OVER or package in past

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .foreign_wrappers import home, reaches
 from .sdk_patches import SdkPatches
 
 
@@ -14,8 +15,8 @@ def bypasses(patches: SdkPatches) -> list[str]:
     for owner, name, patched in patches.in_place():
         for place in _family(owner):
             held = vars(place).get(name)
-            if held is not None and _is_foreign(held, patches.sdk.name) and not _calls(held, patched):
-                found.append(f"{place.__module__}.{place.__qualname__}.{name} is a function of {_home(held)}")
+            if held is not None and _is_foreign(held, patches.sdk.name) and not reaches(held, patched):
+                found.append(f"{place.__module__}.{place.__qualname__}.{name} is a function of {home(held)}")
     return found
 
 
@@ -27,20 +28,5 @@ def _family(owner: Any) -> Iterator[type]:
             yield from _family(heir)
 
 
-def _home(function: Any) -> str:
-    while hasattr(function, "_self_wrapper"):  # wrapt shows the module of the wrapped function
-        function = function._self_wrapper
-    return str(getattr(function, "__module__", None) or type(function).__module__)
-
-
 def _is_foreign(function: Any, sdk: str) -> bool:
-    return _home(function).partition(".")[0] not in {"l0", "l0_openai", "l0_anthropic", sdk}
-
-
-def _calls(function: Any, patched: Any) -> bool:
-    """Return True if ``function`` wraps ``patched``, as far as ``__wrapped__`` tells."""
-    while function is not None:
-        if function is patched or getattr(function, "_self_parent", None) is patched:
-            return True
-        function = getattr(function, "__wrapped__", None)
-    return False
+    return home(function).partition(".")[0] not in {"l0", "l0_openai", "l0_anthropic", sdk}

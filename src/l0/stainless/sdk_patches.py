@@ -14,14 +14,15 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from types import ModuleType
 from typing import Any
+from weakref import WeakSet
 
 import wrapt
 
 from l0.config import CONFIG
 from l0.fastpath.parameters import UNKNOWN
 from l0.model.call import Call
+from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
 from l0.model.inference_request import InferenceRequest
 from l0.model.policy import Policy, PolicyError
@@ -30,6 +31,7 @@ from l0.runtime.async_deadlines import within
 from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.waiting_calls import WAITING
 
+from .foreign_wrappers import copies, form_for, held, hides, home
 from .request_content import RAW_HEADER
 from .requests import SENDING, AsyncSdkRequests, SdkRequests, send_by
 from .sdk import Sdk
@@ -42,6 +44,10 @@ PatchTarget = tuple[Any, str, Callable[..., Any]]
 """A class or module, the name of one of its functions, and our wrapper."""
 
 _log = logging.getLogger("l0")
+_HIDDEN = (
+    "l0 does not protect the calls of this {client} client: {library} was put on it before l0.instrument(), and calls "
+    "the SDK past l0. Call l0.instrument() first."
+)
 
 
 class SdkPatches:
@@ -53,6 +59,9 @@ class SdkPatches:
         self.active = False
         self._patches: list[tuple[Any, str, Any, Any]] = []
         self._originals: list[Any] = []
+        self._patched: list[Any] = []
+        self._examined: WeakSet[Any] = WeakSet()
+        """Clients with a function of their own in place of a patched one."""
 
     def apply(self) -> None:
         """Patch the SDK. Raises `AttributeError`, and patches nothing, if the SDK lacks one of the functions."""
@@ -74,9 +83,11 @@ class SdkPatches:
         self._originals = originals
         for (owner, name, wrapper), original in zip(targets, originals, strict=True):
             patched = wrapt.FunctionWrapper(original, wrapper)
-            for place, attribute in [*_copies(owner, name, original), (owner, name)]:
-                setattr(place, attribute, patched)
-                self._patches.append((place, attribute, original, patched))
+            self._patched.append(patched)
+            for place, attribute in [*copies(owner, name, original), (owner, name)]:
+                form = form_for(place, patched, owner)
+                setattr(place, attribute, form)
+                self._patches.append((place, attribute, original, form))
         self.active = True
 
     def in_place(self) -> Iterator[tuple[Any, str, Any]]:
@@ -109,9 +120,9 @@ class SdkPatches:
         """Restore the SDK's functions. If another library wrapped a patch, the patch stays and passes calls through."""
         self.active = False
         for owner, name, original, patched in self._patches:
-            if _held(owner, name) is patched:
+            if held(owner, name) is patched:
                 setattr(owner, name, original)
-            for place, attribute in _copies(owner, name, patched):
+            for place, attribute in copies(owner, name, patched):
                 setattr(place, attribute, original)
         self._patches.clear()
 
@@ -204,6 +215,7 @@ class SdkPatches:
     def _stream(self, wrapped: Callable[[], Iterator[Any]], stream: Any, args: Any, kwargs: Any) -> Iterator[Any]:
         runtime = self._open_runtime_of(stream)
         if runtime is None:
+            self._examine(stream._client)
             return wrapped(*args, **kwargs)
         upstream, original = runtime.upstream, self._original(0)
         assert isinstance(upstream, StainlessUpstream)
@@ -219,6 +231,7 @@ class SdkPatches:
     ) -> AsyncIterator[Any]:
         runtime = self._open_runtime_of(stream)
         if runtime is None:
+            self._examine(stream._client)
             return wrapped(*args, **kwargs)
         upstream, original = runtime.upstream, self._original(1)
         assert isinstance(upstream, StainlessUpstream)
@@ -233,6 +246,8 @@ class SdkPatches:
         """Build the object of a complete answer with compiled constructors, if it belongs to a call of the engine."""
         data = kwargs.get("data")
         runtime = SENDING.get() if type(data) is dict else None
+        if runtime is None and "request" in vars(client):
+            self._examine(client)
         if runtime is not None:
             runtime.upstream.decoded = data  # type: ignore[attr-defined]  # the source of its metadata
         if runtime is not None and not client._strict_response_validation:
@@ -240,6 +255,22 @@ class SdkPatches:
             if build is not None:
                 return build(data)
         return wrapped(*args, **kwargs)
+
+    def _examine(self, client: Any) -> None:
+        """Warn if an answer is read without the engine, because another library has put a function on the client.
+
+        That library came first, and calls the SDK's function as it was. Nothing shows such a client before its answer.
+        """
+        own = vars(client).get("request")
+        if own is None or not self.active or client in self._examined:
+            return
+        self._examined.add(client)
+        index = int(isinstance(client, self.sdk.base.AsyncAPIClient))
+        if hides(client, "request", self._patched[index], self._originals[index]):
+            library = home(own).partition(".")[0]
+            warn_caller(
+                _HIDDEN.format(library=library, client=type(client).__name__), past=(self.sdk.name, library, "typing")
+            )
 
     def _original(self, index: int) -> Callable[..., Any]:
         """Return the function below our patch. A restart calls it, so that it does not count as a new user call."""
@@ -249,29 +280,6 @@ class SdkPatches:
     def _open_runtime_of(self, stream: Any) -> CallRuntime | None:
         runtime = SENDING.get() or runtime_of(stream.response)
         return runtime if runtime is not None and runtime.open and runtime.call.streaming else None
-
-
-def _held(place: Any, name: str) -> Any:
-    return vars(place).get(name) if isinstance(place, type | ModuleType) else place.__wrapped__
-
-
-def _copies(owner: Any, name: str, function: Any) -> Iterator[tuple[Any, str]]:
-    """Yield the places in subclasses that hold a copy of ``function``.
-
-    A library that wraps or restores an inherited method copies it to the subclass. The copy hides the method of the
-    base class, so a patch of the base class alone would never be called.
-    """
-    heirs: list[type] = owner.__subclasses__() if isinstance(owner, type) else []
-    for one in heirs:
-        place: Any = one
-        attribute = name
-        held = vars(one).get(name)
-        while held is not function and isinstance(held, wrapt.FunctionWrapper | wrapt.BoundFunctionWrapper):
-            place, attribute = getattr(held, "_self_parent", None) or held, "__wrapped__"
-            held = place.__wrapped__
-        if held is not None and held is function:
-            yield place, attribute
-        yield from _copies(one, name, function)
 
 
 def _deferred(options: Any) -> bool:
