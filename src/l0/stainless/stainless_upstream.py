@@ -32,6 +32,10 @@ from .sdk import Loop, Sdk
 from .unkept_limit import UnkeptLimit
 
 _COUNT_HEADER = "x-stainless-retry-count"
+_OPENS, _CLOSES = (b"{", b"["), (b"}", b"]")
+_NO_JSON = Failure(
+    cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON", sdk_retries=True
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,9 +235,9 @@ class StainlessUpstream:
         """As `Upstream.answer_failure`. The SDKs return a successful body that is not JSON as a string, and one that
         is an error as an empty answer."""
         if isinstance(answer, str):
-            return Failure(cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON")
+            return _NO_JSON
         try:
-            return self._stated_failure(answer)
+            return _raw_failure(answer) or self._stated_failure(answer)
         except Exception:
             unread("a whole answer")
             return None
@@ -362,6 +366,26 @@ def stream_source(client: Any, dialect: str, model: str) -> StreamSource:
     """Return the source of the streams that a client gets. `str` of an URL would cost ten times as much."""
     url = client.base_url
     return StreamSource(f"{url.host}:{url.port}{url.raw_path.decode()}", dialect, model)
+
+
+def _raw_failure(answer: Any) -> Failure | None:
+    """Return the failure of a raw response whose body is not JSON, which its user would see only later.
+
+    A body that begins and ends like JSON is not parsed.
+    """
+    response = getattr(answer, "http_response", None)
+    if response is None or not response.is_stream_consumed:
+        return None
+    body = response.content.strip()
+    if body[:1] in _OPENS and body[-1:] in _CLOSES:
+        return None
+    try:
+        response.json()
+    except ValueError as error:
+        if "json" not in response.headers.get("content-type", ""):
+            return _NO_JSON
+        return Failure(cause=Cause.MALFORMED, error=error, sdk_retries=True)
+    return None
 
 
 def compiled(sdk: Sdk, cast_to: Any) -> Callable[[Any], Any] | None:

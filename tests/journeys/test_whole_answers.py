@@ -1,0 +1,82 @@
+"""Answers in one piece that are no answer: a page of a proxy, an empty body, half a JSON, with status 200."""
+
+import asyncio
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from journeys_kit import CHATTING, MESSAGING, RESPONDING, async_chat_client, async_claude, both, chat_client, claude
+
+import l0
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+
+FAULTS = {
+    "a page": Fault.html(),
+    "nothing": Fault.empty(),
+    "half a JSON": Fault.clean_end(),
+    "nothing, as JSON": Fault.status(200, {"content-type": "application/json"}, b""),
+}
+ERRORS = (openai.APIConnectionError, anthropic.APIConnectionError, ValueError)
+CALLS: dict[str, tuple[bool, Callable[[Any], Any]]] = {
+    "chat": (True, lambda client: client.chat.completions.create(**CHATTING)),
+    "chat, raw": (True, lambda client: client.chat.completions.with_raw_response.create(**CHATTING)),
+    "responses": (True, lambda client: client.responses.create(**RESPONDING)),
+    "responses, stored": (True, lambda client: client.responses.create(**RESPONDING | {"store": True})),
+    "messages": (False, lambda client: client.messages.create(**MESSAGING)),
+    "messages, raw": (False, lambda client: client.messages.with_raw_response.create(**MESSAGING)),
+}
+calls = pytest.mark.parametrize(("ours", "call"), CALLS.values(), ids=CALLS)
+
+
+def made(sim: Simulator, sync: bool, ours: bool, call: Callable[[Any], Any]) -> Any:
+    """Return the answer of a call, parsed if it is raw."""
+
+    async def acall() -> Any:
+        async with async_chat_client(sim) if ours else async_claude(sim) as client:
+            answer = parsed(await call(client))
+            return await answer if isawaitable(answer) else answer
+
+    return parsed(call(chat_client(sim) if ours else claude(sim))) if sync else asyncio.run(acall())
+
+
+def parsed(answer: Any) -> Any:
+    return answer.parse() if hasattr(answer, "http_response") else answer
+
+
+@both
+@calls
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_whole_answer_that_is_none_is_repeated(
+    sim: Simulator, sync: bool, ours: bool, call: Callable[[Any], Any], fault: Fault
+) -> None:
+    whole = made(sim, sync, ours, call)
+    sim.reset()
+    l0.instrument()
+    sim.script(fault)
+    assert type(made(sim, sync, ours, call)) is type(whole)
+    assert [request.headers["x-stainless-retry-count"] for request in sim.requests] == ["0", "1"]
+
+
+@both
+@calls
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_whole_answer_that_is_none_every_time_is_an_error(
+    sim: Simulator, sync: bool, ours: bool, call: Callable[[Any], Any], fault: Fault
+) -> None:
+    l0.instrument()
+    sim.script(*[fault] * 3)
+    with pytest.raises(ERRORS):
+        made(sim, sync, ours, call)
+    assert len(sim.requests) == 3
+
+
+def test_whole_answer_with_an_effect_is_not_repeated(sim: Simulator) -> None:
+    l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0)))
+    sim.script(Fault.html())
+    with pytest.raises(openai.APIConnectionError):
+        chat_client(sim).responses.create(**RESPONDING, conversation="conv_1")
+    assert len(sim.requests) == 1
