@@ -8,10 +8,10 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers suites test-backends faults fuzz soak lint format types contracts bench bench-packages setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks suites test-backends faults fuzz soak lint format types contracts bench bench-packages setup clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## see streams break, and what L0 makes of it: no key, no network
 	@$(BIN)/l0 demo
@@ -34,6 +34,9 @@ test-peers: ## other instrumentations of the same SDKs beside l0, in every order
 	@"$(PYTHON)" scripts/environment.py .venv-peers '[openai,anthropic,test]' -r tests/journeys/otel_suites/requirements.txt
 	@.venv-peers/bin/python -m pytest tests/journeys/test_coexistence.py -p no:asyncio -p no:vcr -n 2
 	@.venv-peers/bin/python tests/journeys/otel_suites/run_otel_suites.py
+
+test-frameworks: ## frameworks and tracers over l0, each in an environment of its own (FRAMEWORKS=litellm for one)
+	@"$(PYTHON)" tests/frameworks/run_frameworks.py $(FRAMEWORKS)
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can
 	@$(BIN)/python tests/backends/install.py

@@ -1,0 +1,103 @@
+"""The SDK itself, beside libraries that trace it."""
+
+import os
+from importlib import import_module
+from typing import Any
+
+import openai
+from tracing import Tracing
+
+NOWHERE = "http://127.0.0.1:9"
+"""An address to which nothing is sent."""
+HELLO: list[Any] = [{"role": "user", "content": "hi"}]
+
+
+def client(base_url: str) -> openai.OpenAI:
+    made = openai.OpenAI(base_url=base_url, api_key="k")
+    for prepare in _PREPARE:
+        prepare(made)
+    return made
+
+
+_PREPARE: list[Any] = []
+"""What a tracer does to each client."""
+
+
+def chat(base_url: str) -> str:
+    answer = client(base_url).chat.completions.create(model="gpt-4o", messages=HELLO)
+    return answer.choices[0].message.content or ""
+
+
+def chat_streamed(base_url: str) -> str:
+    stream = client(base_url).chat.completions.create(model="gpt-4o", messages=HELLO, stream=True)
+    return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+
+
+def responses_streamed(base_url: str) -> str:
+    stream = client(base_url).responses.create(model="gpt-4o", input="hi", stream=True)
+    return "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+
+
+CALLS = {"chat": chat, "chat, streamed": chat_streamed, "responses, streamed": responses_streamed}
+
+
+def logfire(tracing: Tracing) -> None:
+    import logfire
+
+    _configured(tracing)
+    logfire.instrument_openai(suppress_other_instrumentation=False)
+
+
+def logfire_client(tracing: Tracing) -> None:
+    import logfire
+
+    _configured(tracing)
+    _PREPARE.append(lambda made: logfire.instrument_openai(made, suppress_other_instrumentation=False))
+
+
+def _configured(tracing: Tracing) -> None:
+    import logfire
+
+    logfire.configure(
+        send_to_logfire=False,
+        console=False,
+        additional_span_processors=[tracing.processor],
+        metrics=logfire.MetricsOptions(additional_readers=[tracing.reader]),
+    )
+    tracing.set_up = True
+
+
+def openinference(tracing: Tracing) -> None:
+    from openinference.instrumentation.openai import OpenAIInstrumentor
+
+    OpenAIInstrumentor().instrument(tracer_provider=tracing.provider)
+
+
+def traceloop(tracing: Tracing) -> None:
+    from opentelemetry.instrumentation.openai import OpenAIInstrumentor
+
+    OpenAIInstrumentor().instrument(tracer_provider=tracing.provider)
+
+
+def langfuse(tracing: Tracing) -> None:
+    from langfuse import Langfuse
+
+    Langfuse(public_key="pk", secret_key="sk", base_url=NOWHERE, tracer_provider=tracing.provider)
+    import_module("langfuse.openai")  # wraps the SDK's functions
+
+
+def langsmith(tracing: Tracing) -> None:
+    os.environ.update(LANGSMITH_TRACING="true", LANGSMITH_ENDPOINT=NOWHERE, LANGSMITH_API_KEY="k")
+    from langsmith.wrappers import wrap_openai
+
+    _PREPARE.append(wrap_openai)
+
+
+TRACERS = {
+    "langfuse": langfuse,
+    "langsmith": langsmith,
+    "logfire": logfire,
+    "logfire_client": logfire_client,
+    "openinference": openinference,
+    "traceloop": traceloop,
+}

@@ -1,0 +1,62 @@
+"""The frameworks that `make test-frameworks` runs, each in an environment of its own."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framework:
+    """One framework. ``calls``: the file in `calls` that uses it. ``tracers``: keys of that file's ``TRACERS``.
+
+    ``limits``: checks that fail, each with the reason. A limit is no pass, and one that passes is reported.
+    """
+
+    name: str
+    requirements: tuple[str, ...]
+    calls: str
+    tracers: tuple[str, ...] = ()
+    limits: dict[str, str] = field(default_factory=dict)
+
+
+FRAMEWORKS = (
+    Framework(
+        name="pydantic-ai",
+        requirements=("pydantic-ai-slim[openai]",),
+        calls="with_pydantic_ai",
+        tracers=("instrument_all",),
+    ),
+    Framework(name="openai-agents", requirements=("openai-agents",), calls="with_openai_agents"),
+    Framework(name="langchain", requirements=("langchain", "langchain-openai", "langgraph"), calls="with_langchain"),
+    Framework(name="instructor", requirements=("instructor",), calls="with_instructor"),
+    Framework(
+        name="litellm",
+        requirements=("litellm", "openinference-instrumentation-litellm"),
+        calls="with_litellm",
+        tracers=("openinference",),
+    ),
+    Framework(name="smolagents", requirements=("smolagents[openai]",), calls="with_smolagents"),
+    Framework(
+        name="llama-index",
+        requirements=("llama-index-core", "llama-index-llms-openai", "openinference-instrumentation-llama-index"),
+        calls="with_llama_index",
+        tracers=("openinference",),
+    ),
+    Framework(name="haystack", requirements=("haystack-ai",), calls="with_haystack"),
+    Framework(name="dspy", requirements=("dspy",), calls="with_dspy"),
+    Framework(name="crewai", requirements=("crewai",), calls="with_crewai"),
+    Framework(name="langfuse", requirements=("langfuse",), calls="with_openai", tracers=("langfuse",)),
+    Framework(name="langsmith", requirements=("langsmith",), calls="with_openai", tracers=("langsmith",)),
+    Framework(name="logfire", requirements=("logfire",), calls="with_openai", tracers=("logfire", "logfire_client")),
+    Framework(
+        name="openinference",
+        requirements=("openinference-instrumentation-openai",),
+        calls="with_openai",
+        tracers=("openinference",),
+    ),
+    Framework(
+        name="traceloop",
+        requirements=("opentelemetry-instrumentation-openai",),
+        calls="with_openai",
+        tracers=("traceloop",),
+        limits={"responses, streamed: one span": "Traceloop starts its span of a response after the call has returned"},
+    ),
+)
