@@ -28,6 +28,7 @@ def configuration(given: argparse.Namespace) -> SimulatorConfig:
             host=given.host,
             port=given.port,
             seed=given.seed,
+            # Sigma and stragglers only vary the two delays: without these, the simulator does not wait at all.
             delays=delays if given.first_token_ms or given.inter_token_ms else None,
             traffic_dir=given.traffic,
             host_names=tuple(given.host_name),

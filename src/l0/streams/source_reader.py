@@ -1,4 +1,4 @@
-"""Read one attempt: items of a source in, events out. The class is both the drivers' parser and its reader.
+"""Read one attempt: items of a source in, events out. One class is both what drivers call a parser and its reader.
 
 `feed` is hot: it runs once per token. For a source of plain text it is a single function with all state in reach.
 """
@@ -47,7 +47,10 @@ def _tokens(text: list[str]) -> Callable[[Any], Event | None]:
 class SourceReader:
     """The reader of one attempt. ``raw``: deliver the source's own items instead of events.
 
-    ``told``: a function that returns the metadata from an engine below; ``None`` if none served the attempt.
+    ``told``: a function that returns the metadata of the instrumented SDK call that is the source, once that call is
+    complete, else ``None``. ``_known``: 1 if the first piece of ``text`` is the part that an earlier attempt delivered.
+    ``_others``: number of content events other than text. ``_summed``, ``_chars``: the number of pieces of ``text``
+    that have been measured, and their length.
     """
 
     __slots__ = (
@@ -64,7 +67,7 @@ class SourceReader:
         "_chars",
         "_decoder",
         "_resume_state",
-        "_joint",
+        "_matcher",
         "_known",
         "_opening",
         "_others",
@@ -90,7 +93,7 @@ class SourceReader:
         self._raw = raw
         self._told = told
         self._decoder: Decoder | None = None
-        self._joint: OverlapMatcher | None = None
+        self._matcher: OverlapMatcher | None = None
         self._resume_state: ResumeState | None = None
         self._opening: list[Event] = []
         self._over = False
@@ -126,7 +129,7 @@ class SourceReader:
     def _first(self, item: Any) -> list[Any]:
         """Select the adapter by the first item, and return the events of that item."""
         if isinstance(item, str):
-            self.feed = self._any if self._raw or self._joint is not None else self._text
+            self.feed = self._any if self._raw or self._matcher is not None else self._text
         else:
             if item is not OVER and not isinstance(item, Event):
                 self._choose_decoder(item)
@@ -159,7 +162,7 @@ class SourceReader:
             self._fail(Failure(cause=Cause.DIVERGED, message="the new answer differs from what was handed over"))
             return []
         except Exception as error:
-            if not getattr(self._decoder, "fenced", False):  # the adapter is user code, whose author needs the error
+            if not getattr(self._decoder, "built_in", False):  # the adapter is user code, whose author needs the error
                 self._fail(Failure(cause=Cause.MALFORMED, message="an item is not of the expected shape", error=error))
                 return []
             unread("an item of a stream")
@@ -180,23 +183,23 @@ class SourceReader:
         return [new for event in events if (new := self._learn(event)) is not None]
 
     def _ended(self) -> list[Event]:
-        """End the source: return the events that a continuation held to the last, and the event that completes the
+        """Return the last events: text that was held while the overlap was compared, and the completion of the
         answer.
 
         Nothing is read afterwards. The rules check the complete answer first, and then these events are delivered or
         not.
         """
         self._over = self.finished = self.stopped = True
-        rest = self._joint.flush() if self._joint is not None and self.missing() is None else ""
+        rest = self._matcher.flush() if self._matcher is not None and self.missing() is None else ""
         if rest:
             self.text.append(rest)
         events = [Event(_TOKEN, rest)] if rest else []
         return [*events, _COMPLETE] if self.missing() is None and self.failure is None else events
 
     def _learn(self, event: Event) -> Event | None:
-        """Count an event, record the failure of an error event, and drop the part that the user already has."""
+        """Count an event and return what is new in it for the user, if anything. An error event fails the attempt."""
         if event.type is _TOKEN:
-            return self._said(event)
+            return self._learn_token(event)
         if event.type is EventType.ERROR:
             self._failed_in_band(event)
             return None
@@ -207,12 +210,12 @@ class SourceReader:
             self._plain = self._plain and event.type is EventType.REASONING
         return event
 
-    def _said(self, event: Event) -> Event | None:
-        if self._joint is None:
+    def _learn_token(self, event: Event) -> Event | None:
+        if self._matcher is None:
             self.text.append(event.text)
             return event
-        new = self._joint.pass_on(event.text)
-        self.text.append(event.text if type(self._joint) is ExactReplay else new)
+        new = self._matcher.pass_on(event.text)
+        self.text.append(event.text if type(self._matcher) is ExactReplay else new)
         return Event(_TOKEN, new) if new else None
 
     def _failed_in_band(self, event: Event) -> None:
@@ -233,8 +236,8 @@ class SourceReader:
         if strategy == "restart":
             self._opening = [Event(EventType.RESTART)]
             return
-        self._resume_state, self._joint = resume_state, overlap_matcher(strategy, resume_state.text)
-        if type(self._joint) is not ExactReplay:
+        self._resume_state, self._matcher = resume_state, overlap_matcher(strategy, resume_state.text)
+        if type(self._matcher) is not ExactReplay:
             self.text = [resume_state.text]
             self._known = self._summed = 1
 
@@ -243,14 +246,16 @@ class SourceReader:
 
     def resume_state(self) -> ResumeState:
         """Return the text that the user has."""
-        if self._resume_state is not None and self._joint is not None and not self._joint.reached:
+        if self._resume_state is not None and self._matcher is not None and not self._matcher.reached:
             return self._resume_state
         return ResumeState(text="".join(self.text))
 
     def missing(self) -> Cause | None:
-        """Return the cause of failure of an incomplete answer; ``None`` if it is complete. An empty answer is
-        incomplete. An answer that the engine below has received completely is complete. Any other must be marked as
-        complete by its items, with its text read to the end."""
+        """Return the cause of failure of an incomplete answer; ``None`` if it is complete.
+
+        An empty answer is incomplete. Any other is complete if its items prove it, if they never can and the source
+        has ended, or if an instrumented SDK below has received it completely.
+        """
         if not self.content:
             return Cause.EMPTY
         try:
@@ -267,7 +272,7 @@ class SourceReader:
         return self.missing() is None
 
     def metadata(self) -> ResponseMetadata:
-        """Return the provider's metadata: from the engine below, else from the items."""
+        """Return the provider's metadata: from the instrumented SDK below, else from the items."""
         told = self._told()
         if told is not None:
             return told

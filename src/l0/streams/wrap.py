@@ -23,6 +23,8 @@ class Client(Protocol):
 
 
 _C = TypeVar("_C", bound=Client)
+_CLIENT_BASES = ("SyncAPIClient", "AsyncAPIClient")
+"""The base classes of the clients of both SDKs, by name, since no SDK may be imported here."""
 
 
 class Wrapped:
@@ -85,9 +87,9 @@ def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
     """Apply the engine to one client or one stream.
 
     With a client of the openai or anthropic SDK and a policy, return another client of the same class, with the same
-    connections, whose calls follow ``policy`` instead of that of `l0.instrument`. The SDK is instrumented if it is not
-    yet. A ``with l0.policy(...)`` block still takes precedence. Clients derived from it by
-    ``with_options`` keep the policy.
+    connections, whose calls follow ``policy`` instead of that of `l0.instrument`. A ``with l0.policy(...)`` block still
+    takes precedence. Clients derived from the new one by ``with_options`` keep its policy. If the SDK is not yet
+    instrumented, this instruments it.
 
     Otherwise ``thing`` is a stream, or a function that returns one. Return a context manager, which is also awaitable:
     it calls `run` with the options on entry. Raises `PolicyError` for a client without a policy, for an SDK that L0
@@ -97,12 +99,14 @@ def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
     if not _is_client(thing):
         if policy is not None:
             options["policy"] = policy
-        return Wrapped(thing, options)  # type: ignore[arg-type]  # it checks them
+        return Wrapped(thing, options)  # type: ignore[arg-type]  # `Wrapped` checks the options
     if not isinstance(policy, Policy):
         raise PolicyError("policy", policy, "an l0.Policy, for a client")
     if options:
         raise PolicyError(next(iter(options)), next(iter(options.values())), "only policy, for a client")
-    sdk = next((base.__module__.partition(".")[0] for base in type(thing).__mro__ if base.__name__ in _BASES), "")
+    sdk = next(
+        (base.__module__.partition(".")[0] for base in type(thing).__mro__ if base.__name__ in _CLIENT_BASES), ""
+    )
     refusal = instrument_sdk(sdk)
     if refusal is not None:
         raise PolicyError("client", thing, f"a client of a supported SDK in a supported version ({refusal})")
@@ -113,8 +117,5 @@ def wrap(thing: Any, /, policy: Policy | None = None, **options: Any) -> Any:
     return copy
 
 
-_BASES = ("SyncAPIClient", "AsyncAPIClient")
-
-
 def _is_client(thing: Any) -> bool:
-    return any(base.__name__ in _BASES for base in type(thing).__mro__)
+    return any(base.__name__ in _CLIENT_BASES for base in type(thing).__mro__)

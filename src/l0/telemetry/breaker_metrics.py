@@ -35,17 +35,17 @@ class BreakerReadings(Protocol):
 
 
 class BreakerObserver:
-    """Creates the gauge when the first call finds a meter. It observes no call."""
+    """Creates the gauge at the first call for which a meter is available. It needs no events of calls."""
 
-    __slots__ = ("_breakers", "_listening")
+    __slots__ = ("_breakers", "_ensure_gauge")
 
     def __init__(self, breakers: BreakerReadings, meter_provider: MeterProvider | None = None) -> None:
         self._breakers = breakers
-        self._listening = listeners.meter(meter_provider, self._instrument)
+        self._ensure_gauge = listeners.meter(meter_provider, self._instrument)
 
     def observe(self, call: Call) -> None:  # noqa: ARG002 - the state is in the breakers
-        """Create the instrument if a meter is available. Return None: no event of a call is needed."""
-        self._listening()
+        """Create the gauge if a meter is available and has none. Return None: this observer needs no events."""
+        self._ensure_gauge()
 
     def _instrument(self, meter: Meter) -> bool:
         if meter not in self._breakers.meters:

@@ -1,4 +1,4 @@
-"""Record the metrics of calls, in one pass at the end of each call so that chunks cost nothing."""
+"""Record the metrics of calls. Almost all are recorded in one pass at the end of the call, so chunks cost nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class MetricObserver:
         instruments = self._instruments()
         if instruments is None or listeners.suppressed():
             return None
-        # Another GenAI instrumentation records the conventional metrics itself: recording them here counts twice.
+        # If another GenAI instrumentation already records the conventional metrics, they would count twice.
         families = () if listeners.reported_by_another() else self._families
         return CallMetrics(call, instruments, families, every_chunk=self._every_chunk)
 
@@ -73,7 +73,9 @@ def _instrument(meter: Meter, metric: names.Metric) -> Record:
 
 
 class CallMetrics:
-    """The metrics of one call. It collects what `CallEnded` does not carry, and records everything when that arrives.
+    """The metrics of one call. It collects what `CallEnded` does not carry, and records all of it when that arrives.
+
+    A shadow decision is recorded at once.
 
     Histograms are recorded in the call's context, so that a bucket's exemplar names the trace of a slow call.
     """
@@ -113,7 +115,7 @@ class CallMetrics:
         self._rule_matches: list[RuleMatched] = []
 
     def notify(self, event: Event) -> None:
-        """Collect the event; record all metrics when the call ends."""
+        """Collect the event. Record a shadow decision at once, and all else when the call ends."""
         match event:
             case AttemptStarted(number=number, waited=waited, at=at, hedge=hedge):
                 if self._started_at is None:
@@ -192,7 +194,7 @@ class CallMetrics:
         if self._hedge is not None:
             won = self._hedge not in [lost.number for lost in self._lost]
             self._record(names.HEDGES, 1, (names.OUTCOME, names.HEDGE_WON if won else names.HEDGE_LOST))
-        if ended.attempts > len(made) + len(self._lost):
+        if ended.attempts > len(made) + len(self._lost):  # the last request is in neither list
             last = ended.outcome if ended.outcome in (Outcome.FAILED, Outcome.CANCELLED) else Outcome.OK
             self._record(names.ATTEMPTS, 1, (names.OUTCOME, last.value))
         for failure, waited in zip(attributes.retried_failures(ended), self._delays, strict=False):

@@ -1,6 +1,7 @@
 """Every name that leaves the process: spans, attributes, events, and metrics with their units and buckets.
 
-No other module spells such a name. Names of the GenAI conventions start with ``gen_ai.``, L0's own with ``l0.``. The
+No other module spells such a name. L0's own attributes and metrics start with ``l0.``; the others are those of the
+conventions (``gen_ai.``, ``server.``, ``http.``, ``error.``), or marks that other instrumentations leave. The
 docstrings of L0's attributes and the metric descriptions are the tables of ``docs/telemetry.md``.
 """
 
@@ -86,7 +87,7 @@ THROUGHPUT: Final = "l0.throughput"
 TIME_TO_FIRST_CONTENT: Final = "l0.time_to_first_content"
 """Time in s from the last attempt's request to its first content. Framing events and role-only deltas do not count."""
 HELD: Final = "l0.held"
-"""Time in s for which objects were held: the first ones, or the last ones if rules check text before its release."""
+"""Time in s for which objects were held back: the first, or the last if rules check text before its release."""
 WIRE_BYTES: Final = "l0.wire.bytes"
 """The bytes of all response bodies of the call, decompressed, as the SDK reads them."""
 OVERHEAD_RATIO: Final = "l0.wire.overhead_ratio"
@@ -98,7 +99,7 @@ CAUSE: Final = "l0.cause"
 CATEGORY: Final = "l0.category"
 """The category of the cause, which decides the possible recovery."""
 KIND: Final = "l0.kind"
-"""The kind of event: the name of an anomaly; for a truncation failed or accepted."""
+"""The kind of event: the name of an anomaly; for a truncation, whether it failed or was accepted."""
 WAITED: Final = "l0.backoff"
 """The delay in s before a request."""
 ATTEMPT_LEG: Final = "l0.attempt.leg"
@@ -110,7 +111,7 @@ ATTEMPT_CAUSE: Final = "l0.attempt.cause"
 ATTEMPT_HEDGE: Final = "l0.attempt.hedge"
 """True if the request was a hedge, sent beside a slow one."""
 ATTEMPT_LOST: Final = "l0.attempt.lost"
-"""True if another request of the hedge was faster."""
+"""True if the other request of a hedged pair was faster."""
 REQUEST_ID: Final = "l0.request.id"
 """The provider's identifier of a request."""
 SLO: Final = "l0.slo"
@@ -183,7 +184,7 @@ OUTER_OBSERVATIONS: Final = frozenset({"generation", "embedding"})
 INFERENCE_OPERATIONS: Final = frozenset({"chat", "embeddings", "generate_content", "text_completion"})
 """The conventional operations of one request to a model, unlike those of agents and tools."""
 SUPPRESS_LANGUAGE_MODELS: Final = "suppress_language_model_instrumentation"
-"""The context key with which a framework's instrumentation reports the calls of the SDK below it itself."""
+"""The context key with which a framework's instrumentation says that it reports the calls of the SDK below it."""
 
 # Switches.
 CONVENTIONS_SWITCH: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
@@ -210,8 +211,8 @@ TOKENS: Final = tuple(float(4**step) for step in range(14))
 class Metric:
     """One instrument. It is compared by identity because it is a dictionary key.
 
-    ``buckets``: a histogram's bounds in ``unit``. ``attributes``: optional attributes beside those of every metric of a
-    call; their values are bounded sets.
+    ``buckets``: a histogram's bounds in ``unit``. ``attributes``: those that a record may carry in addition to
+    the ones on every metric of a call. Each has a bounded set of values.
     """
 
     kind: Literal["histogram", "counter", "gauge"]
@@ -254,12 +255,12 @@ def _counter(name: str, unit: str, description: str, *attributes: str) -> Metric
     return Metric("counter", name, unit, description, attributes=attributes)
 
 
-def _usage(field: str, name: str, description: str) -> TokenMetrics:
+def _token_counter(field: str, name: str, description: str) -> TokenMetrics:
     # The conventions require a modality, but no provider reports it for every count.
     return TokenMetrics(field, _counter(name, "{token}", description, TOKEN_MODALITY), ((TOKEN_MODALITY, "unknown"),))
 
 
-def _spread(field: str, name: str, description: str) -> TokenMetrics:
+def _token_histogram(field: str, name: str, description: str) -> TokenMetrics:
     return TokenMetrics(field, Metric("histogram", name, "{token}", description, TOKENS))
 
 
@@ -275,7 +276,10 @@ _TOKEN_USAGE = Metric(
 CURRENT: Final = MetricFamily(
     duration=_seconds("gen_ai.client.operation.duration", "GenAI operation duration.", ERROR_TYPE),
     first_chunk=_seconds("gen_ai.client.operation.time_to_first_chunk", "Time to the first chunk, from the call."),
-    per_chunk=_seconds("gen_ai.client.operation.time_per_output_chunk", "Mean time per chunk after the first."),
+    per_chunk=_seconds(
+        "gen_ai.client.operation.time_per_output_chunk",
+        "Time per chunk after the first; one mean per stream, or each with L0_CHUNK_METRICS=all.",
+    ),
     tokens=(
         TokenMetrics("input_tokens", _TOKEN_USAGE, ((TOKEN_TYPE, "input"),)),
         TokenMetrics("output_tokens", _TOKEN_USAGE, ((TOKEN_TYPE, "output"),)),
@@ -286,27 +290,38 @@ CURRENT: Final = MetricFamily(
 LATEST: Final = MetricFamily(
     duration=_seconds("gen_ai.client.inference.duration", "Duration of a client inference operation.", ERROR_TYPE),
     first_chunk=_seconds("gen_ai.client.inference.time_to_first_chunk", "Time to the first chunk, from the call."),
-    per_chunk=_seconds("gen_ai.client.inference.time_per_output_chunk", "Mean time per chunk after the first."),
+    per_chunk=_seconds(
+        "gen_ai.client.inference.time_per_output_chunk",
+        "Time per chunk after the first; one mean per stream, or each with L0_CHUNK_METRICS=all.",
+    ),
     tokens=(
-        _usage("input_tokens", "gen_ai.client.inference.usage.input_tokens", "Input tokens, cached ones included."),
-        _usage("output_tokens", "gen_ai.client.inference.usage.output_tokens", "Output tokens, reasoning included."),
-        _usage(
+        _token_counter(
+            "input_tokens", "gen_ai.client.inference.usage.input_tokens", "Input tokens, cached ones included."
+        ),
+        _token_counter(
+            "output_tokens", "gen_ai.client.inference.usage.output_tokens", "Output tokens, reasoning included."
+        ),
+        _token_counter(
             "cache_read_tokens",
             "gen_ai.client.inference.usage.cache_read.input_tokens",
             "Input tokens that the provider's cache served.",
         ),
-        _usage(
+        _token_counter(
             "cache_write_tokens",
             "gen_ai.client.inference.usage.cache_write.input_tokens",
             "Input tokens written to the provider's cache.",
         ),
-        _usage(
+        _token_counter(
             "reasoning_tokens",
             "gen_ai.client.inference.usage.reasoning.output_tokens",
             "Output tokens used for reasoning.",
         ),
-        _spread("input_tokens", "gen_ai.client.inference.operation.input_tokens", "Input tokens of one operation."),
-        _spread("output_tokens", "gen_ai.client.inference.operation.output_tokens", "Output tokens of one operation."),
+        _token_histogram(
+            "input_tokens", "gen_ai.client.inference.operation.input_tokens", "Input tokens of one operation."
+        ),
+        _token_histogram(
+            "output_tokens", "gen_ai.client.inference.operation.output_tokens", "Output tokens of one operation."
+        ),
     ),
 )
 """The names of the newest edition of the conventions."""
@@ -362,7 +377,7 @@ OWN: Final = (
     TRUNCATIONS,
     ANOMALIES,
 )
-"""The metrics for which the conventions have no name."""
+"""L0's own metrics of calls. Those of breakers and objectives are created by modules of their own."""
 
 _SLO_ATTRIBUTES = (SLO, SLO_LAYER, SLO_WINDOW)
 SLO_EVENTS: Final = _counter(

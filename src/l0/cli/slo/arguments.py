@@ -17,9 +17,9 @@ def add_arguments(slo: argparse.ArgumentParser) -> None:
     init.add_argument("path", type=Path, nargs="?", default=Path("slo.yaml"), help="(default: slo.yaml)")
     check = commands.add_parser("check", help="report mistakes in a file of objectives")
     check.add_argument("path", type=Path, metavar="FILE")
-    _objectives(commands.add_parser("rules", help="write Prometheus recording and alert rules"))
-    _objectives(commands.add_parser("dashboard", help="write a Grafana dashboard as JSON"))
-    _objectives(commands.add_parser("export", help="write the objectives as OpenSLO v1"))
+    _file_and_output(commands.add_parser("rules", help="write Prometheus recording and alert rules"))
+    _file_and_output(commands.add_parser("dashboard", help="write a Grafana dashboard as JSON"))
+    _file_and_output(commands.add_parser("export", help="write the objectives as OpenSLO v1"))
     convert = commands.add_parser("import", help="convert an OpenSLO v1 file to slo.yaml")
     convert.add_argument("path", type=Path, metavar="FILE")
     _output(convert)
@@ -29,7 +29,10 @@ def add_arguments(slo: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="FILE", help="write the promtool tests to this file instead of running them"
     )
     test.add_argument(
-        "--rule-file", default="l0-slo-rules.yml", metavar="NAME", help="file name of the rules in these tests"
+        "--rule-file",
+        default="l0-slo-rules.yml",
+        metavar="NAME",
+        help="file name by which these tests refer to the rules",
     )
     status = commands.add_parser(
         "status", help="show the status of the objectives from a Prometheus server that has the rules"
@@ -49,6 +52,6 @@ def _output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="(default: standard output)")
 
 
-def _objectives(parser: argparse.ArgumentParser) -> None:
+def _file_and_output(parser: argparse.ArgumentParser) -> None:
     _file(parser)
     _output(parser)

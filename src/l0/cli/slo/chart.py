@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_EIGHTHS = " ▁▂▃▄▅▆▇█"
+_BLOCKS = " ▁▂▃▄▅▆▇█"
 _ASCII = " .:-=+*#@"
 
 
@@ -14,7 +14,7 @@ def chart(values: Sequence[float | None], *, height: int, low: float, high: floa
     ``height``: lines. ``low``, ``high``: the values at the bottom and the top, as shares; the axis shows percent. A
     value outside is drawn at the edge; ``None`` leaves its column empty.
     """
-    blocks = _ASCII if plain else _EIGHTHS
+    blocks = _ASCII if plain else _BLOCKS
     filled = [None if value is None else _eighths(value, low, high, height) for value in values]
     lines = []
     for row in range(height - 1, -1, -1):

@@ -122,7 +122,7 @@ class Constructed:
     def _passes(self, var: str, union: object) -> str | None:
         """Return the condition under which a union of scalars passes a value unchanged, or `None` for other unions."""
         found = members(union)
-        if not all(self._sdk.is_silent(metadata) for _, metadata in found):
+        if not all(self._sdk.is_ignored_by_pydantic(metadata) for _, metadata in found):
             return None
         kinds = [bare for bare, _ in found]
         if all(kind in (str, type(None)) or string_literals(kind) is not None for kind in kinds):

@@ -39,7 +39,7 @@ def union_root(
         Unsupported: the union has no such field, or no supported variant.
     """
     found = members(union)
-    if not all(sdk.is_silent(extra) for extra in [metadata, *(inner for _, inner in found)]):
+    if not all(sdk.is_ignored_by_pydantic(extra) for extra in [metadata, *(inner for _, inner in found)]):
         raise Unsupported("metadata that changes pydantic's validation")
     name, owners = discriminator([bare for bare, _ in found], sdk.base)
     variants = _variants(owners, tables)

@@ -1,4 +1,4 @@
-"""The builder of the installed SDK: compiled constructors imitate it, are compared with it, and fall back to it."""
+"""Collect what the SDK builds objects with: compiled constructors imitate it, and are checked against it."""
 
 import inspect
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class SdkBuilder:
         return annotation
 
     def declared_discriminator(self, metadata: tuple[object, ...]) -> str | None:
-        """Return the field by which the SDK selects a variant if the data is not valid, or `None`."""
+        """Return the field by which the SDK selects a variant if the data fits none; `None` if none is declared."""
         # Newer SDKs have a marker for this; older ones use a property of a more general marker.
         newer = hasattr(self._models, "UnionDiscriminator")
         marker: Any = getattr(self._models, "UnionDiscriminator" if newer else "PropertyInfo", ())
@@ -62,8 +62,8 @@ class SdkBuilder:
         ]
         return next(filter(None, names), None)
 
-    def is_silent(self, metadata: tuple[object, ...]) -> bool:
-        """Return true if pydantic ignores all of this metadata, because it consists of the SDK's own markers."""
+    def is_ignored_by_pydantic(self, metadata: tuple[object, ...]) -> bool:
+        """Return True if all of this metadata consists of the SDK's own markers, which pydantic ignores."""
         names = ("PropertyInfo", "UnionDiscriminator")
         markers = tuple(marker for name in names if (marker := getattr(self._models, name, None)) is not None)
         return all(isinstance(entry, markers) for entry in metadata)
@@ -112,6 +112,6 @@ class SdkBuilder:
             return True
 
     def _own_bases(self, model: type) -> tuple[type, ...]:
-        """Return the bases up to pydantic's own, without the SDK's base class."""
+        """Return the class and its bases below pydantic's `BaseModel`, without the SDK's base class."""
         above = model.__mro__[: model.__mro__.index(self.root)]
         return tuple(cls for cls in above if cls is not self.base)

@@ -53,7 +53,7 @@ class Validated:
         """
         bare, found = unwrap(annotation)
         metadata += found
-        if not self._sdk.is_silent(metadata):
+        if not self._sdk.is_ignored_by_pydantic(metadata):
             raise Unsupported(f"metadata {metadata}")
         if anything(bare):
             return var
@@ -106,7 +106,7 @@ class Validated:
         conditions: list[str] = []
         kinds: dict[str, list[object]] = {"number": [], "list": [], "dict": []}
         for bare, metadata in members(union):
-            if not self._sdk.is_silent(metadata):
+            if not self._sdk.is_ignored_by_pydantic(metadata):
                 raise Unsupported(f"metadata {metadata}")
             if bare in (int, bool, float):
                 kinds["number"].append(bare)

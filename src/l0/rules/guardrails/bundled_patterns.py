@@ -13,7 +13,7 @@ from l0.model.rule import Severity
 
 from ..families import Family
 from ..shared_phrases import ASSISTANT_ROLES, NO_OPINIONS, SELF_REFERENCE, USER_ROLES
-from .patterns import PatternMatch
+from .patterns import PatternFinding
 
 _APOSTROPHE = "['\N{RIGHT SINGLE QUOTATION MARK}]"
 """The typewriter and the typographic apostrophe."""
@@ -171,10 +171,10 @@ FAMILIES = (
 )
 
 
-def findings(*, strict: bool = False) -> tuple[PatternMatch, ...]:
+def findings(*, strict: bool = False) -> tuple[PatternFinding, ...]:
     """Return the patterns of all families, one finding per pattern."""
     return tuple(
-        PatternMatch(
+        PatternFinding(
             pattern=re.compile(pattern.replace("'", _APOSTROPHE), re.IGNORECASE | re.MULTILINE),
             message=family.message,
             severity=family.strict if strict else family.severity,

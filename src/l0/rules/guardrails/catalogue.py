@@ -17,7 +17,7 @@ from .filler import StallRule
 from .latex import LatexRule
 from .length import LengthRule
 from .markdown import MarkdownRule
-from .patterns import SPAN, PatternMatch, PatternRule, compiled, pattern_rule
+from .patterns import SPAN, PatternFinding, PatternRule, compiled, pattern_rule
 from .repeated_text import RepetitionRule
 from .zero_output import ZeroOutputRule
 
@@ -82,7 +82,7 @@ class Guardrails:
         _check_text("pattern_rule.name", name)
         if span is not None and (not isinstance(span, int) or isinstance(span, bool) or span < 1):
             raise PolicyError("pattern_rule.span", span, "a whole number of characters, 1 or more, or None")
-        findings = [PatternMatch(pattern=each, message=message, severity=level) for each in compiled(patterns)]
+        findings = [PatternFinding(pattern=each, message=message, severity=level) for each in compiled(patterns)]
         return pattern_rule(findings, name=name, span=span)
 
     @staticmethod

@@ -1,9 +1,10 @@
 """Find patterns in a streamed text, independent of chunk boundaries, in time bounded by the new text.
 
-A match at a place is decided as soon as the text shows all characters that the pattern can reach from there. Only that
-many characters are searched again with new text. An unbounded pattern is limited to ``span`` characters; one that also
-has a negative condition on what follows is checked on the complete text. All patterns share `SEARCH_SECONDS` for
-each search; a check that needs more raises `OverrunError`. Each message is reported once.
+Whether a pattern matches at a position is decided once the text holds all characters that the pattern can read from
+there: its reach. Only that many old characters are searched again with new text. A pattern without a bound is limited
+to ``span`` characters; if it also has a negative condition on what follows, it is searched in the complete text, at its
+end. All patterns share `SEARCH_SECONDS` for each search; a check that needs more raises `OverrunError`. Each message is
+reported once.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ SPAN = 256
 _SLICE = 1024
 """Number of characters searched at a time: it bounds the cost of a slow pattern on a long text."""
 SEARCH_SECONDS = 0.1
-"""Time budget for one search of all patterns of a rule, in seconds. Texts of over `_PER_BUDGET` characters get more."""
+"""Time budget for one search of all patterns of a rule, in seconds."""
 _PER_BUDGET = 50_000
+"""Number of characters per time budget: a text gets one for each that it fills, and at least one."""
 _EXTRA = "guardrails"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PatternMatch:
-    """A pattern, and the message, severity and family of its matches. Patterns of the user have no family."""
+class PatternFinding:
+    """A pattern, and what is reported for its match. Patterns of the user have no family."""
 
     pattern: re.Pattern[str]
     message: str
@@ -46,11 +48,12 @@ class PatternMatch:
 class _SearchedPattern:
     """A pattern that is searched while the text streams.
 
-    ``reach``: characters from the start of a match to its decision.
+    ``number``: its index in `PatternRule.streamed`. ``reach``: number of characters from the start of a match that
+    decide it. ``bounded``: the pattern has that reach itself, instead of being limited to ``span``.
     """
 
     number: int
-    finding: PatternMatch
+    finding: PatternFinding
     search: Search
     reach: int
     bounded: bool
@@ -68,11 +71,11 @@ class PatternRule:
     severity: Severity
     span: int | None
     streamed: tuple[_SearchedPattern, ...]
-    whole: tuple[tuple[PatternMatch, Search], ...]
+    whole: tuple[tuple[PatternFinding, Search], ...]
     prefilter: Prefilter
     context: int
     covers: Mapping[Family, Severity]
-    """The highest severity of each family."""
+    """The families that the patterns find, with the highest severity of each."""
     specificity: ClassVar[int] = 1
 
     def check(self) -> PatternCheck:
@@ -102,10 +105,10 @@ def compiled(patterns: re.Pattern[str] | str | Iterable[re.Pattern[str] | str]) 
     return found
 
 
-def pattern_rule(findings: Sequence[PatternMatch], *, name: str, span: int | None = SPAN) -> PatternRule:
+def pattern_rule(findings: Sequence[PatternFinding], *, name: str, span: int | None = SPAN) -> PatternRule:
     """Return a rule for all of these patterns. ``span=None``: search every pattern in the complete text, at its end."""
-    streamed_patterns: list[tuple[PatternMatch, Anatomy, int]] = []
-    whole: list[tuple[PatternMatch, Search]] = []
+    streamed_patterns: list[tuple[PatternFinding, Anatomy, int]] = []
+    whole: list[tuple[PatternFinding, Search]] = []
     context = 1
     for finding in findings:
         known = anatomy(finding.pattern)
@@ -132,7 +135,7 @@ def pattern_rule(findings: Sequence[PatternMatch], *, name: str, span: int | Non
     )
 
 
-def _covers(findings: Iterable[PatternMatch]) -> Mapping[Family, Severity]:
+def _covers(findings: Iterable[PatternFinding]) -> Mapping[Family, Severity]:
     covers: dict[Family, Severity] = {}
     for finding in findings:
         if finding.family is not None:
@@ -149,14 +152,24 @@ class PatternCheck:
     prefilter found them.
     """
 
-    __slots__ = ("_candidates", "_keep", "_kept", "_length", "_likely", "_overlap", "_pieces", "_rule", "_reported")
+    __slots__ = (
+        "_candidates",
+        "_kept_length",
+        "_kept",
+        "_length",
+        "_likely",
+        "_overlap",
+        "_pieces",
+        "_rule",
+        "_reported",
+    )
 
     def __init__(self, rule: PatternRule) -> None:
         self._rule = rule
         self._candidates = rule.prefilter.candidates
         self._overlap = rule.prefilter.overlap
         self._likely: dict[int, int] = {}
-        self._keep = max((each.reach for each in rule.streamed), default=0) + rule.context
+        self._kept_length = max((each.reach for each in rule.streamed), default=0) + rule.context
         self._kept = ""
         self._length = 0
         self._reported: set[str] = set()
@@ -187,35 +200,35 @@ class PatternCheck:
         window = self._kept + text
         before = self._length
         self._length = before + len(text)
-        self._kept = window[-self._keep :]
+        self._kept = window[-self._kept_length :]
         candidates = self._candidates(window[-len(text) - self._overlap :])
         if not candidates and not self._likely:
             return ()
-        likely = {number: at for number, at in self._likely.items() if before - at < self._keep}
+        likely = {number: at for number, at in self._likely.items() if before - at < self._kept_length}
         self._likely = likely | dict.fromkeys(candidates, self._length)
         return self._search(window, self._likely, before, budget, over=False)
 
     def _search(
         self, window: str, candidates: Iterable[int], before: int, budget: TimeBudget | None, *, over: bool
     ) -> list[Violation]:
-        """Return violations new since the text had ``before`` characters, in the order in which it decides them."""
+        """Return the violations decided since the text had ``before`` characters, in the order of their decision."""
         budget = budget or TimeBudget(SEARCH_SECONDS)
         base = self._length - len(window)
-        places: list[tuple[int, int, int, int]] = []
+        decided: list[tuple[int, int, int, int]] = []  # position of the decision, pattern number, start, end
         for number in candidates:
             streamed = self._rule.streamed[number]
             if streamed.finding.message in self._reported:
                 continue
             last = inf if over else self._length - base - streamed.reach
-            place = _first(streamed, window, max(0, before - base - streamed.reach + 1), last, budget)
+            place = _first_match(streamed, window, max(0, before - base - streamed.reach + 1), last, budget)
             if place is not None:
-                places.append((base + place[0] + streamed.reach, number, base + place[0], base + place[1]))
+                decided.append((base + place[0] + streamed.reach, number, base + place[0], base + place[1]))
         found: list[Violation] = []
-        for _, number, start, end in sorted(places):
+        for _, number, start, end in sorted(decided):
             self._report(self._rule.streamed[number].finding, (start, end), found)
         return found
 
-    def _report(self, finding: PatternMatch, passage: tuple[int, int], found: list[Violation]) -> None:
+    def _report(self, finding: PatternFinding, passage: tuple[int, int], found: list[Violation]) -> None:
         if finding.message in self._reported:
             return
         self._reported.add(finding.message)
@@ -235,7 +248,7 @@ def _budget(text: str) -> TimeBudget:
     return TimeBudget(SEARCH_SECONDS * max(1, len(text) // _PER_BUDGET))
 
 
-def _first(
+def _first_match(
     streamed: _SearchedPattern, window: str, start: int, last: float, budget: TimeBudget
 ) -> tuple[int, int] | None:
     """Return start and end of the first match from ``start`` to ``last`` within the pattern's reach, else ``None``."""
@@ -248,7 +261,7 @@ def _first(
         if streamed.bounded or match.end() - at <= reach:
             return at, match.end()
         shorter = pattern.match(window, budget, at, at + reach)
-        # An end anchor also matches where the window was cut. Ignore a match that ends there.
+        # An end anchor also matches at the cut, and before a newline at the cut. Ignore a match that ends there.
         if shorter and shorter.end() < at + reach - 1:
             return at, shorter.end()
         match = pattern.search(window, budget, at + 1)

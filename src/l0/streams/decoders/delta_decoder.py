@@ -1,4 +1,4 @@
-"""Events of the explicit API, from the deltas of any dialect."""
+"""Turn the deltas of any dialect into events of the explicit API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ..stream_events import Event, EventType, ToolCall
 class DeltaDecoder:
     """A decoder of an SDK's objects. It emits the first choice of an answer, and each tool call once it is complete."""
 
-    fenced = True
+    built_in = True
+    """An item that makes this decoder raise is skipped and logged; with a decoder of the user it fails the attempt."""
 
     def __init__(self, dialect: WireDialect) -> None:
         self._deltas = dialect.deltas
@@ -32,7 +33,7 @@ class DeltaDecoder:
         return self._item_started or bool(self._refusal) or any(not one.choice for one in self.fold.open_calls.values())
 
     def decode(self, item: Any) -> list[Event]:
-        """Return the events of one item, as `Decoder.decode`. Items after an error are ignored."""
+        """Return the events of one item, as `Decoder.decode`. Nothing that follows an error in the item is read."""
         events: list[Event] = []
         for delta in self._deltas(item):
             self.fold.add(delta)
@@ -66,7 +67,7 @@ class DeltaDecoder:
             case deltas.FinishDelta(choice=0) if self._refusal:
                 events.append(Event(EventType.MESSAGE, "".join(self._refusal)))
                 self._refusal.clear()
-            case deltas.ItemStart():
+            case deltas.ItemStart():  # nothing shows the end of such an item: it stays pending
                 self._item_started = True
             case deltas.AnswerError(message=message, code=code):
                 events.append(Event(EventType.ERROR, message, code))

@@ -166,7 +166,7 @@ def test_user_severity_applies_to_all_bundled_patterns() -> None:
 
 
 @pytest.mark.parametrize("finding", bundled_patterns.findings(), ids=lambda finding: finding.pattern.pattern[:40])
-def test_bundled_patterns_are_bounded_and_have_a_literal(finding: bundled_patterns.PatternMatch) -> None:
+def test_bundled_patterns_are_bounded_and_have_a_literal(finding: bundled_patterns.PatternFinding) -> None:
     known = anatomy(finding.pattern)
     assert known.reach < 80
     assert known.literals
