@@ -125,7 +125,7 @@ CHAT = WireDialect(
 
 
 class ChatReader(ResumableReader):
-    """One streamed chat completion of ``choices`` choices. ``wraps``: named events that the SDK wraps."""
+    """One streamed chat completion of ``choices`` choices. ``wraps``: if not empty, the SDK wraps named events."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class ChatReader(ResumableReader):
     def decode_event(  # noqa: C901 - inline: this runs once per token and calls nothing for plain text
         self, name: bytes | None, data: bytes, event: Any
     ) -> Any:
-        """Read what `completion_deltas` returns."""
+        """Record what `completion_deltas` finds in an event. Return the event; ``None`` if the user gets nothing."""
         if type(event) is not dict:
             event = self._other_than_object(data, event)
             if type(event) is not dict:

@@ -198,7 +198,7 @@ def in_band(error: object, event: Mapping[str, Any], make_error: MakeError) -> F
 
 
 def error_event(data: bytes, make_error: MakeError, otherwise: str) -> Failure:
-    """Return the failure of an ``error`` event of messages. ``otherwise``: the message where it carries nothing."""
+    """Return the failure of an ``error`` event of messages. ``otherwise``: the message if it has no data."""
     text = data.decode("utf-8", "replace")
     body: Any = text
     try:
