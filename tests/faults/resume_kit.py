@@ -233,7 +233,7 @@ def _read(create: Any, request: dict[str, Any], events: list[Any], stop: int | N
 
 
 async def _aread(create: Any, request: dict[str, Any], events: list[Any], stop: int | None) -> None:
-    async with asyncio.timeout(20), await create(**request, stream=True) as stream:
+    async with asyncio.timeout(120), await create(**request, stream=True) as stream:
         async for event in stream:
             events.append(event)
             if len(events) == stop:

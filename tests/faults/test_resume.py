@@ -243,5 +243,5 @@ def test_leaving_a_resumed_answer_closes_it(stage: Stage, api: Api, sync: bool) 
     got = play(stage, api, *replies, sync=sync, policy=EXACT, stop=LATE + 2)
     assert got.error is None
     assert got.span["l0.outcome"] == "cancelled"
-    assert stage.sim.wait_idle(3)
+    assert stage.sim.wait_idle(120)
     assert stage.sim.requests[-1].disconnected

@@ -2,6 +2,7 @@
 byte by byte."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import openai
 import pytest
 import trickling
 from faults_kit import SDKS
-from trickling import Script
+from trickling import Peer, Script
 
 import l0
 
@@ -180,16 +181,28 @@ def test_frames_without_content_do_not_feed_the_clock_of_first_content(run: str,
 def test_a_cancellation_of_the_user_stays_one(stream: bool) -> None:
     l0.instrument(l0.Policy(timeout=l0.Timeout(total=60_000)))
 
+    asked = threading.Semaphore(0)
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        asked.release()
+        peer.trickle(b"H")
+
+    async def cancel(call: Any) -> None:
+        await asyncio.to_thread(asked.acquire)
+        call()
+
     async def main(url: str) -> None:
         call = asyncio.ensure_future(_async("openai", url, stream))
-        await asyncio.sleep(0.2)
-        call.cancel()
+        await cancel(call.cancel)
         with pytest.raises(asyncio.CancelledError):
             await call
         with pytest.raises(TimeoutError) as raised:
-            async with asyncio.timeout(0.2):
+            async with asyncio.timeout(None) as limit:
+                ending = asyncio.create_task(cancel(lambda: limit.reschedule(asyncio.get_running_loop().time())))
                 await _async("openai", url, stream)
+        await ending
         assert not isinstance(raised.value, TIMEOUTS)
 
-    with trickling.server(trickling.headers) as url:
+    with trickling.server(script) as url:
         asyncio.run(main(url))

@@ -150,6 +150,11 @@ threading.Lock, threading.RLock = PLAIN, RE_ENTRANT  # type: ignore[misc]  # the
 
 import openai  # noqa: E402
 
+if httpcore := sys.modules.get("httpcore._synchronization"):
+    # The bare SDK waits for ever as well if a stream is collected while the pool of httpcore 1 assigns connections.
+    # With the re-entrant lock of httpcore2 only the locks of l0 and OpenTelemetry are tested.
+    httpcore.ThreadLock.__init__ = lambda lock: setattr(lock, "_lock", RE_ENTRANT())  # type: ignore[attr-defined]
+
 REQUEST: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 client: openai.OpenAI
 

@@ -54,7 +54,7 @@ def test_adaptive_deadline_leaves_an_unusually_slow_provider(sim: Simulator, spa
     assert chunks[-1].choices[0].finish_reason == "stop"
     assert models(sim) == ["gpt-4o", "spare"]
     assert spans.ends[-1][0] == "recovered_fallback"
-    assert sim.wait_idle(2)
+    assert sim.wait_idle(120)
     assert sim.requests[0].disconnected
     assert len(seen) == quantiles.MIN_COUNT + 1, "the wait that was given up counts too"
 

@@ -22,7 +22,7 @@ import l0
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
-SILENT = Fault.stall(at_event=8, seconds=60)
+SILENT = Fault.stall(at_event=8)
 READ = 4
 TIMES = 2
 """A leak of one each time would show."""
@@ -46,8 +46,8 @@ def descriptors() -> int:
 
 
 def left(sim: Simulator) -> bool:
-    """Return True if the client has left its last request, which would otherwise continue for a minute."""
-    return sim.wait_idle(3) and sim.requests[-1].disconnected
+    """Return True if the client has left its last request, which would otherwise continue for an hour."""
+    return sim.wait_idle(120) and sim.requests[-1].disconnected
 
 
 # -- sync -----------------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ async def loses_its_group(stream: Any) -> None:
     """A sibling fails, and takes the reader with it."""
 
     async def fail() -> None:
-        await anyio.sleep(0.05)
+        await anyio.wait_all_tasks_blocked()
         raise Mine
 
     with pytest.raises(ExceptionGroup) as raised:

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from journeys_kit import CANCELLED, CHATTING, MESSAGING, Spans, async_chat_clien
 
 import l0
 from l0.runtime.connection_use import ConnectionUse
+from l0.simulator.connection import Connection
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 from l0.stainless.requests import _SdkRequests
@@ -30,6 +32,8 @@ SILENT = Fault.stall(at_event=6, seconds=60)
 SDK_ERRORS = (openai.OpenAIError, anthropic.AnthropicError)
 HANGS = 120
 """Seconds that only a hang takes."""
+HELD_S = 3599.0
+"""The length of a silence that ends when `release` is set."""
 NOW = l0.Retry(base_delay=0)
 POLICIES: dict[str, l0.Policy | None] = {
     "none": None,
@@ -79,6 +83,51 @@ def creator(client: Any, dialect: str) -> Callable[..., Any]:
         return client.messages.create(**MESSAGING, stream=stream)
 
     return create
+
+
+@pytest.fixture
+def release(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Ends the silences of `HELD_S` that the simulator plays."""
+    released = threading.Event()
+    silently = Connection.wait_silently
+
+    async def wait_silently(connection: Connection, seconds: float) -> None:
+        if seconds != HELD_S:
+            await silently(connection, seconds)
+            return
+        while not released.is_set():
+            await silently(connection, 0.005)
+
+    monkeypatch.setattr(Connection, "wait_silently", wait_silently)
+    yield released
+    released.set()
+
+
+@contextmanager
+def signalled(number: signal.Signals, handler: Callable[[], Any], *, when: Callable[[], bool]) -> Iterator[None]:
+    """Send a signal to this thread once ``when`` returns True, and let ``handler`` handle it, once."""
+    receiver, handled, over = threading.get_ident(), threading.Event(), threading.Event()
+
+    def handle(*_: Any) -> None:
+        if not handled.is_set():
+            handled.set()
+            handler()
+
+    def send() -> None:
+        while not when() and not over.is_set():
+            pass
+        while not over.is_set() and not handled.wait(0.01):  # a wait that only begins is not interrupted
+            signal.pthread_kill(receiver, number)
+
+    before = signal.signal(number, handle)
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        over.set()
+        sender.join()
+        signal.signal(number, before)
 
 
 def assert_like_bare(
@@ -355,15 +404,13 @@ def test_a_signal_handler_closes(sim: Simulator, spans: Spans, policy: str, dial
     sim.script(SILENT)
     _, create = made(sim, dialect)
     stream = create()
-    before = signal.signal(signal.SIGALRM, lambda *_: stream.close())
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
-    try:
+    session = runtime_of(stream.response)
+    assert session is not None
+    with signalled(signal.SIGALRM, stream.close, when=lambda: session.connection is ConnectionUse.READING):
         found = told(stream)
-        assert found is not None
-        assert bare is not None
-        assert found[0] is bare[0]
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    assert found is not None
+    assert bare is not None
+    assert found[0] is bare[0]
     assert len(sim.requests) == 1
     assert spans.ends == [CANCELLED]
 
@@ -438,11 +485,13 @@ def _sync_moments() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("moment", "close"), list(_sync_moments()))
-def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str, close: Close) -> None:
+def test_at_any_moment_in_sync_code(
+    sim: Simulator, spans: Spans, release: threading.Event, moment: str, close: Close
+) -> None:
     """A request on its way cannot be ended: its answer is not read."""
     bare = inside(sim, "chat")
     policy, faults = MOMENTS[moment]
-    faults = [Fault.no_headers(0.3) if "no-headers" in str(fault) else fault for fault in faults]
+    faults = [Fault.no_headers(HELD_S) if "no-headers" in str(fault) else fault for fault in faults]
     spans.instrument(policy)
     sim.script(*faults)
     client, create = made(sim, "chat")
@@ -455,6 +504,7 @@ def test_at_any_moment_in_sync_code(sim: Simulator, spans: Spans, moment: str, c
     while len(sim.requests) < len(faults) or ("backoff" in moment and session.ending.alarm is None):
         pass
     close(client, stream)
+    release.set()
     reader.join(HANGS)
     assert [found and found[0] for found in got] == [bare and bare[0]]
     assert len(sim.requests) == len(faults)
@@ -567,28 +617,8 @@ def test_sigterm_ends_a_backoff(sim: Simulator, spans: Spans, resting: threading
     spans.instrument(l0.Policy(retry=SLOW))
     sim.script(OVERLOADED)
     _, create = made(sim, "chat")
-    main, handled = threading.get_ident(), threading.Event()
-
-    def leave(*_: Any) -> None:
-        if not handled.is_set():
-            handled.set()
-            sys.exit(3)
-
-    def terminate() -> None:
-        assert resting.wait(HANGS)
-        while not handled.wait(0.01):  # a signal just before a wait of CPython begins does not interrupt that wait
-            signal.pthread_kill(main, signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, leave)
-
-    sender = threading.Thread(target=terminate)
-    sender.start()
-    try:
-        with pytest.raises(SystemExit):
-            create()
-    finally:
-        sender.join()
-        signal.signal(signal.SIGTERM, before)
+    with signalled(signal.SIGTERM, sys.exit, when=resting.is_set), pytest.raises(SystemExit):
+        create()
     assert len(sim.requests) == 1
     assert spans.ends == [CANCELLED]
 
@@ -688,10 +718,12 @@ def test_an_async_race(
 
 @races
 @dialects
-def test_a_sync_race(sim: Simulator, spans: Spans, reading_ahead: list[Any], race: str, dialect: str) -> None:
+def test_a_sync_race(
+    sim: Simulator, spans: Spans, reading_ahead: list[Any], release: threading.Event, race: str, dialect: str
+) -> None:
     """A request on its way cannot be ended: its connection closes when its headers come."""
     spans.instrument(HEDGED)
-    script = [Fault.no_headers(0.5) if fault is NO_HEADERS else fault for fault in RACES[race]]
+    script = [Fault.no_headers(HELD_S) if fault is NO_HEADERS else fault for fault in RACES[race]]
     sim.script(*script)
     client, create = made(sim, dialect)
     got: list[ErrorClasses] = []
@@ -700,6 +732,7 @@ def test_a_sync_race(sim: Simulator, spans: Spans, reading_ahead: list[Any], rac
     while len(sim.requests) < 2 or len(reading_ahead) < script.count(NO_CONTENT):
         pass
     client.close()
+    release.set()
     caller.join(HANGS)
     assert len(sim.requests) == 2
     assert spans.ends == [CANCELLED]

@@ -127,12 +127,21 @@ async def test_nothing_stays_behind(sim: Simulator, standing: str, leave: Any, a
     assert descriptors() <= before
 
 
-async def test_wait_for_bounds_the_opening(sim: Simulator, standing: str) -> None:
+async def test_timeout_bounds_the_opening(sim: Simulator, standing: str) -> None:
     sim.script(Fault.no_headers())
     ended: list[str] = []
+
+    async def end(limit: asyncio.Timeout) -> None:
+        while not sim.requests:
+            await asyncio.sleep(0.001)
+        limit.reschedule(asyncio.get_running_loop().time())
+
     async with async_client(sim, chat) as made:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(l0(lambda: chat(made), on_abort=lambda state: ended.append("abort")), 1.0)
+            async with asyncio.timeout(None) as limit:
+                ending = asyncio.create_task(end(limit))
+                await l0(lambda: chat(made), on_abort=lambda state: ended.append("abort"))
+        await ending
     assert ended == ["abort"]
     assert len(sim.requests) == 1
 
