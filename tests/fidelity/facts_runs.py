@@ -41,6 +41,13 @@ ASKED: dict[str, dict[str, Any]] = {
     "embeddings": {"input": "hi"},
 }
 """The smallest request of each dialect."""
+_FORMAT = {"type": "json_schema", "name": "place", "schema": {"type": "object", "required": ["city"]}}
+ASKED_AS_JSON: dict[str, dict[str, Any]] = {
+    "chat": {"response_format": {"type": "json_schema", "json_schema": _FORMAT}},
+    "responses": {"text": {"format": _FORMAT}},
+    "messages": {"output_config": {"format": _FORMAT}},
+}
+"""The fields of a request that ask for an answer of a schema. The SDKs' types of these fields differ by version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +79,7 @@ class Player:
     """Clients of both SDKs whose transport gives one body, however often it is asked."""
 
     def __init__(self) -> None:
-        self.body, self.status, self.streaming = b"", 200, False
+        self.body, self.status, self.streaming, self.as_json = b"", 200, False, False
         self.requests = 0
         self.exporter = InMemorySpanExporter()
         self.tracers = TracerProvider()
@@ -131,6 +138,15 @@ class Player:
             for seam in self.resume_points:
                 seam.active = True
 
+    @contextmanager
+    def asking_for_json(self) -> Iterator[None]:
+        """Name a schema in each request for a moment."""
+        self.as_json = True
+        try:
+            yield
+        finally:
+            self.as_json = False
+
     def close(self) -> None:
         """Off again."""
         logging.getLogger().removeHandler(self.warnings)
@@ -157,7 +173,8 @@ class Player:
 
     def request(self, dialect: str) -> dict[str, Any]:
         """Its arguments."""
-        return {"model": "m", **ASKED[dialect], **({"stream": True} if self.streaming else {})}
+        more = {"extra_body": ASKED_AS_JSON.get(dialect)} if self.as_json else {}
+        return {"model": "m", **ASKED[dialect], **more, **({"stream": True} if self.streaming else {})}
 
     def play(self, dialect: str, *, sync: bool = True) -> Got:
         """Read what was loaded to its end."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from facts_bodies import ANSWERS, REFUSALS, STREAMS, wire
 from facts_mutants import mutants
-from facts_runs import POLICY, Got, Player
+from facts_runs import ASKED_AS_JSON, POLICY, Got, Player
 from facts_verdict import FULL, decides, decides_answer, decides_explicitly, faults, sampled
 from installed import HAS_RESPONSES
 
@@ -30,6 +30,8 @@ SHADOW = replace(
 )
 NAMES = [name for name in STREAMS if HAS_RESPONSES or not name.startswith("responses")]
 DIALECTS = [dialect for dialect in ANSWERS if HAS_RESPONSES or dialect != "responses"]
+CHECKED = replace(SHADOW, structured=True)
+DIALECTS_WITH_SCHEMA = [dialect for dialect in DIALECTS if dialect in ASKED_AS_JSON]
 WAYS = [(sync, raw) for sync in (True, False) for raw in (True, False)]
 
 
@@ -101,36 +103,61 @@ def test_whole_answers(dialect, player):
     assert found == []
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_streams_that_a_policy_only_observes(name, player):
-    """In shadow mode. The policy's rules and limits see every mutant, and the user gets what the default gives."""
+def observed_stream(player: Player, name: str) -> list[str]:
+    """Return what differs for the user of a stream under the policy in force, which only observes."""
     dialect, events = STREAMS[name]
     found = []
     player.load(wire(name), streaming=True)
+    healthy = player.play(dialect)
+    for at, event in enumerate(events):
+        for dice, mutant in sampled(mutants(event), f"{name} {at}", ONE_IN_SHADOW):
+            player.load(wire(name, at=at, changed=mutant.value), streaming=True)
+            bare = bare_of(player, dialect)
+            for sync in flavours(dice):
+                ours = player.play(dialect, sync=sync)
+                wrong = faults(bare, ours, decided=decides(name, at, mutant), requests=healthy.requests)
+                found += [f"event {at}, {mutant}: {fault}" for fault in wrong]
+    return found
+
+
+def observed_answer(player: Player, dialect: str) -> list[str]:
+    """As `observed_stream`, of a complete answer."""
+    found = []
+    for dice, mutant in sampled(mutants(ANSWERS[dialect]), dialect, ONE_IN_SHADOW):
+        player.load(json.dumps(mutant.value).encode(), streaming=False)
+        bare = bare_of(player, dialect)
+        for sync in flavours(dice):
+            ours = player.play(dialect, sync=sync)
+            found += [f"{mutant}: {fault}" for fault in faults(bare, ours, decided=decides_answer(mutant))]
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_streams_that_a_policy_only_observes(name, player):
+    """In shadow mode. The policy's rules and limits see every mutant, and the user gets what the default gives."""
     with l0.policy(SHADOW):
-        healthy = player.play(dialect)
-        for at, event in enumerate(events):
-            for dice, mutant in sampled(mutants(event), f"{name} {at}", ONE_IN_SHADOW):
-                player.load(wire(name, at=at, changed=mutant.value), streaming=True)
-                bare = bare_of(player, dialect)
-                for sync in flavours(dice):
-                    ours = player.play(dialect, sync=sync)
-                    wrong = faults(bare, ours, decided=decides(name, at, mutant), requests=healthy.requests)
-                    found += [f"event {at}, {mutant}: {fault}" for fault in wrong]
-    assert found == []
+        assert observed_stream(player, name) == []
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_whole_answers_that_a_policy_only_observes(dialect, player):
-    found = []
     with l0.policy(SHADOW):
-        for dice, mutant in sampled(mutants(ANSWERS[dialect]), dialect, ONE_IN_SHADOW):
-            player.load(json.dumps(mutant.value).encode(), streaming=False)
-            bare = bare_of(player, dialect)
-            for sync in flavours(dice):
-                ours = player.play(dialect, sync=sync)
-                found += [f"{mutant}: {fault}" for fault in faults(bare, ours, decided=decides_answer(mutant))]
-    assert found == []
+        assert observed_answer(player, dialect) == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS_WITH_SCHEMA)
+def test_whole_answers_that_a_schema_only_observes(dialect, player):
+    with l0.policy(CHECKED), player.asking_for_json():
+        assert observed_answer(player, dialect) == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS_WITH_SCHEMA)
+def test_schema_reads_each_of_these_streams(dialect, player):
+    """The healthy answers are no JSON, so a schema that is read at all is violated."""
+    player.load(wire(dialect), streaming=True)
+    with l0.policy(CHECKED), player.asking_for_json():
+        (span,) = player.play(dialect).spans
+    assert span.attributes["l0.guardrail.violations"] == ("schema",)
 
 
 @pytest.mark.parametrize("status", [400, 500])

@@ -14,9 +14,10 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from typing import Any
 
-faulthandler.dump_traceback_later(120, exit=True)
+faulthandler.dump_traceback_later(600, exit=True)
 FLAVOUR, WHERE = sys.argv[1:]
 ROUNDS = 60
 DEADLOCK = 3
@@ -150,10 +151,12 @@ threading.Lock, threading.RLock = PLAIN, RE_ENTRANT  # type: ignore[misc]  # the
 
 import openai  # noqa: E402
 
-if httpcore := sys.modules.get("httpcore._synchronization"):
+with suppress(ImportError):
     # The bare SDK waits for ever as well if a stream is collected while the pool of httpcore 1 assigns connections.
     # With the re-entrant lock of httpcore2 only the locks of l0 and OpenTelemetry are tested.
-    httpcore.ThreadLock.__init__ = lambda lock: setattr(lock, "_lock", RE_ENTRANT())  # type: ignore[attr-defined]
+    import httpcore._synchronization
+
+    httpcore._synchronization.ThreadLock.__init__ = lambda lock: setattr(lock, "_lock", RE_ENTRANT())
 
 REQUEST: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 client: openai.OpenAI
