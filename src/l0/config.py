@@ -289,7 +289,7 @@ def attempt(observer: Observer, **limits: Any) -> Iterator[None]:
     """Treat the requests made in this block as attempts of an enclosing call that retries by itself.
 
     They are sent once, and only ``observer`` observes them. ``limits``: fields of `Policy` that they must still obey
-    (``truncation``, ``timeout``).
+    (``truncation``, ``order``, ``timeout``).
     """
     given = {name: limit for name, limit in limits.items() if limit is not None}
     policy_block = _override.enter(replace(_SINGLE_ATTEMPT, **given) if given else _SINGLE_ATTEMPT)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,10 @@ TELEMETRY = {
     "output_tokens": "gen_ai.usage.output_tokens",
     "finish_reasons": "gen_ai.response.finish_reasons",
 }
+
+
+PIECES = {"chat": 3, "completions": 1, "messages": 3, "responses": 5}
+"""Events of a good answer up to some text of it."""
 
 
 class Spans:
@@ -88,6 +93,20 @@ def test_odd_wire(bare: Bare, spans: Spans, reader: Reader, wire: Wire, way: str
         assert_not_silent(got, seen, spans.call())
     else:
         assert_as_bare(wire, got, seen, spans.call())
+
+
+@pytest.mark.parametrize("dialect", sorted({wire.dialect for wire in WIRES}))
+@pytest.mark.parametrize("same", ["model", "path", "both"])
+def test_known_source_is_told_apart_by_path_and_model(spans: Spans, reader: Reader, dialect: str, same: str) -> None:
+    """An answer that ends without its terminal event is an error only where that source has sent one."""
+    good = GOOD[dialect]
+    cut = replace(good, parts=good.parts[: PIECES[dialect]])
+    model = good if same != "path" else replace(good, request={"model": "another"})
+    base_url = reader.server.route(model, cut)
+    assert reader.read(model, base_url, helper=False, sync=True).error is None
+    elsewhere = base_url if same != "model" else reader.server.route(cut)
+    got = reader.read(cut, elsewhere, helper=False, sync=True)
+    assert (got.error is not None) is (same == "both")
 
 
 def assert_not_silent(got: Got, seen: Got, span: ReadableSpan) -> None:

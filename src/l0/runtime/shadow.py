@@ -76,7 +76,8 @@ class ShadowPolicy:
     def failed(self, failure: Failure, progress: AttemptProgress, at: float) -> None:
         """Report the decision of the policy after a failed attempt."""
         if failure.cause is Cause.OUT_OF_ORDER and self._call.policy.order == "off":
-            return  # this policy would have accepted the answer
+            self._guards.ended(None)  # this policy would have accepted the answer
+            return
         self._guards.ended(failure)
         missing = retry_decision(self._call, failure, progress, self._history, random)
         self._history.append(failure)

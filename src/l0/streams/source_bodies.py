@@ -54,6 +54,11 @@ class _SourceBody:
         request_id = headers.get("x-request-id") or headers.get("request-id")
         return self.runtime.opened(getattr(response, "status_code", None), request_id)
 
+    def _limits(self) -> dict[str, Any]:
+        """Return the fields of the policy that the requests of a source must obey."""
+        policy = self.runtime.call.policy
+        return {"truncation": policy.truncation, "order": policy.order}
+
     def _intake(self) -> BodyParser:
         intake = SourceReader(lambda: self.upstream.read_deadline.metadata, raw=self.raw)
         taken_up = self.runtime.continuation
@@ -108,7 +113,7 @@ class SourceBody(_SourceBody):
         if limit < inf:  # only a patched SDK can apply it: nothing else ends a blocked call
             total = None if left == inf else limit_of(left)
             bound = Timeout(initial_token=limit_of(limit), inter_token=None, total=total)
-        with attempt(self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation, timeout=bound):
+        with attempt(self.upstream.read_deadline, **self._limits(), timeout=bound):
             source, release = sources.enter(self.upstream.source(options))
         try:
             return source, sources.iterator(source), release
@@ -125,9 +130,7 @@ class SourceBody(_SourceBody):
 
     def _items(self, items: Iterator[Any], read_deadline: ReadDeadline) -> Generator[Any, None, None]:
         try:
-            with attempt(
-                self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation
-            ):  # a lazy source sends its request only now
+            with attempt(self.upstream.read_deadline, **self._limits()):  # a lazy source sends its request only now
                 first = next(items, OVER)
             if first is not OVER:
                 if read_deadline.fired:
@@ -178,7 +181,7 @@ class AsyncSourceBody(_SourceBody):
         return opened
 
     async def _open(self, plan: AttemptSpec) -> Opened:
-        with attempt(self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation):
+        with attempt(self.upstream.read_deadline, **self._limits()):
             source, release = await sources.aenter(self.upstream.source(plan))
         try:
             return source, sources.async_iterator(source), release
@@ -191,9 +194,7 @@ class AsyncSourceBody(_SourceBody):
         return _Items(self._given, self._first), self._intake()
 
     async def _first(self, items: AsyncIterator[Any]) -> Any:
-        with attempt(
-            self.upstream.read_deadline, truncation=self.runtime.call.policy.truncation
-        ):  # a lazy source sends its request only now
+        with attempt(self.upstream.read_deadline, **self._limits()):  # a lazy source sends its request only now
             return await anext(items)
 
     def end(self, error: BaseException) -> Any:

@@ -1,5 +1,6 @@
 """Shadow mode knows every way to wait, to resume and to fall back that the engine has."""
 
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -8,7 +9,7 @@ from makers import make_call, make_failure
 from l0.engine.retry import AttemptProgress, Phase, retry_decision
 from l0.model.call_events import ShadowDecision
 from l0.model.failure import Cause
-from l0.model.policy import BackoffStrategy, Fallback, Policy, ResumeMode, Retry
+from l0.model.policy import BackoffStrategy, Fallback, OrderMode, Policy, ResumeMode, Retry
 from l0.runtime.shadow import ShadowPolicy
 from l0.shared_state.shared import SharedState
 
@@ -45,6 +46,26 @@ def test_resume_mode_has_shadow_support(mode: ResumeMode) -> None:
     found = decisions(Policy(retry=Retry(), resume=mode), progress, Cause.RESET)
     expected = "raise" if mode == "off" else "resume"
     assert [event.action for event in found] == [expected] * 3, f"shadow mode lacks the resume mode {mode}"
+
+
+@pytest.mark.parametrize(
+    ("order", "actions"), [("evidence", ["raise"] * 3), ("strict", ["raise"] * 3), ("off", [])], ids=str
+)
+def test_order_mode_has_shadow_support(order: OrderMode, actions: list[str]) -> None:
+    """With ``off`` the policy would have accepted what fails without it."""
+    found = decisions(Policy(order=order), AttemptProgress(Phase.RELAYING), Cause.OUT_OF_ORDER)
+    assert [event.action for event in found] == actions
+
+
+@pytest.mark.parametrize("order", get_args(OrderMode))
+@pytest.mark.parametrize("disordered", [True, False])
+def test_shadow_records_that_order_strict_would_have_failed(order: OrderMode, disordered: bool) -> None:
+    recorded: list[Any] = []
+    shadow = ShadowPolicy(make_call(), Policy(order=order), SharedState(), recorded.append, 0.0)
+    reader: Any = SimpleNamespace(disordered=disordered)
+    shadow.complete_answer(reader, 1.0)
+    wanted = [("interrupt", Cause.OUT_OF_ORDER)] if disordered and order == "strict" else []
+    assert [(event.action, event.cause) for event in recorded] == wanted
 
 
 def test_fallback_has_shadow_support() -> None:
