@@ -41,7 +41,8 @@ A cell has the number of requests that the server received, and the result for t
 | a part | the named exception, after a part of the answer |
 | nothing | the named exception, before any content |
 | as sent | unusual but valid: passed on unchanged |
-| error event | the SDK's own failure event |
+| error event | the SDK's own failure event, and an exception after it |
+| differs | an exception at the final text, which differs from the deltas |
 | UNSEEN | wrong, and no client can detect it |
 
 Two results with a slash are those of sync and async code, if they differ.
