@@ -30,6 +30,8 @@ _TERMINAL: dict[str, tuple[int, frozenset[Path]]] = {
 """The place of the only terminal marker of a stream: without it the answer is cut off."""
 _ORDER: dict[str, Path] = {"messages": ("index",), "responses-numbered": ("sequence_number",)}
 """Numbers by which the order of events is judged: another number means that events were lost, doubled or moved."""
+_TEXTS = frozenset({"delta", "text", "arguments", "refusal"})
+"""Fields of Responses whose deltas must add up to their final text: another text in one of them is proof."""
 _NUMBERS = frozenset({"number", "negative", "huge"})
 _CONTENT: dict[str, frozenset[Path]] = {
     "chat": frozenset({("choices",), ("choices", 0), ("choices", 0, "message")}),
@@ -45,6 +47,10 @@ def decides(name: str, at: int, mutant: Mutant) -> bool:
     place, paths = _TERMINAL.get(name, (-1, frozenset()))
     if at == place and mutant.path in paths:
         return True
+    if name == "responses-failed":
+        return True  # the event of the failure is followed by an exception
+    if name.startswith("responses") and mutant.path and mutant.path[-1] in _TEXTS:
+        return mutant.kind in ("text", "empty text")
     return mutant.path == _ORDER.get(name) and mutant.kind in _NUMBERS
 
 

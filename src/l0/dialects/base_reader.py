@@ -38,6 +38,8 @@ class BaseReader(ABC):
         self.events = 0
         self.anomalies: dict[str, None] = {}
         self.disordered = False
+        self.unread = False
+        """An event could not be read: its text is missing here, so no sum of deltas proves anything."""
         self.response_id: str | None = None
         self.model: str | None = None
         self.usage: Mapping[str, Any] = {}
@@ -145,6 +147,7 @@ class BaseReader(ABC):
         """Read as much as possible of an event for which `apply` raised. Call it in the ``except`` block."""
         unread("an event of a stream")
         self.anomaly("unknown_shape")
+        self.unread = True
         if type(event) is dict:
             with suppress(Exception):
                 self.salvage(name, event)

@@ -151,6 +151,8 @@ class ChatReader(ResumableReader):
         """Choices whose finish reason came with an empty delta."""
         self._content_at_finish = 0
         self._identified = self._ids_vary = False
+        self._foreign: str | None = None
+        """The other id under which content came."""
         self._token_numbers = TokenNumbers() if choices == 1 else None
         self._places = ToolPlaces()
 
@@ -233,9 +235,10 @@ class ChatReader(ResumableReader):
             return True
         if self._ids_vary or not _has_content(event):
             return True
-        self._ids_vary = True
-        if self.content > 1:  # so far, the server gave all content one id
+        self._ids_vary = self.content < 2 or self._foreign not in (None, named)
+        if self._foreign == named:  # content came under one id so far, and now goes on under another one
             return self.disorder("content of another answer", proof=True)
+        self._foreign = named
         self.anomaly("id_per_event")
         return True
 
@@ -387,4 +390,5 @@ def _content_of(choice: Mapping[str, Any]) -> bool:
 
 
 def _has_content(event: Mapping[str, Any]) -> bool:
-    return any(map(_content_of, objects_in(event.get("choices"))))
+    """Return True if a chunk carries content or the end of a choice."""
+    return any(_content_of(choice) or choice.get("finish_reason") for choice in objects_in(event.get("choices")))
