@@ -17,12 +17,15 @@ from math import inf
 from queue import Empty, SimpleQueue
 from time import perf_counter
 from types import coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .call_ending import CallEnding
 from .deadlines import Deadlines, Fixed
 from .waiting_calls import WAITING
 from .watchdog import Expired
+
+if TYPE_CHECKING:
+    import anyio
 
 Advance = Callable[[], Awaitable[Any]]
 TURNS = 6
@@ -289,10 +292,15 @@ def until_closed(ending: CallEnding) -> Iterator[None]:
     import anyio  # both SDKs bring it
 
     with anyio.CancelScope() as scope:
-        alarm: Callable[[], object] = scope.cancel
-        if _under_asyncio():
-            alarm = partial(asyncio.get_running_loop().call_soon_threadsafe, scope.cancel)
-        with WAITING.wake_by(ending, alarm):
+        with WAITING.wake_by(ending, _canceller(scope)):
             if ending.stopped:
                 scope.cancel()
             yield
+
+
+def _canceller(scope: anyio.CancelScope) -> Callable[[], object]:
+    """Return a function that cancels ``scope`` from any thread."""
+    if not _under_asyncio():
+        return scope.cancel
+    loop = asyncio.get_running_loop()
+    return lambda: loop.call_soon_threadsafe(scope.cancel)

@@ -45,7 +45,7 @@ def _restore(names: list[tuple[str, str]], args: tuple[Any, ...], state: dict[st
 def read_of_closed(sdk: Sdk, request: Any, error: Exception | None) -> BaseException:
     """Return the bare SDK's exception for a read that fails with ``error`` because the user closed the stream."""
     loop = sdk.loop
-    if loop is not None and loop.leaks and isinstance(error, sdk.package.APIConnectionError):
+    if error and loop is not None and loop.leaks and isinstance(error, sdk.package.APIConnectionError):
         error = cast("Exception | None", error.__cause__)  # a restart's request failed; a read leaks what is below
     if error is not None and (loop is None or isinstance(error, sdk.package.APIError)):
         return error
