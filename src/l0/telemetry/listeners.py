@@ -22,6 +22,8 @@ from .names import (
     OUTER_KIND,
     OUTER_KINDS,
     OUTER_LANGFUSE,
+    OUTER_LATE_METHODS,
+    OUTER_LATE_SCOPE,
     OUTER_OBSERVATIONS,
     REQUEST_MODEL,
     SCOPE,
@@ -120,7 +122,10 @@ def _is_inference(span: trace.Span) -> bool:
     attributes = getattr(span, "attributes", None) or _NO_ATTRIBUTES
     if attributes.get(OUTER_KIND) in OUTER_KINDS or attributes.get(OUTER_LANGFUSE) in OUTER_OBSERVATIONS:
         return True
-    if getattr(span, "kind", None) not in _OUTER_SPAN_KINDS or _scope_of(span) == SCOPE:
+    scope = _scope_of(span)
+    if scope == OUTER_LATE_SCOPE:
+        return str(getattr(span, "name", "")).rpartition(".")[2] in OUTER_LATE_METHODS
+    if getattr(span, "kind", None) not in _OUTER_SPAN_KINDS or scope == SCOPE:
         return False
     operation = attributes.get(OPERATION)
     return operation in INFERENCE_OPERATIONS if operation is not None else REQUEST_MODEL in attributes

@@ -178,6 +178,11 @@ OUTER_CALLS: Final = (
 OUTER_KIND: Final = "openinference.span.kind"
 OUTER_KINDS: Final = frozenset({"LLM", "EMBEDDING"})
 """The span kinds with which OpenInference marks its span of a call."""
+OUTER_LATE_SCOPE: Final = "openinference.instrumentation.llama_index"
+OUTER_LATE_METHODS: Final = frozenset(
+    f"{prefix}{method}" for prefix in ("", "a", "stream_", "astream_") for method in ("chat", "complete")
+)
+"""OpenInference's scope for LlamaIndex, whose spans of these methods of a model are marked only at their end."""
 OUTER_LANGFUSE: Final = "langfuse.observation.type"
 OUTER_OBSERVATIONS: Final = frozenset({"generation", "embedding"})
 """The observation types with which Langfuse marks its span of a call."""

@@ -321,6 +321,14 @@ def test_the_current_inference_span_of_another_is_adopted(traces, play, retried,
     assert {name for name in theirs.attributes if name.startswith("gen_ai.")} <= set(attributes)
 
 
+@pytest.mark.parametrize(("name", "adopted"), [("OpenAI.stream_chat", True), ("RetrieverQueryEngine.query", False)])
+def test_span_that_openinference_marks_only_at_its_end_is_adopted_by_its_name(traces, play, smooth, name, adopted):
+    tracer = traces.provider.get_tracer("openinference.instrumentation.llama_index")
+    with tracer.start_as_current_span(name):
+        play(SpanObserver(traces.provider), smooth)
+    assert len(traces.exporter.get_finished_spans()) == (1 if adopted else 2)
+
+
 @pytest.mark.parametrize(("kind", "attributes"), NOT_OUTER.values(), ids=NOT_OUTER)
 def test_any_other_current_span_is_the_parent(traces, play, smooth, kind, attributes):
     tracer = traces.provider.get_tracer("framework")
