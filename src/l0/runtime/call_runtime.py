@@ -86,6 +86,7 @@ class CallRuntime:
         "shadow",
         "started",
         "timed",
+        "unseen",
         "upstream",
     )
 
@@ -117,6 +118,8 @@ class CallRuntime:
         The SDK's own helper may still raise over these items, and then the call fails."""
         self.aborted = False
         """True if the user wants no more items, not even those that have arrived."""
+        self.unseen = False
+        """True if the consumer shows nothing before the answer is complete, so that no item is a commit point."""
         self.started = began
         self.number = 1
         self.hedged = False
@@ -265,6 +268,10 @@ class CallRuntime:
         """Use ``parser`` for the body of the attempt from now on."""
         self._parser = parser
 
+    def hold_answer(self) -> None:
+        """Hold everything back until the answer is complete, as its reader wants all of it."""
+        self._kept.hold_all()
+
     @property
     def continuation(self) -> tuple[ResumeMode, ResumeState] | None:
         """Return the resume mode of the attempt just opened and the text that the user has; ``None`` if it does not
@@ -329,7 +336,8 @@ class CallRuntime:
         due = self._kept.before(items, reader, *self._seen(reader))
         if due:
             at = at or perf_counter()
-            self._step(Released(at))
+            if not self.unseen:
+                self._step(Released(at))
             self._holding = False
             self.observers.delivered(due, at, self._kept.seconds(at))
         return due

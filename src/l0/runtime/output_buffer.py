@@ -25,6 +25,11 @@ class OutputBuffer:
         self.lags = hold.until == "verified"
         """True if text is held even after the commit point, until the window has moved past it."""
 
+    def hold_all(self) -> None:
+        """Hold everything until the end of the answer, from now on."""
+        self._hold = Hold(until="message")
+        self.lags = False
+
     def restart(self) -> None:
         """Drop all frames, as the attempt is repeated."""
         self._frames = []

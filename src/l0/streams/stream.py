@@ -16,6 +16,8 @@ from .stream_events import Event, EventType
 from .stream_state import Checkpoint, State
 
 _TOKEN = EventType.TOKEN
+_SHOWING = ("on_token", "on_event", "on_tool_call", "on_checkpoint")
+"""Callbacks that show parts of an answer before it is complete."""
 _B = TypeVar("_B", SourceBody, AsyncSourceBody)
 
 
@@ -33,6 +35,12 @@ class _Base(Generic[_B]):
         if self._started:
             raise RuntimeError("call raw() before reading: events have already been delivered")
         self._body.raw = True
+
+    def _as_whole(self) -> None:
+        """Let the engine repeat the answer at any point: nobody sees a part of it, unless a callback shows it, or the
+        user wants a broken answer to be continued."""
+        shown = any(self._callbacks.get(name) is not None for name in _SHOWING)
+        self._runtime.unseen = not shown and not self._body.raw and self._runtime.call.policy.resume != "splice"
 
     def _tell_others(self, event: Event) -> None:
         """Queue the callbacks for a tool call, or for a token that completes a checkpoint."""
@@ -74,7 +82,12 @@ class Stream(_Base[AsyncSourceBody]):
         return event
 
     async def read(self) -> str:
-        """Read to the end. Return the whole text, including the part read before. Raises what reading raises."""
+        """Read to the end. Return the whole text, including the part read before. Raises what reading raises.
+
+        Nobody sees a part of the answer, so that a failure at any point is repeated as `Retry` allows; not after a part
+        was read, or with a callback that shows parts.
+        """
+        self._as_whole()
         async for _ in self._reading():
             pass
         return self._content()
@@ -196,6 +209,7 @@ class SyncStream(_Base[SourceBody]):
 
     def read(self) -> str:
         """Read to the end and return the whole text, as `Stream.read`."""
+        self._as_whole()
         for _ in self._reading():
             pass
         return self._content()

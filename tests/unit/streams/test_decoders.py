@@ -121,5 +121,5 @@ def test_a_tool_call_that_was_on_its_way_is_not_begun_again() -> None:
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        l0.run_sync(source, resume="exact").read()
+        list(l0.run_sync(source, resume="exact"))
     assert made == 1

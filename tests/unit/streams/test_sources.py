@@ -213,7 +213,7 @@ def test_a_plain_iterator_that_was_too_slow_is_found_out() -> None:
     with l0.run_sync(lambda: source, timeout=Timeout(inter_token=timedelta(milliseconds=20))) as stream:
         source.stream = stream
         with pytest.raises(TimeoutError, match="stalled"):
-            stream.read()
+            list(stream)
     assert stream.state.content == "a"
 
 
