@@ -34,7 +34,8 @@ Rules, all of them implemented here or in `retry`:
 5. **Hedging.** An attempt that is slower than usual may be hedged, once per call: a second request runs in parallel,
    and the first good answer wins. The loser is not a failure.
 6. **Fallback.** A leg whose circuit breaker is open is skipped without a request. A failure that retries on one leg
-   cannot recover moves the call to the next leg, which has its own retry count; never after the commit point.
+   cannot recover moves the call to the next leg, which has its own retry count. After the commit point, only if
+   the policy splices or restarts broken answers.
 
 The machine is not stepped per chunk, because a step costs more than relaying a token. Between `Released` and the end of
 the body, the driver delivers chunks on its own.
@@ -235,9 +236,10 @@ class Machine:
     def _open(self, at: float) -> AttemptSpec | Raise:
         while not self._guard.may_open(self.leg):
             self.failures.append(Failure(cause=Cause.BREAKER_OPEN, message=self._guard.refusal))
-            if self.leg >= len(self.call.policy.legs):
+            following = self._next_leg(resuming=self.resuming)
+            if following is None:
                 return self._raise(self.failures[-1])
-            self.leg += 1
+            self.leg = following
             self._since_leg = len(self.failures)
         self.state = CallState.OPENING
         self.attempts += 1
@@ -314,12 +316,22 @@ class Machine:
         return RetryAfter(seconds, asked_to_wait(failure, own) and seconds > own)
 
     def _fall_back(self, failure: Failure, at: float, progress: AttemptProgress, refusal: str | None = None) -> Command:
-        more = self.leg < len(self.call.policy.legs) and not self.resuming and self.left(at) > 0
-        if not more or not can_fall_back(self.call, failure, progress):
+        resuming = self.resuming or progress.phase is Phase.RELAYING
+        following = self._next_leg(resuming=resuming) if self.left(at) > 0 else None
+        if following is None or not can_fall_back(self.call, failure, progress):
             return self._raise(failure, refusal=refusal)
-        self.leg += 1
+        self.leg, self.resuming = following, resuming
         self._since_leg = len(self.failures)
         return self._wait(0.0)
+
+    def _next_leg(self, *, resuming: bool) -> int | None:
+        """Return the next leg that can serve the call; ``None`` if there is none."""
+        legs = range(self.leg + 1, len(self.call.policy.legs) + 1)
+        if not resuming:
+            return next(iter(legs), None)
+        if not self.call.continues_elsewhere:
+            return None
+        return next((leg for leg in legs if leg not in self.call.unresumable_legs), None)
 
     def _wait(self, seconds: float) -> Wait:
         self.state = CallState.WAITING

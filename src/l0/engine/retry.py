@@ -89,12 +89,15 @@ def repeatable(call: Call, progress: AttemptProgress) -> bool:
 
 
 def can_fall_back(call: Call, failure: Failure, progress: AttemptProgress) -> bool:
-    """Return True if another model or provider may succeed with the same request."""
+    """Return True if another model or provider may succeed with the same request.
+
+    After the commit point only a continuation, or an announced restart, may come from another source.
+    """
     if failure.cause in _RULE_CAUSES and failure.category is Category.FATAL:
         return False  # a rule halted the call
-    return (
-        progress.phase is not Phase.RELAYING and repeatable(call, progress) and failure.cause not in _FAILS_EVERYWHERE
-    )
+    if progress.phase is Phase.RELAYING and (failure.typed or not call.continues_elsewhere):
+        return False
+    return repeatable(call, progress) and failure.cause not in _FAILS_EVERYWHERE
 
 
 def retry_decision(

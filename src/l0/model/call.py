@@ -59,7 +59,7 @@ class Call:
     ``attributes``: request parameters for the span, by their conventional names. ``body``: the request's JSON, by
     reference, for observers whose user opted in to capturing content. ``capture``: the client's own settings ask for
     content on the span. ``tracer_provider``: the client's own provider for its spans. ``shadow``: a policy that only
-    observes.
+    observes. ``unresumable_legs``: fallbacks that cannot continue the answer of another leg.
     """
 
     operation: str
@@ -81,6 +81,12 @@ class Call:
     resumable: bool = True
     shadow: Policy | None = None
     default_retries: int = 0
+    unresumable_legs: frozenset[int] = frozenset()
+
+    @property
+    def continues_elsewhere(self) -> bool:
+        """Return True if a fallback may continue, or restart, an answer of which the user has seen a part."""
+        return self.policy.resume in ("splice", "restart")
 
     @property
     def replaying(self) -> Replay:

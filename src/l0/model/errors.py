@@ -29,10 +29,12 @@ class StreamInterrupted(Exception):  # noqa: N818 - a public name of the guide
         return str(self.args[0]) if self.args else self.reason
 
 
-def describe_break(reason: str, message: str, *, characters: int, attempts: int) -> str:
-    """Return the message of a `StreamInterrupted`. ``characters``: length of the delivered text."""
+def describe_break(reason: str, message: str, *, characters: int, attempts: int, accepted: int | None = None) -> str:
+    """Return the message of a `StreamInterrupted`. ``characters``: length of the text that had arrived. ``accepted``:
+    the part of it before the place that a rule failed, if it is not all."""
     tried = f"{attempts} attempt{'s' if attempts != 1 else ''}"
-    return f"The stream was interrupted ({reason}: {message}) after {characters} characters and {tried}."
+    part = f" (the first {accepted} of them accepted)" if accepted is not None and accepted < characters else ""
+    return f"The stream was interrupted ({reason}: {message}) after {characters} characters{part} and {tried}."
 
 
 def fill(error: StreamInterrupted, state: dict[str, Any]) -> StreamInterrupted:

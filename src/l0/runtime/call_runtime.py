@@ -467,10 +467,13 @@ class CallRuntime:
         return self._settle(command, at, progress)
 
     def _reject(self, failure: Failure, at: float) -> AttemptOver:
-        """Fail the attempt because of a rule: the user never gets the held items, and the answer is not resumed."""
+        """Fail the attempt because of a rule: the user never gets the held items, and the answer is not continued, but
+        may be restarted."""
         self._kept.restart()
         accepted = self._parser is not None and self._parser.reader.accepted
-        return self._settle(self._step(Failed(failure, at, accepted)), at, None)
+        restarts = self.call.policy.resume == "restart" and self._resumable("restart") is not None
+        state = ResumeState(text=self.text) if restarts else None
+        return self._settle(self._step(Failed(failure, at, accepted, state)), at, None)
 
     def _fail(self, failure: Failure, at: float, *, answered: bool = False) -> AttemptOver:
         """Fail the attempt. ``answered``: a complete answer came, so an effect of the request has happened."""

@@ -39,7 +39,8 @@ class CallArguments(TypedDict, total=False):
     ``policy``: the policy to start from; by default that of the block (`l0.policy`) or of `l0.instrument`. ``timeout``,
     ``retry``, ``guardrails``, ``drift``, ``check_intervals``: as in `Policy`, and replace its fields. Without them or a
     policy: no time limits, `RETRY_DEFAULTS`, no rules. ``fallbacks``: factories, called in this order if the primary
-    cannot answer. ``resume``: the handling of an answer that breaks after a part was delivered: ``"off"`` raises;
+    cannot answer; after the first word only with ``resume="splice"`` (a function that takes the text) or ``"restart"``.
+    ``resume``: the handling of an answer that breaks after a part was delivered: ``"off"`` raises;
     ``"exact"`` requests it again and raises at the first difference; ``"splice"`` calls the factory with the text so
     far, for a continuation; ``"restart"`` starts again, which an event of type ``restart`` reports. ``classify``: a
     function that gets an exception of a source and returns its `Cause`, or ``None`` to leave it to L0. Callbacks: see
@@ -107,8 +108,15 @@ class CallOptions:
             max_retries=0 if self.once else retry.max_retries,
             policy=self.policy,
             shadow=self.shadow,
+            unresumable_legs=self._unresumable(),
             strict={"warn": False, "off": None}.get(mode, True) if isinstance(mode, str) else True,
         )
+
+    def _unresumable(self) -> frozenset[int]:
+        """Return the legs whose factory takes no text, if answers are continued by their text."""
+        if self.policy.resume != "splice":
+            return frozenset()
+        return frozenset(leg for leg, factory in enumerate(self.sources) if not takes_text(factory))
 
 
 def check(stream: Any, options: CallArguments) -> Policy:

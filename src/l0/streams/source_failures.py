@@ -124,16 +124,22 @@ def _cause_named(reason: str) -> Cause:
         return Cause.TRUNCATED
 
 
-def exception(failure: Failure, *, opened: bool, text: str, attempts: int) -> BaseException:
+def exception(failure: Failure, *, opened: bool, text: str, attempts: int, arrived: int | None = None) -> BaseException:
     """Return the exception for the user: the source's own, or for a broken answer one that is also a
-    `StreamInterrupted`."""
+    `StreamInterrupted`. ``arrived``: the characters received, if a rule did not accept all of them."""
     error = failure.error
     fields = {"partial_text": text, "reason": failure.cause.value, "attempts": attempts}
     if isinstance(error, StreamInterrupted):
         return fill(error, fields)
     if error is not None and (not opened or failure.status is not None or isinstance(error, UnknownStreamError)):
         return error
-    message = describe_break(failure.cause.value, failure.message, characters=len(text), attempts=attempts)
+    message = describe_break(
+        failure.cause.value,
+        failure.message,
+        characters=max(len(text), arrived or 0),
+        attempts=attempts,
+        accepted=len(text),
+    )
     if isinstance(error, Exception):
         return _broken(error, message, fields)
     if failure.cause in TIMEOUT_CAUSES:

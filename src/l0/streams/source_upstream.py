@@ -112,7 +112,10 @@ class SourceUpstream:
 
     def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
         """Return the exception for the user: the source's own if it has one."""
-        self.raised = source_failures.exception(failure, opened=self.opened, text=text, attempts=attempts)
+        arrived = self.state.intake.chars if self.state.intake is not None else None
+        self.raised = source_failures.exception(
+            failure, opened=self.opened, text=text, attempts=attempts, arrived=arrived
+        )
         return self.raised
 
 

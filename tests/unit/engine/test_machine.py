@@ -112,6 +112,33 @@ def test_no_fallback_after_the_commit_point_or_while_resuming():
     assert commands[-1] == Raise(failure)
 
 
+@pytest.mark.parametrize("resume", ["splice", "restart"])
+def test_fallback_resumes_after_the_commit_point(resume):
+    policy = Policy(retry=Retry(max_retries=0), resume=resume, fallback=Fallback(model="other"))
+    state = ResumeState(text="ab")
+    signals = [Begin(0.0), Opened(0.1), Released(0.2), Failed(make_failure(), 0.3, resume_state=state), Waited(0.3)]
+    machine, commands = run([*signals, Opened(0.4), Ended(None, 0.5)], make_call(policy=policy))
+    assert commands[-3:] == [
+        AttemptSpec(number=2, leg=1, resume=resume, resume_state=state),
+        Relay(False),
+        Finish(Outcome.RECOVERED_RESUME),
+    ]
+    assert machine.resume_points == [ResumePoint(strategy=resume, at=2, attempt=2)]
+
+
+def test_leg_that_cannot_continue_is_skipped_after_the_commit_point():
+    legs = [Fallback(model="second"), Fallback(model="third")]
+    policy = Policy(retry=Retry(max_retries=0), resume="splice", fallback=legs)
+    broken = [Begin(0.0), Opened(0.1), Released(0.2), Failed(make_failure(), 0.3, resume_state=ResumeState(text="ab"))]
+    call = make_call(policy=policy, unresumable_legs=frozenset({1}))
+    _, commands = run([*broken, Waited(0.3)], call)
+    assert commands[-1].leg == 2
+    _, commands = run(broken, make_call(policy=policy, unresumable_legs=frozenset({1, 2})))
+    assert isinstance(commands[-1], Raise)
+    _, commands = run([Begin(0.0), Failed(make_failure(), 0.1), Waited(0.1)], call)
+    assert commands[-1].leg == 1  # nothing is to be continued
+
+
 def test_bad_request_does_not_fall_back():
     policy = Policy(fallback=Fallback(model="other"))
     failure = make_failure(Cause.BAD_REQUEST, sdk_retries=False)

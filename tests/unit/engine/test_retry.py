@@ -186,11 +186,20 @@ def test_causes_that_fall_back(cause):
     assert can_fall_back(made, failure, AttemptProgress(HOLDING)) == (cause not in everywhere)
 
 
-@pytest.mark.parametrize("policy", [Policy(), RESUMING, WITH], ids=["sdk", "resuming", "policy"])
+@pytest.mark.parametrize("policy", [Policy(), Policy(resume="exact"), Policy(resume="prefill"), WITH], ids=str)
 @pytest.mark.parametrize("cause", Cause)
 def test_no_fallback_after_the_commit_point(cause, policy):
     progress = AttemptProgress(RELAYING, accepted=True, resumable=True)
     assert not can_fall_back(make_call(policy=policy), make_failure(cause), progress)
+
+
+@pytest.mark.parametrize("mode", ["splice", "restart"])
+def test_continuation_or_restart_falls_back_after_the_commit_point(mode):
+    call = make_call(policy=Policy(resume=mode))
+    assert can_fall_back(call, make_failure(), AttemptProgress(RELAYING, resumable=True))
+    assert not can_fall_back(call, make_failure(), AttemptProgress(RELAYING, resumable=False))
+    assert not can_fall_back(call, make_failure(Cause.BAD_REQUEST), AttemptProgress(RELAYING, resumable=True))
+    assert not can_fall_back(call, make_failure(typed=True), AttemptProgress(RELAYING, resumable=True))
 
 
 def test_accepted_request_does_not_fall_back():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streams_kit import CALL, DRIVERS, QUICK, Source
 
-from l0 import EventType, StreamInterrupted, l0
+from l0 import EventType, Retry, StreamInterrupted, l0
 from l0.dialects.overlap import MIN_OVERLAP
 
 BROKEN = ConnectionResetError("gone")
@@ -133,3 +133,53 @@ async def _raising() -> Any:
 def test_a_whole_text_is_an_answer() -> None:
     with l0.run_sync(lambda: "all of it") as stream:
         assert stream.read() == "all of it"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_restart_falls_back_after_the_first_word(driver: str) -> None:
+    first, second = Source(["a", BROKEN]), Source(["b", "c"])
+    retry = Retry(max_retries=1, base_delay=0.0)
+    events, error, stream = DRIVERS[driver]([first, second], nothing, resume="restart", retry=retry)
+    assert error is None
+    assert [event.text or event.type.value for event in events] == [
+        *("a", "restart", "a", "restart", "b", "c", "complete")
+    ]
+    assert (stream.state.content, stream.state.leg, stream.state.restarts) == ("bc", 1, 2)
+
+
+class Asked:
+    """A source that takes the text so far, and one that takes none."""
+
+    def __init__(self, first: str, rest: list[str]) -> None:
+        self.first, self.rest = first, rest
+        self.said: list[str] = []
+
+    def plain(self, said: str) -> Any:
+        self.said.append(said)
+        return Source([self.first, BROKEN] if not said else self.rest).plain()
+
+    def aplain(self, said: str) -> Any:
+        self.said.append(said)
+        return Source([self.first, BROKEN] if not said else self.rest).aplain()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_splice_falls_back_after_the_first_word_without_the_overlap(driver: str) -> None:
+    first, rest = "The tide comes in ", "and goes out."
+    primary, plain = Asked(first, [BROKEN]), Source(["never asked"])  # type: ignore[list-item]
+    second = Asked(first, [first[-MIN_OVERLAP:], rest])
+    retry = Retry(max_retries=0)
+    events, error, stream = DRIVERS[driver]([primary, plain, second], nothing, resume="splice", retry=retry)  # type: ignore[list-item]
+    assert (error, primary.said, plain.made, second.said) == (None, [""], 0, [first])
+    assert text(events) == first + rest == stream.state.content
+    assert stream.state.leg == 2
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("resume", ["off", "exact"])
+def test_other_answers_do_not_fall_back_after_the_first_word(driver: str, resume: Any) -> None:
+    second = Source(["ab"])
+    retry = Retry(max_retries=0)
+    _, error, _ = DRIVERS[driver]([Source(["a", BROKEN]), second], nothing, resume=resume, retry=retry)
+    assert isinstance(error, ConnectionResetError)
+    assert second.made == 0

@@ -43,6 +43,31 @@ def test_a_violation_after_delivery_raises(driver: str) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
+def test_a_violation_after_delivery_restarts_if_the_user_asked_for_it(driver: str) -> None:
+    source = Source(["a ", "secret ", "here"], ["all ", "clear"])
+    events, error, stream = DRIVERS[driver](
+        [source], nothing, guardrails=[FORBIDDEN], check_intervals=EVERY, retry=QUICK, resume="restart"
+    )
+    assert error is None
+    assert [event.text or event.type.value for event in events] == ["a ", "restart", "all ", "clear", "complete"]
+    assert (stream.state.content, stream.state.restarts) == ("all clear", 1)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_violation_after_delivery_says_how_much_had_arrived(driver: str) -> None:
+    source = Source(["secret ", "and ", "more"])
+    every = CheckIntervals(guardrails=3)
+    events, error, _ = DRIVERS[driver](
+        [source], nothing, guardrails=[FORBIDDEN], check_intervals=every, retry=QUICK, resume="restart"
+    )
+    assert isinstance(error, StreamInterrupted)
+    assert source.made == 1 + QUICK.attempts
+    assert "".join(event.text for event in events[-2:]) == "secret and "
+    assert "after 15 characters (the first 0 of them accepted) and 4 attempts" in str(error)
+    assert error.partial_text == ""
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
 def test_drift_has_a_callback_of_its_own(driver: str) -> None:
     log = Log()
     _, _, stream = DRIVERS[driver]([Source(TURNING)], nothing, drift=True, check_intervals=EVERY, **log.callbacks())
