@@ -39,6 +39,8 @@ _RETRIED_WITHOUT_DELAY = frozenset(
     }
 )
 """Failures in transit that do not indicate an overloaded provider: the first retry does not wait."""
+NO_ANSWER = frozenset({Cause.NOT_A_STREAM, Cause.MALFORMED, Cause.EMPTY})
+"""Failures of an answer that arrived with a status of success, but is not an answer. The SDKs do not look."""
 _NEVER_RETRIED = (Category.FATAL, Category.INTERNAL)
 _FAILS_EVERYWHERE = frozenset(
     {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
@@ -122,7 +124,7 @@ def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failur
     """Decide as the SDK would, with its delay and retry count, and extend that to failures after the headers."""
     if len(history) >= call.retry_limit or (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
         return None
-    if phase is Phase.OPENING:
+    if phase is Phase.OPENING and failure.cause not in NO_ANSWER:
         return RetryAfter(None) if failure.sdk_retries else None
     if failure.category not in _RESTARTABLE:
         return None

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import PHASES, CallState, IllegalSignal, Machine
-from l0.engine.retry import AttemptProgress, Phase
+from l0.engine.retry import NO_ANSWER, AttemptProgress, Phase
 from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Released, Signal, Waited
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
@@ -211,7 +211,7 @@ class CallRuntime:
         if failure is None:
             self.leave(error)
             raise error
-        return self._fail(failure, perf_counter()).command
+        return self._fail(failure, perf_counter(), answered=failure.cause in NO_ANSWER).command
 
     def _failure_of(self, error: BaseException, *, opened: bool) -> Failure | None:
         expired = isinstance(error, Expired)

@@ -19,6 +19,7 @@ from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import unread
 
 from .adapters import ADAPTERS, Decoder
+from .joined_text import JoinedText
 from .stream_events import Event, EventType, UnknownStreamError
 
 _log = logging.getLogger("l0")
@@ -64,6 +65,8 @@ class SourceReader:
         "stopped",
         "text",
         "tools",
+        "joined",
+        "checkpoint",
         "_chars",
         "_decoder",
         "_resume_state",
@@ -95,6 +98,7 @@ class SourceReader:
         self._decoder: Decoder | None = None
         self._matcher: OverlapMatcher | None = None
         self._resume_state: ResumeState | None = None
+        self.joined, self.checkpoint = JoinedText(), JoinedText()
         self._opening: list[Event] = []
         self._over = False
         self.feed: Callable[[Any], list[Any]] = self._first
@@ -248,7 +252,7 @@ class SourceReader:
         """Return the text that the user has."""
         if self._resume_state is not None and self._matcher is not None and not self._matcher.reached:
             return self._resume_state
-        return ResumeState(text="".join(self.text))
+        return ResumeState(text=self.joined.first(self.text, len(self.text)))
 
     def missing(self) -> Cause | None:
         """Return the cause of failure of an incomplete answer; ``None`` if it is complete.

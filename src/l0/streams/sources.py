@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from l0.stainless.sdk_responses import read_deadline
@@ -15,6 +16,7 @@ from .decoders import litellm_decoder
 
 _WHERE = "what the stream factory returned"
 _END = object()
+_log = logging.getLogger("l0")
 Release = Callable[[], Any]
 
 
@@ -62,13 +64,36 @@ async def _in_thread(items: Iterator[Any], below: Any) -> AsyncIterator[Any]:
     """Yield the items of a sync SDK's stream, read on a thread, as waiting for the network would block the event
     loop."""
     try:
-        while (item := await asyncio.to_thread(next, items, _END)) is not _END:
+        while (item := await _next(items)) is not _END:
             yield item
     except asyncio.CancelledError:
         blocked = read_deadline(below) if below is not None else None
         if blocked is not None:  # else the thread would keep waiting
             blocked.fire()
         raise
+
+
+async def _next(items: Iterator[Any]) -> Any:
+    """Return the next item, read on a thread; on the event loop if no thread can be started."""
+    reader: dict[str, str] = {}
+
+    def read() -> Any:
+        # An executor that cannot start a thread keeps the work, and one of its other threads may find it later.
+        return next(items, _END) if reader.setdefault("is", "thread") == "thread" else _END
+
+    try:
+        return await asyncio.to_thread(read)
+    except RuntimeError as error:  # the thread limit, or interpreter shutdown
+        if reader.setdefault("is", "loop") == "thread":
+            raise  # the source's own
+        _say_unthreaded(str(error))
+    return next(items, _END)
+
+
+@cache
+def _say_unthreaded(reason: str) -> None:
+    """Log, once per process, that sync sources block the event loop."""
+    _log.warning("a sync source blocks the event loop while it is read until a thread can be started (%s)", reason)
 
 
 def is_source(source: Any) -> bool:

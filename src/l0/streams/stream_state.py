@@ -50,7 +50,7 @@ class State:
 
     @property
     def content(self) -> str:
-        """The text of the answer so far; joined on every access."""
+        """The text of the answer so far. An access joins only what is new since the last one."""
         return self.intake.resume_state().text if self.intake is not None else ""
 
     @property
@@ -73,7 +73,7 @@ class State:
             return self._checkpoint
         if self.intake is None or self.completed:
             return self.content
-        return Checkpoint(self.intake.text, self.tokens - self.tokens % self.interval).text
+        return self.intake.checkpoint.first(self.intake.text, self.tokens - self.tokens % self.interval)
 
     @checkpoint.setter
     def checkpoint(self, text: str) -> None:

@@ -83,11 +83,17 @@ class ConsensusRun:
             case "vote" if not decision.tied and _supported(decision):
                 return self._original(decision), "voted", decision
             case "merge":
-                originals = [self.ended[vote.voter].value for vote in self.votes]
-                return rebuilt(resolution.merged(self.votes, self.comparison.alike), originals), "merged", decision
+                return self._merged(branches), "merged", decision
             case "best":
                 return await self._best(decision)
         raise self._failed(branches, _reason(decision, self.preset))
+
+    def _merged(self, branches: Sequence[Branch[Any]]) -> Any:
+        originals = [self.ended[vote.voter].value for vote in self.votes]
+        try:
+            return rebuilt(resolution.merged(self.votes, self.comparison.alike), originals)
+        except resolution.UnmergeableError as error:
+            raise self._failed(branches, f"these values cannot be merged: {error}") from None
 
     async def _best(self, decision: Decision) -> Verdict:
         scores = resolution.central(self.votes, self.comparison.similarity)

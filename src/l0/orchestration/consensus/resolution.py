@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .similarity import Similarity, is_list, likeness
-from .voting import ABSENT, Alike, Vote
+from .voting import ABSENT, SLACK, Alike, Vote
 
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")  # noqa: RUF001 - full-width signs are meant
+
+
+class UnmergeableError(ValueError):
+    """Values that cannot be merged into one, and of which none has more weight than the others."""
 
 
 def central(votes: Sequence[Vote], similarity: Similarity) -> list[float]:
@@ -30,7 +34,8 @@ def merged(votes: Sequence[Vote], alike: Alike) -> Any:
     """Merge all answers into one.
 
     Structures are merged field by field. A merged list has each different item once. A merged text has the sentences of
-    the first answer and all different sentences of the others. Of other values, the one with the most weight is kept.
+    the first answer and all different sentences of the others. Of other values, such as numbers, the one with the most
+    weight is kept. Raises `UnmergeableError` if several of them have the most weight.
     """
     values = [vote.value for vote in votes]
     if all(isinstance(value, Mapping) for value in values):
@@ -42,7 +47,11 @@ def merged(votes: Sequence[Vote], alike: Alike) -> Any:
     if all(is_list(value) for value in values):
         return _union(values, alike)
     weights = [sum(other.weight for other in votes if alike(vote.value, other.value)) for vote in votes]
-    return best(votes, weights).value
+    won = best(votes, weights).value
+    rivals = [vote.value for vote, weight in zip(votes, weights, strict=True) if weight >= max(weights) - SLACK]
+    if not all(alike(won, rival) for rival in rivals):
+        raise UnmergeableError(", ".join(dict.fromkeys(map(repr, rivals))))
+    return won
 
 
 def _votes_on_field(votes: Sequence[Vote], name: Any) -> list[Vote]:

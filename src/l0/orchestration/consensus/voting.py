@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 Alike = Callable[[Any, Any], bool]
-_SLACK = 1e-9
+SLACK = 1e-9
 """Tolerance of comparisons, since sums of float weights are not exact."""
 
 
@@ -89,15 +89,15 @@ def _by_likeness(votes: Sequence[Vote], ballot: Ballot) -> Decision:
     won = max(range(len(votes)), key=lambda i: (support[i], votes[i].weight, -votes[i].voter))
     supporters = frozenset(vote.voter for vote in camps[won])
     rival = max((support[i] for i, vote in enumerate(votes) if vote.voter not in supporters), default=0.0)
-    tied = rival >= support[won] - _SLACK
-    enough = support[won] >= ballot.needed - _SLACK and len(supporters) >= ballot.voices
+    tied = rival >= support[won] - SLACK
+    enough = support[won] >= ballot.needed - SLACK and len(supporters) >= ballot.voices
     return Decision(
         value=votes[won].value,
         agreement=support[won] / ballot.total,
         supporters=supporters,
         agreed=enough and not tied,
-        hopeless=max(support) + ballot.missing < ballot.needed - _SLACK,
-        settled=support[won] > rival + ballot.missing + _SLACK,
+        hopeless=max(support) + ballot.missing < ballot.needed - SLACK,
+        settled=support[won] > rival + ballot.missing + SLACK,
         tied=tied,
     )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from l0.orchestration.consensus.resolution import best, central, merged
+from l0.orchestration.consensus.resolution import UnmergeableError, best, central, merged
 from l0.orchestration.consensus.similarity import equal
 from l0.orchestration.consensus.voting import Vote
 
@@ -33,7 +33,13 @@ def test_merge_of_answers(values, expected):
 
 def test_merge_of_scalars_keeps_the_most_weighted():
     assert merged(votes(1, 2, weights=(1.0, 3.0)), equal) == 2
-    assert merged(votes(1, 2), equal) == 1
+    assert merged(votes(1, 1), equal) == 1
+
+
+@pytest.mark.parametrize("values", [(42, 100), (1, "text"), ({"a": 42}, {"a": 100}), (1, 1, 2, 2)], ids=str)
+def test_merge_of_values_with_equal_weight_is_refused(values):
+    with pytest.raises(UnmergeableError):
+        merged(votes(*values), equal)
 
 
 def test_best_answer_is_the_most_similar_to_the_others():

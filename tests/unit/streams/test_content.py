@@ -1,0 +1,46 @@
+"""The text of a stream's state, read at every token, costs no more than the text itself."""
+
+from typing import Any
+
+import pytest
+from streams_kit import Source
+
+from l0 import l0
+
+
+class Counting(list[str]):
+    """Pieces of text that count how many of them are read."""
+
+    def __init__(self, pieces: list[str]) -> None:
+        super().__init__(pieces)
+        self.read = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        self.read += len(found) if isinstance(index, slice) else 1
+        return found
+
+
+@pytest.mark.parametrize("name", ["content", "checkpoint"])
+def test_text_read_at_every_token_joins_each_piece_once(name: str) -> None:
+    pieces = [f"{number} " for number in range(2_000)]
+    stream = l0.run_sync(Source(pieces).plain)
+    seen = Counting([])
+    next(stream)
+    reader = stream.state.intake
+    assert reader is not None
+    length = 0
+    for _ in stream:
+        seen[:] = reader.text
+        reader.text, own = seen, reader.text
+        length = len(getattr(stream.state, name))
+        reader.text = own
+    assert seen.read <= len(pieces) + 10
+    assert length == len("".join(pieces))
+
+
+def test_text_that_is_kept_does_not_change() -> None:
+    stream = l0.run_sync(Source(["a", "b", "c"]).plain)
+    kept = [(stream.state.content, stream.state.checkpoint) for event in stream if event.is_token]
+    assert kept == [("a", ""), ("ab", ""), ("abc", "")]
+    assert (stream.state.content, stream.state.checkpoint) == ("abc", "abc")
