@@ -38,6 +38,10 @@ CALL = "x-call"
 APIS = {api.name: api for api in RERUN}
 
 
+_DEFAULT_RETRIES = 2
+"""Of both SDKs: a policy that asks for repeats beats a client's zero."""
+
+
 @dataclass
 class Place:
     """One provider with its clients. ``serves``: the call of now; ``faults``: what its next requests meet.
@@ -89,7 +93,8 @@ class Made:
     def most(self) -> int:
         """Requests that the policy allows."""
         retry = self.policy.retry
-        each = 0 if self.retries == 0 else self.retries if retry is None else retry.max_retries
+        limit = self.retries or (_DEFAULT_RETRIES if self.policy.asks_for_repeats else 0)
+        each = 0 if limit == 0 else limit if retry is None else retry.max_retries
         return (1 + each) * (1 + len(self.policy.legs)) + bool(self.policy.hedge)
 
 
