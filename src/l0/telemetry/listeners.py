@@ -19,6 +19,7 @@ from .names import (
     INFERENCE_OPERATIONS,
     OPERATION,
     OUTER_CALLS,
+    OUTER_KEPT,
     OUTER_KIND,
     OUTER_KINDS,
     OUTER_LANGFUSE,
@@ -120,7 +121,9 @@ def _is_inference(span: trace.Span) -> bool:
     Some instrumentations set the operation only at the end of the call, but name the requested model at its start.
     """
     attributes = getattr(span, "attributes", None) or _NO_ATTRIBUTES
-    if attributes.get(OUTER_KIND) in OUTER_KINDS or attributes.get(OUTER_LANGFUSE) in OUTER_OBSERVATIONS:
+    kept_to_the_end: Mapping[str, object] = getattr(span, OUTER_KEPT, _NO_ATTRIBUTES)
+    kind = attributes.get(OUTER_KIND) or kept_to_the_end.get(OUTER_KIND)
+    if kind in OUTER_KINDS or attributes.get(OUTER_LANGFUSE) in OUTER_OBSERVATIONS:
         return True
     scope = _scope_of(span)
     if scope == OUTER_LATE_SCOPE:

@@ -178,6 +178,8 @@ OUTER_CALLS: Final = (
 OUTER_KIND: Final = "openinference.span.kind"
 OUTER_KINDS: Final = frozenset({"LLM", "EMBEDDING"})
 """The span kinds with which OpenInference marks its span of a call."""
+OUTER_KEPT: Final = "_self_important_attributes"
+"""The attribute of OpenInference's spans that holds their kind, if it was not given at the start, until they end."""
 OUTER_LATE_SCOPE: Final = "openinference.instrumentation.llama_index"
 OUTER_LATE_METHODS: Final = frozenset(
     f"{prefix}{method}" for prefix in ("", "a", "stream_", "astream_") for method in ("chat", "complete")

@@ -321,6 +321,13 @@ def test_the_current_inference_span_of_another_is_adopted(traces, play, retried,
     assert {name for name in theirs.attributes if name.startswith("gen_ai.")} <= set(attributes)
 
 
+def test_span_whose_kind_openinference_keeps_to_its_end_is_adopted(traces, play, smooth):
+    with traces.provider.get_tracer("openinference").start_as_current_span("completion") as span:
+        span._self_important_attributes = {"openinference.span.kind": "LLM"}
+        play(SpanObserver(traces.provider), smooth)
+    assert set(traces.spans) == {"completion"}
+
+
 @pytest.mark.parametrize(("name", "adopted"), [("OpenAI.stream_chat", True), ("RetrieverQueryEngine.query", False)])
 def test_span_that_openinference_marks_only_at_its_end_is_adopted_by_its_name(traces, play, smooth, name, adopted):
     tracer = traces.provider.get_tracer("openinference.instrumentation.llama_index")
