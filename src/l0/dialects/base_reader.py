@@ -97,8 +97,9 @@ class BaseReader(ABC):
         ``proof``: the answer is certainly broken.
         """
         self.disordered = True
-        self.resumable = False
-        if self._order == "strict" or (proof and self._order == "evidence"):
+        fails = self._order == "strict" or (proof and self._order == "evidence")
+        self.resumable = self.resumable and fails and not proof  # the text before the event is still that of an answer
+        if fails:
             self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
             return False
         self.anomaly(anomaly)

@@ -18,7 +18,7 @@ from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import code_of, items_in, object_of, objects_in, place_of, text_of
 
 from .answer_fold import complete_answer, metadata_of
-from .content_parts import part_deltas, tool_call_delta
+from .content_parts import called_tool, part_deltas, tool_call_delta
 from .deltas import (
     AnswerEnd,
     AnswerError,
@@ -435,7 +435,7 @@ class ResponsesReader(ResumableReader):
             for number, part in enumerate(objects_in(fields.get("content"))):
                 if part.get("type") == "output_text":
                     self._compare_text((index, number), part.get("text"))
-        elif fields.get("type") in _TOOL_CALLS:
+        elif fields.get("type") in _TOOL_CALLS and isinstance(called_tool(fields).arguments, str | None):
             self._compare_tool(tool_call_delta(item, index), complete=complete)
 
     def _compare_tool(self, call: ToolCallDelta, *, complete: bool) -> None:
@@ -464,7 +464,7 @@ class ResponsesReader(ResumableReader):
             self.other = self.other or item.get("type") != "reasoning"
         for delta in _item_started(item, place_of(event.get("output_index"))):
             if isinstance(delta, ToolCallDelta):
-                self.add_tool_arguments(delta.place, delta.name, delta.arguments)
+                self.add_tool_arguments(delta.place, delta.name, called_tool(item).arguments)
         index, name = event.get("output_index"), item.get("id")
         if type(index) is int and type(name) is str:
             self._items[index] = name
