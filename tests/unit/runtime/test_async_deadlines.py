@@ -14,6 +14,7 @@ import anyio
 import pytest
 import trio
 import virtual_time
+from driver_fakes import FakeUpstream
 from installed import needs_trio
 from trio.testing import MockClock
 
@@ -42,6 +43,10 @@ def clocks(**limits: float) -> Clocks:
     made = Clocks(Timeout(**({"initial_token": None, "inter_token": None} | given)), now)
     made.opened(now, now)
     return made
+
+
+def under_way() -> CallEnding:
+    return CallEnding(FakeUpstream())
 
 
 def soon() -> Clocks:
@@ -303,7 +308,7 @@ def test_the_loop_decides_which_kind_of_deadline_is_used():
 def test_under_asyncio_others_run_while_one_sleeps():
     async def main() -> bool:
         other = asyncio.create_task(asyncio.sleep(0))
-        await sleep(SOON, CallEnding())
+        await sleep(SOON, under_way())
         return other.done()
 
     assert run(main())
@@ -311,7 +316,7 @@ def test_under_asyncio_others_run_while_one_sleeps():
 
 def test_under_trio_a_sleep_is_of_trios_time():
     async def main() -> float:
-        await sleep(60.0, CallEnding())
+        await sleep(60.0, under_way())
         return trio.current_time()
 
     assert trio.run(main, clock=MockClock(autojump_threshold=0.0)) == 60.0
@@ -321,7 +326,7 @@ def test_under_trio_a_sleep_is_of_trios_time():
 
 
 def test_a_rest_ends_when_the_call_is_closed():
-    call = CallEnding()
+    call = under_way()
 
     def close() -> None:
         while call.alarm is None:
@@ -336,7 +341,7 @@ def test_a_rest_ends_when_the_call_is_closed():
 
 
 def test_a_rest_for_no_time_and_one_of_a_closed_call_return_at_once():
-    call = CallEnding()
+    call = under_way()
     rest(0, call)
     call.claim(Outcome.CANCELLED)
     rest(HANGS, call)
@@ -354,7 +359,7 @@ async def _waits(call: CallEnding) -> None:
 @pytest.mark.parametrize("wait", [_sleeps, _waits])
 @pytest.mark.parametrize("backend", ["asyncio", pytest.param("trio", marks=needs_trio)])
 def test_what_is_awaited_ends_when_the_call_is_closed(backend, wait):
-    call = CallEnding()
+    call = under_way()
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
@@ -369,7 +374,7 @@ def test_what_is_awaited_ends_when_the_call_is_closed(backend, wait):
 
 @pytest.mark.parametrize("wait", [_sleeps, _waits])
 def test_thread_may_close_a_read_of_an_event_loop(wait):
-    call = CallEnding()
+    call = under_way()
 
     async def main() -> None:
         task = asyncio.create_task(wait(call))
