@@ -289,9 +289,9 @@ IN_BAND = (
     *kinds(38, "of no code", OPENAI, _error(code="", type="what"), Cause.IN_BAND_ERROR, T, "APIError", 2),
     *kinds(38, "quota", OPENAI, _error(code="insufficient_quota"), Cause.QUOTA, F, "APIError"),
     *kinds(38, "billing", MESSAGES, _error(type="billing_error"), Cause.QUOTA, F, "APIStatusError", status=200),
-    *kinds(39, "response.failed", RESPONSES, _failed("server_error"), *SERVER, CONNECTION, 2),
-    *kinds(39, "response.failed, prompt", RESPONSES, _failed("invalid_prompt"), Cause.BAD_REQUEST, F, CONNECTION),
-    *kinds(39, "error", RESPONSES, _error(code="rate_limit_exceeded"), *LIMITED, CONNECTION, 2),
+    *kinds(39, "response.failed", RESPONSES, _failed("server_error"), *SERVER, "APIError", 2),
+    *kinds(39, "response.failed, prompt", RESPONSES, _failed("invalid_prompt"), Cause.BAD_REQUEST, F, "APIError"),
+    *kinds(39, "error", RESPONSES, _error(code="rate_limit_exceeded"), *LIMITED, "APIError", 2),
     *kinds(40, "plain text", OPENAI, ending("chat", PLAIN, at=1), Cause.MALFORMED, P, "ValueError", 2),
     *kinds(
         40,
@@ -314,7 +314,7 @@ IN_BAND = (
         "finish_reason error",
         OPENAI,
         edited("chat", b'"finish_reason":"stop"', b'"finish_reason":"error"'),
-        *(Cause.IN_BAND_ERROR, T, CONNECTION),
+        *(Cause.IN_BAND_ERROR, T, "APIError"),
     ),
     *kinds(
         43, "malformed JSON", BOTH, before(lambda at: Fault.malformed(at_event=at)), Cause.MALFORMED, P, "ValueError", 2

@@ -272,7 +272,7 @@ def same(got: Got, whole: Got) -> str | None:
 def interrupted(got: Got, reason: str | None = None) -> str | None:
     """``None`` where the call ended in an honest error of the SDK's class; else what is wrong."""
     error = got.error
-    if not isinstance(error, l0.StreamInterrupted) or not isinstance(error, SDKS[got.api.sdk].APIConnectionError):
+    if not isinstance(error, l0.StreamInterrupted) or not isinstance(error, SDKS[got.api.sdk].APIError):
         return f"{error!r} after {got.text!r}"
     if error.partial_text != got.text:
         return f"partial text {error.partial_text!r}, handed over {got.text!r}"

@@ -77,7 +77,7 @@ def broken(seen: Seen, bare: Seen, whole: list[object]) -> str | None:
 def sdk(seen: Seen, bare: Seen, _: list[object]) -> str | None:
     if bare.error is None:
         return "the bare SDK raises nothing: the row is wrong"
-    if type(seen.error) is not type(bare.error):
+    if not isinstance(seen.error, type(bare.error)):
         return f"{seen.error!r}, not {bare.error!r}"
     return _ended(seen, type(bare.error), "failed") or difference(seen.chunks, bare.chunks)
 

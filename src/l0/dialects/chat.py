@@ -292,8 +292,10 @@ class ChatReader(ResumableReader):
         """Read the finish reason of a choice, and the error that a router states beside it or in place of it."""
         reason, error = choice.get("finish_reason"), choice.get("error")
         if reason == "error" or error:
-            cause = cause_of_codes(*codes_in(error))
-            self.fail(Failure(cause=cause, message=_FAILED, code=code_of(*codes_in(error)), typed=True))
+            codes = codes_in(error)
+            raised = self._make_error(text_of(object_of(error).get("message")) or _FAILED, error)
+            cause = cause_of_codes(*codes)
+            self.fail(Failure(cause=cause, message=_FAILED, code=code_of(*codes), error=raised, typed=True))
         if not reason:
             return
         index = 0 if self._token_numbers is not None and self._token_numbers.found else place_of(choice.get("index"))

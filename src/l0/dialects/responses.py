@@ -537,7 +537,9 @@ class ResponsesReader(ResumableReader):
     def _failed(self, error: object) -> None:
         code, message = object_of(error).get("code"), object_of(error).get("message")
         detail = text_of(message) or ""
-        self.fail(Failure(cause=cause_of_codes(code), detail=detail, code=code_of(code), typed=True))
+        raised = self._make_error(detail or "An error occurred during streaming", error)
+        cause = cause_of_codes(code)
+        self.fail(Failure(cause=cause, detail=detail, code=code_of(code), error=raised, typed=True))
 
     def missing(self) -> Cause | None:
         if not self._whole:

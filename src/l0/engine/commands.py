@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
 from l0.model.failure import Failure
+
+from .stop_reasons import NO_STOP, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,10 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """End the call with a failure.
-
-    ``dropped_wait``: seconds of backoff before the next attempt, if it was dropped because the wait would exceed
-    `Timeout.total`; else ``None``. ``refusal``: the reason why the retry budget did not allow another attempt, if so.
-    """
+    """End the call with a failure. ``stop``: the reason why there is no further attempt."""
 
     failure: Failure
-    dropped_wait: float | None = None
-    refusal: str | None = None
+    stop: Stop = field(default=NO_STOP, compare=False)
 
 
 Command = AttemptSpec | Relay | Wait | Finish | Raise

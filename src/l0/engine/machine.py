@@ -58,6 +58,7 @@ from l0.model.resume_state import ResumeState
 from .commands import Command, Finish, Raise, Relay, Wait
 from .retry import AttemptProgress, Phase, RetryAfter, asked_to_wait, can_fall_back, retry_decision
 from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
+from .stop_reasons import NO_STOP, Stop, StopReason
 
 
 class CallState(StrEnum):
@@ -228,7 +229,9 @@ class Machine:
             case Failed(failure=failure, at=at, accepted=accepted, resume_state=resume_state):
                 return self._failed(failure, at, self._progress(accepted, resume_state))
             case Waited(at=at):
-                return self._raise(self.failures[-1]) if self.left(at) <= 0 else self._open(at)
+                if self.left(at) <= 0:
+                    return self._raise(self.failures[-1], Stop(StopReason.OUT_OF_TIME))
+                return self._open(at)
             case Closed():
                 self.state = CallState.DONE
                 return Finish(Outcome.CANCELLED)
@@ -294,14 +297,14 @@ class Machine:
         history = self.failures[self._since_leg :]
         verdict = retry_decision(self.call, failure, progress, history, self._rand)
         self.failures.append(failure)
-        if verdict is None:
-            return self._fall_back(failure, at, progress)
+        if isinstance(verdict, Stop):
+            return self._fall_back(failure, at, progress, verdict)
         wait = self._pause(verdict, failure, len(history) + 1)
         seconds = wait.seconds or 0.0
         if self.left(at) <= seconds:
-            return self._raise(failure, dropped_wait=seconds)
+            return self._raise(failure, Stop(StopReason.WAIT_TOO_LONG, seconds))
         if not self._guard.may_retry(asked=wait.asked):
-            return self._fall_back(failure, at, progress, self._guard.refusal)
+            return self._fall_back(failure, at, progress, Stop(StopReason.REFUSED, text=self._guard.refusal))
         self.resuming = self.resuming or progress.phase is Phase.RELAYING
         return self._wait(seconds)
 
@@ -315,11 +318,11 @@ class Machine:
         own = self._backoff(number, replace(failure, error=None))  # the figure without the server's headers
         return RetryAfter(seconds, asked_to_wait(failure, own) and seconds > own)
 
-    def _fall_back(self, failure: Failure, at: float, progress: AttemptProgress, refusal: str | None = None) -> Command:
+    def _fall_back(self, failure: Failure, at: float, progress: AttemptProgress, stop: Stop) -> Command:
         resuming = self.resuming or progress.phase is Phase.RELAYING
         following = self._next_leg(resuming=resuming) if self.left(at) > 0 else None
         if following is None or not can_fall_back(self.call, failure, progress):
-            return self._raise(failure, refusal=refusal)
+            return self._raise(failure, stop)
         self.leg, self.resuming = following, resuming
         self._since_leg = len(self.failures)
         return self._wait(0.0)
@@ -340,9 +343,9 @@ class Machine:
         self._waited = seconds
         return Wait(seconds)
 
-    def _raise(self, failure: Failure, dropped_wait: float | None = None, refusal: str | None = None) -> Raise:
+    def _raise(self, failure: Failure, stop: Stop = NO_STOP) -> Raise:
         self.state = CallState.DONE
-        return Raise(failure, dropped_wait, refusal)
+        return Raise(failure, stop)
 
     def left(self, at: float) -> float:
         """Return the seconds that remain of `Timeout.total` at the time ``at``; ``inf`` if it is not set."""

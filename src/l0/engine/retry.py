@@ -14,10 +14,10 @@ from l0.model.errors import raised
 from l0.model.failure import RETRY_REASONS, Category, Cause, Failure
 from l0.model.policy import BackoffStrategy, Retry
 
+from .stop_reasons import LONGEST_SERVER_WAIT, NO_STOP, Stop, StopReason
+
 _log = logging.getLogger("l0")
 
-LONGEST_SERVER_WAIT = 60.0
-"""Seconds. If a server asks for a longer wait, the call falls back to the next leg or fails at once."""
 SHORTEST_SERVER_WAIT = 0.1
 """Seconds. A shorter wait does not relieve an overloaded server, so it is not exempt from the retry budget."""
 
@@ -104,52 +104,68 @@ def can_fall_back(call: Call, failure: Failure, progress: AttemptProgress) -> bo
 
 def retry_decision(
     call: Call, failure: Failure, progress: AttemptProgress, history: Sequence[Failure], rand: Callable[[], float]
-) -> RetryAfter | None:
-    """Return the delay before the next attempt, or ``None`` to give up on this leg.
+) -> RetryAfter | Stop:
+    """Return the delay before the next attempt, or the reason to give up on this leg.
 
     ``history``: the earlier failures on the same leg.
     """
-    phase = progress.phase
-    if not repeatable(call, progress) or (phase is Phase.RELAYING and failure.typed):
-        return None
-    if call.retry_limit == 0 or failure.cause is Cause.QUOTA:
-        return None
+    if _hopeless(call, failure, progress.phase):
+        return NO_STOP
+    if not repeatable(call, progress) or (progress.phase is Phase.RELAYING and failure.typed):
+        return Stop(_not_repeatable(call, progress))
+    if call.retry_limit == 0:
+        return Stop(StopReason.RETRIES_OFF)
     retry = call.policy.retry
-    if retry is not None:
-        return _by_policy(retry, failure, phase, history, rand)
-    return _by_sdk(call, failure, phase, history)
+    reason = _used_up(call, history) if retry is None else _ruled_out(retry, failure, history)
+    if reason is None and (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
+        reason = StopReason.SERVER_WAIT
+    if reason is not None:
+        return Stop(reason)
+    return _sdk_delay(failure, progress.phase, history) if retry is None else _own_delay(retry, failure, history, rand)
 
 
-def _by_sdk(call: Call, failure: Failure, phase: Phase, history: Sequence[Failure]) -> RetryAfter | None:
-    """Decide as the SDK would, with its delay and retry count, and extend that to failures after the headers."""
-    if len(history) >= call.retry_limit or (failure.retry_after or 0.0) > LONGEST_SERVER_WAIT:
-        return None
-    if phase is Phase.OPENING and failure.cause not in NO_ANSWER:
-        return RetryAfter(None) if failure.sdk_retries else None
-    if failure.category not in _RESTARTABLE:
-        return None
-    return RetryAfter(0.0 if not history and failure.cause in _RETRIED_WITHOUT_DELAY else None)
+def _hopeless(call: Call, failure: Failure, phase: Phase) -> bool:
+    """Return True if a repeat cannot succeed, or if the server, or the SDK's own table, rules it out."""
+    if failure.cause is Cause.QUOTA:
+        return True
+    if call.policy.retry is None:
+        refused = phase is Phase.OPENING and failure.cause not in NO_ANSWER
+        return not failure.sdk_retries if refused else failure.category not in _RESTARTABLE
+    refused = phase is Phase.OPENING and failure.status is not None and not failure.sdk_retries
+    return refused or failure.category in _NEVER_RETRIED
 
 
-def _by_policy(
-    retry: Retry, failure: Failure, phase: Phase, history: Sequence[Failure], rand: Callable[[], float]
-) -> RetryAfter | None:
-    if failure.category in _NEVER_RETRIED:
-        return None
-    counted = sum(map(_counts_as_attempt, history))
-    if len(history) >= retry.max_retries or (_counts_as_attempt(failure) and counted >= retry.attempts):
-        return None
+def _not_repeatable(call: Call, progress: AttemptProgress) -> StopReason:
+    if progress.phase is not Phase.RELAYING:
+        return StopReason.ACCEPTED
+    return StopReason.DELIVERED if call.policy.resume == "off" else StopReason.NOT_RESUMABLE
+
+
+def _used_up(call: Call, history: Sequence[Failure]) -> StopReason | None:
+    return StopReason.RETRIES_USED if len(history) >= call.retry_limit else None
+
+
+def _ruled_out(retry: Retry, failure: Failure, history: Sequence[Failure]) -> StopReason | None:
+    """Return the field of the policy that rules out a retry; ``None`` if there is none."""
+    if len(history) >= retry.max_retries:
+        return StopReason.RETRIES_USED
+    if _counts_as_attempt(failure) and sum(map(_counts_as_attempt, history)) >= retry.attempts:
+        return StopReason.ATTEMPTS_USED
     if RETRY_REASONS[failure.cause] not in retry.retry_on:
-        return None
-    if phase is Phase.OPENING and failure.status is not None and not failure.sdk_retries:
-        return None  # the server, or the SDK's own table, rules a retry out
-    if _vetoed(retry, failure):
-        return None
-    wait = failure.retry_after or 0.0
-    if wait > LONGEST_SERVER_WAIT:
-        return None
+        return StopReason.NOT_RETRIED_ON
+    return StopReason.VETOED if _vetoed(retry, failure) else None
+
+
+def _sdk_delay(failure: Failure, phase: Phase, history: Sequence[Failure]) -> RetryAfter:
+    """Return the SDK's own delay; none for the first retry after a failure in transit."""
+    answered = phase is not Phase.OPENING or failure.cause in NO_ANSWER
+    at_once = answered and not history and failure.cause in _RETRIED_WITHOUT_DELAY
+    return RetryAfter(0.0 if at_once else None)
+
+
+def _own_delay(retry: Retry, failure: Failure, history: Sequence[Failure], rand: Callable[[], float]) -> RetryAfter:
     own = delay(retry, len(history) + 1, rand(), error_type_delay(retry, failure))
-    return RetryAfter(max(own, wait), asked_to_wait(failure, own))
+    return RetryAfter(max(own, failure.retry_after or 0.0), asked_to_wait(failure, own))
 
 
 def _counts_as_attempt(failure: Failure) -> bool:

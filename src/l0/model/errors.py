@@ -12,29 +12,40 @@ _MAX_PLACES = 4
 
 
 class StreamInterrupted(Exception):  # noqa: N818 - a public name of the guide
-    """An answer that broke off after a part of it was delivered: by truncation, a stall or a lost connection.
+    """An answer that broke off after its headers: by truncation, a stall, a lost connection, an error event or a rule.
 
-    A raised instance is also an instance of the class that the bare SDK raises for such a failure, so existing
-    ``except`` clauses keep working.
+    A raised instance is also an instance of the SDK's class and of the class that the bare SDK raises for such a
+    failure, so existing ``except`` clauses keep working.
 
     ``partial_text``: the delivered text of the first choice. ``reason``: the cause, from a bounded set (for example
-    ``"truncated"``). ``attempts``: the number of requests sent for the call.
+    ``"truncated"``). ``attempts``: the number of requests sent for the call. ``request_id``: the provider's id of the
+    last request; ``None`` if it sent none.
     """
 
     partial_text: str = ""
     reason: str = ""
     attempts: int = 1
+    request_id: str | None = None
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else self.reason
 
 
-def describe_break(reason: str, message: str, *, characters: int, attempts: int, accepted: int | None = None) -> str:
-    """Return the message of a `StreamInterrupted`. ``characters``: length of the text that had arrived. ``accepted``:
-    the part of it before the place that a rule failed, if it is not all."""
-    tried = f"{attempts} attempt{'s' if attempts != 1 else ''}"
+def describe_attempts(attempts: int, most: int | None = None, stop: str = "") -> str:
+    """Return how many attempts a call made, of how many, and ``stop``: the reason why there was no further one."""
+    count = f"attempt {attempts}" if most is None else f"attempt {attempts} of {most}"
+    return f"{count}. No further attempt: {stop}" if stop else count
+
+
+def describe_break(reason: str, message: str, *, characters: int, ending: str, accepted: int | None = None) -> str:
+    """Return the message of a `StreamInterrupted`.
+
+    ``message``: the clock, limit or rule that decided, with its value. ``characters``: length of the text that had
+    arrived. ``accepted``: the part of it before the place that a rule failed, if it is not all. ``ending``: from
+    `describe_attempts`.
+    """
     part = f" (the first {accepted} of them accepted)" if accepted is not None and accepted < characters else ""
-    return f"The stream was interrupted ({reason}: {message}) after {characters} characters{part} and {tried}."
+    return f"The stream was interrupted ({reason}): {message}. {characters} characters had arrived{part}; {ending}."
 
 
 def fill(error: StreamInterrupted, state: dict[str, Any]) -> StreamInterrupted:

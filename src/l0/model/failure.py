@@ -151,6 +151,20 @@ RETRY_REASONS: dict[Cause, RetryableErrorType] = (
 """The retry reason of each cause."""
 
 TIMEOUT_CAUSES = frozenset(_TIMEOUTS)
+UNANSWERED_CAUSES = frozenset(
+    {
+        Cause.CONNECTION,
+        Cause.DNS,
+        Cause.TLS_CERTIFICATE,
+        Cause.REDIRECTS,
+        Cause.NO_HEADERS,
+        Cause.FIRST_CONTENT_TIMEOUT,
+        Cause.TOTAL_TIMEOUT,
+        Cause.BREAKER_OPEN,
+        Cause.UNKNOWN,
+    }
+)
+"""Causes that also occur before the headers of an answer. With an HTTP status, every cause does."""
 
 _MESSAGES: dict[Cause, str] = {
     Cause.RATE_LIMIT: "the provider's rate limit is reached",

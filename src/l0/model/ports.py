@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from .attempt import AttemptSpec
 from .call import Call
 from .call_events import Event, ResponseMetadata, ToolCalls
+from .error_context import ErrorContext
 from .failure import Cause, Failure
 from .policy import ResumeMode
 from .resume_state import ResumeState
@@ -150,7 +151,7 @@ class Upstream(Protocol):
         """Return the delay, in seconds, that the bare SDK would choose before retry ``retry`` (from 1)."""
         ...
 
-    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
+    def exception(self, failure: Failure, context: ErrorContext) -> BaseException:
         """Return the exception to raise: the SDK's own, or one of its class if the SDK would not report the failure."""
         ...
 

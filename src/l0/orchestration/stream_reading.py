@@ -6,7 +6,7 @@ import inspect
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from l0.model.errors import StreamInterrupted, describe_break, fill
+from l0.model.errors import StreamInterrupted, describe_attempts, describe_break, fill
 from l0.stainless.sdk_responses import runtime_of
 from l0.streams import sources
 from l0.streams.adapters import ADAPTERS, Decoder
@@ -116,7 +116,7 @@ def _apply(event: Event, parts: list[str]) -> None:
 
 def _interrupted(reason: str, message: str, parts: list[str]) -> StreamInterrupted:
     text = "".join(parts)
-    description = describe_break(reason, message, characters=len(text), attempts=1)
+    description = describe_break(reason, message, characters=len(text), ending=describe_attempts(1))
     return fill(StreamInterrupted(description), {"partial_text": text, "reason": reason})
 
 

@@ -21,9 +21,11 @@ from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import PHASES, CallState, IllegalSignal, Machine
 from l0.engine.retry import NO_ANSWER, AttemptProgress, Phase
 from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Released, Signal, Waited
+from l0.engine.stop_reasons import describe_stop
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
 from l0.model.call_events import ResponseMetadata, ToolCalls
+from l0.model.error_context import ErrorContext
 from l0.model.errors import raised
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode, Timeout
@@ -82,6 +84,7 @@ class CallRuntime:
         "machine",
         "number",
         "observers",
+        "request_id",
         "rule_runner",
         "shadow",
         "started",
@@ -122,6 +125,8 @@ class CallRuntime:
         """True if the consumer shows nothing before the answer is complete, so that no item is a commit point."""
         self.started = began
         self.number = 1
+        self.request_id: str | None = None
+        """The provider's id of the last request that it answered."""
         self.hedged = False
         self._attempts_ended: dict[int, object] = {}
         self._holding = True
@@ -192,6 +197,7 @@ class CallRuntime:
     def opened(self, status: int | None, request_id: str | None) -> Command:
         """Record that the headers of a stream have arrived."""
         at = perf_counter()
+        self.request_id = request_id
         self.observers.opened(status, request_id, self.started)
         if self.clocks is not None:
             self.clocks.opened(self.started, at, self.admission.deadline)
@@ -218,7 +224,7 @@ class CallRuntime:
         failure = None if expired else self.upstream.failed(error, opened=opened)
         at = perf_counter()
         # A timeout of the transport may be ours: it is set to the time that our clocks have left.
-        late = expired or (failure is not None and failure.cause is Cause.NO_HEADERS)
+        late = expired or (failure is not None and failure.cause in (Cause.NO_HEADERS, Cause.READ_TIMEOUT))
         if not late or self.clocks is None or not self.clocks.passed(at):
             return failure
         self.admission.first_content(at - self.started)
@@ -271,6 +277,12 @@ class CallRuntime:
     def hold_answer(self) -> None:
         """Hold everything back until the answer is complete, as its reader wants all of it."""
         self._kept.hold_all()
+
+    @property
+    def delivered_failure(self) -> Failure | None:
+        """Return the failure that the user has as an object of the SDK; ``None`` if there is none."""
+        failure = self._parser.reader.failure if self._parser is not None and not self._holding else None
+        return failure if failure is not None and failure.typed else None
 
     @property
     def continuation(self) -> tuple[ResumeMode, ResumeState] | None:
@@ -602,18 +614,19 @@ class CallRuntime:
     def error(self, command: Raise) -> BaseException:
         """Return the exception to raise, with the history of the attempts in its notes."""
         failure, failures = command.failure, self.machine.failures
-        error = self.upstream.exception(failure, text=self.text, attempts=self.machine.attempts)
+        policy = self.call.policy
+        most = (policy.retry.max_retries if policy.retry is not None else self.call.retry_limit) + 1
+        context = ErrorContext(
+            text=self.text,
+            attempts=self.machine.attempts,
+            most=None if policy.legs or policy.hedge else most,
+            request_id=self.request_id,
+            stop=describe_stop(command.stop, self.call, failure),
+        )
+        error = self.upstream.exception(failure, context)
         if len(failures) > 1:
             for number, past in enumerate(failures, start=1):
                 error.add_note(f"l0: attempt {number} failed: {past}")
-        timeout = self.call.policy.timeout
-        if command.dropped_wait is not None and timeout is not None and timeout.total is not None:
-            error.add_note(
-                f"l0: no further attempt: the wait of {_short(command.dropped_wait)} s would pass "
-                f"Timeout.total of {timeout.total:,.0f} ms"
-            )
-        if command.refusal is not None:
-            error.add_note(f"l0: no further attempt: {command.refusal}")
         return error
 
     def _step(self, signal: Signal) -> Command:
@@ -683,11 +696,6 @@ class CallRuntime:
     def failures(self) -> Sequence[Failure]:
         """The failures of the attempts so far, in order."""
         return self.machine.failures
-
-
-def _short(seconds: float) -> str:
-    """Return ``seconds`` with three decimals at most, without trailing zeros: "30", "0.5"."""
-    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def _other(text: str, metadata: ResponseMetadata | None) -> bool:

@@ -10,11 +10,13 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from socket import gaierror
+from traceback import walk_tb
 from typing import Any
 
 from l0.dialects.provider_errors import cause_of_codes, cause_of_status, codes_in
 from l0.model.failure import Cause, Failure
 from l0.model.tolerant_reading import code_of
+from l0.wire.request_id import request_id_of
 
 Classes = tuple[type[BaseException] | str, ...]
 """Exception classes, or names of classes that are not imported. A name includes the subclasses."""
@@ -106,6 +108,19 @@ def transport_error(error: BaseException, classes: ExceptionClasses) -> BaseExce
     return None
 
 
+def response_in(error: BaseException, classes: tuple[type, ...]) -> Any:
+    """Return the response that was being read or parsed when ``error`` was raised; ``None`` if there was none.
+
+    ``classes``: of the transport's responses. The headers of an answer had arrived if one of their methods raised.
+    """
+    for link in links(error):
+        for frame, _ in walk_tb(link.__traceback__):
+            owner = frame.f_locals.get("self")
+            if isinstance(owner, classes):
+                return owner
+    return None
+
+
 def said(error: BaseException) -> str:
     """Return the text of an exception, or its name if it has none."""
     return str(error) or type(error).__name__
@@ -136,7 +151,7 @@ def _of_status(error: Any, status: int, rules: RetryRules) -> Failure:
         retry_after=rules.wait(headers),
         sdk_retries=rules.retries(error, response),
         error=error,
-        request_id=headers.get("x-request-id") or headers.get("request-id"),
+        request_id=request_id_of(headers),
     )
 
 

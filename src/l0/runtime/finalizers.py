@@ -36,6 +36,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from l0 import shared_state
+from l0.engine.commands import Raise
 from l0.engine.machine import CallState
 from l0.engine.signals import Closed
 from l0.model.call import Outcome
@@ -44,6 +45,7 @@ from l0.shared_state.forks import renew_in_child
 
 if TYPE_CHECKING:
     from l0.engine.commands import Command
+    from l0.model.failure import Failure
 
     from .call_runtime import CallRuntime
 
@@ -189,17 +191,20 @@ def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> N
     Final, and safe to call at any time.
     """
     work: list[Work] = []
-    complete = runtime.complete
+    complete, failure = runtime.complete, runtime.delivered_failure
     if complete is not None:
         if runtime.ending.claim(complete[0].outcome):
             text, calls = (runtime.text, runtime.calls) if runtime.observers.observed else ("", ())
             work.append(partial(runtime.report_end, *complete, text, calls))
-    elif runtime.ending.claim(Outcome.CANCELLED):
+    elif runtime.ending.claim(Outcome.CANCELLED if failure is None else Outcome.FAILED):
         at = perf_counter()
         waiting = runtime.machine.state is CallState.WAITING
         command = runtime.machine.step(Closed(at))
+        if failure is not None:
+            runtime.machine.failures.append(failure)
+            command = Raise(failure)
         answer = (runtime.metadata, runtime.text, runtime.calls) if runtime.observers.observed else (None, "", ())
-        work.append(partial(_report, runtime, command, at, answer, waiting=waiting))
+        work.append(partial(_report, runtime, command, at, answer, failure, waiting=waiting))
     if release is not None:
         work.append(release)
     for one in work:
@@ -209,8 +214,18 @@ def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> N
             one()
 
 
-def _report(runtime: CallRuntime, command: Command, at: float, answer: tuple[Any, str, Any], *, waiting: bool) -> None:
-    runtime.attempt_ended(None, at, abandoned=True)  # does nothing if the attempt has ended, as it has in a backoff
+def _report(
+    runtime: CallRuntime,
+    command: Command,
+    at: float,
+    answer: tuple[Any, str, Any],
+    failure: Failure | None,
+    *,
+    waiting: bool,
+) -> None:
+    runtime.attempt_ended(
+        failure, at, abandoned=failure is None
+    )  # does nothing if the attempt has ended, as it has in a backoff
     if runtime.shadow is not None and not waiting:
         runtime.shadow.abandoned()
     runtime.report_end(command, at, *answer)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import random
 
-from l0.engine.retry import AttemptProgress, Phase, asked_to_wait, can_fall_back, retry_decision
+from l0.engine.retry import AttemptProgress, Phase, RetryAfter, asked_to_wait, can_fall_back, retry_decision
 from l0.model.call import Call
 from l0.model.call_events import Event, RuleMatched, ShadowDecision, ToolCalls
 from l0.model.failure import Cause, Failure
@@ -79,12 +79,13 @@ class ShadowPolicy:
             self._guards.ended(None)  # this policy would have accepted the answer
             return
         self._guards.ended(failure)
-        missing = retry_decision(self._call, failure, progress, self._history, random)
+        decision = retry_decision(self._call, failure, progress, self._history, random)
         self._history.append(failure)
-        asked = missing is not None and (missing.asked or (missing.seconds is None and asked_to_wait(failure, 0.0)))
-        if missing is not None and self._guards.may_retry(asked=asked):
+        wait = decision if isinstance(decision, RetryAfter) else None
+        asked = wait is not None and (wait.asked or (wait.seconds is None and asked_to_wait(failure, 0.0)))
+        if wait is not None and self._guards.may_retry(asked=asked):
             resuming = progress.phase is Phase.RELAYING
-            self._say("resume" if resuming else "retry", failure.cause, at, seconds=missing.seconds)
+            self._say("resume" if resuming else "retry", failure.cause, at, seconds=wait.seconds)
         elif self._leg < len(self._call.policy.legs) and can_fall_back(self._call, failure, progress):
             self._leg += 1
             self._history.clear()

@@ -1,14 +1,16 @@
 """Build the exceptions for broken and closed streams.
 
-An exception for a break is an instance of three classes at once: `StreamInterrupted`, the SDK's error, and the
-transport's error if the bare SDK leaks it. So every existing ``except`` clause still catches it. A read of a stream
-that the user closed raises the same exception as in the bare SDK.
+An exception for a break is an instance of several classes at once: `StreamInterrupted`, the SDK's error, and the class
+that the bare SDK leaks, such as the transport's error. So every existing ``except`` clause still catches it. A read of
+a stream that the user closed raises the same exception as in the bare SDK.
 """
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
+from types import MemberDescriptorType
 from typing import Any, cast
 
 from l0.model.errors import StreamInterrupted, fill
@@ -16,30 +18,92 @@ from l0.model.errors import StreamInterrupted, fill
 from .sdk import Sdk
 
 
-@lru_cache(maxsize=64)
-def interruption_class(sdk: type[Exception], transport: type[Exception] | None) -> type[StreamInterrupted]:
-    """Return a class that is a `StreamInterrupted`, the SDK's error, and the leaked ``transport`` error, if any."""
-    bases: tuple[type, ...] = (StreamInterrupted, sdk) if transport is None else (StreamInterrupted, sdk, transport)
-    names = [(base.__module__, base.__qualname__) for base in bases[1:]]
+@lru_cache(maxsize=128)
+def interruption_class(kinds: tuple[type[BaseException], ...]) -> type[StreamInterrupted]:
+    """Return a class that is a `StreamInterrupted` and each of ``kinds``, as far as Python can combine them."""
+    bases: tuple[type, ...] = (StreamInterrupted,)
+    for kind in kinds:
+        bases = _joined(bases, kind)
+    if len(bases) == 1:
+        return StreamInterrupted
+    first = bases[1]
 
     def reduce(self: StreamInterrupted) -> tuple[Any, ...]:
-        return _restore, (names, self.args, dict(self.__dict__))
+        return _restore, (bases[1:], self.args, dict(self.__dict__), _slots_of(self))
 
-    return type(f"Interrupted{sdk.__name__}", bases, {"__module__": "l0", "__reduce__": reduce, "__doc__": sdk.__doc__})
-
-
-def interruption(sample: Exception, transport: type[Exception] | None, **fields: Any) -> StreamInterrupted:
-    """Return an interruption with the fields of ``sample``, an error of the SDK, and our own fields."""
-    # mypy checks the hash of the class's instances, not of the class.
-    kind = interruption_class(type(sample), transport)  # type: ignore[arg-type]
-    error = kind.__new__(kind, *sample.args)
-    return fill(error, {**sample.__dict__, **fields})
+    fields = {"__module__": "l0", "__reduce__": reduce, "__doc__": first.__doc__}
+    return type(f"Interrupted{first.__name__}", bases, fields)
 
 
-def _restore(names: list[tuple[str, str]], args: tuple[Any, ...], state: dict[str, Any]) -> StreamInterrupted:
-    found = [getattr(importlib.import_module(module), name) for module, name in names]
-    kind = interruption_class(found[0], found[1] if len(found) > 1 else None)
-    return fill(kind.__new__(kind, *args), state)
+def _joined(bases: tuple[type, ...], kind: type) -> tuple[type, ...]:
+    """Return ``bases`` with ``kind``; unchanged if they include it, or if Python cannot combine them."""
+    if any(issubclass(base, kind) for base in bases):
+        return bases
+    joined = (*(base for base in bases if not issubclass(kind, base)), kind)
+    try:
+        type("", joined, {})
+    except Exception:  # the layouts differ, or the class cannot be subclassed
+        return bases
+    return joined
+
+
+def interruption(
+    sample: BaseException, *kinds: type[BaseException], original: BaseException | None = None, **fields: Any
+) -> StreamInterrupted:
+    """Return an interruption that is of the class of ``sample`` and of ``kinds``, with our own ``fields``.
+
+    It has the attributes of ``sample`` and of ``original``, the exception that the bare SDK leaks.
+    """
+    kind = interruption_class((type(sample), *kinds))
+    try:
+        error = kind.__new__(kind, *sample.args)
+    except Exception:  # the class of a source, with a constructor of its own
+        error = StreamInterrupted()
+    error.args = sample.args
+    for source in (sample,) if original is None else (original, sample):
+        _set_slots(error, _slots_of(source))
+        for name, value in source.__dict__.items():
+            try:
+                setattr(error, name, value)  # httpx errors keep their request behind a property
+            except AttributeError:  # a property without a setter
+                error.__dict__[name] = value
+    if "__notes__" in error.__dict__:
+        error.__notes__ = [*error.__notes__]
+    return fill(error, fields)
+
+
+def _slots_of(error: BaseException) -> dict[str, Any]:
+    """Return the attributes that an exception keeps outside of its ``__dict__``, such as ``errno``."""
+    found: dict[str, Any] = {}
+    for name, slot in _slots(type(error)):
+        with suppress(AttributeError, TypeError):  # not set
+            found.setdefault(name, slot.__get__(error))
+    return found
+
+
+def _set_slots(error: BaseException, values: dict[str, Any]) -> None:
+    for name, slot in _slots(type(error)):
+        if name in values:
+            with suppress(AttributeError, TypeError):  # read-only, or of another class
+                slot.__set__(error, values[name])
+
+
+def _slots(kind: type) -> Iterator[tuple[str, MemberDescriptorType]]:
+    for base in kind.__mro__:
+        for name, slot in vars(base).items():
+            if isinstance(slot, MemberDescriptorType) and not name.startswith("__"):
+                yield name, slot
+
+
+def _restore(
+    kinds: tuple[type[BaseException], ...], args: tuple[Any, ...], state: dict[str, Any], slots: dict[str, Any]
+) -> StreamInterrupted:
+    kind = interruption_class(kinds)
+    error = kind.__new__(kind, *args)
+    error.args = args  # `OSError.__new__` does not set them
+    _set_slots(error, slots)
+    error.__dict__.update(state)
+    return error
 
 
 def read_of_closed(sdk: Sdk, request: Any, error: Exception | None) -> BaseException:

@@ -11,6 +11,7 @@ from l0.engine.commands import Command
 from l0.runtime.async_deadlines import within
 from l0.runtime.body_parser import WireParser
 from l0.runtime.call_runtime import CallRuntime
+from l0.wire.request_id import request_id_of
 
 from .sdk import Sdk
 from .sdk_responses import abort, peek, tap
@@ -80,8 +81,7 @@ class _SdkRequests:
         if hasattr(response, "stream"):
             tap(response, self._sdk.transport_of(response), runtime)
             self.upstream.request = self.upstream.request_of(response)
-        headers = getattr(response, "headers", {})
-        request_id = headers.get("x-request-id") or headers.get("request-id")
+        request_id = request_id_of(getattr(response, "headers", {}))
         return runtime.opened(getattr(response, "status_code", None), request_id)
 
     def stopped(self, answer: Any) -> None:

@@ -16,6 +16,7 @@ from l0.runtime.body_parser import BodyParser, DecodedEventParser, ObjectParser,
 from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.connection_use import ConnectionUse
 from l0.runtime.watchdog import ReadDeadline
+from l0.wire.request_id import request_id_of
 
 from .sdk import Loop
 from .sdk_responses import adopt, areads, part_with, read_deadline, reads, share_reads, tap
@@ -74,8 +75,7 @@ class _SdkBody:
         tap(self.response, transport, self.runtime)
         self.stream._decoder = self.upstream.client._make_sse_decoder()
         self.upstream.request = self.upstream.request_of(self.response)
-        headers = self.response.headers
-        return self.runtime.opened(self.response.status_code, headers.get("x-request-id") or headers.get("request-id"))
+        return self.runtime.opened(self.response.status_code, request_id_of(self.response.headers))
 
 
 class SdkBody(_SdkBody):

@@ -16,14 +16,16 @@ from l0.dialects.resume_requests import can_resume, resume_request
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
 from l0.model.call_events import ResponseMetadata, ToolCalls
-from l0.model.failure import TIMEOUT_CAUSES, Category, Cause, Failure
+from l0.model.error_context import ErrorContext
+from l0.model.failure import TIMEOUT_CAUSES, UNANSWERED_CAUSES, Category, Cause, Failure
 from l0.model.inference_request import InferenceRequest
 from l0.model.policy import OrderMode, ResumeMode
 from l0.model.ports import Build, WireReader
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import unread
-from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, transport_error
+from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, response_in, transport_error
 from l0.shared_state.known_terminals import StreamSource
+from l0.wire.request_id import request_id_of
 from l0.wire.retry_after import asked_wait, server_wait
 
 from .interruptions import interruption, read_of_closed, request_of_closed
@@ -171,14 +173,27 @@ class StainlessUpstream:
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Classify by type, status, code and cause; ``None`` if the error is not a failure of the request."""
         transport = self._transport_error(error)
+        response = None if opened else response_in(error, self._response_classes)
+        if response is not None:  # the SDK was reading or parsing the body of an answer
+            classes = self._classes(opened=True, parsing=True)
+            failure = classify(error, classes, self._rules, opened=True)
+            return None if failure is None else replace(failure, request_id=request_id_of(response.headers))
         if opened and transport is not None and getattr(transport, "_request", self) is None:
             transport._request = self.request  # as the transport does when it reads the body itself
-        wait = asked_wait if self.call.policy.retry is None else server_wait
-        rules = RetryRules(retries=self._retries, wait=wait)
-        return classify(error, self._classes(opened=opened), rules, opened=opened)
+        return classify(error, self._classes(opened=opened), self._rules, opened=opened)
 
-    def _classes(self, *, opened: bool) -> ExceptionClasses:
-        """Return the exception classes of the SDK and of its transports."""
+    @property
+    def _response_classes(self) -> tuple[type, ...]:
+        return tuple(module.Response for module in self.sdk.transports)
+
+    @property
+    def _rules(self) -> RetryRules:
+        """Return the conditions under which the bare SDK sends a request again."""
+        wait = asked_wait if self.call.policy.retry is None else server_wait
+        return RetryRules(retries=self._retries, wait=wait)
+
+    def _classes(self, *, opened: bool, parsing: bool = False) -> ExceptionClasses:
+        """Return the exception classes of the SDK and of its transports. ``parsing``: the SDK parsed an answer."""
         package = self.sdk.package
         transport = [
             kind
@@ -187,7 +202,11 @@ class StainlessUpstream:
         ]
         return ExceptionClasses(
             status=(package.APIStatusError,),
-            malformed=(package.APIResponseValidationError, JSONDecodeError, UnicodeDecodeError),
+            # The last two are raised for a huge integer, and for deep JSON.
+            malformed=(
+                package.APIResponseValidationError,
+                *((ValueError, RecursionError) if parsing else (JSONDecodeError, UnicodeDecodeError)),
+            ),
             transport=(*transport, ssl.SSLError, "EndOfStream"),  # below the transport: TLS, anyio
             connection=(package.APIConnectionError,),
             provider=(package.APIError if opened else package.APIStatusError,),
@@ -298,59 +317,58 @@ class StainlessUpstream:
             self.client._calculate_retry_timeout(remaining, options, response.headers if response is not None else None)
         )
 
-    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
-        """Return the SDK's own exception if it raises one; for a broken stream one of its class and of ours."""
-        error, package = failure.error, self.sdk.package
-        if self.request is None:  # no stream was opened: nothing could be delivered
-            if error is None:
-                return self._refused(failure)
-            if isinstance(error, package.APIError):
-                return cast(BaseException, error)
-            self.request = self.request_of(None)  # the body broke while a hedge was read ahead
-        if error is None:
-            return self._interrupted(failure, text, attempts)
-        own = isinstance(error, package.APIError) and not isinstance(error, package.APIConnectionError)
-        if own or failure.cause is Cause.MALFORMED:
-            return error  # the class that the bare SDK leaks, also for deep JSON and huge integers
-        return self._interrupted(failure, text, attempts)
+    def exception(self, failure: Failure, context: ErrorContext) -> BaseException:
+        """Return the SDK's own exception for a request without an answer; for a broken answer one that is also ours,
+        and of every class that the bare SDK raises there."""
+        error = failure.error
+        answered = failure.status is None and failure.cause not in UNANSWERED_CAUSES
+        if self.request is not None or answered:  # the user holds a stream, or the headers of an answer arrived
+            return self._interrupted(failure, context)
+        return self._refused(failure, context) if error is None else context.annotate(error)
 
-    def _refused(self, failure: Failure) -> BaseException:
-        """Return the exception for a failure unknown to the SDK: a flaw of a complete answer, an open breaker."""
+    def _refused(self, failure: Failure, context: ErrorContext) -> BaseException:
+        """Return the exception for a failure before the headers that is unknown to the SDK."""
         request = self.request_of(None)
         package = self.sdk.package
         if failure.cause not in TIMEOUT_CAUSES:
-            return cast(BaseException, package.APIConnectionError(message=str(failure), request=request))
+            message = f"{failure}; {context.ending}."
+            return cast(BaseException, package.APIConnectionError(message=message, request=request))
         late = package.APITimeoutError(request=request)
-        late.message = f"Request timed out: {failure.message}."
+        late.message = f"Request timed out: {failure.message}; {context.ending}."
         late.args = (late.message,)
         return cast(BaseException, late)
 
-    def _interrupted(self, failure: Failure, text: str, attempts: int) -> BaseException:
+    def _interrupted(self, failure: Failure, context: ErrorContext) -> BaseException:
         package, error = self.sdk.package, failure.error
-        message = (
-            f"The stream was interrupted ({failure.cause}): {failure.message}. "
-            f"{len(text)} characters had arrived; attempt {attempts}."
-        )
-        timed_out = failure.cause in TIMEOUT_CAUSES
-        kind = package.APITimeoutError if timed_out else package.APIConnectionError
-        sample = kind(request=self.request)
-        sample.message = message
-        sample.args = (message,)
-        raised = interruption(
-            sample, self._leaked(failure, timed_out), partial_text=text, reason=failure.cause.value, attempts=attempts
-        )
-        raised.__cause__ = error.__cause__ if error and isinstance(error, package.APIError) else error
+        kinds, fields = self._leaked(failure), context.fields(failure)
+        if isinstance(error, package.APIError) and not isinstance(error, package.APIConnectionError):
+            own = interruption(error, *kinds, **fields)
+            own.__cause__ = error.__cause__
+            return context.annotate(own)
+        late = failure.cause in TIMEOUT_CAUSES
+        request = self.request or self.request_of(None)
+        sample = (package.APITimeoutError if late else package.APIConnectionError)(request=request)
+        sample.message = context.describe(failure)
+        sample.args = (sample.message,)
+        raised = interruption(sample, *kinds, original=error if type(error) in kinds else None, **fields)
+        raised.__cause__ = error.__cause__ if isinstance(error, package.APIError) else error
         return raised
 
-    def _leaked(self, failure: Failure, timed_out: bool) -> type[Exception] | None:
-        """Return the transport's exception class that the bare SDK would leak; ``None`` if it leaks none."""
-        if self.sdk.loop is None or not self.sdk.loop.leaks:
-            return None
-        error, transport = failure.error, self.sdk.transport
-        if isinstance(error, Exception) and self._transport_error(error) is error:
-            return type(error)
-        leaked: type[Exception] = transport.ReadTimeout if timed_out else transport.RemoteProtocolError
-        return leaked
+    def _leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
+        """Return the classes besides its own that the bare SDK raises for a failure."""
+        error, loop = failure.error, self.sdk.loop
+        if failure.typed:
+            return (RuntimeError,)  # of a helper that is asked for the final answer
+        wraps = loop is None or not loop.leaks
+        if error is not None:
+            wrapped = isinstance(error, self.sdk.package.APIError) or (
+                wraps and self.request is not None and self._transport_error(error) is error
+            )
+            return () if wrapped else (type(error),)
+        if wraps or self.request is None:
+            return ()
+        transport = self.sdk.transport
+        return (transport.ReadTimeout if failure.cause in TIMEOUT_CAUSES else transport.RemoteProtocolError,)
 
     def builder(self, cast_to: Any, response: Any) -> Callable[[Any], Any]:
         """Return the function that builds an event's object: compiled for speed if possible, else the SDK's own."""

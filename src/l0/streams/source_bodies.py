@@ -22,6 +22,7 @@ from l0.runtime.body_parser import BodyParser
 from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.watchdog import ReadDeadline
 from l0.stainless.sdk_responses import read_deadline as watch_response
+from l0.wire.request_id import request_id_of
 
 from . import sources
 from .source_reader import OVER, SourceReader
@@ -51,7 +52,7 @@ class _SourceBody:
         self.upstream.opened = True
         response = sources.response(self.answer)
         headers = getattr(response, "headers", None) or {}
-        request_id = headers.get("x-request-id") or headers.get("request-id")
+        request_id = request_id_of(headers)
         return self.runtime.opened(getattr(response, "status_code", None), request_id)
 
     def _limits(self) -> dict[str, Any]:

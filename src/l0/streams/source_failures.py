@@ -10,7 +10,8 @@ from json import JSONDecodeError
 from socket import gaierror
 from typing import Any
 
-from l0.model.errors import StreamInterrupted, describe_break, fill, raised
+from l0.model.error_context import ErrorContext
+from l0.model.errors import StreamInterrupted, fill, raised
 from l0.model.failure import CATEGORIES, TIMEOUT_CAUSES, Category, Cause, Failure
 from l0.model.policy import PolicyError
 from l0.runtime import exception_classifier
@@ -124,37 +125,22 @@ def _cause_named(reason: str) -> Cause:
         return Cause.TRUNCATED
 
 
-def exception(failure: Failure, *, opened: bool, text: str, attempts: int, arrived: int | None = None) -> BaseException:
+def exception(failure: Failure, context: ErrorContext, *, opened: bool, arrived: int = 0) -> BaseException:
     """Return the exception for the user: the source's own, or for a broken answer one that is also a
     `StreamInterrupted`. ``arrived``: the characters received, if a rule did not accept all of them."""
-    error = failure.error
-    fields = {"partial_text": text, "reason": failure.cause.value, "attempts": attempts}
+    error, fields = failure.error, context.fields(failure)
     if isinstance(error, StreamInterrupted):
-        return fill(error, fields)
+        return context.annotate(fill(error, fields))
     if error is not None and (not opened or failure.status is not None or isinstance(error, UnknownStreamError)):
-        return error
-    message = describe_break(
-        failure.cause.value,
-        failure.message,
-        characters=max(len(text), arrived or 0),
-        attempts=attempts,
-        accepted=len(text),
-    )
+        return context.annotate(error)
+    message = context.describe(failure, arrived)
     if isinstance(error, Exception):
-        return _broken(error, message, fields)
+        broken = interruption(error, **fields)
+        broken.args = (message,)
+        broken.__cause__ = error
+        return broken
     if failure.cause in TIMEOUT_CAUSES:
-        return interruption(TimeoutError(message), None, **fields)
+        return interruption(TimeoutError(message), **fields)
     if failure.category is Category.NETWORK:
-        return interruption(ConnectionError(message), None, **fields)
+        return interruption(ConnectionError(message), **fields)
     return fill(StreamInterrupted(message), fields)
-
-
-def _broken(error: Exception, message: str, fields: dict[str, Any]) -> BaseException:
-    """Return an exception of the source's class and of ours; of ours alone if that class allows no such mixture."""
-    try:
-        broken = interruption(error, None, **fields)
-    except Exception:
-        broken = fill(StreamInterrupted(message), fields)
-    broken.args = (message,)
-    broken.__cause__ = error
-    return broken

@@ -8,6 +8,7 @@ from typing import Any
 
 from l0.model.attempt import AttemptSpec
 from l0.model.call_events import ResponseMetadata, ToolCalls
+from l0.model.error_context import ErrorContext
 from l0.model.failure import TIMEOUT_CAUSES, Failure
 from l0.model.policy import ResumeMode
 from l0.model.resume_state import ResumeState
@@ -110,12 +111,10 @@ class SourceUpstream:
         """False, as L0 does not know the client that a source uses."""
         return False
 
-    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
+    def exception(self, failure: Failure, context: ErrorContext) -> BaseException:
         """Return the exception for the user: the source's own if it has one."""
-        arrived = self.state.intake.chars if self.state.intake is not None else None
-        self.raised = source_failures.exception(
-            failure, opened=self.opened, text=text, attempts=attempts, arrived=arrived
-        )
+        arrived = self.state.intake.chars if self.state.intake is not None else 0
+        self.raised = source_failures.exception(failure, context, opened=self.opened, arrived=arrived)
         return self.raised
 
 

@@ -9,6 +9,7 @@ from makers import make_call, make_failure, make_machine
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import CallState, Machine
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
+from l0.engine.stop_reasons import Stop, StopReason
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome, Replay
 from l0.model.failure import Cause, Failure
@@ -205,14 +206,14 @@ def test_retry_beyond_the_total_timeout_is_not_made():
     _, late = run([Begin(10.0), Opened(10.1), Failed(make_failure(), 10.5)], make_call(policy=policy))
     assert isinstance(early[-1], Wait)
     assert isinstance(late[-1], Raise)
-    assert late[-1].dropped_wait == 0.5
+    assert late[-1].stop == Stop(StopReason.WAIT_TOO_LONG, 0.5)
 
 
 def test_a_failure_without_a_retry_drops_no_wait():
     policy = Policy(timeout=Timeout(total=1000), retry=Retry(max_retries=0))
     _, commands = run([Begin(10.0), Opened(10.1), Failed(make_failure(), 10.4)], make_call(policy=policy))
     assert isinstance(commands[-1], Raise)
-    assert commands[-1].dropped_wait is None
+    assert commands[-1].stop == Stop(StopReason.RETRIES_USED)
 
 
 def test_sdk_backoff_beyond_the_total_timeout_is_not_waited_for():
@@ -312,7 +313,9 @@ def test_exhausted_retry_budget_falls_back_or_raises():
     assert machine.step(Waited(0.2)) == AttemptSpec(number=3, leg=1)
     alone = make_machine(guard=FakeGuard(retries=0))
     alone.step(Begin(0.0))
-    assert alone.step(Failed(failure, 0.1)) == Raise(failure, refusal="the guard says no")
+    command = alone.step(Failed(failure, 0.1))
+    assert command == Raise(failure)
+    assert command.stop == Stop(StopReason.REFUSED, text="the guard says no")
 
 
 # Hedges

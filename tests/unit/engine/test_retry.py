@@ -37,9 +37,9 @@ HOPELESS = (Category.FATAL, Category.INTERNAL)
 def verdict(cause, phase, policy=None, history=(), *, call=None, accepted=False, resumable=True, **fields):
     made = make_call(policy=policy or Policy(), **(call or {}))
     past = [make_failure(cause) for cause in history]
-    return retry_decision(
-        made, make_failure(cause, **fields), AttemptProgress(phase, accepted, resumable), past, lambda: 0.5
-    )
+    progress = AttemptProgress(phase, accepted, resumable)
+    decision = retry_decision(made, make_failure(cause, **fields), progress, past, lambda: 0.5)
+    return decision if isinstance(decision, RetryAfter) else None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 from l0.model.attempt import AttemptSpec
 from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, ResponseMetadata, ToolCalls
+from l0.model.error_context import ErrorContext
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode
 from l0.model.resume_state import ResumeState
@@ -140,8 +141,10 @@ class FakeUpstream:
     def stopped(self, error: BaseException | None) -> BaseException:
         return Broken("closed") if error is None else error
 
-    def exception(self, failure: Failure, *, text: str, attempts: int) -> BaseException:
-        return failure.error or Broken(f"{failure.cause} after {text!r}, attempt {attempts}")
+    def exception(self, failure: Failure, context: ErrorContext) -> BaseException:
+        return context.annotate(
+            failure.error or Broken(f"{failure.cause} after {context.text!r}, attempt {context.attempts}")
+        )
 
 
 @dataclass

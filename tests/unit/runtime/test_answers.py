@@ -45,7 +45,7 @@ def test_a_failed_request_is_repeated_as_long_as_the_sdk_would(flavour):
         answered(flavour, made, Broken("first"), Broken("second"), Broken("third"))
     assert upstream.resends == [0, 1, 2]
     assert listener.end.attempts == 3
-    assert len(raised.value.__notes__) == 3
+    assert len(raised.value.__notes__) == 4
 
 
 @both

@@ -160,6 +160,7 @@ def test_an_empty_answer_is_repeated_and_then_raised(flavour):
     assert isinstance(played.error, Broken)
     assert [failure.cause for failure in played.listener.end.failures] == [Cause.EMPTY, Cause.EMPTY]
     assert played.error.__notes__ == [
+        "l0: no further attempt: all retries for failures of the model are used (Retry.attempts=1)",
         "l0: attempt 1 failed: empty: the stream ended without any content",
         "l0: attempt 2 failed: empty: the stream ended without any content",
     ]

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 from makers import make_call, make_failure
 
-from l0.engine.retry import AttemptProgress, Phase, retry_decision
+from l0.engine.retry import AttemptProgress, Phase, RetryAfter, retry_decision
 from l0.model.call_events import ShadowDecision
 from l0.model.failure import Cause
 from l0.model.policy import BackoffStrategy, Fallback, OrderMode, Policy, ResumeMode, Retry
@@ -33,7 +33,7 @@ def test_backoff_strategy_has_shadow_support(strategy: BackoffStrategy, monkeypa
         decision = retry_decision(
             make_call(policy=policy), make_failure(Cause.SERVER_ERROR), progress, history, lambda: 0.5
         )
-        assert decision is not None, f"the engine has no delay for {strategy}"
+        assert isinstance(decision, RetryAfter), f"the engine has no delay for {strategy}"
         active.append(decision.seconds)
         history.append(make_failure(Cause.SERVER_ERROR))
     found = [(event.action, event.seconds) for event in decisions(policy, progress)]

@@ -1,7 +1,9 @@
 """Exceptions that are ours, the SDK's and the transport's at once, and that travel."""
 
 import copy
+import json
 import pickle
+import ssl
 
 import anthropic
 import openai
@@ -25,7 +27,7 @@ both = pytest.mark.parametrize(("sdk", "transport"), CASES, ids=lambda kind: kin
 def made(sdk, transport):
     sample = sdk(request=REQUEST)
     sample.message, sample.args = "it broke", ("it broke",)
-    return interruption(sample, transport, partial_text="Hel", reason="truncated", attempts=2)
+    return interruption(sample, *([transport] if transport else ()), partial_text="Hel", reason="truncated", attempts=2)
 
 
 @both
@@ -61,10 +63,64 @@ def test_interruption_message(sdk, transport):
     assert error.request is REQUEST
 
 
-def test_one_class_for_one_pair():
-    first = interruption_class(openai.APITimeoutError, None)
-    assert interruption_class(openai.APITimeoutError, None) is first
-    assert interruption_class(openai.APITimeoutError, httpx.ReadTimeout) is not first
+def test_one_class_for_one_combination():
+    first = interruption_class((openai.APITimeoutError,))
+    assert interruption_class((openai.APITimeoutError,)) is first
+    assert interruption_class((openai.APITimeoutError, httpx.ReadTimeout)) is not first
+
+
+def test_a_class_above_another_adds_nothing():
+    assert interruption_class((openai.APITimeoutError, openai.APIError, Exception)).__bases__ == (
+        l0.StreamInterrupted,
+        openai.APITimeoutError,
+    )
+    assert interruption_class((openai.APIError, openai.APITimeoutError)).__bases__[1:] == (openai.APITimeoutError,)
+
+
+class Final(Exception):
+    def __init_subclass__(cls) -> None:
+        raise TypeError("this class is final")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "kept"),
+    [
+        ((ConnectionResetError, UnicodeDecodeError), ConnectionResetError),  # both have a layout of their own
+        ((openai.APIError, Final), openai.APIError),
+        ((Final,), None),
+    ],
+    ids=["layouts", "final", "only a final one"],
+)
+def test_a_class_that_cannot_be_combined_is_left_out(kinds, kept):
+    assert interruption_class(kinds).__bases__ == ((l0.StreamInterrupted, kept) if kept else (Exception,))
+
+
+def leaked_of(action):
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - any class
+        action()
+    return raised.value
+
+
+LEAKED = {
+    "malformed": leaked_of(lambda: json.loads('{"a": ')),
+    "UTF-8": leaked_of(b"a\xff".decode),
+    "OSError": ConnectionResetError(104, "reset"),
+    "TLS": ssl.SSLEOFError(8, "eof"),
+}
+ATTRIBUTES = ("doc", "pos", "lineno", "encoding", "object", "start", "end", "errno", "strerror")
+
+
+@pytest.mark.parametrize("travel", [lambda e: e, lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("leaked", LEAKED.values(), ids=LEAKED)
+def test_attributes_of_the_leaked_error_are_kept(leaked, travel):
+    sample = openai.APIConnectionError(request=REQUEST)
+    sample.args = ("it broke",)
+    error = travel(interruption(sample, type(leaked), original=leaked, reason="malformed"))
+    assert isinstance(error, openai.APIConnectionError)
+    assert isinstance(error, type(leaked))
+    assert (str(error), error.reason) == ("it broke", "malformed")
+    for name in ATTRIBUTES:
+        assert getattr(error, name, None) == getattr(leaked, name, None)
 
 
 def test_interruption_without_arguments_has_its_reason():

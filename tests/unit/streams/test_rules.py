@@ -63,7 +63,7 @@ def test_a_violation_after_delivery_says_how_much_had_arrived(driver: str) -> No
     assert isinstance(error, StreamInterrupted)
     assert source.made == 1 + QUICK.attempts
     assert "".join(event.text for event in events[-2:]) == "secret and "
-    assert "after 15 characters (the first 0 of them accepted) and 4 attempts" in str(error)
+    assert "15 characters had arrived (the first 0 of them accepted); attempt 4" in str(error)
     assert error.partial_text == ""
 
 

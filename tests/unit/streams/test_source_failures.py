@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from l0 import StreamInterrupted
+from l0.model.error_context import ErrorContext
 from l0.model.failure import Cause, Failure
 from l0.streams.source_failures import classify, exception
 
@@ -138,18 +139,19 @@ def test_a_wait_that_the_server_asks_for() -> None:
     ids=lambda value: getattr(value, "cause", None),
 )
 def test_what_breaks_has_the_class_of_the_break_and_ours(failure: Failure, kind: type[BaseException]) -> None:
-    error = exception(failure, opened=True, text="half", attempts=2)
+    error = exception(failure, ErrorContext(text="half", attempts=2, most=3, request_id="req_1"), opened=True)
     for each in (error, pickle.loads(pickle.dumps(error))):
         assert isinstance(each, kind)
         assert isinstance(each, StreamInterrupted)
         assert (each.partial_text, each.reason, each.attempts) == ("half", failure.cause.value, 2)
-        assert "after 4 characters and 2 attempts" in str(each)
+        assert each.request_id == "req_1"
+        assert str(each).endswith("4 characters had arrived; attempt 2 of 3.")
 
 
 def test_what_breaks_in_litellm_has_its_class_and_ours() -> None:
     failure = classify(MidStreamError(StatusError(529)), opened=True)
     assert failure is not None
-    error = exception(failure, opened=True, text="half", attempts=1)
+    error = exception(failure, ErrorContext(text="half", attempts=1), opened=True)
     assert isinstance(error, MidStreamError)
     assert isinstance(error, StreamInterrupted)
     assert error.partial_text == "half"
@@ -159,4 +161,4 @@ def test_an_error_of_the_opening_stays_as_it_is() -> None:
     error = StatusError(503)
     failure = classify(error, opened=False)
     assert failure is not None
-    assert exception(failure, opened=False, text="", attempts=3) is error
+    assert exception(failure, ErrorContext(text="", attempts=3), opened=False) is error

@@ -48,7 +48,7 @@ def test_read_falls_back_after_the_first_word(reader: str) -> None:
 @pytest.mark.parametrize("reader", READERS)
 def test_read_stays_within_the_retries_of_the_policy(reader: str) -> None:
     source = Source(["half", BROKEN])
-    with pytest.raises(StreamInterrupted, match="after 4 characters") as raised:
+    with pytest.raises(StreamInterrupted, match="4 characters had arrived") as raised:
         READERS[reader]([source], retry=QUICK)
     assert (raised.value.partial_text, raised.value.attempts) == ("half", 1 + QUICK.max_retries)
 

@@ -1,0 +1,52 @@
+"""The state of a failed call that its exception reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import describe_attempts, describe_break
+from .failure import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorContext:
+    """The state of a call whose last attempt failed.
+
+    ``text``: delivered to the user. ``most``: the number of attempts that the call may make; ``None`` if that depends
+    on its fallbacks or hedges. ``request_id``: the provider's, of the last answer. ``stop``: the reason why there was
+    no further attempt (`engine.stop_reasons`); empty if the failure explains itself.
+    """
+
+    text: str
+    attempts: int
+    most: int | None = None
+    request_id: str | None = None
+    stop: str = ""
+
+    @property
+    def ending(self) -> str:
+        """The number of attempts, and why there was no further one."""
+        return describe_attempts(self.attempts, self.most, self.stop)
+
+    def fields(self, failure: Failure) -> dict[str, Any]:
+        """Return the fields of a `StreamInterrupted`."""
+        return {
+            "partial_text": self.text,
+            "reason": failure.cause.value,
+            "attempts": self.attempts,
+            "request_id": failure.request_id or self.request_id,
+        }
+
+    def describe(self, failure: Failure, arrived: int = 0) -> str:
+        """Return the message of a `StreamInterrupted`. ``arrived``: the characters received, if more than the text."""
+        had = len(self.text)
+        return describe_break(
+            failure.cause.value, failure.message, characters=max(had, arrived), accepted=had, ending=self.ending
+        )
+
+    def annotate(self, error: BaseException) -> BaseException:
+        """Add the reason why there was no further attempt to ``error``, whose message is the provider's own."""
+        if self.stop:
+            error.add_note(f"l0: no further attempt: {self.stop}")
+        return error

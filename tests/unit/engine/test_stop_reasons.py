@@ -1,0 +1,57 @@
+"""The wording of the reasons why there was no further attempt, and of messages with them."""
+
+import pytest
+from makers import make_call, make_failure
+
+from l0.engine.stop_reasons import Stop, StopReason, describe_stop
+from l0.model.error_context import ErrorContext
+from l0.model.failure import Cause, Failure
+from l0.model.policy import Policy, Retry, Timeout
+
+POLICY = Policy(retry=Retry(attempts=2, max_retries=4), timeout=Timeout(total=30_000), resume="exact", replay="never")
+WORDING = {
+    StopReason.HOPELESS: "",
+    StopReason.DELIVERED: 'content had been delivered, and Policy.resume is "off"',
+    StopReason.NOT_RESUMABLE: 'content had been delivered, and Policy.resume="exact" cannot resume this answer',
+    StopReason.ACCEPTED: 'a repeat could have an effect twice (Policy.replay="never")',
+    StopReason.RETRIES_OFF: "max_retries is 0, or the body of the request can be read only once",
+    StopReason.RETRIES_USED: "all retries are used (Retry.max_retries=4)",
+    StopReason.ATTEMPTS_USED: "all retries for failures of the model are used (Retry.attempts=2)",
+    StopReason.NOT_RETRIED_ON: 'Retry.retry_on does not contain "rate_limit"',
+    StopReason.VETOED: "Retry.should_retry rejected it",
+    StopReason.SERVER_WAIT: "the server asks to wait 90.5 s, more than the limit of 60 s",
+    StopReason.WAIT_TOO_LONG: "the wait of 12.25 s would pass Timeout.total of 30,000 ms",
+    StopReason.OUT_OF_TIME: "Timeout.total of 30,000 ms has passed",
+    StopReason.REFUSED: "the guard {says} no",
+}
+
+
+@pytest.mark.parametrize("reason", StopReason)
+def test_wording_of_a_stop_reason(reason):
+    stop = Stop(reason, 12.25, "the guard {says} no")
+    failure = make_failure(Cause.RATE_LIMIT, retry_after=90.5)
+    assert describe_stop(stop, make_call(policy=POLICY), failure) == WORDING[reason]
+
+
+def test_retry_limit_of_the_client_is_named():
+    text = describe_stop(Stop(StopReason.RETRIES_USED), make_call(max_retries=3), make_failure())
+    assert text == "all retries are used (max_retries=3)"
+
+
+STALLED = Failure(cause=Cause.STALLED, message="no further content within 10,000 ms (Timeout.inter_token)")
+BEGINNING = "The stream was interrupted (stalled): no further content within 10,000 ms (Timeout.inter_token). "
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        (ErrorContext(text="Hello", attempts=1), "5 characters had arrived; attempt 1."),
+        (ErrorContext(text="", attempts=2, most=3), "0 characters had arrived; attempt 2 of 3."),
+        (
+            ErrorContext(text="Hello", attempts=3, most=3, stop="all retries are used (Retry.max_retries=2)"),
+            "5 characters had arrived; attempt 3 of 3. No further attempt: all retries are used (Retry.max_retries=2).",
+        ),
+    ],
+)
+def test_message_of_an_interruption(context, message):
+    assert context.describe(STALLED) == BEGINNING + message
