@@ -175,9 +175,11 @@ def notes(error: BaseException) -> list[str]:
 
 
 def ours(error: BaseException) -> bool:
-    """Return True if L0 wrote the message."""
+    """Return True if L0 wrote the message. That of an error in the answer is the provider's, as in the bare SDK."""
     connection = (openai.APIConnectionError, anthropic.APIConnectionError)
+    stated = isinstance(error, openai.APIError | anthropic.APIError) and not isinstance(error, connection)
     ours = isinstance(error, l0.StreamInterrupted) or type(error) in connection or isinstance(error, l0.PolicyError)
+    ours = ours and not stated
     assert not ours or "\n" not in str(error)
     return ours
 
