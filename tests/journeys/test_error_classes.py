@@ -247,3 +247,21 @@ def test_a_helper_raises_a_typed_event_for_its_final_response(sim: Simulator, fa
 def test_classes_of_a_broken_whole_answer(sim: Simulator, fault: str, dialect: str, sync: bool) -> None:
     bare, ours = both_errors(sim, WHOLE[fault], dialect, "whole", sync=sync)
     check(bare, ours, dialect)
+
+
+SPELLINGS = [
+    b'{"error": {"message": "no", "code": 400}}',
+    b'{"error": {"message": "no", "code": "400"}}',
+    b'{"error": {"message": "no", "type": "invalid_request_error"}}',
+    b'{"error": {"message": "no", "code": "context_length_exceeded"}}',
+]
+
+
+@pytest.mark.parametrize("data", SPELLINGS)
+def test_deterministic_error_in_a_stream_is_not_repeated(sim: Simulator, data: bytes) -> None:
+    l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0)))
+    sim.script(*[Reply(body=RecordedBody(content=b"data: " + data + b"\n\n"))] * 2)
+    with pytest.raises(openai.APIError) as raised:
+        list(chat_client(sim).chat.completions.create(**CHATTING, stream=True))
+    assert isinstance(raised.value, l0.StreamInterrupted)
+    assert (len(sim.requests), raised.value.attempts) == (1, 1)
