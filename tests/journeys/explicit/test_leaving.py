@@ -175,7 +175,7 @@ def test_sync_reads_end_while_blocked(sim: Simulator, standing: str, how: str) -
     before = threading.active_count()
     with client(sim, chat) as made:
         timeout = Timeout(initial_token=None, inter_token=timedelta(milliseconds=80)) if how == "clock" else None
-        stream = l0.run_sync(lambda: chat(made), timeout=timeout)
+        stream = l0.run_sync(lambda: chat(made), timeout=timeout, retry=library.Retry(max_retries=0))
         if how == "clock":
             with pytest.raises(TimeoutError):
                 stream.read()

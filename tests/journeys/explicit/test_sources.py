@@ -114,9 +114,10 @@ async def test_retries_of_the_sdk_are_off_inside(sim: Simulator, spans: Any, ask
 
 
 async def test_a_cut_stream_is_no_success(sim: Simulator, standing: str) -> None:
-    sim.script(Fault.clean_end(at_event=4))
     async with async_client(sim, messages) as made:
-        stream = await l0(stream=lambda: messages(made))
+        await (await l0(stream=lambda: messages(made))).read()  # an origin that ends its streams
+        sim.script(*[Fault.clean_end(at_event=4)] * 9)
+        stream = await l0(stream=lambda: messages(made), retry=QUICK)
         with pytest.raises(anthropic.APIConnectionError if standing == "patched" else ConnectionError):
             await stream.read()
     assert not stream.state.completed
