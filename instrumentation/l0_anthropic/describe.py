@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from l0.model.call import AttributeValue, Replay
-from l0.model.inference_request import InferenceRequest, given
+from l0.model.inference_request import InferenceRequest, request_body
 from l0.telemetry import names
 
 _PATHS = frozenset({"/v1/messages", "/v1/messages?beta=true"})
@@ -31,7 +31,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | N
     """Return the inference call that a request makes; ``None`` for all others."""
     if str(options.url) not in _PATHS or options.method.lower() != "post":
         return None
-    body = _body(options)
+    body = request_body(options)
     provider = _provider(client)
     return InferenceRequest(
         dialect="messages",
@@ -46,12 +46,6 @@ def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | N
         tracer_provider=_own_provider(client),
         certain=provider != "anthropic" or client.base_url.host == "api.anthropic.com",
     )
-
-
-def _body(options: Any) -> Mapping[str, Any]:
-    body = options.json_data if isinstance(options.json_data, Mapping) else {}
-    extra = options.extra_json
-    return given({**body, **extra} if isinstance(extra, Mapping) else body)
 
 
 def _provider(client: Any) -> str:

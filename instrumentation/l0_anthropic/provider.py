@@ -9,7 +9,6 @@ from typing import Any
 from l0.dialects.messages import MessagesReader
 from l0.dialects.provider_errors import error_event
 from l0.model.failure import Failure
-from l0.model.inference_request import InferenceRequest
 from l0.model.ports import WireReader
 from l0.stainless.sdk import Sdk
 from l0.stainless.stainless_upstream import ReaderContext
@@ -26,8 +25,7 @@ class AnthropicProvider:
     def __init__(self, sdk: Sdk) -> None:
         self._sdk = sdk
 
-    def describe(self, client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
-        return requests.describe(client, options, stream=stream)
+    describe = staticmethod(requests.describe)
 
     def reader(self, reading: ReaderContext) -> WireReader:
         return MessagesReader(

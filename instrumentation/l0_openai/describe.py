@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from l0.model.inference_request import InferenceRequest
@@ -30,24 +31,26 @@ _SUFFIXES = {
 
 def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
     """Return the inference call that a request makes; ``None`` for all others."""
-    provider = provider_of(client)
-    return describe_request(options, OPERATIONS, provider=provider, certain=_certain(client, provider), stream=stream)
+    kind, host = type(client).__name__, client.base_url.host
+    certain = _certain(kind, host)
+    return describe_request(options, OPERATIONS, provider=provider_of(kind, host), certain=certain, stream=stream)
 
 
-def provider_of(client: Any) -> str:
+@lru_cache(maxsize=256)
+def provider_of(kind: str, host: str) -> str:
     """Return the provider's name in the OpenTelemetry conventions, by the client's class, else by its host."""
-    kind = type(client).__name__
     if "Azure" in kind:
         return "azure.ai.openai"
     if "Bedrock" in kind:
         return "aws.bedrock"
-    host = str(client.base_url.host)
     if host in _HOSTS:
         return _HOSTS[host]
     return next((name for suffix, name in _SUFFIXES.items() if host.endswith(suffix)), "openai")
 
 
-def _certain(client: Any, provider: str) -> bool:
+@lru_cache(maxsize=256)
+def _certain(kind: str, host: str) -> bool:
     """Return True for the provider's own hosts. A compatible server elsewhere may end its streams differently."""
-    host = str(client.base_url.host)
-    return provider == "azure.ai.openai" or _HOSTS.get(host) == "openai" or host.endswith(".api.openai.com")
+    return (
+        provider_of(kind, host) == "azure.ai.openai" or _HOSTS.get(host) == "openai" or host.endswith(".api.openai.com")
+    )

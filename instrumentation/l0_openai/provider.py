@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from l0.model.inference_request import InferenceRequest
 from l0.stainless.openai_provider import OpenAiApiProvider
 
 from . import describe as requests
@@ -15,6 +12,4 @@ class OpenAIProvider(OpenAiApiProvider):
 
     shared_headers = frozenset({"openai-beta"})
 
-    def describe(self, client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
-        """As `Provider.describe`."""
-        return requests.describe(client, options, stream=stream)
+    describe = staticmethod(requests.describe)

@@ -157,7 +157,7 @@ def _call_observers(observers: Sequence[Observer], call: Call) -> list[CallObser
     call_observers = []
     for observer in observers:
         try:
-            call_observer = _observe(observer, call)
+            call_observer = (getattr(observer, "observe", None) or _former_observe(observer))(call)
         except Exception:  # a defect of an observer must not fail the call
             _log.warning("%s.observe failed and is ignored for this call: %s", type(observer).__name__, raised())
             continue
@@ -166,14 +166,11 @@ def _call_observers(observers: Sequence[Observer], call: Call) -> list[CallObser
     return call_observers
 
 
-def _observe(observer: Observer, call: Call) -> CallObserver | None:
-    """Call ``observe`` of one observer, or its former name ``watch``, which works for one release."""
-    observe = getattr(observer, "observe", None)
-    if observe is None:
-        warn(f"{type(observer).__name__}.watch is now named observe", DeprecationWarning, stacklevel=2)
-        observe = observer.watch  # type: ignore[attr-defined]
-    observed: CallObserver | None = observe(call)
-    return observed
+def _former_observe(observer: Observer) -> Callable[[Call], CallObserver | None]:
+    """Return an observer's ``watch``, the former name of ``observe``, which works for one release."""
+    warn(f"{type(observer).__name__}.watch is now named observe", DeprecationWarning, stacklevel=2)
+    former: Callable[[Call], CallObserver | None] = observer.watch  # type: ignore[attr-defined]
+    return former
 
 
 CONFIG = Config()

@@ -254,7 +254,7 @@ class Machine:
             number=self.attempts,
             leg=self.leg,
             waited_s=self._waited,
-            remaining_s=self.left(at),
+            remaining_s=inf if self.call.policy.timeout is None else self.left(at),
             resume=resume,
             resume_state=self.resume_state if resume is not None else None,
         )

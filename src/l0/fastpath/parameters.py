@@ -61,7 +61,8 @@ class Parameters:
             return UNKNOWN
         before = self._compiled
         try:
-            result = self._node((type_,))(data)
+            known = self._nodes.get((id(type_),))
+            result = (self._node((type_,)) if known is None else known[1])(data)
         except (ForeignError, RecursionError):
             return UNKNOWN
         return result if self._compiled == before else self._compare(result, data, type_)
@@ -205,7 +206,7 @@ def _function(
                     copy[key] = children[key](each)
             return copy
         if kind is list:
-            return value if items is None else [items(each) for each in value]
+            return value if items is None else list(map(items, value))
         if iterates:
             raise ForeignError
         return dump(value)

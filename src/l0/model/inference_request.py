@@ -35,6 +35,13 @@ class InferenceRequest:
     capture: bool = False
 
 
-def given(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a request's body without the SDKs' marks for fields that were not given."""
-    return {name: value for name, value in body.items() if type(value).__name__ not in _NOT_GIVEN}
+def request_body(options: Any) -> Mapping[str, Any]:
+    """Return the JSON that a request of an SDK sends, without the SDK's marks for fields that were not given."""
+    body, extra = options.json_data, options.extra_json
+    sent: dict[str, Any] = dict(body) if isinstance(body, Mapping) else {}
+    if isinstance(extra, Mapping):
+        sent.update(extra)
+    for name, value in list(sent.items()):
+        if type(value).__name__ in _NOT_GIVEN:
+            del sent[name]
+    return sent

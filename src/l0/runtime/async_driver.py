@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import ExitStack
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -71,11 +72,11 @@ async def open_attempts(runtime: CallRuntime, command: Command, sender: AsyncSen
 
 async def _attempt(runtime: CallRuntime, attempt: AttemptSpec, sender: AsyncSender) -> Command:
     """Send one attempt, with a hedge beside it if it is slow and both are allowed."""
-    after = runtime.hedge_after
+    after = runtime.hedge_after if runtime.call.policy.hedge else None
     if after is not None and isinstance(sender, AsyncHedgeSender):
         return await arace(runtime, attempt, sender, after)
-    with runtime.sending(attempt) as options:
-        answer = await sender.send(options)
+    with ExitStack() as context:
+        answer = await sender.send(runtime.sending(attempt, context))
     return sender.attach(answer)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
 from time import perf_counter
@@ -138,23 +138,24 @@ class CallRuntime:
 
     def begin(self) -> Command:
         """Return the first command."""
-        return self._next(self.machine.step(Begin(self.started)), self.started)
+        command = self.machine.step(Begin(self.started))
+        if isinstance(command, Raise):  # a breaker is open
+            self._finish(command, self.started, None)
+        return command
 
-    @contextmanager
-    def sending(self, attempt: AttemptSpec) -> Iterator[Any]:
-        """Yield the request options of an attempt, with the context of every observer active."""
+    def sending(self, attempt: AttemptSpec, context: ExitStack) -> Any:
+        """Return the request options of an attempt. Make the context of every observer active in ``context``."""
         if self.ending.outcome is not None:
             self.halt()
         started = perf_counter()
         if not attempt.hedge:
             self.number, self.started = attempt.number, started
-        self.observers.attempt_started(attempt, started)
         if self.shadow is not None:
             self.shadow.sent(started)
-        with ExitStack() as stack:
-            yield self.upstream.options(attempt, self.observers.enter(stack))
-        if attempt.resume is not None:
-            self._report_resume()
+        if not self.observers.observed:
+            return self.upstream.options(attempt, {})
+        self.observers.attempt_started(attempt, started)
+        return self.upstream.options(attempt, self.observers.enter(context))
 
     def _report_resume(self) -> None:
         callback = self.call.policy.on_resume
@@ -198,7 +199,10 @@ class CallRuntime:
         """Record that the headers of a stream have arrived."""
         at = perf_counter()
         self.request_id = request_id
-        self.observers.opened(status, request_id, self.started)
+        if self.machine.resuming:
+            self._report_resume()
+        if self.observers.observed:
+            self.observers.opened(status, request_id, self.started)
         if self.clocks is not None:
             self.clocks.opened(self.started, at, self.admission.deadline)
         if self.shadow is not None:
@@ -237,11 +241,8 @@ class CallRuntime:
         if self.ending.stopped:
             self.halt()
         at = perf_counter()
-        return self._next(self._step(Waited(at)), at)
-
-    def _next(self, command: Command, at: float) -> Command:
-        """Return ``command``; if it is the end, because a breaker is open or time is up, report that first."""
-        if isinstance(command, Raise):
+        command = self._step(Waited(at))
+        if isinstance(command, Raise):  # a breaker is open, or the time is up
             self._finish(command, at, None)
         return command
 
@@ -250,7 +251,7 @@ class CallRuntime:
     @property
     def hedge_after(self) -> float | None:
         """Seconds before the current attempt is hedged; ``None`` if it is not."""
-        return self.admission.hedge_after() if self.call.policy.hedge and not self.machine.hedged else None
+        return None if self.machine.hedged else self.admission.hedge_after()
 
     @property
     def first_limit(self) -> float:
@@ -351,7 +352,8 @@ class CallRuntime:
             if not self.unseen:
                 self._step(Released(at))
             self._holding = False
-            self.observers.delivered(due, at, self._kept.seconds(at))
+            if self.observers.observed:
+                self.observers.delivered(due, at, self._kept.seconds(at))
         return due
 
     def _seen(self, reader: Reader) -> tuple[int, int]:
@@ -521,13 +523,16 @@ class CallRuntime:
             self.attempt_ended(self.machine.failures[-1], at)
         if not isinstance(command, Wait):
             items = self._kept.flush()
-            self.observers.delivered(items, at, self._kept.seconds(at))
+            metadata = self.metadata if self.observers.observed else None
+            if self.observers.observed:
+                self.observers.delivered(items, at, self._kept.seconds(at))
             if isinstance(command, Finish) and items:
-                self.complete = command, at, self.metadata
+                self.complete = command, at, metadata
             else:
-                self._finish(command, at, self.metadata)
+                self._finish(command, at, metadata)
             return AttemptOver(items, command)
-        self.observers.spent(self.metadata)
+        if self.observers.observed:
+            self.observers.spent(self.metadata)
         # A resumed answer keeps its text so far. Of a repeated answer, the user has seen nothing.
         items = self._kept.flush() if self.machine.resuming else []
         self._kept.restart()
@@ -545,7 +550,8 @@ class CallRuntime:
         if self._attempts_ended.setdefault(self.number, mine) is not mine:  # atomic: no signal handler can interrupt it
             return
         self.admission.ended(failure, abandoned=abandoned)
-        self.observers.attempt_ended(self.number, failure, at)
+        if self.observers.observed:
+            self.observers.attempt_ended(self.number, failure, at)
 
     # -- the end of the call ----------------------------------------------------------------------------------------
 

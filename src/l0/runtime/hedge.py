@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from contextvars import copy_context
 from functools import cache, partial
 from math import inf
@@ -195,8 +196,8 @@ def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after:
     threads = _Threads(runtime, sender)
     send_first = threads.ready(command.number)
     if send_first is None:
-        with runtime.sending(command) as options:
-            answer = sender.send(options)
+        with ExitStack() as context:
+            answer = sender.send(runtime.sending(command, context))
         return sender.attach(answer)
     course = HedgeRace(runtime, Contender(command))
     limit = runtime.first_limit
@@ -298,8 +299,8 @@ class _Threads:
 
     def _open(self, one: Contender) -> bool:
         """Return True if the headers came before the race was over."""
-        with self._runtime.sending(one.command) as options:
-            one.answer = self._sender.send(options)
+        with ExitStack() as context:
+            one.answer = self._sender.send(self._runtime.sending(one.command, context))
         with self.lock:
             one.opened = True
             return not one.abandoned
@@ -329,8 +330,8 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
     async def run(one: Contender) -> None:
         nonlocal progress
         try:
-            with runtime.sending(one.command) as options:
-                one.answer = await sender.send(options)
+            with ExitStack() as context:
+                one.answer = await sender.send(runtime.sending(one.command, context))
             one.opened = True
             if await sender.read_until_content(one.answer):
                 one.at = perf_counter()

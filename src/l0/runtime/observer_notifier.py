@@ -24,22 +24,20 @@ _log = logging.getLogger("l0")
 
 
 class ObserverNotifier:
-    """The observers of one call. If there are none, a notification only checks an empty list, and nothing is
-    measured."""
+    """The observers of one call. If there are none, nothing is measured.
 
-    __slots__ = ("_over", "_spent", "_status", "_call_observers", "stats")
+    ``observed``: True if the call has observers.
+    """
+
+    __slots__ = ("_over", "_spent", "_status", "_call_observers", "observed", "stats")
 
     def __init__(self, call_observers: Sequence[CallObserver], began: float) -> None:
         self._call_observers = call_observers
+        self.observed = bool(call_observers)
         self._status: tuple[int | None, str | None] = (None, None)
         self._over = False
         self._spent: list[ResponseMetadata] = []
         self.stats = StreamStatsRecorder(began) if call_observers else None
-
-    @property
-    def observed(self) -> bool:
-        """True if the call has observers."""
-        return bool(self._call_observers)
 
     def enter(self, stack: ExitStack) -> dict[str, str]:
         """Make the call the current context. Return the headers that propagate it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
@@ -70,11 +71,11 @@ def open_attempts(runtime: CallRuntime, command: Command, sender: Sender) -> Rel
 
 def _attempt(runtime: CallRuntime, attempt: AttemptSpec, sender: Sender) -> Command:
     """Send one attempt, with a hedge beside it if it is slow and both are allowed."""
-    after = runtime.hedge_after
+    after = runtime.hedge_after if runtime.call.policy.hedge else None
     if after is not None and isinstance(sender, HedgeSender):
         return race(runtime, attempt, sender, after)
-    with runtime.sending(attempt) as options:
-        answer = sender.send(options)
+    with ExitStack() as context:
+        answer = sender.send(runtime.sending(attempt, context))
     return sender.attach(answer)
 
 

@@ -69,6 +69,8 @@ class Scoped(Generic[T]):
 
     def get(self) -> T | None:
         """Return the current value; ``None`` outside of all blocks."""
+        if self._current.get() is None and not self._generators:  # nearly always: each call of a user asks three times
+            return None
         block = self._applying()
         return None if block is None else block.value
 

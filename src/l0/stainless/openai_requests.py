@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from l0.model.call import AttributeValue, Replay
-from l0.model.inference_request import InferenceRequest, given
+from l0.model.inference_request import InferenceRequest, request_body
 from l0.telemetry import names
 
 Operations = Mapping[str, tuple[str, str]]
@@ -48,8 +48,10 @@ def describe_request(
         return None
     if getattr(options, "synthesize_event_and_data", None) or getattr(options, "stream_mode", "legacy") != "legacy":
         return None
-    body = _body(options)
-    dialect, operation = kind
+    body, (dialect, operation) = request_body(options), kind
+    choices, text = _choices(body), body.get("text")
+    # The Responses API has the requested format in a field of ``text``, the chat API in a field of its own.
+    wanted = (text.get("format") if isinstance(text, Mapping) else None) or body.get("response_format")
     return InferenceRequest(
         dialect=dialect,
         operation=operation,
@@ -57,17 +59,11 @@ def describe_request(
         model=str(body.get("model") or ""),
         replay=_replay(dialect, body),
         body=body,
-        attributes=_attributes(dialect, body, stream=stream),
+        attributes=_attributes(dialect, body, wanted, stream=stream),
         certain=certain,
-        choices=_choices(body),
-        resumable=_resumable(body),
+        choices=choices,
+        resumable=choices == 1 and _resumable(body, wanted),
     )
-
-
-def _body(options: Any) -> Mapping[str, Any]:
-    body = options.json_data if isinstance(options.json_data, Mapping) else {}
-    extra = options.extra_json
-    return given({**body, **extra} if isinstance(extra, Mapping) else body)
 
 
 def _choices(body: Mapping[str, Any]) -> int:
@@ -80,10 +76,11 @@ def _choices(body: Mapping[str, Any]) -> int:
 
 def _replay(dialect: str, body: Mapping[str, Any]) -> Replay:
     """Return the point up to which repeating the request has no effect twice."""
-    responses = dialect == "responses"
-    if responses and (has_effect_once_created(body) or _server_tools(body)):
+    responses, tools = dialect == "responses", body.get("tools")
+    acts = tools and _server_tools(tools)
+    if responses and (acts or has_effect_once_created(body)):
         return Replay.UNTIL_EFFECT
-    if not responses and (_server_tools(body) or body.get("web_search_options") is not None):
+    if not responses and (acts or body.get("web_search_options") is not None):
         return Replay.UNTIL_ACCEPTED
     stored = body.get("store") is not False if responses else bool(body.get("store"))
     return Replay.UNTIL_SEEN if stored else Replay.SAFE
@@ -94,31 +91,23 @@ def has_effect_once_created(body: Mapping[str, Any]) -> bool:
     return bool(body.get("background") or body.get("conversation"))
 
 
-def _resumable(body: Mapping[str, Any]) -> bool:
-    """Return False for structured output, several choices, log probabilities and audio: they are never resumed."""
-    wanted = _format(body)
+def _resumable(body: Mapping[str, Any], wanted: object) -> bool:
+    """Return False for structured output, log probabilities and audio: they are never resumed."""
     structured = isinstance(wanted, Mapping) and wanted.get("type") not in (None, "text")
     logprobs = body.get("logprobs")  # 0 requests those of the chosen tokens
     likely = (logprobs is not None and logprobs is not False) or body.get("top_logprobs") is not None
-    included = body.get("include") or ()
-    likely = likely or any("logprobs" in str(part) for part in included)
-    return not (structured or _choices(body) > 1 or likely or body.get("audio"))
+    if included := body.get("include"):
+        likely = likely or any("logprobs" in str(part) for part in included)
+    return not (structured or likely or body.get("audio"))
 
 
-def _format(body: Mapping[str, Any]) -> object:
-    """Return the requested response format: a top-level field in chat, a field of ``text`` in the Responses API."""
-    text = body.get("text")
-    return (text.get("format") if isinstance(text, Mapping) else None) or body.get("response_format")
-
-
-def _server_tools(body: Mapping[str, Any]) -> bool:
-    tools = body.get("tools")
+def _server_tools(tools: object) -> bool:
     if not isinstance(tools, list | tuple):
         return False
     return any(isinstance(tool, Mapping) and tool.get("type", "function") not in _OWN_TOOLS for tool in tools)
 
 
-def _attributes(dialect: str, body: Mapping[str, Any], *, stream: bool) -> dict[str, AttributeValue]:
+def _attributes(dialect: str, body: Mapping[str, Any], wanted: object, *, stream: bool) -> dict[str, AttributeValue]:
     attributes: dict[str, AttributeValue] = {}
     if dialect in _API_TYPES:
         attributes["openai.api.type"] = _API_TYPES[dialect]
@@ -134,7 +123,6 @@ def _attributes(dialect: str, body: Mapping[str, Any], *, stream: bool) -> dict[
         attributes[names.REQUEST_STOP_SEQUENCES] = (stop,)
     elif isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
         attributes[names.REQUEST_STOP_SEQUENCES] = tuple(stop)
-    wanted = _format(body)
     if isinstance(wanted, Mapping) and wanted.get("type") in _FORMATS:
         attributes[names.OUTPUT_TYPE] = _FORMATS[wanted["type"]]
     if isinstance(encoding := body.get("encoding_format"), str):

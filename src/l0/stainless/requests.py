@@ -61,7 +61,11 @@ class _SdkRequests:
         self._wrapped = wrapped
         self._original = original
         self._cast_to = args[0] if args else kwargs["cast_to"]
-        self._rest = {name: value for name, value in kwargs.items() if name not in ("cast_to", "options")}
+        if runtime.clocks is not None:
+            upstream.unkept = UnkeptLimit()
+        self._rest = dict(kwargs)
+        self._rest.pop("cast_to", None)
+        self._rest.pop("options", None)
 
     def _call(self, options: Any) -> Any:
         """Send through the user's client, or through the client of the current fallback."""
@@ -73,7 +77,7 @@ class _SdkRequests:
         """Serve the call from this answer: observe its end, and set the retry count that the SDK would show."""
         self.answer = answer
         runtime = self.runtime
-        if runtime.retries and hasattr(answer, "retries_taken"):
+        if runtime.machine.attempts > 1 and runtime.retries and hasattr(answer, "retries_taken"):
             answer.retries_taken = runtime.retries
         if not runtime.call.streaming:
             return runtime.answered(answer)
@@ -121,16 +125,14 @@ class _SdkRequests:
 class SdkRequests(_SdkRequests):
     """The requests of a sync client."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        if self.runtime.clocks is not None:
-            self.upstream.unkept = UnkeptLimit()
-
     def send(self, options: Any) -> Any:
         """Send one attempt. Return when its headers arrive."""
         token = SENDING.set(self.runtime)
         try:
-            return by(send_by(self.runtime, self.upstream), partial(self._call, options), self.upstream.unkept)
+            unkept = self.upstream.unkept
+            if unkept is None:
+                return self._call(options)
+            return by(send_by(self.runtime, self.upstream), partial(self._call, options), unkept)
         finally:
             SENDING.reset(token)
 
@@ -158,6 +160,8 @@ class AsyncSdkRequests(_SdkRequests):
         """As `SdkRequests.send`."""
         token = SENDING.set(self.runtime)
         try:
+            if self.runtime.clocks is None:
+                return await self._call(options)
             send: Callable[[], Awaitable[Any]] = partial(self._call, options)
             return await within(send_by(self.runtime, self.upstream), send)
         finally:

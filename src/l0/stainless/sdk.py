@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -45,6 +45,11 @@ class Loop:
     leaks: bool
 
 
+@lru_cache(maxsize=64)
+def _transport_of(response: type, transports: tuple[ModuleType, ...]) -> ModuleType:
+    return next((module for module in transports if issubclass(response, module.Response)), transports[0])
+
+
 class Sdk:
     """The modules and classes of one imported SDK. ``name``: its import name."""
 
@@ -78,10 +83,8 @@ class Sdk:
 
     def transport_of(self, response: Any) -> ModuleType:
         """Return the transport module that a response belongs to."""
-        for module in self.transports:
-            if isinstance(response, module.Response):
-                return module
-        return self.transport
+        kind: Any = response.__class__
+        return _transport_of(kind, self.transports)
 
     @cached_property
     def constructors(self) -> Constructors:

@@ -5,7 +5,7 @@ Each attempt brings a new response, but the user holds one response object throu
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -30,15 +30,25 @@ _AS_SDK = Loop(plain=True, names=None, wraps=frozenset(), typed=False, leaks=Tru
 class _SdkBody:
     """The common part of sync and async bodies.
 
-    ``stream``: the SDK's stream object. ``own``: its unpatched ``__stream__``.
+    ``stream``: the SDK's stream object. ``own``: its unpatched ``__stream__``. ``again``: sends a request and returns
+    the transport's response, or an awaitable of it.
     """
 
-    def __init__(self, runtime: CallRuntime, upstream: StainlessUpstream, stream: Any, own: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        runtime: CallRuntime,
+        upstream: StainlessUpstream,
+        stream: Any,
+        own: Callable[[], Any],
+        *,
+        again: Callable[[Any], Any],
+    ) -> None:
         self.runtime = runtime
         self.upstream = upstream
         self.stream = stream
         self.answer = self.response = stream.response
         self._own = own
+        self._again = again
         upstream.request = upstream.request_of(self.response)
 
     def _reader(self) -> tuple[WireReader, bool]:
@@ -79,11 +89,7 @@ class _SdkBody:
 
 
 class SdkBody(_SdkBody):
-    """The body for the sync driver. ``again`` sends a request and returns the transport's response."""
-
-    def __init__(self, *args: Any, again: Callable[[Any], Any]) -> None:
-        super().__init__(*args)
-        self._again = again
+    """The body for the sync driver."""
 
     def start(self) -> tuple[Iterator[Any], BodyParser]:
         """Return the raw reads of the current attempt, and their parser. An unknown SDK loop is kept in place."""
@@ -126,10 +132,6 @@ class SdkBody(_SdkBody):
 
 class AsyncSdkBody(_SdkBody):
     """The body for the async driver."""
-
-    def __init__(self, *args: Any, again: Callable[[Any], Awaitable[Any]]) -> None:
-        super().__init__(*args)
-        self._again = again
 
     def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
         """As `SdkBody.start`."""

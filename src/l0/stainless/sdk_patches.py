@@ -58,7 +58,8 @@ class SdkPatches:
         self.provider = provider
         self.active = False
         self._patches: list[tuple[Any, str, Any, Any]] = []
-        self._originals: list[Any] = []
+        self._originals: list[Callable[..., Any]] = []
+        """The functions below our patches. A restart calls them, so that it does not count as a new user call."""
         self._patched: list[Any] = []
         self._examined: WeakSet[Any] = WeakSet()
         """Clients with a function of their own in place of a patched one."""
@@ -82,7 +83,9 @@ class SdkPatches:
         self.sdk.loop  # noqa: B018 - probe the loop while it is still unpatched
         self._originals = originals
         for (owner, name, wrapper), original in zip(targets, originals, strict=True):
-            patched = wrapt.FunctionWrapper(original, wrapper)
+            # A request without a deadline is composed as if there were no patch.
+            enabled: Any = FLIGHT.get if name == "_build_request" else None
+            patched = wrapt.FunctionWrapper(original, wrapper, enabled=enabled)
             self._patched.append(patched)
             for place, attribute in [*copies(owner, name, original), (owner, name)]:
                 form = form_for(place, patched, owner)
@@ -143,7 +146,7 @@ class SdkPatches:
     # -- requests -----------------------------------------------------------------------------------------------
 
     def _compose(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """Compose a request. If it has a deadline, apply the deadline to its phases."""
+        """Compose a request that has a deadline, and apply the deadline to its phases."""
         request = wrapped(*args, **kwargs)
         flight = FLIGHT.get()
         if flight is not None and isinstance(client, self.sdk.base.SyncAPIClient):
@@ -154,13 +157,13 @@ class SdkPatches:
         runtime = self._begin(client, args, kwargs)
         if runtime is None:
             return wrapped(*args, **kwargs)
-        return sync_driver.request(runtime, SdkRequests(runtime, self.sdk, wrapped, self._original(0), args, kwargs))
+        return sync_driver.request(runtime, SdkRequests(runtime, self.sdk, wrapped, self._originals[0], args, kwargs))
 
     async def _arequest(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         runtime = self._begin(client, args, kwargs)
         if runtime is None:
             return await wrapped(*args, **kwargs)
-        sending = AsyncSdkRequests(runtime, self.sdk, wrapped, self._original(1), args, kwargs)
+        sending = AsyncSdkRequests(runtime, self.sdk, wrapped, self._originals[1], args, kwargs)
         return await async_driver.request(runtime, sending)
 
     def _begin(self, client: Any, args: Any, kwargs: Any) -> CallRuntime | None:
@@ -177,7 +180,8 @@ class SdkPatches:
         except Exception:
             _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
             return None
-        self._check_clients(client, call.policy)
+        if call.policy.fallback:
+            self._check_clients(client, call.policy)
         if inference.replay is not call.replaying:
             inference = replace(inference, replay=call.replaying)
         upstream = StainlessUpstream(self.sdk, self.provider, client, options, inference, call)
@@ -196,19 +200,14 @@ class SdkPatches:
                 raise PolicyError("Fallback.client", leg.client, f"{flavour} client of the {self.sdk.name} SDK")
 
     def _transform(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        result = self._transformed(args, kwargs)
+        ours = self.sdk.parameters if self.active and not kwargs and len(args) == 2 else None
+        result = UNKNOWN if ours is None else ours.transformed(*args)
         return wrapped(*args, **kwargs) if result is UNKNOWN else result
 
     async def _atransform(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        result = self._transformed(args, kwargs)
+        ours = self.sdk.parameters if self.active and not kwargs and len(args) == 2 else None
+        result = UNKNOWN if ours is None else ours.transformed(*args)
         return await wrapped(*args, **kwargs) if result is UNKNOWN else result
-
-    def _transformed(self, args: Any, kwargs: Any) -> Any:
-        """Return the SDK's transformation of data by type; `UNKNOWN` if only the SDK's own function can do it."""
-        parameters = self.sdk.parameters
-        if parameters is None or not self.active or kwargs or len(args) != 2:
-            return UNKNOWN
-        return parameters.transformed(*args)
 
     # -- streams ------------------------------------------------------------------------------------------------
 
@@ -217,11 +216,13 @@ class SdkPatches:
         if runtime is None:
             self._examine(stream._client)
             return wrapped(*args, **kwargs)
-        upstream, original = runtime.upstream, self._original(0)
+        upstream, original = runtime.upstream, self._originals[0]
         assert isinstance(upstream, StainlessUpstream)
 
         def again(options: Any) -> Any:
             send = partial(original, upstream.client, upstream.response_type, options, stream=True)
+            if upstream.unkept is None:
+                return send()
             return by(send_by(runtime, upstream), send, upstream.unkept)
 
         return sync_driver.relay(runtime, SdkBody(runtime, upstream, stream, wrapped, again=again))
@@ -233,11 +234,13 @@ class SdkPatches:
         if runtime is None:
             self._examine(stream._client)
             return wrapped(*args, **kwargs)
-        upstream, original = runtime.upstream, self._original(1)
+        upstream, original = runtime.upstream, self._originals[1]
         assert isinstance(upstream, StainlessUpstream)
 
         async def again(options: Any) -> Any:
             send = partial(original, upstream.client, upstream.response_type, options, stream=True)
+            if runtime.clocks is None:
+                return await send()
             return await within(send_by(runtime, upstream), send)
 
         return async_driver.relay(runtime, AsyncSdkBody(runtime, upstream, stream, wrapped, again=again))
@@ -272,14 +275,9 @@ class SdkPatches:
                 _HIDDEN.format(library=library, client=type(client).__name__), past=(self.sdk.name, library, "typing")
             )
 
-    def _original(self, index: int) -> Callable[..., Any]:
-        """Return the function below our patch. A restart calls it, so that it does not count as a new user call."""
-        original: Callable[..., Any] = self._originals[index]
-        return original
-
     def _open_runtime_of(self, stream: Any) -> CallRuntime | None:
         runtime = SENDING.get() or runtime_of(stream.response)
-        return runtime if runtime is not None and runtime.open and runtime.call.streaming else None
+        return runtime if runtime is not None and runtime.ending.outcome is None and runtime.call.streaming else None
 
 
 def _deferred(options: Any) -> bool:
@@ -296,7 +294,8 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
     chosen = CONFIG.policy(client)
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()
-    again = _replayable(options)
+    # Files and generators can be read only once, so the request cannot be sent again.
+    again = not options.files and isinstance(getattr(options, "content", None), bytes | str | None)
     return Call(
         operation=inference.operation,
         provider=inference.provider,
@@ -320,14 +319,8 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
     )
 
 
-def _replayable(options: Any) -> bool:
-    """Return True if the body can be sent again: files and generators can be read only once."""
-    content = getattr(options, "content", None)
-    return not options.files and (content is None or isinstance(content, bytes | str))
-
-
 def _strict(policy: Policy, origin: str, client: Any, inference: InferenceRequest) -> bool | None:
-    mode = policy.truncation_at(origin)
+    mode = None if policy.truncation is None else policy.truncation_at(origin)
     if mode is None:
         source = stream_source(client, inference.dialect, inference.model)
         return inference.certain or CONFIG.shared_state.terminals.known(source)

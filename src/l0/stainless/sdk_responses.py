@@ -307,16 +307,13 @@ class PeekedByteStream:
         return getattr(self.inner, name)
 
 
-@lru_cache(maxsize=16)
-def _flavoured(kind: type, flavours: tuple[type, ...]) -> type:
+@lru_cache(maxsize=64)
+def _flavoured(kind: type, inner: type, transport: ModuleType) -> type:
+    """Return a ``kind`` that the transport takes for a stream of the same flavour as ``inner``."""
+    flavours = [
+        flavour for flavour in (transport.SyncByteStream, transport.AsyncByteStream) if issubclass(inner, flavour)
+    ]
     return type(kind.__name__, (kind, *flavours), {"__module__": __name__, "__doc__": kind.__doc__})
-
-
-def _wrapper(kind: type, inner: Any, transport: ModuleType) -> Any:
-    """An empty ``kind`` that the transport takes for a stream of the same flavour as ``inner``."""
-    flavours = (transport.SyncByteStream, transport.AsyncByteStream)
-    flavoured = _flavoured(kind, tuple(flavour for flavour in flavours if isinstance(inner, flavour)))
-    return object.__new__(flavoured)
 
 
 def peek(response: Any, transport: ModuleType) -> PeekedByteStream | None:
@@ -324,7 +321,8 @@ def peek(response: Any, transport: ModuleType) -> PeekedByteStream | None:
     if response.is_closed or response.is_stream_consumed or response.headers.get("content-encoding"):
         return None
     inner = response.stream
-    ahead: PeekedByteStream = _wrapper(PeekedByteStream, inner, transport)
+    kind: Any = inner.__class__  # not `type`: the stream may be a proxy of another library
+    ahead: PeekedByteStream = object.__new__(_flavoured(PeekedByteStream, kind, transport))
     ahead.inner, ahead.kept = inner, []
     ahead.source = aiter(inner) if isinstance(inner, transport.AsyncByteStream) else iter(inner)
     response.stream = ahead
@@ -334,7 +332,8 @@ def peek(response: Any, transport: ModuleType) -> PeekedByteStream | None:
 def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
     """Wrap the body of ``response`` in an `ObservedByteStream`."""
     inner = response.stream
-    wrapper = _wrapper(ObservedByteStream, inner, transport)
+    kind: Any = inner.__class__  # not `type`: the stream may be a proxy of another library
+    wrapper: Any = object.__new__(_flavoured(ObservedByteStream, kind, transport))
     wrapper.inner, wrapper.runtime, wrapper.extensions = inner, runtime, response.extensions
     wrapper.request = getattr(response, "_request", None)
     # anthropic looks for this at every event; an attribute at hand is found many times faster than a missing one.

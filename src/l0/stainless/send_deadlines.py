@@ -218,14 +218,12 @@ FLIGHT: ContextVar[Flight | None] = ContextVar("l0_flight", default=None)
 """The flight of the request that the current thread is sending."""
 
 
-def by(deadline: float, send: Callable[[], Any], unkept: UnkeptLimit | None) -> Any:
+def by(deadline: float, send: Callable[[], Any], unkept: UnkeptLimit) -> Any:
     """Return the result of ``send``. If it takes longer than ``deadline``, abandon the request and raise `Expired`.
 
-    ``unkept``: warns if nothing can end the call; ``None`` for a call without deadlines, which is not traced. A call
-    with an unlimited deadline for its headers is traced, because its reads may have deadlines.
+    ``unkept``: warns if nothing can end the call. A call with an unlimited deadline for its headers is traced as well,
+    because its reads may have deadlines.
     """
-    if unkept is None:
-        return send()
     flight = Flight(deadline, unkept)
     read_deadline = ReadDeadline(flight)
     token = FLIGHT.set(flight)

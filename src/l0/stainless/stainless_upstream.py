@@ -86,7 +86,7 @@ class StainlessUpstream:
         self.decoded: Mapping[str, Any] | None = None
         self.call = call
         self.unkept: UnkeptLimit | None = None
-        """Set only for a sync call with deadlines."""
+        """Set only for a call with deadlines; used if the call is sync."""
         self._options = options
         self._keys: dict[int, str] = {} if options.idempotency_key is None else {0: options.idempotency_key}
         """The idempotency key of each leg. A key is valid on one server, and identifies one body."""
@@ -97,7 +97,7 @@ class StainlessUpstream:
 
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:
         """Return a copy for one attempt: SDK retries off, correct retry counts, one idempotency key per body."""
-        client, changed = self._on_leg(attempt.leg)
+        client, changed = self._on_leg(attempt.leg) if attempt.leg else (self.client, None)
         resends = attempt.number - 1
         self.decoded = None
         options = self._options.model_copy()
@@ -133,9 +133,7 @@ class StainlessUpstream:
             options.extra_json = None
 
     def _on_leg(self, leg: int) -> tuple[Any, str | None]:
-        """Return the client of a leg, and its model if it differs from the primary's; else ``None``."""
-        if leg == 0:
-            return self.client, None
+        """Use the client of a fallback. Return it, and its model if it differs from the primary's; else ``None``."""
         fallback = self.call.policy.legs[leg - 1]
         self.client = fallback.client if fallback.client is not None else self._primary
         self._fallback_model = fallback.model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -159,4 +159,4 @@ def own_version() -> str | None:
 
 def _peek(module: ModuleType, name: str, get: Callable[[], object]) -> Callable[[], object | None]:
     # While no provider is set, the public getter costs 1 us (it searches the environment); the variable costs 30 ns.
-    return (lambda: getattr(module, name)) if hasattr(module, name) else get
+    return partial(getattr, module, name) if hasattr(module, name) else get

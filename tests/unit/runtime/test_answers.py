@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -139,20 +140,21 @@ def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
 
     upstream = FakeUpstream()
     made = CallRuntime(make_call(), upstream, [Rude(), Listener()], SharedState())
-    with made.sending(made.begin()):
-        pass
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
     assert upstream.headers == [{"traceparent": "00-1"}]
 
 
 def test_attempt_events_have_status_and_request_id():
     listener = Listener()
     made = CallRuntime(make_call(policy=AT_ONCE), FakeUpstream(), [listener], SharedState())
-    with made.sending(made.begin()):
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
         made.opened(200, "req_1")
     made.reads(FakePump())
     made.on_read_error(Broken("rst"))
-    with made.sending(made.slept()):
-        pass
+    with ExitStack() as context:
+        made.sending(made.slept(), context)
     made.failed(Broken("later"))
     ended = [event for event in listener.events if isinstance(event, AttemptEnded)]
     assert [(event.status, event.request_id) for event in ended] == [(200, "req_1"), (None, None)]

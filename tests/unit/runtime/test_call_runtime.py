@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,8 @@ def play(flavour: str, call: Call, *attempts: Any, upstream: FakeUpstream | None
     upstream = upstream or FakeUpstream()
     listener = Listener()
     made = CallRuntime(call, upstream, [listener], SharedState())
-    with made.sending(made.begin()):
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
         made.opened(200, "req_1")
     items: list[Any] = []
     error: BaseException | None = None
@@ -213,7 +215,8 @@ def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
             return items
 
     made = CallRuntime(make_call(), FakeUpstream(), [], SharedState())
-    with made.sending(made.begin()):
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
         made.opened(200, None)
     made.reads(Whole())
     assert made.on_read(["a"]) == ["a"]
@@ -331,7 +334,8 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
     clock = {"now": 100.0}
     monkeypatch.setattr(output_buffer, "perf_counter", lambda: clock["now"])
     made = CallRuntime(make_call(policy=Policy(hold=Hold(seconds=2.0))), FakeUpstream(), [], SharedState())
-    with made.sending(made.begin()):
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
         made.opened(200, None)
     made.reads(FakePump())
     assert made.on_read([FRAME]) == []
@@ -348,7 +352,8 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
 def test_closing_is_final_and_reported_once():
     listener = Listener()
     made = CallRuntime(make_call(), FakeUpstream(), [listener], SharedState())
-    with made.sending(made.begin()):
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
         made.opened(200, None)
     for _ in range(3):
         made.close()
@@ -361,7 +366,8 @@ def test_closing_is_final_and_reported_once():
 def test_a_body_that_somebody_else_read_to_its_end_is_a_success():
     listener = Listener()
     made = CallRuntime(make_call(), FakeUpstream(), [listener], SharedState())
-    with made.sending(made.begin()):
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
         made.opened(200, None)
     made.consumed()
     made.close()
@@ -391,7 +397,8 @@ def test_the_cutting_into_reads_changes_nothing(answer, cuts, ending):
 
 def test_an_empty_body_ends_the_call_with_a_raise():
     made = CallRuntime(make_call(max_retries=0), FakeUpstream(), [], SharedState())
-    with made.sending(made.begin()):
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
         made.opened(200, None)
     made.reads(FakePump())
     over = made.on_read(END)

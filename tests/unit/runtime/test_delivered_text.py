@@ -1,6 +1,7 @@
 """The text that L0 reports as delivered is the text that the user has, wherever an answer breaks and resumes."""
 
 import asyncio
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -26,7 +27,8 @@ def text_of(items: list[Any]) -> str:
 
 def play(flavour: str, made: CallRuntime, attempts: list[Any], items: list[Any]) -> str | None:
     """Read an answer into ``items``. Return the message of the exception that ended it."""
-    with made.sending(made.begin()):
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
         made.opened(200, None)
 
     async def consume() -> None:
