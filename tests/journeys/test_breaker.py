@@ -1,16 +1,18 @@
 """A provider that keeps failing is not asked any more, but for a probe now and then; time passes when the test says."""
 
 import threading
+from functools import partial
 from typing import Any
 
 import openai
 import pytest
 from journeys_kit import CHATTING, Spans, chat_client
 from makers import Clock
+from recorded_breaker import BreakerChange, RecordedBreaker
 
 import l0
 from l0.config import CONFIG
-from l0.shared_state.breaker import COOLDOWN, SAMPLES, Breakers, BreakerState, Change
+from l0.shared_state.breaker import COOLDOWN, SAMPLES, Breakers, BreakerState
 from l0.shared_state.shared import SharedState
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
@@ -27,12 +29,12 @@ def time() -> Clock:
 
 
 @pytest.fixture(autouse=True)
-def changes(time: Clock, monkeypatch: pytest.MonkeyPatch) -> list[Change]:
-    """Return the reports of the breakers of a process that has made no call yet."""
+def changes(time: Clock, monkeypatch: pytest.MonkeyPatch) -> list[BreakerChange]:
+    """Return the changes of the breakers of a process that has made no call yet."""
+    found: list[BreakerChange] = []
+    monkeypatch.setattr("l0.shared_state.breaker.Breaker", partial(RecordedBreaker, changes=found))
     shared_state = SharedState()
     shared_state.breakers = Breakers(time)
-    found: list[Change] = []
-    shared_state.breakers.listen(found.append)
     monkeypatch.setattr(CONFIG, "shared_state", shared_state)
     return found
 
@@ -57,16 +59,17 @@ def failing(sim: Simulator, client: openai.OpenAI, time: Clock, calls: int = SAM
             ask(client)
 
 
-def states(changes: list[Change]) -> list[BreakerState]:
+def states(changes: list[BreakerChange]) -> list[BreakerState]:
     return [change.after for change in changes]
 
 
 def test_it_opens_and_calls_are_refused_without_a_request(
-    sim: Simulator, client: openai.OpenAI, spans: Spans, time: Clock, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, spans: Spans, time: Clock, changes: list[BreakerChange]
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
-    assert [(change.target, change.after) for change in changes] == [(TARGET, BreakerState.OPEN)]
+    assert states(changes) == [BreakerState.OPEN]
+    assert CONFIG.shared_state.breakers[TARGET].state is BreakerState.OPEN
     before = len(sim.requests)
     with pytest.raises(openai.APIConnectionError, match="breaker"):
         ask(client)
@@ -77,7 +80,7 @@ def test_it_opens_and_calls_are_refused_without_a_request(
 
 
 def test_one_probe_at_a_time_and_it_closes(
-    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[BreakerChange]
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
@@ -96,7 +99,7 @@ def test_one_probe_at_a_time_and_it_closes(
 
 
 def test_a_probe_that_fails_opens_it_again(
-    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[BreakerChange]
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
@@ -113,7 +116,7 @@ def test_a_probe_that_fails_opens_it_again(
 
 
 def test_abandoned_probe_admits_the_next_one(
-    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[BreakerChange]
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time)
@@ -125,7 +128,7 @@ def test_abandoned_probe_admits_the_next_one(
 
 
 def test_streams_under_way_are_not_touched(
-    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[BreakerChange]
 ) -> None:
     l0.instrument(GUARDED)
     stream = client.chat.completions.create(**CHATTING, stream=True)
@@ -148,7 +151,7 @@ def test_open_breaker_falls_back_at_once(sim: Simulator, client: openai.OpenAI, 
 
 
 def test_breaker_ignores_bad_requests_and_cancelled_calls(
-    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[BreakerChange]
 ) -> None:
     l0.instrument(GUARDED)
     sim.script(*[Fault.status(400)] * (SAMPLES * 2))
@@ -163,7 +166,7 @@ def test_breaker_ignores_bad_requests_and_cancelled_calls(
 
 
 def test_threads_that_fail_together_open_it_once(
-    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[Change]
+    sim: Simulator, client: openai.OpenAI, time: Clock, changes: list[BreakerChange]
 ) -> None:
     l0.instrument(GUARDED)
     failing(sim, client, time, SAMPLES - 1)

@@ -13,21 +13,15 @@ closed breaker.
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
-
-from l0.model.errors import raised
 
 from .failure_rate import FailureRate, SlidingWindow
 from .forks import renew_in_child
 from .keyed import MAX_KEYS, Keyed, Target
-
-_log = logging.getLogger("l0")
 
 COOLDOWN = 30.0
 """Time in s from opening to the first probe. Source: Envoy's outlier detection, ``base_ejection_time``."""
@@ -61,19 +55,6 @@ TRANSITIONS: dict[BreakerState, dict[BreakerSignal, BreakerState]] = {
     BreakerState.HALF_OPEN: {BreakerSignal.RECOVERED: BreakerState.CLOSED, BreakerSignal.FAILED: BreakerState.OPEN},
 }
 """All transitions. Any other signal is ignored."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A change of a breaker's state. ``at``: seconds on the breaker's clock."""
-
-    target: Target
-    before: BreakerState
-    after: BreakerState
-    at: float
-
-
-Listener = Callable[[Change], None]
 
 
 class BreakerPermit:
@@ -118,21 +99,17 @@ class Breaker:
 
     def __init__(
         self,
-        target: Target,
         clock: Callable[[], float],
         *,
         rate: FailureRate | None = None,
-        listeners: Sequence[Listener] = (),
         cooldown: float = COOLDOWN,
         limits: Sequence[tuple[float, float]] = LIMITS,
         samples: int = SAMPLES,
     ) -> None:
-        self._target = target
         self._clock = clock
         own = SlidingWindow(clock)
         self._own = own if rate is None else None
         self._rate = own if rate is None else rate
-        self._listeners = listeners
         self._cooldown = cooldown
         self._limits = limits
         self._samples = samples
@@ -140,7 +117,7 @@ class Breaker:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Close without notifying listeners, for a forked child: it has no call in progress and no probe."""
+        """Close in a forked child, which has no call in progress and no probe."""
         self._lock = threading.RLock()
         self._state = BreakerState.CLOSED
         self._since = -inf
@@ -164,25 +141,23 @@ class Breaker:
         if self._state is BreakerState.CLOSED:  # the common case takes no lock
             return BreakerPermit(self, probe=False)
         with self._lock:
-            permit, change = self._try_probe(self._clock())
-        self._notify(change)
-        return permit
+            return self._try_probe(self._clock())
 
-    def _try_probe(self, now: float) -> tuple[BreakerPermit | None, Change | None]:
+    def _try_probe(self, now: float) -> BreakerPermit | None:
         """Return the probe's permit once the cool-down is over. The caller holds the lock.
 
         The state is read again because another thread may have closed the breaker in the meantime.
         """
         if self._state is BreakerState.CLOSED:
-            return BreakerPermit(self, probe=False), None
+            return BreakerPermit(self, probe=False)
         if self._state is BreakerState.OPEN and now < self._since + self._cooldown:
-            return None, None
+            return None
         if self._state is BreakerState.HALF_OPEN and self._current_probe() is not None:
-            return None, None
-        change = self._move(BreakerSignal.COOLED, now)
+            return None
+        self._move(BreakerSignal.COOLED, now)
         probe = BreakerPermit(self, probe=True)
         self._probe = weakref.ref(probe)
-        return probe, change
+        return probe
 
     def _current_probe(self) -> BreakerPermit | None:
         return None if self._probe is None else self._probe()
@@ -195,12 +170,9 @@ class Breaker:
         now = self._clock()
         with self._lock:
             if not call.probe:
-                change = self._move(BreakerSignal.TRIP, now)
-            elif self._current_probe() is call:
-                change = self._move(BreakerSignal.FAILED if failed else BreakerSignal.RECOVERED, now)
-            else:  # a probe from before a fork
-                change = None
-        self._notify(change)
+                self._move(BreakerSignal.TRIP, now)
+            elif self._current_probe() is call:  # else a probe from before a fork
+                self._move(BreakerSignal.FAILED if failed else BreakerSignal.RECOVERED, now)
 
     def _released(self, call: BreakerPermit) -> None:
         with self._lock:
@@ -216,28 +188,15 @@ class Breaker:
         failures, calls = self._rate.rate(seconds)
         return calls >= self._samples and failures >= limit * calls
 
-    def _move(self, signal: BreakerSignal, now: float) -> Change | None:
+    def _move(self, signal: BreakerSignal, now: float) -> None:
         """Make the transition for ``signal``, if there is one. The caller holds the lock."""
-        before = self._state
-        after = TRANSITIONS[before].get(signal)
-        if after is None:
-            return None
-        self._state, self._since, self._probe = after, now, None
-        return Change(target=self._target, before=before, after=after, at=now)
-
-    def _notify(self, change: Change | None) -> None:
-        """Notify the listeners, outside the lock: they may be slow, use this breaker, or raise."""
-        if change is None:
-            return
-        for listener in self._listeners:
-            try:
-                listener(change)
-            except Exception:
-                _log.warning("a listener to circuit breakers failed and is ignored: %s", raised())
+        after = TRANSITIONS[self._state].get(signal)
+        if after is not None:
+            self._state, self._since, self._probe = after, now, None
 
 
 class Breakers(Keyed[Target, Breaker]):
-    """The breakers of a process: ``breakers[provider, model]``. They share a clock and a list of listeners.
+    """The breakers of a process: ``breakers[provider, model]``. They share a clock.
 
     ``rates``: return the failure rate that an objective keeps for a target; ``None`` for the breaker's own window.
     """
@@ -249,17 +208,6 @@ class Breakers(Keyed[Target, Breaker]):
         rates: Callable[[Target], FailureRate | None] = lambda _: None,
         max_keys: int = MAX_KEYS,
     ) -> None:
-        self._listeners: list[Listener] = []
         self.meters: weakref.WeakSet[object] = weakref.WeakSet()
         """The meters that already have the instrument."""
-        super().__init__(lambda key: Breaker(key, clock, rate=rates(key), listeners=self._listeners), max_keys)
-
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call ``listener`` for every change from now on. Return a function that stops this."""
-        self._listeners.append(listener)
-
-        def stop() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return stop
+        super().__init__(lambda key: Breaker(clock, rate=rates(key)), max_keys)

@@ -8,10 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from makers import Clock
+from recorded_breaker import BreakerChange, RecordedBreaker
 
-from l0.shared_state.breaker import COOLDOWN, TRANSITIONS, Breaker, Breakers, BreakerSignal, BreakerState, Change
+from l0.shared_state.breaker import COOLDOWN, TRANSITIONS, Breakers, BreakerSignal, BreakerState
 
-TARGET = ("openai", "gpt-4o")
 BEGUN = 1000.25
 
 
@@ -29,8 +29,8 @@ class Rates:
 
 def make(**options):
     clock = Clock(BEGUN)
-    changes: list[Change] = []
-    return Breaker(TARGET, clock, listeners=[changes.append], **options), clock, changes
+    changes: list[BreakerChange] = []
+    return RecordedBreaker(clock, changes=changes, **options), clock, changes
 
 
 def fail(breaker, clock, times=20):
@@ -56,7 +56,7 @@ def test_it_opens_at_the_twentieth_failure_and_not_before():
     fail(breaker, clock, 1)
     assert breaker.state is BreakerState.OPEN
     assert breaker.admit() is None
-    assert changes == [Change(target=TARGET, before=BreakerState.CLOSED, after=BreakerState.OPEN, at=clock.now - 1)]
+    assert changes == [BreakerChange(before=BreakerState.CLOSED, after=BreakerState.OPEN, at=clock.now - 1)]
 
 
 def test_a_share_below_half_of_the_minute_keeps_it_closed():
@@ -226,48 +226,25 @@ def test_half_open_breaker_admits_one_probe():
     assert [call.probe for call in admitted] == [True]
 
 
-def test_a_listener_may_ask_the_breaker_and_may_fail(caplog):
-    seen = []
-
-    def asks(change):
-        seen.append((change.after, breaker.state, breaker.admit()))
-        raise RuntimeError("a listener")
-
-    clock = Clock(BEGUN)
-    later = []
-    breaker = Breaker(TARGET, clock, listeners=[asks, later.append])
-    fail(breaker, clock)
-    assert seen == [(BreakerState.OPEN, BreakerState.OPEN, None)]
-    assert len(later) == 1
-    assert "listener" in caplog.text
-
-
 def test_every_signal_but_those_of_the_table_is_ignored():
     for state in BreakerState:
         for signal in BreakerSignal:
             breaker, _, _ = make()
             breaker._state = state
-            change = breaker._move(signal, 0.0)
-            after = TRANSITIONS[state].get(signal)
-            assert breaker.state is (after or state)
-            assert (change is None) == (after is None)
+            breaker._move(signal, 0.0)
+            assert breaker.state is TRANSITIONS[state].get(signal, state)
 
 
-def test_breakers_share_a_clock_and_their_listeners():
+def test_breakers_share_a_clock():
     clock = Clock(BEGUN)
-    changes = []
     breakers = Breakers(clock)
-    early = breakers["openai", "gpt-4o"]
-    stop = breakers.listen(changes.append)
-    fail(early, clock)
-    fail(breakers["anthropic", "claude"], clock)
-    assert [change.target for change in changes] == [("openai", "gpt-4o"), ("anthropic", "claude")]
-    assert breakers["openai", "other"].state is BreakerState.CLOSED
-    stop()
-    stop()
+    targets = ("openai", "gpt-4o"), ("anthropic", "claude"), ("openai", "other")
+    for target in targets[:2]:
+        fail(breakers[target], clock)
+    open_, closed = BreakerState.OPEN, BreakerState.CLOSED
+    assert [breakers[target].state for target in targets] == [open_, open_, closed]
     clock.now += COOLDOWN
-    breakers["openai", "gpt-4o"].admit()
-    assert len(changes) == 2
+    assert [breakers[target].admit().probe for target in targets] == [True, True, False]
 
 
 def test_breaker_uses_the_failure_rate_of_an_objective():
@@ -284,8 +261,8 @@ class Traffic(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock(BEGUN)
-        self.changes: list[Change] = []
-        self.breaker = Breaker(TARGET, self.clock, listeners=[self.changes.append], samples=3)
+        self.changes: list[BreakerChange] = []
+        self.breaker = RecordedBreaker(self.clock, changes=self.changes, samples=3)
         self.calls = []
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 30.0, 120.0]))

@@ -269,7 +269,7 @@ def test_what_a_breaker_relies_on_is_watched_further(slos):
 
 def test_the_windows_open_a_breaker(slos, clock):
     slos.start()
-    breaker = Breaker(TARGET, clock, rate=slos.failure_rate(TARGET))
+    breaker = Breaker(clock, rate=slos.failure_rate(TARGET))
     for number in range(30):
         play(slos, failure(), failure(Cause.BAD_REQUEST))
         admission = breaker.admit()
