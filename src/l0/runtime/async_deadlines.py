@@ -250,6 +250,12 @@ async def within(deadline: float, send: Advance) -> Any:
         reads.close()
 
 
+def ends_aborted_read(error: BaseException) -> bool:
+    """Return True if ``error`` is the cancellation that ended a blocked read of an aborted call. Take it back then."""
+    task = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
+    return task is not None and task.uncancel() == 0
+
+
 def rest(seconds: float, ending: CallEnding) -> None:
     """Sleep in sync code; return early if the call or its client is closed. A queue is used because its `put` is safe
     in signal handlers."""

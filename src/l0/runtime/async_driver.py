@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.model.attempt import AttemptSpec
 
-from .async_deadlines import deadline_reads, sleep
+from .async_deadlines import deadline_reads, ends_aborted_read, sleep
 from .body_parser import BodyParser
 from .call_runtime import CANCELLED, AttemptOver, CallRuntime
 from .connection_use import ConnectionUse
@@ -29,10 +29,6 @@ class AsyncAttemptBody(AsyncSender, Protocol):
     def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
         """Return the raw reads of the current attempt, and the parser that turns them into the user's objects."""
         ...
-
-    def end(self, error: BaseException) -> Any:
-        """Return the value to use in place of a read that raised ``error``; ``None`` if the runtime should judge the
-        error."""
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         """Read the rest of the body of a complete answer, within a short limit, so that its connection can be
@@ -118,8 +114,9 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                     except BaseException as error:
                         if handing:  # raised by the consumer
                             raise
-                        last = body.end(error)
-                        items = runtime.on_read_stopped(error, since) if last is None else on_read(last, since)
+                        if runtime.aborted and ends_aborted_read(error):
+                            break
+                        items = runtime.on_read_stopped(error, since)
                     over = type(items) is AttemptOver
                     for item in items.items if over else items:  # type: ignore[union-attr]  # a list
                         yield item

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from l0.model.ports import Reader, WireReader
 from l0.wire.sse import Splitter
 
+END = object()
+"""The read that follows the last one of a body."""
+
 
 class BodyParser(Protocol):
     """A parser that turns each read into the objects that the user gets."""
@@ -20,6 +23,8 @@ class BodyParser(Protocol):
     one: Callable[[Any], Any] | None
     """As `feed`, for a read with exactly one piece of text; it returns ``None`` and changes nothing for any other read.
     ``None`` if one read holds many events."""
+    end: object
+    """The value for `CallRuntime.on_read` when the body is over: `END` if the parser has nothing left to return."""
 
     def feed(self, raw: Any) -> list[Any]:
         """Return the user's objects in this read; fewer than it holds if `Reader` finished or failed within it."""
@@ -32,6 +37,7 @@ class WireParser:
     __slots__ = ("_split", "_read_event", "reader")
     resumes = True
     one: Callable[[Any], Any] | None = None
+    end = END
 
     def __init__(self, reader: WireReader) -> None:
         self.reader = reader
@@ -58,6 +64,7 @@ class ResumedWireParser:
     __slots__ = ("_split", "reader")
     resumes = True
     one: Callable[[Any], Any] | None = None
+    end = END
 
     def __init__(self, reader: WireReader) -> None:
         self.reader = reader
@@ -78,6 +85,7 @@ class DecodedEventParser:
     __slots__ = ("_taken_up", "reader")
     resumes = True
     one: Callable[[Any], Any] | None = None
+    end = END
 
     def __init__(self, reader: WireReader, *, taken_up: bool) -> None:
         self.reader = reader
@@ -97,6 +105,7 @@ class ObjectParser:
     __slots__ = ("reader",)
     resumes = False
     one: Callable[[Any], Any] | None = None
+    end = END
 
     def __init__(self, reader: WireReader) -> None:
         self.reader = reader

@@ -35,7 +35,7 @@ from l0.model.tolerant_reading import unread
 from l0.shared_state.shared import SharedState
 
 from .admission import AdmissionControl
-from .body_parser import BodyParser
+from .body_parser import END, BodyParser
 from .call_ending import CallEnding
 from .connection_use import ConnectionUse
 from .deadlines import Clocks
@@ -50,8 +50,6 @@ _log = logging.getLogger("l0")
 _USER, _READING = ConnectionUse.USER, ConnectionUse.READING
 _UNTIMED = 64
 """Pieces of text that a driver may deliver between two checks of the deadline of the whole call."""
-END = object()
-"""The value that a driver passes to `CallRuntime.on_read` when the body is over."""
 CANCELLED: Command = Finish(Outcome.CANCELLED)
 """The command after the user stops."""
 
@@ -394,8 +392,8 @@ class CallRuntime:
 
     def on_read_stopped(self, error: BaseException, since: float) -> list[Any] | AttemptOver:
         """Handle a read that raised: at the end of the body, at a deadline, or because the connection broke."""
-        if isinstance(error, StopIteration | StopAsyncIteration):
-            return self.on_read(END, since)
+        if isinstance(error, StopIteration | StopAsyncIteration) and self._parser is not None:
+            return self.on_read(self._parser.end, since)
         return self.expired() if isinstance(error, Expired) else self.on_read_error(error)
 
     def on_read_error(self, error: BaseException) -> AttemptOver:

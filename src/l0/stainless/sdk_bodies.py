@@ -148,9 +148,6 @@ class AsyncSdkBody(_SdkBody):
         parser = DecodedEventParser(reader, taken_up=resumed)
         return self.stream._decoder.aiter_bytes(areads(self.response)), parser
 
-    def end(self, error: BaseException) -> None:
-        """As `AsyncAttemptBody.end`. Nothing to do: the runtime classifies every error of a connection."""
-
     async def send(self, options: Any) -> Any:
         """As `SdkBody.send`."""
         fresh: Any = None

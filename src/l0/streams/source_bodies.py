@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from functools import partial
@@ -25,12 +24,13 @@ from l0.stainless.sdk_responses import read_deadline as watch_response
 from l0.wire.request_id import request_id_of
 
 from . import sources
-from .source_reader import OVER, SourceReader
+from .source_reader import SourceReader
 from .source_upstream import SourceUpstream
 from .stream_events import UnknownStreamError
 
 Opened = tuple[Any, Any, sources.Release]
 """A source, its items, and the function that releases it."""
+_NONE = object()
 
 
 class _SourceBody:
@@ -132,19 +132,19 @@ class SourceBody(_SourceBody):
     def _items(self, items: Iterator[Any], read_deadline: ReadDeadline) -> Generator[Any, None, None]:
         try:
             with attempt(self.upstream.read_deadline, **self._limits()):  # a lazy source sends its request only now
-                first = next(items, OVER)
-            if first is not OVER:
+                first = next(items, _NONE)
+            if first is _NONE:
+                return
+            if read_deadline.fired:
+                raise _Late
+            yield first
+            for item in items:
                 if read_deadline.fired:
                     raise _Late
-                yield first
-                for item in items:
-                    if read_deadline.fired:
-                        raise _Late
-                    yield item
+                yield item
         except Exception:
             if not self.runtime.aborted:  # else `SyncStream.abort` ended a blocked read
                 raise
-        yield OVER
 
     def read_deadline(self) -> ReadDeadline | None:
         """Return the deadline of the connection in use, or one that only takes effect when a read returns."""
@@ -197,16 +197,6 @@ class AsyncSourceBody(_SourceBody):
     async def _first(self, items: AsyncIterator[Any]) -> Any:
         with attempt(self.upstream.read_deadline, **self._limits()):  # a lazy source sends its request only now
             return await anext(items)
-
-    def end(self, error: BaseException) -> Any:
-        """Return `OVER` after the last item, or if `Stream.abort` ended a blocked read; see `AsyncAttemptBody.end`."""
-        over = isinstance(error, StopAsyncIteration) or (isinstance(error, asyncio.CancelledError) and self.woken())
-        return OVER if over else None
-
-    def woken(self) -> bool:
-        """Return True if a cancellation came from `Stream.abort`, which ended a blocked read; take it back then."""
-        task = asyncio.current_task() if self.runtime.aborted else None
-        return task is not None and task.uncancel() == 0
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
         """Do nothing: a source is already read to its end."""

@@ -24,7 +24,7 @@ from .stream_events import Event, EventType, UnknownStreamError
 
 _log = logging.getLogger("l0")
 OVER = object()
-"""The item that a body yields after the last item of its source."""
+"""The item that follows the last item of a source."""
 _TOKEN = EventType.TOKEN
 _event = tuple.__new__  # a NamedTuple's own constructor costs three times as much
 _COMPLETE = Event(EventType.COMPLETE)
@@ -82,6 +82,7 @@ class SourceReader:
     )
 
     resumes = True
+    end = OVER
 
     def __init__(self, told: Callable[[], ResponseMetadata | None], *, raw: bool = False) -> None:
         self.text: list[str] = []

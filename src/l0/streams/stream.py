@@ -8,6 +8,7 @@ from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import Any, Generic, TypeVar, cast
 
 from l0.runtime import async_driver, sync_driver
+from l0.runtime.async_deadlines import ends_aborted_read
 from l0.runtime.call_runtime import CallRuntime
 
 from .callbacks import Callbacks
@@ -188,8 +189,8 @@ class Stream(_Base[AsyncSourceBody]):
                 if runtime.aborted:
                     break
                 yield event
-        except asyncio.CancelledError:
-            if not body.woken():
+        except asyncio.CancelledError as error:
+            if not (runtime.aborted and ends_aborted_read(error)):
                 raise
         finally:
             await events.aclose()

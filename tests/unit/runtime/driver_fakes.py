@@ -11,6 +11,7 @@ from l0.model.error_context import ErrorContext
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode
 from l0.model.resume_state import ResumeState
+from l0.runtime.body_parser import END
 
 DONE = "<done>"
 FRAME = "<frame>"
@@ -79,6 +80,7 @@ class FakePump:
 
     resumes = True
     one = None
+    end = END
 
     def __init__(self) -> None:
         self.reader = FakeReader()
@@ -250,9 +252,6 @@ class AsyncFakeBody:
                 yield each
 
         return raw(), self._inner._parser()
-
-    def end(self, error: BaseException) -> None:
-        """The session judges."""
 
     async def send(self, options: Any) -> Any:
         return self._inner.send(options)

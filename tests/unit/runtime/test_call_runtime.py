@@ -29,7 +29,8 @@ from l0.model.call import Call, Outcome, Replay
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Hold, Policy, Retry, Timeout
 from l0.runtime import async_driver, output_buffer, sync_driver
-from l0.runtime.call_runtime import END, AttemptOver, CallRuntime
+from l0.runtime.body_parser import END
+from l0.runtime.call_runtime import AttemptOver, CallRuntime
 from l0.runtime.finalizers import LATER
 from l0.shared_state.shared import SharedState
 
