@@ -113,7 +113,7 @@ def test_closing_in_the_middle_of_any_step_ends_the_call_once(
                 break
             assert LATER.finish(60)
             assert sum(isinstance(event, CallEnded) for event in observer.events) == 1, handler.place
-            started = {event.number for event in observer.events if isinstance(event, AttemptStarted)}
+            started = {event.attempt.number for event in observer.events if isinstance(event, AttemptStarted)}
             ended = [event.number for event in observer.events if isinstance(event, AttemptEnded)]
             assert len(ended) == len(set(ended)), (handler.place, ended)
             assert started == set(ended), (handler.place, started, ended)

@@ -37,8 +37,8 @@ class Recorder:
 
     def notify(self, event: Event) -> None:
         match event:
-            case AttemptStarted(number=number):
-                self.events.append(("start", number))
+            case AttemptStarted(attempt=attempt):
+                self.events.append(("start", attempt.number))
             case AttemptEnded(number=number, failure=failure, status=status):
                 self.events.append(("end", number, failure.cause.value if failure else None, status))
             case CallEnded() as end:

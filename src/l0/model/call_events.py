@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .attempt import AttemptSpec
 from .call import Outcome
 from .failure import Cause, Failure
 from .policy import ResumePoint
@@ -13,18 +14,10 @@ from .rule import Violation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted:
-    """A request is about to be sent. ``waited``: seconds of backoff before it.
+    """A request is about to be sent. ``at``: seconds of the monotonic clock, here and below."""
 
-    ``leg``: 0 for the primary, then the fallbacks in order. ``resume``: the strategy if it resumes a broken answer.
-    ``hedge``: it runs in parallel to another request. ``at``: seconds of the monotonic clock, here and below.
-    """
-
-    number: int
-    leg: int = 0
-    resume: str | None = None
-    waited: float
+    attempt: AttemptSpec
     at: float
-    hedge: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,16 +53,7 @@ class ObserverNotifier:
     def attempt_started(self, attempt: AttemptSpec, at: float) -> None:
         """Report that a request is sent."""
         if self._call_observers:
-            self._emit(
-                AttemptStarted(
-                    number=attempt.number,
-                    leg=attempt.leg,
-                    resume=attempt.resume,
-                    hedge=attempt.hedge,
-                    waited=attempt.waited_s,
-                    at=at,
-                )
-            )
+            self._emit(AttemptStarted(attempt=attempt, at=at))
 
     def opened(self, status: int | None, request_id: str | None, started: float) -> None:
         """Report the headers of the attempt that was sent at ``started``."""

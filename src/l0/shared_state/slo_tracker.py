@@ -184,7 +184,7 @@ class SloCallObserver:
         """Record attempts and the call once they have ended."""
         match event:
             case AttemptStarted():
-                self._started[event.number] = event
+                self._started[event.attempt.number] = event
             case AttemptEnded(failure=None, lost=False):
                 self._last = event
             case AttemptEnded():
@@ -212,7 +212,7 @@ class SloCallObserver:
             unended=metadata is not None and Cause.TRUNCATED.value in metadata.anomalies,
             given_up=attempt.lost or (ended is not None and ended.outcome is Outcome.CANCELLED),
         )
-        self._slos.attempt(target_of(self._call, started.leg), record)
+        self._slos.attempt(target_of(self._call, started.attempt.leg), record)
 
     def active(self) -> AbstractContextManager[object]:
         """Return a context manager that does nothing."""

@@ -117,13 +117,13 @@ class CallMetrics:
     def notify(self, event: Event) -> None:
         """Collect the event. Record a shadow decision at once, and all else when the call ends."""
         match event:
-            case AttemptStarted(number=number, waited=waited, at=at, hedge=hedge):
+            case AttemptStarted(attempt=attempt, at=at):
                 if self._started_at is None:
                     self._started_at = at
-                if hedge:
-                    self._hedge = number
-                elif number > 1:
-                    self._delays.append(waited)
+                if attempt.hedge:
+                    self._hedge = attempt.number
+                elif attempt.number > 1:
+                    self._delays.append(attempt.waited_s)
             case AttemptEnded(lost=True):
                 self._lost.append(event)
             case RuleMatched():

@@ -16,6 +16,7 @@ from opentelemetry._logs import Logger, LoggerProvider, LogRecord, get_logger
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
 
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
 from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, RuleMatched, ShadowDecision
 from l0.model.errors import raised
@@ -243,26 +244,27 @@ class CallSpan:
         parent = trace.set_span_in_context(self._span)
         previous: Failure | None = None
         for started in self._attempts_started:
-            ended = self._attempts_ended.get(started.number)
-            if started.resume is not None:
+            attempt = started.attempt
+            ended = self._attempts_ended.get(attempt.number)
+            if attempt.resume is not None:
                 resume_point: attributes.Attributes = {
-                    names.RESUME_STRATEGY: started.resume,
-                    names.RESUME_AT: resume_points.get(started.number, 0),
-                    names.ATTEMPT_NUMBER: started.number,
+                    names.RESUME_STRATEGY: attempt.resume,
+                    names.RESUME_AT: resume_points.get(attempt.number, 0),
+                    names.ATTEMPT_NUMBER: attempt.number,
                 }
                 sanitizer.add_event(self._span, names.RESUME_EVENT, resume_point, self._wall_ns(started.at))
-            if started.hedge:
+            if attempt.hedge:
                 sanitizer.add_event(
-                    self._span, names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: started.number}, self._wall_ns(started.at)
+                    self._span, names.HEDGE_EVENT, {names.ATTEMPT_NUMBER: attempt.number}, self._wall_ns(started.at)
                 )
             elif previous is not None:
-                sanitizer.add_event(self._span, names.RETRY_EVENT, _retry(started, previous), self._wall_ns(started.at))
+                sanitizer.add_event(self._span, names.RETRY_EVENT, _retry(attempt, previous), self._wall_ns(started.at))
             self._report_attempt(started, ended, parent, end)
             previous = ended.failure if ended is not None else None
 
     def _report_attempt(self, started: AttemptStarted, ended: AttemptEnded | None, parent: Context, end: int) -> None:
-        name = f"{names.ATTEMPT_SPAN} {started.number}"
-        described = _of_attempt(started, ended)
+        name = f"{names.ATTEMPT_SPAN} {started.attempt.number}"
+        described = _of_attempt(started.attempt, ended)
         span = sanitizer.start_span(self._tracer, name, described, context=parent, at=self._wall_ns(started.at))
         if ended is not None and ended.failure is not None:
             sanitizer.set_error(span, self._status_description(ended.failure))
@@ -283,11 +285,11 @@ class CallSpan:
         return (self._clock_offset_ns or 0) + round(at * 1e9)
 
 
-def _retry(started: AttemptStarted, previous: Failure) -> attributes.Attributes:
+def _retry(attempt: AttemptSpec, previous: Failure) -> attributes.Attributes:
     return {
-        names.ATTEMPT_NUMBER: started.number,
+        names.ATTEMPT_NUMBER: attempt.number,
         names.CAUSE: previous.cause.value,
-        names.WAITED: started.waited,
+        names.WAITED: attempt.waited_s,
     }
 
 
@@ -312,15 +314,15 @@ def _of_match(match_event: RuleMatched, *, with_content: bool) -> attributes.Att
     }
 
 
-def _of_attempt(started: AttemptStarted, ended: AttemptEnded | None) -> attributes.Attributes:
-    described: attributes.Attributes = {names.ATTEMPT_NUMBER: started.number}
-    if started.leg:
-        described[names.ATTEMPT_LEG] = started.leg
-    if started.hedge:
+def _of_attempt(attempt: AttemptSpec, ended: AttemptEnded | None) -> attributes.Attributes:
+    described: attributes.Attributes = {names.ATTEMPT_NUMBER: attempt.number}
+    if attempt.leg:
+        described[names.ATTEMPT_LEG] = attempt.leg
+    if attempt.hedge:
         described[names.ATTEMPT_HEDGE] = True
-    if started.number > 1:
-        described[names.HTTP_RESEND_COUNT] = started.number - 1
-        described[names.WAITED] = started.waited
+    if attempt.number > 1:
+        described[names.HTTP_RESEND_COUNT] = attempt.number - 1
+        described[names.WAITED] = attempt.waited_s
     if ended is None:
         return described
     if ended.lost:

@@ -185,8 +185,8 @@ class Listener:
 
 def _short(event: Event) -> str:
     match event:
-        case AttemptStarted(number=number):
-            return f"start {number}"
+        case AttemptStarted(attempt=attempt):
+            return f"start {attempt.number}"
         case AttemptEnded(number=number, failure=failure):
             return f"end {number} {failure.cause if failure else 'ok'}"
         case CallEnded(outcome=outcome):

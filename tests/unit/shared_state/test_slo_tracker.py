@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import Clock, held_elsewhere, make_call, make_end, make_pace
 
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted
 from l0.model.failure import Cause, Failure
@@ -50,7 +51,7 @@ def play(
     watcher = slos.observe(of)
     for number, failed in enumerate(attempts, start=1):
         leg = min(number - 1, len(of.policy.legs))
-        watcher.notify(AttemptStarted(number=number, leg=leg, waited=0.0, at=number))
+        watcher.notify(AttemptStarted(attempt=AttemptSpec(number=number, leg=leg), at=number))
         status = 200 if failed is None or failed.status is None else failed.status
         watcher.notify(AttemptEnded(number=number, failure=failed, status=status, request_id=None, at=number + 0.5))
     last = attempts[-1]
@@ -119,8 +120,8 @@ def test_a_stall_that_ended_an_attempt_is_not_counted_against_the_next(slos):
 
 def test_lost_hedge_is_not_judged(slos):
     watcher = slos.observe(make_call())
-    watcher.notify(AttemptStarted(number=1, waited=0.0, at=1.0))
-    watcher.notify(AttemptStarted(number=2, waited=0.0, at=2.0, hedge=True))
+    watcher.notify(AttemptStarted(attempt=AttemptSpec(number=1), at=1.0))
+    watcher.notify(AttemptStarted(attempt=AttemptSpec(number=2, hedge=True), at=2.0))
     watcher.notify(AttemptEnded(number=1, failure=None, status=200, request_id=None, at=3.0, lost=True))
     assert counts(slos)["availability"] == (0, 0)
 

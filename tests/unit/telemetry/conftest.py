@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, ResponseMetadata, StreamStats
 from l0.model.failure import Cause, Failure
@@ -86,7 +87,7 @@ def overloaded() -> Failure:
 @pytest.fixture
 def smooth(ended: CallEnded) -> list[Event]:
     return [
-        AttemptStarted(number=1, waited=0.0, at=100.0),
+        AttemptStarted(attempt=AttemptSpec(number=1), at=100.0),
         AttemptEnded(number=1, failure=None, status=200, request_id="req_1", at=102.5),
         ended,
     ]
@@ -95,9 +96,9 @@ def smooth(ended: CallEnded) -> list[Event]:
 @pytest.fixture
 def retried(ended: CallEnded, overloaded: Failure) -> list[Event]:
     return [
-        AttemptStarted(number=1, waited=0.0, at=100.0),
+        AttemptStarted(attempt=AttemptSpec(number=1), at=100.0),
         AttemptEnded(number=1, failure=overloaded, status=529, request_id="req_1", at=100.2),
-        AttemptStarted(number=2, waited=0.3, at=100.5),
+        AttemptStarted(attempt=AttemptSpec(number=2, waited_s=0.3), at=100.5),
         AttemptEnded(number=2, failure=None, status=200, request_id="req_2", at=102.5),
         replace(ended, outcome=Outcome.RECOVERED_RETRY, failures=(overloaded,), attempts=2),
     ]

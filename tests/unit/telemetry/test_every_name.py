@@ -8,6 +8,7 @@ import anthropic
 import pytest
 from anthropic._models import FinalRequestOptions
 
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted, RuleMatched
 from l0.model.rule import Severity, Violation
@@ -62,13 +63,13 @@ def eventful(ended, metadata, overloaded):
     violation = Violation(rule="pattern", message="a secret", severity=Severity.WARNING, at=7)
     drift = replace(violation, rule="drift.repetition", confidence=0.75)
     return [
-        AttemptStarted(number=1, waited=0.0, at=100.0),
-        AttemptStarted(number=2, waited=0.0, at=100.1, hedge=True),
+        AttemptStarted(attempt=AttemptSpec(number=1), at=100.0),
+        AttemptStarted(attempt=AttemptSpec(number=2, hedge=True), at=100.1),
         RuleMatched(violation=violation, action="recorded", at=100.2),
         RuleMatched(violation=drift, action="recorded", at=100.2, drift=True),
         AttemptEnded(number=2, failure=None, status=200, request_id="req_2", at=100.3, lost=True),
         AttemptEnded(number=1, failure=overloaded, status=529, request_id="req_1", at=100.4),
-        AttemptStarted(number=3, waited=0.0, at=100.5, leg=1),
+        AttemptStarted(attempt=AttemptSpec(number=3, leg=1), at=100.5),
         AttemptEnded(number=3, failure=None, status=200, request_id="req_3", at=102.5),
         replace(
             ended,

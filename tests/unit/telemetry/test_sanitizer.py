@@ -11,6 +11,7 @@ from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metr
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 import l0.telemetry
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted, ResponseMetadata, RuleMatched, RuleTimes
 from l0.model.failure import Cause, Failure
@@ -67,9 +68,9 @@ def events(smooth):
         response_id=LONE, model=LONE, finish_reasons=(LONE,), output_tokens=2**70, anomalies=(LONE,), extra={"x": LONE}
     )
     return [
-        AttemptStarted(number=1, waited=0.0, at=100.0),
+        AttemptStarted(attempt=AttemptSpec(number=1), at=100.0),
         AttemptEnded(number=1, failure=failure, status=400, request_id=LONE, at=100.2),
-        AttemptStarted(number=2, waited=0.3, at=100.5, resume=LONE),
+        AttemptStarted(attempt=AttemptSpec(number=2, resume=LONE, waited_s=0.3), at=100.5),
         RuleMatched(violation=found, action="failed", at=100.6),
         RuleMatched(violation=replace(found, rule=f"drift.{LONE}"), action="failed", at=100.6, drift=True),
         AttemptEnded(number=2, failure=failure, status=200, request_id=LONE, at=102.5),

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode, TraceFlags
 
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted
 from l0.model.failure import Cause, Failure
@@ -219,9 +220,9 @@ def test_an_attempt_that_was_cut_off_ends_with_the_call(traces, play, retried):
 def test_the_first_word_on_an_attempt_counts(traces, play, ended, overloaded):
     """Closed while waiting for a retry: what failed stays failed."""
     events = [
-        AttemptStarted(number=1, waited=0.0, at=1.0),
+        AttemptStarted(attempt=AttemptSpec(number=1), at=1.0),
         AttemptEnded(number=1, failure=overloaded, status=529, request_id=None, at=1.1),
-        AttemptStarted(number=2, waited=0.0, at=1.1),
+        AttemptStarted(attempt=AttemptSpec(number=2), at=1.1),
         AttemptEnded(number=2, failure=overloaded, status=529, request_id=None, at=1.2),
         AttemptEnded(number=2, failure=None, status=None, request_id=None, at=1.5),
         replace(ended, outcome=Outcome.CANCELLED, failures=(overloaded,) * 2, attempts=2, at=1.5),
