@@ -121,13 +121,14 @@ class Config:
         """True if there is any observer."""
         return bool(self._observers or self._added or _block_observers.get())
 
-    def observers_of(self, call: Call, sdk: str | None = None) -> list[CallObserver]:
-        """Return the observers of this call. An attempt of an enclosing call has that call's observer only."""
-        serving = _serving.get()
-        return self.all_observers_of(call, sdk) if serving is None else _call_observers((serving,), call)
+    def observers_of(self, call: Call, sdk: str | None = None, *, outermost: bool = False) -> list[CallObserver]:
+        """Return the observers of this call through ``sdk``.
 
-    def all_observers_of(self, call: Call, sdk: str | None = None) -> list[CallObserver]:
-        """Return the observers of this call through ``sdk``, without regard to an enclosing call."""
+        An attempt of an enclosing call has that call's observer only. ``outermost``: disregard an enclosing call.
+        """
+        serving = None if outermost else _serving.get()
+        if serving is not None:
+            return _call_observers((serving,), call)
         observers = self._observers_by_sdk.get(sdk, self._observers) if sdk is not None else self._observers
         return _call_observers((*observers, *self._added, *(_block_observers.get() or ())), call)
 

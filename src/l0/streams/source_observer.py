@@ -74,7 +74,9 @@ class SourceCallObserver:
         """Set the description of the call, and pass on the events kept so far. Only the first description counts."""
         if self._call_observers is not None:
             return
-        self._call_observers = CONFIG.all_observers_of(replace(call, policy=self._call.policy, streaming=True))
+        self._call_observers = CONFIG.observers_of(
+            replace(call, policy=self._call.policy, streaming=True), outermost=True
+        )
         early, self._early = self._early, []
         for event in early:
             self.notify(event)
