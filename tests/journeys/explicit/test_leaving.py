@@ -111,6 +111,7 @@ async def test_nothing_stays_behind(sim: Simulator, standing: str, leave: Any, a
         stream = await l0(
             lambda: ask(made),
             timeout=Timeout(initial_token=None, inter_token=timedelta(milliseconds=80)) if leave is clock else None,
+            retry=library.Retry(max_retries=0),
             on_abort=lambda state: ended.append("abort"),
             on_error=lambda error: ended.append("error"),
             on_complete=lambda state: ended.append("complete"),
@@ -229,7 +230,7 @@ async def test_a_sync_client_in_async_code_leaves_no_thread_that_waits(sim: Simu
     sim.script(STALL)
     with client(sim, chat) as made:
         timeout = Timeout(initial_token=None, inter_token=timedelta(milliseconds=80)) if how == "clock" else None
-        stream = await l0(lambda: chat(made), timeout=timeout)
+        stream = await l0(lambda: chat(made), timeout=timeout, retry=library.Retry(max_retries=0))
         await {"clock": clock, "abort": aborted_while_blocked, "cancel": cancelled}[how](stream)
         await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), 5)
     assert len(sim.requests) == 1
