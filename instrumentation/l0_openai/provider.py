@@ -12,4 +12,5 @@ class OpenAIProvider(OpenAiApiProvider):
 
     shared_headers = frozenset({"openai-beta"})
 
-    describe = staticmethod(requests.describe)
+    # Static, as a method would only pass its arguments on, once per call.
+    describe = staticmethod(requests.describe)  # pyright: ignore[reportAssignmentType]

@@ -32,7 +32,7 @@ def interruption_class(kinds: tuple[type[BaseException], ...]) -> type[StreamInt
         return _restore, (bases[1:], self.args, dict(self.__dict__), _slots_of(self))
 
     fields = {"__module__": "l0", "__reduce__": reduce, "__doc__": first.__doc__}
-    return type(f"Interrupted{first.__name__}", bases, fields)
+    return cast("type[StreamInterrupted]", type(f"Interrupted{first.__name__}", bases, fields))
 
 
 def _joined(bases: tuple[type, ...], kind: type) -> tuple[type, ...]:

@@ -339,7 +339,7 @@ class StainlessUpstream:
     def _interrupted(self, failure: Failure, context: ErrorContext) -> BaseException:
         package, error = self.sdk.package, failure.error
         kinds, fields = self._leaked(failure), context.fields(failure)
-        if isinstance(error, package.APIError) and not isinstance(error, package.APIConnectionError):
+        if error and isinstance(error, package.APIError) and not isinstance(error, package.APIConnectionError):
             own = interruption(error, *kinds, **fields)
             own.__cause__ = error.__cause__
             return context.annotate(own)
@@ -349,7 +349,7 @@ class StainlessUpstream:
         sample.message = context.describe(failure)
         sample.args = (sample.message,)
         raised = interruption(sample, *kinds, original=error if type(error) in kinds else None, **fields)
-        raised.__cause__ = error.__cause__ if isinstance(error, package.APIError) else error
+        raised.__cause__ = error.__cause__ if error and isinstance(error, package.APIError) else error
         return raised
 
     def _leaked(self, failure: Failure) -> tuple[type[BaseException], ...]:
