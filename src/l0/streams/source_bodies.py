@@ -24,13 +24,12 @@ from l0.stainless.sdk_responses import read_deadline as watch_response
 from l0.wire.request_id import request_id_of
 
 from . import sources
-from .source_reader import SourceReader
+from .source_reader import OVER, SourceReader
 from .source_upstream import SourceUpstream
 from .stream_events import UnknownStreamError
 
 Opened = tuple[Any, Any, sources.Release]
 """A source, its items, and the function that releases it."""
-_NONE = object()
 
 
 class _SourceBody:
@@ -132,19 +131,19 @@ class SourceBody(_SourceBody):
     def _items(self, items: Iterator[Any], read_deadline: ReadDeadline) -> Generator[Any, None, None]:
         try:
             with attempt(self.upstream.read_deadline, **self._limits()):  # a lazy source sends its request only now
-                first = next(items, _NONE)
-            if first is _NONE:
-                return
-            if read_deadline.fired:
-                raise _Late
-            yield first
-            for item in items:
+                first = next(items, OVER)
+            if first is not OVER:
                 if read_deadline.fired:
                     raise _Late
-                yield item
+                yield first
+                for item in items:
+                    if read_deadline.fired:
+                        raise _Late
+                    yield item
         except Exception:
             if not self.runtime.aborted:  # else `SyncStream.abort` ended a blocked read
                 raise
+        yield OVER  # not the end of this generator: an end that came after its deadline is still an end
 
     def read_deadline(self) -> ReadDeadline | None:
         """Return the deadline of the connection in use, or one that only takes effect when a read returns."""

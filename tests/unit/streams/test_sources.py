@@ -191,6 +191,19 @@ def test_checkpoints_and_tokens() -> None:
     assert (stream.state.checkpoint, stream.state.content) == ("", "abcdefg")
 
 
+def test_end_of_a_sync_source_after_its_deadline_is_an_end() -> None:
+    started: list[Any] = []
+
+    def source() -> Iterator[str]:
+        yield "whole"
+        while not started[0]._body._watch.fired:
+            pass
+
+    with l0.run_sync(source, timeout=Timeout(inter_token=timedelta(milliseconds=20))) as stream:
+        started.append(stream)
+        assert stream.read() == "whole"
+
+
 def test_a_plain_iterator_that_was_too_slow_is_found_out() -> None:
     class Slow:
         """As slow as the watchdog needs to fire; the test itself waits for that and no longer."""
