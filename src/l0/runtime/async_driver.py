@@ -128,15 +128,20 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
             finally:
                 if reads is not None:
                     reads.close()
-            if parser.reader.finished:
-                await body.drain(chunks)
-            elif isinstance(chunks, AsyncGenerator):
-                await chunks.aclose()  # the garbage collector would close it while the next attempt reads
+            await _end_reads(body, chunks, complete=parser.reader.finished)
             more = await _more(runtime, command, body)
     finally:
         runtime.released()
         if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
             await body.close()
+
+
+async def _end_reads(body: AsyncAttemptBody, chunks: Any, *, complete: bool) -> None:
+    """Close the reads of an attempt, after the rest of a ``complete`` body."""
+    if complete:
+        await body.drain(chunks)
+    elif isinstance(chunks, AsyncGenerator):
+        await chunks.aclose()  # the garbage collector would close it while the next attempt reads
 
 
 async def _more(runtime: CallRuntime, command: Command, body: AsyncAttemptBody) -> bool:

@@ -17,6 +17,7 @@ from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted
 from l0.model.failure import Cause, Failure
+from l0.telemetry import names
 from l0.telemetry.spans import SpanObserver
 
 CREATION = {
@@ -324,7 +325,7 @@ def test_the_current_inference_span_of_another_is_adopted(traces, play, retried,
 
 def test_span_whose_kind_openinference_keeps_to_its_end_is_adopted(traces, play, smooth):
     with traces.provider.get_tracer("openinference").start_as_current_span("completion") as span:
-        span._self_important_attributes = {"openinference.span.kind": "LLM"}
+        setattr(span, names.OUTER_KEPT, {"openinference.span.kind": "LLM"})
         play(SpanObserver(traces.provider), smooth)
     assert set(traces.spans) == {"completion"}
 
