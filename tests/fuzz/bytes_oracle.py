@@ -64,6 +64,7 @@ class Api:
             response=response,
             request=response.request,
             client=self.client,
+            order="evidence",
         )
         reader = self.provider.reader(reading)
         parser = WireParser(reader)
