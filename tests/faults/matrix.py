@@ -195,5 +195,5 @@ def _dishonest(got: Got, whole: Got, bare: Seen) -> str | None:
     if isinstance(error, l0.StreamInterrupted):
         if error.partial_text != got.text:
             return f"partial text {error.partial_text!r}, handed over {got.text!r}"
-        return None if isinstance(error, SDKS[sdk_of(got.api.name)].APIConnectionError) else f"{error!r}"
+        return None if isinstance(error, SDKS[sdk_of(got.api.name)].APIError) else f"{error!r}"
     return None if type(error) is type(bare.error) else f"{error!r}, not {bare.error!r}"

@@ -43,6 +43,6 @@ def compare(bare: Received, ours: Received) -> str | None:
     """The same chunks; the same error, or one that names what is missing where the bare SDK is silent."""
     if bare.error is None and isinstance(ours.error, l0.StreamInterrupted) and ours.error.reason in BROKEN:
         return difference(bare.chunks, ours.chunks)
-    if type(bare.error) is not type(ours.error) or str(bare.error) != str(ours.error):
+    if not isinstance(ours.error, type(bare.error)) or str(bare.error) != str(ours.error):
         return f"ended with {ours.error!r}, not {bare.error!r}"
     return difference(bare.chunks, ours.chunks)

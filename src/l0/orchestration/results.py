@@ -53,7 +53,11 @@ class Stats:
     success_rate: float
     total_duration_ms: float
     cost: Cost
-    total_duration = former_name("total_duration", "total_duration_ms")
+
+    @property
+    def total_duration(self) -> float:
+        """`total_duration_ms` by its name in L0 for Python."""
+        return self.total_duration_ms
 
 
 class Results(Sequence[Branch[T_co]]):

@@ -153,6 +153,9 @@ class CallRuntime:
         if not self.observers.observed:
             return self.upstream.options(attempt, {})
         self.observers.attempt_started(attempt, started)
+        if self.ending.outcome is not None:  # a signal handler closed the stream since the check above
+            self.attempt_ended(None, started, abandoned=True)
+            self.halt()
         return self.upstream.options(attempt, self.observers.enter(context))
 
     def _report_resume(self) -> None:

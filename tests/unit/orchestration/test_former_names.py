@@ -27,7 +27,6 @@ def test_former_name_of_a_duration_warns(result: Any) -> None:
     assert "duration=" not in repr(result)
 
 
-def test_former_name_of_a_total_duration_warns() -> None:
+def test_total_duration_has_its_name_in_l0_for_python_as_well() -> None:
     stats = Stats(count=1, succeeded=1, failed=0, success_rate=100.0, total_duration_ms=5.0, cost=Cost())
-    with pytest.warns(DeprecationWarning, match=r"Stats\.total_duration is now total_duration_ms"):
-        assert stats.total_duration == 5.0
+    assert stats.total_duration == stats.total_duration_ms == 5.0
