@@ -395,12 +395,13 @@ def _raw_failure(answer: Any) -> Failure | None:
     body = response.content.strip()
     if body[:1] in _OPENS and body[-1:] in _CLOSES:
         return None
+    states_json = "json" in response.headers.get("content-type", "")
+    if not body and not states_json:  # who reads a raw response may want its headers only
+        return None
     try:
         response.json()
     except ValueError as error:
-        if "json" not in response.headers.get("content-type", ""):
-            return _NO_JSON
-        return Failure(cause=Cause.MALFORMED, error=error, sdk_retries=True)
+        return Failure(cause=Cause.MALFORMED, error=error, sdk_retries=True) if states_json else _NO_JSON
     return None
 
 
