@@ -47,11 +47,14 @@ def decides(name: str, at: int, mutant: Mutant) -> bool:
     place, paths = _TERMINAL.get(name, (-1, frozenset()))
     if at == place and mutant.path in paths:
         return True
-    if name == "responses-failed":
-        return True  # the event of the failure is followed by an exception
     if name.startswith("responses") and mutant.path and mutant.path[-1] in _TEXTS:
         return mutant.kind in ("text", "empty text")
     return mutant.path == _ORDER.get(name) and mutant.kind in _NUMBERS
+
+
+def fails(name: str) -> bool:
+    """Return True if a stream ends with an event of its failure, which is followed by our exception."""
+    return name == "responses-failed"
 
 
 def decides_answer(mutant: Mutant) -> bool:
@@ -77,9 +80,11 @@ def sampled(mutants: Iterator[Mutant], name: str, one_in: float) -> Iterator[tup
             yield dice // 1000, mutant
 
 
-def faults(bare: Got, ours: Got, *, decided: bool, requests: int = 1, items: bool = True) -> list[str]:
+def faults(
+    bare: Got, ours: Got, *, decided: bool = False, failing: bool = False, requests: int = 1, items: bool = True
+) -> list[str]:
     """Return the errors in the telemetry of an answer. ``requests``: the number that the unchanged answer may need.
-    ``items``: the user gets the SDK's objects."""
+    ``items``: the user gets the SDK's objects. ``failing``: ours may raise after the last object."""
     found = [f"warned: {said}" for said in ours.warnings]
     calls = [span for span in ours.spans if span.parent is None]
     if len(calls) != 1 or calls[0].end_time is None:
@@ -90,9 +95,9 @@ def faults(bare: Got, ours: Got, *, decided: bool, requests: int = 1, items: boo
             found.append(f"{ours.error!r} in place of {bare.error!r}")
     elif decided:
         apart = None
-    elif ours.error is not None:
+    elif ours.error is not None and not failing:
         found.append(f"raised {ours.error!r}")
-    if bare.error is None and not decided and ours.requests > requests:
+    if bare.error is None and not decided and not failing and ours.requests > requests:
         found.append(f"{ours.requests} requests")
     return [*found, apart] if apart is not None else found
 

@@ -13,7 +13,7 @@ import pytest
 from facts_bodies import ANSWERS, REFUSALS, STREAMS, wire
 from facts_mutants import mutants
 from facts_runs import ASKED_AS_JSON, POLICY, Got, Player
-from facts_verdict import FULL, decides, decides_answer, decides_explicitly, faults, sampled
+from facts_verdict import FULL, decides, decides_answer, decides_explicitly, fails, faults, sampled
 from installed import HAS_RESPONSES
 
 import l0
@@ -73,84 +73,69 @@ def test_there_are_more_than_5000_mutants():
     assert sum(of_streams) + sum(of_answers) > 5000
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_streams(name, player):
+def stream_differences(player: Player, name: str, one_in: float) -> list[str]:
+    """Return what differs for the user of a stream, over one mutant in ``one_in``, under the policy in force."""
     dialect, events = STREAMS[name]
     player.load(wire(name), streaming=True)
-    healthy = player.play(dialect)
-    assert (
-        faults(bare_of(player, dialect), healthy, decided=name == "responses-failed", requests=healthy.requests) == []
-    )
-    found = []
+    bare, healthy = bare_of(player, dialect), player.play(dialect)
+    found = faults(bare, healthy, failing=fails(name), requests=healthy.requests)
     for at, event in enumerate(events):
-        for dice, mutant in sampled(mutants(event), f"{name} {at}", ONE_IN):
+        for dice, mutant in sampled(mutants(event), f"{name} {at}", one_in):
             player.load(wire(name, at=at, changed=mutant.value), streaming=True)
-            bare = bare_of(player, dialect)
+            bare, decided = bare_of(player, dialect), decides(name, at, mutant)
             for sync in flavours(dice):
                 ours = player.play(dialect, sync=sync)
-                wrong = faults(bare, ours, decided=decides(name, at, mutant), requests=healthy.requests)
+                wrong = faults(bare, ours, decided=decided, failing=fails(name), requests=healthy.requests)
                 found += [f"event {at}, {mutant}: {fault}" for fault in wrong]
-    assert found == []
+    return found
+
+
+def answer_differences(player: Player, dialect: str, one_in: float) -> list[str]:
+    """As `stream_differences`, of a complete answer."""
+    found = []
+    for dice, mutant in sampled(mutants(ANSWERS[dialect]), dialect, one_in):
+        player.load(json.dumps(mutant.value).encode(), streaming=False)
+        bare = bare_of(player, dialect)
+        for sync in flavours(dice):
+            ours = player.play(dialect, sync=sync)
+            found += [f"{mutant}: {fault}" for fault in faults(bare, ours, decided=decides_answer(mutant))]
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_streams(name, player):
+    assert stream_differences(player, name, ONE_IN) == []
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_whole_answers(dialect, player):
-    found = []
-    for dice, mutant in sampled(mutants(ANSWERS[dialect]), dialect, ONE_IN):
-        player.load(json.dumps(mutant.value).encode(), streaming=False)
-        bare = bare_of(player, dialect)
-        for sync in flavours(dice):
-            ours = player.play(dialect, sync=sync)
-            found += [f"{mutant}: {fault}" for fault in faults(bare, ours, decided=decides_answer(mutant))]
-    assert found == []
+    assert answer_differences(player, dialect, ONE_IN) == []
 
 
-def observed_stream(player: Player, name: str) -> list[str]:
-    """Return what differs for the user of a stream under the policy in force, which only observes."""
-    dialect, events = STREAMS[name]
-    found = []
-    player.load(wire(name), streaming=True)
-    healthy = player.play(dialect)
-    for at, event in enumerate(events):
-        for dice, mutant in sampled(mutants(event), f"{name} {at}", ONE_IN_SHADOW):
-            player.load(wire(name, at=at, changed=mutant.value), streaming=True)
-            bare = bare_of(player, dialect)
-            for sync in flavours(dice):
-                ours = player.play(dialect, sync=sync)
-                wrong = faults(bare, ours, decided=decides(name, at, mutant), requests=healthy.requests)
-                found += [f"event {at}, {mutant}: {fault}" for fault in wrong]
-    return found
-
-
-def observed_answer(player: Player, dialect: str) -> list[str]:
-    """As `observed_stream`, of a complete answer."""
-    found = []
-    for dice, mutant in sampled(mutants(ANSWERS[dialect]), dialect, ONE_IN_SHADOW):
-        player.load(json.dumps(mutant.value).encode(), streaming=False)
-        bare = bare_of(player, dialect)
-        for sync in flavours(dice):
-            ours = player.play(dialect, sync=sync)
-            found += [f"{mutant}: {fault}" for fault in faults(bare, ours, decided=decides_answer(mutant))]
-    return found
+@pytest.mark.parametrize("name", [name for name in NAMES if STREAMS[name][0] in ASKED_AS_JSON])
+def test_streams_that_a_schema_only_observes(name, player):
+    """`structured=True` and a request with a schema, in shadow mode."""
+    with l0.policy(CHECKED), player.asking_for_json():
+        assert stream_differences(player, name, ONE_IN_SHADOW) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_streams_that_a_policy_only_observes(name, player):
     """In shadow mode. The policy's rules and limits see every mutant, and the user gets what the default gives."""
     with l0.policy(SHADOW):
-        assert observed_stream(player, name) == []
+        assert stream_differences(player, name, ONE_IN_SHADOW) == []
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_whole_answers_that_a_policy_only_observes(dialect, player):
     with l0.policy(SHADOW):
-        assert observed_answer(player, dialect) == []
+        assert answer_differences(player, dialect, ONE_IN_SHADOW) == []
 
 
 @pytest.mark.parametrize("dialect", DIALECTS_WITH_SCHEMA)
 def test_whole_answers_that_a_schema_only_observes(dialect, player):
     with l0.policy(CHECKED), player.asking_for_json():
-        assert observed_answer(player, dialect) == []
+        assert answer_differences(player, dialect, ONE_IN_SHADOW) == []
 
 
 @pytest.mark.parametrize("dialect", DIALECTS_WITH_SCHEMA)
