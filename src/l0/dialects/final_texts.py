@@ -35,18 +35,23 @@ class FinalTexts:
             return Agreement.NEARLY if place in self.pieces else Agreement.SAME
         pieces = self.pieces.get(place)
         if pieces is not None:
-            if len(pieces) > 1:
-                pieces[:] = ["".join(pieces)]  # the next final text of this place costs no join
-            if pieces[0] == final:
+            if _joined(pieces) == final:
                 return Agreement.SAME
         elif self._stated.get(place) == final:
             return Agreement.SAME
-        if any(_alike("".join(other), final) for other in [*self.pieces.values(), *self._stated.values()]):
+        if any(_alike(other, final) for other in (*map(_joined, self.pieces.values()), *self._stated.values())):
             return Agreement.NEARLY
         if self.pieces or place in self._stated:
             return Agreement.DIFFERENT
         self._stated[place] = final
         return Agreement.ALONE
+
+
+def _joined(pieces: list[str]) -> str:
+    """Return the text of the pieces. They become one, so that the next final text costs no join."""
+    if len(pieces) != 1:
+        pieces[:] = ["".join(pieces)]
+    return pieces[0]
 
 
 def _alike(one: str, other: str) -> bool:
