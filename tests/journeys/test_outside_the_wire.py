@@ -28,7 +28,7 @@ from l0.simulator.answers import Answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
-from l0.stainless import sdk_bodies
+from l0.stainless import sdk_bodies, sdk_responses
 
 
 class City(pydantic.BaseModel):
@@ -120,8 +120,8 @@ def test_helper_that_raises_over_a_stream_fails_the_call_with_its_tokens(
     framing: Fault,
     sync: bool,
 ) -> None:
-    for module in (sync_driver, sdk_bodies):
-        monkeypatch.setattr(module, "_DRAIN", 60)  # the rest is read however slow the machine is
+    for module, limit in ((sync_driver, "_DRAIN"), (sdk_bodies, "_DRAIN"), (sdk_responses, "_REST")):
+        monkeypatch.setattr(module, limit, 60)  # the rest is read however slow the machine is
     sim.script(Reply(answer=answer, fault=framing))
 
     def journey(client: Any) -> Any:
