@@ -129,13 +129,9 @@ class World:
     def check(self, place: Place, call: Made) -> None:
         """Check the conditions that hold after every step of a call."""
         text = call.text
-        told = [model for model, answer in ANSWERS.items() if answer.text.startswith(text)]
-        spliced = call.policy.resume == "splice" and not told and _composed(text, 1 + len(call.policy.legs))
-        assert told or spliced if text else True, f"{text!r} is the beginning of no answer"
-        ends = [ANSWERS[told[0]].text] if told else [answer.text[-20:] for answer in ANSWERS.values()]
-        assert not call.whole or (text.endswith(tuple(ends)) if spliced else text == ends[0]), (
-            f"a part was handed over as the whole: {text!r}"
-        )
+        parts = 1 + len(call.policy.legs) if call.policy.resume == "splice" else 1
+        assert not text or _composed(text, parts, whole=False), f"{text!r} is the beginning of no answer"
+        assert not call.whole or _composed(text, parts, whole=True), f"a part was handed over as the whole: {text!r}"
         assert not call.whole or any(map(call.api.ended, call.events)), (
             f"the end of the answer is missing: {call.events[-3:]}"
         )
@@ -156,10 +152,18 @@ class World:
         return [span for span in self.exporter.get_finished_spans() if span.parent is None]
 
 
-def _composed(text: str, parts: int) -> bool:
-    """Return True if a text is made of the beginnings of so many answers: a fallback has continued another's."""
-    beginnings = [at for at in range(1, len(text) + 1) if any(a.text.startswith(text[:at]) for a in ANSWERS.values())]
-    return len(text) in beginnings or (parts > 1 and any(_composed(text[at:], parts - 1) for at in beginnings))
+def _composed(text: str, parts: int, *, whole: bool) -> bool:
+    """Return True if a text is the beginning of an answer; ``whole``: a whole answer.
+
+    With more ``parts``, the beginning of another answer may precede it: a fallback continues what another model began.
+    """
+    answers = [answer.text for answer in ANSWERS.values()]
+    if (text in answers) if whole else any(answer.startswith(text) for answer in answers):
+        return True
+    if parts == 1:
+        return False
+    beginnings = [at for at in range(1, len(text)) if any(answer.startswith(text[:at]) for answer in answers)]
+    return any(_composed(text[at:], parts - 1, whole=whole) for at in beginnings)
 
 
 def _let_losers_close() -> None:
