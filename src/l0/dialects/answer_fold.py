@@ -94,7 +94,7 @@ class AnswerFold:
         self.calls += [self.open_calls.pop(place) for place in places]
 
     def complete(self) -> bool:
-        """Return whether the terminal event came, or every choice that has begun has its finish reason."""
+        """Return whether the terminal event came, or every choice that has started has its finish reason."""
         return self.ended or (bool(self._choices) and self._choices == self.complete_choices)
 
     def metadata(self) -> ResponseMetadata:

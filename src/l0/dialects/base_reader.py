@@ -105,25 +105,25 @@ class BaseReader(ABC):
         self.anomaly(anomaly)
         return True
 
-    def add_text(self, piece: object, *, answer: bool = False) -> None:
-        """Record a piece of content. ``answer``: it is text of the first choice."""
-        if not piece:
+    def add_text(self, fragment: object, *, answer: bool = False) -> None:
+        """Record a fragment of content. ``answer``: it is text of the first choice."""
+        if not fragment:
             return
         self.content += 1
-        if type(piece) is str:
-            self.chars += len(piece)
+        if type(fragment) is str:
+            self.chars += len(fragment)
             if answer:
-                self.text.append(piece)
+                self.text.append(fragment)
 
-    def add_tool_arguments(self, place: object, name: object, piece: object) -> None:
-        """Record a piece of a tool call's arguments, its name, or both."""
+    def add_tool_arguments(self, place: object, name: object, fragment: object) -> None:
+        """Record a fragment of a tool call's arguments, its name, or both."""
         call = self.tools.get(place)
         if call is None:
             call = self.tools[place] = ToolCallText("")
         if type(name) is str and name:
             call.name = name
-        if type(piece) is str:
-            call.arguments.append(piece)
+        if type(fragment) is str:
+            call.arguments.append(fragment)
 
     def missing_end(self) -> Cause:
         """Return the cause for an answer that ended without its terminal event."""
@@ -142,9 +142,9 @@ class BaseReader(ABC):
             event = dump(mode="python", warnings=False)
             self.apply(event)
         except Exception:
-            self.unlearnt(None, event)
+            self.record_unreadable(None, event)
 
-    def unlearnt(self, name: bytes | None, event: Any) -> None:
+    def record_unreadable(self, name: bytes | None, event: Any) -> None:
         """Read as much as possible of an event for which `apply` raised. Call it in the ``except`` block."""
         unread("an event of a stream")
         self.anomaly("unknown_shape")

@@ -163,7 +163,7 @@ class ChatReader(ResumableReader):
         if type(event) is not dict:
             event = self._other_than_object(data, event)
             if type(event) is not dict:
-                return None if event is None else self.dressed(name, event)
+                return None if event is None else self.sdk_event(name, event)
         if (event.get("error") or name == b"error" or "choices" not in event) and self._fails(name, event):
             return None
         if (event.get("id") != self.response_id or not self._identified) and not self._belongs(event):
@@ -190,7 +190,7 @@ class ChatReader(ResumableReader):
                 self._finished(choice)
         if event.get("usage"):
             self.read_usage(event)
-        return event if name is None else self.dressed(name, event)
+        return event if name is None else self.sdk_event(name, event)
 
     def _other_than_object(self, data: bytes, event: Any) -> Any:
         """Read the end of the stream, or JSON that only the tolerant parser accepts."""
@@ -200,7 +200,7 @@ class ChatReader(ResumableReader):
             return None
         return self.decode(data) if event is None else event
 
-    def dressed(self, name: bytes | None, event: Any) -> Any:
+    def sdk_event(self, name: bytes | None, event: Any) -> Any:
         wrapped = name is not None and self._wraps and self._resume_state is None
         return {"data": event, "event": name.decode("utf-8", "replace")} if wrapped and name is not None else event
 
@@ -250,12 +250,12 @@ class ChatReader(ResumableReader):
     def _later_choice(self, index: int, text: str) -> None:
         """Read text of a choice that is not the first."""
         if self._token_numbers is not None:
-            pieces = self._token_numbers.add(index, text)
-            if pieces:  # the index is the number of the token
+            fragments = self._token_numbers.add(index, text)
+            if fragments:  # the index is the number of the token
                 self.resumable = False
                 self._seen.clear()
                 self.anomaly("index_counts_tokens")
-                self.text += pieces
+                self.text += fragments
                 return
         self._seen.add(index)
 
@@ -306,7 +306,7 @@ class ChatReader(ResumableReader):
         if choice.get("usage"):
             self.read_usage(choice)
 
-    def piece(self, event: Any) -> str | None:
+    def event_text(self, event: Any) -> str | None:
         try:
             delta = event["choices"][0]["delta"]
             text = delta.get("content")
@@ -314,7 +314,7 @@ class ChatReader(ResumableReader):
         except (KeyError, IndexError, TypeError, AttributeError):
             return None
 
-    def with_piece(self, event: Any, text: str) -> Any:
+    def with_text(self, event: Any, text: str) -> Any:
         event["choices"][0]["delta"]["content"] = text
         return event
 
@@ -324,24 +324,24 @@ class ChatReader(ResumableReader):
         except (KeyError, IndexError, TypeError, AttributeError):
             return False
 
-    def carrier(self) -> Any:
-        told = {
+    def empty_text_event(self) -> Any:
+        return {
             "id": self.response_id,
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self.model,
+            "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": None}],
         }
-        return {**told, "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": None}]}
 
-    def renamed(self, event: Any, resume_state: ResumeState) -> Any:
+    def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:
         if isinstance(event, dict):
             if resume_state.response_id is not None:
                 event["id"] = resume_state.response_id
-            event.update({name: value for name, value in resume_state.marks.items() if name in event})
+            event.update({name: value for name, value in resume_state.reader_state.items() if name in event})
         return event
 
-    def marks(self) -> dict[str, Any]:
-        return dict(self._resume_state.marks) if self._resume_state is not None else {"created": self._created}
+    def reader_state(self) -> dict[str, Any]:
+        return dict(self._resume_state.reader_state) if self._resume_state is not None else {"created": self._created}
 
     @property
     def _unfinished(self) -> bool:

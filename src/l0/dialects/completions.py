@@ -13,17 +13,22 @@ COMPLETIONS = replace(CHAT, name="completions")
 class CompletionsReader(ChatReader):
     """One streamed legacy completion."""
 
-    def piece(self, event: Any) -> str | None:
+    def event_text(self, event: Any) -> str | None:
         try:
             text = event["choices"][0].get("text")
             return text if isinstance(text, str) else None
         except (KeyError, IndexError, TypeError, AttributeError):
             return None
 
-    def with_piece(self, event: Any, text: str) -> Any:
+    def with_text(self, event: Any, text: str) -> Any:
         event["choices"][0]["text"] = text
         return event
 
-    def carrier(self) -> Any:
-        told = {"id": self.response_id, "object": "text_completion", "created": self._created, "model": self.model}
-        return {**told, "choices": [{"index": 0, "text": "", "finish_reason": None, "logprobs": None}]}
+    def empty_text_event(self) -> Any:
+        return {
+            "id": self.response_id,
+            "object": "text_completion",
+            "created": self._created,
+            "model": self.model,
+            "choices": [{"index": 0, "text": "", "finish_reason": None, "logprobs": None}],
+        }

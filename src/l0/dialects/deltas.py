@@ -43,7 +43,7 @@ class ChoiceDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next piece of the text of a choice, or all of a part of it if ``complete``: the end of a part repeats it."""
+    """The next fragment of a choice's text; if ``complete``, all of a part of it, which the end of the part repeats."""
 
     text: str
     choice: int = 0
@@ -52,7 +52,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """The next piece of the model's reasoning."""
+    """The next fragment of the model's reasoning."""
 
     text: str
     choice: int = 0
@@ -60,7 +60,7 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class RefusalDelta:
-    """The next piece of a refusal, or all of it if ``complete``."""
+    """The next fragment of a refusal, or all of it if ``complete``."""
 
     text: str
     choice: int = 0
@@ -69,7 +69,7 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A call of the user's tool starts at ``place``, or goes on there. ``arguments``: the next piece, JSON or text."""
+    """A call of the user's tool starts or continues at ``place``. ``arguments``: the next fragment, JSON or text."""
 
     place: Any
     id: str
@@ -80,7 +80,7 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolArgumentsDelta:
-    """The next piece of the arguments of the call at ``place``. Ignored if no call of the user's tool started there."""
+    """The next fragment of the arguments of the call at ``place``. Ignored if no such call has started."""
 
     place: Any
     arguments: str

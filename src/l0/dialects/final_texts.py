@@ -23,35 +23,35 @@ class Agreement(Enum):
 
 
 class FinalTexts:
-    """The pieces of one kind of text, by place. ``pieces`` is filled inline, as it is written once per token."""
+    """The fragments of one kind of text, by place. ``fragments`` is filled inline, as it is written once per token."""
 
     def __init__(self) -> None:
-        self.pieces: dict[Hashable, list[str]] = {}
+        self.fragments: dict[Hashable, list[str]] = {}
         self._stated: dict[Hashable, str] = {}
 
     def compare(self, place: Hashable, final: object) -> Agreement:
         """Compare a final text with the deltas of its place. A text without any deltas takes their place."""
         if type(final) is not str or not final:
-            return Agreement.NEARLY if place in self.pieces else Agreement.SAME
-        pieces = self.pieces.get(place)
-        if pieces is not None:
-            if _joined(pieces) == final:
+            return Agreement.NEARLY if place in self.fragments else Agreement.SAME
+        fragments = self.fragments.get(place)
+        if fragments is not None:
+            if _joined(fragments) == final:
                 return Agreement.SAME
         elif self._stated.get(place) == final:
             return Agreement.SAME
-        if any(_alike(other, final) for other in (*map(_joined, self.pieces.values()), *self._stated.values())):
+        if any(_alike(other, final) for other in (*map(_joined, self.fragments.values()), *self._stated.values())):
             return Agreement.NEARLY
-        if self.pieces or place in self._stated:
+        if self.fragments or place in self._stated:
             return Agreement.DIFFERENT
         self._stated[place] = final
         return Agreement.ALONE
 
 
-def _joined(pieces: list[str]) -> str:
-    """Return the text of the pieces. They become one, so that the next final text costs no join."""
-    if len(pieces) != 1:
-        pieces[:] = ["".join(pieces)]
-    return pieces[0]
+def _joined(fragments: list[str]) -> str:
+    """Return the text of the fragments. They become one, so that the next final text costs no join."""
+    if len(fragments) != 1:
+        fragments[:] = ["".join(fragments)]
+    return fragments[0]
 
 
 def _alike(one: str, other: str) -> bool:

@@ -116,7 +116,7 @@ def _finish(holder: Any) -> list[Delta]:
 
 def _block_start(block: Any, place: int | None) -> list[Delta]:
     match text_of(field(block, "type")):
-        case "tool_use":  # its input is empty, and follows in pieces
+        case "tool_use":  # its input is empty, and follows in fragments
             return [replace(tool_call_delta(block, place), arguments="")]
         case "text" | "thinking":
             return part_deltas(block)
@@ -228,12 +228,12 @@ class MessagesReader(ResumableReader):
                 return None
             self.apply(event)
             if self.failure is not None:
-                return None  # nor counted: an attempt that takes this one up must not swallow it
+                return None  # and it is not counted: an attempt that resumes this one must deliver it
         else:
             self._in_order = False
         return event
 
-    def dressed(self, name: bytes | None, event: Any) -> Any:
+    def sdk_event(self, name: bytes | None, event: Any) -> Any:
         if self._typed and name is not None and type(event) is dict and "type" not in event:
             event["type"] = name.decode("utf-8", "replace")
         return event
@@ -247,16 +247,16 @@ class MessagesReader(ResumableReader):
                 return
             delta = event["delta"]
             field = _DELTAS.get(delta["type"])
-            piece = delta.get(field) if field is not None else None
-            if field == "text" and type(piece) is str and piece:  # as `add_text`, without the call
+            fragment = delta.get(field) if field is not None else None
+            if field == "text" and type(fragment) is str and fragment:  # as `add_text`, without the call
                 self.content += 1
-                self.chars += len(piece)
-                self.text.append(piece)
+                self.chars += len(fragment)
+                self.text.append(fragment)
             else:
-                self.add_text(piece)
+                self.add_text(fragment)
                 self.resumable = self.resumable and field == "text"
                 if field == "partial_json" and index in self.tools:
-                    self.add_tool_arguments(index, None, piece)
+                    self.add_tool_arguments(index, None, fragment)
         elif type(kind) is str:
             handle = _HANDLERS.get(kind)
             if handle is not None:
@@ -304,7 +304,7 @@ class MessagesReader(ResumableReader):
         if index in self.tools:  # an index used again: keep the call that had it
             self.tools[index, len(self.tools)] = self.tools.pop(index)
         text = block.get("text") if kind == "text" else None
-        if text:  # a proxy sends the first piece with the start of its block, where no answer can be joined
+        if text:  # a proxy sends the first fragment with the start of its block, where no answer can be joined
             self.add_text(text, answer=True)
         if kind != "text" or text:
             self.resumable = False
@@ -347,17 +347,17 @@ class MessagesReader(ResumableReader):
         if self._open:
             self.anomaly("open_block")
 
-    def piece(self, event: Any) -> str | None:
+    def event_text(self, event: Any) -> str | None:
         if not isinstance(event, dict) or event.get("type") != "content_block_delta":
             return None
         delta = event.get("delta")
         return text_of(delta.get("text")) if isinstance(delta, dict) and delta.get("type") == "text_delta" else None
 
-    def with_piece(self, event: Any, text: str) -> Any:
+    def with_text(self, event: Any, text: str) -> Any:
         event["delta"]["text"] = text
         return event
 
-    def carrier(self) -> Any:
+    def empty_text_event(self) -> Any:
         return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": ""}}
 
     def ends(self, event: Any) -> bool:
@@ -365,26 +365,26 @@ class MessagesReader(ResumableReader):
 
     def opening(self, resume_state: ResumeState) -> list[Any]:
         """Start a new block if the user has no open one in which the text could continue."""
-        if resume_state.marks["open"]:
+        if resume_state.reader_state["open"]:
             return []
         return [{"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}]
 
     def closing(self, resume_state: ResumeState) -> list[Any]:
-        return self.finishing(resume_state) if resume_state.marks["open"] else []
+        return self.finishing(resume_state) if resume_state.reader_state["open"] else []
 
     def finishing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
         return [{"type": "content_block_stop", "index": 0}]
 
-    def marks(self) -> dict[str, Any]:
+    def reader_state(self) -> dict[str, Any]:
         return {"blocks": self._next + self._offset, "open": [index + self._offset for index in sorted(self._open)]}
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
         super().resume(resume_state, strategy)
         if not self._exact:
-            still_open = resume_state.marks["open"]
-            self._offset = still_open[0] if still_open else resume_state.marks["blocks"]
+            still_open = resume_state.reader_state["open"]
+            self._offset = still_open[0] if still_open else resume_state.reader_state["blocks"]
 
-    def renamed(self, event: Any, resume_state: ResumeState) -> Any:  # noqa: ARG002
+    def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:  # noqa: ARG002
         """Continue the block that broke, or number the first block after the last complete one."""
         if self._offset and isinstance(event, dict) and type(event.get("index")) is int:
             event["index"] += self._offset

@@ -1,4 +1,4 @@
-"""Join the text of a new attempt to the text that the user already has. Pure: return only the new text of a piece."""
+"""Join the text of a new attempt to the text that the user already has: return only what is new in each fragment."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Diverged(Exception):  # noqa: N818 - an event; the caller turns it into a 
 class OverlapMatcher(Protocol):
     """The strategy that joins the text of one new attempt."""
 
-    def pass_on(self, piece: str) -> str:
-        """Return the new part of the next piece of text. Raises `Diverged`."""
+    def pass_on(self, fragment: str) -> str:
+        """Return the new part of the next fragment of text. Raises `Diverged`."""
         ...
 
     def flush(self) -> str:
@@ -41,16 +41,16 @@ class ExactReplay:
     def reached(self) -> bool:
         return not self._left
 
-    def pass_on(self, piece: str) -> str:
+    def pass_on(self, fragment: str) -> str:
         left = self._left
         if not left:
-            return piece
-        if left.startswith(piece):
-            self._left = left[len(piece) :]
+            return fragment
+        if left.startswith(fragment):
+            self._left = left[len(fragment) :]
             return ""
-        if piece.startswith(left):
+        if fragment.startswith(left):
             self._left = ""
-            return piece[len(left) :]
+            return fragment[len(left) :]
         raise Diverged
 
     def flush(self) -> str:
@@ -69,12 +69,12 @@ class PrefillContinuation:
     def reached(self) -> bool:
         return not self._space
 
-    def pass_on(self, piece: str) -> str:
-        while self._space and piece.startswith(self._space[0]):
-            self._space, piece = self._space[1:], piece[1:]
-        if piece:
+    def pass_on(self, fragment: str) -> str:
+        while self._space and fragment.startswith(self._space[0]):
+            self._space, fragment = self._space[1:], fragment[1:]
+        if fragment:
             self._space = ""
-        return piece
+        return fragment
 
     def flush(self) -> str:
         return ""
@@ -89,18 +89,18 @@ class SplicedContinuation:
         self._seen: str | None = None
         self.reached = False
 
-    def pass_on(self, piece: str) -> str:
+    def pass_on(self, fragment: str) -> str:
         if self.reached:
-            return piece
+            return fragment
         if self._seen is None:
             # While the new text equals the old text, only an offset is kept: this is linear in the length of the text.
-            if self._text.startswith(piece, self._matched):
-                self._matched += len(piece)
+            if self._text.startswith(fragment, self._matched):
+                self._matched += len(fragment)
                 return ""
             self._seen = self._text[: self._matched]
-        self._seen += piece
+        self._seen += fragment
         if self._seen in self._text[-_TAIL:]:
-            return ""  # wait: the next piece may extend the repetition
+            return ""  # wait: the next fragment may extend the repetition
         return self.flush()
 
     def flush(self) -> str:

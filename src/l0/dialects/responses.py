@@ -316,23 +316,23 @@ class ResponsesReader(ResumableReader):
             self._unknown(event)
             return
         if kind == _TEXT:
-            piece = event.get("delta")
-            if type(piece) is str and piece:  # as `add_text`; no calls, as this runs once per token
-                pieces = self._texts.pieces
+            fragment = event.get("delta")
+            if type(fragment) is str and fragment:  # as `add_text`; no calls, as this runs once per token
+                fragments = self._texts.fragments
                 try:
                     place = (event["output_index"], event["content_index"])
                 except KeyError:
                     place = _place_in(event)
-                if place in pieces:
-                    pieces[place] += [piece]
+                if place in fragments:
+                    fragments[place] += [fragment]
                 else:
-                    pieces[place] = [piece]
+                    fragments[place] = [fragment]
                 self.content += 1
-                self.chars += len(piece)
-                self.text.append(piece)
+                self.chars += len(fragment)
+                self.text.append(fragment)
             else:
-                self.add_text(piece)
-                self.unread = self.unread or type(piece) is not str
+                self.add_text(fragment)
+                self.unread = self.unread or type(fragment) is not str
         elif kind.endswith(".delta"):
             self._other_delta(kind, event)
         elif kind.endswith(".done") and kind not in ("response.output_item.done", "response.done"):
@@ -389,14 +389,14 @@ class ResponsesReader(ResumableReader):
             self._compare_item(item, index, complete=True)
 
     def _other_delta(self, kind: str, event: dict[str, Any]) -> None:
-        piece = event.get("delta")
-        self.add_text(piece)
+        fragment = event.get("delta")
+        self.add_text(fragment)
         self.resumable = False
         place = place_of(event.get("output_index"))
-        self.unread = self.unread or type(piece) is not str
-        if kind[:-6] in _FINALS and type(piece) is str:
-            pieces = self._others.setdefault(kind[:-6], FinalTexts()).pieces
-            pieces.setdefault(_place_in(event), []).append(piece)
+        self.unread = self.unread or type(fragment) is not str
+        if kind[:-6] in _FINALS and type(fragment) is str:
+            fragments = self._others.setdefault(kind[:-6], FinalTexts()).fragments
+            fragments.setdefault(_place_in(event), []).append(fragment)
         if kind in _TOOL_ARGUMENTS and place in self.tools:
             self.add_tool_arguments(place, None, event.get("delta"))
 
@@ -411,9 +411,9 @@ class ResponsesReader(ResumableReader):
         elif kind in self._others:
             final, texts = event.get(_FINALS[kind]), self._others[kind]
             different = texts.compare(place, final) is Agreement.DIFFERENT
-            if different and not same_arguments("".join(texts.pieces.get(place, ())), str(final)):
+            if different and not same_arguments("".join(texts.fragments.get(place, ())), str(final)):
                 self._differs(f"the end of {kind} differs from its deltas")
-            texts.pieces.pop(place, None)
+            texts.fragments.pop(place, None)
 
     def _compare_text(self, place: tuple[object, object], final: object) -> None:
         match self._texts.compare(place, final):
@@ -439,7 +439,7 @@ class ResponsesReader(ResumableReader):
             self._compare_tool(tool_call_delta(item, index), complete=complete)
 
     def _compare_tool(self, call: ToolCallDelta, *, complete: bool) -> None:
-        """Replace the pieces of a call by the whole of it. ``complete``: the end of the answer repeats it."""
+        """Replace the fragments of a call by the whole of it. ``complete``: the end of the answer repeats it."""
         stated = ["".join(known.arguments) for known in self.tools.values()]
         if complete and any(same_arguments(text, call.arguments) for text in stated):
             return
@@ -471,25 +471,25 @@ class ResponsesReader(ResumableReader):
 
     # -- resuming ---------------------------------------------------------------------------------------------------
 
-    def piece(self, event: Any) -> str | None:
+    def event_text(self, event: Any) -> str | None:
         return text_of(event.get("delta")) if isinstance(event, dict) and event.get("type") == _TEXT else None
 
-    def with_piece(self, event: Any, text: str) -> Any:
+    def with_text(self, event: Any, text: str) -> Any:
         event["delta"] = text
         return event
 
-    def carrier(self) -> Any:
+    def empty_text_event(self) -> Any:
         raise LookupError("a response can be resumed only by replaying the identical answer")
 
     def ends(self, event: Any) -> bool:  # noqa: ARG002
         return False
 
-    def marks(self) -> dict[str, Any]:
+    def reader_state(self) -> dict[str, Any]:
         if self._resume_state is None or self._replays:
-            return {"sequence": self._sequence, "items": dict(self._items), "texts": self._texts.pieces}
-        last = self._resume_state.marks["sequence"]
+            return {"sequence": self._sequence, "items": dict(self._items), "texts": self._texts.fragments}
+        last = self._resume_state.reader_state["sequence"]
         sent = None if last is None else last + self._sent
-        return {"sequence": sent, "items": self._items | self._resume_state.marks["items"]}
+        return {"sequence": sent, "items": self._items | self._resume_state.reader_state["items"]}
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
         super().resume(resume_state, strategy)
@@ -497,17 +497,19 @@ class ResponsesReader(ResumableReader):
             self._joined = True
             self.text = [resume_state.text]
             self.response_id = resume_state.response_id
-            self._items = dict(resume_state.marks["items"])
-            self._texts.pieces = {place: list(pieces) for place, pieces in resume_state.marks["texts"].items()}
-            self._sequence = self._first = resume_state.marks["sequence"]
+            self._items = dict(resume_state.reader_state["items"])
+            self._texts.fragments = {
+                place: list(fragments) for place, fragments in resume_state.reader_state["texts"].items()
+            }
+            self._sequence = self._first = resume_state.reader_state["sequence"]
             self._numbered = 1
             self._counts = True
 
-    def renamed(self, event: Any, resume_state: ResumeState) -> Any:
+    def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:
         """Restore ids and numbers: the same answer, sent again, has other ids and counts from the start."""
         if self._replays or not isinstance(event, dict):
             return event
-        items, last = resume_state.marks["items"], resume_state.marks["sequence"]
+        items, last = resume_state.reader_state["items"], resume_state.reader_state["sequence"]
         if last is not None and "sequence_number" in event:
             self._sent += 1
             event["sequence_number"] = last + self._sent

@@ -1,8 +1,9 @@
 """Resume a broken answer: drop the part that the user has, and deliver what is new.
 
-The *same* answer again (``exact``) is followed until it reaches the point that the user's reached. Its text must be
-the same, and is counted in characters, since it may be split differently; everything else is counted in events. A
-*continuation* (``prefill``, ``splice``) is another answer: its beginning is not delivered, and its end is.
+With ``exact`` the provider repeats the same answer. The reader drops it up to the point that the first one reached: it
+compares the text by characters, since a provider may split it differently, and counts all other events. With
+``prefill`` and ``splice`` the provider continues in a new answer: its first events are dropped, and its last are
+delivered.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from .overlap import Diverged, OverlapMatcher, overlap_matcher
 
 
 class ResumableReader(BaseReader):
-    """A reader that can continue where an earlier one stopped. Dialects define what their events carry."""
+    """A reader that can continue the answer of an earlier one. Subclasses define the events of their dialect."""
 
     _resume_state: ResumeState | None = None
-    _joint: OverlapMatcher | None = None
+    _matcher: OverlapMatcher | None = None
     _joined = True
     _exact = False
 
@@ -36,29 +37,29 @@ class ResumableReader(BaseReader):
         `decode`.
         """
 
-    def dressed(self, name: bytes | None, event: Any) -> Any:  # noqa: ARG002
+    def sdk_event(self, name: bytes | None, event: Any) -> Any:  # noqa: ARG002
         """Return the event as the SDK's own loop delivers it: some are wrapped, or get their name as a field."""
         return event
 
     @abstractmethod
-    def piece(self, event: Any) -> str | None:
+    def event_text(self, event: Any) -> str | None:
         """Return the text of the answer that an event carries; ``None`` for an event of another kind."""
 
     @abstractmethod
-    def with_piece(self, event: Any, text: str) -> Any:
+    def with_text(self, event: Any, text: str) -> Any:
         """Return the same event with other text. May change it in place."""
 
     @abstractmethod
-    def carrier(self) -> Any:
-        """Return an event without text, as a carrier for text."""
+    def empty_text_event(self) -> Any:
+        """Return a text event whose text is empty. `with_text` fills it."""
 
     @abstractmethod
     def ends(self, event: Any) -> bool:
-        """Return whether an event without text belongs to the end of an answer, not to its beginning."""
+        """Return True if an event without text belongs to the end of an answer, not to its beginning."""
 
     @abstractmethod
-    def renamed(self, event: Any, resume_state: ResumeState) -> Any:
-        """Return the event with the ids and numbers of the user's answer, which must not change in its middle."""
+    def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:
+        """Return the event with the ids and numbers of the first attempt: the user's answer keeps them to its end."""
 
     def opening(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
         """Return the events that must precede the first new text of a continuation."""
@@ -68,11 +69,11 @@ class ResumableReader(BaseReader):
         """Return the events that must precede the end of a continuation without text of its own."""
         return []
 
-    def marks(self) -> dict[str, Any]:
-        """Return the values that must stay the same until the end of the answer."""
+    def reader_state(self) -> dict[str, Any]:
+        """Return the values for `ResumeState.reader_state`."""
         return {}
 
-    # -- the fence --------------------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------------------------------------
 
     def read_event(self, name: bytes | None, data: bytes) -> Any:
         """Return the user's object for one wire event, or ``None``.
@@ -87,7 +88,7 @@ class ResumableReader(BaseReader):
         try:
             event = self.decode_event(name, data, event)
         except Exception:
-            event = self._unlearnt(name, data)
+            event = self._unreadable(name, data)
         if event is None:
             return None
         self.events += 1
@@ -96,33 +97,35 @@ class ResumableReader(BaseReader):
         except Exception as error:
             return self.malformed(error)
 
-    def _unlearnt(self, name: bytes | None, data: bytes) -> Any:
+    def _unreadable(self, name: bytes | None, data: bytes) -> Any:
         event = self.decode(data)
         if event is None:
             return None
-        event = self.dressed(name, event)
-        self.unlearnt(name, event)
+        event = self.sdk_event(name, event)
+        self.record_unreadable(name, event)
         return event
 
-    # -- the joint --------------------------------------------------------------------------------------------------
+    # -- resuming ---------------------------------------------------------------------------------------------------
 
     @property
-    def structure(self) -> int:
+    def other_events(self) -> int:
         """Number of events so far that carried no text of the answer."""
         return self.events - len(self.text)
 
     def resume_state(self) -> ResumeState:
-        """Return the part of the answer that the user has."""
+        """Return the part of the answer that the user has received."""
         resume_state = self._resume_state
         if resume_state is not None and not self._joined:
             return resume_state
         name = resume_state.response_id if resume_state is not None else self.response_id
-        return ResumeState(text="".join(self.text), shape=self.structure, response_id=name, marks=self.marks())
+        return ResumeState(
+            text="".join(self.text), other_events=self.other_events, response_id=name, reader_state=self.reader_state()
+        )
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
-        """Continue an earlier attempt, whose part the user must not get again."""
+        """Continue an earlier attempt without repeating what the user has received."""
         self._resume_state = resume_state
-        self._joint = overlap_matcher(strategy, resume_state.text)
+        self._matcher = overlap_matcher(strategy, resume_state.text)
         self._joined = False
         self._exact = strategy == "exact"
         if not self._exact:
@@ -133,67 +136,67 @@ class ResumableReader(BaseReader):
         try:
             event = self.decode_event(name, data, None)
         except Exception:
-            event = self._unlearnt(name, data)
+            event = self._unreadable(name, data)
         self.events += event is not None
-        resume_state, meeting = self._resume_state, self._joint
-        if event is None or resume_state is None or meeting is None:
+        resume_state, matcher = self._resume_state, self._matcher
+        if event is None or resume_state is None or matcher is None:
             return []
         typed = self.failure is not None and self.failure.typed  # the user's only sign of the failure: never dropped
         try:
-            events = [event] if self._joined or typed else self._join(event, meeting, resume_state)
+            events = [event] if self._joined or typed else self._join(event, matcher, resume_state)
         except Diverged:
             self._diverged(resume_state)
             return []
-        built = [self.construct(self.renamed(one, resume_state)) for one in events]
+        built = [self.construct(self.with_first_ids(event, resume_state)) for event in events]
         return [item for item in built if item is not None]
 
     def finish(self) -> None:
-        """End the body: an answer that did not reach the point that the user's reached is another answer."""
+        """End the body. Fail if a repeated answer ended before the point that the first one reached."""
         if self._resume_state is None or self._joined or self.failure is not None or self.missing() is not None:
             return
-        meeting, same = self._joint, self.structure == self._resume_state.shape
-        if self._exact and meeting is not None and not (meeting.reached and same):
+        matcher, same = self._matcher, self.other_events == self._resume_state.other_events
+        if self._exact and matcher is not None and not (matcher.reached and same):
             self._diverged(self._resume_state)
 
     def _diverged(self, resume_state: ResumeState) -> None:
         message = f"the new answer differs from the {len(resume_state.text)} characters that were handed over"
         self.fail(Failure(cause=Cause.DIVERGED, message=message))
 
-    def _join(self, event: Any, meeting: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
-        text = self.piece(event)
+    def _join(self, event: Any, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
+        text = self.event_text(event)
         if self._exact:
-            return self._same(event, text, meeting, resume_state)
+            return self._same(event, text, matcher, resume_state)
         if text:
-            self.text.pop()  # count only the part that the user gets
-            new = meeting.pass_on(text)
-            return self._begin(self.with_piece(event, new), new, resume_state) if new else []
-        return self._end(event, meeting, resume_state) if self.ends(event) else []
+            self.text.pop()  # `_begin` adds the part that the user gets
+            new = matcher.pass_on(text)
+            return self._begin(self.with_text(event, new), new, resume_state) if new else []
+        return self._end(event, matcher, resume_state) if self.ends(event) else []
 
-    def _same(self, event: Any, text: str | None, meeting: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
+    def _same(self, event: Any, text: str | None, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
         if not text:
-            if self.structure <= resume_state.shape:
+            if self.other_events <= resume_state.other_events:
                 return []
-            meeting.flush()
+            matcher.flush()
             self._joined = True
             return [event]
-        new = meeting.pass_on(text)
+        new = matcher.pass_on(text)
         if not new:
             return []
-        if self.structure < resume_state.shape:
+        if self.other_events < resume_state.other_events:
             raise Diverged  # text where the user already has what follows it
         self._joined = True
-        return [self.with_piece(event, new)]
+        return [self.with_text(event, new)]
 
     def _begin(self, event: Any, text: str, resume_state: ResumeState) -> list[Any]:
         self._joined = True
         self.text.append(text)
         return [*self.opening(resume_state), event]
 
-    def _end(self, event: Any, meeting: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
-        rest = meeting.flush()
+    def _end(self, event: Any, matcher: OverlapMatcher, resume_state: ResumeState) -> list[Any]:
+        rest = matcher.flush()
         if rest:
             return [
-                *self._begin(self.with_piece(self.carrier(), rest), rest, resume_state),
+                *self._begin(self.with_text(self.empty_text_event(), rest), rest, resume_state),
                 *self.finishing(resume_state),
                 event,
             ]

@@ -60,7 +60,7 @@ def server_can_replay(inference: InferenceRequest) -> bool:
 def can_resume(inference: InferenceRequest, strategy: ResumeMode, resume_state: ResumeState) -> bool:
     """Return True if an answer can be resumed with this strategy."""
     if server_can_replay(inference):
-        known = resume_state.response_id is not None and resume_state.marks["sequence"] is not None
+        known = resume_state.response_id is not None and resume_state.reader_state["sequence"] is not None
         return strategy == "exact" and known
     if not inference.replay.once_seen:
         return False
@@ -84,7 +84,7 @@ def resume_request(
     ``body``: the body of the broken attempt.
     """
     if server_can_replay(inference):
-        params = {"stream": True, "starting_after": resume_state.marks["sequence"]}
+        params = {"stream": True, "starting_after": resume_state.reader_state["sequence"]}
         return ResumeRequest(body=None, replayed_from=resume_state.response_id, params=params)
     if strategy == "exact":
         return None

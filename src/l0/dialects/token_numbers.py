@@ -4,14 +4,14 @@ from __future__ import annotations
 
 
 class TokenNumbers:
-    """Decides if the indices of an answer with one choice count its tokens: 1 and 2, with one piece of text each."""
+    """Decides if the indices of an answer with one choice count its tokens: 1 and 2, with one fragment of text each."""
 
     def __init__(self) -> None:
         self.found = False
         self._first: dict[int, str] | None = {}
 
     def add(self, index: int, text: str) -> list[str]:
-        """Add text that came under an index above 0. Return the pieces that are now known to be of the first choice."""
+        """Add text that came under an index above 0. Return the fragments now known to belong to the first choice."""
         if self.found:
             return [text]
         if self._first is None or index in self._first:
@@ -20,6 +20,6 @@ class TokenNumbers:
         self._first[index] = text
         if len(self._first) < 2:
             return []
-        pieces, self.found = list(self._first.values()), list(self._first) == [1, 2]
+        fragments, self.found = list(self._first.values()), list(self._first) == [1, 2]
         self._first = None
-        return pieces if self.found else []
+        return fragments if self.found else []

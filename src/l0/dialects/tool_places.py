@@ -25,7 +25,7 @@ class ToolPlaces:
             if not delta.name and not delta.id and delta.choice in self._latest:
                 return self._latest[delta.choice]
             key = place
-        elif delta.name and delta.id and known and delta.id != known:  # a piece of the same call repeats no name
+        elif delta.name and delta.id and known and delta.id != known:  # a fragment of the same call repeats no name
             key = (place, delta.id)
         self._calls[place] = key, delta.id or known
         self._latest[delta.choice] = key

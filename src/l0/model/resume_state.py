@@ -11,11 +11,11 @@ from typing import Any
 class ResumeState:
     """The part of an answer that the user has received.
 
-    ``text``: the text of the first choice. ``shape``: the position in the answer's structure, in a form that its
-    dialect defines. ``marks``: values that must stay consistent to the end (ids, sequence numbers).
+    ``text``: the text of the first choice. ``other_events``: the number of events that carried none of it.
+    ``reader_state``: what the reader of the next attempt needs from this one (ids, sequence numbers, open blocks).
     """
 
     text: str = field(repr=False)
-    shape: Any = field(default=None, repr=False)
+    other_events: int = field(default=0, repr=False)
     response_id: str | None = None
-    marks: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    reader_state: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -66,7 +66,7 @@ class _Connection:
         self.seconds = seconds
         self.chunks = PlainChunkParser()
 
-    def begun(self) -> list[bytes]:
+    def early_content(self) -> list[bytes]:
         """Take the body bytes that arrived with the headers out of the parser's buffer, and return their content."""
         buffer = self._parser._receive_buffer
         return self.chunks.feed(bytes(buffer.maybe_extract_at_most(len(buffer)) or b""))
@@ -95,7 +95,7 @@ async def _areads(line: _Connection, stream: Any) -> AsyncIterator[bytes]:
         reads = deadline_reads(partial(receive, line.size), _clocks(line.seconds))
         read = reads.read
         try:
-            parts = line.begun()
+            parts = line.early_content()
             while True:
                 for part in parts:
                     yield part

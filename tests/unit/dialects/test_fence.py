@@ -26,19 +26,19 @@ class Surprised(ResumableReader):
     def apply(self, event: dict[str, Any]) -> None:
         raise LookupError(f"a surprise: {event}")
 
-    def piece(self, event: Any) -> str | None:
+    def event_text(self, event: Any) -> str | None:
         return None
 
-    def with_piece(self, event: Any, text: str) -> Any:
+    def with_text(self, event: Any, text: str) -> Any:
         return event
 
-    def carrier(self) -> Any:
+    def empty_text_event(self) -> Any:
         return {}
 
     def ends(self, event: Any) -> bool:
         return True
 
-    def renamed(self, event: Any, resume_state: ResumeState) -> Any:
+    def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:
         return event
 
     def missing(self) -> Cause | None:
@@ -61,7 +61,7 @@ def test_uninterpretable_event_is_delivered(caplog):
 
 def test_the_same_when_an_answer_is_resumed():
     made = reader()
-    made.resume(ResumeState(text="", shape=0, response_id=None, marks={}), "exact")
+    made.resume(ResumeState(text="", other_events=0, response_id=None, reader_state={}), "exact")
     assert made.read_resumed(None, b"{}") == [("built", {})]
 
 

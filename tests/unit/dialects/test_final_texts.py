@@ -26,7 +26,7 @@ A, B = (0, 0), (1, 0)
 )
 def test_final_text(pieces, place, final, agreement):
     texts = FinalTexts()
-    texts.pieces = {key: list(value) for key, value in pieces.items()}
+    texts.fragments = {key: list(value) for key, value in pieces.items()}
     assert texts.compare(place, final) is agreement
 
 
