@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -109,6 +110,17 @@ _EXPLAINS = ("detail", "message", "error_msg", "errors")
 _ANSWERS = frozenset({"choices", "output", "content", "data", "response", "delta", "usage"})
 """Fields of answers: a body with one of them is no error for its message alone."""
 
+_ABOUT_THE_REQUEST = re.compile(
+    r"(unsupported|invalid)_(?!response|output|answer|state)"
+    r"|unknown_(parameter|field|model)|missing_(required|parameter|field)"
+    r"|image_(too_(large|small)|parse_error|file_(too_large|not_found))|empty_image|data_residency"
+    r"|(string|integer|array|object)_(above|below)_|.*(policy(_violation)?|_not_supported)$"
+)
+"""Codes that blame the request, in snake case: there are more of them than a list can name.
+
+OpenAI's are in https://platform.openai.com/docs/api-reference/responses/object (``error.code``)."""
+_WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+")
+
 MakeError = Callable[[str, object], Exception]
 """Makes the SDK's own exception from a message and the error object, since dialects import no SDK."""
 
@@ -121,7 +133,13 @@ def cause_of_codes(*codes: object) -> Cause:
         status = _status_in(code)
         if status is not None:
             return cause_of_status(status, *codes)
+        if _blames_the_request(code):
+            return Cause.BAD_REQUEST
     return Cause.IN_BAND_ERROR
+
+
+def _blames_the_request(code: object) -> bool:
+    return isinstance(code, str) and bool(_ABOUT_THE_REQUEST.match(_WORD_BOUNDARY.sub("_", code[:100]).lower()))
 
 
 def _status_in(code: object) -> int | None:

@@ -66,6 +66,17 @@ DETERMINISTIC = [
     {"code": "403"},
     {"code": "404"},
     {"code": "ValidationException"},
+    {"code": "unsupported_feature"},
+    {"code": "unsupported_feature", "type": "server_error"},
+    {"code": "UnsupportedParameter"},
+    {"code": "invalid-image-format"},
+    {"code": "InvalidParameter"},
+    {"code": "unknown_parameter"},
+    {"code": "string_above_max_length"},
+    {"code": "image_too_large"},
+    {"code": "bio_policy"},
+    {"code": "misalignment_policy_violation"},
+    {"code": "streaming_not_supported"},
 ]
 TRANSIENT = [
     {"code": "429"},
@@ -76,6 +87,9 @@ TRANSIENT = [
     {"code": "RESOURCE_EXHAUSTED"},
     {"code": "408"},
     {"code": "not known"},
+    {"code": "unknown_error"},
+    {"code": "invalid_response"},
+    {"code": "image_generation_failed"},
     {"code": 0},
     {},
 ]
