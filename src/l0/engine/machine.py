@@ -27,9 +27,9 @@ Rules, all of them implemented here or in `retry`:
    and released text is never released again.
 2. **Replay safety.** A call that is not safe to replay is not retried once the provider has accepted it. `Replay`
    defines acceptance: the response headers, or the first event.
-3. **Truncation.** A body that ends without the parts that complete an answer is a failure if the origin is known to
-   send them (``Call.strict``). Otherwise the answer is accepted, and marked with an anomaly. An empty answer is never
-   accepted.
+3. **Truncation.** A body that ends without the parts that complete an answer is a failure if the origin of the leg is
+   known to send them (`Call.terminal_rule`). Otherwise the answer is accepted, and marked with an anomaly. An empty
+   answer is never accepted.
 4. **Closing.** The user may close the call at any time. Closing is final, and is not a failure.
 5. **Hedging.** An attempt that is slower than usual may be hedged, once per call: a second request runs in parallel,
    and the first good answer wins. The loser is not a failure.
@@ -289,9 +289,10 @@ class Machine:
     def _ended(self, missing: Cause | None, at: float, progress: AttemptProgress) -> Command:
         if missing is None:
             return self._finish()
-        if self.call.strict or missing is not Cause.TRUNCATED:
+        strict = self.call.terminal_rule(self.leg).strict
+        if strict or missing is not Cause.TRUNCATED:
             return self._failed(Failure(cause=missing, message=_MISSING[missing]), at, progress)
-        return self._finish(missing.value) if self.call.strict is False else self._finish()
+        return self._finish(missing.value) if strict is False else self._finish()
 
     def _failed(self, failure: Failure, at: float, progress: AttemptProgress) -> Command:
         history = self.failures[self._since_leg :]

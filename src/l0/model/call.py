@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from .policy import Policy
 
@@ -48,14 +49,24 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+class TerminalRule(NamedTuple):
+    """The treatment of a stream without its terminal event. ``origin``: of the client that the stream comes from.
+
+    ``strict``: if True, it is an error; if False, it is accepted with a warning; if ``None``, it is not checked.
+    """
+
+    origin: str
+    strict: bool | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Call:
     """One call of an SDK method, which may take several requests.
 
     ``replay``: as the request itself allows; `replaying` respects the policy. ``max_retries``: the limit set by the
     client and the call; ``default_retries``: the SDK's default for it. Both are 0 if the body can be read only once.
-    ``strict``: if True, a missing terminal event is an
-    error; if ``None``, it is not checked. ``resumable``: no parameter of the request forbids resuming a broken answer.
+    ``strict``: as in `TerminalRule`, for the primary. ``fallback_rules``: those of the fallbacks, in order.
+    ``resumable``: no parameter of the request forbids resuming a broken answer.
     ``attributes``: request parameters for the span, by their conventional names. ``body``: the request's JSON, by
     reference, for observers whose user opted in to capturing content. ``capture``: the client's own settings ask for
     content on the span. ``tracer_provider``: the client's own provider for its spans. ``shadow``: a policy that only
@@ -82,6 +93,11 @@ class Call:
     shadow: Policy | None = None
     default_retries: int = 0
     unresumable_legs: frozenset[int] = frozenset()
+    fallback_rules: tuple[TerminalRule, ...] = ()
+
+    def terminal_rule(self, leg: int) -> TerminalRule:
+        """Return the rule of one leg. A source of the explicit API is not known in advance: all legs have one rule."""
+        return self.fallback_rules[leg - 1] if leg and self.fallback_rules else TerminalRule(self.origin, self.strict)
 
     @property
     def continues_elsewhere(self) -> bool:

@@ -10,7 +10,6 @@ from enum import StrEnum
 from importlib.util import find_spec
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar, get_args
-from urllib.parse import urlsplit
 
 from .caller_warning import warn_caller
 from .durations import LONGEST_BACKOFF_S, LONGEST_DELAY_S, SHORTEST_HEDGE_MS, SHORTEST_LIMIT_MS, milliseconds, seconds
@@ -18,6 +17,7 @@ from .failure import Failure, RetryableErrorType
 from .policy_error import PolicyError as PolicyError  # noqa: PLC0414 - users import it from here
 from .privacy import shown
 from .rule import Rule, Violation
+from .truncation_keys import matching_keys, truncation_key
 
 _E = TypeVar("_E", bound=StrEnum)
 Mode = Literal["active", "shadow"]
@@ -27,8 +27,6 @@ ResumeMode = Literal["off", "exact", "prefill", "splice", "restart"]
 HoldMode = Literal["first_content", "verified", "message"]
 ReplayMode = Literal["safe", "always", "never"]
 GuardrailsPreset = Literal["none", "minimal", "recommended", "strict", "json_only", "markdown_only", "latex_only"]
-_PORTS = {"": None, "http": 80, "https": 443}
-"""The default port of each scheme of an origin."""
 _STRUCTURED_EXTRA = "pip install 'l0-otel[structured]'"
 TRUNCATION_MODES: tuple[TruncationMode, ...] = ("strict", "warn", "off")
 
@@ -346,9 +344,9 @@ class Policy:
     every failure reported.
 
     ``timeout`` and ``retry``: ``None`` leaves both to the SDK. ``truncation``: the treatment of a stream that ends
-    without its terminal event: ``"strict"`` (an error), ``"warn"``, ``"off"``, a mapping from origin
-    (``"https://api.example.com"``, or the host alone) to one of these, or ``None``: strict if the origin certainly
-    sends terminal events.
+    without its terminal event: ``"strict"`` (an error), ``"warn"``, ``"off"``, a mapping from base URL
+    (``"https://api.example.com/v1"``), origin or host to one of these, or ``None``: strict if the base URL is known to
+    send terminal events for the model. A fallback is treated by its own base URL and model.
     ``order``: the treatment of events out of order: ``"evidence"`` fails only on proof (final text that differs from
     its deltas, another answer in the middle), ``"strict"`` also on numbers and blocks out of order, ``"off"`` never.
     What does not fail is counted on the span.
@@ -434,7 +432,7 @@ class Policy:
         _check_type("Policy.hold", self.hold, Hold)
         _check_truncation(self.truncation)
         if isinstance(self.truncation, Mapping):
-            modes = {_origin(key, self.truncation): mode for key, mode in self.truncation.items()}
+            modes = {_truncation_key(key, self.truncation): mode for key, mode in self.truncation.items()}
             object.__setattr__(self, "truncation", modes)
 
     @classmethod
@@ -486,15 +484,12 @@ class Policy:
         """Return the hold settings."""
         return self.hold  # type: ignore[return-value]  # `__post_init__` made a mode a Hold
 
-    def truncation_at(self, origin: str) -> TruncationMode | None:
-        """Return the truncation mode for one origin; ``None`` if the policy leaves it to the default rule."""
+    def truncation_at(self, base_url: str) -> TruncationMode | None:
+        """Return the truncation mode for a client's base URL; ``None`` if the policy leaves it to the default rule."""
         modes = self.truncation
         if modes is None or isinstance(modes, str):
             return modes
-        origin = origin.rstrip("/")
-        address = origin.rpartition("://")[2]
-        host = urlsplit(f"//{address}").hostname or ""
-        return modes.get(origin) or modes.get(address) or modes.get(f"[{host}]" if ":" in host else host)
+        return next((modes[key] for key in matching_keys(base_url) if key in modes), None)
 
 
 def _check_type(field: str, value: object, kind: type, *, optional: bool = False, else_: str = "None") -> None:
@@ -535,31 +530,13 @@ def _check_truncation(value: object) -> None:
     for mode in modes:
         if mode not in TRUNCATION_MODES:
             choices = ", ".join(TRUNCATION_MODES)
-            raise PolicyError("Policy.truncation", value, f"one of {choices}; a mapping of origin to these; or None")
+            allowed = f"one of {choices}; a mapping of base URL, origin or host to these; or None"
+            raise PolicyError("Policy.truncation", value, allowed)
 
 
-def _origin(key: object, given: object) -> str:
-    """Return a key of ``Policy.truncation`` as calls name their origin: ``https://host:port`` or, for any scheme and
-    port, ``host``. The default port of the scheme is left out."""
-    text = key.strip().lower() if isinstance(key, str) else ""
-    scheme, divider, address = text.rpartition("://")
-    host, port = _host_and_port(address)
-    if not host or scheme not in _PORTS or (divider and not scheme):
-        allowed = "origins without a path, such as 'https://api.example.com' or 'localhost:8080', or hosts"
-        raise PolicyError("Policy.truncation", given, f"a mapping of {allowed}; {shown(key)} never matches")
-    if not scheme and port in (80, 443):
-        return f"{'http' if port == 80 else 'https'}://{host}"
-    return f"{scheme}{divider}{host}" + (f":{port}" if port and port != _PORTS[scheme] else "")
-
-
-def _host_and_port(address: str) -> tuple[str, int | None]:
-    """Return host and port of an address; no host if there is anything else in it, such as a path."""
-    try:
-        url = urlsplit(f"//{address}")
-        host, port = url.hostname or "", url.port
-    except ValueError:  # a port that is not a number, a bracket that is not closed
-        return "", None
-    more = address.rstrip("/") != url.netloc or url.username is not None
-    if more or any(character.isspace() for character in host):
-        return "", None
-    return f"[{host}]" if ":" in host else host, port
+def _truncation_key(given: object, mapping: object) -> str:
+    key = truncation_key(given)
+    if key is None:
+        allowed = "base URLs, origins or hosts, such as 'https://api.example.com/v1', 'localhost:8080' or 'example.com'"
+        raise PolicyError("Policy.truncation", mapping, f"a mapping of {allowed}; {shown(given)} never matches")
+    return key

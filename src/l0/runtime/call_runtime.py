@@ -474,7 +474,7 @@ class CallRuntime:
                 _log.warning(
                     "a %s stream from %s ended without its terminal event; accepted, as this origin has never sent one",
                     self.call.dialect,
-                    self.call.origin,
+                    self.call.terminal_rule(self.machine.leg).origin,
                 )
             self.attempt_ended(None, at)
             if self.shadow is not None:

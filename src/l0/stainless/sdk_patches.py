@@ -21,7 +21,7 @@ import wrapt
 
 from l0.config import CONFIG
 from l0.fastpath.parameters import UNKNOWN
-from l0.model.call import Call
+from l0.model.call import Call, TerminalRule
 from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
 from l0.model.inference_request import InferenceRequest
@@ -182,6 +182,7 @@ class SdkPatches:
             return None
         if call.policy.fallback:
             self._check_clients(client, call.policy)
+            call = replace(call, fallback_rules=_fallback_rules(self.provider, client, options, inference, call.policy))
         if inference.replay is not call.replaying:
             inference = replace(inference, replay=call.replaying)
         upstream = StainlessUpstream(self.sdk, self.provider, client, options, inference, call)
@@ -290,12 +291,12 @@ def _deferred(options: Any) -> bool:
 
 def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, streaming: bool) -> Call:
     url = client.base_url
-    origin = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
     chosen = CONFIG.policy(client)
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()
     # Files and generators can be read only once, so the request cannot be sent again.
     again = not options.files and isinstance(getattr(options, "content", None), bytes | str | None)
+    origin, strict = _terminal_rule(policy, client, inference)
     return Call(
         operation=inference.operation,
         provider=inference.provider,
@@ -309,7 +310,7 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
         max_retries=options.get_max_retries(client.max_retries) if again else 0,
         default_retries=sdk.default_retries if again else 0,
         policy=policy,
-        strict=_strict(policy, origin, client, inference),
+        strict=strict,
         attributes=inference.attributes,
         body=inference.body,
         capture=inference.capture,
@@ -319,9 +320,23 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
     )
 
 
-def _strict(policy: Policy, origin: str, client: Any, inference: InferenceRequest) -> bool | None:
-    mode = None if policy.truncation is None else policy.truncation_at(origin)
-    if mode is None:
-        source = stream_source(client, inference.dialect, inference.model)
-        return inference.certain or CONFIG.shared_state.terminals.known(source)
-    return {"strict": True, "warn": False, "off": None}[mode]
+def _terminal_rule(policy: Policy, client: Any, inference: InferenceRequest) -> TerminalRule:
+    url = client.base_url
+    origin = f"{url.scheme}://{url.netloc.decode()}"
+    mode = None if policy.truncation is None else policy.truncation_at(origin + url.raw_path.decode())
+    if mode is not None:
+        return TerminalRule(origin, {"strict": True, "warn": False, "off": None}[mode])
+    source = stream_source(client, inference.dialect, inference.model)
+    return TerminalRule(origin, inference.certain or CONFIG.shared_state.terminals.known(source))
+
+
+def _fallback_rules(
+    provider: Provider, client: Any, options: Any, inference: InferenceRequest, policy: Policy
+) -> tuple[TerminalRule, ...]:
+    """Return the rule of each fallback, by its own client and model."""
+    rules = []
+    for leg in policy.legs:
+        serving = client if leg.client is None else leg.client
+        described = provider.describe(serving, options, stream=True) or inference
+        rules.append(_terminal_rule(policy, serving, replace(described, model=leg.model or described.model)))
+    return tuple(rules)

@@ -11,7 +11,7 @@ from l0.engine.machine import CallState, Machine
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 from l0.engine.stop_reasons import Stop, StopReason
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Call, Outcome, Replay
+from l0.model.call import Call, Outcome, Replay, TerminalRule
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Policy, ResumePoint, Retry, Timeout
 from l0.model.resume_state import ResumeState
@@ -181,6 +181,16 @@ def test_missing_terminal_event_by_strictness(strict, missing, released, expecte
         assert [failure.cause for failure in machine.failures] == [missing]
     else:
         assert last == expected
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_missing_terminal_event_by_the_rule_of_its_leg(strict):
+    policy = Policy(retry=Retry(max_retries=0), fallback=Fallback(model="other"))
+    call = make_call(policy=policy, strict=not strict, fallback_rules=(TerminalRule("http://other", strict),))
+    fallen = [Begin(0.0), Failed(make_failure(), 0.1), Waited(0.1), Opened(0.2), Released(0.3)]
+    _, commands = run([*fallen, Ended(Cause.TRUNCATED, 0.4)], call)
+    accepted = Finish(Outcome.RECOVERED_FALLBACK, ("truncated",))
+    assert isinstance(commands[-1], Raise) if strict else commands[-1] == accepted
 
 
 @pytest.mark.parametrize("end", [Opened(0.1), Released(0.2), Failed(make_failure(), 0.3)])

@@ -58,8 +58,8 @@ NO_ORIGIN = (
     " ",
     "https://",
     "ftp://a.example",
-    "https://a.example/v1",
-    "a.example/v1",
+    "https://a.example/v1?x=1",
+    "https://user@a.example",
     "a.example?x",
     "://a",
     5,
@@ -101,7 +101,7 @@ BAD = [
     *((Policy, "replay", given, "safe, always, never") for given in (None, True, "once")),
     *((Policy, "on_resume", given, "a function of an l0.ResumePoint") for given in (True, "print", *ASYNC)),
     *((Policy, name, given, "True or False") for name in SWITCHES for given in (None, 1, "on")),
-    *((Policy, "truncation", {key: "off"}, "a mapping of origins without a path") for key in NO_ORIGIN),
+    *((Policy, "truncation", {key: "off"}, "a mapping of base URLs, origins or hosts") for key in NO_ORIGIN),
     *((Policy, "truncation", given, "strict, warn, off") for given in ("loud", True, 1, ["strict"], {"http://a": "x"})),
 ]
 
@@ -266,6 +266,13 @@ def test_truncation_of_an_origin_comes_before_that_of_its_host():
     policy = Policy(truncation={"a.example": "off", "a.example:8080": "warn", "http://a.example:8080": "strict"})
     origins = ("http://a.example:8080", "https://a.example:8080", "https://a.example")
     assert [policy.truncation_at(origin) for origin in origins] == ["strict", "warn", "off"]
+
+
+@pytest.mark.parametrize("key", ["https://a.example/v1", "HTTPS://A.example:443/v1/", "a.example/v1"])
+def test_truncation_of_a_base_url_holds_for_its_path_alone(key):
+    policy = Policy(truncation={key: "off", "a.example": "warn"})
+    urls = ("https://a.example/v1/", "https://a.example/v1", "https://a.example/v2/", "https://a.example/v1/deep/")
+    assert [policy.truncation_at(url) for url in urls] == ["off", "off", "warn", "warn"]
 
 
 LIMIT_FIELDS = [*((Timeout, name) for name in LIMITS), (Hedge, "after")]
