@@ -1,8 +1,10 @@
 """Fixtures of several test packages: a provider to call and a loop to call it from."""
 
 import asyncio
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import anthropic
@@ -13,12 +15,33 @@ from installed import needs_chat_helpers, needs_responses, needs_trio
 
 from l0.config import CONFIG
 from l0.simulator.server import Simulator
-from l0.stainless import direct_reading
+from l0.stainless import direct_reading, discovery
 from l0.testing import simulator
 
 # How long an example takes, or takes to draw, says something of the machine and nothing of the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """Yield the environment of the run. In that of the tests, clients trust no certificate authority.
+
+    A client reads all authorities when it is made, which takes 50 times as long as the rest, and no test needs one.
+    """
+    before = dict(os.environ)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("authorities")))
+        yield before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed_once() -> Iterator[None]:
+    """Read the entry points of the installed packages once, not twice in each test: they do not change."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discovery, "entry_points", cache(discovery.entry_points))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

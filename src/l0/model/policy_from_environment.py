@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -153,6 +154,7 @@ def _variables(kind: type, prefix: str, path: Path) -> list[_Variable]:
     return found
 
 
+@cache  # programs are instrumented once per SDK, and to evaluate the annotations takes most of that time
 def _hints(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {own.name: hints[own.name] for own in fields(kind)}

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,14 @@ def interpreter() -> str | None:
 
 @pytest.mark.skipif("CI" in os.environ, reason="CI runs the whole suites: make test-sdk")
 @pytest.mark.parametrize("sdk", ["openai", "anthropic"])
-def test_what_passes_bare_passes_instrumented(sdk: str) -> None:
+def test_what_passes_bare_passes_instrumented(sdk: str, environment_before: Mapping[str, str]) -> None:
     python = interpreter()
     if python is None:
         pytest.skip("no environment for the SDKs' own suites: `make suites` makes it")
     command = [python, str(ROOM / "compare_suites.py"), "--quick", sdk]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment_before, capture_output=True, text=True, check=False, timeout=900
+    )
     if ended.returncode == UNAVAILABLE:
         pytest.skip(ended.stderr.strip())  # the user may be offline
     assert ended.returncode == 0, ended.stdout + ended.stderr

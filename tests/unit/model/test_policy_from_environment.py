@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l0.model import policy as policy_module
+from l0.model import policy_from_environment
 from l0.model.policy import (
     BackoffStrategy,
     CheckIntervals,
@@ -198,6 +199,18 @@ def test_every_field_but_functions_has_a_variable():
     names = [variable.name for variable in _variables(Policy, "L0_", ())]
     assert len(names) == len(set(names))
     assert "L0_POLICY" not in names
+
+
+def test_annotations_are_evaluated_once_per_class(monkeypatch):
+    """Each SDK that is instrumented reads the environment, and annotations take most of that time."""
+    evaluated = []
+    real = policy_from_environment.get_type_hints
+    monkeypatch.setattr(policy_from_environment, "get_type_hints", lambda kind: evaluated.append(kind) or real(kind))
+    policy_from_environment._hints.cache_clear()
+    read_environment({})
+    read_environment({"L0_RETRY_ATTEMPTS": "5"})
+    assert Policy in evaluated
+    assert len(evaluated) == len(set(evaluated))
 
 
 def text(value: object) -> str:
