@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from time import perf_counter
 from types import coroutine
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 from .call_ending import CallEnding
 from .deadlines import Deadlines, Fixed
@@ -56,6 +57,7 @@ class AsyncioReads:
         "_steps",
         "_task",
         "_when",
+        "__weakref__",
     )
 
     def __init__(self, advance: Advance, clocks: Deadlines) -> None:
@@ -124,10 +126,12 @@ class AsyncioReads:
         return self._task is not None and self._task.uncancel() <= self._cancelling
 
     def _schedule(self, deadline: float, now: float) -> None:
+        """Set the timer. It refers to the reads weakly: an idle timer must not keep an abandoned body alive, nor lead
+        the garbage collector to the transport's generators before it finds the driver, which closes them."""
         if self._handle is not None:
             self._handle.cancel()
         self._when = deadline
-        self._handle = self._loop.call_later(max(deadline - now, 0.0), self._fire)
+        self._handle = self._loop.call_later(max(deadline - now, 0.0), _call, WeakMethod(self._fire))
 
     def _fire(self) -> None:
         """Act on a timer: check a deadline that has passed, or sleep on if the deadline has moved."""
@@ -224,6 +228,12 @@ class TrioReads:
         """Stop the task that keeps the time. No reads follow."""
         if self._life is not None:
             self._life.cancel()
+
+
+def _call(method: WeakMethod[Callable[[], None]]) -> None:
+    bound = method()
+    if bound is not None:
+        bound()
 
 
 def _under_asyncio() -> bool:

@@ -1,14 +1,17 @@
 """Deadlines of reads in async code. Under asyncio one handle serves all; somebody else's cancellation wins."""
 
 import asyncio
+import gc
 import sys
 import threading
 import time
 from collections.abc import Coroutine
 from datetime import timedelta
+from functools import partial
 from math import inf
 from time import perf_counter
 from typing import Any, TypeVar
+from weakref import ref
 
 import anyio
 import pytest
@@ -73,6 +76,19 @@ def test_a_read_that_takes_too_long_expires_and_leaves_the_task_uncancelled():
         assert task is not None
         assert task.cancelling() == 0
         await asyncio.sleep(0)  # nothing is left that would interrupt what comes next
+
+    run(main())
+
+
+def test_an_idle_timer_keeps_no_reads_alive():
+    async def main() -> None:
+        reads = AsyncioReads(partial(asyncio.sleep, SOON / 3, b"data"), soon())
+        assert await reads.read() == b"data"
+        gone = ref(reads)
+        del reads
+        gc.collect()
+        assert gone() is None
+        await asyncio.sleep(3 * SOON)  # the timer fires for nobody
 
     run(main())
 
