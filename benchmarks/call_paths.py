@@ -31,7 +31,7 @@ from l0.testing import simulator
 _ROOT = Path(__file__).parents[1]
 _OWN = (str(_ROOT / "src") + "/", str(_ROOT / "instrumentation") + "/", "<l0 ")
 POLICY = Policy(timeout=Timeout(initial_token=60_000, inter_token=60_000), retry=Retry(base_delay=0.0, max_delay=0.0))
-"""Clocks and retries on, and neither a clock that fires nor a wait."""
+"""Deadlines and retries on, and neither a clock that fires nor a wait."""
 MESSAGES: Any = [{"role": "user", "content": "Hello"}]
 
 

@@ -47,7 +47,7 @@ SDK_TESTS = (
     "tests/parity",
     "tests/journeys",
 )
-PYTHON_TESTS = ("tests/unit", "tests/faults/test_clocks.py", "tests/parity", "tests/journeys")
+PYTHON_TESTS = ("tests/unit", "tests/faults/test_deadlines.py", "tests/parity", "tests/journeys")
 EXCLUDED = (
     "tests/journeys/sdk_suites",  # `make test-sdk`
     "tests/journeys/test_zero_code.py",  # tests OpenTelemetry's launcher, not the SDKs

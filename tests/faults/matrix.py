@@ -29,7 +29,7 @@ REQUESTED: Mapping[str, dict[str, Any]] = {
     "messages": {"model": "claude-haiku-4-5"},  # it continues its own text
 }
 """Parameters in addition to the smallest request."""
-CLOCKS = l0.Timeout(initial_token=150, inter_token=150)
+LIMITS = l0.Timeout(initial_token=150, inter_token=150)
 
 
 def _silent(number: int, name: str, fault: Fault, at: int | None, end: End) -> Row:
@@ -94,7 +94,7 @@ class Matrix:
                     yield self._judged(row, dialect, mode, sync=sync)
 
     def _judged(self, row: Row, dialect: str, mode: str, *, sync: bool) -> Cell:
-        timeout = CLOCKS if row in TIMED else None
+        timeout = LIMITS if row in TIMED else None
         with l0.policy(resume=mode, timeout=timeout):
             seen = self._call(row, dialect, sync=sync, times=row.times, healthy=_healthy(mode))
         bare = self._bare.get((str(row), dialect, sync), seen)

@@ -13,7 +13,7 @@ import l0
 
 @pytest.fixture(scope="module", params=DIALECTS)
 def matrix(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Matrix]:
-    """All rows of one dialect that need no clocks: `test_clocks` has those."""
+    """All rows of one dialect that need no time limits; `test_deadlines` has those."""
     yield Matrix(stage, [(row, dialect) for row, dialect in every() if dialect == request.param and row not in TIMED])
     l0.uninstrument()
 

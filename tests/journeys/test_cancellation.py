@@ -26,11 +26,11 @@ SILENT = Fault.stall(at_event=8)
 READ = 4
 TIMES = 2
 """A leak of one each time would show."""
-CLOCKS = l0.Policy(timeout=l0.Timeout(initial_token=20_000, inter_token=20_000))
+LIMITS = l0.Policy(timeout=l0.Timeout(initial_token=20_000, inter_token=20_000))
 RESUMES = l0.Policy(resume="exact", retry=l0.Retry(base_delay=0), truncation="strict")
 cases = pytest.mark.parametrize(
     ("dialect", "policy"),
-    [("chat", CLOCKS), ("chat", RESUMES), ("messages", l0.Policy()), ("messages", l0.Policy(hold=l0.Hold(frames=0)))],
+    [("chat", LIMITS), ("chat", RESUMES), ("messages", l0.Policy()), ("messages", l0.Policy(hold=l0.Hold(frames=0)))],
     ids=["chat-clocks", "chat-resumes", "messages-plain", "messages-held"],
 )
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts the entries of /proc/self/fd")
@@ -141,7 +141,7 @@ def test_closed_by_another_thread_while_a_read_is_blocked(sim: Simulator, spans:
 
 def test_no_thread_is_left_with_streams_still_open(sim: Simulator) -> None:
     before = set(threading.enumerate())
-    l0.instrument(CLOCKS)
+    l0.instrument(LIMITS)
     client = chat_client(sim)
     sim.script(*[SILENT] * 3)
     streams = [client.chat.completions.create(**CHATTING, stream=True) for _ in range(3)]

@@ -18,7 +18,7 @@ from l0.shared_state import slo_storage
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
-CLOCKS = l0.Policy(timeout=l0.Timeout(initial_token=60_000, inter_token=10_000), retry=l0.Retry(max_retries=0))
+LIMITS = l0.Policy(timeout=l0.Timeout(initial_token=60_000, inter_token=10_000), retry=l0.Retry(max_retries=0))
 HEDGED = l0.Policy(hedge=l0.Hedge(after=10_000))
 STALLED = Fault.stall(at_event=4, seconds=60)
 
@@ -41,7 +41,7 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limit]:
     watchdog.WATCHDOG.stop()
     watchdog.WATCHDOG._reset()
     monkeypatch.setattr(watchdog, "_RETRY", 0.0)
-    hedge._say_unhedged.cache_clear()
+    hedge._warn_unhedged.cache_clear()
     monkeypatch.setattr(threading.Thread, "start", refuse)
     yield made
     watchdog.WATCHDOG.stop()
@@ -54,7 +54,7 @@ def read(sim: Simulator) -> list[Any]:
     return list(chat_client(sim).chat.completions.create(**CHATTING, stream=True))
 
 
-@pytest.mark.parametrize("policy", [CLOCKS, HEDGED, None], ids=["clocks", "hedge", "none"])
+@pytest.mark.parametrize("policy", [LIMITS, HEDGED, None], ids=["clocks", "hedge", "none"])
 def test_answer_without_threads_is_complete_with_one_warning(
     sim: Simulator, limit: Limit, policy: l0.Policy | None, caplog: pytest.LogCaptureFixture
 ) -> None:

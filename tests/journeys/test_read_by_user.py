@@ -87,15 +87,15 @@ def test_user_read_body_is_not_kept_without_observers(sim: Simulator) -> None:
     with origin(PLAIN, {"content-type": "application/json"}) as url:
         client = claude(sim, base_url=url.removesuffix("/v1"))
         with client.messages.with_streaming_response.create(**MESSAGING) as response:
-            assert response.http_response.stream.kept is None
+            assert response.http_response.stream.body_parts is None
             assert response.read() == PLAIN
 
 
 def test_of_a_long_answer_nothing_is_kept(sim: Simulator, spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sdk_responses, "_MOST", len(PLAIN) - 1)
+    monkeypatch.setattr(sdk_responses, "_MAX_PARSED_BYTES", len(PLAIN) - 1)
     with origin(PLAIN, {"content-type": "application/json"}) as url:
         client = claude(sim, base_url=url.removesuffix("/v1"))
         with client.messages.with_streaming_response.create(**MESSAGING) as response:
             assert response.read() == PLAIN
-            assert response.http_response.stream.kept is None
+            assert response.http_response.stream.body_parts is None
     assert told(spans) == {}

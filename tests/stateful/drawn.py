@@ -19,7 +19,7 @@ ANSWERS = {
 }
 """The answer of each model. No two begin alike, so that a text is the beginning of one of them at most."""
 
-CLOCKS = l0.Timeout(initial_token=120, inter_token=120)
+LIMITS = l0.Timeout(initial_token=120, inter_token=120)
 _PLACES = st.integers(0, 30)
 _PLACED = st.sampled_from(
     [Fault.cut, Fault.clean_end, Fault.reset, Fault.malformed, Fault.in_band_error, Fault.invalid_utf8, Fault.stall]
@@ -55,7 +55,7 @@ _HOLDS = st.sampled_from(
 )
 policies = st.builds(
     l0.Policy,
-    timeout=st.just(CLOCKS),  # a script may be silent for an hour
+    timeout=st.just(LIMITS),  # a script may be silent for an hour
     retry=_RETRIES,
     truncation=st.just("strict"),
     hold=_HOLDS,

@@ -56,7 +56,7 @@ from l0.model.policy import ResumePoint
 from l0.model.resume_state import ResumeState
 
 from .commands import Command, Finish, Raise, Relay, Wait
-from .retry import AttemptProgress, Phase, RetryAfter, asked_to_wait, can_fall_back, retry_decision
+from .retry import AttemptProgress, Phase, RetryAfter, can_fall_back, retry_decision, server_requires_wait
 from .signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 from .stop_reasons import NO_STOP, Stop, StopReason
 
@@ -112,10 +112,10 @@ class Admission(Protocol):
         """Return True if the leg's circuit breaker admits an attempt."""
         ...
 
-    def may_retry(self, *, asked: bool) -> bool:
+    def may_retry(self, *, by_server: bool) -> bool:
         """Return True if the retry budget covers one more attempt.
 
-        ``asked``: the server asked for the wait before it, which exempts the attempt from the budget.
+        ``by_server``: the server asked for the wait before it, which exempts the attempt from the budget.
         """
         ...
 
@@ -133,7 +133,7 @@ class _AdmitAll:
     def may_open(self, leg: int) -> bool:  # noqa: ARG002
         return True
 
-    def may_retry(self, *, asked: bool) -> bool:  # noqa: ARG002
+    def may_retry(self, *, by_server: bool) -> bool:  # noqa: ARG002
         return True
 
     def may_hedge(self) -> bool:
@@ -304,7 +304,7 @@ class Machine:
         seconds = wait.seconds or 0.0
         if self.left(at) <= seconds:
             return self._raise(failure, Stop(StopReason.WAIT_TOO_LONG, seconds))
-        if not self._guard.may_retry(asked=wait.asked):
+        if not self._guard.may_retry(by_server=wait.by_server):
             return self._fall_back(failure, at, progress, Stop(StopReason.REFUSED, text=self._guard.refusal))
         self.resuming = self.resuming or progress.phase is Phase.RELAYING
         return self._wait(seconds)
@@ -317,7 +317,7 @@ class Machine:
         if failure.retry_after is None:
             return RetryAfter(seconds)
         own = self._backoff(number, replace(failure, error=None))  # the figure without the server's headers
-        return RetryAfter(seconds, asked_to_wait(failure, own) and seconds > own)
+        return RetryAfter(seconds, server_requires_wait(failure, own) and seconds > own)
 
     def _fall_back(self, failure: Failure, at: float, progress: AttemptProgress, stop: Stop) -> Command:
         resuming = self.resuming or progress.phase is Phase.RELAYING

@@ -61,11 +61,11 @@ class Phase(Enum):
 class RetryAfter:
     """The decision to retry after ``seconds``; ``None`` leaves the delay to the SDK.
 
-    ``asked``: the server asked for this wait, and it is longer than our own backoff.
+    ``by_server``: the server asked for this wait, and it is longer than our own backoff.
     """
 
     seconds: float | None
-    asked: bool = False
+    by_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _sdk_delay(failure: Failure, phase: Phase, history: Sequence[Failure]) -> Re
 
 def _own_delay(retry: Retry, failure: Failure, history: Sequence[Failure], rand: Callable[[], float]) -> RetryAfter:
     own = delay(retry, len(history) + 1, rand(), error_type_delay(retry, failure))
-    return RetryAfter(max(own, failure.retry_after or 0.0), asked_to_wait(failure, own))
+    return RetryAfter(max(own, failure.retry_after or 0.0), server_requires_wait(failure, own))
 
 
 def _counts_as_attempt(failure: Failure) -> bool:
@@ -173,7 +173,7 @@ def _counts_as_attempt(failure: Failure) -> bool:
     return failure.category in _COUNTS_AS_ATTEMPT or failure.cause is Cause.SOURCE_ERROR
 
 
-def asked_to_wait(failure: Failure, own: float) -> bool:
+def server_requires_wait(failure: Failure, own: float) -> bool:
     """Return True if the server asked for a real wait: one that is longer than ``own``, our backoff in seconds.
 
     Only such a wait is exempt from the retry budget: it slows the retries down by itself. ``Retry-After: 0``, a date in

@@ -13,21 +13,21 @@ from .failure import Failure
 class ErrorContext:
     """The state of a call whose last attempt failed.
 
-    ``text``: delivered to the user. ``most``: the number of attempts that the call may make; ``None`` if that depends
-    on its fallbacks or hedges. ``request_id``: the provider's, of the last answer. ``stop``: the reason why there was
-    no further attempt (`engine.stop_reasons`); empty if the failure explains itself.
+    ``text``: delivered to the user. ``max_attempts``: the number of attempts that the call may make; ``None`` if
+    fallbacks or hedges decide it. ``request_id``: the provider's, of the last answer. ``stop``: the reason why there
+    was no further attempt (`engine.stop_reasons`); empty if the failure explains itself.
     """
 
     text: str
     attempts: int
-    most: int | None = None
+    max_attempts: int | None = None
     request_id: str | None = None
     stop: str = ""
 
     @property
     def ending(self) -> str:
         """The number of attempts, and why there was no further one."""
-        return describe_attempts(self.attempts, self.most, self.stop)
+        return describe_attempts(self.attempts, self.max_attempts, self.stop)
 
     def fields(self, failure: Failure) -> dict[str, Any]:
         """Return the fields of a `StreamInterrupted`."""

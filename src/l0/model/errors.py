@@ -31,16 +31,16 @@ class StreamInterrupted(Exception):  # noqa: N818 - a public name of the guide
         return str(self.args[0]) if self.args else self.reason
 
 
-def describe_attempts(attempts: int, most: int | None = None, stop: str = "") -> str:
+def describe_attempts(attempts: int, max_attempts: int | None = None, stop: str = "") -> str:
     """Return how many attempts a call made, of how many, and ``stop``: the reason why there was no further one."""
-    count = f"attempt {attempts}" if most is None else f"attempt {attempts} of {most}"
+    count = f"attempt {attempts}" if max_attempts is None else f"attempt {attempts} of {max_attempts}"
     return f"{count}. No further attempt: {stop}" if stop else count
 
 
 def describe_break(reason: str, message: str, *, characters: int, ending: str, accepted: int | None = None) -> str:
     """Return the message of a `StreamInterrupted`.
 
-    ``message``: the clock, limit or rule that decided, with its value. ``characters``: length of the text that had
+    ``message``: the limit or rule that decided, with its value. ``characters``: length of the text that had
     arrived. ``accepted``: the part of it before the place that a rule failed, if it is not all. ``ending``: from
     `describe_attempts`.
     """

@@ -22,36 +22,36 @@ _PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
 class AdmissionControl:
     """The shared health state, as seen by one call."""
 
-    __slots__ = ("refusal", "_admission", "_call", "_shared_state", "_leg", "_size", "_told", "learns")
+    __slots__ = ("refusal", "_permit", "_call", "_shared_state", "_leg", "_size", "_first_content_recorded", "learns")
 
     def __init__(self, call: Call, shared_state: SharedState) -> None:
         self._call = call
         self._shared_state = shared_state
         self._leg = 0
-        self._admission: BreakerPermit | None = None
+        self._permit: BreakerPermit | None = None
         self.learns = call.streaming and (call.policy.adaptive or bool(call.policy.hedge))
         """True if the first-token times of this call are recorded."""
         self._size = prompt_size(len(repr(call.body))) if self.learns else ""
-        self._told = False
+        self._first_content_recorded = False
         self.refusal = ""
         """The reason of the last refusal."""
 
     def may_open(self, leg: int) -> bool:
         """Return True if the breaker of the leg's provider and model admits an attempt."""
         self._leg = leg
-        self._told = False
+        self._first_content_recorded = False
         if not self._call.policy.breaker:
             return True
         breaker = self._shared_state.breakers[self._target()]
-        self._admission = breaker.admit()
-        if self._admission is None:
+        self._permit = breaker.admit()
+        if self._permit is None:
             self.refusal = f"the circuit breaker of {self._name()} is {breaker.description}; breaker=False disables it"
-        return self._admission is not None
+        return self._permit is not None
 
-    def may_retry(self, *, asked: bool) -> bool:
+    def may_retry(self, *, by_server: bool) -> bool:
         """Return True if the retry budget allows one more attempt. Retries after a wait that the server asked for are
         exempt."""
-        return asked or self.may_hedge()
+        return by_server or self.may_hedge()
 
     def may_hedge(self) -> bool:
         """Return True if the retry budget allows a hedge, a second request beside the first."""
@@ -86,8 +86,8 @@ class AdmissionControl:
     def first_content(self, seconds: float) -> None:
         """Record the seconds to the first token of an attempt, or to the end of its wait. Only the first value per
         attempt counts."""
-        if self.learns and not self._told:
-            self._told = True
+        if self.learns and not self._first_content_recorded:
+            self._first_content_recorded = True
             self._first_tokens().add(seconds)
 
     def overtaken(self, seconds: float) -> None:
@@ -99,7 +99,7 @@ class AdmissionControl:
 
         ``abandoned``: the user stopped, so the attempt is not counted for or against the provider.
         """
-        admission, self._admission = self._admission, None
+        admission, self._permit = self._permit, None
         if admission is not None:
             if abandoned:
                 admission.release()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
 
 from .call_ending import CallEnding
-from .deadlines import Deadlines, Fixed
+from .deadlines import Deadlines, FixedDeadline
 from .waiting_calls import WAITING
 from .watchdog import Expired
 
@@ -46,8 +46,8 @@ class AsyncioReads:
 
     __slots__ = (
         "_cancelling",
-        "_clocks",
         "_deadline",
+        "_deadlines",
         "_fired",
         "_handle",
         "_loop",
@@ -60,11 +60,11 @@ class AsyncioReads:
         "__weakref__",
     )
 
-    def __init__(self, advance: Advance, clocks: Deadlines) -> None:
+    def __init__(self, advance: Advance, deadlines: Deadlines) -> None:
         self._pulling = self._pull(advance)
         self._step = self._pulling.send
         self._raw: Any = None
-        self._clocks = clocks
+        self._deadlines = deadlines
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.Handle | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -90,7 +90,7 @@ class AsyncioReads:
         now = perf_counter()
         self._task = asyncio.current_task()
         self._cancelling = self._task.cancelling() if self._task is not None else 0
-        self._deadline = deadline = self._clocks.reading(now)
+        self._deadline = deadline = self._deadlines.reading(now)
         if deadline < self._when:
             self._schedule(deadline, now)
         try:
@@ -171,11 +171,11 @@ class TrioReads:
     """Reads that cancel a scope around them. A separate task keeps the time, because trio cancels a scope whose
     deadline has passed before the task inside can read what has arrived."""
 
-    __slots__ = ("_advance", "_clocks", "_deadline", "_life", "_nap", "_scope")
+    __slots__ = ("_advance", "_deadlines", "_deadline", "_life", "_nap", "_scope")
 
-    def __init__(self, advance: Advance, clocks: Deadlines) -> None:
+    def __init__(self, advance: Advance, deadlines: Deadlines) -> None:
         self._advance = advance
-        self._clocks = clocks
+        self._deadlines = deadlines
         self._deadline = inf
         self._scope: Any = None
         self._life: Any = None
@@ -184,7 +184,7 @@ class TrioReads:
     async def read(self) -> Any:
         """Return the next raw read, as `AsyncioReads.read`."""
         now = perf_counter()
-        deadline = self._clocks.reading(now)
+        deadline = self._deadlines.reading(now)
         if deadline == inf:
             return await self._advance()
         import trio
@@ -244,16 +244,16 @@ def _under_asyncio() -> bool:
     return True
 
 
-def deadline_reads(advance: Advance, clocks: Deadlines) -> AsyncioReads | TrioReads:
+def deadline_reads(advance: Advance, deadlines: Deadlines) -> AsyncioReads | TrioReads:
     """Return reads with deadlines for the event loop that is running."""
-    return AsyncioReads(advance, clocks) if _under_asyncio() else TrioReads(advance, clocks)
+    return AsyncioReads(advance, deadlines) if _under_asyncio() else TrioReads(advance, deadlines)
 
 
 async def within(deadline: float, send: Advance) -> Any:
     """Return the result of ``send``. Cancel it and raise `Expired` once ``deadline`` has passed."""
     if deadline == inf:
         return await send()
-    reads = deadline_reads(send, Fixed(deadline))
+    reads = deadline_reads(send, FixedDeadline(deadline))
     try:
         return await reads.read()
     finally:

@@ -84,7 +84,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
             chunks, parser = body.start()
             runtime.reads(parser)
             timed, on_read, one = runtime.timed, runtime.on_read, parser.one
-            reads = deadline_reads(chunks.__anext__, runtime.clocks) if runtime.clocks is not None else None
+            reads = deadline_reads(chunks.__anext__, runtime.deadlines) if runtime.deadlines is not None else None
             read = reads.read if reads is not None else chunks.__anext__
             command, since, handing = CANCELLED, 0.0, False
             try:

@@ -82,18 +82,18 @@ class ResumedWireParser:
 class DecodedEventParser:
     """Our own loop over the SDK's decoder, for a client with a special decoder (AWS event streams)."""
 
-    __slots__ = ("_taken_up", "reader")
+    __slots__ = ("_resumed", "reader")
     resumes = True
     one: Callable[[Any], Any] | None = None
     end = END
 
-    def __init__(self, reader: WireReader, *, taken_up: bool) -> None:
+    def __init__(self, reader: WireReader, *, resumed: bool) -> None:
         self.reader = reader
-        self._taken_up = taken_up
+        self._resumed = resumed
 
     def feed(self, raw: Any) -> list[Any]:
         name, data = raw.event.encode() if raw.event else None, raw.data.encode()
-        if self._taken_up:
+        if self._resumed:
             return self.reader.read_resumed(name, data)
         item = self.reader.read_event(name, data)
         return [] if item is None else [item]

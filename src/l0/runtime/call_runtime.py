@@ -38,9 +38,9 @@ from .admission import AdmissionControl
 from .body_parser import END, BodyParser
 from .call_ending import CallEnding
 from .connection_use import ConnectionUse
-from .deadlines import Clocks
+from .deadlines import CallDeadlines
 from .finalizers import LATER, interrupted, soon, stop
-from .observer_notifier import ObserverNotifier, facts_of
+from .observer_notifier import ObserverNotifier, read_metadata
 from .output_buffer import OutputBuffer
 from .rule_runner import hold_of, rule_runner_for
 from .shadow import ShadowPolicy
@@ -68,15 +68,15 @@ class CallRuntime:
 
     __slots__ = (
         "_attempts_ended",
+        "_buffer",
         "_holding",
-        "_kept",
         "_parser",
         "aborted",
         "admission",
         "call",
-        "clocks",
         "complete",
         "connection",
+        "deadlines",
         "ending",
         "hedged",
         "machine",
@@ -106,9 +106,9 @@ class CallRuntime:
         timeout = call.policy.timeout
         if timeout is None and call.policy.adaptive:
             timeout = Timeout(initial_token=None, inter_token=None)
-        self.clocks = Clocks(timeout, began) if timeout is not None else None
+        self.deadlines = CallDeadlines(timeout, began) if timeout is not None else None
         self.rule_runner = rule_runner_for(call, self.observers.notify if call_observers else None)
-        self._kept = OutputBuffer(*hold_of(call.policy, self.rule_runner))
+        self._buffer = OutputBuffer(*hold_of(call.policy, self.rule_runner))
         self.shadow = None
         if call.shadow is not None and call_observers:
             self.shadow = ShadowPolicy(call, call.shadow, shared_state, self.observers.notify, began)
@@ -129,7 +129,7 @@ class CallRuntime:
         self._attempts_ended: dict[int, object] = {}
         self._holding = True
         self._parser: BodyParser | None = None
-        self.timed = self.clocks is not None or bool(call_observers) or self.admission.learns
+        self.timed = self.deadlines is not None or bool(call_observers) or self.admission.learns
         """True if reads have deadlines or are measured."""
 
     # -- sending ----------------------------------------------------------------------------------------------------
@@ -170,12 +170,12 @@ class CallRuntime:
     def send_by(self, *, first: bool = True, cause: Cause = Cause.NO_HEADERS) -> float:
         """Return the deadline of the request that is sent now, in seconds of the monotonic clock; ``inf`` for none.
 
-        ``first``, ``cause``: as in `Clocks.sending`.
+        ``first``, ``cause``: as in `CallDeadlines.sending`.
         """
-        if self.clocks is None:
+        if self.deadlines is None:
             return inf
         first = first and self.call.streaming
-        return self.clocks.sending(perf_counter(), self.admission.deadline, first=first, cause=cause)
+        return self.deadlines.sending(perf_counter(), self.admission.deadline, first=first, cause=cause)
 
     def answered(self, answer: Any) -> Command:
         """Accept an answer that came in one piece, or return the command for its failure."""
@@ -204,8 +204,8 @@ class CallRuntime:
             self._report_resume()
         if self.observers.observed:
             self.observers.opened(status, request_id, self.started)
-        if self.clocks is not None:
-            self.clocks.opened(self.started, at, self.admission.deadline)
+        if self.deadlines is not None:
+            self.deadlines.opened(self.started, at, self.admission.deadline)
         if self.shadow is not None:
             self.shadow.opened(self.started, at)
         command = self._step(Opened(at, self.hedged))
@@ -228,12 +228,12 @@ class CallRuntime:
         expired = isinstance(error, Expired)
         failure = None if expired else self.upstream.failed(error, opened=opened)
         at = perf_counter()
-        # A timeout of the transport may be ours: it is set to the time that our clocks have left.
+        # A timeout of the transport may be ours: it is set to the time that is left until our deadline.
         late = expired or (failure is not None and failure.cause in (Cause.NO_HEADERS, Cause.READ_TIMEOUT))
-        if not late or self.clocks is None or not self.clocks.passed(at):
+        if not late or self.deadlines is None or not self.deadlines.passed(at):
             return failure
         self.admission.first_content(at - self.started)
-        return self.clocks.failure(at)
+        return self.deadlines.failure(at)
 
     def slept(self) -> Command:
         """Continue after a backoff. Send nothing if the user has closed the stream or the client meanwhile."""
@@ -267,8 +267,8 @@ class CallRuntime:
         at = perf_counter()
         self.admission.first_content(at - self.started)
         cause = Cause.TOTAL_TIMEOUT if self.machine.left(at) <= 0 else Cause.FIRST_CONTENT_TIMEOUT
-        assert self.clocks is not None
-        return self._fail(self.clocks.failure(at, cause), at).command
+        assert self.deadlines is not None
+        return self._fail(self.deadlines.failure(at, cause), at).command
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -278,7 +278,7 @@ class CallRuntime:
 
     def hold_answer(self) -> None:
         """Hold everything back until the answer is complete, as its reader wants all of it."""
-        self._kept.hold_all()
+        self._buffer.hold_all()
 
     @property
     def delivered_failure(self) -> Failure | None:
@@ -312,8 +312,8 @@ class CallRuntime:
             items = parser.feed(raw)
             at = perf_counter()
             came = reader.content > content
-            if self.clocks is not None:
-                late = self.clocks.read(at, came, since)
+            if self.deadlines is not None:
+                late = self.deadlines.read(at, came, since)
             try:
                 if not content and came:
                     self.admission.first_content(at - self.started)
@@ -331,15 +331,15 @@ class CallRuntime:
             if failure is not None:
                 return self._reject(failure, at or perf_counter())
         if reader.stopped or raw is END:
-            self._kept.keep(items)
+            self._buffer.keep(items)
             return self._over(reader, at or perf_counter())
         if late:
-            self._kept.keep(items)
+            self._buffer.keep(items)
             return self.expired()
         if self._holding:
             return self._hold(items, reader, at)
-        if self._kept.lags:
-            items = self._kept.after(items, reader, *self._seen(reader))
+        if self._buffer.lags:
+            items = self._buffer.after(items, reader, *self._seen(reader))
         if stats is not None and items:
             stats.chunks += len(items)
             stats.last = at
@@ -347,14 +347,14 @@ class CallRuntime:
 
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
         """Hold frames back before the commit point, so that the user never sees a restart."""
-        due = self._kept.before(items, reader, *self._seen(reader))
+        due = self._buffer.before(items, reader, *self._seen(reader))
         if due:
             at = at or perf_counter()
             if not self.unseen:
                 self._step(Released(at))
             self._holding = False
             if self.observers.observed:
-                self.observers.delivered(due, at, self._kept.seconds(at))
+                self.observers.delivered(due, at, self._buffer.seconds(at))
         return due
 
     def _seen(self, reader: Reader) -> tuple[int, int]:
@@ -372,7 +372,7 @@ class CallRuntime:
 
         0 before the commit point, while something is kept back, and if reads are measured: then `on_read` is needed.
         """
-        if self._holding or not self.open or self._kept.lags or self.observers.observed:
+        if self._holding or not self.open or self._buffer.lags or self.observers.observed:
             return 0
         return self.due
 
@@ -381,14 +381,14 @@ class CallRuntime:
         """The number of text pieces at which the rules, or the deadline of the whole call, are checked next."""
         rule_runner, parser = self.rule_runner, self._parser
         due = inf if rule_runner is None or parser is None else rule_runner.due - len(parser.reader.text)
-        return due if self.clocks is None or self.clocks.unlimited else min(due, _UNTIMED)
+        return due if self.deadlines is None or self.deadlines.unlimited else min(due, _UNTIMED)
 
     def evaluate_rules(self, item: Any) -> AttemptOver | None:
         """Check the rules and the deadline of the whole call, after ``item``. Return the end of the attempt, if it is
         one."""
         rule_runner, parser = self.rule_runner, self._parser
-        if self.clocks is not None and not self.clocks.unlimited and self.clocks.passed_total(perf_counter()):
-            self._kept.keep([item])
+        if self.deadlines is not None and not self.deadlines.unlimited and self.deadlines.passed_total(perf_counter()):
+            self._buffer.keep([item])
             return self.expired()
         failure = rule_runner.evaluate(parser.reader) if rule_runner is not None and parser is not None else None
         return None if failure is None else self._reject(failure, perf_counter())
@@ -409,7 +409,7 @@ class CallRuntime:
         if isinstance(error, Exception):
             if self._parser is not None and self._parser.reader.certainly_complete():
                 return self._over(self._parser.reader, at)
-            if self.clocks is not None and self.clocks.passed(at):
+            if self.deadlines is not None and self.deadlines.passed(at):
                 return self.expired()  # the transport's own timeout was as short, and fired first
         failure = self.upstream.failed(error, opened=True)
         if failure is None and ours and isinstance(error, Exception):
@@ -423,14 +423,14 @@ class CallRuntime:
 
     def expired(self) -> AttemptOver:
         """End the attempt, as a deadline passed while a read was blocked."""
-        assert self.clocks is not None
+        assert self.deadlines is not None
         self.connection = _USER
         if not self.open:
             self.halt()
         at = perf_counter()
         if self._parser is not None and self._parser.reader.certainly_complete():
             return self._over(self._parser.reader, at)
-        failure = self.clocks.failure(at)
+        failure = self.deadlines.failure(at)
         if failure.cause is Cause.FIRST_CONTENT_TIMEOUT:
             self.admission.first_content(at - self.started)
         return self._fail(failure, at)
@@ -445,9 +445,9 @@ class CallRuntime:
 
     def overdue_for_user(self, error: BaseException) -> BaseException:
         """End a call whose user reads the body, as `Timeout.total` has passed. Return the exception to raise."""
-        if self.open and self.clocks is not None:
+        if self.open and self.deadlines is not None:
             at = perf_counter()
-            command = self._fail(self.clocks.failure(at, Cause.TOTAL_TIMEOUT), at).command
+            command = self._fail(self.deadlines.failure(at, Cause.TOTAL_TIMEOUT), at).command
             if isinstance(command, Raise):
                 return self.error(command)
         return error
@@ -484,7 +484,7 @@ class CallRuntime:
     def _reject(self, failure: Failure, at: float) -> AttemptOver:
         """Fail the attempt because of a rule: the user never gets the held items, and the answer is not continued, but
         may be restarted."""
-        self._kept.restart()
+        self._buffer.restart()
         accepted = self._parser is not None and self._parser.reader.accepted
         restarts = self.call.policy.resume == "restart" and self._resumable("restart") is not None
         state = ResumeState(text=self.text) if restarts else None
@@ -495,7 +495,7 @@ class CallRuntime:
         reader = self._parser.reader if self._parser is not None else None
         rule_runner = self.rule_runner
         if rule_runner is not None and reader is not None and rule_runner.evaluate(reader, rest=True) is not None:
-            self._kept.restart()  # the rejected text must not be delivered
+            self._buffer.restart()  # the rejected text must not be delivered
         accepted = answered and not self.call.replaying.in_parallel if reader is None else reader.accepted
         resume_state, progress = self._resumable(self.call.policy.resume), self._progress()
         return self._settle(self._step(Failed(failure, at, accepted, resume_state)), at, progress)
@@ -523,10 +523,10 @@ class CallRuntime:
                 self.shadow.failed(self.machine.failures[-1], progress, at)
             self.attempt_ended(self.machine.failures[-1], at)
         if not isinstance(command, Wait):
-            items = self._kept.flush()
+            items = self._buffer.flush()
             metadata = self.metadata if self.observers.observed else None
             if self.observers.observed:
-                self.observers.delivered(items, at, self._kept.seconds(at))
+                self.observers.delivered(items, at, self._buffer.seconds(at))
             if isinstance(command, Finish) and items:
                 self.complete = command, at, metadata
             else:
@@ -535,8 +535,8 @@ class CallRuntime:
         if self.observers.observed:
             self.observers.spent(self.metadata)
         # A resumed answer keeps its text so far. Of a repeated answer, the user has seen nothing.
-        items = self._kept.flush() if self.machine.resuming else []
-        self._kept.restart()
+        items = self._buffer.flush() if self.machine.resuming else []
+        self._buffer.restart()
         if self.rule_runner is not None:
             self.rule_runner.restart()
         self._parser = None
@@ -622,11 +622,11 @@ class CallRuntime:
         """Return the exception to raise, with the history of the attempts in its notes."""
         failure, failures = command.failure, self.machine.failures
         policy = self.call.policy
-        most = (policy.retry.max_retries if policy.retry is not None else self.call.retry_limit) + 1
+        max_attempts = (policy.retry.max_retries if policy.retry is not None else self.call.retry_limit) + 1
         context = ErrorContext(
             text=self.text,
             attempts=self.machine.attempts,
-            most=None if policy.legs or policy.hedge else most,
+            max_attempts=None if policy.legs or policy.hedge else max_attempts,
             request_id=self.request_id,
             stop=describe_stop(command.stop, self.call, failure),
         )
@@ -691,7 +691,7 @@ class CallRuntime:
         if not self.observers.observed:
             return None
         if self._parser is not None:
-            return facts_of(self._parser.reader)
+            return read_metadata(self._parser.reader)
         return None if self.call.streaming else self.upstream.complete_answer(None)[0]
 
     @property

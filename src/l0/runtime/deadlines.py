@@ -1,7 +1,6 @@
-"""The four clocks of a stream. They only compute: callers pass the time, and act when a deadline passes.
+"""The time limits of a stream as deadlines. They only compute: callers pass the time, and act on a passed deadline.
 
-The clocks run only while the engine reads, so that a slow consumer does not count as a stall; only ``total`` runs all
-the time.
+Time counts only while the engine reads, so that a slow consumer is not taken for a stall. Only ``total`` always runs.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Protocol
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Timeout
 
-_AWAITED = {
+_LIMITS = {
     Cause.NO_HEADERS: ("headers", "initial_token"),
     Cause.FIRST_CONTENT_TIMEOUT: ("first content", "initial_token"),
     Cause.STALLED: ("further content", "inter_token"),
@@ -34,7 +33,7 @@ def _unchanged(limit: float | None) -> float | None:
     return limit
 
 
-class Clocks:
+class CallDeadlines:
     """The deadlines of one call, in seconds of the monotonic clock."""
 
     __slots__ = (
@@ -67,7 +66,7 @@ class Clocks:
     def sending(
         self, at: float, usual: Usual = _unchanged, *, first: bool = True, cause: Cause = Cause.NO_HEADERS
     ) -> float:
-        """Start the clocks of a request. Return the deadline of its headers, or of its whole answer; ``inf`` if none.
+        """Start a request. Return the deadline of its headers, or of its whole answer; ``inf`` if none.
 
         ``first``: the limit for the first content applies. ``cause``: the cause of the failure if that limit is missed.
         """
@@ -89,7 +88,7 @@ class Clocks:
         self._first_limit = inf if first is None else first
 
     def reading(self, at: float) -> float:
-        """Start the clocks of a read. Return its deadline; ``inf`` if none."""
+        """Start a read. Return its deadline; ``inf`` if none."""
         self._since = at
         self._progress = at + self._left
         self._alive = at + self._live
@@ -105,8 +104,8 @@ class Clocks:
             self._left = self._gap
             self._content = True
         else:
-            begun = since or (at if self._since is None else self._since)
-            left = self._left - (at - begun)
+            read_began = since or (at if self._since is None else self._since)
+            left = self._left - (at - read_began)
             self._left = left if self._left <= 0 else max(left, 0.0)
         self._since = None
         return at >= self._total_at or self._left < -_BACKLOG
@@ -140,9 +139,9 @@ class Clocks:
         return Cause.DEAD
 
     def failure(self, at: float, cause: Cause | None = None) -> Failure:
-        """Return the failure for a passed deadline, with its clock, its limit, and how late it was noticed."""
+        """Return the failure for a passed deadline, with its limit and the delay with which it was noticed."""
         cause = self.expired(at) if cause is None else cause
-        awaited, field = _AWAITED[cause]
+        awaited, field = _LIMITS[cause]
         due = {Cause.TOTAL_TIMEOUT: self._total_at, Cause.DEAD: self._alive}.get(cause, self._progress)
         limits = {
             Cause.TOTAL_TIMEOUT: self._total_at - self._began,
@@ -151,8 +150,8 @@ class Clocks:
         }
         limit = limits.get(cause, self._first_limit)
         adapted = field == "initial_token" and limit != self._first
-        clock = "what is usual here, Policy.adaptive" if adapted else f"Timeout.{field}"
-        message = f"no {awaited} within {1000 * limit:,.0f} ms ({clock})"
+        limited_by = "what is usual here, Policy.adaptive" if adapted else f"Timeout.{field}"
+        message = f"no {awaited} within {1000 * limit:,.0f} ms ({limited_by})"
         late = 0.0 if self._since is None else at - max(due, self._since)
         if late > _LATE:  # nothing could interrupt the wait
             message += f"; noticed {late:.1f} s later"
@@ -164,14 +163,14 @@ def _seconds(milliseconds: float | None) -> float:
 
 
 class Deadlines(Protocol):
-    """A source of read deadlines: `Clocks`, or a fixed time."""
+    """A source of read deadlines: `CallDeadlines`, or a fixed time."""
 
     def reading(self, at: float, /) -> float:
         """Start a read. Return its deadline; ``inf`` if none."""
         ...
 
 
-class Fixed:
+class FixedDeadline:
     """A single deadline, for every read."""
 
     __slots__ = ("_deadline",)

@@ -75,7 +75,9 @@ def classify(error: BaseException, classes: ExceptionClasses, rules: RetryRules,
     if link is not None or is_a(error, classes.connection):
         broken = error if link is None else link
         cause = _broken(broken, direct=link is not None) if opened else unreached(error, broken)
-        return Failure(cause=cause, detail=said(broken), error=error, sdk_retries=rules.retries(error, None))
+        return Failure(
+            cause=cause, detail=text_of_exception(broken), error=error, sdk_retries=rules.retries(error, None)
+        )
     return _in_band(error) if is_a(error, classes.provider) else None
 
 
@@ -121,7 +123,7 @@ def response_in(error: BaseException, classes: tuple[type, ...]) -> Any:
     return None
 
 
-def said(error: BaseException) -> str:
+def text_of_exception(error: BaseException) -> str:
     """Return the text of an exception, or its name if it has none."""
     return str(error) or type(error).__name__
 
@@ -145,7 +147,7 @@ def _of_status(error: Any, status: int, rules: RetryRules) -> Failure:
     codes = _codes_of(error)
     return Failure(
         cause=cause_of_status(status, *codes),
-        detail=str(getattr(error, "message", "") or said(error)),
+        detail=str(getattr(error, "message", "") or text_of_exception(error)),
         status=status,
         code=code_of(*codes),
         retry_after=rules.wait(headers),
@@ -157,7 +159,7 @@ def _of_status(error: Any, status: int, rules: RetryRules) -> Failure:
 
 def _in_band(error: Exception) -> Failure:
     codes = _codes_of(error)
-    return Failure(cause=cause_of_codes(*codes), detail=said(error), code=code_of(*codes), error=error)
+    return Failure(cause=cause_of_codes(*codes), detail=text_of_exception(error), code=code_of(*codes), error=error)
 
 
 def unreached(error: Exception, broken: BaseException) -> Cause:

@@ -205,12 +205,12 @@ def race(runtime: CallRuntime, command: AttemptSpec, sender: HedgeSender, after:
     try:
         send_first(course.contenders[0])
         with WAITING.wake_by(runtime.ending, threads.wake):
-            if not course.over and not threads.came_in(min(after, limit)) and after < limit:
+            if not course.over and not threads.wait_for_report(min(after, limit)) and after < limit:
                 _start_hedge(course, threads)
-            while not course.over and threads.came_in(limit - (perf_counter() - began)):
+            while not course.over and threads.wait_for_report(limit - (perf_counter() - began)):
                 pass
             if not course.over:  # this thread, and the contenders, may have been held up
-                threads.came_in(min(max(perf_counter() - began - limit, _AGAIN), _GRACE))
+                threads.wait_for_report(min(max(perf_counter() - began - limit, _AGAIN), _GRACE))
         course.halt_if_stopped(sender)
         with threads.lock:
             course.call_off()
@@ -245,7 +245,7 @@ class _Threads:
         self._sender = sender
         self._finished: SimpleQueue[Contender | None] = SimpleQueue()
         self.wake = partial(self._finished.put, None)
-        """End a wait of `came_in`."""
+        """End a wait of `wait_for_report`."""
 
     def ready(self, number: int) -> Callable[[Contender | None], None] | None:
         """Return a function that starts a contender, or cancels it, on a thread that already runs; ``None`` if no
@@ -255,7 +255,7 @@ class _Threads:
         try:
             threading.Thread(target=work, name=f"l0-attempt-{number}", daemon=True).start()
         except RuntimeError as error:  # the thread limit, or interpreter shutdown
-            _say_unhedged(str(error))
+            _warn_unhedged(str(error))
             return None
         return gate.put
 
@@ -264,8 +264,8 @@ class _Threads:
         if one is not None:
             self._run(one)
 
-    def came_in(self, seconds: float) -> bool:
-        """Return True if a contender reports, or `wake` is called, within so many seconds."""
+    def wait_for_report(self, seconds: float) -> bool:
+        """Wait. Return True if a contender reports, or `wake` is called, within ``seconds``."""
         try:
             self._finished.get(timeout=None if seconds == inf else max(seconds, 0.0))
         except Empty:
@@ -307,7 +307,7 @@ class _Threads:
 
 
 @cache
-def _say_unhedged(reason: str) -> None:
+def _warn_unhedged(reason: str) -> None:
     """Log, once per process, that calls are not hedged."""
     _log.warning("calls are not hedged until a thread can be started (%s)", reason)
 
@@ -343,7 +343,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
             progress.set()
             progress = anyio.Event()
 
-    async def come_in(seconds: float) -> bool:
+    async def wait_for_report(seconds: float) -> bool:
         with anyio.move_on_after(None if seconds == inf else max(seconds, 0.0)):
             await progress.wait()
             return True
@@ -354,11 +354,11 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
         with until_closed(runtime.ending):
             async with anyio.create_task_group() as group:
                 group.start_soon(run, course.contenders[0])
-                slow = not await come_in(min(after, limit)) and after < limit
+                slow = not await wait_for_report(min(after, limit)) and after < limit
                 hedge = course.join() if slow else None
                 if hedge is not None:
                     group.start_soon(run, hedge)
-                while not course.over and await come_in(limit - (perf_counter() - began)):
+                while not course.over and await wait_for_report(limit - (perf_counter() - began)):
                     pass
                 await _let_read(course)
                 course.call_off()

@@ -16,7 +16,7 @@ from l0.model.failure import CATEGORIES, Category, Cause, Failure
 from l0.model.tolerant_reading import code_of, object_of
 from l0.wire.retry_after import server_wait
 
-from .exception_classifier import said, unreached
+from .exception_classifier import text_of_exception, unreached
 
 _LOST, _LATE = (Cause.CONNECTION, Cause.RESET), (Cause.NO_HEADERS, Cause.READ_TIMEOUT)
 _CUT, _CORRUPT = (Cause.CONNECTION, Cause.INCOMPLETE_READ), (Cause.CORRUPT, Cause.CORRUPT)
@@ -141,7 +141,7 @@ def library_failure(
     cause = _library_cause(error, opened=opened)
     if cause is Cause.CONNECTION:
         cause = unreached(error, error)
-    return None if cause is None else Failure(cause=cause, detail=said(error), error=error)
+    return None if cause is None else Failure(cause=cause, detail=text_of_exception(error), error=error)
 
 
 def _of_response(
@@ -152,7 +152,7 @@ def _of_response(
     repeated = response.cause is not None or status is None or repeats(status, headers)
     return Failure(
         cause=cause,
-        detail=said(error),
+        detail=text_of_exception(error),
         status=status,
         code=code_of(*response.codes),
         retry_after=server_wait(headers),

@@ -42,10 +42,10 @@ class ObserverNotifier:
     def enter(self, stack: ExitStack) -> dict[str, str]:
         """Make the call the current context. Return the headers that propagate it."""
         headers: dict[str, str] = {}
-        for watcher in self._call_observers:
+        for observer in self._call_observers:
             try:
-                stack.enter_context(watcher.active())
-                headers.update(watcher.headers())
+                stack.enter_context(observer.active())
+                headers.update(observer.headers())
             except Exception:
                 _log.warning("an observer failed and is ignored for this call: %s", raised())
         return headers
@@ -132,19 +132,19 @@ class ObserverNotifier:
             self.stats.delivered(len(items), at)
 
     def _emit(self, event: Event) -> None:
-        for watcher in self._call_observers:
+        for observer in self._call_observers:
             try:
-                watcher.notify(event)
+                observer.notify(event)
             except Exception:
                 _log.warning("an observer failed at %s and is ignored: %s", type(event).__name__, raised())
 
 
-def facts_of(reader: Reader) -> ResponseMetadata | None:
+def read_metadata(reader: Reader) -> ResponseMetadata | None:
     """Return the provider's metadata on its answer; ``None`` if it cannot be read."""
     try:
         return reader.metadata()
     except Exception:
-        unread("the facts of an answer")
+        unread("the metadata of an answer")
         return None
 
 
@@ -158,6 +158,6 @@ def _with_spent(metadata: ResponseMetadata | None, spent: list[ResponseMetadata]
     metadata = metadata or ResponseMetadata()
     totals = {}
     for name in _TOKENS:
-        told = [count for one in (*spent, metadata) if (count := getattr(one, name)) is not None]
-        totals[name] = sum(told) if told else None
+        stated = [count for one in (*spent, metadata) if (count := getattr(one, name)) is not None]
+        totals[name] = sum(stated) if stated else None
     return replace(metadata, **totals)  # type: ignore[arg-type]  # all of them are counts

@@ -64,11 +64,11 @@ def requested_schemas(call: Call) -> RequestedSchemas:
     from l0.rules.structured.schema_rule import schema_rule
     from l0.rules.structured.schemas import Schema
 
-    asked = from_response_format(call.body, call.dialect)
+    requested = from_response_format(call.body, call.dialect)
     try:
-        rules = () if asked.text_schema is None else (schema_rule(asked.text_schema),)
+        rules = () if requested.text_schema is None else (schema_rule(requested.text_schema),)
         return RequestedSchemas(
-            rules=rules, tools={name: Schema.of(dict(schema)) for name, schema in asked.tool_schemas.items()}
+            rules=rules, tools={name: Schema.of(dict(schema)) for name, schema in requested.tool_schemas.items()}
         )
     except (PolicyError, ImportError):
         _log.warning("the schemas of a request cannot be checked: %s", raised())

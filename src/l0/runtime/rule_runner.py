@@ -91,15 +91,17 @@ def check_rules(policy: Policy) -> None:
         raise PolicyError("Hold.window", given, f"at least {needed}, the window of the rules, or None for exactly that")
 
 
-def rule_runner_for(call: Call, tell: Callable[[RuleMatched], None] | None) -> RuleRunner | None:
-    """Return the rules of a call; ``None`` if it has none. ``tell``: a callback for matches; rules are timed only with
-    it."""
+def rule_runner_for(call: Call, notify: Callable[[RuleMatched], None] | None) -> RuleRunner | None:
+    """Return the rules of a call; ``None`` if it has none.
+
+    ``notify``: a callback for matches. Rules are timed only if there is one.
+    """
     policy = call.policy
     if call.dialect == "embeddings" or not (policy.guardrails or policy.drift or policy.structured):
         return None
-    asked, drift = requested_schemas(call), drift_of(policy)
-    guardrails = guardrails_of(policy) + asked.rules
-    return RuleRunner(policy, guardrails, drift, tell, asked) if guardrails or drift or asked.tools else None
+    schemas, drift = requested_schemas(call), drift_of(policy)
+    guardrails = guardrails_of(policy) + schemas.rules
+    return RuleRunner(policy, guardrails, drift, notify, schemas) if guardrails or drift or schemas.tools else None
 
 
 class _RuleGroup:
@@ -124,18 +126,18 @@ class RuleRunner:
         "_counted",
         "_counts",
         "_findings",
+        "_groups",
+        "_notify",
         "_policy",
         "_reported",
         "_rules",
-        "_tell",
         "_times",
-        "_watches",
-        "asked",
         "chars",
         "checked",
         "cut",
         "due",
         "fits_schema",
+        "schemas",
         "window",
     )
 
@@ -144,11 +146,11 @@ class RuleRunner:
         policy: Policy,
         guardrails: Rules,
         drift: Rules,
-        tell: Callable[[RuleMatched], None] | None,
-        asked: RequestedSchemas,
+        notify: Callable[[RuleMatched], None] | None,
+        schemas: RequestedSchemas,
     ) -> None:
         self._policy = policy
-        self._tell = tell
+        self._notify = notify
         self._reported: set[tuple[str, int, str]] = set()
         self._rules = (*guardrails, *drift)
         self._findings: FindingFilter[tuple[Cause, float]] = FindingFilter(self._rules)
@@ -156,7 +158,7 @@ class RuleRunner:
         intervals = policy.check_intervals
         self.cut: int | None = None
         """The number of characters before the place that failed the attempt."""
-        self._watches = [
+        self._groups = [
             _RuleGroup(cause, rules, every)
             for cause, rules, every in (
                 (Cause.GUARDRAIL_VIOLATION, guardrails, intervals.guardrails),
@@ -164,8 +166,8 @@ class RuleRunner:
             )
             if rules
         ]
-        self.asked = asked
-        self.fits_schema = asked is not NOTHING
+        self.schemas = schemas
+        self.fits_schema = schemas is not NOTHING
         """True if the request's own schema judges the complete answer: nothing may be delivered before that."""
         self._counts = policy.holding.until == "verified"
         self.due = 0
@@ -178,20 +180,16 @@ class RuleRunner:
         self.report_held()
         self._findings = FindingFilter(self._rules)
         self._times = self.times
-        timer = perf_counter if self._tell is not None else None
-        for read_deadline in self._watches:
-            if read_deadline.inspection is not None and read_deadline.inspection.overrun:
-                overrun = read_deadline.inspection.overrun
-                read_deadline.rules = tuple(
-                    rule for rule in read_deadline.rules if not any(rule is slow for slow in overrun)
-                )
-            read_deadline.inspection = Inspection(read_deadline.rules, read_deadline.every, timer=timer)
-            read_deadline.seen = read_deadline.chars = 0
-            read_deadline.due = read_deadline.every
+        timer = perf_counter if self._notify is not None else None
+        for group in self._groups:
+            if group.inspection is not None and group.inspection.overrun:
+                overrun = group.inspection.overrun
+                group.rules = tuple(rule for rule in group.rules if not any(rule is slow for slow in overrun))
+            group.inspection = Inspection(group.rules, group.every, timer=timer)
+            group.seen = group.chars = 0
+            group.due = group.every
         self.chars = self.checked = self._counted = 0
-        self.due = (
-            0 if self._counts else min((read_deadline.every for read_deadline in self._watches), default=sys.maxsize)
-        )
+        self.due = 0 if self._counts else min((group.every for group in self._groups), default=sys.maxsize)
         self.cut = None
 
     def evaluate(self, reader: Reader, *, rest: bool = False) -> Failure | None:
@@ -205,29 +203,29 @@ class RuleRunner:
             return None
         failure: Failure | None = None
         due = sys.maxsize
-        for read_deadline in self._watches:
-            if count >= read_deadline.due or (rest and count > read_deadline.seen):
-                text = "".join(pieces[read_deadline.seen :])
-                read_deadline.seen = count
-                read_deadline.chars += len(text)
-                assert read_deadline.inspection is not None
-                found = read_deadline.inspection.feed(text)
+        for group in self._groups:
+            if count >= group.due or (rest and count > group.seen):
+                text = "".join(pieces[group.seen :])
+                group.seen = count
+                group.chars += len(text)
+                assert group.inspection is not None
+                found = group.inspection.feed(text)
                 if found:
-                    judged = self._judge(read_deadline.cause, found)
-                    failure = failure or judged
-                read_deadline.due = count + read_deadline.every
-            if read_deadline.due < due:
-                due = read_deadline.due
+                    found_failure = self._judge(group.cause, found)
+                    failure = failure or found_failure
+                group.due = count + group.every
+            if group.due < due:
+                due = group.due
         self.due = 0 if self._counts else due
         if failure is not None:
             self.report_held()
         if self._counts:
-            self.checked = min((read_deadline.chars for read_deadline in self._watches), default=self.chars)
+            self.checked = min((group.chars for group in self._groups), default=self.chars)
         return failure
 
     def finish(self, reader: Reader) -> Failure | None:
         """Run the rules on the complete answer. Return the failure, if any."""
-        calls = [(call.name, "".join(call.arguments)) for call in reader.tools.values()] if self.asked.tools else ()
+        calls = [(call.name, "".join(call.arguments)) for call in reader.tools.values()] if self.schemas.tools else ()
         ending = Ending(other=reader.other or reader.content > len(reader.text))
         return self.evaluate(reader, rest=True) or self._finish(ending, calls)
 
@@ -235,13 +233,13 @@ class RuleRunner:
         """Run the rules on an answer that came in one piece. ``calls``: names and arguments of its tool calls."""
         self.restart()
         failure: Failure | None = None
-        for read_deadline in self._watches:
-            assert read_deadline.inspection is not None
-            judged = self._judge(
-                read_deadline.cause, read_deadline.inspection.feed(text)
+        for group in self._groups:
+            assert group.inspection is not None
+            found_failure = self._judge(
+                group.cause, group.inspection.feed(text)
             )  # drift is reported even if another rule failed
-            read_deadline.inspection.was_whole()
-            failure = failure or judged
+            group.inspection.was_whole()
+            failure = failure or found_failure
         if failure is not None:
             self.report_held()
             return failure
@@ -251,18 +249,18 @@ class RuleRunner:
     def times(self) -> dict[str, RuleTimes]:
         """Return, by rule, the number of its runs and the seconds that they took."""
         times = dict(self._times)
-        for read_deadline in self._watches:
-            if read_deadline.inspection is not None:
-                for rule, on_read in read_deadline.inspection.durations.items():
-                    times[rule] = on_read.plus(times.get(rule))
+        for group in self._groups:
+            if group.inspection is not None:
+                for rule, spent in group.inspection.durations.items():
+                    times[rule] = spent.plus(times.get(rule))
         return times
 
     def _finish(self, ending: Ending, calls: Iterable[tuple[str, str]]) -> Failure | None:
-        failure = self._judge(Cause.GUARDRAIL_VIOLATION, self.asked.judge(calls))
-        for read_deadline in self._watches:
-            assert read_deadline.inspection is not None
-            judged = self._judge(read_deadline.cause, read_deadline.inspection.finish(ending))
-            failure = failure or judged
+        failure = self._judge(Cause.GUARDRAIL_VIOLATION, self.schemas.judge(calls))
+        for group in self._groups:
+            assert group.inspection is not None
+            found_failure = self._judge(group.cause, group.inspection.finish(ending))
+            failure = failure or found_failure
         self.report_held()
         return failure
 
@@ -295,9 +293,9 @@ class RuleRunner:
         if key in self._reported and violation.severity is Severity.WARNING:
             return  # already reported for an earlier attempt with the same text
         self._reported.add(key)
-        if self._tell is not None:
+        if self._notify is not None:
             drift = cause is Cause.DRIFT
-            self._tell(RuleMatched(violation=violation, drift=drift, action=_ACTIONS[violation.severity], at=at))
+            self._notify(RuleMatched(violation=violation, drift=drift, action=_ACTIONS[violation.severity], at=at))
         if self._policy.on_violation is not None:
             try:
                 self._policy.on_violation(violation)

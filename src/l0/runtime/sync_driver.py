@@ -141,8 +141,8 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
 
 def _bounded_reads(chunks: Iterator[Any], body: AttemptBody, runtime: CallRuntime) -> BoundedReads | None:
     """Return reads with deadlines, if the call has any and the connection can be shut on its own."""
-    deadline = body.read_deadline() if runtime.clocks is not None else None
-    return BoundedReads(chunks.__next__, deadline, runtime.clocks) if deadline and runtime.clocks else None
+    deadline = body.read_deadline() if runtime.deadlines is not None else None
+    return BoundedReads(chunks.__next__, deadline, runtime.deadlines) if deadline and runtime.deadlines else None
 
 
 def _more(runtime: CallRuntime, command: Command, body: AttemptBody) -> bool:

@@ -225,17 +225,17 @@ if hasattr(os, "register_at_fork"):
 class BoundedReads:
     """The reads of one body, each with a deadline."""
 
-    __slots__ = ("_advance", "_clocks", "_watch")
+    __slots__ = ("_advance", "_deadlines", "_read_deadline")
 
-    def __init__(self, advance: Callable[[], Any], read_deadline: ReadDeadline, clocks: Deadlines) -> None:
+    def __init__(self, advance: Callable[[], Any], read_deadline: ReadDeadline, deadlines: Deadlines) -> None:
         self._advance = advance
-        self._watch = read_deadline
-        self._clocks = clocks
+        self._read_deadline = read_deadline
+        self._deadlines = deadlines
 
     def read(self) -> Any:
         """Return the next raw read. Raises `Expired`, `StopIteration`, or an error of the transport."""
-        read_deadline = self._watch
-        WATCHDOG.arm(read_deadline, self._clocks.reading(perf_counter()))
+        read_deadline = self._read_deadline
+        WATCHDOG.arm(read_deadline, self._deadlines.reading(perf_counter()))
         try:
             return self._advance()
         except Exception as error:
@@ -247,4 +247,4 @@ class BoundedReads:
 
     def close(self) -> None:
         """Stop watching the deadline. No reads follow."""
-        self._watch.over = True
+        self._read_deadline.over = True

@@ -20,10 +20,10 @@ class StreamSource(NamedTuple):
 
 
 class Terminals:
-    """The sources that have sent a terminal event. Beyond ``most`` of them the oldest is dropped."""
+    """The sources that have sent a terminal event. Beyond ``max_sources`` of them the oldest is dropped."""
 
-    def __init__(self, most: int = 1024) -> None:
-        self._most = most
+    def __init__(self, max_sources: int = 1024) -> None:
+        self._max_sources = max_sources
         self._seen: dict[StreamSource, None] = {}
         self.renew()
         renew_in_child(self)
@@ -37,7 +37,7 @@ class Terminals:
         if source in self._seen:
             return
         with self._lock:
-            while len(self._seen) >= self._most:
+            while len(self._seen) >= self._max_sources:
                 self._seen.pop(next(iter(self._seen)), None)
             self._seen[source] = None
 

@@ -24,7 +24,7 @@ from l0.fastpath.chunked_body import PlainChunkParser
 from l0.model.durations import limit_of
 from l0.model.policy import Timeout
 from l0.runtime.async_deadlines import deadline_reads
-from l0.runtime.deadlines import Clocks
+from l0.runtime.deadlines import CallDeadlines
 from l0.runtime.watchdog import Expired
 
 from .asyncio_reading import keep_reading
@@ -92,7 +92,7 @@ def areads(response: Any) -> AsyncIterator[bytes]:
 async def _areads(line: _Connection, stream: Any) -> AsyncIterator[bytes]:
     chunks = line.chunks
     with keep_reading(line.socket) as receive:
-        reads = deadline_reads(partial(receive, line.size), _clocks(line.seconds))
+        reads = deadline_reads(partial(receive, line.size), _read_limit(line.seconds))
         read = reads.read
         try:
             parts = line.early_content()
@@ -115,10 +115,10 @@ async def _areads(line: _Connection, stream: Any) -> AsyncIterator[bytes]:
         yield part
 
 
-def _clocks(seconds: float | None) -> Clocks:
+def _read_limit(seconds: float | None) -> CallDeadlines:
     """Return the transport's read timeout as a deadline, which needs no timer per read."""
     limit = None if seconds is None else limit_of(seconds)
-    return Clocks(Timeout(initial_token=None, inter_token=None, liveness=limit), perf_counter())
+    return CallDeadlines(Timeout(initial_token=None, inter_token=None, liveness=limit), perf_counter())
 
 
 def _connection_of(response: Any, stream: Any) -> _Connection | None:

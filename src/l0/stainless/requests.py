@@ -61,7 +61,7 @@ class _SdkRequests:
         self._wrapped = wrapped
         self._original = original
         self._cast_to = args[0] if args else kwargs["cast_to"]
-        if runtime.clocks is not None:
+        if runtime.deadlines is not None:
             upstream.unkept = UnkeptLimit()
         self._rest = dict(kwargs)
         self._rest.pop("cast_to", None)
@@ -115,7 +115,7 @@ class _SdkRequests:
         parser = WireParser(reader)
 
         def decided(raw: bytes) -> bool:
-            ahead.kept.append(raw)
+            ahead.body_parts.append(raw)
             parser.feed(raw)
             return bool(reader.content or reader.accepted or reader.stopped)
 
@@ -160,7 +160,7 @@ class AsyncSdkRequests(_SdkRequests):
         """As `SdkRequests.send`."""
         token = SENDING.set(self.runtime)
         try:
-            if self.runtime.clocks is None:
+            if self.runtime.deadlines is None:
                 return await self._call(options)
             send: Callable[[], Awaitable[Any]] = partial(self._call, options)
             return await within(send_by(self.runtime, self.upstream), send)

@@ -64,11 +64,11 @@ class _SdkBody:
             order=upstream.call.policy.order,
         )
         reader = upstream.provider.reader(reading)
-        taken_up = self.runtime.continuation
-        if taken_up is not None:
-            strategy, resume_state = taken_up
+        continuation = self.runtime.continuation
+        if continuation is not None:
+            strategy, resume_state = continuation
             reader.resume(resume_state, strategy)
-        return reader, taken_up is not None
+        return reader, continuation is not None
 
     def _plain_decoder(self) -> bool:
         return type(self.stream._decoder) is self.upstream.sdk.streaming.SSEDecoder
@@ -104,7 +104,7 @@ class SdkBody(_SdkBody):
             return self._own(), ObjectParser(reader)
         if self._plain_decoder():
             return reads(self.response), ResumedWireParser(reader) if resumed else WireParser(reader)
-        parser = DecodedEventParser(reader, taken_up=resumed)
+        parser = DecodedEventParser(reader, resumed=resumed)
         return self.stream._decoder.iter_bytes(reads(self.response)), parser
 
     def send(self, options: Any) -> Any:
@@ -145,7 +145,7 @@ class AsyncSdkBody(_SdkBody):
             return self._own(), ObjectParser(reader)
         if self._plain_decoder():
             return areads(self.response), ResumedWireParser(reader) if resumed else WireParser(reader)
-        parser = DecodedEventParser(reader, taken_up=resumed)
+        parser = DecodedEventParser(reader, resumed=resumed)
         return self.stream._decoder.aiter_bytes(areads(self.response)), parser
 
     async def send(self, options: Any) -> Any:

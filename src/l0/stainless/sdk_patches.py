@@ -240,7 +240,7 @@ class SdkPatches:
 
         async def again(options: Any) -> Any:
             send = partial(original, upstream.client, upstream.response_type, options, stream=True)
-            if runtime.clocks is None:
+            if runtime.deadlines is None:
                 return await send()
             return await within(send_by(runtime, upstream), send)
 

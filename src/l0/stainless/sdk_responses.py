@@ -16,7 +16,7 @@ from l0.config import CONFIG
 from l0.runtime.async_deadlines import deadline_reads
 from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.connection_use import ConnectionUse
-from l0.runtime.deadlines import Fixed
+from l0.runtime.deadlines import FixedDeadline
 from l0.runtime.finalizers import interrupted
 from l0.runtime.watchdog import WATCHDOG, BoundedReads, Expired, ReadDeadline
 
@@ -28,7 +28,7 @@ _BELOW = ("l0", "httpx", "httpx2", "contextlib")
 """Packages between the SDK, or the user, and a response's stream."""
 _USERS = ("close", "aclose", "__exit__", "__aexit__")
 """Functions of an SDK's objects through which its user closes."""
-_MOST = 2**20
+_MAX_PARSED_BYTES = 2**20
 """Bytes. Who streams an answer of more does so in order not to hold it."""
 _REST = 0.1
 """Seconds to read on after one of the SDK's helpers raised over a body."""
@@ -49,18 +49,18 @@ class ObservedByteStream:
     """The transport's request, if there was one."""
     ended = left = closed = False
     """Read to its end; no longer read, for whatever reason; closed."""
-    kept: list[bytes] | None = None
+    body_parts: list[bytes] | None = None
     """The parts read so far of a complete answer that the user reads; metadata is taken from them at the end. ``None``
-    if the answer streams, or is longer than ``_MOST`` bytes."""
+    if the answer streams, or is longer than ``_MAX_PARSED_BYTES`` bytes."""
     size = 0
-    again: Callable[..., Any]
+    make_response: Callable[..., Any]
     shared_reads: Callable[[], Any] | None = None
     """A weak reference to the driver's iterator over the body, since the iterator may hold the response."""
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             for part in self._bounded():
-                self._keep(part)
+                self._store(part)
                 yield part
             self.ended = True
         finally:
@@ -69,7 +69,7 @@ class ObservedByteStream:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for part in self._abounded():
-                self._keep(part)
+                self._store(part)
                 yield part
             self.ended = True
         finally:
@@ -80,16 +80,16 @@ class ObservedByteStream:
         runtime = self.runtime
         return (
             inf
-            if runtime is None or runtime.connection is _READING or runtime.clocks is None
-            else runtime.clocks.total_at
+            if runtime is None or runtime.connection is _READING or runtime.deadlines is None
+            else runtime.deadlines.total_at
         )
 
     def _bounded(self) -> Iterator[bytes]:
         deadline = self._deadline()
-        watch = _read_deadline(self.extensions, self.request) if deadline < inf else None
-        if watch is None:
+        read_deadline = _read_deadline(self.extensions, self.request) if deadline < inf else None
+        if read_deadline is None:
             return iter(self.inner)
-        return self._by_deadline(BoundedReads(iter(self.inner).__next__, watch, Fixed(deadline)))
+        return self._by_deadline(BoundedReads(iter(self.inner).__next__, read_deadline, FixedDeadline(deadline)))
 
     def _by_deadline(self, reads: BoundedReads) -> Iterator[bytes]:
         try:
@@ -109,7 +109,7 @@ class ObservedByteStream:
         return self._aby_deadline(aiter(self.inner), deadline)
 
     async def _aby_deadline(self, source: AsyncIterator[bytes], deadline: float) -> AsyncIterator[bytes]:
-        reads = deadline_reads(source.__anext__, Fixed(deadline))
+        reads = deadline_reads(source.__anext__, FixedDeadline(deadline))
         try:
             while True:
                 yield await reads.read()
@@ -125,14 +125,14 @@ class ObservedByteStream:
         cause = expired.__cause__ or expired
         raise (cause if runtime is None else runtime.overdue_for_user(cause)) from expired.__cause__
 
-    def _keep(self, part: bytes) -> None:
-        if self.kept is None:
+    def _store(self, part: bytes) -> None:
+        if self.body_parts is None:
             return
         self.size += len(part)
-        if self.size > _MOST:
-            self.kept = None
+        if self.size > _MAX_PARSED_BYTES:
+            self.body_parts = None
         else:
-            self.kept.append(part)
+            self.body_parts.append(part)
 
     def close(self) -> None:
         """Close the stream. The caller is the user, the transport at the end of the body, or the engine."""
@@ -217,13 +217,13 @@ class ObservedByteStream:
             else:
                 runtime.close()
         elif self.ended and runtime.connection is not _READING:
-            if self.kept:
-                runtime.upstream.decoded = self._decoded(self.kept)  # type: ignore[attr-defined]  # as the seam does
+            if self.body_parts:
+                runtime.upstream.decoded = self._decoded(self.body_parts)  # type: ignore[attr-defined]  # as the seam does
             runtime.consumed()
 
-    def _decoded(self, kept: list[bytes]) -> dict[str, Any] | None:
+    def _decoded(self, parts: list[bytes]) -> dict[str, Any] | None:
         try:
-            value = self.again(content=b"".join(kept)).json()
+            value = self.make_response(content=b"".join(parts)).json()
         except Exception:  # its user has it, whatever it is
             return None
         return value if isinstance(value, dict) else None
@@ -279,7 +279,7 @@ class PeekedByteStream:
 
     inner: Any
     source: Any
-    kept: list[bytes]
+    body_parts: list[bytes]
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._beginning()
@@ -292,8 +292,8 @@ class PeekedByteStream:
             yield part
 
     def _beginning(self) -> Iterator[bytes]:
-        while self.kept:
-            yield self.kept.pop(0)
+        while self.body_parts:
+            yield self.body_parts.pop(0)
 
     def close(self) -> None:
         """Close the connection."""
@@ -323,7 +323,7 @@ def peek(response: Any, transport: ModuleType) -> PeekedByteStream | None:
     inner = response.stream
     kind: Any = inner.__class__  # not `type`: the stream may be a proxy of another library
     ahead: PeekedByteStream = object.__new__(_flavoured(PeekedByteStream, kind, transport))
-    ahead.inner, ahead.kept = inner, []
+    ahead.inner, ahead.body_parts = inner, []
     ahead.source = aiter(inner) if isinstance(inner, transport.AsyncByteStream) else iter(inner)
     response.stream = ahead
     return ahead
@@ -339,8 +339,8 @@ def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
     # anthropic looks for this at every event; an attribute at hand is found many times faster than a missing one.
     wrapper.stream_observer = getattr(inner, "stream_observer", None)
     if response.headers.get("content-type", "").startswith("application/json") and runtime.observers.observed:
-        wrapper.kept = []
-        wrapper.again = partial(transport.Response, response.status_code, headers=response.headers)
+        wrapper.body_parts = []
+        wrapper.make_response = partial(transport.Response, response.status_code, headers=response.headers)
     response.stream = wrapper
 
 
@@ -418,7 +418,7 @@ def areads(response: Any) -> AsyncIterator[bytes]:
 
 
 def read_deadline(response: Any) -> ReadDeadline | None:
-    """Return a watch on the response's connection; ``None`` if nothing is known that could end a read of it."""
+    """Return a deadline for reads of the response; ``None`` if no way is known to end such a read."""
     return _read_deadline(response.extensions, getattr(response, "_request", None))
 
 
@@ -426,7 +426,7 @@ def _read_deadline(extensions: Any, request: Any) -> ReadDeadline | None:
     if _shared(extensions):
         timeouts = request.extensions.get("timeout") if request is not None else None
         return timeouts.flight.reading() if isinstance(timeouts, Timeouts) else None
-    return _watch(extensions)
+    return _socket_deadline(extensions)
 
 
 def _shared(extensions: Any) -> bool:
@@ -434,7 +434,7 @@ def _shared(extensions: Any) -> bool:
     return extensions.get("http_version", b"HTTP/1.1") not in (b"HTTP/1.1", b"HTTP/1.0")
 
 
-def _watch(extensions: Any) -> ReadDeadline | None:
+def _socket_deadline(extensions: Any) -> ReadDeadline | None:
     network = extensions.get("network_stream")
     socket = network.get_extra_info("socket") if network is not None else None
     return ReadDeadline(socket) if socket is not None and hasattr(socket, "shutdown") else None
@@ -443,6 +443,6 @@ def _watch(extensions: Any) -> ReadDeadline | None:
 def abort(extensions: Any) -> None:
     """Shut down the socket of a response that another thread is reading."""
     with suppress(Exception):  # a connection that is closed already
-        watched = None if _shared(extensions) else _watch(extensions)
-        if watched is not None:
-            watched.fire()
+        read_deadline = None if _shared(extensions) else _socket_deadline(extensions)
+        if read_deadline is not None:
+            read_deadline.fire()

@@ -51,7 +51,7 @@ class Flight:
         request.extensions = {
             **extensions,
             "timeout": Timeouts(extensions.get("timeout") or {}, self),
-            "trace": _both(self._told, extensions.get("trace")),
+            "trace": _both(self._trace, extensions.get("trace")),
         }
 
     def landed(self) -> bool:
@@ -87,7 +87,7 @@ class Flight:
             return own
         return left if own is None else min(own, left)
 
-    def _told(self, name: str, info: dict[str, Any]) -> None:
+    def _trace(self, name: str, info: dict[str, Any]) -> None:
         """Process a trace event of the transport."""
         if self._landed:
             return
@@ -207,11 +207,11 @@ def _both(ours: Trace, theirs: Trace | None) -> Trace:
     if theirs is None:
         return ours
 
-    def told(name: str, info: dict[str, Any]) -> Any:
+    def trace_both(name: str, info: dict[str, Any]) -> Any:
         ours(name, info)
         return theirs(name, info)
 
-    return told
+    return trace_both
 
 
 FLIGHT: ContextVar[Flight | None] = ContextVar("l0_flight", default=None)

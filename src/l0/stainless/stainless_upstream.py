@@ -26,7 +26,7 @@ from l0.model.tolerant_reading import unread
 from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, response_in, transport_error
 from l0.shared_state.known_terminals import StreamSource
 from l0.wire.request_id import request_id_of
-from l0.wire.retry_after import asked_wait, server_wait
+from l0.wire.retry_after import requested_wait, server_wait
 
 from .interruptions import interruption, read_of_closed, request_of_closed
 from .request_content import CAST_HEADER, RAW_HEADER, keep_content
@@ -187,7 +187,7 @@ class StainlessUpstream:
     @property
     def _rules(self) -> RetryRules:
         """Return the conditions under which the bare SDK sends a request again."""
-        wait = asked_wait if self.call.policy.retry is None else server_wait
+        wait = requested_wait if self.call.policy.retry is None else server_wait
         return RetryRules(retries=self._retries, wait=wait)
 
     def _classes(self, *, opened: bool, parsing: bool = False) -> ExceptionClasses:

@@ -29,7 +29,7 @@ from .callbacks import NAMES, Callback, Callbacks
 from .source_failures import Classify
 from .source_upstream import Factory, takes_text
 
-Tell = Callable[[Violation], None]
+OnViolation = Callable[[Violation], None]
 Resume = Literal["off", "exact", "splice", "restart"]
 
 
@@ -148,18 +148,18 @@ def check(stream: Any, options: CallArguments) -> Policy:
     return base_of(options)
 
 
-def ask(stream: Any, options: CallArguments, *, sync: bool) -> CallOptions:
+def call_options(stream: Any, options: CallArguments, *, sync: bool) -> CallOptions:
     """Check the options of a call, as `check`, and turn them into its policy."""
     base = check(stream, options)
     callbacks = Callbacks({name: options.get(name) for name in NAMES}, sync=sync)  # type: ignore[misc]
     fallbacks, resume = _or(options.get("fallbacks"), ()), options.get("resume")
     found: list[Violation] = []
-    on_top = _on_top(options, resume, fallbacks, _tell(callbacks, found))
-    looks_on = base.mode == "shadow"
+    on_top = _on_top(options, resume, fallbacks, _recorder(callbacks, found))
+    observes = base.mode == "shadow"
     return CallOptions(
         sources=(stream if callable(stream) else lambda: stream, *fallbacks),
-        policy=on_top(Policy() if looks_on else base),
-        shadow=on_top(base) if looks_on else None,
+        policy=on_top(Policy() if observes else base),
+        shadow=on_top(base) if observes else None,
         callbacks=callbacks,
         found=found,
         classify=options.get("classify"),
@@ -188,22 +188,22 @@ def name_of(factory: Factory) -> str:
 
 
 def _on_top(
-    options: CallArguments, resume: Resume | None, fallbacks: Sequence[Factory], tell: Tell
+    options: CallArguments, resume: Resume | None, fallbacks: Sequence[Factory], ours: OnViolation
 ) -> Callable[[Policy], Policy]:
     """Return the function that turns a policy into that of the call."""
     changes: dict[str, Any] = {name: value for name in _FIELDS if (value := options.get(name)) is not None}
 
     def policy(base: Policy) -> Policy:
-        made = {"retry": base.retry or RETRY_DEFAULTS} | changes
+        fields = {"retry": base.retry or RETRY_DEFAULTS} | changes
         if resume is not None:
-            made["resume"] = resume
+            fields["resume"] = resume
         elif base.resume == "prefill":
-            made["resume"] = "off"  # only a provider's package can resume
+            fields["resume"] = "off"  # only a provider's package can resume
         return replace(
             base,
-            **made,
+            **fields,
             fallback=tuple(Fallback(model=name_of(factory)) for factory in fallbacks),
-            on_violation=_both(tell, base.on_violation),
+            on_violation=_both(ours, base.on_violation),
             adaptive=False,
             hedge=False,
         )
@@ -215,22 +215,22 @@ def _or(given: Any, otherwise: Any) -> Any:
     return otherwise if given is None else given
 
 
-def _tell(callbacks: Callbacks, found: list[Violation]) -> Tell:
+def _recorder(callbacks: Callbacks, found: list[Violation]) -> OnViolation:
     """Return a function that records violations, and queues them for the matching callback."""
 
-    def tell(violation: Violation) -> None:
+    def record(violation: Violation) -> None:
         found.append(violation)
         callbacks.note("on_drift" if violation.rule.startswith("drift.") else "on_violation", violation)
 
-    return tell
+    return record
 
 
-def _both(tell: Tell, also: Tell | None) -> Tell:
+def _both(ours: OnViolation, theirs: OnViolation | None) -> OnViolation:
     """Return a function that calls ours, and then the policy's own."""
 
-    def told(violation: Violation) -> None:
-        tell(violation)
-        if also is not None:
-            also(violation)
+    def both(violation: Violation) -> None:
+        ours(violation)
+        if theirs is not None:
+            theirs(violation)
 
-    return told
+    return both

@@ -96,12 +96,12 @@ class Callbacks:
         if name in self._given:
             self.noted.append((name, value))
 
-    def tell(self) -> None:
+    def call_queued(self) -> None:
         """Call the queued callbacks, in order."""
         while self.noted:
             self.call(*self.noted.pop(0))
 
-    async def atell(self) -> None:
+    async def acall_queued(self) -> None:
         """Call the queued callbacks, and await those that are coroutine functions."""
         while self.noted:
             await self.acall(*self.noted.pop(0))

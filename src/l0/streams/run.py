@@ -8,7 +8,7 @@ from l0.config import CONFIG
 from l0.runtime import async_driver, sync_driver
 from l0.runtime.call_runtime import CallRuntime
 
-from .call_options import CallArguments, CallOptions, ask
+from .call_options import CallArguments, CallOptions, call_options
 from .source_bodies import AsyncSourceBody, SourceBody
 from .source_observer import SourceCallObserver
 from .source_upstream import SourceUpstream
@@ -27,8 +27,8 @@ async def run(stream: Any, **options: Unpack[CallArguments]) -> Stream:
     Reading comes after; ``Timeout(total=...)`` limits the whole. Raises `PolicyError` for an invalid option, and
     `UnknownStreamError` for a source that no adapter recognizes.
     """
-    asked = ask(stream, options, sync=False)
-    runtime, upstream, state = _begin(asked)
+    checked = call_options(stream, options, sync=False)
+    runtime, upstream, state = _begin(checked)
     body = AsyncSourceBody(runtime, upstream)
     try:
         await async_driver.request(runtime, body)
@@ -37,13 +37,13 @@ async def run(stream: Any, **options: Unpack[CallArguments]) -> Stream:
         runtime.close()
         await body.close()
         raise
-    return Stream(runtime, body, asked.callbacks, state)
+    return Stream(runtime, body, checked.callbacks, state)
 
 
 def run_sync(stream: Any, **options: Unpack[CallArguments]) -> SyncStream:
     """Request an answer from a sync source, as `run`, in sync code."""
-    asked = ask(stream, options, sync=True)
-    runtime, upstream, state = _begin(asked)
+    checked = call_options(stream, options, sync=True)
+    runtime, upstream, state = _begin(checked)
     body = SourceBody(runtime, upstream)
     try:
         sync_driver.request(runtime, body)
@@ -52,14 +52,14 @@ def run_sync(stream: Any, **options: Unpack[CallArguments]) -> SyncStream:
         runtime.close()
         body.close()
         raise
-    return SyncStream(runtime, body, asked.callbacks, state)
+    return SyncStream(runtime, body, checked.callbacks, state)
 
 
-def _begin(asked: CallOptions) -> tuple[CallRuntime, SourceUpstream, State]:
-    call = asked.call()
-    watch = SourceCallObserver(call)
-    state = State(interval=call.policy.check_intervals.checkpoint, violations=asked.found)
-    upstream = SourceUpstream(asked.sources, asked.callbacks, state, watch, asked.classify)
-    runtime = CallRuntime(call, upstream, [watch] if watch.observed else [], CONFIG.shared_state)
+def _begin(checked: CallOptions) -> tuple[CallRuntime, SourceUpstream, State]:
+    call = checked.call()
+    observer = SourceCallObserver(call)
+    state = State(interval=call.policy.check_intervals.checkpoint, violations=checked.found)
+    upstream = SourceUpstream(checked.sources, checked.callbacks, state, observer, checked.classify)
+    runtime = CallRuntime(call, upstream, [observer] if observer.observed else [], CONFIG.shared_state)
     upstream.history = lambda: runtime.failures
     return runtime, upstream, state

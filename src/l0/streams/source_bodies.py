@@ -61,9 +61,9 @@ class _SourceBody:
 
     def _intake(self) -> BodyParser:
         intake = SourceReader(lambda: self.upstream.read_deadline.metadata, raw=self.raw)
-        taken_up = self.runtime.continuation
-        if taken_up is not None:
-            strategy, resume_state = taken_up
+        continuation = self.runtime.continuation
+        if continuation is not None:
+            strategy, resume_state = continuation
             intake.resume(resume_state, strategy)
         self.upstream.state.intake = intake
         return cast(BodyParser, intake)  # it is its own reader, by a property that is never set
@@ -78,9 +78,9 @@ class _SourceBody:
         if outcome is Outcome.FAILED or error is not None:
             state.end(error=error)
             return "on_error", error
-        whole = outcome is not Outcome.CANCELLED
-        state.end(completed=whole, aborted=not whole)
-        return ("on_complete" if whole else "on_abort"), state
+        completed = outcome is not Outcome.CANCELLED
+        state.end(completed=completed, aborted=not completed)
+        return ("on_complete" if completed else "on_abort"), state
 
 
 class _Late(Exception):  # noqa: N818 - an event: the driver sees that the watch has fired
@@ -103,11 +103,11 @@ class SourceBody(_SourceBody):
 
     def __init__(self, runtime: CallRuntime, upstream: SourceUpstream) -> None:
         super().__init__(runtime, upstream)
-        self._watch = ReadDeadline(_Deaf())
+        self._read_deadline = ReadDeadline(_Deaf())
 
     def send(self, options: AttemptSpec) -> Opened:
         """Open the source of one attempt and return its items."""
-        self.upstream.callbacks.tell()
+        self.upstream.callbacks.call_queued()
         left, bound = options.remaining_s, None
         limit = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT) - perf_counter()
         if limit < inf:  # only a patched SDK can apply it: nothing else ends a blocked call
@@ -125,8 +125,8 @@ class SourceBody(_SourceBody):
         """Return the raw reads and the parser, as `sync_driver.AttemptBody.start`."""
         response = sources.response(self.answer)
         found = watch_response(response) if hasattr(response, "extensions") else None
-        self._watch = found if found is not None else ReadDeadline(_Deaf())
-        return self._items(self._given, self._watch), self._intake()
+        self._read_deadline = found if found is not None else ReadDeadline(_Deaf())
+        return self._items(self._given, self._read_deadline), self._intake()
 
     def _items(self, items: Iterator[Any], read_deadline: ReadDeadline) -> Generator[Any, None, None]:
         try:
@@ -147,11 +147,11 @@ class SourceBody(_SourceBody):
 
     def read_deadline(self) -> ReadDeadline | None:
         """Return the deadline of the connection in use, or one that only takes effect when a read returns."""
-        return self._watch
+        return self._read_deadline
 
     def wake(self) -> None:
         """End a read that is blocked on a connection."""
-        self._watch.fire()
+        self._read_deadline.fire()
 
     def close(self) -> None:
         """Release the source, and call the last callback if the call is over."""
@@ -167,7 +167,7 @@ class SourceBody(_SourceBody):
         end = self._end()
         if end is not None:
             self.upstream.callbacks.note(*end)
-            self.upstream.callbacks.tell()
+            self.upstream.callbacks.call_queued()
 
 
 class AsyncSourceBody(_SourceBody):
@@ -175,7 +175,7 @@ class AsyncSourceBody(_SourceBody):
 
     async def send(self, options: AttemptSpec) -> Opened:
         """Open the source of one attempt and return its items."""
-        await self.upstream.callbacks.atell()
+        await self.upstream.callbacks.acall_queued()
         deadline = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT)
         opened: Opened = await within(deadline, partial(self._open, options))
         return opened
@@ -214,7 +214,7 @@ class AsyncSourceBody(_SourceBody):
         end = self._end()
         if end is not None:
             self.upstream.callbacks.note(*end)
-            await self.upstream.callbacks.atell()
+            await self.upstream.callbacks.acall_queued()
 
 
 class _Items:

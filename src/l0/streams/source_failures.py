@@ -15,7 +15,7 @@ from l0.model.errors import StreamInterrupted, fill, raised
 from l0.model.failure import CATEGORIES, TIMEOUT_CAUSES, Category, Cause, Failure
 from l0.model.policy import PolicyError
 from l0.runtime import exception_classifier
-from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, is_a, links, said
+from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, is_a, links, text_of_exception
 from l0.runtime.library_errors import library_failure
 from l0.stainless.interruptions import interruption
 from l0.wire.retry_after import server_wait
@@ -52,7 +52,7 @@ def overruled(failure: Failure | None, error: BaseException, hook: Classify | No
     cause = _cause_of_hook(hook, error) if hook is not None and isinstance(error, Exception) else None
     if cause is None:
         return failure
-    known = failure or Failure(cause=cause, detail=said(error), error=error)
+    known = failure or Failure(cause=cause, detail=text_of_exception(error), error=error)
     repeated = CATEGORIES[cause] is not Category.FATAL
     return replace(known, cause=cause, category=CATEGORIES[cause], message="", sdk_retries=repeated)
 
@@ -88,7 +88,7 @@ def classify(error: BaseException, *, opened: bool) -> Failure | None:
         if below is not None:
             return replace(below, error=error)
     cause = Cause.MALFORMED if isinstance(error, JSONDecodeError | UnicodeDecodeError) else Cause.SOURCE_ERROR
-    return Failure(cause=cause, detail=said(error), error=error)
+    return Failure(cause=cause, detail=text_of_exception(error), error=error)
 
 
 def _repeats(status: int, headers: Mapping[str, str]) -> bool:
@@ -109,7 +109,7 @@ _RULES = RetryRules(retries=_retries, wait=server_wait)
 
 
 def _wrapped(error: Exception, inner: Failure | None) -> Failure | None:
-    return None if inner is None else replace(inner, detail=said(error), status=None, error=error)
+    return None if inner is None else replace(inner, detail=text_of_exception(error), status=None, error=error)
 
 
 def adopted(below: Failure, error: Exception) -> Failure:

@@ -49,9 +49,9 @@ class SourceCallObserver:
             if isinstance(event, CallEnded):
                 self.described(self._call)
             return
-        for watcher in self._call_observers:
+        for observer in self._call_observers:
             try:
-                watcher.notify(event)
+                observer.notify(event)
             except Exception:
                 _log.warning("an observer failed at %s and is ignored: %s", type(event).__name__, raised())
 
@@ -62,13 +62,13 @@ class SourceCallObserver:
     @contextmanager
     def _entered(self) -> Iterator[None]:
         with ExitStack() as stack:
-            for watcher in self._call_observers or ():
-                stack.enter_context(watcher.active())
+            for observer in self._call_observers or ():
+                stack.enter_context(observer.active())
             yield
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers of all observers, as `CallObserver.headers`."""
-        return {name: value for watcher in self._call_observers or () for name, value in watcher.headers().items()}
+        return {name: value for observer in self._call_observers or () for name, value in observer.headers().items()}
 
     def described(self, call: Call) -> None:
         """Set the description of the call, and pass on the events kept so far. Only the first description counts."""
@@ -90,10 +90,10 @@ class SourceCallObserver:
     def observe(self, call: Call) -> CallObserver:
         """Observe a request of the current attempt."""
         self.described(call)
-        return _RequestWatch(self)
+        return _RequestObserver(self)
 
 
-class _RequestWatch:
+class _RequestObserver:
     """The observer of one request in an SDK. It passes the findings of the engine there to the call, and has no
     spans."""
 
@@ -103,8 +103,8 @@ class _RequestWatch:
     def notify(self, event: Event) -> None:
         if isinstance(event, CallEnded):
             self._outer.failure = event.failure
-            whole = event.failure is None and event.outcome is not Outcome.CANCELLED
-            self._outer.metadata = event.metadata if whole else None
+            complete = event.failure is None and event.outcome is not Outcome.CANCELLED
+            self._outer.metadata = event.metadata if complete else None
 
     def active(self) -> AbstractContextManager[object]:
         return self._outer.active()

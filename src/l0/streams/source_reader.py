@@ -48,8 +48,8 @@ def _tokens(text: list[str]) -> Callable[[Any], Event | None]:
 class SourceReader:
     """The reader of one attempt. ``raw``: deliver the source's own items instead of events.
 
-    ``told``: a function that returns the metadata of the instrumented SDK call that is the source, once that call is
-    complete, else ``None``. ``_known``: 1 if the first piece of ``text`` is the part that an earlier attempt delivered.
+    ``sdk_metadata``: a function that returns the metadata of the instrumented SDK call that is the source; ``None``
+    until that call is complete. ``_known``: 1 if the first piece of ``text`` was delivered by an earlier attempt.
     ``_others``: number of content events other than text. ``_summed``, ``_chars``: the number of pieces of ``text``
     that have been measured, and their length.
     """
@@ -78,13 +78,13 @@ class SourceReader:
         "_plain",
         "_raw",
         "_summed",
-        "_told",
+        "_sdk_metadata",
     )
 
     resumes = True
     end = OVER
 
-    def __init__(self, told: Callable[[], ResponseMetadata | None], *, raw: bool = False) -> None:
+    def __init__(self, sdk_metadata: Callable[[], ResponseMetadata | None], *, raw: bool = False) -> None:
         self.text: list[str] = []
         self.tools: dict[Any, ToolCallText] = {}  # a source has no request with a schema to check
         self._others = self._known = self._summed = self._chars = 0
@@ -95,7 +95,7 @@ class SourceReader:
         self._plain = True
         self.failure: Failure | None = None
         self._raw = raw
-        self._told = told
+        self._sdk_metadata = sdk_metadata
         self._decoder: Decoder | None = None
         self._matcher: OverlapMatcher | None = None
         self._resume_state: ResumeState | None = None
@@ -185,7 +185,7 @@ class SourceReader:
             events = [item]
         else:
             raise ADAPTERS.unknown(item, "an item of the stream")
-        return [new for event in events if (new := self._learn(event)) is not None]
+        return [new for event in events if (new := self._apply(event)) is not None]
 
     def _ended(self) -> list[Event]:
         """Return the last events: text that was held while the overlap was compared, and the completion of the
@@ -201,7 +201,7 @@ class SourceReader:
         events = [Event(_TOKEN, rest)] if rest else []
         return [*events, _COMPLETE] if self.missing() is None and self.failure is None else events
 
-    def _learn(self, event: Event) -> Event | None:
+    def _apply(self, event: Event) -> Event | None:
         """Count an event and return what is new in it for the user, if anything. An error event fails the attempt."""
         if event.type is _TOKEN:
             return self._learn_token(event)
@@ -270,7 +270,7 @@ class SourceReader:
             return Cause.UNKNOWN
         if complete is None:  # the items do not show it, so the end of the source does
             complete = self._over
-        return None if complete or self._told() is not None else Cause.TRUNCATED
+        return None if complete or self._sdk_metadata() is not None else Cause.TRUNCATED
 
     def certainly_complete(self) -> bool:
         """Return True if the answer is complete although its source raised."""
@@ -278,9 +278,9 @@ class SourceReader:
 
     def metadata(self) -> ResponseMetadata:
         """Return the provider's metadata: from the instrumented SDK below, else from the items."""
-        told = self._told()
-        if told is not None:
-            return told
+        sdk_metadata = self._sdk_metadata()
+        if sdk_metadata is not None:
+            return sdk_metadata
         try:
             return self._decoder.metadata() if self._decoder is not None else ResponseMetadata()
         except Exception:  # the adapter may be user code, and the answer is valid without metadata

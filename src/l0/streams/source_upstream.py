@@ -51,23 +51,23 @@ class SourceUpstream:
         self.read_deadline.begin()
         past = self.history()
         failure = past[-1] if past else None
-        told = Attempt(number=attempt.number, leg=attempt.leg, failure=failure, resume=attempt.resume)
+        started = Attempt(number=attempt.number, leg=attempt.leg, failure=failure, resume=attempt.resume)
         if failure is not None and failure.cause in TIMEOUT_CAUSES:
             self.callbacks.note("on_timeout", failure)
         if attempt.resume is not None:
             self.state.restarts += attempt.resume == "restart"
-            self.callbacks.note("on_resume", told)
+            self.callbacks.note("on_resume", started)
         elif attempt.leg != before:
-            self.callbacks.note("on_fallback", told)
+            self.callbacks.note("on_fallback", started)
         else:
-            self.callbacks.note("on_retry" if attempt.number > 1 else "on_start", told)
+            self.callbacks.note("on_retry" if attempt.number > 1 else "on_start", started)
         return attempt
 
     def source(self, plan: AttemptSpec) -> Any:
         """Call the factory of the plan's leg. A factory that takes an argument gets the text to continue."""
         factory = self.sources[plan.leg]
-        said = plan.resume_state.text if plan.resume_state is not None and plan.resume == "splice" else ""
-        return factory(said) if takes_text(factory) else factory()
+        text_so_far = plan.resume_state.text if plan.resume_state is not None and plan.resume == "splice" else ""
+        return factory(text_so_far) if takes_text(factory) else factory()
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
         """Return True if the source can resume in this mode. Any source can be called again; a continuation needs a

@@ -22,10 +22,10 @@ Release = Callable[[], Any]
 
 def iterator(source: Any) -> Iterator[Any]:
     """Return the items of a source, in sync code. Raises `UnknownStreamError`."""
-    if _whole(source):
+    if _complete(source):
         return iter((source,))
     if isinstance(source, Iterator) or _iterable(source):
-        return litellm_decoder.said(source) if litellm_decoder.is_wrapped(source) else iter(source)
+        return litellm_decoder.provider_items(source) if litellm_decoder.is_wrapped(source) else iter(source)
     raise ADAPTERS.unknown(source, _WHERE)
 
 
@@ -33,7 +33,7 @@ def async_iterator(source: Any) -> AsyncIterator[Any]:
     """Return the items of a source, in async code. Raises `UnknownStreamError`."""
     if is_async(source):
         found: AsyncIterator[Any] = (
-            litellm_decoder.Said(source) if litellm_decoder.is_wrapped(source) else source.__aiter__()
+            litellm_decoder.ProviderItems(source) if litellm_decoder.is_wrapped(source) else source.__aiter__()
         )
         return found
     items = iterator(source)
@@ -86,12 +86,12 @@ async def _next(items: Iterator[Any]) -> Any:
     except RuntimeError as error:  # the thread limit, or interpreter shutdown
         if reader.setdefault("is", "loop") == "thread":
             raise  # the source's own
-        _say_unthreaded(str(error))
+        _warn_unthreaded(str(error))
     return next(items, _END)
 
 
 @cache
-def _say_unthreaded(reason: str) -> None:
+def _warn_unthreaded(reason: str) -> None:
     """Log, once per process, that sync sources block the event loop."""
     _log.warning("a sync source blocks the event loop while it is read until a thread can be started (%s)", reason)
 
@@ -99,10 +99,10 @@ def _say_unthreaded(reason: str) -> None:
 def is_source(source: Any) -> bool:
     """Return True if an object can be a stream, or give one by ``await``, ``with`` or ``async with``."""
     asynchronous = ("__aiter__", "__aenter__", "__await__")
-    return any(hasattr(source, name) for name in (*asynchronous, "__enter__")) or _whole(source) or _iterable(source)
+    return any(hasattr(source, name) for name in (*asynchronous, "__enter__")) or _complete(source) or _iterable(source)
 
 
-def _whole(source: Any) -> bool:
+def _complete(source: Any) -> bool:
     """Return True if a source is an answer in one piece. An SDK's models can be iterated over as well, for their
     fields."""
     return isinstance(source, str) or ADAPTERS.find(source) is not None

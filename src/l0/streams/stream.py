@@ -43,7 +43,7 @@ class _Base(Generic[_B]):
         shown = any(self._callbacks.get(name) is not None for name in _SHOWING)
         self._runtime.unseen = not shown and not self._body.raw and self._runtime.call.policy.resume != "splice"
 
-    def _tell_others(self, event: Event) -> None:
+    def _note_others(self, event: Event) -> None:
         """Queue the callbacks for a tool call, or for a token that completes a checkpoint."""
         state = self.state
         if event.type is _TOKEN:
@@ -154,10 +154,12 @@ class Stream(_Base[AsyncSourceBody]):
             self._started = True
             # Both are generators, although their declared types are only iterators.
             relay = cast("AsyncGeneratorType[Any, None]", async_driver.relay(self._runtime, self._body))
-            self._events = cast("AsyncGeneratorType[Any, None]", self._told(relay)) if self._callbacks else relay
+            self._events = (
+                cast("AsyncGeneratorType[Any, None]", self._with_callbacks(relay)) if self._callbacks else relay
+            )
         return self._events
 
-    async def _told(self, events: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:  # noqa: C901 - hot
+    async def _with_callbacks(self, events: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:  # noqa: C901 - hot
         """Yield the events, each after its callbacks. Hot: code that runs per token is inlined here."""
         callbacks, body, runtime = self._callbacks, self._body, self._runtime
         noted = callbacks.noted
@@ -166,7 +168,7 @@ class Stream(_Base[AsyncSourceBody]):
         try:
             async for event in events:
                 if noted:
-                    await callbacks.atell()
+                    await callbacks.acall_queued()
                 if on_event is not None:
                     try:
                         answer = on_event(event)
@@ -184,8 +186,8 @@ class Stream(_Base[AsyncSourceBody]):
                         if answer is not None:
                             await callbacks.awaited("on_token", answer)
                 if others:
-                    self._tell_others(event)
-                    await callbacks.atell()
+                    self._note_others(event)
+                    await callbacks.acall_queued()
                 if runtime.aborted:
                     break
                 yield event
@@ -252,22 +254,24 @@ class SyncStream(_Base[SourceBody]):
         if self._events is None:
             self._started = True
             relay = cast("GeneratorType[Any, None, None]", sync_driver.relay(self._runtime, self._body))
-            self._events = cast("GeneratorType[Any, None, None]", self._told(relay)) if self._callbacks else relay
+            self._events = (
+                cast("GeneratorType[Any, None, None]", self._with_callbacks(relay)) if self._callbacks else relay
+            )
         return self._events
 
-    def _told(self, events: Generator[Any, None, None]) -> Generator[Any, None, None]:
-        """Yield the events, each after its callbacks, as `Stream._told`."""
+    def _with_callbacks(self, events: Generator[Any, None, None]) -> Generator[Any, None, None]:
+        """Yield the events, each after its callbacks, as `Stream._with_callbacks`."""
         callbacks, body, runtime = self._callbacks, self._body, self._runtime
         try:
             for event in events:
                 if callbacks.noted:
-                    callbacks.tell()
+                    callbacks.call_queued()
                 if not body.raw:
                     callbacks.call("on_event", event)
                     if event.type is _TOKEN:
                         callbacks.call("on_token", event.text)
-                    self._tell_others(event)
-                    callbacks.tell()
+                    self._note_others(event)
+                    callbacks.call_queued()
                 if runtime.aborted:
                     break
                 yield event

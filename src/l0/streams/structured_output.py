@@ -102,7 +102,7 @@ async def structured(schema: Any, stream: Any, **options: Unpack[CallArguments])
     is a failure of its content, and requested again as `Retry` allows. Text that is not JSON is repaired first, if the
     edits are safe. Raises what `run` and reading raise, and `PolicyError` for an invalid schema.
     """
-    return await _whole(Schema.of(schema), stream, options)
+    return await _complete(Schema.of(schema), stream, options)
 
 
 async def structured_object(
@@ -110,12 +110,12 @@ async def structured_object(
 ) -> Structured[Any]:
     """Request an object with these members, as `structured`. Each member is a type, or a pair of a type and a
     default."""
-    return await _whole(Schema.of_fields(fields), stream, options)
+    return await _complete(Schema.of_fields(fields), stream, options)
 
 
 async def structured_array(item: Any, stream: Any, **options: Unpack[CallArguments]) -> Structured[list[Any]]:
     """Request an array of items that fit ``item``, as `structured`."""
-    return await _whole(Schema.array_of(item), stream, options)
+    return await _complete(Schema.array_of(item), stream, options)
 
 
 @overload
@@ -126,33 +126,33 @@ async def structured_stream(
 async def structured_stream(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> StructuredStream[Any]: ...
 async def structured_stream(schema: Any, stream: Any, **options: Unpack[CallArguments]) -> StructuredStream[Any]:
     """Request a value as `structured`, and deliver it while it grows: see `StructuredStream`."""
-    judged = Schema.of(schema)
-    return StructuredStream(await run(stream, **_judged(judged, options, "first_content")), judged)
+    checked_schema = Schema.of(schema)
+    return StructuredStream(await run(stream, **_with_schema(checked_schema, options, "first_content")), checked_schema)
 
 
-async def _whole(schema: Schema, stream: Any, options: CallArguments) -> Structured[Any]:
-    async with await run(stream, **_judged(schema, options, "message")) as answer:
+async def _complete(schema: Schema, stream: Any, options: CallArguments) -> Structured[Any]:
+    async with await run(stream, **_with_schema(schema, options, "message")) as answer:
         return _result(schema, await answer.read(), answer.state)
 
 
-def _judged(schema: Schema, options: CallArguments, hold: HoldMode) -> CallArguments:
+def _with_schema(schema: Schema, options: CallArguments, hold: HoldMode) -> CallArguments:
     """Return the options of a call whose answer must fit the schema, even if the policy is in shadow mode."""
     policy = base_of(options)
     if policy.mode == "shadow":
         policy = Policy()
     given = options.get("guardrails")
     rules = guardrails_of(policy if given is None else Policy(guardrails=given))
-    judged: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True))
+    checked: tuple[Rule, ...] = (*rules, schema_rule(schema, allow_repair=True))
     unused = {"fallback": (), "hedge": False, "adaptive": False, "structured": False}
     held = replace(policy, hold=Hold(until=hold), guardrails=(), **unused)  # type: ignore[arg-type]
-    return cast(CallArguments, {**options, "policy": held, "guardrails": judged})
+    return cast(CallArguments, {**options, "policy": held, "guardrails": checked})
 
 
 def _result(schema: Schema, text: str, state: State) -> Structured[Any]:
     verdict = schema.verdict(text)
     if isinstance(verdict, Invalid):  # a tool call instead of text passes the rule, but is not a value
-        said = "does not fit the schema" if verdict.checked else "could not be checked"
-        message = f"the answer {said}: {verdict.reason}"
+        problem = "does not fit the schema" if verdict.checked else "could not be checked"
+        message = f"the answer {problem}: {verdict.reason}"
         reason = Cause.GUARDRAIL_VIOLATION.value
         raise fill(StreamInterrupted(message), {"partial_text": text, "reason": reason, "attempts": state.attempts})
     return Structured(value=verdict.value, text=verdict.text, edits=verdict.edits, state=state)

@@ -75,13 +75,13 @@ def of_request(call: Call) -> dict[str, list[Json]]:
 
 def of_answer(ended: CallEnded) -> dict[str, list[Json]]:
     """Return the answer's text and tool calls by attribute name."""
-    said: list[object] = [ended.text] if ended.text else []
+    content: list[object] = [ended.text] if ended.text else []
     called = [{"type": "function_call", "name": name, "arguments": arguments} for name, arguments in ended.calls]
-    if not said and not called:
+    if not content and not called:
         return {}
     reasons = ended.metadata.finish_reasons if ended.metadata is not None else ()
     reason = reasons[0] if reasons else names.FINISH_ERROR
-    return {names.OUTPUT_MESSAGES: [{"role": "assistant", "parts": _parts(said + called), "finish_reason": reason}]}
+    return {names.OUTPUT_MESSAGES: [{"role": "assistant", "parts": _parts(content + called), "finish_reason": reason}]}
 
 
 def as_json(content: Mapping[str, list[Json]]) -> dict[str, str]:

@@ -19,11 +19,11 @@ def server_wait(headers: Mapping[str, str]) -> float | None:
 
     ``None`` if no header holds a usable value. ``headers``: lower-case names, or a case-insensitive mapping.
     """
-    requested_s = asked_wait(headers)
+    requested_s = requested_wait(headers)
     return _until_reset(headers) if requested_s is None else requested_s
 
 
-def asked_wait(headers: Mapping[str, str]) -> float | None:
+def requested_wait(headers: Mapping[str, str]) -> float | None:
     """Return ``retry-after-ms``, else ``Retry-After`` (seconds or a date), in s. The SDKs obey only these."""
     wait_ms = _number(headers.get("retry-after-ms"))
     if wait_ms is not None:

@@ -11,7 +11,7 @@ from l0.dialects.resumable_reader import ResumableReader
 from l0.model.failure import Cause
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import code_of, count_of, items_in, object_of, objects_in, place_of, text_of
-from l0.runtime.observer_notifier import facts_of
+from l0.runtime.observer_notifier import read_metadata
 
 
 class Surprised(ResumableReader):
@@ -87,7 +87,7 @@ def test_unreadable_metadata_is_none():
         def metadata(self) -> Any:
             raise ValueError("nothing to say")
 
-    assert facts_of(Mute(dict, "")) is None
+    assert read_metadata(Mute(dict, "")) is None
 
 
 NOTHINGS: list[Any] = [None, True, 1.5, [], {}, ["x"], {"a": 1}]

@@ -275,12 +275,12 @@ class FakeGuard:
         self.asked.append(leg)
         return leg not in self.shut
 
-    def may_retry(self, *, asked: bool) -> bool:
+    def may_retry(self, *, by_server: bool) -> bool:
         self.retries -= 1
         return self.retries >= 0
 
     def may_hedge(self) -> bool:
-        return self.may_retry(asked=False)
+        return self.may_retry(by_server=False)
 
     refusal = "the guard says no"
 
@@ -399,8 +399,8 @@ def test_failure_of_a_resumed_attempt_is_resumed_without_a_hedge():
 @pytest.mark.parametrize(("seconds", "own", "asked"), [(3.0, 1.0, True), (1.0, 1.0, False), (5.0, 4.0, False)])
 def test_sdk_wait_is_asked_for_only_if_the_server_lengthened_it(seconds, own, asked):
     class Recorder(FakeGuard):
-        def may_retry(self, *, asked: bool) -> bool:
-            self.asked.append(asked)
+        def may_retry(self, *, by_server: bool) -> bool:
+            self.asked.append(by_server)
             return True
 
     def backoff(_number: int, failure: Failure) -> float:

@@ -231,9 +231,9 @@ def test_server_veto_holds_with_a_policy_unless_the_connection_broke():
         (0.001, RetryAfter(3.0)),
         (0.25, RetryAfter(3.0)),
         (3.0, RetryAfter(3.0)),
-        (3.001, RetryAfter(3.001, asked=True)),
-        (59.9, RetryAfter(59.9, asked=True)),
-        (60.0, RetryAfter(60.0, asked=True)),
+        (3.001, RetryAfter(3.001, by_server=True)),
+        (59.9, RetryAfter(59.9, by_server=True)),
+        (60.0, RetryAfter(60.0, by_server=True)),
     ],
 )
 def test_retry_after_wins_over_the_strategy_and_never_shortens_it(wait, expected):
@@ -254,7 +254,7 @@ def test_short_retry_after_uses_the_delay_of_the_strategy(strategy, past):
 def test_retry_after_of_milliseconds_is_not_exempt_from_the_budget():
     assert verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=0.001) == RetryAfter(0.001)
     real = verdict(Cause.RATE_LIMIT, OPENING, WITH, status=429, retry_after=SHORTEST_SERVER_WAIT)
-    assert real == RetryAfter(SHORTEST_SERVER_WAIT, asked=True)
+    assert real == RetryAfter(SHORTEST_SERVER_WAIT, by_server=True)
 
 
 @pytest.mark.parametrize("asked", [60.001, 3600.0])
@@ -362,7 +362,7 @@ def test_the_number_of_the_retry_counts_all_failures():
     [(0.1, 0.0, True), (0.099, 0.0, False), (1.0, 0.9, True), (1.0, 1.0, False), (None, 0.0, False)],
 )
 def test_requested_wait_is_at_least_100_ms_and_longer_than_the_backoff(wait, own, asked):
-    assert retry_decisions.asked_to_wait(make_failure(retry_after=wait), own) is asked
+    assert retry_decisions.server_requires_wait(make_failure(retry_after=wait), own) is asked
 
 
 def test_progress_is_not_resumable_by_default():

@@ -46,9 +46,9 @@ BEGINNING = "The stream was interrupted (stalled): no further content within 10,
     ("context", "message"),
     [
         (ErrorContext(text="Hello", attempts=1), "5 characters had arrived; attempt 1."),
-        (ErrorContext(text="", attempts=2, most=3), "0 characters had arrived; attempt 2 of 3."),
+        (ErrorContext(text="", attempts=2, max_attempts=3), "0 characters had arrived; attempt 2 of 3."),
         (
-            ErrorContext(text="Hello", attempts=3, most=3, stop="all retries are used (Retry.max_retries=2)"),
+            ErrorContext(text="Hello", attempts=3, max_attempts=3, stop="all retries are used (Retry.max_retries=2)"),
             "5 characters had arrived; attempt 3 of 3. No further attempt: all retries are used (Retry.max_retries=2).",
         ),
     ],

@@ -36,12 +36,12 @@ def test_refusal_of_a_budget_names_it_and_its_share() -> None:
     call, state = make_call(policy=Policy(budget=True)), SharedState()
     guard = AdmissionControl(call, state)
     for _ in range(round((CAPACITY - FLOOR) / COST)):
-        assert guard.may_retry(asked=False)
+        assert guard.may_retry(by_server=False)
     assert guard.refusal == ""
-    assert not guard.may_retry(asked=False)
+    assert not guard.may_retry(by_server=False)
     assert guard.refusal == (
         f"the retry budget of {call.provider} {call.model} is used up. It allows one more request per 10 successful "
         "calls, and 5 at once; budget=False disables it"
     )
-    assert guard.may_retry(asked=True)
+    assert guard.may_retry(by_server=True)
     assert not guard.may_hedge()

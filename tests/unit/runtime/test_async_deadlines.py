@@ -26,7 +26,7 @@ from l0.model.policy import Timeout
 from l0.runtime import async_deadlines
 from l0.runtime.async_deadlines import AsyncioReads, TrioReads, deadline_reads, rest, sleep, until_closed
 from l0.runtime.call_ending import CallEnding
-from l0.runtime.deadlines import Clocks
+from l0.runtime.deadlines import CallDeadlines
 from l0.runtime.watchdog import Expired
 
 _T = TypeVar("_T")
@@ -40,10 +40,10 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
     return virtual_time.run(main, async_deadlines, sys.modules[__name__])
 
 
-def clocks(**limits: float) -> Clocks:
+def deadlines(**limits: float) -> CallDeadlines:
     now = perf_counter()
     given = {name: timedelta(milliseconds=limit) for name, limit in limits.items()}
-    made = Clocks(Timeout(**({"initial_token": None, "inter_token": None} | given)), now)
+    made = CallDeadlines(Timeout(**({"initial_token": None, "inter_token": None} | given)), now)
     made.opened(now, now)
     return made
 
@@ -52,8 +52,8 @@ def under_way() -> CallEnding:
     return CallEnding(FakeUpstream())
 
 
-def soon() -> Clocks:
-    return clocks(initial_token=1000 * SOON, inter_token=1000 * SOON)
+def soon() -> CallDeadlines:
+    return deadlines(initial_token=1000 * SOON, inter_token=1000 * SOON)
 
 
 async def forever() -> bytes:
@@ -129,7 +129,7 @@ def test_one_handle_serves_many_reads_that_wait(waits, handles):
             return b"x"
 
         loop.call_later = counting
-        reads = AsyncioReads(advance, clocks(inter_token=60_000, initial_token=60_000, total=120_000))
+        reads = AsyncioReads(advance, deadlines(inter_token=60_000, initial_token=60_000, total=120_000))
         for _ in range(1000):
             await reads.read()
         reads.close()
@@ -177,7 +177,7 @@ def test_other_endings_come_through_as_they_are(error):
 
 def test_a_foreign_cancellation_comes_through():
     async def main() -> None:
-        task = asyncio.create_task(once(AsyncioReads(forever, clocks(total=60_000))))
+        task = asyncio.create_task(once(AsyncioReads(forever, deadlines(total=60_000))))
         await asyncio.sleep(0)
         task.cancel("theirs")
         with pytest.raises(asyncio.CancelledError):
@@ -188,7 +188,7 @@ def test_a_foreign_cancellation_comes_through():
 
 def test_a_foreign_cancellation_in_the_same_tick_wins():
     async def main() -> None:
-        reads = AsyncioReads(forever, clocks(total=60_000))
+        reads = AsyncioReads(forever, deadlines(total=60_000))
         task = asyncio.create_task(once(reads))
         await asyncio.sleep(0)
         reads._deadline = 0.0
@@ -205,7 +205,7 @@ def test_a_users_own_timeout_around_the_read_stays_theirs():
     async def main() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(SOON):
-                await AsyncioReads(forever, clocks(total=60_000)).read()
+                await AsyncioReads(forever, deadlines(total=60_000)).read()
 
     run(main())
 
@@ -220,7 +220,7 @@ def test_data_in_the_tick_of_the_deadline_leaves_no_cancellation_behind():
             fired[0]._fire()  # the deadline passes in the moment in which the data comes
             return b"x"
 
-        reads = AsyncioReads(advance, clocks(total=60_000))
+        reads = AsyncioReads(advance, deadlines(total=60_000))
         fired.append(reads)
         assert await reads.read() == b"x"
         task = asyncio.current_task()
@@ -295,7 +295,7 @@ def test_under_trio_data_and_errors_come_through():
 def test_under_trio_a_foreign_cancellation_wins():
     async def main() -> bool:
         with trio.move_on_after(SOON) as scope:
-            await TrioReads(trio.sleep_forever, clocks(total=60_000)).read()
+            await TrioReads(trio.sleep_forever, deadlines(total=60_000)).read()
         return scope.cancelled_caught
 
     assert trio.run(main)
@@ -307,7 +307,7 @@ def test_without_a_limit_a_scope_waits_for_ever():
             await trio.sleep(0.01)
             return b"x"
 
-        unlimited = clocks()
+        unlimited = deadlines()
         assert unlimited.reading(0.0) == inf
         return await TrioReads(data, unlimited).read()
 

@@ -1,4 +1,4 @@
-"""The four clocks, in virtual time: they run while the engine reads, and only the whole call's runs on."""
+"""The four deadlines, in virtual time: they run while the engine reads, and only the whole call's runs on."""
 
 from math import inf
 
@@ -8,80 +8,80 @@ from hypothesis import strategies as st
 
 from l0.model.failure import Cause
 from l0.model.policy import Timeout
-from l0.runtime.deadlines import Clocks
+from l0.runtime.deadlines import CallDeadlines
 
 NONE = {"initial_token": None, "inter_token": None}
 
 
 def test_without_limits_there_is_no_deadline():
-    clocks = Clocks(Timeout(**NONE), 100.0)
-    clocks.opened(100.0, 101.0)
-    assert clocks.reading(102.0) == inf
+    deadlines = CallDeadlines(Timeout(**NONE), 100.0)
+    deadlines.opened(100.0, 101.0)
+    assert deadlines.reading(102.0) == inf
 
 
 def test_the_first_content_is_counted_from_the_request():
-    clocks = Clocks(Timeout(initial_token=5000, inter_token=None), 100.0)
-    clocks.opened(101.0, 103.0)  # the headers took two of the five seconds
-    assert clocks.reading(103.0) == pytest.approx(106.0)
-    assert clocks.expired(106.0) is Cause.FIRST_CONTENT_TIMEOUT
+    deadlines = CallDeadlines(Timeout(initial_token=5000, inter_token=None), 100.0)
+    deadlines.opened(101.0, 103.0)  # the headers took two of the five seconds
+    assert deadlines.reading(103.0) == pytest.approx(106.0)
+    assert deadlines.expired(106.0) is Cause.FIRST_CONTENT_TIMEOUT
 
 
 def test_reads_without_content_use_up_the_same_time():
-    clocks = Clocks(Timeout(initial_token=5000, inter_token=None), 0.0)
-    clocks.opened(0.0, 1.0)
-    assert clocks.reading(1.0) == pytest.approx(5.0)
-    clocks.read(3.0, content=False)
-    assert clocks.reading(3.0) == pytest.approx(5.0)
+    deadlines = CallDeadlines(Timeout(initial_token=5000, inter_token=None), 0.0)
+    deadlines.opened(0.0, 1.0)
+    assert deadlines.reading(1.0) == pytest.approx(5.0)
+    deadlines.read(3.0, content=False)
+    assert deadlines.reading(3.0) == pytest.approx(5.0)
 
 
 def test_a_slow_consumer_is_no_stall():
-    clocks = Clocks(Timeout(initial_token=1000, inter_token=1000), 0.0)
-    clocks.opened(0.0, 0.1)
-    clocks.reading(0.1)
-    clocks.read(0.2, content=True)
-    assert clocks.reading(500.0) == pytest.approx(501.0)  # the consumer took 500 s over one chunk
-    assert clocks.expired(501.0) is Cause.STALLED
+    deadlines = CallDeadlines(Timeout(initial_token=1000, inter_token=1000), 0.0)
+    deadlines.opened(0.0, 0.1)
+    deadlines.reading(0.1)
+    deadlines.read(0.2, content=True)
+    assert deadlines.reading(500.0) == pytest.approx(501.0)  # the consumer took 500 s over one chunk
+    assert deadlines.expired(501.0) is Cause.STALLED
 
 
 def test_content_starts_the_gap_anew_and_pings_do_not():
-    clocks = Clocks(Timeout(initial_token=None, inter_token=2000), 0.0)
-    clocks.opened(0.0, 0.0)
-    clocks.reading(0.0)
-    clocks.read(1.0, content=True)
-    clocks.reading(1.0)
-    clocks.read(2.5, content=False)
-    assert clocks.reading(2.5) == pytest.approx(3.0)
-    clocks.read(2.9, content=True)
-    assert clocks.reading(2.9) == pytest.approx(4.9)
+    deadlines = CallDeadlines(Timeout(initial_token=None, inter_token=2000), 0.0)
+    deadlines.opened(0.0, 0.0)
+    deadlines.reading(0.0)
+    deadlines.read(1.0, content=True)
+    deadlines.reading(1.0)
+    deadlines.read(2.5, content=False)
+    assert deadlines.reading(2.5) == pytest.approx(3.0)
+    deadlines.read(2.9, content=True)
+    assert deadlines.reading(2.9) == pytest.approx(4.9)
 
 
 def test_any_bytes_are_a_sign_of_life():
-    clocks = Clocks(Timeout(**NONE, liveness=3000), 0.0)
-    clocks.opened(0.0, 0.0)
-    assert clocks.reading(0.0) == pytest.approx(3.0)
-    clocks.read(2.9, content=False)
-    assert clocks.reading(2.9) == pytest.approx(5.9)
-    assert clocks.expired(5.9) is Cause.DEAD
+    deadlines = CallDeadlines(Timeout(**NONE, liveness=3000), 0.0)
+    deadlines.opened(0.0, 0.0)
+    assert deadlines.reading(0.0) == pytest.approx(3.0)
+    deadlines.read(2.9, content=False)
+    assert deadlines.reading(2.9) == pytest.approx(5.9)
+    assert deadlines.expired(5.9) is Cause.DEAD
 
 
 def test_the_whole_calls_clock_runs_through_attempts_and_pauses():
-    clocks = Clocks(Timeout(**NONE, total=10_000), 100.0)
-    clocks.opened(100.0, 101.0)
-    assert clocks.reading(101.0) == 110.0
-    clocks.read(102.0, content=True)
-    clocks.opened(107.0, 108.0)
-    assert clocks.reading(109.0) == 110.0
-    assert clocks.expired(110.0) is Cause.TOTAL_TIMEOUT
+    deadlines = CallDeadlines(Timeout(**NONE, total=10_000), 100.0)
+    deadlines.opened(100.0, 101.0)
+    assert deadlines.reading(101.0) == 110.0
+    deadlines.read(102.0, content=True)
+    deadlines.opened(107.0, 108.0)
+    assert deadlines.reading(109.0) == 110.0
+    assert deadlines.expired(110.0) is Cause.TOTAL_TIMEOUT
 
 
 def test_an_attempt_starts_anew():
-    clocks = Clocks(Timeout(initial_token=5000, inter_token=1000), 0.0)
-    clocks.opened(0.0, 0.5)
-    clocks.reading(0.5)
-    clocks.read(0.6, content=True)
-    clocks.opened(10.0, 11.0)
-    assert clocks.reading(11.0) == pytest.approx(15.0)
-    assert clocks.expired(15.0) is Cause.FIRST_CONTENT_TIMEOUT
+    deadlines = CallDeadlines(Timeout(initial_token=5000, inter_token=1000), 0.0)
+    deadlines.opened(0.0, 0.5)
+    deadlines.reading(0.5)
+    deadlines.read(0.6, content=True)
+    deadlines.opened(10.0, 11.0)
+    assert deadlines.reading(11.0) == pytest.approx(15.0)
+    assert deadlines.expired(15.0) is Cause.FIRST_CONTENT_TIMEOUT
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_an_attempt_starts_anew():
     ],
 )
 def test_the_earliest_deadline_names_the_cause(timeout, cause):
-    clocks = Clocks(timeout, 0.0)
-    clocks.opened(0.0, 0.0)
-    deadline = clocks.reading(0.0)
+    deadlines = CallDeadlines(timeout, 0.0)
+    deadlines.opened(0.0, 0.0)
+    deadline = deadlines.reading(0.0)
     assert deadline == pytest.approx(1.0)
-    assert clocks.expired(deadline + 0.001) is cause
+    assert deadlines.expired(deadline + 0.001) is cause
 
 
 reads = st.tuples(st.floats(0, 0.4), st.booleans(), st.floats(0, 50))
@@ -108,66 +108,66 @@ reads = st.tuples(st.floats(0, 0.4), st.booleans(), st.floats(0, 50))
 @given(st.lists(reads, max_size=30), st.sampled_from([1000, 2500]), st.sampled_from([500, 1500]))
 @settings(max_examples=100)
 def test_progress_counts_reading_time_since_the_last_content(steps, first, gap):
-    clocks = Clocks(Timeout(initial_token=first, inter_token=gap), 0.0)
-    clocks.opened(0.0, 0.0)
+    deadlines = CallDeadlines(Timeout(initial_token=first, inter_token=gap), 0.0)
+    deadlines.opened(0.0, 0.0)
     now, spent, limit = 0.0, 0.0, first / 1000
     for on_read, content, away in steps:
-        assert clocks.reading(now) == pytest.approx(now + limit - spent)
+        assert deadlines.reading(now) == pytest.approx(now + limit - spent)
         now += on_read
-        clocks.read(now, content)
+        deadlines.read(now, content)
         crossed = spent < limit < spent + on_read  # data that arrived behind what was read gets a moment more
         spent, limit = (0.0, gap / 1000) if content else (limit if crossed else spent + on_read, limit)
         now += away
 
 
 def test_a_flood_without_content_ends_though_no_read_ever_waits():
-    clocks = Clocks(Timeout(initial_token=1000, inter_token=None), 0.0)
-    clocks.opened(0.0, 0.25)
+    deadlines = CallDeadlines(Timeout(initial_token=1000, inter_token=None), 0.0)
+    deadlines.opened(0.0, 0.25)
     late, now = False, 0.25
     while not late and now < 10.0:
         now += 0.001
-        late = clocks.read(now, content=False, since=now - 0.001)
+        late = deadlines.read(now, content=False, since=now - 0.001)
     assert 1.0 < now < 1.2
-    assert clocks.failure(now).message == "no first content within 1,000 ms (Timeout.initial_token)"
+    assert deadlines.failure(now).message == "no first content within 1,000 ms (Timeout.initial_token)"
 
 
 def test_content_behind_the_frames_that_piled_up_is_in_time():
-    clocks = Clocks(Timeout(initial_token=1000, inter_token=1000), 0.0)
-    clocks.opened(0.0, 0.1)
-    assert not clocks.read(5.0, content=False, since=0.1)  # the process was stopped for five seconds
-    assert not clocks.read(5.01, content=False, since=5.0)
-    assert not clocks.read(5.02, content=True, since=5.01)
-    assert clocks.reading(5.02) == pytest.approx(6.02)
+    deadlines = CallDeadlines(Timeout(initial_token=1000, inter_token=1000), 0.0)
+    deadlines.opened(0.0, 0.1)
+    assert not deadlines.read(5.0, content=False, since=0.1)  # the process was stopped for five seconds
+    assert not deadlines.read(5.01, content=False, since=5.0)
+    assert not deadlines.read(5.02, content=True, since=5.01)
+    assert deadlines.reading(5.02) == pytest.approx(6.02)
 
 
 def test_time_of_the_consumer_between_reads_that_never_wait_is_nobodys():
-    clocks = Clocks(Timeout(initial_token=1000, inter_token=1000), 0.0)
-    clocks.opened(0.0, 0.0)
-    clocks.read(0.1, content=True, since=0.0)
+    deadlines = CallDeadlines(Timeout(initial_token=1000, inter_token=1000), 0.0)
+    deadlines.opened(0.0, 0.0)
+    deadlines.read(0.1, content=True, since=0.0)
     for at in range(10, 1000, 10):  # ten seconds of thought over each frame
-        assert not clocks.read(at + 0.001, content=False, since=at)
+        assert not deadlines.read(at + 0.001, content=False, since=at)
 
 
 def test_the_whole_calls_clock_ends_reads_that_bring_content_without_waiting():
-    clocks = Clocks(Timeout(**NONE, total=2000), 10.0)
-    clocks.opened(10.0, 10.0)
-    assert not clocks.read(11.9, content=True, since=11.8)
-    assert clocks.read(12.1, content=True, since=12.0)
-    assert clocks.failure(12.1).message == "no whole answer within 2,000 ms (Timeout.total)"
+    deadlines = CallDeadlines(Timeout(**NONE, total=2000), 10.0)
+    deadlines.opened(10.0, 10.0)
+    assert not deadlines.read(11.9, content=True, since=11.8)
+    assert deadlines.read(12.1, content=True, since=12.0)
+    assert deadlines.failure(12.1).message == "no whole answer within 2,000 ms (Timeout.total)"
 
 
 def test_a_request_that_is_sent_has_the_tighter_of_both_deadlines():
-    clocks = Clocks(Timeout(initial_token=1500, inter_token=None, total=2000), 100.0)
-    assert clocks.sending(100.0) == pytest.approx(101.5)
-    assert clocks.failure(101.5).message == "no headers within 1,500 ms (Timeout.initial_token)"
-    assert clocks.sending(101.0) == pytest.approx(102.0)
-    assert clocks.expired(102.0) is Cause.TOTAL_TIMEOUT
-    assert clocks.sending(100.0, first=False) == pytest.approx(102.0)
-    assert clocks.sending(100.0, lambda limit: 0.2) == pytest.approx(100.2)
-    assert clocks.failure(100.2).message == "no headers within 200 ms (what is usual here, Policy.adaptive)"
+    deadlines = CallDeadlines(Timeout(initial_token=1500, inter_token=None, total=2000), 100.0)
+    assert deadlines.sending(100.0) == pytest.approx(101.5)
+    assert deadlines.failure(101.5).message == "no headers within 1,500 ms (Timeout.initial_token)"
+    assert deadlines.sending(101.0) == pytest.approx(102.0)
+    assert deadlines.expired(102.0) is Cause.TOTAL_TIMEOUT
+    assert deadlines.sending(100.0, first=False) == pytest.approx(102.0)
+    assert deadlines.sending(100.0, lambda limit: 0.2) == pytest.approx(100.2)
+    assert deadlines.failure(100.2).message == "no headers within 200 ms (what is usual here, Policy.adaptive)"
 
 
 def test_late_timeout_reports_its_delay():
-    clocks = Clocks(Timeout(**NONE, total=2000), 0.0)
-    clocks.sending(0.0)
-    assert clocks.failure(7.25).message.endswith("(Timeout.total); noticed 5.2 s later")
+    deadlines = CallDeadlines(Timeout(**NONE, total=2000), 0.0)
+    deadlines.sending(0.0)
+    assert deadlines.failure(7.25).message.endswith("(Timeout.total); noticed 5.2 s later")

@@ -11,7 +11,7 @@ import pytest
 
 from l0.model.policy import Timeout
 from l0.runtime import watchdog
-from l0.runtime.deadlines import Clocks
+from l0.runtime.deadlines import CallDeadlines
 from l0.runtime.watchdog import BoundedReads, Expired, ReadDeadline, Watchdog
 
 SOON = 0.05
@@ -262,9 +262,9 @@ def own(monkeypatch: pytest.MonkeyPatch, dog: Watchdog) -> None:
 
 def reads(advance, near, **limits) -> BoundedReads:
     given = {name: timedelta(milliseconds=limit) for name, limit in limits.items()}
-    clocks = Clocks(Timeout(**({"initial_token": None, "inter_token": None} | given)), perf_counter())
-    clocks.opened(perf_counter(), perf_counter())
-    return BoundedReads(advance, ReadDeadline(near), clocks)
+    deadlines = CallDeadlines(Timeout(**({"initial_token": None, "inter_token": None} | given)), perf_counter())
+    deadlines.opened(perf_counter(), perf_counter())
+    return BoundedReads(advance, ReadDeadline(near), deadlines)
 
 
 @pytest.mark.usefixtures("own")
@@ -303,11 +303,13 @@ def test_other_endings_come_through_as_they_are(pair, error):
 @pytest.mark.usefixtures("own")
 def test_between_reads_no_deadline_runs(pair):
     near, far = pair
-    watched = reads(lambda: (watched._watch.deadline, near.recv(10)), near, inter_token=60_000, initial_token=60_000)
+    watched = reads(
+        lambda: (watched._read_deadline.deadline, near.recv(10)), near, inter_token=60_000, initial_token=60_000
+    )
     for data in (b"a", b"b"):
         far.send(data)
         during, received = watched.read()
         assert received == data
         assert during < inf
-        assert watched._watch.deadline == inf
+        assert watched._read_deadline.deadline == inf
     watched.close()

@@ -21,14 +21,14 @@ def test_source_is_known_by_base_url_dialect_and_model():
 
 
 def test_the_oldest_is_forgotten_first():
-    terminals = Terminals(most=3)
+    terminals = Terminals(max_sources=3)
     for number in range(5):
         terminals.add(source(model=f"{number}"))
     assert [terminals.known(source(model=f"{number}")) for number in range(5)] == [False, False, True, True, True]
 
 
 def test_known_terminal_evicts_nothing():
-    terminals = Terminals(most=2)
+    terminals = Terminals(max_sources=2)
     for base_url in ("http://a", "http://b", "http://a", "http://a"):
         terminals.add(source(base_url))
     assert terminals.known(source("http://a"))
@@ -36,7 +36,7 @@ def test_known_terminal_evicts_nothing():
 
 
 def test_many_threads_at_once():
-    terminals = Terminals(most=50)
+    terminals = Terminals(max_sources=50)
 
     def fill(start):
         for number in range(200):

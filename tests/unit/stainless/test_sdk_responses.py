@@ -16,7 +16,7 @@ class Listening:
     def __init__(self):
         self.connection = ConnectionUse.USER
         self.told = []
-        self.clocks = None
+        self.deadlines = None
 
     def consumed(self):
         self.told = self.told or ["consumed"]

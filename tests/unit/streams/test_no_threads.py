@@ -32,9 +32,9 @@ class Connected:
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    sources._say_unthreaded.cache_clear()
+    sources._warn_unthreaded.cache_clear()
     yield
-    sources._say_unthreaded.cache_clear()
+    sources._warn_unthreaded.cache_clear()
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,7 @@ def test_a_wait_that_the_server_asks_for() -> None:
     ids=lambda value: getattr(value, "cause", None),
 )
 def test_what_breaks_has_the_class_of_the_break_and_ours(failure: Failure, kind: type[BaseException]) -> None:
-    error = exception(failure, ErrorContext(text="half", attempts=2, most=3, request_id="req_1"), opened=True)
+    error = exception(failure, ErrorContext(text="half", attempts=2, max_attempts=3, request_id="req_1"), opened=True)
     for each in (error, pickle.loads(pickle.dumps(error))):
         assert isinstance(each, kind)
         assert isinstance(each, StreamInterrupted)

@@ -196,7 +196,7 @@ def test_end_of_a_sync_source_after_its_deadline_is_an_end() -> None:
 
     def source() -> Iterator[str]:
         yield "whole"
-        while not started[0]._body._watch.fired:
+        while not started[0]._body._read_deadline.fired:
             pass
 
     with l0.run_sync(source, timeout=Timeout(inter_token=timedelta(milliseconds=20))) as stream:
@@ -218,7 +218,7 @@ def test_a_plain_iterator_that_was_too_slow_is_found_out() -> None:
         def __next__(self) -> str:
             item = next(self.items)
             if item == "b":
-                while not self.stream._body._watch.fired:
+                while not self.stream._body._read_deadline.fired:
                     pass
             return item
 

@@ -30,7 +30,7 @@ ASKING = {"observe", "__call__", "<lambda>", "suppressed", "inside_another", "re
 """Functions that look for a tracer and a meter. They run once per call."""
 HOLDING = {"_hold", "_long", "before"}
 """Functions that hold frames before the first content for at most 2 s, with or without telemetry."""
-CLOCKS = {"perf_counter", "perf_counter_ns", "monotonic", "time", "time_ns"}
+LIMITS = {"perf_counter", "perf_counter_ns", "monotonic", "time", "time_ns"}
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ class Counted:
         path, name = frame.f_code.co_filename, frame.f_code.co_name
         if event == "call" and path.startswith(f"{OURS}/telemetry/"):
             self.telemetry[name] += 1
-        if event == "c_call" and path.startswith(OURS) and argument.__name__ in CLOCKS and name not in HOLDING:
+        if event == "c_call" and path.startswith(OURS) and argument.__name__ in LIMITS and name not in HOLDING:
             self.clocks += 1
             self.timed_rules += "/guardrails/" in path
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l0.wire import retry_after
-from l0.wire.retry_after import asked_wait, server_wait
+from l0.wire.retry_after import requested_wait, server_wait
 
 NOW = 1_800_000_000.0
 
@@ -44,7 +44,7 @@ def now(monkeypatch):
 )
 def test_retry_after_headers(headers, expected, now):
     assert server_wait(headers) == expected
-    assert asked_wait(headers) == expected
+    assert requested_wait(headers) == expected
 
 
 @pytest.mark.parametrize("huge", ["Fri, 31 Dec 99999999999 23:59:59 GMT", "Mon, 01 Jan 0000 00:00:00 GMT"])
@@ -91,7 +91,7 @@ def moment(seconds: float, offset: int = 0) -> str:
 def test_openai_reset_durations(text, seconds):
     headers = {"x-ratelimit-reset-requests": text}
     assert server_wait(headers) == (None if seconds is None else pytest.approx(seconds))
-    assert asked_wait(headers) is None
+    assert requested_wait(headers) is None
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_openai_reset_durations(text, seconds):
 def test_anthropic_reset_times(text, seconds, now):
     headers = {"anthropic-ratelimit-requests-reset": text}
     assert server_wait(headers) == (None if seconds is None else pytest.approx(seconds))
-    assert asked_wait(headers) is None
+    assert requested_wait(headers) is None
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ class Consensus:
         )
         _check_work(work)
         _check_functions(similarity=similarity, score=score, parse=parse)
-        sitting = ConsensusRun(
+        consensus_run = ConsensusRun(
             preset=settings,
             weights=check_weights(settings.strategy, weights, len(work)),
             comparison=Comparison(settings.threshold, similarity),
@@ -94,13 +94,13 @@ class Consensus:
         )
         began = perf_counter()
         with FanOutSpan("consensus") as fan:
-            for cancelled in await task_group.run(work, sitting.add, fan, at_once=len(work)):
-                sitting.ended.setdefault(cancelled.index, cancelled)
+            for cancelled in await task_group.run(work, consensus_run.add, fan, at_once=len(work)):
+                consensus_run.ended.setdefault(cancelled.index, cancelled)
             all_branches = tuple(
-                sitting.ended.get(index) or Branch(index=index, status=BranchStatus.CANCELLED)
+                consensus_run.ended.get(index) or Branch(index=index, status=BranchStatus.CANCELLED)
                 for index in range(len(work))
             )
-            value, status, decision = await sitting.result(all_branches)
+            value, status, decision = await consensus_run.result(all_branches)
         return ConsensusResult(
             value=value,
             status=status,

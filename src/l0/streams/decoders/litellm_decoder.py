@@ -38,12 +38,12 @@ def is_wrapped(source: Any) -> bool:
     return type(source).__module__.partition(".")[0] == "litellm"
 
 
-def said(source: Any) -> Iterator[Any]:
+def provider_items(source: Any) -> Iterator[Any]:
     """Return the items of a sync source without those that litellm invented."""
     return (item for item in source if not _invented(source, item))
 
 
-class Said:
+class ProviderItems:
     """The items of an async source without those that litellm invented. Not a generator, so that it need not be
     closed."""
 

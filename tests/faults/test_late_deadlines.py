@@ -1,4 +1,4 @@
-"""Clocks fire only if nothing is there to be read: not where the event loop, or the whole process, was held up."""
+"""A deadline fires only if no data has arrived: not because the event loop, or the process, was blocked."""
 
 import asyncio
 import os
