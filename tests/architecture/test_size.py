@@ -17,7 +17,7 @@ DEEPER = {
     "async_driver.py:relay": 8,  # the loop over chunks: one function, so that a chunk costs no further call
     "sync_driver.py:relay": 8,  # the same
     "http.py:_read_chunks": 5,  # one state per part of a chunk
-    "stream.py:_told": 5,  # one block per callback
+    "stream.py:_with_callbacks": 5,  # one block per callback
 }
 """Functions that may be nested deeper, with their depth and the reason."""
 MORE_CONCEPTS = {

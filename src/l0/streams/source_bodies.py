@@ -20,7 +20,7 @@ from l0.runtime.async_deadlines import within
 from l0.runtime.body_parser import BodyParser
 from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.watchdog import ReadDeadline
-from l0.stainless.sdk_responses import read_deadline as watch_response
+from l0.stainless.sdk_responses import read_deadline as response_deadline
 from l0.wire.request_id import request_id_of
 
 from . import sources
@@ -60,7 +60,7 @@ class _SourceBody:
         return {"truncation": policy.truncation, "order": policy.order}
 
     def _intake(self) -> BodyParser:
-        intake = SourceReader(lambda: self.upstream.read_deadline.metadata, raw=self.raw)
+        intake = SourceReader(lambda: self.upstream.call_observer.metadata, raw=self.raw)
         continuation = self.runtime.continuation
         if continuation is not None:
             strategy, resume_state = continuation
@@ -113,7 +113,7 @@ class SourceBody(_SourceBody):
         if limit < inf:  # only a patched SDK can apply it: nothing else ends a blocked call
             total = None if left == inf else limit_of(left)
             bound = Timeout(initial_token=limit_of(limit), inter_token=None, total=total)
-        with attempt(self.upstream.read_deadline, **self._limits(), timeout=bound):
+        with attempt(self.upstream.call_observer, **self._limits(), timeout=bound):
             source, release = sources.enter(self.upstream.source(options))
         try:
             return source, sources.iterator(source), release
@@ -124,13 +124,13 @@ class SourceBody(_SourceBody):
     def start(self) -> tuple[Iterator[Any], BodyParser]:
         """Return the raw reads and the parser, as `sync_driver.AttemptBody.start`."""
         response = sources.response(self.answer)
-        found = watch_response(response) if hasattr(response, "extensions") else None
+        found = response_deadline(response) if hasattr(response, "extensions") else None
         self._read_deadline = found if found is not None else ReadDeadline(_Deaf())
         return self._items(self._given, self._read_deadline), self._intake()
 
     def _items(self, items: Iterator[Any], read_deadline: ReadDeadline) -> Generator[Any, None, None]:
         try:
-            with attempt(self.upstream.read_deadline, **self._limits()):  # a lazy source sends its request only now
+            with attempt(self.upstream.call_observer, **self._limits()):  # a lazy source sends its request only now
                 first = next(items, OVER)
             if first is not OVER:
                 if read_deadline.fired:
@@ -181,7 +181,7 @@ class AsyncSourceBody(_SourceBody):
         return opened
 
     async def _open(self, plan: AttemptSpec) -> Opened:
-        with attempt(self.upstream.read_deadline, **self._limits()):
+        with attempt(self.upstream.call_observer, **self._limits()):
             source, release = await sources.aenter(self.upstream.source(plan))
         try:
             return source, sources.async_iterator(source), release
@@ -194,7 +194,7 @@ class AsyncSourceBody(_SourceBody):
         return _Items(self._given, self._first), self._intake()
 
     async def _first(self, items: AsyncIterator[Any]) -> Any:
-        with attempt(self.upstream.read_deadline, **self._limits()):  # a lazy source sends its request only now
+        with attempt(self.upstream.call_observer, **self._limits()):  # a lazy source sends its request only now
             return await anext(items)
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:

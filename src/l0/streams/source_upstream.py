@@ -31,14 +31,14 @@ class SourceUpstream:
         sources: Sequence[Factory],
         callbacks: Callbacks,
         state: State,
-        read_deadline: SourceCallObserver,
+        call_observer: SourceCallObserver,
         classify: source_failures.Classify | None = None,
     ) -> None:
         self.sources = sources
         self.classify = classify
         self.callbacks = callbacks
         self.state = state
-        self.read_deadline = read_deadline
+        self.call_observer = call_observer
         self.opened = False
         self.raised: BaseException | None = None
         """The exception raised to the user: the engine's, or one that passed through it."""
@@ -48,7 +48,7 @@ class SourceUpstream:
         """Return the plan itself, and queue the callbacks for it."""
         self.state.attempts = attempt.number
         self.state.leg, before = attempt.leg, self.state.leg
-        self.read_deadline.begin()
+        self.call_observer.begin()
         past = self.history()
         failure = past[-1] if past else None
         started = Attempt(number=attempt.number, leg=attempt.leg, failure=failure, resume=attempt.resume)
@@ -78,7 +78,7 @@ class SourceUpstream:
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Return the failure that the engine in a patched SDK found, or the one classified from the exception."""
-        below = self.read_deadline.failure
+        below = self.call_observer.failure
         if below is not None and isinstance(error, Exception) and (below.error is error or opened):
             failure: Failure | None = source_failures.adopted(below, error)
         else:
