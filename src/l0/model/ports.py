@@ -141,7 +141,11 @@ class Upstream(Protocol):
         """Return the flaw of a complete, non-streaming answer that the SDK accepted; ``None`` if there is none."""
 
     def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:
-        """Return metadata, text and tool calls of a complete, non-streaming answer. Called only for observed calls."""
+        """Return metadata, text and tool calls of a complete, non-streaming answer. Called only for observed calls.
+
+        ``answer``: the object that the SDK returned, or the JSON of a body that the user read; ``None`` if the SDK
+        returned nothing.
+        """
         ...
 
     def completed(self) -> None:

@@ -435,11 +435,14 @@ class CallRuntime:
             self.admission.first_content(at - self.started)
         return self._fail(failure, at)
 
-    def consumed(self) -> None:
-        """End the call after its body was read completely, but not through L0 (a raw response)."""
+    def consumed(self, answer: object = None) -> None:
+        """End the call after its body was read completely, but not through L0 (a raw response).
+
+        ``answer``: the JSON of the body; ``None`` if it is unknown.
+        """
         if self.open and self.machine.state in (CallState.HOLDING, CallState.RELAYING):
             at = perf_counter()
-            metadata, text, calls = self.upstream.complete_answer(None) if self.observers.observed else (None, "", ())
+            metadata, text, calls = self.upstream.complete_answer(answer) if self.observers.observed else (None, "", ())
             self.attempt_ended(None, at)
             self._finish(self._step(Ended(None, at)), at, metadata, text, calls)
 

@@ -19,9 +19,6 @@ from .send_deadlines import by
 from .stainless_upstream import ReaderContext, StainlessUpstream
 from .unkept_limit import UnkeptLimit
 
-SENDING: ContextVar[CallRuntime | None] = ContextVar("l0_sending", default=None)
-"""The call whose request is being sent. A stream object that the SDK creates meanwhile belongs to it."""
-
 
 def response_of(answer: Any) -> Any:
     """Return the transport's response behind an object that the SDK returned."""
@@ -122,12 +119,16 @@ class _SdkRequests:
         return ahead.source, decided
 
 
+SENDING: ContextVar[_SdkRequests | None] = ContextVar("l0_sending", default=None)
+"""The requests of the call that sends one now. An object that the SDK creates meanwhile belongs to that call."""
+
+
 class SdkRequests(_SdkRequests):
     """The requests of a sync client."""
 
     def send(self, options: Any) -> Any:
         """Send one attempt. Return when its headers arrive."""
-        token = SENDING.set(self.runtime)
+        token = SENDING.set(self)
         try:
             unkept = self.upstream.unkept
             if unkept is None:
@@ -158,7 +159,7 @@ class AsyncSdkRequests(_SdkRequests):
 
     async def send(self, options: Any) -> Any:
         """As `SdkRequests.send`."""
-        token = SENDING.set(self.runtime)
+        token = SENDING.set(self)
         try:
             if self.runtime.deadlines is None:
                 return await self._call(options)

@@ -249,12 +249,12 @@ class SdkPatches:
     def _build(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Build the object of a complete answer with compiled constructors, if it belongs to a call of the engine."""
         data = kwargs.get("data")
-        runtime = SENDING.get() if type(data) is dict else None
-        if runtime is None and "request" in vars(client):
+        sending = SENDING.get() if type(data) is dict else None
+        if sending is None and "request" in vars(client):
             self._examine(client)
-        if runtime is not None:
-            runtime.upstream.decoded = data  # type: ignore[attr-defined]  # the source of its metadata
-        if runtime is not None and not client._strict_response_validation:
+        if sending is not None:
+            sending.upstream.decoded = data
+        if sending is not None and not client._strict_response_validation:
             build = compiled(self.sdk, kwargs.get("cast_to"))
             if build is not None:
                 return build(data)
@@ -277,7 +277,8 @@ class SdkPatches:
             )
 
     def _open_runtime_of(self, stream: Any) -> CallRuntime | None:
-        runtime = SENDING.get() or runtime_of(stream.response)
+        sending = SENDING.get()
+        runtime = sending.runtime if sending is not None else runtime_of(stream.response)
         return runtime if runtime is not None and runtime.ending.outcome is None and runtime.call.streaming else None
 
 

@@ -217,16 +217,14 @@ class ObservedByteStream:
             else:
                 runtime.close()
         elif self.ended and runtime.connection is not _READING:
-            if self.body_parts:
-                runtime.upstream.decoded = self._decoded(self.body_parts)  # type: ignore[attr-defined]  # as the seam does
-            runtime.consumed()
+            runtime.consumed(self._json() if self.body_parts else None)
 
-    def _decoded(self, parts: list[bytes]) -> dict[str, Any] | None:
+    def _json(self) -> object:
+        """Return the JSON of the body that the user read; ``None`` if it is not JSON."""
         try:
-            value = self.make_response(content=b"".join(parts)).json()
-        except Exception:  # its user has it, whatever it is
+            return self.make_response(content=b"".join(self.body_parts or ())).json()
+        except Exception:  # the user has the body, whatever it is
             return None
-        return value if isinstance(value, dict) else None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)

@@ -84,6 +84,7 @@ class StainlessUpstream:
         self.inference = inference
         self.request: Any = None
         self.decoded: Mapping[str, Any] | None = None
+        """The JSON of the complete answer to the current request, once the SDK has decoded it."""
         self.call = call
         self.unkept: UnkeptLimit | None = None
         """Set only for a call with deadlines; used if the call is sync."""
@@ -290,7 +291,9 @@ class StainlessUpstream:
             return None, "", ()
 
     def _json(self, answer: Any) -> Mapping[str, Any] | None:
-        """Return the JSON that the SDK decoded, or for a raw response the JSON of its body."""
+        """Return the JSON of an answer: as given, as the SDK decoded it, or of the body of a raw response."""
+        if isinstance(answer, dict):
+            return answer
         response = getattr(answer, "http_response", None)
         if self.decoded is not None or response is None or not response.is_stream_consumed:
             return self.decoded

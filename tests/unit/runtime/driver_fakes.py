@@ -151,12 +151,12 @@ class FakeUpstream:
 
 @dataclass
 class Listener:
-    """An observer and its watcher, which remembers what it was told."""
+    """An `Observer` and its `CallObserver`, which records its events."""
 
     events: list[Event] = field(default_factory=list)
     failing: bool = False
 
-    def read_deadline(self, call: Any) -> "Listener":
+    def observe(self, call: Any) -> "Listener":
         return self
 
     def notify(self, event: Event) -> None:

@@ -370,9 +370,10 @@ def test_a_body_that_somebody_else_read_to_its_end_is_a_success():
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
-    made.consumed()
+    made.consumed({"id": "a"})
     made.close()
     assert listener.told == ["start 1", "end 1 ok", "call ok"]
+    assert listener.end.text == "{'id': 'a'}"  # the JSON reached `Upstream.complete_answer`
 
 
 # Any cutting of an answer into reads

@@ -1,4 +1,4 @@
-"""The tap on a response's bytes, and a new attempt's response behind the object that the user holds."""
+"""The observed bytes of a response, and the response of a new attempt behind the object that the user holds."""
 
 import asyncio
 import gc
@@ -10,16 +10,26 @@ from l0.runtime.connection_use import ConnectionUse
 from l0.stainless.sdk_responses import ObservedByteStream, adopt, areads, read_deadline, reads, runtime_of, tap
 
 
-class Listening:
-    """A session's ears. As a session does, it takes the first word for the last."""
+class Observers:
+    """Stands in for `CallRuntime.observers`. ``observed``: somebody wants the metadata of the answer."""
 
-    def __init__(self):
+    def __init__(self, observed):
+        self.observed = observed
+
+
+class Listening:
+    """Stands in for a `CallRuntime`. It records the first end of the call that it is told of, and the answer."""
+
+    def __init__(self, observed=False):
         self.connection = ConnectionUse.USER
         self.told = []
+        self.answer = None
         self.deadlines = None
+        self.observers = Observers(observed)
 
-    def consumed(self):
+    def consumed(self, answer=None):
         self.told = self.told or ["consumed"]
+        self.answer = answer
 
     def close(self):
         self.told = self.told or ["closed"]
@@ -65,6 +75,19 @@ def test_a_body_read_to_its_end_is_consumed():
     made, runtime = listened(b"a", b"b")
     assert made.read() == b"ab"
     assert runtime.told == ["consumed"]
+
+
+@pytest.mark.parametrize(
+    ("body", "observed", "answer"),
+    [(b'{"id": "a"}', True, {"id": "a"}), (b'{"id": "a"}', False, None), (b"{", True, None)],
+    ids=["observed", "unobserved", "not JSON"],
+)
+def test_json_that_the_user_read_is_the_answer(body, observed, answer):
+    made, runtime = response(body[:3], body[3:]), Listening(observed)
+    made.headers["content-type"] = "application/json"
+    tap(made, httpx, runtime)
+    made.read()
+    assert (runtime.told, runtime.answer) == (["consumed"], answer)
 
 
 def test_a_body_that_is_closed_early_was_given_up():
