@@ -11,6 +11,7 @@ from journeys_kit import both
 
 import l0
 from l0.simulator.answers import Answer, SimulatedToolCall
+from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
 
@@ -50,9 +51,9 @@ def text_of(event: Any) -> str:
     return getattr(delta, "text", None) or ""
 
 
-def call(sim: Simulator, dialect: str, *answers: Answer, sync: bool, stream: bool = True, **more: Any) -> Got:
+def call(sim: Simulator, dialect: str, *answers: Answer | Reply, sync: bool, stream: bool = True, **more: Any) -> Got:
     sim.reset()
-    sim.script(*(Reply(answer=answer) for answer in answers))
+    sim.script(*(Reply(answer=answer) if isinstance(answer, Answer) else answer for answer in answers))
     kind = {"messages": (anthropic.Anthropic, anthropic.AsyncAnthropic)}.get(
         dialect, (openai.OpenAI, openai.AsyncOpenAI)
     )
@@ -122,6 +123,33 @@ def test_after_the_commit_point_an_error_is_raised(sim, heard, sync):
     assert isinstance(got.error, openai.APIConnectionError)
     assert (got.error.reason, len(sim.requests)) == ("guardrail_violation", 1)
     assert SECRET.text.startswith(got.text)
+
+
+HOLDS: list[l0.Hold] = [l0.Hold(), l0.Hold(until="verified", window=40), l0.Hold(until="message")]
+BREAKS: list[tuple[Answer, Fault | None]] = [
+    (SECRET, None),
+    (SECRET, Fault.one_write()),
+    (CLEAN, Fault.reset(at_event=12)),
+    (SECRET, Fault.reset(at_event=14)),
+    (CLEAN, Fault.clean_end(at_event=12)),
+]
+"""Rejected, event by event and at once; cut off; cut off with text that no rule has checked yet; an early end."""
+
+
+@both
+@pytest.mark.parametrize(("dialect", "interval"), [("chat", 99), ("responses", 1), ("messages", 4)])
+@pytest.mark.parametrize("hold", HOLDS, ids=lambda hold: hold.until)
+def test_partial_text_is_what_the_user_received(sim, dialect, interval, hold, sync):
+    intervals = l0.CheckIntervals(guardrails=interval)
+    policy = {"guardrails": forbidden(), "hold": hold, "check_intervals": intervals, "truncation": "strict"}
+    l0.instrument(l0.Policy(**policy, retry=l0.Retry(max_retries=0)))
+    for answer, fault in BREAKS:
+        got = call(sim, dialect, Reply(answer=answer, fault=fault), sync=sync)
+        assert isinstance(got.error, l0.StreamInterrupted)
+        assert got.error.partial_text == got.text
+        arrived = int(re.search(r"(\d+) characters had arrived", str(got.error))[1])
+        assert len(got.text) <= arrived <= len(answer.text)
+        assert ("of them delivered" in str(got.error)) == (len(got.text) < arrived)
 
 
 @both

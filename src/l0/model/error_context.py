@@ -13,13 +13,15 @@ from .failure import Failure
 class ErrorContext:
     """The state of a call whose last attempt failed.
 
-    ``text``: delivered to the user. ``max_attempts``: the number of attempts that the call may make; ``None`` if
-    fallbacks or hedges decide it. ``request_id``: the provider's, of the last answer. ``stop``: the reason why there
-    was no further attempt (`engine.stop_reasons`); empty if the failure explains itself.
+    ``text``: delivered to the user. ``arrived``: the characters of text received from the provider, if more.
+    ``max_attempts``: the number of attempts that the call may make; ``None`` if fallbacks or hedges decide it.
+    ``request_id``: the provider's, of the last answer. ``stop``: the reason why there was no further attempt
+    (`engine.stop_reasons`); empty if the failure explains itself.
     """
 
     text: str
     attempts: int
+    arrived: int = 0
     max_attempts: int | None = None
     request_id: str | None = None
     stop: str = ""
@@ -38,11 +40,11 @@ class ErrorContext:
             "request_id": failure.request_id or self.request_id,
         }
 
-    def describe(self, failure: Failure, arrived: int = 0) -> str:
-        """Return the message of a `StreamInterrupted`. ``arrived``: the characters received, if more than the text."""
+    def describe(self, failure: Failure) -> str:
+        """Return the message of a `StreamInterrupted`."""
         had = len(self.text)
         return describe_break(
-            failure.cause.value, failure.message, characters=max(had, arrived), accepted=had, ending=self.ending
+            failure.cause.value, failure.message, characters=max(had, self.arrived), delivered=had, ending=self.ending
         )
 
     def annotate(self, error: BaseException) -> BaseException:

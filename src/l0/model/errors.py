@@ -37,14 +37,14 @@ def describe_attempts(attempts: int, max_attempts: int | None = None, stop: str 
     return f"{count}. No further attempt: {stop}" if stop else count
 
 
-def describe_break(reason: str, message: str, *, characters: int, ending: str, accepted: int | None = None) -> str:
+def describe_break(reason: str, message: str, *, characters: int, ending: str, delivered: int | None = None) -> str:
     """Return the message of a `StreamInterrupted`.
 
     ``message``: the limit or rule that decided, with its value. ``characters``: length of the text that had
-    arrived. ``accepted``: the part of it before the place that a rule failed, if it is not all. ``ending``: from
+    arrived. ``delivered``: the part of it that the user received, if it is not all. ``ending``: from
     `describe_attempts`.
     """
-    part = f" (the first {accepted} of them accepted)" if accepted is not None and accepted < characters else ""
+    part = f" (the first {delivered} of them delivered)" if delivered is not None and delivered < characters else ""
     return f"The stream was interrupted ({reason}): {message}. {characters} characters had arrived{part}; {ending}."
 
 

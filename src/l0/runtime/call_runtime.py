@@ -69,8 +69,10 @@ class CallRuntime:
     __slots__ = (
         "_attempts_ended",
         "_buffer",
+        "_dropped",
         "_holding",
         "_parser",
+        "_pieces",
         "aborted",
         "admission",
         "call",
@@ -129,6 +131,10 @@ class CallRuntime:
         self._attempts_ended: dict[int, object] = {}
         self._holding = True
         self._parser: BodyParser | None = None
+        self._pieces = 0
+        """The pieces of text before the current read, if there are rules: a rule drops the items of that read."""
+        self._dropped: str | None = None
+        """The text that the user has of an answer whose rest was dropped."""
         self.timed = self.deadlines is not None or bool(call_observers) or self.admission.learns
         """True if reads have deadlines or are measured."""
 
@@ -303,8 +309,10 @@ class CallRuntime:
         assert parser is not None
         if self.ending.outcome is not None:
             return self._after_end(raw, parser)
-        reader, stats = parser.reader, self.observers.stats
+        reader, stats, rule_runner = parser.reader, self.observers.stats, self.rule_runner
         at, late = 0.0, False
+        if rule_runner is not None:
+            self._pieces = len(reader.text)
         if raw is END:
             items: list[Any] = []
         elif self.timed:
@@ -325,7 +333,6 @@ class CallRuntime:
                 unread("the time of a read")
         else:
             items = parser.feed(raw)
-        rule_runner = self.rule_runner
         if rule_runner is not None and len(reader.text) >= rule_runner.due:
             failure = rule_runner.evaluate(reader)
             if failure is not None:
@@ -387,14 +394,18 @@ class CallRuntime:
         """Check the rules and the deadline of the whole call, after ``item``. Return the end of the attempt, if it is
         one."""
         rule_runner, parser = self.rule_runner, self._parser
+        assert parser is not None
+        self._pieces = len(parser.reader.text) - 1
         if self.deadlines is not None and not self.deadlines.unlimited and self.deadlines.passed_total(perf_counter()):
             self._buffer.keep([item])
             return self.expired()
-        failure = rule_runner.evaluate(parser.reader) if rule_runner is not None and parser is not None else None
+        failure = rule_runner.evaluate(parser.reader) if rule_runner is not None else None
         return None if failure is None else self._reject(failure, perf_counter())
 
     def on_read_stopped(self, error: BaseException, since: float) -> list[Any] | AttemptOver:
         """Handle a read that raised: at the end of the body, at a deadline, or because the connection broke."""
+        if self._parser is not None:
+            self._pieces = len(self._parser.reader.text)
         if isinstance(error, StopIteration | StopAsyncIteration) and self._parser is not None:
             return self.on_read(self._parser.end, since)
         return self.expired() if isinstance(error, Expired) else self.on_read_error(error)
@@ -487,10 +498,10 @@ class CallRuntime:
     def _reject(self, failure: Failure, at: float) -> AttemptOver:
         """Fail the attempt because of a rule: the user never gets the held items, and the answer is not continued, but
         may be restarted."""
-        self._buffer.restart()
+        self._drop()
         accepted = self._parser is not None and self._parser.reader.accepted
         restarts = self.call.policy.resume == "restart" and self._resumable("restart") is not None
-        state = ResumeState(text=self.text) if restarts else None
+        state = ResumeState(text=self._dropped or "") if restarts else None
         return self._settle(self._step(Failed(failure, at, accepted, state)), at, None)
 
     def _fail(self, failure: Failure, at: float, *, answered: bool = False) -> AttemptOver:
@@ -498,10 +509,22 @@ class CallRuntime:
         reader = self._parser.reader if self._parser is not None else None
         rule_runner = self.rule_runner
         if rule_runner is not None and reader is not None and rule_runner.evaluate(reader, rest=True) is not None:
-            self._buffer.restart()  # the rejected text must not be delivered
+            self._drop()
         accepted = answered and not self.call.replaying.in_parallel if reader is None else reader.accepted
         resume_state, progress = self._resumable(self.call.policy.resume), self._progress()
         return self._settle(self._step(Failed(failure, at, accepted, resume_state)), at, progress)
+
+    def _drop(self) -> None:
+        """Drop what is held, as a rule has rejected it. Keep the text that the user has nevertheless."""
+        text = ""
+        if self._parser is not None and not self._holding:
+            pieces = self._parser.reader.text
+            text = "".join(pieces)[: self._buffer.released] if self._buffer.lags else "".join(pieces[: self._pieces])
+        earlier = self.machine.resume_state if self.machine.resuming else None
+        if earlier is not None and self.call.policy.resume != "restart":
+            text = max(earlier.text, text, key=len)
+        self._dropped = text
+        self._buffer.restart()
 
     def _resumable(self, strategy: ResumeMode) -> ResumeState | None:
         """Return the text that the user has of a broken answer; ``None`` if the answer cannot be resumed from there."""
@@ -542,7 +565,7 @@ class CallRuntime:
         self._buffer.restart()
         if self.rule_runner is not None:
             self.rule_runner.restart()
-        self._parser = None
+        self._parser = self._dropped = None
         return AttemptOver(items, command)
 
     def attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
@@ -626,8 +649,10 @@ class CallRuntime:
         failure, failures = command.failure, self.machine.failures
         policy = self.call.policy
         max_attempts = (policy.retry.max_retries if policy.retry is not None else self.call.retry_limit) + 1
+        arrived = self._arrived
         context = ErrorContext(
-            text=self.text,
+            text=arrived if self._dropped is None else self._dropped,
+            arrived=len(arrived),
             attempts=self.machine.attempts,
             max_attempts=None if policy.legs or policy.hedge else max_attempts,
             request_id=self.request_id,
@@ -674,11 +699,14 @@ class CallRuntime:
 
     @property
     def text(self) -> str:
-        """The text of the answer so far, up to the place at which a rule failed it. At a failure after the commit
-        point, this is the text that the user has."""
+        """The text of the answer so far, up to the place at which a rule failed it."""
+        return self._arrived if self.rule_runner is None else self._arrived[: self.rule_runner.cut]
+
+    @property
+    def _arrived(self) -> str:
+        """The text of the answer so far. After a failure the user has all of it, unless a rule dropped a part."""
         if self._parser is not None:
-            text = self._parser.reader.resume_state().text
-            return text if self.rule_runner is None else text[: self.rule_runner.cut]
+            return self._parser.reader.resume_state().text
         state = self.machine.resume_state
         return state.text if state is not None else ""
 

@@ -14,7 +14,7 @@ from l0.model.ports import Reader
 class OutputBuffer:
     """The frames of one attempt that have not been delivered."""
 
-    __slots__ = ("_behind", "_frames", "_hold", "_since", "_window", "lags")
+    __slots__ = ("_behind", "_frames", "_hold", "_since", "_window", "lags", "released")
 
     def __init__(self, hold: Hold, window: int) -> None:
         self._hold = hold
@@ -24,6 +24,8 @@ class OutputBuffer:
         self._since = inf
         self.lags = hold.until == "verified"
         """True if text is held even after the commit point, until the window has moved past it."""
+        self.released = 0
+        """The number of characters that the window has moved past."""
 
     def hold_all(self) -> None:
         """Hold everything until the end of the answer, from now on."""
@@ -35,6 +37,7 @@ class OutputBuffer:
         self._frames = []
         self._behind.clear()
         self._since = inf
+        self.released = 0
 
     def keep(self, items: list[Any]) -> None:
         """Hold frames; other code decides whether they are delivered."""
@@ -67,7 +70,8 @@ class OutputBuffer:
         self._behind.append((at, items))
         due: list[Any] = []
         while self._behind and (self._behind[0][0] + self._window <= safe or (not at and reader.content)):
-            due += self._behind.popleft()[1]
+            self.released, passed = self._behind.popleft()
+            due += passed
         return due
 
     def flush(self) -> list[Any]:

@@ -125,15 +125,15 @@ def _cause_named(reason: str) -> Cause:
         return Cause.TRUNCATED
 
 
-def exception(failure: Failure, context: ErrorContext, *, opened: bool, arrived: int = 0) -> BaseException:
+def exception(failure: Failure, context: ErrorContext, *, opened: bool) -> BaseException:
     """Return the exception for the user: the source's own, or for a broken answer one that is also a
-    `StreamInterrupted`. ``arrived``: the characters received, if a rule did not accept all of them."""
+    `StreamInterrupted`."""
     error, fields = failure.error, context.fields(failure)
     if isinstance(error, StreamInterrupted):
         return context.annotate(fill(error, fields))
     if error is not None and (not opened or failure.status is not None or isinstance(error, UnknownStreamError)):
         return context.annotate(error)
-    message = context.describe(failure, arrived)
+    message = context.describe(failure)
     if isinstance(error, Exception):
         broken = interruption(error, **fields)
         broken.args = (message,)

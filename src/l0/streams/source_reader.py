@@ -238,10 +238,11 @@ class SourceReader:
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
         """Resume an earlier attempt: drop what the user already has, or report that the answer restarts."""
         self.one = None  # each item has to be checked
+        self._resume_state = resume_state
         if strategy == "restart":
             self._opening = [Event(EventType.RESTART)]
             return
-        self._resume_state, self._matcher = resume_state, overlap_matcher(strategy, resume_state.text)
+        self._matcher = overlap_matcher(strategy, resume_state.text)
         if type(self._matcher) is not ExactReplay:
             self.text = [resume_state.text]
             self._known = self._summed = 1
@@ -251,8 +252,9 @@ class SourceReader:
 
     def resume_state(self) -> ResumeState:
         """Return the text that the user has."""
-        if self._resume_state is not None and self._matcher is not None and not self._matcher.reached:
-            return self._resume_state
+        earlier = self._resume_state
+        if earlier is not None and (self._opening if self._matcher is None else not self._matcher.reached):
+            return earlier
         return ResumeState(text=self.joined.first(self.text, len(self.text)))
 
     def missing(self) -> Cause | None:

@@ -113,8 +113,7 @@ class SourceUpstream:
 
     def exception(self, failure: Failure, context: ErrorContext) -> BaseException:
         """Return the exception for the user: the source's own if it has one."""
-        arrived = self.state.intake.chars if self.state.intake is not None else 0
-        self.raised = source_failures.exception(failure, context, opened=self.opened, arrived=arrived)
+        self.raised = source_failures.exception(failure, context, opened=self.opened)
         return self.raised
 
 

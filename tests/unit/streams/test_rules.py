@@ -6,7 +6,19 @@ from typing import Any
 import pytest
 from streams_kit import DRIVERS, QUICK, Log, Source
 
-from l0 import CheckIntervals, Guardrails, PolicyError, StreamInterrupted, l0
+from l0 import (
+    CheckIntervals,
+    Event,
+    EventType,
+    Guardrails,
+    Policy,
+    PolicyError,
+    ResumePoint,
+    Retry,
+    StreamInterrupted,
+    l0,
+)
+from l0.model.policy import HoldMode
 
 EVERY = CheckIntervals(guardrails=1, drift=1)
 FORBIDDEN = Guardrails.pattern_rule([re.compile("secret")], "no secrets")
@@ -63,8 +75,57 @@ def test_a_violation_after_delivery_says_how_much_had_arrived(driver: str) -> No
     assert isinstance(error, StreamInterrupted)
     assert source.made == 1 + QUICK.attempts
     assert "".join(event.text for event in events[-2:]) == "secret and "
-    assert "15 characters had arrived (the first 0 of them accepted); attempt 4" in str(error)
-    assert error.partial_text == ""
+    assert "15 characters had arrived (the first 11 of them delivered); attempt 4" in str(error)
+    assert error.partial_text == "secret and "
+
+
+REJECTED: dict[str, tuple[list[Any], HoldMode, int]] = {
+    "checked at every piece": ([*"a secret b"], "first_content", 1),
+    "checked at times": ([*"a secret b"], "first_content", 3),
+    "checked at the end": ([*"a secret b"], "first_content", 99),
+    "before the first word": (["a secret b"], "first_content", 1),
+    "nothing delivered": ([*"a secret b"], "message", 1),
+    "a window held back": ([*"a secret b"], "verified", 1),
+    "all delivered": ([*"a b", ConnectionResetError("gone")], "message", 1),
+}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("wrapped", [False, True], ids=["text", "events"])
+@pytest.mark.parametrize("rejected", REJECTED)
+def test_partial_text_is_what_the_user_received(driver: str, wrapped: bool, rejected: str) -> None:
+    items, hold, every = REJECTED[rejected]
+    # Text is delivered by the fast loop of the drivers, and events are not.
+    script = [Event(EventType.TOKEN, item) if wrapped and isinstance(item, str) else item for item in items]
+    events, error, _ = DRIVERS[driver](
+        [Source(script)],
+        nothing,
+        guardrails=[Guardrails.pattern_rule([re.compile("secret")], "no secrets", span=6)],
+        policy=Policy(hold=hold),
+        check_intervals=CheckIntervals(guardrails=every),
+        retry=Retry(max_retries=0),
+    )
+    assert isinstance(error, StreamInterrupted)
+    assert error.partial_text == "".join(event.text for event in events)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_partial_text_of_a_restart_that_announces_nothing(driver: str) -> None:
+    """Until the user is told that the answer starts again, it has the text of the answer before."""
+    points: list[ResumePoint] = []
+    events, error, _ = DRIVERS[driver](
+        [Source([*"a secret b"], [ConnectionResetError("gone")])],
+        nothing,
+        guardrails=[FORBIDDEN],
+        policy=Policy(on_resume=points.append),
+        check_intervals=EVERY,
+        retry=Retry(max_retries=1, base_delay=0),
+        resume="restart",
+    )
+    assert isinstance(error, StreamInterrupted)
+    assert [event.type for event in events] == [EventType.TOKEN] * len("a secre")
+    assert error.partial_text == "a secre"
+    assert [point.at for point in points] == [len("a secre")]
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
