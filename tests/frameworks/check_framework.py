@@ -2,8 +2,9 @@
 
     python tests/frameworks/check_framework.py NAME RESULTS [TRACER before|after]
 
-Writes to the file RESULTS what was installed, and a list of ``[check, problem]``; a problem of ``null`` is a pass. A
-tracer is switched on before or after l0; then a call may have as many inference spans as with the tracer alone.
+Writes to the file RESULTS what was installed, a list of ``[check, problem]``, and the exception that ended the checks
+early. A problem of ``null`` is a pass. A tracer is switched on before or after l0; then a call may have as many
+inference spans as with the tracer alone.
 """
 
 import json
@@ -79,7 +80,7 @@ class Framework:
             yield f"{name}: bare", _unless(bool(text) and requests == 1, f"{text!r}, {requests} requests", error)
 
     def healthy(self) -> Iterator[Check]:
-        """A healthy call returns what the bare one does, and has one inference span in the application's trace."""
+        """A healthy call returns what the bare one does. Its inference span is described, in the right trace."""
         for name, bare in self.bare.items():
             self._tracing.output_tokens()
             text, error, requests = self.call(name)
@@ -87,6 +88,8 @@ class Framework:
             self._found[name] = len(self._tracing.inference())
             yield f"{name}: one trace", self._trace()
             yield f"{name}: tokens counted once", self._tokens()
+            described = any((span.attributes or {}).get("l0.outcome") == "ok" for span in self._tracing.inference())
+            yield f"{name}: described by l0", _unless(described, "no inference span has l0.outcome")
 
     def spans(self, *, alone: bool) -> Iterator[Check]:
         """A call has one inference span, or with a tracer as many as without l0 (``alone``), which is off by now."""
@@ -130,10 +133,9 @@ class Framework:
         return None
 
     def _tokens(self) -> str | None:
-        attributes = dict(self._tracing.inference()[0].attributes or {}) if self._tracing.inference() else {}
-        spent = attributes.get("gen_ai.usage.output_tokens")
+        spent = self._tracing.output_tokens_on_spans()
         counted = self._tracing.output_tokens()
-        return _unless(spent is None or counted in (0, spent), f"{spent} on the span, {counted} in the metric")
+        return _unless(counted in spent or not spent, f"{sorted(spent)} on spans, {counted} in the metric")
 
 
 def _unless(good: bool, problem: str, error: BaseException | None = None) -> str | None:
@@ -169,14 +171,15 @@ def main(name: str, results: str, tracer: str | None = None, order: str | None =
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     found: list[Check] = []
+    broken = None
     try:
         found.extend(check(name, tracer, order))
     except Exception:
-        found.append(("run", traceback.format_exc()[-1500:]))
+        broken = traceback.format_exc()
     (framework,) = [one for one in FRAMEWORKS if one.name == name]
     packages = [re.split(r"[[<>=]", requirement)[0] for requirement in framework.requirements]
     versions = [f"{package} {version(package)}" for package in (*packages, "openai")]
-    Path(results).write_text(json.dumps({"versions": versions, "checks": found}))
+    Path(results).write_text(json.dumps({"versions": versions, "checks": found, "broken": broken}))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python tests/frameworks/run_frameworks.py [NAME ...]
 
-Prints a line per framework, and every check that failed. Status 0: all were run, and all checks passed except the known
-limits; 1: something failed, or an environment is missing.
+Prints every check that failed, and at the end a table of the frameworks. Status 0: all were run, and all checks passed
+except the known limits; 1: something failed or was not run.
 """
 
 import json
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))
@@ -18,51 +19,101 @@ sys.path.append(str(Path(__file__).parent))
 from catalogue import FRAMEWORKS, Framework
 
 ROOT = Path(__file__).resolve().parents[2]
+PREPARE = (sys.executable, "scripts/environment.py")
 LONGEST_RUN_S = 900
 """Only a hang takes as long."""
 Check = tuple[str, str | None]
 
 
-def run(framework: Framework) -> bool:
-    """Check one framework, alone and beside its tracers, and print what was found. Return True if all is well."""
-    folder = f".venv-frameworks/{framework.name}"
-    prepare = [sys.executable, "scripts/environment.py", folder, "[openai,otlp]", *framework.requirements]
-    if subprocess.run(prepare, cwd=ROOT, check=False, stdin=subprocess.DEVNULL).returncode:
-        print(f"{framework.name}: NOT RUN, it has no environment", flush=True)
-        return False
-    versions, lines = "", []
-    passed = failed = 0
-    for order in [(), *((tracer, place) for tracer in framework.tracers for place in ("before", "after"))]:
-        versions, checks = _checked(framework, order)
-        limits = framework.limits if order else {}
+@dataclass(slots=True)
+class Outcome:
+    """The result of one framework's checks. ``not_run``: the reasons why some or all of them were not run."""
+
+    framework: Framework
+    versions: str = ""
+    passed: int = 0
+    known: int = 0
+    failed: int = 0
+    not_run: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """True if all checks were run, and none failed."""
+        return self.passed > 0 and not self.failed and not self.not_run
+
+    def take(self, order: Sequence[str], checks: Sequence[Check]) -> None:
+        """Count the checks of one order of tracers, and print those that did not pass."""
+        limits = self.framework.limits if order else {}
         for name, problem in checks:
-            passed += problem is None
+            shown = " ".join((*order, name))
+            self.passed += problem is None
             if problem is not None and name in limits:
-                lines.append(f"  known {' '.join((*order, name))}: {limits[name]}")
+                self.known += 1
+                print(f"  known {shown}: {limits[name]}", flush=True)
             elif problem is not None or name in limits:
-                failed += 1
-                lines.append(f"  WRONG {' '.join((*order, name))}: {problem or 'it passes, so it is no limit'}")
-    print(f"{framework.name} ({versions}): {passed} checks passed, {failed} failed")
-    print(*lines, sep="\n", end="\n" if lines else "", flush=True)
-    return not failed
+                self.failed += 1
+                print(f"  WRONG {shown}: {problem or 'it passes, so it is not a limit'}", flush=True)
 
 
-def _checked(framework: Framework, order: Sequence[str]) -> tuple[str, list[Check]]:
-    """Return the installed versions, and the checks with their problems."""
-    python = ROOT / ".venv-frameworks" / framework.name / "bin" / "python"
+def run(framework: Framework) -> Outcome:
+    """Check one framework, alone and beside its tracers."""
+    outcome = Outcome(framework)
+    print(framework.name, flush=True)
+    reason = _prepare(framework)
+    if reason is not None:
+        outcome.not_run.append(reason)
+        return outcome
+    for order in [(), *((tracer, place) for tracer in framework.tracers for place in ("before", "after"))]:
+        _check(outcome, order)
+    return outcome
+
+
+def _prepare(framework: Framework) -> str | None:
+    """Make the environment of a framework. Return the reason if that fails."""
+    folder = f".venv-frameworks/{framework.name}"
+    command = [*PREPARE, folder, "[openai,otlp]", *framework.requirements]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if not ended.returncode:
+        return None
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("ERROR")] or ended.stderr.splitlines()
+    return f"no environment: {' '.join(errors)[:300]}"
+
+
+def _check(outcome: Outcome, order: Sequence[str]) -> None:
+    """Run the checks of one framework beside one tracer, in a process of its own."""
+    name = outcome.framework.name
+    python = ROOT / ".venv-frameworks" / name / "bin" / "python"
     with tempfile.TemporaryDirectory() as scratch:
         results = Path(scratch) / "results.json"
-        command = [python, Path(__file__).with_name("check_framework.py"), framework.name, results, *order]
+        command = [python, Path(__file__).with_name("check_framework.py"), name, results, *order]
         try:
             ended = subprocess.run(
                 command, capture_output=True, text=True, check=False, timeout=LONGEST_RUN_S, stdin=subprocess.DEVNULL
             )
         except subprocess.TimeoutExpired:
-            return "", [("run", f"no end after {LONGEST_RUN_S} s")]
+            outcome.not_run.append(" ".join((*order, f"no end after {LONGEST_RUN_S} s")))
+            return
         if not results.is_file():
-            return "", [("run", f"status {ended.returncode}: {ended.stderr[-2000:]}")]
+            print(ended.stderr[-2000:], flush=True)
+            outcome.not_run.append(" ".join((*order, f"status {ended.returncode}")))
+            return
         found = json.loads(results.read_text())
-    return ", ".join(found["versions"]), [(name, problem) for name, problem in found["checks"]]
+    outcome.versions = ", ".join(found["versions"])
+    outcome.take(order, [(name, problem) for name, problem in found["checks"]])
+    if found["broken"] is not None:
+        print(found["broken"], flush=True)
+        outcome.not_run.append(" ".join((*order, found["broken"].splitlines()[-1])))
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Return a table of all frameworks, in Markdown."""
+    rows = ["| framework | versions | passed | failed | known limits | not run |", "|---|---|---|---|---|---|"]
+    for one in outcomes:
+        reasons = " ".join("; ".join(one.not_run).split()).replace("|", "/")
+        rows.append(
+            f"| {one.framework.name} | {one.versions} | {one.passed} | {one.failed} | {one.known} | {reasons or '-'} |"
+        )
+    return "\n".join(rows)
 
 
 def main(names: Sequence[str]) -> int:
@@ -71,8 +122,11 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"unknown: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 1
-    good = [run(framework) for framework in FRAMEWORKS if not names or framework.name in names]
-    return 0 if all(good) else 1
+    outcomes = [run(framework) for framework in FRAMEWORKS if not names or framework.name in names]
+    print(table(outcomes))
+    bad = [one.framework.name for one in outcomes if not one.good]
+    print(f"not all is well: {', '.join(bad)}" if bad else f"all {len(outcomes)} frameworks were run, and all is well")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The spans and metrics of one process."""
 
+import json
 from functools import cached_property
 from typing import Any
 
@@ -43,6 +44,11 @@ class Tracing:
         """Return the spans that describe themselves as one request to a model."""
         return [span for span in self.exporter.get_finished_spans() if _is_inference(dict(span.attributes or {}))]
 
+    def output_tokens_on_spans(self) -> set[float]:
+        """Return the output tokens that inference spans state."""
+        found = (_output_tokens(dict(span.attributes or {})) for span in self.inference())
+        return {tokens for tokens in found if tokens is not None}
+
     def output_tokens(self) -> float:
         """Return the output tokens that the conventional metric has counted since the last call of this."""
         data: Any = self.reader.get_metrics_data()
@@ -51,6 +57,16 @@ class Tracing:
         total = sum(one.sum for one in points if one.attributes.get("gen_ai.token.type") in ("output", "completion"))
         before, self._before = getattr(self, "_before", 0.0), total
         return float(total - before)
+
+
+def _output_tokens(attributes: dict[str, Any]) -> float | None:
+    for name in ("gen_ai.usage.output_tokens", "llm.token_count.completion"):
+        if name in attributes:
+            return float(attributes[name])
+    usage = json.loads(attributes.get("langfuse.observation.usage_details") or "{}")
+    return next(
+        (float(usage[name]) for name in ("output", "output_tokens", "completion_tokens") if name in usage), None
+    )
 
 
 def _is_inference(attributes: dict[str, Any]) -> bool:
