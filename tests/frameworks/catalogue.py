@@ -39,25 +39,11 @@ FRAMEWORKS = (
         requirements=("llama-index-core", "llama-index-llms-openai", "openinference-instrumentation-llama-index"),
         calls="with_llama_index",
         tracers=("openinference",),
-        limits={
-            "chat, streamed: one span": "OpenInference leaves its span before LlamaIndex sends the request",
-            "responses, streamed: one span": "OpenInference leaves its span before LlamaIndex sends the request",
-        },
     ),
     Framework(name="haystack", requirements=("haystack-ai",), calls="with_haystack"),
     Framework(name="dspy", requirements=("dspy",), calls="with_dspy"),
     Framework(name="crewai", requirements=("crewai",), calls="with_crewai"),
-    Framework(
-        name="langfuse",
-        requirements=("langfuse",),
-        calls="with_openai",
-        tracers=("langfuse",),
-        limits={
-            "chat: one span": "Langfuse does not make its generation the current span",
-            "chat, streamed: one span": "Langfuse does not make its generation the current span",
-            "responses, streamed: one span": "Langfuse does not make its generation the current span",
-        },
-    ),
+    Framework(name="langfuse", requirements=("langfuse",), calls="with_openai", tracers=("langfuse",)),
     Framework(name="langsmith", requirements=("langsmith",), calls="with_openai", tracers=("langsmith",)),
     Framework(name="logfire", requirements=("logfire",), calls="with_openai", tracers=("logfire", "logfire_client")),
     Framework(
@@ -71,6 +57,9 @@ FRAMEWORKS = (
         requirements=("opentelemetry-instrumentation-openai",),
         calls="with_openai",
         tracers=("traceloop",),
-        limits={"responses, streamed: one span": "Traceloop starts its span of a response after the call has returned"},
+        limits={
+            f"{call}: described by l0": "Traceloop starts its span of the Responses API after the call has returned"
+            for call in ("responses", "responses, streamed", "responses, streamed, async")
+        },
     ),
 )

@@ -11,9 +11,11 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from opentelemetry import context, metrics, trace
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.metrics import _internal as metrics_internal
 
+from .calling_wrappers import span_of_caller
 from .names import (
     DISTRIBUTION,
     INFERENCE_OPERATIONS,
@@ -100,36 +102,54 @@ def suppressed() -> bool:
     return not is_instrumentation_enabled()
 
 
-def inside_another() -> bool:
-    """Return True if another GenAI instrumentation has already started the inference span of this call."""
+def outer_span() -> trace.Span | None:
+    """Return another GenAI instrumentation's inference span of this call: the current one, or that of the SDK's caller.
+
+    ``None`` if there is none; ``INVALID_SPAN`` if that instrumentation reports the call in a span that is not found.
+    """
     current = context.get_current()
-    for key in OUTER_CALLS:
+    span = trace.get_current_span(current)
+    if _is_marked(current) or (span.is_recording() and (_is_without_metrics(span) or _is_conventional(span))):
+        return span
+    return trace.INVALID_SPAN if current.get(SUPPRESS_LANGUAGE_MODELS) else span_of_caller()
+
+
+def measured_by_another() -> bool:
+    """Return True if another GenAI instrumentation records the conventional metrics of this call."""
+    current = context.get_current()
+    if _is_marked(current) or current.get(SUPPRESS_LANGUAGE_MODELS):
+        return True
+    span = trace.get_current_span(current)
+    return span.is_recording() and not _is_without_metrics(span) and _is_conventional(span)
+
+
+def _is_marked(current: Context) -> bool:
+    """Return True if OpenTelemetry's GenAI utilities have marked the context as that of a call with a span."""
+    for key in OUTER_CALLS:  # noqa: SIM110 - runs once per call, and a generator costs three times as much
         if current.get(key) is not None:
             return True
-    span = trace.get_current_span(current)
-    return span.is_recording() and _is_inference(span)
+    return False
 
 
-def reported_by_another() -> bool:
-    """Return True if another GenAI instrumentation reports this call, in the current span or in one of its own."""
-    return bool(context.get_value(SUPPRESS_LANGUAGE_MODELS)) or inside_another()
-
-
-def _is_inference(span: trace.Span) -> bool:
-    """Return True if a span describes one request to a model, by a mark or by the GenAI conventions.
-
-    Some instrumentations set the operation only at the end of the call, but name the requested model at its start.
-    """
+def _is_without_metrics(span: trace.Span) -> bool:
+    """Return True if OpenInference or Langfuse describe one request to a model with a span. They record no metrics."""
     attributes = getattr(span, "attributes", None) or _NO_ATTRIBUTES
     kept_to_the_end: Mapping[str, object] = getattr(span, OUTER_KEPT, _NO_ATTRIBUTES)
     kind = attributes.get(OUTER_KIND) or kept_to_the_end.get(OUTER_KIND)
     if kind in OUTER_KINDS or attributes.get(OUTER_LANGFUSE) in OUTER_OBSERVATIONS:
         return True
-    scope = _scope_of(span)
-    if scope == OUTER_LATE_SCOPE:
-        return str(getattr(span, "name", "")).rpartition(".")[2] in OUTER_LATE_METHODS
-    if getattr(span, "kind", None) not in _OUTER_SPAN_KINDS or scope == SCOPE:
+    late = _scope_of(span) == OUTER_LATE_SCOPE
+    return late and str(getattr(span, "name", "")).rpartition(".")[2] in OUTER_LATE_METHODS
+
+
+def _is_conventional(span: trace.Span) -> bool:
+    """Return True if a span describes one request to a model by the GenAI conventions.
+
+    Some instrumentations set the operation only at the end of the call, but name the requested model at its start.
+    """
+    if getattr(span, "kind", None) not in _OUTER_SPAN_KINDS or _scope_of(span) in (SCOPE, OUTER_LATE_SCOPE):
         return False
+    attributes = getattr(span, "attributes", None) or _NO_ATTRIBUTES
     operation = attributes.get(OPERATION)
     return operation in INFERENCE_OPERATIONS if operation is not None else REQUEST_MODEL in attributes
 

@@ -47,7 +47,7 @@ class MetricObserver:
         if instruments is None or listeners.suppressed():
             return None
         # If another GenAI instrumentation already records the conventional metrics, they would count twice.
-        families = () if listeners.reported_by_another() else self._families
+        families = () if listeners.measured_by_another() else self._families
         return CallMetrics(call, instruments, families, every_chunk=self._every_chunk)
 
     def _create(self, meter: Meter) -> Instruments:

@@ -46,18 +46,19 @@ class SpanObserver:
         self._former_names = listeners.is_all(names.FORMER_NAMES_SWITCH)
 
     def observe(self, call: Call) -> CallSpan | None:
-        """Start the span, or adopt the current one if it is another instrumentation's span of this call.
+        """Start the span, or adopt another instrumentation's span of this call.
 
-        Return ``None`` if there is no tracer or instrumentation is suppressed.
+        Return ``None`` if there is no tracer, instrumentation is suppressed, or another span will report the call.
         """
         tracer = self._tracer() if call.tracer_provider is None else self._client_tracer(call.tracer_provider)
         if tracer is None or listeners.suppressed():
             return None
-        if listeners.inside_another():
-            # Exactly one inference span per call: the other instrumentation ends its span; L0 adds ``l0.*`` attributes.
-            return self._span_of(tracer, trace.get_current_span(), foreign=True)
-        if listeners.reported_by_another():
+        outer = listeners.outer_span()
+        if outer is trace.INVALID_SPAN:
             return None
+        if outer is not None:
+            # Exactly one inference span per call: the other instrumentation ends its span; L0 adds ``l0.*`` attributes.
+            return self._span_of(tracer, outer, foreign=True)
         start_ns = time_ns()
         name = f"{call.operation} {call.model}".rstrip()
         span = sanitizer.start_span(tracer, name, attributes.of_request(call), kind=SpanKind.CLIENT, at=start_ns)

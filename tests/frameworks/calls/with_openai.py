@@ -1,5 +1,6 @@
 """The SDK itself, beside libraries that trace it."""
 
+import asyncio
 import os
 from importlib import import_module
 from typing import Any
@@ -13,7 +14,14 @@ HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 
 
 def client(base_url: str) -> openai.OpenAI:
-    made = openai.OpenAI(base_url=base_url, api_key="k")
+    return _prepared(openai.OpenAI(base_url=base_url, api_key="k"))
+
+
+def async_client(base_url: str) -> openai.AsyncOpenAI:
+    return _prepared(openai.AsyncOpenAI(base_url=base_url, api_key="k"))
+
+
+def _prepared(made: Any) -> Any:
     for prepare in _PREPARE:
         prepare(made)
     return made
@@ -33,12 +41,35 @@ def chat_streamed(base_url: str) -> str:
     return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
 
 
+async def achat_streamed(base_url: str) -> str:
+    async with async_client(base_url) as made:
+        stream = await made.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True)
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+
+
+def responses(base_url: str) -> str:
+    return str(client(base_url).responses.create(model="gpt-4o", input="hi").output_text)
+
+
 def responses_streamed(base_url: str) -> str:
     stream = client(base_url).responses.create(model="gpt-4o", input="hi", stream=True)
     return "".join(event.delta for event in stream if event.type == "response.output_text.delta")
 
 
-CALLS = {"chat": chat, "chat, streamed": chat_streamed, "responses, streamed": responses_streamed}
+async def aresponses_streamed(base_url: str) -> str:
+    async with async_client(base_url) as made:
+        stream = await made.responses.create(model="gpt-4o", input="hi", stream=True)
+        return "".join([event.delta async for event in stream if event.type == "response.output_text.delta"])
+
+
+CALLS = {
+    "chat": chat,
+    "chat, streamed": chat_streamed,
+    "chat, streamed, async": lambda url: asyncio.run(achat_streamed(url)),
+    "responses": responses,
+    "responses, streamed": responses_streamed,
+    "responses, streamed, async": lambda url: asyncio.run(aresponses_streamed(url)),
+}
 
 
 def logfire(tracing: Tracing) -> None:

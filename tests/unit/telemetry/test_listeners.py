@@ -107,10 +107,10 @@ def test_without_that_variable_the_public_way_is_taken(monkeypatch, traces, call
 
 @pytest.mark.parametrize("key", ["inference", "embedding"])
 def test_a_call_that_opentelemetrys_own_instrumentation_has_a_span_of(key):
-    assert not listeners.inside_another()
+    assert listeners.outer_span() is None
     token = context.attach(context.set_value(f"opentelemetry.genai.client.{key}.context", object()))
     try:
-        assert listeners.inside_another()
+        assert listeners.outer_span() is not None
     finally:
         context.detach(token)
 
@@ -121,6 +121,6 @@ def test_a_call_that_opentelemetrys_own_instrumentation_has_a_span_of(key):
 def test_a_call_that_openinference_has_a_span_of(traces, kind, theirs):
     told = {} if kind is None else {"openinference.span.kind": kind}
     with traces.provider.get_tracer("other").start_as_current_span("call", attributes=told, end_on_exit=False) as span:
-        assert listeners.inside_another() is theirs
+        assert (listeners.outer_span() is span) is theirs
         span.end()
-        assert not listeners.inside_another()  # what has ended is nobody's call any more
+        assert listeners.outer_span() is None  # what has ended is nobody's call any more

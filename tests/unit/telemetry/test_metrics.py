@@ -209,6 +209,25 @@ def test_only_l0_metrics_are_recorded_under_another_genai_instrumentation(traces
     assert set(metrics.collect()) == {"l0.attempts", "l0.stream.gap.max", "l0.stream.stalls", "l0.stream.anomalies"}
 
 
+UNMEASURED = {
+    "OpenInference": ("framework", {"openinference.span.kind": "LLM", "gen_ai.operation.name": "chat"}),
+    "Langfuse": ("framework", {"langfuse.observation.type": "generation", "gen_ai.request.model": "m"}),
+    "OpenInference for LlamaIndex": ("openinference.instrumentation.llama_index", {}),
+}
+
+
+@pytest.mark.parametrize("library", UNMEASURED)
+def test_conventional_metrics_are_recorded_under_a_library_that_records_none(traces, metrics, play, smooth, library):
+    scope, attributes = UNMEASURED[library]
+    outer = traces.provider.get_tracer(scope).start_span("OpenAI.chat", attributes=attributes)
+    token = context.attach(trace.set_span_in_context(outer))
+    try:
+        play(MetricObserver(metrics.provider), smooth)
+    finally:
+        context.detach(token)
+    assert "gen_ai.client.token.usage" in metrics.collect()
+
+
 def test_a_slow_bucket_has_the_trace_of_a_call(traces, metrics, call, smooth):
     spans, figures = SpanObserver(traces.provider).observe(call), MetricObserver(metrics.provider).observe(call)
     with spans.active(), figures.active():

@@ -26,7 +26,7 @@ from l0_openai import OpenAIInstrumentor
 
 OURS = str(Path(l0.__file__).parent)
 ANSWER = Answer(text="The tide comes in twice a day, and the harbour fills slowly, boat by boat, until noon has gone.")
-ASKING = {"observe", "__call__", "<lambda>", "suppressed", "inside_another", "reported_by_another"}
+ASKING = {"observe", "__call__", "<lambda>", "suppressed"}
 """Functions that look for a tracer and a meter. They run once per call."""
 HOLDING = {"_hold", "_long", "before"}
 """Functions that hold frames before the first content for at most 2 s, with or without telemetry."""

@@ -1,0 +1,84 @@
+"""Find the span of an instrumentation that calls the SDK without making its span the current one.
+
+Such an instrumentation cannot be found through OpenTelemetry's context, but its function is on the call stack.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from opentelemetry import trace
+
+
+def span_of_caller() -> trace.Span | None:
+    """Return the span of the instrumentation that called the SDK; ``None`` if none of the known ones did.
+
+    ``INVALID_SPAN``: it starts its span only after the call. Only frames up to the next frame of L0 are read: above it
+    is another call, whose callback makes this one.
+    """
+    if sys.modules.keys().isdisjoint(_LOADED):
+        return None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _is_own(frame):
+        frame = frame.f_back
+    while frame is not None and not _is_own(frame):
+        find = _FINDERS.get(str(frame.f_globals.get("__name__")))
+        span = find(frame) if find is not None else None
+        if span is not None:
+            return span
+        frame = frame.f_back
+    return None
+
+
+def _is_own(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "l0"
+
+
+def _of_langfuse(frame: FrameType) -> trace.Span | None:
+    """Return the span that Langfuse's wrapper of an SDK method has in its variable ``generation``."""
+    return _recording(getattr(frame.f_locals.get("generation"), "_otel_span", None))
+
+
+def _of_traceloop(frame: FrameType) -> trace.Span | None:
+    """Return ``INVALID_SPAN`` for Traceloop's wrapper of a Responses method, which makes its span after the call.
+
+    It reports no raw response that streams.
+    """
+    arguments = frame.f_locals.get("kwargs")
+    if "wrapped" not in frame.f_locals or not isinstance(arguments, dict):
+        return None
+    raw = any(str(name).lower() == "x-stainless-raw-response" for name in arguments.get("extra_headers") or ())
+    return None if raw and arguments.get("stream") is True else trace.INVALID_SPAN
+
+
+def _of_llama_index(frame: FrameType) -> trace.Span | None:
+    """Return OpenInference's span of the LlamaIndex stream that this generator reads.
+
+    LlamaIndex sends the request when its stream is first read. OpenInference keeps the span of the stream until then.
+    """
+    dispatcher, identifier = frame.f_globals.get("dispatcher"), frame.f_locals.get("span_id")
+    for handler in getattr(getattr(dispatcher, "root", None), "span_handlers", ()):
+        find = getattr(getattr(handler, "_export_queue", None), "find", None)
+        if find is not None and identifier is not None:
+            return _recording(getattr(find(identifier), "_otel_span", None))
+    return None
+
+
+def _recording(span: object) -> trace.Span | None:
+    return span if isinstance(span, trace.Span) and span.is_recording() else None
+
+
+_FINDERS: dict[str, Callable[[FrameType], trace.Span | None]] = {
+    "langfuse.openai": _of_langfuse,
+    "llama_index.core.llms.callbacks": _of_llama_index,
+    "opentelemetry.instrumentation.openai.v1.responses_wrappers": _of_traceloop,
+}
+"""The modules whose frames are searched, each with the function that finds the span."""
+_LOADED = (
+    "langfuse.openai",
+    "openinference.instrumentation.llama_index",
+    "opentelemetry.instrumentation.openai.v1.responses_wrappers",
+)
+"""The modules of these instrumentations. While none is loaded, nothing is searched."""
