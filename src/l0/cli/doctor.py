@@ -34,6 +34,7 @@ from .demo.judge import AnswerVerdict, judge
 from .demo.load import Load, available_apis
 from .demo.plan import SDKS, Api, plan, shipped
 from .doctor_finding import DoctorFinding
+from .library_limits import library_limits
 from .policy_report import policy_fields, policy_report
 
 _NAMESAKES = ("l0", "reliable-ai-streams-py")
@@ -93,6 +94,8 @@ def _report() -> Iterator[tuple[str, Iterable[DoctorFinding]]]:
     for instrumentor in found:
         if isinstance(instrumentor, StainlessInstrumentor):
             yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
+    if limits := list(library_limits()):
+        yield "Other libraries", limits
     yield "Policy", policy_report()
     yield "OpenTelemetry", _telemetry()
 

@@ -259,6 +259,13 @@ def test_export_that_cannot_work_is_a_problem(
     assert [finding.text for finding in doctor._telemetry() if finding.problem] == expected
 
 
+def test_limits_of_other_libraries_are_listed(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]
+) -> None:
+    monkeypatch.setattr(doctor, "library_limits", lambda: iter([doctor.DoctorFinding("dspy 1.2: no SDK")]))
+    assert report("Other libraries") == ["    dspy 1.2: no SDK"]
+
+
 def test_check_that_fails_is_a_problem(monkeypatch: pytest.MonkeyPatch, report: Callable[..., list[str]]) -> None:
     def fails() -> Iterator[doctor.DoctorFinding]:
         yield doctor.DoctorFinding("before")
