@@ -191,7 +191,7 @@ STATUSES = (
     *kinds(15, "501", BOTH, answered(501), Cause.NOT_IMPLEMENTED, F, "InternalServerError"),
 )
 
-NO_STREAM, PINGS = (Cause.NOT_A_STREAM, P), Fault.pings(interval=0.02)
+NO_STREAM = (Cause.NOT_A_STREAM, P)
 SHORT, IN_TIME = 0.15, {"timeout": l0.Timeout(initial_token=150, inter_token=150)}
 SILENCE = (
     *kinds(16, "200 HTML", BOTH, Fault.html(), *NO_STREAM, CONNECTION, 2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, cast
 
 import pytest
@@ -13,7 +14,7 @@ from l0.model.policy import CheckIntervals, Policy
 from l0.model.ports import Reader
 from l0.model.rule import Rule, Severity, Violation
 from l0.rules.drift.drift_rule import Drift
-from l0.rules.finding_filter import overlapping
+from l0.rules.finding_filter import same_defect
 from l0.rules.guardrails.catalogue import Guardrails
 from l0.rules.structured.schema_rule import schema_rule
 from l0.runtime.requested_schema import NOTHING
@@ -88,6 +89,11 @@ def reported(rules: Rules, drift: Drift | None, text: str, size: int = 7) -> lis
             return found
     runner.finish(reader)
     return found
+
+
+def overlapping(found: list[Violation]) -> list[tuple[Violation, Violation]]:
+    """Return all pairs of findings that are the same defect."""
+    return [(one, other) for one, other in combinations(found, 2) if same_defect(one, other)]
 
 
 @pytest.mark.parametrize("size", [1, 7, 400])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import inf
 from typing import Generic, TypeVar
 
@@ -69,7 +69,7 @@ class FindingFilter(Generic[Source]):
 
     def _is_known(self, violation: Violation) -> bool:
         rank = _RANK[violation.severity]
-        return any(_RANK[known.severity] >= rank and _same_defect(known, violation) for known in self._reported)
+        return any(_RANK[known.severity] >= rank and same_defect(known, violation) for known in self._reported)
 
     def _can_be_surpassed(self, violation: Violation) -> bool:
         """Return true if another rule covers a family of this finding with a higher severity."""
@@ -82,18 +82,13 @@ class FindingFilter(Generic[Source]):
         )
 
 
-def overlapping(violations: Iterable[Violation]) -> list[tuple[Violation, Violation]]:
-    """Return all pairs of findings that are the same defect."""
-    every = list(violations)
-    return [(one, other) for at, one in enumerate(every) for other in every[at + 1 :] if _same_defect(one, other)]
-
-
 def _rule_name(violation: Violation) -> str:
     """Return the name of the rule: ``drift`` for ``drift.hedging``."""
     return violation.rule.partition(".")[0]
 
 
-def _same_defect(one: Violation, other: Violation) -> bool:
+def same_defect(one: Violation, other: Violation) -> bool:
+    """Return True if two findings share a family and their passages overlap."""
     if one.families.isdisjoint(other.families):
         return False
     one_start, one_end = _passage(one)

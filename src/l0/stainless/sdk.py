@@ -148,12 +148,11 @@ class Sdk:
         return list(bare(stream))
 
     def _leaks(self) -> bool:
-        def broken() -> Iterator[bytes]:
+        def fail(_: object) -> bytes:
             raise self.transport.ReadError("probe")
-            yield b""
 
         try:
-            self._feed(broken())
+            self._feed(map(fail, (None,)))
         except self.transport.ReadError:
             return True
         except self.package.APIConnectionError:

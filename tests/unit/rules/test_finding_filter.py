@@ -9,7 +9,7 @@ import pytest
 from l0.model.rule import Severity, Violation
 from l0.rules.drift.drift_rule import Drift
 from l0.rules.families import Family
-from l0.rules.finding_filter import FindingFilter, overlapping
+from l0.rules.finding_filter import FindingFilter, same_defect
 from l0.rules.guardrails.catalogue import Guardrails
 from l0.rules.structured.schema_rule import schema_rule
 
@@ -93,7 +93,7 @@ def test_warning_does_not_wait_if_no_rule_can_surpass_it() -> None:
 )
 def test_only_overlapping_passages_are_the_same_defect(passage: tuple[int, int | None], same: bool) -> None:
     pair = [finding("a", Family.LATEX), finding("b", Family.LATEX, passage=passage)]
-    assert bool(overlapping(pair)) is same
+    assert same_defect(*pair) is same
     assert len(new_filter().admit("", pair)) == (1 if same else 2)
 
 

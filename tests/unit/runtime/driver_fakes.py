@@ -200,7 +200,7 @@ class FakeBody:
         self._runtime = runtime
         self._attempts = iter(attempts)
         self._reads: list[Any] = next(self._attempts)
-        self.closes = self.drains = 0
+        self.closes = 0
         self.reopened: list[Any] = []
 
     def start(self) -> tuple[Iterator[Any], FakePump]:
@@ -257,7 +257,7 @@ class AsyncFakeBody:
         return self._inner.send(options)
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
-        self._inner.drains += 1
+        pass
 
     async def close(self) -> None:
         self._inner.close()
