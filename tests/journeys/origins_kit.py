@@ -3,27 +3,26 @@
 import http.server
 import inspect
 import json
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import anthropic
 import openai
 import pytest
+from aws_stubs import framed
 from journeys_kit import body
 
-CHAT_ANSWER = {
+_CHAT_ANSWER = {
     "id": "c1",
     "object": "chat.completion",
     "created": 1,
     "model": "m",
     "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}],
 }
-MESSAGE_ANSWER = {
+_MESSAGE_ANSWER = {
     "id": "m1",
     "type": "message",
     "role": "assistant",
@@ -33,6 +32,7 @@ MESSAGE_ANSWER = {
     "stop_sequence": None,
     "usage": {"input_tokens": 1, "output_tokens": 1},
 }
+ANSWERS = {"chat": _CHAT_ANSWER, "messages": _MESSAGE_ANSWER}
 CALL_HEADERS = {
     "Authorization": "Bearer canary-call-authorization",
     "Cookie": "call=canary-call-cookie",
@@ -44,6 +44,7 @@ CALL_HEADERS = {
     "Idempotency-Key": "canary-call-idempotency",
     "Proxy-Authorization": "canary-call-proxy",
     "anthropic-workspace-id": "canary-call-workspace",
+    "anthropic-user-profile-id": "canary-call-profile",
     "x-amz-security-token": "canary-call-amz",
     "x-custom": "canary-call-custom",
 }
@@ -88,8 +89,9 @@ class Got:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-Answer = Callable[[Got, int], tuple[int, dict[str, str], bytes]]
-"""The answer to a request and its number, from 0. A ``content-length`` above that of the body cuts it."""
+Answer = Callable[[Got, int], tuple[int, dict[str, str], bytes | Iterator[bytes]]]
+"""The answer to a request and its number, from 0. A ``content-length`` above that of the body cuts it; the length of
+an iterator is not told."""
 
 
 class Place:
@@ -108,13 +110,19 @@ class Place:
 
 def whole(got: Got, number: int) -> tuple[int, dict[str, str], bytes]:
     """A whole answer of the dialect that was asked for, streamed if that was asked for."""
+    return answer_with(got, lambda content: content)
+
+
+def answer_with(got: Got, change: Callable[[bytes], bytes]) -> tuple[int, dict[str, str], bytes]:
+    """As `whole`, with the events of a stream as ``change`` leaves them."""
     asked = json.loads(got.content) if got.content else {}
     path = got.target.partition("?")[0]
     dialect = "chat" if "completions" in path else "responses" if "responses" in path else "messages"
+    if path.endswith("/invoke-with-response-stream"):
+        return 200, {"content-type": "application/vnd.amazon.eventstream"}, framed(change(body(dialect)))
     if asked.get("stream") or got.method == "GET":
-        return 200, {"content-type": "text/event-stream"}, body(dialect)
-    answer = CHAT_ANSWER if dialect == "chat" else MESSAGE_ANSWER
-    return 200, {"content-type": "application/json"}, json.dumps(answer).encode()
+        return 200, {"content-type": "text/event-stream"}, change(body(dialect))
+    return 200, {"content-type": "application/json"}, json.dumps(ANSWERS[dialect]).encode()
 
 
 def down(got: Got, number: int) -> tuple[int, dict[str, str], bytes]:
@@ -126,10 +134,10 @@ def cut_at(mark: bytes, then: Answer = whole) -> Answer:
     """The first answer is cut right before ``mark``; those after it are as ``then`` says."""
 
     def answer(got: Got, number: int) -> tuple[int, dict[str, str], bytes]:
-        status, headers, content = whole(got, number)
         if number:
             return then(got, number)
-        return status, headers | {"content-length": str(len(content))}, content[: content.index(mark)]
+        status, headers, content = answer_with(got, lambda content: content[: content.index(mark)])
+        return status, headers | {"content-length": str(len(content) + 1)}, content
 
     return answer
 
@@ -151,11 +159,13 @@ def place() -> Iterator[Place]:
                 made.got.append(got)
             status, headers, answer = made.answer(got, number)
             self.send_response(status)
-            for name, value in ({"content-length": str(len(answer))} | headers).items():
+            length = {"content-length": str(len(answer))} if isinstance(answer, bytes) else {}
+            for name, value in (length | headers).items():
                 self.send_header(name, value)
             self.send_header("connection", "close")
             self.end_headers()
-            self.wfile.write(answer)
+            for part in [answer] if isinstance(answer, bytes) else answer:
+                self.wfile.write(part)
             self.close_connection = True
 
         do_GET = do_POST
@@ -175,64 +185,30 @@ def place() -> Iterator[Place]:
         server.server_close()
 
 
-class _Credentials:
-    def __init__(self, access: str, secret: str, token: str) -> None:
-        self.access, self.secret, self.token = access, secret, token
+def _vertex(kind: type, url: str, secret: str, common: dict[str, Any]) -> Any:
+    vertex = pytest.importorskip("openai.providers.vertex", reason="this openai has no provider of Vertex").vertex
+    token_provider = _token_provider(kind, f"{secret}-provided-token")
+    return kind(provider=vertex(base_url=f"{url}/{secret}-project/v1", token_provider=token_provider), **common)
 
 
-class _Session:
-    """As `boto3.Session` and `botocore.session.Session`, with the credentials that it was given."""
+def _access_token(token: str) -> Callable[..., Any]:
+    """Return a function that returns an access token of anthropic's. Async clients call it in a thread."""
 
-    def __init__(self, **given: Any) -> None:
-        self.region_name = given.get("region_name")
-        self._credentials = _Credentials(*(given.get(f"aws_{part}") or "" for part in _PARTS))
+    def provide(*, force_refresh: bool = False) -> Any:
+        from anthropic.lib.credentials import AccessToken
 
-    def get_credentials(self) -> _Credentials:
-        return self._credentials
+        return AccessToken(token)
 
-
-_PARTS = ("access_key_id", "secret_access_key", "session_token")
+    return provide
 
 
-class _Request:
-    """As `botocore.awsrequest.AWSRequest`."""
+@dataclass(frozen=True)
+class _GoogleCredentials:
+    """As `google.auth.credentials.Credentials`."""
 
-    def __init__(self, *, headers: Any, **_: Any) -> None:
-        self.headers = dict(headers)
-
-    def prepare(self) -> "_Request":
-        return self
-
-
-class _Signer:
-    """As `botocore.auth.SigV4Auth`, with a signature that shows the secret, so that a copy of it is found."""
-
-    def __init__(self, credentials: _Credentials, *_: Any) -> None:
-        self._credentials = credentials
-
-    def add_auth(self, request: _Request) -> None:
-        given = self._credentials
-        request.headers |= {
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={given.access}, Signature={given.secret}",
-            "X-Amz-Date": f"{given.secret}-date",
-            "X-Amz-Security-Token": given.token,
-        }
-
-
-def stub_signing(patch: pytest.MonkeyPatch) -> None:
-    """Replace botocore and boto3: only the headers of a signature count here, and the packages have 17 MB."""
-    modules = {
-        "boto3": {"Session": _Session},
-        "botocore": {},
-        "botocore.auth": {"SigV4Auth": _Signer},
-        "botocore.awsrequest": {"AWSRequest": _Request},
-        "botocore.credentials": {"Credentials": _Credentials},
-        "botocore.session": {"Session": _Session},
-    }
-    for name, content in modules.items():
-        module = ModuleType(name)
-        vars(module).update(content)
-        patch.setitem(sys.modules, name, module)
+    token: str
+    project_id: str
+    expired: bool = False
 
 
 def _token_provider(kind: type, token: str) -> Callable[[], Any]:
@@ -254,11 +230,8 @@ class Kind:
     make: Callable[[type, str, str, dict[str, Any]], Any]
     needs: str = ""
     """A parameter that older versions of the class lack."""
-
-    @property
-    def framed(self) -> bool:
-        """Return True if its streams arrive in frames of AWS, which botocore decodes."""
-        return "Bedrock" in self.classes[0] and self.sdk is anthropic
+    refuses: frozenset[str] = frozenset()
+    """Headers of a call, in lower case, that the class refuses, as they would replace its own credentials."""
 
     @property
     def dialect(self) -> str:
@@ -348,6 +321,7 @@ KINDS = (
         lambda kind, url, secret, common: kind(
             api_key=f"{secret}-api-key", base_url=f"{url}/v1", aws_region="eu-north-1", **common
         ),
+        refuses=frozenset({"authorization"}),
     ),
     Kind(
         "bedrock-provider",
@@ -360,6 +334,7 @@ KINDS = (
             **common,
         ),
         needs="bedrock_token_provider",
+        refuses=frozenset({"authorization"}),
     ),
     Kind(
         "bedrock-signed",
@@ -374,6 +349,15 @@ KINDS = (
             **common,
         ),
         needs="aws_secret_access_key",
+        refuses=frozenset({"authorization"}),
+    ),
+    Kind(
+        "vertex-provider",
+        openai,
+        ("OpenAI", "AsyncOpenAI"),
+        _vertex,
+        needs="provider",
+        refuses=frozenset({"authorization", "api-key", "openai-organization", "openai-project"}),
     ),
     Kind(
         "anthropic",
@@ -386,6 +370,15 @@ KINDS = (
         anthropic,
         ("Anthropic", "AsyncAnthropic"),
         lambda kind, url, secret, common: kind(auth_token=f"{secret}-auth-token", base_url=url, **common),
+    ),
+    Kind(
+        "access-token",
+        anthropic,
+        ("Anthropic", "AsyncAnthropic"),
+        lambda kind, url, secret, common: kind(
+            credentials=_access_token(f"{secret}-provided-token"), base_url=url, **common
+        ),
+        needs="credentials",
     ),
     Kind(
         "aws",
@@ -419,6 +412,64 @@ KINDS = (
             project_id=f"{secret}-project",
             base_url=url,
             **common,
+        ),
+    ),
+    Kind(
+        "vertex-credentials",
+        anthropic,
+        ("AnthropicVertex", "AsyncAnthropicVertex"),
+        lambda kind, url, secret, common: kind(
+            credentials=_GoogleCredentials(f"{secret}-access-token", f"{secret}-project"),
+            region=f"{secret}-region",
+            project_id=f"{secret}-project",
+            base_url=url,
+            **common,
+        ),
+    ),
+    Kind(
+        "google-cloud",
+        anthropic,
+        ("AnthropicGoogleCloud", "AsyncAnthropicGoogleCloud"),
+        lambda kind, url, secret, common: kind(
+            token_provider=_token_provider(kind, f"{secret}-provided-token"),
+            project=f"{secret}-project",
+            workspace_id=f"{secret}-workspace",
+            base_url=url,
+            **common,
+        ),
+    ),
+    Kind(
+        "aws-gateway",
+        anthropic,
+        ("AnthropicAWS", "AsyncAnthropicAWS"),
+        lambda kind, url, secret, common: kind(
+            api_key=f"{secret}-api-key",
+            workspace_id=f"{secret}-workspace",
+            aws_region=f"{secret}-region",
+            base_url=url,
+            **common,
+        ),
+    ),
+    Kind(
+        "aws-gateway-signed",
+        anthropic,
+        ("AnthropicAWS", "AsyncAnthropicAWS"),
+        lambda kind, url, secret, common: kind(
+            aws_access_key=f"{secret}-access-key",
+            aws_secret_key=f"{secret}-secret-key",
+            aws_session_token=f"{secret}-session-token",
+            workspace_id=f"{secret}-workspace",
+            aws_region=f"{secret}-region",
+            base_url=url,
+            **common,
+        ),
+    ),
+    Kind(
+        "mantle",
+        anthropic,
+        ("AnthropicBedrockMantle", "AsyncAnthropicBedrockMantle"),
+        lambda kind, url, secret, common: kind(
+            api_key=f"{secret}-api-key", aws_region=f"{secret}-region", base_url=url, **common
         ),
     ),
     Kind(
