@@ -254,6 +254,32 @@ CHAT = (
         STOP,
         odd="unknown_shape",
     ),
+    whole_chat(
+        "tool_arguments_at_the_limit",
+        "tool arguments that a limit cuts",
+        ROLE,
+        tool(0, "t", "f", '{"a"'),
+        chunk(finish="length"),
+        telemetry={"finish_reasons": ["length"], "tool_calls": [["f", '{"a"']]},
+    ),
+    whole_chat(
+        "tool_arguments_are_no_json",
+        "tool arguments that are not JSON",
+        ROLE,
+        tool(0, "t", "f", "{'a': 1"),
+        CALLS,
+        telemetry=CALLED,
+    ),
+    whole_chat(
+        "tool_arguments_are_free_text",
+        "tool arguments that are not JSON",
+        ROLE,
+        chunk({"tool_calls": [{"index": 0, "id": "t", "type": "custom", "custom": {"name": "f", "input": '{"a"'}}]}),
+        CALLS,
+        telemetry=CALLED,
+    ),
+    chat("tool_arguments_break_off", ROLE, tool(0, "t", "f", '{"a"'), CALLS, broken=True),
+    chat("second_tool_breaks_off", ROLE, tool(0, "t", "f", "{}"), tool(1, "u", "g", '{"b": ["x'), STOP, broken=True),
     chat("reset_in_finish_with_every_chunk", chunk({"content": "Hello"}, "stop"), done=False, end="rst", broken=True),
     chat("cut_in_finish_with_every_chunk", chunk({"content": "Hello"}, "stop"), done=False, end="cut", broken=True),
     chat("text_after_finish_then_reset", ROLE, HELL, STOP, WORLD, done=False, end="rst", broken=True),
@@ -471,6 +497,28 @@ MESSAGES = (
         odd="out_of_order",
     ),
     whole_message(
+        "tool_input_at_the_limit",
+        "tool arguments that a limit cuts",
+        START,
+        block(0, "tool_use"),
+        argued('{"a"', 0),
+        closed(),
+        reason("max_tokens"),
+        OVER,
+        telemetry={"finish_reasons": ["max_tokens"], "tool_calls": [["f", '{"a"']]},
+    ),
+    whole_message(
+        "end_turn_after_a_tool",
+        "a stop reason other than that of its tool calls",
+        START,
+        block(0, "tool_use"),
+        argued('{"a":1}', 0),
+        closed(),
+        reason("end_turn"),
+        OVER,
+        telemetry={"finish_reasons": ["end_turn"], "tool_calls": [["f", '{"a":1}']]},
+    ),
+    whole_message(
         "stopped_twice", "a block that stops twice", START, *SAID, closed(), reason(), OVER, odd="out_of_order"
     ),
     whole_message(
@@ -524,6 +572,34 @@ MESSAGES = (
         reason(),
         said(" wor"),
         end="cut",
+        broken=True,
+    ),
+    messages(
+        "tool_input_breaks_off", START, block(0, "tool_use"), argued('{"a"', 0), closed(), reason(), OVER, broken=True
+    ),
+    messages(
+        "second_tool_input_breaks_off",
+        START,
+        block(0, "tool_use"),
+        argued("{}", 0),
+        closed(),
+        block(1, "tool_use"),
+        argued('{"b": "x', 1),
+        closed(1),
+        reason("tool_use"),
+        OVER,
+        broken=True,
+    ),
+    messages("end_without_a_start", reason(), OVER, broken=True),
+    messages(
+        "error_under_message",
+        START,
+        block(0),
+        said("Hello"),
+        named({"type": "error", "message": {"type": "api_error", "message": "boom"}}),
+        closed(),
+        reason(),
+        OVER,
         broken=True,
     ),
     messages(
@@ -647,8 +723,11 @@ NUMBERS = "numbers that have gaps, repeat, restart or are missing"
 FINAL_ONLY = "text in the final events only"
 CALLING = (CREATED, item("added", function("")))
 ARGUED = "response.function_call_arguments.delta"
+REASONED = "response.reasoning_summary_text.delta"
 ARGUMENTS_DONE = "response.function_call_arguments.done"
 TOOL_TOLD = {"finish_reasons": ["completed"], "tool_calls": [["f", '{"a": 1}']]}
+CUSTOM = {"id": "ct_1", "type": "custom_tool_call", "call_id": "c", "name": "f", "input": '{"a"'}
+THOUGHT = {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "hm, so"}]}
 THINKING = item("added", {"id": "item_0", "type": "reasoning", "summary": []})
 
 
@@ -782,6 +861,69 @@ RESPONSES = (
         text_done("world", output=1),
         completed(spoken("Hello"), spoken("world")),
         telemetry={"finish_reasons": ["completed"]},
+    ),
+    whole_response(
+        "ends_after_all_items",
+        "parts that end after all others",
+        *SPEAKING,
+        item("added", function(""), 1),
+        at(ARGUED, 1, None, delta='{"a": 1}'),
+        at(ARGUMENTS_DONE, 1, None, arguments='{"a": 1}'),
+        item("done", function('{"a": 1}', "completed"), 1),
+        text_done(),
+        part_done(),
+        item("done", spoken()),
+        completed(spoken(), function('{"a": 1}', "completed")),
+        telemetry=TOOL_TOLD | {"captured_text": HELLO},
+    ),
+    whole_response(
+        "reasoning_without_its_part",
+        "reasoning deltas that name no part",
+        CREATED,
+        item("added", {"id": "rs_1", "type": "reasoning", "status": "in_progress"}),
+        at(REASONED, content=None, delta="hm, "),
+        at(REASONED, content=None, delta="so"),
+        summary("done", text="hm, so"),
+        item("added", spoken() | {"content": [], "status": "in_progress"}, 1),
+        delta(HELLO, output=1),
+        text_done(output=1),
+        completed(THOUGHT, spoken()),
+    ),
+    whole_response(
+        "another_model_at_the_end",
+        "an end under another id",
+        *SPEAKING,
+        *ENDING[:-1],
+        completed(spoken(), model="provider/m-1"),
+        telemetry={"captured_text": HELLO},
+    ),
+    whole_response(
+        "arguments_at_the_limit",
+        "tool arguments that a limit cuts",
+        *CALLING,
+        at(ARGUED, content=None, delta='{"a"'),
+        item("done", function('{"a"', "incomplete")),
+        completed(function('{"a"', "incomplete"), status="incomplete", type_="response.incomplete"),
+        telemetry={"finish_reasons": ["incomplete"], "tool_calls": [["f", '{"a"']]},
+    ),
+    whole_response(
+        "custom_input",
+        "tool arguments that are not JSON",
+        CREATED,
+        item("added", CUSTOM | {"input": ""}),
+        at("response.custom_tool_call_input.delta", content=None, delta='{"a"'),
+        item("done", CUSTOM),
+        completed(CUSTOM),
+        telemetry={"finish_reasons": ["completed"]},
+    ),
+    responses(
+        "arguments_break_off",
+        *called(
+            at(ARGUED, content=None, delta='{"a"'),
+            at(ARGUMENTS_DONE, content=None, arguments='{"a"'),
+            final='{"a"',
+        ),
+        broken=True,
     ),
     responses("text_delta_lost", *OPENING, delta("Hello"), *ENDING, broken=True),
     responses("text_delta_lost_unnumbered", *OPENING, delta("Hello"), *ENDING, numbers=(None,) * 8, broken=True),

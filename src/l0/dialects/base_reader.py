@@ -14,6 +14,8 @@ from l0.model.ports import Build, ToolCallText
 from l0.model.tolerant_reading import object_of, unread
 from l0.wire.json_decode import loads, parse
 
+from .tool_arguments import breaks_off
+
 
 class BaseReader(ABC):
     """Reads one attempt. Subclasses implement `apply`, which reads one decoded event, and `missing`.
@@ -30,6 +32,8 @@ class BaseReader(ABC):
         self.chars = 0
         self.text: list[str] = []
         self.tools: dict[Any, ToolCallText] = {}
+        self.free_text_tools = False
+        """A tool was called whose input is no JSON."""
         self.other = False
         self.accepted = False
         self.finished = False
@@ -124,6 +128,17 @@ class BaseReader(ABC):
             call.name = name
         if type(fragment) is str:
             call.arguments.append(fragment)
+
+    def check_tool_arguments(self) -> None:
+        """Fail if the arguments of a tool call break off. Call it if the answer states that it is complete.
+
+        If events came out of order or could not be read, fragments may stand at the wrong call, and prove nothing.
+        """
+        if self._order == "off" or self.disordered or self.unread or self.free_text_tools:
+            return
+        if any(breaks_off("".join(call.arguments)) for call in self.tools.values()):
+            message = "the arguments of a tool call break off, though the answer states that it is complete"
+            self.fail(Failure(cause=Cause.TRUNCATED, message=message))
 
     def missing_end(self) -> Cause:
         """Return the cause for an answer that ended without its terminal event."""

@@ -36,6 +36,8 @@ from .tool_places import ToolPlaces
 from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
 _SILENT_KEYS = frozenset({"role", "content"})
+_BY_THE_MODEL = frozenset({"stop", "tool_calls", "function_call"})
+"""Finish reasons of an answer that no limit or filter ended."""
 _EXTRA = ("service_tier", "system_fingerprint")
 _FAILED = "the provider ended the answer with finish_reason 'error'"
 USAGE: UsageFields = {
@@ -272,6 +274,8 @@ class ChatReader(ResumableReader):
                 for call in _tool_deltas(value, index):
                     self.add_tool_arguments(self._places.of(call), call.name, call.arguments)
                     self.add_text(call.arguments or call)
+                if type(value) is list and type(value[0]) is dict and "custom" in value[0]:
+                    self.free_text_tools = True
             elif key in ("function_call", "audio", "reasoning_details"):
                 self.add_text(value)
             elif isinstance(value, list | dict):
@@ -362,6 +366,9 @@ class ChatReader(ResumableReader):
         elif len(self._finish) < self._choices:
             self.anomaly("fewer_choices")
         return None
+
+    def states_complete(self) -> bool:
+        return bool(self._finish) and _BY_THE_MODEL.issuperset(self._finish.values())
 
     def certainly_complete(self) -> bool:
         seen = self._seen | {0} if self.text else self._seen

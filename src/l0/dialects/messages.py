@@ -408,6 +408,9 @@ class MessagesReader(ResumableReader):
             return None
         return self.missing_end()
 
+    def states_complete(self) -> bool:
+        return self._stopped_at in ("end_turn", "tool_use")
+
     def certainly_complete(self) -> bool:
         return self.missing() is None and (self._whole or not self._open)
 

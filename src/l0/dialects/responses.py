@@ -436,6 +436,7 @@ class ResponsesReader(ResumableReader):
                 if part.get("type") == "output_text":
                     self._compare_text((index, number), part.get("text"))
         elif fields.get("type") in _TOOL_CALLS and isinstance(called_tool(fields).arguments, str | None):
+            self.free_text_tools = self.free_text_tools or fields.get("type") == "custom_tool_call"
             self._compare_tool(tool_call_delta(item, index), complete=complete)
 
     def _compare_tool(self, call: ToolCallDelta, *, complete: bool) -> None:
@@ -461,6 +462,7 @@ class ResponsesReader(ResumableReader):
             return
         if item.get("type") != "message":
             self.resumable = False
+            self.free_text_tools = self.free_text_tools or item.get("type") == "custom_tool_call"
             self.other = self.other or item.get("type") != "reasoning"
         for delta in _item_started(item, place_of(event.get("output_index"))):
             if isinstance(delta, ToolCallDelta):
@@ -542,6 +544,9 @@ class ResponsesReader(ResumableReader):
         raised = self._make_error(detail or "An error occurred during streaming", error)
         cause = cause_of_codes(code)
         self.fail(Failure(cause=cause, detail=detail, code=code_of(code), error=raised, typed=True))
+
+    def states_complete(self) -> bool:
+        return self._completed and self._status == "completed"
 
     def missing(self) -> Cause | None:
         if not self._whole:

@@ -61,6 +61,10 @@ class ResumableReader(BaseReader):
     def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:
         """Return the event with the ids and numbers of the first attempt: the user's answer keeps them to its end."""
 
+    @abstractmethod
+    def states_complete(self) -> bool:
+        """Return True if the answer states that the model ended it, and no limit or filter."""
+
     def opening(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
         """Return the events that must precede the first new text of a continuation."""
         return []
@@ -151,7 +155,10 @@ class ResumableReader(BaseReader):
         return [item for item in built if item is not None]
 
     def finish(self) -> None:
-        """End the body. Fail if a repeated answer ended before the point that the first one reached."""
+        """End the body. Fail if a tool call breaks off, or if a repeated answer ends before the point that the first
+        one reached."""
+        if self.tools and self.states_complete():
+            self.check_tool_arguments()
         if self._resume_state is None or self._joined or self.failure is not None or self.missing() is not None:
             return
         matcher, same = self._matcher, self.other_events == self._resume_state.other_events

@@ -270,3 +270,27 @@ def test_text_at_the_start_of_a_block_counts():
     feed(made, START, started, add_text("y"), closed(), ending(), STOP, named=True)
     assert ("".join(made.text), made.chars, made.content) == ("Hey", 3, 2)
     assert not made.resumable  # no text can be put into the start of a block, or taken from it
+
+
+# Tool calls that break off
+
+HALF = [START, opened(0, "tool_use"), add_text('{"a"', 0, "input_json_delta", "partial_json"), closed()]
+
+
+@pytest.mark.parametrize(
+    ("order", "events", "cause"),
+    [
+        ("evidence", [*HALF, ending(), STOP], Cause.TRUNCATED),
+        ("strict", [*HALF, ending("tool_use"), STOP], Cause.TRUNCATED),
+        ("off", [*HALF, ending(), STOP], None),
+        ("evidence", [*HALF, ending("max_tokens"), STOP], None),
+        ("evidence", [*HALF, ending("stop_sequence"), STOP], None),
+        ("evidence", [*HALF, closed(), ending(), STOP], None),  # in disorder, a fragment may belong elsewhere
+        ("evidence", [*HALF, {"type": "content_block_delta", "index": 0, "delta": 1}, ending(), STOP], None),
+    ],
+)
+def test_tool_call_that_breaks_off(order: Any, events: list[dict[str, Any]], cause: Cause | None) -> None:
+    made = reader(order=order)
+    feed(made, *events)
+    made.finish()
+    assert (None if made.failure is None else made.failure.cause) is cause
