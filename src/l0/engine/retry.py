@@ -41,12 +41,14 @@ _RETRIED_WITHOUT_DELAY = frozenset(
 """Failures in transit that do not indicate an overloaded provider: the first retry does not wait."""
 NO_ANSWER = frozenset({Cause.NOT_A_STREAM, Cause.MALFORMED, Cause.EMPTY})
 """Failures of an answer that arrived with a status of success, but is not an answer. The SDKs do not look."""
+_RULE_CAUSES = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
+ANSWERED = NO_ANSWER.union(_RULE_CAUSES)
+"""Failures of a complete answer, which the SDKs' rules for requests that fail do not cover."""
 _NEVER_RETRIED = (Category.FATAL, Category.INTERNAL)
 _FAILS_EVERYWHERE = frozenset(
     {Cause.BAD_REQUEST, Cause.TOTAL_TIMEOUT, Cause.DIVERGED, Cause.INTERNAL, Cause.LOCAL, Cause.UNKNOWN}
 )
 """Causes for which no other model or provider can succeed."""
-_RULE_CAUSES = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
 
 
 class Phase(Enum):
@@ -129,7 +131,7 @@ def _hopeless(call: Call, failure: Failure, phase: Phase) -> bool:
     if failure.cause is Cause.QUOTA:
         return True
     if call.policy.retry is None:
-        refused = phase is Phase.OPENING and failure.cause not in NO_ANSWER
+        refused = phase is Phase.OPENING and failure.cause not in ANSWERED
         return not failure.sdk_retries if refused else failure.category not in _RESTARTABLE
     refused = phase is Phase.OPENING and failure.status is not None and not failure.sdk_retries
     return refused or failure.category in _NEVER_RETRIED

@@ -375,7 +375,8 @@ class Policy:
     ``guardrails``: rules on the text, made by ``l0.Guardrails``, or the name of a preset. ``drift``: an ``l0.Drift``,
     or ``True`` for the default one. ``check_intervals`` sets how often both run. ``on_violation`` receives every
     violation, whatever its effect. ``structured``: if the request asks for JSON (``response_format``, ``text.format``,
-    ``output_config``), hold the answer until it is complete and valid; otherwise the attempt fails.
+    ``output_config``), hold the answer until it is complete and valid; otherwise the attempt fails. With it, or with
+    ``hold="message"``, an answer that the SDK's own ``parse()`` refuses is repeated as well.
 
     Raises `PolicyError` for a value that is not allowed.
     """
@@ -473,6 +474,11 @@ class Policy:
         """Return True if a field asks to repeat failed attempts. Then a client's ``max_retries=0`` does not count."""
         held = self.holding.until != "first_content"
         return self.retry is not None or self.resume != "off" or held or self.structured
+
+    @property
+    def repeats_refused_answers(self) -> bool:
+        """Return True if an answer is repeated that the SDK's own ``parse()`` refuses."""
+        return self.structured or self.holding.until == "message"
 
     @property
     def legs(self) -> tuple[Fallback, ...]:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import PHASES, CallState, IllegalSignal, Machine
-from l0.engine.retry import NO_ANSWER, AttemptProgress, Phase
+from l0.engine.retry import ANSWERED, AttemptProgress, Phase
 from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Released, Signal, Waited
 from l0.engine.stop_reasons import describe_stop
 from l0.model.attempt import AttemptSpec
@@ -228,7 +228,7 @@ class CallRuntime:
         if failure is None:
             self.leave(error)
             raise error
-        return self._fail(failure, perf_counter(), answered=failure.cause in NO_ANSWER).command
+        return self._fail(failure, perf_counter(), answered=failure.cause in ANSWERED).command
 
     def _failure_of(self, error: BaseException, *, opened: bool) -> Failure | None:
         expired = isinstance(error, Expired)

@@ -23,7 +23,7 @@ from l0.model.policy import OrderMode, ResumeMode
 from l0.model.ports import Build, WireReader
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import unread
-from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, response_in, transport_error
+from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, is_a, response_in, transport_error
 from l0.shared_state.known_terminals import StreamSource
 from l0.wire.request_id import request_id_of
 from l0.wire.retry_after import requested_wait, server_wait
@@ -38,6 +38,10 @@ _OPENS, _CLOSES = (b"{", b"["), (b"}", b"]")
 _NO_JSON = Failure(
     cause=Cause.NOT_A_STREAM, message="the server reported success, but its body is not JSON", sdk_retries=True
 )
+
+
+_REFUSED = "parse: the SDK's parser refused the answer"
+"""The message for a complete answer that does not fit the type that the user gave to ``parse()``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +175,8 @@ class StainlessUpstream:
 
     def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
         """Classify by type, status, code and cause; ``None`` if the error is not a failure of the request."""
+        if self.decoded is not None and self.call.policy.repeats_refused_answers and is_a(error, ("ValidationError",)):
+            return Failure(cause=Cause.GUARDRAIL_VIOLATION, message=_REFUSED, code="parse", error=error)
         transport = self._transport_error(error)
         response = None if opened else response_in(error, self._response_classes)
         if response is not None:  # the SDK was reading or parsing the body of an answer
@@ -322,6 +328,8 @@ class StainlessUpstream:
         """Return the SDK's own exception for a request without an answer; for a broken answer one that is also ours,
         and of every class that the bare SDK raises there."""
         error = failure.error
+        if error is not None and failure.cause is Cause.GUARDRAIL_VIOLATION:  # pydantic's class allows no subclasses
+            return context.annotate(error)
         answered = failure.status is None and failure.cause not in UNANSWERED_CAUSES
         if self.request is not None or answered:  # the user holds a stream, or the headers of an answer arrived
             return self._interrupted(failure, context)

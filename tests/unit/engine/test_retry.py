@@ -53,6 +53,10 @@ def verdict(cause, phase, policy=None, history=(), *, call=None, accepted=False,
         (FATAL, OPENING, None, (), NEVER),
         (Cause.AUTHENTICATION, OPENING, None, (), SDK),  # `x-should-retry: true` is the SDK's to obey
         (Cause.AUTHENTICATION, HOLDING, None, (), NEVER),
+        # A rule that refuses a complete answer is no failed request: the SDK's number of retries holds.
+        (Cause.GUARDRAIL_VIOLATION, OPENING, None, (), SDK),
+        (Cause.DRIFT, OPENING, None, (), SDK),
+        (Cause.DRIFT, OPENING, None, (Cause.DRIFT, Cause.DRIFT), NEVER),
         # A policy's own figures leave nothing fatal to the SDK, which would retry all of these.
         (Cause.TLS_CERTIFICATE, OPENING, WITH, (), NEVER),
         (Cause.REDIRECTS, OPENING, WITH, (), NEVER),

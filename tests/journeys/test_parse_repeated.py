@@ -1,0 +1,214 @@
+"""Answers that the SDK's own ``parse()`` refuses: repeated if the policy judges whole answers, else as without L0."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import openai
+import pydantic
+import pytest
+from installed import helpers_of
+from journeys_kit import CHATTING, FAILED, MESSAGING, RESPONDING, Spans, async_chat_client, async_claude, both
+from journeys_kit import chat_client as sync_chat_client
+from journeys_kit import claude as sync_claude
+
+import l0
+from l0.simulator.answers import Answer
+from l0.simulator.ledger import Reply
+from l0.simulator.server import Simulator
+
+NOW = l0.Retry(attempts=2, base_delay=0, max_delay=0)
+RECOVERED = ("recovered_retry", "UNSET")
+
+
+class City(pydantic.BaseModel):
+    name: str
+    people: int = 1
+
+    @pydantic.field_validator("people")
+    @classmethod
+    def _inhabited(cls, people: int) -> int:
+        if people < 1:
+            raise ValueError("nobody lives there")
+        return people
+
+
+GOOD = Reply(answer=Answer(text='{"name": "Oslo", "people": 7}'))
+OTHER_SHAPE = Reply(answer=Answer(text='{"city": "Oslo"}'))
+REFUSED_BY_VALIDATOR = Reply(answer=Answer(text='{"name": "Oslo", "people": 0}'))
+LONG = Reply(answer=Answer(text='{"name": "Os', stop="length"))
+
+PARSE: dict[str, Callable[[Any], Any]] = {
+    "chat": lambda client: helpers_of(client).parse(**CHATTING, response_format=City),
+    "responses": lambda client: client.responses.parse(**RESPONDING, text_format=City),
+    "messages": lambda client: client.messages.parse(**MESSAGING, output_format=City),
+}
+
+
+def parsed_of(dialect: str, answer: Any) -> Any:
+    if dialect == "chat":
+        return answer.choices[0].message.parsed
+    return answer.output_parsed if dialect == "responses" else answer.parsed_output
+
+
+def client_of(sim: Simulator, dialect: str, *, sync: bool) -> Any:
+    """Return a client that can parse; skip if the SDK is too old."""
+    if dialect == "messages":
+        client: Any = (sync_claude if sync else async_claude)(sim)
+    else:
+        client = (sync_chat_client if sync else async_chat_client)(sim)
+    if dialect != "chat" and not hasattr(getattr(client, dialect, None), "parse"):
+        pytest.skip(f"parse() of {dialect} came with a later version of this SDK")
+    return client
+
+
+def parse(sim: Simulator, dialect: str, *, sync: bool) -> Any:
+    """Return the parsed value of one call."""
+    client = client_of(sim, dialect, sync=sync)
+    if sync:
+        return parsed_of(dialect, PARSE[dialect](client))
+
+    async def call() -> Any:
+        async with client:
+            return parsed_of(dialect, await PARSE[dialect](client))
+
+    return asyncio.run(call())
+
+
+def call_span(spans: Spans) -> dict[str, Any]:
+    """Return the attributes of the span of the one call."""
+    (attributes,) = [dict(span.attributes or {}) for span in spans.all if span.parent is None]
+    return attributes
+
+
+JUDGING = {
+    "structured": l0.Policy(structured=True),
+    "message": l0.Policy(hold="message"),
+    "agent": replace(l0.Policy.agent(), retry=NOW),
+}
+every = pytest.mark.parametrize("dialect", PARSE)
+
+
+@both
+@every
+@pytest.mark.parametrize("policy", JUDGING)
+def test_refused_answer_is_repeated(sim: Simulator, spans: Spans, dialect: str, policy: str, sync: bool) -> None:
+    l0.instrument(JUDGING[policy])
+    sim.script(OTHER_SHAPE, REFUSED_BY_VALIDATOR, GOOD)
+    assert parse(sim, dialect, sync=sync) == City(name="Oslo", people=7)
+    assert len(sim.requests) == 3
+    assert spans.ends == [RECOVERED]
+    assert call_span(spans)["l0.retry.causes"] == ("guardrail_violation", "guardrail_violation")
+
+
+@both
+@every
+def test_last_refused_answer_raises_as_without_l0(sim: Simulator, spans: Spans, dialect: str, sync: bool) -> None:
+    l0.instrument(l0.Policy(structured=True, retry=NOW))
+    sim.script(*[OTHER_SHAPE] * 3)
+    with pytest.raises(pydantic.ValidationError) as caught:
+        parse(sim, dialect, sync=sync)
+    assert type(caught.value) is pydantic.ValidationError
+    assert any("Retry.attempts=2" in note for note in caught.value.__notes__)
+    assert len(sim.requests) == 3
+    assert spans.ends == [FAILED]
+    assert call_span(spans)["gen_ai.usage.output_tokens"] > 0
+
+
+@both
+@every
+def test_refused_answer_falls_back(sim: Simulator, spans: Spans, dialect: str, sync: bool) -> None:
+    retry = l0.Retry(max_retries=0)
+    l0.instrument(l0.Policy(structured=True, retry=retry, fallback=l0.Fallback(model="other")))
+    sim.script(REFUSED_BY_VALIDATOR, GOOD)
+    assert parse(sim, dialect, sync=sync) == City(name="Oslo", people=7)
+    assert [request.body["model"] for request in sim.requests][1:] == ["other"]
+
+
+@both
+@every
+@pytest.mark.parametrize("policy", [None, l0.Policy(retry=NOW)], ids=["default", "retry"])
+def test_refused_answer_is_not_repeated_unasked(
+    sim: Simulator, spans: Spans, dialect: str, policy: l0.Policy | None, sync: bool
+) -> None:
+    l0.instrument(policy)
+    sim.script(OTHER_SHAPE, GOOD)
+    with pytest.raises(pydantic.ValidationError):
+        parse(sim, dialect, sync=sync)
+    assert len(sim.requests) == 1
+    assert spans.ends == [FAILED]
+
+
+STREAM: dict[str, Callable[[Any], Any]] = {
+    "chat": lambda client: helpers_of(client).stream(**CHATTING, response_format=City),
+    "responses": lambda client: client.responses.stream(**RESPONDING, text_format=City),
+    "messages": lambda client: client.messages.stream(**MESSAGING, output_format=City),
+}
+
+
+def stream(sim: Simulator, dialect: str, *, sync: bool) -> None:
+    """Read one stream of the SDK's helper, which parses the answer at its end."""
+    client = client_of(sim, dialect, sync=sync)
+    if sync:
+        with STREAM[dialect](client) as events:
+            for _ in events:
+                pass
+        return
+
+    async def read() -> None:
+        async with client, STREAM[dialect](client) as events:
+            async for _ in events:
+                pass
+
+    asyncio.run(read())
+
+
+@both
+@every
+def test_streaming_helper_gets_an_answer_that_fits_the_schema(
+    sim: Simulator, spans: Spans, dialect: str, sync: bool
+) -> None:
+    """Its own parsing comes after the delivery: what only a validator refuses raises as without L0."""
+    l0.instrument(l0.Policy(structured=True, retry=NOW))
+    sim.script(OTHER_SHAPE, GOOD)
+    stream(sim, dialect, sync=sync)
+    assert len(sim.requests) == 2
+    sim.reset()
+    sim.script(REFUSED_BY_VALIDATOR, GOOD)
+    with pytest.raises(pydantic.ValidationError):
+        stream(sim, dialect, sync=sync)
+    assert len(sim.requests) == 1
+    assert spans.ends == [RECOVERED, FAILED]
+
+
+@both
+def test_answer_that_is_too_long_is_never_repeated(sim: Simulator, spans: Spans, sync: bool) -> None:
+    l0.instrument(l0.Policy.agent())
+    sim.script(LONG, GOOD)
+    with pytest.raises(openai.LengthFinishReasonError):
+        parse(sim, "chat", sync=sync)
+    assert len(sim.requests) == 1
+
+
+@both
+@pytest.mark.parametrize("rules", [{"structured": True}, {"guardrails": "json_only", "hold": "message"}], ids=str)
+def test_answer_that_a_rule_refuses_is_repeated_without_a_retry_policy(
+    sim: Simulator, spans: Spans, rules: dict[str, Any], sync: bool
+) -> None:
+    """The SDK's own number of retries holds for whole answers as it does for streams."""
+    l0.instrument(l0.Policy(**rules))
+    sim.script(Reply(answer=Answer(text="Oslo")), GOOD)
+    schema = {"type": "json_schema", "json_schema": {"name": "city", "schema": City.model_json_schema()}}
+    asked = {**CHATTING, "response_format": schema}
+    if sync:
+        answer = sync_chat_client(sim).chat.completions.create(**asked)
+    else:
+
+        async def call() -> Any:
+            async with async_chat_client(sim) as client:
+                return await client.chat.completions.create(**asked)
+
+        answer = asyncio.run(call())
+    assert answer.choices[0].message.content == GOOD.answer.text
+    assert len(sim.requests) == 2
