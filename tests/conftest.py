@@ -16,6 +16,7 @@ from installed import needs_chat_helpers, needs_responses, needs_trio
 from l0.config import CONFIG
 from l0.simulator.server import Simulator
 from l0.stainless import direct_reading, discovery
+from l0.telemetry.call_log import CALL_LOG
 from l0.testing import simulator
 
 # How long an example takes, or takes to draw, says something of the machine and nothing of the code.
@@ -90,6 +91,11 @@ NEEDS = (
     ({"trio"}, needs_trio),
 )
 """Words in the name of a case, and what it needs then of the installed SDKs."""
+
+
+def pytest_sessionfinish() -> None:
+    """Drop the log summaries of failures that tests wanted."""
+    CALL_LOG._limit.renew()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

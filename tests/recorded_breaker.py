@@ -23,8 +23,9 @@ class RecordedBreaker(Breaker):
         self.changes = changes
         super().__init__(clock, **options)
 
-    def _move(self, signal: BreakerSignal, now: float) -> None:
+    def _move(self, signal: BreakerSignal, now: float) -> BreakerState | None:
         before = self.state
-        super()._move(signal, now)
+        after = super()._move(signal, now)
         if self.state is not before:
             self.changes.append(BreakerChange(before=before, after=self.state, at=now))
+        return after

@@ -154,7 +154,7 @@ class Leaving:
         return {
             "spans": "\n".join(span.to_json() for span in self._spans.get_finished_spans()),
             "metrics": metrics.to_json() if metrics is not None else "",
-            "logs": "\n".join(form.format(record) for record in records),
+            "logs": "\n".join(f"{form.format(record)} {vars(record)}" for record in records),
             "reprs": "\n".join(self._recorder.seen + self.said),
             "report": str(l0.slo.report()),
             "notes": "\n".join(note for error in self.errors for link in chain(error) for note in notes(link)),

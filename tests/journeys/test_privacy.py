@@ -23,6 +23,8 @@ from l0.config import CONFIG
 from l0.model.call import Call
 from l0.shared_state.shared import SharedState
 from l0.simulator.server import Simulator
+from l0.telemetry.call_log import CALL_LOG
+from l0.telemetry.line_limit import LineLimit
 from l0.telemetry.otlp import _WarnOnce
 
 HELLO: list[Any] = [{"role": "user", "content": PROMPT}]
@@ -263,6 +265,7 @@ def leaving(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytes
         monkeypatch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
     # A breaker that opens, and what it keeps, ends with its case.
     monkeypatch.setattr(CONFIG, "shared_state", SharedState())
+    monkeypatch.setattr(CALL_LOG, "_limit", LineLimit())
     made = Leaving(tmp_path, caplog)
     yield made
     l0.slo.stop()
@@ -293,6 +296,7 @@ def checked(leaving: Leaving) -> None:
     assert found["metrics"]
     assert found["files"].startswith("SQLite")
     assert "CallEnded" in found["reprs"]
+    assert "l0_event" in found["logs"] or not leaving.errors
     for place, text in found.items():
         at = text.lower().find(CANARY)
         assert at < 0, f"{place}: ...{text[max(0, at - 300) : at + 100]}"

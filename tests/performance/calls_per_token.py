@@ -90,7 +90,7 @@ def read_sync(api: str, tokens: int) -> Iterator[Any]:
         yield from _create(api, client)
 
 
-def _reading(api: str, sync: bool, tokens: int) -> Callable[[], None]:
+def reading(api: str, sync: bool, tokens: int) -> Callable[[], None]:
     """A function that makes one call and reads its answer."""
     client = _client(api, sync, _reads(api, tokens))
 
@@ -107,7 +107,7 @@ def _reading(api: str, sync: bool, tokens: int) -> Callable[[], None]:
     return one if sync else lambda: asyncio.run(aone())
 
 
-def _count(reading: Callable[[], None]) -> tuple[int, int]:
+def count(reading: Callable[[], None]) -> tuple[int, int]:
     own = every = 0
 
     def hook(frame: FrameType, event: str, _: object) -> None:
@@ -128,8 +128,8 @@ def _count(reading: Callable[[], None]) -> tuple[int, int]:
 def calls_per_token(api: str, *, sync: bool) -> Calls:
     """Return the cost of one more token with the current patches."""
     for _ in range(2):  # the first answers compile constructors and fill caches
-        _reading(api, sync, SHORT)()
-    own, every = _count(_reading(api, sync, SHORT))
-    own_long, every_long = _count(_reading(api, sync, LONG))
+        reading(api, sync, SHORT)()
+    own, every = count(reading(api, sync, SHORT))
+    own_long, every_long = count(reading(api, sync, LONG))
     more = LONG - SHORT
     return Calls(own=(own_long - own) / more, all=(every_long - every) / more)

@@ -20,9 +20,13 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Sleep ``seconds`` before the next attempt, then signal `Waited`."""
+    """Sleep ``seconds`` before the next attempt, then signal `Waited`.
+
+    ``stop``: the reason why the next attempt goes to the next leg; ``None`` if it goes to the same one.
+    """
 
     seconds: float
+    stop: Stop | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,7 +326,7 @@ class Machine:
             return self._raise(failure, stop)
         self.leg, self.resuming = following, resuming
         self._since_leg = len(self.failures)
-        return self._wait(0.0)
+        return self._wait(0.0, stop)
 
     def _next_leg(self, *, resuming: bool) -> int | None:
         """Return the next leg that can serve the call; ``None`` if there is none."""
@@ -337,12 +337,12 @@ class Machine:
             return None
         return next((leg for leg in legs if leg not in self.call.unresumable_legs), None)
 
-    def _wait(self, seconds: float) -> Wait:
+    def _wait(self, seconds: float, stop: Stop | None = None) -> Wait:
         self.state = CallState.WAITING
         if not self.resuming:
             self.resume_state = None
         self._waited = seconds
-        return Wait(seconds)
+        return Wait(seconds, stop)
 
     def _raise(self, failure: Failure, stop: Stop = NO_STOP) -> Raise:
         self.state = CallState.DONE

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from l0.model.call import Call
-from l0.model.failure import RETRY_REASONS, Failure
+from l0.model.failure import RETRY_REASONS, Cause, Failure
 
 LONGEST_SERVER_WAIT = 60.0
 """Seconds. If a server asks for a longer wait, the call falls back to the next leg or fails at once."""
@@ -41,6 +41,39 @@ class Stop:
 
 
 NO_STOP = Stop(StopReason.HOPELESS)
+
+_FIELDS = {
+    StopReason.DELIVERED: "Policy.resume",
+    StopReason.NOT_RESUMABLE: "Policy.resume",
+    StopReason.ACCEPTED: "Policy.replay",
+    StopReason.RETRIES_OFF: "max_retries",
+    StopReason.ATTEMPTS_USED: "Retry.attempts",
+    StopReason.NOT_RETRIED_ON: "Retry.retry_on",
+    StopReason.VETOED: "Retry.should_retry",
+    StopReason.WAIT_TOO_LONG: "Timeout.total",
+    StopReason.OUT_OF_TIME: "Timeout.total",
+    StopReason.REFUSED: "Policy.budget",
+}
+_FIELDS_OF_CAUSES = {
+    Cause.FIRST_CONTENT_TIMEOUT: "Timeout.initial_token",
+    Cause.STALLED: "Timeout.inter_token",
+    Cause.DEAD: "Timeout.liveness",
+    Cause.TOTAL_TIMEOUT: "Timeout.total",
+    Cause.GUARDRAIL_VIOLATION: "Policy.guardrails",
+    Cause.DRIFT: "Policy.drift",
+    Cause.BREAKER_OPEN: "Policy.breaker",
+}
+"""The field of the policy that made a cause a failure. Other causes are failures without a policy."""
+
+
+def policy_field(stop: Stop, call: Call, failure: Failure) -> str:
+    """Return the field, such as ``"Retry.max_retries"``, that ruled out another attempt, or that failed this one.
+
+    Empty if no policy had a part in it; ``"max_retries"`` is the limit of the SDK's client.
+    """
+    if stop.reason is StopReason.RETRIES_USED:
+        return "max_retries" if call.policy.retry is None else "Retry.max_retries"
+    return _FIELDS.get(stop.reason) or _FIELDS_OF_CAUSES.get(failure.cause, "")
 
 
 def describe_stop(stop: Stop, call: Call, failure: Failure) -> str:

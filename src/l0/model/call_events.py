@@ -22,7 +22,13 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnded:
-    """An attempt ended. ``failure``: ``None`` if it served the answer. ``lost``: a parallel request was faster."""
+    """An attempt ended. ``failure``: ``None`` if it served the answer. ``lost``: a parallel request was faster.
+
+    ``action``: the decision after a failure: ``"retry"`` or ``"resume"`` (``wait_s`` seconds later), ``"fall_over"``
+    (to the next fallback) or ``"raise"``; ``None`` without a failure, and for requests that ran in parallel.
+    ``stop``: the reason why the same model and client is not asked again, with its limit; empty if it is, or if the
+    failure explains itself. ``refused``: that reason is an exhausted retry budget.
+    """
 
     number: int
     failure: Failure | None
@@ -30,6 +36,10 @@ class AttemptEnded:
     request_id: str | None
     at: float
     lost: bool = False
+    action: str | None = None
+    wait_s: float = 0.0
+    stop: str = ""
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +145,16 @@ class StreamStats:
     gaps: tuple[tuple[float, int], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged:
+    """A circuit breaker changed to ``state``: ``"open"``, ``"half_open"`` or ``"closed"``. This call caused it."""
+
+    provider: str
+    model: str
+    state: str
+    at: float
+
+
 ToolCalls = Sequence[tuple[str, str]]
 """The tool calls of an answer: pairs of tool name and arguments as JSON text."""
 
@@ -143,7 +163,10 @@ ToolCalls = Sequence[tuple[str, str]]
 class CallEnded:
     """The call ended. Sent exactly once, for every outcome. ``failures``: one per failed attempt, in order.
 
-    ``rules``: the evaluation times of the rules on its text, by rule name.
+    ``rules``: the evaluation times of the rules on its text, by rule name. ``stop``: the reason why a failed call made
+    no further attempt, with its limit; empty if the failure explains itself. ``policy_field``: the field of the policy
+    that decided, such as ``"Retry.max_retries"``; empty for none. ``wasted_tokens``: the tokens, input and output, that
+    the provider reported for attempts other than the one that served the answer; ``None`` if it reported none.
     """
 
     outcome: Outcome
@@ -158,6 +181,9 @@ class CallEnded:
     at: float
     rules: Mapping[str, RuleTimes] = field(default_factory=dict)
     calls: ToolCalls = field(default=(), repr=False)
+    stop: str = ""
+    policy_field: str = ""
+    wasted_tokens: int | None = None
 
 
-Event = AttemptStarted | AttemptEnded | RuleMatched | ShadowDecision | CallEnded
+Event = AttemptStarted | AttemptEnded | RuleMatched | ShadowDecision | BreakerChanged | CallEnded

@@ -16,3 +16,12 @@ def well_formed(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def one_line(text: str, longest: int) -> str:
+    """Return the text as part of one log line: at most ``longest`` characters, and none that ends the line or controls
+    a terminal."""
+    text = well_formed(str(text))
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

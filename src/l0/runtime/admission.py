@@ -9,7 +9,7 @@ from __future__ import annotations
 from l0.model.call import Call
 from l0.model.failure import Category, Failure
 from l0.model.policy import Hedge
-from l0.shared_state.breaker import BreakerPermit
+from l0.shared_state.breaker import BreakerPermit, BreakerState
 from l0.shared_state.budget import CAPACITY, COST, FLOOR, REFUND
 from l0.shared_state.keyed import Target
 from l0.shared_state.quantiles import Quantiles, prompt_size
@@ -22,7 +22,17 @@ _PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
 class AdmissionControl:
     """The shared health state, as seen by one call."""
 
-    __slots__ = ("refusal", "_permit", "_call", "_shared_state", "_leg", "_size", "_first_content_recorded", "learns")
+    __slots__ = (
+        "_call",
+        "_first_content_recorded",
+        "_leg",
+        "_permit",
+        "_shared_state",
+        "_size",
+        "breaker_state",
+        "learns",
+        "refusal",
+    )
 
     def __init__(self, call: Call, shared_state: SharedState) -> None:
         self._call = call
@@ -35,6 +45,8 @@ class AdmissionControl:
         self._first_content_recorded = False
         self.refusal = ""
         """The reason of the last refusal."""
+        self.breaker_state: BreakerState | None = None
+        """The state to which this call has just changed the breaker, until it is reported."""
 
     def may_open(self, leg: int) -> bool:
         """Return True if the breaker of the leg's provider and model admits an attempt."""
@@ -42,9 +54,11 @@ class AdmissionControl:
         self._first_content_recorded = False
         if not self._call.policy.breaker:
             return True
-        breaker = self._shared_state.breakers[self._target()]
+        breaker = self._shared_state.breakers[self.target]
         self._permit = breaker.admit()
-        if self._permit is None:
+        if self._permit is not None:
+            self.breaker_state, self._permit.changed_to = self._permit.changed_to, None
+        else:
             self.refusal = f"the circuit breaker of {self._name()} is {breaker.description}; breaker=False disables it"
         return self._permit is not None
 
@@ -55,7 +69,7 @@ class AdmissionControl:
 
     def may_hedge(self) -> bool:
         """Return True if the retry budget allows a hedge, a second request beside the first."""
-        if not self._call.policy.budget or self._shared_state.budgets[self._target()].spend():
+        if not self._call.policy.budget or self._shared_state.budgets[self.target].spend():
             return True
         self.refusal = (
             f"the retry budget of {self._name()} is used up. It allows one more request per {round(COST / REFUND)} "
@@ -64,7 +78,7 @@ class AdmissionControl:
         return False
 
     def _name(self) -> str:
-        return " ".join(self._target())
+        return " ".join(self.target)
 
     def hedge_after(self) -> float | None:
         """Return the seconds after a request at which to send a hedge; ``None`` for never."""
@@ -99,19 +113,22 @@ class AdmissionControl:
 
         ``abandoned``: the user stopped, so the attempt is not counted for or against the provider.
         """
-        admission, self._permit = self._permit, None
-        if admission is not None:
+        permit, self._permit = self._permit, None
+        if permit is not None:
             if abandoned:
-                admission.release()
+                permit.release()
             elif failure is not None and failure.category in _PROVIDERS_FAULT:
-                admission.fail()
+                permit.fail()
             else:
-                admission.succeed()
+                permit.succeed()
+            self.breaker_state = permit.changed_to
         if self._call.policy.budget and failure is None and not abandoned:
-            self._shared_state.budgets[self._target()].succeed()
+            self._shared_state.budgets[self.target].succeed()
 
     def _first_tokens(self) -> Quantiles:
-        return self._shared_state.first_tokens[(*self._target(), self._size)]
+        return self._shared_state.first_tokens[(*self.target, self._size)]
 
-    def _target(self) -> Target:
+    @property
+    def target(self) -> Target:
+        """Return the provider and the model of the leg in use."""
         return target_of(self._call, self._leg)

@@ -40,7 +40,7 @@ from .call_ending import CallEnding
 from .connection_use import ConnectionUse
 from .deadlines import CallDeadlines
 from .finalizers import LATER, interrupted, soon, stop
-from .observer_notifier import ObserverNotifier, read_metadata
+from .observer_notifier import QUIET, ObserverNotifier, read_metadata
 from .output_buffer import OutputBuffer
 from .rule_runner import hold_of, rule_runner_for
 from .shadow import ShadowPolicy
@@ -102,17 +102,17 @@ class CallRuntime:
         self.call = call
         self.upstream = upstream
         self.ending = CallEnding(upstream)
-        self.observers = ObserverNotifier(call_observers, began)
+        self.observers = ObserverNotifier(call, call_observers, began)
         self.admission = AdmissionControl(call, shared_state)
         self.machine = Machine(call, random.random, upstream.backoff, guard=self.admission)
         timeout = call.policy.timeout
         if timeout is None and call.policy.adaptive:
             timeout = Timeout(initial_token=None, inter_token=None)
         self.deadlines = CallDeadlines(timeout, began) if timeout is not None else None
-        self.rule_runner = rule_runner_for(call, self.observers.notify if call_observers else None)
+        self.rule_runner = rule_runner_for(call, self.observers.notify, timed=bool(call_observers))
         self._buffer = OutputBuffer(*hold_of(call.policy, self.rule_runner))
         self.shadow = None
-        if call.shadow is not None and call_observers:
+        if call.shadow is not None and (call_observers or _log.isEnabledFor(logging.DEBUG)):
             self.shadow = ShadowPolicy(call, call.shadow, shared_state, self.observers.notify, began)
         self.connection = _USER
         self.complete: tuple[Finish, float, ResponseMetadata | None] | None = None
@@ -135,7 +135,7 @@ class CallRuntime:
         """The pieces of text before the current read, if there are rules: a rule drops the items of that read."""
         self._dropped: str | None = None
         """The text that the user has of an answer whose rest was dropped."""
-        self.timed = self.deadlines is not None or bool(call_observers) or self.admission.learns
+        self.timed = bool(self.deadlines or call_observers or self.shadow or self.admission.learns)
         """True if reads have deadlines or are measured."""
 
     # -- sending ----------------------------------------------------------------------------------------------------
@@ -143,6 +143,8 @@ class CallRuntime:
     def begin(self) -> Command:
         """Return the first command."""
         command = self.machine.step(Begin(self.started))
+        if self.admission.breaker_state is not None:
+            self._report_breaker(self.started)
         if isinstance(command, Raise):  # a breaker is open
             self._finish(command, self.started, None)
         return command
@@ -249,6 +251,8 @@ class CallRuntime:
             self.halt()
         at = perf_counter()
         command = self._step(Waited(at))
+        if self.admission.breaker_state is not None:
+            self._report_breaker(at)
         if isinstance(command, Raise):  # a breaker is open, or the time is up
             self._finish(command, at, None)
         return command
@@ -484,12 +488,6 @@ class CallRuntime:
         if isinstance(command, Finish):
             if missing is None:
                 self.upstream.completed()
-            elif missing.value in command.anomalies:
-                _log.warning(
-                    "a %s stream from %s ended without its terminal event; accepted, as this origin has never sent one",
-                    self.call.dialect,
-                    self.call.terminal_rule(self.machine.leg).origin,
-                )
             self.attempt_ended(None, at)
             if self.shadow is not None:
                 self.shadow.complete_answer(reader, at)
@@ -547,7 +545,7 @@ class CallRuntime:
         if isinstance(command, Wait | Raise):
             if self.shadow is not None and progress is not None:
                 self.shadow.failed(self.machine.failures[-1], progress, at)
-            self.attempt_ended(self.machine.failures[-1], at)
+            self.attempt_ended(self.machine.failures[-1], at, command)
         if not isinstance(command, Wait):
             items = self._buffer.flush()
             metadata = self.metadata if self.observers.observed else None
@@ -558,8 +556,8 @@ class CallRuntime:
             else:
                 self._finish(command, at, metadata)
             return AttemptOver(items, command)
-        if self.observers.observed:
-            self.observers.spent(self.metadata)
+        if self.observers.counts_tokens:
+            self.observers.spent(self._attempt_metadata())
         # A resumed answer keeps its text so far. Of a repeated answer, the user has seen nothing.
         items = self._buffer.flush() if self.machine.resuming else []
         self._buffer.restart()
@@ -568,8 +566,11 @@ class CallRuntime:
         self._parser = self._dropped = None
         return AttemptOver(items, command)
 
-    def attempt_ended(self, failure: Failure | None, at: float, *, abandoned: bool = False) -> None:
-        """Report the end of the attempt to the shared state and the observers.
+    def attempt_ended(
+        self, failure: Failure | None, at: float, following: Command = CANCELLED, *, abandoned: bool = False
+    ) -> None:
+        """Report the end of the attempt to the shared state, the observers and the log. ``following``: the command
+        after a failure.
 
         The report is made once per attempt, even if a signal handler interrupts it.
         """
@@ -577,8 +578,17 @@ class CallRuntime:
         if self._attempts_ended.setdefault(self.number, mine) is not mine:  # atomic: no signal handler can interrupt it
             return
         self.admission.ended(failure, abandoned=abandoned)
-        if self.observers.observed:
-            self.observers.attempt_ended(self.number, failure, at)
+        if failure is not None:
+            self.observers.attempt_failed(self.number, failure, at, following, resuming=self.machine.resuming)
+        elif self.observers.observed:
+            self.observers.attempt_ended(self.number, at)
+        if self.admission.breaker_state is not None:
+            self._report_breaker(at)
+
+    def _report_breaker(self, at: float) -> None:
+        state, self.admission.breaker_state = self.admission.breaker_state, None
+        if state is not None:
+            self.observers.breaker_changed(self.admission.target, state, at)
 
     # -- the end of the call ----------------------------------------------------------------------------------------
 
@@ -683,7 +693,8 @@ class CallRuntime:
         self, command: Command, at: float, metadata: ResponseMetadata | None, text: str = "", calls: ToolCalls = ()
     ) -> None:
         outcome = command.outcome if isinstance(command, Finish) else Outcome.FAILED
-        if self.ending.claim(outcome) and self.observers.observed:
+        quiet = outcome in QUIET and not command.anomalies  # type: ignore[union-attr]  # it is a Finish
+        if self.ending.claim(outcome) and (self.observers.observed or not quiet):
             soon(self.report_end, command, at, metadata, text or self.text, calls or self.calls)
 
     def report_end(
@@ -719,8 +730,9 @@ class CallRuntime:
     @property
     def metadata(self) -> ResponseMetadata | None:
         """The provider's metadata on its answer so far; ``None`` if nobody observes the call."""
-        if not self.observers.observed:
-            return None
+        return self._attempt_metadata() if self.observers.observed else None
+
+    def _attempt_metadata(self) -> ResponseMetadata | None:
         if self._parser is not None:
             return read_metadata(self._parser.reader)
         return None if self.call.streaming else self.upstream.complete_answer(None)[0]

@@ -4,35 +4,54 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
-from l0.engine.commands import Command, Finish, Raise
+from l0.engine.commands import Command, Finish, Raise, Wait
 from l0.engine.machine import Machine
+from l0.engine.stop_reasons import NO_STOP, StopReason, describe_stop, policy_field
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Outcome
-from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, ResponseMetadata, RuleTimes, ToolCalls
+from l0.model.call import Call, Outcome
+from l0.model.call_events import (
+    AttemptEnded,
+    AttemptStarted,
+    BreakerChanged,
+    CallEnded,
+    Event,
+    ResponseMetadata,
+    RuleTimes,
+    ToolCalls,
+)
 from l0.model.errors import raised
 from l0.model.failure import Failure
 from l0.model.ports import CallObserver, Reader
 from l0.model.tolerant_reading import unread
+from l0.telemetry.call_log import CALL_LOG
+from l0.telemetry.log_lines import CallLines, LogLine
 
+from .finalizers import soon
 from .stream_stats import StreamStatsRecorder
 
 _log = logging.getLogger("l0")
+QUIET = (Outcome.OK, Outcome.CANCELLED)
+"""Outcomes without a log line, unless something was missing in the answer."""
 
 
 class ObserverNotifier:
-    """The observers of one call. If there are none, nothing is measured.
+    """The observers and the log lines of one call. Without observers nothing is measured, and only what breaks is
+    logged.
 
     ``observed``: True if the call has observers.
     """
 
-    __slots__ = ("_over", "_spent", "_status", "_call_observers", "observed", "stats")
+    __slots__ = ("_began", "_call", "_call_observers", "_lines", "_over", "_spent", "_status", "observed", "stats")
 
-    def __init__(self, call_observers: Sequence[CallObserver], began: float) -> None:
+    def __init__(self, call: Call, call_observers: Sequence[CallObserver], began: float) -> None:
+        self._call = call
         self._call_observers = call_observers
+        self._began = began
+        self._lines: CallLines | None = None
         self.observed = bool(call_observers)
         self._status: tuple[int | None, str | None] = (None, None)
         self._over = False
@@ -61,16 +80,34 @@ class ObserverNotifier:
         if self.stats is not None:
             self.stats.opened(started)
 
-    def attempt_ended(self, number: int, failure: Failure | None, at: float) -> None:
-        """Report the end of an attempt."""
-        if not self._call_observers:
-            return
-        status, request_id = self._status
-        if failure is not None:
-            status = failure.status if failure.status is not None else status
-            request_id = failure.request_id or request_id
-        self._status = (None, None)
-        self._emit(AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at))
+    def attempt_ended(self, number: int, at: float) -> None:
+        """Report the end of an attempt that served the answer, or that its user stopped."""
+        (status, request_id), self._status = self._status, (None, None)
+        self._emit(AttemptEnded(number=number, failure=None, status=status, request_id=request_id, at=at))
+
+    def attempt_failed(self, number: int, failure: Failure, at: float, following: Command, *, resuming: bool) -> None:
+        """Report the failure of an attempt, and the command that follows. ``resuming``: it resumes the answer."""
+        (status, request_id), self._status = self._status, (None, None)
+        event = AttemptEnded(
+            number=number,
+            failure=failure,
+            status=failure.status if failure.status is not None else status,
+            request_id=failure.request_id or request_id,
+            at=at,
+        )
+        stop = NO_STOP
+        if isinstance(following, Wait):
+            stop = following.stop or NO_STOP
+            fallback = following.stop is not None
+            action = "fall_over" if fallback else "resume" if resuming else "retry"
+            event = replace(event, action=action, wait_s=following.seconds)
+        elif isinstance(following, Raise):
+            stop = following.stop
+            event = replace(event, action="raise")
+        if stop is not NO_STOP:
+            refused = stop.reason is StopReason.REFUSED
+            event = replace(event, stop=describe_stop(stop, self._call, failure), refused=refused)
+        self.notify(event)
 
     def lost(self, number: int, failure: Failure | None, at: float) -> None:
         """Report the end of a contender that did not win: it failed, or the other one was faster."""
@@ -81,8 +118,20 @@ class ObserverNotifier:
             )
 
     def notify(self, event: Event) -> None:
-        """Report a finding of a rule, or a decision of a policy in shadow mode."""
+        """Report a failed attempt, a finding of a rule, a change of a breaker, or a decision of a policy in shadow
+        mode."""
         self._emit(event)
+        self._log_event(event)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """True if observers or log lines report the tokens of attempts that fail."""
+        return self.observed or _log.isEnabledFor(logging.INFO)
+
+    def breaker_changed(self, target: tuple[str, str], state: str, at: float) -> None:
+        """Report that a circuit breaker changed to ``state``. ``target``: its provider and model."""
+        provider, model = target
+        self.notify(BreakerChanged(provider=provider, model=model, state=state, at=at))
 
     def spent(self, metadata: ResponseMetadata | None) -> None:
         """Record the metadata of an attempt that did not serve the answer, as its tokens were paid for."""
@@ -99,30 +148,58 @@ class ObserverNotifier:
         calls: ToolCalls,
         rules: Mapping[str, RuleTimes],
     ) -> None:
-        """Report the end of the call, once."""
-        if self._over or not self._call_observers:
+        """Report the end of the call, once. Without observers, only an end that gets a log line."""
+        # No call here: a healthy call pays nothing for its log.
+        quiet = type(command) is Finish and command.outcome in QUIET and not command.anomalies
+        if self._over or (quiet and not self._call_observers):
             return
         self._over = True
-        metadata = _with_spent(metadata, self._spent)
+        failure = command.failure if isinstance(command, Raise) else None
+        stop = command.stop if isinstance(command, Raise) else NO_STOP
         anomalies = command.anomalies if isinstance(command, Finish) else ()
-        self._emit(
-            CallEnded(
-                outcome=command.outcome if isinstance(command, Finish) else Outcome.FAILED,
-                failure=command.failure if isinstance(command, Raise) else None,
-                failures=tuple(machine.failures),
-                attempts=machine.attempts,
-                leg=machine.leg,
-                resume_points=tuple(machine.resume_points),
-                metadata=replace(metadata, anomalies=metadata.anomalies + anomalies)
-                if anomalies and metadata is not None
-                else metadata,
-                pace=self.stats.result(at) if self.stats is not None else None,
-                text=text,
-                at=at,
-                rules=rules,
-                calls=calls,
-            )
+        # Of a failed call all tokens are wasted, those of its last attempt included.
+        wasted = self._spent if failure is None or metadata is None else [*self._spent, metadata]
+        metadata = _with_spent(metadata, self._spent)
+        if anomalies:
+            metadata = metadata or ResponseMetadata()
+            metadata = replace(metadata, anomalies=metadata.anomalies + anomalies)
+        event = CallEnded(
+            outcome=command.outcome if isinstance(command, Finish) else Outcome.FAILED,
+            failure=failure,
+            failures=tuple(machine.failures),
+            attempts=machine.attempts,
+            leg=machine.leg,
+            resume_points=tuple(machine.resume_points),
+            metadata=metadata,
+            pace=self.stats.result(at) if self.stats is not None else None,
+            text=text,
+            at=at,
+            rules=rules,
+            calls=calls,
+            stop="" if failure is None else describe_stop(stop, self._call, failure),
+            policy_field="" if failure is None else policy_field(stop, self._call, failure),
+            wasted_tokens=_tokens(wasted) if wasted else None,
         )
+        self._emit(event)
+        if not quiet:
+            self._log_event(event)
+
+    def _log_event(self, event: Event) -> None:
+        if self._lines is None:
+            if any(getattr(one, "enclosed", False) for one in self._call_observers):
+                return  # the enclosing call logs it
+            self._lines = CallLines(self._call, self._began)
+        line = self._lines.line(event)
+        if line is not None and _log.isEnabledFor(line.level):
+            soon(self._write, line)
+
+    def _write(self, line: LogLine) -> None:
+        """Write a log line in the call's trace context."""
+        with ExitStack() as stack:
+            for observer in self._call_observers:
+                with suppress(Exception):
+                    stack.enter_context(observer.active())
+            CALL_LOG.write(line)
 
     def delivered(self, items: list[Any], at: float, held: float) -> None:
         """Report the first objects delivered to the user, or the last. ``held``: the seconds for which they were held
@@ -149,6 +226,12 @@ def read_metadata(reader: Reader) -> ResponseMetadata | None:
 
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+
+
+def _tokens(metadata: Sequence[ResponseMetadata]) -> int | None:
+    """Return the sum of the reported tokens, input and output; ``None`` if none was reported."""
+    counts = [count for one in metadata for count in (one.input_tokens, one.output_tokens) if count is not None]
+    return sum(counts) if counts else None
 
 
 def _with_spent(metadata: ResponseMetadata | None, spent: list[ResponseMetadata]) -> ResponseMetadata | None:

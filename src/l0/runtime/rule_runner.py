@@ -91,17 +91,19 @@ def check_rules(policy: Policy) -> None:
         raise PolicyError("Hold.window", given, f"at least {needed}, the window of the rules, or None for exactly that")
 
 
-def rule_runner_for(call: Call, notify: Callable[[RuleMatched], None] | None) -> RuleRunner | None:
+def rule_runner_for(call: Call, notify: Callable[[RuleMatched], None], *, timed: bool) -> RuleRunner | None:
     """Return the rules of a call; ``None`` if it has none.
 
-    ``notify``: a callback for matches. Rules are timed only if there is one.
+    ``notify``: a callback for matches. ``timed``: measure how long each rule takes.
     """
     policy = call.policy
     if call.dialect == "embeddings" or not (policy.guardrails or policy.drift or policy.structured):
         return None
     schemas, drift = requested_schemas(call), drift_of(policy)
     guardrails = guardrails_of(policy) + schemas.rules
-    return RuleRunner(policy, guardrails, drift, notify, schemas) if guardrails or drift or schemas.tools else None
+    if not (guardrails or drift or schemas.tools):
+        return None
+    return RuleRunner(policy, guardrails, drift, notify, schemas, timed=timed)
 
 
 class _RuleGroup:
@@ -131,6 +133,7 @@ class RuleRunner:
         "_policy",
         "_reported",
         "_rules",
+        "_timed",
         "_times",
         "chars",
         "checked",
@@ -148,9 +151,12 @@ class RuleRunner:
         drift: Rules,
         notify: Callable[[RuleMatched], None] | None,
         schemas: RequestedSchemas,
+        *,
+        timed: bool = True,
     ) -> None:
         self._policy = policy
         self._notify = notify
+        self._timed = timed and notify is not None
         self._reported: set[tuple[str, int, str]] = set()
         self._rules = (*guardrails, *drift)
         self._findings: FindingFilter[tuple[Cause, float]] = FindingFilter(self._rules)
@@ -180,7 +186,7 @@ class RuleRunner:
         self.report_held()
         self._findings = FindingFilter(self._rules)
         self._times = self.times
-        timer = perf_counter if self._notify is not None else None
+        timer = perf_counter if self._timed else None
         for group in self._groups:
             if group.inspection is not None and group.inspection.overrun:
                 overrun = group.inspection.overrun

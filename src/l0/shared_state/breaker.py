@@ -64,12 +64,14 @@ class BreakerPermit:
     that is garbage-collected counts as released, so that a lost probe cannot block the breaker forever.
     """
 
-    __slots__ = ("__weakref__", "_breaker", "probe")
+    __slots__ = ("__weakref__", "_breaker", "changed_to", "probe")
 
     def __init__(self, breaker: Breaker, *, probe: bool) -> None:
         self._breaker: Breaker | None = breaker
         self.probe = probe
         """True if this call is the probe that decides the state of a half-open breaker."""
+        self.changed_to: BreakerState | None = None
+        """The state to which the breaker changed last because of this call, if it did."""
 
     def succeed(self) -> None:
         """Report that the provider answered as it should."""
@@ -154,8 +156,8 @@ class Breaker:
             return None
         if self._state is BreakerState.HALF_OPEN and self._current_probe() is not None:
             return None
-        self._move(BreakerSignal.COOLED, now)
         probe = BreakerPermit(self, probe=True)
+        probe.changed_to = self._move(BreakerSignal.COOLED, now)
         self._probe = weakref.ref(probe)
         return probe
 
@@ -170,9 +172,9 @@ class Breaker:
         now = self._clock()
         with self._lock:
             if not call.probe:
-                self._move(BreakerSignal.TRIP, now)
+                call.changed_to = self._move(BreakerSignal.TRIP, now)
             elif self._current_probe() is call:  # else a probe from before a fork
-                self._move(BreakerSignal.FAILED if failed else BreakerSignal.RECOVERED, now)
+                call.changed_to = self._move(BreakerSignal.FAILED if failed else BreakerSignal.RECOVERED, now)
 
     def _released(self, call: BreakerPermit) -> None:
         with self._lock:
@@ -188,11 +190,13 @@ class Breaker:
         failures, calls = self._rate.rate(seconds)
         return calls >= self._samples and failures >= limit * calls
 
-    def _move(self, signal: BreakerSignal, now: float) -> None:
-        """Make the transition for ``signal``, if there is one. The caller holds the lock."""
+    def _move(self, signal: BreakerSignal, now: float) -> BreakerState | None:
+        """Make the transition for ``signal``, and return the new state; ``None`` if there is none. The caller holds the
+        lock."""
         after = TRANSITIONS[self._state].get(signal)
         if after is not None:
             self._state, self._since, self._probe = after, now, None
+        return after
 
 
 class Breakers(Keyed[Target, Breaker]):

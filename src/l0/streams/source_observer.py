@@ -97,6 +97,9 @@ class _RequestObserver:
     """The observer of one request in an SDK. It passes the findings of the engine there to the call, and has no
     spans."""
 
+    enclosed = True
+    """The call logs its failures, not the request."""
+
     def __init__(self, outer: SourceCallObserver) -> None:
         self._outer = outer
 

@@ -1,0 +1,90 @@
+"""Limit the log lines of a storm: a few per kind and minute, and one that sums up the rest."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from math import inf
+
+from l0.shared_state.forks import renew_in_child
+
+from .log_lines import LogLine
+
+LINES = 5
+"""Lines of one kind (event and cause) in a minute. Further ones are counted. The minute after such a storm has one
+line, beside the summary."""
+MINUTE = 60.0
+_TARGETS = 4
+"""Targets that a summary names."""
+_KINDS = 256
+"""Kinds that are limited separately. Names of rules are part of a kind, and users choose those."""
+_HINT = " (further lines like this are summed up once a minute)"
+
+
+@dataclass(slots=True, eq=False)
+class _Minute:
+    """The lines of one kind since ``began``. ``last``: one that was not written, at ``last_at``."""
+
+    began: float
+    written: int = 0
+    last: LogLine | None = None
+    last_at: float = 0.0
+    targets: Counter[str] = field(default_factory=Counter)
+
+
+class LineLimit:
+    """The lines of the current minute, by kind. Times are in seconds of a monotonic clock, and passed in."""
+
+    def __init__(self) -> None:
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Start over in a forked child: the parent writes its summaries."""
+        self._lock = threading.RLock()
+        self._minutes: dict[tuple[str, str], _Minute] = {}
+
+    def admit(self, line: LogLine, now: float) -> list[LogLine]:
+        """Return the lines to write now: summaries of past minutes, and ``line``, unless it is one too many."""
+        with self._lock:
+            lines = self._summaries(now)
+            kind = line.kind if line.kind in self._minutes or len(self._minutes) < _KINDS else ("", "")
+            minute = self._minutes.setdefault(kind, _Minute(now))
+            if minute.written < LINES:
+                minute.written += 1
+                lines.append(replace(line, text=line.text + _HINT) if minute.written == LINES else line)
+            else:
+                minute.last, minute.last_at = line, now
+                minute.targets[line.target if len(minute.targets) < _KINDS else "others"] += 1
+        return lines
+
+    def rest(self) -> list[LogLine]:
+        """Return the summaries of all lines that were not written, at the end of the process."""
+        with self._lock:
+            lines = self._summaries(inf)
+            self._minutes.clear()
+        return lines
+
+    def _summaries(self, now: float) -> list[LogLine]:
+        lines = []
+        for kind, minute in [*self._minutes.items()]:
+            if now - minute.began < MINUTE:
+                continue
+            del self._minutes[kind]
+            if minute.last is not None:
+                lines.append(_summary(minute, minute.last))
+                self._minutes[kind] = _Minute(now, written=LINES - 1)
+        return lines
+
+
+def _summary(minute: _Minute, last: LogLine) -> LogLine:
+    event, cause = last.kind
+    count = minute.targets.total()
+    named = ", ".join(f"{target} {number:,}" for target, number in minute.targets.most_common(_TARGETS))
+    others = len(minute.targets) - _TARGETS
+    if others > 0:
+        named = f"{named}, and {others} more"
+    text = f"... and {count:,} more within {minute.last_at - minute.began:.0f} s: {event} ({cause}): {named}"
+    fields: dict[str, str | int | float] = {"l0_event": event, "l0_cause": cause, "l0_count": count}
+    return LogLine(level=last.level, text=text, fields=fields)

@@ -1,0 +1,260 @@
+"""Log lines in an application: on stderr without a set-up, in formatters, beside traces, and with parts that fail."""
+
+import json
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import openai
+import pytest
+from journeys_kit import CHATTING, Spans, chat_client
+
+import l0
+from l0.runtime.finalizers import LATER
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+from l0.telemetry.call_log import CALL_LOG
+from l0.telemetry.line_limit import LINES, LineLimit
+
+DOWN = Fault.status(503)
+STORM = 200
+PROGRAM = """
+import logging, sys
+import openai
+import l0
+
+l0.instrument()
+log = logging.getLogger("l0")
+client = openai.OpenAI(api_key="k", base_url=sys.argv[1], max_retries=0)
+
+def ask(client):
+    try:
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
+    except openai.APIError:
+        pass
+
+ask(client.with_options(max_retries=1))
+log.addHandler(silent := logging.NullHandler())
+ask(client)
+log.removeHandler(silent)
+log.setLevel("CRITICAL")
+ask(client)
+log.setLevel("NOTSET")
+log.disabled = True
+ask(client)
+log.disabled = False
+print("silenced", file=sys.stderr)
+for _ in range(8):
+    ask(client)
+"""
+TEXT = (
+    "openai chat gpt-4o: failed after 1 attempt: unavailable status 503 server_error: the provider is not available "
+    "(InternalServerError); no further attempt: max_retries is 0, or the body of the request can be read only once"
+)
+
+
+KNOWN = {*vars(logging.makeLogRecord({})), "message", "asctime"}
+
+
+class Json(logging.Formatter):
+    """A JSON formatter as others are: it adds every attribute of the record that `logging` does not set itself."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        added = {name: value for name, value in vars(record).items() if name not in KNOWN}
+        return json.dumps({"message": record.getMessage(), "level": record.levelname, **added})
+
+
+class Lines(logging.Handler):
+    """Keeps the formatted lines of logger ``l0``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(Json())
+        self.lines: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(json.loads(self.format(record)))
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CALL_LOG, "_limit", LineLimit())
+
+
+@pytest.fixture
+def lines() -> Iterator[list[dict[str, Any]]]:
+    handler, logger = Lines(), logging.getLogger("l0")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler.lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def ask(sim: Simulator, **more: Any) -> None:
+    with suppress(openai.APIError):
+        chat_client(sim, max_retries=0).chat.completions.create(**CHATTING, **more)
+
+
+def test_lines_on_stderr_without_any_setup(sim: Simulator) -> None:
+    """By logging's last resort: failures once each, a few of a storm, the rest counted at the end; no recoveries."""
+    sim.script(DOWN, None, *[DOWN] * 11)
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, sim.openai], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert len(sim.requests) == 13
+    *said, summary = ended.stderr.splitlines()
+    hint = " (further lines like this are summed up once a minute)"
+    # The one for the NullHandler counts as written.
+    assert said == ["silenced", *[TEXT] * (LINES - 2), TEXT + hint]
+    assert re.fullmatch(r"\.\.\. and 4 more within \d+ s: failed \(unavailable\): openai gpt-4o 4", summary)
+
+
+def test_storm_is_a_few_lines(sim: Simulator, lines: list[dict[str, Any]]) -> None:
+    l0.instrument()
+    sim.script(*[DOWN] * STORM)
+    client = chat_client(sim, max_retries=0)
+    for _ in range(STORM):
+        with suppress(openai.APIError):
+            client.chat.completions.create(**CHATTING)
+    CALL_LOG.flush()
+    assert len(sim.requests) == STORM
+    assert sum(line.get("l0_count", 1) for line in lines) == STORM
+    assert len(lines) < 30
+
+
+def test_fields_of_a_failure(sim: Simulator, lines: list[dict[str, Any]]) -> None:
+    l0.instrument(l0.Policy(retry=l0.Retry(max_retries=1, base_delay=0)))
+    sim.script(DOWN, DOWN)
+    ask(sim)
+    first, last = lines
+    ids = first.pop("l0_request_id"), last.pop("l0_request_id")
+    assert all(ids)
+    assert len(set(ids)) == 2
+    assert last.pop("l0_seconds") > 0
+    assert last.pop("message").startswith("openai chat gpt-4o: failed after 2 attempts: unavailable status 503")
+    common = {"l0_provider": "openai", "l0_model": "gpt-4o", "l0_operation": "chat", "l0_cause": "unavailable"}
+    assert last == common | {
+        "level": "WARNING",
+        "l0_event": "failed",
+        "l0_attempts": 2,
+        "l0_outcome": "failed",
+        "l0_reason": "all retries are used (Retry.max_retries=1)",
+        "l0_policy_field": "Retry.max_retries",
+    }
+    assert first == common | {
+        "level": "DEBUG",
+        "message": first["message"],
+        "l0_event": "retry",
+        "l0_attempt": 1,
+        "l0_reason": "the provider is not available",
+        "l0_seconds": 0.0,
+    }
+
+
+def test_fields_of_a_recovery_count_the_tokens_of_the_failed_attempt(
+    sim: Simulator, lines: list[dict[str, Any]]
+) -> None:
+    import anthropic
+
+    l0.instrument(l0.Policy(retry=l0.Retry(base_delay=0), truncation="strict"))
+    sim.script(Fault.cut(at_event=1))
+    with anthropic.Anthropic(api_key="k", base_url=sim.anthropic) as client:
+        messages: Any = [{"role": "user", "content": "hi"}]
+        for _ in client.messages.create(model="claude-test", max_tokens=9, messages=messages, stream=True):
+            pass
+    line = lines[-1]
+    assert line["l0_wasted_tokens"] > 0
+    assert line["message"].endswith(f" s, {line['l0_wasted_tokens']} tokens")
+    assert (line["level"], line["l0_event"], line["l0_outcome"]) == ("INFO", "recovered", "recovered_retry")
+    assert (line["l0_provider"], line["l0_attempts"], line["l0_cause"]) == ("anthropic", 2, "incomplete_read")
+    assert line["l0_seconds"] > 0
+
+
+def test_lines_carry_the_ids_of_the_calls_span(sim: Simulator, spans: Spans, lines: list[dict[str, Any]]) -> None:
+    sim.script(DOWN)
+    ask(sim)
+    context = spans.only.context
+    assert context is not None
+    assert [(line["trace_id"], line["span_id"]) for line in lines] == [
+        (f"{context.trace_id:032x}", f"{context.span_id:016x}")
+    ]
+
+
+def test_lines_without_a_tracer_carry_the_ids_of_the_applications_span(
+    sim: Simulator, lines: list[dict[str, Any]]
+) -> None:
+    l0.instrument()
+    sim.script(DOWN, DOWN)
+    ask(sim)
+    with Spans().tracer.start_as_current_span("request") as span:
+        ask(sim)
+    without, inside = lines
+    assert "trace_id" not in without
+    assert inside["span_id"] == f"{span.get_span_context().span_id:016x}"
+
+
+def test_record_factory_of_the_application_keeps_its_names(
+    sim: Simulator, lines: list[dict[str, Any]], spans: Spans
+) -> None:
+    made = logging.getLogRecordFactory()
+
+    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = made(*args, **kwargs)
+        record.trace_id = "its own"
+        return record
+
+    logging.setLogRecordFactory(factory)
+    try:
+        sim.script(DOWN)
+        ask(sim)
+    finally:
+        logging.setLogRecordFactory(made)
+    assert [line["trace_id"] for line in lines] == ["its own"]
+
+
+class _Broken(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        raise OSError("the disk is full")
+
+
+def test_handler_that_raises_does_not_change_the_call(sim: Simulator) -> None:
+    l0.instrument()
+    handler = _Broken()
+    logging.getLogger("l0").addHandler(handler)
+    try:
+        sim.script(DOWN)
+        with pytest.raises(openai.InternalServerError):
+            chat_client(sim, max_retries=0).chat.completions.create(**CHATTING)
+    finally:
+        logging.getLogger("l0").removeHandler(handler)
+
+
+def test_model_name_cannot_forge_a_line(sim: Simulator, lines: list[dict[str, Any]]) -> None:
+    l0.instrument()
+    sim.script(DOWN)
+    with suppress(openai.APIError):
+        chat_client(sim, max_retries=0).chat.completions.create(
+            model="m\nERROR forged\x1b[31m" + "m" * 500, messages=CHATTING["messages"]
+        )
+    (line,) = lines
+    assert line["message"].isprintable()
+    assert len(line["l0_model"]) == 128
+
+
+def test_call_of_the_explicit_api_is_logged_once(sim: Simulator, lines: list[dict[str, Any]]) -> None:
+    """The engine in the SDK leaves its failures to the call that retries them."""
+    l0.instrument()
+    client = chat_client(sim)
+    sim.script(Fault.cut(at_event=1))
+    answer = l0.run_sync(
+        lambda: client.chat.completions.create(**CHATTING, stream=True), retry=l0.Retry(base_delay=0, max_retries=3)
+    )
+    answer.read()
+    LATER.finish()
+    assert [(line["level"], line["l0_event"]) for line in lines] == [("DEBUG", "retry"), ("INFO", "recovered")]
