@@ -11,6 +11,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+NOWHERE = "http://127.0.0.1:9"
+"""An address to which nothing is sent."""
 _OPERATIONS = ("chat", "text_completion", "embeddings", "generate_content")
 _TOKENS = "gen_ai.client.token.usage"
 

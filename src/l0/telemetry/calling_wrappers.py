@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from opentelemetry import trace
 
@@ -66,19 +67,44 @@ def _of_llama_index(frame: FrameType) -> trace.Span | None:
     return None
 
 
+def _of_langchain(frame: FrameType) -> trace.Span | None:
+    """Return the span that a callback handler has for the run of a LangChain model that this function makes.
+
+    Callbacks of async runs cannot make their spans current, and those of OpenInference never do.
+    """
+    manager: Any = frame.f_locals.get("run_manager")
+    for handler in getattr(manager, "handlers", ()):
+        find = _SPANS_OF_RUNS.get(type(handler).__module__.partition(".")[0])
+        span = _recording(find(handler, manager.run_id)) if find is not None else None
+        if span is not None:
+            return span
+    return None
+
+
 def _recording(span: object) -> trace.Span | None:
     return span if isinstance(span, trace.Span) and span.is_recording() else None
 
 
+_SPANS_OF_RUNS: dict[str, Callable[[Any, object], object]] = {
+    "langfuse": lambda handler, run: getattr(getattr(handler, "_runs", {}).get(run), "_otel_span", None),
+    "openinference": lambda handler, run: getattr(handler, "_spans_by_run", {}).get(run),
+    "opentelemetry": lambda handler, run: getattr(getattr(handler, "spans", {}).get(run), "span", None),
+}
+"""The packages of callback handlers for LangChain, each with the function that returns the span of a run."""
 _FINDERS: dict[str, Callable[[FrameType], trace.Span | None]] = {
+    "langchain_core.language_models.chat_models": _of_langchain,
+    "langchain_core.language_models.llms": _of_langchain,
     "langfuse.openai": _of_langfuse,
     "llama_index.core.llms.callbacks": _of_llama_index,
     "opentelemetry.instrumentation.openai.v1.responses_wrappers": _of_traceloop,
 }
 """The modules whose frames are searched, each with the function that finds the span."""
 _LOADED = (
+    "langfuse.langchain",
     "langfuse.openai",
+    "openinference.instrumentation.langchain",
     "openinference.instrumentation.llama_index",
+    "opentelemetry.instrumentation.langchain",
     "opentelemetry.instrumentation.openai.v1.responses_wrappers",
 )
 """The modules of these instrumentations. While none is loaded, nothing is searched."""

@@ -111,7 +111,7 @@ def outer_span() -> trace.Span | None:
     span = trace.get_current_span(current)
     if _is_marked(current) or (span.is_recording() and (_is_without_metrics(span) or _is_conventional(span))):
         return span
-    return trace.INVALID_SPAN if current.get(SUPPRESS_LANGUAGE_MODELS) else span_of_caller()
+    return span_of_caller() or (trace.INVALID_SPAN if current.get(SUPPRESS_LANGUAGE_MODELS) else None)
 
 
 def measured_by_another() -> bool:

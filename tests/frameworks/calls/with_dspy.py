@@ -5,6 +5,7 @@ import os
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import dspy
+from tracing import Tracing
 
 
 def chat(base_url: str) -> str:
@@ -15,3 +16,12 @@ def chat(base_url: str) -> str:
 
 
 CALLS = {"chat": chat}
+
+
+def openinference(tracing: Tracing) -> None:
+    from openinference.instrumentation.dspy import DSPyInstrumentor
+
+    DSPyInstrumentor().instrument(tracer_provider=tracing.provider)
+
+
+TRACERS = {"openinference": openinference}

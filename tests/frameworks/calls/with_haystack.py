@@ -7,6 +7,7 @@ os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
 from haystack.components.generators.chat import OpenAIChatGenerator, OpenAIResponsesChatGenerator
 from haystack.dataclasses import ChatMessage
 from haystack.utils import Secret
+from tracing import Tracing
 
 HELLO = [ChatMessage.from_user("hi")]
 KEY = Secret.from_token("k")
@@ -32,3 +33,12 @@ def responses_streamed(base_url: str) -> str:
 
 
 CALLS = {"chat": chat, "chat, streamed": chat_streamed, "responses, streamed": responses_streamed}
+
+
+def openinference(tracing: Tracing) -> None:
+    from openinference.instrumentation.haystack import HaystackInstrumentor
+
+    HaystackInstrumentor().instrument(tracer_provider=tracing.provider)
+
+
+TRACERS = {"openinference": openinference}

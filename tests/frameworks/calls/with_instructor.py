@@ -3,6 +3,7 @@
 import instructor
 import openai
 from pydantic import BaseModel
+from tracing import Tracing
 
 
 class City(BaseModel):
@@ -34,3 +35,12 @@ CALLS = {
     "chat, as JSON": lambda url: asked(url, instructor.Mode.JSON_SCHEMA),
     "chat, streamed": streamed,
 }
+
+
+def openinference(tracing: Tracing) -> None:
+    from openinference.instrumentation.instructor import InstructorInstrumentor
+
+    InstructorInstrumentor().instrument(tracer_provider=tracing.provider)
+
+
+TRACERS = {"openinference": openinference}

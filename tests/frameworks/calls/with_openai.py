@@ -6,10 +6,9 @@ from importlib import import_module
 from typing import Any
 
 import openai
-from tracing import Tracing
+from tracing import NOWHERE, Tracing
+from with_logfire import configure_logfire
 
-NOWHERE = "http://127.0.0.1:9"
-"""An address to which nothing is sent."""
 HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 
 
@@ -75,27 +74,15 @@ CALLS = {
 def logfire(tracing: Tracing) -> None:
     import logfire
 
-    _configured(tracing)
+    configure_logfire(tracing)
     logfire.instrument_openai(suppress_other_instrumentation=False)
 
 
 def logfire_client(tracing: Tracing) -> None:
     import logfire
 
-    _configured(tracing)
+    configure_logfire(tracing)
     _PREPARE.append(lambda made: logfire.instrument_openai(made, suppress_other_instrumentation=False))
-
-
-def _configured(tracing: Tracing) -> None:
-    import logfire
-
-    logfire.configure(
-        send_to_logfire=False,
-        console=False,
-        additional_span_processors=[tracing.processor],
-        metrics=logfire.MetricsOptions(additional_readers=[tracing.reader]),
-    )
-    tracing.set_up = True
 
 
 def openinference(tracing: Tracing) -> None:

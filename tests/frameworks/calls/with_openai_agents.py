@@ -4,6 +4,7 @@ import asyncio
 
 import agents
 import openai
+from tracing import Tracing
 
 agents.set_tracing_disabled(True)
 
@@ -35,3 +36,13 @@ CALLS = {
     "responses": lambda url: asyncio.run(whole(responses_agent(url))),
     "responses, streamed": lambda url: asyncio.run(streamed(responses_agent(url))),
 }
+
+
+def openinference(tracing: Tracing) -> None:
+    from openinference.instrumentation.openai_agents import OpenAIAgentsInstrumentor
+
+    agents.set_tracing_disabled(False)
+    OpenAIAgentsInstrumentor().instrument(tracer_provider=tracing.provider)
+
+
+TRACERS = {"openinference": openinference}

@@ -6,6 +6,7 @@ from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from tracing import Tracing
+from with_logfire import configure_logfire
 
 
 def chat_agent(base_url: str) -> Agent:
@@ -40,4 +41,11 @@ def instrument_all(tracing: Tracing) -> None:
     Agent.instrument_all(settings)
 
 
-TRACERS = {"instrument_all": instrument_all}
+def logfire(tracing: Tracing) -> None:
+    import logfire
+
+    configure_logfire(tracing)
+    logfire.instrument_pydantic_ai()
+
+
+TRACERS = {"instrument_all": instrument_all, "logfire": logfire}

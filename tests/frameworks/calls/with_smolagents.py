@@ -3,6 +3,7 @@
 from typing import Any
 
 from smolagents import OpenAIModel
+from tracing import Tracing
 
 HELLO: list[Any] = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
 
@@ -20,3 +21,12 @@ def chat_streamed(base_url: str) -> str:
 
 
 CALLS = {"chat": chat, "chat, streamed": chat_streamed}
+
+
+def openinference(tracing: Tracing) -> None:
+    from openinference.instrumentation.smolagents import SmolagentsInstrumentor
+
+    SmolagentsInstrumentor().instrument(tracer_provider=tracing.provider)
+
+
+TRACERS = {"openinference": openinference}

@@ -7,11 +7,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.trace import Span
 
 from l0.model.call import Call
 from l0.telemetry.calling_wrappers import span_of_caller
+from l0.telemetry.listeners import outer_span
 from l0.telemetry.spans import SpanObserver
 
 LANGFUSE = """
@@ -37,6 +38,17 @@ LLAMA_INDEX = """
 def call(send, span_id):
     for _ in "a":
         yield send()
+"""
+LANGCHAIN = """
+def call(send, run_manager):
+    return send()
+
+def other(send):
+    return send()
+"""
+HANDLER = """
+class Handler:
+    pass
 """
 FRAMEWORK_BETWEEN = """
 def call(send):
@@ -133,6 +145,48 @@ def test_openinferences_span_of_a_stream_of_llama_index(
     dispatcher = SimpleNamespace(root=SimpleNamespace(span_handlers=handlers))
     index = module("llama_index.core.llms.callbacks", LLAMA_INDEX, dispatcher=dispatcher)
     assert list(index.call(span_of_caller, asked)) == [span if found else None]
+
+
+@pytest.mark.parametrize(
+    ("library", "attribute", "held_in"),
+    [
+        ("openinference.instrumentation.langchain", "_spans_by_run", None),
+        ("langfuse.langchain", "_runs", "_otel_span"),
+        ("opentelemetry.instrumentation.langchain", "spans", "span"),
+    ],
+)
+@pytest.mark.parametrize(("run", "found"), [("known", True), ("unknown", False)])
+def test_span_of_a_run_of_langchain(
+    module: Callable[..., Any],
+    span: Span,
+    library: str,
+    attribute: str,
+    held_in: str | None,
+    run: str,
+    found: bool,
+) -> None:
+    module(library, "")
+    handler = module(f"{library}.handler", HANDLER).Handler()
+    setattr(handler, attribute, {"known": span if held_in is None else SimpleNamespace(**{held_in: span})})
+    silent = module(f"{library}.other_handler", HANDLER).Handler()
+    manager = SimpleNamespace(handlers=[SimpleNamespace(), silent, handler], run_id=run)
+    for name in ("chat_models", "llms"):
+        langchain = module(f"langchain_core.language_models.{name}", LANGCHAIN)
+        assert langchain.call(span_of_caller, manager) is (span if found else None)
+        assert langchain.call(span_of_caller, None) is None
+        assert langchain.other(span_of_caller) is None
+
+
+def test_call_adopts_the_span_of_a_caller_that_suppresses_other_instrumentations(
+    module: Callable[..., Any], span: Span
+) -> None:
+    langfuse = module("langfuse.openai", LANGFUSE)
+    token = context.attach(context.set_value("suppress_language_model_instrumentation", True))
+    try:
+        assert langfuse.call(span, outer_span) is span
+        assert outer_span() is trace.INVALID_SPAN
+    finally:
+        context.detach(token)
 
 
 def test_call_adopts_the_span_of_its_caller(module: Callable[..., Any], traces: Any, span: Span, call: Call) -> None:
