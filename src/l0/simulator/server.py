@@ -9,8 +9,9 @@ from functools import partial
 from weakref import WeakSet
 
 from l0.model.errors import raised
+from l0.wire import host_check
 
-from . import corpus, host_check, http, routes, script_grammar
+from . import corpus, http, routes, script_grammar
 from .answers import MAX_TOKENS, Answer
 from .connection import Connection, DisconnectedError
 from .dialects.chat_server import CHAT
