@@ -52,6 +52,7 @@ class Config:
         self._observers_by_sdk: Mapping[str, tuple[Observer, ...]] = {}
         self._added: tuple[Observer, ...] = ()
         self._direct: bool | None = None
+        self._timeline: bool | None = None
         self.instrumented: set[str] = set()
         """The import names of the SDKs whose calls go through the engine."""
         self.reads = 0
@@ -81,6 +82,7 @@ class Config:
         """Set what the environment asks for. Settings in code take precedence. Log each problem once."""
         with self._lock:
             known, self.environment = self.environment.problems, settings
+            self.shared_state.timelines = self.timeline
         for problem in settings.problems:
             if problem not in known:
                 _log.warning("%s", problem)
@@ -94,6 +96,17 @@ class Config:
     def direct(self) -> bool:
         """True if streams that are opened now are read directly from their connections."""
         return self.environment.direct if self._direct is None else self._direct
+
+    def set_timeline(self, timeline: bool | None) -> None:
+        """Turn the timelines of calls that begin now on or off. ``None``: as the environment says."""
+        with self._lock:
+            self._timeline = timeline
+            self.shared_state.timelines = self.timeline
+
+    @property
+    def timeline(self) -> bool:
+        """True if the token flow of streams is recorded."""
+        return self.environment.timeline if self._timeline is None else self._timeline
 
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
         """Set the observers of every call, or of every call through one SDK: spans and metrics.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .policy import Policy
 
-AttributeValue = str | bool | int | float | tuple[str, ...]
+AttributeValue = str | bool | int | float | tuple[str, ...] | tuple[int, ...]
 
 
 class Replay(StrEnum):

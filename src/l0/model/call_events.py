@@ -125,7 +125,8 @@ class StreamStats:
 
     ``first_chunk``, ``last_chunk``: time from the start of the call to their delivery. ``first_content``: time from the
     request of the attempt that served the answer. A gap is the time between two reads that returned content, while the
-    engine was reading. ``gaps``: pairs of gap size and count, smallest first; sizes are accurate to 10 %.
+    engine was reading. ``gaps``: pairs of gap size and count, smallest first; sizes are accurate to 10 %. ``timeline``:
+    the content deltas in each ``timeline_bucket`` seconds from the start of the call; empty unless it was asked for.
     """
 
     chunks: int
@@ -143,6 +144,8 @@ class StreamStats:
     wire_bytes: int
     held: float
     gaps: tuple[tuple[float, int], ...] = ()
+    timeline: tuple[int, ...] = ()
+    timeline_bucket: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

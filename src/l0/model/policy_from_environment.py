@@ -24,9 +24,10 @@ from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
 _PRESET = "L0_POLICY"
-_DIRECT = "L0_DIRECT"
-_OTHER_VARIABLES = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", _DIRECT})
-"""Variables that do not belong to the policy. Telemetry reads its own two, which are ``all`` or not set."""
+_SWITCHES = {"L0_DIRECT": "direct", "L0_TIMELINE": "timeline"}
+"""The variables that are true or false, and their fields in `EnvironmentSettings`."""
+_OTHER_VARIABLES = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *_SWITCHES})
+"""Variables that do not belong to the policy. Telemetry reads its own, which are ``all`` or not set."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]
 
@@ -34,6 +35,7 @@ Path = tuple[str, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSettings:
     """The settings of the environment. ``policy``: ``None`` if no variable sets one. ``direct``: read streams directly.
+    ``timeline``: record the token flow of streams.
 
     ``sources``: the variable of each field, by the field's path (``("retry", "attempts")``), and of the preset, by the
     empty path. ``problems``: one text for each variable that is ignored, or is likely to be in the wrong unit.
@@ -41,6 +43,7 @@ class EnvironmentSettings:
 
     policy: Policy | None = None
     direct: bool = False
+    timeline: bool = False
     sources: Mapping[Path, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -64,13 +67,13 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
     given = {name: text.strip() for name, text in environ.items() if name.startswith(_PREFIX) and text.strip()}
     known = {variable.name: variable for variable in _variables(Policy, _PREFIX, ())}
     policy, sources, problems = Policy(), dict[Path, str](), list[str]()
-    direct = False
+    switches = dict[str, bool]()
     for name, text in sorted(given.items(), key=lambda item: (item[0] != _PRESET, item[0])):
         try:
             if name == _PRESET:
                 policy, sources[()] = _preset(text), name
-            elif name == _DIRECT:
-                direct = _boolean(name, text)
+            elif name in _SWITCHES:
+                switches[_SWITCHES[name]] = _boolean(name, text)
             elif name in known:
                 policy = _set(policy, known[name], text, sources, check, problems)
                 sources[known[name].path] = name
@@ -81,7 +84,7 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
         except PolicyError as error:
             problems.append(f"{PolicyError(name, text, error.allowed)}; it is ignored")
     return EnvironmentSettings(
-        policy=policy if sources else None, direct=direct, sources=sources, problems=tuple(problems)
+        policy=policy if sources else None, sources=sources, problems=tuple(problems), **switches
     )
 
 

@@ -102,7 +102,7 @@ class CallRuntime:
         self.call = call
         self.upstream = upstream
         self.ending = CallEnding(upstream)
-        self.observers = ObserverNotifier(call, call_observers, began)
+        self.observers = ObserverNotifier(call, call_observers, began, timeline=shared_state.timelines)
         self.admission = AdmissionControl(call, shared_state)
         self.machine = Machine(call, random.random, upstream.backoff, guard=self.admission)
         timeout = call.policy.timeout
@@ -332,7 +332,7 @@ class CallRuntime:
                 if self.shadow is not None:
                     self.shadow.read(since, at, reader, content=came, started=self.started)
                 if stats is not None:
-                    stats.read(at, at - since, came, raw)
+                    stats.read(at, at - since, reader.content - content, raw)
             except Exception:
                 unread("the time of a read")
         else:

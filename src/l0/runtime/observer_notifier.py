@@ -31,7 +31,7 @@ from l0.telemetry.call_log import CALL_LOG
 from l0.telemetry.log_lines import CallLines, LogLine
 
 from .finalizers import soon
-from .stream_stats import StreamStatsRecorder
+from .stream_stats import StreamStatsRecorder, TimelineRecorder
 
 _log = logging.getLogger("l0")
 QUIET = (Outcome.OK, Outcome.CANCELLED)
@@ -42,12 +42,14 @@ class ObserverNotifier:
     """The observers and the log lines of one call. Without observers nothing is measured, and only what breaks is
     logged.
 
-    ``observed``: True if the call has observers.
+    ``observed``: True if the call has observers. ``timeline``: they get the token flow as well.
     """
 
     __slots__ = ("_began", "_call", "_call_observers", "_lines", "_over", "_spent", "_status", "observed", "stats")
 
-    def __init__(self, call: Call, call_observers: Sequence[CallObserver], began: float) -> None:
+    def __init__(
+        self, call: Call, call_observers: Sequence[CallObserver], began: float, *, timeline: bool = False
+    ) -> None:
         self._call = call
         self._call_observers = call_observers
         self._began = began
@@ -56,7 +58,8 @@ class ObserverNotifier:
         self._status: tuple[int | None, str | None] = (None, None)
         self._over = False
         self._spent: list[ResponseMetadata] = []
-        self.stats = StreamStatsRecorder(began) if call_observers else None
+        recorder = TimelineRecorder if timeline else StreamStatsRecorder
+        self.stats = recorder(began) if call_observers else None
 
     def enter(self, stack: ExitStack) -> dict[str, str]:
         """Make the call the current context. Return the headers that propagate it."""

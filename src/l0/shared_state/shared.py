@@ -20,3 +20,5 @@ class SharedState:
         self.slos = SloTracker(time)
         self.breakers = Breakers(monotonic, rates=self.slos.failure_rate)
         self.first_tokens = FirstTokens()
+        self.timelines = False
+        """True if the token flow of streamed answers is recorded (`runtime.stream_stats`)."""

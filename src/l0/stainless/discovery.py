@@ -85,6 +85,7 @@ def instrument(
     otlp: str | bool = False,
     observers: Sequence[Observer] | None = None,
     direct: bool | None = None,
+    timeline: bool | None = None,
 ) -> None:
     """Make the LLM SDKs of this process reliable and observable.
 
@@ -98,6 +99,8 @@ def instrument(
     receivers of events (`l0.model.ports.Observer`), in addition to spans and metrics. ``direct``, for experts: under
     asyncio, read streams directly from their connections (`stainless.direct_reading`). That saves 40 % of their
     remaining CPU time, and relies on private names of the transport. ``None``: as ``L0_DIRECT`` says, else off.
+    ``timeline``: record on each span when the content of a stream arrived, for the strip that ``l0 view`` shows.
+    ``None``: as ``L0_TIMELINE`` says, else off.
 
     OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
     `RuntimeWarning` says so.
@@ -113,6 +116,8 @@ def instrument(
     """
     if direct is not None and not isinstance(direct, bool):
         raise PolicyError("direct", direct, "True, False, or None for what L0_DIRECT says")
+    if timeline is not None and not isinstance(timeline, bool):
+        raise PolicyError("timeline", timeline, "True, False, or None for what L0_TIMELINE says")
     if observers is not None:
         check_observers(observers)
     check_policy(policy)
@@ -125,6 +130,8 @@ def instrument(
         CONFIG.add_observers(observers)
     if direct is not None:
         CONFIG.set_direct(direct)
+    if timeline is not None:
+        CONFIG.set_timeline(timeline)
     with _SWITCHING.lock:
         available = instrumentors()
         replaced = [one for one in available if one.remove_earlier_copies()]
@@ -176,4 +183,5 @@ def uninstrument() -> None:
     CONFIG.set_default(None)
     CONFIG.add_observers(())
     CONFIG.set_direct(None)
+    CONFIG.set_timeline(None)
     WATCHDOG.stop()

@@ -66,6 +66,8 @@ def of_answer(ended: CallEnded) -> Attributes:
 def of_engine(ended: CallEnded) -> Attributes:
     """Return the ``l0.*`` attributes, which only the engine can report."""
     attributes: Attributes = {names.OUTCOME: outcome(ended).value, names.ATTEMPTS_MADE: ended.attempts}
+    if ended.failure is not None and failed(ended):
+        attributes[names.CAUSE] = ended.failure.cause.value
     if retried := retried_failures(ended):
         attributes[names.RETRY_CAUSES] = tuple(failure.cause.value for failure in retried)
     if ended.leg:
@@ -105,6 +107,9 @@ def _of_stats(pace: StreamStats, metadata: ResponseMetadata | None) -> Attribute
         attributes[names.GAP_P99] = pace.gap_p99
         attributes[names.JITTER] = pace.jitter
         attributes[names.SMOOTHNESS] = pace.smoothness
+    if pace.timeline:
+        attributes[names.TIMELINE] = pace.timeline
+        attributes[names.TIMELINE_BUCKET] = pace.timeline_bucket
     if (rate := throughput(pace, metadata)) is not None:
         attributes[names.THROUGHPUT] = rate
     return attributes

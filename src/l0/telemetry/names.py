@@ -92,6 +92,10 @@ WIRE_BYTES: Final = "l0.wire.bytes"
 """The bytes of all response bodies of the call, decompressed, as the SDK reads them."""
 OVERHEAD_RATIO: Final = "l0.wire.overhead_ratio"
 """Body bytes per byte of the answer's text (UTF-8); absent if there was no text."""
+TIMELINE: Final = "l0.timeline"
+"""The content deltas in each interval of the call, at most 64 of them, from its start; only with L0_TIMELINE=1."""
+TIMELINE_BUCKET: Final = "l0.timeline.bucket"
+"""The width in s of the intervals of `l0.timeline`."""
 ANOMALY_KINDS: Final = "l0.anomalies"
 """The kinds of anomalies in the answer: unusual on the wire, but legitimate and accepted."""
 CAUSE: Final = "l0.cause"
@@ -188,6 +192,13 @@ OUTER_LATE_METHODS: Final = frozenset(
 OUTER_LANGFUSE: Final = "langfuse.observation.type"
 OUTER_OBSERVATIONS: Final = frozenset({"generation", "embedding"})
 """The observation types with which Langfuse marks its span of a call."""
+OTHER_PROVIDERS: Final = ("gen_ai.system", "llm.provider", "llm.system")
+"""Names of the provider in the conventions until 1.36 and in OpenInference. The viewer reads these, as those below."""
+OTHER_MODELS: Final = ("llm.model_name", "embedding.model_name")
+OTHER_OPERATIONS: Final = ("llm.request.type",)
+"""The name of the operation in Traceloop."""
+OTHER_INPUT_TOKENS: Final = ("gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
+OTHER_OUTPUT_TOKENS: Final = ("gen_ai.usage.completion_tokens", "llm.token_count.completion")
 INFERENCE_OPERATIONS: Final = frozenset({"chat", "embeddings", "generate_content", "text_completion"})
 """The conventional operations of one request to a model, unlike those of agents and tools."""
 SUPPRESS_LANGUAGE_MODELS: Final = "suppress_language_model_instrumentation"

@@ -122,14 +122,16 @@ def test_nearest_name_is_found_in_another_case_and_for_other_variables():
     assert "did you mean L0_DIRECT?" in problem
 
 
-@pytest.mark.parametrize(("said", "direct"), [("1", True), ("true", True), ("False", False), ("0", False)])
-def test_direct_is_read_without_a_policy(said, direct):
-    assert read_environment({"L0_DIRECT": said}) == EnvironmentSettings(direct=direct)
+@pytest.mark.parametrize("switch", ["direct", "timeline"])
+@pytest.mark.parametrize(("said", "on"), [("1", True), ("true", True), ("False", False), ("0", False)])
+def test_switch_is_read_without_a_policy(switch, said, on):
+    assert read_environment({f"L0_{switch.upper()}": said}) == EnvironmentSettings(**{switch: on})
 
 
-def test_bad_direct_is_a_problem():
-    settings = read_environment({"L0_DIRECT": "perhaps", "L0_POLICY": "batch"})
-    assert settings.problems == ("L0_DIRECT: got 'perhaps', allowed: true or false; it is ignored",)
+@pytest.mark.parametrize("name", ["L0_DIRECT", "L0_TIMELINE"])
+def test_bad_switch_is_a_problem(name):
+    settings = read_environment({name: "perhaps", "L0_POLICY": "batch"})
+    assert settings.problems == (f"{name}: got 'perhaps', allowed: true or false; it is ignored",)
     assert settings.policy == Policy.batch()
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.runtime.stream_stats import STALL, StreamStatsRecorder
+from l0.runtime.stream_stats import STALL, TIMELINE_BUCKETS, StreamStatsRecorder, TimelineRecorder
 
 BUCKET = 1.1
 """Buckets are ten per cent wide, from a tenth of a millisecond up."""
@@ -138,3 +138,42 @@ def test_only_bytes_off_the_wire_are_counted():
 def test_gaps_beyond_the_last_bucket_count_as_the_longest():
     pace = metered([5000.0, 6000.0]).result(20_000.0)
     assert (pace.gap_p50, pace.gap_p99) == (6000.0, 6000.0)
+
+
+def test_no_timeline_unless_asked_for():
+    assert metered([1.0]).result(3.0).timeline == ()
+
+
+def test_timeline_counts_content_from_the_start_of_the_call():
+    stats = TimelineRecorder(100.0)
+    stats.opened(100.0)
+    stats.read(100.06, 0.06, 2, b"..")
+    stats.opened(100.2)  # the next attempt
+    stats.read(100.21, 0.01, 0, b"ping")
+    stats.read(100.22, 0.01, 1, b"..")
+    stats.read(100.24, 0.02, 3, b"..")
+    pace = stats.result(101.0)
+    assert (pace.timeline_bucket, pace.timeline) == (0.05, (0, 2, 0, 0, 4))
+    assert pace.gap_max > 0
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 5_000.0), st.integers(1, 9)), max_size=60))
+def test_timeline_is_short_and_complete(reads):
+    stats = TimelineRecorder(0.0)
+    for at, content in sorted(reads):
+        stats.read(at, 0.0, content, b"..")
+    pace = stats.result(10_000.0)
+    assert len(pace.timeline) <= TIMELINE_BUCKETS
+    assert sum(pace.timeline) == sum(content for _, content in reads)
+    for bucket, count in enumerate(pace.timeline):
+        within = [n for at, n in reads if bucket <= at / pace.timeline_bucket < bucket + 1]
+        assert count == sum(within)
+
+
+def test_timeline_of_a_very_long_stream():
+    stats = TimelineRecorder(0.0)
+    stats.read(0.0, 0.0, 1, b"..")
+    stats.read(1e9, 1.0, 1, b"..")
+    pace = stats.result(1e9)
+    assert sum(pace.timeline) == 2
+    assert len(pace.timeline) > TIMELINE_BUCKETS // 2

@@ -89,18 +89,20 @@ def test_a_policy_that_is_none_is_refused_before_anything_is_patched():
         ({"observers": 42}, "observers"),
         ({"direct": "yes"}, "direct"),
         ({"direct": 1}, "direct"),
+        ({"timeline": "yes"}, "timeline"),
+        ({"timeline": 1}, "timeline"),
         ({"otlp": 42}, "otlp"),
         ({"otlp": ""}, "otlp"),
         ({"otlp": "localhost:4318"}, "otlp"),
     ],
 )
 def test_bad_argument_is_refused_and_changes_nothing(options, field):
-    before = (CONFIG._default, CONFIG._added, CONFIG._direct)
+    before = (CONFIG._default, CONFIG._added, CONFIG._direct, CONFIG._timeline)
     with pytest.raises(l0.PolicyError) as raised:
-        l0.instrument(**({"policy": l0.Policy(hold="message"), "direct": True} | options))
+        l0.instrument(**({"policy": l0.Policy(hold="message"), "direct": True, "timeline": True} | options))
     assert raised.value.field == field
     assert not is_patched(OPENAI)
-    assert (CONFIG._default, CONFIG._added, CONFIG._direct) == before
+    assert (CONFIG._default, CONFIG._added, CONFIG._direct, CONFIG._timeline) == before
 
 
 class Listener:
@@ -110,13 +112,13 @@ class Listener:
 
 def test_later_instrument_changes_what_it_is_given_and_keeps_the_rest(warnings_of):
     first, second, listener = l0.Policy(hold="message"), l0.Policy(truncation="off"), Listener()
-    warnings_of(policy=first, observers=[listener], direct=True)
+    warnings_of(policy=first, observers=[listener], direct=True, timeline=True)
     warnings_of()
-    assert (CONFIG.policy(), CONFIG._added, CONFIG.direct) == (first, (listener,), True)
+    assert (CONFIG.policy(), CONFIG._added, CONFIG.direct, CONFIG.timeline) == (first, (listener,), True, True)
     warnings_of(policy=second)
-    assert (CONFIG.policy(), CONFIG._added, CONFIG.direct) == (second, (listener,), True)
-    warnings_of(observers=[], direct=False)
-    assert (CONFIG.policy(), CONFIG._added, CONFIG.direct) == (second, (), False)
+    assert (CONFIG.policy(), CONFIG._added, CONFIG.direct, CONFIG.timeline) == (second, (listener,), True, True)
+    warnings_of(observers=[], direct=False, timeline=False)
+    assert (CONFIG.policy(), CONFIG._added, CONFIG.direct, CONFIG.timeline) == (second, (), False, False)
     warnings_of(policy=l0.Policy())
     assert CONFIG.policy() == l0.Policy()
 

@@ -91,6 +91,12 @@ def test_overhead_ratio_needs_text(traces, play, ended, text, ratio):
     assert span.attributes.get("l0.wire.overhead_ratio") == ratio
 
 
+def test_timeline(traces, play, ended, pace):
+    play(SpanObserver(traces.provider), [replace(ended, pace=replace(pace, timeline=(3, 0, 4), timeline_bucket=0.1))])
+    (span,) = traces.exporter.get_finished_spans()
+    assert (span.attributes["l0.timeline"], span.attributes["l0.timeline.bucket"]) == ((3, 0, 4), 0.1)
+
+
 @pytest.mark.parametrize("switch", ["", "all"])
 def test_former_names_of_attributes(traces, play, ended, monkeypatch, switch):
     monkeypatch.setenv("L0_FORMER_NAMES", switch)
@@ -155,6 +161,7 @@ def test_a_failed_call_is_an_error_with_a_bounded_type(traces, play, ended, fail
     assert span.status.status_code is StatusCode.ERROR
     assert span.status.description == (str(failure) if failure else None)
     assert span.attributes["error.type"] == kind
+    assert span.attributes.get("l0.cause") == (failure.cause if failure else None)
     assert span.attributes["l0.outcome"] == "failed"
 
 
