@@ -63,6 +63,8 @@ USES = (
         "the type of progress events, which the adapters of users yield",
     ),
     Use("src/l0/streams/wrap.py", "with_options", "the SDK's method, which the wrapped client has as well"),
+    Use("src/l0/viewer/api_contract.py", "*", "fields of the JSON API: the page and scripts read them by name"),
+    Use("src/l0/viewer/viewer_server.py", "should_exit", "uvicorn reads it"),
     Use("*", "exc_type", "a parameter of __exit__: the with statement passes it by position"),
     Use("*", "itself", "the reference cycle that only the garbage collector ends"),
     Use("benchmarks/explicit.py", "detect", "L0's former version calls it on an adapter"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import l0
 
+from . import view as viewer
 from .inputs import InputError
 from .slo import arguments as slo
 
@@ -63,6 +64,10 @@ def _doctor(given: argparse.Namespace) -> int:
     return doctor(as_json=given.json)
 
 
+def _view(given: argparse.Namespace) -> int:
+    return viewer.view(given)
+
+
 def _slo(given: argparse.Namespace) -> int:
     from .slo.slo_command import slo as run
 
@@ -74,6 +79,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "simulate": _simulate,
     "doctor": _doctor,
     "slo": _slo,
+    "view": _view,
 }
 
 
@@ -87,6 +93,14 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check the installation", description=_DOCTOR)
     doctor.add_argument("--json", action="store_true", help="print the report as a JSON object")
     _simulate_arguments(commands.add_parser("simulate", help="run the simulated provider", description=_SIMULATE))
+    viewer.add_arguments(
+        commands.add_parser(
+            "view",
+            help="show the calls of your programs in a local web page",
+            description=viewer.DESCRIPTION,
+            epilog=viewer.EPILOG,
+        )
+    )
     slo.add_arguments(
         commands.add_parser(
             "slo", help="service level objectives: rules, dashboard, status", description=slo.DESCRIPTION

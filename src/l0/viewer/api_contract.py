@@ -1,0 +1,270 @@
+"""The viewer's JSON API as typed values. The server returns them; the page and `l0 top` read them.
+
+Every path is a GET below ``/api``. Times are Unix milliseconds, durations milliseconds, and unknown values ``None``.
+Filters may be repeated, and then any of their values matches.
+
+| path | parameters | result |
+|---|---|---|
+| ``/api/overview`` | ``since``, ``until``, ``provider``, ``model`` | `Overview` |
+| ``/api/calls`` | these, ``outcome``, ``cause``, ``service``, ``q``, ``cursor``, ``limit`` (to 1,000) | `CallsPage` |
+| ``/api/calls/{trace_id}/{span_id}`` | | `CallDetail`; 404 if the call is not kept |
+| ``/api/facets`` | | `Facets` |
+| ``/api/about`` | | `About` |
+| ``/api/live`` | | server-sent events; the data of each is a `LiveMessage` |
+
+An invalid parameter is answered with status 400 and an `ApiError`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+Json = dict[str, Any]
+"""Attributes as the sender sent them: strings, numbers, booleans, lists and objects. Integers that JavaScript cannot
+hold, and numbers that JSON cannot, are strings."""
+
+
+class CallFields(TypedDict):
+    """The fields of a call, in lists and in detail."""
+
+    trace_id: str
+    span_id: str
+    start: float
+    duration: float
+    service: str
+    provider: str | None
+    model: str | None
+    operation: str | None
+    outcome: str
+    """A value of `l0.model.call.Outcome`."""
+    error_type: str | None
+    cause: str | None
+    """The cause of the failure, or of the last failure that was healed: a value of `l0.model.failure.Cause`."""
+    first_token: float | None
+    """From the call to the first chunk that the user received, retries included."""
+    gap_p95: float | None
+    gap_max: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    finish_reasons: list[str]
+
+
+class ListedCall(CallFields):
+    """One call. A span that does not come from L0 is a call of one attempt."""
+
+    attempts: int
+
+
+class CallsPage(TypedDict):
+    """Calls, newest first. ``next``: the cursor of the next page. ``total``: the number of calls that match."""
+
+    calls: list[ListedCall]
+    next: str | None
+    total: int
+
+
+class EventOfSpan(TypedDict):
+    """An event of a span, as the sender sent it."""
+
+    time: float
+    name: str
+    attributes: Json
+
+
+class AttemptOfCall(TypedDict):
+    """One request of a call. ``leg``: 0 for the primary, then the fallbacks in order."""
+
+    number: int
+    leg: int
+    start: float
+    duration: float
+    outcome: Literal["ok", "failed", "cancelled"]
+    cause: str | None
+    status: int | None
+    backoff_before: float | None
+    hedge: bool
+    lost: bool
+    """The other request of a hedged pair was faster."""
+    provider: str | None
+    model: str | None
+    attributes: Json
+
+
+class ResumedAt(TypedDict):
+    """A place at which a broken answer was continued. ``at``: the characters that the user had received."""
+
+    time: float
+    attempt: int | None
+    at: int | None
+    strategy: str | None
+
+
+class RuleFinding(TypedDict):
+    """A match of a guardrail rule or a drift detector. ``at``: the character position in the answer."""
+
+    time: float
+    rule: str | None
+    drift: bool
+    severity: str | None
+    action: str | None
+    message: str | None
+    at: int | None
+    confidence: float | None
+
+
+class Timeline(TypedDict):
+    """The content deltas that arrived in each ``bucket_ms`` milliseconds, from the start of the call."""
+
+    bucket_ms: float
+    tokens: list[int]
+
+
+class CapturedContent(TypedDict):
+    """The captured content, as OpenTelemetry's conventions structure it. Text that is not JSON stays text."""
+
+    input_messages: Any
+    output_messages: Any
+    system_instructions: Any
+    tool_definitions: Any
+
+
+class OtherSpan(TypedDict):
+    """Another span of the same trace. ``call``: it is a call as well."""
+
+    span_id: str
+    parent_id: str | None
+    name: str
+    service: str
+    scope: str
+    start: float
+    duration: float
+    failed: bool
+    status_message: str
+    call: bool
+    attributes: Json
+
+
+class CallDetail(CallFields):
+    """A call with its spans. ``attributes`` has no captured content. At most 500 other spans are returned."""
+
+    name: str
+    parent_id: str | None
+    scope: str
+    status_message: str
+    attributes: Json
+    resource: Json
+    events: list[EventOfSpan]
+    attempts: list[AttemptOfCall]
+    resume_points: list[ResumedAt]
+    rules: list[RuleFinding]
+    timeline: Timeline | None
+    content: CapturedContent | None
+    spans: list[OtherSpan]
+
+
+class OverviewRow(TypedDict):
+    """The calls of one provider and model. In ``totals`` both are ``None``.
+
+    Success as users saw it: ``succeeded / (calls - cancelled)``. Success of attempts: ``1 - attempts_failed /
+    attempts``. ``healed``: calls that succeeded by a retry, resume, hedge or fallback. ``gap_*``: percentiles, over the
+    calls, of each call's own 95th percentile of its gaps.
+    """
+
+    provider: str | None
+    model: str | None
+    calls: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    attempts: int
+    attempts_failed: int
+    healed: int
+    first_token_p50: float | None
+    first_token_p95: float | None
+    first_token_p99: float | None
+    gap_p50: float | None
+    gap_p95: float | None
+    gap_p99: float | None
+    input_tokens: int
+    output_tokens: int
+    wasted_output_tokens: int | None
+
+
+class Series(TypedDict):
+    """Values over time, all lists of one length. ``t``: the start of each interval, at equal distances."""
+
+    t: list[float]
+    calls: list[int]
+    failed: list[int]
+    first_token_p50: list[float | None]
+    first_token_p95: list[float | None]
+    gap_p95: list[float | None]
+
+
+class CauseCount(TypedDict):
+    """The number of failed attempts with one cause."""
+
+    cause: str
+    count: int
+
+
+class BudgetState(TypedDict):
+    """The last reported state of an objective over one window, such as ``30d``. ``remaining``: the share of the error
+    budget that is left. ``burn_rate``: 1 uses it up exactly over its window."""
+
+    service: str
+    provider: str | None
+    model: str | None
+    slo: str
+    layer: str | None
+    window: str | None
+    remaining: float | None
+    burn_rate: float | None
+    time: float
+
+
+class Overview(TypedDict):
+    """The state of all calls that match. ``rows``: at most 200, those with the most calls first."""
+
+    totals: OverviewRow
+    rows: list[OverviewRow]
+    series: Series
+    causes: list[CauseCount]
+    budgets: list[BudgetState]
+
+
+class Facets(TypedDict):
+    """The values by which calls can be filtered, at most 200 of each, sorted."""
+
+    providers: list[str]
+    models: list[str]
+    outcomes: list[str]
+    causes: list[str]
+    services: list[str]
+
+
+class About(TypedDict):
+    """The program and what it keeps. ``bytes``: the size of the data in the file."""
+
+    name: Literal["l0 view"]
+    version: str
+    calls: int
+    spans: int
+    bytes: int
+    max_calls: int
+    max_bytes: int
+
+
+class LiveMessage(TypedDict):
+    """Calls that arrived, oldest first: at most 200, at most 4 messages a second. ``omitted``: calls left out because
+    more arrived."""
+
+    type: Literal["calls"]
+    calls: list[ListedCall]
+    omitted: int
+
+
+class ApiError(TypedDict):
+    """The reason for a status of 400 or above."""
+
+    error: str

@@ -1,0 +1,212 @@
+"""Build the detail of one call from its span, the spans of its attempts and the other spans of its trace."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+from l0.model.call import Outcome
+from l0.telemetry import names
+
+from .api_contract import (
+    AttemptOfCall,
+    CallDetail,
+    CapturedContent,
+    EventOfSpan,
+    Json,
+    ListedCall,
+    OtherSpan,
+    ResumedAt,
+    RuleFinding,
+    Timeline,
+)
+from .call_queries import COLUMNS, listed_call
+
+MAX_SPANS = 500
+_CONTENT = {
+    "input_messages": names.INPUT_MESSAGES,
+    "output_messages": names.OUTPUT_MESSAGES,
+    "system_instructions": names.SYSTEM_INSTRUCTIONS,
+    "tool_definitions": names.TOOL_DEFINITIONS,
+}
+_FINDINGS = (names.VIOLATION_EVENT, names.DRIFT_EVENT)
+_ID = "SELECT id FROM spans WHERE trace_id = ? AND span_id = ?"
+_SPAN_COLUMNS = "span_id, parent_id, name, service, scope, start, duration, failed, detail"
+
+
+def call_detail(connection: sqlite3.Connection, trace_id: str, span_id: str) -> CallDetail | None:
+    """Return a call with everything that is kept of it; ``None`` if it is not kept."""
+    of_call = (trace_id, span_id)
+    row = connection.execute(f"SELECT {COLUMNS} FROM calls WHERE id = ({_ID})", of_call).fetchone()
+    if row is None:
+        return None
+    call = listed_call(row)
+    query = "SELECT name, parent_id, scope, detail FROM spans WHERE trace_id = ? AND span_id = ?"
+    name, parent_id, scope, text = connection.execute(query, of_call).fetchone()
+    detail = json.loads(text)
+    attributes: Json = detail["attributes"]
+    attempts, others = _other_spans(connection, call)
+    detail_of_call = {
+        **call,
+        "name": name,
+        "parent_id": parent_id,
+        "scope": scope,
+        "status_message": detail["status_message"],
+        "attributes": {key: value for key, value in attributes.items() if key not in _CONTENT.values()},
+        "resource": detail["resource"],
+        "events": detail["events"],
+        "attempts": attempts or [_only_attempt(call, attributes)],
+        "resume_points": [_resumed(event) for event in detail["events"] if event["name"] == names.RESUME_EVENT],
+        "rules": [_finding(event) for event in detail["events"] if event["name"] in _FINDINGS],
+        "timeline": _timeline(attributes),
+        "content": _content(attributes),
+        "spans": others,
+    }
+    return cast(CallDetail, detail_of_call)
+
+
+def _other_spans(connection: sqlite3.Connection, call: ListedCall) -> tuple[list[AttemptOfCall], list[OtherSpan]]:
+    """Return the attempts of the call, in order, and the other spans of its trace, by their start."""
+    rows = connection.execute(
+        f"SELECT {_SPAN_COLUMNS}, EXISTS (SELECT 1 FROM calls WHERE calls.id = spans.id) FROM spans"
+        " WHERE trace_id = ? AND span_id != ? ORDER BY start, id LIMIT ?",
+        (call["trace_id"], call["span_id"], MAX_SPANS),
+    ).fetchall()
+    attempts, others = [], []
+    for row in rows:
+        detail = json.loads(row[8])
+        if row[1] == call["span_id"] and names.ATTEMPT_NUMBER in detail["attributes"]:
+            attempts.append(_attempt(call, row, detail["attributes"]))
+        else:
+            others.append(_other(row, detail))
+    return sorted(attempts, key=lambda attempt: (attempt["start"], attempt["number"])), others
+
+
+def _other(row: Sequence[Any], detail: Mapping[str, Any]) -> OtherSpan:
+    span_id, parent_id, name, service, scope, start, duration, failed, _, is_call = row
+    return OtherSpan(
+        span_id=span_id,
+        parent_id=parent_id,
+        name=name,
+        service=service,
+        scope=scope,
+        start=start,
+        duration=duration,
+        failed=bool(failed),
+        status_message=detail["status_message"],
+        call=bool(is_call),
+        attributes=detail["attributes"],
+    )
+
+
+def _attempt(call: ListedCall, row: Sequence[Any], known: Json) -> AttemptOfCall:
+    leg = _number(known, names.ATTEMPT_LEG) or 0
+    backoff = _number(known, names.WAITED)
+    lost = known.get(names.ATTEMPT_LOST) is True
+    cause = _string(known, names.ATTEMPT_CAUSE)
+    outcome: Literal["ok", "failed", "cancelled"] = "ok"
+    if cause is not None or row[7]:
+        outcome = "failed"
+    elif lost:
+        outcome = "cancelled"
+    return AttemptOfCall(
+        number=int(_number(known, names.ATTEMPT_NUMBER) or 0),
+        leg=int(leg),
+        start=row[5],
+        duration=row[6],
+        outcome=outcome,
+        cause=cause,
+        status=_whole(known, names.HTTP_STATUS),
+        backoff_before=backoff * 1e3 if backoff is not None else None,
+        hedge=known.get(names.ATTEMPT_HEDGE) is True,
+        lost=lost,
+        provider=_string(known, names.PROVIDER) or (call["provider"] if not leg else None),
+        model=_string(known, names.REQUEST_MODEL) or (call["model"] if not leg else None),
+        attributes=known,
+    )
+
+
+def _only_attempt(call: ListedCall, known: Json) -> AttemptOfCall:
+    """Return the attempt of a call that reported none, as it needed only one."""
+    outcome: Literal["ok", "failed", "cancelled"] = "ok"
+    if call["outcome"] in (Outcome.FAILED, Outcome.CANCELLED):
+        outcome = "failed" if call["outcome"] == Outcome.FAILED else "cancelled"
+    return AttemptOfCall(
+        number=1,
+        leg=0,
+        start=call["start"],
+        duration=call["duration"],
+        outcome=outcome,
+        cause=call["cause"],
+        status=_whole(known, names.HTTP_STATUS),
+        backoff_before=None,
+        hedge=False,
+        lost=False,
+        provider=call["provider"],
+        model=call["model"],
+        attributes={},
+    )
+
+
+def _resumed(event: EventOfSpan) -> ResumedAt:
+    known = event["attributes"]
+    return ResumedAt(
+        time=event["time"],
+        attempt=_whole(known, names.ATTEMPT_NUMBER),
+        at=_whole(known, names.RESUME_AT),
+        strategy=_string(known, names.RESUME_STRATEGY),
+    )
+
+
+def _finding(event: EventOfSpan) -> RuleFinding:
+    known = event["attributes"]
+    return RuleFinding(
+        time=event["time"],
+        rule=_string(known, names.RULE),
+        drift=event["name"] == names.DRIFT_EVENT,
+        severity=_string(known, names.RULE_SEVERITY),
+        action=_string(known, names.RULE_ACTION),
+        message=_string(known, names.RULE_MESSAGE),
+        at=_whole(known, names.VIOLATION_AT),
+        confidence=_number(known, names.DRIFT_CONFIDENCE),
+    )
+
+
+def _timeline(known: Json) -> Timeline | None:
+    width, counts = _number(known, names.TIMELINE_BUCKET), known.get(names.TIMELINE)
+    if width is None or width <= 0 or not isinstance(counts, list) or not all(type(count) is int for count in counts):
+        return None
+    return Timeline(bucket_ms=width * 1e3, tokens=counts)
+
+
+def _content(known: Json) -> CapturedContent | None:
+    captured = {field: _parsed(known.get(name)) for field, name in _CONTENT.items()}
+    if all(value is None for value in captured.values()):
+        return None
+    return cast(CapturedContent, captured)
+
+
+def _parsed(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _number(known: Json, name: str) -> float | None:
+    value = known.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _whole(known: Json, name: str) -> int | None:
+    value = _number(known, name)
+    return None if value is None else int(value)
+
+
+def _string(known: Json, name: str) -> str | None:
+    value = known.get(name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,102 @@
+"""Read the filters of a request and turn them into SQL. Values are always bound, never part of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+MAX_LIMIT = 1_000
+DEFAULT_LIMIT = 100
+MAX_VALUES = 50
+_COLUMNS = ("provider", "model", "outcome", "service")
+_CAUSE = "EXISTS (SELECT 1 FROM json_each(causes) WHERE value = ?)"
+
+
+class QueryError(Exception):
+    """An invalid parameter. The message names it, its value and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """A condition on the table of calls, and its values."""
+
+    condition: str
+    values: tuple[Any, ...]
+
+    def also(self, condition: str, *values: Any) -> CallFilter:
+        """Return the filter with one more condition."""
+        return CallFilter(f"{self.condition} AND {condition}", (*self.values, *values))
+
+
+def call_filter(parameters: Mapping[str, Sequence[str]]) -> CallFilter:
+    """Return the filter that a request asks for. Raises `QueryError`."""
+    found = CallFilter("1", ())
+    for column in _COLUMNS:
+        if wanted := _values(parameters, column):
+            found = found.also(f"{column} IN ({', '.join('?' * len(wanted))})", *wanted)
+    if causes := _values(parameters, "cause"):
+        found = found.also(f"({' OR '.join([_CAUSE] * len(causes))})", *causes)
+    if (since := moment(parameters, "since")) is not None:
+        found = found.also("start >= ?", since)
+    if (until := moment(parameters, "until")) is not None:
+        found = found.also("start < ?", until)
+    for word in " ".join(_values(parameters, "q")).split()[:MAX_VALUES]:
+        escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        found = found.also("search LIKE ? ESCAPE '\\'", f"%{escaped}%")
+    return found
+
+
+def moment(parameters: Mapping[str, Sequence[str]], name: str) -> float | None:
+    """Return a time in Unix milliseconds; ``None`` if it is not given. Raises `QueryError`."""
+    text = _last(parameters, name)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise QueryError(f"{name}: got {text[:100]!r}, allowed: a time in Unix milliseconds")
+    return value
+
+
+def limit(parameters: Mapping[str, Sequence[str]]) -> int:
+    """Return the number of calls that are asked for. Raises `QueryError`."""
+    text = _last(parameters, "limit")
+    if text is None:
+        return DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:10]) <= MAX_LIMIT):
+        raise QueryError(f"limit: got {text[:100]!r}, allowed: 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def cursor(parameters: Mapping[str, Sequence[str]]) -> tuple[float, int] | None:
+    """Return the start and the row of the last call of the page before. Raises `QueryError`."""
+    text = _last(parameters, "cursor")
+    if text is None:
+        return None
+    start, _, row = text.partition("_")
+    try:
+        found = float(start), int(row[:18])
+    except ValueError:
+        raise QueryError(f"cursor: got {text[:100]!r}, allowed: the next of an earlier page") from None
+    return found
+
+
+def cursor_text(start: float, row: int) -> str:
+    """Return the cursor after a call."""
+    return f"{start!r}_{row}"
+
+
+def _values(parameters: Mapping[str, Sequence[str]], name: str) -> list[str]:
+    values = [value for value in parameters.get(name, ()) if value]
+    if len(values) > MAX_VALUES:
+        raise QueryError(f"{name}: got {len(values)} values, allowed: {MAX_VALUES}")
+    return values
+
+
+def _last(parameters: Mapping[str, Sequence[str]], name: str) -> str | None:
+    values = _values(parameters, name)
+    return values[-1] if values else None

@@ -1,0 +1,66 @@
+"""Read calls, their filters' values and the size of the store from the database."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from .api_contract import CallsPage, Facets, ListedCall
+from .call_filter import call_filter, cursor, cursor_text, limit
+from .database_file import size
+
+MAX_FACETS = 200
+COLUMNS = (
+    "trace_id, span_id, start, duration, service, provider, model, operation, outcome, error_type, cause, attempts, "
+    "first_token, gap_p95, gap_max, input_tokens, output_tokens, finish_reasons"
+)
+
+
+def calls_page(connection: sqlite3.Connection, parameters: Mapping[str, Sequence[str]]) -> CallsPage:
+    """Return one page of the calls that match, newest first. Raises `QueryError`."""
+    matching = call_filter(parameters)
+    wanted, after = limit(parameters), cursor(parameters)
+    (total,) = connection.execute(f"SELECT count(*) FROM calls WHERE {matching.condition}", matching.values).fetchone()
+    page = matching if after is None else matching.also("(start, id) < (?, ?)", *after)
+    rows = connection.execute(
+        f"SELECT id, {COLUMNS} FROM calls WHERE {page.condition} ORDER BY start DESC, id DESC LIMIT ?",
+        (*page.values, wanted + 1),
+    ).fetchall()
+    calls = [listed_call(row[1:]) for row in rows[:wanted]]
+    more = len(rows) > wanted
+    return CallsPage(
+        calls=calls, next=cursor_text(calls[-1]["start"], rows[wanted - 1][0]) if more else None, total=total
+    )
+
+
+def listed_call(row: Sequence[object]) -> ListedCall:
+    """Return the call of a row of `COLUMNS`, which are its fields."""
+    values = dict(zip(COLUMNS.split(", "), row, strict=True))
+    values["finish_reasons"] = json.loads(str(values["finish_reasons"]))
+    return cast(ListedCall, values)
+
+
+def facets(connection: sqlite3.Connection) -> Facets:
+    """Return the values that calls have."""
+    causes = [value for (value,) in connection.execute("SELECT DISTINCT causes FROM calls")]
+    return Facets(
+        providers=_distinct(connection, "provider"),
+        models=_distinct(connection, "model"),
+        outcomes=_distinct(connection, "outcome"),
+        causes=sorted({cause for together in causes for cause in json.loads(together)})[:MAX_FACETS],
+        services=_distinct(connection, "service"),
+    )
+
+
+def _distinct(connection: sqlite3.Connection, column: str) -> list[str]:
+    query = f"SELECT DISTINCT {column} FROM calls WHERE {column} IS NOT NULL ORDER BY 1 LIMIT {MAX_FACETS}"
+    return [value for (value,) in connection.execute(query)]
+
+
+def kept(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Return the number of calls, the number of spans, and the bytes of the data."""
+    (calls,) = connection.execute("SELECT count(*) FROM calls").fetchone()
+    (spans,) = connection.execute("SELECT count(*) FROM spans").fetchone()
+    return calls, spans, size(connection)

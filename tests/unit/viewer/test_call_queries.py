@@ -1,0 +1,112 @@
+"""The list of calls: filters, search, pages; and the values to filter by."""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from viewer_client import START, ViewerClient, call, running_viewer, span
+
+NAMES = {1: "plain", 2: "failed", 3: "healed", 4: "other", 5: "cancelled"}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerClient]:
+    with running_viewer(tmp_path_factory.mktemp("viewer") / "view.db") as viewer:
+        viewer.send(
+            call(1, at=0),
+            call(2, {"l0.outcome": "failed", "l0.cause": "reset", "error.type": "APIConnectionError"}, at=1_000),
+            call(
+                3,
+                {"l0.outcome": "recovered_retry", "l0.attempts": 3, "l0.retry.causes": ["stall", "reset"]},
+                at=2_000,
+            ),
+            call(5, {"l0.outcome": "cancelled", "gen_ai.response.id": "resp_100%_x"}, at=4_000),
+            span(9, {"http.route": "/"}, name="GET /"),
+        )
+        viewer.send(
+            call(4, {"gen_ai.provider.name": "anthropic", "gen_ai.request.model": "claude"}, at=3_000), service="b"
+        )
+        yield viewer
+
+
+def found(viewer: ViewerClient, **parameters: object) -> list[str]:
+    page = viewer.get("/api/calls", **parameters)
+    assert page["total"] == len(page["calls"])
+    return [NAMES[int(one["span_id"], 16)] for one in page["calls"]]
+
+
+def test_newest_call_is_first(filled: ViewerClient) -> None:
+    assert found(filled) == ["cancelled", "other", "healed", "failed", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "names"),
+    [
+        ({"provider": "anthropic"}, ["other"]),
+        ({"model": ["claude", "gpt-4o"], "outcome": "ok"}, ["other", "plain"]),
+        ({"outcome": ["failed", "cancelled"]}, ["cancelled", "failed"]),
+        ({"cause": "stall"}, ["healed"]),
+        ({"cause": "reset"}, ["healed", "failed"]),
+        ({"cause": "res"}, []),
+        ({"service": "b"}, ["other"]),
+        ({"since": START + 1_000, "until": START + 3_000}, ["healed", "failed"]),
+        ({"q": "APIConnection"}, ["failed"]),
+        ({"q": "RECOVERED stall"}, ["healed"]),
+        ({"q": "100%_x"}, ["cancelled"]),
+        ({"q": "100__x"}, []),
+        ({"q": f"{4:032x}"}, ["other"]),
+        ({"q": "nothing like it"}, []),
+        ({"provider": "' OR 1=1 --"}, []),
+        ({"provider": "", "q": ""}, ["cancelled", "other", "healed", "failed", "plain"]),
+        ({"unknown": "1"}, ["cancelled", "other", "healed", "failed", "plain"]),
+    ],
+)
+def test_filter(filled: ViewerClient, parameters: dict[str, object], names: list[str]) -> None:
+    assert found(filled, **parameters) == names
+
+
+def test_pages_have_every_call_once(filled: ViewerClient) -> None:
+    ids: list[str] = []
+    cursor = ""
+    for _ in range(3):
+        page = filled.get("/api/calls", limit=2, cursor=cursor)
+        assert page["total"] == 5
+        ids += [one["span_id"] for one in page["calls"]]
+        cursor = page["next"]
+    assert cursor is None
+    assert [NAMES[int(one, 16)] for one in ids] == found(filled)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("limit", value) for value in ("0", "1001", "-1", "many", "²", "9" * 30)),
+        *(("since", value) for value in ("yesterday", "nan", "inf")),
+        ("until", "1e999"),
+        *(("cursor", value) for value in ("x", "1_", "_1", "1.5_x")),
+    ],
+)
+def test_invalid_parameter_is_named(filled: ViewerClient, name: str, value: str) -> None:
+    answer = filled.request("GET", f"/api/calls?{name}={quote(value)}")
+    assert answer.status == 400
+    assert answer.json["error"].startswith(f"{name}: got ")
+
+
+def test_too_many_values(filled: ViewerClient) -> None:
+    assert filled.request("GET", "/api/calls?" + "model=m&" * 51).status == 400
+
+
+def test_facets(filled: ViewerClient) -> None:
+    assert filled.get("/api/facets") == {
+        "providers": ["anthropic", "openai"],
+        "models": ["claude", "gpt-4o"],
+        "outcomes": ["cancelled", "failed", "ok", "recovered_retry"],
+        "causes": ["reset", "stall"],
+        "services": ["app", "b"],
+    }
+
+
+def test_about(filled: ViewerClient) -> None:
+    about = filled.get("/api/about")
+    assert (about["name"], about["calls"], about["spans"], about["max_calls"]) == ("l0 view", 5, 6, 100_000)
+    assert about["bytes"] > 0
