@@ -60,12 +60,15 @@ class _SourceBody:
         return {"truncation": policy.truncation, "order": policy.order}
 
     def _intake(self) -> BodyParser:
+        state = self.upstream.state
         intake = SourceReader(lambda: self.upstream.call_observer.metadata, raw=self.raw)
         continuation = self.runtime.continuation
         if continuation is not None:
             strategy, resume_state = continuation
             intake.resume(resume_state, strategy)
-        self.upstream.state.intake = intake
+            if strategy != "restart" and state.intake is not None:
+                intake.first_content = state.intake.first_content
+        state.intake = intake
         return cast(BodyParser, intake)  # it is its own reader, by a property that is never set
 
     def _end(self) -> tuple[str, Any] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any
 
 from l0.dialects.overlap import Diverged, ExactReplay, OverlapMatcher, overlap_matcher
@@ -27,7 +28,6 @@ OVER = object()
 """The item that follows the last item of a source."""
 _TOKEN = EventType.TOKEN
 _event = tuple.__new__  # a NamedTuple's own constructor costs three times as much
-_COMPLETE = Event(EventType.COMPLETE)
 _CONTENT = (EventType.TOKEN, EventType.REASONING, EventType.MESSAGE, EventType.TOOL_CALL, EventType.DATA)
 
 
@@ -60,6 +60,7 @@ class SourceReader:
         "failure",
         "feed",
         "finished",
+        "first_content",
         "one",
         "other",
         "stopped",
@@ -69,6 +70,8 @@ class SourceReader:
         "checkpoint",
         "_chars",
         "_decoder",
+        "_feed_rest",
+        "_inner_metadata",
         "_resume_state",
         "_matcher",
         "_known",
@@ -96,6 +99,9 @@ class SourceReader:
         self.failure: Failure | None = None
         self._raw = raw
         self._sdk_metadata = sdk_metadata
+        self._inner_metadata = ResponseMetadata()
+        self.first_content: float | None = None
+        """The time at which the first content arrived."""
         self._decoder: Decoder | None = None
         self._matcher: OverlapMatcher | None = None
         self._resume_state: ResumeState | None = None
@@ -103,6 +109,8 @@ class SourceReader:
         self._opening: list[Event] = []
         self._over = False
         self.feed: Callable[[Any], list[Any]] = self._first
+        self._feed_rest = self.feed
+        """The function that reads the items after the first content."""
         self.one: Callable[[Any], Event | None] | None = None if raw else _tokens(self.text)
 
     @property
@@ -134,13 +142,23 @@ class SourceReader:
     def _first(self, item: Any) -> list[Any]:
         """Select the adapter by the first item, and return the events of that item."""
         if isinstance(item, str):
-            self.feed = self._any if self._raw or self._matcher is not None else self._text
+            self._feed_rest = self._any if self._raw or self._matcher is not None else self._text
         else:
             if item is not OVER and not isinstance(item, Event):
                 self._choose_decoder(item)
-            self.feed = self._any
+            self._feed_rest = self._any
+        self.feed = self._until_content
         opening, self._opening = self._opening, []
         return opening + self.feed(item) if opening and not self._raw else self.feed(item)
+
+    def _until_content(self, item: Any) -> list[Any]:
+        """Return the events of an item. Record the time of the first content, after which this is not called."""
+        events = self._feed_rest(item)
+        if self.content:
+            self.feed = self._feed_rest
+            if self.first_content is None:
+                self.first_content = perf_counter()
+        return events
 
     def _choose_decoder(self, item: Any) -> None:
         try:
@@ -199,7 +217,8 @@ class SourceReader:
         if rest:
             self.text.append(rest)
         events = [Event(_TOKEN, rest)] if rest else []
-        return [*events, _COMPLETE] if self.missing() is None and self.failure is None else events
+        whole = self.missing() is None and self.failure is None
+        return [*events, Event(EventType.COMPLETE, "", self.metadata())] if whole else events
 
     def _apply(self, event: Event) -> Event | None:
         """Count an event and return what is new in it for the user, if anything. An error event fails the attempt."""
@@ -209,6 +228,8 @@ class SourceReader:
             self._failed_in_band(event)
             return None
         if event.type is EventType.COMPLETE:
+            if isinstance(event.data, ResponseMetadata):  # of another stream
+                self._inner_metadata = event.data
             return None  # the engine decides when an answer is complete
         if event.type in _CONTENT:
             self._others += 1
@@ -284,7 +305,9 @@ class SourceReader:
         if sdk_metadata is not None:
             return sdk_metadata
         try:
-            return self._decoder.metadata() if self._decoder is not None else ResponseMetadata()
+            if self._decoder is not None:
+                return self._decoder.metadata()
+            return self._inner_metadata
         except Exception:  # the adapter may be user code, and the answer is valid without metadata
             _log.warning("an adapter failed to return the metadata of an answer: %s", raised())
             return ResponseMetadata()

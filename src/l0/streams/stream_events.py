@@ -27,7 +27,7 @@ class EventType(StrEnum):
     ERROR = "error"
     """A failure of the answer. Only adapters create it; the engine handles it, and never delivers it."""
     COMPLETE = "complete"
-    """The answer is complete. This is the last event."""
+    """The answer is complete. This is the last event; ``data`` is the `ResponseMetadata` of the answer."""
 
 
 class Event(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from l0.model.call_events import ResponseMetadata
 from l0.model.rule import Violation
 
 if TYPE_CHECKING:
@@ -57,6 +58,19 @@ class State:
     def tokens(self) -> int:
         """The number of text pieces so far, as the provider split them; check intervals count these."""
         return len(self.intake.text) if self.intake is not None else 0
+
+    @property
+    def metadata(self) -> ResponseMetadata:
+        """The provider's metadata of the answer, as far as it has arrived: model, finish reasons, usage. A finish
+        reason that has not arrived is ``"error"``."""
+        return self.intake.metadata() if self.intake is not None else ResponseMetadata()
+
+    @property
+    def time_to_first_token(self) -> float | None:
+        """Seconds from the call to the first content of the answer, as it arrived, retries included; ``None`` if there
+        is none."""
+        at = self.intake.first_content if self.intake is not None else None
+        return None if at is None else at - self._began
 
     @property
     def retries(self) -> int:

@@ -10,10 +10,19 @@ import pytest
 import trio
 from streams_kit import QUICK, Source
 
-from l0 import CheckIntervals, Event, EventType, PolicyError, Timeout, UnknownStreamError, l0, register_adapter
+from l0 import (
+    CheckIntervals,
+    Event,
+    EventType,
+    PolicyError,
+    ResponseMetadata,
+    Timeout,
+    UnknownStreamError,
+    l0,
+    register_adapter,
+)
 from l0.config import CONFIG
 from l0.model.call import Outcome
-from l0.model.call_events import ResponseMetadata
 from l0.streams.adapters import ADAPTERS, Registry
 
 
@@ -67,7 +76,7 @@ def test_an_adapter_of_ones_own() -> None:
         (EventType.PROGRESS, "", 1),
         (EventType.TOKEN, "bc", None),
         (EventType.PROGRESS, "", 2),
-        (EventType.COMPLETE, "", None),
+        (EventType.COMPLETE, "", ResponseMetadata(model="lines")),
     ]
     assert source.made == 2
 
