@@ -117,7 +117,7 @@ def _lengths() -> list[Case]:
         Case(name=f"{tokens:,} tokens", group="length", api="chat", tokens=tokens, calls=calls, rounds=rounds)
         for tokens, calls, rounds in lengths
     ]
-    # In a process of its own, where the highest mark of memory is this answer's.
+    # In a process of its own, so that its peak memory is that of this answer.
     million = Case(name="1,000,000 tokens", group="length", api="chat", tokens=1_000_000, calls=1, fresh=True, rounds=1)
     return [*many, million]
 

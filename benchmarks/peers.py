@@ -59,9 +59,9 @@ class UnavailableError(Exception):
 
 
 def python_of(peer: Peer) -> Path:
-    """The interpreter of a peer's environment, which is made where it is missing.
+    """Return the interpreter of a peer's environment, which is created if it is missing.
 
-    It has the same SDK versions as ours. Raises `UnavailableError` where pip cannot install that, or what it installed
+    It has the same SDK versions as ours. Raises `UnavailableError` if pip cannot install that, or what it installed
     does not import.
     """
     folder = CACHE / peer.name

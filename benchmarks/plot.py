@@ -77,6 +77,6 @@ def _panel(axis: Any, cases: list[dict[str, Any]], title: str, colours: dict[str
 
 
 def _label(name: str) -> str:
-    """The case's name, without what its panel says of all its cases; in two lines where they are many."""
+    """The case's name, without what its panel says of all its cases; in two lines if there are many."""
     short = name.partition(", 25")[0].partition(", 1 x")[0]
     return short.replace(" whole", "\none message").replace(", 50 turns", "\n50 turns")

@@ -63,7 +63,7 @@ def _case(case: Case, results: dict[str, list[dict[str, Any]]]) -> dict[str, Any
     events = bare[0].get("events", 0) if bare else 0
     made: dict[str, Any] = {}
     for variant, rounds in results.items():
-        if not rounds:  # a peer, where peers take no part
+        if not rounds:  # a peer, in a run without peers
             continue
         flaw = _flaw(case, variant, rounds, events)
         made[variant] = {"missing": flaw} if flaw else _figures(case, rounds, bare, events)
@@ -80,7 +80,7 @@ def _flaw(case: Case, variant: str, rounds: list[dict[str, Any]], events: int) -
             if result["events"] < tokens:
                 return f"handed out {result['events']:,} objects for {tokens:,} tokens"
         elif result["events"] != events:
-            return f"handed out {result['events']:,} events where the bare SDK hands out {events:,}"
+            return f"handed out {result['events']:,} events, and the bare SDK {events:,}"
     return None
 
 

@@ -56,7 +56,7 @@ def _bare_sdks_again() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def sim() -> Iterator[Simulator]:
-    """A simulated OpenAI and Anthropic, the same for a whole file: `reset()` it where its ledger counts."""
+    """A simulated OpenAI and Anthropic, one for a whole file. A test that reads its ledger calls `reset()` first."""
     with simulator() as running:
         yield running
 

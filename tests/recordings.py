@@ -8,5 +8,5 @@ import pytest
 _GIVEN = os.environ.get("TEST_TRAFFIC")
 TRAFFIC = Path(_GIVEN or Path(__file__).parents[2] / "shared" / "traffic")
 ABSENT = "" if _GIVEN or TRAFFIC.is_dir() else f"no recorded bodies in {TRAFFIC}: set TEST_TRAFFIC to their folder"
-"""Why what needs them is skipped. Where somebody said where they are, nothing is: it fails if they are not there."""
+"""Reason for a skip without the recordings. If their folder is configured, a test fails instead of being skipped."""
 needs_traffic = pytest.mark.skipif(bool(ABSENT), reason=ABSENT)

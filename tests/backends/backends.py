@@ -82,7 +82,7 @@ class Prometheus:
         self.server = Server("prometheus", command, folder, lambda: answers(f"{self.url}/-/ready"))
 
     def query(self, expression: str, **parameters: str | int) -> list[dict[str, Any]]:
-        """An instant query; raises where it does not parse."""
+        """Run an instant query. Raises if it does not parse."""
         result: list[dict[str, Any]] = get(f"{self.url}/api/v1/query", query=expression, **parameters)["data"]["result"]
         return result
 
@@ -97,7 +97,7 @@ class Prometheus:
         return {tuple(one["metric"].get(label, "") for label in by): float(one["value"][1]) for one in found}
 
     def total(self, metric: str) -> float:
-        """All of it; 0 where there is none."""
+        """Return the sum of all series; 0 if there are none."""
         return sum(self.sums(metric).values())
 
     def exemplars(self, metric: str, start: float, end: float) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from stack import Stack
 
 collect_ignore_glob = [] if found.FILE else ["test_*.py"]
 NOT_ALL = 6
-"""Exit code where all that ran has passed, but not everything could run; pytest's own end at 5."""
+"""Exit code if all tests that ran passed, but not all could run. pytest's own codes end at 5."""
 
 
 @pytest.fixture(scope="module", autouse=True)

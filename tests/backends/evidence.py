@@ -26,7 +26,7 @@ LONGEST = 180.0
 class Evidence:
     """``requests``: by call, in order of arrival, as (dialect, what was answered). ``warnings``: the program's log.
     ``objectives``: bad and all events of each, by its name and provider, as the process itself counted them;
-    ``budgets``: what is left, by name, provider and model, where there is data enough to say.
+    ``budgets``: what is left, by name, provider and model, if there is enough data.
     ``began``, ``ended``: seconds since the epoch."""
 
     service: str
@@ -53,7 +53,7 @@ class Evidence:
         return Counter((PROVIDERS[made[0][0]],) for made in self.requests.values())
 
     def spans(self) -> int:
-        """Spans of all calls: the application's own, the call's, and those of its attempts where there were several."""
+        """Spans of all calls: the application's own, the call's, and those of its attempts if there were several."""
         return sum(2 + (len(made) if len(made) > 1 else 0) for made in self.requests.values())
 
     def of(self, provider: str) -> list[int]:
@@ -100,7 +100,7 @@ class Running:
         return self._errors.read_text()
 
     def evidence(self) -> Evidence:
-        """All of it; raises where the load failed or did not end."""
+        """Collect all of it. Raises if the load failed or did not end."""
         try:
             code = self._process.wait(LONGEST)
         except subprocess.TimeoutExpired:

@@ -16,7 +16,7 @@ ran: set[str] = set()
 
 
 def program(file: str) -> str:
-    """The path of a back end's program; skips where there is none."""
+    """Return the path of a back end's program. Skips the test if there is none."""
     backend = _BACKENDS[file]
     if "missing" in backend:
         pytest.skip(f"{backend['name']} is missing: {backend['missing']}")

@@ -75,7 +75,7 @@ def workshop(name: str) -> Path:
 
 
 def need_go() -> None:
-    """Raises `Missing` where there is no Go."""
+    """Install a program. Raises `Missing` if there is no Go."""
     if shutil.which("go") is None:
         raise Missing("Go is not installed")
 

@@ -136,7 +136,7 @@ async def in_tasks(seen: Seen, simulator: ScriptedSimulator, calls: list[Planned
 
 
 def confide(seen: Seen, simulator: ScriptedSimulator) -> None:
-    """A prompt that holds a secret; its content is captured where the environment says so."""
+    """A prompt that holds a secret; its content is captured if the environment says so."""
     with clients(simulator, {"openai": openai.OpenAI})["openai"] as client, seen.span(200_000):
         messages = [{"role": "user", "content": f"My key is {SECRET}, keep it."}]
         client.chat.completions.create(model=MODEL, messages=messages, extra_headers={CALL_ID_HEADER: "load-200000"})

@@ -78,7 +78,7 @@ class Server:
         self._environment |= environment
 
     def start(self) -> None:
-        """Begin, and wait until it is ready; raises with its last words where it ends instead."""
+        """Start the program and wait until it is ready. Raises with its last output if it ends instead."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -104,7 +104,7 @@ class Server:
             self._process = None
 
     def stop(self) -> None:
-        """As an operator would; at once where that takes too long."""
+        """Stop the program as an operator would; kill it if that takes too long."""
         if self._process is None:
             return
         self._process.terminate()

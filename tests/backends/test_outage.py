@@ -96,7 +96,7 @@ def test_a_collector_that_crashes_and_comes_back(tmp_path: Path, peaceful: Evide
         assert sent + lost == did.spans()
         last = did.traces[max(did.traces)]
         wait_for("the last trace", lambda: last in jaeger.traces(did.service))
-        # Less than was sent, where the Collector still held some when it crashed.
+        # Less than was sent, if the Collector still held some when it crashed.
         assert sum(map(len, jaeger.traces(did.service).values())) <= sent
 
 

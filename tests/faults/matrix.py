@@ -49,7 +49,7 @@ TIMED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One call. ``got``: what its user has, in a word. ``wrong``: what must not be; ``None`` where all is well."""
+    """One call. ``got``: its result, in a word. ``wrong``: the result that must not be; ``None`` if all is well."""
 
     row: Row
     dialect: str
@@ -156,7 +156,7 @@ _SHOWN = {
 
 
 def _healthy(mode: str) -> Reply | None:
-    """Only an answer, not a fixed body, goes on where the request leaves it."""
+    """Only an answer continues the text of the request; a fixed body does not."""
     return Reply(answer=corpus.named(ANSWER)) if mode in ("prefill", "splice") else None
 
 

@@ -31,7 +31,7 @@ POEM = (
     "The tide forgets the names we wrote,\n\nthe gulls forget  the shore,\n- but every *morning* lifts\n\n\nthe boat."
 )
 LINES = Answer(text=POEM)
-"""Line breaks, doubled spaces and punctuation: what is easily lost or doubled where two pieces meet."""
+"""Line breaks, doubled spaces and punctuation: what is easily lost or doubled at the seam of two answers."""
 QUICK = l0.Retry(base_delay=0)
 
 
@@ -257,7 +257,7 @@ def cuts(api: Api, answer: Answer, *, bytes_each: int) -> Iterator[Fault]:
 
 
 def same(got: Got, whole: Got) -> str | None:
-    """``None`` where the user has the whole answer, each event once, under one id; else what is wrong."""
+    """Return ``None`` if the user has the whole answer, each event once, under one id; else the flaw."""
     if got.error is not None:
         return f"{got.error!r} after {got.text!r}"
     if len(got.ids) > 1:
@@ -270,7 +270,7 @@ def same(got: Got, whole: Got) -> str | None:
 
 
 def interrupted(got: Got, reason: str | None = None) -> str | None:
-    """``None`` where the call ended in an honest error of the SDK's class; else what is wrong."""
+    """Return ``None`` if the call ended in an honest error of the SDK's class; else the flaw."""
     error = got.error
     if not isinstance(error, l0.StreamInterrupted) or not isinstance(error, SDKS[got.api.sdk].APIError):
         return f"{error!r} after {got.text!r}"

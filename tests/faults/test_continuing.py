@@ -61,7 +61,7 @@ def servers(stage: Stage) -> Iterator[dict[tuple[str, bool], Any]]:
 
 
 def whole(got: Got, healthy: Got) -> str | None:
-    """``None`` where the user has all of the text, in events that belong together; else what is wrong."""
+    """Return ``None`` if the user has all of the text, in events that belong together; else the flaw."""
     if got.error is not None:
         return f"{got.error!r} after {got.text!r}"
     if got.text != healthy.text:

@@ -17,7 +17,7 @@ LARGEST = 9_000
 
 
 def samples() -> list[Sample]:
-    """Bodies of moderate length, five of each dialect, from the recorded (where they are at hand) and the shipped."""
+    """Bodies of moderate length, five of each dialect: shipped ones, and recorded ones if present."""
     found = []
     for dialect in DIALECTS:
         mine = [sample for sample in (*recorded(), *shipped()) if sample.dialect == dialect and sample.choices == 1]

@@ -1,4 +1,4 @@
-"""Other models and other providers where the first cannot: each with its own budget, and never mixed with another."""
+"""Fallbacks to other models and providers: each has its own budget, and answers are never mixed."""
 
 from collections.abc import Iterator
 from typing import Any

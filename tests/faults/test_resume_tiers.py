@@ -50,7 +50,7 @@ def special(stage: Stage) -> Iterator[None]:
 
 
 def taken_up(stage: Stage, api: Api, mode: str, *, sync: bool) -> str | None:
-    """``None`` where who reads a broken stream has the poem once, or an error and its beginning; else what is wrong."""
+    """Return ``None`` if the user has the poem once, or its beginning and an error; else the flaw."""
     whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=resuming(mode))
     replies = (broken(LINES, Fault.cut(at_event=20)), Reply(answer=LINES))
     got = play(stage, api, *replies, sync=sync, policy=resuming(mode))

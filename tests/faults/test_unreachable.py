@@ -116,7 +116,7 @@ def test_17_refused(ends: Ends, name: str, sync: bool) -> None:
 @both
 @sdks
 def test_18_dns(ends: Ends, name: str, sync: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The resolver is the one thing that is not real here: what it says depends on where one is."""
+    """Only the resolver is not real here: the answer of a real one depends on the network of the machine."""
 
     def unknown(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")

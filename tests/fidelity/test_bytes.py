@@ -59,7 +59,7 @@ SNIPPETS = (
 
 @st.composite
 def broken(draw: st.DrawFn, body: bytes) -> tuple[bytes, list[int]]:
-    """A body with a few edits, and where it is cut into reads."""
+    """A body with a few edits, and the places at which it is cut into reads."""
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(body)))
         gone = draw(st.integers(0, 12))

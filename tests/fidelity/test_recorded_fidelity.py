@@ -1,4 +1,4 @@
-"""Compiled constructors build what the SDKs build: the events of recorded bodies, where these are at hand.
+"""Compiled constructors build what the SDKs build: the events of recorded bodies, if these are present.
 
 Every fifth event runs always; `TEST_FIDELITY=full` runs them all.
 Set `TEST_TRAFFIC` to their folder; the default is `shared/traffic` beside the project.

@@ -138,7 +138,7 @@ def difference(data: bytes) -> str | None:
         adds = bool(anomalies & ADDED) or body.startswith(MARK)
         found = _apart(theirs, complete_answer, adds=adds, drops=bool(anomalies & DROPPED), broken=broken)
     if found is None and error is None and _told(reader)[0] is Cause.MALFORMED and name != "messages":
-        found = f"{reader.failure} where the SDK sees none"  # but of messages it passes over all that have no name
+        found = f"{reader.failure}, and the SDK sees none"  # of messages it ignores all events without a name
     return found and f"{name}: {found}"
 
 
@@ -158,7 +158,7 @@ def _told(reader: Reader) -> tuple[Cause | None, Cause | None, int, tuple[str, .
 
 
 def _apart(theirs: list[Any], ours: list[Any], *, adds: bool, drops: bool, broken: bool) -> str | None:
-    """The first difference of two answers. Where one is ``broken`` the other may go on; we may have read what the SDK
+    """The first difference of two answers. If one is ``broken``, the other may go on; we may have read what the SDK
     does not (``adds``), or have left out what it hands over (``drops``)."""
     if adds and drops:
         return None

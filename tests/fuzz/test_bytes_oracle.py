@@ -87,7 +87,7 @@ def test_oracle_detects_a_rejection_that_the_sdk_accepts(monkeypatch):
     monkeypatch.setattr(bytes_oracle, "WireParser", Refusing)
     found = difference(given("chat"))
     assert found is not None
-    assert "where the SDK sees none" in found
+    assert "and the SDK sees none" in found
 
 
 def test_what_depends_on_the_cuts_is_seen(monkeypatch):

@@ -107,7 +107,7 @@ RE_ENTRANT = threading.RLock
 
 
 class Rec:
-    """A lock as `threading.RLock`, which strikes where it is taken first."""
+    """A lock as `threading.RLock` that calls `strike` when a thread first acquires it."""
 
     def __init__(self) -> None:
         self._lock = RE_ENTRANT()

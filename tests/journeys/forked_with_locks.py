@@ -1,6 +1,7 @@
 """Run in a process of its own: a child that is forked while another thread holds every lock that l0 has made.
 
-Arguments: the base URLs of an OpenAI and an Anthropic API, and a file for the SLO windows. Prints where locks are made.
+Arguments: the base URLs of an OpenAI and an Anthropic API, and a file for the SLO windows. Prints the places in the
+code that create locks.
 
 The child then uses all of l0 and ends. If it waits for one of these locks, it prints the stack and fails.
 """
@@ -17,7 +18,7 @@ from typing import Any
 warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, in newer Pythons
 LIMIT = 90
 made: list[tuple[str, Any]] = []
-"""Locks that were made by code of l0's, and where."""
+"""Locks that code of L0 created, with the places that created them."""
 
 
 def recording(make: Any) -> Any:

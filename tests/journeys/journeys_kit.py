@@ -1,4 +1,4 @@
-"""Clients, requests, and where spans go."""
+"""Clients, requests, and the exporter that collects spans."""
 
 import http.server
 import threading

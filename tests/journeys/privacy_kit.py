@@ -146,7 +146,7 @@ class Leaving:
         l0.instrument(policy, observers=[self._recorder])
 
     def collected(self) -> dict[str, str]:
-        """By where it was found."""
+        """Return the canaries by the place in which they were found."""
         l0.slo.stop()
         metrics = self._reader.get_metrics_data()
         records = [one for one in self._caplog.records if one.name.partition(".")[0] in ("l0", "opentelemetry")]

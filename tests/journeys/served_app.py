@@ -1,7 +1,7 @@
 """An application that asks a model for each request. Served by gunicorn or uvicorn in a process of its own.
 
-The environment says where the provider is, and where the objectives are stored. The disk is slow: whoever does not wait
-for it loses events. ``python served_app.py PORT`` serves it by `uvicorn.run`.
+Environment variables hold the provider's URL and the path of the stored objectives. The disk is slow: a process
+that ends without waiting for it loses events. ``python served_app.py PORT`` serves it by `uvicorn.run`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A first token is waited for as long as is usual where it comes from, if somebody else could be asked."""
+"""Adaptive first-token deadlines: the usual time of the provider limits the wait, if there is a fallback."""
 
 import asyncio
 from typing import Any

@@ -1,7 +1,7 @@
 """Closing is the user's right, from anywhere: the exception is the bare SDK's, and nothing is sent again.
 
 Each case is run bare first. In sync code a read that is blocked goes on, bare, until the server sends something; with
-l0 it ends at once, and raises what bare code raises where it closes inside its own loop.
+l0 it ends at once, and raises what bare code raises if it closes inside its own loop.
 """
 
 import gc

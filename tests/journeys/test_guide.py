@@ -147,7 +147,7 @@ async def broken(room: dict[str, Any]) -> None:
     room["__sim__"].script(Fault.cut(at_event=5))
 
 
-# bpe-openai reads its vocabularies by a deprecated function, where it is installed for windows in tokens.
+# bpe-openai, if it is installed for windows in tokens, reads its vocabularies by a deprecated function.
 pytestmark = pytest.mark.filterwarnings("ignore:open_binary is deprecated:DeprecationWarning")
 MADE = (tasks, result, stream, names, documents, claude, plain, sync, structured, tools, broken)
 PRELUDES = {made.__name__: made for made in MADE}

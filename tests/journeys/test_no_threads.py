@@ -113,7 +113,7 @@ def last():
 
 
 def test_answers_during_interpreter_shutdown_are_complete_without_warnings() -> None:
-    """A call in `atexit`, where newer Pythons start no thread; streams that are alive then are left in peace."""
+    """A call in `atexit`: newer Pythons start no thread there. Streams that are open then are left alone."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", AT_EXIT], capture_output=True, text=True, timeout=120, check=False
     )

@@ -1,4 +1,4 @@
-"""`l0.policy` in Starlette and FastAPI: it holds where the application entered it, and reaches no other request."""
+"""`l0.policy` in Starlette and FastAPI: it applies to the block that entered it, and to no other request."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator

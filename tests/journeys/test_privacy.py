@@ -1,5 +1,5 @@
 """By default nothing that a provider, a prompt or a credential says leaves through spans, metrics, logs, notes,
-messages of ours, reprs or files. Each case plants canaries everywhere, and lets a provider repeat them where it can."""
+messages of ours, reprs or files. Each case plants canaries everywhere, and lets a provider repeat them if it can."""
 
 import asyncio
 import io

@@ -25,7 +25,7 @@ class Sample:
 
 @lru_cache(maxsize=1)
 def labelled() -> tuple[Sample, ...]:
-    """The texts that the project ships. ``then``: where it drifts, said ``times`` times."""
+    """The texts that the project ships. ``then``: the text after the drift, repeated ``times`` times."""
     lines = Path(__file__).with_name("drift.jsonl").read_text(encoding="utf-8").splitlines()
     return tuple(
         Sample(
@@ -41,7 +41,7 @@ def labelled() -> tuple[Sample, ...]:
 
 @lru_cache(maxsize=1)
 def recorded_answers() -> tuple[tuple[str, str], ...]:
-    """Name and text of every recorded answer that holds text; empty where the folder is absent."""
+    """Return name and text of every recorded answer that holds text; empty if the folder is absent."""
     index = TRAFFIC / "index.json"
     if not index.exists():
         return ()

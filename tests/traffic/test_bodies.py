@@ -19,7 +19,7 @@ BROKEN = {"truncated", "empty", "not_a_stream"}
 
 @needs_traffic
 def test_recorded_bodies_are_at_hand() -> None:
-    """Without them only the shipped bodies are played: a visible skip, but wrong where someone said where they are."""
+    """Skip visibly if only the shipped bodies are present. Fail if the folder of the recordings is configured."""
     assert len(recorded()) > (200 if HAS_RESPONSES else 100)
 
 
@@ -40,7 +40,7 @@ def cuts(sample: Sample, *, sync: bool) -> list[Chunks]:
 
 
 def compare(bare: Received, ours: Received) -> str | None:
-    """The same chunks; the same error, or one that names what is missing where the bare SDK is silent."""
+    """The same chunks; the same error, or one that names what is missing if the bare SDK is silent."""
     if bare.error is None and isinstance(ours.error, l0.StreamInterrupted) and ours.error.reason in BROKEN:
         return difference(bare.chunks, ours.chunks)
     if not isinstance(ours.error, type(bare.error)) or str(bare.error) != str(ours.error):

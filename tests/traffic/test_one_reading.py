@@ -109,7 +109,7 @@ def from_the_wire(sample: Sample) -> tuple[Reading, list[Any]]:
         for place, call in reader.tools.items()
         if not isinstance(place, tuple) or place[0] == 0
     ]
-    # Where the failure is not typed, the SDK raises: there is no object that could state it.
+    # If the failure is not typed, the SDK raises: no object states it.
     complete = reader.missing() is None and not (reader.failure is not None and reader.failure.typed)
     metadata = facts(reader.metadata())
     return Reading(text="".join(reader.text), calls=calls, metadata=metadata, complete=complete), list(items)

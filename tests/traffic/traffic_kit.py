@@ -57,7 +57,7 @@ class Sample:
 
 @lru_cache(maxsize=1)
 def recorded() -> tuple[Sample, ...]:
-    """Every recorded body; empty where the folder is absent."""
+    """Return every recorded body; empty if the folder is absent."""
     index = TRAFFIC / "index.json"
     if not index.exists():
         return ()

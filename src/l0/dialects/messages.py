@@ -304,7 +304,7 @@ class MessagesReader(ResumableReader):
         if index in self.tools:  # an index used again: keep the call that had it
             self.tools[index, len(self.tools)] = self.tools.pop(index)
         text = block.get("text") if kind == "text" else None
-        if text:  # a proxy sends the first fragment with the start of its block, where no answer can be joined
+        if text:  # a proxy sends the first text with the start of its block, where no answer can be joined
             self.add_text(text, answer=True)
         if kind != "text" or text:
             self.resumable = False

@@ -48,7 +48,7 @@ TOOLS = named("parallel_tools")
 
 
 def flaw(seen: list[Any], events: list[Any]) -> str | None:
-    """``None`` where each call is there once, in order and whole, before the word that the answer is; else the flaw."""
+    """Return ``None`` if each call is there once, complete and in order, before the answer's end; else the flaw."""
     calls = [event.data for event in events if event.type is EventType.TOOL_CALL]
     if seen != calls:
         return f"told {seen}, handed over {calls}"

@@ -97,6 +97,6 @@ def run_once(sim, options):
 
 
 def descriptors():
-    """Open descriptors of this process; where that cannot be seen, none."""
+    """Return the open descriptors of this process; none if the system does not list them."""
     folder = Path("/proc/self/fd")
     return len(list(folder.iterdir())) if folder.exists() else 0

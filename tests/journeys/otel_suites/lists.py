@@ -38,7 +38,7 @@ class Suite:
         yield from (f"{entry}: there is no such test" for entry in self.entries if entry not in used)
 
     def reason(self, test: str) -> str:
-        """Why a test cannot pass; `PASSES` where it does."""
+        """Return the reason why a test cannot pass; `PASSES` if it does."""
         return next((reason for entry, reason in self.entries.items() if covers(entry, test)), "no entry")
 
 

@@ -141,7 +141,7 @@ def weaver_live_check(
     span_exporter: InMemorySpanExporter,
     metric_reader: InMemoryMetricReader,
 ) -> dict[str, Any]:
-    """Weaver reads OTLP and checks it against the schema; here, where it is not to be had, there is what it reads."""
+    """Return the data that Weaver would read. Weaver checks OTLP against the schema, and cannot be installed here."""
     providers = {
         "tracer_provider": tracer_provider,
         "meter_provider": meter_provider,

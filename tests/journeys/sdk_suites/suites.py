@@ -114,7 +114,7 @@ class Runner:
         return any(part.startswith(f"{other}/") for other in others)
 
     def run(self, tests: Sequence[str], *, instrumented: bool) -> Outcomes:
-        """Run files, folders or single tests. Raises `RuntimeError` where pytest itself could not."""
+        """Run files, folders or single tests. Raises `RuntimeError` if pytest itself failed."""
         with tempfile.TemporaryDirectory() as scratch:
             results = Path(scratch) / "outcomes.json"
             environment = self._environment(results, instrumented=instrumented)

@@ -1,4 +1,4 @@
-"""Work that must not run where it arises runs on another thread."""
+"""Work that must not run in a finalizer or signal handler runs on another thread."""
 
 import _thread
 import os

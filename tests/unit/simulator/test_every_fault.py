@@ -40,7 +40,7 @@ def constructors() -> dict[str, Any]:
 
 
 def made(name: str) -> Fault:
-    """Return a fault with the defaults of its constructor where it has some."""
+    """Return a fault, with the defaults of its constructor if it has some."""
     parameters = inspect.signature(constructors()[name]).parameters.values()
     return constructors()[name](**{p.name: ARGUMENTS[p.name] for p in parameters if p.default is p.empty})
 

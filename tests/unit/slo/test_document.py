@@ -1,4 +1,4 @@
-"""The file of objectives: what is read, what is refused and where, and the way to OpenSLO and back."""
+"""The file of objectives: reading it, the lines of its errors, and the conversion to OpenSLO and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that are values: validated, asked for again where they do not fit, partial while they grow."""
+"""Structured output: answers are validated, requested again if they do not fit, and partial while they arrive."""
 
 from typing import Any
 

@@ -88,7 +88,7 @@ def test_without_an_sdk_nothing_is_built_and_no_read_is_timed(sim: Simulator, po
     assert set(at_once.telemetry) | set(bytewise.telemetry) <= ASKING
     asked = 4 * 3  # each of the four observers is asked once, in three calls, and does not listen
     assert sum(bytewise.telemetry.values()) == sum(at_once.telemetry.values()) <= asked
-    # A clock per read would count more than a hundred. One or two belong to where the head of the answer ends.
+    # A clock per read would count more than a hundred. One or two belong to the end of the answer's headers.
     assert abs(bytewise.clocks - at_once.clocks) <= 2
     assert bytewise.timed_rules == 0
 
