@@ -1,9 +1,8 @@
-"""A program as users have it: real SDKs, instrumented by one line, that reports to a collector. Run by the tests, in a
-process of its own; says on stdout, as JSON, what its users got and what the simulated provider's ledger holds.
+"""A user's program: real SDKs, instrumented by one line, that report to a collector. The tests run it in a process of
+its own. It prints, as JSON, the results of its calls and the requests in the ledger of the simulated provider.
 
-The provider lets requests fail. Beside the demo's plan stand calls that need a policy or a particular fault: a
-fallback, a second request beside a slow one, an answer that is taken up, one that stands still, one that ends early,
-one that is odd, one that rules object to, one with a secret.
+The provider injects faults. Some calls are not in the demo's plan, because they need a policy or a particular fault: a
+fallback, a hedge, a resumed answer, a stall, a truncated answer, an anomaly, a rule match, a prompt with a secret.
 """
 
 from __future__ import annotations
@@ -38,18 +37,18 @@ from l0.simulator.simulator_config import SimulatorConfig
 
 SERVICE = "l0-backends-load"
 SECRET = "sk-proj-thisisnorealkey0123456789"
-"""Secrets that a careless user pastes into a prompt."""
+"""A secret that a careless user pastes into a prompt."""
 ROUNDS = 4
-"""A rate needs a series to grow while it is looked at: the plan is worked off in parts, a second apart."""
+"""The plan is run in so many parts, a second apart: a rate needs a series that grows between two scrapes."""
 THREADS = 8
 STALL = 10.4
-"""Seconds: l0 reports ten without content."""
+"""Seconds without content. L0 reports a stall after ten."""
 MODEL, SPARE = "simulated", "simulated-spare"
 """The primary and the fallback, once per round and provider."""
 SPECIAL = 100_000
-"""Calls of a kind are numbered apart from the plan's: from here on, a hundred a round."""
+"""The number of the first special call. Each round has a hundred numbers."""
 HEDGED = 7
-"""The place of the call that is asked twice."""
+"""The number, within a round, of the call that is hedged."""
 SLOW = 1.5
 TRACER = trace.get_tracer("app")
 
@@ -73,7 +72,7 @@ class Seen:
 
 
 def special(number: int, api: Api, *faults: Fault, answer: str = "story") -> PlannedCall:
-    """A call of its own kind."""
+    """Return a call that is not in the demo's plan."""
     known = KnownAnswer(name=f"answer {answer}", said=corpus.answers()[answer].text)
     return PlannedCall(number=number, api=api, concurrent="threads", answer=known, faults=faults)
 
@@ -84,7 +83,7 @@ def hedged(number: int) -> bool:
 
 
 def specials(round_: int) -> list[tuple[PlannedCall, dict[str, Any]]]:
-    """Calls with the policy that each needs."""
+    """Return the special calls of a round, each with the policy that it needs."""
     base = SPECIAL + 100 * round_
     spare = {"fallback": l0.Fallback(model=SPARE), "retry": l0.Retry(max_retries=0)}
     watched = {"guardrails": l0.Guardrails.pattern_rule(["count"], "it counts", severity="warning"), "drift": True}
@@ -135,8 +134,8 @@ async def in_tasks(seen: Seen, simulator: ScriptedSimulator, calls: list[Planned
         await client.close()
 
 
-def confide(seen: Seen, simulator: ScriptedSimulator) -> None:
-    """A prompt that holds a secret; its content is captured if the environment says so."""
+def send_secret(seen: Seen, simulator: ScriptedSimulator) -> None:
+    """Send a prompt that holds a secret; its content is captured if the environment says so."""
     with clients(simulator, {"openai": openai.OpenAI})["openai"] as client, seen.span(200_000):
         messages = [{"role": "user", "content": f"My key is {SECRET}, keep it."}]
         client.chat.completions.create(model=MODEL, messages=messages, extra_headers={CALL_ID_HEADER: "load-200000"})
@@ -144,26 +143,26 @@ def confide(seen: Seen, simulator: ScriptedSimulator) -> None:
 
 
 def warm_up(seen: Seen, simulator: ScriptedSimulator, planned: list[PlannedCall]) -> None:
-    """One whole answer of each kind: from then on l0 knows that this origin ends its streams as it should."""
+    """Request one complete answer of each API, so that L0 knows that this origin sends terminal events."""
     firsts = {call.api: replace(call, faults=(), number=300_000 + call.number) for call in reversed(planned)}
     in_threads(seen, simulator, [(call, {}) for call in firsts.values()])
 
 
 def work(seen: Seen, simulator: ScriptedSimulator, planned: list[PlannedCall]) -> None:
     with ThreadPoolExecutor(ROUNDS) as beside:
-        still = []
+        stalls = []
         for part in range(ROUNDS):
-            # One a round, so that each is seen to end in an export of its own: the first only makes the series begin.
+            # One per round, so that each is exported separately: a rate ignores the first point of a series.
             stall = special(400_000 + part, "chat", Fault.stall(at_event=6, seconds=STALL))
-            still.append(beside.submit(in_threads, seen, simulator, [(stall, {})]))
+            stalls.append(beside.submit(in_threads, seen, simulator, [(stall, {})]))
             calls = planned[part::ROUNDS]
             threads = [call for call in calls if call.concurrent == "threads"]
             in_threads(seen, simulator, [*((call, {}) for call in threads), *specials(part)])
             asyncio.run(in_tasks(seen, simulator, [call for call in calls if call.concurrent == "asyncio"]))
             if part == 0:
-                confide(seen, simulator)
+                send_secret(seen, simulator)
             time.sleep(1.5)
-        for waiting in still:
+        for waiting in stalls:
             waiting.result()
 
 

@@ -30,7 +30,7 @@ def stage(sim: Simulator, loop: asyncio.AbstractEventLoop) -> Iterator[Stage]:
             patch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
         for module in (time, anyio):
             patch.setattr(module, "sleep", _impatient(module.sleep))
-        for driver, name in ((sync_driver, "rest"), (async_driver, "sleep")):
+        for driver, name in ((sync_driver, "wait_unless_stopped"), (async_driver, "sleep")):
             patch.setattr(driver, name, _impatient(getattr(driver, name)))
         made = Stage(sim, loop)
         yield made

@@ -157,7 +157,7 @@ _SHOWN = {
 
 def _healthy(mode: str) -> Reply | None:
     """Only an answer continues the text of the request; a fixed body does not."""
-    return Reply(answer=corpus.named(ANSWER)) if mode in ("prefill", "splice") else None
+    return Reply(answer=corpus.bundled_answer(ANSWER)) if mode in ("prefill", "splice") else None
 
 
 def _part(got: Got) -> str:

@@ -1,4 +1,4 @@
-"""Answers that are held back: to the end, so that every break heals; or by a window, so that a rule sees them first."""
+"""Policy.hold: "message" holds the whole answer, so every break can be retried; "verified" holds a window for rules."""
 
 from itertools import accumulate
 
@@ -41,14 +41,14 @@ def verified(**more: object) -> l0.Policy:
     )
 
 
-# message: all of it
+# "message"
 
 
 @both
 @rerun
 @pytest.mark.parametrize("answer", [LINES, TOOL], ids=["text", "tool call"])
 def test_held_message_is_retried_without_visible_break(stage: Stage, api: Api, answer: Answer, sync: bool) -> None:
-    """Another answer may come the second time: nobody has seen the first."""
+    """The second attempt may bring another answer: the user has seen nothing of the first."""
     other = Answer(text="Another answer, to the end.")
     first = play(stage, api, Reply(answer=answer), sync=sync, policy=MESSAGE)
     second = play(stage, api, Reply(answer=other), sync=sync, policy=MESSAGE)
@@ -62,7 +62,7 @@ def test_held_message_is_retried_without_visible_break(stage: Stage, api: Api, a
 @both
 @rerun
 def test_held_message_is_delivered_only_at_its_end(stage: Stage, api: Api, sync: bool) -> None:
-    """The server pauses before its last events: what came before that is kept back, with the policy only."""
+    """The server pauses before its last events. Only with the policy are the events before the pause held."""
     at = api.size(LINES)[0] - 4
     got = play(stage, api, broken(LINES, Fault.stall(at, seconds=0.15)), sync=sync, policy=MESSAGE, stop=1)
     assert stage.sim.wait_idle(120)
@@ -74,7 +74,7 @@ def test_held_message_is_delivered_only_at_its_end(stage: Stage, api: Api, sync:
 
 @both
 @rerun
-def test_when_every_attempt_breaks_the_last_beginning_comes_with_the_error(stage: Stage, api: Api, sync: bool) -> None:
+def test_text_of_the_last_attempt_is_delivered_with_the_error(stage: Stage, api: Api, sync: bool) -> None:
     policy = l0.Policy(hold="message", retry=l0.Retry(max_retries=1, base_delay=0))
     got = play(stage, api, *[broken(LINES, Fault.cut(at_event=12))] * 2, sync=sync, policy=policy)
     assert interrupted(got, "incomplete_read") is None
@@ -83,7 +83,7 @@ def test_when_every_attempt_breaks_the_last_beginning_comes_with_the_error(stage
 
 
 @both
-def test_what_is_held_may_fall_over(stage: Stage, sync: bool) -> None:
+def test_held_answer_falls_back(stage: Stage, sync: bool) -> None:
     policy = l0.Policy(hold="message", retry=l0.Retry(max_retries=0), fallback=l0.Fallback(model="second"))
     for api in RERUN:
         whole = play(stage, api, Reply(answer=LINES), sync=sync, policy=policy, model="second")
@@ -99,13 +99,13 @@ def test_stored_answer_is_not_requested_twice_before_delivery(stage: Stage, sync
     assert len(got.requests) == 1
 
 
-# verified: a window
+# "verified"
 
 
 @both
 @rerun
-def test_a_window_of_text_stays_back(stage: Stage, api: Api, sync: bool) -> None:
-    """The server pauses in the middle: the user has all that was sent then, except one window."""
+def test_window_of_text_is_held(stage: Stage, api: Api, sync: bool) -> None:
+    """The server pauses in the middle: the user has all text that was sent by then, except one window."""
     events, _ = api.size(LINES)
     rest = events - 8
     healthy = play(stage, api, Reply(answer=LINES), sync=sync, policy=verified())
@@ -124,7 +124,7 @@ def test_a_window_of_text_stays_back(stage: Stage, api: Api, sync: bool) -> None
 
 @both
 @rerun
-def test_the_whole_answer_comes_in_the_end_however_short(stage: Stage, api: Api, sync: bool) -> None:
+def test_complete_answer_is_delivered_at_its_end(stage: Stage, api: Api, sync: bool) -> None:
     for answer in (LINES, TOOL, Answer(text="Yes."), Answer(text=""), Answer(reasoning="hm", text=POEM)):
         bare = play(stage, api, Reply(answer=answer), sync=sync, policy=l0.Policy())
         assert same(play(stage, api, Reply(answer=answer), sync=sync, policy=verified()), bare) is None
@@ -151,7 +151,7 @@ def test_held_text_is_not_lost_by_a_resume(stage: Stage, api: Api, sync: bool) -
 
 
 @both
-def test_what_is_kept_back_comes_with_the_error(stage: Stage, sync: bool) -> None:
+def test_held_text_is_delivered_with_the_error(stage: Stage, sync: bool) -> None:
     for api in (CHAT_API, MESSAGES_API):
         policy = verified(retry=l0.Retry(max_retries=0))
         got = play(stage, api, broken(LINES, Fault.cut(at_event=20)), sync=sync, policy=policy)

@@ -29,7 +29,7 @@ def chat_body() -> bytes:
         chunk["choices"] = [{"index": 0, "delta": delta, "finish_reason": reason}]
         return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
 
-    text = corpus.named(corpus.DEFAULT).text
+    text = corpus.bundled_answer(corpus.DEFAULT).text
     words = [event({"content": word + " é你"}) for word in text.split()]
     return b"".join([event({"role": "assistant"}), *words, event({}, "stop"), b"data: [DONE]\n\n"])
 

@@ -1,9 +1,9 @@
-"""`make fuzz`: libFuzzer makes up bodies, guided by which of our code they reach; `bytes_oracle` judges them.
+"""`make fuzz`: libFuzzer generates bodies, guided by code coverage, and `bytes_oracle` judges them.
 
     python tests/fuzz/fuzz_bytes.py [-max_total_time=SECONDS] [libFuzzer's other options]
 
-What reached new code is kept in .cache/fuzz, where the next run begins. An input that breaks a rule is written beside
-it, as `crash-…`, `timeout-…` or `oom-…`, and ends the run; given as an argument, a run tries that one alone.
+Inputs that reach new code are stored in .cache/fuzz, and the next run starts from them. An input that breaks a rule is
+stored there as `crash-…`, `timeout-…` or `oom-…`, and ends the run. To try one input, pass its file as an argument.
 """
 
 import sys
@@ -21,11 +21,11 @@ with atheris.instrument_imports(include=["l0.wire", "l0_openai", "l0_anthropic"]
 import bytes_seeds  # noqa: E402
 
 LIMITS = ["-max_len=4096", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]
-"""Bytes of an input, seconds that one may take: a read costs microseconds, and a second is a hang."""
+"""Limits of libFuzzer, such as an input's bytes and seconds. A read takes microseconds: ten seconds are a hang."""
 
 
 def try_one(data: bytes) -> None:
-    """Raises for an input that breaks a rule."""
+    """Raise an AssertionError for an input that breaks a rule."""
     found = bytes_oracle.difference(data)
     assert found is None, found
 
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _escaped(word: bytes) -> str:
-    """As libFuzzer's dictionaries have it: every byte by its number."""
+    """Return a word in the form of libFuzzer's dictionaries: every byte as a number."""
     return "".join(f"\\x{byte:02x}" for byte in word)
 
 

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import l0
 from l0.runtime.finalizers import LATER
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 from l0.simulator.dialects.chat_server import CHAT
 from l0.simulator.dialects.messages_server import MESSAGES
 from l0.simulator.dialects.responses_server import RESPONSES
@@ -82,7 +82,7 @@ class Spans:
 def body(dialect: str, name: str = "greeting", choices: int = 1) -> bytes:
     """A shipped answer, always with the same ids."""
     ask = SimulatedRequest(model="m", stream=True, choices=choices, store=False)
-    return b"".join(_DIALECTS[dialect].events(named(name), ask, AnswerIdentity.of(0, 0)))
+    return b"".join(_DIALECTS[dialect].events(bundled_answer(name), ask, AnswerIdentity.of(0, 0)))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ import l0
 from l0.engine.retry import delay
 from l0.model.failure import CATEGORIES, RETRY_REASONS, Category
 from l0.simulator.answers import Answer
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 from l0.streams.adapters import ADAPTERS
@@ -139,7 +139,7 @@ async def structured(room: dict[str, Any]) -> None:
 
 async def tools(room: dict[str, Any]) -> None:
     """A model that calls tools."""
-    room["__sim__"].script(named("parallel_tools"))
+    room["__sim__"].script(bundled_answer("parallel_tools"))
 
 
 async def broken(room: dict[str, Any]) -> None:

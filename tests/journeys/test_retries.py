@@ -83,7 +83,7 @@ def test_retry_after_is_honoured(sim: Simulator, monkeypatch: pytest.MonkeyPatch
 
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(sync_driver, "rest", lambda seconds, _: slept.append(seconds))
+    monkeypatch.setattr(sync_driver, "wait_unless_stopped", lambda seconds, _: slept.append(seconds))
     bare, ours = both_ways(
         sim,
         lambda sim: chat_client(sim).chat.completions.create(**CHATTING).choices[0].finish_reason,

@@ -167,7 +167,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     for sdk in (openai, anthropic):
         monkeypatch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.5)
-    monkeypatch.setattr(sync_driver, "rest", noted)
+    monkeypatch.setattr(sync_driver, "wait_unless_stopped", noted)
     monkeypatch.setattr(async_driver, "sleep", anoted)
     return seconds
 

@@ -9,7 +9,7 @@ from installed import needs_responses
 from journeys_kit import async_chat_client, async_claude, chat_client, claude
 
 import l0
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.playback import RecordedBody
@@ -17,7 +17,7 @@ from l0.simulator.server import Simulator
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 MESSAGE: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
-GREETING = named("greeting").text
+GREETING = bundled_answer("greeting").text
 JSON = "application/json"
 BAD = {
     "HTML": Reply(fault=Fault.html()),

@@ -266,7 +266,7 @@ def ends_aborted_read(error: BaseException) -> bool:
     return task is not None and task.uncancel() == 0
 
 
-def rest(seconds: float, ending: CallEnding) -> None:
+def wait_unless_stopped(seconds: float, ending: CallEnding) -> None:
     """Sleep in sync code; return early if the call or its client is closed. A queue is used because its `put` is safe
     in signal handlers."""
     if seconds <= 0:

@@ -61,7 +61,7 @@ async def open_attempts(runtime: CallRuntime, command: Command, sender: AsyncSen
                 except BaseException:
                     runtime.close()
                     raise
-                command = runtime.slept()
+                command = runtime.backoff_over()
             case _:
                 return command
 
@@ -82,11 +82,11 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
     try:
         while more and not runtime.aborted:
             chunks, parser = body.start()
-            runtime.reads(parser)
-            timed, on_read, one = runtime.timed, runtime.on_read, parser.one
+            runtime.use_parser(parser)
+            timed, on_read, single_text = runtime.timed, runtime.on_read, parser.single_text
             reads = deadline_reads(chunks.__anext__, runtime.deadlines) if runtime.deadlines is not None else None
             read = reads.read if reads is not None else chunks.__anext__
-            command, since, handing = CANCELLED, 0.0, False
+            command, since, in_consumer = CANCELLED, 0.0, False
             try:
                 while not runtime.aborted:
                     since = perf_counter() if timed else 0.0
@@ -94,25 +94,25 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                     try:
                         raw = await read()
                         items: list[Any] | AttemptOver = []
-                        free = runtime.free if one is not None else 0
-                        while free and one is not None and (item := one(raw)) is not None:
-                            free -= 1
-                            if not free:
+                        unchecked = runtime.unchecked_fragments if single_text is not None else 0
+                        while unchecked and single_text is not None and (item := single_text(raw)) is not None:
+                            unchecked -= 1
+                            if not unchecked:
                                 rejected = runtime.evaluate_rules(item)
                                 if rejected is not None:
                                     items = rejected
                                     break
-                                free = runtime.due
-                            handing, since = True, 0.0
+                                unchecked = runtime.fragments_to_next_check
+                            in_consumer, since = True, 0.0
                             yield item
-                            handing = False
+                            in_consumer = False
                             if runtime.aborted:
                                 break
                             raw = await read()
                         else:
                             items = on_read(raw, since)
                     except BaseException as error:
-                        if handing:  # raised by the consumer
+                        if in_consumer:  # raised by the consumer
                             raise
                         if runtime.aborted and ends_aborted_read(error):
                             break
@@ -129,7 +129,7 @@ async def relay(runtime: CallRuntime, body: AsyncAttemptBody) -> AsyncIterator[A
                 if reads is not None:
                     reads.close()
             await _end_reads(body, chunks, complete=parser.reader.finished)
-            more = await _more(runtime, command, body)
+            more = await _next_body(runtime, command, body)
     finally:
         runtime.released()
         if not sys.is_finalizing():  # closing at interpreter shutdown can crash CPython 3.13
@@ -144,7 +144,7 @@ async def _end_reads(body: AsyncAttemptBody, chunks: Any, *, complete: bool) -> 
         await chunks.aclose()  # the garbage collector would close it while the next attempt reads
 
 
-async def _more(runtime: CallRuntime, command: Command, body: AsyncAttemptBody) -> bool:
+async def _next_body(runtime: CallRuntime, command: Command, body: AsyncAttemptBody) -> bool:
     """Run the command that follows an attempt. Return True if another attempt has a body to read."""
     if isinstance(command, Wait):
         await body.close()

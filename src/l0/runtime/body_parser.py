@@ -20,9 +20,9 @@ class BodyParser(Protocol):
 
     resumes: bool
     """True if a broken answer can be resumed: only our own loop sees the events on the wire."""
-    one: Callable[[Any], Any] | None
-    """As `feed`, for a read with exactly one piece of text; it returns ``None`` and changes nothing for any other read.
-    ``None`` if one read holds many events."""
+    single_text: Callable[[Any], Any] | None
+    """As `feed`, for a read with exactly one fragment of text. For any other read it returns ``None``, and changes
+    nothing. ``None`` if a read can hold several events."""
     end: object
     """The value for `CallRuntime.on_read` when the body is over: `END` if the parser has nothing left to return."""
 
@@ -36,7 +36,7 @@ class WireParser:
 
     __slots__ = ("_split", "_read_event", "reader")
     resumes = True
-    one: Callable[[Any], Any] | None = None
+    single_text: Callable[[Any], Any] | None = None
     end = END
 
     def __init__(self, reader: WireReader) -> None:
@@ -63,7 +63,7 @@ class ResumedWireParser:
 
     __slots__ = ("_split", "reader")
     resumes = True
-    one: Callable[[Any], Any] | None = None
+    single_text: Callable[[Any], Any] | None = None
     end = END
 
     def __init__(self, reader: WireReader) -> None:
@@ -84,7 +84,7 @@ class DecodedEventParser:
 
     __slots__ = ("_resumed", "reader")
     resumes = True
-    one: Callable[[Any], Any] | None = None
+    single_text: Callable[[Any], Any] | None = None
     end = END
 
     def __init__(self, reader: WireReader, *, resumed: bool) -> None:
@@ -104,7 +104,7 @@ class ObjectParser:
 
     __slots__ = ("reader",)
     resumes = False
-    one: Callable[[Any], Any] | None = None
+    single_text: Callable[[Any], Any] | None = None
     end = END
 
     def __init__(self, reader: WireReader) -> None:

@@ -243,7 +243,7 @@ class CallRuntime:
         self.admission.first_content(at - self.started)
         return self.deadlines.failure(at)
 
-    def slept(self) -> Command:
+    def backoff_over(self) -> Command:
         """Continue after a backoff. Send nothing if the user has closed the stream or the client meanwhile."""
         if self.aborted:
             return CANCELLED
@@ -282,7 +282,7 @@ class CallRuntime:
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
-    def reads(self, parser: BodyParser) -> None:
+    def use_parser(self, parser: BodyParser) -> None:
         """Use ``parser`` for the body of the attempt from now on."""
         self._parser = parser
 
@@ -378,18 +378,18 @@ class CallRuntime:
         return AttemptOver([], CANCELLED) if raw is END or self.aborted else parser.feed(raw)
 
     @property
-    def free(self) -> float:
-        """Return the pieces of text that a driver may deliver on its own before it calls `evaluate_rules`.
+    def unchecked_fragments(self) -> float:
+        """Return the number of text fragments that a driver may deliver before it calls `evaluate_rules`.
 
-        0 before the commit point, while something is kept back, and if reads are measured: then `on_read` is needed.
+        0 before the commit point, while items are held, and if reads are measured: then `on_read` is needed.
         """
         if self._holding or not self.open or self._buffer.lags or self.observers.observed:
             return 0
-        return self.due
+        return self.fragments_to_next_check
 
     @property
-    def due(self) -> float:
-        """The number of text pieces at which the rules, or the deadline of the whole call, are checked next."""
+    def fragments_to_next_check(self) -> float:
+        """The number of text fragments until the rules, or the deadline of the whole call, are checked."""
         rule_runner, parser = self.rule_runner, self._parser
         due = inf if rule_runner is None or parser is None else rule_runner.due - len(parser.reader.text)
         return due if self.deadlines is None or self.deadlines.unlimited else min(due, _UNTIMED)

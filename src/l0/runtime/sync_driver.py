@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.model.attempt import AttemptSpec
 
-from .async_deadlines import rest
+from .async_deadlines import wait_unless_stopped
 from .body_parser import BodyParser
 from .call_runtime import CANCELLED, AttemptOver, CallRuntime
 from .connection_use import ConnectionUse
@@ -60,11 +60,11 @@ def open_attempts(runtime: CallRuntime, command: Command, sender: Sender) -> Rel
                     command = runtime.failed(error)
             case Wait():
                 try:
-                    rest(command.seconds, runtime.ending)
+                    wait_unless_stopped(command.seconds, runtime.ending)
                 except BaseException:
                     runtime.close()
                     raise
-                command = runtime.slept()
+                command = runtime.backoff_over()
             case _:
                 return command
 
@@ -85,11 +85,11 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
     try:
         while more and not runtime.aborted:
             chunks, parser = body.start()
-            runtime.reads(parser)
-            timed, on_read, one = runtime.timed, runtime.on_read, parser.one
+            runtime.use_parser(parser)
+            timed, on_read, single_text = runtime.timed, runtime.on_read, parser.single_text
             reads = _bounded_reads(chunks, body, runtime)
             read = reads.read if reads is not None else chunks.__next__
-            command, since, handing = CANCELLED, 0.0, False
+            command, since, in_consumer = CANCELLED, 0.0, False
             try:
                 while not runtime.aborted:
                     since = perf_counter() if timed else 0.0
@@ -97,25 +97,25 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
                     try:
                         raw = read()
                         items: list[Any] | AttemptOver = []
-                        free = runtime.free if one is not None else 0
-                        while free and one is not None and (item := one(raw)) is not None:
-                            free -= 1
-                            if not free:
+                        unchecked = runtime.unchecked_fragments if single_text is not None else 0
+                        while unchecked and single_text is not None and (item := single_text(raw)) is not None:
+                            unchecked -= 1
+                            if not unchecked:
                                 rejected = runtime.evaluate_rules(item)
                                 if rejected is not None:
                                     items = rejected
                                     break
-                                free = runtime.due
-                            handing, since = True, 0.0
+                                unchecked = runtime.fragments_to_next_check
+                            in_consumer, since = True, 0.0
                             yield item
-                            handing = False
+                            in_consumer = False
                             if runtime.aborted:
                                 break
                             raw = read()
                         else:
                             items = on_read(raw, since)
                     except BaseException as error:
-                        if handing:  # raised by the consumer
+                        if in_consumer:  # raised by the consumer
                             raise
                         items = runtime.on_read_stopped(error, since)
                     if type(items) is AttemptOver:
@@ -130,7 +130,7 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
                     reads.close()
             if parser.reader.finished:
                 _drain(chunks, body)
-            more = _more(runtime, command, body)
+            more = _next_body(runtime, command, body)
     except GeneratorExit:  # probably from the garbage collector
         dropped = True
         raise
@@ -145,7 +145,7 @@ def _bounded_reads(chunks: Iterator[Any], body: AttemptBody, runtime: CallRuntim
     return BoundedReads(chunks.__next__, deadline, runtime.deadlines) if deadline and runtime.deadlines else None
 
 
-def _more(runtime: CallRuntime, command: Command, body: AttemptBody) -> bool:
+def _next_body(runtime: CallRuntime, command: Command, body: AttemptBody) -> bool:
     """Run the command that follows an attempt. Return True if another attempt has a body to read."""
     if isinstance(command, Wait):
         body.close()

@@ -19,7 +19,7 @@ def answers() -> dict[str, Answer]:
     return {name: _answer(fields) for name, fields in json.loads(text).items()}
 
 
-def named(name: str) -> Answer:
+def bundled_answer(name: str) -> Answer:
     """Return the answer of that name. Raises `SimulatorError` with a list of the names."""
     found = answers().get(name)
     if found is None:

@@ -127,7 +127,7 @@ def fitting(request: SimulatedRequest, fault: Fault) -> Answer:
         return Answer(tool_calls=(request.forced,))
     if request.schema:
         return Answer(text=request.schema)
-    return corpus.named(corpus.MULTILINGUAL if fault.find("split_utf8") else corpus.DEFAULT)
+    return corpus.bundled_answer(corpus.MULTILINGUAL if fault.find("split_utf8") else corpus.DEFAULT)
 
 
 def _replacement(dialect: Dialect, fault: Fault, identity: AnswerIdentity) -> SimulatedResponse | None:

@@ -238,7 +238,7 @@ class Simulator:
             if self._traffic is None:
                 raise SimulatorError(f"recorded: {script.recorded!r} was requested, but no traffic directory was given")
             body = self._traffic.named(dialect, script.recorded)
-        answer = corpus.named(script.named) if script.named else script.answer
+        answer = corpus.bundled_answer(script.named) if script.named else script.answer
         return Reply(answer=answer, body=body, fault=script.fault)
 
     def _reply(self, item: Item) -> Reply:

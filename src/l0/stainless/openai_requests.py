@@ -51,7 +51,7 @@ def describe_request(
     body, (dialect, operation) = request_body(options), kind
     choices, text = _choices(body), body.get("text")
     # The Responses API has the requested format in a field of ``text``, the chat API in a field of its own.
-    wanted = (text.get("format") if isinstance(text, Mapping) else None) or body.get("response_format")
+    response_format = (text.get("format") if isinstance(text, Mapping) else None) or body.get("response_format")
     return InferenceRequest(
         dialect=dialect,
         operation=operation,
@@ -59,46 +59,46 @@ def describe_request(
         model=str(body.get("model") or ""),
         replay=_replay(dialect, body),
         body=body,
-        attributes=_attributes(dialect, body, wanted, stream=stream),
+        attributes=_attributes(dialect, body, response_format, stream=stream),
         certain=certain,
         choices=choices,
-        resumable=choices == 1 and _resumable(body, wanted),
+        resumable=choices == 1 and _resumable(body, response_format),
     )
 
 
 def _choices(body: Mapping[str, Any]) -> int:
-    wanted = body.get("n")
+    number = body.get("n")
     prompts = body.get("prompt")
-    number = wanted if type(wanted) is int and wanted > 0 else 1
+    number = number if type(number) is int and number > 0 else 1
     several = isinstance(prompts, list) and bool(prompts) and isinstance(prompts[0], str | list)
     return number * len(prompts) if several and isinstance(prompts, list) else number
 
 
 def _replay(dialect: str, body: Mapping[str, Any]) -> Replay:
-    """Return the point up to which repeating the request has no effect twice."""
+    """Return the progress up to which the request can be sent again without a second effect on the server."""
     responses, tools = dialect == "responses", body.get("tools")
-    acts = tools and _server_tools(tools)
-    if responses and (acts or has_effect_once_created(body)):
+    has_server_tools = tools and _server_tools(tools)
+    if responses and (has_server_tools or has_effect_once_created(body)):
         return Replay.UNTIL_EFFECT
-    if not responses and (acts or body.get("web_search_options") is not None):
+    if not responses and (has_server_tools or body.get("web_search_options") is not None):
         return Replay.UNTIL_ACCEPTED
     stored = body.get("store") is not False if responses else bool(body.get("store"))
     return Replay.UNTIL_SEEN if stored else Replay.SAFE
 
 
 def has_effect_once_created(body: Mapping[str, Any]) -> bool:
-    """Return True if a response is added to a conversation, or goes on without its client, from its first event on."""
+    """Return True if creating a response changes a conversation, or starts work that continues without the client."""
     return bool(body.get("background") or body.get("conversation"))
 
 
-def _resumable(body: Mapping[str, Any], wanted: object) -> bool:
+def _resumable(body: Mapping[str, Any], response_format: object) -> bool:
     """Return False for structured output, log probabilities and audio: they are never resumed."""
-    structured = isinstance(wanted, Mapping) and wanted.get("type") not in (None, "text")
+    structured = isinstance(response_format, Mapping) and response_format.get("type") not in (None, "text")
     logprobs = body.get("logprobs")  # 0 requests those of the chosen tokens
-    likely = (logprobs is not None and logprobs is not False) or body.get("top_logprobs") is not None
+    has_logprobs = (logprobs is not None and logprobs is not False) or body.get("top_logprobs") is not None
     if included := body.get("include"):
-        likely = likely or any("logprobs" in str(part) for part in included)
-    return not (structured or likely or body.get("audio"))
+        has_logprobs = has_logprobs or any("logprobs" in str(part) for part in included)
+    return not (structured or has_logprobs or body.get("audio"))
 
 
 def _server_tools(tools: object) -> bool:
@@ -107,7 +107,9 @@ def _server_tools(tools: object) -> bool:
     return any(isinstance(tool, Mapping) and tool.get("type", "function") not in _OWN_TOOLS for tool in tools)
 
 
-def _attributes(dialect: str, body: Mapping[str, Any], wanted: object, *, stream: bool) -> dict[str, AttributeValue]:
+def _attributes(
+    dialect: str, body: Mapping[str, Any], response_format: object, *, stream: bool
+) -> dict[str, AttributeValue]:
     attributes: dict[str, AttributeValue] = {}
     if dialect in _API_TYPES:
         attributes["openai.api.type"] = _API_TYPES[dialect]
@@ -123,16 +125,16 @@ def _attributes(dialect: str, body: Mapping[str, Any], wanted: object, *, stream
         attributes[names.REQUEST_STOP_SEQUENCES] = (stop,)
     elif isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
         attributes[names.REQUEST_STOP_SEQUENCES] = tuple(stop)
-    if isinstance(wanted, Mapping) and wanted.get("type") in _FORMATS:
-        attributes[names.OUTPUT_TYPE] = _FORMATS[wanted["type"]]
+    if isinstance(response_format, Mapping) and response_format.get("type") in _FORMATS:
+        attributes[names.OUTPUT_TYPE] = _FORMATS[response_format["type"]]
     if isinstance(encoding := body.get("encoding_format"), str):
         attributes[names.ENCODING_FORMATS] = (encoding,)
     if isinstance(tier := body.get("service_tier"), str) and tier != "auto":
         attributes["openai.request.service_tier"] = tier
     conversation = body.get("conversation")
-    held = conversation.get("id") if isinstance(conversation, Mapping) else conversation
-    if isinstance(held, str):
-        attributes[names.CONVERSATION_ID] = held
+    conversation_id = conversation.get("id") if isinstance(conversation, Mapping) else conversation
+    if isinstance(conversation_id, str):
+        attributes[names.CONVERSATION_ID] = conversation_id
     if stream:
         attributes[names.REQUEST_STREAM] = True
     return attributes

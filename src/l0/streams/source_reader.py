@@ -61,7 +61,7 @@ class SourceReader:
         "feed",
         "finished",
         "first_content",
-        "one",
+        "single_text",
         "other",
         "stopped",
         "text",
@@ -111,7 +111,7 @@ class SourceReader:
         self.feed: Callable[[Any], list[Any]] = self._first
         self._feed_rest = self.feed
         """The function that reads the items after the first content."""
-        self.one: Callable[[Any], Event | None] | None = None if raw else _tokens(self.text)
+        self.single_text: Callable[[Any], Event | None] | None = None if raw else _tokens(self.text)
 
     @property
     def reader(self) -> SourceReader:
@@ -258,7 +258,7 @@ class SourceReader:
 
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
         """Resume an earlier attempt: drop what the user already has, or report that the answer restarts."""
-        self.one = None  # each item has to be checked
+        self.single_text = None  # each item has to be checked
         self._resume_state = resume_state
         if strategy == "restart":
             self._opening = [Event(EventType.RESTART)]

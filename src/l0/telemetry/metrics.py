@@ -73,7 +73,7 @@ def _instrument(meter: Meter, metric: names.Metric) -> Record:
 
 
 class CallMetrics:
-    """The metrics of one call. It collects what `CallEnded` does not carry, and records all of it when that arrives.
+    """The metrics of one call. It collects the data that `CallEnded` lacks, and records everything when that arrives.
 
     A shadow decision is recorded at once.
 
@@ -129,8 +129,8 @@ class CallMetrics:
             case RuleMatched():
                 self._rule_matches.append(event)
             case ShadowDecision(action=action, cause=cause):
-                why = () if cause is None else ((names.CAUSE, cause.value),)
-                self._record(names.SHADOWS, 1, (names.SHADOW_ACTION, action), *why)
+                cause_attribute = () if cause is None else ((names.CAUSE, cause.value),)
+                self._record(names.SHADOWS, 1, (names.SHADOW_ACTION, action), *cause_attribute)
             case CallEnded():
                 self._record_attempts(event)
                 self._record_rules(event)
@@ -184,8 +184,8 @@ class CallMetrics:
         return () if mean is None else (mean,)
 
     def _record_attempts(self, ended: CallEnded) -> None:
-        made = [failure for failure in ended.failures if failure.cause is not Cause.BREAKER_OPEN]
-        for failure in made:
+        failed_requests = [failure for failure in ended.failures if failure.cause is not Cause.BREAKER_OPEN]
+        for failure in failed_requests:
             self._record(names.ATTEMPTS, 1, (names.OUTCOME, Outcome.FAILED.value), *_cause_attributes(failure))
         for lost in self._lost:
             outcome = Outcome.CANCELLED if lost.failure is None else Outcome.FAILED
@@ -194,7 +194,7 @@ class CallMetrics:
         if self._hedge is not None:
             won = self._hedge not in [lost.number for lost in self._lost]
             self._record(names.HEDGES, 1, (names.OUTCOME, names.HEDGE_WON if won else names.HEDGE_LOST))
-        if ended.attempts > len(made) + len(self._lost):  # the last request is in neither list
+        if ended.attempts > len(failed_requests) + len(self._lost):  # the last request is in neither list
             last = ended.outcome if ended.outcome in (Outcome.FAILED, Outcome.CANCELLED) else Outcome.OK
             self._record(names.ATTEMPTS, 1, (names.OUTCOME, last.value))
         for failure, waited in zip(attributes.retried_failures(ended), self._delays, strict=False):
@@ -213,8 +213,8 @@ class CallMetrics:
             if match_event.drift:
                 self._record(names.DRIFTS, 1, (names.DRIFT_TYPE, found.rule.removeprefix("drift.")))
             else:
-                what = (names.RULE, found.rule), (names.RULE_SEVERITY, found.severity.value)
-                self._record(names.VIOLATIONS, 1, *what, (names.RULE_ACTION, match_event.action))
+                rule_attributes = (names.RULE, found.rule), (names.RULE_SEVERITY, found.severity.value)
+                self._record(names.VIOLATIONS, 1, *rule_attributes, (names.RULE_ACTION, match_event.action))
         for rule, times in ended.rules.items():
             for phase, seconds in (("streaming", times.streaming), ("final", times.final)):
                 if seconds:  # no record for a phase in which the rule did not run

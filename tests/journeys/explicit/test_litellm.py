@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from l0 import EventType, Retry, StreamInterrupted, Timeout, l0, parallel
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
@@ -23,7 +23,7 @@ pytestmark = [
     # What its clients hold is closed when they are collected, whenever that is.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-GREETING = named("greeting").text
+GREETING = bundled_answer("greeting").text
 QUICK = Retry(base_delay=0.001, max_delay=0.001)
 Ask = Callable[..., Any]
 Run = Callable[..., tuple[str, Any]]
@@ -93,11 +93,11 @@ def test_an_answer_is_read(sim: Simulator, standing: str, run: Run) -> None:
 
 
 def test_tool_calls_come_whole_and_once(sim: Simulator, standing: str, run: Run) -> None:
-    sim.script(named("parallel_tools"))
+    sim.script(bundled_answer("parallel_tools"))
     seen: list[Any] = []
     run(on_tool_call=seen.append)
     assert [(call.name, call.raw) for call in seen] == [
-        (call.name, call.arguments) for call in named("parallel_tools").tool_calls
+        (call.name, call.arguments) for call in bundled_answer("parallel_tools").tool_calls
     ]
     assert all(isinstance(call.arguments, dict) and call.id for call in seen)
 

@@ -9,7 +9,7 @@ from journeys_kit import Heard
 
 import l0 as library
 from l0 import EventType, Policy, PolicyError, Retry, Timeout, l0
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 from l0_openai import OpenAIInstrumentor
@@ -63,7 +63,7 @@ async def test_restarted_answer_is_reported_as_restart(sim: Simulator, stands_in
     async with async_client(sim, chat) as made, await l0(lambda: chat(made), policy=policy, **asked) as stream:
         events = [event async for event in stream]
     had = "".join(event.text for event in events[: [event.type for event in events].index(EventType.RESTART)])
-    assert (stream.state.content, stream.state.restarts) == (named("greeting").text, 1)
+    assert (stream.state.content, stream.state.restarts) == (bundled_answer("greeting").text, 1)
     told = heard.span.attributes
     assert (told["l0.outcome"], told["l0.resume.strategy"]) == ("recovered_resume", "restart")
     (taken_up,) = [event for event in heard.span.events if event.name == "l0.resume"]

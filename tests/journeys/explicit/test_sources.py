@@ -10,7 +10,7 @@ from explicit_kit import ANTHROPIC, OPENAI, Ask, asks, async_client, chat, clien
 
 from l0 import EventType, Policy, Retry, UnknownStreamError, l0
 from l0.model.policy import HoldMode
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
@@ -24,7 +24,7 @@ QUICK = Retry(base_delay=0.001, max_delay=0.001)
 async def test_every_shape_is_read_in_async_code(sim: Simulator, standing: str, ask: Ask) -> None:
     async with async_client(sim, ask) as made, await l0(stream=lambda: ask(made)) as stream:
         events = [event async for event in stream]
-    assert "".join(event.text for event in events if event.is_token) == named("greeting").text
+    assert "".join(event.text for event in events if event.is_token) == bundled_answer("greeting").text
     assert events[-1].type is EventType.COMPLETE
     assert stream.state.completed
     assert len(sim.requests) == 1
@@ -33,18 +33,18 @@ async def test_every_shape_is_read_in_async_code(sim: Simulator, standing: str, 
 @asks(*EVERY)
 def test_every_shape_is_read_in_sync_code(sim: Simulator, standing: str, ask: Ask) -> None:
     with client(sim, ask) as made, l0.run_sync(stream=lambda: ask(made)) as stream:
-        assert stream.read() == named("greeting").text
+        assert stream.read() == bundled_answer("greeting").text
 
 
 @asks(chat, messages)
 async def test_a_sync_client_is_read_beside_the_event_loop(sim: Simulator, standing: str, ask: Ask) -> None:
     with client(sim, ask) as made:
         stream = await l0(stream=lambda: ask(made))
-        assert await stream.read() == named("greeting").text
+        assert await stream.read() == bundled_answer("greeting").text
 
 
 HOLDS: list[HoldMode] = ["first_content", "message"]
-TOOLS = named("parallel_tools")
+TOOLS = bundled_answer("parallel_tools")
 
 
 def flaw(seen: list[Any], events: list[Any]) -> str | None:
@@ -100,7 +100,7 @@ async def test_a_break_before_the_first_word_is_repeated_once(sim: Simulator, st
     sim.script(Fault.status(503), Fault.empty())
     async with async_client(sim, ask, max_retries=0) as made:
         stream = await l0(stream=lambda: ask(made), retry=QUICK)
-        assert await stream.read() == named("greeting").text
+        assert await stream.read() == bundled_answer("greeting").text
     assert stream.state.attempts == len(sim.requests) == 3
 
 
@@ -129,7 +129,7 @@ async def test_raw_hands_out_the_sdks_own_objects(sim: Simulator, standing: str)
         stream = await l0(stream=lambda: chat(made))
         kinds = {type(chunk).__name__ async for chunk in stream.raw()}
     assert kinds == {"ChatCompletionChunk"}
-    assert stream.state.content == named("greeting").text
+    assert stream.state.content == bundled_answer("greeting").text
     with pytest.raises(RuntimeError, match="before reading"):
         stream.raw()
 
@@ -141,7 +141,7 @@ async def test_fallbacks_across_providers(sim: Simulator, standing: str) -> None
         stream = await l0(
             stream=lambda: chat(first), fallbacks=[lambda: messages(second)], on_fallback=seen.append, retry=QUICK
         )
-        assert await stream.read() == named("greeting").text
+        assert await stream.read() == bundled_answer("greeting").text
     assert [request.path for request in sim.requests] == ["/v1/chat/completions", "/v1/messages"]
     assert (stream.state.leg, [attempt.leg for attempt in seen]) == (1, [1])
 

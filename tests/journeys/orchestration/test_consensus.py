@@ -7,9 +7,9 @@ from orchestration_kit import run
 
 import l0
 from l0.orchestration.results import BranchStatus
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 
-GREETING = named("greeting").text
+GREETING = bundled_answer("greeting").text
 OTHER = "answer languages"
 STALLED = "stall at_event=2"
 

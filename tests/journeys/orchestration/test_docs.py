@@ -12,11 +12,11 @@ from orchestration_kit import provider
 import l0
 from l0.orchestration.pipelines import Pipeline
 from l0.orchestration.windows.chunks import merge
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 
 TEXT = (Path(__file__).parents[3] / "docs" / "orchestration.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-GREETING = named("greeting").text
+GREETING = bundled_answer("greeting").text
 
 
 async def execute(source, room):

@@ -9,10 +9,10 @@ from orchestration_kit import run
 
 import l0
 from l0.orchestration.results import BranchStatus
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 from l0.telemetry import fan_out_spans, listeners
 
-GREETING = named("greeting").text
+GREETING = bundled_answer("greeting").text
 STALLED = "stall at_event=2"
 
 

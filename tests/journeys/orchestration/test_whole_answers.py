@@ -5,9 +5,9 @@ from installed import needs_chat_helpers
 from orchestration_kit import run
 
 import l0
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 
-GREETING = named("greeting").text
+GREETING = bundled_answer("greeting").text
 BROKEN = ["reset at_event=3", "cut at_event=3", "stall at_event=3"]
 
 

@@ -1,4 +1,4 @@
-"""The SDKs' own streaming and helper tests, bare and under `l0.instrument()`: what `make test` runs of them."""
+"""The part of the SDKs' own suites that `make test` runs, bare and under `l0.instrument()`: streaming and helpers."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ UNAVAILABLE = 2
 
 
 def interpreter() -> str | None:
-    """The first interpreter at hand that has what the suites need: that of their own environment, or this one."""
+    """Return the first interpreter that has the packages of the suites: of their own environment, or this one."""
     candidates = [os.environ.get("SDK_SUITES_PYTHON"), str(ROOT / ".venv-suites/bin/python"), sys.executable]
     for python in filter(None, candidates):
         try:

@@ -22,7 +22,7 @@ CASES = [(api, known) for api in APIS for known in shipped(corpus.answers())[api
 
 @pytest.mark.parametrize(("api", "known"), CASES, ids=lambda value: getattr(value, "name", value))
 def test_recorded_content_equals_the_answer(api: Api, known: KnownAnswer) -> None:
-    answer = corpus.named(known.name.removeprefix("answer "))
+    answer = corpus.bundled_answer(known.name.removeprefix("answer "))
     body = b"".join(DIALECTS[api].events(answer, SimulatedRequest(model="m", stream=True), AnswerIdentity.of(0, 0)))
     assert recorded(api, body) == known.content
     assert recorded(api, body.replace(b"\n", b"\r\n")) == known.content
@@ -31,7 +31,9 @@ def test_recorded_content_equals_the_answer(api: Api, known: KnownAnswer) -> Non
 def test_recorded_content_is_that_of_the_first_choice() -> None:
     body = b"".join(
         CHAT.events(
-            corpus.named("choices"), SimulatedRequest(model="m", stream=True, choices=3), AnswerIdentity.of(0, 0)
+            corpus.bundled_answer("choices"),
+            SimulatedRequest(model="m", stream=True, choices=3),
+            AnswerIdentity.of(0, 0),
         )
     )
     assert recorded("chat", body) == "Heads."

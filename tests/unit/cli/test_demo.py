@@ -106,7 +106,7 @@ def test_demo_replays_recorded_streams(tmp_path: Path, capsys: pytest.CaptureFix
     folder = tmp_path / "openai-chat"
     folder.mkdir()
     body = b"".join(
-        CHAT.events(corpus.named("poem"), SimulatedRequest(model="m", stream=True), AnswerIdentity.of(0, 0))
+        CHAT.events(corpus.bundled_answer("poem"), SimulatedRequest(model="m", stream=True), AnswerIdentity.of(0, 0))
     )
     (folder / "one.sse").write_bytes(body)
     assert main(["demo", "--calls", "8", "--traffic", str(tmp_path), "--plain"]) == 0

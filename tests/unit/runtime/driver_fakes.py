@@ -79,7 +79,7 @@ class FakePump:
     """One raw read is a list of words."""
 
     resumes = True
-    one = None
+    single_text = None
     end = END
 
     def __init__(self) -> None:

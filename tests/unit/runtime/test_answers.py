@@ -77,7 +77,7 @@ def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, inter
     async def astop(_seconds: float, _ending: CallEnding) -> None:
         raise interrupt
 
-    monkeypatch.setattr(sync_driver, "rest", stop)
+    monkeypatch.setattr(sync_driver, "wait_unless_stopped", stop)
     monkeypatch.setattr(async_driver, "sleep", astop)
     listener = Listener()
     made = CallRuntime(make_call(streaming=False), FakeUpstream(wait=30), [listener], SharedState())
@@ -90,13 +90,13 @@ def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, inter
 def test_delay_without_policy_is_the_sdk_delay(flavour, monkeypatch):
     slept: list[float] = []
 
-    def rest(seconds: float, _ending: CallEnding) -> None:
+    def wait(seconds: float, _ending: CallEnding) -> None:
         slept.append(seconds)
 
     async def asleep(seconds: float, _ending: CallEnding) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(sync_driver, "rest", rest)
+    monkeypatch.setattr(sync_driver, "wait_unless_stopped", wait)
     monkeypatch.setattr(async_driver, "sleep", asleep)
     made = CallRuntime(make_call(streaming=False), FakeUpstream(wait=7.5), [], SharedState())
     assert answered(flavour, made, Broken("first"), "answer") == "answer"
@@ -151,10 +151,10 @@ def test_attempt_events_have_status_and_request_id():
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, "req_1")
-    made.reads(FakePump())
+    made.use_parser(FakePump())
     made.on_read_error(Broken("rst"))
     with ExitStack() as context:
-        made.sending(made.slept(), context)
+        made.sending(made.backoff_over(), context)
     made.failed(Broken("later"))
     ended = [event for event in listener.events if isinstance(event, AttemptEnded)]
     assert [(event.status, event.request_id) for event in ended] == [(200, "req_1"), (None, None)]

@@ -24,7 +24,7 @@ from trio.testing import MockClock
 from l0.model.call import Outcome
 from l0.model.policy import Timeout
 from l0.runtime import async_deadlines
-from l0.runtime.async_deadlines import AsyncioReads, TrioReads, deadline_reads, rest, sleep, until_closed
+from l0.runtime.async_deadlines import AsyncioReads, TrioReads, deadline_reads, sleep, until_closed, wait_unless_stopped
 from l0.runtime.call_ending import CallEnding
 from l0.runtime.deadlines import CallDeadlines
 from l0.runtime.watchdog import Expired
@@ -351,16 +351,16 @@ def test_a_rest_ends_when_the_call_is_closed():
 
     closer = threading.Thread(target=close)
     closer.start()
-    rest(HANGS, call)
+    wait_unless_stopped(HANGS, call)
     closer.join()
     assert call.alarm is None
 
 
 def test_a_rest_for_no_time_and_one_of_a_closed_call_return_at_once():
     call = under_way()
-    rest(0, call)
+    wait_unless_stopped(0, call)
     call.claim(Outcome.CANCELLED)
-    rest(HANGS, call)
+    wait_unless_stopped(HANGS, call)
 
 
 async def _sleeps(call: CallEnding) -> None:

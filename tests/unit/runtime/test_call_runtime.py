@@ -219,7 +219,7 @@ def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
-    made.reads(Whole())
+    made.use_parser(Whole())
     assert made.on_read(["a"]) == ["a"]
     assert made.on_read_error(Broken("rst")) == AttemptOver([], Finish(Outcome.OK))
 
@@ -338,7 +338,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
-    made.reads(FakePump())
+    made.use_parser(FakePump())
     assert made.on_read([FRAME]) == []
     clock["now"] += 1.9
     assert made.on_read([FRAME]) == []
@@ -402,7 +402,7 @@ def test_an_empty_body_ends_the_call_with_a_raise():
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
-    made.reads(FakePump())
+    made.use_parser(FakePump())
     over = made.on_read(END)
     assert isinstance(over, AttemptOver)
     assert over.items == []

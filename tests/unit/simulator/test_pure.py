@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from l0.simulator import http, schema_example, sse_writer
 from l0.simulator.answers import Answer, count, filler, pieces
-from l0.simulator.corpus import answers, named
+from l0.simulator.corpus import answers, bundled_answer
 from l0.simulator.dialects.chat_server import CHAT
 from l0.simulator.dialects.completions_server import COMPLETIONS
 from l0.simulator.dialects.messages_server import MESSAGES
@@ -32,7 +32,7 @@ def test_blocks_join_to_the_body(body: bytes) -> None:
 
 @given(st.integers(min_value=1, max_value=9))
 def test_http_chunks_of_any_size_carry_the_same_bytes_and_events(size: int) -> None:
-    blocks = list(CHAT.events(named("poem"), SimulatedRequest(model="m"), AnswerIdentity.of(0, 0)))
+    blocks = list(CHAT.events(bundled_answer("poem"), SimulatedRequest(model="m"), AnswerIdentity.of(0, 0)))
     sends = [step for step in chunked(marked(blocks, CHAT), size) if isinstance(step, Send)]
     assert b"".join(step.data for step in sends) == b"".join(blocks)
     assert sum(step.events for step in sends) == len(blocks)
@@ -128,7 +128,7 @@ def test_schema_example_matches_its_schema() -> None:
 
 def test_unknown_answer_and_port_errors_name_the_value() -> None:
     with pytest.raises(SimulatorError, match="'nope' is unknown; allowed are arabic"):
-        named("nope")
+        bundled_answer("nope")
     with pytest.raises(ValueError, match="port: 70000 given"):
         SimulatorConfig(port=70000)
 
@@ -136,7 +136,7 @@ def test_unknown_answer_and_port_errors_name_the_value() -> None:
 @pytest.mark.parametrize("dialect", [CHAT, COMPLETIONS, RESPONSES, MESSAGES], ids=lambda dialect: dialect.name)
 @pytest.mark.parametrize("name", [name for name in answers() if not name.startswith("long")])
 def test_bundled_answers_are_valid_streams_with_an_end(dialect: Dialect, name: str) -> None:
-    blocks = list(dialect.events(named(name), SimulatedRequest(model="m", choices=1), AnswerIdentity.of(0, 0)))
+    blocks = list(dialect.events(bundled_answer(name), SimulatedRequest(model="m", choices=1), AnswerIdentity.of(0, 0)))
     data = [block.split(b"data: ", 1)[1] for block in blocks]
     for each in data:
         if each.strip() != b"[DONE]":
@@ -146,6 +146,8 @@ def test_bundled_answers_are_valid_streams_with_an_end(dialect: Dialect, name: s
 
 
 def test_responses_events_are_numbered_without_a_gap() -> None:
-    blocks = RESPONSES.events(named("reasoning_text_tool"), SimulatedRequest(model="m"), AnswerIdentity.of(0, 0))
+    blocks = RESPONSES.events(
+        bundled_answer("reasoning_text_tool"), SimulatedRequest(model="m"), AnswerIdentity.of(0, 0)
+    )
     numbers = [json.loads(block.split(b"data: ", 1)[1])["sequence_number"] for block in blocks]
     assert numbers == list(range(len(numbers)))

@@ -9,11 +9,11 @@ from installed import httpx, needs_chat_helpers, needs_counting, needs_responses
 from pydantic import BaseModel
 
 from l0.simulator.answers import Answer
-from l0.simulator.corpus import DEFAULT, named
+from l0.simulator.corpus import DEFAULT, bundled_answer
 from l0.simulator.dialects.server_dialect import AnswerIdentity
 from l0.simulator.server import Simulator
 
-HELLO = named(DEFAULT).text
+HELLO = bundled_answer(DEFAULT).text
 ASK = [{"role": "user", "content": "hi"}]
 
 
@@ -59,7 +59,7 @@ def test_chat_helpers(client: openai.OpenAI, sim: Simulator) -> None:
         client.chat.completions.parse(model="gpt-4o", messages=ASK, response_format=City)
     chunks = client.chat.completions.create(model="gpt-4o", messages=ASK, stream=True)
     thoughts = [getattr(chunk.choices[0].delta, "reasoning_content", None) for chunk in chunks]
-    assert "".join(filter(None, thoughts)) == named("reasoning").reasoning
+    assert "".join(filter(None, thoughts)) == bundled_answer("reasoning").reasoning
 
 
 def test_raw_and_streaming_responses(client: openai.OpenAI) -> None:

@@ -13,14 +13,14 @@ import openai
 import pytest
 from installed import httpx, needs_responses, transport_of
 
-from l0.simulator.corpus import DEFAULT, named
+from l0.simulator.corpus import DEFAULT, bundled_answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
 from l0.simulator.simulator_config import SimulatorError
 from l0.testing import simulator
 
-HELLO = named(DEFAULT).text
+HELLO = bundled_answer(DEFAULT).text
 ASK = [{"role": "user", "content": "hi"}]
 
 
@@ -173,7 +173,7 @@ def test_played_bodies_arrive_byte_for_byte(sim: Simulator, chunks: str) -> None
 
 def test_split_utf8_fault_splits_characters_between_chunks(sim: Simulator, client: openai.OpenAI) -> None:
     sim.script(Fault.split_utf8())
-    assert chat(client) == named("languages").text
+    assert chat(client) == bundled_answer("languages").text
 
 
 def test_stall_ends_when_the_client_leaves(sim: Simulator) -> None:
@@ -202,12 +202,12 @@ def test_answer_source_order_is_script_header_prompt(sim: Simulator, client: ope
         made = client.chat.completions.create(model="m", messages=ask, extra_headers=extra)
         return made.choices[0].message.content
 
-    sim.script(Reply(answer=named("poem")), None)
+    sim.script(Reply(answer=bundled_answer("poem")), None)
     header = {"x-l0-simulate": "answer code"}
     assert [answer(**header), answer(), answer(**header), answer()] == [
-        named("poem").text,
+        bundled_answer("poem").text,
         HELLO,
-        named("code").text,
+        bundled_answer("code").text,
         "Yes.",
     ]
     sim.script("status 500")

@@ -1,4 +1,4 @@
-"""Exceptions of a source before its first word: repeated, handed to a fallback, or raised at once."""
+"""Exceptions of a source before its first text: the call is retried, falls back, or raises at once."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from l0.types import Cause
 
 
 class BotoError(Exception):
-    """Any exception that no table knows."""
+    """An exception that L0 has no rule for."""
 
 
 class Final(Exception):
@@ -35,7 +35,7 @@ def text(events: list[Any]) -> str:
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("error", UNKNOWN, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("opening", [True, False], ids=["opening", "first read"])
-def test_unknown_exception_before_the_first_word_is_repeated(driver: str, error: Exception, opening: bool) -> None:
+def test_unknown_exception_before_the_first_text_is_retried(driver: str, error: Exception, opening: bool) -> None:
     source = Source([OpeningError(error) if opening else error], ["whole"])
     events, raised, _ = DRIVERS[driver]([source], nothing, retry=QUICK)
     assert (raised, text(events), source.made) == (None, "whole", 2)
@@ -68,7 +68,7 @@ def test_mistake_in_the_program_is_raised_at_once(driver: str, error: Exception)
 
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("error", UNKNOWN, ids=lambda error: type(error).__name__)
-def test_unknown_exception_after_the_first_word_says_what_had_arrived(driver: str, error: Exception) -> None:
+def test_unknown_exception_after_the_first_text_carries_that_text(driver: str, error: Exception) -> None:
     events, raised, _ = DRIVERS[driver]([Source(["half", error])], nothing, retry=QUICK)
     assert isinstance(raised, StreamInterrupted)
     assert isinstance(raised, type(error)) or type(error) is Final

@@ -81,7 +81,7 @@ class WhitespaceBoundaries:
 
 
 _PARAGRAPHS, _SENTENCES, _GAPS = PatternBoundaries(_PARAGRAPH), PatternBoundaries(_SENTENCE), WhitespaceBoundaries()
-PLACES: dict[Strategy, tuple[Boundaries, ...]] = {
+BOUNDARIES: dict[Strategy, tuple[Boundaries, ...]] = {
     "char": (),
     "token": (_GAPS,),
     "sentence": (_SENTENCES, _GAPS),
@@ -91,12 +91,12 @@ PLACES: dict[Strategy, tuple[Boundaries, ...]] = {
 
 
 class _Buffer:
-    """The part of the document that is being cut. It reads exactly what is requested, whatever the size of pieces."""
+    """The part of the document that is being cut. It reads no more than it needs."""
 
     def __init__(self, pieces: Iterable[str]) -> None:
         self._pieces = iter(pieces)
         self._piece = ""
-        self._taken = 0  # characters of that piece that were used
+        self._used = 0  # characters of `_piece` that are in the buffer already
         self.text = ""
         self.at = 0
         self.ended = False
@@ -104,18 +104,18 @@ class _Buffer:
     def fill(self, length: int) -> None:
         """Read until the buffer holds ``length`` characters or the document ends."""
         # Parts are joined once: adding each piece to the text would copy it every time.
-        held, wanted = [self.text], length - len(self.text)
-        while wanted > 0 and not self.ended:
-            if self._taken == len(self._piece):
+        parts, missing = [self.text], length - len(self.text)
+        while missing > 0 and not self.ended:
+            if self._used == len(self._piece):
                 self._next()
-            part = self._piece[self._taken : self._taken + wanted]
-            self._taken += len(part)
-            wanted -= len(part)
-            held.append(part)
-        self.text = "".join(held)
+            part = self._piece[self._used : self._used + missing]
+            self._used += len(part)
+            missing -= len(part)
+            parts.append(part)
+        self.text = "".join(parts)
 
     def _next(self) -> None:
-        self._taken = 0
+        self._used = 0
         try:
             self._piece = next(self._pieces)
         except StopIteration:
@@ -136,7 +136,7 @@ def cut(pieces: Iterable[str], strategy: Strategy, size: int, overlap: int, unit
 
     A window is longer than ``size`` only if a single character is longer than ``size``.
     """
-    buffer, kinds = _Buffer(pieces), PLACES[strategy]
+    buffer, kinds = _Buffer(pieces), BOUNDARIES[strategy]
     covered = 0  # characters at the start of the buffer that were in the previous window
     while True:
         limit = _limit(buffer, size, unit)
@@ -144,7 +144,7 @@ def cut(pieces: Iterable[str], strategy: Strategy, size: int, overlap: int, unit
             if limit > covered:
                 yield buffer.at, buffer.text
             return
-        begin, end = _place(buffer, covered, limit, kinds, size, unit)
+        begin, end = _next_window(buffer, covered, limit, kinds, size, unit)
         buffer.drop(begin)
         yield buffer.at, buffer.text[:end]
         keep = _overlap(buffer.text[:end], overlap, kinds, unit)
@@ -163,21 +163,21 @@ def _limit(buffer: _Buffer, size: int, unit: Measure) -> int:
         length *= 2
 
 
-def _place(
+def _next_window(
     buffer: _Buffer, covered: int, limit: int, kinds: tuple[Boundaries, ...], size: int, unit: Measure
 ) -> tuple[int, int]:
     """Return start and length of the next window.
 
-    It starts at 0, so with the overlap, unless a complete paragraph or sentence fits only without the overlap.
+    It starts at 0 and repeats the overlap, unless it can end at a better boundary without the overlap.
     """
     text = buffer.text
     for kind in kinds:
         if found := kind.last(text, covered, limit):
             return 0, found
         if covered:
-            room = covered + unit.head(text[covered:], size)
-            if room < len(text):
-                found = kind.last(text, covered, room)
+            limit_without_overlap = covered + unit.head(text[covered:], size)
+            if limit_without_overlap < len(text):
+                found = kind.last(text, covered, limit_without_overlap)
             elif buffer.ended:
                 found = len(text)
             if found:

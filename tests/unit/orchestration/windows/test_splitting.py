@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l0.orchestration.windows.splitting import PLACES, cut
+from l0.orchestration.windows.splitting import BOUNDARIES, cut
 from l0.orchestration.windows.text_measures import CharacterMeasure, EstimatedTokenMeasure, TokenMeasure
 
 WORDS = [
@@ -46,7 +46,7 @@ def windows(document, strategy="token", size=10, overlap=0, unit=UNITS["characte
     document=DOCUMENTS,
     size=st.integers(1, 30),
     share=st.floats(0, 0.99),
-    strategy=st.sampled_from(list(PLACES)),
+    strategy=st.sampled_from(list(BOUNDARIES)),
     unit=st.sampled_from(list(UNITS)),
     piece=st.integers(1, 50),
 )
@@ -65,7 +65,7 @@ def test_windows_cover_the_document(document, size, share, strategy, unit, piece
         assert measure.count(document[following : start + len(text)]) <= overlap
 
 
-@given(document=DOCUMENTS, piece=st.integers(1, 50), strategy=st.sampled_from(list(PLACES)))
+@given(document=DOCUMENTS, piece=st.integers(1, 50), strategy=st.sampled_from(list(BOUNDARIES)))
 def test_windows_do_not_depend_on_the_pieces_of_the_document(document, piece, strategy):
     expected = windows(document, strategy, 12, 3, UNITS["estimate"], piece=10_000)
     assert windows(document, strategy, 12, 3, UNITS["estimate"], piece) == expected
