@@ -79,11 +79,11 @@ USES = (
     Use("tests/faults/print_matrix.py", "INITIAL_RETRY_DELAY", "the SDKs read it"),
     Use("tests/faults/test_http2_bounds.py", "showwarning", "warnings.warn calls it"),
     Use("tests/journeys/finalizer_storm.py", "_at_fork_reinit", "threading calls it on its locks after a fork"),
+    Use("tests/journeys/aws_stubs.py", "*", "stands in for botocore and boto3: the SDKs import and call it"),
+    Use("tests/journeys/origins_kit.py", "force_refresh", "a parameter of the SDKs' token provider"),
+    Use("tests/journeys/origins_kit.py", "project_id", "the Vertex client reads it on the credentials"),
     Use("tests/journeys/origins_kit.py", "protocol_version", "http.server reads it"),
     Use("tests/journeys/origins_kit.py", "close_connection", "http.server reads it"),
-    Use("tests/journeys/origins_kit.py", "region_name", "the Bedrock client reads it on the session"),
-    Use("tests/journeys/origins_kit.py", "get_credentials", "the Bedrock client calls it on the session"),
-    Use("tests/journeys/origins_kit.py", "add_auth", "the Bedrock client calls it on the signer"),
     Use(
         "tests/journeys/otel_suites/otel_suite_plugin.py", "HTTPXClientInstrumentor", "OpenTelemetry's suites import it"
     ),

@@ -1,8 +1,8 @@
-"""The conditions for any bytes, however they are cut: the result of the SDK's own loop, or a clean failure.
+"""The oracle of the fuzzer: for any bytes in any reads, L0 yields what the SDK's own loop yields, or fails cleanly.
 
-An input is two bytes and a body: which API, and how many bytes of the body one read brings (0: all of it). The body
-goes through splitter, decoder, reader and constructors on our side, and through the SDK's unpatched `Stream` on the
-other; no client, no socket and no engine is between, so that a fuzzer makes hundreds of comparisons a second.
+An input consists of a byte for the API, a byte for the size of a read (0: the whole body), and a body. The body goes
+through L0's splitter, decoder, reader and constructors, and through the SDK's unpatched `Stream`. There is no client,
+socket or engine between them, so that a fuzzer makes hundreds of comparisons per second.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,9 +31,9 @@ TRIES = (UnicodeDecodeError, ValueError, RecursionError)
 """The exceptions that the SDK's loop raises for an event that it cannot decode."""
 ADDED = frozenset({"unnamed_event"})
 DROPPED = frozenset({"data_after_end", "duplicate_event"})
-"""Oddities: events that only we read, since a proxy dropped their names, and those that we leave out."""
+"""Anomalies of events that only L0 reads, since a proxy dropped their names (ADDED), or that it omits (DROPPED)."""
 MARK = b"\xef\xbb\xbf"
-"""A byte order mark costs the SDK the first event."""
+"""A byte order mark. The SDK loses the first event after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +47,12 @@ class Api:
     inference: InferenceRequest
 
     def bare(self, reads: Iterator[bytes]) -> Iterator[Any]:
-        """The SDK's objects, by its own loop; raises what that raises."""
+        """Yield the SDK's objects from its own loop. Raises what that raises."""
         stream: Any = self.sdk.streaming.Stream
         yield from stream(cast_to=self.type_, response=self._response(reads), client=self.client)
 
     def ours(self, reads: Iterator[bytes]) -> tuple[list[Any], Reader]:
-        """The same by our own loop, and what it learnt from them."""
+        """Return the objects from L0's own loop, and the reader that read them."""
         response, loop = self._response(iter(())), self.sdk.loop
         build = compiled(self.sdk, self.type_)
         assert build is not None
@@ -84,7 +84,7 @@ class Api:
 
 @cache
 def api(name: str) -> Api:
-    """One API of the SDKs that are installed."""
+    """Return one API of the installed SDKs."""
     of_openai = name != "messages"
     sdk = Sdk("openai" if of_openai else "anthropic")
     kind: Callable[..., Any] = openai.OpenAI if of_openai else anthropic.Anthropic
@@ -115,29 +115,29 @@ _TYPES: dict[str, Callable[[], Any]] = {
 
 
 def cut(body: bytes, size: int) -> Iterator[bytes]:
-    """The body in reads of ``size`` bytes; 0: in one."""
+    """Return the body in reads of ``size`` bytes; in one read if ``size`` is 0."""
     step = size or len(body) or 1
     return (body[start : start + step] for start in range(0, len(body), step))
 
 
 def difference(data: bytes) -> str | None:
-    """Return the error in how L0 reads this input; ``None`` if there is none."""
+    """Return the difference between L0 and the SDK for an input; ``None`` if there is none."""
     if len(data) < 2:
         return None
     name, size, body = APIS[data[0] % len(APIS)], data[1], data[2:]
-    of = api(name)
-    theirs, error = _collected(of.bare(cut(body, 0)))
-    complete_answer, reader = of.ours(cut(body, 0))
-    pieces, of_pieces = of.ours(cut(body, size))
-    if _told(reader) != _told(of_pieces):
-        return f"{name}: {_told(reader)} in one read, {_told(of_pieces)} in reads of {size}"
+    both = api(name)
+    theirs, error = _collected(both.bare(cut(body, 0)))
+    complete_answer, reader = both.ours(cut(body, 0))
+    pieces, reader_of_pieces = both.ours(cut(body, size))
+    if _state(reader) != _state(reader_of_pieces):
+        return f"{name}: {_state(reader)} in one read, {_state(reader_of_pieces)} in reads of {size}"
     found = structure(complete_answer, pieces, path=f"{name}, in reads of {size}: $")
     if found is None:
         broken = error is not None or reader.failure is not None
         anomalies = frozenset(reader.metadata().anomalies)
         adds = bool(anomalies & ADDED) or body.startswith(MARK)
-        found = _apart(theirs, complete_answer, adds=adds, drops=bool(anomalies & DROPPED), broken=broken)
-    if found is None and error is None and _told(reader)[0] is Cause.MALFORMED and name != "messages":
+        found = _answer_difference(theirs, complete_answer, adds=adds, drops=bool(anomalies & DROPPED), broken=broken)
+    if found is None and error is None and _state(reader)[0] is Cause.MALFORMED and name != "messages":
         found = f"{reader.failure}, and the SDK sees none"  # of messages it ignores all events without a name
     return found and f"{name}: {found}"
 
@@ -151,15 +151,17 @@ def _collected(items: Iterator[Any]) -> tuple[list[Any], Exception | None]:
     return got, None
 
 
-def _told(reader: Reader) -> tuple[Cause | None, Cause | None, int, tuple[str, ...]]:
-    """All else that is known of an answer: how it failed, what is missing of it, its content, and what was odd."""
+def _state(reader: Reader) -> tuple[Cause | None, Cause | None, int, tuple[str, ...]]:
+    """Return the rest of a reader's state: its failure, the missing end, its content and its anomalies."""
     failure = reader.failure.cause if reader.failure is not None else None
     return failure, reader.missing(), reader.content, reader.metadata().anomalies
 
 
-def _apart(theirs: list[Any], ours: list[Any], *, adds: bool, drops: bool, broken: bool) -> str | None:
-    """The first difference of two answers. If one is ``broken``, the other may go on; we may have read what the SDK
-    does not (``adds``), or have left out what it hands over (``drops``)."""
+def _answer_difference(theirs: list[Any], ours: list[Any], *, adds: bool, drops: bool, broken: bool) -> str | None:
+    """Return the first difference of two answers. If one is ``broken``, the other may be longer.
+
+    ``adds``: L0 read events that the SDK ignores. ``drops``: it omitted events that the SDK yields.
+    """
     if adds and drops:
         return None
     if adds or drops:
@@ -174,8 +176,8 @@ def _apart(theirs: list[Any], ours: list[Any], *, adds: bool, drops: bool, broke
 def _within(few: list[Any], many: list[Any]) -> str | None:
     """Return the items of ``few`` that ``many`` does not contain in this order."""
     rest = iter(many)
-    return next((f"{item!r} is missing, or not in order" for item in few if not _comes(item, rest)), None)
+    return next((f"{item!r} is missing, or not in order" for item in few if not _found_in(item, rest)), None)
 
 
-def _comes(item: Any, rest: Iterator[Any]) -> bool:
+def _found_in(item: Any, rest: Iterator[Any]) -> bool:
     return any(structure(item, other) is None for other in rest)

@@ -15,7 +15,7 @@ import l0
 from l0.shared_state import slo_storage
 
 # A machine that is busy may need longer than the limits for production.
-slo_storage.TERMINATING = slo_storage.PATIENCE = slo_storage.EXIT = 60.0
+slo_storage.TERMINATING = slo_storage.WAITING_BUDGET = slo_storage.EXIT = 60.0
 _add = slo_storage.Storage.add
 
 

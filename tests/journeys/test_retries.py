@@ -1,4 +1,4 @@
-"""Retries, time-outs and errors, as the SDKs' users know them."""
+"""Retries, timeouts and errors are those of the bare SDKs."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
 
-def test_no_retries_means_none(sim: Simulator, spans: Spans) -> None:
+def test_max_retries_of_0_is_kept(sim: Simulator, spans: Spans) -> None:
     for client in (chat_client(sim, max_retries=0), chat_client(sim).with_options(max_retries=0)):
         sim.reset()
         sim.script(Fault.status(503))
@@ -37,7 +37,7 @@ def test_no_retries_means_none(sim: Simulator, spans: Spans) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_one_refusal_costs_one_more_request(sim: Simulator, stream: bool) -> None:
+def test_refused_request_is_sent_once_more(sim: Simulator, stream: bool) -> None:
     def journey(sim: Simulator) -> list[tuple[str | None, str | None, str | None]]:
         answer = chat_client(sim).chat.completions.create(**CHATTING, stream=stream)
         for _ in answer:
@@ -51,7 +51,7 @@ def test_one_refusal_costs_one_more_request(sim: Simulator, stream: bool) -> Non
     assert [count for count, *_ in ours] == ["0", "1", "0", "1"]
 
 
-def test_a_restart_of_a_broken_stream_is_counted(sim: Simulator) -> None:
+def test_retry_count_includes_restarts_of_a_stream(sim: Simulator) -> None:
     l0.instrument(l0.Policy(truncation="strict"))
     sim.script(Fault.clean_end(at_event=1), Fault.status(503))
     stream = chat_client(sim).chat.completions.create(**CHATTING, stream=True)
@@ -93,7 +93,7 @@ def test_retry_after_is_honoured(sim: Simulator, monkeypatch: pytest.MonkeyPatch
     assert slept == [0.01, 0.01]
 
 
-def test_retries_taken_is_true(sim: Simulator) -> None:
+def test_retries_taken_counts_retries_of_l0(sim: Simulator) -> None:
     def journey(sim: Simulator) -> list[int]:
         raw = chat_client(sim).chat.completions.with_raw_response.create(**CHATTING)
         with chat_client(sim).chat.completions.with_streaming_response.create(**CHATTING) as response:

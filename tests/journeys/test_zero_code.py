@@ -1,4 +1,4 @@
-"""Without a line of code: `opentelemetry-instrument python app.py`; and in whatever order things are imported."""
+"""Instrumentation without a change to the code (`opentelemetry-instrument python app.py`), and any order of imports."""
 
 import json
 import os
@@ -32,8 +32,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 class Lines(SpanExporter):
     def export(self, spans):
         for span in spans:
-            told = [span.instrumentation_scope.name, span.name, dict(span.attributes).get("l0.outcome")]
-            print("SPAN", json.dumps(told))
+            line = [span.instrumentation_scope.name, span.name, dict(span.attributes).get("l0.outcome")]
+            print("SPAN", json.dumps(line))
         return SpanExportResult.SUCCESS
 
 provider = TracerProvider()
@@ -57,10 +57,10 @@ def run(
     """Run a program against the simulator."""
     app = tmp_path / "app.py"
     app.write_text(source, encoding="utf-8")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     ended = subprocess.run(
         [*before, sys.executable, str(app), sim.openai],
-        env=kept | environment,
+        env=inherited | environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -85,7 +85,7 @@ def launcher() -> str:
 
 
 def test_the_launcher_alone_makes_calls_reliable(tmp_path: Path, sim: Simulator) -> None:
-    """Without opentelemetry-distro nobody sets up a provider; the engine runs all the same."""
+    """Without opentelemetry-distro there is no tracer provider; the engine runs nevertheless."""
     sim.script(Fault.cut(at_event=1))
     ended = run(tmp_path, APP, sim, launcher())
     assert "TEXT " in ended.stdout
@@ -93,7 +93,7 @@ def test_the_launcher_alone_makes_calls_reliable(tmp_path: Path, sim: Simulator)
 
 
 def test_without_the_launcher_the_same_program_fails(tmp_path: Path, sim: Simulator) -> None:
-    """The control: what heals the call above is l0."""
+    """The control experiment: without L0 the call of the test above fails."""
     sim.script(Fault.cut(at_event=1))
     with pytest.raises(AssertionError, match="APIConnectionError"):
         run(tmp_path, APP, sim)
@@ -101,7 +101,7 @@ def test_without_the_launcher_the_same_program_fails(tmp_path: Path, sim: Simula
 
 
 def test_the_launcher_with_an_apps_own_provider(tmp_path: Path, sim: Simulator) -> None:
-    """The provider is set after instrumentation: it is found when the first call is made."""
+    """The application sets its provider after instrumentation; the first call finds it."""
     ended = run(tmp_path, f"{SPANS}{APP}{CLAUDE}", sim, launcher())
     assert [(name, outcome) for _, name, outcome in spans(ended)] == [("chat gpt-4o", "ok"), ("chat claude-test", "ok")]
 
@@ -149,7 +149,7 @@ def test_the_launcher_exports_over_http_without_a_distro(
     assert ended.stderr == ""
 
 
-def test_without_the_launcher_nothing_is_exported_unasked(
+def test_endpoint_alone_exports_nothing_without_the_launcher(
     tmp_path: Path, sim: Simulator, collector: tuple[str, list[str]]
 ) -> None:
     url, paths = collector
@@ -182,7 +182,7 @@ def test_the_launcher_with_the_sdks_configurator(tmp_path: Path, sim: Simulator)
     assert '"l0.outcome": "ok"' in ended.stdout
 
 
-def test_it_can_be_switched_off(tmp_path: Path, sim: Simulator) -> None:
+def test_launcher_can_disable_l0(tmp_path: Path, sim: Simulator) -> None:
     """OpenTelemetry's own switch, by the names of our entry points."""
     ended = run(
         tmp_path, f"{SPANS}{APP}", sim, launcher(), OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="l0_openai,l0_anthropic"
@@ -222,7 +222,7 @@ def test_import_of_l0_loads_no_sdk(tmp_path: Path, sim: Simulator) -> None:
 def test_an_sdk_too_old_to_patch_is_logged_and_warned_about(
     tmp_path: Path, sim: Simulator, action: str, times: int
 ) -> None:
-    """And the program starts, even if its filters turn warnings into errors: then only the log line is left."""
+    """The program starts even if its filters turn warnings into errors; then only the log line is left."""
     for place, text in (
         ("openai/__init__.py", "__version__ = '0.28.1'"),
         ("openai-0.28.1.dist-info/METADATA", "Metadata-Version: 2.1\nName: openai\nVersion: 0.28.1\n"),
@@ -240,11 +240,11 @@ def test_an_sdk_too_old_to_patch_is_logged_and_warned_about(
 
 
 def test_a_program_that_leaves_a_stream_open_ends_quietly(tmp_path: Path, sim: Simulator) -> None:
-    """Closing at interpreter shutdown is where wrappers of streams tend to complain, or crash."""
+    """Wrappers of streams tend to warn or crash when they close at interpreter shutdown."""
     source = (
         f"import l0\nl0.instrument(l0.Policy.interactive())\n{APP}"
-        "kept = client.chat.completions.create(\n"
-        "    model='gpt-4o', messages=[{'role': 'user', 'content': 'hi'}], stream=True\n)\nnext(kept)\n"
+        "stream = client.chat.completions.create(\n"
+        "    model='gpt-4o', messages=[{'role': 'user', 'content': 'hi'}], stream=True\n)\nnext(stream)\n"
     )
     sim.script(None, Fault.slow_drip(interval=0.01))
     assert run(tmp_path, source, sim).stderr == ""

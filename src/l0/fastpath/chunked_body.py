@@ -21,17 +21,17 @@ class PlainChunkParser:
     call `feed` again.
     """
 
-    __slots__ = ("_held", "_left", "stopped")
+    __slots__ = ("_unparsed", "_left", "stopped")
 
     def __init__(self) -> None:
-        self._held = b"\r\n"  # a head starts with the line end of the chunk before, also for the first chunk
+        self._unparsed = b"\r\n"  # a head starts with the line end of the chunk before, also for the first chunk
         self._left = 0
         self.stopped = False
 
     def feed(self, raw: bytes) -> list[bytes]:
         """Return the payload in this read, chunk by chunk, including the payload of an incomplete chunk."""
-        if self._held:
-            raw = self._held + raw
+        if self._unparsed:
+            raw = self._unparsed + raw
         left, at = self._left, 0
         parts: list[bytes] = []
         while True:
@@ -48,8 +48,8 @@ class PlainChunkParser:
                 break
             at = head.end()
         # State is written once per read: the loop works on local variables, which are faster than attributes.
-        self._left, self._held = left, raw[at:]
-        self.stopped = not _partial_head(self._held)
+        self._left, self._unparsed = left, raw[at:]
+        self.stopped = not _partial_head(self._unparsed)
         return parts
 
     def handover_bytes(self) -> bytes:
@@ -58,4 +58,4 @@ class PlainChunkParser:
         They are the head of a chunk with the remaining payload, one byte of payload (``x``), which the caller must drop
         from the parser's output, and the bytes that are not parsed yet.
         """
-        return b"%x\r\nx%s" % (self._left + 1, self._held)
+        return b"%x\r\nx%s" % (self._left + 1, self._unparsed)

@@ -42,9 +42,13 @@ class ErrorContext:
 
     def describe(self, failure: Failure) -> str:
         """Return the message of a `StreamInterrupted`."""
-        had = len(self.text)
+        delivered = len(self.text)
         return describe_break(
-            failure.cause.value, failure.message, characters=max(had, self.arrived), delivered=had, ending=self.ending
+            failure.cause.value,
+            failure.message,
+            characters=max(delivered, self.arrived),
+            delivered=delivered,
+            ending=self.ending,
         )
 
     def annotate(self, error: BaseException) -> BaseException:

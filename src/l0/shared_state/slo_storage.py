@@ -1,6 +1,6 @@
 """Store SLO windows in SQLite as buckets of counts, so that they outlive the process.
 
-Calls do not wait for the disk: a daemon thread adds new events as soon as there are any. A process that is killed so
+Calls do not wait for the disk: a daemon thread adds new events as soon as there are any. So a process that is killed
 loses only its latest events. SIGTERM loses none: after it, each call waits briefly for its own events to be saved
 (`Saver.terminate`). Several processes may share a file because counts are added to the stored ones; each process starts
 with the history of all of them.
@@ -34,9 +34,9 @@ _log = logging.getLogger("l0")
 Key = tuple[str, str, str]
 """Objective, provider and model."""
 
-EVERY = 10.0
+MAX_INTERVAL = 10.0
 """Interval in s after which failed writes are retried; also the maximum time between two saves."""
-APART = 0.1
+MIN_INTERVAL = 0.1
 """Minimum time in s between two saves; a kill loses at most this. The first event after a pause is saved at once."""
 _SHARE = 20
 """Ratio of the pause after a save to the duration of the save, so that a slow disk gets fewer saves."""
@@ -48,7 +48,7 @@ EXIT = 0.5
 """Maximum duration of `Saver.stop` at process exit, in s: other parts need time as well."""
 TERMINATING = 0.3
 """Maximum wait in s for a save, at SIGTERM and at the end of each call after it."""
-PATIENCE = 2.0
+WAITING_BUDGET = 2.0
 """Maximum wait in s of all these calls together: they may share one event loop, and the disk may be slow."""
 _TABLE = """CREATE TABLE IF NOT EXISTS l0_slo_events (
     slo TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, width INTEGER NOT NULL, start INTEGER NOT NULL,
@@ -110,7 +110,7 @@ def oldest(width: int, at: float) -> int:
 
 
 def merged(rows: Iterable[tuple[Key, Bucket]]) -> list[tuple[Key, Bucket]]:
-    """Return one row per bucket. Rows that wait for an unavailable file so stay as bounded as the windows."""
+    """Return one row per bucket, so that rows that wait for an unavailable file stay as few as the buckets."""
     counts: dict[tuple[Key, int, int], Count] = {}
     for key, bucket in rows:
         place = (key, bucket.width, bucket.start)
@@ -139,15 +139,15 @@ class Saver:
         self._saving = threading.Lock()  # always with a timeout: a signal handler may interrupt the holder
         # `SimpleQueue.put` is reentrant, so a signal handler may call it; `threading.Event.set` is not.
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._hurry: SimpleQueue[None] = SimpleQueue()
+        self._skip_pause: SimpleQueue[None] = SimpleQueue()
         self._waiters: deque[_thread.LockType] = deque()
         self._changed = False
         self._ending = False
         self._terminating = False
-        self._patience = PATIENCE
+        self._waiting_budget_s = WAITING_BUDGET
         self._thread: threading.Thread | None = None
-        self._refused = -inf
-        self._missed: list[tuple[Key, Bucket]] = []
+        self._no_thread_at = -inf
+        self._unsaved_rows: list[tuple[Key, Bucket]] = []
         self._warned = False
 
     def begin(self) -> None:
@@ -155,12 +155,12 @@ class Saver:
         if self._thread is not None or not self._starting.acquire(blocking=False):
             return
         try:
-            if self._thread is None and not self._ending and monotonic() > self._refused + 1.0:
+            if self._thread is None and not self._ending and monotonic() > self._no_thread_at + 1.0:
                 thread = threading.Thread(target=self._run, name="l0-slo-saver", daemon=True)
                 thread.start()
                 self._thread = thread
         except RuntimeError:  # the limit of threads: new counts wait for the next call, or for `stop`
-            self._refused = monotonic()
+            self._no_thread_at = monotonic()
         finally:
             self._starting.release()
 
@@ -169,10 +169,10 @@ class Saver:
         if not self._changed:
             self._changed = True
             self._wake.put(None)
-        if self._terminating and self._patience > 0:
+        if self._terminating and self._waiting_budget_s > 0:
             started_s = monotonic()
-            self._wait(min(TERMINATING, self._patience))
-            self._patience -= monotonic() - started_s
+            self._wait(min(TERMINATING, self._waiting_budget_s))
+            self._waiting_budget_s -= monotonic() - started_s
 
     def terminate(self) -> None:
         """Save at once and wait briefly. From now on, each call waits for its own events as well.
@@ -180,7 +180,7 @@ class Saver:
         A signal handler may call this: every wait for a lock of the interrupted thread has a timeout.
         """
         self._terminating = True
-        self._hurry.put(None)
+        self._skip_pause.put(None)
         self._wait(TERMINATING)
 
     def stop(self, seconds: float = STOPPING) -> None:
@@ -188,7 +188,7 @@ class Saver:
         atexit.unregister(self._exit)
         self._handler.remove()
         self._ending = True
-        self._hurry.put(None)
+        self._skip_pause.put(None)
         self._wake.put(None)
         if self._thread is None:
             self.save(min(seconds, _BUSY))
@@ -215,18 +215,20 @@ class Saver:
 
     def _save(self, until: float) -> None:
         at = self._clock()
-        self._missed = [row for row in self._missed if row[1].start >= oldest(row[1].width, at)] + self._unsaved()
-        if not self._missed:
+        self._unsaved_rows = [
+            row for row in self._unsaved_rows if row[1].start >= oldest(row[1].width, at)
+        ] + self._unsaved()
+        if not self._unsaved_rows:
             return
         try:
-            self._storage.add(self._missed, at, max(until - monotonic(), 0.0))
+            self._storage.add(self._unsaved_rows, at, max(until - monotonic(), 0.0))
         except (sqlite3.Error, OSError) as error:
             if not self._warned:
                 _log.warning("SLO windows are not stored (%s). Calls continue; this is logged once.", error)
             self._warned = True
-            self._missed = merged(self._missed)
+            self._unsaved_rows = merged(self._unsaved_rows)
             return
-        self._missed = []
+        self._unsaved_rows = []
 
     def _wait(self, seconds: float) -> None:
         """Wait until the present events are saved or failed to be saved, for at most ``seconds``."""
@@ -242,7 +244,7 @@ class Saver:
     def _run(self) -> None:
         while not self._ending:
             with suppress(Empty):
-                self._wake.get(timeout=APART if self._terminating and self._missed else EVERY)
+                self._wake.get(timeout=MIN_INTERVAL if self._terminating and self._unsaved_rows else MAX_INTERVAL)
             self._changed = False  # before reading the counts: later events wake the thread again
             waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
             started_s = monotonic()
@@ -251,5 +253,7 @@ class Saver:
                 saved.release()
             if not (self._ending or self._terminating):
                 with suppress(Empty):
-                    self._hurry.get(timeout=min(max(_SHARE * (monotonic() - started_s), APART), EVERY))
+                    self._skip_pause.get(
+                        timeout=min(max(_SHARE * (monotonic() - started_s), MIN_INTERVAL), MAX_INTERVAL)
+                    )
         self.save()

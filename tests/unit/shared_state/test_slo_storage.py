@@ -113,7 +113,7 @@ def test_unwritable_file_is_reported_once_without_loss(tmp_path, clock, caplog):
 
 
 def test_a_thread_saves_now_and_then(tmp_path, clock, monkeypatch):
-    monkeypatch.setattr(slo_storage, "EVERY", 0.001)
+    monkeypatch.setattr(slo_storage, "MAX_INTERVAL", 0.001)
     asked = threading.Event()
 
     def unsaved() -> list[object]:
@@ -161,8 +161,8 @@ def test_what_waits_for_a_file_stays_bounded(tmp_path, clock, monkeypatch):
         saver.save()
         clock.now += 7
     saver._handler.remove()
-    assert len(saver._missed) < 700
-    assert sum(bucket.count.total for _, bucket in saver._missed if bucket.width == 7200) == 3000
+    assert len(saver._unsaved_rows) < 700
+    assert sum(bucket.count.total for _, bucket in saver._unsaved_rows if bucket.width == 7200) == 3000
 
 
 class BlockedDisk:
@@ -203,7 +203,7 @@ def test_slow_disk_blocks_no_call(tmp_path, clock, disk, caplog):
 
 def test_disk_that_hangs_bounds_sigterm_and_all_calls_after_it(tmp_path, clock, disk, monkeypatch):
     monkeypatch.setattr(slo_storage, "TERMINATING", 0.05)
-    monkeypatch.setattr(slo_storage, "PATIENCE", 0.1)
+    monkeypatch.setattr(slo_storage, "WAITING_BUDGET", 0.1)
     handled: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: handled.append(number))
     slos = SloTracker(clock)
@@ -261,7 +261,7 @@ from l0.shared_state.slo_tracker import SloTracker
 from l0.slo.burn import Count
 from l0.slo.judging import AttemptRecord
 logging.basicConfig(format="LOG %(message)s")
-slo_storage.APART = slo_storage.EVERY = 0.01
+slo_storage.MIN_INTERVAL = slo_storage.MAX_INTERVAL = 0.01
 good = AttemptRecord(streaming=True, failure=None, opened=True, waited=1.0, first_content=1.0)
 storage = slo_storage.Storage(sys.argv[1])
 slos = SloTracker(time.time)
@@ -272,7 +272,7 @@ slos._saver.begin()
 for number in range(200):
     slos.attempt(("openai", f"model-{number % 20}"), good)
 slos._saver.save()
-assert slos._saver._warned and slos._saver._missed
+assert slos._saver._warned and slos._saver._unsaved_rows
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 slos._saver.stop(60)
 rows = [bucket for (slo, *_), bucket in storage.load() if slo.startswith("availability")]

@@ -35,7 +35,7 @@ def status(url: str, hours: float, *, plain: bool) -> int:
     if not statuses:
         raise InputError(_NO_EVENTS.format(url=url))
     console = Console(no_color=plain, highlight=False, width=WIDTH if plain else None)
-    for part in picture(statuses, prometheus.masked(now), hours, plain=plain):
+    for part in renderables(statuses, prometheus.masked(now), hours, plain=plain):
         console.print(part)
     return 1 if any(_spent(status) for status in statuses) else 0
 
@@ -44,7 +44,7 @@ def _spent(status: PrometheusStatus) -> bool:
     return status.enough and status.budget_left is not None and status.budget_left <= 0
 
 
-def picture(
+def renderables(
     statuses: Sequence[PrometheusStatus], masked: Mapping[str, float], hours: float, *, plain: bool
 ) -> list[RenderableType]:
     """Return the tables, the calls that recovery saved, and a chart of the budget with the least left."""
@@ -56,9 +56,9 @@ def picture(
     ]
     for provider, ratio in sorted(masked.items()):
         parts.append(f"{provider}: {share(ratio)} of the calls delivered in the last 3 days were saved by recovery")
-    judged = [status for status in statuses if status.enough and any(status.history)]
-    if judged:
-        parts.append(Text(_chart(min(judged, key=_left), hours, plain=plain)))
+    charted = [status for status in statuses if status.enough and any(status.history)]
+    if charted:
+        parts.append(Text(_chart(min(charted, key=_left), hours, plain=plain)))
     return parts
 
 

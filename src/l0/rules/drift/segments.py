@@ -67,12 +67,12 @@ class Segmenter:
 
     def feed(self, text: str) -> Sequence[Segment]:
         """Return the segments that ``text`` completes, without empty lines."""
-        # An end that reaches into the new text begins at most _CLOSING_MARKS + 1 characters before it. The text before
-        # that is not searched again, so that the work per chunk does not depend on the length of the sentence.
+        # The end of a sentence is at most _CLOSING_MARKS + 2 characters long. So only the last characters of the tail
+        # are searched again, and the work per chunk does not depend on the length of the sentence.
         searched = max(0, len(self._tail) - _CLOSING_MARKS - 1)
         rest = self._tail + text if self._tail else text
         begin = 0
-        made: list[Segment] = []
+        segments: list[Segment] = []
         while True:
             end = _END.search(rest, max(begin, searched), begin + LONGEST)
             if end:
@@ -85,10 +85,10 @@ class Segmenter:
             if self._line_start and stop - begin == 1 and rest[begin] == "\n":
                 self._at += 1
             else:
-                made.append(self._segment(rest[begin:stop], ended=rest[stop - 1] == "\n"))
+                segments.append(self._segment(rest[begin:stop], ended=rest[stop - 1] == "\n"))
             begin = stop
         self._tail = rest[begin:] if begin else rest
-        return made
+        return segments
 
     def finish(self) -> Sequence[Segment]:
         """Return the remaining segment at the end of the answer, if there is one."""
@@ -107,12 +107,12 @@ class Segmenter:
         words = frozenset(_words(lowered))
         longest = max(map(len, words), default=0)
         quoted = self._quoted or self._block
-        made = _make(Segment, (text, self._at, starts_line, ended, fence, quoted, lowered, words, longest))
+        segment = _make(Segment, (text, self._at, starts_line, ended, fence, quoted, lowered, words, longest))
         self._at += len(text)
         self._line_start = ended
         # An unclosed quotation ends with its line.
         self._quoted = not ended and in_quotation(text, len(text), self._quoted)
-        return made
+        return segment
 
     def _update_fence(self, text: str) -> None:
         mark = _FENCE.match(text)
