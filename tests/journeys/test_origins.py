@@ -18,7 +18,7 @@ import l0
 from l0.config import CONFIG
 from l0.shared_state import quantiles
 from l0.shared_state.shared import SharedState
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 
 
 def near(first: Kind, second: Kind) -> bool:
@@ -38,7 +38,7 @@ FRAMED = [kind for kind in KINDS if kind.name in ("aws", "aws-signed")]
 """Classes whose streams are not server-sent events: AWS frames them."""
 BREAKING = [(kind, kind) for kind in DIRECT] + [pair for pair in STREAMING if not set(pair).isdisjoint(FRAMED)]
 """Plain streams, and changes from and to framed ones."""
-TEXTS = {False: "hi", True: named("greeting").text}
+TEXTS = {False: "hi", True: bundled_answer("greeting").text}
 """The text of an answer that is streamed, or not."""
 direct = pytest.mark.parametrize("kind", DIRECT, ids=[kind.name for kind in DIRECT])
 
