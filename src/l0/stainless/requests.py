@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 from l0.engine.commands import Command
 from l0.runtime.async_deadlines import within
-from l0.runtime.body_parser import WireParser
 from l0.runtime.call_runtime import CallRuntime
 from l0.wire.request_id import request_id_of
 
+from .read_ahead import ReadAhead
 from .sdk import Sdk
 from .sdk_responses import abort, peek, tap
 from .send_deadlines import by
@@ -89,34 +89,26 @@ class _SdkRequests:
         """As `HedgeSender.stopped`: with an answer, the bare SDK would be reading it."""
         self.upstream.request = None if answer is None else self.upstream.request_of(response_of(answer))
 
-    def _ahead(self, answer: Any) -> tuple[Any, Callable[[bytes], bool]] | None:
-        """Return the body of ``answer`` for reading ahead, and a function that feeds it and detects the first content.
-
-        ``None``: the body cannot be read ahead. The function returns True once a hedge race is decided.
-        """
+    def _ahead(self, answer: Any) -> ReadAhead | None:
+        """Return the body of ``answer`` for reading ahead; ``None`` if it cannot be read ahead."""
         response = response_of(answer)
         loop = self._sdk.loop
-        ahead = peek(response, self._sdk.transport_of(response)) if loop is not None else None
-        if loop is None or ahead is None:
+        body = peek(response, self._sdk.transport_of(response)) if loop is not None else None
+        if loop is None or body is None:
             return None
+        client = self.upstream.client
         reading = ReaderContext(
             inference=self.upstream.inference,
             loop=loop,
             build=lambda event: event,
             response=response,
             request=self.upstream.request_of(response),
-            client=self.upstream.client,
+            client=client,
             order=self.upstream.call.policy.order,
         )
-        reader = self.upstream.provider.reader(reading)
-        parser = WireParser(reader)
-
-        def decided(raw: bytes) -> bool:
-            ahead.body_parts.append(raw)
-            parser.feed(raw)
-            return bool(reader.content or reader.accepted or reader.stopped)
-
-        return ahead.source, decided
+        decoder = client._make_sse_decoder()
+        usual = type(decoder) is self._sdk.streaming.SSEDecoder
+        return ReadAhead(body, self.upstream.provider.reader(reading), None if usual else decoder)
 
 
 SENDING: ContextVar[_SdkRequests | None] = ContextVar("l0_sending", default=None)
@@ -140,10 +132,7 @@ class SdkRequests(_SdkRequests):
     def read_until_content(self, answer: Any) -> bool:
         """Read up to the first content. Return True if it arrived, or if the body cannot be read ahead of the SDK."""
         ahead = self._ahead(answer)
-        if ahead is None:
-            return True
-        source: Iterator[bytes] = ahead[0]
-        return any(ahead[1](raw) for raw in source)
+        return True if ahead is None else ahead.until_content()
 
     def discard(self, answer: Any) -> None:
         """Close the connection."""
@@ -171,13 +160,7 @@ class AsyncSdkRequests(_SdkRequests):
     async def read_until_content(self, answer: Any) -> bool:
         """As `SdkRequests.read_until_content`."""
         ahead = self._ahead(answer)
-        if ahead is None:
-            return True
-        source: AsyncIterator[bytes] = ahead[0]
-        async for raw in source:
-            if ahead[1](raw):
-                return True
-        return False
+        return True if ahead is None else await ahead.auntil_content()
 
     async def discard(self, answer: Any) -> None:
         """As `SdkRequests.discard`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
 from math import inf
@@ -287,6 +287,18 @@ class PeekedByteStream:
         for part in self._beginning():
             yield part
         async for part in self.source:
+            yield part
+
+    def ahead(self) -> Iterator[bytes]:
+        """Yield the parts of the body, and keep them for the user."""
+        for part in self.source:
+            self.body_parts.append(part)
+            yield part
+
+    async def aahead(self) -> AsyncGenerator[bytes, None]:
+        """As `ahead`."""
+        async for part in self.source:
+            self.body_parts.append(part)
             yield part
 
     def _beginning(self) -> Iterator[bytes]:
