@@ -1,6 +1,7 @@
 """Table of the constructors of one model class, by key tuple. Each is compiled and self-tested on first use."""
 
 from collections.abc import Callable
+from operator import is_
 from typing import Any, Protocol
 
 from .annotations import Unsupported
@@ -11,6 +12,11 @@ Keys = tuple[str, ...]
 
 # A server sends few shapes of a class. Beyond this number, compilation would cost more than it saves.
 MAX_SHAPES = 48
+
+_PROOF_ITEMS = 16
+"""Items of a list that the self-test looks at. An answer may have 100,000 tool calls, and each level is tested."""
+_PROOF_DEPTH = 16
+"""Levels in which the self-test shortens lists. The SDKs' models are less deep."""
 
 
 class ConstructionMode(Protocol):
@@ -78,17 +84,31 @@ class ShapeTable(dict[Keys, ShapeConstructor]):
             return None
 
     def _prove(self, candidate: ShapeConstructor, data: dict[str, Any]) -> Any:
-        built = candidate(data)  # if it raises `Unmatched`, the next object is used for the self-test
+        part = _excerpt(data, _PROOF_DEPTH)
+        built = candidate(part)  # if it raises `Unmatched`, the next object is used for the self-test
         try:
-            expected = self._way.by_sdk(data)
+            expected = self._way.by_sdk(part)
         except Exception as error:
             self._on_mismatch(self._way.model, f"the SDK rejects the data: {type(error).__name__}")
             return self._way.fall_back(data)
         found = difference(built, expected)
         if found is not None:
             self._on_mismatch(self._way.model, found)
-            return expected
+            return expected if part is data else self._way.fall_back(data)
         self[tuple(data)] = candidate
         if self._off:  # switched off by another thread after the check in `_first_use`
             self.clear()
-        return built
+        return built if part is data else candidate(data)
+
+
+def _excerpt(value: Any, depth: int) -> Any:
+    """Return JSON data with all its long lists shortened; the very same object if there are none."""
+    if not depth:
+        return value
+    if type(value) is dict:
+        fields = {key: _excerpt(field, depth - 1) for key, field in value.items()}
+        return value if all(fields[key] is field for key, field in value.items()) else fields
+    if type(value) is list:
+        items = [_excerpt(item, depth - 1) for item in value[:_PROOF_ITEMS]]
+        return value if len(items) == len(value) and all(map(is_, items, value)) else items
+    return value

@@ -350,3 +350,40 @@ class TestManners:
         code = f"import sys, l0.fastpath.constructors, l0.wire.json_decode; print(sorted({sdks} & {{*sys.modules}}))"
         shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert shown.stdout.strip() == "[]"
+
+
+def calls_of(build: Callable[[], Any]) -> int:
+    """Count the calls of Python functions."""
+    count = 0
+
+    def hook(_frame: Any, event: str, _arg: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(hook)
+    try:
+        build()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_first_use_of_a_large_object_proves_only_a_part_of_its_lists(constructors: Constructors) -> None:
+    """At every level of an object the self-test used to build and compare everything below it."""
+    build: Any = constructors.builder(Message)
+    many = {**MESSAGE, "parts": [TEXT, TOOL] * 2_000}
+    first, again = calls_of(lambda: build(many)), calls_of(lambda: build(many))
+    assert first < again + 2_000
+    assert unlike_the_sdk(Constructors(models), Message, many) == []
+
+
+def test_a_shape_that_comes_late_in_a_long_list_is_proven_too(constructors: Constructors) -> None:
+    odd = {"type": "tool", "wire": "w", "later": 1}
+    many = {**MESSAGE, "parts": [TEXT] * 100 + [odd]}
+    assert unlike_the_sdk(constructors, Message, many) == []
+
+
+@pytest.mark.parametrize("parts", [[TEXT] * 100 + ["no part"], [["a"] * 100] * 100, [TEXT] * 100 + [None]])
+def test_odd_parts_of_a_long_list_are_the_sdks(constructors: Constructors, parts: list[Any]) -> None:
+    assert unlike_the_sdk(constructors, Message, {**MESSAGE, "parts": parts}) == []
