@@ -11,7 +11,7 @@ from journeys_kit import body, both
 from origins_kit import CONTENT, KINDS, Got, place
 
 import l0
-from l0.simulator.corpus import named
+from l0.simulator.corpus import bundled_answer
 
 BEDROCK = next(kind for kind in KINDS if kind.name == "aws-signed")
 REQUEST: dict[str, Any] = CONTENT["messages"] | {"stream": True}
@@ -67,4 +67,4 @@ def test_a_hedge_race_is_over_at_the_first_content(sync: bool) -> None:
 
             asyncio.run(journey())
     assert in_time == [True]
-    assert texts(events) == named("greeting").text
+    assert texts(events) == bundled_answer("greeting").text
