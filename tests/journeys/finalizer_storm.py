@@ -197,6 +197,7 @@ def main() -> None:
     l0.slo.start()
     l0.instrument(l0.Policy(breaker=True, budget=True, adaptive=True) if WHERE != "everywhere" else None)
     signal.signal(signal.SIGUSR1, closes)
+    gc.freeze()  # each collection would visit all modules
     with simulator() as sim:
         client = openai.OpenAI(api_key="k", base_url=sim.openai)
         if WHERE == "everywhere":
