@@ -11,6 +11,7 @@ from typing import Any
 import anthropic
 import openai
 from parity_table import CALLS, Scenario
+from server_time import ServerTime
 
 import l0
 from l0.config import CONFIG
@@ -116,8 +117,10 @@ class Stage:
     @contextmanager
     def built(cls) -> Iterator["Stage"]:
         with ExitStack() as stack:
+            clock = ServerTime()
+            stack.enter_context(clock.kept())
             server = stack.enter_context(simulator())
-            runner = stack.enter_context(asyncio.Runner())
+            runner = stack.enter_context(asyncio.Runner(loop_factory=clock.loop))
             ours: dict[str, Any] = {"api_key": "x", "base_url": server.openai}
             theirs: dict[str, Any] = {"api_key": "x", "base_url": server.anthropic}
             clients = {
@@ -150,7 +153,7 @@ class Stage:
                 with l0.policy(scenario.policy):
                     play_sync(scenario, client, trace.items)
             else:
-                self.runner.run(_bounded(scenario, client, trace.items))
+                self.runner.run(_within_policy(scenario, client, trace.items))
         except Exception as error:
             trace.error = described(error)
         self.server.wait_idle(120)
@@ -202,11 +205,10 @@ def _collected(stream: Any, items: list[str]) -> None:
     items.append(f"{type(stream).__name__.removeprefix('Async')} {stream.response.status_code}")
 
 
-async def _bounded(scenario: Scenario, client: Any, items: list[str]) -> None:
-    """A runner keeps one context for all its runs, so the policy is set inside; only a hang takes two minutes."""
-    async with asyncio.timeout(120):
-        with l0.policy(scenario.policy):
-            await play_async(scenario, client, items)
+async def _within_policy(scenario: Scenario, client: Any, items: list[str]) -> None:
+    """A runner keeps one context for all its runs, so the policy is set inside."""
+    with l0.policy(scenario.policy):
+        await play_async(scenario, client, items)
 
 
 async def play_async(scenario: Scenario, client: Any, items: list[str]) -> None:
