@@ -21,6 +21,9 @@ l0.instrument(). Exit code: 0 if l0 delivered no broken answer, 1 if it did, 2 f
 _DOCTOR = """Show what is installed, what l0 patches, and the policy in force with the source of each field. Check that
 it works: read one streamed answer per API from a simulated provider on loopback. Exit code: 0 if there is no problem, 1
 if there is one."""
+_RUN = """Run a program with its LLM calls instrumented: a script, -m MODULE, or an installed command such as uvicorn.
+The Python processes that it starts (workers, reloaders, children) are instrumented as well. Without a policy, L0 keeps
+the SDKs' own retries and timeouts, and reports every failure. Exit code: that of the program; 2 for invalid input."""
 _SIMULATE = """Run the simulated provider (OpenAI and Anthropic dialects) until it is interrupted. Request a fault with
 the header x-l0-simulate, or with [[simulate: ...]] in a prompt: 'status 503', 'answer story | empty'."""
 
@@ -52,6 +55,13 @@ def _demo(given: argparse.Namespace) -> int:
     return demo(options, plain=given.plain, svg=given.svg)
 
 
+def _run(given: argparse.Namespace) -> int:
+    from .run.run_command import RunOptions, run
+
+    target = given.program if given.module is None else ["-m", *given.module]
+    return run(target, RunOptions(policy=given.policy, otlp=given.otlp))
+
+
 def _simulate(given: argparse.Namespace) -> int:
     from .simulate import configuration, simulate
 
@@ -76,6 +86,7 @@ def _slo(given: argparse.Namespace) -> int:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "demo": _demo,
+    "run": _run,
     "simulate": _simulate,
     "doctor": _doctor,
     "slo": _slo,
@@ -89,6 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     _demo_arguments(
         commands.add_parser("demo", help="compare bare and instrumented SDKs on a faulty provider", description=_DEMO)
+    )
+    _run_arguments(
+        commands.add_parser(
+            "run",
+            help="run a program with its LLM calls instrumented",
+            description=_RUN,
+            usage="l0 run [options] (PROGRAM | -m MODULE) [argument ...]",
+        )
     )
     doctor = commands.add_parser("doctor", help="check the installation", description=_DOCTOR)
     doctor.add_argument("--json", action="store_true", help="print the report as a JSON object")
@@ -123,6 +142,14 @@ def _demo_arguments(demo: argparse.ArgumentParser) -> None:
         help="print only the final tables, without colour (default if the output is not a terminal)",
     )
     add("--svg", type=Path, metavar="FILE", help="save the final screen as an SVG image")
+
+
+def _run_arguments(run: argparse.ArgumentParser) -> None:
+    add = run.add_argument
+    add("--policy", metavar="NAME", help="preset of the policy, as L0_POLICY (default: the SDKs' own behaviour)")
+    add("--otlp", metavar="URL", help="export to this OTLP/HTTP collector, such as http://localhost:4318")
+    add("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="run a module, as python -m does")
+    add("program", nargs=argparse.REMAINDER, metavar="PROGRAM", help="script or command, followed by its arguments")
 
 
 def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:

@@ -71,7 +71,7 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
     for name, text in sorted(given.items(), key=lambda item: (item[0] != _PRESET, item[0])):
         try:
             if name == _PRESET:
-                policy, sources[()] = _preset(text), name
+                policy, sources[()] = preset(text), name
             elif name in _SWITCHES:
                 switches[_SWITCHES[name]] = _boolean(name, text)
             elif name in known:
@@ -88,10 +88,11 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
     )
 
 
-def _preset(name: str) -> Policy:
+def preset(name: str, field: str = _PRESET) -> Policy:
+    """Return the preset with this name, in any case. Raises `PolicyError` for ``field`` if there is none."""
     presets = {preset: getattr(Policy, preset) for preset, kind in vars(Policy).items() if type(kind) is classmethod}
     if name.lower() not in presets:
-        raise PolicyError(_PRESET, name, "one of " + ", ".join(presets))
+        raise PolicyError(field, name, "one of " + ", ".join(presets))
     policy: Policy = presets[name.lower()]()
     return policy
 

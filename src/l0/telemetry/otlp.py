@@ -37,7 +37,7 @@ of abandoned calls (`runtime.finalizers`) and SLO windows (`shared_state.slo_sto
 _OWN_ENDPOINT = "_l0_endpoint"
 """Attribute of the providers that L0 has registered: the base URL, or ``None`` for that of the environment."""
 _NO_ENDPOINT = object()
-_LAUNCHER = "opentelemetry.instrumentation.auto_instrumentation"
+_LAUNCHERS = ("opentelemetry.instrumentation.auto_instrumentation", "l0.cli.run.startup")
 _EXPORTERS = {signal: f"OTEL_{signal.upper()}_EXPORTER" for signal in ("traces", "metrics")}
 ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -87,10 +87,10 @@ def setup(endpoint: str | bool) -> Shutdown:
 
 
 def setup_for_launcher() -> None:
-    """Set up the OTLP/HTTP export that the environment asks for in a program that ``opentelemetry-instrument`` starts.
+    """Set up the OTLP/HTTP export that the environment asks for in a program that a launcher starts.
 
-    The launcher itself sets up nothing without a distro, which brings a configurator. Providers that one has set are
-    kept. Raises nothing: the program must start.
+    ``opentelemetry-instrument`` sets up nothing without a distro, which brings a configurator; ``l0 run`` leaves it to
+    this function. Providers that are set are kept. Raises nothing: the program must start.
     """
     asked = any(os.environ.get(name, "").strip() for name in ENDPOINTS)
     asked = asked or any("otlp" in os.environ.get(name, "") for name in _EXPORTERS.values())
@@ -107,10 +107,10 @@ def setup_for_launcher() -> None:
 
 
 def _started_by_launcher() -> bool:
-    """Return True if the launcher is on the stack, and not a program that calls an instrumentor."""
+    """Return True if a launcher is on the stack, and not a program that calls an instrumentor."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if str(frame.f_globals.get("__name__")).startswith(_LAUNCHER):
+        if str(frame.f_globals.get("__name__")).startswith(_LAUNCHERS):
             return True
         frame = frame.f_back
     return False

@@ -1,0 +1,97 @@
+"""The command `l0 run`: set up the environment, check that the program will be instrumented, and become it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from l0.cli.inputs import InputError
+from l0.model.policy_error import PolicyError
+from l0.model.policy_from_environment import preset
+from l0.telemetry.otlp import check_endpoint
+
+from .program import Program, find_program
+
+BOOTSTRAP = Path(__file__).with_name("bootstrap")
+"""The folder of a ``sitecustomize``, which every Python process imports as it starts."""
+_CHECK = "import sys; sys.exit(0 if 'l0.cli.run.startup' in sys.modules else 86)"
+_NOT_STARTED = 86
+_CHECK_SECONDS = 30
+_ISOLATING = frozenset("ISE")
+"""Flags of the interpreter with which it ignores ``PYTHONPATH`` or imports no ``sitecustomize``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of the command. ``policy``: the name of a preset. ``otlp``: base URL of an OTLP/HTTP collector."""
+
+    policy: str | None = None
+    otlp: str | None = None
+
+
+def run(target: Sequence[str], options: RunOptions) -> int:
+    """Replace this process by the program, so that signals, terminal and exit code are the program's own.
+
+    Raises `InputError` if the program cannot be found or started. Warns on stderr if the program, as far as can be
+    known before it runs, will not be instrumented.
+    """
+    program = find_program(target)
+    environment = run_environment(os.environ, options)
+    problem = _unprotected(program, environment)
+    if problem is not None:
+        print(f"l0 run: {problem}", file=sys.stderr, flush=True)
+    try:
+        os.execve(program.arguments[0], program.arguments, environment)
+    except OSError as error:
+        raise InputError(f"program: {program.arguments[0]} cannot be started: {error.strerror}") from error
+
+
+def run_environment(environ: Mapping[str, str], options: RunOptions) -> dict[str, str]:
+    """Return the environment of the program. Raises `InputError`."""
+    environment = dict(environ)
+    earlier = environment.get("PYTHONPATH", "")
+    folders = [folder for folder in earlier.split(os.pathsep) if folder and folder != str(BOOTSTRAP)]
+    environment["PYTHONPATH"] = os.pathsep.join([str(BOOTSTRAP), *folders])
+    try:
+        if options.policy is not None:
+            preset(options.policy, "--policy")
+            environment["L0_POLICY"] = options.policy
+        if options.otlp is not None:
+            environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = check_endpoint(options.otlp) or ""
+            environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
+    except PolicyError as error:
+        raise InputError(str(error)) from error
+    return environment
+
+
+def _is_this_python(executable: str) -> bool:
+    """Return True for the running interpreter, by whatever name, of the same environment."""
+    mine = Path(sys.executable)
+    return Path(executable).parent == mine.parent and Path(executable).resolve() == mine.resolve()
+
+
+def _unprotected(program: Program, environment: Mapping[str, str]) -> str | None:
+    """Return the reason why the program will not be instrumented; ``None`` if it will be."""
+    if program.interpreter is None:
+        name = Path(program.arguments[0]).name
+        return f"{name} is not a Python program; only the Python processes that it starts are instrumented"
+    if len(program.interpreter) == 1 and _is_this_python(program.interpreter[0]):
+        return None
+    command = [*program.interpreter, "-c", _CHECK]
+    try:
+        # The check must not say twice what the program itself will say.
+        checked = subprocess.run(
+            command, env=environment, capture_output=True, timeout=_CHECK_SECONDS, check=False, text=True
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{program.interpreter[0]} could not be asked if it imports l0 ({type(error).__name__})"
+    if checked.returncode != _NOT_STARTED:
+        return None
+    flags = program.interpreter[1:]
+    if any(set(flag) & _ISOLATING for flag in flags if not flag.startswith("--")):
+        return f"{' '.join(flags)} makes Python ignore PYTHONPATH or site: the program is NOT instrumented"
+    return f"l0 cannot be imported by {program.interpreter[0]}: the program is NOT instrumented"

@@ -1,0 +1,223 @@
+"""`l0 run`: programs that nobody edits, and the processes that they start, are healed. Real servers, real sockets."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+
+HERE = Path(__file__).parent
+PROGRAMS = "run_programs.py"
+RUN = [sys.executable, "-m", "l0", "run"]
+LONG = 120.0
+NOT_INSTRUMENTED = "NOT instrumented"
+
+SCRIPTS = {
+    "script": [PROGRAMS],
+    "module": ["-m", "run_programs"],
+    "interpreter": [sys.executable, "-X", "dev", "-W", "ignore", PROGRAMS],
+    "multiprocessing spawn": [PROGRAMS, "spawn"],
+    "multiprocessing fork": [PROGRAMS, "fork"],
+    "multiprocessing forkserver": [PROGRAMS, "forkserver"],
+    "shell script": ["sh", "-c", f"exec {sys.executable!r} {PROGRAMS}"],
+}
+SERVERS = {
+    "uvicorn": ["uvicorn", "--port", "{port}", "--factory", "run_programs:asgi"],
+    "uvicorn with reload": ["uvicorn", "--port", "{port}", "--reload", "--factory", "run_programs:asgi"],
+    "uvicorn with 2 workers": ["uvicorn", "--port", "{port}", "--workers", "2", "--factory", "run_programs:asgi"],
+    "gunicorn": ["gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "run_programs:wsgi"],
+    "gunicorn with preload": ["gunicorn", "--bind", "127.0.0.1:{port}", "--preload", "run_programs:wsgi"],
+}
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs exec and process groups")
+
+
+def environment(sim: Simulator, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "L0_", "PYTHONPATH"))}
+    return {**kept, "PROVIDER": sim.openai, **more}
+
+
+def run(*arguments: str, sim: Simulator, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run `l0 run` to the end of its program."""
+    return subprocess.run(
+        [*RUN, *arguments],
+        cwd=HERE,
+        env=environment(sim, **more),
+        capture_output=True,
+        text=True,
+        timeout=LONG,
+        check=False,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _one_cut(sim: Simulator) -> None:
+    sim.reset()
+    sim.script(Fault.cut(at_event=1))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_program_is_healed(sim: Simulator, name: str) -> None:
+    ended = run(*SCRIPTS[name], sim=sim)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("TEXT ")
+    assert len(sim.requests) == 2
+
+
+def test_program_without_l0_run_fails(sim: Simulator) -> None:
+    """The control: the same program is not healed by itself."""
+    ended = subprocess.run(
+        [sys.executable, PROGRAMS], cwd=HERE, env=environment(sim), capture_output=True, timeout=LONG, check=False
+    )
+    assert ended.returncode == 1
+    assert len(sim.requests) == 1
+
+
+@contextmanager
+def served(arguments: list[str], sim: Simulator) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [*RUN, *(part.format(port=port) for part in arguments)],
+        cwd=HERE,
+        env=environment(sim),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for_port(port, server)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(LONG)
+        finally:
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait()
+
+
+def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + LONG
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the server ended"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=LONG).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("the server does not come up")
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_server_is_healed(sim: Simulator, name: str) -> None:
+    with served(SERVERS[name], sim) as url:
+        try:
+            with urllib.request.urlopen(url, timeout=LONG) as response:
+                assert response.read()
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise AssertionError("the call was not healed") from error
+    assert len(sim.requests) == 2
+
+
+def test_policy_of_the_command(sim: Simulator) -> None:
+    """`agent` holds whole messages, so that a cut in the middle is healed."""
+    sim.reset()
+    sim.script(Fault.cut(at_event=4))
+    ended = run("--policy", "agent", PROGRAMS, sim=sim)
+    assert ended.returncode == 0, ended.stderr
+    assert len(sim.requests) == 2
+
+
+def test_exit_code_and_arguments_are_the_programs(sim: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import sys; print(sys.argv[1:]); sys.exit(7)", encoding="utf-8")
+    ended = run(str(tmp_path / "app.py"), "--policy", "-m", "x", sim=sim)
+    assert ended.returncode == 7
+    assert ended.stdout.strip() == "['--policy', '-m', 'x']"
+
+
+def test_own_sitecustomize_still_runs(sim: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('OWN')", encoding="utf-8")
+    ended = run(PROGRAMS, sim=sim, PYTHONPATH=str(tmp_path))
+    assert "OWN\nTEXT " in ended.stdout  # once more before it: the launcher itself is Python
+
+
+def test_failing_sitecustomize_does_not_leave_the_program_unprotected(sim: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("raise RuntimeError('theirs')", encoding="utf-8")
+    ended = run(PROGRAMS, sim=sim, PYTHONPATH=str(tmp_path))
+    assert "RuntimeError: theirs" in ended.stderr
+    assert len(sim.requests) == 2
+
+
+@pytest.mark.parametrize("flags", [["-I"], ["-E"], ["-S"], ["-Im"], ["-X", "dev", "-sE"]], ids=" ".join)
+def test_isolated_interpreter_is_reported(sim: Simulator, flags: list[str]) -> None:
+    program = ["platform"] if flags[-1].endswith("m") else ["-c", "pass"]
+    ended = run(sys.executable, *flags, *program, sim=sim)
+    assert ended.returncode == 0, ended.stderr
+    assert NOT_INSTRUMENTED in ended.stderr
+
+
+@pytest.fixture
+def other_python(tmp_path: Path) -> str:
+    """An environment without l0."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "other"], check=True, timeout=LONG)
+    return str(tmp_path / "other/bin/python")
+
+
+def test_environment_without_l0_is_reported(sim: Simulator, other_python: str) -> None:
+    ended = run(other_python, "-c", "print('ran')", sim=sim)
+    assert ended.stdout == "ran\n"
+    assert f"cannot be imported by {other_python}" in ended.stderr
+
+
+def test_script_of_an_environment_without_l0_is_reported(sim: Simulator, other_python: str, tmp_path: Path) -> None:
+    script = tmp_path / "tool"
+    script.write_text(f"#!{other_python}\nprint('ran')\n", encoding="utf-8")
+    script.chmod(0o755)
+    ended = run(str(script), sim=sim)
+    assert ended.stdout == "ran\n"
+    assert NOT_INSTRUMENTED in ended.stderr
+
+
+def test_other_program_is_reported(sim: Simulator) -> None:
+    ended = run(shutil.which("true") or "true", sim=sim)
+    assert ended.returncode == 0
+    assert ended.stderr.startswith("l0 run: true is not a Python program")
+
+
+def test_healthy_start_says_nothing(sim: Simulator) -> None:
+    sim.reset()
+    ended = run(PROGRAMS, sim=sim)
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "program: got nothing, allowed: a script"),
+        (["-m"], "-m: got nothing, allowed: the name of a module"),
+        (["no-such-program"], "program: got 'no-such-program', allowed: a file"),
+        (["--policy", "fast", PROGRAMS], "--policy: got 'fast', allowed: one of interactive"),
+        (["--otlp", "localhost", PROGRAMS], "otlp: got 'localhost', allowed: the URL"),
+    ],
+    ids=str,
+)
+def test_invalid_input(sim: Simulator, arguments: list[str], message: str) -> None:
+    ended = run(*arguments, sim=sim)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert not sim.requests
