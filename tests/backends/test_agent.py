@@ -1,4 +1,4 @@
-"""Datadog's test agent, which decodes OTLP itself: all three signals, straight from the program, no Collector."""
+"""Datadog's test agent decodes OTLP itself: all three signals arrive from the program without a Collector."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Got:
     logs: list[dict[str, Any]]
 
     def spans(self) -> list[dict[str, Any]]:
-        """Of all exports."""
+        """Return the spans of all exports."""
         return list(_records(self.traces, "resource_spans", "scope_spans", "spans"))
 
     def events(self) -> list[dict[str, Any]]:
-        """Log records of all exports."""
+        """Return the log records of all exports."""
         return list(_records(self.logs, "resource_logs", "scope_logs", "log_records"))
 
     def latest(self) -> dict[str, dict[str, Any]]:
-        """Metrics of the last export, by name: counters are cumulative."""
+        """Return the metrics of the last export by name. Counters are cumulative."""
         exports = [list(_records([one], "resource_metrics", "scope_metrics", "metrics")) for one in self.metrics]
         return {metric["name"]: metric for metric in max(exports, key=_time)}
 
@@ -54,23 +54,23 @@ def _time(metrics: list[dict[str, Any]]) -> int:
 
 
 def points(metric: dict[str, Any]) -> list[dict[str, Any]]:
-    """A metric's points, whatever it is."""
+    """Return the data points of a metric of any kind."""
     return [point for kind in ("sum", "histogram", "gauge") for point in metric.get(kind, {}).get("data_points", ())]
 
 
 def attributes(record: dict[str, Any]) -> dict[str, Any]:
-    """Of a span, event or point; values of one kind only, as OTLP has them."""
+    """Return the attributes of a span, event or point. OTLP stores each value under the name of its type."""
     return {one["key"]: next(iter(one["value"].values()), None) for one in record.get("attributes", ())}
 
 
 def trace(record: dict[str, Any]) -> str:
-    """Its trace, as the program wrote it."""
+    """Return the trace id of a record in hexadecimal, as the program reports it."""
     return base64.b64decode(record["trace_id"]).hex()
 
 
 @pytest.fixture(scope="module")
 def got(tmp_path_factory: pytest.TempPathFactory) -> Got:
-    """A load whose content goes into events."""
+    """Run a load whose content is captured in events."""
     folder = tmp_path_factory.mktemp("agent")
     agent = Agent(program("ddapm-test-agent"), folder)
     with agent.server:
@@ -98,14 +98,14 @@ def test_counters_are_the_ledger(got: Got) -> None:
 
 
 def test_units_and_kinds_are_those_of_the_table(got: Got) -> None:
-    told = {name: metric for name, metric in got.latest().items() if name in UNITS}
-    assert {name: metric["unit"] for name, metric in told.items()} == {name: UNITS[name] for name in told}
-    assert len(told) > 10
-    summed = [metric["sum"] for metric in told.values() if "sum" in metric]
+    own = {name: metric for name, metric in got.latest().items() if name in UNITS}
+    assert {name: metric["unit"] for name, metric in own.items()} == {name: UNITS[name] for name in own}
+    assert len(own) > 10
+    summed = [metric["sum"] for metric in own.values() if "sum" in metric]
     assert {one["aggregation_temporality"] for one in summed} == {"AGGREGATION_TEMPORALITY_CUMULATIVE"}
 
 
-def test_an_example_in_a_bucket_is_a_call(got: Got) -> None:
+def test_exemplar_names_the_trace_of_a_call(got: Got) -> None:
     traces = {
         trace(example)
         for metric in got.latest().values()

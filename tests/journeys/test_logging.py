@@ -61,7 +61,7 @@ KNOWN = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 
 
 class Json(logging.Formatter):
-    """A JSON formatter as others are: it adds every attribute of the record that `logging` does not set itself."""
+    """A usual JSON formatter: it adds every attribute of the record that `logging` does not set itself."""
 
     def format(self, record: logging.LogRecord) -> str:
         added = {name: value for name, value in vars(record).items() if name not in KNOWN}
@@ -102,7 +102,7 @@ def ask(sim: Simulator, **more: Any) -> None:
 
 
 def test_lines_on_stderr_without_any_setup(sim: Simulator) -> None:
-    """By logging's last resort: failures once each, a few of a storm, the rest counted at the end; no recoveries."""
+    """Python's last-resort handler writes warnings only: a few failures, and a count of the others at the end."""
     sim.script(DOWN, None, *[DOWN] * 11)
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, sim.openai], capture_output=True, text=True, timeout=120, check=True

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-_PASSED_OVER = frozenset({"l0", "l0_openai", "l0_anthropic", "dataclasses", "contextlib"})
-"""Packages that stand between the program and a warning: our own, and the standard library's callers of ours."""
+_SKIPPED = frozenset({"l0", "l0_openai", "l0_anthropic", "dataclasses", "contextlib"})
+"""Packages whose frames are skipped: L0's own, and modules of the standard library that call L0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class CallerLine:
 def caller_line(past: tuple[str, ...] = ()) -> CallerLine:
     """Return the innermost line outside L0 and the packages ``past``. In a thread of our own: the outermost line."""
     frame: FrameType = sys._getframe(1)
-    while _is_passed_over(frame, past) and frame.f_back is not None:
+    while _is_skipped(frame, past) and frame.f_back is not None:
         frame = frame.f_back
     names = frame.f_globals
     return CallerLine(
@@ -43,6 +43,6 @@ def warn_caller(message: str, category: type[Warning] = RuntimeWarning, past: tu
     caller_line(past).warn(message, category)
 
 
-def _is_passed_over(frame: FrameType, past: tuple[str, ...]) -> bool:
+def _is_skipped(frame: FrameType, past: tuple[str, ...]) -> bool:
     package = str(frame.f_globals.get("__name__")).partition(".")[0]
-    return package in _PASSED_OVER or package in past
+    return package in _SKIPPED or package in past

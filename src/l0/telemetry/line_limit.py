@@ -1,4 +1,4 @@
-"""Limit the log lines of a storm: a few per kind and minute, and one that sums up the rest."""
+"""Limit log lines: a few per kind and minute, and a summary of the others."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from l0.shared_state.forks import renew_in_child
 from .log_lines import LogLine
 
 LINES = 5
-"""Lines of one kind (event and cause) in a minute. Further ones are counted. The minute after such a storm has one
-line, beside the summary."""
+"""Lines of one kind (event and cause) that are written per minute. Further ones are counted. In a minute that begins
+with a summary, only one line is written besides it."""
 MINUTE = 60.0
 _TARGETS = 4
 """Targets that a summary names."""

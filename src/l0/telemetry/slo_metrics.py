@@ -107,22 +107,22 @@ class SloInstruments:
         """Yield the share of each error budget that is left, over the objective's own window."""
         for status in self._slos.report().standings:
             if (left := status.budget_left) is not None:
-                yield Observation(left, _of(status, status.objective.window))
+                yield Observation(left, _window_attributes(status, status.objective.window))
 
     def burn_rates(self, _: CallbackOptions) -> Iterable[Observation]:
         """Yield the burn rate over every alerting window."""
         for status in self._slos.report().standings:
             for seconds in WINDOWS:
                 if (rate := status.burn(seconds)) is not None:
-                    yield Observation(rate, _of(status, seconds))
+                    yield Observation(rate, _window_attributes(status, seconds))
 
 
-def _of(status: SloStatus, seconds: int) -> Attributes:
+def _window_attributes(status: SloStatus, seconds: int) -> Attributes:
     objective = status.objective
     attributes = _attributes(objective.name, objective.layer, status.provider, status.model)
     return {**attributes, names.SLO_WINDOW: duration(seconds)}
 
 
 def _attributes(slo: str, layer: str, provider: str, model: str) -> Attributes:
-    of = {names.SLO: slo, names.SLO_LAYER: layer, names.PROVIDER: provider, names.REQUEST_MODEL: model}
-    return dict(sanitizer.encodable(of))
+    attributes = {names.SLO: slo, names.SLO_LAYER: layer, names.PROVIDER: provider, names.REQUEST_MODEL: model}
+    return dict(sanitizer.encodable(attributes))

@@ -21,7 +21,7 @@ MISSING = (None, Cause.TRUNCATED, Cause.EMPTY, Cause.NOT_A_STREAM)
 
 @dataclass
 class Walk:
-    """A call at the mercy of a random driver."""
+    """A call, with the signals of a random driver and the commands that they gave."""
 
     call: Call
     machine: Machine = field(init=False)
@@ -67,7 +67,7 @@ calls = st.builds(
 
 @st.composite
 def walks(draw: st.DrawFn) -> Walk:
-    """Up to thirty legal signals, as any driver might send them."""
+    """Draw up to thirty legal signals, in any order that a driver may send them in."""
     walk = Walk(draw(calls))
     for _ in range(draw(st.integers(1, 30))):
         kinds = sorted(TRANSITIONS[walk.machine.state], key=lambda kind: kind.__name__)
@@ -76,29 +76,29 @@ def walks(draw: st.DrawFn) -> Walk:
         walk.at += draw(st.sampled_from([0.0, 0.1, 1.0]))
         if kind is Waited and isinstance(last, Wait):
             walk.at += last.seconds
-        how = {"accepted": draw(st.booleans()), "resume_state": draw(states)}
+        fields = {"accepted": draw(st.booleans()), "resume_state": draw(states)}
         match kind.__name__:
             case "Ended":
-                walk.step(Ended(draw(st.sampled_from(MISSING)), walk.at, **how))
+                walk.step(Ended(draw(st.sampled_from(MISSING)), walk.at, **fields))
             case "Failed":
                 asked = draw(st.none() | st.sampled_from([0.0, 1.0, 61.0]))
                 typed = draw(st.booleans())
                 failure = make_failure(draw(causes), retry_after=asked, sdk_retries=draw(st.booleans()), typed=typed)
-                walk.step(Failed(failure, walk.at, **how))
+                walk.step(Failed(failure, walk.at, **fields))
             case _:
                 walk.step(kind(walk.at))
     return walk
 
 
 def sent(walk: Walk) -> list[AttemptSpec]:
-    """The requests that were commanded; a slow one that is not hedged stays commanded."""
+    """Return the requests that were commanded. After `Slow`, the same command returns unless it is hedged."""
     steps = zip(walk.signals, walk.commands, strict=True)
     opens = [(signal, command) for signal, command in steps if isinstance(command, AttemptSpec)]
     return [command for signal, command in opens if command.hedge or not isinstance(signal, Slow)]
 
 
 def allowed_retries(call: Call) -> int:
-    """The most that the user allowed, on each leg."""
+    """Return the number of retries that the user allows on each leg."""
     if call.max_retries == 0:
         return 0
     return call.policy.retry.max_retries if call.policy.retry is not None else call.max_retries
@@ -106,7 +106,7 @@ def allowed_retries(call: Call) -> int:
 
 @given(walk=walks())
 @settings(max_examples=150)
-def test_the_contract_holds_for_any_interleaving(walk):
+def test_attempts_and_legs_are_within_the_limits(walk):
     machine, call = walk.machine, walk.call
     opens = sent(walk)
     assert machine.attempts == len(opens)
@@ -126,7 +126,7 @@ def test_the_contract_holds_for_any_interleaving(walk):
 
 @given(walk=walks())
 @settings(max_examples=150)
-def test_nothing_is_repeated_once_something_was_released_unless_the_policy_resumes(walk):
+def test_released_answer_is_only_resumed(walk):
     released, leg = False, 0
     for signal, command in zip(walk.signals, walk.commands, strict=True):
         released = released or isinstance(signal, Released)
@@ -146,15 +146,15 @@ def test_nothing_is_repeated_once_something_was_released_unless_the_policy_resum
 @settings(max_examples=100)
 def test_resumed_attempt_holds_nothing_and_has_a_resume_point(walk):
     resume_points, resuming = [], False
-    had = 0
+    received = 0
     for signal, command in zip(walk.signals, walk.commands, strict=True):
         state = getattr(signal, "resume_state", None)
-        had = had if state is None else len(state.text)
+        received = received if state is None else len(state.text)
         if isinstance(signal, Slow):
             assert not (resuming and command.hedge)
         elif isinstance(command, AttemptSpec):
             resuming = command.resume is not None
-            resume_points += [(command.resume, had, command.number)] if resuming else []
+            resume_points += [(command.resume, received, command.number)] if resuming else []
         if isinstance(signal, Opened):
             assert command == Relay(not resuming)
     assert [
@@ -166,8 +166,8 @@ def test_resumed_attempt_holds_nothing_and_has_a_resume_point(walk):
 
 @given(walk=walks())
 @settings(max_examples=100)
-def test_what_must_not_be_replayed_is_not_once_it_was_accepted(walk):
-    """Before the commit point. After it, nothing is begun anew: what resumes takes up what is there."""
+def test_accepted_request_is_not_replayed_against_its_rule(walk):
+    """Before the commit point. After it, an attempt only resumes the answer."""
     for signal, state, command in zip(walk.signals, walk.states, walk.commands, strict=True):
         if (
             state is CallState.HOLDING
@@ -186,21 +186,21 @@ def test_raise_has_the_last_failure_and_fatal_failures_end_the_leg(walk):
         if isinstance(command, Raise):
             assert command.failure is walk.machine.failures[-1]
             assert following is None or following == Finish(Outcome.CANCELLED)
-        if isinstance(signal, Failed) and _hopeless(signal.failure, walk.call) and command != Raise(signal.failure):
+        if isinstance(signal, Failed) and _is_fatal(signal.failure, walk.call) and command != Raise(signal.failure):
             assert command == Wait(0.0)
             assert not isinstance(following, AttemptSpec) or following.leg == last + 1
         last = command.leg if isinstance(command, AttemptSpec) else last
 
 
-def _hopeless(failure: Failure, call: Call) -> bool:
-    """Fatal; but without a policy the SDK's own decision holds, except over an account that is empty."""
+def _is_fatal(failure: Failure, call: Call) -> bool:
+    """Return True for a fatal failure. Without a policy the SDK's decision counts, except for an exhausted quota."""
     asked = failure.sdk_retries and call.policy.retry is None and failure.cause is not Cause.QUOTA
     return failure.category is Category.FATAL and not asked
 
 
 @given(walk=walks())
 @settings(max_examples=100)
-def test_no_wait_is_known_to_end_after_the_whole_time(walk):
+def test_backoff_ends_before_the_total_timeout(walk):
     total = walk.call.policy.timeout.total if walk.call.policy.timeout else None
     limit = walk.machine.began + (inf if total is None else total / 1000)
     for signal, command in zip(walk.signals, walk.commands, strict=True):

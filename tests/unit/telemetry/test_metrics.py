@@ -72,10 +72,13 @@ def test_units_and_buckets(metrics, play, retried):
 
 def test_retries_by_cause(metrics, play, retried):
     play(MetricObserver(metrics.provider), retried)
-    blame = {"l0.cause": "overloaded", "l0.category": "transient"}
-    assert metrics.points("l0.retries") == [(blame, 1, 1)]
+    cause_attributes = {"l0.cause": "overloaded", "l0.category": "transient"}
+    assert metrics.points("l0.retries") == [(cause_attributes, 1, 1)]
     assert metrics.points("l0.backoff") == [({"l0.cause": "overloaded"}, 0.3, 1)]
-    assert metrics.points("l0.attempts") == [({"l0.outcome": "failed", **blame}, 1, 1), ({"l0.outcome": "ok"}, 1, 1)]
+    assert metrics.points("l0.attempts") == [
+        ({"l0.outcome": "failed", **cause_attributes}, 1, 1),
+        ({"l0.outcome": "ok"}, 1, 1),
+    ]
 
 
 def test_a_failed_call_has_a_type_on_its_duration_only(metrics, play, ended):
@@ -185,7 +188,7 @@ def test_instruments_are_made_once_for_all_calls(metrics, call, monkeypatch):
     assert len(made) == 1
 
 
-def test_nobody_listens(call):
+def test_call_without_a_meter_is_not_observed(call):
     assert MetricObserver(NoOpMeterProvider()).observe(call) is None
 
 
@@ -242,12 +245,12 @@ def test_a_slow_bucket_has_the_trace_of_a_call(traces, metrics, call, smooth):
     ]
 
 
-def test_a_metric_watcher_has_no_context_and_no_headers(metrics, call):
-    watcher = MetricObserver(metrics.provider).observe(call)
+def test_call_metrics_have_no_context_and_no_headers(metrics, call):
+    call_metrics = MetricObserver(metrics.provider).observe(call)
     before = context.get_current()
-    with watcher.active(), watcher.active():
+    with call_metrics.active(), call_metrics.active():
         assert context.get_current() is before
-    assert watcher.headers() == {}
+    assert call_metrics.headers() == {}
 
 
 @pytest.mark.parametrize(("switch", "told"), [("all", (5, 1.3)), ("", (1, 0.2))])
