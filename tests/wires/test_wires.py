@@ -157,3 +157,13 @@ def test_broken_wire_is_healed_or_an_error(spans: Spans, reader: Reader, wire: W
     got = reader.read(wire, reader.server.route(wire, good), helper=False, sync=sync)
     assert got.requests <= 2
     assert got.error is not None or got.items == whole.items
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@pytest.mark.parametrize("wire", [wire for wire in WIRES if "break" in wire.name and wire.broken], ids=str)
+def test_tool_call_that_breaks_off_is_healed_if_held(spans: Spans, reader: Reader, wire: Wire, sync: bool) -> None:
+    good = GOOD[wire.dialect]
+    whole = reader.read(good, reader.server.route(good), helper=False, sync=sync)
+    with l0.policy(hold="message"):
+        got = reader.read(wire, reader.server.route(wire, good), helper=False, sync=sync)
+    assert (got.items, got.error, got.requests) == (whole.items, None, 2)
