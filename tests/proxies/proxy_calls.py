@@ -99,7 +99,7 @@ def script(sim: Simulator, scenario: Scenario, *, once: bool) -> None:
     if not scenario.answer:
         sim.script(*[RecordedBody(content=_interleaved())] * _REPEATS)
         return
-    whole = Reply(answer=corpus.named(scenario.answer))
+    whole = Reply(answer=corpus.bundled_answer(scenario.answer))
     if scenario.fault is None:
         sim.script(*[whole] * _REPEATS)
         return
