@@ -46,7 +46,8 @@ def request(runtime: CallRuntime, sender: Sender) -> Any:
     command = open_attempts(runtime, runtime.begin(), sender)
     if isinstance(command, Raise):
         raise runtime.error(command)
-    return sender.answer
+    answer, sender.answer = sender.answer, None  # timers hold the context of the request, and with it the sender
+    return answer
 
 
 def open_attempts(runtime: CallRuntime, command: Command, sender: Sender) -> Relay | Finish | Raise:
