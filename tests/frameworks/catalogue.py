@@ -82,7 +82,21 @@ FRAMEWORKS = (
     Framework(name="crewai", requirements=("crewai",), calls="with_crewai"),
     Framework(name="langfuse", requirements=("langfuse",), calls="with_openai", tracers=("langfuse",)),
     Framework(name="langsmith", requirements=("langsmith",), calls="with_openai", tracers=("langsmith",)),
-    Framework(name="logfire", requirements=("logfire",), calls="with_openai", tracers=("logfire", "logfire_client")),
+    Framework(
+        name="logfire",
+        requirements=("logfire",),
+        calls="with_openai",
+        tracers=("logfire", "logfire_client"),
+        limits={
+            f"{call}: described by l0": "logfire ends its span of a stream before the stream is read"
+            for call in (
+                "chat, streamed",
+                "chat, streamed, async",
+                "responses, streamed",
+                "responses, streamed, async",
+            )
+        },
+    ),
     Framework(
         name="openinference",
         requirements=("openinference-instrumentation-openai",),

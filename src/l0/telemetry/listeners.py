@@ -28,6 +28,7 @@ from .names import (
     OUTER_LATE_METHODS,
     OUTER_LATE_SCOPE,
     OUTER_OBSERVATIONS,
+    OUTER_UNMEASURED_SCOPES,
     REQUEST_MODEL,
     SCOPE,
     SUPPRESS_LANGUAGE_MODELS,
@@ -120,7 +121,9 @@ def measured_by_another() -> bool:
     if _is_marked(current) or current.get(SUPPRESS_LANGUAGE_MODELS):
         return True
     span = trace.get_current_span(current)
-    return span.is_recording() and not _is_without_metrics(span) and _is_conventional(span)
+    if not span.is_recording() or _is_without_metrics(span):
+        return False
+    return _is_conventional(span) and _scope_of(span) not in OUTER_UNMEASURED_SCOPES
 
 
 def _is_marked(current: Context) -> bool:

@@ -199,6 +199,8 @@ OTHER_OPERATIONS: Final = ("llm.request.type",)
 """The name of the operation in Traceloop."""
 OTHER_INPUT_TOKENS: Final = ("gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
 OTHER_OUTPUT_TOKENS: Final = ("gen_ai.usage.completion_tokens", "llm.token_count.completion")
+OUTER_UNMEASURED_SCOPES: Final = frozenset({"logfire.anthropic", "logfire.openai"})
+"""Logfire's scopes for the SDKs. Its spans follow the GenAI conventions, but it records no conventional metrics."""
 INFERENCE_OPERATIONS: Final = frozenset({"chat", "embeddings", "generate_content", "text_completion"})
 """The conventional operations of one request to a model, unlike those of agents and tools."""
 SUPPRESS_LANGUAGE_MODELS: Final = "suppress_language_model_instrumentation"

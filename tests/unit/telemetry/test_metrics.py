@@ -215,6 +215,7 @@ def test_only_l0_metrics_are_recorded_under_another_genai_instrumentation(traces
 UNMEASURED = {
     "OpenInference": ("framework", {"openinference.span.kind": "LLM", "gen_ai.operation.name": "chat"}),
     "Langfuse": ("framework", {"langfuse.observation.type": "generation", "gen_ai.request.model": "m"}),
+    "logfire": ("logfire.openai", {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}),
     "OpenInference for LlamaIndex": ("openinference.instrumentation.llama_index", {}),
 }
 
