@@ -43,8 +43,7 @@ async def request(runtime: CallRuntime, sender: AsyncSender) -> Any:
     command = await open_attempts(runtime, runtime.begin(), sender)
     if isinstance(command, Raise):
         raise runtime.error(command)
-    answer, sender.answer = sender.answer, None  # timers hold the context of the request, and with it the sender
-    return answer
+    return sender.answer
 
 
 async def open_attempts(runtime: CallRuntime, command: Command, sender: AsyncSender) -> Relay | Finish | Raise:

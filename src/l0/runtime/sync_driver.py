@@ -46,8 +46,7 @@ def request(runtime: CallRuntime, sender: Sender) -> Any:
     command = open_attempts(runtime, runtime.begin(), sender)
     if isinstance(command, Raise):
         raise runtime.error(command)
-    answer, sender.answer = sender.answer, None  # timers hold the context of the request, and with it the sender
-    return answer
+    return sender.answer
 
 
 def open_attempts(runtime: CallRuntime, command: Command, sender: Sender) -> Relay | Finish | Raise:

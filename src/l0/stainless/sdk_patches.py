@@ -164,7 +164,9 @@ class SdkPatches:
         if runtime is None:
             return await wrapped(*args, **kwargs)
         sending = AsyncSdkRequests(runtime, self.sdk, wrapped, self._originals[1], args, kwargs)
-        return await async_driver.request(runtime, sending)
+        answer = await async_driver.request(runtime, sending)
+        sending.answer = None  # asyncio keeps cancelled timers, with the context of the request, and so with `sending`
+        return answer
 
     def _begin(self, client: Any, args: Any, kwargs: Any) -> CallRuntime | None:
         """Return the runtime of an inference call; ``None`` for other requests, which pass through unchanged."""
