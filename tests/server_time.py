@@ -88,7 +88,7 @@ class ServerTime:
             # The transport's own timeouts are real: they are a minute longer, and the watchdog's come first.
             patch.setattr(send_deadlines, "perf_counter", lambda: self._now - 60)
             patch.setattr(Connection, "wait_silently", partialmethod(_paused, self))
-            patch.setattr(sync_driver, "rest", self._pass)
+            patch.setattr(sync_driver, "wait_unless_stopped", self._pass)
             patch.setattr(async_driver, "sleep", self._apass)
             yield
 

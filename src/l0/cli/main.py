@@ -56,10 +56,10 @@ def _demo(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    from .run.run_command import RunOptions, run
+    from .run.run_command import LaunchOptions, run
 
     target = given.program if given.module is None else ["-m", *given.module]
-    return run(target, RunOptions(policy=given.policy, otlp=given.otlp))
+    return run(target, LaunchOptions(policy=given.policy, otlp=given.otlp))
 
 
 def _simulate(given: argparse.Namespace) -> int:

@@ -26,14 +26,14 @@ _ISOLATING = frozenset("ISE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class LaunchOptions:
     """The options of the command. ``policy``: the name of a preset. ``otlp``: base URL of an OTLP/HTTP collector."""
 
     policy: str | None = None
     otlp: str | None = None
 
 
-def run(target: Sequence[str], options: RunOptions) -> int:
+def run(target: Sequence[str], options: LaunchOptions) -> int:
     """Replace this process by the program, so that signals, terminal and exit code are the program's own.
 
     Raises `InputError` if the program cannot be found or started. Warns on stderr if the program, as far as can be
@@ -50,7 +50,7 @@ def run(target: Sequence[str], options: RunOptions) -> int:
         raise InputError(f"program: {program.arguments[0]} cannot be started: {error.strerror}") from error
 
 
-def run_environment(environ: Mapping[str, str], options: RunOptions) -> dict[str, str]:
+def run_environment(environ: Mapping[str, str], options: LaunchOptions) -> dict[str, str]:
     """Return the environment of the program. Raises `InputError`."""
     environment = dict(environ)
     earlier = environment.get("PYTHONPATH", "")
