@@ -25,6 +25,13 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of processes of ``-n auto``: half as many again as processors, since many tests wait."""
+    processors = os.cpu_count() or 1
+    return processors + processors // 2
+
+
 @pytest.fixture(scope="session", autouse=True)
 def environment_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """Yield the environment of the run. In that of the tests, clients trust no certificate authority.

@@ -77,6 +77,7 @@ USES = (
     Use("tests/*", "log_message", "http.server calls it"),
     Use("tests/*", "suppress_debug_info", "litellm reads it"),
     Use("tests/faults/print_matrix.py", "INITIAL_RETRY_DELAY", "the SDKs read it"),
+    Use("tests/proxies/run_proxies.py", "INITIAL_RETRY_DELAY", "the SDKs read it"),
     Use("tests/faults/test_http2_bounds.py", "showwarning", "warnings.warn calls it"),
     Use("tests/journeys/finalizer_storm.py", "_at_fork_reinit", "threading calls it on its locks after a fork"),
     Use("tests/journeys/aws_stubs.py", "*", "stands in for botocore and boto3: the SDKs import and call it"),
@@ -88,6 +89,7 @@ USES = (
         "tests/journeys/otel_suites/otel_suite_plugin.py", "HTTPXClientInstrumentor", "OpenTelemetry's suites import it"
     ),
     Use("tests/journeys/otel_suites/their_helpers.py", "*", "OpenTelemetry's suites import them by name"),
+    Use("tests/journeys/run_programs.py", "wsgi", "gunicorn loads it by name"),
     Use("tests/journeys/served_app.py", "wsgi", "gunicorn loads it by name"),
     Use("tests/journeys/test_transparent.py", "degrees", "a field of the answer's schema"),
     Use("tests/stateful/world.py", "generate_*_id", "OpenTelemetry's SDK calls them"),

@@ -7,6 +7,7 @@ named `decides` are the whole list of these.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -32,6 +33,8 @@ _ORDER: dict[str, Path] = {"messages": ("index",), "responses-numbered": ("seque
 """Numbers by which the order of events is judged: another number means that events were lost, doubled or moved."""
 _TEXTS = frozenset({"delta", "text", "arguments", "refusal"})
 """Fields of Responses whose deltas must add up to their final text: another text in one of them is proof."""
+_OF_A_FAILURE = re.compile(r"l0: .*: failed (after|without) ")
+"""The log line of a call that failed."""
 _NUMBERS = frozenset({"number", "negative", "huge"})
 _CONTENT: dict[str, frozenset[Path]] = {
     "chat": frozenset({("choices",), ("choices", 0), ("choices", 0, "message")}),
@@ -85,7 +88,7 @@ def faults(
 ) -> list[str]:
     """Return the errors in the telemetry of an answer. ``requests``: the number that the unchanged answer may need.
     ``items``: the user gets the SDK's objects. ``failing``: ours may raise after the last object."""
-    found = [f"warned: {said}" for said in ours.warnings]
+    found = [f"warned: {said}" for said in ours.warnings if ours.error is None or not _OF_A_FAILURE.match(said)]
     calls = [span for span in ours.spans if span.parent is None]
     if len(calls) != 1 or calls[0].end_time is None:
         found.append(f"{len(calls)} spans of a call")

@@ -16,6 +16,7 @@ from l0.model.text_safety import one_line
 
 Fields = Mapping[str, str | int | float]
 
+_DOUBTED = "accepted, but perhaps truncated"
 _LONGEST = 128
 """Characters of a name that comes from outside: a model, a rule, a request id."""
 _UNKNOWN_PROVIDER = "unknown"
@@ -146,6 +147,9 @@ class CallLines:
         fields = self._ended(
             "recovered", ended, last, l0_seconds=self._lost_s, l0_reason=last.message if last is not None else None
         )
+        doubt = self._doubt(ended)
+        if doubt is not None:
+            return LogLine(level=WARNING, text=f"{text}; {_DOUBTED}: {doubt}", fields=fields)
         return LogLine(level=INFO, text=text, fields=fields)
 
     def _healed_by(self, ended: CallEnded) -> str:
@@ -180,15 +184,20 @@ class CallLines:
 
     def _accepted(self, ended: CallEnded) -> LogLine | None:
         """Return the line of an answer that was accepted although its end was missing."""
+        doubt = self._doubt(ended)
+        if doubt is None:
+            return None
+        fields = self._fields(
+            "accepted", l0_cause=Cause.TRUNCATED.value, l0_reason=doubt, l0_policy_field="Policy.truncation"
+        )
+        return LogLine(level=WARNING, text=f"{self._name}: {_DOUBTED}: {doubt}", fields=fields)
+
+    def _doubt(self, ended: CallEnded) -> str | None:
+        """Return the reason why an accepted answer may be truncated, if there is one."""
         if ended.metadata is None or Cause.TRUNCATED.value not in ended.metadata.anomalies:
             return None
         origin = self._call.terminal_rule(ended.leg).origin
-        why = f"the stream from {origin} ended without its terminal event; Policy.truncation is not strict for it"
-        text = f"{self._name}: accepted, but perhaps truncated: {why}"
-        fields = self._fields(
-            "accepted", l0_cause=Cause.TRUNCATED.value, l0_reason=why, l0_policy_field="Policy.truncation"
-        )
-        return LogLine(level=WARNING, text=text, fields=fields)
+        return f"the stream from {origin} ended without its terminal event; Policy.truncation is not strict for it"
 
     def _ended(
         self, event: str, ended: CallEnded, failure: Failure | None, **more: str | float | None

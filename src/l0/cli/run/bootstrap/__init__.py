@@ -1,0 +1,1 @@
+"""The folder that `l0 run` puts first in ``PYTHONPATH``."""
