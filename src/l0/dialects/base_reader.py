@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from l0.model.call_events import ResponseMetadata
@@ -34,6 +35,8 @@ class BaseReader(ABC):
         self.tools: dict[Any, ToolCallText] = {}
         self.free_text_tools = False
         """A tool was called whose input is no JSON."""
+        self.abandoned_tools = 0
+        """The number of tool calls, from the first, that the provider broke off itself, to let another model answer."""
         self.other = False
         self.accepted = False
         self.finished = False
@@ -136,7 +139,8 @@ class BaseReader(ABC):
         """
         if self._order == "off" or self.disordered or self.unread or self.free_text_tools:
             return
-        if any(breaks_off("".join(call.arguments)) for call in self.tools.values()):
+        calls = islice(self.tools.values(), self.abandoned_tools, None)
+        if any(breaks_off("".join(call.arguments)) for call in calls):
             message = "the arguments of a tool call break off, though the answer states that it is complete"
             self.fail(Failure(cause=Cause.TRUNCATED, message=message))
 

@@ -310,6 +310,8 @@ class MessagesReader(ResumableReader):
             self.resumable = False
         if kind == "tool_use":
             self.add_tool_arguments(index, block.get("name"), None)
+        elif kind == "fallback":  # the model refused, in the middle of a call perhaps, and another one goes on
+            self.abandoned_tools = len(self.tools)
         if kind is None:
             self.anomaly("unknown_shape")
         elif kind not in _OWN_BLOCKS:

@@ -275,6 +275,8 @@ def test_text_at_the_start_of_a_block_counts():
 # Tool calls that break off
 
 HALF = [START, opened(0, "tool_use"), add_text('{"a"', 0, "input_json_delta", "partial_json"), closed()]
+OTHER = [START, opened(0, "tool_use"), add_text("{}", 0, "input_json_delta", "partial_json"), closed()]
+AGAIN = [opened(2, "tool_use"), add_text('{"a"', 2, "input_json_delta", "partial_json"), closed(2)]
 
 
 @pytest.mark.parametrize(
@@ -285,6 +287,9 @@ HALF = [START, opened(0, "tool_use"), add_text('{"a"', 0, "input_json_delta", "p
         ("off", [*HALF, ending(), STOP], None),
         ("evidence", [*HALF, ending("max_tokens"), STOP], None),
         ("evidence", [*HALF, ending("stop_sequence"), STOP], None),
+        # The model refused in the middle of a call, and another one answers.
+        ("evidence", [*HALF, opened(1, "fallback"), closed(1), ending(), STOP], None),
+        ("evidence", [*OTHER, opened(1, "fallback"), closed(1), *AGAIN, ending(), STOP], Cause.TRUNCATED),
         ("evidence", [*HALF, closed(), ending(), STOP], None),  # in disorder, a fragment may belong elsewhere
         ("evidence", [*HALF, {"type": "content_block_delta", "index": 0, "delta": 1}, ending(), STOP], None),
     ],

@@ -208,7 +208,11 @@ def test_gzip_of_several_members(viewer: ViewerClient) -> None:
     assert viewer.get(PAGE, q=f"{number:032x}")["total"] == 1
 
 
-@pytest.mark.parametrize("body", [b"not gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"rest"])
+@pytest.mark.parametrize(
+    "body",
+    [b"not gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"rest"],
+    ids=["not gzip", "cut", "more after the end"],
+)
 def test_broken_gzip(viewer: ViewerClient, body: bytes) -> None:
     answer = post(viewer, body, JSON | {"content-encoding": "gzip"})
     assert answer.status == 400
