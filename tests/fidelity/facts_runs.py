@@ -62,13 +62,15 @@ class Got:
 
 
 class Warnings(logging.Handler):
-    """The messages that were logged as a warning or worse."""
+    """The messages that were logged as a warning or worse, except summaries, which are about earlier calls."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        if hasattr(record, "l0_count"):
+            return
         text = record.getMessage()
         if record.exc_info:
             text += f": {record.exc_info[1]!r}"
