@@ -5,6 +5,7 @@ import gc
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -62,6 +63,12 @@ def _bare_sdks_again() -> Iterator[None]:
     assert not CONFIG.shared_state.slos.wanted, "this file leaves the objectives started, or a breaker that reads them"
 
 
+@pytest.fixture(autouse=True)
+def _log_lines_from_now() -> None:
+    """Drop the log summaries of earlier tests, which would appear among the lines of this one."""
+    CALL_LOG._limit.renew()
+
+
 @pytest.fixture(scope="module")
 def sim() -> Iterator[Simulator]:
     """A simulated OpenAI and Anthropic, one for a whole file. A test that reads its ledger calls `reset()` first."""
@@ -99,6 +106,28 @@ NEEDS = (
     ({"trio"}, needs_trio),
 )
 """Words in the name of a case, and what it needs then of the installed SDKs."""
+_LONGEST_ID = 80
+"""The greatest length of a value in the name of a case, in characters."""
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a value by its class and the fields that differ from their defaults: `Policy(resume='exact')`.
+
+    A huge number is named by its digits, and a long body by its size.
+    """
+    if isinstance(val, int) and abs(val) >= 10**_LONGEST_ID:
+        return f"{len(str(abs(val)))} digits"
+    if isinstance(val, bytes) and len(val) > _LONGEST_ID:
+        return f"{len(val):,} bytes"
+    if not is_dataclass(val) or isinstance(val, type):
+        return None
+    changed = [
+        f"{each.name}={value!r}"
+        for each in fields(val)
+        if each.repr and (value := getattr(val, each.name)) != each.default
+    ]
+    name = f"{type(val).__name__}({', '.join(changed)})"
+    return name if len(name) <= _LONGEST_ID and " at 0x" not in name else None
 
 
 def pytest_sessionfinish() -> None:

@@ -190,7 +190,7 @@ def test_causes_that_fall_back(cause):
     assert can_fall_back(made, failure, AttemptProgress(HOLDING)) == (cause not in everywhere)
 
 
-@pytest.mark.parametrize("policy", [Policy(), Policy(resume="exact"), Policy(resume="prefill"), WITH], ids=str)
+@pytest.mark.parametrize("policy", [Policy(), Policy(resume="exact"), Policy(resume="prefill"), WITH])
 @pytest.mark.parametrize("cause", Cause)
 def test_no_fallback_after_the_commit_point(cause, policy):
     progress = AttemptProgress(RELAYING, accepted=True, resumable=True)
