@@ -15,8 +15,22 @@ from warnings import warn
 if TYPE_CHECKING:
     from . import slo
     from .config import policy
-    from .model.call_events import ResponseMetadata
+    from .model.attempt import AttemptSpec
+    from .model.call import Call, Outcome
+    from .model.call_events import (
+        AttemptEnded,
+        AttemptStarted,
+        BreakerChanged,
+        CallEnded,
+        CallEvent,
+        ResponseMetadata,
+        RuleMatched,
+        RuleTimes,
+        ShadowDecision,
+        StreamStats,
+    )
     from .model.errors import StreamInterrupted
+    from .model.failure import Category, Cause, Failure
     from .model.policy import (
         ERROR_TYPE_DELAY_DEFAULTS,
         RETRY_DEFAULTS,
@@ -31,6 +45,8 @@ if TYPE_CHECKING:
         Retry,
         Timeout,
     )
+    from .model.ports import CallObserver, Observer
+    from .model.rule import Severity, Violation
     from .orchestration.consensus.consensus import Consensus
     from .orchestration.consensus.outcome import ConsensusError, ConsensusResult
     from .orchestration.consensus.settings import ConsensusPreset
@@ -59,7 +75,17 @@ __all__ = [
     "ERROR_TYPE_DELAY_DEFAULTS",
     "RETRY_DEFAULTS",
     "Attempt",
+    "AttemptEnded",
+    "AttemptSpec",
+    "AttemptStarted",
     "Branch",
+    "BreakerChanged",
+    "Call",
+    "CallEnded",
+    "CallEvent",
+    "CallObserver",
+    "Category",
+    "Cause",
     "CheckIntervals",
     "Checkpoint",
     "Chunk",
@@ -71,12 +97,15 @@ __all__ = [
     "ErrorTypeDelays",
     "Event",
     "EventType",
+    "Failure",
     "Fallback",
     "Guardrails",
     "Hedge",
     "Hold",
     "InvalidAnswerError",
     "NoAnswerError",
+    "Observer",
+    "Outcome",
     "Pipeline",
     "PipelinePreset",
     "PipelineResult",
@@ -89,14 +118,20 @@ __all__ = [
     "Results",
     "ResumePoint",
     "Retry",
+    "RuleMatched",
+    "RuleTimes",
+    "Severity",
+    "ShadowDecision",
     "State",
     "Step",
     "Stream",
     "StreamInterrupted",
+    "StreamStats",
     "SyncStream",
     "Timeout",
     "ToolCall",
     "UnknownStreamError",
+    "Violation",
     "Window",
     "batched",
     "choose",
@@ -167,6 +202,25 @@ _MODULES = {
     "uninstrument": ".stainless.discovery",
     "policy": ".config",
     "ResponseMetadata": ".model.call_events",
+    "Call": ".model.call",
+    "Outcome": ".model.call",
+    "AttemptSpec": ".model.attempt",
+    "AttemptEnded": ".model.call_events",
+    "AttemptStarted": ".model.call_events",
+    "BreakerChanged": ".model.call_events",
+    "CallEnded": ".model.call_events",
+    "CallEvent": ".model.call_events",
+    "RuleMatched": ".model.call_events",
+    "RuleTimes": ".model.call_events",
+    "ShadowDecision": ".model.call_events",
+    "StreamStats": ".model.call_events",
+    "Category": ".model.failure",
+    "Cause": ".model.failure",
+    "Failure": ".model.failure",
+    "CallObserver": ".model.ports",
+    "Observer": ".model.ports",
+    "Severity": ".model.rule",
+    "Violation": ".model.rule",
     "StreamInterrupted": ".model.errors",
     "ERROR_TYPE_DELAY_DEFAULTS": ".model.policy",
     "RETRY_DEFAULTS": ".model.policy",

@@ -17,10 +17,10 @@ from warnings import warn
 
 from l0.model.call import Call
 from l0.model.caller_warning import caller_line
-from l0.model.errors import raised
 from l0.model.policy import Policy, PolicyError, Retry
 from l0.model.policy_from_environment import EnvironmentSettings
 from l0.model.ports import CallObserver, Observer
+from l0.runtime.observer_guard import report_observer_failure
 from l0.runtime.rule_runner import check_rules
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.scoped_values import Block, Scoped
@@ -157,7 +157,7 @@ def check_policy(policy: object) -> None:
 
 def check_observers(observers: object) -> None:
     """Raise `PolicyError` for anything that is not a list of observers."""
-    allowed = "a list of objects with a method observe(call), such as an l0.model.ports.Observer"
+    allowed = "a list of objects with a method observe(call), such as an l0.Observer"
     if not isinstance(observers, Sequence) or isinstance(observers, str | bytes):
         raise PolicyError("observers", observers, allowed)
     for observer in observers:
@@ -173,7 +173,7 @@ def _call_observers(observers: Sequence[Observer], call: Call) -> list[CallObser
         try:
             call_observer = (getattr(observer, "observe", None) or _former_observe(observer))(call)
         except Exception:  # a defect of an observer must not fail the call
-            _log.warning("%s.observe failed and is ignored for this call: %s", type(observer).__name__, raised())
+            report_observer_failure(observer, "observe")
             continue
         if call_observer is not None:
             call_observers.append(call_observer)

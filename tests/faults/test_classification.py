@@ -14,7 +14,7 @@ from traffic_kit import REQUESTS
 
 import l0
 from l0.model.call import Outcome
-from l0.model.call_events import CallEnded, Event
+from l0.model.call_events import CallEnded, CallEvent
 from l0.model.failure import Cause
 
 ONCE_MORE = l0.Policy(retry=l0.Retry(attempts=1, max_retries=1, base_delay=0), truncation="strict")
@@ -29,7 +29,7 @@ class Ends:
     def observe(self, call: Any) -> "Ends":
         return self
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         if isinstance(event, CallEnded):
             self.all.append(event)
 

@@ -199,9 +199,11 @@ def emptied(renew: Callable[[Budget], None]) -> Callable[[Budget], None]:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    caplog.handler.addFilter(lambda record: record.name == "l0")
+    own = logging.Filter("l0")
+    caplog.handler.addFilter(own)
     with caplog.at_level(logging.DEBUG, "l0"):
         yield caplog
+    caplog.handler.removeFilter(own)  # the handler lives as long as the session
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from server_time import ServerTime
 
 import l0
 from l0.config import CONFIG
-from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event
+from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEvent
 from l0.shared_state.known_terminals import Terminals
 from l0.simulator.server import Simulator
 from l0.testing import simulator
@@ -36,7 +36,7 @@ class Recorder:
         self.events.append(("call", call.operation, call.dialect, call.model, call.streaming, call.strict))
         return self
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         match event:
             case AttemptStarted(attempt=attempt):
                 self.events.append(("start", attempt.number))

@@ -445,7 +445,7 @@ def test_observer_that_fails_is_reported(caplog):
     board = Config()
     board.set_observers([Watching(RuntimeError("broken"))])
     assert board.observers_of(None) == []
-    assert "Watching.observe failed and is ignored for this call: RuntimeError" in caplog.text
+    assert "Watching.observe failed and is ignored: RuntimeError" in caplog.text
 
 
 class Late:

@@ -189,4 +189,4 @@ class CallEnded:
     wasted_tokens: int | None = None
 
 
-Event = AttemptStarted | AttemptEnded | RuleMatched | ShadowDecision | BreakerChanged | CallEnded
+CallEvent = AttemptStarted | AttemptEnded | RuleMatched | ShadowDecision | BreakerChanged | CallEnded

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from .attempt import AttemptSpec
 from .call import Call
-from .call_events import Event, ResponseMetadata, ToolCalls
+from .call_events import CallEvent, ResponseMetadata, ToolCalls
 from .error_context import ErrorContext
 from .failure import Cause, Failure
 from .policy import ResumeMode
@@ -19,25 +19,30 @@ Build = Callable[[dict[str, Any]], Any]
 
 
 class CallObserver(Protocol):
-    """An observer of one call. An exception that it raises is logged once, and never reaches the user."""
+    """An observer of one call. A class that inherits from it needs only `notify`.
 
-    def notify(self, event: Event) -> None:
+    Its methods run in the thread, or in the event loop, that makes the call: they must not block. An exception that
+    they raise is logged, and never reaches the user.
+    """
+
+    def notify(self, event: CallEvent) -> None:
         """Receive one event. Events arrive in order; `CallEnded` arrives exactly once, and last."""
 
     def active(self) -> AbstractContextManager[object]:
-        """Return a context manager that makes the call the current trace context while a request is sent.
+        """Return a context manager that makes the call the current trace context while a request is sent, and while a
+        log line of the call is written.
 
         It is never held across a ``yield``: the context would leak into the user's code.
         """
-        ...
+        return nullcontext()
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers that propagate the trace, for providers that request them; empty for none."""
-        ...
+        return {}
 
 
 class Observer(Protocol):
-    """A receiver of events: spans, metrics, a recorder."""
+    """A receiver of the events of all calls: spans, metrics, your own. Calls of threads and tasks run side by side."""
 
     def observe(self, call: Call) -> CallObserver | None:
         """Return the observer of a call; ``None`` to ignore the call. Nothing is measured for ignored calls."""

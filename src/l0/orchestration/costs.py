@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from l0.model.call import Call
-from l0.model.call_events import CallEnded, Event
+from l0.model.call_events import CallEnded, CallEvent
+from l0.model.ports import CallObserver, Observer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +33,18 @@ class Cost:
         )
 
 
-class CostObserver:
+class CostObserver(Observer):
     """An observer that adds up the cost of all calls of one task."""
-
-    __slots__ = ("cost",)
 
     def __init__(self) -> None:
         self.cost = Cost()
 
-    def observe(self, call: Call) -> _CallCostObserver:  # noqa: ARG002 - all calls cost
+    def observe(self, call: Call) -> CallObserver:  # noqa: ARG002 - all calls cost
         """Return an observer for one more call."""
         return _CallCostObserver(self)
 
 
-class _CallCostObserver:
+class _CallCostObserver(CallObserver):
     """Observer of one call. It adds the cost of the call when the call ends."""
 
     __slots__ = ("_account",)
@@ -55,7 +52,7 @@ class _CallCostObserver:
     def __init__(self, account: CostObserver) -> None:
         self._account = account
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         if not isinstance(event, CallEnded):
             return
         metadata = event.metadata
@@ -66,9 +63,3 @@ class _CallCostObserver:
             output_tokens=(metadata.output_tokens or 0) if metadata is not None else 0,
             characters=len(event.text),
         )
-
-    def active(self) -> AbstractContextManager[object]:
-        return nullcontext()
-
-    def headers(self) -> Mapping[str, str]:
-        return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +18,11 @@ from l0.model.call_events import (
     AttemptStarted,
     BreakerChanged,
     CallEnded,
-    Event,
+    CallEvent,
     ResponseMetadata,
     RuleTimes,
     ToolCalls,
 )
-from l0.model.errors import raised
 from l0.model.failure import Failure
 from l0.model.ports import CallObserver, Reader
 from l0.model.tolerant_reading import unread
@@ -31,6 +30,7 @@ from l0.telemetry.call_log import CALL_LOG
 from l0.telemetry.log_lines import CallLines, LogLine
 
 from .finalizers import soon
+from .observer_guard import enter_observer, headers_of, report_observer_failure
 from .stream_stats import StreamStatsRecorder, TimelineRecorder
 
 _log = logging.getLogger("l0")
@@ -65,11 +65,8 @@ class ObserverNotifier:
         """Make the call the current context. Return the headers that propagate it."""
         headers: dict[str, str] = {}
         for observer in self._call_observers:
-            try:
-                stack.enter_context(observer.active())
-                headers.update(observer.headers())
-            except Exception:
-                _log.warning("an observer failed and is ignored for this call: %s", raised())
+            enter_observer(observer, stack)
+            headers.update(headers_of(observer))
         return headers
 
     def attempt_started(self, attempt: AttemptSpec, at: float) -> None:
@@ -120,7 +117,7 @@ class ObserverNotifier:
                 AttemptEnded(number=number, failure=failure, status=status, request_id=request_id, at=at, lost=True)
             )
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         """Report a failed attempt, a finding of a rule, a change of a breaker, or a decision of a policy in shadow
         mode."""
         self._emit(event)
@@ -187,7 +184,7 @@ class ObserverNotifier:
         if not quiet:
             self._log_event(event)
 
-    def _log_event(self, event: Event) -> None:
+    def _log_event(self, event: CallEvent) -> None:
         if self._lines is None:
             if any(getattr(one, "enclosed", False) for one in self._call_observers):
                 return  # the enclosing call logs it
@@ -200,8 +197,7 @@ class ObserverNotifier:
         """Write a log line in the call's trace context."""
         with ExitStack() as stack:
             for observer in self._call_observers:
-                with suppress(Exception):
-                    stack.enter_context(observer.active())
+                enter_observer(observer, stack)
             CALL_LOG.write(line)
 
     def delivered(self, items: list[Any], at: float, held: float) -> None:
@@ -211,12 +207,12 @@ class ObserverNotifier:
             self.stats.held = held
             self.stats.delivered(len(items), at)
 
-    def _emit(self, event: Event) -> None:
+    def _emit(self, event: CallEvent) -> None:
         for observer in self._call_observers:
             try:
                 observer.notify(event)
             except Exception:
-                _log.warning("an observer failed at %s and is ignored: %s", type(event).__name__, raised())
+                report_observer_failure(observer, "notify")
 
 
 def read_metadata(reader: Reader) -> ResponseMetadata | None:

@@ -12,7 +12,7 @@ from random import random
 
 from l0.engine.retry import AttemptProgress, Phase, RetryAfter, can_fall_back, retry_decision, server_requires_wait
 from l0.model.call import Call
-from l0.model.call_events import Event, RuleMatched, ShadowDecision, ToolCalls
+from l0.model.call_events import CallEvent, RuleMatched, ShadowDecision, ToolCalls
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Policy, ResumeMode, Timeout
 from l0.model.ports import Reader
@@ -40,7 +40,7 @@ class ShadowPolicy:
     )
 
     def __init__(
-        self, call: Call, policy: Policy, shared_state: SharedState, notify: Callable[[Event], None], began: float
+        self, call: Call, policy: Policy, shared_state: SharedState, notify: Callable[[CallEvent], None], began: float
     ) -> None:
         self._call = replace(call, policy=replace(policy, mode="active", on_violation=None, on_resume=None))
         self._notify = notify

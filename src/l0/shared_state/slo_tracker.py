@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from weakref import WeakSet
 
 from l0.model.call import Call, Outcome
-from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event
+from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEvent
 from l0.model.errors import raised
 from l0.model.failure import Cause
 from l0.model.text_safety import well_formed
@@ -180,7 +180,7 @@ class SloCallObserver:
         self._last: AttemptEnded | None = None
         self._stalled = 0
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         """Record attempts and the call once they have ended."""
         match event:
             case AttemptStarted():

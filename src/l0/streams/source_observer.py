@@ -7,19 +7,16 @@ gets the metadata (tokens, finish reasons) that the engine in the SDK reads from
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 
 from l0.config import CONFIG
 from l0.model.call import Call, Outcome
-from l0.model.call_events import CallEnded, Event, ResponseMetadata
-from l0.model.errors import raised
+from l0.model.call_events import CallEnded, CallEvent, ResponseMetadata
 from l0.model.failure import Failure
 from l0.model.ports import CallObserver
-
-_log = logging.getLogger("l0")
+from l0.runtime.observer_guard import enter_observer, headers_of, report_observer_failure
 
 
 class SourceCallObserver:
@@ -27,7 +24,7 @@ class SourceCallObserver:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._early: list[Event] = []
+        self._early: list[CallEvent] = []
         self._call_observers: list[CallObserver] | None = None if CONFIG.listening else []
         self.metadata: ResponseMetadata | None = None
         """Metadata of the current attempt, once the engine below has received a complete answer."""
@@ -42,7 +39,7 @@ class SourceCallObserver:
 
     # -- of the call --------------------------------------------------------------------------------------------------
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         """Pass an event on, once the call is described; until then, keep it."""
         if self._call_observers is None:
             self._early.append(event)
@@ -53,7 +50,7 @@ class SourceCallObserver:
             try:
                 observer.notify(event)
             except Exception:
-                _log.warning("an observer failed at %s and is ignored: %s", type(event).__name__, raised())
+                report_observer_failure(observer, "notify")
 
     def active(self) -> AbstractContextManager[object]:
         """Return a context that makes the call the current one, as far as the call is known."""
@@ -63,12 +60,12 @@ class SourceCallObserver:
     def _entered(self) -> Iterator[None]:
         with ExitStack() as stack:
             for observer in self._call_observers or ():
-                stack.enter_context(observer.active())
+                enter_observer(observer, stack)
             yield
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers of all observers, as `CallObserver.headers`."""
-        return {name: value for observer in self._call_observers or () for name, value in observer.headers().items()}
+        return {name: value for one in self._call_observers or () for name, value in headers_of(one).items()}
 
     def described(self, call: Call) -> None:
         """Set the description of the call, and pass on the events kept so far. Only the first description counts."""
@@ -103,7 +100,7 @@ class _RequestObserver:
     def __init__(self, outer: SourceCallObserver) -> None:
         self._outer = outer
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         if isinstance(event, CallEnded):
             self._outer.failure = event.failure
             complete = event.failure is None and event.outcome is not Outcome.CANCELLED

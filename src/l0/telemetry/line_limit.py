@@ -81,7 +81,7 @@ class LineLimit:
 def _summary(minute: _Minute, last: LogLine) -> LogLine:
     event, cause = last.kind
     count = minute.targets.total()
-    named = ", ".join(f"{target} {number:,}" for target, number in minute.targets.most_common(_TARGETS))
+    named = ", ".join(f"{target} {number:,}".lstrip() for target, number in minute.targets.most_common(_TARGETS))
     others = len(minute.targets) - _TARGETS
     if others > 0:
         named = f"{named}, and {others} more"

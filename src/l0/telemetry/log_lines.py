@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from logging import DEBUG, INFO, WARNING
 
 from l0.model.call import Call, Outcome
-from l0.model.call_events import AttemptEnded, BreakerChanged, CallEnded, Event, RuleMatched, ShadowDecision
+from l0.model.call_events import AttemptEnded, BreakerChanged, CallEnded, CallEvent, RuleMatched, ShadowDecision
 from l0.model.failure import Cause, Failure
 from l0.model.text_safety import one_line
 
@@ -64,7 +64,7 @@ class CallLines:
         self._failed: list[tuple[int, Failure]] = []
         self._lost_s = 0.0
 
-    def line(self, event: Event) -> LogLine | None:
+    def line(self, event: CallEvent) -> LogLine | None:
         """Return the line of one event, if it has one."""
         match event:
             case AttemptEnded(failure=Failure() as failure):

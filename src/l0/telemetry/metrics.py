@@ -15,7 +15,7 @@ from l0.model.call_events import (
     AttemptEnded,
     AttemptStarted,
     CallEnded,
-    Event,
+    CallEvent,
     RuleMatched,
     ShadowDecision,
     StreamStats,
@@ -114,7 +114,7 @@ class CallMetrics:
         self._lost: list[AttemptEnded] = []
         self._rule_matches: list[RuleMatched] = []
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         """Collect the event. Record a shadow decision at once, and all else when the call ends."""
         match event:
             case AttemptStarted(attempt=attempt, at=at):

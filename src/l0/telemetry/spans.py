@@ -18,7 +18,7 @@ from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider
 
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
-from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, RuleMatched, ShadowDecision
+from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEvent, RuleMatched, ShadowDecision
 from l0.model.errors import raised
 from l0.model.failure import Failure
 
@@ -170,7 +170,7 @@ class CallSpan:
         self._rule_matches: list[RuleMatched] = []
         self._decisions: list[ShadowDecision] = []
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         """Keep the event; report everything to OpenTelemetry when the call ends."""
         if self._clock_offset_ns is None:
             # Events carry a monotonic clock. The first one fixes its offset to the wall clock, in ns.

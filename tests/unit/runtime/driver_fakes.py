@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from l0.model.attempt import AttemptSpec
-from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, ResponseMetadata, ToolCalls
+from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEvent, ResponseMetadata, ToolCalls
 from l0.model.error_context import ErrorContext
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode
@@ -153,13 +153,13 @@ class FakeUpstream:
 class Listener:
     """An `Observer` and its `CallObserver`, which records its events."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[CallEvent] = field(default_factory=list)
     failing: bool = False
 
     def observe(self, call: Any) -> "Listener":
         return self
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         self.events.append(event)
         if self.failing:
             raise RuntimeError("a broken observer")
@@ -183,7 +183,7 @@ class Listener:
         return found
 
 
-def _short(event: Event) -> str:
+def _short(event: CallEvent) -> str:
     match event:
         case AttemptStarted(attempt=attempt):
             return f"start {attempt.number}"

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
-from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, Event, ResponseMetadata, StreamStats
+from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEvent, ResponseMetadata, StreamStats
 from l0.model.failure import Cause, Failure
 
 _LOG_EXPORTER = getattr(export, "InMemoryLogRecordExporter", None) or export.InMemoryLogExporter  # its name until 1.39
@@ -85,7 +85,7 @@ def overloaded() -> Failure:
 
 
 @pytest.fixture
-def smooth(ended: CallEnded) -> list[Event]:
+def smooth(ended: CallEnded) -> list[CallEvent]:
     return [
         AttemptStarted(attempt=AttemptSpec(number=1), at=100.0),
         AttemptEnded(number=1, failure=None, status=200, request_id="req_1", at=102.5),
@@ -94,7 +94,7 @@ def smooth(ended: CallEnded) -> list[Event]:
 
 
 @pytest.fixture
-def retried(ended: CallEnded, overloaded: Failure) -> list[Event]:
+def retried(ended: CallEnded, overloaded: Failure) -> list[CallEvent]:
     return [
         AttemptStarted(attempt=AttemptSpec(number=1), at=100.0),
         AttemptEnded(number=1, failure=overloaded, status=529, request_id="req_1", at=100.2),
@@ -106,7 +106,7 @@ def retried(ended: CallEnded, overloaded: Failure) -> list[Event]:
 
 @pytest.fixture
 def play(call: Call) -> Callable[..., Any]:
-    def run(observer: Any, events: list[Event], of: Call = call) -> Any:
+    def run(observer: Any, events: list[CallEvent], of: Call = call) -> Any:
         watcher = observer.observe(of)
         assert watcher is not None
         for event in events:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 
 from l0.model.call import Call
-from l0.model.call_events import AttemptStarted, CallEnded, Event
+from l0.model.call_events import AttemptStarted, CallEnded, CallEvent
+from l0.model.ports import CallObserver, Observer
 
 Counts = dict[str, Counter[str]]
 
 
-class AttemptTally:
-    """Counts attempts by provider. An `l0.model.ports.Observer`; safe to share between threads."""
+class AttemptTally(Observer):
+    """Counts attempts by provider; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,11 +34,11 @@ class AttemptTally:
             self._failed.clear()
             self._retried.clear()
 
-    def observe(self, call: Call) -> _CallFailures:
+    def observe(self, call: Call) -> CallObserver:
         """Return an observer for one call."""
-        return _CallFailures(self, call.provider)
+        return _CallTally(self, call.provider)
 
-    def count(self, provider: str, event: Event) -> None:
+    def count(self, provider: str, event: CallEvent) -> None:
         """Count one event."""
         match event:
             case AttemptStarted():
@@ -54,18 +53,12 @@ class AttemptTally:
                 pass
 
 
-class _CallFailures:
+class _CallTally(CallObserver):
     """Observer of one call."""
 
     def __init__(self, tally: AttemptTally, provider: str) -> None:
         self._tally = tally
         self._provider = provider
 
-    def notify(self, event: Event) -> None:
+    def notify(self, event: CallEvent) -> None:
         self._tally.count(self._provider, event)
-
-    def active(self) -> AbstractContextManager[object]:
-        return nullcontext()
-
-    def headers(self) -> Mapping[str, str]:
-        return {}
