@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -230,6 +230,12 @@ class Reader:
         except Exception as raised:
             error = raised
         return Got(items=items, error=error, requests=self.server.asked(base_url) - before)
+
+    def source(self, wire: Wire, base_url: str) -> Callable[[], Any]:
+        """Return a source of the explicit API that asks for a wire. A wire that is held open is released at once."""
+        self.server.release.set()
+        method = self._method(wire, base_url, helper=False, sync=True)
+        return lambda: method(**REQUESTS[wire.dialect], **wire.request, **({"stream": True} if wire.stream else {}))
 
     def _async_objects(
         self, method: Any, request: dict[str, Any], wire: Wire, helper: bool

@@ -10,6 +10,7 @@ from l0.model.call_events import ResponseMetadata, ToolCalls
 
 from . import deltas
 from .deltas import Delta, ToolCallDelta
+from .tool_arguments import breaks_off
 from .tool_places import ToolPlaces
 from .wire_dialect import WireDialect, add_counts
 
@@ -24,7 +25,10 @@ class CompleteAnswer:
 
 
 class AnswerFold:
-    """The state of one answer after the deltas so far. Tool calls move from ``open_calls`` to ``calls``."""
+    """The state of one answer after the deltas so far. Tool calls move from ``open_calls`` to ``calls``.
+
+    ``breaks_off``: the arguments of a tool call break off, though the answer states that the model ended it.
+    """
 
     def __init__(self, dialect: WireDialect) -> None:
         self._dialect = dialect
@@ -35,7 +39,9 @@ class AnswerFold:
         self._choices: set[int] = set()
         self._reasons: dict[int, str] = {}
         self.complete_choices: set[int] = set()
-        self.ended = False
+        self.last_words: set[int] = set()
+        """The complete choices whose finish reason came alone, and after all content."""
+        self.ended = self.breaks_off = False
         self.open_calls: dict[Any, ToolCallDelta] = {}
         self.calls: list[ToolCallDelta] = []
         self._places = ToolPlaces() if dialect.tool_call_ends_at_next else None
@@ -52,32 +58,32 @@ class AnswerFold:
                 self._extra.update(delta.extra)
             case deltas.ToolCallDelta():
                 self._choices.add(delta.choice)
+                self.last_words.clear()
                 self._call(delta)
             case deltas.ToolArgumentsDelta(place=place, arguments=arguments):
                 if (call := self.open_calls.get(place)) is not None:
                     self.open_calls[place] = replace(call, arguments=call.arguments + arguments)
             case deltas.ToolCallEnd(place=place, call=complete):
-                call = complete or self.open_calls.get(place)
-                self.open_calls.pop(place, None)
-                if call is not None:
-                    self.calls.append(call)
-            case deltas.FinishDelta(choice=choice):
-                self._choices.add(choice)
-                self._reasons[choice] = delta.reason
-                if delta.ends:
-                    self.complete_choices.add(choice)
-                    self._end_calls(choice)
+                self._end_call(place, complete or self.open_calls.get(place))
+            case deltas.FinishDelta():
+                self._finish(delta)
             case deltas.AnswerEnd():
                 self.ended = True
+            case deltas.OpenCallsDropped():
+                self.open_calls.clear()
             case deltas.ItemStart() | deltas.AnswerError():
                 pass
             case _:
                 self._choices.add(delta.choice)
+                if self.last_words:
+                    self.last_words.clear()
 
     def _call(self, delta: ToolCallDelta) -> None:
         place = delta.place if self._places is None else self._places.of(delta)
         call = self.open_calls.get(place)
-        if call is not None:
+        if call is not None and delta.id and call.id and delta.id != call.id:  # an index used again
+            self.open_calls[place, len(self.calls), len(self.open_calls)] = self.open_calls.pop(place)
+        elif call is not None:
             self.open_calls[place] = replace(
                 call,
                 id=delta.id or call.id,
@@ -86,12 +92,37 @@ class AnswerFold:
             )
             return
         if self._dialect.tool_call_ends_at_next:
-            self._end_calls(delta.choice)
+            for earlier, begun in [*self.open_calls.items()]:
+                if begun.choice == delta.choice:
+                    self._end_call(earlier, begun)
         self.open_calls[place] = delta
 
-    def _end_calls(self, choice: int) -> None:
-        places = [place for place, call in self.open_calls.items() if call.choice == choice]
-        self.calls += [self.open_calls.pop(place) for place in places]
+    def _end_call(self, place: Any, call: ToolCallDelta | None) -> None:
+        """End the call at a place. Proxies end some calls too early: one that breaks off stays open until the end."""
+        if call is None:
+            return
+        if _broken(call):
+            self.open_calls[place] = call
+        else:
+            self.open_calls.pop(place, None)
+            self.calls.append(call)
+
+    def _finish(self, delta: deltas.FinishDelta) -> None:
+        self._choices.add(delta.choice)
+        self._reasons[delta.choice] = delta.reason
+        if not delta.ends:
+            return
+        self.complete_choices.add(delta.choice)
+        (self.last_words.add if delta.alone else self.last_words.discard)(delta.choice)
+        places = [place for place, call in self.open_calls.items() if call.choice == delta.choice]
+        ended = [self.open_calls.pop(place) for place in places]
+        self.calls += ended
+        if delta.reason in self._dialect.complete_reasons and any(map(_broken, ended)):
+            self.breaks_off = True
+
+    def certainly_complete(self) -> bool:
+        """Return whether the answer is complete although the connection broke: nothing can follow what came."""
+        return self.ended or (bool(self._choices) and self._choices == self.last_words)
 
     def complete(self) -> bool:
         """Return whether the terminal event came, or every choice that has started has its finish reason."""
@@ -102,6 +133,10 @@ class AnswerFold:
         reasons = tuple(self._reasons.get(choice, "error") for choice in sorted(self._choices))
         named, model = self._response_id or None, self._model or None
         return metadata_of(self._dialect, named, model, self._counts, reasons, self._extra)
+
+
+def _broken(call: ToolCallDelta) -> bool:
+    return not call.free_text and breaks_off(call.arguments)
 
 
 def metadata_of(

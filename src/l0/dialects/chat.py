@@ -36,8 +36,6 @@ from .tool_places import ToolPlaces
 from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
 _SILENT_KEYS = frozenset({"role", "content"})
-_BY_THE_MODEL = frozenset({"stop", "tool_calls", "function_call"})
-"""Finish reasons of an answer that no limit or filter ended."""
 _EXTRA = ("service_tier", "system_fingerprint")
 _FAILED = "the provider ended the answer with finish_reason 'error'"
 USAGE: UsageFields = {
@@ -67,11 +65,12 @@ def _choice_deltas(choice: Any, position: int) -> list[Delta]:
     # In a complete answer, the position is the number of a choice, whatever number it states.
     index = position if message is not None else place_of(field(choice, "index")) or 0
     found = _content_deltas(field(choice, "delta") or message or choice, index)
+    alone = not found
     if usage := field(choice, "usage"):  # Moonshot states it there
         found.append(UsageDelta(counts_in(usage, USAGE)))
     reason = field(choice, "finish_reason")
     if reason:
-        found.append(FinishDelta(text_of(reason) or "error", index))
+        found.append(FinishDelta(text_of(reason) or "error", index, alone=alone))
         if reason == "error":
             found.append(AnswerError(_FAILED, code_of(*codes_in(field(choice, "error")))))
     return found or [ChoiceDelta(index)]
@@ -123,6 +122,7 @@ CHAT = WireDialect(
     answer_deltas=completion_deltas,
     holds_other=_holds_other,
     tool_call_ends_at_next=True,
+    complete_reasons=frozenset({"stop", "tool_calls", "function_call"}),
 )
 
 
@@ -368,7 +368,7 @@ class ChatReader(ResumableReader):
         return None
 
     def states_complete(self) -> bool:
-        return bool(self._finish) and _BY_THE_MODEL.issuperset(self._finish.values())
+        return bool(self._finish) and CHAT.complete_reasons.issuperset(self._finish.values())
 
     def certainly_complete(self) -> bool:
         seen = self._seen | {0} if self.text else self._seen

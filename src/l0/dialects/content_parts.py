@@ -26,6 +26,10 @@ _DELTAS: dict[str, Callable[[str], Delta]] = {
 }
 
 
+_FREE_TEXT_CALLS = ("custom", "custom_tool_call")
+"""Types of calls of a tool whose input is no JSON."""
+
+
 class CalledTool(NamedTuple):
     """A call of a tool. ``arguments``: text or decoded JSON, as the dialect writes them; ``None`` if there are none."""
 
@@ -57,4 +61,5 @@ def tool_call_delta(part: Any, place: Any, *, choice: int = 0) -> ToolCallDelta:
     call = called_tool(part)
     arguments = "" if call.arguments is None else call.arguments
     written = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return ToolCallDelta(place, text_of(call.id) or "", text_of(call.name) or "", written, choice)
+    free_text = field(part, "type") in _FREE_TEXT_CALLS or field(part, "custom") is not None
+    return ToolCallDelta(place, text_of(call.id) or "", text_of(call.name) or "", written, choice, free_text)

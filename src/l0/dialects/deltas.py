@@ -69,13 +69,17 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A call of the user's tool starts or continues at ``place``. ``arguments``: the next fragment, JSON or text."""
+    """A call of the user's tool starts or continues at ``place``. ``arguments``: the next fragment, JSON or text.
+
+    ``free_text``: the arguments are text for a tool whose input is no JSON.
+    """
 
     place: Any
     id: str
     name: str
     arguments: str
     choice: int = 0
+    free_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,11 @@ class ToolCallEnd:
 
     place: Any
     call: ToolCallDelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCallsDropped:
+    """The provider drops the calls that are not complete, as another model goes on with the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +127,13 @@ class UsageDelta:
 
 @dataclass(frozen=True, slots=True)
 class FinishDelta:
-    """The finish reason of a choice. ``ends``: the reason proves that the choice is complete."""
+    """The finish reason of a choice. ``ends``: the reason proves that the choice is complete. ``alone``: no content of
+    the choice came with it, as it would if each event stated a reason."""
 
     reason: str
     choice: int = 0
     ends: bool = True
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +158,7 @@ Delta = (
     | ToolCallDelta
     | ToolArgumentsDelta
     | ToolCallEnd
+    | OpenCallsDropped
     | ItemStart
     | PayloadDelta
     | UsageDelta

@@ -23,6 +23,7 @@ from .deltas import (
     AnswerError,
     Delta,
     FinishDelta,
+    OpenCallsDropped,
     PayloadDelta,
     ReasoningDelta,
     StartDelta,
@@ -122,6 +123,8 @@ def _block_start(block: Any, place: int | None) -> list[Delta]:
             return part_deltas(block)
         case None | "redacted_thinking":
             return []
+        case "fallback":  # the model refused, in the middle of a call perhaps, and another one goes on
+            return [OpenCallsDropped(), PayloadDelta(block)]
         case _:
             return [PayloadDelta(block)]
 
@@ -148,6 +151,7 @@ MESSAGES = WireDialect(
     answer_deltas=answer_deltas,
     holds_other=_holds_other,
     input_excludes_cached=True,
+    complete_reasons=frozenset({"end_turn", "tool_use"}),
 )
 
 Refuse = Callable[[bytes], Failure]
@@ -411,7 +415,7 @@ class MessagesReader(ResumableReader):
         return self.missing_end()
 
     def states_complete(self) -> bool:
-        return self._stopped_at in ("end_turn", "tool_use")
+        return self._stopped_at in MESSAGES.complete_reasons
 
     def certainly_complete(self) -> bool:
         return self.missing() is None and (self._whole or not self._open)

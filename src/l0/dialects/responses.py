@@ -201,7 +201,13 @@ def _item_holds_other(item: object) -> bool:
     )
 
 
-RESPONSES = WireDialect(name="responses", deltas=response_deltas, answer_deltas=answer_deltas, holds_other=_any_other)
+RESPONSES = WireDialect(
+    name="responses",
+    deltas=response_deltas,
+    answer_deltas=answer_deltas,
+    holds_other=_any_other,
+    complete_reasons=frozenset({"completed"}),
+)
 
 
 class ResponsesReader(ResumableReader):
@@ -546,7 +552,7 @@ class ResponsesReader(ResumableReader):
         self.fail(Failure(cause=cause, detail=detail, code=code_of(code), error=raised, typed=True))
 
     def states_complete(self) -> bool:
-        return self._completed and self._status == "completed"
+        return self._completed and self._status in RESPONSES.complete_reasons
 
     def missing(self) -> Cause | None:
         if not self._whole:

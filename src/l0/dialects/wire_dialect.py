@@ -21,7 +21,8 @@ class WireDialect:
     ``deltas``: decodes one event, or a complete answer sent in place of events. ``answer_deltas``: decodes a complete
     answer. ``holds_other``: True if the JSON of a complete answer holds something besides text.
     ``tool_call_ends_at_next``: no event ends a tool call, so the start of the next one does. ``input_excludes_cached``:
-    the input count excludes cached tokens, which the OpenTelemetry conventions include.
+    the input count excludes cached tokens, which the OpenTelemetry conventions include. ``complete_reasons``: the
+    finish reasons of an answer that no limit or filter ended.
     """
 
     name: str
@@ -30,6 +31,7 @@ class WireDialect:
     holds_other: Callable[[Mapping[str, Any]], bool]
     tool_call_ends_at_next: bool = False
     input_excludes_cached: bool = False
+    complete_reasons: frozenset[str] = frozenset()
 
 
 def counts_in(usage: Any, fields: UsageFields) -> dict[str, int]:

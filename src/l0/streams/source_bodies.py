@@ -61,7 +61,7 @@ class _SourceBody:
 
     def _intake(self) -> BodyParser:
         state = self.upstream.state
-        intake = SourceReader(lambda: self.upstream.call_observer.metadata, raw=self.raw)
+        intake = SourceReader(self.upstream.call_observer, order=self.runtime.call.policy.order, raw=self.raw)
         continuation = self.runtime.continuation
         if continuation is not None:
             strategy, resume_state = continuation

@@ -17,6 +17,7 @@ from l0.model.call_events import CallEnded, CallEvent, ResponseMetadata
 from l0.model.failure import Failure
 from l0.model.ports import CallObserver
 from l0.runtime.observer_guard import enter_observer, headers_of, report_observer_failure
+from l0.telemetry.names import REQUEST_CHOICE_COUNT
 
 
 class SourceCallObserver:
@@ -26,6 +27,8 @@ class SourceCallObserver:
         self._call = call
         self._early: list[CallEvent] = []
         self._call_observers: list[CallObserver] | None = None if CONFIG.listening else []
+        self._request: Call | None = None
+        """The request of an attempt in the engine below."""
         self.metadata: ResponseMetadata | None = None
         """Metadata of the current attempt, once the engine below has received a complete answer."""
         self.failure: Failure | None = None
@@ -78,14 +81,20 @@ class SourceCallObserver:
         for event in early:
             self.notify(event)
 
+    @property
+    def one_choice(self) -> bool:
+        """True if a patched SDK below has requested an answer of one choice."""
+        return self._request is not None and REQUEST_CHOICE_COUNT not in self._request.attributes
+
     def begin(self) -> None:
         """Reset the metadata and the failure for a new attempt."""
-        self.metadata, self.failure = None, None
+        self._request, self.metadata, self.failure = None, None, None
 
     # -- of the requests of its attempts ------------------------------------------------------------------------------
 
     def observe(self, call: Call) -> CallObserver:
         """Observe a request of the current attempt."""
+        self._request = call
         self.described(call)
         return _RequestObserver(self)
 

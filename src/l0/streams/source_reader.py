@@ -15,12 +15,15 @@ from l0.dialects.provider_errors import cause_of_codes
 from l0.model.call_events import ResponseMetadata
 from l0.model.errors import raised
 from l0.model.failure import Cause, Failure
+from l0.model.policy import OrderMode
 from l0.model.ports import ToolCallText
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import unread
 
 from .adapters import ADAPTERS, Decoder
+from .decoders.delta_decoder import DeltaDecoder
 from .joined_text import JoinedText
+from .source_observer import SourceCallObserver
 from .stream_events import Event, EventType, UnknownStreamError
 
 _log = logging.getLogger("l0")
@@ -48,8 +51,8 @@ def _tokens(text: list[str]) -> Callable[[Any], Event | None]:
 class SourceReader:
     """The reader of one attempt. ``raw``: deliver the source's own items instead of events.
 
-    ``sdk_metadata``: a function that returns the metadata of the instrumented SDK call that is the source; ``None``
-    until that call is complete. ``_known``: 1 if the first piece of ``text`` was delivered by an earlier attempt.
+    ``sdk_call``: the call of the patched SDK that is the source, if any: it has read the wire, and its findings count.
+    ``order``: `Policy.order`. ``_known``: 1 if the first piece of ``text`` was delivered by an earlier attempt.
     ``_others``: number of content events other than text. ``_summed``, ``_chars``: the number of pieces of ``text``
     that have been measured, and their length.
     """
@@ -81,13 +84,15 @@ class SourceReader:
         "_plain",
         "_raw",
         "_summed",
-        "_sdk_metadata",
+        "_sdk_call",
+        "_order",
+        "_unread",
     )
 
     resumes = True
     end = OVER
 
-    def __init__(self, sdk_metadata: Callable[[], ResponseMetadata | None], *, raw: bool = False) -> None:
+    def __init__(self, sdk_call: SourceCallObserver, *, order: OrderMode = "evidence", raw: bool = False) -> None:
         self.text: list[str] = []
         self.tools: dict[Any, ToolCallText] = {}  # a source has no request with a schema to check
         self._others = self._known = self._summed = self._chars = 0
@@ -98,7 +103,10 @@ class SourceReader:
         self._plain = True
         self.failure: Failure | None = None
         self._raw = raw
-        self._sdk_metadata = sdk_metadata
+        self._sdk_call = sdk_call
+        self._order = order
+        self._unread = False
+        """An item could not be read: a part of a tool call may be missing here."""
         self._inner_metadata = ResponseMetadata()
         self.first_content: float | None = None
         """The time at which the first content arrived."""
@@ -164,6 +172,8 @@ class SourceReader:
         try:
             adapter = ADAPTERS.find(item)
             self._decoder = adapter.decoder() if adapter is not None else None
+            if isinstance(self._decoder, DeltaDecoder) and self._sdk_call.one_choice:
+                self._decoder.expect_one_choice()
         except Exception as error:  # the adapter may be user code
             self._fail(Failure(cause=Cause.UNKNOWN, message="an adapter failed at the first item", error=error))
 
@@ -185,10 +195,11 @@ class SourceReader:
             self._fail(Failure(cause=Cause.DIVERGED, message="the new answer differs from what was handed over"))
             return []
         except Exception as error:
-            if not getattr(self._decoder, "built_in", False):  # the adapter is user code, whose author needs the error
+            if not isinstance(self._decoder, DeltaDecoder):  # the adapter is user code, whose author needs the error
                 self._fail(Failure(cause=Cause.MALFORMED, message="an item is not of the expected shape", error=error))
                 return []
             unread("an item of a stream")
+            self._unread = True
             events = []
         if self._raw:
             return [item] if item is not OVER else []
@@ -213,12 +224,25 @@ class SourceReader:
         not.
         """
         self._over = self.finished = self.stopped = True
+        self._judge()
         rest = self._matcher.flush() if self._matcher is not None and self.missing() is None else ""
         if rest:
             self.text.append(rest)
         events = [Event(_TOKEN, rest)] if rest else []
         whole = self.missing() is None and self.failure is None
         return [*events, Event(EventType.COMPLETE, "", self.metadata())] if whole else events
+
+    def _judge(self) -> None:
+        """Fail if the items prove that the answer is broken, though it states that it is complete."""
+        if self._breaks_off:
+            message = "the arguments of a tool call break off, though the answer states that it is complete"
+            self._fail(Failure(cause=Cause.TRUNCATED, message=message))
+
+    @property
+    def _breaks_off(self) -> bool:
+        if self._sdk_call.metadata is not None or self._order == "off" or self._unread:
+            return False
+        return isinstance(self._decoder, DeltaDecoder) and self._decoder.breaks_off()
 
     def _apply(self, event: Event) -> Event | None:
         """Count an event and return what is new in it for the user, if anything. An error event fails the attempt."""
@@ -293,15 +317,17 @@ class SourceReader:
             return Cause.UNKNOWN
         if complete is None:  # the items do not show it, so the end of the source does
             complete = self._over
-        return None if complete or self._sdk_metadata() is not None else Cause.TRUNCATED
+        return None if complete or self._sdk_call.metadata is not None else Cause.TRUNCATED
 
     def certainly_complete(self) -> bool:
-        """Return True if the answer is complete although its source raised."""
-        return self.missing() is None
+        """Return True if the answer is complete although its source raised. A patched SDK below has decided that."""
+        if self.missing() is not None or self._sdk_call.failure is not None or self._breaks_off:
+            return False
+        return not isinstance(self._decoder, DeltaDecoder) or self._decoder.certainly_complete()
 
     def metadata(self) -> ResponseMetadata:
         """Return the provider's metadata: from the instrumented SDK below, else from the items."""
-        sdk_metadata = self._sdk_metadata()
+        sdk_metadata = self._sdk_call.metadata
         if sdk_metadata is not None:
             return sdk_metadata
         try:

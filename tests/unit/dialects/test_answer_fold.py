@@ -1,6 +1,7 @@
 """Deltas add up to metadata and tool calls; dialects translate odd shapes to deltas."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from l0.dialects.deltas import (
     ChoiceDelta,
     Delta,
     FinishDelta,
+    OpenCallsDropped,
     PayloadDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -89,6 +91,62 @@ def test_tool_call_is_put_together_from_pieces() -> None:
     assert fold.calls[-1].name == "whole"
 
 
+BROKEN = ToolCallDelta("a", "1", "f", '{"a"')
+
+
+@pytest.mark.parametrize(
+    ("dialect", "more", "breaks_off"),
+    [
+        (CHAT, [FinishDelta("stop")], True),
+        (CHAT, [FinishDelta("tool_calls")], True),
+        (CHAT, [FinishDelta("length")], False),
+        (CHAT, [ToolCallDelta("b", "2", "g", "{}"), FinishDelta("stop")], True),
+        (CHAT, [ToolCallDelta("a", "", "", ":1}"), FinishDelta("stop")], False),
+        (MESSAGES, [ToolCallEnd("a"), FinishDelta("tool_use")], True),
+        (MESSAGES, [ToolCallEnd("a"), FinishDelta("max_tokens")], False),
+        (MESSAGES, [ToolCallEnd("a"), ToolArgumentsDelta("a", ":1}"), FinishDelta("tool_use")], False),
+        (MESSAGES, [ToolCallEnd("a"), ToolCallDelta("a", "2", "g", "{}"), FinishDelta("tool_use")], True),
+        (MESSAGES, [OpenCallsDropped(), FinishDelta("end_turn")], False),
+        (RESPONSES, [ToolCallEnd("a", BROKEN), FinishDelta("completed")], True),
+        (RESPONSES, [ToolCallEnd("a", BROKEN), FinishDelta("incomplete")], False),
+        (RESPONSES, [ToolCallEnd("a", BROKEN), FinishDelta("failed", ends=False)], False),
+    ],
+    ids=str,
+)
+def test_tool_call_breaks_off_if_the_model_ended_the_answer(
+    dialect: WireDialect, more: list[Delta], breaks_off: bool
+) -> None:
+    assert folded(BROKEN, *more, dialect=dialect).breaks_off is breaks_off
+    free = folded(replace(BROKEN, free_text=True), FinishDelta("stop"), dialect=CHAT)
+    assert (free.breaks_off, free.calls[0].arguments) == (False, BROKEN.arguments)
+
+
+def test_early_end_of_a_tool_call_leaves_it_open() -> None:
+    fold = folded(BROKEN, ToolCallEnd("a"), dialect=MESSAGES)
+    assert fold.calls == []
+    for delta in (ToolArgumentsDelta("a", ": 1}"), FinishDelta("tool_use")):
+        fold.add(delta)
+    assert [call.arguments for call in fold.calls] == ['{"a": 1}']
+
+
+@pytest.mark.parametrize(
+    ("given", "certain"),
+    [
+        ([TextDelta("a"), FinishDelta("stop")], True),
+        ([TextDelta("a"), FinishDelta("stop", alone=False)], False),
+        ([TextDelta("a"), FinishDelta("stop"), TextDelta("b")], False),
+        ([TextDelta("a"), FinishDelta("stop"), ToolCallDelta("a", "1", "f", "{}")], False),
+        ([TextDelta("a"), FinishDelta("stop"), UsageDelta({})], True),
+        ([TextDelta("a"), TextDelta("b", 1), FinishDelta("stop")], False),
+        ([TextDelta("a"), FinishDelta("stop", alone=False), AnswerEnd()], True),
+        ([], False),
+    ],
+    ids=str,
+)
+def test_answer_is_certainly_complete_if_its_end_came_last(given: list[Delta], certain: bool) -> None:
+    assert folded(*given).certainly_complete() is certain
+
+
 def test_only_sequential_calls_end_at_the_next() -> None:
     started = ToolCallDelta(0, "", "a", ""), ToolCallDelta(1, "", "b", "")
     assert [call.name for call in folded(*started, dialect=CHAT).calls] == ["a"]
@@ -106,7 +164,7 @@ CASES: list[tuple[WireDialect, dict[str, Any], list[Delta]]] = [
     (
         CHAT,
         MINIMAL | {"choices": [{"delta": {"tool_calls": [{"id": "c", "custom": {"name": "n", "input": "free"}}]}}]},
-        [START, ToolCallDelta((0, 0), "c", "n", "free")],
+        [START, ToolCallDelta((0, 0), "c", "n", "free", free_text=True)],
     ),
     (
         CHAT,
@@ -114,7 +172,7 @@ CASES: list[tuple[WireDialect, dict[str, Any], list[Delta]]] = [
         [
             START,
             PayloadDelta("sound", 1),
-            FinishDelta("error", 1),
+            FinishDelta("error", 1, alone=False),
             AnswerError("the provider ended the answer with finish_reason 'error'", None),
         ],
     ),
@@ -131,7 +189,7 @@ CASES: list[tuple[WireDialect, dict[str, Any], list[Delta]]] = [
             "output_index": 2,
             "item": {"type": "custom_tool_call", "id": "u", "call_id": "c", "name": "n", "input": "free"},
         },
-        [ToolCallEnd(2, ToolCallDelta(2, "c", "n", "free"))],
+        [ToolCallEnd(2, ToolCallDelta(2, "c", "n", "free", free_text=True))],
     ),
     (
         MESSAGES,

@@ -8,6 +8,7 @@ from typing import Any
 from l0.dialects import deltas
 from l0.dialects.answer_fold import AnswerFold
 from l0.dialects.deltas import Delta, ToolCallDelta
+from l0.dialects.token_numbers import TokenNumbers
 from l0.dialects.wire_dialect import WireDialect
 from l0.model.call_events import ResponseMetadata
 
@@ -15,16 +16,17 @@ from ..stream_events import Event, EventType, ToolCall
 
 
 class DeltaDecoder:
-    """A decoder of an SDK's objects. It emits the first choice of an answer, and each tool call once it is complete."""
+    """A decoder of an SDK's objects. It emits the first choice of an answer, and each tool call once it is complete.
 
-    built_in = True
-    """An item that makes this decoder raise is skipped and logged; with a decoder of the user it fails the attempt."""
+    An item that makes this decoder raise is skipped and logged; with a decoder of the user it fails the attempt.
+    """
 
     def __init__(self, dialect: WireDialect) -> None:
         self._deltas = dialect.deltas
         self._refusal: list[str] = []
         self._item_started = self._streams = False
         self._stated: list[str] = []
+        self._token_numbers: TokenNumbers | None = None
         self.fold = AnswerFold(dialect)
 
     @property
@@ -55,6 +57,8 @@ class DeltaDecoder:
                 else:  # a server that does not stream: the text comes with the end, and perhaps more than once
                     self._stated.append(text)
                 events.append(Event(EventType.TOKEN, text))
+            case deltas.TextDelta(text=text, choice=number) if self._token_numbers is not None:
+                events += [Event(EventType.TOKEN, one) for one in self._token_numbers.add(number, text)]
             case deltas.ReasoningDelta(text=text, choice=0):
                 events.append(Event(EventType.REASONING, text))
             case deltas.RefusalDelta(text=text, choice=0, complete=complete):
@@ -73,6 +77,18 @@ class DeltaDecoder:
                 events.append(Event(EventType.ERROR, message, code))
             case _:
                 pass
+
+    def expect_one_choice(self) -> None:
+        """Read indices of choices that number tokens as such, since only one choice was requested."""
+        self._token_numbers = TokenNumbers()
+
+    def certainly_complete(self) -> bool:
+        """Return True if the items prove that the answer is complete, even if the source raised after them."""
+        return self.fold.certainly_complete()
+
+    def breaks_off(self) -> bool:
+        """Return True if the items prove that the answer is broken, though it states that it is complete."""
+        return self.fold.breaks_off
 
     def is_complete(self) -> bool:
         """Return True if the items prove that the answer is complete, as `Decoder.is_complete`."""

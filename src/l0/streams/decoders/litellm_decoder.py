@@ -23,6 +23,10 @@ class LitellmDecoder(DeltaDecoder):
         """Return True if the first choice has its finish reason."""
         return 0 in self.fold.complete_choices
 
+    def certainly_complete(self) -> bool:
+        """Return True if the finish reason of the first choice came last."""
+        return 0 in self.fold.last_words
+
 
 def layers(source: Any) -> Iterator[Any]:
     """Yield a source and, if it is litellm's, the streams inside it, outermost first."""
