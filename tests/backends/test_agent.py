@@ -16,7 +16,7 @@ from found import program
 from l0.telemetry import names
 
 CONTENT = (names.INPUT_MESSAGES, names.OUTPUT_MESSAGES)
-UNITS = {metric.name: metric.unit for metric in (*names.OWN, *names.CURRENT.metrics)}
+UNITS = {metric.name: metric.unit for metric in (*names.L0_METRICS, *names.CURRENT.metrics)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ class MetricObserver:
         return CallMetrics(call, instruments, families, every_chunk=self._every_chunk)
 
     def _create(self, meter: Meter) -> Instruments:
-        metrics = (*names.OWN, *(metric for family in self._families for metric in family.metrics))
+        metrics = (*names.L0_METRICS, *(metric for family in self._families for metric in family.metrics))
         return {metric: _instrument(meter, metric) for metric in metrics}
 
 

@@ -381,7 +381,7 @@ BREAKER_STATE: Final = Metric(
 )
 """Read at collection; one series per provider and model that has a breaker."""
 
-OWN: Final = (
+L0_METRICS: Final = (
     ATTEMPTS,
     RETRIES,
     FALLBACKS,

@@ -57,7 +57,7 @@ def tables() -> str:
             "\n",
             metrics("Metrics under the names that dashboards know today", names.CURRENT.metrics),
             metrics("Metrics under the conventions' newest names", names.LATEST.metrics),
-            metrics("Metrics of our own", (*names.OWN, names.BREAKER_STATE)),
+            metrics("Metrics of our own", (*names.L0_METRICS, names.BREAKER_STATE)),
             metrics("Metrics of objectives", (names.SLO_EVENTS, names.SLO_BUDGET, names.SLO_BURN_RATE)),
         ]
     )

@@ -34,7 +34,7 @@ def test_metric_attributes_are_all_documented(metrics, play, retried, ended, ove
     observer = MetricObserver(metrics.provider)
     play(observer, retried)
     play(observer, [replace(ended, outcome=Outcome.FAILED, failure=overloaded, failures=(overloaded,), leg=1)])
-    known = {one.name: one for one in (*names.OWN, *names.CURRENT.metrics, *names.LATEST.metrics)}
+    known = {one.name: one for one in (*names.L0_METRICS, *names.CURRENT.metrics, *names.LATEST.metrics)}
     seen = metrics.collect()
     assert seen
     for name in seen:

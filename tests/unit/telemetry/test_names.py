@@ -53,19 +53,19 @@ def table() -> dict[str, object]:
 def test_telemetry_names_are_unique():
     texts = [value for value in table().values() if isinstance(value, str)]
     assert len(texts) == len(set(texts))
-    metrics = [metric.name for metric in (*names.OWN, *names.CURRENT.metrics, *names.LATEST.metrics)]
+    metrics = [metric.name for metric in (*names.L0_METRICS, *names.CURRENT.metrics, *names.LATEST.metrics)]
     assert len(metrics) == len(set(metrics))
 
 
 def test_l0_names_stay_outside_the_conventions_namespace():
-    for metric in names.OWN:
+    for metric in names.L0_METRICS:
         assert metric.name.startswith("l0.")
     for value in table().values():
         assert not (isinstance(value, str) and value.startswith("gen_ai.l0"))
 
 
 def test_histograms_have_buckets_and_counters_none():
-    for metric in (*names.OWN, *names.CURRENT.metrics, *names.LATEST.metrics):
+    for metric in (*names.L0_METRICS, *names.CURRENT.metrics, *names.LATEST.metrics):
         assert bool(metric.buckets) == (metric.kind == "histogram"), metric.name
         assert list(metric.buckets) == sorted(metric.buckets)
         assert metric.description
