@@ -258,3 +258,76 @@ def test_call_of_the_explicit_api_is_logged_once(sim: Simulator, lines: list[dic
     answer.read()
     LATER.finish()
     assert [(line["level"], line["l0_event"]) for line in lines] == [("DEBUG", "retry"), ("INFO", "recovered")]
+
+
+def _formatters() -> dict[str, Any]:
+    """Formatters of other libraries, each set up as its documentation shows."""
+    import structlog
+    from pythonjsonlogger.json import JsonFormatter
+
+    structured = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.ExtraAdder()],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    return {"structlog": structured, "python-json-logger": JsonFormatter("%(message)s")}
+
+
+@pytest.mark.parametrize("name", ["structlog", "python-json-logger"])
+def test_fields_reach_the_formatters_of_other_libraries(sim: Simulator, lines: list[dict[str, Any]], name: str) -> None:
+    pytest.importorskip("structlog", reason="needs structlog: make setup")
+    pytest.importorskip("pythonjsonlogger", reason="needs python-json-logger: make setup")
+    (handler,) = [one for one in logging.getLogger("l0").handlers if isinstance(one, Lines)]
+    l0.instrument(l0.Policy(retry=l0.Retry(max_retries=1, base_delay=0)))
+    plain = []
+    for formatter in (handler.formatter, _formatters()[name]):
+        handler.setFormatter(formatter)
+        sim.reset()
+        sim.script(DOWN, None, DOWN, DOWN)
+        ask(sim)
+        with Spans().tracer.start_as_current_span("request"):
+            ask(sim)
+        plain.append([{key: value for key, value in line.items() if key != "level"} for line in lines])
+        lines.clear()
+    expected, found = plain
+    assert [line["l0_event"] for line in found] == ["retry", "recovered", "retry", "failed"]
+    varying = {"l0_request_id", "l0_seconds", "trace_id", "span_id", "message"}
+    for one, other in zip(expected, found, strict=True):
+        assert set(one) == set(other)
+        assert {key: one[key] for key in set(one) - varying} == {key: other[key] for key in set(one) - varying}
+    assert "trace_id" in found[-1]
+
+
+def test_sentry_turns_the_lines_into_breadcrumbs(
+    sim: Simulator, lines: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentry = pytest.importorskip("sentry_sdk", reason="needs sentry-sdk: make setup")
+    from sentry_sdk.integrations.logging import LoggingIntegration
+
+    monkeypatch.setattr(logging.Logger, "callHandlers", logging.Logger.callHandlers)  # Sentry replaces it
+    events: list[Any] = []
+    sentry.init(
+        "http://key@127.0.0.1:9/1",
+        default_integrations=False,
+        integrations=[LoggingIntegration()],
+        before_send=lambda event, hint: events.append(event),  # and drops it
+        auto_session_tracking=False,
+    )
+    try:
+        l0.instrument(l0.Policy(retry=l0.Retry(max_retries=1, base_delay=0)))
+        sim.script(DOWN, None, DOWN, DOWN)
+        ask(sim)
+        ask(sim)
+        sentry.capture_message("now")
+    finally:
+        sentry.get_client().close()
+        sentry.get_global_scope().set_client(None)
+    (event,) = events
+    crumbs = [crumb for crumb in event["breadcrumbs"]["values"] if crumb["category"] == "l0"]
+    assert [(crumb["level"], crumb["data"]["l0_event"]) for crumb in crumbs] == [
+        ("info", "recovered"),
+        ("warning", "failed"),
+    ]

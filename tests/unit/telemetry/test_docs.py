@@ -1,11 +1,13 @@
 """docs/telemetry.md matches the table of names, and recorded metrics match it."""
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import l0
 from l0.model.call import Outcome
 from l0.telemetry import names
 from l0.telemetry.metrics import MetricObserver
@@ -40,3 +42,12 @@ def test_metric_attributes_are_all_documented(metrics, play, retried, ended, ove
     for name in seen:
         for rest, _, _ in metrics.points(name):
             assert set(rest) <= set(known[name].attributes), name
+
+
+def test_page_has_every_field_of_log_lines():
+    source = Path(l0.__file__).parent
+    files = ("telemetry/log_lines.py", "telemetry/line_limit.py", "telemetry/call_log.py", "runtime/observer_guard.py")
+    code = "".join((source / file).read_text("utf-8") for file in files)
+    fields = set(re.findall(r"\b(l0_[a-z_]+)", code))
+    section = PAGE.read_text("utf-8").partition("## Log lines")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(l0_[a-z_]+)`", section)) == fields
