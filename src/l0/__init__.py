@@ -14,7 +14,7 @@ from warnings import warn
 
 if TYPE_CHECKING:
     from . import slo
-    from .config import policy
+    from .config import policy, summary
     from .model.attempt import AttemptSpec
     from .model.call import Call, Outcome
     from .model.call_events import (
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from .streams.stream_state import Checkpoint, State
     from .streams.structured_output import structured, structured_array, structured_object, structured_stream
     from .streams.wrap import wrap
+    from .telemetry.call_summary import Summary
 
 __all__ = [
     "ERROR_TYPE_DELAY_DEFAULTS",
@@ -127,6 +128,7 @@ __all__ = [
     "Stream",
     "StreamInterrupted",
     "StreamStats",
+    "Summary",
     "SyncStream",
     "Timeout",
     "ToolCall",
@@ -150,6 +152,7 @@ __all__ = [
     "structured_array",
     "structured_object",
     "structured_stream",
+    "summary",
     "uninstrument",
     "wrap",
 ]
@@ -201,6 +204,8 @@ _MODULES = {
     "instrument": ".stainless.discovery",
     "uninstrument": ".stainless.discovery",
     "policy": ".config",
+    "summary": ".config",
+    "Summary": ".telemetry.call_summary",
     "ResponseMetadata": ".model.call_events",
     "Call": ".model.call",
     "Outcome": ".model.call",

@@ -11,8 +11,9 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from time import monotonic
 from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from warnings import warn
 
 from l0.model.call import Call
@@ -25,6 +26,11 @@ from l0.runtime.rule_runner import check_rules
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.scoped_values import Block, Scoped
 from l0.shared_state.shared import SharedState
+from l0.telemetry.call_summary import Summary
+from l0.telemetry.call_tally import CallTally
+
+if TYPE_CHECKING:
+    from l0.console.console import Console
 
 _log = logging.getLogger("l0")
 _BUILT_IN = Policy()
@@ -51,8 +57,14 @@ class Config:
         self._observers: tuple[Observer, ...] = ()
         self._observers_by_sdk: Mapping[str, tuple[Observer, ...]] = {}
         self._added: tuple[Observer, ...] = ()
+        self._everywhere: tuple[Observer, ...] = ()
         self._direct: bool | None = None
         self._timeline: bool | None = None
+        self._shows: bool | None = None
+        self._summary: bool | None = None
+        self._counted = False
+        self._console: Console | None = None
+        self._tally: CallTally | None = None
         self.instrumented: set[str] = set()
         """The import names of the SDKs whose calls go through the engine."""
         self.reads = 0
@@ -83,6 +95,7 @@ class Config:
         with self._lock:
             known, self.environment = self.environment.problems, settings
             self.shared_state.timelines = self.timeline
+            self._watch()
         for problem in settings.problems:
             if problem not in known:
                 _log.warning("%s", problem)
@@ -108,6 +121,46 @@ class Config:
         """True if the token flow of streams is recorded."""
         return self.environment.timeline if self._timeline is None else self._timeline
 
+    def set_console(self, console: bool | None) -> None:
+        """Turn the console on or off for calls that begin now. ``None``: as the environment says."""
+        with self._lock:
+            self._shows = console
+            self._watch()
+
+    def set_summary(self, summary: bool | None) -> None:
+        """Turn the counting of calls on or off. ``None``: it is on if the console is."""
+        with self._lock:
+            self._summary = summary
+            self._watch()
+
+    @property
+    def console(self) -> bool:
+        """True if calls are shown on stderr."""
+        return self.environment.console if self._shows is None else self._shows
+
+    @property
+    def tally(self) -> CallTally | None:
+        """The counts of the calls; ``None`` if nothing was ever counted."""
+        return self._tally
+
+    def _watch(self) -> None:
+        """Set the observers of all calls after a change."""
+        watching: list[Observer] = [*self._added]
+        counted, self._counted = self._counted, self.console or bool(self._summary)
+        if self._counted:
+            self._tally = self._tally or CallTally(monotonic)
+            if not counted:
+                self._tally.renew()
+            watching.append(self._tally)
+        if self.console and self._tally is not None:
+            from l0.console.console import Console  # few processes need it
+
+            self._console = self._console or Console(self._tally)
+            watching.append(self._console)
+        if self._console is not None:
+            self._console.switch(on=self.console)
+        self._everywhere = tuple(watching)
+
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
         """Set the observers of every call, or of every call through one SDK: spans and metrics.
 
@@ -122,6 +175,7 @@ class Config:
         check_observers(observers)
         with self._lock:
             self._added = tuple(observers)
+            self._watch()
 
     def policy(self, client: object = None) -> Policy:
         """Return the current policy: of the block, of the ``client`` (`streams.wrapping`), or of all calls."""
@@ -132,7 +186,7 @@ class Config:
     @property
     def listening(self) -> bool:
         """True if there is any observer."""
-        return bool(self._observers or self._added or _block_observers.get())
+        return bool(self._observers or self._everywhere or _block_observers.get())
 
     def observers_of(self, call: Call, sdk: str | None = None, *, outermost: bool = False) -> list[CallObserver]:
         """Return the observers of this call through ``sdk``.
@@ -143,7 +197,7 @@ class Config:
         if serving is not None:
             return _call_observers((serving,), call)
         observers = self._observers_by_sdk.get(sdk, self._observers) if sdk is not None else self._observers
-        return _call_observers((*observers, *self._added, *(_block_observers.get() or ())), call)
+        return _call_observers((*observers, *self._everywhere, *(_block_observers.get() or ())), call)
 
 
 def check_policy(policy: object) -> None:
@@ -188,6 +242,20 @@ def _former_observe(observer: Observer) -> Callable[[Call], CallObserver | None]
 
 
 CONFIG = Config()
+
+
+def summary() -> Summary:
+    """Return how the calls of this process went: how many were whole, recovered or failed, by cause; their speed; and
+    what retries cost.
+
+    Calls are counted after ``l0.instrument(summary=True)``, or while the console is on. If they are not, a
+    `RuntimeWarning` says so.
+    """
+    tally = CONFIG.tally
+    if tally is None:
+        text = "l0.summary() is empty, as no calls are counted: use l0.instrument(summary=True)"
+        warn(text, RuntimeWarning, stacklevel=2)
+    return (tally or CallTally(monotonic)).summary()
 
 
 def policy(policy: Policy | None = None, /, **changes: Any) -> PolicyBlock:

@@ -1,4 +1,4 @@
-"""The lines on logger ``l0``: golden texts of what broke, of what healed it, and of what nothing could heal."""
+"""Golden texts of what broke, what healed it, and what nothing could heal: on logger ``l0`` and on the console."""
 
 import asyncio
 import logging
@@ -28,8 +28,10 @@ from l0.simulator.server import Simulator
 from l0.telemetry.call_log import CALL_LOG
 from l0.telemetry.line_limit import LineLimit
 
-GOLDEN = Path(__file__).with_name("log_lines.txt")
-_TIMES = re.compile(r"\d+\.\d+ s\b")
+LOG = Path(__file__).with_name("log_lines.txt")
+CONSOLE = Path(__file__).with_name("console_lines.txt")
+_TIMES = re.compile(r" *\d+\.\d+ s\b")
+_CLOCK = re.compile(r"^\d\d:\d\d:\d\d", re.MULTILINE)
 _ORIGIN = re.compile(r"http://127\.0\.0\.1:\d+")
 _TRANSPORT = re.compile(r" \((Remote\w+|Read\w+|Connect\w+|Incomplete\w+)\)")
 """The classes of transports differ between their versions."""
@@ -244,17 +246,21 @@ async def play_async(client: openai.AsyncOpenAI, scenario: Scenario, time: Clock
                     break
 
 
+def steady(text: str) -> str:
+    """Return the text without what differs between runs."""
+    return _ORIGIN.sub("ORIGIN", _TRANSPORT.sub("", _TIMES.sub(" N s", text)))
+
+
 def lines(log: pytest.LogCaptureFixture) -> list[str]:
-    """Return the lines without what differs between runs."""
+    """Return the lines of the log."""
     LATER.finish()
-    texts = [f"{record.levelname} {record.getMessage()}" for record in log.records]
-    return [_ORIGIN.sub("ORIGIN", _TRANSPORT.sub("", _TIMES.sub("N s", text))) for text in texts]
+    return [steady(f"{record.levelname} {record.getMessage()}") for record in log.records]
 
 
-def golden() -> dict[str, list[str]]:
+def golden(file: Path) -> dict[str, list[str]]:
     """Return the expected lines of every scenario."""
     found: dict[str, list[str]] = {}
-    for line in GOLDEN.read_text(encoding="utf-8").splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             found[line.strip("[]")] = []
         elif line:
@@ -283,8 +289,34 @@ def test_log_lines(
         play(client, scenario, time)
     else:
         loop.run_until_complete(play_async(async_client, scenario, time))
-    assert lines(log) == golden()[name]
+    assert lines(log) == golden(LOG)[name]
 
 
-def test_golden_file_has_no_other_scenarios() -> None:
-    assert list(golden()) == list(SCENARIOS)
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_console_lines(
+    sim: Simulator,
+    client: openai.OpenAI,
+    async_client: openai.AsyncOpenAI,
+    loop: asyncio.AbstractEventLoop,
+    time: Clock,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    sync: bool,
+) -> None:
+    scenario = SCENARIOS[name]
+    if scenario.on:
+        l0.instrument(scenario.policy, console=True)
+    sim.script(*scenario.script)
+    if sync:
+        play(client, scenario, time)
+    else:
+        loop.run_until_complete(play_async(async_client, scenario, time))
+    LATER.finish()
+    written = capsys.readouterr().err
+    assert steady(_CLOCK.sub("CLOCK", written)).splitlines() == golden(CONSOLE)[name]
+
+
+@pytest.mark.parametrize("file", [LOG, CONSOLE], ids=lambda file: file.stem)
+def test_golden_file_has_no_other_scenarios(file: Path) -> None:
+    assert list(golden(file)) == list(SCENARIOS)

@@ -10,10 +10,12 @@ import threading
 
 import anyio
 import pytest
+from makers import make_call, make_end
 
 from l0 import config
 from l0.config import CONFIG, Config, observed_by, policy
 from l0.model.policy import Hold, Policy, PolicyError, Retry, Timeout
+from l0.model.policy_from_environment import EnvironmentSettings
 
 FAST, SLOW = Timeout(total=1000), Timeout(total=9000)
 
@@ -563,3 +565,67 @@ def test_block_can_be_entered_by_an_exit_stack_and_again():
     with block, block:
         assert timeout() is FAST
     assert timeout() is None
+
+
+@pytest.fixture
+def settings():
+    made = Config()
+    yield made
+    made.set_console(None)
+    made.set_environment(EnvironmentSettings())
+
+
+def counted(settings):
+    """Make one call."""
+    for observer in settings.observers_of(make_call()):
+        observer.notify(make_end())
+
+
+def test_nothing_is_counted_or_shown_unless_asked_for(settings, capsys):
+    counted(settings)
+    assert not settings.listening
+    assert settings.tally is None
+    assert capsys.readouterr().err == ""
+
+
+def test_summary_counts_without_showing(settings, capsys):
+    settings.set_summary(True)
+    counted(settings)
+    settings.set_summary(None)
+    counted(settings)
+    assert settings.tally.summary().calls == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_console_shows_and_counts(settings, capsys):
+    for on in (True, True, None):
+        settings.set_console(on)
+        counted(settings)
+    assert settings.tally.summary().calls == 2
+    settings.set_summary(True)
+    assert settings.tally.summary().calls == 0, "what was counted before is not in it"
+    assert capsys.readouterr().err.count("openai chat gpt-4o") == 2
+
+
+@pytest.mark.parametrize(("environment", "code", "on"), [(True, None, True), (True, False, False), (False, True, True)])
+def test_code_comes_before_the_environment(settings, environment, code, on):
+    settings.set_environment(EnvironmentSettings(console=environment))
+    settings.set_console(code)
+    assert settings.console is on
+    assert settings.listening is on
+
+
+def test_console_keeps_the_applications_observers(settings):
+    own = Watching(object())
+    settings.set_console(True)
+    settings.add_observers([own])
+    assert len(settings.observers_of(make_call())) == 3
+    settings.set_console(None)
+    assert len(settings.observers_of(make_call())) == 1
+
+
+def test_summary_that_nothing_counts_warns_at_the_callers_line(monkeypatch):
+    monkeypatch.setattr(config, "CONFIG", Config())
+    with pytest.warns(RuntimeWarning, match=r"l0.instrument\(summary=True\)") as caught:
+        assert config.summary().calls == 0
+    assert caught[0].filename == __file__

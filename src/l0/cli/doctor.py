@@ -51,7 +51,8 @@ def doctor(*, as_json: bool = False) -> int:
     ``as_json``: print an object with ``format`` (1), ``ok``, ``versions``, ``policy`` (each ``field``, ``value`` and
     ``source``) and ``findings`` (each ``section``, ``text`` and ``problem``). Later versions may add keys.
     """
-    report = [(title, list(_guarded(findings))) for title, findings in _report()]
+    with _without_console():
+        report = [(title, list(_guarded(findings))) for title, findings in _report()]
     problems = sum(finding.problem for _, findings in report for finding in findings)
     if as_json:
         print(json.dumps(_object(report), indent=2))
@@ -169,6 +170,17 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
     finally:
         if not was_instrumented:
             l0.uninstrument()
+
+
+@contextmanager
+def _without_console() -> Iterator[None]:
+    """Keep the console of the calling program from showing, and counting, the calls of the report."""
+    before = CONFIG.console
+    CONFIG.set_console(False)
+    try:
+        yield
+    finally:
+        CONFIG.set_console(before or None)
 
 
 @contextmanager

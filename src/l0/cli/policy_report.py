@@ -9,7 +9,7 @@ from typing import Any
 
 from l0.config import CONFIG
 from l0.model.policy import Policy
-from l0.model.policy_from_environment import EnvironmentSettings, Path, read_environment
+from l0.model.policy_from_environment import SWITCHES, EnvironmentSettings, Path, read_environment
 from l0.model.privacy import shown
 from l0.runtime.rule_runner import check_rules
 
@@ -48,6 +48,9 @@ def policy_report() -> Iterator[DoctorFinding]:
     if CONFIG.default is not None and settings.sources:
         names = ", ".join(sorted(settings.sources.values()))
         yield DoctorFinding(f"the policy in code replaces that of the environment: {names}")
+    for variable, name in SWITCHES.items():
+        if getattr(settings, name):
+            yield DoctorFinding(f"{name} is on (variable {variable})")
     chosen = [field for field in policy_fields() if field.source != "default"]
     for field in chosen:
         yield DoctorFinding(f"{field.field} = {field.value} ({field.source})")

@@ -24,9 +24,9 @@ from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
 _PRESET = "L0_POLICY"
-_SWITCHES = {"L0_DIRECT": "direct", "L0_TIMELINE": "timeline"}
+SWITCHES = {"L0_CONSOLE": "console", "L0_DIRECT": "direct", "L0_TIMELINE": "timeline"}
 """The variables that are true or false, and their fields in `EnvironmentSettings`."""
-_OTHER_VARIABLES = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *_SWITCHES})
+_OTHER_VARIABLES = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES})
 """Variables that do not belong to the policy. Telemetry reads its own, which are ``all`` or not set."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]
@@ -35,7 +35,7 @@ Path = tuple[str, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSettings:
     """The settings of the environment. ``policy``: ``None`` if no variable sets one. ``direct``: read streams directly.
-    ``timeline``: record the token flow of streams.
+    ``timeline``: record the token flow of streams. ``console``: show calls on stderr.
 
     ``sources``: the variable of each field, by the field's path (``("retry", "attempts")``), and of the preset, by the
     empty path. ``problems``: one text for each variable that is ignored, or is likely to be in the wrong unit.
@@ -44,6 +44,7 @@ class EnvironmentSettings:
     policy: Policy | None = None
     direct: bool = False
     timeline: bool = False
+    console: bool = False
     sources: Mapping[Path, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -72,8 +73,8 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
         try:
             if name == _PRESET:
                 policy, sources[()] = preset(text), name
-            elif name in _SWITCHES:
-                switches[_SWITCHES[name]] = _boolean(name, text)
+            elif name in SWITCHES:
+                switches[SWITCHES[name]] = _boolean(name, text)
             elif name in known:
                 policy = _set(policy, known[name], text, sources, check, problems)
                 sources[known[name].path] = name

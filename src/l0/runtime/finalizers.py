@@ -54,7 +54,15 @@ Work = Callable[[], object]
 
 _LINGER = 0.25
 """Seconds that the thread waits for more work."""
-_HOLDERS = (f"{shared_state.__name__}.", "l0.runtime.watchdog", "opentelemetry.sdk.", "queue", "logging")
+_HOLDERS = (
+    f"{shared_state.__name__}.",
+    "l0.runtime.watchdog",
+    "l0.console",
+    "l0.telemetry.call_tally",
+    "opentelemetry.sdk.",
+    "queue",
+    "logging",
+)
 """Modules whose functions may be interrupted while they hold a lock that the end of a call needs."""
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
-from math import hypot, inf, sqrt
+from math import hypot, sqrt
 from typing import Any
 
 from l0.model.call_events import StreamStats
+from l0.shared_state.time_histogram import BOUNDS, WITHIN, quantile
 
 STALL = 10.0
 """Seconds without content, while reading, that are reported as a stall."""
@@ -17,10 +18,6 @@ _BATCH = 64
 TIMELINE_BUCKETS = 64
 _SHORTEST_BUCKET = 0.05
 """Width in s of the buckets of a timeline at first: 64 of them hold 3.2 s. It doubles when more time is needed."""
-
-# Bounds of the gap histogram: a tenth of a millisecond to twenty minutes, each 1.1 times the last (5 % either way).
-_BOUNDS = tuple(0.0001 * 1.1**step for step in range(172))
-_WITHIN = (*_BOUNDS, inf)
 
 
 class StreamStatsRecorder:
@@ -96,8 +93,8 @@ class StreamStatsRecorder:
         self._max = max(self._max, longest)
         counts, seen = self._counts, 0
         while seen < number:
-            bucket = bisect_left(_BOUNDS, gaps[seen])
-            upto = bisect_right(gaps, _WITHIN[bucket], seen)
+            bucket = bisect_left(BOUNDS, gaps[seen])
+            upto = bisect_right(gaps, WITHIN[bucket], seen)
             counts[bucket] = counts.get(bucket, 0) + upto - seen
             seen = upto
         self._spread_by(gaps, sum(gaps) / number)
@@ -124,7 +121,7 @@ class StreamStatsRecorder:
         if self._fresh:
             self._add(self._gaps[: self._fresh])
         deviation = sqrt(self._spread / self._number) if self._number else 0.0
-        gaps = [(_WITHIN[bucket], self._counts[bucket]) for bucket in sorted(self._counts)]
+        gaps = [(WITHIN[bucket], self._counts[bucket]) for bucket in sorted(self._counts)]
         if gaps:
             gaps[-1] = (min(gaps[-1][0], self._max), gaps[-1][1])
         steady = 100.0 * (1.0 - deviation / self._mean) if self._mean > 0 else 100.0
@@ -136,9 +133,9 @@ class StreamStatsRecorder:
             duration=at - self._began,
             stalls=self.stalls,
             gap_max=self._max,
-            gap_p50=_quantile(gaps, 0.50 * self._number),
-            gap_p95=_quantile(gaps, 0.95 * self._number),
-            gap_p99=_quantile(gaps, 0.99 * self._number),
+            gap_p50=quantile(gaps, 0.50 * self._number),
+            gap_p95=quantile(gaps, 0.95 * self._number),
+            gap_p99=quantile(gaps, 0.99 * self._number),
             jitter=deviation,
             smoothness=max(0.0, steady),
             wire_bytes=self.wire_bytes,
@@ -181,13 +178,3 @@ class TimelineRecorder(StreamStatsRecorder):
         """Return the statistics with the timeline up to the last content."""
         used = max((bucket for bucket, count in enumerate(self._buckets, 1) if count), default=0)
         return replace(super().result(at), timeline=tuple(self._buckets[:used]), timeline_bucket=self._width)
-
-
-def _quantile(gaps: list[tuple[float, int]], wanted: float) -> float:
-    """Return the upper bound of the bucket that reaches ``wanted`` gaps, at most the longest gap."""
-    seen = 0
-    for bound, count in gaps:
-        seen += count
-        if seen >= wanted:
-            return bound
-    return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
@@ -26,6 +26,15 @@ _BUILT_IN = (
     EntryPoint("l0_openai", "l0_openai:OpenAIInstrumentor", _GROUP),
 )
 """The provider packages of this distribution."""
+
+
+_SETTERS: dict[str, Callable[[bool | None], None]] = {
+    "direct": CONFIG.set_direct,
+    "timeline": CONFIG.set_timeline,
+    "console": CONFIG.set_console,
+    "summary": CONFIG.set_summary,
+}
+"""The arguments of `instrument` that are on or off. ``None``: as the environment says."""
 
 
 class _Switching:
@@ -86,6 +95,8 @@ def instrument(
     observers: Sequence[Observer] | None = None,
     direct: bool | None = None,
     timeline: bool | None = None,
+    console: bool | None = None,
+    summary: bool | None = None,
 ) -> None:
     """Make the LLM SDKs of this process reliable and observable.
 
@@ -100,7 +111,9 @@ def instrument(
     streams directly from their connections (`stainless.direct_reading`). That saves 40 % of their remaining CPU time,
     and relies on private names of the transport. ``None``: as ``L0_DIRECT`` says, else off.
     ``timeline``: record on each span when the content of a stream arrived, for the strip that ``l0 view`` shows.
-    ``None``: as ``L0_TIMELINE`` says, else off.
+    ``None``: as ``L0_TIMELINE`` says, else off. ``console``: write a line per call to stderr, its attempts under it if
+    there were several, and a summary when the process ends. ``None``: as ``L0_CONSOLE`` says, else off. ``summary``:
+    count calls for `l0.summary`, which the console does as well.
 
     OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
     `RuntimeWarning` says so.
@@ -114,10 +127,7 @@ def instrument(
 
     After either of them nothing has changed.
     """
-    if direct is not None and not isinstance(direct, bool):
-        raise PolicyError("direct", direct, "True, False, or None for what L0_DIRECT says")
-    if timeline is not None and not isinstance(timeline, bool):
-        raise PolicyError("timeline", timeline, "True, False, or None for what L0_TIMELINE says")
+    switches = _given(direct=direct, timeline=timeline, console=console, summary=summary)
     if observers is not None:
         check_observers(observers)
     check_policy(policy)
@@ -128,10 +138,8 @@ def instrument(
         CONFIG.set_default(policy)
     if observers is not None:
         CONFIG.add_observers(observers)
-    if direct is not None:
-        CONFIG.set_direct(direct)
-    if timeline is not None:
-        CONFIG.set_timeline(timeline)
+    for name, on in switches.items():
+        _SETTERS[name](on)
     with _SWITCHING.lock:
         available = instrumentors()
         replaced = [one for one in available if one.remove_earlier_copies()]
@@ -139,6 +147,18 @@ def instrument(
     refusals = [one.refusal for one in found if one.refusal is not None] if found else [_no_sdk_message(available)]
     for message in [REPLACED] * bool(replaced) + refusals:
         warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+def _given(**switches: object) -> dict[str, bool]:
+    """Return the switches that are given. Raises `PolicyError` for a value that is neither on nor off."""
+    given: dict[str, bool] = {}
+    for name, on in switches.items():
+        if isinstance(on, bool):
+            given[name] = on
+        elif on is not None:
+            unset = f"None for what L0_{name.upper()} says" if name != "summary" else "None"
+            raise PolicyError(name, on, f"True, False, or {unset}")
+    return given
 
 
 def _no_sdk_message(available: Sequence[Any]) -> str:
@@ -182,6 +202,6 @@ def uninstrument() -> None:
                 instrumentor.uninstrument()
     CONFIG.set_default(None)
     CONFIG.add_observers(())
-    CONFIG.set_direct(None)
-    CONFIG.set_timeline(None)
+    for switch in _SETTERS.values():
+        switch(None)
     WATCHDOG.stop()

@@ -1,10 +1,15 @@
-"""Write the log lines of calls on logger ``l0``, with the ids of the current span."""
+"""Write the log lines of calls on logger ``l0``, with the ids of the current span.
+
+While the console shows the calls, these lines are kept from handlers that write to a terminal, and from the handler of
+last resort, which writes to stderr. All other handlers get them.
+"""
 
 from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from time import monotonic
 
 from opentelemetry import trace
@@ -21,6 +26,8 @@ class CallLog:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._limit = LineLimit()
+        self.console = False
+        """True while the console shows what these lines say."""
 
     def write(self, line: LogLine) -> None:
         """Write a line, unless there were too many like it. Raises nothing."""
@@ -28,10 +35,10 @@ class CallLog:
             span = trace.get_current_span().get_span_context()
             ids = {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"} if span.is_valid else {}
             if line.level <= logging.DEBUG:  # asked for, so all of it
-                _emit(line, ids)
+                self._emit(line, ids)
                 return
             for one in self._limit.admit(line, self._clock()):
-                _emit(one, ids if "l0_count" not in one.fields else {})
+                self._emit(one, ids if "l0_count" not in one.fields else {})
         except Exception:  # a filter or a handler of the application fails, and the call must not
             return
 
@@ -40,19 +47,57 @@ class CallLog:
         reports, logging.raiseExceptions = logging.raiseExceptions, False  # no traceback if a stream is closed by now
         try:
             for one in self._limit.rest():
-                _emit(one, {})
+                self._emit(one, {})
         except Exception:
             return
         finally:
             logging.raiseExceptions = reports
 
+    def _emit(self, line: LogLine, ids: dict[str, str]) -> None:
+        record = _log.makeRecord(_log.name, line.level, __file__, 0, line.text, (), None)
+        for name, value in {**line.fields, **ids}.items():
+            # Not `extra`: that raises if the application's own record factory sets the same name.
+            record.__dict__.setdefault(name, value)
+        if self.console:
+            for handler in _handlers():
+                if not any(isinstance(one, _NotOnTerminal) for one in handler.filters):
+                    handler.addFilter(_NotOnTerminal(self, handler))
+        _log.handle(record)
 
-def _emit(line: LogLine, ids: dict[str, str]) -> None:
-    record = _log.makeRecord(_log.name, line.level, __file__, 0, line.text, (), None)
-    for name, value in {**line.fields, **ids}.items():
-        # Not `extra`: that raises if the application's own record factory sets the same name.
-        record.__dict__.setdefault(name, value)
-    _log.handle(record)
+
+class _NotOnTerminal(logging.Filter):
+    """Keeps a handler from repeating on a terminal what the console shows there."""
+
+    def __init__(self, log: CallLog, handler: logging.Handler) -> None:
+        super().__init__()
+        self._log = log
+        self._handler = handler
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        shown = self._log.console and record.name == _log.name and hasattr(record, "l0_event")
+        return not (shown and _writes_to_terminal(self._handler))
+
+
+def _handlers() -> Iterator[logging.Handler]:
+    """Yield the handlers that get the records of the logger."""
+    found, logger = False, _log
+    while logger is not None:
+        for handler in logger.handlers:
+            found = True
+            yield handler
+        logger = logger.parent if logger.propagate else None  # type: ignore[assignment]
+    if not found and logging.lastResort is not None:
+        yield logging.lastResort
+
+
+def _writes_to_terminal(handler: logging.Handler) -> bool:
+    if handler is logging.lastResort:
+        return True
+    # A `RichHandler` has a console.
+    stream = getattr(handler, "stream", None) or getattr(getattr(handler, "console", None), "file", None)
+    with suppress(Exception):
+        return bool(stream.isatty())  # type: ignore[union-attr]
+    return False
 
 
 CALL_LOG = CallLog(monotonic)

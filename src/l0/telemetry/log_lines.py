@@ -14,18 +14,23 @@ from l0.model.call_events import AttemptEnded, BreakerChanged, CallEnded, CallEv
 from l0.model.failure import Cause, Failure
 from l0.model.text_safety import one_line
 
+from .call_phrases import (
+    BREAKER_TEXTS,
+    DOUBTED,
+    LONGEST,
+    UNKNOWN_PROVIDER,
+    breaker_change,
+    call_name,
+    doubt,
+    healed_by,
+    rule_match,
+    rule_reason,
+    shadow_decision,
+    what_follows,
+)
+
 Fields = Mapping[str, str | int | float]
 
-_DOUBTED = "accepted, but perhaps truncated"
-_LONGEST = 128
-"""Characters of a name that comes from outside: a model, a rule, a request id."""
-_UNKNOWN_PROVIDER = "unknown"
-"""The provider of a source of the explicit API."""
-_BREAKER_TEXTS = {
-    "open": (WARNING, "opened: calls are refused, as too many failed"),
-    "half_open": (INFO, "half-opened: one call at a time tests the provider"),
-    "closed": (INFO, "closed: the provider answers again"),
-}
 _RULE_LEVELS = {"recorded": WARNING, "shadowed": DEBUG}
 """Levels of the actions of rules. A failed attempt and a halted call have a line of their own."""
 
@@ -47,7 +52,7 @@ class LogLine:
     def target(self) -> str:
         """Return provider and model."""
         names = (self.fields.get("l0_provider"), self.fields.get("l0_model"))
-        return " ".join(str(name) for name in names if name and name != _UNKNOWN_PROVIDER)
+        return " ".join(str(name) for name in names if name and name != UNKNOWN_PROVIDER)
 
 
 class CallLines:
@@ -94,47 +99,36 @@ class CallLines:
             l0_request_id=event.request_id,
             l0_seconds=event.wait_s,
         )
-        text = f"{self._name}: attempt {event.number} failed ({failure})"
-        match event.action:
-            case "retry":
-                text = f"{text}; it is repeated in {event.wait_s:.2f} s"
-            case "resume":
-                text = f"{text}; the answer is resumed in {event.wait_s:.2f} s"
-            case "fall_over":
-                text = f"{text}; the next fallback follows{_because(event.stop)}"
-            case _:
-                return None  # the line of the call says it
+        following = what_follows(event)
+        if following is None:
+            return None  # the line of the call says it
+        text = f"{self._name}: attempt {event.number} failed ({failure}); {following}"
         if event.refused:
             return LogLine(level=INFO, text=text, fields={**fields, "l0_event": "refused"})
         return LogLine(level=DEBUG, text=text, fields=fields)
 
     def _rule_matched(self, event: RuleMatched) -> LogLine:
         found = event.violation
-        rule = one_line(found.rule, _LONGEST)
-        fields = self._fields("rule", l0_cause=rule, l0_reason=one_line(found.plain, 2 * _LONGEST))
+        fields = self._fields("rule", l0_cause=one_line(found.rule, LONGEST), l0_reason=rule_reason(event))
         fields |= {"l0_action": event.action, "l0_severity": found.severity.value}
-        text = f"{self._name}: rule {rule} at character {found.at} ({event.action}): {fields['l0_reason']}"
+        text = f"{self._name}: {rule_match(event)}"
         return LogLine(level=_RULE_LEVELS.get(event.action, INFO), text=text, fields=fields)
 
     def _breaker_changed(self, event: BreakerChanged) -> LogLine:
-        level, what = _BREAKER_TEXTS[event.state]
-        names = {"l0_provider": event.provider, "l0_model": one_line(event.model, _LONGEST)}
+        what = BREAKER_TEXTS[event.state]
+        names = {"l0_provider": event.provider, "l0_model": one_line(event.model, LONGEST)}
         fields = self._fields("breaker", l0_cause=event.state, l0_reason=what, l0_policy_field="Policy.breaker") | names
-        text = f"{' '.join(names.values())}: the circuit breaker {what}"
-        return LogLine(level=level, text=text, fields=fields)
+        level = WARNING if event.state == "open" else INFO
+        return LogLine(level=level, text=breaker_change(event), fields=fields)
 
     def _shadow_decision(self, event: ShadowDecision) -> LogLine:
         cause = event.cause.value if event.cause is not None else None
         fields = self._fields("shadow", l0_cause=cause, l0_seconds=event.seconds) | {"l0_action": event.action}
-        text = f"{self._name}: in shadow mode the policy would {event.action.replace('_', ' ')}"
-        if cause is not None:
-            text = f"{text} because of {cause}"
-        if event.seconds is not None:
-            text = f"{text} (after {event.seconds:.2f} s)"
-        return LogLine(level=DEBUG, text=text, fields=fields)
+        return LogLine(level=DEBUG, text=f"{self._name}: {shadow_decision(event)}", fields=fields)
 
     def _recovered(self, ended: CallEnded) -> LogLine:
-        text = "; ".join([f"{self._name}: recovered by {self._healed_by(ended)}", *_described(self._failed, ended)])
+        healing = f"{self._name}: recovered by {healed_by(self._call, ended)}"
+        text = "; ".join([healing, *_described(self._failed, ended)])
         extra = max(ended.attempts - 1, 0)
         costs = [f"{extra} more request{'s' * (extra != 1)}"] if extra else []
         if self._lost_s:
@@ -147,22 +141,10 @@ class CallLines:
         fields = self._ended(
             "recovered", ended, last, l0_seconds=self._lost_s, l0_reason=last.message if last is not None else None
         )
-        doubt = self._doubt(ended)
-        if doubt is not None:
-            return LogLine(level=WARNING, text=f"{text}; {_DOUBTED}: {doubt}", fields=fields)
+        reason = doubt(self._call, ended)
+        if reason is not None:
+            return LogLine(level=WARNING, text=f"{text}; {DOUBTED}: {reason}", fields=fields)
         return LogLine(level=INFO, text=text, fields=fields)
-
-    def _healed_by(self, ended: CallEnded) -> str:
-        match ended.outcome:
-            case Outcome.RECOVERED_RESUME:
-                point = ended.resume_points[-1]
-                return f"resume ({point.strategy}) at character {point.at}"
-            case Outcome.RECOVERED_FALLBACK:
-                model = self._call.policy.legs[ended.leg - 1].model or self._call.model
-                return f"fallback {ended.leg} ({one_line(model, _LONGEST)})"
-            case Outcome.RECOVERED_HEDGE:
-                return "hedge: the parallel request brought content first"
-        return "retry"
 
     def _call_failed(self, ended: CallEnded, failure: Failure) -> LogLine:
         count = f"after {ended.attempts} attempt{'s' * (ended.attempts > 1)}" if ended.attempts else "without a request"
@@ -184,20 +166,13 @@ class CallLines:
 
     def _accepted(self, ended: CallEnded) -> LogLine | None:
         """Return the line of an answer that was accepted although its end was missing."""
-        doubt = self._doubt(ended)
-        if doubt is None:
+        reason = doubt(self._call, ended)
+        if reason is None:
             return None
         fields = self._fields(
-            "accepted", l0_cause=Cause.TRUNCATED.value, l0_reason=doubt, l0_policy_field="Policy.truncation"
+            "accepted", l0_cause=Cause.TRUNCATED.value, l0_reason=reason, l0_policy_field="Policy.truncation"
         )
-        return LogLine(level=WARNING, text=f"{self._name}: {_DOUBTED}: {doubt}", fields=fields)
-
-    def _doubt(self, ended: CallEnded) -> str | None:
-        """Return the reason why an accepted answer may be truncated, if there is one."""
-        if ended.metadata is None or Cause.TRUNCATED.value not in ended.metadata.anomalies:
-            return None
-        origin = self._call.terminal_rule(ended.leg).origin
-        return f"the stream from {origin} ended without its terminal event; Policy.truncation is not strict for it"
+        return LogLine(level=WARNING, text=f"{self._name}: {DOUBTED}: {reason}", fields=fields)
 
     def _ended(
         self, event: str, ended: CallEnded, failure: Failure | None, **more: str | float | None
@@ -213,19 +188,18 @@ class CallLines:
 
     @property
     def _name(self) -> str:
-        names = (self._call.provider, self._call.operation, one_line(self._call.model, _LONGEST))
-        return " ".join(name for name in names if name and name != _UNKNOWN_PROVIDER)
+        return call_name(self._call)
 
     def _fields(self, event: str, **more: str | float | None) -> dict[str, str | int | float]:
         fields: dict[str, str | int | float] = {
             "l0_event": event,
             "l0_provider": self._call.provider,
-            "l0_model": one_line(self._call.model, _LONGEST),
+            "l0_model": one_line(self._call.model, LONGEST),
             "l0_operation": self._call.operation,
         }
         for name, value in more.items():
             if value is not None:
-                fields[name] = one_line(str(value), _LONGEST) if name == "l0_request_id" else value
+                fields[name] = one_line(str(value), LONGEST) if name == "l0_request_id" else value
         return fields
 
 
@@ -237,7 +211,3 @@ def _described(failed: Sequence[tuple[int, Failure]], ended: CallEnded | None) -
     texts = [f"attempt{'s' * (len(of) > 1)} {', '.join(of)} failed ({reason})" for reason, of in numbers.items()]
     others = ended.failures if ended is not None else ()
     return texts + [str(failure) for failure in others if failure.cause is Cause.BREAKER_OPEN]
-
-
-def _because(stop: str) -> str:
-    return f", as {stop}" if stop else ""

@@ -15,6 +15,7 @@ import l0
 from l0.cli import doctor
 from l0.cli.demo import load
 from l0.cli.main import main
+from l0.config import CONFIG
 from l0.fastpath.parameters import UNKNOWN, Parameters
 from l0.model import policy
 from l0.model.failure import RetryableErrorType
@@ -291,3 +292,23 @@ def test_json_has_a_stable_shape(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     (problem,) = [finding for finding in found["findings"] if finding["problem"]]
     assert list(problem) == ["section", "text", "problem"]
     assert problem["section"] == "Policy"
+
+
+def test_switches_of_the_environment_are_reported(report: Callable[..., list[str]]) -> None:
+    assert report("Policy", L0_CONSOLE="1", L0_TIMELINE="0") == [
+        "    console is on (variable L0_CONSOLE)",
+        "    all fields: default",
+    ]
+
+
+def test_console_does_not_show_the_calls_of_the_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(CONFIG, "_shows", None)
+    CONFIG.set_console(True)
+    try:
+        doctor.doctor()
+        assert CONFIG.console
+    finally:
+        CONFIG.set_console(None)
+    assert capsys.readouterr().err == ""

@@ -122,13 +122,13 @@ def test_nearest_name_is_found_in_another_case_and_for_other_variables():
     assert "did you mean L0_DIRECT?" in problem
 
 
-@pytest.mark.parametrize("switch", ["direct", "timeline"])
+@pytest.mark.parametrize("switch", ["console", "direct", "timeline"])
 @pytest.mark.parametrize(("said", "on"), [("1", True), ("true", True), ("False", False), ("0", False)])
 def test_switch_is_read_without_a_policy(switch, said, on):
     assert read_environment({f"L0_{switch.upper()}": said}) == EnvironmentSettings(**{switch: on})
 
 
-@pytest.mark.parametrize("name", ["L0_DIRECT", "L0_TIMELINE"])
+@pytest.mark.parametrize("name", ["L0_CONSOLE", "L0_DIRECT", "L0_TIMELINE"])
 def test_bad_switch_is_a_problem(name):
     settings = read_environment({name: "perhaps", "L0_POLICY": "batch"})
     assert settings.problems == (f"{name}: got 'perhaps', allowed: true or false; it is ignored",)

@@ -78,7 +78,7 @@ def _run(demo: Demo, run: DemoRun, load: Load, planned: list[PlannedCall]) -> No
 
 @contextmanager
 def _instrumented(demo: Demo) -> Iterator[None]:
-    l0.instrument(otlp=demo.telemetry.url or False, observers=[demo.attempts])
+    l0.instrument(otlp=demo.telemetry.url or False, observers=[demo.attempts], console=False)
     try:
         yield
     finally:

@@ -27,10 +27,13 @@ _ISOLATING = frozenset("ISE")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchOptions:
-    """The options of the command. ``policy``: the name of a preset. ``otlp``: base URL of an OTLP/HTTP collector."""
+    """The options of the command. ``policy``: the name of a preset. ``otlp``: base URL of an OTLP/HTTP collector.
+    ``console``: show each call on stderr.
+    """
 
     policy: str | None = None
     otlp: str | None = None
+    console: bool = False
 
 
 def run(target: Sequence[str], options: LaunchOptions) -> int:
@@ -60,6 +63,8 @@ def run_environment(environ: Mapping[str, str], options: LaunchOptions) -> dict[
         if options.policy is not None:
             preset(options.policy, "--policy")
             environment["L0_POLICY"] = options.policy
+        if options.console:
+            environment["L0_CONSOLE"] = "1"
         if options.otlp is not None:
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = check_endpoint(options.otlp) or ""
             environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"

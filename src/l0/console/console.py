@@ -1,0 +1,92 @@
+"""The observer that shows each call when it ends, and the summary when the process ends."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from collections.abc import Callable
+from time import localtime, strftime
+
+from l0.model.call import Call
+from l0.model.call_events import CallEnded, CallEvent
+from l0.model.ports import CallObserver
+from l0.shared_state.forks import renew_in_child
+from l0.shared_state.termination import TerminationHandler
+from l0.telemetry.call_log import CALL_LOG
+from l0.telemetry.call_tally import CallTally
+
+from .call_lines import call_lines
+from .summary_lines import summary_lines
+from .terminal import Terminal
+
+
+class Console:
+    """The console of the process. ``tally``: sums up its calls. ``clock``: returns the time of day as text."""
+
+    def __init__(self, tally: CallTally, clock: Callable[[], str] = lambda: strftime("%H:%M:%S", localtime())) -> None:
+        self.terminal = Terminal()
+        self.clock = clock
+        self._tally = tally
+        self._on = False
+        self._termination = TerminationHandler(self.end)
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Begin anew in a forked child: it shows the summary of its own calls."""
+        self._shown = 0
+        self._ends_with_worker = False
+
+    def switch(self, *, on: bool) -> None:
+        """Show the calls that begin now, and the summary at the end of the process. Or stop that."""
+        if on == self._on:
+            return
+        self._on = CALL_LOG.console = on
+        if on:
+            self._shown = 0
+            self.terminal.prepare()
+            atexit.register(self.end)
+            self._termination.install()
+        else:
+            atexit.unregister(self.end)
+            self._termination.remove()
+
+    def observe(self, call: Call) -> _ShownCall:
+        """Return the observer of a call."""
+        if not self._ends_with_worker:
+            self._ends_with_worker = True
+            _at_end_of_worker(self.end)
+        return _ShownCall(self, call)
+
+    def end(self) -> None:
+        """Show the summary, unless there is nothing new to it."""
+        summary = self._tally.summary()
+        started = summary.calls + summary.running
+        if summary.calls != self._shown or (started and not self._shown):
+            self._shown = summary.calls
+            self.terminal.write(lambda layout: summary_lines(summary, layout))
+
+
+class _ShownCall(CallObserver):
+    """The observer of one call. It collects events, and has them shown at the end."""
+
+    __slots__ = ("_call", "_console", "_events")
+
+    def __init__(self, console: Console, call: Call) -> None:
+        self._console = console
+        self._call = call
+        self._events: list[CallEvent] = []
+
+    def notify(self, event: CallEvent) -> None:
+        if isinstance(event, CallEnded):
+            clock = self._console.clock()
+            self._console.terminal.write(lambda layout: call_lines(self._call, self._events, event, clock, layout))
+        else:
+            self._events.append(event)
+
+
+def _at_end_of_worker(end: Callable[[], None]) -> None:
+    """Run ``end`` also at the end of a child that multiprocessing has forked: it ends without `atexit`."""
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, end, exitpriority=0)

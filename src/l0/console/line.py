@@ -1,0 +1,72 @@
+"""Lines of styled text, and their wrapping. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from unicodedata import combining, east_asian_width
+
+Style = Literal["", "dim", "strong", "good", "odd", "bad"]
+Part = tuple[str, Style]
+Row = Sequence[Part]
+"""One row of a screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of any length. ``hang``: begins its further rows if it is wrapped."""
+
+    parts: tuple[Part, ...]
+    hang: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return the text without styles."""
+        return "".join(text for text, _ in self.parts)
+
+    def rows(self, width: int | None) -> Iterator[Row]:
+        """Yield rows of at most ``width`` columns, broken at spaces if possible. ``None``: a single row."""
+        if width is None:
+            yield self.parts
+            return
+        text, start, prefix = self.text, 0, ""
+        while True:
+            end = _fitting(text, start, max(width - columns(prefix), 1))
+            yield ((prefix, "dim"), *self._between(start, len(text[:end].rstrip())))
+            start = end + len(text[end:]) - len(text[end:].lstrip(" "))
+            if start >= len(text):
+                return
+            prefix = self.hang
+
+    def _between(self, start: int, end: int) -> Iterator[Part]:
+        offset = 0
+        for text, style in self.parts:
+            piece = text[max(start - offset, 0) : max(end - offset, 0)]
+            if piece:
+                yield piece, style
+            offset += len(text)
+
+
+def columns(text: str) -> int:
+    """Return the number of columns of a terminal that the text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns_of(character) for character in text)
+
+
+def _columns_of(character: str) -> int:
+    if combining(character):
+        return 0
+    return 2 if east_asian_width(character) in "WF" else 1
+
+
+def _fitting(text: str, start: int, room: int) -> int:
+    """Return the end of the row that begins at ``start``: at a space, or in a word that is longer than ``room``."""
+    taken = 0
+    for at in range(start, len(text)):
+        taken += _columns_of(text[at])
+        if taken > room:
+            space = text.rfind(" ", start, at + 1)
+            return space if text[start:space].strip() and space > start else max(at, start + 1)
+    return len(text)

@@ -1,0 +1,91 @@
+"""Describe the summary of a process. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from l0.telemetry.call_summary import ModelSummary, Percentiles, Summary
+
+from .layout import ConsoleLayout
+from .line import Line, Part, Style, columns
+
+_LABEL = 11
+_FIGURE = 7
+"""Columns of one figure of the table."""
+_TABLE = 80
+"""Columns of the table, if the terminal has as many."""
+_MAX_MODELS = 10
+"""Models that the table shows."""
+
+
+def summary_lines(summary: Summary, layout: ConsoleLayout) -> list[Line]:
+    """Return the lines of a summary."""
+    heading = f"l0 summary of process {summary.process}, after {summary.seconds:,.1f} s"
+    return [Line(((heading, "strong"),)), *_counts(summary), *_table(summary, layout)]
+
+
+def _counts(summary: Summary) -> Iterator[Line]:
+    counts: list[tuple[int, str, Style]] = [
+        (summary.whole, "whole", "good"),
+        (sum(summary.recovered.values()), "recovered", "odd"),
+        (summary.doubtful, "perhaps truncated", "odd"),
+        (sum(summary.failed.values()), "failed", "bad"),
+        (summary.cancelled, "cancelled", ""),
+        (summary.running, "still running", ""),
+    ]
+    parts: list[Part] = [(f"{summary.calls:,}", "strong")]
+    for count, name, style in counts:
+        if count:
+            parts += [(": " if len(parts) == 1 else ", ", ""), (f"{count:,} {name}", style)]
+    yield _labelled("calls", *parts)
+    for name, causes in (("recovered", summary.recovered), ("failed", summary.failed)):
+        if causes:
+            yield _labelled(name, (_by_cause(causes), ""))
+    if summary.extra_requests or summary.wasted_tokens:
+        requests = f"{summary.extra_requests:,} more request{'s' * (summary.extra_requests != 1)}"
+        tokens = f", {summary.wasted_tokens:,} wasted tokens" if summary.wasted_tokens else ""
+        yield _labelled("cost", (requests + tokens, ""))
+
+
+def _labelled(label: str, *parts: Part) -> Line:
+    return Line(((f"  {label:<{_LABEL}}", "dim"), *parts), hang=" " * (_LABEL + 2))
+
+
+def _by_cause(causes: Mapping[str, int]) -> str:
+    return ", ".join(f"{cause} {count:,}" for cause, count in causes.items())
+
+
+def _table(summary: Summary, layout: ConsoleLayout) -> Iterator[Line]:
+    if not summary.models:
+        return
+    shown = summary.models[:_MAX_MODELS]
+    longest = max(columns(_name(model)) for model in shown)
+    widest = (_TABLE if layout.width is None else min(layout.width, _TABLE)) - _FIGURE * 7 - 2
+    name = min(max(longest, len("model")), widest) if widest > 0 else longest
+    titles = (f"{'first token, s':>{_FIGURE * 3}}", f"{'gap, ms':>{_FIGURE * 3}}")
+    yield Line(((" " * (name + 2 + _FIGURE) + "".join(titles), "dim"),))
+    percentiles = "".join(f"{title:>{_FIGURE}}" for title in ("p50", "p95", "p99") * 2)
+    yield Line(((f"  {'model':<{name}}{'calls':>{_FIGURE}}{percentiles}", "dim"),))
+    for model in shown:
+        title = _name(model)
+        if columns(title) > name:
+            yield Line(((f"  {title}", ""),), hang="  ")
+            title = ""
+        yield Line(((f"  {title}{' ' * (name - columns(title))}{model.calls:>{_FIGURE},}{_figures(model)}", ""),))
+    if len(summary.models) > len(shown):
+        yield Line(((f"  and {len(summary.models) - len(shown)} more", "dim"),))
+
+
+def _name(model: ModelSummary) -> str:
+    return f"{model.provider} {model.model}".strip()
+
+
+def _figures(model: ModelSummary) -> str:
+    return _percentiles(model.first_token, 1, 2) + _percentiles(model.gap, 1000, 0)
+
+
+def _percentiles(times: Percentiles, factor: int, digits: int) -> str:
+    values = (times.p50, times.p95, times.p99)
+    return "".join(
+        f"{'-':>{_FIGURE}}" if value is None else f"{value * factor:>{_FIGURE},.{digits}f}" for value in values
+    )

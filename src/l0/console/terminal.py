@@ -1,0 +1,113 @@
+"""Write lines to stderr: whole lines only, one write for all that belong together."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import TextIO
+
+from l0.shared_state.forks import renew_in_child
+
+from .layout import ConsoleLayout, signs_for
+from .line import Line, Row, Style
+
+_STYLES: dict[Style, str] = {
+    "": "",
+    "dim": "dim",
+    "strong": "bold",
+    "good": "green",
+    "odd": "yellow",
+    "bad": "red",
+}
+"""The styles by their names in rich."""
+_NARROWEST = 40
+_USUAL = 80
+Render = Callable[[ConsoleLayout], Sequence[Line]]
+
+
+class Terminal:
+    """The process's stderr, whatever ``sys.stderr`` is at the time. If it is no terminal, lines have no colour, and are
+    not wrapped."""
+
+    def __init__(self) -> None:
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Create a new lock in a forked child, as another thread of the parent may hold it."""
+        self._lock = threading.RLock()
+
+    def prepare(self) -> None:
+        """Import what `write` needs, as that may run in an event loop."""
+        if sys.stderr is not None and _is_terminal(sys.stderr):
+            _rich_text([], sys.stderr, _USUAL)
+
+    def write(self, render: Render) -> None:
+        """Write the lines that ``render`` returns. Raises nothing if stderr is closed, full or missing."""
+        stream = sys.stderr
+        if stream is None:
+            return
+        with suppress(Exception), self._lock:
+            width = _width(stream) if _is_terminal(stream) else None
+            layout = ConsoleLayout(width=width, signs=signs_for(getattr(stream, "encoding", None)))
+            rows = [row for line in render(layout) for row in line.rows(width)]
+            styled = _rich_text(rows, stream, width) if width is not None else None
+            text = _plain_text(rows) if styled is None else styled
+            stream.write(_line_start(width) + text)
+            stream.flush()
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except Exception:  # closed, or an object without the method
+        return False
+
+
+def _width(stream: TextIO) -> int:
+    with suppress(ValueError):
+        if width := int(os.environ.get("COLUMNS", "")):
+            return max(width, _NARROWEST)
+    with suppress(OSError, ValueError):  # ValueError: it has no file descriptor
+        return max(os.get_terminal_size(stream.fileno()).columns, _NARROWEST)
+    return _USUAL
+
+
+def _line_start(width: int | None) -> str:
+    """Return what moves to the start of a line, also if the program is just printing an answer to the same terminal.
+
+    A row full of spaces wraps to the next row unless it begins at the left edge; the carriage return then goes to the
+    left edge. zsh does so before its prompt. Consoles of Windows wrap in either case.
+    """
+    if width is None or sys.stdout is None or not _is_terminal(sys.stdout) or sys.platform == "win32":
+        return ""
+    with suppress(Exception):
+        sys.stdout.flush()
+    return " " * width + "\r"
+
+
+def _plain_text(rows: Iterable[Row]) -> str:
+    return "".join("".join(text for text, _ in row).rstrip() + "\n" for row in rows)
+
+
+def _rich_text(rows: Iterable[Row], stream: TextIO, width: int) -> str | None:
+    """Return the rows with the colours that this terminal and ``NO_COLOR`` allow; ``None`` without rich."""
+    try:
+        from rich.console import Console
+        from rich.text import Text
+    except ImportError:
+        return None
+    console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    if console.legacy_windows:
+        return None
+    with console.capture() as captured:
+        for row in rows:
+            text = Text()
+            for part, style in row:
+                text.append(part, style=_STYLES[style])
+            text.rstrip()
+            console.print(text, soft_wrap=True)
+    return captured.get()

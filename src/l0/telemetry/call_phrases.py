@@ -1,0 +1,93 @@
+"""The words in which log lines and the console describe the events of a call. They quote nothing of a prompt, an answer
+or an error's text."""
+
+from __future__ import annotations
+
+from l0.model.call import Call, Outcome
+from l0.model.call_events import AttemptEnded, BreakerChanged, CallEnded, RuleMatched, ShadowDecision
+from l0.model.failure import Cause
+from l0.model.text_safety import one_line
+
+LONGEST = 128
+"""Characters of a name that comes from outside: a model, a rule, a request id."""
+UNKNOWN_PROVIDER = "unknown"
+"""The provider of a source of the explicit API."""
+DOUBTED = "accepted, but perhaps truncated"
+BREAKER_TEXTS = {
+    "open": "opened: calls are refused, as too many failed",
+    "half_open": "half-opened: one call at a time tests the provider",
+    "closed": "closed: the provider answers again",
+}
+
+
+def call_name(call: Call) -> str:
+    """Return provider, operation and model."""
+    names = (call.provider, call.operation, one_line(call.model, LONGEST))
+    return " ".join(name for name in names if name and name != UNKNOWN_PROVIDER)
+
+
+def leg_model(call: Call, leg: int) -> str:
+    """Return the model of one leg of the call."""
+    return one_line((leg and call.policy.legs[leg - 1].model) or call.model, LONGEST)
+
+
+def what_follows(event: AttemptEnded) -> str | None:
+    """Return what the engine does after a failed attempt; ``None`` if the end of the call tells it."""
+    match event.action:
+        case "retry":
+            return f"it is repeated in {event.wait_s:.2f} s"
+        case "resume":
+            return f"the answer is resumed in {event.wait_s:.2f} s"
+        case "fall_over":
+            return f"the next fallback follows{f', as {event.stop}' if event.stop else ''}"
+    return None
+
+
+def rule_reason(event: RuleMatched) -> str:
+    """Return the reason that the rule gives."""
+    return one_line(event.violation.plain, 2 * LONGEST)
+
+
+def rule_match(event: RuleMatched) -> str:
+    """Return which rule matched, and what it led to."""
+    found = event.violation
+    return f"rule {one_line(found.rule, LONGEST)} at character {found.at} ({event.action}): {rule_reason(event)}"
+
+
+def breaker_change(event: BreakerChanged) -> str:
+    """Return which breaker changed, and what that means."""
+    return f"{event.provider} {one_line(event.model, LONGEST)}: the circuit breaker {BREAKER_TEXTS[event.state]}"
+
+
+def shadow_decision(event: ShadowDecision) -> str:
+    """Return the decision of a policy that only observes."""
+    text = f"in shadow mode the policy would {event.action.replace('_', ' ')}"
+    if event.cause is not None:
+        text = f"{text} because of {event.cause.value}"
+    return text if event.seconds is None else f"{text} (after {event.seconds:.2f} s)"
+
+
+def healed_by(call: Call, ended: CallEnded) -> str:
+    """Return what recovered the call."""
+    match ended.outcome:
+        case Outcome.RECOVERED_RESUME:
+            point = ended.resume_points[-1]
+            return f"resume ({point.strategy}) at character {point.at}"
+        case Outcome.RECOVERED_FALLBACK:
+            return f"fallback {ended.leg} ({leg_model(call, ended.leg)})"
+        case Outcome.RECOVERED_HEDGE:
+            return "hedge: the parallel request brought content first"
+    return "retry"
+
+
+def doubt(call: Call, ended: CallEnded) -> str | None:
+    """Return the reason why an accepted answer may be truncated, if there is one."""
+    if not is_doubtful(ended):
+        return None
+    origin = call.terminal_rule(ended.leg).origin
+    return f"the stream from {origin} ended without its terminal event; Policy.truncation is not strict for it"
+
+
+def is_doubtful(ended: CallEnded) -> bool:
+    """Return True if an answer was accepted although its end was missing."""
+    return ended.metadata is not None and Cause.TRUNCATED.value in ended.metadata.anomalies

@@ -1,0 +1,64 @@
+"""The summary of the calls of a process, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentiles:
+    """Percentiles of a time, in seconds, accurate to 10 %. ``None``: nothing was measured."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSummary:
+    """The calls that asked one provider for one model, also if a fallback answered.
+
+    ``provider``: empty if it is not known. ``first_token``: the times from the call to the first chunk that the user
+    got, retries included. ``gap``: the times between two reads that brought content. ``input_tokens``,
+    ``output_tokens``: as far as providers report them, for answers and for attempts that failed.
+    """
+
+    provider: str
+    model: str
+    calls: int
+    failed: int
+    first_token: Percentiles
+    gap: Percentiles
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The calls of a process. ``process``: its id. ``seconds``: since counting began.
+
+    ``calls``: those that have ended. ``whole``, ``recovered``, ``doubtful``, ``failed`` and ``cancelled`` add up to it.
+    ``running``: calls that have not ended. ``whole``: answered by the first request. ``recovered``: by the cause of
+    their last failure; ``hedge`` if nothing failed, and a parallel request was faster. ``doubtful``: accepted, but
+    perhaps truncated. ``failed``: by cause. ``extra_requests``: requests after the first one of each call.
+    ``wasted_tokens``: tokens of requests that did not serve an answer, as far as providers report them. ``models``:
+    those with most calls first; the last one, `OTHER_MODELS`, stands for all that are too many.
+    """
+
+    process: int
+    seconds: float
+    calls: int
+    running: int
+    whole: int
+    recovered: Mapping[str, int]
+    doubtful: int
+    failed: Mapping[str, int]
+    cancelled: int
+    extra_requests: int
+    wasted_tokens: int
+    models: tuple[ModelSummary, ...]
+
+
+OTHER_MODELS = "other models"
+"""The name of `ModelSummary.model` for the models that are not summed up separately."""

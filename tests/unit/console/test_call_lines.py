@@ -1,0 +1,139 @@
+"""The line of a call and the tree under it. The scenarios of tests/journeys show the texts with real SDKs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from makers import make_call, make_end, make_failure, make_pace
+
+from l0.console.call_lines import _MAX_NOTES, call_lines
+from l0.console.layout import ASCII, ConsoleLayout
+from l0.console.line import columns
+from l0.model.attempt import AttemptSpec
+from l0.model.call import Call, Outcome
+from l0.model.call_events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallEnded,
+    ResponseMetadata,
+    ShadowDecision,
+)
+from l0.model.failure import Cause, Failure
+from l0.model.policy import Fallback, Policy
+
+RESET = make_failure(Cause.RESET)
+
+
+def started(number: int, at: float, **fields: Any) -> AttemptStarted:
+    return AttemptStarted(attempt=AttemptSpec(number=number, **fields), at=at)
+
+
+def over(number: int, at: float, failure: Failure | None = None, **fields: Any) -> AttemptEnded:
+    return AttemptEnded(number=number, failure=failure, status=None, request_id=None, at=at, **fields)
+
+
+RETRIED = (started(1, 0.0), over(1, 0.5, RESET, action="retry", wait_s=0.25), started(2, 0.75), over(2, 2.0))
+RECOVERED = make_end(outcome=Outcome.RECOVERED_RETRY, attempts=2, failures=(RESET,))
+
+
+def texts(events: Sequence[Any], ended: CallEnded, call: Call | None = None, width: int | None = None) -> list[str]:
+    layout = ConsoleLayout(width=width, signs=ASCII)
+    lines = call_lines(call or make_call(), events, ended, "12:00:00", layout)
+    return ["".join(text for text, _ in row) for line in lines for row in line.rows(width)]
+
+
+def test_healthy_call_is_one_line() -> None:
+    metadata = ResponseMetadata(input_tokens=1200, output_tokens=34)
+    assert texts((started(1, 0.0), over(1, 2.0)), make_end(metadata=metadata)) == [
+        "12:00:00 +   2.00 s  openai chat gpt-4o  first token 1.50 s  1,200+34 tokens"
+    ]
+
+
+def test_retried_call_has_a_tree() -> None:
+    assert texts(RETRIED, RECOVERED) == [
+        "12:00:00 ~   2.00 s  openai chat gpt-4o  recovered by retry  first token 1.50 s",
+        "         |   0.50 s  attempt 1 failed (reset: made for a test); it is repeated in 0.25 s",
+        "         `   1.25 s  attempt 2 answered",
+    ]
+
+
+def test_tree_continues_beside_wrapped_rows() -> None:
+    assert texts(RETRIED, RECOVERED, width=60) == [
+        "12:00:00 ~   2.00 s  openai chat gpt-4o  recovered by retry",
+        "         |           first token 1.50 s",
+        "         |   0.50 s  attempt 1 failed (reset: made for a",
+        "         |           test); it is repeated in 0.25 s",
+        "         `   1.25 s  attempt 2 answered",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_rows_fit_into_the_terminal(width: int) -> None:
+    call = make_call(model="a-model-with-a-name-longer-than-any-terminal-" * 3)
+    assert all(columns(row) <= width for row in texts(RETRIED, RECOVERED, call, width))
+
+
+def test_wasted_tokens_are_shown() -> None:
+    ended = make_end(outcome=Outcome.RECOVERED_RETRY, attempts=2, failures=(RESET,), wasted_tokens=1234)
+    assert "1,234 wasted" in texts(RETRIED, ended)[0]
+
+
+def test_call_without_stream_statistics_lasts_from_its_first_request() -> None:
+    ended = make_end(pace=None, at=3.5)
+    assert texts((started(1, 1.0), over(1, 3.5)), ended) == ["12:00:00 +   2.50 s  openai chat gpt-4o"]
+
+
+def test_failed_call_names_its_failure_once() -> None:
+    events = (*RETRIED[:3], over(2, 2.0, RESET, action="raise"))
+    ended = make_end(outcome=Outcome.FAILED, failure=RESET, failures=(RESET, RESET), attempts=2, stop="enough")
+    head, *tree = texts(events, ended)
+    assert "failed after 2 attempts: reset; no further attempt: enough" in head
+    assert len(tree) == 2
+
+
+def test_failure_of_no_attempt_is_told_in_full() -> None:
+    late = make_failure(Cause.TOTAL_TIMEOUT)
+    ended = make_end(outcome=Outcome.FAILED, failure=late, failures=(RESET,), attempts=2)
+    assert f"failed after 2 attempts: {late}" in texts(RETRIED, ended)[0]
+
+
+def test_call_without_a_request() -> None:
+    refused = make_failure(Cause.BREAKER_OPEN)
+    ended = make_end(outcome=Outcome.FAILED, failure=refused, failures=(refused,), attempts=0, pace=None)
+    assert texts((), ended) == [f"12:00:00 x   0.00 s  openai chat gpt-4o  failed without a request: {refused}"]
+
+
+def test_fallback_is_named_with_its_model() -> None:
+    call = make_call(policy=Policy(fallback=Fallback(model="mini")))
+    events = (*RETRIED[:2], started(2, 0.75, leg=1), over(2, 2.0))
+    ended = make_end(outcome=Outcome.RECOVERED_FALLBACK, leg=1, attempts=2, failures=(RESET,))
+    head, *_, last = texts(events, ended, call)
+    assert "recovered by fallback 1 (mini)" in head
+    assert last.endswith("attempt 2, fallback 1 (mini), answered")
+
+
+def test_lost_hedge_and_unfinished_attempt() -> None:
+    events = (started(1, 0.0), started(2, 0.5, hedge=True), over(2, 1.0, lost=True))
+    _, *tree = texts(events, make_end(attempts=2, at=2.0))
+    assert tree == [
+        "         |   0.50 s  attempt 2, the parallel request, was slower, and is closed",
+        "         `   2.00 s  attempt 1 was not finished",
+    ]
+
+
+def test_notes_are_bounded() -> None:
+    notes = [ShadowDecision(action="retry", cause=Cause.RESET, seconds=None, at=0.0)] * (_MAX_NOTES + 30)
+    rows = texts(notes, make_end())
+    assert len(rows) <= _MAX_NOTES + 3
+    assert rows[-1].endswith(" more")
+
+
+def test_names_cannot_control_the_terminal() -> None:
+    call = make_call(model="x\x1b[2J\n12:00:00 fake")
+    (row,) = texts((), make_end(pace=make_pace(first_chunk=None)), call)
+    assert row.isprintable()
+
+
+def test_nothing_of_the_answer_is_shown() -> None:
+    ended = make_end(text="SECRET", calls=(("tool", "SECRET"),))
+    assert "SECRET" not in "".join(texts((started(1, 0.0), over(1, 2.0)), ended))

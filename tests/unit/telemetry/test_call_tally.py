@@ -1,0 +1,141 @@
+"""The summary of the calls of a process."""
+
+import json
+import os
+import pickle
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from makers import Clock, make_call, make_end, make_failure, make_pace
+
+from l0.model.call import Outcome
+from l0.model.call_events import ResponseMetadata
+from l0.model.failure import Cause
+from l0.telemetry.call_summary import OTHER_MODELS, Percentiles, Summary
+from l0.telemetry.call_tally import MAX_MODELS, CallTally
+
+RESET = make_failure(Cause.RESET)
+UNAVAILABLE = make_failure(Cause.UNAVAILABLE)
+TRUNCATED = ResponseMetadata(anomalies=(Cause.TRUNCATED.value,))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tally(clock: Clock) -> CallTally:
+    return CallTally(clock)
+
+
+def end(tally: CallTally, model: str = "gpt-4o", provider: str = "openai", **fields: Any) -> None:
+    observer = tally.observe(make_call(model=model, provider=provider))
+    observer.notify(make_end(**fields))
+
+
+def failed(cause: Cause) -> dict[str, Any]:
+    failure = make_failure(cause)
+    return {"outcome": Outcome.FAILED, "failure": failure, "failures": (failure,)}
+
+
+def test_summary_without_calls(tally: CallTally, clock: Clock) -> None:
+    clock.now += 5
+    assert tally.summary() == Summary(
+        process=os.getpid(),
+        seconds=5.0,
+        calls=0,
+        running=0,
+        whole=0,
+        recovered={},
+        doubtful=0,
+        failed={},
+        cancelled=0,
+        extra_requests=0,
+        wasted_tokens=0,
+        models=(),
+    )
+
+
+def test_every_outcome_is_counted_once(tally: CallTally) -> None:
+    end(tally)
+    end(tally, outcome=Outcome.RECOVERED_RETRY, failures=(UNAVAILABLE, RESET), attempts=3)
+    end(tally, outcome=Outcome.RECOVERED_HEDGE, attempts=2)
+    end(tally, metadata=TRUNCATED)
+    end(tally, outcome=Outcome.RECOVERED_RETRY, failures=(RESET,), attempts=2, metadata=TRUNCATED)
+    end(tally, **failed(Cause.NOT_FOUND))
+    end(tally, outcome=Outcome.CANCELLED)
+    tally.observe(make_call())
+    found = tally.summary()
+    assert (found.calls, found.running, found.whole, found.doubtful, found.cancelled) == (7, 1, 1, 2, 1)
+    assert found.recovered == {"reset": 1, "hedge": 1}
+    assert found.failed == {"not_found": 1}
+    parts = (found.whole, found.doubtful, found.cancelled, *found.recovered.values(), *found.failed.values())
+    assert sum(parts) == found.calls
+
+
+def test_frequent_causes_come_first(tally: CallTally) -> None:
+    for cause in (Cause.RESET, Cause.NOT_FOUND, Cause.NOT_FOUND):
+        end(tally, **failed(cause))
+    assert list(tally.summary().failed.items()) == [("not_found", 2), ("reset", 1)]
+
+
+def test_cost_of_retries(tally: CallTally) -> None:
+    end(tally, attempts=3, outcome=Outcome.RECOVERED_RETRY, failures=(RESET, RESET), wasted_tokens=120)
+    end(tally, attempts=0, outcome=Outcome.FAILED, failure=make_failure(Cause.BREAKER_OPEN))
+    end(tally, attempts=2, outcome=Outcome.RECOVERED_RETRY, failures=(RESET,))
+    found = tally.summary()
+    assert (found.extra_requests, found.wasted_tokens) == (3, 120)
+
+
+def test_speed_and_tokens_of_a_model(tally: CallTally) -> None:
+    for first in (0.1, 0.2, 0.3):
+        pace = make_pace(first_chunk=first, gaps=((0.01, 98), (0.5, 2)))
+        end(tally, pace=pace, metadata=ResponseMetadata(input_tokens=10, output_tokens=5))
+    end(tally, pace=make_pace(first_chunk=None), **failed(Cause.NOT_FOUND))
+    (found,) = tally.summary().models
+    assert (found.provider, found.model, found.calls, found.failed) == ("openai", "gpt-4o", 4, 1)
+    assert (found.input_tokens, found.output_tokens) == (30, 15)
+    assert found.first_token.p50 == pytest.approx(0.2, rel=0.1)
+    assert found.first_token.p99 == 0.3
+    assert found.gap.p50 == pytest.approx(0.01, rel=0.1)
+    assert found.gap.p99 == 0.5
+
+
+def test_model_without_streams_has_no_times(tally: CallTally) -> None:
+    end(tally, pace=make_pace(first_chunk=None))
+    (found,) = tally.summary().models
+    assert found.first_token == found.gap == Percentiles()
+
+
+def test_models_are_bounded_and_the_others_come_last(tally: CallTally) -> None:
+    for number in range(MAX_MODELS + 50):
+        end(tally, model=f"model-{number}")
+    end(tally, model="model-7")
+    models = tally.summary().models
+    assert len(models) == MAX_MODELS + 1
+    assert (models[0].model, models[0].calls) == ("model-7", 2)
+    assert (models[-1].model, models[-1].calls) == (OTHER_MODELS, 50)
+
+
+def test_unknown_provider_is_empty_and_names_are_one_line(tally: CallTally) -> None:
+    end(tally, provider="unknown", model="a\nb\x1b[2J")
+    (found,) = tally.summary().models
+    assert found.provider == ""
+    assert found.model.isprintable()
+
+
+def test_call_that_began_before_the_count_is_not_in_it(tally: CallTally) -> None:
+    observer = tally.observe(make_call())
+    tally.renew()
+    observer.notify(make_end())
+    found = tally.summary()
+    assert (found.calls, found.running) == (0, 0)
+
+
+def test_summary_is_a_value(tally: CallTally) -> None:
+    end(tally, **failed(Cause.NOT_FOUND))
+    found = tally.summary()
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert json.loads(json.dumps(asdict(found)))["failed"] == {"not_found": 1}
