@@ -154,7 +154,7 @@ def _collected(items: Iterator[Any]) -> tuple[list[Any], Exception | None]:
 def _state(reader: Reader) -> tuple[Cause | None, Cause | None, int, tuple[str, ...]]:
     """Return the rest of a reader's state: its failure, the missing end, its content and its anomalies."""
     failure = reader.failure.cause if reader.failure is not None else None
-    return failure, reader.missing(), reader.content, reader.metadata().anomalies
+    return failure, reader.incomplete_cause(), reader.content, reader.metadata().anomalies
 
 
 def _answer_difference(theirs: list[Any], ours: list[Any], *, adds: bool, drops: bool, broken: bool) -> str | None:

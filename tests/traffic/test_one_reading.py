@@ -110,7 +110,7 @@ def from_the_wire(sample: Sample) -> tuple[Reading, list[Any]]:
         if not isinstance(place, tuple) or place[0] == 0
     ]
     # If the failure is not typed, the SDK raises: no object states it.
-    complete = reader.missing() is None and not (reader.failure is not None and reader.failure.typed)
+    complete = reader.incomplete_cause() is None and not (reader.failure is not None and reader.failure.typed)
     metadata = facts(reader.metadata())
     return Reading(text="".join(reader.text), calls=calls, metadata=metadata, complete=complete), list(items)
 

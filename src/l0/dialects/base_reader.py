@@ -12,18 +12,19 @@ from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
 from l0.model.policy import OrderMode
 from l0.model.ports import Build, ToolCallText
-from l0.model.tolerant_reading import object_of, unread
+from l0.model.tolerant_reading import log_unread, object_of
 from l0.wire.json_decode import loads, parse
 
 from .tool_arguments import breaks_off
 
 
 class BaseReader(ABC):
-    """Reads one attempt. Subclasses implement `apply`, which reads one decoded event, and `missing`.
+    """Reads one attempt. Subclasses implement `apply`, which reads one decoded event, and `incomplete_cause`.
 
-    `apply` may raise for an unexpected shape: its caller catches that and calls `salvage`.
+    `apply` may raise for an unexpected shape: its caller catches that and calls `record_unreadable`.
 
-    ``build`` makes the SDK's object; ``content_type`` is that of the response; ``order`` is `Policy.order`.
+    ``build`` makes the SDK's object; ``content_type`` is that of the response; ``order`` is `Policy.order`. Attributes
+    without a description here are those of `l0.model.ports.Reader`.
     """
 
     def __init__(self, build: Build, content_type: str, order: OrderMode = "evidence") -> None:
@@ -33,20 +34,23 @@ class BaseReader(ABC):
         self.chars = 0
         self.text: list[str] = []
         self.tools: dict[Any, ToolCallText] = {}
-        self.free_text_tools = False
-        """A tool was called whose input is no JSON."""
-        self.abandoned_tools = 0
-        """The number of tool calls, from the first, that the provider broke off itself, to let another model answer."""
+        self.called_free_text_tool = False
+        """A tool was called whose input is free text, not JSON."""
+        self.abandoned_tool_calls = 0
+        """The number of tool calls at the start of `tools` that the provider abandoned when another model took over."""
         self.other = False
         self.accepted = False
         self.finished = False
         self.stopped = False
         self.failure: Failure | None = None
         self.events = 0
+        """The number of events read."""
         self.anomalies: dict[str, None] = {}
+        """The names of the anomalies, each once, in the order in which they were noted."""
         self.disordered = False
-        self.unread = False
-        """An event could not be read: its text is missing here, so no sum of deltas proves anything."""
+        self.has_unread_event = False
+        """An event could not be read. Its text is missing here, so a final text that differs from the joined deltas
+        proves nothing."""
         self.response_id: str | None = None
         self.model: str | None = None
         self.usage: Mapping[str, Any] = {}
@@ -60,7 +64,7 @@ class BaseReader(ABC):
         except ValueError:
             value = self._leniently(data)
         if value is None and self.failure is None:
-            self.anomaly("null_event" if data else "event_without_data")
+            self.note_anomaly("null_event" if data else "event_without_data")
         return value
 
     def _leniently(self, data: bytes) -> Any:
@@ -81,7 +85,7 @@ class BaseReader(ABC):
             return self.malformed(error)
 
     def malformed(self, error: Exception) -> None:
-        """Fail the attempt, as the SDK's own validation rejects an event."""
+        """Fail the attempt because the SDK's own validation rejected an event."""
         self.fail(Failure(cause=Cause.MALFORMED, message="an event is not of the expected shape", error=error))
 
     def mark_finished(self) -> None:
@@ -89,41 +93,44 @@ class BaseReader(ABC):
         self.finished = self.stopped = True
 
     def fail(self, failure: Failure) -> None:
-        """Record that the attempt failed. The first failure counts; a typed one does not stop the reading."""
+        """Record that the attempt failed. Later failures are ignored. A failure that the SDK delivers as an event
+        (`Failure.typed`) does not stop the reading."""
         if self.failure is None:
             self.failure = failure
             self.stopped = self.stopped or not failure.typed
 
-    def anomaly(self, name: str) -> None:
-        """Count something odd but legitimate. ``name`` is from a bounded set."""
+    def note_anomaly(self, name: str) -> None:
+        """Record something odd but legitimate, once per attempt. ``name`` is from a bounded set."""
         self.anomalies[name] = None
 
     def disorder(self, message: str, *, proof: bool = False, anomaly: str = "out_of_order") -> bool:
-        """Count an event out of order, or fail the attempt for it. Return True if the event is to be read.
+        """Record an event out of order: fail the attempt, or note an anomaly. Return True if the caller should go on to
+        record the content of the event.
 
-        ``proof``: the answer is certainly broken.
+        ``proof``: this disorder proves that the answer is broken, which is what `Policy.order` calls evidence.
         """
         self.disordered = True
         fails = self._order == "strict" or (proof and self._order == "evidence")
-        self.resumable = self.resumable and fails and not proof  # the text before the event is still that of an answer
+        # The text can be resumed only if the attempt ends here, before the event, and nothing proves the text wrong.
+        self.resumable = self.resumable and fails and not proof
         if fails:
             self.fail(Failure(cause=Cause.OUT_OF_ORDER, message=message))
             return False
-        self.anomaly(anomaly)
+        self.note_anomaly(anomaly)
         return True
 
-    def add_text(self, fragment: object, *, answer: bool = False) -> None:
-        """Record a fragment of content. ``answer``: it is text of the first choice."""
+    def add_text(self, fragment: object, *, first_choice: bool = False) -> None:
+        """Record a fragment of content. ``first_choice``: it is answer text of the first choice."""
         if not fragment:
             return
         self.content += 1
         if type(fragment) is str:
             self.chars += len(fragment)
-            if answer:
+            if first_choice:
                 self.text.append(fragment)
 
     def add_tool_arguments(self, place: object, name: object, fragment: object) -> None:
-        """Record a fragment of a tool call's arguments, its name, or both."""
+        """Record a fragment of a tool call's arguments, its name, or both. ``place`` is the call's key in `tools`."""
         call = self.tools.get(place)
         if call is None:
             call = self.tools[place] = ToolCallText("")
@@ -135,23 +142,24 @@ class BaseReader(ABC):
     def check_tool_arguments(self) -> None:
         """Fail if the arguments of a tool call break off. Call it if the answer states that it is complete.
 
-        If events came out of order or could not be read, fragments may stand at the wrong call, and prove nothing.
+        After a disorder or an unreadable event, fragments may be missing or stand at the wrong call, so arguments that
+        break off prove nothing.
         """
-        if self._order == "off" or self.disordered or self.unread or self.free_text_tools:
+        if self._order == "off" or self.disordered or self.has_unread_event or self.called_free_text_tool:
             return
-        calls = islice(self.tools.values(), self.abandoned_tools, None)
+        calls = islice(self.tools.values(), self.abandoned_tool_calls, None)
         if any(breaks_off("".join(call.arguments)) for call in calls):
             message = "the arguments of a tool call break off, though the answer states that it is complete"
             self.fail(Failure(cause=Cause.TRUNCATED, message=message))
 
-    def missing_end(self) -> Cause:
+    def cause_without_end(self) -> Cause:
         """Return the cause for an answer that ended without its terminal event."""
         if not self.events and not self._event_stream:
             return Cause.NOT_A_STREAM
         return Cause.TRUNCATED if self.content else Cause.EMPTY
 
     def observe_object(self, item: Any) -> None:
-        """Read an object that the SDK built."""
+        """Read an object that the SDK built, where L0 leaves the SDK's own loop in place."""
         dump: Callable[..., dict[str, Any]] | None = getattr(item, "to_dict", None)
         if dump is None:
             return
@@ -165,28 +173,29 @@ class BaseReader(ABC):
 
     def record_unreadable(self, name: bytes | None, event: Any) -> None:
         """Read as much as possible of an event for which `apply` raised. Call it in the ``except`` block."""
-        unread("an event of a stream")
-        self.anomaly("unknown_shape")
-        self.unread = True
+        log_unread("an event of a stream")
+        self.note_anomaly("unknown_shape")
+        self.has_unread_event = True
         if type(event) is dict:
             with suppress(Exception):
                 self.salvage(name, event)
 
     @abstractmethod
     def apply(self, event: dict[str, Any]) -> None:
-        """Read one event. May raise for an odd shape, but then has not read anything that `salvage` reads again."""
+        """Record one event. If it raises for an odd shape, it must do so before it records what `salvage` records."""
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
-        """Read the rest of an event for which `apply` raised, above all that the answer ends."""
+        """Record what can still be read of an event for which `apply` raised: the usage, and in some dialects the end
+        of the answer."""
         self.usage = object_of(event.get("usage")) or self.usage
 
     @abstractmethod
-    def missing(self) -> Cause | None:
-        """As `Reader.missing`."""
+    def incomplete_cause(self) -> Cause | None:
+        """As `l0.model.ports.Reader.incomplete_cause`."""
 
     def certainly_complete(self) -> bool:
-        """As `Reader.certainly_complete`."""
-        return self.missing() is None
+        """As `l0.model.ports.Reader.certainly_complete`."""
+        return self.incomplete_cause() is None
 
     def metadata(self) -> ResponseMetadata:
         """Return the metadata of the answer; dialects add their usage."""

@@ -17,9 +17,9 @@ from .content_parts import tool_call_delta
 from .deltas import (
     AnswerError,
     ChoiceDelta,
+    CompleteItem,
     Delta,
     FinishDelta,
-    PayloadDelta,
     ReasoningDelta,
     RefusalDelta,
     StartDelta,
@@ -27,7 +27,7 @@ from .deltas import (
     ToolCallDelta,
     UsageDelta,
     field,
-    structures_in,
+    json_or_sdk_objects_in,
 )
 from .provider_errors import MakeError, cause_of_codes, codes_in, error_in, in_band
 from .resumable_reader import ResumableReader
@@ -52,7 +52,7 @@ def completion_deltas(event: Any) -> list[Delta]:
         event = field(event, "chunk")
     start = StartDelta(text_of(field(event, "id")), text_of(field(event, "model")), _extra_of(event))
     found: list[Delta] = [start]
-    for position, choice in enumerate(structures_in(field(event, "choices"))):
+    for position, choice in enumerate(json_or_sdk_objects_in(field(event, "choices"))):
         found += _choice_deltas(choice, position)
     usage = field(event, "usage")
     if usage:
@@ -88,7 +88,7 @@ def _content_deltas(content: Any, choice: int) -> list[Delta]:
         found.append(RefusalDelta(refusal, choice))
     found += _tool_deltas(field(content, "tool_calls"), choice)
     if audio := field(content, "audio"):
-        found.append(PayloadDelta(audio, choice))
+        found.append(CompleteItem(audio, choice))
     return found
 
 
@@ -99,7 +99,7 @@ def _part_text(part: Any) -> str | None:
 
 def _tool_deltas(calls: object, choice: int) -> list[ToolCallDelta]:
     found = []
-    for position, call in enumerate(structures_in(calls)):
+    for position, call in enumerate(json_or_sdk_objects_in(calls)):
         index = place_of(field(call, "index"))
         found.append(tool_call_delta(call, (choice, position if index is None else index), choice=choice))
     return found
@@ -241,7 +241,7 @@ class ChatReader(ResumableReader):
         if self._foreign == named:  # content came under one id so far, and now goes on under another one
             return self.disorder("content of another answer", proof=True)
         self._foreign = named
-        self.anomaly("id_per_event")
+        self.note_anomaly("id_per_event")
         return True
 
     def read_usage(self, event: Mapping[str, Any]) -> None:
@@ -256,7 +256,7 @@ class ChatReader(ResumableReader):
             if fragments:  # the index is the number of the token
                 self.resumable = False
                 self._seen.clear()
-                self.anomaly("index_counts_tokens")
+                self.note_anomaly("index_counts_tokens")
                 self.text += fragments
                 return
         self._seen.add(index)
@@ -275,7 +275,7 @@ class ChatReader(ResumableReader):
                     self.add_tool_arguments(self._places.of(call), call.name, call.arguments)
                     self.add_text(call.arguments or call)
                 if type(value) is list and type(value[0]) is dict and "custom" in value[0]:
-                    self.free_text_tools = True
+                    self.called_free_text_tool = True
             elif key in ("function_call", "audio", "reasoning_details"):
                 self.add_text(value)
             elif isinstance(value, list | dict):
@@ -290,7 +290,7 @@ class ChatReader(ResumableReader):
             if text is None:
                 self.content += 1
             else:
-                self.add_text(text, answer=not place_of(index))
+                self.add_text(text, first_choice=not place_of(index))
 
     def _finished(self, choice: Mapping[str, Any]) -> None:
         """Read the finish reason of a choice, and the error that a router states beside it or in place of it."""
@@ -354,17 +354,17 @@ class ChatReader(ResumableReader):
         open_ = seen - self._finish.keys()
         return bool(open_) and (self._choices > 1 or self.content > self._content_at_finish)
 
-    def missing(self) -> Cause | None:
+    def incomplete_cause(self) -> Cause | None:
         if self._done and not self.events:
             return Cause.EMPTY
         if not self._done and (not self._finish or self._unfinished):
-            return self.missing_end()
+            return self.cause_without_end()
         if not self._finish:
-            self.anomaly("done_without_finish_reason")
+            self.note_anomaly("done_without_finish_reason")
         elif not self.content and not self.other:
-            self.anomaly("no_content")
+            self.note_anomaly("no_content")
         elif len(self._finish) < self._choices:
-            self.anomaly("fewer_choices")
+            self.note_anomaly("fewer_choices")
         return None
 
     def states_complete(self) -> bool:
@@ -373,7 +373,7 @@ class ChatReader(ResumableReader):
     def certainly_complete(self) -> bool:
         seen = self._seen | {0} if self.text else self._seen
         finished = bool(self._finish) and seen <= self._empty_finish and self.content == self._content_at_finish
-        return self.missing() is None and (self._done or finished)
+        return self.incomplete_cause() is None and (self._done or finished)
 
     def finish(self) -> None:
         super().finish()

@@ -1,8 +1,11 @@
 """The vocabulary of answers: everything that an event of a stream, or a complete answer, can state in any dialect.
 
-Each dialect translates its events to these values in one function, which accepts JSON and the objects of an SDK
-(`field`). The explicit API, complete answers, captured content and schema checks consume the values; they know no
-dialect. The readers of the wire do the same inline, for speed: `tests/traffic/test_one_reading.py` compares them.
+Each dialect translates its events to these values in one function. It accepts JSON as well as SDK objects, since it
+reads both through `field`. The explicit API, complete answers, captured content and schema checks consume the values;
+they know no dialect. The readers of the wire do the same inline, for speed: `tests/traffic/test_one_reading.py`
+compares them.
+
+``place`` is where a tool call stands in the answer: its index, or the key by which its dialect knows it.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ from l0.model.tolerant_reading import items_in
 
 
 def field(thing: Any, name: str) -> Any:
-    """Return a field of JSON or of an SDK's object; ``None`` if it has no such field."""
+    """Return a field of a JSON object or SDK object; ``None`` if the object has no such field."""
     return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
 
 
-def structures_in(value: object) -> Iterator[Any]:
-    """Yield the objects of a list, of JSON or of an SDK; nothing if the value is not a list."""
+def json_or_sdk_objects_in(value: object) -> Iterator[Any]:
+    """Yield the items of a list that are JSON objects or SDK objects; nothing if the value is not a list."""
     return (each for each in items_in(value) if isinstance(each, Mapping) or hasattr(each, "__dict__"))
 
 
@@ -43,7 +46,8 @@ class ChoiceDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next fragment of a choice's text; if ``complete``, all of a part of it, which the end of the part repeats."""
+    """The next fragment of a choice's text. ``complete``: the whole text of a content part, which the Responses API
+    repeats when the part ends."""
 
     text: str
     choice: int = 0
@@ -60,7 +64,7 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class RefusalDelta:
-    """The next fragment of a refusal, or all of it if ``complete``."""
+    """The next fragment of a refusal. ``complete``: the whole refusal, which the Responses API repeats at its end."""
 
     text: str
     choice: int = 0
@@ -69,9 +73,9 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A call of the user's tool starts or continues at ``place``. ``arguments``: the next fragment, JSON or text.
+    """A call of the user's tool starts at ``place``; in chat, which sends one per fragment, it also continues.
 
-    ``free_text``: the arguments are text for a tool whose input is no JSON.
+    ``arguments``: the next fragment, JSON or text. ``free_text``: the input of the tool is text, not JSON.
     """
 
     place: Any
@@ -84,7 +88,8 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolArgumentsDelta:
-    """The next fragment of the arguments of the call at ``place``. Ignored if no such call has started."""
+    """The next fragment of the arguments of the call at ``place``, in a dialect whose calls start with an event of
+    their own. Ignored if no such call has started."""
 
     place: Any
     arguments: str
@@ -92,7 +97,7 @@ class ToolArgumentsDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallEnd:
-    """The call at ``place`` is complete. ``call``: all of it, if the event repeats it."""
+    """The call at ``place`` is complete. ``call``: the whole call, if the event repeats it."""
 
     place: Any
     call: ToolCallDelta | None = None
@@ -100,17 +105,18 @@ class ToolCallEnd:
 
 @dataclass(frozen=True, slots=True)
 class OpenCallsDropped:
-    """The provider drops the calls that are not complete, as another model goes on with the answer."""
+    """The provider drops the tool calls that are not complete, because another model continues the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemStart:
-    """Something besides text and calls of the user's tools starts: reasoning, a tool of the server."""
+    """Something starts that is neither text nor a call of the user's tool: reasoning, a tool of the server."""
 
 
 @dataclass(frozen=True, slots=True)
-class PayloadDelta:
-    """Something complete besides text: audio, an image, an item of a server's tool. ``value``: JSON or SDK object."""
+class CompleteItem:
+    """Something complete that is not text: audio, an image, an item of a server's tool. ``value``: a JSON object or SDK
+    object."""
 
     value: Any
     choice: int = 0
@@ -118,8 +124,8 @@ class PayloadDelta:
 
 @dataclass(frozen=True, slots=True)
 class UsageDelta:
-    """Token counts, by the names of `ResponseMetadata`; they replace earlier counts of the same name, except for
-    an input count of 0."""
+    """Token counts, by the names of `ResponseMetadata`. They replace earlier counts of the same name, but a later 0
+    replaces only ``output_tokens``. ``extra``: span attributes that only one provider has."""
 
     counts: Mapping[str, int]
     extra: Mapping[str, str] = dataclass_field(default_factory=dict)
@@ -160,7 +166,7 @@ Delta = (
     | ToolCallEnd
     | OpenCallsDropped
     | ItemStart
-    | PayloadDelta
+    | CompleteItem
     | UsageDelta
     | FinishDelta
     | AnswerEnd

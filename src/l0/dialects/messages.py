@@ -21,10 +21,10 @@ from .content_parts import part_deltas, tool_call_delta
 from .deltas import (
     AnswerEnd,
     AnswerError,
+    CompleteItem,
     Delta,
     FinishDelta,
     OpenCallsDropped,
-    PayloadDelta,
     ReasoningDelta,
     StartDelta,
     TextDelta,
@@ -32,7 +32,7 @@ from .deltas import (
     ToolCallEnd,
     UsageDelta,
     field,
-    structures_in,
+    json_or_sdk_objects_in,
 )
 from .provider_errors import error_in
 from .resumable_reader import ResumableReader
@@ -93,7 +93,7 @@ def message_deltas(event: Any) -> list[Delta]:
 def answer_deltas(message: Any) -> list[Delta]:
     """Return the meaning of a complete message."""
     found = _message_start(message)
-    for place, block in enumerate(structures_in(field(message, "content"))):
+    for place, block in enumerate(json_or_sdk_objects_in(field(message, "content"))):
         if field(block, "type") == "tool_use":
             found.append(ToolCallEnd(place, tool_call_delta(block, place)))
         else:
@@ -124,9 +124,9 @@ def _block_start(block: Any, place: int | None) -> list[Delta]:
         case None | "redacted_thinking":
             return []
         case "fallback":  # the model refused, in the middle of a call perhaps, and another one goes on
-            return [OpenCallsDropped(), PayloadDelta(block)]
+            return [OpenCallsDropped(), CompleteItem(block)]
         case _:
-            return [PayloadDelta(block)]
+            return [CompleteItem(block)]
 
 
 def _block_deltas(delta: Any, place: int | None) -> list[Delta]:
@@ -217,7 +217,7 @@ class MessagesReader(ResumableReader):
             return None
         if type(kind) is not str or kind == "ping":
             return None
-        self.anomaly("unnamed_event")
+        self.note_anomaly("unnamed_event")
         return self._event(kind.encode(), event)
 
     def _event(self, name: bytes, event: Any) -> Any:
@@ -228,7 +228,7 @@ class MessagesReader(ResumableReader):
             if self._typed and "type" not in event:
                 event["type"] = name.decode()
             if self._whole and event.get("type") in _CONTENT:
-                self.anomaly("data_after_end")
+                self.note_anomaly("data_after_end")
                 return None
             self.apply(event)
             if self.failure is not None:
@@ -273,13 +273,13 @@ class MessagesReader(ResumableReader):
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
         self._in_order = False
         if event.get("type") == "content_block_delta":  # with another index or delta than was ever documented
-            self.add_text(text_of(object_of(event.get("delta")).get("text")), answer=True)
+            self.add_text(text_of(object_of(event.get("delta")).get("text")), first_choice=True)
 
     def _stray(self, index: object) -> bool:
         """Return whether to read a delta that belongs to no open block."""
         if type(index) is int:
             return self._out_of_order(f"a delta for block {index}, which is not open")
-        self.anomaly("unreadable_index")
+        self.note_anomaly("unreadable_index")
         return True
 
     def _message_start(self, event: dict[str, Any]) -> None:
@@ -309,15 +309,15 @@ class MessagesReader(ResumableReader):
             self.tools[index, len(self.tools)] = self.tools.pop(index)
         text = block.get("text") if kind == "text" else None
         if text:  # a proxy sends the first text with the start of its block, where no answer can be joined
-            self.add_text(text, answer=True)
+            self.add_text(text, first_choice=True)
         if kind != "text" or text:
             self.resumable = False
         if kind == "tool_use":
             self.add_tool_arguments(index, block.get("name"), None)
         elif kind == "fallback":  # the model refused, in the middle of a call perhaps, and another one goes on
-            self.abandoned_tools = len(self.tools)
+            self.abandoned_tool_calls = len(self.tools)
         if kind is None:
-            self.anomaly("unknown_shape")
+            self.note_anomaly("unknown_shape")
         elif kind not in _OWN_BLOCKS:
             self.accepted = True
         if kind not in _FILLED_BY_DELTAS:
@@ -329,14 +329,14 @@ class MessagesReader(ResumableReader):
             if index < self._next:
                 self._out_of_order(f"a second end of block {index}")
                 return
-            self.anomaly("stray_block_stop")  # no text is at stake
+            self.note_anomaly("stray_block_stop")  # no text is at stake
         self._open.discard(index)
 
     def _index(self, event: dict[str, Any], due: int) -> int:
         """Return the index of an event's block; ``due`` if it is not a number."""
         index = place_of(event.get("index"))
         if index is None:
-            self.anomaly("unreadable_index")
+            self.note_anomaly("unreadable_index")
             return due
         return index
 
@@ -351,7 +351,7 @@ class MessagesReader(ResumableReader):
     def _message_stop(self, event: dict[str, Any]) -> None:  # noqa: ARG002
         self._whole = True
         if self._open:
-            self.anomaly("open_block")
+            self.note_anomaly("open_block")
 
     def event_text(self, event: Any) -> str | None:
         if not isinstance(event, dict) or event.get("type") != "content_block_delta":
@@ -400,25 +400,25 @@ class MessagesReader(ResumableReader):
         """As `disorder`. If an event could not be read, nothing can be said about the order of the others."""
         if self._in_order:
             return self.disorder(message, proof=proof, anomaly=anomaly)
-        self.anomaly(anomaly)
+        self.note_anomaly(anomaly)
         return True
 
-    def missing(self) -> Cause | None:
+    def incomplete_cause(self) -> Cause | None:
         if self._whole and not self._started and self._in_order and not (self.content or self.other):
             return Cause.EMPTY
         if self._whole or (self._stopped_at and self.content == self._content_at_stop):
             if not self.content and not self.other:
-                self.anomaly("no_content")
+                self.note_anomaly("no_content")
             if not self._stopped_at:
-                self.anomaly("stop_without_reason")
+                self.note_anomaly("stop_without_reason")
             return None
-        return self.missing_end()
+        return self.cause_without_end()
 
     def states_complete(self) -> bool:
         return self._stopped_at in MESSAGES.complete_reasons
 
     def certainly_complete(self) -> bool:
-        return self.missing() is None and (self._whole or not self._open)
+        return self.incomplete_cause() is None and (self._whole or not self._open)
 
     def metadata(self) -> ResponseMetadata:
         usages = (self.usage, self._cumulative)

@@ -22,10 +22,10 @@ from .content_parts import called_tool, part_deltas, tool_call_delta
 from .deltas import (
     AnswerEnd,
     AnswerError,
+    CompleteItem,
     Delta,
     FinishDelta,
     ItemStart,
-    PayloadDelta,
     ReasoningDelta,
     RefusalDelta,
     StartDelta,
@@ -35,7 +35,7 @@ from .deltas import (
     ToolCallEnd,
     UsageDelta,
     field,
-    structures_in,
+    json_or_sdk_objects_in,
 )
 from .final_texts import Agreement, FinalTexts, same_arguments
 from .provider_errors import MakeError, cause_of_codes, error_in, in_band
@@ -117,11 +117,11 @@ def answer_deltas(response: Any) -> list[Delta]:
     status = text_of(field(response, "status")) or "error"
     if error := field(response, "error"):
         found.append(_error(error, "error"))
-    for place, item in enumerate(structures_in(field(response, "output"))):
+    for place, item in enumerate(json_or_sdk_objects_in(field(response, "output"))):
         if field(item, "type") != "message":
             found += _item_done(item, place)
             continue
-        for part in structures_in(field(item, "content")):
+        for part in json_or_sdk_objects_in(field(item, "content")):
             found += part_deltas(part)
     return [*found, FinishDelta(status, ends=status in _COMPLETE)]
 
@@ -138,7 +138,7 @@ def _response_end(response: Any, kind: str) -> list[Delta]:
     found = _response_start(response)
     if kind == "response.failed" or status == "failed":
         return [*found, FinishDelta(status, ends=False), _error(field(response, "error"), kind)]
-    texts = [delta for item in structures_in(field(response, "output")) for delta in _item_text(item)]
+    texts = [delta for item in json_or_sdk_objects_in(field(response, "output")) for delta in _item_text(item)]
     return [*found, *texts, FinishDelta(status), AnswerEnd()]
 
 
@@ -153,7 +153,7 @@ def _complete_text(text: object) -> list[Delta]:
 
 
 def _item_text(item: Any) -> list[Delta]:
-    parts = structures_in(field(item, "content")) if field(item, "type") == "message" else ()
+    parts = json_or_sdk_objects_in(field(item, "content")) if field(item, "type") == "message" else ()
     return [
         delta for part in parts if field(part, "type") == "output_text" for delta in _complete_text(field(part, "text"))
     ]
@@ -172,7 +172,7 @@ def _item_done(item: Any, place: int | None) -> list[Delta]:
         return [ToolCallEnd(place, tool_call_delta(item, place))]
     if kind == "message":
         return _item_text(item)
-    return [] if kind in (None, "reasoning") else [PayloadDelta(item)]
+    return [] if kind in (None, "reasoning") else [CompleteItem(item)]
 
 
 def _error(error: Any, kind: str) -> AnswerError:
@@ -251,7 +251,7 @@ class ResponsesReader(ResumableReader):
         if event is None:
             event = self.decode(data)
         if event is None:
-            self.unread = True
+            self.has_unread_event = True
             self._uncounted()
             return None
         if type(event) is dict:
@@ -259,7 +259,7 @@ class ResponsesReader(ResumableReader):
                 self.fail(in_band(event["error"], event, self._make_error))
                 return None
             if self._completed and str(event.get("type")).endswith(".delta"):
-                self.anomaly("data_after_end")
+                self.note_anomaly("data_after_end")
                 return None
             number = event.get("sequence_number")
             if type(number) is not int:
@@ -273,7 +273,7 @@ class ResponsesReader(ResumableReader):
             if self.stopped:
                 return None
         else:
-            self.unread = True
+            self.has_unread_event = True
             self._uncounted()
         return event
 
@@ -291,7 +291,7 @@ class ResponsesReader(ResumableReader):
     def _uncounted(self) -> None:
         """Handle an event without a readable number: counting restarts with the next one."""
         if self._sequence is not None:
-            self.anomaly("unnumbered_event")
+            self.note_anomaly("unnumbered_event")
             self._sequence = self._first = None
             self._numbered = 0
             self._counts = False
@@ -303,7 +303,7 @@ class ResponsesReader(ResumableReader):
         if last is None:
             self._first = number
         elif number == last and repeated and self._order != "off" and (self._counts or _BEGINS.search(data)):
-            self.anomaly("duplicate_event")
+            self.note_anomaly("duplicate_event")
             return False
         self._numbered += 1
         if last is None or number == last + 1 == (self._first or 0) + self._numbered - 1:
@@ -318,7 +318,7 @@ class ResponsesReader(ResumableReader):
         """Read what `response_deltas` returns, inline: this runs once per token."""
         kind = event.get("type")
         if type(kind) is not str:
-            self.unread = True
+            self.has_unread_event = True
             self._unknown(event)
             return
         if kind == _TEXT:
@@ -338,7 +338,7 @@ class ResponsesReader(ResumableReader):
                 self.text.append(fragment)
             else:
                 self.add_text(fragment)
-                self.unread = self.unread or type(fragment) is not str
+                self.has_unread_event = self.has_unread_event or type(fragment) is not str
         elif kind.endswith(".delta"):
             self._other_delta(kind, event)
         elif kind.endswith(".done") and kind not in ("response.output_item.done", "response.done"):
@@ -366,15 +366,15 @@ class ResponsesReader(ResumableReader):
 
     def _unknown(self, event: dict[str, Any]) -> None:
         """Read an event that is not of this dialect: of a gateway's own, or an error in its spelling."""
-        self.unread = self.unread or "delta" in event
+        self.has_unread_event = self.has_unread_event or "delta" in event
         error = error_in(event)
         if error is not None:
             self.fail(in_band(error, event, self._make_error))
 
     def _differs(self, message: str) -> None:
         """Fail, as a final text differs from its deltas. If an event could not be read, that proves nothing."""
-        if self.unread:
-            self.anomaly("text_differs_from_deltas")
+        if self.has_unread_event:
+            self.note_anomaly("text_differs_from_deltas")
         else:
             self.disorder(message, proof=True)
 
@@ -385,7 +385,7 @@ class ResponsesReader(ResumableReader):
         self.other = self.other or _any_other(response)
         self._completed = kind in ("response.completed", "response.done")
         if kind == "response.done":
-            self.anomaly("response_done")
+            self.note_anomaly("response_done")
         if kind == "response.failed" or response.get("status") == "failed":
             self._failed(response.get("error"))
             return
@@ -399,7 +399,7 @@ class ResponsesReader(ResumableReader):
         self.add_text(fragment)
         self.resumable = False
         place = place_of(event.get("output_index"))
-        self.unread = self.unread or type(fragment) is not str
+        self.has_unread_event = self.has_unread_event or type(fragment) is not str
         if kind[:-6] in _FINALS and type(fragment) is str:
             fragments = self._others.setdefault(kind[:-6], FinalTexts()).fragments
             fragments.setdefault(_place_in(event), []).append(fragment)
@@ -424,15 +424,15 @@ class ResponsesReader(ResumableReader):
     def _compare_text(self, place: tuple[object, object], final: object) -> None:
         match self._texts.compare(place, final):
             case Agreement.DIFFERENT if "".join(self.text) == final:
-                self.anomaly("text_differs_from_deltas")  # the deltas of one part came under several indices
+                self.note_anomaly("text_differs_from_deltas")  # the deltas of one part came under several indices
             case Agreement.DIFFERENT:
                 self._differs("the final text differs from its deltas")
             case Agreement.ALONE:
-                self.anomaly("text_without_deltas")
+                self.note_anomaly("text_without_deltas")
                 self.resumable = False
-                self.add_text(final, answer=True)
+                self.add_text(final, first_choice=True)
             case Agreement.NEARLY:
-                self.anomaly("text_differs_from_deltas")
+                self.note_anomaly("text_differs_from_deltas")
 
     def _compare_item(self, item: object, index: object, *, complete: bool = False) -> None:
         """Compare an item, as its end or the end of the answer repeats it, with its deltas."""
@@ -442,7 +442,7 @@ class ResponsesReader(ResumableReader):
                 if part.get("type") == "output_text":
                     self._compare_text((index, number), part.get("text"))
         elif fields.get("type") in _TOOL_CALLS and isinstance(called_tool(fields).arguments, str | None):
-            self.free_text_tools = self.free_text_tools or fields.get("type") == "custom_tool_call"
+            self.called_free_text_tool = self.called_free_text_tool or fields.get("type") == "custom_tool_call"
             self._compare_tool(tool_call_delta(item, index), complete=complete)
 
     def _compare_tool(self, call: ToolCallDelta, *, complete: bool) -> None:
@@ -468,7 +468,7 @@ class ResponsesReader(ResumableReader):
             return
         if item.get("type") != "message":
             self.resumable = False
-            self.free_text_tools = self.free_text_tools or item.get("type") == "custom_tool_call"
+            self.called_free_text_tool = self.called_free_text_tool or item.get("type") == "custom_tool_call"
             self.other = self.other or item.get("type") != "reasoning"
         for delta in _item_started(item, place_of(event.get("output_index"))):
             if isinstance(delta, ToolCallDelta):
@@ -554,11 +554,11 @@ class ResponsesReader(ResumableReader):
     def states_complete(self) -> bool:
         return self._completed and self._status in RESPONSES.complete_reasons
 
-    def missing(self) -> Cause | None:
+    def incomplete_cause(self) -> Cause | None:
         if not self._whole:
-            return self.missing_end()
+            return self.cause_without_end()
         if not self.content and not self.other:
-            self.anomaly("no_content")
+            self.note_anomaly("no_content")
         return None
 
     def metadata(self) -> ResponseMetadata:

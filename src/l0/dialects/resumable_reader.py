@@ -159,7 +159,9 @@ class ResumableReader(BaseReader):
         one reached."""
         if self.tools and self.states_complete():
             self.check_tool_arguments()
-        if self._resume_state is None or self._joined or self.failure is not None or self.missing() is not None:
+        if self._resume_state is None or self._joined:
+            return
+        if self.failure is not None or self.incomplete_cause() is not None:
             return
         matcher, same = self._matcher, self.other_events == self._resume_state.other_events
         if self._exact and matcher is not None and not (matcher.reached and same):

@@ -48,7 +48,8 @@ def counts_in(usage: Any, fields: UsageFields) -> dict[str, int]:
 
 
 def add_counts(counts: dict[str, int], later: Mapping[str, int]) -> None:
-    """Replace counts by later ones. A proxy that does not know the input states 0 of it at the end."""
+    """Replace counts by later ones, but ignore a later 0, except for the output: a proxy that does not know the input
+    count sends 0 at the end."""
     counts.update({name: n for name, n in later.items() if n or name == "output_tokens" or not counts.get(name)})
 
 

@@ -95,7 +95,7 @@ class Reader(Protocol):
         """Return the part of the answer that the user has so far."""
         ...
 
-    def missing(self) -> Cause | None:
+    def incomplete_cause(self) -> Cause | None:
         """Return why an ended body is incomplete: ``TRUNCATED``, ``EMPTY`` or ``NOT_A_STREAM``; else ``None``."""
 
     def certainly_complete(self) -> bool:

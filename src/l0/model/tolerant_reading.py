@@ -2,7 +2,7 @@
 
 An answer is read twice: its objects are built for the user, and its metadata is read (text, tokens, finish reasons,
 tool calls). The second must never disturb the first. So the functions here check the type of each value before it is
-used. The few places that catch any remaining exception call `unread`.
+used. The few places that catch any remaining exception call `log_unread`.
 """
 
 from __future__ import annotations
@@ -57,6 +57,6 @@ def items_in(value: object) -> Sequence[Any]:
     return value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
 
 
-def unread(what: str) -> None:
+def log_unread(what: str) -> None:
     """Log that metadata could not be read. Call this where the exception is caught."""
     _log.debug("metadata could not be read from %s; the user's objects are not affected: %s", what, raised())

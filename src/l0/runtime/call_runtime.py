@@ -31,7 +31,7 @@ from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode, Timeout
 from l0.model.ports import CallObserver, Reader, Upstream
 from l0.model.resume_state import ResumeState
-from l0.model.tolerant_reading import unread
+from l0.model.tolerant_reading import log_unread
 from l0.shared_state.shared import SharedState
 
 from .admission import AdmissionControl
@@ -334,7 +334,7 @@ class CallRuntime:
                 if stats is not None:
                     stats.read(at, at - since, reader.content - content, raw)
             except Exception:
-                unread("the time of a read")
+                log_unread("the time of a read")
         else:
             items = parser.feed(raw)
         if rule_runner is not None and len(reader.text) >= rule_runner.due:
@@ -477,7 +477,7 @@ class CallRuntime:
         reader.finish()
         if reader.failure is not None:
             return self._fail(reader.failure, at)
-        missing = reader.missing()
+        missing = reader.incomplete_cause()
         if missing is None and self.rule_runner is not None:
             failure = self.rule_runner.finish(reader)
             if failure is not None:

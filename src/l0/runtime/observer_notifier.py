@@ -25,7 +25,7 @@ from l0.model.call_events import (
 )
 from l0.model.failure import Failure
 from l0.model.ports import CallObserver, Reader
-from l0.model.tolerant_reading import unread
+from l0.model.tolerant_reading import log_unread
 from l0.telemetry.call_log import CALL_LOG
 from l0.telemetry.log_lines import CallLines, LogLine
 
@@ -220,7 +220,7 @@ def read_metadata(reader: Reader) -> ResponseMetadata | None:
     try:
         return reader.metadata()
     except Exception:
-        unread("the metadata of an answer")
+        log_unread("the metadata of an answer")
         return None
 
 

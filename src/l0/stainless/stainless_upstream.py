@@ -22,7 +22,7 @@ from l0.model.inference_request import InferenceRequest
 from l0.model.policy import OrderMode, ResumeMode
 from l0.model.ports import Build, WireReader
 from l0.model.resume_state import ResumeState
-from l0.model.tolerant_reading import unread
+from l0.model.tolerant_reading import log_unread
 from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, is_a, response_in, transport_error
 from l0.shared_state.known_terminals import StreamSource
 from l0.wire.request_id import request_id_of
@@ -263,7 +263,7 @@ class StainlessUpstream:
         try:
             return _raw_failure(answer) or self._stated_failure(answer)
         except Exception:
-            unread("a whole answer")
+            log_unread("a whole answer")
             return None
 
     def _stated_failure(self, answer: Any) -> Failure | None:
@@ -293,7 +293,7 @@ class StainlessUpstream:
             answered = complete_answer(DIALECTS[self.inference.dialect], value)
             return answered.metadata, answered.text, answered.calls
         except Exception:
-            unread("a whole answer")
+            log_unread("a whole answer")
             return None, "", ()
 
     def _json(self, answer: Any) -> Mapping[str, Any] | None:

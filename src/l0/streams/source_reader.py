@@ -18,7 +18,7 @@ from l0.model.failure import Cause, Failure
 from l0.model.policy import OrderMode
 from l0.model.ports import ToolCallText
 from l0.model.resume_state import ResumeState
-from l0.model.tolerant_reading import unread
+from l0.model.tolerant_reading import log_unread
 
 from .adapters import ADAPTERS, Decoder
 from .decoders.delta_decoder import DeltaDecoder
@@ -198,7 +198,7 @@ class SourceReader:
             if not isinstance(self._decoder, DeltaDecoder):  # the adapter is user code, whose author needs the error
                 self._fail(Failure(cause=Cause.MALFORMED, message="an item is not of the expected shape", error=error))
                 return []
-            unread("an item of a stream")
+            log_unread("an item of a stream")
             self._unread = True
             events = []
         if self._raw:
@@ -225,11 +225,11 @@ class SourceReader:
         """
         self._over = self.finished = self.stopped = True
         self._judge()
-        rest = self._matcher.flush() if self._matcher is not None and self.missing() is None else ""
+        rest = self._matcher.flush() if self._matcher is not None and self.incomplete_cause() is None else ""
         if rest:
             self.text.append(rest)
         events = [Event(_TOKEN, rest)] if rest else []
-        whole = self.missing() is None and self.failure is None
+        whole = self.incomplete_cause() is None and self.failure is None
         return [*events, Event(EventType.COMPLETE, "", self.metadata())] if whole else events
 
     def _judge(self) -> None:
@@ -302,7 +302,7 @@ class SourceReader:
             return earlier
         return ResumeState(text=self.joined.first(self.text, len(self.text)))
 
-    def missing(self) -> Cause | None:
+    def incomplete_cause(self) -> Cause | None:
         """Return the cause of failure of an incomplete answer; ``None`` if it is complete.
 
         An empty answer is incomplete. Any other is complete if its items prove it, if they never can and the source
@@ -321,7 +321,7 @@ class SourceReader:
 
     def certainly_complete(self) -> bool:
         """Return True if the answer is complete although its source raised. A patched SDK below has decided that."""
-        if self.missing() is not None or self._sdk_call.failure is not None or self._breaks_off:
+        if self.incomplete_cause() is not None or self._sdk_call.failure is not None or self._breaks_off:
             return False
         return not isinstance(self._decoder, DeltaDecoder) or self._decoder.certainly_complete()
 

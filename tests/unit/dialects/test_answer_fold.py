@@ -14,10 +14,10 @@ from l0.dialects.deltas import (
     AnswerEnd,
     AnswerError,
     ChoiceDelta,
+    CompleteItem,
     Delta,
     FinishDelta,
     OpenCallsDropped,
-    PayloadDelta,
     ReasoningDelta,
     RefusalDelta,
     StartDelta,
@@ -171,7 +171,7 @@ CASES: list[tuple[WireDialect, dict[str, Any], list[Delta]]] = [
         MINIMAL | {"choices": [{"index": 1, "delta": {"audio": "sound"}, "finish_reason": "error"}]},
         [
             START,
-            PayloadDelta("sound", 1),
+            CompleteItem("sound", 1),
             FinishDelta("error", 1, alone=False),
             AnswerError("the provider ended the answer with finish_reason 'error'", None),
         ],
@@ -180,7 +180,7 @@ CASES: list[tuple[WireDialect, dict[str, Any], list[Delta]]] = [
     (
         RESPONSES,
         {"type": "response.output_item.done", "output_index": 2, "item": {"type": "web_search_call"}},
-        [PayloadDelta({"type": "web_search_call"})],
+        [CompleteItem({"type": "web_search_call"})],
     ),
     (
         RESPONSES,
@@ -194,7 +194,7 @@ CASES: list[tuple[WireDialect, dict[str, Any], list[Delta]]] = [
     (
         MESSAGES,
         {"type": "content_block_start", "index": 0, "content_block": {"type": "server_tool_use", "name": "web_search"}},
-        [PayloadDelta({"type": "server_tool_use", "name": "web_search"})],
+        [CompleteItem({"type": "server_tool_use", "name": "web_search"})],
     ),
     (
         MESSAGES,
@@ -209,7 +209,7 @@ def test_event_means_the_same_as_json_and_as_object(
     dialect: WireDialect, event: dict[str, Any], expected: list[Delta]
 ) -> None:
     assert dialect.deltas(event) == expected
-    plain = [PayloadDelta(as_object(one.value), one.choice) if type(one) is PayloadDelta else one for one in expected]
+    plain = [CompleteItem(as_object(one.value), one.choice) if type(one) is CompleteItem else one for one in expected]
     assert dialect.deltas(as_object(event)) == plain
 
 

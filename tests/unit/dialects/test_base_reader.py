@@ -12,10 +12,10 @@ class Plain(BaseReader):
     """A dialect in which every event is text."""
 
     def apply(self, event: dict[str, Any]) -> None:
-        self.add_text(event.get("text"), answer=True)
+        self.add_text(event.get("text"), first_choice=True)
 
-    def missing(self) -> Cause | None:
-        return self.missing_end()
+    def incomplete_cause(self) -> Cause | None:
+        return self.cause_without_end()
 
 
 def reader(content_type: str = "text/event-stream", build: Any = dict) -> Plain:
@@ -67,14 +67,14 @@ def test_invalid_event_shape_is_a_failure():
 def test_anomaly_is_recorded_once():
     made = reader()
     for what in ("b", "a", "b"):
-        made.anomaly(what)
+        made.note_anomaly(what)
     assert made.metadata().anomalies == ("b", "a")
 
 
 def test_reader_counts_content_pieces_and_characters():
     made = reader()
-    made.add_text("abc", answer=True)
-    made.add_text("", answer=True)
+    made.add_text("abc", first_choice=True)
+    made.add_text("", first_choice=True)
     made.add_text(None)
     made.add_text("de")
     made.add_text({"tool": 1})
@@ -82,7 +82,7 @@ def test_reader_counts_content_pieces_and_characters():
 
 
 @pytest.mark.parametrize(
-    ("content_type", "events", "content", "missing_end"),
+    ("content_type", "events", "content", "expected"),
     [
         ("text/event-stream", 0, 0, Cause.EMPTY),
         ("Text/Event-Stream; charset=utf-8", 0, 0, Cause.EMPTY),
@@ -94,10 +94,10 @@ def test_reader_counts_content_pieces_and_characters():
         ("text/event-stream", 3, 1, Cause.TRUNCATED),
     ],
 )
-def test_reader_detects_missing_parts_of_an_answer(content_type, events, content, missing_end):
+def test_cause_of_an_answer_without_its_end(content_type, events, content, expected):
     made = reader(content_type)
     made.events, made.content = events, content
-    assert made.missing_end() is missing_end
+    assert made.cause_without_end() is expected
 
 
 def test_reader_accepts_sdk_objects():

@@ -30,18 +30,18 @@ def reader(kind: Any = ChatReader, *, choices: int = 1, wraps: frozenset[bytes] 
 
 
 def chunk(
-    delta: dict[str, Any] | None = None, mark_finished: str | None = None, index: int = 0, **more: Any
+    delta: dict[str, Any] | None = None, finish_reason: str | None = None, index: int = 0, **more: Any
 ) -> dict[str, Any]:
-    choice = {"index": index, "delta": delta or {}, "finish_reason": mark_finished}
+    choice = {"index": index, "delta": delta or {}, "finish_reason": finish_reason}
     return {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [choice]} | more
 
 
-def add_text(text: str, index: int = 0) -> dict[str, Any]:
+def delta(text: str, index: int = 0) -> dict[str, Any]:
     return chunk({"content": text}, index=index)
 
 
 ROLE = chunk({"role": "assistant", "content": ""})
-STOP = chunk(mark_finished="stop")
+STOP = chunk(finish_reason="stop")
 USAGE = {
     "id": "chatcmpl-1",
     "choices": [],
@@ -59,58 +59,70 @@ ARGUMENTS = chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 
 @pytest.mark.parametrize(
     ("events", "choices", "missing", "content", "text", "anomalies"),
     [
-        ([ROLE, add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
-        ([ROLE, add_text("Hi"), STOP], 1, None, 1, "Hi", ()),  # a finish reason is as good as a terminal event
-        ([ROLE, add_text("Hi"), DONE], 1, None, 1, "Hi", ("done_without_finish_reason",)),
+        ([ROLE, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
+        ([ROLE, delta("Hi"), STOP], 1, None, 1, "Hi", ()),  # a finish reason is as good as a terminal event
+        ([ROLE, delta("Hi"), DONE], 1, None, 1, "Hi", ("done_without_finish_reason",)),
         ([ROLE, STOP, DONE], 1, None, 0, "", ("no_content",)),
         ([ROLE, STOP], 1, None, 0, "", ("no_content",)),
-        ([ROLE, add_text("Hi")], 1, Cause.TRUNCATED, 1, "Hi", ()),
+        ([ROLE, delta("Hi")], 1, Cause.TRUNCATED, 1, "Hi", ()),
         ([ROLE], 1, Cause.EMPTY, 0, "", ()),
         ([], 1, Cause.EMPTY, 0, "", ()),
         ([DONE], 1, Cause.EMPTY, 0, "", ()),
-        ([b"null", add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ("null_event",)),
-        ([b"", add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ("event_without_data",)),
+        ([b"null", delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ("null_event",)),
+        ([b"", delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ("event_without_data",)),
         # Several choices: each must finish, and only the first is the text.
-        ([add_text("a"), add_text("b", 1), STOP, chunk(mark_finished="length", index=1), DONE], 2, None, 2, "a", ()),
-        ([add_text("a"), add_text("b", 1), STOP], 2, Cause.TRUNCATED, 2, "a", ()),
-        ([add_text("a"), add_text("b", 1), STOP, chunk(mark_finished="stop", index=1)], 2, None, 2, "a", ()),
+        (
+            [delta("a"), delta("b", 1), STOP, chunk(finish_reason="length", index=1), DONE],
+            2,
+            None,
+            2,
+            "a",
+            (),
+        ),
+        ([delta("a"), delta("b", 1), STOP], 2, Cause.TRUNCATED, 2, "a", ()),
+        ([delta("a"), delta("b", 1), STOP, chunk(finish_reason="stop", index=1)], 2, None, 2, "a", ()),
         # Content that is no text.
-        ([ROLE, TOOL, ARGUMENTS, chunk(mark_finished="tool_calls"), DONE], 1, None, 2, "", ()),
+        ([ROLE, TOOL, ARGUMENTS, chunk(finish_reason="tool_calls"), DONE], 1, None, 2, "", ()),
         ([ROLE, TOOL], 1, Cause.TRUNCATED, 1, "", ()),
         ([ROLE, chunk({"refusal": "I can't."}), STOP, DONE], 1, None, 1, "", ()),
-        ([ROLE, chunk({"reasoning_content": "hm"}), add_text("Hi"), STOP, DONE], 1, None, 2, "Hi", ()),
+        ([ROLE, chunk({"reasoning_content": "hm"}), delta("Hi"), STOP, DONE], 1, None, 2, "Hi", ()),
         ([ROLE, chunk({"audio": {"data": "AAAA"}}), STOP, DONE], 1, None, 1, "", ()),
         ([ROLE, chunk({"function_call": {"name": "f", "arguments": "{"}}), STOP, DONE], 1, None, 1, "", ()),
         # Shapes that nobody promised.
-        ([{"choices": None}, add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
-        ([{"object": "ping"}, add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
-        ([{"choices": []}, add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
-        ([chunk(None), add_text("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
+        ([{"choices": None}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
+        ([{"object": "ping"}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ("unknown_shape",)),
+        ([{"choices": []}, delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
+        ([chunk(None), delta("Hi"), STOP, DONE], 1, None, 1, "Hi", ()),
     ],
 )
 def test_sequences(events, choices, missing, content, text, anomalies):
     made = reader(choices=choices)
     feed(made, *events)
     assert made.failure is None
-    assert (made.missing(), made.content, "".join(made.text)) == (missing, content, text)
+    assert (made.incomplete_cause(), made.content, "".join(made.text)) == (missing, content, text)
     assert made.metadata().anomalies == anomalies
 
 
 def test_all_events_but_the_terminal_one_are_delivered():
     made = reader()
-    assert feed(made, ROLE, add_text("Hi"), STOP, USAGE, DONE, add_text("late")) == [ROLE, add_text("Hi"), STOP, USAGE]
+    assert feed(made, ROLE, delta("Hi"), STOP, USAGE, DONE, delta("late")) == [
+        ROLE,
+        delta("Hi"),
+        STOP,
+        USAGE,
+    ]
     assert (made.finished, made.stopped) == (True, True)
 
 
 def test_done_may_carry_white_space():
     made = reader()
-    feed(made, add_text("Hi"), STOP, b"[DONE] ")
+    feed(made, delta("Hi"), STOP, b"[DONE] ")
     assert made.finished
 
 
 def test_facts():
     made = reader()
-    feed(made, ROLE, add_text("Hi"), STOP, USAGE, DONE)
+    feed(made, ROLE, delta("Hi"), STOP, USAGE, DONE)
     metadata = made.metadata()
     assert (metadata.response_id, metadata.model, metadata.finish_reasons) == ("chatcmpl-1", "gpt-4o", ("stop",))
     assert (metadata.input_tokens, metadata.output_tokens) == (9, 4)
@@ -123,7 +135,7 @@ def test_the_tier_and_the_fingerprint_are_those_of_the_first_chunk():
     feed(
         made,
         chunk({"content": "Hi"}, service_tier="flex", system_fingerprint="fp_1"),
-        chunk(mark_finished="stop"),
+        chunk(finish_reason="stop"),
         DONE,
     )
     told = {"openai.response.service_tier": "flex", "openai.response.system_fingerprint": "fp_1"}
@@ -133,11 +145,11 @@ def test_the_tier_and_the_fingerprint_are_those_of_the_first_chunk():
 @pytest.mark.parametrize(
     ("events", "choices", "reasons"),
     [
-        ([add_text("a")], 1, ("error",)),
-        ([add_text("a"), add_text("b", 1), STOP], 2, ("stop", "error")),
-        ([add_text("a"), STOP], 2, ("stop",)),  # fewer choices than were asked for
-        ([chunk(mark_finished="length", index=1), STOP], 2, ("stop", "length")),
-        ([STOP, chunk(mark_finished="stop", index=1)], 1, ("stop", "stop")),  # more choices than were asked for
+        ([delta("a")], 1, ("error",)),
+        ([delta("a"), delta("b", 1), STOP], 2, ("stop", "error")),
+        ([delta("a"), STOP], 2, ("stop",)),  # fewer choices than were asked for
+        ([chunk(finish_reason="length", index=1), STOP], 2, ("stop", "length")),
+        ([STOP, chunk(finish_reason="stop", index=1)], 1, ("stop", "stop")),  # more choices than were asked for
     ],
 )
 def test_finish_reasons_per_choice_with_error_for_a_missing_one(events, choices, reasons):
@@ -148,7 +160,7 @@ def test_finish_reasons_per_choice_with_error_for_a_missing_one(events, choices,
 
 def test_without_usage_nothing_is_estimated():
     made = reader()
-    feed(made, add_text("Hi"), STOP, DONE)
+    feed(made, delta("Hi"), STOP, DONE)
     assert (made.metadata().input_tokens, made.metadata().output_tokens) == (None, None)
 
 
@@ -169,7 +181,7 @@ def test_without_usage_nothing_is_estimated():
 )
 def test_an_error_inside_the_stream_is_the_sdks_and_classified_by_its_code(error, cause, code):
     made = reader()
-    assert feed(made, add_text("Hi"), {"error": error}, add_text("late")) == [add_text("Hi")]
+    assert feed(made, delta("Hi"), {"error": error}, delta("late")) == [delta("Hi")]
     failure = made.failure
     assert (failure.cause, failure.code, failure.typed) == (cause, code, False)
     assert type(failure.error) is openai.APIError
@@ -180,21 +192,21 @@ def test_an_error_inside_the_stream_is_the_sdks_and_classified_by_its_code(error
 
 def test_a_finish_reason_of_error_is_a_failure_that_the_user_has_seen():
     made = reader()
-    feed(made, add_text("Hi"), chunk(mark_finished="error"))
+    feed(made, delta("Hi"), chunk(finish_reason="error"))
     assert (made.failure.cause, made.failure.typed) == (Cause.IN_BAND_ERROR, True)
 
 
 def test_broken_json_stops_the_reading():
     made = reader()
-    assert feed(made, add_text("Hi"), b'{"choices": [', add_text("late")) == [add_text("Hi")]
+    assert feed(made, delta("Hi"), b'{"choices": [', delta("late")) == [delta("Hi")]
     assert made.failure.cause is Cause.MALFORMED
     assert isinstance(made.failure.error, json.JSONDecodeError)
 
 
 def test_named_events_are_wrapped_as_by_the_sdk():
-    assert reader().read_event(b"probe", json.dumps(add_text("Hi")).encode()) == add_text("Hi")
-    wrapped = reader(wraps=frozenset({b"probe"})).read_event(b"probe", json.dumps(add_text("Hi")).encode())
-    assert wrapped == {"data": add_text("Hi"), "event": "probe"}
+    assert reader().read_event(b"probe", json.dumps(delta("Hi")).encode()) == delta("Hi")
+    wrapped = reader(wraps=frozenset({b"probe"})).read_event(b"probe", json.dumps(delta("Hi")).encode())
+    assert wrapped == {"data": delta("Hi"), "event": "probe"}
 
 
 def test_an_event_named_error_is_one():
@@ -205,19 +217,19 @@ def test_an_event_named_error_is_one():
 
 def test_characters_of_every_kind_of_content_are_counted():
     made = reader()
-    feed(made, add_text("four"), chunk({"reasoning_content": "six..."}), ARGUMENTS)
+    feed(made, delta("four"), chunk({"reasoning_content": "six..."}), ARGUMENTS)
     assert made.chars == 4 + 6 + 8
 
 
 def test_a_page_that_is_no_stream():
-    assert reader(content_type="text/html").missing() is Cause.NOT_A_STREAM
+    assert reader(content_type="text/html").incomplete_cause() is Cause.NOT_A_STREAM
 
 
 # Legacy completions
 
 
-def legacy(text: str, mark_finished: str | None = None, index: int = 0) -> dict[str, Any]:
-    choice = {"text": text, "index": index, "finish_reason": mark_finished}
+def legacy(text: str, finish_reason: str | None = None, index: int = 0) -> dict[str, Any]:
+    choice = {"text": text, "index": index, "finish_reason": finish_reason}
     return {"id": "cmpl-1", "model": "gpt-3.5-turbo-instruct", "choices": [choice]}
 
 
@@ -235,28 +247,28 @@ def legacy(text: str, mark_finished: str | None = None, index: int = 0) -> dict[
 def test_legacy_completions(events, choices, missing, text):
     made = reader(CompletionsReader, choices=choices)
     feed(made, *events)
-    assert (made.missing(), "".join(made.text)) == (missing, text)
+    assert (made.incomplete_cause(), "".join(made.text)) == (missing, text)
     assert made.metadata().model == (events[0]["model"] if events else None)
 
 
 def test_unusual_legacy_chunk_is_an_anomaly_and_not_a_failure():
     made = reader(CompletionsReader)
     feed(made, {"choices": 7}, legacy("Hi", "stop"))
-    assert (made.missing(), made.metadata().anomalies) == (None, ("unknown_shape",))
+    assert (made.incomplete_cause(), made.metadata().anomalies) == (None, ("unknown_shape",))
 
 
 def test_identity_is_that_of_the_first_chunk_that_states_one():
     """Azure sends the results of its prompt filter first, in a chunk without id and model."""
     made = reader()
     filtered = {"id": "", "model": "", "choices": [], "prompt_filter_results": []}
-    feed(made, filtered, add_text("Hi"), chunk(mark_finished="stop") | {"model": "another"})
+    feed(made, filtered, delta("Hi"), chunk(finish_reason="stop") | {"model": "another"})
     assert (made.metadata().response_id, made.metadata().model) == ("chatcmpl-1", "gpt-4o")
 
 
 def test_service_tier_may_come_with_the_usage():
     made = reader()
     last = {"choices": [], "usage": {"prompt_tokens": 1}, "service_tier": "default", "system_fingerprint": "fp"}
-    feed(made, add_text("Hi"), chunk(mark_finished="stop"), last)
+    feed(made, delta("Hi"), chunk(finish_reason="stop"), last)
     expected = {"openai.response.service_tier": "default", "openai.response.system_fingerprint": "fp"}
     assert made.metadata().extra == expected
 

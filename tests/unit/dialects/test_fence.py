@@ -44,8 +44,8 @@ class Surprised(ResumableReader):
     def with_first_ids(self, event: Any, resume_state: ResumeState) -> Any:
         return event
 
-    def missing(self) -> Cause | None:
-        return self.missing_end()
+    def incomplete_cause(self) -> Cause | None:
+        return self.cause_without_end()
 
 
 def reader() -> Surprised:

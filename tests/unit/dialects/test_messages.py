@@ -35,7 +35,7 @@ def opened(index: int = 0, kind: str = "text") -> dict[str, Any]:
     return {"type": "content_block_start", "index": index, "content_block": {"type": kind}}
 
 
-def add_text(piece: str, index: int = 0, kind: str = "text_delta", field: str = "text") -> dict[str, Any]:
+def delta(piece: str, index: int = 0, kind: str = "text_delta", field: str = "text") -> dict[str, Any]:
     return {"type": "content_block_delta", "index": index, "delta": {"type": kind, field: piece}}
 
 
@@ -48,7 +48,7 @@ def ending(reason: str | None = "end_turn", **usage: Any) -> dict[str, Any]:
 
 
 START, STOP = start(), {"type": "message_stop"}
-TEXT = [START, opened(), add_text("Hi"), closed()]
+TEXT = [START, opened(), delta("Hi"), closed()]
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,24 @@ TEXT = [START, opened(), add_text("Hi"), closed()]
         ([*TEXT, STOP], None, 1, "Hi", ("stop_without_reason",)),
         ([*TEXT, ending(None), STOP], None, 1, "Hi", ("stop_without_reason",)),
         ([START, ending(), STOP], None, 0, "", ("no_content",)),
-        ([START, opened(), add_text(""), closed(), ending(), STOP], None, 0, "", ("no_content",)),
+        ([START, opened(), delta(""), closed(), ending(), STOP], None, 0, "", ("no_content",)),
         (TEXT, Cause.TRUNCATED, 1, "Hi", ()),
         ([START], Cause.EMPTY, 0, "", ()),
         ([], Cause.EMPTY, 0, "", ()),
         ([STOP], Cause.EMPTY, 0, "", ()),
-        ([START, opened(0, "thinking"), add_text("hm", 0, "thinking_delta", "thinking")], Cause.TRUNCATED, 1, "", ()),
+        ([START, opened(0, "thinking"), delta("hm", 0, "thinking_delta", "thinking")], Cause.TRUNCATED, 1, "", ()),
         (
-            [START, opened(0, "tool_use"), add_text('{"a"', 0, "input_json_delta", "partial_json"), closed(), ending()],
+            [
+                START,
+                opened(0, "tool_use"),
+                delta('{"a"', 0, "input_json_delta", "partial_json"),
+                closed(),
+                ending(),
+            ],
             *(None, 1, "", ()),
         ),
-        ([*TEXT, opened(1), add_text("!", 1), closed(1), ending(), STOP], None, 2, "Hi!", ()),
-        ([START, opened(), add_text("x", 0, "signature_delta", "signature"), closed(), ending()], None, 0, "", None),
+        ([*TEXT, opened(1), delta("!", 1), closed(1), ending(), STOP], None, 2, "Hi!", ()),
+        ([START, opened(), delta("x", 0, "signature_delta", "signature"), closed(), ending()], None, 0, "", None),
         ([*TEXT, {"type": "content_block_delta", "delta": {}}, ending()], None, 1, "Hi", ("unknown_shape",)),
         ([*TEXT, {"type": "something_new"}, ending(), STOP], None, 1, "Hi", ()),
     ],
@@ -79,7 +85,7 @@ def test_sequences(events, missing, content, text, anomalies):
     made = reader()
     feed(made, *events)
     assert made.failure is None
-    assert (made.missing(), made.content, "".join(made.text)) == (missing, content, text)
+    assert (made.incomplete_cause(), made.content, "".join(made.text)) == (missing, content, text)
     if anomalies is not None:
         assert made.metadata().anomalies == anomalies
 
@@ -89,14 +95,14 @@ DISORDER = pytest.mark.parametrize(
     [
         [START, START],
         [opened()],
-        [START, add_text("Hi")],
+        [START, delta("Hi")],
         [START, opened(1)],
         [START, opened(), opened()],
         [START, opened(), closed(), opened(0)],
         [START, opened(), closed(), closed()],
-        [START, opened(), closed(), add_text("late")],
+        [START, opened(), closed(), delta("late")],
         [START, opened(), opened(2)],
-        [START, opened(), add_text("Hi", 1)],
+        [START, opened(), delta("Hi", 1)],
     ],
     ids=[
         *("two starts", "block before the message", "delta before its block", "block skipped", "block doubled"),
@@ -186,7 +192,7 @@ def test_events_without_names_are_read_by_their_type_and_marked():
     made = reader()
     events = [*TEXT, ending(), STOP]
     assert feed(made, *events, named=False) == events
-    assert (made.missing(), made.metadata().anomalies) == (None, ("unnamed_event",))
+    assert (made.incomplete_cause(), made.metadata().anomalies) == (None, ("unnamed_event",))
 
 
 @pytest.mark.parametrize("data", [b"", b"not json", b"[1]", b'{"no": "type"}', b'{"type": 5}'])
@@ -210,21 +216,21 @@ def test_missing_type_is_added_as_by_the_sdk():
 
 def test_content_after_the_terminal_event_is_not_delivered():
     made = reader()
-    assert feed(made, *TEXT, ending(), STOP, add_text("late")) == [*TEXT, ending(), STOP]
-    assert (made.missing(), made.metadata().anomalies) == (None, ("data_after_end",))
+    assert feed(made, *TEXT, ending(), STOP, delta("late")) == [*TEXT, ending(), STOP]
+    assert (made.incomplete_cause(), made.metadata().anomalies) == (None, ("data_after_end",))
 
 
 @pytest.mark.parametrize(
     ("events", "oddity"),
     [
         ([START, closed(), ending(), STOP], "stray_block_stop"),
-        ([START, opened(), add_text("Hi"), ending(), STOP], "open_block"),
+        ([START, opened(), delta("Hi"), ending(), STOP], "open_block"),
     ],
 )
 def test_ends_that_do_not_fit_cost_no_text_and_are_marked(events, oddity):
     made = reader()
     assert feed(made, *events) == events
-    assert made.missing() is None
+    assert made.incomplete_cause() is None
     assert oddity in made.metadata().anomalies
 
 
@@ -267,16 +273,16 @@ def test_work_on_the_servers_side_is_a_commit_point(kind, accepted):
 def test_text_at_the_start_of_a_block_counts():
     made = reader()
     started = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "He"}}
-    feed(made, START, started, add_text("y"), closed(), ending(), STOP, named=True)
+    feed(made, START, started, delta("y"), closed(), ending(), STOP, named=True)
     assert ("".join(made.text), made.chars, made.content) == ("Hey", 3, 2)
     assert not made.resumable  # no text can be put into the start of a block, or taken from it
 
 
 # Tool calls that break off
 
-HALF = [START, opened(0, "tool_use"), add_text('{"a"', 0, "input_json_delta", "partial_json"), closed()]
-OTHER = [START, opened(0, "tool_use"), add_text("{}", 0, "input_json_delta", "partial_json"), closed()]
-AGAIN = [opened(2, "tool_use"), add_text('{"a"', 2, "input_json_delta", "partial_json"), closed(2)]
+HALF = [START, opened(0, "tool_use"), delta('{"a"', 0, "input_json_delta", "partial_json"), closed()]
+OTHER = [START, opened(0, "tool_use"), delta("{}", 0, "input_json_delta", "partial_json"), closed()]
+AGAIN = [opened(2, "tool_use"), delta('{"a"', 2, "input_json_delta", "partial_json"), closed(2)]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ COMPLETED = response("completed", usage=USAGE)
 
 
 @pytest.mark.parametrize(
-    ("events", "missing", "content", "add_text", "anomalies"),
+    ("events", "missing", "content", "text", "anomalies"),
     [
         ([CREATED, text("Hi"), COMPLETED], None, 1, "Hi", ()),
         ([CREATED, text("Hi"), response("incomplete")], None, 1, "Hi", ()),
@@ -64,11 +64,11 @@ COMPLETED = response("completed", usage=USAGE)
         ([CREATED, {"type": None}, {"no": "type"}, text("a"), COMPLETED], None, 1, "a", ()),
     ],
 )
-def test_sequences(events, missing, content, add_text, anomalies):
+def test_sequences(events, missing, content, text, anomalies):
     made = reader()
     feed(made, *events)
     assert made.failure is None
-    assert (made.missing(), made.content, "".join(made.text)) == (missing, content, add_text)
+    assert (made.incomplete_cause(), made.content, "".join(made.text)) == (missing, content, text)
     assert made.metadata().anomalies == anomalies
 
 
@@ -76,7 +76,7 @@ def test_events_after_the_terminal_one_are_delivered_until_done():
     made = reader()
     other = {"type": "server.bookkeeping"}
     assert feed(made, CREATED, text("Hi"), COMPLETED, other, b"[DONE]", text("late"))[-1] == other
-    assert (made.finished, made.missing()) == (True, None)
+    assert (made.finished, made.incomplete_cause()) == (True, None)
 
 
 def test_facts():
@@ -136,7 +136,7 @@ def test_numbers_out_of_order_are_an_anomaly(numbers, order):
     events = [renumbered(event, number) for event, number in zip((A, B, C, D), numbers, strict=True)]
     made = reader(order=order)
     assert feed(made, *events) == events
-    assert (made.failure, made.missing(), made.disordered) == (None, None, True)
+    assert (made.failure, made.incomplete_cause(), made.disordered) == (None, None, True)
     assert made.metadata().anomalies == ("out_of_order",)
 
 
@@ -156,7 +156,7 @@ def test_counting_may_start_anywhere_as_after_a_server_replay():
     events = numbered(CREATED, text("a"), COMPLETED, start=41)
     made = reader()
     assert feed(made, *events) == events
-    assert made.missing() is None
+    assert made.incomplete_cause() is None
 
 
 def test_a_duplicate_of_the_very_first_event_is_seen():
@@ -208,7 +208,7 @@ def test_typed_failures_stay_events_and_are_failures_too(event, cause, code, rea
 def test_an_answer_that_is_completed_after_all_was_not_failed():
     made = reader()
     feed(made, CREATED, text("Hi"), {"type": "error", "message": "hiccup"}, COMPLETED)
-    assert (made.failure, made.missing()) == (None, None)
+    assert (made.failure, made.incomplete_cause()) == (None, None)
 
 
 def test_an_untyped_error_is_raised_as_the_sdk_raises_it():

@@ -63,13 +63,13 @@ class FakeReader:
     def resume(self, resume_state: ResumeState, strategy: str) -> None:
         self.text = [resume_state.text]
 
-    def missing(self) -> Cause | None:
+    def incomplete_cause(self) -> Cause | None:
         if self.finished:
             return None
         return Cause.TRUNCATED if self.content else Cause.EMPTY
 
     def certainly_complete(self) -> bool:
-        return self.missing() is None
+        return self.incomplete_cause() is None
 
     def metadata(self) -> ResponseMetadata:
         return ResponseMetadata(model="fake")

@@ -212,7 +212,7 @@ def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
         def feed(self, raw: Any) -> list[Any]:
             items = super().feed(raw)
             self.reader.stopped = self.reader.finished = False
-            self.reader.missing = lambda: None  # a finish reason came, and no terminal event yet
+            self.reader.incomplete_cause = lambda: None  # a finish reason came, and no terminal event yet
             return items
 
     made = CallRuntime(make_call(), FakeUpstream(), [], SharedState())

@@ -66,7 +66,7 @@ class DeltaDecoder:
                     events.append(Event(EventType.MESSAGE, text))
                 else:
                     self._refusal.append(text)
-            case deltas.PayloadDelta(value=value, choice=0):
+            case deltas.CompleteItem(value=value, choice=0):
                 events.append(Event(EventType.DATA, "", value))
             case deltas.FinishDelta(choice=0) if self._refusal:
                 events.append(Event(EventType.MESSAGE, "".join(self._refusal)))
