@@ -43,8 +43,10 @@ def call_lines(
     sign, style, result = _result(call, ended, signs)
     entries = _entries(call, events, ended)
     head: list[Part] = [(f"{clock} ", "dim"), (sign, style), (f" {_time(_duration(events, ended))}  ", "dim")]
-    head += [(phrases.call_name(call), "strong"), *((f"  {part}", style) for part in [result] if part)]
-    head += [(f"  {part}", "dim") for part in _figures(call, ended)]
+    head.append((phrases.call_name(call), "strong"))
+    if result:
+        head.append((f"  {result}", style))
+    head.extend((f"  {figure}", "dim") for figure in _figures(call, ended))
     blank = " " * (len(_time(0.0)) + 2)
     stem = signs.stem if entries else " "
     lines = [Line(tuple(head), hang=f"{indent}{stem} {blank}")]

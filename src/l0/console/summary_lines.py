@@ -33,11 +33,12 @@ def _counts(summary: Summary) -> Iterator[Line]:
         (summary.cancelled, "cancelled", ""),
         (summary.running, "still running", ""),
     ]
-    parts: list[Part] = [(f"{summary.calls:,}", "strong")]
+    parts: list[Part] = []
     for count, name, style in counts:
         if count:
-            parts += [(": " if len(parts) == 1 else ", ", ""), (f"{count:,} {name}", style)]
-    yield _labelled("calls", *parts)
+            parts.append((", " if parts else ": ", ""))
+            parts.append((f"{count:,} {name}", style))
+    yield _labelled("calls", (f"{summary.calls:,}", "strong"), *parts)
     for name, causes in (("recovered", summary.recovered), ("failed", summary.failed)):
         if causes:
             yield _labelled(name, (_by_cause(causes), ""))
