@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from viewer_client import running_viewer
 
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
@@ -147,6 +149,19 @@ def test_the_launcher_exports_over_http_without_a_distro(
     ended = run(tmp_path, APP, sim, launcher(), OTEL_EXPORTER_OTLP_ENDPOINT=url, **chosen)
     assert set(paths) == expected
     assert ended.stderr == ""
+
+
+def test_the_launchers_spans_arrive_in_the_viewer(tmp_path: Path, sim: Simulator) -> None:
+    sim.script(Fault.cut(at_event=1))
+    with running_viewer(tmp_path / "viewer.sqlite") as viewer:
+        ended = run(tmp_path, APP, sim, launcher(), OTEL_EXPORTER_OTLP_ENDPOINT=viewer.origin, OTEL_SERVICE_NAME="shop")
+        deadline = time.monotonic() + 60
+        while not (calls := viewer.get("/api/calls")["calls"]) and time.monotonic() < deadline:
+            time.sleep(0.02)  # the viewer answers before it has stored a span
+    assert ended.stderr == ""
+    (call,) = calls
+    assert (call["service"], call["provider"], call["model"]) == ("shop", "openai", "gpt-4o")
+    assert (call["outcome"], call["attempts"]) == ("recovered_retry", 2)
 
 
 def test_endpoint_alone_exports_nothing_without_the_launcher(
