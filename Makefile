@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks suites test-backends faults fuzz soak lint format types contracts bench bench-packages setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-viewer suites test-backends faults fuzz soak lint format types contracts bench bench-packages setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,10 @@ test-peers: ## other instrumentations beside l0, and real proxies under it, each
 
 test-frameworks: ## frameworks and tracers over l0, each in an environment of its own (FRAMEWORKS=litellm for one)
 	@"$(PYTHON)" tests/frameworks/run_frameworks.py $(FRAMEWORKS)
+
+test-viewer: ## the page of l0 view in Chromium (Debian: apt-get install chromium; CHROMIUM=... for another one; PICTURES=1 makes the pictures of the docs)
+	@"$(PYTHON)" scripts/environment.py .venv-viewer '[viewer,otlp,openai]' -r tests/viewer/requirements.txt
+	@.venv-viewer/bin/python -m pytest --confcutdir=tests/viewer tests/viewer
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can
 	@$(BIN)/python tests/backends/install.py

@@ -195,6 +195,25 @@ _MESSAGES: dict[Cause, str] = {
 }
 """L0's own messages. Third-party text is kept separately in `Failure.detail`."""
 
+MEANINGS: dict[Cause, str] = _MESSAGES | {
+    Cause.FIRST_CONTENT_TIMEOUT: "no content within Timeout.initial_token",
+    Cause.STALLED: "no further content within Timeout.inter_token",
+    Cause.DEAD: "no bytes at all within Timeout.liveness",
+    Cause.TOTAL_TIMEOUT: "the whole call took longer than Timeout.total",
+    Cause.TRUNCATED: "the stream ended without its terminal event",
+    Cause.EMPTY: "the answer has no content",
+    Cause.NOT_A_STREAM: "the server reported success, but sent no answer",
+    Cause.OUT_OF_ORDER: "the events of the answer contradict each other",
+    Cause.GUARDRAIL_VIOLATION: "a guardrail or a schema rejected the answer",
+    Cause.DRIFT: "drift was detected",
+    Cause.DIVERGED: "a resumed answer differs from the delivered part",
+    Cause.BREAKER_OPEN: "the circuit breaker is open",
+    Cause.LOCAL: "raised in your process, outside the wire",
+    Cause.UNKNOWN: "not known",
+    Cause.SOURCE_ERROR: "a source of the explicit API raised an exception of an unknown kind",
+}
+"""The meaning of every cause, as `docs/errors.md` states it. Messages of failures also depend on the case."""
+
 _CODE = re.compile(r"[A-Za-z]+(?:[_.:-][A-Za-z]+)*(?:[_.:-]?\d{1,4})?|\d{1,6}")
 """The format of a provider's error code. Any other value in its place may be a text or a key."""
 _MAX_CODE = 64

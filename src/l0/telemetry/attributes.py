@@ -68,6 +68,12 @@ def of_engine(ended: CallEnded) -> Attributes:
     attributes: Attributes = {names.OUTCOME: outcome(ended).value, names.ATTEMPTS_MADE: ended.attempts}
     if ended.failure is not None and failed(ended):
         attributes[names.CAUSE] = ended.failure.cause.value
+        if ended.stop:
+            attributes[names.STOP_REASON] = ended.stop
+        if ended.policy_field:
+            attributes[names.STOP_FIELD] = ended.policy_field
+    if ended.wasted_tokens is not None:
+        attributes[names.WASTED_TOKENS] = ended.wasted_tokens
     if retried := retried_failures(ended):
         attributes[names.RETRY_CAUSES] = tuple(failure.cause.value for failure in retried)
     if ended.leg:

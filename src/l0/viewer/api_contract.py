@@ -81,6 +81,8 @@ class AttemptOfCall(TypedDict):
     outcome: Literal["ok", "failed", "cancelled"]
     cause: str | None
     status: int | None
+    message: str
+    """The status message of the attempt's span."""
     backoff_before: float | None
     hedge: bool
     lost: bool
@@ -151,6 +153,13 @@ class CallDetail(CallFields):
     parent_id: str | None
     scope: str
     status_message: str
+    first_content: float | None
+    """From the call to the first content of the attempt that served it. It may be held back until ``first_token``.
+    ``None`` for a resumed answer."""
+    stop_reason: str | None
+    """The reason why a failed call made no further attempt."""
+    policy_field: str | None
+    """The field of the policy that decided so."""
     attributes: Json
     resource: Json
     events: list[EventOfSpan]
@@ -187,7 +196,7 @@ class OverviewRow(TypedDict):
     gap_p99: float | None
     input_tokens: int
     output_tokens: int
-    wasted_output_tokens: int | None
+    wasted_tokens: int | None
 
 
 class Series(TypedDict):
@@ -196,6 +205,7 @@ class Series(TypedDict):
     t: list[float]
     calls: list[int]
     failed: list[int]
+    healed: list[int]
     first_token_p50: list[float | None]
     first_token_p95: list[float | None]
     gap_p95: list[float | None]
@@ -244,7 +254,7 @@ class Facets(TypedDict):
 
 
 class About(TypedDict):
-    """The program and what it keeps. ``bytes``: the size of the data in the file."""
+    """The program and what it keeps. ``bytes``: the size of the data in the file. ``causes``: the meaning of each."""
 
     name: Literal["l0 view"]
     version: str
@@ -253,6 +263,7 @@ class About(TypedDict):
     bytes: int
     max_calls: int
     max_bytes: int
+    causes: dict[str, str]
 
 
 class LiveMessage(TypedDict):

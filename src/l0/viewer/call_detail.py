@@ -54,6 +54,9 @@ def call_detail(connection: sqlite3.Connection, trace_id: str, span_id: str) -> 
         "parent_id": parent_id,
         "scope": scope,
         "status_message": detail["status_message"],
+        "first_content": _first_content(call, attributes, attempts),
+        "stop_reason": _string(attributes, names.STOP_REASON),
+        "policy_field": _string(attributes, names.STOP_FIELD),
         "attributes": {key: value for key, value in attributes.items() if key not in _CONTENT.values()},
         "resource": detail["resource"],
         "events": detail["events"],
@@ -78,7 +81,7 @@ def _other_spans(connection: sqlite3.Connection, call: ListedCall) -> tuple[list
     for row in rows:
         detail = json.loads(row[8])
         if row[1] == call["span_id"] and names.ATTEMPT_NUMBER in detail["attributes"]:
-            attempts.append(_attempt(call, row, detail["attributes"]))
+            attempts.append(_attempt(call, row, detail))
         else:
             others.append(_other(row, detail))
     return sorted(attempts, key=lambda attempt: (attempt["start"], attempt["number"])), others
@@ -101,7 +104,8 @@ def _other(row: Sequence[Any], detail: Mapping[str, Any]) -> OtherSpan:
     )
 
 
-def _attempt(call: ListedCall, row: Sequence[Any], known: Json) -> AttemptOfCall:
+def _attempt(call: ListedCall, row: Sequence[Any], detail: Mapping[str, Any]) -> AttemptOfCall:
+    known: Json = detail["attributes"]
     leg = _number(known, names.ATTEMPT_LEG) or 0
     backoff = _number(known, names.WAITED)
     lost = known.get(names.ATTEMPT_LOST) is True
@@ -119,6 +123,7 @@ def _attempt(call: ListedCall, row: Sequence[Any], known: Json) -> AttemptOfCall
         outcome=outcome,
         cause=cause,
         status=_whole(known, names.HTTP_STATUS),
+        message=detail["status_message"],
         backoff_before=backoff * 1e3 if backoff is not None else None,
         hedge=known.get(names.ATTEMPT_HEDGE) is True,
         lost=lost,
@@ -141,6 +146,7 @@ def _only_attempt(call: ListedCall, known: Json) -> AttemptOfCall:
         outcome=outcome,
         cause=call["cause"],
         status=_whole(known, names.HTTP_STATUS),
+        message="",
         backoff_before=None,
         hedge=False,
         lost=False,
@@ -148,6 +154,15 @@ def _only_attempt(call: ListedCall, known: Json) -> AttemptOfCall:
         model=call["model"],
         attributes={},
     )
+
+
+def _first_content(call: ListedCall, known: Json, attempts: Sequence[AttemptOfCall]) -> float | None:
+    """Return the time from the call to the first content of the attempt that served it, in ms."""
+    waited = _number(known, names.TIME_TO_FIRST_CONTENT)
+    served = [attempt["start"] for attempt in attempts if attempt["outcome"] == "ok"]
+    if waited is None or call["outcome"] == Outcome.RECOVERED_RESUME or (attempts and not served):
+        return None
+    return (served[-1] if served else call["start"]) - call["start"] + waited * 1e3
 
 
 def _resumed(event: EventOfSpan) -> ResumedAt:

@@ -25,9 +25,10 @@ _HEALED = tuple(outcome.value for outcome in Outcome if outcome.value.startswith
 _SUCCEEDED = (Outcome.OK.value, *_HEALED)
 _BUDGET_NAMES = (names.PROVIDER, names.REQUEST_MODEL, names.SLO_LAYER, names.SLO_WINDOW)
 _Key = tuple[str | None, str | None]
+_HEALED_CALLS = f"sum(outcome IN ({', '.join('?' * len(_HEALED))}))"
 _SUMS = f"""count(*), sum(outcome IN ({", ".join("?" * len(_SUCCEEDED))})), sum(outcome = ?), sum(outcome = ?),
-  sum(attempts), sum(attempts_failed), sum(outcome IN ({", ".join("?" * len(_HEALED))})),
-  total(input_tokens), total(output_tokens), sum(wasted_output_tokens)"""
+  sum(attempts), sum(attempts_failed), {_HEALED_CALLS},
+  total(input_tokens), total(output_tokens), sum(wasted_tokens)"""
 _SUMS_VALUES = (*_SUCCEEDED, Outcome.FAILED.value, Outcome.CANCELLED.value, *_HEALED)
 
 
@@ -85,7 +86,7 @@ def _row(key: _Key, sums: Sequence[Any], first: array[float], gaps: array[float]
         gap_p99=percentile(each_gap, 0.99),
         input_tokens=int(tokens[0]),
         output_tokens=int(tokens[1]),
-        wasted_output_tokens=tokens[2],
+        wasted_tokens=tokens[2],
     )
 
 
@@ -147,6 +148,7 @@ class _Spread:
         self._gaps_by_interval: defaultdict[int, array[float]] = defaultdict(lambda: array("d"))
         self._calls: Counter[int] = Counter()
         self._failed: Counter[int] = Counter()
+        self._healed: Counter[int] = Counter()
         bounds = f"SELECT min(start), max(start) FROM calls WHERE {matching.condition}"
         earliest, latest = connection.execute(bounds, matching.values).fetchone()
         self._begin, self._width, self._number = intervals(
@@ -156,9 +158,12 @@ class _Spread:
 
     def _read(self, connection: sqlite3.Connection, matching: CallFilter) -> None:
         interval = f"CAST((start - {self._begin!r}) / {self._width!r} AS INTEGER)"
-        counts = f"SELECT {interval}, count(*), sum(outcome = ?) FROM calls WHERE {matching.condition} GROUP BY 1"
-        for at, calls, failed in connection.execute(counts, (Outcome.FAILED.value, *matching.values)):
-            self._calls[at], self._failed[at] = calls, failed
+        counts = (
+            f"SELECT {interval}, count(*), sum(outcome = ?), {_HEALED_CALLS} FROM calls"
+            f" WHERE {matching.condition} GROUP BY 1"
+        )
+        for at, calls, failed, healed in connection.execute(counts, (Outcome.FAILED.value, *_HEALED, *matching.values)):
+            self._calls[at], self._failed[at], self._healed[at] = calls, failed, healed
         times = (
             f"SELECT provider, model, {interval}, first_token, gap_p95 FROM calls"
             f" WHERE {matching.condition} AND (first_token IS NOT NULL OR gap_p95 IS NOT NULL)"
@@ -179,6 +184,7 @@ class _Spread:
             t=[self._begin + step * self._width for step in steps],
             calls=[self._calls[step] for step in steps],
             failed=[self._failed[step] for step in steps],
+            healed=[self._healed[step] for step in steps],
             first_token_p50=[percentile(values, 0.50) for values in first],
             first_token_p95=[percentile(values, 0.95) for values in first],
             gap_p95=[percentile(sorted(self._gaps_by_interval.get(step, ())), 0.95) for step in steps],

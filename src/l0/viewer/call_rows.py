@@ -37,7 +37,7 @@ class CallRow:
     call: ListedCall
     causes: tuple[str, ...]
     attempts_failed: int
-    wasted_output_tokens: int | None
+    wasted_tokens: int | None
     search: str
 
 
@@ -75,7 +75,7 @@ def call_row(span: SpanRecord) -> CallRow | None:
         call=call,
         causes=causes,
         attempts_failed=min(attempts, retried + (outcome == Outcome.FAILED)),
-        wasted_output_tokens=None,
+        wasted_tokens=_integer(known, names.WASTED_TOKENS),
         search=_searched(span, call, causes),
     )
 

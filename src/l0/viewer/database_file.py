@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 _APPLICATION = 0x6C30_7677  # "l0vw": marks the file as ours
-_VERSION = 1
+_VERSION = 2
 """Version of the tables. A file with another version is emptied: it holds copies of telemetry only."""
 _TABLES = """
 CREATE TABLE spans (
@@ -25,7 +25,7 @@ CREATE TABLE calls (
   service TEXT NOT NULL, provider TEXT, model TEXT, operation TEXT, outcome TEXT NOT NULL,
   error_type TEXT, cause TEXT, attempts INTEGER NOT NULL, first_token REAL, gap_p95 REAL, gap_max REAL,
   input_tokens INTEGER, output_tokens INTEGER, finish_reasons TEXT NOT NULL,
-  causes TEXT NOT NULL, attempts_failed INTEGER NOT NULL, wasted_output_tokens INTEGER, search TEXT NOT NULL
+  causes TEXT NOT NULL, attempts_failed INTEGER NOT NULL, wasted_tokens INTEGER, search TEXT NOT NULL
 );
 CREATE INDEX calls_by_start ON calls (start, id);
 CREATE TABLE gauges (

@@ -44,8 +44,8 @@ class RequestGuard:
         async def send_guarded(message: Message) -> None:
             if "status" in message:
                 added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                if scope["path"].startswith(_DATA):
-                    added.append((b"cache-control", b"no-store"))
+                # The files of the page are asked for again each time, so that they are never older than the program.
+                added.append((b"cache-control", b"no-store" if scope["path"].startswith(_DATA) else b"no-cache"))
                 message["headers"] = [*message.get("headers", ()), *added]
             await send(message)
 

@@ -220,7 +220,7 @@ def _call_values(row: CallRow) -> tuple[Any, ...]:
         json.dumps(call["finish_reasons"]),
         json.dumps(row.causes),
         row.attempts_failed,
-        row.wasted_output_tokens,
+        row.wasted_tokens,
         row.search,
     )
 

@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import l0
+from l0.model.failure import MEANINGS
 
 from .api_contract import About, ApiError
 from .call_detail import call_detail
@@ -92,6 +93,7 @@ def _about(store: CallStore, connection: sqlite3.Connection, _: Mapping[str, Seq
         bytes=size,
         max_calls=limits.max_calls,
         max_bytes=limits.max_bytes,
+        causes={cause.value: meaning for cause, meaning in MEANINGS.items()},
     )
 
 

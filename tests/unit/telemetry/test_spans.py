@@ -32,6 +32,17 @@ CREATION = {
 }
 
 
+def test_a_failed_call_says_why_it_made_no_further_attempt(traces, play, smooth):
+    failure = Failure(cause=Cause.RESET)
+    ended = {"outcome": Outcome.FAILED, "failure": failure, "failures": (failure,), "wasted_tokens": 12}
+    stop = {"stop": "all retries are used (Retry.max_retries=2)", "policy_field": "Retry.max_retries"}
+    play(SpanObserver(traces.provider), [*smooth[:-1], replace(smooth[-1], **ended, **stop)])
+    found = traces.exporter.get_finished_spans()[-1].attributes
+    assert found["l0.stop.reason"] == stop["stop"]
+    assert found["l0.stop.policy_field"] == "Retry.max_retries"
+    assert found["l0.wasted_tokens"] == 12
+
+
 def test_a_call_is_one_client_span_with_everything_that_is_known(traces, play, smooth):
     play(SpanObserver(traces.provider), smooth)
     (span,) = traces.exporter.get_finished_spans()

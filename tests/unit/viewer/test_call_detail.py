@@ -103,6 +103,36 @@ def test_call_without_attempt_spans_has_one_attempt(viewer: ViewerClient, outcom
     assert only["cause"] == ("reset" if outcome == "failed" else None)
 
 
+def test_messages_of_attempts_and_the_reason_of_the_end(viewer: ViewerClient, eventful: Any) -> None:
+    assert [attempt["message"] for attempt in eventful["attempts"]] == ["reset: by peer", "", ""]
+    assert (eventful["stop_reason"], eventful["policy_field"]) == (None, None)
+    stopped = {
+        "l0.stop.reason": "all retries are used (Retry.max_retries=2)",
+        "l0.stop.policy_field": "Retry.max_retries",
+    }
+    viewer.send(call(made := next(NUMBERS), {"l0.outcome": "failed", "l0.cause": "reset"} | stopped))
+    found = detail(viewer, made)
+    assert (found["stop_reason"], found["policy_field"]) == tuple(stopped.values())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "served", "expected"),
+    [("ok", None, 40.0), ("recovered_retry", True, 240.0), ("recovered_resume", True, None), ("failed", False, None)],
+)
+def test_first_content_is_that_of_the_attempt_that_served(
+    viewer: ViewerClient, outcome: str, served: bool | None, expected: float | None
+) -> None:
+    made, first, second = (next(NUMBERS) for _ in range(3))
+    viewer.send(call(made, {"l0.outcome": outcome, "l0.time_to_first_content": 0.04}, ms=400))
+    if served is not None:
+        cause = {} if served else {"l0.attempt.cause": "reset"}
+        viewer.send(
+            attempt(first, made, {"l0.attempt.number": 1, "l0.attempt.cause": "reset"}),
+            attempt(second, made, {"l0.attempt.number": 2} | cause, at=200),
+        )
+    assert detail(viewer, made)["first_content"] == (pytest.approx(expected) if expected is not None else None)
+
+
 def test_timeline(viewer: ViewerClient) -> None:
     viewer.send(call(made := next(NUMBERS), {"l0.timeline": [3, 0, 4], "l0.timeline.bucket": 0.05}))
     assert detail(viewer, made)["timeline"] == {"bucket_ms": 50.0, "tokens": [3, 0, 4]}

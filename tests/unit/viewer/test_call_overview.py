@@ -17,11 +17,12 @@ def timed(first: float, gap: float) -> dict[str, float]:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerClient]:
     with running_viewer(tmp_path_factory.mktemp("viewer") / "view.db") as viewer:
         healed = {"l0.outcome": "recovered_retry", "l0.attempts": 2, "l0.retry.causes": ["reset"]}
+        wasted = {"l0.wasted_tokens": 7}
         lost = {"l0.outcome": "failed", "l0.attempts": 2, "l0.retry.causes": ["reset"], "l0.cause": "stall"}
         tokens = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
         viewer.send(
             *(call(number, timed(number / 100, 0.01) | tokens, at=number * 100) for number in range(1, 11)),
-            call(11, healed | timed(1.0, 0.5), at=5_000),
+            call(11, healed | timed(1.0, 0.5) | wasted, at=5_000),
             call(12, lost, at=9_000),
             call(13, {"l0.outcome": "cancelled"}, at=9_500),
             call(14, {"gen_ai.provider.name": "anthropic", "gen_ai.request.model": "claude"}, at=9_900),
@@ -42,7 +43,7 @@ def test_totals_and_rows(filled: ViewerClient) -> None:
     assert (second["provider"], second["model"], second["calls"]) == ("anthropic", "claude", 1)
     assert (first["first_token_p50"], first["first_token_p95"], first["first_token_p99"]) == (60.0, 1000.0, 1000.0)
     assert (first["gap_p50"], first["gap_p99"]) == (10.0, 500.0)
-    assert (first["input_tokens"], first["output_tokens"], first["wasted_output_tokens"]) == (100, 50, None)
+    assert (first["input_tokens"], first["output_tokens"], first["wasted_tokens"]) == (100, 50, 7)
     assert (second["first_token_p50"], second["gap_p95"]) == (None, None)
     assert overview["causes"] == [{"cause": "reset", "count": 2}, {"cause": "stall", "count": 1}]
 
@@ -53,6 +54,7 @@ def test_series(filled: ViewerClient) -> None:
     assert {len(values) for values in series.values()} == {10}
     assert series["t"] == [START + 1_000 * step for step in range(10)]
     assert series["calls"] == [9, 1, 0, 0, 0, 1, 0, 0, 0, 3]
+    assert series["healed"] == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
     assert series["failed"] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
     assert series["first_token_p50"][:3] == [50.0, 100.0, None]
     assert series["gap_p95"][5] == 500.0

@@ -6,6 +6,8 @@ from urllib.parse import quote
 import pytest
 from viewer_client import START, ViewerClient, call, running_viewer, span
 
+from l0.model.failure import Cause
+
 NAMES = {1: "plain", 2: "failed", 3: "healed", 4: "other", 5: "cancelled"}
 
 
@@ -110,3 +112,5 @@ def test_about(filled: ViewerClient) -> None:
     about = filled.get("/api/about")
     assert (about["name"], about["calls"], about["spans"], about["max_calls"]) == ("l0 view", 5, 6, 100_000)
     assert about["bytes"] > 0
+    assert about["causes"]["reset"] == "the connection broke"
+    assert set(about["causes"]) == set(Cause)

@@ -56,7 +56,7 @@ def test_every_answer_has_the_policy(viewer: ViewerClient, path: str, host: str)
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert "access-control-allow-origin" not in headers
-    assert headers.get("cache-control") == ("no-store" if path.startswith("/api/") else None)
+    assert headers.get("cache-control") == ("no-store" if path.startswith("/api/") else "no-cache")
 
 
 def test_policy_allows_no_other_host_and_no_inline_code() -> None:

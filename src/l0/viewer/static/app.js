@@ -1,0 +1,159 @@
+/** The page: one view at a time, by the address, under one bar of filters, fed by one feed of new calls. */
+
+import { getAbout, getFacets, paced } from "./api.js";
+import { CallView } from "./call_view.js";
+import { CallsView } from "./calls_view.js";
+import { h } from "./dom.js";
+import { noCallsYet } from "./empty_state.js";
+import { filterBar } from "./filter_bar.js";
+import { count, megabytes, plural } from "./format.js";
+import { keyboard, keyList } from "./keyboard.js";
+import { Live } from "./live.js";
+import { OverviewView } from "./overview_view.js";
+import { callsAddress, currentRoute, overviewAddress } from "./route.js";
+import { themeSwitch } from "./theme.js";
+import { learnCauses } from "./words.js";
+
+const VIEWS = { overview: OverviewView, calls: CallsView, call: CallView };
+const TITLES = { overview: "Overview", calls: "Calls", call: "Call" };
+const LIVE = { live: "Live", paused: "Paused", offline: "Not connected" };
+const ABOUT_MS = 5_000;
+const FACETS_MS = 1_000;
+
+const main = document.getElementById("main");
+const bar = filterBar(document.getElementById("filters"), setFilter);
+let view = null;
+let shown = null;
+let route = currentRoute();
+let empty = false;
+
+function setFilter(filter) {
+  location.hash = route.view === "overview" ? overviewAddress(filter) : callsAddress(filter);
+}
+
+function show() {
+  route = currentRoute();
+  document.getElementById("to-overview").href = overviewAddress(route.filter);
+  document.getElementById("to-calls").href = callsAddress(route.filter);
+  mark("to-overview", route.view === "overview");
+  mark("to-calls", route.view !== "overview");
+  document.title = `${TITLES[route.view]} · l0 view`;
+  document.getElementById("filters").hidden = empty || route.view === "call";
+  bar.update(route.filter);
+  if (empty) return;
+  const first = shown === null;
+  if (shown !== route.view) {
+    view?.leave();
+    main.replaceChildren();
+    shown = route.view;
+    view = new VIEWS[shown](main, { failed, setFilter });
+    if (shown !== "calls") scrollTo(0, 0);
+    if (!first) main.querySelector("h1")?.focus({ preventScroll: true });
+  }
+  hideError();
+  view.update(route);
+}
+
+function mark(id, current) {
+  const link = document.getElementById(id);
+  if (current) link.setAttribute("aria-current", "page");
+  else link.removeAttribute("aria-current");
+}
+
+function failed(error) {
+  hideError();
+  main.prepend(h("p", { class: "problem", role: "alert", id: "problem" }, error.message));
+}
+
+function hideError() {
+  document.getElementById("problem")?.remove();
+}
+
+const lookAround = paced(async () => {
+  try {
+    bar.learn(await getFacets());
+  } catch (error) {
+    failed(error);
+  }
+}, FACETS_MS);
+
+const weigh = paced(async () => {
+  try {
+    const about = await getAbout();
+    learnCauses(about.causes);
+    document.getElementById("footer").textContent = [
+      `l0 ${about.version}`,
+      `${plural(about.calls, "call")} in ${megabytes(about.bytes)} kept`,
+      `at most ${count(about.max_calls)} calls and ${megabytes(about.max_bytes)}`,
+      "only on this machine",
+    ].join(" · ");
+    setEmpty(about.calls === 0);
+  } catch (error) {
+    failed(error);
+  }
+}, ABOUT_MS);
+
+function setEmpty(now) {
+  if (now === empty) return;
+  empty = now;
+  view?.leave();
+  view = shown = null;
+  main.replaceChildren(...(empty && route.view !== "call" ? [noCallsYet()] : []));
+  if (empty && route.view === "call") empty = false;
+  show();
+}
+
+function arrived(message) {
+  if (empty) setEmpty(false);
+  hideError();
+  view?.arrived(message.calls);
+  weigh();
+  if (message.calls.some(bar.lacks)) lookAround();
+}
+
+const pause = document.getElementById("pause");
+const live = new Live({
+  arrived,
+  resumed() {
+    view?.arrived([]);
+    weigh();
+    lookAround();
+  },
+  changed(state) {
+    const text = document.getElementById("live-state");
+    text.textContent = LIVE[state];
+    text.dataset.state = state;
+  },
+});
+pause.addEventListener("click", () => {
+  const paused = pause.getAttribute("aria-pressed") !== "true";
+  pause.setAttribute("aria-pressed", String(paused));
+  live.pause(paused);
+});
+
+themeSwitch(document.getElementById("theme"), () => view?.repaint?.());
+const showKeys = keyList();
+document.getElementById("help").addEventListener("click", showKeys);
+keyboard(
+  {
+    j: () => view?.move?.(1),
+    k: () => view?.move?.(-1),
+    "/": () => {
+      if (route.view === "call") location.hash = callsAddress(route.filter);
+      document.getElementById("filters").hidden = false;
+      bar.search.focus();
+    },
+    1: () => (location.hash = overviewAddress(route.filter)),
+    2: () => (location.hash = callsAddress(route.filter)),
+    p: () => pause.click(),
+    "?": showKeys,
+  },
+  (event) => {
+    if (event.target === bar.search) bar.search.blur();
+    else view?.escape?.();
+  },
+);
+addEventListener("hashchange", show);
+show();
+weigh();
+lookAround();

@@ -1,0 +1,234 @@
+/** The calls as a table, newest first. Older ones are added at its end, new ones at its start. */
+
+import { getCalls, paced } from "./api.js";
+import { announce, h } from "./dom.js";
+import { nothingMatches } from "./empty_state.js";
+import { count, duration, fullMoment, moment, plural } from "./format.js";
+import { apiParameters, callAddress } from "./route.js";
+import { causeMeaning, outcomeKind, outcomeMark, outcomeWords, providerAndModel } from "./words.js";
+
+const PAGE = 100;
+const REFRESH_MS = 500;
+const AT_TOP_PX = 120;
+const COLUMNS = [
+  ["Time", ""], ["Outcome", ""], ["Model", ""], ["Attempts", "attempts"], ["Cause", "cause"],
+  ["First token", "number first"], ["Duration", "number"], ["Longest gap", "number gap"], ["Tokens in", "number tokens"],
+  ["Tokens out", "number tokens"], ["Service", "service"],
+];
+
+/** The table as it was left, for the way back from a call, and for the calls before and after it. */
+let memory = null;
+
+/** Return the addresses of the neighbours of a call in the table as it was last shown. */
+export function neighbours(call, filter) {
+  const calls = memory?.calls ?? [];
+  const at = calls.findIndex((one) => one.span_id === call.span_id && one.trace_id === call.trace_id);
+  const address = (one) => (at >= 0 && one ? callAddress(one, filter) : null);
+  return { newer: address(calls[at - 1]), older: address(calls[at + 1]) };
+}
+
+export class CallsView {
+  constructor(root, { failed, setFilter }) {
+    this.failed = failed;
+    this.setFilter = setFilter;
+    this.calls = [];
+    this.rows = new Map();
+    this.next = null;
+    this.waiting = null;
+    this.loading = 0;
+    this.refresh = paced(() => this.look(), REFRESH_MS);
+    this.build(root);
+  }
+
+  build(root) {
+    this.title = h("h1", { tabindex: "-1" }, "Calls");
+    this.total = h("p", { class: "muted total" });
+    this.fresh = h("button", { type: "button", class: "fresh", hidden: true, onclick: () => this.showWaiting() });
+    this.body = h("tbody");
+    const head = h("tr", {}, COLUMNS.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)));
+    this.table = h("table", { class: "calls", "aria-label": "Calls, newest first" }, h("thead", {}, head), this.body);
+    this.none = h("div");
+    this.more = h("button", { type: "button", hidden: true, onclick: () => this.older() }, "Show older calls");
+    root.replaceChildren(
+      h("div", { class: "title" }, this.title, this.total, this.fresh), this.table, this.none,
+      h("p", { class: "more" }, this.more));
+    this.watcher = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.older(), {
+      rootMargin: "400px",
+    });
+    this.watcher.observe(this.more);
+    root.addEventListener("keydown", this.onKey = (event) => this.arrows(event));
+    this.root = root;
+  }
+
+  /** Show the calls of a filter; those that were shown before, with their place, on the way back from a call. */
+  async update({ filter }) {
+    const query = filter.toString();
+    const back = this.query === undefined && memory?.query === query ? memory : null;
+    this.filter = filter;
+    this.query = query;
+    if (back === null) {
+      await this.load();
+      return;
+    }
+    this.show(back.calls, back.next, back.total);
+    scrollTo(0, back.scroll);
+    this.rows.get(back.key)?.querySelector("a").focus({ preventScroll: true });
+    this.refresh();
+  }
+
+  async load() {
+    const turn = ++this.loading;
+    const page = await this.fetch();
+    if (turn !== this.loading || page === null) return;
+    this.show(page.calls, page.next, page.total);
+    performance.mark("calls-shown");
+    announce(plural(page.total, "call"));
+  }
+
+  async fetch(cursor = null) {
+    const parameters = apiParameters(this.filter);
+    parameters.set("limit", String(PAGE));
+    if (cursor !== null) parameters.set("cursor", cursor);
+    try {
+      return await getCalls(parameters);
+    } catch (error) {
+      this.failed(error);
+      return null;
+    }
+  }
+
+  async older() {
+    if (this.next === null || this.fetching) return;
+    this.fetching = true;
+    const turn = this.loading;
+    const page = await this.fetch(this.next);
+    this.fetching = false;
+    if (page !== null && turn === this.loading) this.show([...this.calls, ...page.calls], page.next, this.count);
+  }
+
+  /** Look for new calls that match. They are shown at once only where that moves nothing under the reader's eyes. */
+  async look() {
+    const turn = this.loading;
+    const page = await this.fetch();
+    if (page === null || turn !== this.loading || this.left) return;
+    const added = page.calls.filter((call) => !this.rows.has(key(call)));
+    if (!added.length && page.total === this.count) return;
+    this.waiting = { page, added };
+    if (scrollY < AT_TOP_PX && !this.body.contains(document.activeElement)) this.showWaiting();
+    else this.offer(added.length);
+  }
+
+  offer(number) {
+    this.fresh.hidden = number === 0;
+    this.fresh.textContent = number < PAGE ? `Show ${plural(number, "new call")}` : `Show ${PAGE} or more new calls`;
+  }
+
+  showWaiting() {
+    if (this.waiting === null) return;
+    const { page, added } = this.waiting;
+    const held = document.activeElement === this.fresh;
+    this.waiting = null;
+    this.fresh.hidden = true;
+    // If the pages meet, older calls stay. Otherwise the table starts again, as there may be a gap between them.
+    if (added.length < page.calls.length) this.show([...added, ...this.calls], this.next, page.total);
+    else this.show(page.calls, page.next, page.total);
+    for (const call of added) this.rows.get(key(call)).classList.add("new");
+    announce(news(added));
+    if (!held) return;
+    scrollTo(0, 0);
+    this.select(0);
+  }
+
+  show(calls, next, total) {
+    const rows = new Map(calls.map((call) => [key(call), this.rows.get(key(call)) ?? this.row(call)]));
+    place(this.body, [...rows.values()]);
+    Object.assign(this, { calls, rows, next, count: total });
+    for (const call of calls) rows.get(key(call)).querySelector("a").href = callAddress(call, this.filter);
+    this.total.textContent = calls.length < total ? `${count(calls.length)} of ${plural(total, "call")}` : plural(total, "call");
+    this.more.hidden = next === null;
+    this.table.hidden = calls.length === 0;
+    this.none.replaceChildren(...(calls.length ? [] : [nothingMatches(() => this.setFilter(new URLSearchParams()))]));
+  }
+
+  row(call) {
+    const [provider, model] = providerAndModel(call);
+    const tokens = [call.input_tokens, call.output_tokens];
+    const cells = [
+      h("a", { href: "#", title: fullMoment(call.start) }, moment(call.start)),
+      outcomeMark(call.outcome),
+      [h("span", { class: "model" }, model), " ", h("span", { class: "muted provider" }, provider)],
+      attemptDots(call),
+      call.cause && h("span", { title: causeMeaning(call.cause) ?? "" }, call.cause),
+      duration(call.first_token), duration(call.duration), duration(call.gap_max),
+      ...tokens.map(count),
+      call.service,
+    ];
+    return h("tr", { class: outcomeKind(call.outcome) }, cells.map((cell, at) => h("td", { class: COLUMNS[at][1] }, cell)));
+  }
+
+  arrows(event) {
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    if (!this.body.contains(event.target)) return;
+    event.preventDefault();
+    this.move(event.key === "ArrowDown" ? 1 : -1);
+  }
+
+  /** Select the next (1) or the previous (-1) call. */
+  move(step) {
+    const rows = [...this.body.children];
+    const at = rows.findIndex((row) => row.contains(document.activeElement));
+    this.select(at < 0 ? 0 : at + step);
+  }
+
+  select(at) {
+    const row = this.body.children[Math.max(0, Math.min(at, this.body.children.length - 1))];
+    row?.querySelector("a").focus();
+    row?.scrollIntoView({ block: "nearest" });
+  }
+
+  escape() {
+    if (this.body.contains(document.activeElement)) this.title.focus();
+  }
+
+  arrived() {
+    this.refresh();
+  }
+
+  leave() {
+    const row = document.activeElement?.closest("tr");
+    const held = [...this.rows].find(([, one]) => one === row)?.[0] ?? null;
+    memory = { query: this.query, calls: this.calls, next: this.next, total: this.count, scroll: scrollY, key: held };
+    this.left = true;
+    this.loading += 1;
+    this.watcher.disconnect();
+    this.root.removeEventListener("keydown", this.onKey);
+  }
+}
+
+function key(call) {
+  return `${call.trace_id}/${call.span_id}`;
+}
+
+/** Make `rows` the children of `body`. Rows that stay are not moved, so that they keep the focus. */
+function place(body, rows) {
+  const kept = new Set(rows);
+  for (const row of [...body.children]) if (!kept.has(row)) row.remove();
+  let at = body.firstChild;
+  for (const row of rows) {
+    if (row === at) at = at.nextSibling;
+    else body.insertBefore(row, at);
+  }
+}
+
+function news(calls) {
+  const failed = calls.filter((call) => call.outcome === "failed").length;
+  return failed ? `${plural(calls.length, "new call")}, ${failed} ${outcomeWords("failed")}` : plural(calls.length, "new call");
+}
+
+const MOST_DOTS = 6;
+
+function attemptDots({ attempts, outcome }) {
+  const dots = Array.from({ length: Math.min(attempts, MOST_DOTS) }, (_, at) =>
+    h("i", { class: at === attempts - 1 ? `dot ${outcomeKind(outcome)}` : "dot lost" }));
+  return [h("span", { class: "count" }, String(attempts)), h("span", { class: "dots", "aria-hidden": "true" }, attempts > 1 ? dots : [])];
+}

@@ -1,0 +1,203 @@
+/** The state of all calls that match: success, what recovery masked, speed over time, causes and error budgets. */
+
+import { getOverview, paced } from "./api.js";
+import { Chart } from "./charts.js";
+import { h } from "./dom.js";
+import { nothingMatches } from "./empty_state.js";
+import { count, duration, NONE, percent, plural } from "./format.js";
+import { apiParameters, callsAddress, changed } from "./route.js";
+import { causeMeaning, causesKnown, providerAndModel } from "./words.js";
+
+const REFRESH_MS = 1_000;
+const PARTS = [["first-try", "ok at the first attempt"], ["healed", "healed"], ["failed", "failed"], ["cancelled", "cancelled by the program"]];
+const COLUMNS = [
+  ["Model", ""], ["Calls", "number"], ["Outcomes", "share"], ["Users saw", "number"], ["Attempts", "number"],
+  ["Healed", "number"], ["Failed", "number"], ["First token p50", "number first"], ["p95", "number first"],
+  ["p99", "number first"], ["Gaps p50", "number gap"], ["p95", "number gap"], ["p99", "number gap"],
+  ["Tokens in", "number tokens"], ["Tokens out", "number tokens"],
+];
+
+export class OverviewView {
+  constructor(root, { failed, setFilter }) {
+    this.failed = failed;
+    this.setFilter = setFilter;
+    this.turn = 0;
+    this.refresh = paced(() => this.load(), REFRESH_MS);
+    const zoomed = (since, until) =>
+      setFilter(changed(this.filter, { since: String(since), until: String(until), last: "" }));
+    this.charts = [
+      new Chart({ title: "Calls", format: count, zoomed, series: [
+        { name: "calls", label: "calls", kind: "bars" }, { name: "broken", says: "healed", label: "healed", kind: "bars" },
+        { name: "failed", label: "failed", kind: "bars" }] }),
+      new Chart({ title: "First token", format: duration, zoomed, series: [
+        { name: "first_token_p95", label: "p95", kind: "line", dash: [5, 3] }, { name: "first_token_p50", label: "p50", kind: "line" }] }),
+      new Chart({ title: "Gaps between tokens", format: duration, zoomed, series: [
+        { name: "gap_p95", label: "p95", kind: "line", dash: [5, 3] }] }),
+    ];
+    this.build(root);
+  }
+
+  build(root) {
+    this.success = h("section", { class: "success", "aria-label": "Success" });
+    this.models = h("section", { "aria-labelledby": "models-title" });
+    this.causes = h("section", { "aria-labelledby": "causes-title" });
+    this.budgets = h("section", { "aria-labelledby": "budgets-title" });
+    this.none = h("div");
+    this.all = h("div", { class: "overview", hidden: true }, this.success,
+      h("section", { class: "charts", "aria-label": "Over time" }, this.charts.map((chart) => chart.element)),
+      this.models, h("div", { class: "pair" }, this.causes, this.budgets));
+    root.replaceChildren(h("h1", { tabindex: "-1", class: "unseen" }, "Overview"), this.none, this.all);
+  }
+
+  update({ filter }) {
+    this.filter = filter;
+    return this.load();
+  }
+
+  async load() {
+    const turn = ++this.turn;
+    try {
+      const [overview] = await Promise.all([getOverview(apiParameters(this.filter)), causesKnown]);
+      if (turn === this.turn) this.show(overview);
+    } catch (error) {
+      if (turn === this.turn) this.failed(error);
+    }
+  }
+
+  show({ totals, rows, series, causes, budgets }) {
+    this.all.hidden = totals.calls === 0;
+    this.none.replaceChildren(...(totals.calls ? [] : [nothingMatches(() => this.setFilter(new URLSearchParams()))]));
+    if (totals.calls === 0) return;
+    this.success.replaceChildren(...this.successParts(totals));
+    const broken = series.healed.map((healed, at) => healed + series.failed[at]);
+    for (const chart of this.charts) chart.update({ ...series, broken });
+    replaceKeepingFocus(this.models, [h("h2", { id: "models-title" }, "Providers and models"), this.table(rows)]);
+    replaceKeepingFocus(this.causes, this.causeParts(causes));
+    replaceKeepingFocus(this.budgets, budgetParts(budgets));
+  }
+
+  successParts(totals) {
+    const { calls, healed, failed, attempts } = totals;
+    const broke = healed + failed;
+    const [seen, tried] = shares(totals);
+    const story = broke === 0 ? "No call broke."
+      : `${plural(broke, "call")} broke. Recovery healed ${healed === broke ? "all of them" : count(healed)}${failed ? `, and ${count(failed)} reached the user as an error` : ""}.`;
+    const costs = [`${plural(calls, "call")}, ${plural(attempts, "request")}: ${count(attempts - calls)} more than without recovery`];
+      if (totals.wasted_tokens !== null) costs.push(`${count(totals.wasted_tokens)} tokens spent on attempts that served nothing`);
+    return [
+      figure(percent(seen), "of calls succeeded", "as users saw it", "seen"),
+      figure(percent(tried), "of attempts succeeded", "as providers served them", "tried"),
+      h("div", { class: "story" }, h("p", { class: "lead" }, story), shareBar(totals), legend(totals), h("p", { class: "muted" }, `${costs.join("; ")}.`)),
+    ];
+  }
+
+  table(rows) {
+    const groups = h("tr", {}, COLUMNS.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)));
+    return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "models-title" },
+      h("table", { class: "models" }, h("thead", {}, groups), h("tbody", {}, rows.map((row) => this.row(row)))));
+  }
+
+  row(row) {
+    const [provider, model] = providerAndModel(row);
+    const [seen, tried] = shares(row);
+    const to = (values) => callsAddress(changed(this.filter, { provider: row.provider, model: row.model, ...values }));
+    const link = (number, outcome) => (number ? h("a", { href: to({ outcome }) }, count(number)) : h("span", { class: "muted" }, "0"));
+    const cells = [
+      h("a", { href: to({}) }, h("span", { class: "model" }, model), " ", h("span", { class: "muted provider" }, provider)),
+      count(row.calls), shareBar(row), percent(seen), percent(tried), link(row.healed, "healed"), link(row.failed, "failed"),
+      ...["first_token_p50", "first_token_p95", "first_token_p99", "gap_p50", "gap_p95", "gap_p99"].map((name) => duration(row[name])),
+      count(row.input_tokens), count(row.output_tokens),
+    ];
+    return h("tr", {}, cells.map((cell, at) => h(at ? "td" : "th", { class: COLUMNS[at][1], scope: at ? null : "row" }, cell)));
+  }
+
+  causeParts(causes) {
+    const most = Math.max(...causes.map((one) => one.count), 1);
+    const item = (one) => {
+      const bar = h("span", { class: "bar", "aria-hidden": "true", style: { width: `${(100 * one.count) / most}%` } });
+      const link = h("a", { href: callsAddress(changed(this.filter, { cause: one.cause })) }, one.cause);
+      return h("li", {}, h("span", { class: "name" }, link, h("span", { class: "muted" }, causeMeaning(one.cause) ?? "")),
+        h("span", { class: "number" }, count(one.count)), h("span", { class: "track" }, bar));
+    };
+    const list = causes.length ? h("ol", { class: "causes" }, causes.map(item)) : h("p", { class: "muted" }, "No attempt failed.");
+    return [h("h2", { id: "causes-title" }, "Why attempts failed"), list];
+  }
+
+  arrived() {
+    this.refresh();
+  }
+
+  repaint() {
+    for (const chart of this.charts) chart.repaint();
+  }
+
+  leave() {
+    this.turn += 1;
+    for (const chart of this.charts) chart.remove();
+  }
+}
+
+/** Return the success of calls as users saw it, and that of attempts. */
+function shares({ calls, cancelled, succeeded, attempts, attempts_failed: lost }) {
+  return [calls > cancelled ? succeeded / (calls - cancelled) : null, attempts ? 1 - lost / attempts : null];
+}
+
+function figure(value, what, how, kind) {
+  return h("p", { class: `figure ${kind}` }, h("strong", {}, value), h("span", {}, what), h("span", { class: "muted" }, how));
+}
+
+function parts({ calls, succeeded, healed, failed, cancelled }) {
+  return [succeeded - healed, healed, failed, cancelled].map((number) => (calls ? number / calls : 0));
+}
+
+function shareBar(row) {
+  const sizes = parts(row);
+  const text = PARTS.map(([, words], at) => `${words}: ${percent(sizes[at])}`).join(", ");
+  return h("span", { class: "shares", role: "img", "aria-label": text, title: text },
+    sizes.map((size, at) => size > 0 && h("i", { class: PARTS[at][0], style: { "flex-grow": String(size) } })));
+}
+
+function legend(totals) {
+  const sizes = parts(totals);
+  return h("p", { class: "legend", "aria-hidden": "true" },
+    PARTS.filter((_, at) => sizes[at] > 0).map(([kind, words]) => h("span", { class: "key" }, h("i", { class: `swatch fill ${kind}` }), words)));
+}
+
+function budgetParts(budgets) {
+  const title = h("h2", { id: "budgets-title" }, "Error budgets");
+  if (!budgets.length) {
+    return [title, h("p", { class: "muted" }, "No objective was reported. l0.slo defines objectives; their budgets and burn rates appear here.")];
+  }
+  const head = ["Objective", "Window", "Budget left", "Burn rate"];
+  const rows = budgets.map((one) => h("tr", {},
+    h("th", { scope: "row" }, one.slo, " ", h("span", { class: "muted" }, [one.layer, one.model, one.service].filter(Boolean).join(", "))),
+    h("td", {}, one.window ?? NONE), h("td", { class: "number" }, meter(one.remaining)), h("td", { class: "number" }, burn(one.burn_rate))));
+  return [title, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, head.map((name, at) => h("th", { scope: "col", class: at > 1 ? "number" : "" }, name)))), h("tbody", {}, rows))];
+}
+
+function meter(remaining) {
+  if (remaining === null) return NONE;
+  const left = Math.max(0, Math.min(1, remaining));
+  const spent = remaining <= 0;
+  return [h("span", { class: "track small", "aria-hidden": "true" }, h("span", { class: spent ? "bar failed" : "bar", style: { width: `${100 * left}%` } })),
+    " ", spent ? `spent (${percentSigned(remaining)})` : percent(remaining)];
+}
+
+function percentSigned(share) {
+  return share < 0 ? `−${percent(-share)}` : percent(share);
+}
+
+function burn(rate) {
+  if (rate === null) return NONE;
+  const text = `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))}×`;
+  return rate > 1 ? h("strong", { class: "failed" }, `${text} too fast`) : text;
+}
+
+/** Replace the children of `root`. A link that has the focus gives it to the link of the same address. */
+function replaceKeepingFocus(root, children) {
+  const held = root.contains(document.activeElement) ? document.activeElement : null;
+  root.replaceChildren(...children);
+  if (held === null) return;
+  const same = [...root.querySelectorAll("a, [tabindex]")].find((one) => one.getAttribute("href") === held.getAttribute("href"));
+  same?.focus({ preventScroll: true });
+}
