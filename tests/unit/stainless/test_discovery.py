@@ -91,18 +91,22 @@ def test_a_policy_that_is_none_is_refused_before_anything_is_patched():
         ({"direct": 1}, "direct"),
         ({"timeline": "yes"}, "timeline"),
         ({"timeline": 1}, "timeline"),
+        ({"console": "yes"}, "console"),
+        ({"summary": 1}, "summary"),
         ({"otlp": 42}, "otlp"),
         ({"otlp": ""}, "otlp"),
         ({"otlp": "localhost:4318"}, "otlp"),
     ],
 )
 def test_bad_argument_is_refused_and_changes_nothing(options, field):
-    before = (CONFIG._default, CONFIG._added, CONFIG._direct, CONFIG._timeline)
+    switches = {"direct": True, "timeline": True, "console": True, "summary": True}
+    before = (CONFIG._default, CONFIG._added, CONFIG._direct, CONFIG._timeline, CONFIG._shows, CONFIG._summary)
     with pytest.raises(l0.PolicyError) as raised:
-        l0.instrument(**({"policy": l0.Policy(hold="message"), "direct": True, "timeline": True} | options))
+        l0.instrument(**({"policy": l0.Policy(hold="message")} | switches | options))
     assert raised.value.field == field
     assert not is_patched(OPENAI)
-    assert (CONFIG._default, CONFIG._added, CONFIG._direct, CONFIG._timeline) == before
+    after = (CONFIG._default, CONFIG._added, CONFIG._direct, CONFIG._timeline, CONFIG._shows, CONFIG._summary)
+    assert after == before
 
 
 class Listener:
@@ -121,6 +125,16 @@ def test_later_instrument_changes_what_it_is_given_and_keeps_the_rest(warnings_o
     assert (CONFIG.policy(), CONFIG._added, CONFIG.direct, CONFIG.timeline) == (second, (), False, False)
     warnings_of(policy=l0.Policy())
     assert CONFIG.policy() == l0.Policy()
+
+
+def test_console_and_summary_are_kept_by_a_later_instrument_and_ended_by_uninstrument(warnings_of):
+    warnings_of(console=True)
+    warnings_of(policy=l0.Policy())
+    assert CONFIG.console
+    warnings_of(console=False, summary=True)
+    assert (CONFIG.console, CONFIG.listening) == (False, True)
+    l0.uninstrument()
+    assert (CONFIG.console, CONFIG._everywhere) == (False, ())
 
 
 def test_uninstrument_forgets_the_policy(warnings_of):
