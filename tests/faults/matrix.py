@@ -29,7 +29,8 @@ REQUESTED: Mapping[str, dict[str, Any]] = {
     "messages": {"model": "claude-haiku-4-5"},  # it continues its own text
 }
 """Parameters in addition to the smallest request."""
-LIMITS = l0.Timeout(initial_token=150, inter_token=150)
+LIMITS = l0.Timeout(initial_token=1_000, inter_token=1_000)
+"""Long enough that a healthy attempt keeps them on a loaded machine: a missed one would count as a wrong answer."""
 
 
 def _silent(number: int, name: str, fault: Fault, at: int | None, end: End) -> Row:

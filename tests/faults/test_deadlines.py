@@ -106,6 +106,21 @@ def test_silence_before_first_content_is_retried(
 
 
 @pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("dialect", ["chat", "messages"])
+@pytest.mark.parametrize("fault", [Fault.no_headers(), Fault.stall(at_event=0)], ids=["no-headers", "no-first-byte"])
+def test_silence_before_first_content_is_retried_as_the_sdk_does(
+    sim: Simulator, run: str, dialect: str, fault: Fault
+) -> None:
+    """Without `Policy.retry`, the SDK's own rules apply, and the SDKs retry a request that timed out."""
+    l0.instrument(l0.Policy(timeout=l0.Timeout(initial_token=400, inter_token=LONG)))
+    chunks, error, _ = run_call(sim, run, dialect, fault)
+    assert error is None, repr(error)
+    assert len(sim.requests) >= 2
+    l0.uninstrument()
+    assert difference(chunks, run_call(sim, "sync", dialect)[0]) is None
+
+
+@pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(
     "fault",

@@ -133,6 +133,9 @@ def test_the_first_token_has_its_deadline_in_a_race_too(stage, fault, sync):
     assert isinstance(seen.error, openai.APITimeoutError)
     assert seen.requests == 2
     assert left(stage) == 0
+    with l0.policy(l0.Policy(hedge=policy.hedge, timeout=policy.timeout)):
+        seen = stage.call(body_of("chat"), fault, fault, sync=sync)
+    assert (seen.error, seen.requests) == (None, 3)  # repeated as the SDK repeats a timeout
 
 
 @needs_responses

@@ -20,6 +20,8 @@ _LIMITS = {
     Cause.TOTAL_TIMEOUT: ("whole answer", "total"),
 }
 """The event that was late, and the field of `Timeout` that limits it, by cause."""
+_SDKS_RETRY = (Cause.NO_HEADERS, Cause.FIRST_CONTENT_TIMEOUT)
+"""Deadlines of a request that has not been answered: the SDKs repeat a request that timed out."""
 _BACKLOG = 0.1
 """Seconds of reading without content that are allowed after a limit, to read the data that has queued up."""
 _LATE = 0.5
@@ -155,7 +157,7 @@ class CallDeadlines:
         late = 0.0 if self._since is None else at - max(due, self._since)
         if late > _LATE:  # nothing could interrupt the wait
             message += f"; noticed {late:.1f} s later"
-        return Failure(cause=cause, message=message)
+        return Failure(cause=cause, message=message, sdk_retries=cause in _SDKS_RETRY)
 
 
 def _seconds(milliseconds: float | None) -> float:
