@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from .api_contract import CallsPage, Facets, ListedCall
@@ -44,19 +44,19 @@ def listed_call(row: Sequence[object]) -> ListedCall:
 
 def facets(connection: sqlite3.Connection) -> Facets:
     """Return the values that calls have."""
-    causes = [value for (value,) in connection.execute("SELECT DISTINCT causes FROM calls")]
+    together = connection.execute("SELECT DISTINCT provider, model, outcome, causes, service FROM calls").fetchall()
+    providers, models, outcomes, causes, services = zip(*together, strict=True) if together else ((),) * 5
     return Facets(
-        providers=_distinct(connection, "provider"),
-        models=_distinct(connection, "model"),
-        outcomes=_distinct(connection, "outcome"),
-        causes=sorted({cause for together in causes for cause in json.loads(together)})[:MAX_FACETS],
-        services=_distinct(connection, "service"),
+        providers=_distinct(providers),
+        models=_distinct(models),
+        outcomes=_distinct(outcomes),
+        causes=_distinct(cause for texts in set(causes) for cause in json.loads(texts)),
+        services=_distinct(services),
     )
 
 
-def _distinct(connection: sqlite3.Connection, column: str) -> list[str]:
-    query = f"SELECT DISTINCT {column} FROM calls WHERE {column} IS NOT NULL ORDER BY 1 LIMIT {MAX_FACETS}"
-    return [value for (value,) in connection.execute(query)]
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return sorted({value for value in values if value is not None})[:MAX_FACETS]
 
 
 def kept(connection: sqlite3.Connection) -> tuple[int, int, int]:
