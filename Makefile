@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-viewer suites test-backends faults fuzz soak lint format types contracts bench bench-packages setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-viewer suites test-backends faults fuzz soak lint format types contracts bench bench-packages bench-viewer setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +80,10 @@ bench-packages: ## measure rules, drift, scanner, engine, explicit API, orchestr
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
 	@for room in engine guardrails drift structured orchestration hedging explicit telemetry_cost; do \
 		echo "== $$room"; .venv-bench/bin/python -m benchmarks.$$room || exit; done
+
+bench-viewer: setup ## l0 view: a minute of 2,000 spans/s, the queries of its page with 100,000 calls, and the size of its extra
+	@$(BIN)/python -m benchmarks.viewer_load
+	@$(BIN)/python -m benchmarks.viewer_size
 
 setup: ## make or refresh .venv
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found: say which with PYTHON=..." >&2; exit 1; }
