@@ -21,15 +21,15 @@ class Tally:
     """The observations of one proof."""
 
     cases: int = 0
-    object_fallbacks: int = 0
-    part_fallbacks: int = 0
+    objects_left_to_sdk: int = 0
+    values_left_to_sdk: int = 0
     mismatches: list[str] = field(default_factory=list)
 
     def line(self, name: str) -> str:
         """One line for a person."""
         return (
-            f"{name}: {self.cases} cases, {self.object_fallbacks} objects and {self.part_fallbacks} parts by the SDK, "
-            f"{len(self.mismatches)} mismatches"
+            f"{name}: {self.cases} cases, {self.objects_left_to_sdk} objects and {self.values_left_to_sdk} parts "
+            f"by the SDK, {len(self.mismatches)} mismatches"
         )
 
 
@@ -65,8 +65,8 @@ def prove(root: Root, cases: Iterable[Any], *, behave_every: int = 1, renew_ever
 
 def _close(tally: Tally, constructors: Constructors) -> None:
     report = constructors.report()
-    tally.object_fallbacks += report.object_fallbacks
-    tally.part_fallbacks += report.part_fallbacks
+    tally.objects_left_to_sdk += report.objects_left_to_sdk
+    tally.values_left_to_sdk += report.values_left_to_sdk
     # A failed self-test answers with the SDK's object, which hides the mismatch from a comparison.
     tally.mismatches += [f"{name} was switched off: {reason}" for name, reason in report.switched_off.items()]
 

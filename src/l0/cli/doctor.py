@@ -213,7 +213,7 @@ def _constructors(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding
     report = instrumentor.patches.sdk.constructors.report()
     yield DoctorFinding(
         f"compiled constructors: {report.shapes} shapes of {report.classes} classes; left to the SDK: "
-        f"{report.object_fallbacks} objects, {report.part_fallbacks} parts"
+        f"{report.objects_left_to_sdk} objects, {report.values_left_to_sdk} parts"
     )
     for kind, reasons in (("switched off", report.switched_off), ("not supported", report.unsupported)):
         for type_, reason in reasons.items():

@@ -82,11 +82,11 @@ class Problems:
 
 def parse(text: str, file: str = "slo.yaml") -> tuple[Objective, ...]:
     """Return the objectives of a file. Raises `ObjectivesError` with all its mistakes."""
-    return tuple(objective for objective, _ in parse_lines(text, file))
+    return tuple(objective for objective, _ in parse_with_lines(text, file))
 
 
-def parse_lines(text: str, file: str = "slo.yaml") -> list[tuple[Objective, int]]:
-    """Return the objectives of a file, each with the line of its name, as `parse`."""
+def parse_with_lines(text: str, file: str = "slo.yaml") -> list[tuple[Objective, int]]:
+    """Return the objectives of a file, each with the line of its name. Raises as `parse`."""
     problems = Problems(file)
     try:
         documents = load(text, problems.add)
@@ -250,10 +250,10 @@ _READ: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def warnings(objectives: Sequence[Objective], lines: Sequence[int] = (), file: str = "slo.yaml") -> list[str]:
-    """Return warnings of valid objectives that are probably not intended.
+def warnings_about(objectives: Sequence[Objective], lines: Sequence[int] = (), file: str = "slo.yaml") -> list[str]:
+    """Return warnings about objectives that are valid but probably not intended.
 
-    ``lines``: of the objectives in their ``file``, which the warnings then name.
+    ``lines``: the lines of the objectives in ``file``. With them, each warning begins with file and line.
     """
     places = [f"{file}:{line}: " for line in lines] or [""] * len(objectives)
     scopes: dict[tuple[object, ...], str] = {}
@@ -288,7 +288,7 @@ def _doubts(objective: Objective) -> Iterator[str]:
             yield f"{field} {pattern!r} is not a regular expression: * stands for any text"
 
 
-def write(objectives: Sequence[Objective] = DEFAULTS) -> str:
+def to_yaml(objectives: Sequence[Objective] = DEFAULTS) -> str:
     """Return the text of a file of objectives. `parse` reads it back."""
     common = {field for field in _COMMON if len({getattr(objective, field) for objective in objectives}) == 1}
     top = {name: text for name, text in _entry(objectives[0]).items() if name in common}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l0.slo.burn import DAY
-from l0.slo.document import ObjectivesError, parse, parse_lines, warnings, write
+from l0.slo.document import ObjectivesError, parse, parse_with_lines, to_yaml, warnings_about
 from l0.slo.objective import DEFAULTS, Indicator, Objective
 from l0.slo.openslo import from_openslo, to_openslo
 
@@ -36,14 +36,14 @@ LISTS = st.lists(objectives(), min_size=1, max_size=5, unique_by=lambda one: one
 @given(LISTS)
 @settings(max_examples=60)
 def test_what_is_written_is_read_again(given):
-    assert parse(write(given)) == given
+    assert parse(to_yaml(given)) == given
     assert from_openslo(to_openslo(given)) == given
 
 
 def test_the_defaults_are_a_short_file():
-    assert parse(write()) == DEFAULTS
-    assert len(write().splitlines()) < 30
-    assert warnings(DEFAULTS) == []
+    assert parse(to_yaml()) == DEFAULTS
+    assert len(to_yaml().splitlines()) < 30
+    assert warnings_about(DEFAULTS) == []
 
 
 def test_defaults_of_a_document_apply_to_every_objective():
@@ -115,7 +115,7 @@ def test_all_errors_are_reported_in_the_order_of_the_file():
 
 
 def test_what_is_probably_not_meant_is_a_warning():
-    found = warnings(parse("objectives:\n  a: {indicator: attempts.capacity, target: 80%}"))
+    found = warnings_about(parse("objectives:\n  a: {indicator: attempts.capacity, target: 80%}"))
     assert found[0].startswith("a: with a target of 80% the alert over 1h or 6h can never fire")
     assert "no objective for delivered calls" in found[1]
 
@@ -298,14 +298,14 @@ def test_seven_mistakes_at_once_are_all_found():
     ],
 )
 def test_values_that_are_probably_not_meant_are_warnings_with_their_line(old, new, says):
-    found = parse_lines(replaced(GOOD, old, new))
-    texts = warnings([objective for objective, _ in found], [line for _, line in found], "my.yaml")
+    found = parse_with_lines(replaced(GOOD, old, new))
+    texts = warnings_about([objective for objective, _ in found], [line for _, line in found], "my.yaml")
     assert any(text.startswith(says) for text in texts), texts
 
 
 def test_two_objectives_that_measure_the_same_are_a_warning():
     text = GOOD + "  again:\n    indicator: delivered.success\n    target: 99%\n"
-    found = parse_lines(text)
-    assert warnings([one for one, _ in found], [line for _, line in found]) == [
+    found = parse_with_lines(text)
+    assert warnings_about([one for one, _ in found], [line for _, line in found]) == [
         "slo.yaml:12: again: measures the same as delivered"
     ]

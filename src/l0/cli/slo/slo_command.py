@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from l0.slo.dashboard import dashboard
-from l0.slo.document import ObjectivesError, parse, parse_lines, warnings, write
+from l0.slo.document import ObjectivesError, parse, parse_with_lines, to_yaml, warnings_about
 from l0.slo.objective import DEFAULTS, Objective
 from l0.slo.openslo import from_openslo, to_openslo
 from l0.slo.prometheus_rules import rules
@@ -35,7 +35,7 @@ def slo(given: argparse.Namespace) -> int:
 
 
 def _init(given: argparse.Namespace) -> int:
-    text = write()
+    text = to_yaml()
     try:
         with given.path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -49,12 +49,12 @@ def _init(given: argparse.Namespace) -> int:
 
 def _check(given: argparse.Namespace) -> int:
     try:
-        objectives = parse_lines(_read(given.path), str(given.path))
+        objectives = parse_with_lines(_read(given.path), str(given.path))
     except ObjectivesError as error:
         print(error, file=sys.stderr)
         return 1
     lines = [line for _, line in objectives]
-    for warning in warnings([objective for objective, _ in objectives], lines, str(given.path)):
+    for warning in warnings_about([objective for objective, _ in objectives], lines, str(given.path)):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{given.path}: {len(objectives)} objectives, all valid")
     return 0
@@ -73,7 +73,7 @@ def _export(given: argparse.Namespace) -> int:
 
 
 def _import(given: argparse.Namespace) -> int:
-    return _write(write(from_openslo(_read(given.path), str(given.path))), given.output)
+    return _write(to_yaml(from_openslo(_read(given.path), str(given.path))), given.output)
 
 
 def _test(given: argparse.Namespace) -> int:

@@ -27,9 +27,9 @@ class CompilationReport:
     """First difference of each class whose self-test failed, by full name. Empty if there are none."""
     unsupported: Mapping[str, str]
     """Reason of each requested type that is left to the SDK; the key `*` means all types."""
-    part_fallbacks: int
+    values_left_to_sdk: int
     """Values inside an object that the SDK built, because they did not match their annotation."""
-    object_fallbacks: int
+    objects_left_to_sdk: int
     """Complete objects that the SDK built or validated."""
 
 
@@ -82,8 +82,8 @@ class Constructors:
             classes=classes,
             switched_off=MappingProxyType(off),
             unsupported=MappingProxyType(self._unsupported.copy()),
-            part_fallbacks=parts,
-            object_fallbacks=objects,
+            values_left_to_sdk=parts,
+            objects_left_to_sdk=objects,
         )
 
     def _make(self, type_: object) -> ShapeConstructor | None:

@@ -1,8 +1,9 @@
 """Cut a document into windows. Pure and lazy: only a few windows of text are in memory.
 
 A window takes as much text as fits, and ends at the last boundary within it: after a paragraph, after a sentence, or
-between words, in this order of preference. The next window begins with the end of this one (the overlap), at a
-boundary. No text is lost or changed: each window is a part of the document.
+between words, in this order of preference. `BOUNDARIES` lists which of these a strategy uses; ``char`` uses none, and
+cuts anywhere. The next window begins with the end of this one (the overlap), at a boundary. No text is lost or changed:
+each window is a part of the document.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Boundaries(Protocol):
     """A kind of boundary at which a document may be cut."""
 
     def last(self, text: str, after: int, limit: int) -> int | None:
-        """Return the last boundary after ``after`` and up to ``limit`` (less than the length), or ``None``."""
+        """Return the last boundary after ``after`` and up to ``limit``, or ``None``. Requires ``limit < len(text)``."""
         ...
 
     def first(self, text: str, minimum: int, limit: int) -> int | None:
@@ -42,41 +43,45 @@ class Boundaries(Protocol):
 
 
 class PatternBoundaries:
-    """Boundaries after the matches of a pattern, including their white space."""
+    """Boundaries at the ends of a pattern's matches, unless a lower-case letter follows. Matches include the white
+    space after a sentence or paragraph."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self._pattern = pattern
 
     def last(self, text: str, after: int, limit: int) -> int | None:
         found = None
-        for at in self._places(text, limit):
-            if at > after:
-                found = at
+        for boundary in self._boundaries(text, limit):
+            if boundary > after:
+                found = boundary
         return found
 
     def first(self, text: str, minimum: int, limit: int) -> int | None:
-        return next((at for at in self._places(text, limit) if minimum <= at < limit), None)
+        return next((each for each in self._boundaries(text, limit) if minimum <= each < limit), None)
 
-    def _places(self, text: str, limit: int) -> Iterator[int]:
+    def _boundaries(self, text: str, limit: int) -> Iterator[int]:
         for match in self._pattern.finditer(text, 0, limit):
             if match.end() == len(text) or not text[match.end()].islower():
                 yield match.end()
 
 
 class WhitespaceBoundaries:
-    """Boundaries next to white space. A boundary in the first half of a text is ignored, since scripts without blanks
-    have few, and windows would become short."""
+    """Boundaries next to white space.
+
+    Scripts without blanks have few of them. So `last` ignores the first half of a window, which would become short, and
+    `first` the second half of an overlap, which would almost vanish.
+    """
 
     def last(self, text: str, after: int, limit: int) -> int | None:
-        for at in range(limit, max(after, limit // 2), -1):
-            if text[at - 1].isspace() or text[at].isspace():
-                return at
+        for boundary in range(limit, max(after, limit // 2), -1):
+            if text[boundary - 1].isspace() or text[boundary].isspace():
+                return boundary
         return None
 
     def first(self, text: str, minimum: int, limit: int) -> int | None:
-        for at in range(minimum, minimum + (limit - minimum) // 2):
-            if at == 0 or text[at - 1].isspace():
-                return at
+        for boundary in range(minimum, minimum + (limit - minimum) // 2):
+            if boundary == 0 or text[boundary - 1].isspace():
+                return boundary
         return None
 
 
@@ -98,7 +103,7 @@ class _Buffer:
         self._piece = ""
         self._used = 0  # characters of `_piece` that are in the buffer already
         self.text = ""
-        self.at = 0
+        self.offset = 0  # characters of the document before the buffer
         self.ended = False
 
     def fill(self, length: int) -> None:
@@ -128,13 +133,13 @@ class _Buffer:
     def drop(self, length: int) -> None:
         """Remove ``length`` characters from the start of the buffer."""
         self.text = self.text[length:]
-        self.at += length
+        self.offset += length
 
 
 def cut(pieces: Iterable[str], strategy: Strategy, size: int, overlap: int, unit: Measure) -> Iterator[tuple[int, str]]:
     """Yield windows as (offset in characters, text). ``size`` and ``overlap`` are in ``unit``; overlap < size.
 
-    A window is longer than ``size`` only if a single character is longer than ``size``.
+    A window measures more than ``size`` only if a single character does.
     """
     buffer, kinds = _Buffer(pieces), BOUNDARIES[strategy]
     covered = 0  # characters at the start of the buffer that were in the previous window
@@ -142,19 +147,19 @@ def cut(pieces: Iterable[str], strategy: Strategy, size: int, overlap: int, unit
         limit = _limit(buffer, size, unit)
         if limit == len(buffer.text):
             if limit > covered:
-                yield buffer.at, buffer.text
+                yield buffer.offset, buffer.text
             return
         begin, end = _next_window(buffer, covered, limit, kinds, size, unit)
         buffer.drop(begin)
-        yield buffer.at, buffer.text[:end]
+        yield buffer.offset, buffer.text[:end]
         keep = _overlap(buffer.text[:end], overlap, kinds, unit)
         buffer.drop(end - keep)
         covered = keep
 
 
 def _limit(buffer: _Buffer, size: int, unit: Measure) -> int:
-    """Return how many characters fit into a window; the length of the buffer only if the document ends with it."""
-    length = 8 * size  # more than most texts need per unit; doubled if the unit is larger
+    """Return how many characters of the buffer fit into a window. All of them fit only if the document ends there."""
+    length = 8 * size  # few texts have more than 8 characters per unit; doubled if this one has
     while True:
         buffer.fill(length)
         limit = unit.head(buffer.text, size)
@@ -186,7 +191,7 @@ def _next_window(
 
 
 def _overlap(window: str, overlap: int, kinds: tuple[Boundaries, ...], unit: Measure) -> int:
-    """Return how many characters of a window the next one begins with; always less than the window."""
+    """Return the length of the window's end that the next window repeats; always less than the window."""
     minimum = len(window) - (unit.tail(window, overlap) if overlap else 0)
     if not 0 < minimum < len(window):
         return 0
