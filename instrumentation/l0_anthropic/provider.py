@@ -38,7 +38,7 @@ class AnthropicProvider:
         )
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
-        """Suppress the SDK's own span, as l0 creates one. Propagate the trace context if the client's settings do."""
+        """Suppress the SDK's own span, since l0 creates one. Propagate the trace context if the client does."""
         if _without_own_span(options) and _propagates(client):
             given = options.headers if isinstance(options.headers, Mapping) else {}
             options.headers = {**(headers or current_headers()), **given}

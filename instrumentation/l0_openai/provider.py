@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l0.stainless.openai_provider import OpenAiApiProvider
 
-from . import describe as requests
+from . import describe as describe_module
 
 
 class OpenAIProvider(OpenAiApiProvider):
@@ -12,5 +12,5 @@ class OpenAIProvider(OpenAiApiProvider):
 
     shared_headers = frozenset({"openai-beta"})
 
-    # Static, as a method would only pass its arguments on, once per call.
-    describe = staticmethod(requests.describe)  # pyright: ignore[reportAssignmentType]
+    # Static, not a method that delegates: that would be one more Python call per request.
+    describe = staticmethod(describe_module.describe)  # pyright: ignore[reportAssignmentType]

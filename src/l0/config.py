@@ -72,7 +72,7 @@ class Config:
         self.shared_state = SharedState()
 
     def renew(self) -> None:
-        """Replace the lock in a forked child, as another thread of the parent may hold it. Every field is consistent
+        """Replace the lock in a forked child, since another thread of the parent may hold it. Every field is consistent
         without it."""
         self._lock = threading.RLock()
 
@@ -253,7 +253,7 @@ def summary() -> Summary:
     """
     tally = CONFIG.tally
     if tally is None:
-        text = "l0.summary() is empty, as no calls are counted: use l0.instrument(summary=True)"
+        text = "l0.summary() is empty, because no calls are counted: use l0.instrument(summary=True)"
         warn(text, RuntimeWarning, stacklevel=2)
     return (tally or CallTally(monotonic)).summary()
 

@@ -244,7 +244,7 @@ def _telemetry() -> Iterator[DoctorFinding]:
     if installed("opentelemetry-distro") is not None and protocol == "grpc" and installed(grpc_exporter) is None:
         fix = f"set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or pip install {grpc_exporter}"
         yield DoctorFinding(
-            f"opentelemetry-instrument fails, as opentelemetry-distro wants OTLP over gRPC: {fix}", True
+            f"opentelemetry-instrument fails, because opentelemetry-distro wants OTLP over gRPC: {fix}", True
         )
     switches = sorted(name for name in os.environ if name.startswith("OTEL_"))
     yield DoctorFinding(f"environment: {', '.join(switches) or 'no OTEL_ variable is set'}")

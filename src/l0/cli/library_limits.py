@@ -12,28 +12,28 @@ _LIMITS = (
     (
         "dspy",
         "lm15_engine.py",
-        "l0 sees no calls of its own engine, which uses no SDK: dspy.LM(..., engine='litellm') uses the openai SDK",
+        "l0 does not see calls of dspy's own engine, which uses no SDK; with dspy.LM(..., engine='litellm') it does",
     ),
     (
         "litellm",
         "llm_http_handler.py",
-        "l0 sees only its calls through the openai SDK; responses() and providers such as Anthropic use its own client",
+        "l0 sees only calls through the openai SDK; litellm's responses() and providers such as Anthropic use no SDK",
     ),
     (
         "opentelemetry-instrumentation-openai",
         "responses_wrappers.py",
-        "it starts its span of the Responses API after the call, so this span has no l0.* attributes",
+        "its span of a Responses call starts after the call, so this span has no l0.* attributes",
     ),
 )
-"""Each limit: the distribution, the file that causes it, and the text."""
+"""Each limit: the distribution, a file that only the affected versions contain, and the text."""
 
 
 def library_limits() -> Iterator[DoctorFinding]:
     """Yield a line per limit of the installed libraries. None is a problem by itself: the program may not use them."""
-    for name, cause, text in _LIMITS:
+    for name, sign, text in _LIMITS:
         try:
             found = distribution(name)
         except PackageNotFoundError:
             continue
-        if any(PurePath(file).name == cause for file in found.files or ()):
+        if any(PurePath(file).name == sign for file in found.files or ()):
             yield DoctorFinding(f"{name} {found.version}: {text}")

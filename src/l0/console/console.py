@@ -33,12 +33,12 @@ class Console:
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Begin anew in a forked child: it shows the summary of its own calls."""
-        self._shown = 0
+        """Forget the calls of the parent in a forked child, which shows the summary of its own calls."""
+        self._shown = 0  # calls in the summary shown last
         self._ends_with_worker = False
 
     def switch(self, *, on: bool) -> None:
-        """Show the calls that begin now, and the summary at the end of the process. Or stop that."""
+        """Show calls from now on, and the summary at the end of the process, or stop showing both."""
         if on == self._on:
             return
         self._on = CALL_LOG.console = on
@@ -59,7 +59,7 @@ class Console:
         return _ShownCall(self, call)
 
     def end(self) -> None:
-        """Show the summary, unless there is nothing new to it."""
+        """Show the summary, unless the last one shown is still up to date."""
         summary = self._tally.summary()
         started = summary.calls + summary.running
         if summary.calls != self._shown or (started and not self._shown):
@@ -68,7 +68,7 @@ class Console:
 
 
 class _ShownCall(CallObserver):
-    """The observer of one call. It collects events, and has them shown at the end."""
+    """The observer of one call. It collects the events and writes them to the console when the call ends."""
 
     __slots__ = ("_call", "_console", "_events")
 

@@ -34,7 +34,7 @@ ASCII = Signs(whole="+", recovered="~", doubtful="!", failed="x", cancelled="-",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleLayout:
-    """``width``: columns of a row; ``None`` if the output is no terminal, and lines are not wrapped."""
+    """``width``: columns of a row; ``None`` if the output is not a terminal: lines are not wrapped."""
 
     width: int | None = None
     signs: Signs = UNICODE

@@ -15,7 +15,7 @@ Row = Sequence[Part]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of any length. ``hang``: begins its further rows if it is wrapped."""
+    """A line of any length. ``hang``: the text before each further row, if the line is wrapped."""
 
     parts: tuple[Part, ...]
     hang: str = ""

@@ -29,19 +29,19 @@ Render = Callable[[ConsoleLayout], Sequence[Line]]
 
 
 class Terminal:
-    """The process's stderr, whatever ``sys.stderr`` is at the time. If it is no terminal, lines have no colour, and are
-    not wrapped."""
+    """The process's stderr: the object that ``sys.stderr`` names when a line is written. If it is not a terminal, lines
+    have no colour and are not wrapped."""
 
     def __init__(self) -> None:
         self.renew()
         renew_in_child(self)
 
     def renew(self) -> None:
-        """Create a new lock in a forked child, as another thread of the parent may hold it."""
+        """Create a new lock in a forked child, because another thread of the parent may hold it."""
         self._lock = threading.RLock()
 
     def prepare(self) -> None:
-        """Import what `write` needs, as that may run in an event loop."""
+        """Import what `write` needs, because that may run in an event loop."""
         if sys.stderr is not None and _is_terminal(sys.stderr):
             _rich_text([], sys.stderr, _USUAL)
 

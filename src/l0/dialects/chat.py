@@ -48,7 +48,7 @@ USAGE: UsageFields = {
 
 def completion_deltas(event: Any) -> list[Delta]:
     """Return the meaning of a chunk or of a complete answer, of chat or of a legacy completion."""
-    if field(event, "type") == "chunk":  # of the SDK's stream helper, whose other events repeat the chunk
+    if field(event, "type") == "chunk":  # an event of the SDK's stream helper; its other events repeat the chunk
         event = field(event, "chunk")
     start = StartDelta(text_of(field(event, "id")), text_of(field(event, "model")), _extra_of(event))
     found: list[Delta] = [start]
@@ -110,6 +110,7 @@ def _extra_of(event: Any) -> dict[str, str]:
 
 
 def _holds_other(answer: Mapping[str, Any]) -> bool:
+    """Return True if the first choice of a complete answer holds anything besides text."""
     first = object_of(next(iter(items_in(answer.get("choices"))), None))
     message = object_of(first.get("message"))
     content = message.get("content") or first.get("text") or ""
@@ -152,9 +153,11 @@ class ChatReader(ResumableReader):
         self._empty_finish: set[int] = set()
         """Choices whose finish reason came with an empty delta."""
         self._content_at_finish = 0
-        self._identified = self._ids_vary = False
+        self._identified = False
+        self._ids_vary = False
+        """Events of the same answer have different ids, so an id does not identify an answer."""
         self._foreign: str | None = None
-        """The other id under which content came."""
+        """The id of content whose id differs from that of the answer."""
         self._token_numbers = TokenNumbers() if choices == 1 else None
         self._places = ToolPlaces()
 
@@ -238,7 +241,7 @@ class ChatReader(ResumableReader):
         if self._ids_vary or not _has_content(event):
             return True
         self._ids_vary = self.content < 2 or self._foreign not in (None, named)
-        if self._foreign == named:  # content came under one id so far, and now goes on under another one
+        if self._foreign == named:  # content came under the first id so far, and continues under the second
             return self.disorder("content of another answer", proof=True)
         self._foreign = named
         self.note_anomaly("id_per_event")
@@ -279,7 +282,7 @@ class ChatReader(ResumableReader):
             elif key in ("function_call", "audio", "reasoning_details"):
                 self.add_text(value)
             elif isinstance(value, list | dict):
-                self.other = True  # images of a gateway, say
+                self.other = True  # for example images that a gateway sends
 
     def _read_parts(self, parts: object, index: object) -> None:
         """Read ``content`` that is a list of parts, as Mistral sends it. It cannot be resumed."""
@@ -349,7 +352,11 @@ class ChatReader(ResumableReader):
 
     @property
     def _unfinished(self) -> bool:
-        """True if a choice that was seen has no finish reason, though it may yet be one choice with counted tokens."""
+        """True if a choice that brought content has no finish reason.
+
+        If one choice was requested, the indices may number its tokens. Then its finish reason is missing only if content
+        came after the last one.
+        """
         seen = self._seen | {0} if self.text else self._seen
         open_ = seen - self._finish.keys()
         return bool(open_) and (self._choices > 1 or self.content > self._content_at_finish)

@@ -1,4 +1,4 @@
-"""Parts of messages that several dialects share: text of some kind, and calls of tools. JSON or objects of an SDK."""
+"""Read the parts of messages that several dialects share: text of any kind, and tool calls, as JSON or SDK objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT_PARTS = {
     "thinking": ("reasoning", "thinking"),
     "refusal": ("refusal", "refusal"),
 }
-"""Types of parts that are plain text: the name of their kind in the OpenTelemetry conventions, and the text's field."""
+"""By type of a text part: its kind in the OpenTelemetry conventions, and the field that holds the text."""
 
 _DELTAS: dict[str, Callable[[str], Delta]] = {
     "text": TextDelta,
@@ -27,11 +27,11 @@ _DELTAS: dict[str, Callable[[str], Delta]] = {
 
 
 _FREE_TEXT_CALLS = ("custom", "custom_tool_call")
-"""Types of calls of a tool whose input is no JSON."""
+"""Types of tool calls whose input is free text, not JSON."""
 
 
 class CalledTool(NamedTuple):
-    """A call of a tool. ``arguments``: text or decoded JSON, as the dialect writes them; ``None`` if there are none."""
+    """A tool call. ``arguments``: text or decoded JSON, depending on the dialect; ``None`` if there are none."""
 
     id: Any
     name: Any
@@ -39,7 +39,7 @@ class CalledTool(NamedTuple):
 
 
 def part_deltas(part: Any) -> list[Delta]:
-    """Return what a part states if it is text of some kind; nothing for empty text and for any other part."""
+    """Return the deltas of a part that is text of any kind; none for empty text and for any other part."""
     kind, name = TEXT_PARTS.get(text_of(field(part, "type")) or "", (None, ""))
     text = text_of(field(part, name)) if kind is not None else None
     return [_DELTAS[kind](text)] if kind is not None and text else []
@@ -57,7 +57,7 @@ def called_tool(part: Any) -> CalledTool:
 
 
 def tool_call_delta(part: Any, place: Any, *, choice: int = 0) -> ToolCallDelta:
-    """Return the tool call in a part. Arguments that are decoded become JSON again; none become no text."""
+    """Return the tool call in a part. Decoded arguments are written as JSON; missing arguments become an empty text."""
     call = called_tool(part)
     arguments = "" if call.arguments is None else call.arguments
     written = arguments if isinstance(arguments, str) else json.dumps(arguments)

@@ -23,7 +23,7 @@ class Agreement(Enum):
 
 
 class FinalTexts:
-    """The fragments of one kind of text, by place. ``fragments`` is filled inline, as it is written once per token."""
+    """The fragments of one kind of text, by place. Dialects fill ``fragments`` inline: it is written once per token."""
 
     def __init__(self) -> None:
         self.fragments: dict[Hashable, list[str]] = {}

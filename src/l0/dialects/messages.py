@@ -142,6 +142,7 @@ def _block_deltas(delta: Any, place: int | None) -> list[Delta]:
 
 
 def _holds_other(answer: Mapping[str, Any]) -> bool:
+    """Return True if a complete answer holds anything besides text."""
     return any(block.get("type") != "text" for block in objects_in(answer.get("content")))
 
 
@@ -268,7 +269,7 @@ class MessagesReader(ResumableReader):
             elif kind != "ping":
                 self._in_order = False
         else:
-            raise TypeError("the type of an event is no text")
+            raise TypeError("the type of an event is not text")
 
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
         self._in_order = False

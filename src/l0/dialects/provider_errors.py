@@ -108,7 +108,7 @@ _TYPES = ("type", "error_type")
 _EXPLAINS = ("detail", "message", "error_msg", "errors")
 """Fields that explain an error in a body that is nothing else."""
 _ANSWERS = frozenset({"choices", "output", "content", "data", "response", "delta", "usage"})
-"""Fields of answers: a body with one of them is no error for its message alone."""
+"""Fields of answers: a body that has one of them is not an error merely because it has a message."""
 
 _ABOUT_THE_REQUEST = re.compile(
     r"(unsupported|invalid)_(?!response|output|answer|state)"

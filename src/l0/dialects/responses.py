@@ -323,7 +323,7 @@ class ResponsesReader(ResumableReader):
             return
         if kind == _TEXT:
             fragment = event.get("delta")
-            if type(fragment) is str and fragment:  # as `add_text`; no calls, as this runs once per token
+            if type(fragment) is str and fragment:  # as `add_text`; no calls, because this runs once per token
                 fragments = self._texts.fragments
                 try:
                     place = (event["output_index"], event["content_index"])
@@ -372,7 +372,7 @@ class ResponsesReader(ResumableReader):
             self.fail(in_band(error, event, self._make_error))
 
     def _differs(self, message: str) -> None:
-        """Fail, as a final text differs from its deltas. If an event could not be read, that proves nothing."""
+        """Fail, because a final text differs from its deltas. If an event could not be read, that proves nothing."""
         if self.has_unread_event:
             self.note_anomaly("text_differs_from_deltas")
         else:

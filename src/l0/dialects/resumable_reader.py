@@ -84,7 +84,7 @@ class ResumableReader(BaseReader):
 
         Whatever reading an event raises ends here, and the event itself is delivered.
         """
-        # The parser and the constructor are called here, as a function around each costs two calls per token.
+        # The parser and the constructor are called here, because a function around each costs two calls per token.
         try:
             event = parse(data)
         except ValueError:

@@ -69,7 +69,7 @@ def _check_function(field: str, value: object, argument: str) -> None:
     if not callable(value):
         raise PolicyError(field, value, f"a function of {argument}, or None")
     if iscoroutinefunction(value) or iscoroutinefunction(getattr(value, "__call__", None)):  # noqa: B004 - its kind
-        raise PolicyError(field, value, f"a function of {argument} without async, as nothing awaits it, or None")
+        raise PolicyError(field, value, f"a function of {argument} without async, because nothing awaits it, or None")
 
 
 def _check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ class BranchStatus(StrEnum):
     OK = "ok"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    """The answer was not needed any more: the task was cancelled, or not started."""
+    """The answer was no longer needed: the task was cancelled or never started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class Results(Sequence[Branch[T_co]]):
 
 
 class ResultCounts:
-    """Counts tasks that have ended. It is all that remains with ``keep=False``."""
+    """Counts tasks that have ended. With ``keep=False`` nothing else is kept of them."""
 
     __slots__ = ("cost", "failed", "succeeded")
 

@@ -90,7 +90,7 @@ class AdmissionControl:
     def deadline(self, limit: float | None) -> float | None:
         """Return the seconds that an attempt may take to its first token: the usual time, at most ``limit``.
 
-        The last leg keeps ``limit``, as no other source could serve the call.
+        The last leg keeps ``limit``, because no other source could serve the call.
         """
         if not self._call.policy.adaptive or self._leg >= len(self._call.policy.legs):
             return limit

@@ -33,7 +33,7 @@ TURNS = 6
 """Turns of the event loop without progress after which a deadline ends a read. Available data takes one to three turns
 to arrive: uvloop runs timers before it polls, and a TLS layer reads in two steps."""
 _GRACE = 0.5
-"""Seconds after a deadline at which a read ends even if it makes progress, as it might never return."""
+"""Seconds after a deadline at which a read ends even if it makes progress, because it might never return."""
 
 
 class AsyncioReads:
@@ -113,7 +113,7 @@ class AsyncioReads:
         return self._raw
 
     def _spared(self) -> Generator[Any, Any, None]:
-        """Take back the cancellation that is on its way, as the data arrived in the same turn."""
+        """Take back the cancellation that is on its way, because the data arrived in the same turn."""
         self._fired = False
         try:
             yield

@@ -273,7 +273,7 @@ class CallRuntime:
         return min(inf if usual is None else usual, self.machine.left(perf_counter()))
 
     def overdue(self) -> Command:
-        """End the hedged attempts, as none of them brought content in time."""
+        """End the hedged attempts, because none of them brought content in time."""
         at = perf_counter()
         self.admission.first_content(at - self.started)
         cause = Cause.TOTAL_TIMEOUT if self.machine.left(at) <= 0 else Cause.FIRST_CONTENT_TIMEOUT
@@ -287,7 +287,7 @@ class CallRuntime:
         self._parser = parser
 
     def hold_answer(self) -> None:
-        """Hold everything back until the answer is complete, as its reader wants all of it."""
+        """Hold everything back until the answer is complete, because its reader wants all of it."""
         self._buffer.hold_all()
 
     @property
@@ -437,7 +437,7 @@ class CallRuntime:
         return self._fail(failure, at)
 
     def expired(self) -> AttemptOver:
-        """End the attempt, as a deadline passed while a read was blocked."""
+        """End the attempt, because a deadline passed while a read was blocked."""
         assert self.deadlines is not None
         self.connection = _USER
         if not self.open:
@@ -462,7 +462,7 @@ class CallRuntime:
             self._finish(self._step(Ended(None, at)), at, metadata, text, calls)
 
     def overdue_for_user(self, error: BaseException) -> BaseException:
-        """End a call whose user reads the body, as `Timeout.total` has passed. Return the exception to raise."""
+        """End a call whose user reads the body, because `Timeout.total` has passed. Return the exception to raise."""
         if self.open and self.deadlines is not None:
             at = perf_counter()
             command = self._fail(self.deadlines.failure(at, Cause.TOTAL_TIMEOUT), at).command
@@ -513,7 +513,7 @@ class CallRuntime:
         return self._settle(self._step(Failed(failure, at, accepted, resume_state)), at, progress)
 
     def _drop(self) -> None:
-        """Drop what is held, as a rule has rejected it. Keep the text that the user has nevertheless."""
+        """Drop what is held, because a rule has rejected it. Keep the text that the user has nevertheless."""
         text = ""
         if self._parser is not None and not self._holding:
             pieces = self._parser.reader.text
@@ -650,7 +650,7 @@ class CallRuntime:
         return self._parser is None or self._parser.reader.stopped
 
     def released(self) -> None:
-        """Drop the references that would keep the response alive, as the driver is done."""
+        """Drop the references that would keep the response alive, because the driver is done."""
         self.close()
         self._parser = None
 

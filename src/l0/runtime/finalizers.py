@@ -168,7 +168,7 @@ def _start_thread(run: Callable[[], None]) -> None:
 LATER = Later()
 _EXIT = 0.5
 """Seconds that the end of the process waits for ends of calls that are being reported."""
-# Runs before other libraries' `atexit` hooks if possible, as those end the export of spans.
+# Runs before other libraries' `atexit` hooks if possible, because those end the export of spans.
 with suppress(RuntimeError):  # imported while the process ends
     getattr(threading, "_register_atexit", atexit.register)(partial(LATER.end, _EXIT))
 
@@ -233,7 +233,7 @@ def _report(
 ) -> None:
     runtime.attempt_ended(
         failure, at, abandoned=failure is None
-    )  # does nothing if the attempt has ended, as it has in a backoff
+    )  # does nothing if the attempt has ended, because it has in a backoff
     if runtime.shadow is not None and not waiting:
         runtime.shadow.abandoned()
     runtime.report_end(command, at, *answer)

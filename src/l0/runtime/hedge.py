@@ -376,7 +376,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
 
 
 async def _let_read(course: HedgeRace) -> None:
-    """Give the event loop time to read what has arrived, as it may have been held up."""
+    """Give the event loop time to read what has arrived, because it may have been held up."""
     import anyio
 
     for _ in range(TURNS):

@@ -91,7 +91,7 @@ _AWS: Mapping[str, Cause] = {
     "unrecognizedclientexception": Cause.AUTHENTICATION,
     "resourcenotfoundexception": Cause.NOT_FOUND,
 }
-"""Codes of Bedrock, in lower case, as its event streams spell them differently:
+"""Codes of Bedrock, in lower case, because its event streams spell them differently:
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html"""
 
 _GRPC: Mapping[str, int] = {

@@ -134,7 +134,7 @@ class ObserverNotifier:
         self.notify(BreakerChanged(provider=provider, model=model, state=state, at=at))
 
     def spent(self, metadata: ResponseMetadata | None) -> None:
-        """Record the metadata of an attempt that did not serve the answer, as its tokens were paid for."""
+        """Record the metadata of an attempt that did not serve the answer, because its tokens were paid for."""
         if metadata is not None:
             self._spent.append(metadata)
 

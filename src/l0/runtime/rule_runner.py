@@ -83,7 +83,7 @@ def check_rules(policy: Policy) -> None:
     rules = [rule for rule in (*guardrails_of(policy), *drift_of(policy)) if rule.severity is not Severity.WARNING]
     late = ", ".join(rule.name for rule in finals(rules))
     if late:
-        allowed = f'"message", as only the whole answer decides these rules: {late}; or rules that only warn'
+        allowed = f'"message", because only the whole answer decides these rules: {late}; or rules that only warn'
         raise PolicyError("Policy.hold", "verified", allowed)
     needed = widest(rules)
     given = policy.holding.window

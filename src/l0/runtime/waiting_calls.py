@@ -11,7 +11,7 @@ from .call_ending import CallEnding
 
 
 class WaitingCalls:
-    """A set of waiting calls. Takes no lock, as clients may be closed in signal handlers and finalizers."""
+    """A set of waiting calls. Takes no lock, because clients may be closed in signal handlers and finalizers."""
 
     def __init__(self) -> None:
         self.renew()
@@ -25,7 +25,7 @@ class WaitingCalls:
     def wake_by(self, ending: CallEnding, alarm: Callable[[], object]) -> Iterator[None]:
         """Call ``alarm`` if the user stops the call during this block.
 
-        Check `CallEnding.stopped` in the block, as the user may have stopped the call before.
+        Check `CallEnding.stopped` in the block, because the user may have stopped the call before.
         """
         ending.alarm = alarm
         self._waiting.add(ending)

@@ -31,7 +31,7 @@ from .deadlines import Deadlines
 
 _log = logging.getLogger("l0")
 _RETRY = 1.0
-"""Seconds after which a thread that could not be started is tried again, as a try costs more than a read."""
+"""Seconds after which a thread that could not be started is tried again, because a try costs more than a read."""
 _TICK = 0.1
 """Seconds that the thread sleeps at most. Waking it is the most expensive part of a deadline."""
 _AHEAD = 5.0

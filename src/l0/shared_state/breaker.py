@@ -135,7 +135,7 @@ class Breaker:
         """The state in words, with the time until the next call may pass."""
         if self._state is BreakerState.OPEN:
             left = max(self._since + self._cooldown - self._clock(), 0.0)
-            return f"open for another {left:.1f} s, as too many of its calls failed"
+            return f"open for another {left:.1f} s, because too many of its calls failed"
         return "half-open: one call at a time tests the provider" if self._state is BreakerState.HALF_OPEN else "closed"
 
     def admit(self) -> BreakerPermit | None:

@@ -176,7 +176,7 @@ class Registry:
         self._known: tuple[Adapter, ...] = (_Chat(), _Litellm(), _Responses(), _Messages(), _Events())
 
     def renew(self) -> None:
-        """Replace the lock in a forked child, as another thread of the parent may hold it."""
+        """Replace the lock in a forked child, because another thread of the parent may hold it."""
         self._lock = threading.RLock()
 
     def register(self, adapter: Adapter) -> None:

@@ -94,11 +94,11 @@ class _Deaf:
     """A read that cannot be interrupted."""
 
     def fileno(self) -> int:
-        """Return -1, as no descriptor is known."""
+        """Return -1, because no descriptor is known."""
         return -1
 
     def shutdown(self, how: int, /) -> None:
-        """Do nothing, as the read cannot be interrupted."""
+        """Do nothing, because the read cannot be interrupted."""
 
 
 class SourceBody(_SourceBody):

@@ -100,7 +100,7 @@ class SourceUpstream:
         """Do nothing: no state is kept for sources that are functions."""
 
     def backoff(self, retry: int, failure: Failure) -> float:  # noqa: ARG002
-        """Return 0. Never called, as a policy of the explicit API always has a `Retry`."""
+        """Return 0. Never called, because a policy of the explicit API always has a `Retry`."""
         return 0.0
 
     def stopped(self, error: BaseException | None) -> BaseException:
@@ -108,7 +108,7 @@ class SourceUpstream:
 
     @property
     def gone(self) -> bool:
-        """False, as L0 does not know the client that a source uses."""
+        """False, because L0 does not know the client that a source uses."""
         return False
 
     def exception(self, failure: Failure, context: ErrorContext) -> BaseException:

@@ -61,7 +61,7 @@ async def _inline(items: Iterator[Any]) -> AsyncIterator[Any]:
 
 
 async def _in_thread(items: Iterator[Any], below: Any) -> AsyncIterator[Any]:
-    """Yield the items of a sync SDK's stream, read on a thread, as waiting for the network would block the event
+    """Yield the items of a sync SDK's stream, read on a thread, because waiting for the network would block the event
     loop."""
     try:
         while (item := await _next(items)) is not _END:

@@ -14,7 +14,7 @@ UNKNOWN_PROVIDER = "unknown"
 """The provider of a source of the explicit API."""
 DOUBTED = "accepted, but perhaps truncated"
 BREAKER_TEXTS = {
-    "open": "opened: calls are refused, as too many failed",
+    "open": "opened: calls are refused, because too many failed",
     "half_open": "half-opened: one call at a time tests the provider",
     "closed": "closed: the provider answers again",
 }

@@ -134,7 +134,7 @@ def _attempt(call: ListedCall, row: Sequence[Any], detail: Mapping[str, Any]) ->
 
 
 def _only_attempt(call: ListedCall, known: Json) -> AttemptOfCall:
-    """Return the attempt of a call that reported none, as it needed only one."""
+    """Return the attempt of a call that reported none, because it needed only one."""
     outcome: Literal["ok", "failed", "cancelled"] = "ok"
     if call["outcome"] in (Outcome.FAILED, Outcome.CANCELLED):
         outcome = "failed" if call["outcome"] == Outcome.FAILED else "cancelled"

@@ -22,7 +22,7 @@ class StoreLimits:
 
 
 class Retention:
-    """Applies the limits in the thread that writes. It counts calls itself, as a count would read the whole table."""
+    """Applies the limits in the thread that writes. It counts calls itself: a SQL count would read the whole table."""
 
     def __init__(self, connection: sqlite3.Connection, limits: StoreLimits) -> None:
         self._connection = connection
@@ -47,7 +47,7 @@ class Retention:
             self._delete_to(first + (last - first) // _DELETED_SHARE)
 
     def rolled_back(self) -> None:
-        """Count again, as a transaction failed."""
+        """Count again, because a transaction failed."""
         self._calls = self._count()
 
     def limit_gauges(self) -> None:

@@ -227,7 +227,7 @@ def test_wrapper_around_a_patch_is_no_problem(report: Callable[..., list[str]]) 
 
 
 WANTS_GRPC = (
-    "opentelemetry-instrument fails, as opentelemetry-distro wants OTLP over gRPC: set "
+    "opentelemetry-instrument fails, because opentelemetry-distro wants OTLP over gRPC: set "
     "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or pip install opentelemetry-exporter-otlp-proto-grpc"
 )
 

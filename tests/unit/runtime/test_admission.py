@@ -22,8 +22,8 @@ def test_refusal_of_a_breaker_names_it_and_the_time_left() -> None:
     guard = AdmissionControl(call, state)
     assert not guard.may_open(0)
     assert guard.refusal == (
-        f"the circuit breaker of {call.provider} {call.model} is open for another 12.5 s, as too many of its calls "
-        "failed; breaker=False disables it"
+        f"the circuit breaker of {call.provider} {call.model} is open for another 12.5 s, because too many of its "
+        "calls failed; breaker=False disables it"
     )
     time.now += 12.5
     assert guard.may_open(0)

@@ -1,4 +1,4 @@
-"""Imported by every Python process under `l0 run`, as its folder comes first in ``PYTHONPATH``.
+"""Imported by every Python process under `l0 run`, because its folder comes first in ``PYTHONPATH``.
 
 It steps aside first: the folder leaves ``sys.path``, and the ``sitecustomize`` that it hides is run.
 """
