@@ -14,7 +14,7 @@ from l0.stainless.sdk import Sdk
 from l0.stainless.stainless_upstream import ReaderContext
 from l0.telemetry.propagation import current_headers
 
-from . import describe as requests
+from . import describe as describe_module
 
 
 class AnthropicProvider:
@@ -25,7 +25,7 @@ class AnthropicProvider:
     def __init__(self, sdk: Sdk) -> None:
         self._sdk = sdk
 
-    describe = staticmethod(requests.describe)
+    describe = staticmethod(describe_module.describe)
 
     def reader(self, reading: ReaderContext) -> WireReader:
         return MessagesReader(
@@ -39,7 +39,7 @@ class AnthropicProvider:
 
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """Suppress the SDK's own span, since l0 creates one. Propagate the trace context if the client does."""
-        if _without_own_span(options) and _propagates(client):
+        if _suppress_own_span(options) and _propagates(client):
             given = options.headers if isinstance(options.headers, Mapping) else {}
             options.headers = {**(headers or current_headers()), **given}
 
@@ -54,7 +54,7 @@ def _refuse(client: Any, response: Any, data: bytes) -> Failure:
     return error_event(data, make_error, f"Error code: {response.status_code}")
 
 
-def _without_own_span(options: Any) -> bool:
+def _suppress_own_span(options: Any) -> bool:
     """Keep the SDK from starting its own span. Return True if it would have started one."""
     if getattr(options, "span_name", None) is None:
         return False

@@ -354,7 +354,7 @@ class ChatReader(ResumableReader):
     def _unfinished(self) -> bool:
         """True if a choice that brought content has no finish reason.
 
-        If one choice was requested, the indices may number its tokens. Then its finish reason is missing only if content
+        If one choice was requested, the indices may number its tokens. Then a finish reason is missing only if content
         came after the last one.
         """
         seen = self._seen | {0} if self.text else self._seen

@@ -66,20 +66,21 @@ class _Head:
 
 
 class RequestReader:
-    """Splits received bytes into requests. Each byte is scanned once, for any packet boundaries."""
+    """Splits received bytes into requests. Scans each byte once, however the bytes are split into packets."""
 
     __slots__ = ("_body", "_buffer", "_head", "_left", "_scanned", "_trailers")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._scanned = 0
+        self._scanned = 0  # bytes of the buffer that do not end a head
         self._begin()
 
     def _begin(self) -> None:
         self._head: _Head | None = None
         self._body = bytearray()
-        self._left = 0
+        self._left = 0  # bytes of the current chunk, with its line end
         self._trailers: int | None = None
+        """Bytes of trailers so far; ``None`` before the last chunk."""
 
     def feed(self, data: bytes) -> None:
         """Add received bytes."""

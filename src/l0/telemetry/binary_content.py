@@ -51,14 +51,14 @@ def part(kind: str, item: Mapping[str, Any]) -> Json:
     """Return a part's type, and the media type and size in bytes of the data that it holds."""
     described: Json = {"type": kind}
     for candidate in (item, *(item.get(name) for name in _NESTED_KEYS)):
-        of = {"data": candidate} if isinstance(candidate, str) else candidate
-        if not isinstance(of, Mapping):
+        holder = {"data": candidate} if isinstance(candidate, str) else candidate
+        if not isinstance(holder, Mapping):
             continue
         for name in _TYPE_KEYS:
-            if isinstance(of.get(name), str):
-                described.setdefault("mime_type", of[name][:100])
+            if isinstance(holder.get(name), str):
+                described.setdefault("mime_type", holder[name][:100])
         for name in _DATA_KEYS:
-            data = of.get(name)
+            data = holder.get(name)
             if isinstance(data, str | bytes) and data and not _is_link(data):
                 mime, size = _type_and_size(data)
                 described["size"] = size

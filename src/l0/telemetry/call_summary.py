@@ -17,7 +17,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSummary:
-    """The calls that asked one provider for one model, also if a fallback answered.
+    """The calls that asked one provider for one model, even if a fallback answered.
 
     ``provider``: empty if it is not known. ``first_token``: the times from the call to the first chunk that the user
     got, retries included. ``gap``: the times between two reads that brought content. ``input_tokens``,
@@ -43,7 +43,7 @@ class Summary:
     their last failure; ``hedge`` if nothing failed, and a parallel request was faster. ``doubtful``: accepted, but
     perhaps truncated. ``failed``: by cause. ``extra_requests``: requests after the first one of each call.
     ``wasted_tokens``: tokens of requests that did not serve an answer, as far as providers report them. ``models``:
-    those with most calls first; the last one, `OTHER_MODELS`, stands for all that are too many.
+    the models with most calls first; `OTHER_MODELS`, the last one, sums up the models beyond the limit.
     """
 
     process: int

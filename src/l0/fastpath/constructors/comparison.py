@@ -8,7 +8,7 @@ _SLOTS = ("__pydantic_fields_set__", "__pydantic_private__")
 def difference(one: Any, other: Any, path: str = "") -> str | None:
     """Return a description of the first difference of two objects, or `None` if they are the same.
 
-    This is stricter than `==`: it also compares exact types, the order of fields and keys, the set of set fields, and
+    This is stricter than `==`: it also compares exact types, the order of fields and keys, which fields are set, and
     extra fields. The description quotes no value: it goes into logs.
     """
     if type(one) is not type(other):

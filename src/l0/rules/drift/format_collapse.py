@@ -98,8 +98,8 @@ class _Json:
     def __init__(self) -> None:
         self._depth = 0
         self._in_string = self._escaped = False
-        self._stray = 0
-        self._since = 0
+        self._stray = 0  # words outside of strings, in a row
+        self._since = 0  # position of the first of them
 
     def take(self, segment: Segment) -> DriftFinding | None:
         begin = 1 if self._escaped else 0
