@@ -13,8 +13,10 @@ BIN := .venv/bin
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
-demo: setup ## see streams break, and what L0 makes of it: no key, no network
-	@$(BIN)/l0 demo
+demo: ## see streams break, and what L0 makes of it: no key, no network
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found: say which with PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" scripts/environment.py .venv-demo '[openai,anthropic,cli,viewer,otlp]'
+	@.venv-demo/bin/l0 demo
 
 test: setup ## run the tests on this Python and the newest SDKs
 	@# tests/stateful runs in its own process: hypothesis draws constants from the modules that happen to be imported.

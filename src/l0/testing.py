@@ -53,9 +53,11 @@ def serving(running: S) -> Iterator[S]:
         try:
             yield running
         finally:
-            asyncio.run_coroutine_threadsafe(running.stop(), loop).result(10)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
+            try:
+                asyncio.run_coroutine_threadsafe(running.stop(), loop).result(10)
+            finally:
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join(10)
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()

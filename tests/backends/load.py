@@ -73,7 +73,7 @@ class Seen:
 
 def special(number: int, api: Api, *faults: Fault, answer: str = "story") -> PlannedCall:
     """Return a call that is not in the demo's plan."""
-    known = KnownAnswer(name=f"answer {answer}", said=corpus.answers()[answer].text)
+    known = KnownAnswer(name=f"answer {answer}", content=corpus.answers()[answer].text)
     return PlannedCall(number=number, api=api, concurrent="threads", answer=known, faults=faults)
 
 

@@ -16,8 +16,10 @@ from . import view as viewer
 from .inputs import InputError
 from .slo import arguments as slo
 
-_DEMO = """Run the same calls twice through a simulated provider that breaks answers: with the bare SDKs, then after
-l0.instrument(). Exit code: 0 if l0 delivered no broken answer, 1 if it did, 2 for invalid input."""
+_DEMO = """Make the same calls three times to a simulated provider that breaks answers: with the bare SDKs, after
+l0.instrument(), and with the policy for agents, which delivers complete answers only. No key, no network. The results
+depend on the seed only. Exit code: 0 if l0 delivered no broken answer, 1 if it did, 2 for invalid input, 130 after an
+interruption, which shows the results so far."""
 _DOCTOR = """Show what is installed, what l0 patches, and the policy in force with the source of each field. Check that
 it works: read one streamed answer per API from a simulated provider on loopback. Exit code: 0 if there is no problem, 1
 if there is one."""
@@ -52,7 +54,7 @@ def _demo(given: argparse.Namespace) -> int:
         traffic=given.traffic,
         otlp=given.otlp,
     )
-    return demo(options, plain=given.plain, svg=given.svg)
+    return demo(options, plain=given.plain, details=given.details, svg=given.svg)
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -130,8 +132,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo_arguments(demo: argparse.ArgumentParser) -> None:
     add = demo.add_argument
-    add("--calls", type=int, default=600, metavar="N", help="number of calls in each of the two runs (default: 600)")
-    add("--concurrency", type=int, default=32, metavar="N", help="number of concurrent calls (default: 32)")
+    add("--calls", type=int, default=600, metavar="N", help="number of calls in each of the three runs (default: 600)")
+    add("--concurrency", type=int, default=64, metavar="N", help="number of concurrent calls (default: 64)")
     add("--seed", type=int, default=0, metavar="N", help="seed for the choice of faults (default: 0)")
     add("--fault-share", type=float, default=0.3, metavar="X", help="share of faulty requests, 0 to 1 (default: 0.3)")
     add("--traffic", type=Path, metavar="DIR", help="also replay recorded streams from this folder")
@@ -139,8 +141,9 @@ def _demo_arguments(demo: argparse.ArgumentParser) -> None:
     add(
         "--plain",
         action="store_true",
-        help="print only the final tables, without colour (default if the output is not a terminal)",
+        help="print plain text, without colour and progress (default if the output is not a terminal)",
     )
+    add("--details", action="store_true", help="also show the results by API and by the cause of the failure")
     add("--svg", type=Path, metavar="FILE", help="save the final screen as an SVG image")
 
 

@@ -37,9 +37,13 @@ class Connection(asyncio.Protocol):
         self.has_sent = False
         """True if a part of the current response was sent."""
         self.transport: asyncio.Transport
+        self._is_connected = self._is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self._is_connected = True
+        if self._is_closed:  # the server stopped between accepting the connection and this callback
+            self.transport.abort()
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -188,11 +192,15 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the connection after sending all written bytes."""
-        self.transport.close()
+        self._is_closed = True
+        if self._is_connected:
+            self.transport.close()
 
     def abort(self) -> None:
         """Close the connection at once and discard unsent bytes."""
-        self.transport.abort()
+        self._is_closed = True
+        if self._is_connected:
+            self.transport.abort()
 
     def reset(self) -> None:
         """Close the connection by RST."""

@@ -1,26 +1,31 @@
 """The demo from end to end, with the real SDKs and few calls."""
 
 import io
+import os
 import re
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import anthropic
 import openai
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-from l0.cli.demo import demo_calls, demo_command, screen
+import l0
+from l0.cli.demo import demo_calls, demo_command, demo_state, details, screen
 from l0.cli.demo.demo_provider import provider
 from l0.cli.demo.demo_state import Demo, DemoOptions
 from l0.cli.demo.demo_telemetry import Destination, destination
 from l0.cli.demo.judge import AnswerVerdict
 from l0.cli.demo.load import Load
+from l0.cli.demo.next_steps import Commands
 from l0.cli.demo.plan import KnownAnswer, PlannedCall, plan, shipped
 from l0.cli.inputs import InputError
 from l0.cli.main import main
+from l0.model.failure import Cause
 from l0.simulator import corpus
 from l0.simulator.dialects.chat_server import CHAT
 from l0.simulator.dialects.server_dialect import AnswerIdentity, SimulatedRequest
@@ -28,16 +33,35 @@ from l0.simulator.faults import Fault
 from l0.simulator.simulator_config import SimulatorConfig
 
 CALLS = 80
+ROOT = Path(__file__).resolve().parents[3]
+COMMANDS = Commands(program="l0", viewer=True, export=True)
+LABELS = [make.keywords["label"] for make in (demo_state._BARE, demo_state._DEFAULT, demo_state._AGENT)]
+REDRAW = "run `l0 demo --svg docs/images/demo.svg`"
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _quick() -> Iterator[None]:
     """Remove the delays of the simulated model and between retries."""
+    agent = replace(l0.Policy.agent(), retry=l0.Retry(base_delay=0.001))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo_calls, "DELAYS", None)
+        patch.setitem(demo_state._AGENT.keywords, "policy", agent)
         for client in (openai.OpenAI, openai.AsyncOpenAI, anthropic.Anthropic, anthropic.AsyncAnthropic):
             patch.setattr(client, "_calculate_retry_timeout", lambda *_args, **_kwargs: 0.0)
         yield
+
+
+def drawn(picture: RenderableType) -> str:
+    """Return the text of a picture, without spaces at the ends of lines."""
+    console = Console(record=True, width=screen.WIDTH, file=io.StringIO())
+    console.print(picture)
+    return "\n".join(line.rstrip() for line in console.export_text().splitlines())
+
+
+def words_of(image: Path) -> list[str]:
+    """Return the words of an SVG image, without frames of tables."""
+    texts = re.findall(r"<text[^>]*>(.*?)</text>", image.read_text(encoding="utf-8"))
+    return re.sub("[^!-~]+", " ", " ".join(map(unescape, texts)).replace("\xa0", " ")).split()
 
 
 @pytest.fixture(scope="module")
@@ -49,23 +73,48 @@ def finished(_quick: None) -> Demo:
 
 
 def test_demo_bare_sdks_deliver_broken_answers_and_l0_does_not(finished: Demo) -> None:
-    bare, covered = finished.bare.total.verdicts, finished.covered.total.verdicts
+    bare, default, agent = (run.total.verdicts for run in finished.runs)
     assert bare[AnswerVerdict.SILENT] > 0
-    assert covered[AnswerVerdict.SILENT] == covered[AnswerVerdict.FOREIGN] == 0
-    assert covered[AnswerVerdict.WHOLE] > bare[AnswerVerdict.WHOLE]
+    assert default[AnswerVerdict.SILENT] == default[AnswerVerdict.FOREIGN] == 0
+    assert agent[AnswerVerdict.SILENT] == agent[AnswerVerdict.FOREIGN] == 0
+    assert bare[AnswerVerdict.WHOLE] < default[AnswerVerdict.WHOLE] < agent[AnswerVerdict.WHOLE]
 
 
 def test_demo_counts_are_consistent(finished: Demo) -> None:
-    covered = finished.covered
-    assert finished.bare.total.calls == CALLS
-    assert covered.total.verdicts[AnswerVerdict.WHOLE] + covered.total.verdicts[AnswerVerdict.ERROR] == CALLS
-    assert covered.warm_up.verdicts == {AnswerVerdict.WHOLE: 4}
-    attempts, failed, retried = finished.attempts.snapshot()
-    # The provider and l0 count the same requests independently.
-    assert attempts == dict(covered.requests)
-    for sdk in ("openai", "anthropic"):
-        assert attempts[sdk] == covered.of(sdk).calls + retried[sdk].total()
-        assert failed[sdk].total() == retried[sdk].total() + covered.of(sdk).verdicts[AnswerVerdict.ERROR]
+    for run in finished.runs:
+        assert run.total.calls == len(run.verdicts) == len(run.requests) == CALLS
+        assert run.warm_up.verdicts == {AnswerVerdict.WHOLE: 4}
+    for run in (finished.default, finished.agent):
+        # The provider and l0 count the same requests independently.
+        failures = run.failures.snapshot()
+        whole = {number for number, verdict in run.verdicts.items() if verdict is AnswerVerdict.WHOLE}
+        assert dict(run.requests) == {number: len(failures[number]) + (number in whole) for number in failures}
+
+
+def test_demo_figures_depend_on_the_seed_only(finished: Demo) -> None:
+    again, planned = demo_calls.prepare(replace(finished.options, calls=16, concurrency=4))
+    demo_calls.perform(again, planned)
+    for first, second in zip(finished.runs, again.runs, strict=True):
+        for number in range(16):
+            assert first.verdicts[number] == second.verdicts[number]
+            assert first.requests[number] == second.requests[number]
+
+
+def test_details_count_every_call_that_was_not_whole(finished: Demo) -> None:
+    counts = details.count_causes(finished)
+    assert set(counts) <= {*Cause, details.UNHARMED}
+    for run in finished.runs:
+        verdicts = run.total.verdicts
+        assert sum(count[f"{run.name} silent"] for count in counts.values()) == verdicts[AnswerVerdict.SILENT]
+        assert sum(count[f"{run.name} errors"] for count in counts.values()) == verdicts[AnswerVerdict.ERROR]
+
+
+def test_details_fit_into_80_columns(finished: Demo) -> None:
+    text = drawn(screen.closing(finished, COMMANDS, plain=True, with_details=True))
+    assert "Failures by cause" in text
+    assert "not_a_stream" in text
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_demo_leaves_the_sdks_unpatched(finished: Demo) -> None:
@@ -73,18 +122,66 @@ def test_demo_leaves_the_sdks_unpatched(finished: Demo) -> None:
     assert finished.telemetry.url is None
 
 
-def test_demo_screen_shows_the_comparison(finished: Demo, tmp_path: Path) -> None:
-    console = Console(record=True, width=screen.WIDTH, file=io.StringIO())
-    console.print(screen.picture(finished, plain=True))
-    text = console.export_text()
-    silent = finished.bare.total.verdicts[AnswerVerdict.SILENT]
-    assert f"Bare: {silent} broken answers delivered without an error" in text
-    assert "With l0.instrument(): 0 broken answers delivered without an error" in text
-    assert max(map(len, text.splitlines())) <= screen.WIDTH
+def test_demo_screen_shows_one_answer_in_three_ways(finished: Demo) -> None:
+    bare, default, agent = (run.example for run in finished.runs)
+    assert bare is not None
+    assert default is not None
+    assert agent is not None
+    assert bare.content == default.content == "1. Switch the pump off.\n2. Close both valves.\n3. Wait until the"
+    assert bare.error is None
+    assert isinstance(default.error, l0.StreamInterrupted)
+    assert default.error.reason == "truncated"
+    assert agent.content == agent.call.answer.content
+    text = drawn(screen.opening(finished, plain=True))
+    for words in (
+        "silent: truncated",
+        "(no error)",
+        "error: truncated",
+        "(StreamInterrupted)",
+        "(attempt 2 was whole)",
+    ):
+        assert words in text
+
+
+def test_demo_screen_fits_into_a_terminal_of_80_by_24(finished: Demo) -> None:
+    text = drawn(screen.picture(finished, COMMANDS))
+    assert len(text.splitlines()) <= 23  # the last line is the shell's
+    assert max(map(len, text.splitlines())) <= 80
+    for run in finished.runs:
+        verdicts = run.total.verdicts
+        figures = [verdicts[AnswerVerdict.SILENT], verdicts[AnswerVerdict.ERROR], verdicts[AnswerVerdict.WHOLE]]
+        figures.append(sum(run.requests.values()))
+        assert f"{run.label} {' '.join(map(str, figures))} {run.note}" in re.sub(" +", " ", text)
+
+
+def test_demo_image_has_the_words_of_the_screen(finished: Demo, tmp_path: Path) -> None:
+    """The figures of the image in the README are those of 600 calls; everything else is the same."""
     screen.save_svg(finished, tmp_path / "demo.svg")
-    picture = (tmp_path / "demo.svg").read_text(encoding="utf-8")
-    assert picture.startswith("<svg")
-    assert "@font-face" not in picture
+    fresh, shown = words_of(tmp_path / "demo.svg"), words_of(ROOT / "docs" / "images" / "demo.svg")
+    assert "@font-face" not in (tmp_path / "demo.svg").read_text(encoding="utf-8")
+    assert [re.sub(r"\d+", "N", word) for word in shown] == [re.sub(r"\d+", "N", word) for word in fresh], REDRAW
+    assert shown[: shown.index("The")] == fresh[: fresh.index("The")], REDRAW  # the answer that is shown
+
+
+def test_figures_of_the_readme_are_those_of_the_image() -> None:
+    text = " ".join(words_of(ROOT / "docs" / "images" / "demo.svg"))
+    rows = [re.search(re.escape(label) + r" (\d+) (\d+) (\d+) (\d+) ", text) for label in LABELS]
+    figures = [tuple(map(int, row.groups())) for row in rows if row is not None]
+    assert [sum(row[:3]) for row in figures] == [600] * 3
+    (silent, errors, _, bare_requests), (_, default_errors, *_), (*_, agent_whole, agent_requests) = figures
+    readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert f"{silent} broken answers without an error, and {errors} errors" in readme
+    assert f"no broken answers and {default_errors} errors" in readme
+    assert f"{agent_whole} complete answers of 600" in readme
+    assert f"costs {agent_requests - bare_requests} requests more" in readme
+
+
+@pytest.mark.skipif("TEST_FULL_DEMO" not in os.environ, reason="takes half a minute: set TEST_FULL_DEMO=1")
+def test_figures_of_the_image_are_those_of_the_demo(tmp_path: Path) -> None:
+    prepared, planned = demo_calls.prepare(DemoOptions())
+    demo_calls.perform(prepared, planned)
+    screen.save_svg(prepared, tmp_path / "demo.svg")
+    assert words_of(tmp_path / "demo.svg") == words_of(ROOT / "docs" / "images" / "demo.svg"), REDRAW
 
 
 def test_demo_exit_code_for_a_broken_answer(
@@ -97,7 +194,7 @@ def test_demo_exit_code_for_a_broken_answer(
     monkeypatch.setattr(demo_calls, "shipped", lambda _: answers)
     assert main(["demo", "--calls", "4", "--fault-share", "0", "--plain"]) == 1
     captured = capsys.readouterr()
-    assert "With l0.instrument(): 4 broken answers delivered without an error" in captured.out
+    assert re.search(r"l0\.instrument\(\) +4 +0 +0 ", captured.out)
     assert "wrong: call" in captured.err
     assert "truncated" in captured.err
 
@@ -109,7 +206,7 @@ def test_demo_replays_recorded_streams(tmp_path: Path, capsys: pytest.CaptureFix
         CHAT.events(corpus.bundled_answer("poem"), SimulatedRequest(model="m", stream=True), AnswerIdentity.of(0, 0))
     )
     (folder / "one.sse").write_bytes(body)
-    assert main(["demo", "--calls", "8", "--traffic", str(tmp_path), "--plain"]) == 0
+    assert main(["demo", "--calls", "8", "--traffic", str(tmp_path), "--plain", "--details"]) == 0
     assert "1 recorded streams" in capsys.readouterr().out
 
 
@@ -132,12 +229,15 @@ def test_demo_call_succeeds_after_its_faults() -> None:
 
 
 def test_interrupted_load_does_not_start_more_calls() -> None:
+    class Interruption(Exception):
+        pass
+
     def interrupted(_: object) -> None:
-        raise KeyboardInterrupt
+        raise Interruption
 
     with provider(SimulatorConfig()) as simulator:
         load = Load(simulator=simulator, concurrency=2)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Interruption):
             load.run("x", plan(500, 0, 0.0, shipped(corpus.answers())), interrupted)
         assert len(simulator.requests) < 100
 

@@ -1,10 +1,11 @@
 """Faults as the real SDKs see them, and their entries in the log."""
 
+import asyncio
 import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
@@ -13,6 +14,7 @@ import openai
 import pytest
 from installed import httpx, needs_responses, transport_of
 
+from l0.simulator.connection import Connection
 from l0.simulator.corpus import DEFAULT, bundled_answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
@@ -231,3 +233,24 @@ def test_one_connection_serves_many_requests(sim: Simulator) -> None:
         while received.count(b"HTTP/1.1 200") < 2 or not received.endswith(b"}}"):
             received += client.recv(65536)
     assert len(sim.requests) == 2
+
+
+@pytest.mark.parametrize("end", [Connection.close, Connection.abort])
+def test_a_connection_that_is_closed_before_it_is_made_ends_at_once(end: Callable[[Connection], None]) -> None:
+    """A server that stops has accepted connections whose transports are not there yet."""
+
+    def accept() -> Connection:
+        connection = Connection()
+        end(connection)
+        return connection
+
+    async def received() -> bytes:
+        server = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0)
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            try:
+                return await asyncio.wait_for(reader.read(), 10)
+            finally:
+                writer.close()
+
+    assert asyncio.run(received()) == b""

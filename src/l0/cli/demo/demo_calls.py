@@ -1,8 +1,8 @@
-"""The steps of the demo: plan, bare run, instrumented run."""
+"""The steps of the demo: the plan, one call that breaks in all three ways to run it, then three runs of the plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -11,6 +11,7 @@ from time import perf_counter
 
 import l0
 from l0.simulator import corpus
+from l0.simulator.faults import Fault
 from l0.simulator.pacing import Delays
 from l0.simulator.playback import Traffic
 from l0.simulator.simulator_config import SimulatorConfig, SimulatorError
@@ -21,11 +22,21 @@ from .content import recorded
 from .demo_state import Demo, DemoOptions, DemoRun
 from .demo_telemetry import destination
 from .judge import Result
-from .load import Load, available_apis
+from .load import Load, available_apis, call_id
 from .plan import APIS, Api, KnownAnswer, PlannedCall, plan, shipped
 
-DELAYS = Delays(first_token_ms=40, inter_token_ms=2, stragglers=0.02)
+DELAYS = Delays(first_token_ms=40, stragglers=0.02)
 """Delays of a fast model, so that the demo is short. Log-normal with some stragglers, as for real models."""
+
+
+EXAMPLE = PlannedCall(
+    number=1,
+    api="chat",
+    concurrent="threads",
+    answer=KnownAnswer(name="answer steps", content=corpus.bundled_answer("steps").text),
+    faults=(Fault.clean_end(at_event=19),),
+)
+"""The call that is shown: instructions that break off in the third of four steps, without an error on the wire."""
 
 
 def prepare(options: DemoOptions) -> tuple[Demo, list[PlannedCall]]:
@@ -43,42 +54,52 @@ def prepare(options: DemoOptions) -> tuple[Demo, list[PlannedCall]]:
     return demo, plan(options.calls, options.seed, options.fault_share, answers, available_apis())
 
 
-def perform(demo: Demo, planned: list[PlannedCall]) -> None:
-    """Make both runs. The figures in ``demo`` are updated while they run."""
+def perform(demo: Demo, planned: list[PlannedCall], *, example_done: Callable[[], None] = lambda: None) -> None:
+    """Make the example's calls and all runs. The figures in ``demo`` are updated meanwhile."""
     l0.uninstrument()
     config = SimulatorConfig(seed=demo.options.seed, delays=DELAYS, traffic_dir=demo.options.traffic)
     with demo_provider.provider(config) as simulator:
         load = Load(simulator=simulator, concurrency=demo.options.concurrency)
-        _run(demo, demo.bare, load, planned)
-        with _instrumented(demo):
-            _run(demo, demo.covered, load, planned)
+        for run in demo.runs:
+            with _instrumented(demo, run):
+                _example(run, load)
+        example_done()
+        for run in demo.runs:
+            with _instrumented(demo, run):
+                _run(demo, run, load, planned)
     demo.telemetry.flush()
+
+
+def _example(run: DemoRun, load: Load) -> None:
+    # A healthy call first, for the same reason as before a run.
+    name = f"{run.name}-example"
+    *_, run.example = load.one_by_one(name, [replace(EXAMPLE, number=0, faults=()), EXAMPLE])
+    run.example_requests = load.simulator.requests_of(call_id(name, EXAMPLE))
 
 
 def _run(demo: Demo, run: DemoRun, load: Load, planned: list[PlannedCall]) -> None:
     def done(result: Result) -> None:
         with demo.lock:
-            run.tallies[result.call.api].add(result)
+            run.add(result)
 
     # One complete answer per API: after these, l0 knows that this origin ends its streams with a terminal event.
     firsts = {call.api: replace(call, faults=()) for call in reversed(planned)}
     for result in load.one_by_one(f"{run.name}-warm-up", firsts.values()):
         run.warm_up.add(result)
-    load.simulator.reset()
-    demo.attempts.clear()
+    run.failures.clear()
     began = perf_counter()
     load.run(run.name, planned, done)
     seconds = perf_counter() - began
     load.simulator.wait_idle()
-    log = load.simulator.requests
     with demo.lock:
         run.seconds = seconds
-        run.broken, run.requests = demo_provider.count_faults(log), demo_provider.count_requests(log)
+        run.requests = {call.number: load.simulator.requests_of(call_id(run.name, call)) for call in planned}
 
 
 @contextmanager
-def _instrumented(demo: Demo) -> Iterator[None]:
-    l0.instrument(otlp=demo.telemetry.url or False, observers=[demo.attempts], console=False)
+def _instrumented(demo: Demo, run: DemoRun) -> Iterator[None]:
+    if run.instrumented:
+        l0.instrument(run.policy, otlp=demo.telemetry.url or False, observers=[run.failures], console=False)
     try:
         yield
     finally:

@@ -1,8 +1,11 @@
-"""The `l0 demo` command: both runs, the screen and the exit code."""
+"""The `l0 demo` command: the runs, the screen and the exit code."""
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,26 +14,54 @@ from .demo_calls import perform, prepare
 from .demo_state import DemoOptions
 
 
-def demo(options: DemoOptions, *, plain: bool = False, svg: Path | None = None) -> int:
-    """Run the demo and show it. Return exit code 0 if l0 delivered no broken answer, else 1. Raises `InputError`."""
+def demo(options: DemoOptions, *, plain: bool = False, details: bool = False, svg: Path | None = None) -> int:
+    """Run the demo and show it.
+
+    Return exit code 0 if l0 delivered no broken answer, 1 if it did, 130 after an interruption. Raises `InputError`.
+    """
     if find_spec("rich") is None:
         raise InputError("the demo requires rich: pip install 'l0-otel[cli]'")
     from . import screen  # rich is an extra
+    from .next_steps import installed_commands
 
     _check_writable(svg)
     plain = plain or not sys.stdout.isatty()
     prepared, planned = prepare(options)
     if prepared.telemetry.warning:
         print(f"warning: --otlp: {prepared.telemetry.warning}; the demo continues without it", file=sys.stderr)
-    console = screen.console(plain=plain)
-    with screen.live(prepared, console, plain=plain):
-        perform(prepared, planned)
-    console.print(screen.picture(prepared, plain=plain))
+    console, commands = screen.console(plain=plain), installed_commands()
+    interrupted = False
+    with _quiet():
+        try:
+            with screen.live(prepared, console, commands, plain=plain):
+                # A pipe shows the first half at once: the runs take a while.
+                shown = (lambda: console.print(screen.opening(prepared, plain=True))) if plain else (lambda: None)
+                perform(prepared, planned, example_done=shown)
+        except KeyboardInterrupt:
+            interrupted = True
+        if not plain:
+            console.print(screen.opening(prepared, plain=False))
+        console.print(screen.closing(prepared, commands, plain=plain, with_details=details))
+        if interrupted:
+            raise KeyboardInterrupt
     if svg is not None:
         screen.save_svg(prepared, svg)
-    if wrong := prepared.covered.wrong:
+    if wrong := prepared.wrong:
         print(screen.evidence(wrong), file=sys.stderr)
     return 1 if wrong else 0
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Mute the log lines of recoveries: the screen counts them, and they would draw over it.
+
+    After an interruption they stay muted, since calls that are still in flight fail when the provider has stopped.
+    """
+    log = logging.getLogger("l0")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    yield
+    log.setLevel(level)
 
 
 def _check_writable(svg: Path | None) -> None:

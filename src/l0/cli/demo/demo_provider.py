@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from l0.simulator import http, script_grammar
 from l0.simulator.dialects.server_dialect import Dialect
-from l0.simulator.ledger import Received
 from l0.simulator.server import Simulator
 from l0.simulator.simulator_config import SimulatorConfig
 from l0.simulator.steps import SimulatedResponse
 from l0.testing import serving
 
-from .plan import SDKS, SEPARATOR, Api
+from .plan import SEPARATOR
 
 CALL_ID_HEADER = "x-l0-demo-call"
 """Header with the id of the call to which a request belongs. The n-th request of a call gets the n-th script."""
@@ -37,35 +35,11 @@ class ScriptedSimulator(Simulator):
             request = replace(request, headers={**request.headers, script_grammar.HEADER: step.strip()})
         return super()._response(request, dialect, index)
 
+    def requests_of(self, call_id: str) -> int:
+        """Return the number of requests of a call. Exact once the call is over."""
+        return self._turns[call_id]
+
 
 def provider(config: SimulatorConfig) -> AbstractContextManager[ScriptedSimulator]:
     """Run a scripted simulator, as `l0.testing.simulator` does. Raises `SimulatorError` if it cannot start."""
     return serving(ScriptedSimulator(config))
-
-
-def count_faults(log: Sequence[Received]) -> dict[str, Counter[str]]:
-    """Count the faults that the provider served, by SDK and by kind, independently of what clients observed."""
-    counts: dict[str, Counter[str]] = {sdk: Counter() for sdk in SDKS.values()}
-    for received in log:
-        sdk = _sdk_of(received.dialect)
-        if sdk is not None and (done := _kind(received.answered)):
-            counts[sdk][done] += 1
-    return counts
-
-
-def count_requests(log: Sequence[Received]) -> Counter[str]:
-    """Count inference requests by SDK."""
-    return Counter(sdk for received in log if (sdk := _sdk_of(received.dialect)) is not None)
-
-
-def _sdk_of(dialect: str | None) -> str | None:
-    apis: dict[str, Api] = {api: api for api in SDKS}  # narrows a str to an Api, for mypy
-    return SDKS[apis[dialect]] if dialect in apis else None
-
-
-def _kind(answered: str) -> str:
-    """Return the kind of a fault (`status 503` for `status 503 retry-after-ms=40`), or "" for a correct answer."""
-    words = answered.split()
-    if not words or words[0] in ("ok", "recorded"):
-        return ""
-    return " ".join(words[:2]) if words[0] == "status" else words[0]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from l0.model.policy import Policy
 
 from ..inputs import check_range
 from .demo_telemetry import Destination
-from .judge import Result, VerdictCounts
-from .plan import APIS, SDKS, Api
-from .tally import AttemptTally
+from .judge import AnswerVerdict, Result, VerdictCounts, judge
+from .plan import APIS, Api
+from .tally import FailureTally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,7 @@ class DemoOptions:
     """
 
     calls: int = 600
-    concurrency: int = 32
+    concurrency: int = 64
     seed: int = 0
     fault_share: float = 0.3
     traffic: Path | None = None
@@ -38,18 +40,31 @@ class DemoOptions:
 
 @dataclass(slots=True, kw_only=True)
 class DemoRun:
-    """State of one run of the plan. ``broken``: faults served, by SDK and kind. ``seconds``: duration of the run."""
+    """State of one run of the plan.
+
+    ``label``, ``note``: texts of its row. ``instrumented``: false for the SDKs without l0.
+    ``example``: its result of the one call that is shown, made with ``example_requests`` requests. ``verdicts``,
+    ``requests``: by number of the call. ``seconds``: duration of the run.
+    """
 
     name: str
+    label: str
+    note: str
+    instrumented: bool = True
+    policy: Policy | None = None
+    example: Result | None = None
+    example_requests: int = 0
     tallies: dict[Api, VerdictCounts] = field(default_factory=lambda: {api: VerdictCounts() for api in APIS})
+    verdicts: dict[int, AnswerVerdict] = field(default_factory=dict)
+    requests: Mapping[int, int] = field(default_factory=dict)
     warm_up: VerdictCounts = field(default_factory=VerdictCounts)
-    broken: Mapping[str, Counter[str]] = field(default_factory=dict)
-    requests: Mapping[str, int] = field(default_factory=Counter)
+    failures: FailureTally = field(default_factory=FailureTally)
     seconds: float = 0.0
 
-    def of(self, sdk: str) -> VerdictCounts:
-        """Return the tally of one SDK."""
-        return sum((tally for api, tally in self.tallies.items() if SDKS[api] == sdk), VerdictCounts())
+    def add(self, result: Result) -> None:
+        """Add the result of one call of the plan."""
+        self.tallies[result.call.api].add(result)
+        self.verdicts[result.call.number] = judge(result)
 
     @property
     def total(self) -> VerdictCounts:
@@ -58,8 +73,13 @@ class DemoRun:
 
     @property
     def wrong(self) -> list[Result]:
-        """Return the results that must not occur: broken answers without an error, and foreign exceptions."""
+        """Return the results that must not occur with l0: broken answers without an error, and foreign exceptions."""
         return self.total.wrong + self.warm_up.wrong
+
+
+_BARE = partial(DemoRun, name="bare", label="bare SDKs", note="silent: broken, no error", instrumented=False)
+_DEFAULT = partial(DemoRun, name="l0", label="l0.instrument()", note="nothing is silent")
+_AGENT = partial(DemoRun, name="agent", label="Policy.agent()", note="text once it is complete", policy=Policy.agent())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +89,17 @@ class Demo:
     options: DemoOptions
     source: str
     telemetry: Destination
-    bare: DemoRun = field(default_factory=lambda: DemoRun(name="bare"))
-    covered: DemoRun = field(default_factory=lambda: DemoRun(name="l0"))
-    attempts: AttemptTally = field(default_factory=AttemptTally)
+    bare: DemoRun = field(default_factory=_BARE)
+    default: DemoRun = field(default_factory=_DEFAULT)
+    agent: DemoRun = field(default_factory=_AGENT)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def runs(self) -> tuple[DemoRun, DemoRun, DemoRun]:
+        """Return the runs in order."""
+        return self.bare, self.default, self.agent
+
+    @property
+    def wrong(self) -> list[Result]:
+        """Return the results of l0 that must not occur."""
+        return self.default.wrong + self.agent.wrong

@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from operator import attrgetter
+from queue import SimpleQueue
+from threading import Event, Thread
 from time import perf_counter
 from typing import Any, Literal
 
 from l0.simulator.script_grammar import HEADER
-from l0.simulator.server import Simulator
 
 from .content import content_of, failed
-from .demo_provider import CALL_ID_HEADER
+from .demo_provider import CALL_ID_HEADER, ScriptedSimulator
 from .judge import Result
 from .plan import APIS, SDKS, Api, PlannedCall
+from .tally import numbered
 
 _METHODS: Mapping[Api, Callable[[Any], Any]] = {
     "chat": attrgetter("chat.completions.create"),
@@ -33,8 +34,7 @@ _PROMPT = "Say what you are asked to say."
 _MESSAGES = [{"role": "user", "content": _PROMPT}]
 _ARGUMENTS: Mapping[Api, dict[str, Any]] = {
     "chat": {"model": _MODEL, "messages": _MESSAGES},
-    # With `store`, the server keeps each answer, so l0 would not retry the request.
-    "responses": {"model": _MODEL, "input": _PROMPT, "store": False},
+    "responses": {"model": _MODEL, "input": _PROMPT},
     "completions": {"model": _MODEL, "prompt": _PROMPT},
     "messages": {"model": _MODEL, "max_tokens": 4096, "messages": _MESSAGES},
 }
@@ -109,7 +109,7 @@ def read(clients: Clients, call: PlannedCall, run: str) -> Result:
     """Make one call with a sync client. ``run``: name of the run, which makes the request's id unique."""
     answering = AnswerReader(call)
     try:
-        with _create(clients, call, run) as stream:
+        with numbered(call.number), _create(clients, call, run) as stream:
             for event in stream:
                 answering.take(event)
     except Exception as error:
@@ -121,9 +121,10 @@ async def aread(clients: Clients, call: PlannedCall, run: str) -> Result:
     """Make one call with an async client."""
     answering = AnswerReader(call)
     try:
-        async with await _create(clients, call, run) as stream:
-            async for event in stream:
-                answering.take(event)
+        with numbered(call.number):
+            async with await _create(clients, call, run) as stream:
+                async for event in stream:
+                    answering.take(event)
     except Exception as error:
         return answering.result(error)
     return answering.result()
@@ -131,15 +132,20 @@ async def aread(clients: Clients, call: PlannedCall, run: str) -> Result:
 
 def _create(clients: Clients, call: PlannedCall, run: str) -> Any:
     create = _METHODS[call.api](clients[SDKS[call.api]])
-    headers = {HEADER: call.script, CALL_ID_HEADER: f"{run}-{call.number}"}
+    headers = {HEADER: call.script, CALL_ID_HEADER: call_id(run, call)}
     return create(**_ARGUMENTS[call.api], stream=True, extra_headers=headers)
+
+
+def call_id(run: str, call: PlannedCall) -> str:
+    """Return the id of the requests of one call."""
+    return f"{run}-{call.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """Runs plans against one simulator. ``concurrency``: number of concurrent calls, half of them in threads."""
 
-    simulator: Simulator
+    simulator: ScriptedSimulator
     concurrency: int
 
     def one_by_one(self, run: str, calls: Iterable[PlannedCall]) -> list[Result]:
@@ -152,38 +158,41 @@ class Load:
             return [read(clients, call, run) for call in calls]
 
     def run(self, run: str, plan: Iterable[PlannedCall], done: Callable[[Result], None]) -> None:
-        """Make all calls of a plan. ``done``: callback for every result, called from any thread."""
+        """Make all calls of a plan. ``done``: callback for every result, called from any thread.
+
+        An interruption does not wait for the calls in flight: they can wait seconds for their next attempt. Their
+        threads end with the process, and their results are dropped.
+        """
         threads, tasks = deque[PlannedCall](), deque[PlannedCall]()
         for call in plan:
             (threads if call.concurrent == "threads" else tasks).append(call)
-        workers = max(self.concurrency // 2, 1)
-        with ThreadPoolExecutor(1, thread_name_prefix="l0-demo-asyncio") as loop_thread:
-            running = loop_thread.submit(asyncio.run, self._tasks(run, tasks, workers, done))
-            try:
-                self._threads(run, threads, workers, done)
-                running.result()
-            finally:
-                threads.clear()  # after an interruption, do not wait for calls that have not begun
-                tasks.clear()
+        size = max(self.concurrency // 2, 1)
+        clients = self._clients("", threads)
+        interrupted, ended = Event(), SimpleQueue[BaseException | None]()
 
-    def _threads(self, run: str, calls: deque[PlannedCall], workers: int, done: Callable[[Result], None]) -> None:
-        with ExitStack() as stack:
-            clients = self._clients("", calls)
-            for client in clients.values():
-                stack.enter_context(client)
+        def deliver(result: Result) -> None:
+            if not interrupted.is_set():
+                done(result)
 
-            def work() -> None:
-                while (call := _next(calls)) is not None:
-                    done(read(clients, call, run))
+        def thread() -> None:
+            while (call := _next(threads)) is not None:
+                deliver(read(clients, call, run))
 
-            with ThreadPoolExecutor(workers, thread_name_prefix="l0-demo") as pool:
-                try:
-                    for future in [pool.submit(work) for _ in range(workers)]:
-                        future.result()
-                finally:
-                    calls.clear()
+        workers = [thread] * size + [lambda: asyncio.run(self._tasks(run, tasks, size, deliver))]
+        for worker in workers:
+            Thread(target=_report, args=(worker, ended), name="l0-demo", daemon=True).start()
+        try:
+            for _ in workers:
+                if (error := ended.get()) is not None:
+                    raise error
+        finally:
+            interrupted.set()
+            threads.clear()
+            tasks.clear()
+        for client in clients.values():
+            client.close()
 
-    async def _tasks(self, run: str, calls: deque[PlannedCall], workers: int, done: Callable[[Result], None]) -> None:
+    async def _tasks(self, run: str, calls: deque[PlannedCall], size: int, done: Callable[[Result], None]) -> None:
         async with AsyncExitStack() as stack:
             clients = self._clients("Async", calls)
             for client in clients.values():
@@ -193,7 +202,7 @@ class Load:
                 while (call := _next(calls)) is not None:
                     done(await aread(clients, call, run))
 
-            await asyncio.gather(*(work() for _ in range(workers)))
+            await asyncio.gather(*(work() for _ in range(size)))
 
     def _clients(self, prefix: Literal["", "Async"], calls: Iterable[PlannedCall]) -> Clients:
         """Create clients as a user does, with the SDKs' default timeouts and two retries."""
@@ -202,6 +211,16 @@ class Load:
             sdk: getattr(import_module(sdk), prefix + origins[sdk][0])(api_key="demo", base_url=origins[sdk][1])
             for sdk in {SDKS[call.api] for call in calls}
         }
+
+
+def _report(work: Callable[[], None], ended: SimpleQueue[BaseException | None]) -> None:
+    """Do the work of one thread, and report its exception, or None."""
+    try:
+        work()
+    except BaseException as error:
+        ended.put(error)
+    else:
+        ended.put(None)
 
 
 def _next(calls: deque[PlannedCall]) -> PlannedCall | None:

@@ -1,64 +1,69 @@
-"""An observer that counts attempts, failures and retries for the demo."""
+"""An observer that keeps the failures of each call of the demo."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 
 from l0.model.call import Call
-from l0.model.call_events import AttemptStarted, CallEnded, CallEvent
-from l0.model.ports import CallObserver, Observer
+from l0.model.call_events import CallEnded, CallEvent
+from l0.model.failure import Cause
 
-Counts = dict[str, Counter[str]]
+_NUMBER: ContextVar[int | None] = ContextVar("l0_demo_call", default=None)
 
 
-class AttemptTally(Observer):
-    """Counts attempts by provider; safe to share between threads."""
+@contextmanager
+def numbered(number: int) -> Iterator[None]:
+    """Mark the calls of this block as the demo's call with this number."""
+    token = _NUMBER.set(number)
+    try:
+        yield
+    finally:
+        _NUMBER.reset(token)
+
+
+class FailureTally:
+    """Keeps the causes of the failed attempts by call. An `l0.Observer`; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._attempts: Counter[str] = Counter()
-        self._failed: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._retried: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._causes: dict[int, tuple[Cause, ...]] = {}
 
-    def snapshot(self) -> tuple[Counter[str], Counts, Counts]:
-        """Return attempts by provider, and failures and retries by provider and cause."""
+    def snapshot(self) -> dict[int, tuple[Cause, ...]]:
+        """Return the causes of the failed attempts of each call, in order."""
         with self._lock:
-            failed, retried = ({name: Counter(of) for name, of in by.items()} for by in (self._failed, self._retried))
-            return Counter(self._attempts), failed, retried
+            return dict(self._causes)
 
     def clear(self) -> None:
-        """Reset all counts."""
+        """Forget all calls."""
         with self._lock:
-            self._attempts.clear()
-            self._failed.clear()
-            self._retried.clear()
+            self._causes.clear()
 
-    def observe(self, call: Call) -> CallObserver:
+    def observe(self, call: Call) -> _CallFailures:  # noqa: ARG002 - the number is known from the context
         """Return an observer for one call."""
-        return _CallTally(self, call.provider)
+        return _CallFailures(self, _NUMBER.get())
 
-    def count(self, provider: str, event: CallEvent) -> None:
-        """Count one event."""
-        match event:
-            case AttemptStarted():
-                with self._lock:
-                    self._attempts[provider] += 1
-            case CallEnded(failures=failures, attempts=attempts):
-                with self._lock:
-                    self._failed[provider].update(failure.cause.value for failure in failures)
-                    # Every attempt but the last one was followed by a retry.
-                    self._retried[provider].update(failure.cause.value for failure in failures[: attempts - 1])
-            case _:
-                pass
+    def keep(self, number: int, causes: tuple[Cause, ...]) -> None:
+        """Keep the causes of one call."""
+        with self._lock:
+            self._causes[number] = causes
 
 
-class _CallTally(CallObserver):
+class _CallFailures:
     """Observer of one call."""
 
-    def __init__(self, tally: AttemptTally, provider: str) -> None:
+    def __init__(self, tally: FailureTally, number: int | None) -> None:
         self._tally = tally
-        self._provider = provider
+        self._number = number
 
     def notify(self, event: CallEvent) -> None:
-        self._tally.count(self._provider, event)
+        if isinstance(event, CallEnded) and self._number is not None:
+            self._tally.keep(self._number, tuple(failure.cause for failure in event.failures))
+
+    def active(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def headers(self) -> Mapping[str, str]:
+        return {}
