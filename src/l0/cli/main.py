@@ -15,6 +15,7 @@ import l0
 from . import view as viewer
 from .inputs import InputError
 from .slo import arguments as slo
+from .top import top_arguments as top
 
 _DEMO = """Make the same calls three times to a simulated provider that breaks answers: with the bare SDKs, after
 l0.instrument(), and with the policy for agents, which delivers complete answers only. No key, no network. The results
@@ -76,6 +77,12 @@ def _doctor(given: argparse.Namespace) -> int:
     return doctor(as_json=given.json)
 
 
+def _top(given: argparse.Namespace) -> int:
+    from .top.top_command import top as run
+
+    return run(given)
+
+
 def _view(given: argparse.Namespace) -> int:
     return viewer.view(given)
 
@@ -92,6 +99,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "simulate": _simulate,
     "doctor": _doctor,
     "slo": _slo,
+    "top": _top,
     "view": _view,
 }
 
@@ -121,6 +129,9 @@ def _parser() -> argparse.ArgumentParser:
             description=viewer.DESCRIPTION,
             epilog=viewer.EPILOG,
         )
+    )
+    top.add_arguments(
+        commands.add_parser("top", help="show the overview of l0 view in the terminal", description=top.DESCRIPTION)
     )
     slo.add_arguments(
         commands.add_parser(

@@ -1,0 +1,1 @@
+"""`l0 top`: the overview of a running `l0 view` in the terminal."""

@@ -1,0 +1,109 @@
+"""The command `l0 top`: read the overview of a running viewer, and show it once or until it is ended."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from ..inputs import InputError, check_range
+from ..viewer_api import NoServerError, ViewerClient, ViewerError
+from .overview_screen import Row, overview_rows
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from l0.viewer.api_contract import Overview
+
+
+def top(given: argparse.Namespace) -> int:
+    """Show the overview. Return 0. Raises `InputError` if no viewer answers."""
+    check_range("--port", given.port, 1, 65_535)
+    check_range("--interval", given.interval, 0.1, 3_600)
+    if given.minutes is not None:
+        check_range("--minutes", given.minutes, 0.01, 10_000_000)
+    client = ViewerClient(given.port)
+    try:
+        client.about()
+        overview = client.overview(_parameters(given))
+    except NoServerError as error:
+        port = "" if given.port == 4318 else f" --port {given.port}"
+        raise InputError(f"{error}; start the viewer with: l0 view{port}") from error
+    except ViewerError as error:
+        raise InputError(f"{error}; give the port of l0 view with --port") from error
+    try:
+        return _watch(given, client, overview)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _watch(given: argparse.Namespace, client: ViewerClient, overview: Overview) -> int:
+    console = _console() if sys.stdout.isatty() and not given.once else None
+    if console is None:
+        print(*_plain([_heading(given, client), *overview_rows(overview)]), sep="\n")
+    else:
+        _refresh(given, client, overview, console)
+    return 0
+
+
+def _console() -> Console | None:
+    """Return the terminal on stdout; ``None`` if it cannot be refreshed."""
+    if find_spec("rich") is None:
+        print("l0 top: to refresh it until q is pressed: pip install 'l0-otel[cli]'", file=sys.stderr)
+        return None
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    return None if console.is_dumb_terminal else console
+
+
+def _refresh(given: argparse.Namespace, client: ViewerClient, overview: Overview, console: Console) -> None:
+    """Show the overview until a key ends it. While the viewer does not answer, the last overview stays."""
+    from rich.live import Live
+
+    from .key_presses import key_presses
+
+    problem = ""
+    with key_presses() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(_screen(given, client, overview, console, problem), refresh=True)
+            if pressed(given.interval) in ("q", "Q"):
+                return
+            try:
+                overview, problem = client.overview(_parameters(given)), ""
+            except ViewerError as error:
+                problem = str(error)
+
+
+def _screen(
+    given: argparse.Namespace, client: ViewerClient, overview: Overview, console: Console, problem: str
+) -> Text:
+    from rich.text import Text
+
+    width, height = console.size
+    rows = overview_rows(overview, width, height - 2)
+    rows += [[]] * (height - 2 - len(rows))
+    end: Row = [(problem[:width], "red")] if problem else [("q ends", "dim")]
+    lines = (Text.assemble(*row) for row in [_heading(given, client), *rows, end])
+    return Text("\n", no_wrap=True, overflow="crop").join(lines)
+
+
+def _heading(given: argparse.Namespace, client: ViewerClient) -> Row:
+    asked = [*given.provider, *given.model, *([f"last {given.minutes:g} minutes"] if given.minutes else [])]
+    return [("l0 top", "bold"), (f"  {client.origin}  {time.strftime('%H:%M:%S')}  {', '.join(asked)}", "dim")]
+
+
+def _parameters(given: argparse.Namespace) -> dict[str, str | list[str]]:
+    parameters: dict[str, str | list[str]] = {"provider": given.provider, "model": given.model}
+    if given.minutes is not None:
+        parameters["since"] = str((time.time() - given.minutes * 60) * 1e3)
+    return parameters
+
+
+def _plain(rows: list[Row]) -> list[str]:
+    text = ["".join(part for part, _ in row).rstrip() for row in rows]
+    encoding = sys.stdout.encoding or "ascii"
+    return [line.encode(encoding, "replace").decode(encoding) for line in text]

@@ -1,0 +1,159 @@
+"""The overview of `l0 top` as text: every figure, in any size of terminal, and nothing that a terminal obeys."""
+
+from typing import Any
+
+import pytest
+
+from l0.cli.top.overview_screen import overview_rows
+from l0.console.line import columns
+from l0.viewer.api_contract import BudgetState, CauseCount, Overview, OverviewRow, Series
+
+NOTHING = OverviewRow(
+    provider=None,
+    model=None,
+    calls=0,
+    succeeded=0,
+    failed=0,
+    cancelled=0,
+    attempts=0,
+    attempts_failed=0,
+    healed=0,
+    first_token_p50=None,
+    first_token_p95=None,
+    first_token_p99=None,
+    gap_p50=None,
+    gap_p95=None,
+    gap_p99=None,
+    input_tokens=0,
+    output_tokens=0,
+    wasted_tokens=None,
+)
+
+
+def row(provider: str | None, model: str | None, calls: int, **fields: Any) -> OverviewRow:
+    made = NOTHING | {"provider": provider, "model": model, "calls": calls, "succeeded": calls, "attempts": calls}
+    return OverviewRow(**(made | fields))  # type: ignore[typeddict-item]
+
+
+def series(*calls: int, first: list[float | None] | None = None) -> Series:
+    empty = [None] * len(calls)
+    return Series(
+        t=[at * 30_000.0 for at in range(len(calls))],
+        calls=list(calls),
+        failed=[0] * len(calls),
+        healed=[0] * len(calls),
+        first_token_p50=list(empty),
+        first_token_p95=first or list(empty),
+        gap_p95=list(empty),
+    )
+
+
+def overview(*rows: OverviewRow, totals: OverviewRow = NOTHING, **fields: Any) -> Overview:
+    usual = {"totals": totals, "rows": list(rows), "series": series(), "causes": [], "budgets": []}
+    return Overview(**(usual | fields))  # type: ignore[typeddict-item]
+
+
+def text(found: Overview, width: int | None = None, height: int | None = None) -> list[str]:
+    return ["".join(part for part, _ in parts).rstrip() for parts in overview_rows(found, width, height)]
+
+
+TIMES = {"first_token_p50": 420.0, "first_token_p95": 1_234.0, "first_token_p99": 123_456.0, "gap_p95": 85.4}
+OPENAI = row(
+    "openai", "gpt-4o", 1_200, succeeded=1_190, failed=8, cancelled=2, attempts=1_300, attempts_failed=110, **TIMES
+) | {"healed": 45}
+FULL = overview(
+    OPENAI,  # type: ignore[arg-type]
+    row(None, None, 34),
+    totals=row(
+        None,
+        None,
+        1_234,
+        succeeded=1_224,
+        failed=8,
+        cancelled=2,
+        attempts=1_334,
+        attempts_failed=110,
+        healed=45,
+        input_tokens=1_000_000,
+        output_tokens=2_000,
+        wasted_tokens=300,
+    ),
+    series=series(0, 4, 8, first=[None, 500.0, 1_000.0]),
+    causes=[CauseCount(cause="reset", count=80), CauseCount(cause="stall", count=30)],
+    budgets=[
+        BudgetState(
+            service="shop",
+            provider="openai",
+            model=None,
+            slo="first word",
+            layer="user",
+            window="30d",
+            remaining=0.832,
+            burn_rate=1.4,
+            time=0.0,
+        )
+    ],
+)
+
+
+def test_every_figure() -> None:
+    assert text(FULL) == [
+        "calls      1,234: 1,224 succeeded (45 healed), 8 failed, 2 cancelled",
+        "success    99.35 % of calls, 91.75 % of attempts",
+        "tokens     1,000,000 in, 2,000 out, 300 wasted",
+        "over time   ▄█  most 8 in 30 s",
+        "first p95   ▄█  most 1.00 s",
+        "",
+        "                           success, %           first token, s gap, ms",
+        "model           calls  calls attempts healed   p50   p95   p99     p95",
+        "openai gpt-4o   1,200  99.33    91.54     45  0.42  1.23   123      85",
+        "-                  34    100      100      0     -     -     -       -",
+        "",
+        "causes     reset 80, stall 30",
+        "budget     first word user openai 30d: 83.2 % left, burn rate 1.4",
+    ]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 22), (60, 10), (40, 6), (20, 3), (1, 1)])
+def test_rows_fit_the_terminal(width: int, height: int) -> None:
+    rows = [row("provider", f"model {number} {'x' * 50}", 100 - number) for number in range(50)]
+    found = text(FULL | {"rows": rows}, width, height)  # type: ignore[arg-type]
+    assert len(found) <= height
+    assert max(map(columns, found)) <= width
+
+
+def test_models_that_do_not_fit_are_counted() -> None:
+    rows = [row("openai", f"m{number}", 100 - number) for number in range(50)]
+    found = text(FULL | {"rows": rows}, 80, 22)  # type: ignore[arg-type]
+    assert found[-4] == "and 40 more"
+    assert [line for line in found if line.startswith("openai m")] == found[8:18]
+
+
+def test_long_and_wide_names_are_cut() -> None:
+    found = text(overview(row("openai", "x" * 300, 1), row("openai", "模型" * 30, 2)), 80, 22)
+    assert [columns(line) for line in found[-2:]] == [80, 80]
+    assert all("…" in line for line in found[-2:])
+
+
+def test_a_name_cannot_control_the_terminal() -> None:
+    hostile = "\x1b[2J\x9b31m\r\n\u202e"
+    found = overview(
+        row(hostile, hostile, 1),
+        causes=[CauseCount(cause=hostile, count=1)],
+        budgets=[FULL["budgets"][0] | {"slo": hostile}],
+    )
+    for line in text(found):
+        assert line.isprintable(), line
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "calls", "shown"),
+    [(0, 0, "-"), (0, 9, "0"), (9, 9, "100"), (99_999, 100_000, "99.99"), (1, 100_000, "0.01"), (1, 3, "33.33")],
+)
+def test_a_share_is_whole_only_if_nothing_is_missing(succeeded: int, calls: int, shown: str) -> None:
+    found = text(overview(totals=row(None, None, calls, succeeded=succeeded)))
+    assert found[1].startswith(f"success    {shown} % of calls")
+
+
+def test_no_calls() -> None:
+    assert text(overview())[-1] == "no calls"
