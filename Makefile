@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-viewer suites test-backends faults fuzz soak lint format types contracts bench bench-packages bench-viewer setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-hosts test-viewer suites test-backends faults fuzz soak lint format types contracts bench bench-packages bench-viewer setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,11 @@ test-frameworks: ## frameworks and tracers over l0, each in an environment of it
 test-viewer: ## the page of l0 view in Chromium (Debian: apt-get install chromium; CHROMIUM=... for another one; PICTURES=1 makes the pictures of the docs)
 	@"$(PYTHON)" scripts/environment.py .venv-viewer '[viewer,otlp,openai]' -r tests/viewer/requirements.txt
 	@.venv-viewer/bin/python -m pytest --confcutdir=tests/viewer tests/viewer
+
+test-hosts: setup ## l0 run with a Celery worker and a notebook kernel, each in an environment of its own
+	@"$(PYTHON)" scripts/environment.py .venv-hosts/celery '[openai]' celery
+	@"$(PYTHON)" scripts/environment.py .venv-hosts/notebook '[openai]' ipykernel jupyter_client
+	@$(BIN)/python -m pytest -n0 tests/journeys/test_run_hosts.py
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can
 	@$(BIN)/python tests/backends/install.py
