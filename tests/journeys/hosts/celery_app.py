@@ -8,11 +8,13 @@ from celery import Celery
 
 queue = Path(os.environ["QUEUE"])
 app = Celery("celery_app", broker="filesystem://", backend=f"file://{queue}")
-app.conf.broker_transport_options = {
-    "data_folder_in": str(queue / "messages"),
-    "data_folder_out": str(queue / "messages"),
-    "control_folder": str(queue / "control"),
-}
+app.conf.update(
+    broker_transport_options={
+        "data_folder_in": str(queue / "messages"),
+        "data_folder_out": str(queue / "messages"),
+        "control_folder": str(queue / "control"),
+    }
+)
 
 
 @app.task
