@@ -8,13 +8,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from sample_calls import EVENTFUL, send_sample
-from viewer_client import ViewerClient, running_viewer
+from viewer_client import START, ViewerClient, running_viewer
 
 GRAVE = {"serious", "critical"}
 VIEWS = {
     "overview": ("", "table.models"),
-    "calls": ("#/calls", "tbody tr"),
-    "filtered": ("#/calls?outcome=failed&since=1800000000000&q=o", "tbody tr"),
+    # Every row costs axe time, and none is unlike the others.
+    "calls": (f"#/calls?since={START + 1_750_000}", "tbody tr"),
+    "filtered": ("#/calls?outcome=failed&q=o", "tbody tr"),
     "nothing": ("#/calls?q=nowhere", ".empty"),
     "call": (f"#/calls/{EVENTFUL:032x}/{EVENTFUL:016x}", ".waterfall"),
 }

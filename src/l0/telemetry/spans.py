@@ -58,7 +58,7 @@ class SpanObserver:
             return None
         if outer is not None:
             # Exactly one inference span per call: the other instrumentation ends its span; L0 adds ``l0.*`` attributes.
-            return self._span_of(tracer, outer, foreign=True)
+            return self._span_of(call, tracer, outer, foreign=True)
         start_ns = time_ns()
         name = f"{call.operation} {call.model}".rstrip()
         span = sanitizer.start_span(tracer, name, attributes.of_request(call), kind=SpanKind.CLIENT, at=start_ns)
@@ -67,12 +67,13 @@ class SpanObserver:
             mode = capture.ContentMode.SPAN_ONLY
         wanted = mode is not capture.ContentMode.NO_CONTENT and span.is_recording()
         content = self._content(call, mode) if wanted else None
-        return self._span_of(tracer, span, content=content)
+        return self._span_of(call, tracer, span, content=content)
 
     def _span_of(
-        self, tracer: Tracer, span: Span, *, foreign: bool = False, content: Content | None = None
+        self, call: Call, tracer: Tracer, span: Span, *, foreign: bool = False, content: Content | None = None
     ) -> CallSpan:
         return CallSpan(
+            call,
             tracer,
             span,
             foreign=foreign,
@@ -135,6 +136,7 @@ class CallSpan:
     """
 
     __slots__ = (
+        "_call",
         "_content",
         "_attempts_ended",
         "_every_attempt",
@@ -150,6 +152,7 @@ class CallSpan:
 
     def __init__(
         self,
+        call: Call,
         tracer: Tracer,
         span: Span,
         *,
@@ -158,6 +161,7 @@ class CallSpan:
         every_attempt: bool = False,
         former_names: bool = False,
     ) -> None:
+        self._call = call
         self._tracer = tracer
         self._every_attempt = every_attempt
         self._span = span
@@ -266,10 +270,17 @@ class CallSpan:
     def _report_attempt(self, started: AttemptStarted, ended: AttemptEnded | None, parent: Context, end: int) -> None:
         name = f"{names.ATTEMPT_SPAN} {started.attempt.number}"
         described = _of_attempt(started.attempt, ended)
+        if model := self._fallback_model(started.attempt.leg):
+            described[names.ATTEMPT_MODEL] = model
         span = sanitizer.start_span(self._tracer, name, described, context=parent, at=self._wall_ns(started.at))
         if ended is not None and ended.failure is not None:
             sanitizer.set_error(span, self._status_description(ended.failure))
         span.end(self._wall_ns(ended.at) if ended is not None else end)
+
+    def _fallback_model(self, leg: int) -> str | None:
+        # The legs of the explicit API are its sources; no policy names their models.
+        fallbacks = self._call.policy.legs
+        return fallbacks[leg - 1].model if 0 < leg <= len(fallbacks) else None
 
     @property
     def _shows_content(self) -> bool:

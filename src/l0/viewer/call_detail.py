@@ -128,7 +128,7 @@ def _attempt(call: ListedCall, row: Sequence[Any], detail: Mapping[str, Any]) ->
         hedge=known.get(names.ATTEMPT_HEDGE) is True,
         lost=lost,
         provider=_string(known, names.PROVIDER) or (call["provider"] if not leg else None),
-        model=_string(known, names.REQUEST_MODEL) or (call["model"] if not leg else None),
+        model=_string(known, names.ATTEMPT_MODEL) or (call["model"] if not leg else None),
         attributes=known,
     )
 

@@ -11,6 +11,7 @@ from anthropic._models import FinalRequestOptions
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
 from l0.model.call_events import AttemptEnded, AttemptStarted, RuleMatched
+from l0.model.policy import Fallback, Policy
 from l0.model.rule import Severity, Violation
 from l0.telemetry import names
 from l0.telemetry.metrics import MetricObserver
@@ -82,12 +83,15 @@ def eventful(ended, metadata, overloaded):
     ]
 
 
-def test_rules_hedges_and_fallbacks_on_spans(traces, play, eventful):
-    play(SpanObserver(traces.provider), eventful)
+def test_rules_hedges_and_fallbacks_on_spans(traces, play, eventful, call):
+    policy = Policy(fallback=[Fallback(model="gpt-4o-mini")])
+    play(SpanObserver(traces.provider), eventful, replace(call, policy=policy))
     spans = traces.exporter.get_finished_spans()
     (span,) = [span for span in spans if span.parent is None]
     attempts = [span.attributes.get(names.ATTEMPT_LEG) for span in spans if span.name.startswith(names.ATTEMPT_SPAN)]
     assert sorted(attempts, key=str) == [1, None, None]
+    models = {span.attributes.get(names.ATTEMPT_LEG): span.attributes.get(names.ATTEMPT_MODEL) for span in spans}
+    assert models == {None: None, 1: "gpt-4o-mini"}
     assert span.attributes[names.CACHE_WRITE_TOKENS] == 5
     events = {event.name: dict(event.attributes) for event in span.events}
     assert names.HEDGE_EVENT in events

@@ -37,7 +37,7 @@ def eventful(viewer: ViewerClient) -> Any:
     of_call = {"l0.attempts": 3, "l0.outcome": "recovered_fallback", "l0.retry.causes": ["reset"]}
     reset = {"l0.attempt.number": 1, "l0.attempt.cause": "reset", "http.response.status_code": 200}
     lost = {"l0.attempt.number": 2, "l0.attempt.hedge": True, "l0.attempt.lost": True}
-    other = {"l0.attempt.number": 3, "l0.attempt.leg": 1, "l0.backoff": 0.1}
+    other = {"l0.attempt.number": 3, "l0.attempt.leg": 1, "l0.attempt.model": "gpt-4o-mini", "l0.backoff": 0.1}
     viewer.send(
         attempt(second, made, other, at=300, ms=100),
         attempt(hedge, made, lost, at=100, ms=50),
@@ -55,7 +55,7 @@ def test_attempts_are_in_order_with_their_fates(eventful: Any) -> None:
     assert found == [
         (1, 0, "failed", "reset", 200, None, False, False, "gpt-4o"),
         (2, 0, "cancelled", None, None, None, True, True, "gpt-4o"),
-        (3, 1, "ok", None, None, pytest.approx(100.0), False, False, None),
+        (3, 1, "ok", None, None, pytest.approx(100.0), False, False, "gpt-4o-mini"),
     ]
     assert [(attempt["start"], attempt["duration"]) for attempt in eventful["attempts"]] == [
         (START, 200.0),

@@ -27,11 +27,11 @@ export function percent(share) {
   return `${(Math.floor(share * 100 * scale + 1e-9) / scale).toFixed(decimals)}${THIN}%`;
 }
 
-/** Return a duration in ms as text with three significant digits: `4 ms`, `0.85 ms`, `1.28 s`, `2 min 5 s`. */
+/** Return a duration in ms as text with two or three digits: `0.85 ms`, `4.2 ms`, `61 ms`, `1.28 s`, `2 min 5 s`. */
 export function duration(ms) {
   if (ms === null || ms === undefined) return NONE;
   if (ms < 0) return `-${duration(-ms)}`;
-  if (ms < 10) return `${trimmed(ms, 2)} ms`;
+  if (ms < 10) return `${trimmed(ms, ms < 1 ? 2 : 1)} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 9_995) return `${(ms / 1e3).toFixed(2)} s`;
   if (ms < 99_950) return `${(ms / 1e3).toFixed(1)} s`;

@@ -3,6 +3,7 @@
 import { h, svg } from "./dom.js";
 
 const RECOVERED = "recovered_";
+const HEALED_BY = "healed by ";
 export const HEALED = ["recovered_retry", "recovered_resume", "recovered_fallback", "recovered_hedge"];
 
 const SHAPES = {
@@ -37,12 +38,15 @@ export function outcomeKind(outcome) {
 }
 
 export function outcomeWords(outcome) {
-  return outcome.startsWith(RECOVERED) ? `healed by ${outcome.slice(RECOVERED.length)}` : outcome;
+  return outcome.startsWith(RECOVERED) ? `${HEALED_BY}${outcome.slice(RECOVERED.length)}` : outcome;
 }
 
-/** Return an outcome as a shape and its words. */
+/** Return an outcome as a shape and its words, of which narrow screens show the last. */
 export function outcomeMark(outcome) {
-  return h("span", { class: `outcome ${outcomeKind(outcome)}` }, shape(outcome), outcomeWords(outcome));
+  const words = outcomeWords(outcome);
+  const [first, last] = words.startsWith(HEALED_BY) ? [HEALED_BY, words.slice(HEALED_BY.length)] : ["", words];
+  return h("span", { class: `outcome ${outcomeKind(outcome)}` }, shape(outcome),
+    h("span", {}, h("span", { class: "long" }, first), last));
 }
 
 export function shape(outcome) {
