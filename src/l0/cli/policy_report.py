@@ -33,9 +33,9 @@ def policy_fields() -> list[PolicyFieldSource]:
     settings = read_environment(os.environ, check_rules)
     code = CONFIG.default
     policy = code or settings.policy or Policy()
-    standard = dict(_flat(Policy(), ()))
+    defaults = dict(_flat(Policy(), ()))
     return [
-        PolicyFieldSource(".".join(path), _text(value), _source(path, value, standard, settings, code is not None))
+        PolicyFieldSource(".".join(path), _text(value), _source(path, value, defaults, settings, code is not None))
         for path, value in _flat(policy, ())
     ]
 
@@ -58,6 +58,7 @@ def policy_report() -> Iterator[DoctorFinding]:
 
 
 def _flat(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield path and value of each field; fields of nested settings instead of the settings themselves."""
     for field in fields(value):
         held, here = getattr(value, field.name), (*path, field.name)
         if is_dataclass(held) and type(held).__module__ == Policy.__module__:
@@ -66,8 +67,9 @@ def _flat(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
             yield here, held
 
 
-def _source(path: Path, value: Any, standard: dict[Path, Any], settings: EnvironmentSettings, in_code: bool) -> str:
-    is_default = path in standard and standard[path] == value
+def _source(path: Path, value: Any, defaults: dict[Path, Any], settings: EnvironmentSettings, in_code: bool) -> str:
+    """Return the source of a field. A variable may set the field itself or the object that holds it."""
+    is_default = path in defaults and defaults[path] == value
     if in_code:
         return "default" if is_default else "code"
     for length in range(len(path), 0, -1):

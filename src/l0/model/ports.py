@@ -76,6 +76,7 @@ class Reader(Protocol):
     finished: bool
     """The terminal event was read: later bytes do not belong to the answer."""
     failure: Failure | None
+    """The first failure that an event showed, if any."""
     stopped: bool
     """`finished` is true or `failure` is set: stop reading."""
 
@@ -127,7 +128,10 @@ class WireReader(Reader, Protocol):
 
 
 class Upstream(Protocol):
-    """The SDK side of one call: requests, failures and exceptions. The provider's package creates one per call."""
+    """The SDK of one call for the runtime: describes requests, classifies exceptions, and makes those to raise.
+
+    The provider's package creates one per call.
+    """
 
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:
         """Return the request options of one attempt, with the SDK's own retries off and its retry counts correct.

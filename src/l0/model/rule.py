@@ -91,7 +91,7 @@ class Rule(Protocol):
 
     @property
     def span(self) -> int | None:
-        """The number of further characters that can change a character's result. ``None``: only the end decides."""
+        """The number of characters after a passage that can still change its result. ``None``: only the end decides."""
         ...
 
     def check(self) -> Check:

@@ -49,9 +49,11 @@ class SloTracker:
         self._clock = clock
         self._saver: Saver | None = None
         self._set(DEFAULTS, StoredWindows(), None)
-        self._started = self._feeding = False
+        self._started = False
+        self._feeding = False
+        """A breaker reads the counts, so tracking continues after `stop`."""
         self.meters: WeakSet[object] = WeakSet()
-        """The meters that already have the instruments."""
+        """The meters for which the instruments have been created."""
 
     def _set(
         self, objectives: Sequence[Objective], history: StoredWindows, on_burn: Callable[[Burn], None] | None
@@ -110,7 +112,7 @@ class SloTracker:
             yield from history.tallies()
 
     def failure_rate(self, target: Target) -> FailureRate | None:
-        """Return the failure rate for a breaker; ``None`` if objectives are not tracked and it keeps its own."""
+        """Return the failure rate for a breaker; ``None`` if nothing is tracked: the breaker then counts itself."""
         if not self._started:
             return None
         self._feeding = True
@@ -169,7 +171,7 @@ def target_of(call: Call, leg: int) -> Target:
 
 
 class SloCallObserver:
-    """The observer of one call. It judges a failed attempt when it ends, and the serving one when the call ends."""
+    """The observer of one call. Records a failed attempt at its own end, and the serving one at the end of the call."""
 
     __slots__ = ("_call", "_last", "_slos", "_stalled", "_started")
 
@@ -196,7 +198,7 @@ class SloCallObserver:
                 self._slos.call(target_of(self._call, 0), event)
 
     def _record_attempt(self, attempt: AttemptEnded, ended: CallEnded | None) -> None:
-        """Record one attempt. ``ended``: the call's end, for its last attempt, the only one with stream statistics."""
+        """Record one attempt. ``ended``: the end of the call, for its last attempt; only that has stream statistics."""
         started = self._started.pop(attempt.number, None)
         if started is None:
             return

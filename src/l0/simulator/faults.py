@@ -194,32 +194,32 @@ class Fault:
 
     @staticmethod
     def malformed(at_event: int | None = None) -> "Fault":
-        """Cut off the JSON of that event in the middle."""
+        """Cut off the JSON of event `at_event` in the middle."""
         return _one("malformed", at_event=at_event)
 
     @staticmethod
     def invalid_utf8(at_event: int | None = None) -> "Fault":
-        """Put bytes that are not UTF-8 into that event."""
+        """Put bytes that are not UTF-8 into event `at_event`."""
         return _one("invalid_utf8", at_event=at_event)
 
     @staticmethod
     def duplicate(at_event: int | None = None) -> "Fault":
-        """Send that event twice."""
+        """Send event `at_event` twice."""
         return _one("duplicate", at_event=at_event)
 
     @staticmethod
     def reorder(at_event: int | None = None) -> "Fault":
-        """Swap that event and the next one."""
+        """Swap event `at_event` and the next one."""
         return _one("reorder", at_event=at_event)
 
     @staticmethod
     def drop(at_event: int | None = None) -> "Fault":
-        """Omit that event."""
+        """Omit event `at_event`."""
         return _one("drop", at_event=at_event)
 
     @staticmethod
     def null_data(at_event: int | None = None) -> "Fault":
-        """Insert an extra event `data: null` before that one."""
+        """Insert an extra event `data: null` before event `at_event`."""
         return _one("null_data", at_event=at_event)
 
     @staticmethod
@@ -249,7 +249,7 @@ class Fault:
 
     @staticmethod
     def lifecycle_frames(count: int) -> "Fault":
-        """Send that many extra events without content before the first content."""
+        """Send `count` extra events without content before the first content."""
         return _one("lifecycle_frames", count=count)
 
     # Answers to a request for the rest of an answer

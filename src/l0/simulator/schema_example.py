@@ -9,9 +9,9 @@ _VALUES = 10_000
 
 
 def example(schema: Mapping[str, Any]) -> Any:
-    """Return a value that matches `schema`. References resolve within it.
+    """Return a value that matches `schema`. `$ref` must name a part of the schema itself.
 
-    Raises `ValueError` if it would be too large.
+    Raises `ValueError` if the value would be too large.
     """
     return _Example(schema).of(schema)
 

@@ -1,8 +1,8 @@
 """Count events of the last 30 days in bounded memory, and return the count of any window in O(1).
 
-Two counters only grow. Rings of buckets, each coarser than the previous ring, store their values at the start of each
-bucket, so a window is one subtraction. The bucket in which a window begins is left out, since it began before the
-window: a window covers its length minus at most one bucket.
+Two counters only grow. Rings of buckets, each coarser than the previous ring, store the values of the counters at the
+start of each bucket, so the count of a window is one subtraction. The bucket in which a window begins is left out,
+because it began before the window: a window covers its length minus at most one bucket.
 """
 
 from __future__ import annotations
@@ -98,8 +98,10 @@ class Windows:
     def __init__(self, at: float) -> None:
         self._bad = self._total = 0
         self._saved = Count()
+        """The counters at the last call of `unsaved`."""
         self._rings = tuple(_Ring(width, span, at) for width, span in RINGS)
         self._until = (at // RINGS[0][0] + 1) * RINGS[0][0]
+        """The end of the current bucket of the finest ring."""
 
     @property
     def count(self) -> Count:

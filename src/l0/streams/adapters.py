@@ -107,7 +107,7 @@ class _Chat:
         if _package(item) != "openai":
             return False
         if type(item).__module__.startswith(("openai.types.chat", "openai.types.completion")):
-            return True  # with any fields
+            return True  # whatever fields this object has
         return hasattr(item, "choices") or getattr(item, "type", None) == "chunk"
 
     def decoder(self) -> Decoder:

@@ -17,14 +17,14 @@ from .stream_state import State
 
 
 async def run(stream: Any, **options: Unpack[CallArguments]) -> Stream:
-    """Request an answer from a source. Return as soon as the source is open; raise what a failed call raises.
+    """Request an answer from a source. Return as soon as the source is open. Raise the exception of a failed call.
 
     ``stream``: a function without arguments that returns a stream, an iterator of text or of items that an adapter
-    recognizes, sync or async, an awaitable of these, or a whole answer. It is called once per attempt. (A stream itself
-    is accepted as well, but cannot be requested again.) Options: see `CallArguments`.
+    recognizes, sync or async, an awaitable of these, or a whole answer. The function is called once per attempt. (A
+    stream itself is accepted as well, but cannot be requested again.) Options: see `CallArguments`.
 
-    This coroutine only waits for the opening: ``asyncio.wait_for(l0(...), 30)`` limits that, and cancels it cleanly.
-    Reading comes after; ``Timeout(total=...)`` limits the whole. Raises `PolicyError` for an invalid option, and
+    ``asyncio.wait_for(l0.run(...), 30)`` limits only the time until the source is open, and cancels cleanly.
+    ``Timeout(total=...)`` also limits the reading. Raises `PolicyError` for an invalid option, and
     `UnknownStreamError` for a source that no adapter recognizes.
     """
     checked = call_options(stream, options, sync=False)
@@ -41,7 +41,7 @@ async def run(stream: Any, **options: Unpack[CallArguments]) -> Stream:
 
 
 def run_sync(stream: Any, **options: Unpack[CallArguments]) -> SyncStream:
-    """Request an answer from a sync source, as `run`, in sync code."""
+    """Request an answer from a sync source. Options and errors are those of `run`."""
     checked = call_options(stream, options, sync=True)
     runtime, upstream, state = _begin(checked)
     body = SourceBody(runtime, upstream)

@@ -1,4 +1,4 @@
-"""Present a call whose source is the user's own function to the engine."""
+"""The upstream of calls of the explicit API, whose source is the user's function instead of an SDK."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class SourceUpstream:
         """The exception raised to the user: the engine's, or one that passed through it."""
         self.history: Callable[[], Sequence[Failure]] = tuple
 
-    def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> AttemptSpec:  # noqa: ARG002 - a function takes none
-        """Return the plan itself, and queue the callbacks for it."""
+    def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> AttemptSpec:  # noqa: ARG002 - a source takes no headers
+        """Return the attempt itself as its options, and queue the callbacks that it causes."""
         self.state.attempts = attempt.number
         self.state.leg, before = attempt.leg, self.state.leg
         self.call_observer.begin()
@@ -63,10 +63,11 @@ class SourceUpstream:
             self.callbacks.note("on_retry" if attempt.number > 1 else "on_start", started)
         return attempt
 
-    def source(self, plan: AttemptSpec) -> Any:
-        """Call the factory of the plan's leg. A factory that takes an argument gets the text to continue."""
-        factory = self.sources[plan.leg]
-        text_so_far = plan.resume_state.text if plan.resume_state is not None and plan.resume == "splice" else ""
+    def source(self, attempt: AttemptSpec) -> Any:
+        """Call the factory of the attempt's leg. A factory that takes an argument gets the text to continue."""
+        factory = self.sources[attempt.leg]
+        resumed = attempt.resume_state if attempt.resume == "splice" else None
+        text_so_far = "" if resumed is None else resumed.text
         return factory(text_so_far) if takes_text(factory) else factory()
 
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
@@ -93,7 +94,7 @@ class SourceUpstream:
         return None
 
     def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:  # noqa: ARG002
-        """Return no metadata, text or tool calls, for the reason in `answer_failure`."""
+        """Return nothing: a whole answer is read like a stream of one item, and observed there."""
         return None, "", ()
 
     def completed(self) -> None:

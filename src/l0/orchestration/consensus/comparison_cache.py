@@ -12,7 +12,7 @@ UserSimilarity = Callable[[str, str], float | Awaitable[float]]
 
 
 class Comparison:
-    """Compares answers with one threshold. Raises `ImportError` if this requires an extra that is not installed."""
+    """Compares answers with one threshold. Raises `ImportError` if the threshold needs a missing extra."""
 
     def __init__(self, threshold: float, similarity: UserSimilarity | None) -> None:
         if similarity is None and threshold < 1:
@@ -47,7 +47,8 @@ class Comparison:
         pair = (left, right)
         found = self._known.get(pair)
         if found is None:
-            # Only a merge compares parts of answers; the user's function gets complete texts only.
+            # Unknown pairs are parts of answers, which only a merge compares. The user's function is not called for
+            # them, so they count as different.
             found = by_characters(left, right) if self._similarity is None and self._threshold < 1 else 0.0
             self._known[pair] = self._known[right, left] = found
         return found

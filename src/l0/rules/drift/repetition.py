@@ -18,10 +18,13 @@ _KEPT = 64
 _MIN_CHARS = 12
 """A shorter segment (a brace, a number, a `yes.`) does not count as a repeat, but a new one ends a loop."""
 _MIN_WORDS, _MANY_WORDS = 8, 20
+"""Words of a run of repeats from which it counts by half, and from which it counts in full."""
 _FEW = 0.5
 """A segment whose share of different words is below this is examined closely. Prose has 0.7 or more."""
 _LONGEST_PERIOD = 12
+"""Maximum number of words that a loop within one segment repeats."""
 _LETTERS = 16
+"""Number of equal letters in a row that count as a loop."""
 _LETTER_RUN = re.compile(rf"\b[^\W\d_]*?([^\W\d_A-Z])\1{{{_LETTERS - 1}}}")
 _CODE_REPEATS = 2
 """Factor of the required repeats inside a code block, since correct code repeats itself."""
@@ -38,8 +41,11 @@ class Repetition:
     def __init__(self, thresholds: Thresholds) -> None:
         self._repeats = thresholds.repeats
         self._order: deque[str] = deque()
+        """The last segments."""
         self._known: dict[str, int] = {}
+        """How often each of them occurs among the last segments."""
         self._run: list[str] = []
+        """The repeated segments since the last new one."""
 
     def take(self, segment: Segment) -> DriftFinding | None:
         text = segment.lowered.strip()

@@ -60,9 +60,9 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
 
 
 def _prefilled(body: Mapping[str, Any]) -> str:
-    """Return the beginning of the answer if the model accepts one.
+    """Return the text that the answer must begin with, or an empty text if the request has none.
 
-    Raises `InvalidRequestError` with the API's own text.
+    Raises `InvalidRequestError` with the API's own text if the model accepts no prefilled text.
     """
     prefix = prefilled(body["messages"])
     if not prefix:
@@ -224,7 +224,7 @@ def role(chunk: bytes) -> Role:
     return "end" if kind == b"message_stop" else "finish" if kind == b"message_delta" else "lifecycle"
 
 
-def empty_event(_stamp: AnswerIdentity) -> bytes:
+def empty_event(_identity: AnswerIdentity) -> bytes:
     """Return a ping, the only event of this dialect without content."""
     return _PING
 
