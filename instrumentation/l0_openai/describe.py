@@ -30,7 +30,7 @@ _SUFFIXES = {
 
 
 def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
-    """Return the inference call that a request makes; ``None`` for all others."""
+    """Return the inference request that the options describe; ``None`` if they describe another request."""
     kind, host = type(client).__name__, client.base_url.host
     certain = _certain(kind, host)
     return describe_request(options, OPERATIONS, provider=provider_of(kind, host), certain=certain, stream=stream)

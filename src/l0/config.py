@@ -57,7 +57,7 @@ class Config:
         self._observers: tuple[Observer, ...] = ()
         self._observers_by_sdk: Mapping[str, tuple[Observer, ...]] = {}
         self._added: tuple[Observer, ...] = ()
-        self._everywhere: tuple[Observer, ...] = ()
+        self._for_all_calls: tuple[Observer, ...] = ()
         self._direct: bool | None = None
         self._timeline: bool | None = None
         self._shows: bool | None = None
@@ -95,7 +95,7 @@ class Config:
         with self._lock:
             known, self.environment = self.environment.problems, settings
             self.shared_state.timelines = self.timeline
-            self._watch()
+            self._update_observers()
         for problem in settings.problems:
             if problem not in known:
                 _log.warning("%s", problem)
@@ -125,13 +125,13 @@ class Config:
         """Turn the console on or off for calls that begin now. ``None``: as the environment says."""
         with self._lock:
             self._shows = console
-            self._watch()
+            self._update_observers()
 
     def set_summary(self, summary: bool | None) -> None:
         """Turn the counting of calls on or off. ``None``: it is on if the console is."""
         with self._lock:
             self._summary = summary
-            self._watch()
+            self._update_observers()
 
     @property
     def console(self) -> bool:
@@ -143,23 +143,23 @@ class Config:
         """The counts of the calls; ``None`` if nothing was ever counted."""
         return self._tally
 
-    def _watch(self) -> None:
+    def _update_observers(self) -> None:
         """Set the observers of all calls after a change."""
-        watching: list[Observer] = [*self._added]
+        observers: list[Observer] = [*self._added]
         counted, self._counted = self._counted, self.console or bool(self._summary)
         if self._counted:
             self._tally = self._tally or CallTally(monotonic)
             if not counted:
                 self._tally.renew()
-            watching.append(self._tally)
+            observers.append(self._tally)
         if self.console and self._tally is not None:
             from l0.console.console import Console  # few processes need it
 
             self._console = self._console or Console(self._tally)
-            watching.append(self._console)
+            observers.append(self._console)
         if self._console is not None:
             self._console.switch(on=self.console)
-        self._everywhere = tuple(watching)
+        self._for_all_calls = tuple(observers)
 
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
         """Set the observers of every call, or of every call through one SDK: spans and metrics.
@@ -175,7 +175,7 @@ class Config:
         check_observers(observers)
         with self._lock:
             self._added = tuple(observers)
-            self._watch()
+            self._update_observers()
 
     def policy(self, client: object = None) -> Policy:
         """Return the current policy: of the block, of the ``client`` (`streams.wrapping`), or of all calls."""
@@ -186,7 +186,7 @@ class Config:
     @property
     def listening(self) -> bool:
         """True if there is any observer."""
-        return bool(self._observers or self._everywhere or _block_observers.get())
+        return bool(self._observers or self._for_all_calls or _block_observers.get())
 
     def observers_of(self, call: Call, sdk: str | None = None, *, outermost: bool = False) -> list[CallObserver]:
         """Return the observers of this call through ``sdk``.
@@ -197,7 +197,7 @@ class Config:
         if serving is not None:
             return _call_observers((serving,), call)
         observers = self._observers_by_sdk.get(sdk, self._observers) if sdk is not None else self._observers
-        return _call_observers((*observers, *self._everywhere, *(_block_observers.get() or ())), call)
+        return _call_observers((*observers, *self._for_all_calls, *(_block_observers.get() or ())), call)
 
 
 def check_policy(policy: object) -> None:

@@ -72,8 +72,8 @@ _CAUSES: Mapping[str, Mapping[str, tuple[Cause, Cause]]] = {
         "UnknownApiResponseError": _GARBLED,
     },
 }
-"""Causes by package and class, before the headers and after them. The class of an exception that is nearest in its
-inheritance decides."""
+"""Causes by package and class, before the headers and after them. The first class in the exception's `__mro__`
+that is listed decides."""
 
 _AWS: Mapping[str, Cause] = {
     "throttlingexception": Cause.RATE_LIMIT,
@@ -129,11 +129,11 @@ class _ErrorResponse:
 def library_failure(
     error: Exception, repeats: Callable[[int, Mapping[str, str]], bool], *, opened: bool
 ) -> Failure | None:
-    """Return the failure for an exception of one of these libraries, or of any class that names an HTTP status;
-    ``None`` for any other.
+    """Return the failure for an exception of one of these libraries, or for any exception with an HTTP status;
+    ``None`` for all others.
 
-    ``repeats``: returns True if a status with these headers is to be repeated. ``opened``: True if the headers of the
-    answer have arrived.
+    ``repeats``: returns True if the request should be sent again after a status with these headers. ``opened``: True if
+    the headers of the answer have arrived.
     """
     response = _error_response(error)
     if response is not None:

@@ -74,7 +74,7 @@ def _is_at(part: Part, number: int, piece: Piece) -> bool:
 def _edited(edit: Callable[[Piece], Iterable[Piece]]) -> _Change:
     """Return a change of one event."""
 
-    def change(pieces: Iterator[Piece], part: Part, _dialect: Dialect, _stamp: AnswerIdentity) -> Iterator[Piece]:
+    def change(pieces: Iterator[Piece], part: Part, _dialect: Dialect, _identity: AnswerIdentity) -> Iterator[Piece]:
         for piece, hit in _numbered(pieces, part):
             yield from edit(piece) if hit else (piece,)
 
@@ -84,7 +84,7 @@ def _edited(edit: Callable[[Piece], Iterable[Piece]]) -> _Change:
 def _mapped(edit: Callable[[bytes], bytes]) -> _Change:
     """Return a change of every event."""
 
-    def change(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _stamp: AnswerIdentity) -> Iterator[Piece]:
+    def change(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _identity: AnswerIdentity) -> Iterator[Piece]:
         return (piece._replace(data=edit(piece.data)) for piece in pieces)
 
     return change
@@ -93,7 +93,7 @@ def _mapped(edit: Callable[[bytes], bytes]) -> _Change:
 def _filtered(keep: Callable[[Piece], bool]) -> _Change:
     """Return a change that keeps some events."""
 
-    def change(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _stamp: AnswerIdentity) -> Iterator[Piece]:
+    def change(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _identity: AnswerIdentity) -> Iterator[Piece]:
         return filter(keep, pieces)
 
     return change
@@ -114,7 +114,7 @@ def _null_data(piece: Piece) -> Iterable[Piece]:
     return (Piece(block("null"), True, "lifecycle"), piece)
 
 
-def _reorder(pieces: Iterator[Piece], part: Part, _dialect: Dialect, _stamp: AnswerIdentity) -> Iterator[Piece]:
+def _reorder(pieces: Iterator[Piece], part: Part, _dialect: Dialect, _identity: AnswerIdentity) -> Iterator[Piece]:
     held: Piece | None = None
     for piece, hit in _numbered(pieces, part):
         if hit:
@@ -128,7 +128,7 @@ def _reorder(pieces: Iterator[Piece], part: Part, _dialect: Dialect, _stamp: Ans
         yield held
 
 
-def _after_end(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _stamp: AnswerIdentity) -> Iterator[Piece]:
+def _after_end(pieces: Iterator[Piece], _part: Part, _dialect: Dialect, _identity: AnswerIdentity) -> Iterator[Piece]:
     content: Piece | None = None
     for piece in pieces:
         content = piece if piece.role == "content" else content

@@ -55,7 +55,7 @@ def failed(dialect: Dialect, status: int, message: str, identity: AnswerIdentity
 
 
 def family_of(request: HttpRequest) -> Dialect:
-    """Return the provider of a request, according to its headers and path."""
+    """Return messages for a request to Anthropic, chat for one to OpenAI, according to its headers and path."""
     anthropic = "anthropic-version" in request.headers or "/messages" in request.path
     return MESSAGES if anthropic else CHAT
 
@@ -80,7 +80,7 @@ def _openai_model(name: str, identity: AnswerIdentity) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": identity.created, "owned_by": "simulated"}
 
 
-def _anthropic_model(name: str, _stamp: AnswerIdentity) -> dict[str, Any]:
+def _anthropic_model(name: str, _identity: AnswerIdentity) -> dict[str, Any]:
     return {"type": "model", "id": name, "display_name": name.title(), "created_at": "2026-01-01T00:00:00Z"}
 
 

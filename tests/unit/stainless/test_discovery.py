@@ -134,7 +134,7 @@ def test_console_and_summary_are_kept_by_a_later_instrument_and_ended_by_uninstr
     warnings_of(console=False, summary=True)
     assert (CONFIG.console, CONFIG.listening) == (False, True)
     l0.uninstrument()
-    assert (CONFIG.console, CONFIG._everywhere) == (False, ())
+    assert (CONFIG.console, CONFIG._for_all_calls) == (False, ())
 
 
 def test_uninstrument_forgets_the_policy(warnings_of):

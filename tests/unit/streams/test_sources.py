@@ -114,8 +114,11 @@ def test_an_answer_is_good_without_its_metadata(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(LineDecoder, "metadata", _fail)
     told: list[Any] = []
     watcher = SimpleNamespace(notify=told.append, active=nullcontext, headers=dict)
-    monkeypatch.setattr(CONFIG, "_added", (SimpleNamespace(observe=lambda _: watcher),))
-    assert l0.run_sync(Source([Line("a")]).plain, retry=QUICK).read() == "a"
+    CONFIG.add_observers([SimpleNamespace(observe=lambda _: watcher)])
+    try:
+        assert l0.run_sync(Source([Line("a")]).plain, retry=QUICK).read() == "a"
+    finally:
+        CONFIG.add_observers(())
     assert (told[-1].outcome, told[-1].metadata) == (Outcome.OK, ResponseMetadata())
 
 

@@ -45,7 +45,9 @@ def union_root(
     variants = _variants(owners, tables)
     if not variants:
         raise Unsupported("no variant of the union is supported")
-    recovery = _Recovery(annotation, variants, tables, declared=sdk.declared_discriminator(metadata) == name)
+    for_invalid = _InvalidDataBuilder(
+        annotation, variants, tables, declared=sdk.declared_discriminator(metadata) == name
+    )
     # Only the tables, so that the common path below needs no attribute lookup on a variant.
     validated = {value: variant.validated for value, variant in variants.items()}
 
@@ -55,7 +57,7 @@ def union_root(
                 return validated[data[name]][tuple(data)](data)
             except Exception:  # unknown variant, or data that pydantic must validate
                 pass
-            return recovery.build(data.get(name), data)
+            return for_invalid.build(data.get(name), data)
         return tables.fallbacks.complete_object(annotation, data)
 
     return build
@@ -83,7 +85,7 @@ def _variants(owners: Mapping[str, Any], tables: ShapeTables) -> dict[str, _Vari
     return variants
 
 
-class _Recovery:
+class _InvalidDataBuilder:
     """Builds an object of a union from data that compiled validation rejects, without trying all variants.
 
     The SDK validates the data against every variant (dozens for an event stream). If none is valid, it fills in the

@@ -14,6 +14,7 @@ from .phrases import Phrases
 from .segments import Segment, in_quotation
 
 _SURE, _LIKELY = 0.9, 0.65
+"""Confidence of a phrase about the model itself, and of one about its task."""
 _OPENING = 0.5
 """Factor of the confidence in the first sentence of an answer."""
 _SENTENCE = 3
@@ -66,22 +67,22 @@ _SELF = Phrases(
         "corte": r"\bmi conocimiento\b.*\bfecha de corte\b",
     }
 )
-_SEEN = "image|images|picture|photo|file|files|links|attachment|document|audio|url"
-_GESEHEN = "bild|datei|link|anhang|dokument|video"
-_VISTO = "imagen|foto|archivo|enlace|adjunto|documento|vídeo"
+_SEEN_EN = "image|images|picture|photo|file|files|links|attachment|document|audio|url"
+_SEEN_DE = "bild|datei|link|anhang|dokument|video"
+_SEEN_ES = "imagen|foto|archivo|enlace|adjunto|documento|vídeo"
 _ANSWERING = Phrases(
     {
         word: rf"\bi(?:'m| am)? (?:can't|cannot|can not|(?:am )?unable to|not able to)(?: \w+)? (?:see|view|open|access"
         rf"|hear|watch|read|play) (?:the|your|any|this|that|those)(?: \w+){{0,2}}? {word}\b"
-        for word in _SEEN.split("|")
+        for word in _SEEN_EN.split("|")
     }
     | {
         word: rf"\bich\b[^.,]*\b{word}(?: \w+)? nicht (?:sehen|öffnen|lesen|ansehen|aufrufen|abspielen|hören)\b"
-        for word in _GESEHEN.split("|")
+        for word in _SEEN_DE.split("|")
     }
     | {
         word: rf"\bno puedo (?:ver|abrir|leer|acceder|consultar|oír|reproducir)(?: a)? (?:\w+ ){{1,2}}{word}\b"
-        for word in _VISTO.split("|")
+        for word in _SEEN_ES.split("|")
     }
     | {
         "user": rf"(?<!if )(?<!when )(?<!once )\bthe user{_TASK}\b.*\b(?:i|my|let me)\b",

@@ -53,7 +53,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
     )
 
 
-def complete_response(_answer: Answer, request: SimulatedRequest, _stamp: AnswerIdentity) -> Json:
+def complete_response(_answer: Answer, request: SimulatedRequest, _identity: AnswerIdentity) -> Json:
     """Return one vector of length 1 per input. The same text gives the same vector."""
     assert isinstance(request, EmbeddingRequest)
     data = [
@@ -77,7 +77,7 @@ def _vector(text: str, request: EmbeddingRequest) -> list[float] | str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode() if request.base64 else vector
 
 
-def events(_answer: Answer, _request: SimulatedRequest, _stamp: AnswerIdentity) -> Iterator[bytes]:
+def events(_answer: Answer, _request: SimulatedRequest, _identity: AnswerIdentity) -> Iterator[bytes]:
     """Return no events: embeddings are never streamed."""
     return iter(())
 
@@ -87,7 +87,7 @@ def role(_chunk: bytes) -> Role:
     return "content"
 
 
-def empty_event(_stamp: AnswerIdentity) -> bytes:
+def empty_event(_identity: AnswerIdentity) -> bytes:
     """Return no event."""
     return b""
 

@@ -29,7 +29,7 @@ _MESSAGES = {
 SERVER_ERROR = "The server had an error while processing your request. Sorry about that!"
 
 
-def error(status: int, error_spec: ErrorSpec, _stamp: AnswerIdentity) -> Json:
+def error(status: int, error_spec: ErrorSpec, _identity: AnswerIdentity) -> Json:
     """Return `{"error": {message, type, param, code}}`, with the provider's text for the status by default."""
     return {
         "error": {

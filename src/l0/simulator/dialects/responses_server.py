@@ -204,7 +204,7 @@ def _response(
     }
 
 
-def in_band(error_spec: ErrorSpec, number: int, _stamp: AnswerIdentity) -> bytes:
+def in_band(error_spec: ErrorSpec, number: int, _identity: AnswerIdentity) -> bytes:
     """Return an `error` event."""
     fields = {
         "code": error_spec.code or error_spec.type or "server_error",
