@@ -16,8 +16,8 @@ from opentelemetry import trace
 def span_of_caller() -> trace.Span | None:
     """Return the span of the instrumentation that called the SDK; ``None`` if none of the known ones did.
 
-    ``INVALID_SPAN``: it starts its span only after the call. Only frames up to the next frame of L0 are read: above it
-    is another call, whose callback makes this one.
+    ``INVALID_SPAN``: the instrumentation starts its span only after the call. Frames beyond the next frame of L0 are
+    not read: they belong to another call, whose callback makes this one.
     """
     if sys.modules.keys().isdisjoint(_LOADED):
         return None
@@ -45,7 +45,7 @@ def _of_langfuse(frame: FrameType) -> trace.Span | None:
 def _of_traceloop(frame: FrameType) -> trace.Span | None:
     """Return ``INVALID_SPAN`` for Traceloop's wrapper of a Responses method, which makes its span after the call.
 
-    It reports no raw response that streams.
+    Traceloop makes no span for a raw response that streams.
     """
     arguments = frame.f_locals.get("kwargs")
     if "wrapped" not in frame.f_locals or not isinstance(arguments, dict):

@@ -76,7 +76,7 @@ class Constructors:
             tables = self._tables
             shapes, classes = tables.shapes()
             off = {f"{m.__module__}.{m.__qualname__}": reason for m, reason in tables.switched_off.copy().items()}
-            parts, objects = tables.fallbacks.parts, tables.fallbacks.objects
+            parts, objects = tables.sdk_builds.parts, tables.sdk_builds.objects
         return CompilationReport(
             shapes=shapes,
             classes=classes,
@@ -98,7 +98,7 @@ class Constructors:
     def _root(self, type_: object, sdk: SdkBuilder) -> ShapeConstructor:
         bare = sdk.unwrap_once(type_)
         if is_plain_class(bare, sdk.base):
-            return class_root(type_, self._tables.constructed(bare), self._tables.fallbacks)  # type: ignore[arg-type]
+            return class_root(type_, self._tables.constructed(bare), self._tables.sdk_builds)  # type: ignore[arg-type]
         if is_union(bare):
             return union_root(type_, bare, unwrap(type_)[1], sdk, self._tables)
         raise Unsupported("neither a model class nor a union of model classes")

@@ -44,17 +44,17 @@ class Constructed:
         sdk: SdkBuilder,
         shapes: Callable[[type], Shapes],
         validated: Validated,
-        fallbacks: SdkFallback,
+        sdk_builds: SdkFallback,
     ) -> None:
         self._scope = scope
         self._sdk = sdk
         self._shapes = shapes
         self._validated = validated
-        self._fallbacks = fallbacks
+        self._sdk_builds = sdk_builds
 
     def field(self, var: str, field: Any, key: str) -> str:
         """Return the expression of one model field with this JSON key."""
-        fallback = self._scope.bind(self._fallbacks.field(field, key))
+        fallback = self._scope.bind(self._sdk_builds.field(field, key))
         try:
             # If metadata is given, `construct_type` does not unwrap an `Annotated` below it.
             if field.metadata and unwrap(field.annotation)[1]:
@@ -94,7 +94,7 @@ class Constructed:
         raise Unsupported(f"values of {bare}")
 
     def _list(self, var: str, inner: object, fallback: str, depth: int) -> str:
-        item, item_fallback = f"e{depth}", self._scope.bind(self._fallbacks.value(inner))
+        item, item_fallback = f"e{depth}", self._scope.bind(self._sdk_builds.value(inner))
         built = self.expression(item, inner, item_fallback, depth + 1)
         copied = f"list({var})" if built == item else f"[{built} for {item} in {var}]"
         if is_plain_class(self._sdk.unwrap_once(inner), self._sdk.base):
@@ -105,7 +105,7 @@ class Constructed:
 
     def _dict(self, var: str, inner: object, fallback: str, depth: int) -> str:
         item = f"e{depth}"
-        built = self.expression(item, inner, self._scope.bind(self._fallbacks.value(inner)), depth + 1)
+        built = self.expression(item, inner, self._scope.bind(self._sdk_builds.value(inner)), depth + 1)
         copied = f"dict({var})" if built == item else f"{{k{depth}: {built} for k{depth}, {item} in {var}.items()}}"
         return f"({copied} if type({var}) is dict else {fallback}({var}))"
 
@@ -137,7 +137,7 @@ def compile_constructed(
     keys: tuple[str, ...],
     sdk: SdkBuilder,
     shapes: tuple[Callable[[type], Shapes], Callable[[type], Shapes]],
-    fallbacks: SdkFallback,
+    sdk_builds: SdkFallback,
 ) -> ShapeConstructor:
     """Return the function that builds the same object as `model.construct(**data)` from a dict with exactly these keys.
 
@@ -147,7 +147,7 @@ def compile_constructed(
     fields: dict[str, Any] = dict(model.model_fields)  # type: ignore[attr-defined]
     variables = variables_of(keys)
     scope = Scope()
-    code = Constructed(scope, sdk, constructed, Validated(scope, sdk, validated), fallbacks)
+    code = Constructed(scope, sdk, constructed, Validated(scope, sdk, validated), sdk_builds)
     values: dict[str, str] = {}
     fields_set: list[str] = []
     for name, field in fields.items():

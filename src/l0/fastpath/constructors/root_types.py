@@ -11,12 +11,12 @@ from typing import Any
 from .annotations import Unsupported, discriminator, members
 from .comparison import difference
 from .sdk_builder import SdkBuilder
-from .sdk_tables import CountedFallback, ShapeTables
+from .sdk_tables import CountedSdkBuilds, ShapeTables
 from .shape_table import ShapeTable
 from .source_scope import ShapeConstructor
 
 
-def class_root(annotation: object, table: ShapeTable, fallbacks: CountedFallback) -> ShapeConstructor:
+def class_root(annotation: object, table: ShapeTable, sdk_builds: CountedSdkBuilds) -> ShapeConstructor:
     """Return the builder for a model class."""
 
     def build(data: Any) -> Any:
@@ -25,7 +25,7 @@ def class_root(annotation: object, table: ShapeTable, fallbacks: CountedFallback
                 return table[tuple(data)](data)
             except Exception:  # the SDK raises its own exception below, without this one as its context
                 pass
-        return fallbacks.complete_object(annotation, data)
+        return sdk_builds.complete_object(annotation, data)
 
     return build
 
@@ -58,7 +58,7 @@ def union_root(
             except Exception:  # unknown variant, or data that pydantic must validate
                 pass
             return for_invalid.build(data.get(name), data)
-        return tables.fallbacks.complete_object(annotation, data)
+        return tables.sdk_builds.complete_object(annotation, data)
 
     return build
 
@@ -77,7 +77,7 @@ def _variants(owners: Mapping[str, Any], tables: ShapeTables) -> dict[str, _Vari
     for value, model in owners.items():
         try:
             validated = tables.validated(model)
-            constructed = class_root(model, tables.constructed(model), tables.fallbacks)
+            constructed = class_root(model, tables.constructed(model), tables.sdk_builds)
         except Unsupported:
             continue
         required = frozenset(field.alias or name for name, field in model.model_fields.items() if field.is_required())
@@ -109,11 +109,11 @@ class _InvalidDataBuilder:
         """Return the object for this data. `value`: value of its discriminating field."""
         variant = self._variants.get(value) if type(value) is str else None
         if variant is None or variant.model in self._tables.switched_off:
-            return self._tables.fallbacks.complete_object(self._annotation, data)
+            return self._tables.sdk_builds.complete_object(self._annotation, data)
         built, valid = self._validated(variant, data)
         if not valid:
             if not self._declared:
-                return self._tables.fallbacks.complete_object(self._annotation, data)
+                return self._tables.sdk_builds.complete_object(self._annotation, data)
             built = variant.constructed(data)
         proven = (variant.model, valid) in self._proven
         return built if proven else self._prove((variant.model, valid), built, data)
@@ -122,14 +122,14 @@ class _InvalidDataBuilder:
         """Return the object and true, or `None` and false if the data is not valid for the variant."""
         if not variant.required <= data.keys():  # cheaper than a `ValidationError`, which pydantic builds in detail
             return None, False
-        self._tables.fallbacks.objects += 1
+        self._tables.sdk_builds.objects += 1
         try:
             return variant.model.model_validate(data), True  # type: ignore[attr-defined]
         except Exception:
             return None, False
 
     def _prove(self, case: tuple[type, bool], built: object, data: dict[str, Any]) -> Any:
-        expected = self._tables.fallbacks.complete_object(self._annotation, data)
+        expected = self._tables.sdk_builds.complete_object(self._annotation, data)
         found = difference(built, expected)
         if found is not None:
             self._tables.switch_off(case[0], found)

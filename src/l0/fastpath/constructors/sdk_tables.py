@@ -1,4 +1,4 @@
-"""All shape tables of one SDK, the two ways to compile shapes, and the count of fallbacks to the SDK."""
+"""All shape tables of one SDK, the two ways to compile shapes, and the count of sdk_builds to the SDK."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from .source_scope import ShapeConstructor, Unmatched
 from .validated_values import compile_validated
 
 
-class CountedFallback:
+class CountedSdkBuilds:
     """Builds objects and parts with the SDK, and counts them. Counts may be slightly low if threads are used."""
 
     def __init__(self, sdk: SdkBuilder) -> None:
@@ -49,7 +49,7 @@ class ShapeTables:
     """The shape tables of one SDK, at most two per class."""
 
     def __init__(self, sdk: SdkBuilder) -> None:
-        self.fallbacks = CountedFallback(sdk)
+        self.sdk_builds = CountedSdkBuilds(sdk)
         self.switched_off: dict[type, str] = {}
         self._sdk = sdk
         self._constructed: dict[type, ShapeTable] = {}
@@ -102,14 +102,14 @@ class _Construction:
             raise Unsupported("a key with the name of a parameter of construct()")
         tables = self._tables
         return compile_constructed(
-            self.model, keys, self._sdk, (tables.constructed, tables.validated), tables.fallbacks
+            self.model, keys, self._sdk, (tables.constructed, tables.validated), tables.sdk_builds
         )
 
     def by_sdk(self, data: dict[str, Any]) -> Any:
         return self._sdk.construct_type(type_=self.model, value=data)
 
     def fall_back(self, data: dict[str, Any]) -> Any:
-        return self._tables.fallbacks.complete_object(self.model, data)
+        return self._tables.sdk_builds.complete_object(self.model, data)
 
 
 class _Validation:

@@ -1,4 +1,4 @@
-"""Retry a window with more context, if its answer failed because of its content."""
+"""Retry a window with more context if the content of the answer was the reason of a failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .chunks import Chunk
 
 
 def is_content_failure(error: Exception) -> bool:
-    """Return true if the answer itself failed (empty, drifting, against a rule), and not the network."""
+    """Return true if the answer itself was bad (empty, drifting, against a rule); false if the network failed."""
     try:
         cause = Cause(getattr(error, "reason", ""))
     except ValueError:
@@ -44,11 +44,11 @@ class Restore:
 
 async def answer(function: Callable[[Chunk], Any], chunk: Chunk, restore: Restore | None) -> Any:
     """Run ``function`` on a window, and on wider ones if it fails. Return the first answer, or raise the last error."""
-    wider = 0
+    retries = 0
     while True:
         try:
-            return await tasks.answer(partial(function, chunk.widened(restore.share * wider) if restore else chunk))
+            return await tasks.answer(partial(function, chunk.widened(restore.share * retries) if restore else chunk))
         except Exception as error:
-            if restore is None or wider == restore.attempts or not restore.when(error):
+            if restore is None or retries == restore.attempts or not restore.when(error):
                 raise
-        wider += 1
+        retries += 1

@@ -1,4 +1,4 @@
 """Drift detection: find answers that leave their tone, format or language. Pure, incremental, bounded memory.
 
-`rule` is the entry point.
+`drift_rule` is the entry point.
 """

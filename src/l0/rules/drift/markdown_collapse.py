@@ -14,6 +14,7 @@ from .markup_signs import Bold, Fence, Table, inline_signs
 from .segments import Segment
 
 _LONGEST_LINE = 2048
+"""Characters after which a line is evaluated although it has not ended."""
 _ENOUGH = 1.8
 """Total weight of the signs in the window that gives a confidence of 0.5."""
 
@@ -29,8 +30,10 @@ class MarkdownCollapse:
     def __init__(self, thresholds: Thresholds) -> None:
         self._window = thresholds.window
         self._line = ""
-        self._at = self._end = 0
+        self._at = 0  # start of the current line
+        self._end = 0  # end of the line before
         self._signs: list[tuple[int, float]] = []
+        """Position and weight of each line with broken markup in the window."""
         self._table = Table()
         self._bold = Bold()
         self._fence = Fence()
