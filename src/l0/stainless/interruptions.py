@@ -110,9 +110,8 @@ def read_of_closed(sdk: Sdk, request: Any, error: Exception | None) -> BaseExcep
     """Return the bare SDK's exception for a read that fails with ``error`` because the user closed the stream."""
     loop = sdk.loop
     if error and loop is not None and loop.leaks and isinstance(error, sdk.package.APIConnectionError):
-        error = cast(
-            "Exception | None", error.__cause__
-        )  # the request of a restart failed; the bare SDK's read raises the transport's error
+        # The request of a restart failed. The bare SDK's read would raise the transport's error itself.
+        error = cast("Exception | None", error.__cause__)
     if error is not None and (loop is None or isinstance(error, sdk.package.APIError)):
         return error
     transport = next((module for module in sdk.transports if isinstance(request, module.Request)), sdk.transport)
