@@ -44,6 +44,8 @@ class AnswerFold:
         self.ended = self.breaks_off = False
         self.open_calls: dict[Any, ToolCallDelta] = {}
         self.calls: list[ToolCallDelta] = []
+        self._latest: dict[int, Any] = {}
+        """The place of the latest call of each choice, if only the next call ends it."""
         self._places = ToolPlaces() if dialect.tool_call_ends_at_next else None
 
     def add(self, delta: Delta) -> None:
@@ -92,9 +94,9 @@ class AnswerFold:
             )
             return
         if self._dialect.tool_call_ends_at_next:
-            for earlier, begun in [*self.open_calls.items()]:
-                if begun.choice == delta.choice:
-                    self._end_call(earlier, begun)
+            earlier = self._latest.get(delta.choice)
+            self._latest[delta.choice] = place
+            self._end_call(earlier, self.open_calls.get(earlier))
         self.open_calls[place] = delta
 
     def _end_call(self, place: Any, call: ToolCallDelta | None) -> None:

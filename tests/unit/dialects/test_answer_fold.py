@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from l0.dialects import answer_fold
 from l0.dialects.answer_fold import AnswerFold, complete_answer
 from l0.dialects.chat import CHAT
 from l0.dialects.completions import COMPLETIONS
@@ -29,6 +30,7 @@ from l0.dialects.deltas import (
 )
 from l0.dialects.messages import MESSAGES
 from l0.dialects.responses import RESPONSES
+from l0.dialects.tool_arguments import breaks_off
 from l0.dialects.wire_dialect import WireDialect
 
 
@@ -119,6 +121,14 @@ def test_tool_call_breaks_off_if_the_model_ended_the_answer(
     assert folded(BROKEN, *more, dialect=dialect).breaks_off is breaks_off
     free = folded(replace(BROKEN, free_text=True), FinishDelta("stop"), dialect=CHAT)
     assert (free.breaks_off, free.calls[0].arguments) == (False, BROKEN.arguments)
+
+
+def test_calls_that_break_off_are_judged_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    monkeypatch.setattr(answer_fold, "breaks_off", lambda text: judged.append(text) or breaks_off(text))
+    calls = [ToolCallDelta(number, str(number), "f", '{"a"') for number in range(100)]
+    assert folded(*calls, FinishDelta("stop")).breaks_off
+    assert len(judged) <= 2 * len(calls)
 
 
 def test_early_end_of_a_tool_call_leaves_it_open() -> None:
