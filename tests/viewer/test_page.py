@@ -56,6 +56,14 @@ def test_new_calls_arrive(page: Page, fresh: ViewerClient) -> None:
     expect(page.locator("#announcer")).to_have_text("1 new call, 1 failed")
 
 
+def test_call_that_took_long_stands_where_it_began(page: Page, fresh: ViewerClient) -> None:
+    fresh.send(call(1, {"gen_ai.request.model": "early"}), call(2, {"gen_ai.request.model": "late"}, at=2_000))
+    opened(page, fresh, "#/calls")
+    expect(page.locator("tbody .model")).to_have_text(["late", "early"])
+    fresh.send(call(3, {"gen_ai.request.model": "long"}, at=1_000, ms=9_000))
+    expect(page.locator("tbody .model")).to_have_text(["late", "long", "early"])
+
+
 def test_arrivals_do_not_move_the_row_that_is_in_use(page: Page, fresh: ViewerClient) -> None:
     fresh.send(call(1))
     opened(page, fresh, "#/calls")

@@ -129,9 +129,11 @@ export class CallsView {
     const held = document.activeElement === this.fresh;
     this.waiting = null;
     this.fresh.hidden = true;
-    // If the pages meet, older calls stay. Otherwise the table starts again, as there may be a gap between them.
-    if (added.length < page.calls.length) this.show([...added, ...this.calls], this.next, page.total);
-    else this.show(page.calls, page.next, page.total);
+    // If the pages meet, older calls stay. Otherwise the table starts again, as there may be a gap between them. A call
+    // that took long arrives after calls that began later, so the page decides on the order.
+    const newest = new Set(page.calls.map(key));
+    const older = added.length < page.calls.length ? this.calls.filter((call) => !newest.has(key(call))) : [];
+    this.show([...page.calls, ...older], older.length ? this.next : page.next, page.total);
     for (const call of added) this.rows.get(key(call)).classList.add("new");
     announce(news(added));
     if (!held) return;

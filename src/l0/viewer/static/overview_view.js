@@ -77,17 +77,14 @@ export class OverviewView {
   }
 
   successParts(totals) {
-    const { calls, healed, failed, attempts } = totals;
-    const broke = healed + failed;
+    const { calls, attempts, wasted_tokens: wasted } = totals;
     const [seen, tried] = shares(totals);
-    const story = broke === 0 ? "No call broke."
-      : `${plural(broke, "call")} broke. Recovery healed ${healed === broke ? "all of them" : count(healed)}${failed ? `, and ${count(failed)} reached the user as an error` : ""}.`;
-    const costs = [`${plural(calls, "call")}, ${plural(attempts, "request")}: ${count(attempts - calls)} more than without recovery`];
-      if (totals.wasted_tokens !== null) costs.push(`${count(totals.wasted_tokens)} tokens spent on attempts that served nothing`);
+    const more = attempts > calls ? `, ${count(attempts - calls)} more than without recovery` : "";
+    const cost = wasted === null ? "" : `; ${plural(wasted, "token")} spent on attempts that served nothing`;
     return [
       figure(percent(seen), "of calls succeeded", "as users saw it", "seen"),
       figure(percent(tried), "of attempts succeeded", "as providers served them", "tried"),
-      h("div", { class: "story" }, h("p", { class: "lead" }, story), shareBar(totals), legend(totals), h("p", { class: "muted" }, `${costs.join("; ")}.`)),
+      h("div", { class: "story" }, h("p", { class: "lead" }, lead(totals)), shareBar(totals), legend(totals), h("p", { class: "muted" }, `${plural(calls, "call")} took ${plural(attempts, "request")}${more}${cost}.`)),
     ];
   }
 
@@ -140,6 +137,15 @@ export class OverviewView {
 /** Return the success of calls as users saw it, and that of attempts. */
 function shares({ calls, cancelled, succeeded, attempts, attempts_failed: lost }) {
   return [calls > cancelled ? succeeded / (calls - cancelled) : null, attempts ? 1 - lost / attempts : null];
+}
+
+/** Return in a sentence how many calls broke, and what recovery made of them. */
+function lead({ healed, failed }) {
+  const broke = `${plural(healed + failed, "call")} broke`;
+  if (healed + failed === 0) return "No call broke.";
+  if (healed === 0) return `${broke} and reached the user as an error.`;
+  if (failed === 0) return `${broke}. Recovery healed ${healed === 1 ? "it" : "all of them"}.`;
+  return `${broke}. Recovery healed ${count(healed)}, and ${count(failed)} reached the user as an error.`;
 }
 
 function figure(value, what, how, kind) {
