@@ -1,5 +1,5 @@
 """A user's program: real SDKs, instrumented by one line, that report to a collector. The tests run it in a process of
-its own. It prints, as JSON, the results of its calls and the requests in the ledger of the simulated provider.
+its own. It prints, as JSON, the results of its calls and the requests that the simulated provider received.
 
 The provider injects faults. Some calls are not in the demo's plan, because they need a policy or a particular fault: a
 fallback, a hedge, a resumed answer, a stall, a truncated answer, an anomaly, a rule match, a prompt with a secret.
@@ -39,12 +39,13 @@ SERVICE = "l0-backends-load"
 SECRET = "sk-proj-thisisnorealkey0123456789"
 """A secret that a careless user pastes into a prompt."""
 ROUNDS = 4
-"""The plan is run in so many parts, a second apart: a rate needs a series that grows between two scrapes."""
+"""The number of parts in which the plan is run, with a pause after each: a rate needs a series that grows between two
+scrapes."""
 THREADS = 8
 STALL = 10.4
 """Seconds without content. L0 reports a stall after ten."""
 MODEL, SPARE = "simulated", "simulated-spare"
-"""The primary and the fallback, once per round and provider."""
+"""The model of the primary, and that of the fallback, which `specials` uses once per round and provider."""
 SPECIAL = 100_000
 """The number of the first special call. Each round has a hundred numbers."""
 HEDGED = 7
@@ -54,8 +55,8 @@ TRACER = trace.get_tracer("app")
 
 
 @dataclass(slots=True)
-class Seen:
-    """The results of the calls by number: each one's trace, and its user's result."""
+class CallLog:
+    """The calls by number: the trace id, and the verdict on what the caller received."""
 
     traces: dict[int, str] = field(default_factory=dict)
     verdicts: dict[int, str] = field(default_factory=dict)
@@ -105,7 +106,9 @@ def clients(simulator: ScriptedSimulator, kinds: dict[str, Callable[..., Any]]) 
     return {name: make(api_key="none", base_url=urls[name]) for name, make in kinds.items()}
 
 
-def in_threads(seen: Seen, simulator: ScriptedSimulator, calls: list[tuple[PlannedCall, dict[str, Any]]]) -> None:
+def in_threads(
+    call_log: CallLog, simulator: ScriptedSimulator, calls: list[tuple[PlannedCall, dict[str, Any]]]
+) -> None:
     with ExitStack() as stack:
         made = clients(simulator, {"openai": openai.OpenAI, "anthropic": anthropic.Anthropic})
         for client in made.values():
@@ -113,65 +116,65 @@ def in_threads(seen: Seen, simulator: ScriptedSimulator, calls: list[tuple[Plann
 
         def one(item: tuple[PlannedCall, dict[str, Any]]) -> None:
             call, changes = item
-            with seen.span(call.number), l0.policy(**changes):
-                seen.note(read(made, call, "load"))
+            with call_log.span(call.number), l0.policy(**changes):
+                call_log.note(read(made, call, "load"))
 
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(one, calls))
 
 
-async def in_tasks(seen: Seen, simulator: ScriptedSimulator, calls: list[PlannedCall]) -> None:
+async def in_tasks(call_log: CallLog, simulator: ScriptedSimulator, calls: list[PlannedCall]) -> None:
     made = clients(simulator, {"openai": openai.AsyncOpenAI, "anthropic": anthropic.AsyncAnthropic})
     busy = asyncio.Semaphore(THREADS)
 
     async def one(call: PlannedCall) -> None:
         async with busy:
-            with seen.span(call.number):
-                seen.note(await aread(made, call, "load"))
+            with call_log.span(call.number):
+                call_log.note(await aread(made, call, "load"))
 
     await asyncio.gather(*map(one, calls))
     for client in made.values():
         await client.close()
 
 
-def send_secret(seen: Seen, simulator: ScriptedSimulator) -> None:
+def send_secret(call_log: CallLog, simulator: ScriptedSimulator) -> None:
     """Send a prompt that holds a secret; its content is captured if the environment says so."""
-    with clients(simulator, {"openai": openai.OpenAI})["openai"] as client, seen.span(200_000):
+    with clients(simulator, {"openai": openai.OpenAI})["openai"] as client, call_log.span(200_000):
         messages = [{"role": "user", "content": f"My key is {SECRET}, keep it."}]
         client.chat.completions.create(model=MODEL, messages=messages, extra_headers={CALL_ID_HEADER: "load-200000"})
-    seen.verdicts[200_000] = "whole"
+    call_log.verdicts[200_000] = "whole"
 
 
-def warm_up(seen: Seen, simulator: ScriptedSimulator, planned: list[PlannedCall]) -> None:
+def warm_up(call_log: CallLog, simulator: ScriptedSimulator, planned: list[PlannedCall]) -> None:
     """Request one complete answer of each API, so that L0 knows that this origin sends terminal events."""
     firsts = {call.api: replace(call, faults=(), number=300_000 + call.number) for call in reversed(planned)}
-    in_threads(seen, simulator, [(call, {}) for call in firsts.values()])
+    in_threads(call_log, simulator, [(call, {}) for call in firsts.values()])
 
 
-def work(seen: Seen, simulator: ScriptedSimulator, planned: list[PlannedCall]) -> None:
+def work(call_log: CallLog, simulator: ScriptedSimulator, planned: list[PlannedCall]) -> None:
     with ThreadPoolExecutor(ROUNDS) as beside:
         stalls = []
         for part in range(ROUNDS):
             # One per round, so that each is exported separately: a rate ignores the first point of a series.
             stall = special(400_000 + part, "chat", Fault.stall(at_event=6, seconds=STALL))
-            stalls.append(beside.submit(in_threads, seen, simulator, [(stall, {})]))
+            stalls.append(beside.submit(in_threads, call_log, simulator, [(stall, {})]))
             calls = planned[part::ROUNDS]
             threads = [call for call in calls if call.concurrent == "threads"]
-            in_threads(seen, simulator, [*((call, {}) for call in threads), *specials(part)])
-            asyncio.run(in_tasks(seen, simulator, [call for call in calls if call.concurrent == "asyncio"]))
+            in_threads(call_log, simulator, [*((call, {}) for call in threads), *specials(part)])
+            asyncio.run(in_tasks(call_log, simulator, [call for call in calls if call.concurrent == "asyncio"]))
             if part == 0:
-                send_secret(seen, simulator)
+                send_secret(call_log, simulator)
             time.sleep(1.5)
         for waiting in stalls:
             waiting.result()
 
 
-def report(seen: Seen, simulator: ScriptedSimulator, began_with: int) -> dict[str, Any]:
+def report(call_log: CallLog, simulator: ScriptedSimulator, memory_before_kb: int) -> dict[str, Any]:
     simulator.wait_idle(120)
     return {
         "service": SERVICE,
-        "traces": seen.traces,
-        "verdicts": seen.verdicts,
+        "traces": call_log.traces,
+        "verdicts": call_log.verdicts,
         "requests": [
             {
                 "call": int(got.headers[CALL_ID_HEADER].removeprefix("load-")),
@@ -192,7 +195,7 @@ def report(seen: Seen, simulator: ScriptedSimulator, began_with: int) -> dict[st
             }
             for one in l0.slo.report().standings
         ],
-        "memory_kb": [began_with, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss],
+        "memory_kb": [memory_before_kb, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss],
     }
 
 
@@ -206,13 +209,13 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     l0.instrument(otlp=chosen.otlp)
     planned = plan(chosen.calls, chosen.seed, chosen.faults, shipped(corpus.answers()), available_apis())
-    seen = Seen()
+    call_log = CallLog()
     with provider(SimulatorConfig(seed=chosen.seed, delays=Delays(first_token_ms=5, inter_token_ms=1))) as simulator:
-        warm_up(seen, simulator, planned)
-        began_with = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        warm_up(call_log, simulator, planned)
+        memory_before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print("warm", file=sys.stderr, flush=True)
-        work(seen, simulator, planned)
-        print(json.dumps(report(seen, simulator, began_with)), flush=True)
+        work(call_log, simulator, planned)
+        print(json.dumps(report(call_log, simulator, memory_before_kb)), flush=True)
 
 
 if __name__ == "__main__":

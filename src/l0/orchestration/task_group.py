@@ -78,7 +78,7 @@ class _Scope:
             return enough
         try:
             return await enough
-        except asyncio.CancelledError:  # the answer is not needed any more, but its cost counts
+        except asyncio.CancelledError:  # the answer is no longer needed, but its cost counts
             self.cancelled.append(replace(branch, status=BranchStatus.CANCELLED, value=None, error=None))
             raise
 

@@ -55,15 +55,18 @@ class _FailingSocket:
 
 
 class _Connection:
-    """A connection that is read directly. ``seconds``: the transport's read timeout."""
+    """A connection that is read directly.
 
-    def __init__(self, connection: Any, place: str, seconds: float | None) -> None:
+    ``socket_attribute``: the attribute of its network stream that holds the socket. ``read_timeout_s``: the transport's.
+    """
+
+    def __init__(self, connection: Any, socket_attribute: str, read_timeout_s: float | None) -> None:
         self._network = connection._network_stream
-        self._place = place
+        self._socket_attribute = socket_attribute
         self._parser = connection._h11_state
-        self.socket = getattr(self._network, place)
+        self.socket = getattr(self._network, socket_attribute)
         self.size: int = connection.READ_NUM_BYTES
-        self.seconds = seconds
+        self.read_timeout_s = read_timeout_s
         self.chunks = PlainChunkParser()
 
     def early_content(self) -> list[bytes]:
@@ -73,7 +76,7 @@ class _Connection:
 
     def fail(self, error: BaseException) -> bytes:
         """Make the transport's next read raise ``error``. Return ``b""``: nothing more is read here."""
-        setattr(self._network, self._place, _FailingSocket(self.socket, error))
+        setattr(self._network, self._socket_attribute, _FailingSocket(self.socket, error))
         return b""
 
     def return_to_transport(self) -> None:
@@ -85,39 +88,39 @@ class _Connection:
 def areads(response: Any) -> AsyncIterator[bytes]:
     """Return the raw reads of the body of a ``response`` that `sdk_responses` has wrapped."""
     stream = response.stream.inner
-    line = _connection_of(response, stream)
-    return aiter(stream) if line is None else _areads(line, stream)
+    connection = _connection_of(response, stream)
+    return aiter(stream) if connection is None else _areads(connection, stream)
 
 
-async def _areads(line: _Connection, stream: Any) -> AsyncIterator[bytes]:
-    chunks = line.chunks
-    with keep_reading(line.socket) as receive:
-        reads = deadline_reads(partial(receive, line.size), _read_limit(line.seconds))
+async def _areads(connection: _Connection, stream: Any) -> AsyncIterator[bytes]:
+    chunks = connection.chunks
+    with keep_reading(connection.socket) as receive:
+        reads = deadline_reads(partial(receive, connection.size), _read_limit(connection.read_timeout_s))
         read = reads.read
         try:
-            parts = line.early_content()
+            parts = connection.early_content()
             while True:
                 for part in parts:
                     yield part
                 try:
                     raw = b"" if chunks.stopped else await read()
                 except Expired:
-                    raw = line.fail(TimeoutError())
+                    raw = connection.fail(TimeoutError())
                 except BaseException as error:
-                    raw = line.fail(error)
+                    raw = connection.fail(error)
                 if not raw:
                     break
                 parts = chunks.feed(raw)
         finally:
             reads.close()
-    line.return_to_transport()
+    connection.return_to_transport()
     async for part in stream:
         yield part
 
 
-def _read_limit(seconds: float | None) -> CallDeadlines:
+def _read_limit(timeout_s: float | None) -> CallDeadlines:
     """Return the transport's read timeout as a deadline, which needs no timer per read."""
-    limit = None if seconds is None else limit_of(seconds)
+    limit = None if timeout_s is None else limit_of(timeout_s)
     return CallDeadlines(Timeout(initial_token=None, inter_token=None, liveness=limit), perf_counter())
 
 
@@ -135,7 +138,7 @@ def _connection_of(response: Any, stream: Any) -> _Connection | None:
     if socket is None or (reader.__module__, reader.__name__) != ("h11._readers", "ChunkedReader"):
         return None
     extensions = response.request.extensions
-    seconds = extensions.get("timeout", {}).get("read")
-    if "trace" in extensions or seconds == 0 or parser.trailing_data[1]:
+    read_timeout_s = extensions.get("timeout", {}).get("read")
+    if "trace" in extensions or read_timeout_s == 0 or parser.trailing_data[1]:
         return None
-    return _Connection(connection, _LAYERS[-1][2], seconds)
+    return _Connection(connection, _LAYERS[-1][2], read_timeout_s)

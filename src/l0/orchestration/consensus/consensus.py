@@ -69,14 +69,15 @@ class Consensus:
 
         Arguments that are not given are taken from ``preset`` (see `ConsensusPreset`). ``strategy="unanimous"`` alone
         implies ``minimum_agreement=1.0`` and ``resolve="fail"``.
+
         ``weights``: one per task, for ``"weighted"`` and ``"best"``. ``similarity``: function of two texts that returns
         0 to 1, sync or async; it replaces rapidfuzz, for example to compare meaning. ``score``: function of an answer
         that returns a number, sync or async, for ``"best"``; by default the answer that is most similar to the others
         wins. ``parse``: function that converts the text of an answer, such as ``json.loads``; an answer that it rejects
         counts as failed.
 
-        Raises `ConsensusError` without agreement or resolution, `PolicyError` for an invalid argument, `ImportError`
-        if texts must be compared by similarity without the extra ``text``.
+        Raises `ConsensusError` if the tasks disagree and ``resolve`` finds no answer, `PolicyError` for an invalid
+        argument, and `ImportError` if texts must be compared by similarity and the extra ``text`` is missing.
         """
         settings = _settings(
             preset,
