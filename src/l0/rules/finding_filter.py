@@ -19,7 +19,7 @@ class FindingFilter(Generic[Source]):
     within one check, the one of the most specific rule. A warning waits for the end of the answer if another rule could
     still report the same defect with a higher severity. Errors never wait. Findings without a family always pass.
 
-    The filter only works when a rule has found something, so it costs nothing per token. ``rules``: all rules of the
+    The filter runs only when a rule has found something, so it costs nothing per token. ``rules``: all rules of the
     call.
     """
 

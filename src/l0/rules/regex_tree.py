@@ -40,7 +40,7 @@ class CharacterSet:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A place. ``name``: the parser's name, such as ``AT_BOUNDARY``."""
+    """A condition on a position. ``name``: the parser's name for it, such as ``AT_BOUNDARY``."""
 
     name: str
 

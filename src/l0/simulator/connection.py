@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self.events = 0
+        """Events of the current response that were sent."""
         self.has_sent = False
         """True if a part of the current response was sent."""
         self.transport: asyncio.Transport

@@ -57,7 +57,8 @@ class _FailingSocket:
 class _Connection:
     """A connection that is read directly.
 
-    ``socket_attribute``: the attribute of its network stream that holds the socket. ``read_timeout_s``: the transport's.
+    ``socket_attribute``: the attribute of its network stream that holds the socket. ``read_timeout_s``: the timeout of
+    the transport.
     """
 
     def __init__(self, connection: Any, socket_attribute: str, read_timeout_s: float | None) -> None:

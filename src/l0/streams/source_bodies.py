@@ -59,17 +59,17 @@ class _SourceBody:
         policy = self.runtime.call.policy
         return {"truncation": policy.truncation, "order": policy.order}
 
-    def _intake(self) -> BodyParser:
+    def _new_reader(self) -> BodyParser:
         state = self.upstream.state
-        intake = SourceReader(self.upstream.call_observer, order=self.runtime.call.policy.order, raw=self.raw)
+        reader = SourceReader(self.upstream.call_observer, order=self.runtime.call.policy.order, raw=self.raw)
         continuation = self.runtime.continuation
         if continuation is not None:
             strategy, resume_state = continuation
-            intake.resume(resume_state, strategy)
-            if strategy != "restart" and state.intake is not None:
-                intake.first_content = state.intake.first_content
-        state.intake = intake
-        return cast(BodyParser, intake)  # it is its own reader, by a property that is never set
+            reader.resume(resume_state, strategy)
+            if strategy != "restart" and state.reader is not None:
+                reader.first_content = state.reader.first_content
+        state.reader = reader
+        return cast(BodyParser, reader)  # it is its own reader, by a property that is never set
 
     def _end(self) -> tuple[str, Any] | None:
         """Record the end of the call. Return the last callback; ``None`` while the call is under way, or after the
@@ -129,7 +129,7 @@ class SourceBody(_SourceBody):
         response = sources.response(self.answer)
         found = response_deadline(response) if hasattr(response, "extensions") else None
         self._read_deadline = found if found is not None else ReadDeadline(_Deaf())
-        return self._items(self._given, self._read_deadline), self._intake()
+        return self._items(self._given, self._read_deadline), self._new_reader()
 
     def _items(self, items: Iterator[Any], read_deadline: ReadDeadline) -> Generator[Any, None, None]:
         try:
@@ -194,7 +194,7 @@ class AsyncSourceBody(_SourceBody):
 
     def start(self) -> tuple[AsyncIterator[Any], BodyParser]:
         """Return the raw reads and the parser, as `AsyncAttemptBody.start`."""
-        return _Items(self._given, self._first), self._intake()
+        return _Items(self._given, self._first), self._new_reader()
 
     async def _first(self, items: AsyncIterator[Any]) -> Any:
         with attempt(self.upstream.call_observer, **self._limits()):  # a lazy source sends its request only now

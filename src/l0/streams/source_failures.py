@@ -48,7 +48,7 @@ Classify = Callable[[Exception], Cause | str | None]
 
 
 def overruled(failure: Failure | None, error: BaseException, hook: Classify | None) -> Failure | None:
-    """Return the failure with the cause that the user's function gives it; unchanged if that gives none."""
+    """Return the failure with the cause that the user's function returns; unchanged if it returns ``None``."""
     cause = _cause_of_hook(hook, error) if hook is not None and isinstance(error, Exception) else None
     if cause is None:
         return failure
@@ -77,7 +77,8 @@ def classify(error: BaseException, *, opened: bool) -> Failure | None:
     if isinstance(inner, Exception):
         # litellm wraps errors. The status of the wrapper is not that of a response.
         return _wrapped(error, classify(inner, opened=opened))
-    # SDKs give `status_code` and more; a connection that broke may have a status that no response had.
+    # The classifier reads the `status_code` of SDK exceptions itself. The exception of a broken connection may have a
+    # status although no response came, so its status is not read.
     direct = type(getattr(error, "status_code", None)) is int or is_a(error, _CLASSES.connection)
     known = None if direct else library_failure(error, _repeats, opened=opened)
     known = known or exception_classifier.classify(error, _CLASSES, _RULES, opened=opened)
@@ -98,7 +99,7 @@ def _repeats(status: int, headers: Mapping[str, str]) -> bool:
 
 
 def _retries(error: Exception, response: Any) -> bool:
-    """Return True if the error is to be repeated; always, if there was no answer."""
+    """Return True if the request should be sent again after this error; always if no response came."""
     status = getattr(error, "status_code", None)
     if is_a(error, _CLASSES.connection) or type(status) is not int:
         return True
@@ -113,7 +114,7 @@ def _wrapped(error: Exception, inner: Failure | None) -> Failure | None:
 
 
 def adopted(below: Failure, error: Exception) -> Failure:
-    """Return the failure that the engine in a patched SDK found, with the exception that it raised."""
+    """Return the failure that the engine found inside a patched SDK, with the exception that the SDK raised for it."""
     repeated = below.sdk_retries or (below.status is None and below.category is not Category.FATAL)
     return replace(below, error=error, sdk_retries=repeated)
 

@@ -47,8 +47,8 @@ class _Base(Generic[_B]):
         """Queue the callbacks for a tool call, or for a token that completes a checkpoint."""
         state = self.state
         if event.type is _TOKEN:
-            if state.intake is not None and state.tokens % state.interval == 0:
-                self._callbacks.note("on_checkpoint", Checkpoint(state.intake.text, state.tokens))
+            if state.reader is not None and state.tokens % state.interval == 0:
+                self._callbacks.note("on_checkpoint", Checkpoint(state.reader.text, state.tokens))
         elif event.type is EventType.TOOL_CALL:
             self._callbacks.note("on_tool_call", event.data)
 

@@ -29,11 +29,11 @@ class Checkpoint:
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """The progress of a call; live while the stream is read.
+    """The progress of a call, updated while the stream is read.
 
-    ``attempts``: requests made. ``leg``: index of the source that serves, 0 for the primary. ``violations``: findings
-    of guardrails and drift rules. ``completed``, ``aborted``, ``error``: the end of the call; unset while it is under
-    way.
+    ``interval``: tokens between two checkpoints. ``attempts``: requests made. ``leg``: index of the source that serves, 0
+    for the primary. ``violations``: findings of guardrails and drift rules. ``completed``, ``aborted``, ``error``: the
+    end of the call; unset while it is under way.
     """
 
     interval: int = 10
@@ -44,7 +44,7 @@ class State:
     completed: bool = False
     aborted: bool = False
     error: BaseException | None = None
-    intake: SourceReader | None = field(default=None, repr=False)
+    reader: SourceReader | None = field(default=None, repr=False)
     _began: float = field(default_factory=perf_counter, repr=False)
     _ended: float | None = field(default=None, repr=False)
     _checkpoint: str | None = field(default=None, repr=False)
@@ -52,24 +52,24 @@ class State:
     @property
     def content(self) -> str:
         """The text of the answer so far. An access joins only what is new since the last one."""
-        return self.intake.resume_state().text if self.intake is not None else ""
+        return self.reader.resume_state().text if self.reader is not None else ""
 
     @property
     def tokens(self) -> int:
         """The number of text pieces so far, as the provider split them; check intervals count these."""
-        return len(self.intake.text) if self.intake is not None else 0
+        return len(self.reader.text) if self.reader is not None else 0
 
     @property
     def metadata(self) -> ResponseMetadata:
         """The provider's metadata of the answer, as far as it has arrived: model, finish reasons, usage. A finish
         reason that has not arrived is ``"error"``."""
-        return self.intake.metadata() if self.intake is not None else ResponseMetadata()
+        return self.reader.metadata() if self.reader is not None else ResponseMetadata()
 
     @property
     def time_to_first_token(self) -> float | None:
         """Seconds from the call to the first content of the answer, as it arrived, retries included; ``None`` if there
         is none."""
-        at = self.intake.first_content if self.intake is not None else None
+        at = self.reader.first_content if self.reader is not None else None
         return None if at is None else at - self._began
 
     @property
@@ -81,13 +81,13 @@ class State:
     def checkpoint(self) -> str:
         """The answer up to the last multiple of ``CheckIntervals.checkpoint`` tokens; all of it once it is complete.
 
-        Can be set, to release the text: ``state.checkpoint = ""``.
+        Can be set: ``state.checkpoint = ""`` forgets the text.
         """
         if self._checkpoint is not None:
             return self._checkpoint
-        if self.intake is None or self.completed:
+        if self.reader is None or self.completed:
             return self.content
-        return self.intake.checkpoint.first(self.intake.text, self.tokens - self.tokens % self.interval)
+        return self.reader.checkpoint.first(self.reader.text, self.tokens - self.tokens % self.interval)
 
     @checkpoint.setter
     def checkpoint(self, text: str) -> None:

@@ -27,7 +27,7 @@ def test_text_read_at_every_token_joins_each_piece_once(name: str) -> None:
     stream = l0.run_sync(Source(pieces).plain)
     seen = Counting([])
     next(stream)
-    reader = stream.state.intake
+    reader = stream.state.reader
     assert reader is not None
     length = 0
     for _ in stream:
