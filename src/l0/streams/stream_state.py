@@ -31,9 +31,9 @@ class Checkpoint:
 class State:
     """The progress of a call, updated while the stream is read.
 
-    ``interval``: tokens between two checkpoints. ``attempts``: requests made. ``leg``: index of the source that serves, 0
-    for the primary. ``violations``: findings of guardrails and drift rules. ``completed``, ``aborted``, ``error``: the
-    end of the call; unset while it is under way.
+    ``interval``: tokens between two checkpoints. ``attempts``: requests made. ``leg``: index of the source that serves,
+    0 for the primary. ``violations``: findings of guardrails and drift rules. ``completed``, ``aborted``, ``error``:
+    the end of the call; unset while it is under way.
     """
 
     interval: int = 10
