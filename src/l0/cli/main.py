@@ -62,7 +62,8 @@ def _run(given: argparse.Namespace) -> int:
     from .run.run_command import LaunchOptions, run
 
     target = given.program if given.module is None else ["-m", *given.module]
-    return run(target, LaunchOptions(policy=given.policy, otlp=given.otlp, console=given.console))
+    view = viewer.DEFAULT_PORT if given.view and given.view_port is None else given.view_port
+    return run(target, LaunchOptions(policy=given.policy, otlp=given.otlp, console=given.console, view=view))
 
 
 def _simulate(given: argparse.Namespace) -> int:
@@ -163,6 +164,8 @@ def _run_arguments(run: argparse.ArgumentParser) -> None:
     add("--policy", metavar="NAME", help="preset of the policy, as L0_POLICY (default: the SDKs' own behaviour)")
     add("--otlp", metavar="URL", help="export to this OTLP/HTTP collector, such as http://localhost:4318")
     add("--console", action="store_true", help="show each call on stderr, and a summary at the end, as L0_CONSOLE=1")
+    add("--view", action="store_true", help="show the calls in l0 view, which is started if none runs, and stays")
+    add("--view-port", type=int, metavar="N", help="port of l0 view (default: 4318); implies --view")
     add("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="run a module, as python -m does")
     add("program", nargs=argparse.REMAINDER, metavar="PROGRAM", help="script or command, followed by its arguments")
 

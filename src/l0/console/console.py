@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import sys
 from collections.abc import Callable
 from time import localtime, strftime
 
@@ -11,7 +10,7 @@ from l0.model.call import Call
 from l0.model.call_events import CallEnded, CallEvent
 from l0.model.ports import CallObserver
 from l0.shared_state.forks import renew_in_child
-from l0.shared_state.termination import TerminationHandler
+from l0.shared_state.termination import TerminationHandler, at_end_of_worker
 from l0.telemetry.call_log import CALL_LOG
 from l0.telemetry.call_tally import CallTally
 
@@ -55,7 +54,7 @@ class Console:
         """Return the observer of a call."""
         if not self._ends_with_worker:
             self._ends_with_worker = True
-            _at_end_of_worker(self.end)
+            at_end_of_worker(self.end)
         return _ShownCall(self, call)
 
     def end(self) -> None:
@@ -83,10 +82,3 @@ class _ShownCall(CallObserver):
             self._console.terminal.write(lambda layout: call_lines(self._call, self._events, event, clock, layout))
         else:
             self._events.append(event)
-
-
-def _at_end_of_worker(end: Callable[[], None]) -> None:
-    """Run ``end`` also at the end of a child that multiprocessing has forked: it ends without `atexit`."""
-    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
-    if process is not None and util is not None and process.parent_process() is not None:
-        util.Finalize(None, end, exitpriority=0)

@@ -10,6 +10,7 @@ only if the handler of SIGINT is Python's own.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +27,7 @@ class TerminationHandler:
 
     def __init__(self, before: Callable[[], object]) -> None:
         self._before = before
-        self._previous: Any = None
+        self.previous: Any = None
         self._installed = False
 
     def install(self) -> bool:
@@ -36,7 +37,7 @@ class TerminationHandler:
         previous = signal.getsignal(signal.SIGTERM)
         if previous is None or previous is signal.SIG_IGN:
             return False
-        self._previous, self._installed = previous, True
+        self.previous, self._installed = previous, True
         try:
             signal.signal(signal.SIGTERM, self._handle)
         except ValueError:  # a subinterpreter
@@ -47,14 +48,34 @@ class TerminationHandler:
         """Restore the handler from before. If another one was put in front, or in a thread, only pass signals on."""
         if self._installed and signal.getsignal(signal.SIGTERM) == self._handle:
             with suppress(ValueError):  # not the main thread
-                signal.signal(signal.SIGTERM, self._previous)
+                signal.signal(signal.SIGTERM, self.previous)
         self._installed = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._installed:
             self._before()
-        if callable(self._previous):
-            self._previous(number, frame)
-        elif self._previous is not signal.SIG_IGN:
+        if callable(self.previous):
+            self.previous(number, frame)
+        elif self.previous is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+
+
+def sigterm_kills() -> bool:
+    """Return True if SIGTERM ends the process at once, apart from handlers of this module."""
+    handler: Any = signal.getsignal(signal.SIGTERM)
+    while isinstance(owner := getattr(handler, "__self__", None), TerminationHandler):
+        handler = owner.previous
+    return handler is signal.SIG_DFL
+
+
+def at_end_of_worker(end: Callable[[], object]) -> bool:
+    """Call ``end`` when a worker of multiprocessing ends by itself: one that was forked ends without `atexit`.
+
+    Return False in any other process. The worker must have begun: multiprocessing forgets what was registered before.
+    """
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is None or util is None or process.parent_process() is None:
+        return False
+    util.Finalize(None, end, exitpriority=0)
+    return True

@@ -22,6 +22,7 @@ from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
 from l0.model.policy import PolicyError
 from l0.model.privacy import without_credentials
+from l0.shared_state.termination import TerminationHandler, at_end_of_worker, sigterm_kills
 
 from . import names
 from .capture import content_mode
@@ -162,7 +163,14 @@ def _register_traces(base: str | None, resource: Any, export: _Export) -> None:
 
     exporter = OTLPSpanExporter(_url(base, "traces"))
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+
+    class _Processor(BatchSpanProcessor):
+        def on_start(self, span: Any, parent_context: Any = None) -> None:
+            if not export.knows_process:
+                export.know_process()
+            super().on_start(span, parent_context)
+
+    provider.add_span_processor(_Processor(exporter))
     setattr(provider, _OWN_ENDPOINT, base)
     trace.set_tracer_provider(provider)
     export.add(provider, exporter)
@@ -237,6 +245,8 @@ class _Export:
     once: _WarnOnce = field(init=False)
     has_flush_thread: bool = False
     """True if a thread is waiting to flush."""
+    knows_process: bool = False
+    """True once a span of this process began, and its end is known."""
 
     def __post_init__(self) -> None:
         self.once = _WarnOnce(self.target)
@@ -262,8 +272,16 @@ class _Export:
             return
         self.has_flush_thread = True
 
+    def know_process(self) -> None:
+        """End with a worker of multiprocessing, which ends without `atexit`, or by SIGTERM with its pool."""
+        self.knows_process = True
+        # A server handles SIGTERM itself, and still finishes its calls after it.
+        if at_end_of_worker(self.end) and sigterm_kills():
+            TerminationHandler(self.end).install()
+
     def renew_in_child(self) -> None:
         """Start over in a forked child. It has no threads, and the locks of the parent's events may be held forever."""
+        self.knows_process = False
         was_ending = self.ending.is_set()
         self.ending, self.ended = Event(), Event()
         if was_ending:

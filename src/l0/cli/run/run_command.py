@@ -6,15 +6,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from l0.cli.inputs import InputError
+from l0.cli.inputs import InputError, check_range
 from l0.model.policy_error import PolicyError
 from l0.model.policy_from_environment import preset
-from l0.telemetry.otlp import check_endpoint
+from l0.telemetry.otlp import ENDPOINTS, check_endpoint
 
 from .program import Program, find_program
+from .viewer_process import viewer_for_run
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap")
 """The folder of a ``sitecustomize``, which every Python process imports as it starts."""
@@ -28,12 +29,13 @@ _ISOLATING = frozenset("ISE")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchOptions:
     """The options of the command. ``policy``: the name of a preset. ``otlp``: base URL of an OTLP/HTTP collector.
-    ``console``: show each call on stderr.
+    ``console``: show each call on stderr. ``view``: the port of the viewer that shows the calls.
     """
 
     policy: str | None = None
     otlp: str | None = None
     console: bool = False
+    view: int | None = None
 
 
 def run(target: Sequence[str], options: LaunchOptions) -> int:
@@ -43,6 +45,8 @@ def run(target: Sequence[str], options: LaunchOptions) -> int:
     known before it runs, will not be instrumented.
     """
     program = find_program(target)
+    if options.view is not None:
+        options = _with_viewer(options, options.view)
     environment = run_environment(os.environ, options)
     problem = _unprotected(program, environment)
     if problem is not None:
@@ -51,6 +55,14 @@ def run(target: Sequence[str], options: LaunchOptions) -> int:
         os.execve(program.arguments[0], program.arguments, environment)
     except OSError as error:
         raise InputError(f"program: {program.arguments[0]} cannot be started: {error.strerror}") from error
+
+
+def _with_viewer(options: LaunchOptions, port: int) -> LaunchOptions:
+    """Return options that export to the viewer, which runs then. Raises `InputError`."""
+    check_range("--view-port", port, 1, 65_535)
+    if options.otlp is not None:
+        raise InputError(f"--otlp: got {options.otlp!r} beside --view, allowed: one of them")
+    return replace(options, otlp=viewer_for_run(port))
 
 
 def run_environment(environ: Mapping[str, str], options: LaunchOptions) -> dict[str, str]:
@@ -68,6 +80,10 @@ def run_environment(environ: Mapping[str, str], options: LaunchOptions) -> dict[
         if options.otlp is not None:
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = check_endpoint(options.otlp) or ""
             environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
+        if options.view is not None:
+            for signal in ENDPOINTS[1:]:  # an address for one signal would come before that of the viewer
+                environment.pop(signal, None)
+            environment.setdefault("L0_TIMELINE", "1")
     except PolicyError as error:
         raise InputError(str(error)) from error
     return environment
