@@ -253,10 +253,14 @@ class Failure:
         parts = [self.cause.value]
         if self.status is not None:
             parts.append(f"status {self.status}")
-        if self.code and len(self.code) <= _MAX_CODE and _CODE.fullmatch(self.code):
+        if self.code and not self._repeats(self.code) and len(self.code) <= _MAX_CODE and _CODE.fullmatch(self.code):
             parts.append(self.code)
         raised = f" ({type(self.error).__qualname__})" if self.error is not None else ""
         return f"{' '.join(parts)}: {self.message}{raised}"
+
+    def _repeats(self, code: str) -> bool:
+        """Return True if the text names this code anyway: as the cause, or first in the message, as rules are."""
+        return code == self.cause.value or self.message.startswith(f"{code}: ")
 
     @property
     def full_text(self) -> str:

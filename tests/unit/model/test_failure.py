@@ -62,3 +62,16 @@ def test_a_failure_reads_as_one_line():
 
 def test_failures_are_compared_by_identity():
     assert Failure(cause=Cause.RESET, message="x") != Failure(cause=Cause.RESET, message="x")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        ("model_not_found", "", "not_found model_not_found: the provider found no such model or path"),
+        ("not_found", "", "not_found: the provider found no such model or path"),
+        ("pattern", "pattern: it is about birds", "not_found: pattern: it is about birds"),
+        ("pattern", "patterns differ", "not_found pattern: patterns differ"),
+    ],
+)
+def test_text_names_a_code_once(code: str, message: str, expected: str) -> None:
+    assert str(Failure(cause=Cause.NOT_FOUND, code=code, message=message)) == expected

@@ -17,14 +17,14 @@ MODULES = {".".join(path.with_suffix("").parts) for path in OURS} | {".".join(pa
 
 
 def spelled(tree: ast.AST) -> list[str]:
-    """String literals that read like names of telemetry; modules of our own are none, nor is what has a blank."""
+    """String literals that read like names of telemetry; not modules of our own, and not what has a blank or a call."""
     return [
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and node.value.startswith(PREFIXES)
-        and " " not in node.value
+        and not {" ", "("} & set(node.value)
         and node.value.split(":")[0] not in MODULES
     ]
 
