@@ -57,7 +57,8 @@ policies = st.builds(
     l0.Policy,
     timeout=st.just(LIMITS),  # a script may be silent for an hour
     retry=_RETRIES,
-    truncation=st.just("strict"),
+    truncation=st.sampled_from(["strict", "strict", "warn", "off"]),
+    order=st.sampled_from(["evidence", "evidence", "strict", "off"]),
     hold=_HOLDS,
     fallback=st.sampled_from([(), (), ("second",), ("second", "third")]).map(
         lambda models: tuple(l0.Fallback(model=model) for model in models)
