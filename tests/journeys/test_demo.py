@@ -82,7 +82,7 @@ class Terminal:
 
 @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}], ids=["colour", "no-colour"])
 def test_final_screen_fits_into_a_terminal_of_80_by_24(environment: dict[str, str]) -> None:
-    with Terminal("--calls", "8", **environment) as terminal:
+    with Terminal("--calls", "1", **environment) as terminal:
         assert terminal.finish() == 0, terminal.text
     assert len(terminal.final) <= 23
     assert max(map(len, terminal.final)) <= 80
@@ -95,7 +95,7 @@ def test_final_screen_fits_into_a_terminal_of_80_by_24(environment: dict[str, st
 
 
 def test_a_pipe_gets_plain_text() -> None:
-    done = subprocess.run([L0, "demo", "--calls", "8"], capture_output=True, timeout=LIMIT_S, check=False)
+    done = subprocess.run([L0, "demo", "--calls", "1"], capture_output=True, timeout=LIMIT_S, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     lines = done.stdout.decode("ascii").splitlines()
     assert not CONTROL.search(done.stdout.decode())
