@@ -117,3 +117,23 @@ def test_the_figures_are_the_measured_ones():
     wholes = [name for name in ratios if name.endswith("whole")]
     of_opentelemetry = [_cost(cases, name, "l0") - _cost(cases, name, "l0-silent") for name in wholes]
     assert round(sum(of_opentelemetry) / len(wholes) / 1e3, 2) == 0.34
+
+
+def test_the_program_that_is_shown_heals_under_l0_run(tmp_path: Path) -> None:
+    (block,) = [block for block in blocks("console") if "[[simulate:" in block]
+    ((program, command),) = re.findall(r"cat app.py\n(.*?)\$ l0 simulate &\n.* (l0 run .*)\n", block, re.DOTALL)
+    (tmp_path / "app.py").write_text(program)
+    with simulator() as sim:
+        done = subprocess.run(
+            [Path(sys.executable).parent / "l0", *command.split()[1:]],
+            cwd=tmp_path,
+            env={**os.environ, "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": sim.openai},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, len(sim.requests)) == (0, 2), done.stderr
+    assert done.stdout == "Hello! I am a simulated model. How can I help you today?"
+    assert "attempt 1 failed (empty" in done.stderr
+    assert "recovered by retry" in done.stderr

@@ -28,7 +28,9 @@ _RUN = """Run a program with its LLM calls instrumented: a script, -m MODULE, or
 The Python processes that it starts (workers, reloaders, children) are instrumented as well. Without a policy, L0 keeps
 the SDKs' own retries and timeouts, and reports every failure. Exit code: that of the program; 2 for invalid input."""
 _SIMULATE = """Run the simulated provider (OpenAI and Anthropic dialects) until it is interrupted. Request a fault with
-the header x-l0-simulate, or with [[simulate: ...]] in a prompt: 'status 503', 'answer story | empty'."""
+the header x-l0-simulate, or with [[simulate: ...]] in a prompt: 'status 503', 'answer story | empty', or
+'clean-end at_event=6; ok' for an answer that breaks off and is whole when it is requested again. An unknown word is
+answered with the list of all."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,8 @@
 """Parse the text grammar of header, prompt and script: `status 503 retry-after=1`, `answer poem | cut at_event=3`.
 
-Parts are joined by `|`. A part is a word with options: a constructor of `Fault` with its parameters (positional or
-`name=value`), `ok`, `answer NAME`, `tokens N` or `recorded NAME`.
+`;` separates the texts of a call's first request, of its first retry, and so on. In a text, parts are joined by `|`. A
+part is a word with options: a constructor of `Fault` with its parameters (positional or `name=value`), `ok`, `answer
+NAME`, `tokens N` or `recorded NAME`.
 """
 
 import inspect
@@ -14,8 +15,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from .answers import Answer
 from .faults import HEALTHY, Fault
 
-_OPENING, _CLOSING = "[[simulate:", "]]"
+_OPENING, _CLOSING, _SEPARATOR = "[[simulate:", "]]", ";"
 HEADER = "x-l0-simulate"
+RETRIES_HEADER = "x-stainless-retry-count"
 _PARTS, _LENGTH = 20, 4_096
 """Limits for the number of parts and characters of one text."""
 
@@ -42,6 +44,15 @@ def in_prompt(prompt: str) -> str | None:
     start = prompt.find(_OPENING)
     end = prompt.find(_CLOSING, start) if start >= 0 else -1
     return prompt[start + len(_OPENING) : end].strip() if end >= 0 else None
+
+
+def of_attempt(text: str, retries: str) -> str:
+    """Return the part of a text for one request of a call; the last part is also that of all later requests.
+
+    ``retries``: the number that the SDKs and L0 send with each request as ``x-stainless-retry-count``.
+    """
+    parts = text[:_LENGTH].split(_SEPARATOR)
+    return parts[min(int(retries) if retries.isdecimal() else 0, len(parts) - 1)].strip()
 
 
 def parse(text: str) -> RequestScript:

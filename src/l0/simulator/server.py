@@ -228,7 +228,8 @@ class Simulator:
         if text is None:
             text = script_grammar.in_prompt(prompt)
         if text is not None:
-            return self._parse_reply(text, dialect.name)
+            retries = request.headers.get(script_grammar.RETRIES_HEADER, "")
+            return self._parse_reply(script_grammar.of_attempt(text, retries), dialect.name)
         return Reply(body=self._traffic.next(dialect.name) if self._traffic and stream else None)
 
     def _parse_reply(self, text: str, dialect: str) -> Reply:

@@ -59,3 +59,14 @@ def test_grammar_error_names_the_word_and_allowed_values(text: str, named: str) 
     with pytest.raises(script_grammar.GrammarError) as caught:
         script_grammar.parse(text)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("retries", "part"), [("", "empty"), ("0", "empty"), ("1", "status 503"), ("2", "ok"), ("7", "ok"), ("-1", "empty")]
+)
+def test_each_request_of_a_call_has_its_part_of_a_text(retries: str, part: str) -> None:
+    assert script_grammar.of_attempt("empty; status 503 ;ok", retries) == part
+
+
+def test_a_text_without_parts_is_that_of_every_request() -> None:
+    assert {script_grammar.of_attempt("status 503", retries) for retries in ("", "1", "2")} == {"status 503"}
