@@ -9,7 +9,7 @@ from l0.model.ports import Reader, WireReader
 from l0.wire.sse import Splitter
 
 END = object()
-"""The read that follows the last one of a body."""
+"""The value that drivers pass instead of a read when the body is over."""
 
 
 class BodyParser(Protocol):
@@ -24,7 +24,8 @@ class BodyParser(Protocol):
     """As `feed`, for a read with exactly one fragment of text. For any other read it returns ``None``, and changes
     nothing. ``None`` if a read can hold several events."""
     end: object
-    """The value for `CallRuntime.on_read` when the body is over: `END` if the parser has nothing left to return."""
+    """The value that drivers pass to `CallRuntime.on_read` when the body is over: `END`, or a value for `feed` if the
+    parser has items left to return."""
 
     def feed(self, raw: Any) -> list[Any]:
         """Return the user's objects in this read; fewer than it holds if `Reader` finished or failed within it."""

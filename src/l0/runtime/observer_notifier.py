@@ -39,8 +39,8 @@ QUIET = (Outcome.OK, Outcome.CANCELLED)
 
 
 class ObserverNotifier:
-    """The observers and the log lines of one call. Without observers nothing is measured, and only what breaks is
-    logged.
+    """The observers and the log lines of one call. Without observers nothing is measured, and only failures and
+    recoveries are logged.
 
     ``observed``: True if the call has observers. ``timeline``: they get the token flow as well.
     """
@@ -56,8 +56,10 @@ class ObserverNotifier:
         self._lines: CallLines | None = None
         self.observed = bool(call_observers)
         self._status: tuple[int | None, str | None] = (None, None)
+        """HTTP status and request id of the attempt in progress."""
         self._over = False
         self._spent: list[ResponseMetadata] = []
+        """The metadata of attempts that did not serve the answer."""
         recorder = TimelineRecorder if timeline else StreamStatsRecorder
         self.stats = recorder(began) if call_observers else None
 
@@ -110,7 +112,7 @@ class ObserverNotifier:
         self.notify(event)
 
     def lost(self, number: int, failure: Failure | None, at: float) -> None:
-        """Report the end of a contender that did not win: it failed, or the other one was faster."""
+        """Report the end of one of two hedged attempts: it failed, or the other one was faster."""
         if self._call_observers:
             status, request_id = (failure.status, failure.request_id) if failure is not None else (None, None)
             self._emit(
@@ -149,7 +151,7 @@ class ObserverNotifier:
         rules: Mapping[str, RuleTimes],
     ) -> None:
         """Report the end of the call, once. Without observers, only an end that gets a log line."""
-        # No call here: a healthy call pays nothing for its log.
+        # No function is called here: a healthy call pays nothing for its log.
         quiet = type(command) is Finish and command.outcome in QUIET and not command.anomalies
         if self._over or (quiet and not self._call_observers):
             return

@@ -72,10 +72,9 @@ def after_import(name: str, callback: Callable[[], None]) -> None:
 
 
 def take_others(name: str, callback: Callable[[], None]) -> list[Callable[[], None]]:
-    """Stop calling back all functions for ``name`` but ``callback``, and return them.
+    """Unregister and return the callbacks for ``name`` of earlier copies of l0: all but ``callback``.
 
-    They belong to earlier copies of l0: one that was removed from `sys.modules` and imported again keeps its finder in
-    `sys.meta_path`.
+    A copy that was removed from `sys.modules`, so that l0 was imported again, still has its finder in `sys.meta_path`.
     """
     kind = (_Finder.__module__, _Finder.__qualname__)
     taken = []

@@ -14,6 +14,7 @@ from ..checks import check_share
 Strategy = Literal["majority", "unanimous", "weighted", "best"]
 Resolution = Literal["vote", "merge", "best", "fail"]
 Score = Callable[[Any], float | Awaitable[float]]
+"""A user's function that rates an answer; the highest score is the best."""
 
 
 def check_choice(field: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -27,12 +28,12 @@ class ConsensusPreset:
     """Settings of a consensus.
 
     ``strategy``: ``"majority"``: a share of ``minimum_agreement`` of the answers must be alike; ``"unanimous"``: all
-    answers must be alike; ``"weighted"``: as majority, but answers count by weight; ``"best"``: no agreement, the
-    answer with the best score wins. ``threshold``: similarity from which two texts count as alike, above 0 up to 1; 1
-    means equality. ``minimum_agreement``: share of all tasks, including failed ones, above 0 up to 1. ``resolve``: the
-    action without agreement: ``"vote"``: choose the most supported answer, if there is only one and another task
-    supports it; ``"merge"``: merge all answers; ``"best"``: choose the answer with the best score; ``"fail"``: raise
-    `ConsensusError`.
+    answers must be alike; ``"weighted"``: as majority, but answers count by weight; ``"best"``: the answer with the
+    best score wins, without agreement. ``threshold``: similarity from which two texts count as alike, above 0 up to 1;
+    1 means equality. ``minimum_agreement``: share of all tasks, including failed ones, above 0 up to 1. ``resolve``:
+    the action if there is no agreement: ``"vote"``: choose the most supported answer, if there is only one and another
+    task supports it; ``"merge"``: merge all answers; ``"best"``: choose the answer with the best score; ``"fail"``:
+    raise `ConsensusError`.
 
     Raises `PolicyError` for an invalid field.
     """

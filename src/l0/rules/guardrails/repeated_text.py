@@ -18,6 +18,7 @@ from l0.model.rule import Ending, Severity, Violation
 from ..families import Family
 
 _MAX_WORD = 40
+"""Characters after which a longer word is split."""
 _SPACELESS = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
 """Scripts without spaces between words: each character counts as one word."""
 _WORD = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]{{1,{_MAX_WORD}}}")
@@ -45,7 +46,7 @@ _FAMILIES = frozenset({Family.LOOP})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepetitionRule:
-    """A rule against loops. ``times``: how often a passage may occur in a row; a violation starts after those."""
+    """A rule against loops. ``times``: how often a passage may occur in a row; the next occurrence is a violation."""
 
     times: int = 4
     severity: Severity = Severity.ERROR
@@ -91,13 +92,13 @@ class RepetitionCheck:
 
     def __init__(self, rule: RepetitionRule) -> None:
         self._rule = rule
-        self._part = ""
-        self._length = 0
+        self._part = ""  # text that is not split into words yet
+        self._length = 0  # characters so far
         self._words: list[str] = []
-        self._batch: list[str] = []
+        self._batch: list[str] = []  # words since the last mark
         self._dropped = 0
         self._seen: dict[tuple[str, ...], int] = {}
-        self._period = 0
+        self._period = 0  # words of the passage that may repeat; 0 if none does
         self._run = 0
         self._done = False
 
