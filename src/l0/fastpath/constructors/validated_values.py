@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from .annotations import (
     PLAIN_SCALARS,
     Unsupported,
-    accepts_anything,
+    anything,
     discriminator,
     is_plain_class,
     is_union,
@@ -55,7 +55,7 @@ class Validated:
         metadata += found
         if not self._sdk.is_ignored_by_pydantic(metadata):
             raise Unsupported(f"metadata {metadata}")
-        if accepts_anything(bare):
+        if anything(bare):
             return var
         condition = self.unchanged(var, bare)
         if condition is not None:
