@@ -21,6 +21,7 @@ from l0.model.caller_warning import caller_line
 from l0.model.policy import Policy, PolicyError, Retry
 from l0.model.policy_from_environment import EnvironmentSettings
 from l0.model.ports import CallObserver, Observer
+from l0.recording.recording_options import RecordingOptions
 from l0.runtime.observer_guard import report_observer_failure
 from l0.runtime.rule_runner import check_rules
 from l0.shared_state.forks import renew_in_child
@@ -31,6 +32,7 @@ from l0.telemetry.call_tally import CallTally
 
 if TYPE_CHECKING:
     from l0.console.console import Console
+    from l0.recording.recorder import FlightRecorder
 
 _log = logging.getLogger("l0")
 _BUILT_IN = Policy()
@@ -65,6 +67,9 @@ class Config:
         self._counted = False
         self._console: Console | None = None
         self._tally: CallTally | None = None
+        self._record: RecordingOptions | bool | None = None
+        self._record_content: bool | None = None
+        self._recorder: FlightRecorder | None = None
         self.instrumented: set[str] = set()
         """The import names of the SDKs whose calls go through the engine."""
         self.reads = 0
@@ -96,6 +101,7 @@ class Config:
             known, self.environment = self.environment.problems, settings
             self.shared_state.timelines = self.timeline
             self._update_observers()
+        self._use_recorder()
         for problem in settings.problems:
             if problem not in known:
                 _log.warning("%s", problem)
@@ -161,6 +167,39 @@ class Config:
             self._console.switch(on=self.console)
         self._for_all_calls = tuple(observers)
 
+    def set_record(self, record: RecordingOptions | bool | None) -> None:
+        """Record calls that begin now as the options say; ``False``: not at all. ``None``: as the environment says."""
+        with self._lock:
+            self._record = record
+        self._use_recorder()
+
+    def set_record_content(self, content: bool | None) -> None:
+        """Record the bodies of requests, or not. ``None``: as the options or the environment say."""
+        with self._lock:
+            self._record_content = content
+        self._use_recorder()
+
+    @property
+    def recording(self) -> RecordingOptions | None:
+        """The settings of the recorder; ``None`` if calls are not recorded."""
+        options, given = self._record, self.environment
+        if options is None and given.record is not None:
+            options = RecordingOptions(folder=given.record, content=given.record_content)
+        if not isinstance(options, RecordingOptions):
+            return None
+        return options if self._record_content is None else replace(options, content=self._record_content)
+
+    def _use_recorder(self) -> None:
+        """Start or stop recording, if the settings have changed."""
+        with self._lock:
+            options, current = self.recording, self._recorder
+            if options == (current.options if current is not None else None):
+                return
+            self._recorder = None if options is None else _recorder(options)
+            self.shared_state.recorder = self._recorder
+        if current is not None:
+            current.close()
+
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
         """Set the observers of every call, or of every call through one SDK: spans and metrics.
 
@@ -198,6 +237,12 @@ class Config:
             return _call_observers((serving,), call)
         observers = self._observers_by_sdk.get(sdk, self._observers) if sdk is not None else self._observers
         return _call_observers((*observers, *self._for_all_calls, *(_block_observers.get() or ())), call)
+
+
+def _recorder(options: RecordingOptions) -> FlightRecorder:
+    from l0.recording.recorder import FlightRecorder  # it imports sqlite3, which few programs need
+
+    return FlightRecorder(options)
 
 
 def check_policy(policy: object) -> None:

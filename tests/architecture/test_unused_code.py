@@ -47,6 +47,8 @@ USES = (
     ),
     Use("src/l0/orchestration/races.py", "derive", "Python calls it for except*"),
     Use("src/l0/orchestration/results.py", "total_duration", "the former name of total_duration_ms, for one release"),
+    Use("src/l0/recording/recorded_rows.py", "_", "one function per event: `singledispatchmethod` finds them"),
+    Use("src/l0/recording/recording.py", "*", "fields of a recording, for the user's own tools"),
     Use("src/l0/rules/drift/drift_rule.py", "*", "fields of Drift: the rule reads them by the name of the detector"),
     Use("src/l0/rules/guardrails/catalogue.py", "*", "rules and presets: public, and found by name"),
     Use("src/l0/simulator/connection.py", "connection_made", "asyncio calls it"),

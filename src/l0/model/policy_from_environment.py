@@ -24,9 +24,15 @@ from .policy import Policy, PolicyError
 
 _PREFIX = "L0_"
 _PRESET = "L0_POLICY"
-SWITCHES = {"L0_CONSOLE": "console", "L0_DIRECT": "direct", "L0_TIMELINE": "timeline"}
+SWITCHES = {
+    "L0_CONSOLE": "console",
+    "L0_DIRECT": "direct",
+    "L0_RECORD_CONTENT": "record_content",
+    "L0_TIMELINE": "timeline",
+}
 """The variables that are true or false, and their fields in `EnvironmentSettings`."""
-_OTHER_VARIABLES = frozenset({"L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES})
+_RECORD = "L0_RECORD"
+_OTHER_VARIABLES = frozenset({_RECORD, "L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES})
 """Variables that do not belong to the policy. Telemetry reads its own, which are ``all`` or not set."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]
@@ -35,7 +41,8 @@ Path = tuple[str, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSettings:
     """The settings of the environment. ``policy``: ``None`` if no variable sets one. ``direct``: read streams directly.
-    ``timeline``: record the token flow of streams. ``console``: show calls on stderr.
+    ``timeline``: record the token flow of streams. ``console``: show calls on stderr. ``record``: the folder in which
+    calls are recorded; ``None`` for none. ``record_content``: record the bodies of requests.
 
     ``sources``: the variable of each field, by the field's path (``("retry", "attempts")``), and of the preset, by the
     empty path. ``problems``: one text for each variable that is ignored, or is likely to be in the wrong unit.
@@ -45,6 +52,8 @@ class EnvironmentSettings:
     direct: bool = False
     timeline: bool = False
     console: bool = False
+    record: str | None = None
+    record_content: bool = False
     sources: Mapping[Path, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -75,6 +84,8 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
                 policy, sources[()] = preset(text), name
             elif name in SWITCHES:
                 switches[SWITCHES[name]] = _boolean(name, text)
+            elif name == _RECORD:
+                continue
             elif name in known:
                 policy = _set(policy, known[name], text, sources, check, problems)
                 sources[known[name].path] = name
@@ -85,7 +96,11 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
         except PolicyError as error:
             problems.append(f"{PolicyError(name, text, error.allowed)}; it is ignored")
     return EnvironmentSettings(
-        policy=policy if sources else None, sources=sources, problems=tuple(problems), **switches
+        policy=policy if sources else None,
+        record=given.get(_RECORD),
+        sources=sources,
+        problems=tuple(problems),
+        **switches,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from .attempt import AttemptSpec
 from .call import Call
@@ -46,6 +46,24 @@ class Observer(Protocol):
 
     def observe(self, call: Call) -> CallObserver | None:
         """Return the observer of a call; ``None`` to ignore the call. Nothing is measured for ignored calls."""
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """An observer that knows the span of its call."""
+
+    @property
+    def trace_ids(self) -> tuple[str, str]:
+        """Return the ids of the trace and of the span, in hexadecimal digits."""
+        ...
+
+
+class Recorder(Protocol):
+    """A recorder of every call: requests, reads, decisions."""
+
+    def record(self, call: Call, observers: Sequence[CallObserver], at: float) -> Any:
+        """Return the recorder of one call that began ``at`` seconds of the monotonic clock; ``None`` for none."""
+        ...
 
 
 class ToolCallText:

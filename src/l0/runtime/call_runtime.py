@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import PHASES, CallState, IllegalSignal, Machine
@@ -45,6 +45,9 @@ from .output_buffer import OutputBuffer
 from .rule_runner import hold_of, rule_runner_for
 from .shadow import ShadowPolicy
 from .watchdog import Expired
+
+if TYPE_CHECKING:
+    from l0.recording.call_recorder import CallRecorder
 
 _log = logging.getLogger("l0")
 _USER, _READING = ConnectionUse.USER, ConnectionUse.READING
@@ -84,6 +87,7 @@ class CallRuntime:
         "machine",
         "number",
         "observers",
+        "recording",
         "request_id",
         "rule_runner",
         "shadow",
@@ -104,7 +108,11 @@ class CallRuntime:
         self.ending = CallEnding(upstream)
         self.observers = ObserverNotifier(call, call_observers, began, timeline=shared_state.timelines)
         self.admission = AdmissionControl(call, shared_state)
-        self.machine = Machine(call, random.random, upstream.backoff, guard=self.admission)
+        recorder = shared_state.recorder
+        self.recording: CallRecorder | None = None if recorder is None else recorder.record(call, call_observers, began)
+        """The recorder of this call; ``None`` if calls are not recorded."""
+        machine = Machine if self.recording is None else self.recording.machine
+        self.machine = machine(call, random.random, upstream.backoff, guard=self.admission)
         timeout = call.policy.timeout
         if timeout is None and call.policy.adaptive:
             timeout = Timeout(initial_token=None, inter_token=None)
@@ -159,12 +167,18 @@ class CallRuntime:
         if self.shadow is not None:
             self.shadow.sent(started)
         if not self.observers.observed:
-            return self.upstream.options(attempt, {})
+            return self._options(attempt, {}, started)
         self.observers.attempt_started(attempt, started)
         if self.ending.outcome is not None:  # a signal handler closed the stream since the check above
             self.attempt_ended(None, started, abandoned=True)
             self.halt()
-        return self.upstream.options(attempt, self.observers.enter(context))
+        return self._options(attempt, self.observers.enter(context), started)
+
+    def _options(self, attempt: AttemptSpec, headers: Mapping[str, str], at: float) -> Any:
+        options = self.upstream.options(attempt, headers)
+        if self.recording is not None:
+            self.recording.sending(attempt, options, at)
+        return options
 
     def _report_resume(self) -> None:
         callback = self.call.policy.on_resume
@@ -201,6 +215,8 @@ class CallRuntime:
             self.shadow.answered(text, calls, other=_other(text, metadata))
         self.attempt_ended(None, at)
         command = self._step(Answered(at))
+        if self.recording is not None:
+            self.recording.delivered(1, len(text))
         self._finish(command, at, metadata, text, calls)
         return command
 
@@ -356,6 +372,19 @@ class CallRuntime:
             stats.last = at
         return items
 
+    def recorded_read(self, raw: Any, since: float = 0.0) -> list[Any] | AttemptOver:
+        """As `on_read`, for a call that is recorded."""
+        items = self.on_read(raw, since)
+        if isinstance(items, list):
+            self._record_delivery(items, self._buffer.released if self._buffer.lags else None)
+        return items
+
+    def _record_delivery(self, items: list[Any], chars: int | None = None) -> None:
+        """Record that the user gets ``items``, which end after ``chars`` characters; ``None``: after all so far."""
+        if self.recording is not None and items:
+            arrived = self._parser.reader.chars if self._parser is not None else 0
+            self.recording.delivered(len(items), arrived if chars is None else chars)
+
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
         """Hold frames back before the commit point, so that the user never sees a restart."""
         due = self._buffer.before(items, reader, *self._seen(reader))
@@ -381,9 +410,9 @@ class CallRuntime:
     def unchecked_fragments(self) -> float:
         """Return the number of text fragments that a driver may deliver before it calls `evaluate_rules`.
 
-        0 before the commit point, while items are held, and if reads are measured: then `on_read` is needed.
+        0 before the commit point, while items are held, and if reads are measured or recorded: `on_read` does that.
         """
-        if self._holding or not self.open or self._buffer.lags or self.observers.observed:
+        if self._holding or not self.open or self._buffer.lags or self.observers.observed or self.recording:
             return 0
         return self.fragments_to_next_check
 
@@ -505,6 +534,8 @@ class CallRuntime:
     def _fail(self, failure: Failure, at: float, *, answered: bool = False) -> AttemptOver:
         """Fail the attempt. ``answered``: a complete answer came, so an effect of the request has happened."""
         reader = self._parser.reader if self._parser is not None else None
+        if self.recording is not None:
+            self.recording.failed(self.number, failure.error)
         rule_runner = self.rule_runner
         if rule_runner is not None and reader is not None and rule_runner.evaluate(reader, rest=True) is not None:
             self._drop()
@@ -548,6 +579,7 @@ class CallRuntime:
             self.attempt_ended(self.machine.failures[-1], at, command)
         if not isinstance(command, Wait):
             items = self._buffer.flush()
+            self._record_delivery(items)
             metadata = self.metadata if self.observers.observed else None
             if self.observers.observed:
                 self.observers.delivered(items, at, self._buffer.seconds(at))
@@ -560,6 +592,7 @@ class CallRuntime:
             self.observers.spent(self._attempt_metadata())
         # A resumed answer keeps its text so far. Of a repeated answer, the user has seen nothing.
         items = self._buffer.flush() if self.machine.resuming else []
+        self._record_delivery(items)
         self._buffer.restart()
         if self.rule_runner is not None:
             self.rule_runner.restart()
@@ -578,6 +611,8 @@ class CallRuntime:
         if self._attempts_ended.setdefault(self.number, mine) is not mine:  # atomic: no signal handler can interrupt it
             return
         self.admission.ended(failure, abandoned=abandoned)
+        if self.recording is not None:
+            self.recording.attempt_ended(self.number, failure, at)
         if failure is not None:
             self.observers.attempt_failed(self.number, failure, at, following, resuming=self.machine.resuming)
         elif self.observers.observed:
@@ -694,8 +729,16 @@ class CallRuntime:
     ) -> None:
         outcome = command.outcome if isinstance(command, Finish) else Outcome.FAILED
         quiet = outcome in QUIET and not command.anomalies  # type: ignore[union-attr]  # it is a Finish
-        if self.ending.claim(outcome) and (self.observers.observed or not quiet):
+        if not self.ending.claim(outcome):
+            return
+        self.record_end(outcome, command.failure if isinstance(command, Raise) else None, at)
+        if self.observers.observed or not quiet:
             soon(self.report_end, command, at, metadata, text or self.text, calls or self.calls)
+
+    def record_end(self, outcome: Outcome, failure: Failure | None, at: float) -> None:
+        """Record the end of the call, if calls are recorded."""
+        if self.recording is not None:
+            self.recording.ended(outcome, failure, at)
 
     def report_end(
         self, command: Command, at: float, metadata: ResponseMetadata | None, text: str, calls: ToolCalls

@@ -202,6 +202,7 @@ def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> N
     complete, failure = runtime.complete, runtime.delivered_failure
     if complete is not None:
         if runtime.ending.claim(complete[0].outcome):
+            runtime.record_end(complete[0].outcome, None, complete[1])
             text, calls = (runtime.text, runtime.calls) if runtime.observers.observed else ("", ())
             work.append(partial(runtime.report_end, *complete, text, calls))
     elif runtime.ending.claim(Outcome.CANCELLED if failure is None else Outcome.FAILED):
@@ -211,6 +212,7 @@ def stop(runtime: CallRuntime, *, later: bool, release: Work | None = None) -> N
         if failure is not None:
             runtime.machine.failures.append(failure)
             command = Raise(failure)
+        runtime.record_end(Outcome.CANCELLED if failure is None else Outcome.FAILED, failure, at)
         answer = (runtime.metadata, runtime.text, runtime.calls) if runtime.observers.observed else (None, "", ())
         work.append(partial(_report, runtime, command, at, answer, failure, waiting=waiting))
     if release is not None:

@@ -188,6 +188,9 @@ class HedgeRace:
         failure = runtime.upstream.failed(one.error, opened=one.opened) if one.error is not None else None
         if failure is None:
             runtime.admission.overtaken(at - one.started)
+        if runtime.recording is not None:
+            runtime.recording.failed(one.command.number, one.error)
+            runtime.recording.attempt_ended(one.command.number, failure, at, lost=True)
         runtime.observers.lost(one.command.number, failure, at)
 
 

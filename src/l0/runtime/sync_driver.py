@@ -87,6 +87,8 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
             chunks, parser = body.start()
             runtime.use_parser(parser)
             timed, on_read, single_text = runtime.timed, runtime.on_read, parser.single_text
+            if runtime.recording is not None:
+                on_read = runtime.recorded_read
             reads = _bounded_reads(chunks, body, runtime)
             read = reads.read if reads is not None else chunks.__next__
             command, since, in_consumer = CANCELLED, 0.0, False

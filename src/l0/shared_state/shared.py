@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from time import monotonic, time
 
+from l0.model.ports import Recorder
+
 from .breaker import Breakers
 from .budget import Budgets
 from .known_terminals import Terminals
@@ -22,3 +24,5 @@ class SharedState:
         self.first_tokens = FirstTokens()
         self.timelines = False
         """True if the token flow of streamed answers is recorded (`runtime.stream_stats`)."""
+        self.recorder: Recorder | None = None
+        """The recorder of every call; ``None`` for none."""

@@ -7,11 +7,13 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from os import PathLike
 from typing import Any
 
 from l0.config import CONFIG, check_observers, check_policy
 from l0.model.policy import Policy, PolicyError
 from l0.model.ports import Observer
+from l0.recording.recording_options import RecordingOptions, recording_options
 from l0.runtime.watchdog import WATCHDOG
 from l0.shared_state.forks import renew_in_child
 from l0.telemetry.otlp import check_endpoint, setup
@@ -33,6 +35,7 @@ _SETTERS: dict[str, Callable[[bool | None], None]] = {
     "timeline": CONFIG.set_timeline,
     "console": CONFIG.set_console,
     "summary": CONFIG.set_summary,
+    "record_content": CONFIG.set_record_content,
 }
 """The arguments of `instrument` that are on or off. ``None``: as the environment says."""
 
@@ -97,6 +100,8 @@ def instrument(
     timeline: bool | None = None,
     console: bool | None = None,
     summary: bool | None = None,
+    record: str | PathLike[str] | RecordingOptions | bool | None = None,
+    record_content: bool | None = None,
 ) -> None:
     """Make the LLM SDKs of this process reliable and observable.
 
@@ -114,20 +119,21 @@ def instrument(
     ``None``: as ``L0_TIMELINE`` says, else off. ``console``: write a line per call to stderr, its attempts under it if
     there were several, and a summary when the process ends. ``None``: as ``L0_CONSOLE`` says, else off. ``summary``:
     count calls for `l0.summary`, which the console does as well.
+    ``record``: a folder in which to record every call (docs/recording.md), or a `RecordingOptions`; ``False`` for none.
+    ``None``: as ``L0_RECORD`` says, else none. ``record_content``: record the bodies of requests as well. ``None``: as
+    ``L0_RECORD_CONTENT`` says, else off.
 
     OTLP export can be set up only once per process: a later ``otlp`` that would change it has no effect, and a
     `RuntimeWarning` says so.
-
     SDKs that are not installed are ignored, with a `RuntimeWarning` if there is none at all. An SDK that cannot be
     patched, such as one of an unsupported version, is left alone, with one `RuntimeWarning`.
 
     Raises:
-        l0.PolicyError: an invalid argument.
-        ImportError: the extra that ``otlp`` needs is not installed.
-
-    After either of them nothing has changed.
+        l0.PolicyError: an invalid argument. Nothing has changed.
+        ImportError: the extra that ``otlp`` needs is not installed. Nothing has changed.
     """
-    switches = _given(direct=direct, timeline=timeline, console=console, summary=summary)
+    switches = _given(direct=direct, timeline=timeline, console=console, summary=summary, record_content=record_content)
+    recording = recording_options(record)
     if observers is not None:
         check_observers(observers)
     check_policy(policy)
@@ -138,15 +144,22 @@ def instrument(
         CONFIG.set_default(policy)
     if observers is not None:
         CONFIG.add_observers(observers)
+    if recording is not None:
+        CONFIG.set_record(recording)
     for name, on in switches.items():
         _SETTERS[name](on)
+    for message in _patch_all():
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+def _patch_all() -> list[str]:
+    """Patch every SDK. Return the problems to warn of."""
     with _SWITCHING.lock:
         available = instrumentors()
         replaced = [one for one in available if one.remove_earlier_copies()]
         found = [one for one in available if _patch(one)]
     refusals = [one.refusal for one in found if one.refusal is not None] if found else [_no_sdk_message(available)]
-    for message in [REPLACED] * bool(replaced) + refusals:
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return [REPLACED] * bool(replaced) + refusals
 
 
 def _given(**switches: object) -> dict[str, bool]:
@@ -204,4 +217,5 @@ def uninstrument() -> None:
     CONFIG.add_observers(())
     for switch in _SETTERS.values():
         switch(None)
+    CONFIG.set_record(None)
     WATCHDOG.stop()

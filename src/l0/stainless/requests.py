@@ -77,6 +77,9 @@ class _SdkRequests:
         if runtime.machine.attempts > 1 and runtime.retries and hasattr(answer, "retries_taken"):
             answer.retries_taken = runtime.retries
         if not runtime.call.streaming:
+            if runtime.recording is not None:
+                response = self.upstream.response
+                runtime.recording.answered(runtime.number, response_of(answer) if response is None else response)
             return runtime.answered(answer)
         response = response_of(answer)
         if hasattr(response, "stream"):

@@ -256,6 +256,8 @@ class SdkPatches:
             self._examine(client)
         if sending is not None:
             sending.upstream.decoded = data
+            if sending.runtime.recording is not None:
+                sending.upstream.response = kwargs.get("response")
         if sending is not None and not client._strict_response_validation:
             build = compiled(self.sdk, kwargs.get("cast_to"))
             if build is not None:

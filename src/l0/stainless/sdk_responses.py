@@ -21,6 +21,7 @@ from l0.runtime.finalizers import interrupted
 from l0.runtime.watchdog import WATCHDOG, BoundedReads, Expired, ReadDeadline
 
 from . import direct_reading
+from .recorded_stream import RecordedByteStream
 from .send_deadlines import Timeouts
 
 _USER, _READING, _RELEASED = ConnectionUse.USER, ConnectionUse.READING, ConnectionUse.RELEASED
@@ -341,7 +342,7 @@ def peek(response: Any, transport: ModuleType) -> PeekedByteStream | None:
 
 def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
     """Wrap the body of ``response`` in an `ObservedByteStream`."""
-    inner = response.stream
+    inner = _recorded(response, transport, runtime)
     kind: Any = inner.__class__  # not `type`: the stream may be a proxy of another library
     wrapper: Any = object.__new__(_flavoured(ObservedByteStream, kind, transport))
     wrapper.inner, wrapper.runtime, wrapper.extensions = inner, runtime, response.extensions
@@ -352,6 +353,17 @@ def tap(response: Any, transport: ModuleType, runtime: CallRuntime) -> None:
         wrapper.body_parts = []
         wrapper.make_response = partial(transport.Response, response.status_code, headers=response.headers)
     response.stream = wrapper
+
+
+def _recorded(response: Any, transport: ModuleType, runtime: CallRuntime) -> Any:
+    """Return the body of ``response``, recorded if calls are."""
+    inner = response.stream
+    if runtime.recording is None:
+        return inner
+    runtime.recording.head(runtime.number, response)
+    recorded: Any = object.__new__(_flavoured(RecordedByteStream, inner.__class__, transport))
+    recorded.inner, recorded.recording, recorded.number = inner, runtime.recording, runtime.number
+    return recorded
 
 
 def runtime_of(response: Any) -> CallRuntime | None:

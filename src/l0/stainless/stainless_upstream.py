@@ -89,6 +89,8 @@ class StainlessUpstream:
         self.request: Any = None
         self.decoded: Mapping[str, Any] | None = None
         """The JSON of the complete answer to the current request, once the SDK has decoded it."""
+        self.response: Any = None
+        """The transport's response to the current request, if its JSON was decoded and the call is recorded."""
         self.call = call
         self.unkept: UnkeptLimit | None = None
         """Set only for a call with deadlines; used if the call is sync."""
@@ -104,7 +106,7 @@ class StainlessUpstream:
         """Return a copy for one attempt: SDK retries off, correct retry counts, one idempotency key per body."""
         client, changed = self._on_leg(attempt.leg) if attempt.leg else (self.client, None)
         resends = attempt.number - 1
-        self.decoded = None
+        self.decoded = self.response = None
         options = self._options.model_copy()
         if client is not self._primary:
             keep_content(options, self.provider.shared_headers)

@@ -174,6 +174,12 @@ class CallSpan:
         self._rule_matches: list[RuleMatched] = []
         self._decisions: list[ShadowDecision] = []
 
+    @property
+    def trace_ids(self) -> tuple[str, str]:
+        """As `Traced`."""
+        context = self._span.get_span_context()
+        return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
+
     def notify(self, event: CallEvent) -> None:
         """Keep the event; report everything to OpenTelemetry when the call ends."""
         if self._clock_offset_ns is None:

@@ -70,7 +70,7 @@ def on(monkeypatch) -> None:
 
 def opened(response: Any) -> Any:
     """As a call of ours has it."""
-    tap(response, httpx, SimpleNamespace(connection=ConnectionUse.RELEASED))
+    tap(response, httpx, SimpleNamespace(connection=ConnectionUse.RELEASED, recording=None))
     return response
 
 

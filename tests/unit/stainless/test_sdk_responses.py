@@ -21,6 +21,7 @@ class Listening:
     """Stands in for a `CallRuntime`. It records the first end of the call that it is told of, and the answer."""
 
     def __init__(self, observed=False):
+        self.recording = None
         self.connection = ConnectionUse.USER
         self.told = []
         self.answer = None

@@ -1,0 +1,182 @@
+"""Record one call. Every method only appends to a queue: it may run in a finalizer or a signal handler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from time import perf_counter
+from typing import Any, Protocol
+
+from l0.engine.commands import Command, Raise
+from l0.engine.machine import Admission, Machine
+from l0.engine.signals import Failed, Signal
+from l0.model.attempt import AttemptSpec
+from l0.model.call import Call, Outcome
+from l0.model.failure import Failure
+
+from .recorded_machine import RecordedMachine
+from .recording_codec import Unrecorded, name_of
+from .recording_events import (
+    AttemptBegan,
+    AttemptEnding,
+    BodyEnded,
+    CallOver,
+    Decided,
+    Delivered,
+    Exchanged,
+    Input,
+    Read,
+    RecordingEvent,
+)
+
+
+class Memory(Protocol):
+    """The memory of a recorder, which all its calls share."""
+
+    waiting_bytes: float
+    options: Any
+
+    def over_limit(self) -> None: ...
+
+
+class CallRecorder:
+    """The recorder of one call."""
+
+    __slots__ = ("_append", "_content", "_detached", "_exchanged", "_limit", "_memory", "id", "incomplete")
+
+    def __init__(
+        self,
+        id_: str,
+        memory: Memory,
+        append: Callable[[RecordingEvent], None],
+    ) -> None:
+        self.id = id_
+        self.incomplete = False
+        self._append = append
+        self._memory = memory
+        self._content = memory.options.content
+        self._limit = memory.options.memory_bytes
+        self._detached: tuple[Failure, Failure] | None = None
+        self._exchanged: set[int] = set()
+
+    def machine(
+        self, call: Call, rand: Callable[[], float], backoff: Callable[[int, Failure], float], guard: Admission
+    ) -> Machine:
+        """Return a machine that records its steps."""
+        return RecordedMachine(call, rand, backoff, guard, self._decided)
+
+    def _decided(self, signal: Signal, command: Command, inputs: list[Input], nested: bool) -> None:
+        if isinstance(signal, Failed):
+            signal = replace(signal, failure=self._without_error(signal.failure))
+        if isinstance(command, Raise):
+            command = replace(command, failure=self._without_error(command.failure))
+        self._append(Decided(self.id, signal.at, signal, command, inputs, nested))
+
+    def _without_error(self, failure: Failure) -> Failure:
+        """Return a failure without its exception, whose traceback would keep the user's stream alive.
+
+        If content is kept, the text of the exception becomes the ``detail``.
+        """
+        error, known = failure.error, self._detached
+        if error is None:
+            return failure
+        if known is None or known[0] is not failure:
+            detail = failure.detail
+            with suppress(Exception):  # an exception of the application
+                detail = (detail or str(error)) if self._content else ""
+            named: Any = Unrecorded(name_of(error))
+            self._detached = known = failure, replace(failure, error=named, detail=detail)
+        return known[1]
+
+    def sending(self, spec: AttemptSpec, options: Any, at: float) -> None:
+        """Record that a request is about to be sent."""
+        self._append(AttemptBegan(self.id, at, spec, options))
+
+    def head(self, number: int, response: Any) -> None:
+        """Record a request and the head of its ``response``, an object of the transport, at most once per attempt."""
+        if number not in self._exchanged:
+            self._exchange(number, getattr(response, "_request", None), response)
+
+    def _exchange(self, number: int, request: Any, response: Any) -> None:
+        if request is None:
+            return
+        self._exchanged.add(number)
+        body: bytes | None = None
+        with suppress(Exception):  # a body that streams, which the transport does not keep
+            body = self._within_memory(request.content)
+        status = getattr(response, "status_code", None)
+        received = response.headers.raw if response is not None else []
+        self._append(
+            Exchanged(
+                self.id,
+                perf_counter(),
+                number,
+                str(request.method),
+                request.url,
+                request.headers.raw,
+                body,
+                status,
+                received,
+            )
+        )
+
+    def answered(self, number: int, response: Any) -> None:
+        """Record a complete answer: its ``response``, and its body as one read."""
+        with suppress(Exception):  # a response of a middleware
+            self.head(number, response)
+            self.read(number, response.content)
+            self.body_ended(number, "eof")
+
+    def failed(self, number: int, error: BaseException | None) -> None:
+        """Record the request, and the answer, of an attempt that ``error`` ended before its body was attached."""
+        if error is None or number in self._exchanged:
+            return
+        with suppress(Exception):  # exceptions of the SDKs and of the transports hold both, but not always
+            response = getattr(error, "response", None)
+            self._exchange(number, _request_of(error), response)
+            if response is not None and response.is_stream_consumed:
+                self.read(number, response.content)
+                self.body_ended(number, "eof")
+
+    def read(self, number: int, data: bytes) -> None:
+        """Record one read of a body."""
+        if not self.incomplete and self._within_memory(data) is not None:
+            self._append(Read(self.id, perf_counter(), number, data))
+
+    def _within_memory(self, data: bytes) -> bytes | None:
+        """Return ``data``; ``None`` if it exceeds the memory of the recorder. Then the call is incomplete."""
+        memory = self._memory
+        if memory.waiting_bytes > self._limit:
+            self.incomplete = True
+            memory.over_limit()
+            return None
+        memory.waiting_bytes += len(data)  # no other thread runs between its read and its write: no call is between
+        return data
+
+    def body_ended(self, number: int, ending: str) -> None:
+        """Record the end of a body, as in `BodyEnded`."""
+        self._append(BodyEnded(self.id, perf_counter(), number, ending))
+
+    def attempt_ended(self, number: int, failure: Failure | None, at: float, *, lost: bool = False) -> None:
+        """Record the end of an attempt."""
+        self._append(AttemptEnding(self.id, at, number, failure and self._without_error(failure), lost))
+
+    def delivered(self, items: int, chars: int) -> None:
+        """Record that the user gets items."""
+        self._append(Delivered(self.id, perf_counter(), items, chars))
+
+    def ended(self, outcome: Outcome, failure: Failure | None, at: float) -> None:
+        """Record the end of the call."""
+        self._append(CallOver(self.id, at, outcome.value, failure and self._without_error(failure), self.incomplete))
+
+
+def _request_of(error: BaseException | None) -> Any:
+    """Return the transport's request in a chain of exceptions."""
+    while error is not None:
+        with suppress(Exception):  # httpx raises if it has none
+            request = error.request  # type: ignore[attr-defined]
+            if request is not None:
+                return request
+        error = error.__cause__ or error.__context__
+    return None

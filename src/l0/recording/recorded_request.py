@@ -1,0 +1,143 @@
+"""Describe a request for a recording: with its body, or with the body's shape, sizes and hashes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from .redaction import REMOVED, Redaction, is_secret
+
+_CONTENT = frozenset({"messages", "input", "contents", "system", "prompt", "instructions"})
+"""Fields whose values are the user's content."""
+_NAMES = frozenset(
+    {
+        "effort",
+        "format",
+        "model",
+        "name",
+        "reasoning_effort",
+        "role",
+        "service_tier",
+        "summary",
+        "tool_choice",
+        "truncation",
+        "type",
+        "verbosity",
+    }
+)
+"""Fields whose texts are kept: names of models, tools and modes."""
+_LONGEST_NAME = 128
+"""Characters."""
+
+
+def described_body(body: bytes | None, redaction: Redaction, *, content: bool) -> dict[str, Any]:
+    """Return the JSON for the body of a request. ``content``: True keeps the body itself.
+
+    ``bytes``, ``sha256``: of the body as sent. ``json_sha256``: of its JSON with sorted keys, the same for every
+    version of an SDK. ``body`` or ``shape``: the JSON, or what is left of it without texts; ``text``: a body that is
+    not JSON. ``None`` is a body that cannot be read twice.
+    """
+    if body is None:
+        return {"bytes": None}
+    described: dict[str, Any] = {"bytes": len(body), "sha256": _hash(body)}
+    try:
+        value = json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        if content:
+            described["text"] = redaction.text(body.decode(errors="replace"))
+        return described
+    if value is not None:
+        described["json_sha256"] = json_hash(value)
+        described |= {"body": _clean(value, redaction)} if content else {"shape": shape(value)}
+    return described
+
+
+def json_hash(value: Any) -> str:
+    """Return the SHA-256 of a JSON value, whatever the order of its keys."""
+    return _hash(_canonical(value))
+
+
+def shape(body: Any) -> Any:
+    """Return a body without its texts: parameters, names of tools, and role, size and hash of each message."""
+    if not isinstance(body, Mapping):
+        return _measured(body)
+    return {
+        key: _content(value)
+        if key in _CONTENT
+        else _tools(value)
+        if key == "tools" and isinstance(value, list)
+        else _parameter(key, value)
+        for key, value in body.items()
+    }
+
+
+def _content(value: Any) -> Any:
+    if not isinstance(value, list):
+        return _measured(value)
+    return [_message(one) for one in value]
+
+
+def _message(message: Any) -> dict[str, Any]:
+    measured = _measured(message)
+    if not isinstance(message, Mapping):
+        return measured
+    kept = {key: message[key] for key in ("role", "type", "name") if _is_name(message.get(key))}
+    parts = message.get("content")
+    if isinstance(parts, list):
+        kept["parts"] = [part["type"] for part in parts if isinstance(part, Mapping) and _is_name(part.get("type"))]
+    return kept | measured
+
+
+def _tools(tools: list[Any]) -> list[Any]:
+    return [_tool(one) for one in tools]
+
+
+def _tool(tool: Any) -> dict[str, Any]:
+    if not isinstance(tool, Mapping):
+        return _measured(tool)
+    named = tool.get("function") if isinstance(tool.get("function"), Mapping) else tool
+    kept = {"type": tool.get("type"), "name": named.get("name")}  # type: ignore[union-attr]  # a mapping
+    return {key: value for key, value in kept.items() if _is_name(value)} | _measured(tool)
+
+
+def _parameter(key: str, value: Any) -> Any:
+    if is_secret(key):
+        return REMOVED
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping) and len(_canonical(value)) <= _LONGEST_NAME:
+        return {inner: _parameter(inner, one) for inner, one in value.items()}
+    return value if key in _NAMES and _is_name(value) else _measured(value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME
+
+
+def _measured(value: Any) -> dict[str, Any]:
+    encoded = value.encode(errors="surrogatepass") if isinstance(value, str) else _canonical(value)
+    return {"bytes": len(encoded), "sha256": _hash(encoded)}
+
+
+def _clean(value: Any, redaction: Redaction) -> Any:
+    """Return a JSON value without secrets."""
+    if isinstance(value, str):
+        return redaction.text(value)
+    if isinstance(value, list):
+        return [_clean(one, redaction) for one in value]
+    if isinstance(value, dict):
+        return {
+            redaction.text(key): REMOVED if is_secret(key) and isinstance(one, str) else _clean(one, redaction)
+            for key, one in value.items()
+        }
+    return value
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode(errors="surrogatepass")
+
+
+def _hash(data: bytes) -> str:
+    return sha256(data).hexdigest()

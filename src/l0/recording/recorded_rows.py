@@ -1,0 +1,172 @@
+"""Turn the events of calls into the rows of a recording file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import singledispatchmethod
+from typing import Any
+
+from l0.model.failure import Failure
+
+from .recorded_request import described_body
+from .recording_codec import encode
+from .recording_events import (
+    AttemptBegan,
+    AttemptEnding,
+    BodyEnded,
+    CallBegan,
+    CallOver,
+    Decided,
+    Delivered,
+    Exchanged,
+    Read,
+    RecordingEvent,
+)
+from .redaction import Redaction
+
+Add = Callable[[str, tuple[Any, ...]], None]
+"""A function that buffers a row: the SQL statement, and its values."""
+
+_CALL = (
+    "INSERT INTO calls (id, started_unix, began, trace_id, span_id, provider, model, dialect, operation, streaming, "
+    "origin, call) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_CALL_OVER = (
+    "UPDATE calls SET outcome = ?, error = ?, ended = ?, delivered_items = ?, delivered_chars = ?, incomplete = ? "
+    "WHERE id = ?"
+)
+_ATTEMPT = "INSERT OR IGNORE INTO attempts (call, number, leg, hedge, started) VALUES (?, ?, ?, ?, ?)"
+_REQUEST = "UPDATE attempts SET request = ? WHERE call = ? AND number = ?"
+_HEAD = "UPDATE attempts SET status = ?, response_headers = ?, head_at = ? WHERE call = ? AND number = ?"
+_ENDING = "UPDATE attempts SET ending = ? WHERE call = ? AND number = ?"
+_ATTEMPT_OVER = "UPDATE attempts SET ended = ?, error = ?, ending = coalesce(ending, ?) WHERE call = ? AND number = ?"
+_READ = "INSERT INTO reads (call, attempt, seq, at, bytes) VALUES (?, ?, ?, ?, ?)"
+_DECISION = "INSERT INTO decisions (call, seq, at, signal, command, inputs, nested) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_DELIVERY = "INSERT INTO deliveries (call, at, items, chars) VALUES (?, ?, ?, ?)"
+
+
+class CallRows:
+    """The rows of one call. ``content``: keep the bodies of requests."""
+
+    def __init__(self, add: Add, redaction: Redaction, *, content: bool) -> None:
+        self._add = add
+        self._redaction = redaction
+        self._content = content
+        self._began = 0.0
+        self._reads = self._decisions = self._items = self._chars = 0
+        self._unsent: dict[int, Any] = {}
+        """The SDK's options of attempts whose request is not known yet."""
+
+    @singledispatchmethod
+    def write(self, event: RecordingEvent) -> None:
+        """Buffer the rows of one event."""
+        raise TypeError(event)
+
+    def write_reads(self, reads: list[Read]) -> None:
+        """Buffer consecutive reads of one attempt."""
+        for read, data in zip(reads, self._redaction.reads([one.data for one in reads]), strict=True):
+            self._add(_READ, (read.id, read.number, self._reads, read.at - self._began, data))
+            self._reads += 1
+
+    @write.register
+    def _(self, event: CallBegan) -> None:
+        self._began, call = event.at, event.call
+        about = (call.provider, call.model, call.dialect, call.operation, call.streaming, call.origin)
+        trace = (event.trace_id or None, event.span_id or None)
+        texts = [self._redaction.text(one) if isinstance(one, str) else one for one in about]
+        self._add(_CALL, (event.id, event.unix, event.at, *trace, *texts, self._json(call)))
+
+    @write.register
+    def _(self, event: AttemptBegan) -> None:
+        spec = event.spec
+        self._add(_ATTEMPT, (event.id, spec.number, spec.leg, spec.hedge, event.at - self._began))
+        self._unsent[spec.number] = event.options
+
+    @write.register
+    def _(self, event: Exchanged) -> None:
+        sent, url = _decoded(event.sent), str(event.url)
+        self._unsent.pop(event.number, None)
+        request = {
+            "method": event.method,
+            "path": self._redaction.path(url),
+            "headers": self._redaction.sent_headers(sent),
+        } | described_body(event.body, self._redaction, content=self._content)
+        self._add(_REQUEST, (json.dumps(request), event.id, event.number))
+        if event.status is not None:
+            received = json.dumps(self._redaction.received_headers(_decoded(event.received)))
+            self._add(_HEAD, (event.status, received, event.at - self._began, event.id, event.number))
+
+    @write.register
+    def _(self, event: Read) -> None:
+        self.write_reads([event])
+
+    @write.register
+    def _(self, event: BodyEnded) -> None:
+        self._add(_ENDING, (event.ending, event.id, event.number))
+
+    @write.register
+    def _(self, event: AttemptEnding) -> None:
+        options = self._unsent.pop(event.number, None)
+        request = self._unsent_request(options) if options is not None else None
+        if request is not None:
+            self._add(_REQUEST, (json.dumps(request), event.id, event.number))
+        failed = "lost" if event.lost else None if event.failure is None else "error"
+        error = None if event.failure is None else self._error(event.failure)
+        self._add(_ATTEMPT_OVER, (event.at - self._began, error, failed, event.id, event.number))
+
+    @write.register
+    def _(self, event: Decided) -> None:
+        row = (self._json(event.signal), self._json(event.command), self._json(event.inputs), event.nested)
+        self._add(_DECISION, (event.id, self._decisions, event.at - self._began, *row))
+        self._decisions += 1
+
+    @write.register
+    def _(self, event: Delivered) -> None:
+        self._items += event.items
+        self._chars = event.chars
+        self._add(_DELIVERY, (event.id, event.at - self._began, event.items, event.chars))
+
+    @write.register
+    def _(self, event: CallOver) -> None:
+        error = None if event.failure is None else self._error(event.failure)
+        delivered = (self._items, self._chars, event.incomplete)
+        self._add(_CALL_OVER, (event.outcome, error, event.at - self._began, *delivered, event.id))
+
+    def _error(self, failure: Failure) -> str:
+        """Return the JSON for a failure; with the text of its exception if content is kept."""
+        described = encode(failure)
+        if failure.detail and self._content:
+            described["detail"] = failure.detail
+        return json.dumps(self._without_secrets(described))
+
+    def _unsent_request(self, options: Any) -> dict[str, Any] | None:
+        """Return what is known of a request that got no answer; ``None`` for a source of the explicit API."""
+        if getattr(options, "url", None) is None:
+            return None
+        described: dict[str, Any] = {
+            "method": str(options.method).upper(),
+            "path": self._redaction.path(str(options.url)),
+            "headers": [],
+        }
+        with suppress(Exception):  # the user may be changing its lists
+            body = json.dumps(options.json_data).encode()
+            described |= described_body(body, self._redaction, content=self._content)
+        return described
+
+    def _json(self, value: Any) -> str:
+        return json.dumps(self._without_secrets(encode(value)))
+
+    def _without_secrets(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._redaction.text(value)
+        if isinstance(value, list):
+            return [self._without_secrets(one) for one in value]
+        if isinstance(value, Mapping):
+            return {self._redaction.text(key): self._without_secrets(one) for key, one in value.items()}
+        return value
+
+
+def _decoded(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]

@@ -1,0 +1,149 @@
+"""Record calls: collect events without waiting, and write them to files on one thread."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Sequence
+from math import inf
+from time import time
+
+from l0.model.call import Call
+from l0.model.errors import raised
+from l0.model.ports import CallObserver, Traced
+from l0.shared_state.forks import renew_in_child
+
+from .call_recorder import CallRecorder
+from .recording_events import CallBegan, Exchanged, Read, RecordingEvent
+from .recording_files import RecordingFiles
+from .recording_options import RecordingOptions
+
+_log = logging.getLogger("l0")
+_INTERVAL_S = 0.25
+"""Seconds between two transactions: what a killed process loses."""
+_EXIT_S = 2.0
+"""Seconds that the end of the process waits for the last transaction."""
+_inherited: list[object] = []
+"""Files that a forked child inherited. Closing them there would release the locks of its parent."""
+
+
+class FlightRecorder:
+    """Records the calls of this process. Callers append to a queue; one daemon thread writes.
+
+    The recorder never blocks a call and never fails one. If it cannot write, it logs one warning and stops.
+    """
+
+    def __init__(self, options: RecordingOptions) -> None:
+        self.options = options
+        self.interval_s = _INTERVAL_S
+        self.waiting_bytes: float = 0
+        """The bytes of reads that wait to be written; ``inf`` after the recorder has stopped."""
+        self._files: RecordingFiles | None = None
+        self.renew()
+        renew_in_child(self)
+        atexit.register(self.close, _EXIT_S)
+
+    def renew(self) -> None:
+        """Start over in a forked child, with a file of its own: the parent writes what it has collected."""
+        if self._files is not None:
+            _inherited.append(self._files)
+        self._files = None
+        self._events: deque[RecordingEvent] = deque()
+        self._guard = threading.Lock()
+        self._wake = threading.Event()
+        self._closing = False
+        self._flushed: deque[threading.Event] = deque()
+        self._thread: threading.Thread | None = None
+        self._over_limit = False
+        if self.waiting_bytes != inf:
+            self.waiting_bytes = 0
+
+    def record(self, call: Call, observers: Sequence[CallObserver], at: float) -> CallRecorder | None:
+        """Return the recorder of one call, which began ``at``; ``None`` if nothing can be recorded."""
+        if self.waiting_bytes == inf or (self._thread is None and not self._start()):
+            return None
+        trace_id, span_id = next((one.trace_ids for one in observers if isinstance(one, Traced)), ("", ""))
+        recorder = CallRecorder(os.urandom(8).hex(), self, self._events.append)
+        self._events.append(CallBegan(recorder.id, at, time(), call, trace_id, span_id))
+        return recorder
+
+    def over_limit(self) -> None:
+        """Log, once, that reads are dropped because they arrive faster than they can be written."""
+        if not self._over_limit and self.waiting_bytes != inf:
+            self._over_limit = True
+            _log.warning("the recording of calls lags behind: reads of some calls are dropped (memory_bytes)")
+
+    def flush(self, timeout_s: float = 5.0) -> None:
+        """Write what has been collected so far. Waits for at most ``timeout_s`` seconds."""
+        if self._thread is not None and self.waiting_bytes != inf:
+            done = threading.Event()
+            self._flushed.append(done)
+            self._wake.set()
+            done.wait(timeout_s)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Write what has been collected, and stop. Waits for at most ``timeout_s`` seconds."""
+        atexit.unregister(self.close)
+        thread = self._thread
+        self._closing = True
+        self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout_s)
+        self.waiting_bytes = inf
+
+    def _start(self) -> bool:
+        """Start the thread, unless another thread, or the code that a signal handler interrupted, is doing so."""
+        if not self._guard.acquire(blocking=False):
+            return True
+        try:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="l0-recorder", daemon=True)
+                thread.start()
+                self._thread = thread
+        except RuntimeError as error:  # the thread limit, or interpreter shutdown
+            self._stop(str(error))
+            return False
+        finally:
+            self._guard.release()
+        return True
+
+    def _stop(self, reason: str) -> None:
+        self.waiting_bytes = inf
+        self._events.clear()
+        for done in [*self._flushed]:
+            done.set()
+        _log.warning("calls are not recorded any more in %s: %s", os.fspath(self.options.folder), reason)
+
+    # -- on the recorder's thread -----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        wake = self._wake
+        try:
+            self._files = files = RecordingFiles(self.options)
+            while not self._closing:
+                wake.wait(self.interval_s)
+                wake.clear()
+                self._write(files)
+            self._write(files)
+            files.close()
+        except Exception:
+            self._stop(raised())
+
+    def _write(self, files: RecordingFiles) -> None:
+        waiting = [self._flushed.popleft() for _ in range(len(self._flushed))]  # before the events that they wait for
+        events = self._events
+        batch = [events.popleft() for _ in range(len(events))]
+        files.write(batch)
+        written = sum(map(_bytes_in, batch))
+        self.waiting_bytes = self.waiting_bytes - written if events else 0  # exact again whenever nothing waits
+        for done in waiting:
+            done.set()
+
+
+def _bytes_in(event: RecordingEvent) -> int:
+    if type(event) is Read:
+        return len(event.data)
+    return len(event.body or b"") if type(event) is Exchanged else 0

@@ -1,0 +1,296 @@
+"""Read recordings: of the process that writes them now, of one that was killed, and of many at once."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
+
+from l0.engine.commands import Command
+from l0.engine.signals import Signal
+from l0.model.call import Call, Outcome
+from l0.model.failure import Failure
+
+from .recording_codec import decode
+from .recording_schema import SUFFIX, VERSION
+
+
+class RecordingError(ValueError):
+    """There is no such recording, or no such call in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRead:
+    """Bytes of an answer as they came from the connection. ``at``: seconds since the start of the call."""
+
+    at: float
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedDelivery:
+    """Items that the user got at once. ``chars``: the characters of the answer that were delivered by then."""
+
+    at: float
+    items: int
+    chars: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedDecision:
+    """A step of the machine. ``inputs``: the names and results of the functions that it called, in order.
+
+    ``nested``: a signal handler interrupted the step with another one, so that it cannot be repeated.
+    """
+
+    at: float
+    signal: Signal
+    command: Command
+    inputs: Sequence[tuple[str, Any]]
+    nested: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedAttempt:
+    """One request, and its answer. Times are in seconds since the start of the call; ``None`` if it was not reached.
+
+    ``request``: ``method``, ``path``, ``headers``, and the body as `recorded_request.described_body` describes it;
+    empty for a source of the explicit API. ``ending``: ``"eof"``, ``"error"``, ``"closed"`` (by the user or by L0), or
+    ``"lost"`` (another attempt served the answer).
+    """
+
+    number: int
+    leg: int
+    hedge: bool
+    started: float
+    request: Mapping[str, Any]
+    status: int | None
+    response_headers: Sequence[tuple[str, str]]
+    head_at: float | None
+    ended: float | None
+    ending: str | None
+    failure: Failure | None
+    reads: Sequence[RecordedRead] = field(repr=False)
+
+    @property
+    def body(self) -> bytes:
+        """Return the bytes of the answer, as sent: compressed if ``content-encoding`` says so."""
+        return b"".join(read.data for read in self.reads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedCall:
+    """One call. ``began`` is on the clock of its signals; all other times are in seconds since then.
+
+    ``outcome``: ``None`` if the recording ended before the call. ``incomplete``: some of its reads were dropped.
+    """
+
+    id: str
+    started_unix: float
+    began: float
+    trace_id: str | None
+    span_id: str | None
+    call: Call = field(repr=False)
+    outcome: Outcome | None
+    failure: Failure | None
+    ended: float | None
+    delivered_items: int
+    delivered_chars: int
+    incomplete: bool
+    file: Path
+    _database: sqlite3.Connection = field(repr=False, compare=False)
+
+    @cached_property
+    def attempts(self) -> Sequence[RecordedAttempt]:
+        """The attempts, in order."""
+        reads: dict[int, list[RecordedRead]] = {}
+        query = "SELECT attempt, at, bytes FROM reads WHERE call = ? ORDER BY seq"
+        for number, at, data in self._rows(query):
+            reads.setdefault(number, []).append(RecordedRead(at=at, data=data))
+        query = (
+            "SELECT number, leg, hedge, started, request, status, response_headers, head_at, ended, ending, error "
+            "FROM attempts WHERE call = ? ORDER BY number"
+        )
+        return [_attempt(row, reads.get(row[0], [])) for row in self._rows(query)]
+
+    @cached_property
+    def decisions(self) -> Sequence[RecordedDecision]:
+        """The steps of the machine, in order."""
+        query = "SELECT at, signal, command, inputs, nested FROM decisions WHERE call = ? ORDER BY seq"
+        return [
+            RecordedDecision(
+                at=at,
+                signal=decode(json.loads(signal)),
+                command=decode(json.loads(command)),
+                inputs=[(name, result) for name, result in json.loads(inputs)],
+                nested=bool(nested),
+            )
+            for at, signal, command, inputs, nested in self._rows(query)
+        ]
+
+    @cached_property
+    def deliveries(self) -> Sequence[RecordedDelivery]:
+        """The times at which the user got items, in order."""
+        query = "SELECT at, items, chars FROM deliveries WHERE call = ? ORDER BY rowid"
+        return [RecordedDelivery(at=at, items=items, chars=chars) for at, items, chars in self._rows(query)]
+
+    def _rows(self, query: str) -> Iterator[Any]:
+        with suppress(sqlite3.DatabaseError):  # of a damaged file, what can be read
+            yield from self._database.execute(query, (self.id,))
+
+
+class Recording:
+    """The calls of one file, or of all files in a folder, oldest first.
+
+    A file that is still written shows what has been committed so far. A file that was cut or damaged gives what can be
+    read. ``problems``: a text for each file that cannot be read completely.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = files
+        self.problems: list[str] = []
+        self._databases: dict[Path, sqlite3.Connection] = {}
+        for path in files:
+            try:
+                self._databases[path] = _database(path)
+            except sqlite3.Error as error:
+                self.problems.append(f"{path}: {error}")
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> Self:
+        """Open a file or a folder. Raises `RecordingError` if there is no recording."""
+        place = Path(path)
+        files = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place] * place.is_file()
+        if not files:
+            raise RecordingError(f"{place}: no recording ({SUFFIX}) found")
+        return cls(files)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        for database in self._databases.values():
+            database.close()
+        self._databases.clear()
+
+    def __iter__(self) -> Iterator[RecordedCall]:
+        """Yield the calls in the order in which they began. Their attempts and decisions are read when asked for."""
+        found = [
+            (started, id_, path)
+            for path in self._databases
+            for started, id_ in self._select(path, "SELECT started_unix, id FROM calls ORDER BY started_unix")
+        ]
+        for _, id_, path in sorted(found):
+            yield from self._calls(path, "id = ?", id_)
+
+    def __len__(self) -> int:
+        return sum(count for path in self._databases for (count,) in self._select(path, "SELECT count(*) FROM calls"))
+
+    def call(self, key: str) -> RecordedCall:
+        """Return the call with this id, beginning of an id, or trace id; or the ``"last"`` one.
+
+        Raises `RecordingError` if there is none, or more than one.
+        """
+        if key == "last":
+            found = [
+                one for path in self._databases for one in self._calls(path, "1 ORDER BY started_unix DESC LIMIT 1")
+            ]
+            found = sorted(found, key=lambda one: one.started_unix)[-1:]
+        else:
+            found = [
+                one
+                for path in self._databases
+                for one in self._calls(path, "substr(id, 1, length(?1)) = ?1 OR trace_id = ?1", key)
+            ]
+        if not key or len(found) != 1:
+            raise RecordingError(f"{key}: {len(found)} calls have this id or trace id, allowed: exactly one")
+        return found[0]
+
+    def meta(self, file: Path) -> Mapping[str, str]:
+        """Return what a file says of its process: ``pid``, ``program``, ``started_unix``, ``version``."""
+        return dict(self._select(file, "SELECT key, value FROM meta"))
+
+    def _calls(self, path: Path, condition: str, *values: object) -> Iterator[RecordedCall]:
+        query = (
+            "SELECT id, started_unix, began, trace_id, span_id, call, outcome, error, ended, delivered_items, "
+            f"delivered_chars, incomplete FROM calls WHERE {condition}"
+        )
+        for row in self._select(path, query, *values):
+            id_, started, began, trace_id, span_id, call, outcome, error, ended, items, chars, incomplete = row
+            yield RecordedCall(
+                id=id_,
+                started_unix=started,
+                began=began,
+                trace_id=trace_id,
+                span_id=span_id,
+                call=_call(call),
+                outcome=None if outcome is None else Outcome(outcome),
+                failure=None if error is None else decode(json.loads(error)),
+                ended=ended,
+                delivered_items=items,
+                delivered_chars=chars,
+                incomplete=bool(incomplete),
+                file=path,
+                _database=self._databases[path],
+            )
+
+    def _select(self, path: Path, query: str, *values: object) -> Iterator[Any]:
+        try:
+            yield from self._databases[path].execute(query, values)
+        except sqlite3.DatabaseError as error:
+            problem = f"{path}: {error}"
+            if problem not in self.problems:
+                self.problems.append(problem)
+
+
+def _database(path: Path) -> sqlite3.Connection:
+    """Open one file for reading. Its write-ahead log is read as well, which needs a writable folder."""
+    for mode in ("mode=rw", "mode=ro", "immutable=1"):
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, check_same_thread=False)
+        try:
+            database.execute("PRAGMA query_only=1")
+            (version,) = database.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+        except sqlite3.OperationalError:  # read-only files or folders
+            database.close()
+            continue
+        except BaseException:
+            database.close()
+            raise
+        if int(version) > VERSION:
+            database.close()
+            raise sqlite3.DatabaseError(f"it was written by a later version of l0 (format {version})")
+        return database
+    raise sqlite3.OperationalError("it cannot be opened")
+
+
+def _call(text: str) -> Call:
+    call: Call = decode(json.loads(text))
+    return call
+
+
+def _attempt(row: Sequence[Any], reads: Sequence[RecordedRead]) -> RecordedAttempt:
+    number, leg, hedge, started, request, status, headers, head_at, ended, ending, error = row
+    return RecordedAttempt(
+        number=number,
+        leg=leg,
+        hedge=bool(hedge),
+        started=started,
+        request=json.loads(request) if request else {},
+        status=status,
+        response_headers=[(name, value) for name, value in json.loads(headers)] if headers else [],
+        head_at=head_at,
+        ended=ended,
+        ending=ending,
+        failure=None if error is None else decode(json.loads(error)),
+        reads=reads,
+    )

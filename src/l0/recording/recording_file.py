@@ -1,0 +1,70 @@
+"""Write one file of a recording. Used by one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .recording_schema import SCHEMA, VERSION
+
+
+class RecordingFile:
+    """A new SQLite file. Rows are buffered until `commit`, which writes them in one transaction.
+
+    A killed process loses only what was not committed: ``synchronous=NORMAL`` with a write-ahead log does not wait for
+    the disk, which matters only if the machine itself stops.
+    """
+
+    def __init__(self, path: Path, meta: Mapping[str, object]) -> None:
+        self.path = path
+        self.calls: set[str] = set()
+        """The calls of this file that have not ended."""
+        self._rows: dict[str, list[Sequence[Any]]] = {}
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))  # a recording may hold answers of users
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("BEGIN")
+        for statement in SCHEMA.split(";")[:-1]:
+            self._database.execute(statement)
+        self.add("INSERT INTO meta VALUES (?, ?)", ("version", VERSION))
+        for key, value in meta.items():
+            self.add("INSERT INTO meta VALUES (?, ?)", (key, value if isinstance(value, str) else json.dumps(value)))
+        self._write()
+
+    def add(self, statement: str, row: Sequence[Any]) -> None:
+        """Buffer one row."""
+        self._rows.setdefault(statement, []).append(row)
+
+    def commit(self) -> None:
+        """Write the buffered rows. Raises `sqlite3.Error`, after which this file cannot be used any more."""
+        if self._rows:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._write()
+
+    def _write(self) -> None:
+        rows, self._rows = self._rows, {}
+        for statement in sorted(rows, key=lambda one: one.startswith("UPDATE")):  # a row comes before its updates
+            self._database.executemany(statement, rows[statement])
+        self._database.execute("COMMIT")
+
+    @property
+    def size(self) -> int:
+        """The bytes of the file and of its write-ahead log."""
+        return sum(size_of(self.path, suffix) for suffix in ("", "-wal"))
+
+    def close(self) -> None:
+        """Close the file. What its log holds moves into the file itself."""
+        self._database.close()
+
+
+def size_of(path: Path, suffix: str = "") -> int:
+    """Return the bytes of a file; 0 if there is none."""
+    try:
+        return Path(f"{path}{suffix}").stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,121 @@
+"""The files of one process: rotation, and the limit of the folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import count, groupby
+from pathlib import Path
+from time import monotonic
+
+from l0.model.errors import raised
+
+from .recorded_rows import CallRows
+from .recording_events import CallBegan, CallOver, Exchanged, Read, RecordingEvent
+from .recording_file import RecordingFile, size_of
+from .recording_options import RecordingOptions
+from .recording_schema import SUFFIX
+from .redaction import Redaction
+
+_log = logging.getLogger("l0")
+_AFTER_END_S = 5.0
+"""Seconds for which a call is remembered after its end, as the rest of its body may be read."""
+_numbers = count(1)
+
+
+class RecordingFiles:
+    """The files that one process writes. A call stays in the file in which it began; a full file gets no new calls."""
+
+    def __init__(self, options: RecordingOptions) -> None:
+        self._options = options
+        self._folder = Path(options.folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._redaction = Redaction(options.redact)
+        self._open: list[RecordingFile] = []
+        self._rows: dict[str, tuple[CallRows, RecordingFile]] = {}
+        self._over: deque[tuple[float, str]] = deque()
+        self._current = self._begin()
+
+    def write(self, batch: Sequence[RecordingEvent]) -> None:
+        """Write the events of one interval in one transaction per file. Events of unknown calls are ignored: they began
+        before a fork."""
+        for event in batch:  # before any text is written that may repeat a secret
+            if type(event) is Exchanged:
+                pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.sent]
+                self._redaction.learn(pairs, str(event.url))
+        for _, group in groupby(enumerate(batch), key=_group):
+            self._write_events([event for _, event in group])
+        for file in self._open:
+            file.commit()
+        self._forget()
+        if self._current.size >= self._options.file_bytes:
+            self._current = self._begin()
+
+    def _write_events(self, events: list[RecordingEvent]) -> None:
+        """Write one event, or consecutive reads of one attempt: a secret may span two of them."""
+        first = events[0]
+        if type(first) is CallBegan:
+            rows = CallRows(self._current.add, self._redaction, content=self._options.content)
+            self._rows[first.id] = rows, self._current
+            self._current.calls.add(first.id)
+        known = self._rows.get(first.id)
+        if known is None:
+            return
+        try:
+            if type(first) is Read:
+                known[0].write_reads(events)  # type: ignore[arg-type]  # all of them are reads
+            else:
+                known[0].write(first)
+        except Exception:  # what cannot be described, or a user's `redact` that fails, must not end the recording
+            _log.debug("a part of a call was not recorded: %s", raised())
+        if type(first) is CallOver:
+            self._over.append((monotonic(), first.id))
+
+    def _forget(self) -> None:
+        """Forget calls that are over, and close full files whose calls are all over."""
+        while self._over and self._over[0][0] < monotonic() - _AFTER_END_S:
+            _, id_ = self._over.popleft()
+            known = self._rows.pop(id_, None)
+            if known is not None:
+                known[1].calls.discard(id_)
+        for file in [one for one in self._open if one is not self._current and not one.calls]:
+            self._open.remove(file)
+            file.close()
+
+    def _begin(self) -> RecordingFile:
+        started = datetime.now(UTC)
+        name = f"{started:%Y%m%dT%H%M%S}-{os.getpid()}-{next(_numbers)}{SUFFIX}"
+        meta = {"pid": os.getpid(), "started_unix": started.timestamp(), "program": Path(sys.argv[0]).name}
+        file = RecordingFile(self._folder / name, meta)
+        self._open.append(file)
+        self._prune()
+        return file
+
+    def _prune(self) -> None:
+        """Delete the oldest recordings beyond the limit of the folder, but none that this process writes."""
+        own = {file.path for file in self._open}
+        sizes = {path: size_of(path) + size_of(path, "-wal") for path in sorted(self._folder.glob(f"*{SUFFIX}"))}
+        excess = sum(sizes.values()) - self._options.folder_bytes
+        for path, size in sizes.items():
+            if excess <= 0:
+                return
+            if path not in own:
+                for suffix in ("", "-wal", "-shm"):
+                    Path(f"{path}{suffix}").unlink(missing_ok=True)
+                excess -= size
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self._open:
+            file.close()
+        self._open.clear()
+
+
+def _group(event: tuple[int, RecordingEvent]) -> object:
+    """Return a key that puts consecutive reads of one attempt into a group, and any other event into its own."""
+    place, one = event
+    return (one.id, one.number) if type(one) is Read else place

@@ -1,0 +1,56 @@
+"""Record the bytes of a body as they come from the connection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Any
+
+from l0.recording.call_recorder import CallRecorder
+
+
+class RecordedByteStream:
+    """The transport's byte stream of one attempt. It sees every read, whoever reads: the engine, or the user."""
+
+    inner: Any
+    recording: CallRecorder
+    number: int
+
+    def __iter__(self) -> Iterator[bytes]:
+        read, number, ending = self.recording.read, self.number, "closed"
+        try:
+            for part in self.inner:
+                read(number, part)
+                yield part
+            ending = "eof"
+        except Exception:
+            ending = "error"
+            raise
+        finally:
+            self.recording.body_ended(number, ending)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read, number, ending = self.recording.read, self.number, "closed"
+        source = aiter(self.inner)
+        try:
+            async for part in source:
+                read(number, part)
+                yield part
+            ending = "eof"
+        except Exception:
+            ending = "error"
+            raise
+        finally:
+            self.recording.body_ended(number, ending)
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()  # else the garbage collector would, while the next attempt reads
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.inner.close()
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        await self.inner.aclose()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)

@@ -1,0 +1,158 @@
+"""A recorder writes what calls hand over, within its bounds, and never fails a call."""
+
+import logging
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from makers import make_call
+from recording_kit import begin, calls_in, record_retried_call, recorder
+
+from l0.model.call import Outcome
+from l0.model.failure import Cause
+from l0.model.policy_error import PolicyError
+from l0.recording import recording_file
+from l0.recording.decision_rerun import differing
+from l0.recording.recording import Recording, RecordingError
+from l0.recording.recording_codec import Unrecorded
+from l0.recording.recording_options import RecordingOptions
+
+READS = [b"data: 1\n\n", bytes(range(256)), b""]
+
+
+def test_a_call_is_read_as_it_was_recorded(tmp_path: Path) -> None:
+    with recorder(tmp_path) as made:
+        record_retried_call(made, READS)
+    (call,) = calls_in(tmp_path)
+    first, second = call.attempts
+    assert first.failure.cause is Cause.RESET
+    assert first.failure.error == Unrecorded("builtins.ConnectionError")
+    assert (first.ending, second.ending) == ("error", "eof")
+    assert [read.data for read in second.reads] == READS
+    assert second.body == b"".join(READS)
+    assert [read.at for read in second.reads] == sorted(read.at for read in second.reads)
+    assert call.outcome is Outcome.RECOVERED_RETRY
+    assert call.delivered_items == len(call.deliveries) == 3
+    assert len(call.decisions) == 6
+    assert [name for name, _ in call.decisions[1].inputs] == ["backoff", "may_retry"]
+    assert differing(call) == []
+    assert not call.incomplete
+
+
+def test_every_call_is_found_by_id_prefix_trace_and_last(tmp_path: Path) -> None:
+    with recorder(tmp_path) as made:
+        first, second = record_retried_call(made, []), record_retried_call(made, READS)
+    with Recording.open(tmp_path) as recording:
+        assert len(recording) == 2
+        assert [call.id for call in recording] == [first.id, second.id]
+        assert recording.call(first.id).id == recording.call(first.id[:12]).id == first.id
+        assert recording.call("last").id == second.id
+        assert recording.meta(recording.files[0])["pid"] == str(os.getpid())
+        for unknown in ("", "zz", "%", "_"):
+            with pytest.raises(RecordingError):
+                recording.call(unknown)
+    with pytest.raises(RecordingError):
+        Recording.open(tmp_path / "none")
+
+
+def test_a_full_file_gets_no_new_calls_and_calls_stay_whole(tmp_path: Path) -> None:
+    made = recorder(tmp_path, file_bytes=2**16)
+    with made as recording:
+        open_call = begin(recording)
+        for _ in range(12):
+            record_retried_call(recording, [b"x" * 2**15])
+            recording.flush()
+        open_call.read(1, b"late")
+        open_call.ended(Outcome.OK, None, 1.0)
+    assert len(list(tmp_path.glob("*.l0"))) > 3
+    calls = calls_in(tmp_path)
+    assert len({call.id for call in calls}) == len(calls) == 13
+    assert all(call.outcome is not None for call in calls)
+    assert sum(len(attempt.body) for call in calls for attempt in call.attempts) == 12 * 2**15
+
+
+def test_the_oldest_recordings_are_deleted_beyond_the_limit_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"x" * 2**20)
+    for _ in range(20):
+        with recorder(tmp_path, folder_bytes=2**18) as made:
+            record_retried_call(made, [b"x" * 2**15])
+    sizes = [path.stat().st_size for path in tmp_path.glob("*.l0*")]
+    assert 0 < sum(sizes) <= 2**18 + 2**16
+    assert (tmp_path / "notes.txt").exists()
+    assert calls_in(tmp_path)[-1].outcome is Outcome.RECOVERED_RETRY
+
+
+def test_reads_beyond_the_memory_limit_are_dropped_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with recorder(tmp_path, memory_bytes=2**16) as made:
+        made.interval_s = 1000.0
+        for _ in range(3):
+            record_retried_call(made, [b"x" * 2**15] * 5)
+    calls = calls_in(tmp_path)
+    assert [call.incomplete for call in calls] == [True] * 3
+    assert sum(len(attempt.body) for call in calls for attempt in call.attempts) <= 2**16 + 2**15
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("broken", ["commit", "folder"])
+def test_a_disk_that_cannot_be_written_is_one_warning_and_ends_the_recording(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def full(_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    folder = tmp_path / "file" / "runs" if broken == "folder" else tmp_path
+    (tmp_path / "file").write_text("no folder")
+    if broken == "commit":
+        monkeypatch.setattr(recording_file.RecordingFile, "commit", full)
+    with recorder(folder) as made:
+        call = record_retried_call(made, READS)
+        made.close()
+        call.read(2, b"more")  # nothing is raised
+        assert made.record(make_call(), (), 1.0) is None
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_the_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    with recorder(tmp_path / "new" / "runs") as made:
+        record_retried_call(made, READS)
+    (path,) = (tmp_path / "new" / "runs").glob("*")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_cut_anywhere_gives_what_can_be_read(tmp_path: Path) -> None:
+    with recorder(tmp_path) as made:
+        for _ in range(20):
+            record_retried_call(made, [b"x" * 2000] * 20)
+    (path,) = tmp_path.glob("*.l0")
+    whole = path.read_bytes()
+    for share in range(10):
+        cut = tmp_path / "cut.l0"
+        cut.write_bytes(whole[: len(whole) * share // 10])
+        with Recording.open(cut) as recording:
+            for call in recording:
+                assert len(call.attempts) <= 2
+            assert recording.problems
+
+
+def test_a_finished_recording_is_one_file_and_reading_leaves_it_unchanged(tmp_path: Path) -> None:
+    with recorder(tmp_path) as made:
+        record_retried_call(made, READS)
+    (path,) = tmp_path.iterdir()
+    before = path.read_bytes()
+    tmp_path.chmod(0o500)
+    path.chmod(0o400)
+    assert len(calls_in(tmp_path)) == 1
+    tmp_path.chmod(0o700)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("folder", 5), ("folder", ""), ("content", "yes"), ("redact", "x"), ("file_bytes", 5), ("memory_bytes", True)],
+)
+def test_options_are_checked(field: str, value: object) -> None:
+    with pytest.raises(PolicyError):
+        RecordingOptions(**{"folder": "runs"} | {field: value})

@@ -1,0 +1,132 @@
+"""Secrets leave a recording, and sizes stay."""
+
+import json
+
+import pytest
+
+from l0.recording.recorded_request import described_body, json_hash, shape
+from l0.recording.redaction import REMOVED, Redaction
+
+KEY = "sk-proj-CANARYCANARY1234"
+TOKEN = "canary.opaque.token.value"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Incorrect API key provided: {KEY}.",
+        f"Bearer {TOKEN}",
+        f"https://user:{TOKEN}@host/v1",
+        f"GET /v1/x?api-version=1&api-key={TOKEN}&q=2",
+        f"https://host/?X-Amz-Signature={TOKEN}",
+        "AIzaSyCANARYCANARYCANARYCANARYCANARY12 canary",
+    ],
+)
+def test_forms_of_secrets_are_masked_in_place(text: str) -> None:
+    masked = Redaction().text(text)
+    assert len(masked) == len(text)
+    assert TOKEN not in masked
+    assert "CANARY" not in masked
+
+
+def test_ordinary_text_is_unchanged() -> None:
+    text = "GET /v1/chat?api-version=2024-06-01 ask-me-anything max_tokens=5 author=me https://host/a@b"
+    assert Redaction().text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("header", "url"),
+    [
+        (("authorization", f"Bearer {TOKEN}"), "https://host/"),
+        (("x-api-key", TOKEN), "https://host/"),
+        (("cookie", f"a=1; session={TOKEN}"), "https://host/"),
+        (("x-amz-security-token", TOKEN), "https://host/"),
+        (("accept", "*/*"), f"https://host/?key={TOKEN}"),
+        (("accept", "*/*"), f"https://me:{TOKEN}@host/"),
+    ],
+)
+def test_a_value_from_a_secret_place_is_masked_wherever_it_is_repeated(header: tuple[str, str], url: str) -> None:
+    redaction = Redaction()
+    redaction.learn([header], url)
+    assert TOKEN not in redaction.text(f"you sent {TOKEN}")
+    assert TOKEN not in json.dumps(redaction.sent_headers([header]))
+    assert TOKEN not in redaction.path(url)
+
+
+def test_a_secret_that_spans_two_reads_is_masked_and_the_sizes_stay() -> None:
+    redaction = Redaction()
+    redaction.learn([("x-api-key", TOKEN)], "https://host/")
+    parts = [b"data: " + TOKEN[:9].encode(), TOKEN[9:].encode() + b" end\n", b"", b"more"]
+    masked = redaction.reads(parts)
+    assert [len(part) for part in masked] == [len(part) for part in parts]
+    assert TOKEN.encode() not in b"".join(masked)
+    assert masked[3] == b"more"
+
+
+def test_reads_without_secrets_are_the_same_bytes() -> None:
+    parts = [bytes(range(256)), "ü".encode()[:1]]
+    assert Redaction().reads(parts) == parts
+    assert Redaction(more=lambda text: text).reads(parts) == parts
+
+
+def test_the_users_function_removes_more() -> None:
+    redaction = Redaction(more=lambda text: text.replace("Maria", "M"))
+    assert redaction.text("Maria asks") == "M asks"
+    assert redaction.reads([b"Maria \xff"]) == [b"M \xff"]
+
+
+def test_headers_keep_names_and_known_values() -> None:
+    redaction = Redaction()
+    sent = [("content-type", "application/json"), ("x-customer", "Maria"), ("x-stainless-lang", "python")]
+    kept = [["content-type", "application/json"], ["x-customer", REMOVED], ["x-stainless-lang", "python"]]
+    assert redaction.sent_headers(sent) == kept
+    received = [("retry-after", "2"), ("set-cookie", "a=b"), ("x-ratelimit-remaining-tokens", "9")]
+    kept = [["retry-after", "2"], ["set-cookie", REMOVED], ["x-ratelimit-remaining-tokens", "9"]]
+    assert redaction.received_headers(received) == kept
+
+
+BODY = {
+    "model": "gpt-4o",
+    "stream": True,
+    "max_tokens": 50,
+    "messages": [
+        {"role": "system", "content": "prompt-text"},
+        {"role": "user", "content": [{"type": "text", "text": "prompt-text"}, {"type": "image_url", "image_url": "x"}]},
+        {"role": "tool", "tool_call_id": "c", "content": "tool-result-text"},
+    ],
+    "tools": [{"type": "function", "function": {"name": "find", "description": "tool-text", "parameters": {}}}],
+    "metadata": {"customer": "customer-text"},
+    "stream_options": {"include_usage": True},
+    "user": "user-text",
+    "stop": ["stop-text"],
+}
+
+
+def test_the_shape_of_a_body_holds_parameters_roles_sizes_and_no_text() -> None:
+    found = shape(BODY)
+    assert "-text" not in json.dumps(found)
+    assert (found["model"], found["stream"], found["max_tokens"]) == ("gpt-4o", True, 50)
+    assert [message["role"] for message in found["messages"]] == ["system", "user", "tool"]
+    assert found["messages"][1]["parts"] == ["text", "image_url"]
+    assert found["tools"][0]["name"] == "find"
+    assert found["stream_options"] == {"include_usage": True}
+    assert all(message["bytes"] > 0 and len(message["sha256"]) == 64 for message in found["messages"])
+
+
+def test_a_body_is_kept_only_if_asked_for_and_hashed_in_any_order_of_its_keys() -> None:
+    encoded = json.dumps(BODY | {"api_key": TOKEN, "note": f"use {KEY}"}).encode()
+    without = described_body(encoded, Redaction(), content=False)
+    kept = described_body(encoded, Redaction(), content=True)
+    assert "body" not in without
+    assert kept["body"]["messages"] == BODY["messages"]
+    assert TOKEN not in json.dumps(kept) + json.dumps(without)
+    assert KEY not in json.dumps(kept)
+    assert kept["bytes"] == without["bytes"] == len(encoded)
+    assert json_hash({"a": 1, "b": 2}) == json_hash({"b": 2, "a": 1})
+
+
+@pytest.mark.parametrize("body", [None, b"", b"\xff\x00 no json", b'{"a": ' + b"[" * 100_000])
+def test_a_body_that_is_not_json_is_measured(body: bytes | None) -> None:
+    described = described_body(body, Redaction(), content=True)
+    assert described["bytes"] == (None if body is None else len(body))
+    json.dumps(described)
