@@ -67,11 +67,14 @@ def decides_answer(mutant: Mutant) -> bool:
 
 def decides_explicitly(dialect: str, at: int | None, mutant: Mutant) -> bool:
     """The same in the explicit API, which reads items alone: one without content is empty, and adapters are chosen by
-    the first item, which must be an object. ``at``: of the event; ``None`` for a whole answer."""
+    the first item, which must be an object, and be called a message if it is one. ``at``: of the event; ``None`` for a
+    whole answer."""
     if mutant.path == _WHOLE:
         return not at
     if dialect == "completions" and mutant.path == ("choices", 0, "index"):
         return mutant.kind in _NUMBERS  # of another choice than the first, whose text is the answer
+    if dialect == "messages" and at is None and mutant.path == ("type",):
+        return True
     return at is None and mutant.path in _CONTENT[dialect]
 
 
