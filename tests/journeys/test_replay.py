@@ -130,9 +130,9 @@ def test_the_default_obeys_max_retries_of_zero(sim: Simulator, sync: bool) -> No
 
 @both
 def test_the_agent_preset_repeats_an_answer_that_broke_after_its_first_words(sim: Simulator, sync: bool) -> None:
-    whole = respond(sim, sync)
-    sim.reset()
     l0.instrument(l0.Policy.agent())
+    whole = respond(sim, sync)  # its end shows that this server sends terminal events
+    sim.reset()
     sim.script(Fault.cut(at_event=8), Fault.clean_end(at_event=8))
     assert respond(sim, sync, client={"max_retries": 0}) == whole
     assert len(sim.requests) == 3
