@@ -32,11 +32,13 @@ test-sdk: setup suites ## run the SDKs' own test suites, bare and under l0, and 
 test-matrix: setup ## run the tests on older SDKs, and on the other Pythons of this machine
 	@$(BIN)/python scripts/matrix.py
 
-test-peers: ## other instrumentations beside l0, and real proxies under it, each in an environment of its own (PROXIES=litellm-1.98 for one)
+test-peers: ## other instrumentations beside l0, real proxies under it, and spans of others in l0 view, each in an environment of its own (PROXIES=litellm-1.98 for one)
 	@"$(PYTHON)" scripts/environment.py .venv-peers '[openai,anthropic,test]' -r tests/journeys/otel_suites/requirements.txt
 	@.venv-peers/bin/python -m pytest tests/journeys/test_coexistence.py -p no:asyncio -p no:vcr -n 2
 	@.venv-peers/bin/python tests/journeys/otel_suites/run_otel_suites.py
 	@.venv-peers/bin/python tests/proxies/run_proxies.py $(PROXIES)
+	@"$(PYTHON)" scripts/environment.py .venv-senders '[openai,anthropic,test]' -r tests/senders/requirements.txt
+	@TEST_SENDERS=1 .venv-senders/bin/python -m pytest tests/senders -n0
 
 test-frameworks: ## frameworks and tracers over l0, each in an environment of its own (FRAMEWORKS=litellm for one)
 	@"$(PYTHON)" tests/frameworks/run_frameworks.py $(FRAMEWORKS)

@@ -203,6 +203,8 @@ OUTER_OBSERVATIONS: Final = frozenset({"generation", "embedding"})
 OTHER_PROVIDERS: Final = ("gen_ai.system", "llm.provider", "llm.system")
 """Names of the provider in the conventions until 1.36 and in OpenInference. The viewer reads these, as those below."""
 OTHER_MODELS: Final = ("llm.model_name", "embedding.model_name")
+OTHER_PARAMETERS: Final = "llm.invocation_parameters"
+"""The request in OpenInference, as JSON. A failed call has its model only there."""
 OTHER_OPERATIONS: Final = ("llm.request.type",)
 """The name of the operation in Traceloop."""
 OTHER_INPUT_TOKENS: Final = ("gen_ai.usage.prompt_tokens", "llm.token_count.prompt")

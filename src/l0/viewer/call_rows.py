@@ -6,6 +6,7 @@ OpenInference and Traceloop. A call without L0's attributes has one attempt.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ _MAX_COUNT = 2**53
 _CLIENT_KINDS = frozenset({0, 1, 3})
 """OTLP's kinds of spans that a caller makes: unspecified, internal and client."""
 _PROVIDER = (names.PROVIDER, *names.OTHER_PROVIDERS)
-_MODEL = (names.REQUEST_MODEL, names.RESPONSE_MODEL, *names.OTHER_MODELS)
+_OTHER_MODEL = (names.RESPONSE_MODEL, *names.OTHER_MODELS)
 _OPERATION = (names.OPERATION, *names.OTHER_OPERATIONS)
 _INPUT_TOKENS = (names.INPUT_TOKENS, *names.OTHER_INPUT_TOKENS)
 _OUTPUT_TOKENS = (names.OUTPUT_TOKENS, *names.OTHER_OUTPUT_TOKENS)
@@ -57,7 +58,7 @@ def call_row(span: SpanRecord) -> CallRow | None:
         duration=span.duration,
         service=span.service[:MAX_COLUMN],
         provider=_text(known, *_PROVIDER),
-        model=_text(known, *_MODEL),
+        model=_model(known),
         operation=_text(known, *_OPERATION),
         outcome=outcome,
         error_type=_text(known, names.ERROR_TYPE),
@@ -94,6 +95,20 @@ def is_call(span: SpanRecord) -> bool:
     if operation is not None:
         return operation in names.INFERENCE_OPERATIONS
     return names.REQUEST_MODEL in known
+
+
+def _model(known: Mapping[str, Any]) -> str | None:
+    """Return the requested model, so that all calls that ask for one stand together, else that of the response."""
+    return _text(known, names.REQUEST_MODEL) or _text(_parameters(known), "model") or _text(known, *_OTHER_MODEL)
+
+
+def _parameters(known: Mapping[str, Any]) -> Mapping[str, Any]:
+    text = known.get(names.OTHER_PARAMETERS)
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {}
 
 
 def _outcome(span: SpanRecord) -> str:

@@ -72,6 +72,21 @@ def record(known: dict[str, Any], **fields: Any) -> SpanRecord:
             "m",
             (3, 4),
         ),
+        (  # OpenInference: the requested model, which a failed call has nowhere else
+            {"openinference.span.kind": "LLM", "llm.invocation_parameters": '{"model": "m"}', "llm.model_name": "m-2"},
+            None,
+            "m",
+            (None, None),
+        ),
+        *(
+            (
+                {"openinference.span.kind": "LLM", "llm.invocation_parameters": text, "llm.model_name": "m"},
+                None,
+                "m",
+                (None, None),
+            )
+            for text in ("no JSON", "[1]", "{}", '{"model": null}', "[" * 100_000, 7)
+        ),
         ({"langfuse.observation.type": "generation", "gen_ai.response.model": "m"}, None, "m", (None, None)),
         ({"gen_ai.request.model": "m"}, None, "m", (None, None)),
     ],
