@@ -47,7 +47,8 @@ def test_log_costs_a_healthy_call_no_calls(
         counts = []
         for on in (False, True):
             with logger(on=on):
-                counts.append(count(reading(api, sync, SHORT))[0])
+                # The failure rate of a breaker starts an entry in each new second, which adds a call to one answer.
+                counts.append(min(count(reading(api, sync, SHORT))[0] for _ in range(3)))
     finally:
         l0.uninstrument()
     assert counts[0] == counts[1]
