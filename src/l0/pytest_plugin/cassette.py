@@ -1,0 +1,113 @@
+"""The recordings of one test."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from l0.recording.redaction import Redaction
+
+from .cassette_entry import CassetteEntry, CassetteRequest, Headers
+from .cassette_file import load, save
+from .cassette_options import CassetteOptions
+from .cassette_tape import CassetteTape, normal_request
+from .request_matching import differences, distance
+
+_SHOWN = 3
+"""Differences that a message shows."""
+_LONGEST = 300
+"""Characters of a value in a message."""
+
+
+class Cassette:
+    """The recordings of one test, and the requests that it has sent. Its methods are thread-safe."""
+
+    def __init__(self, path: Path, mode: str, options: CassetteOptions) -> None:
+        self.path = path
+        self.mode = mode
+        self.options = options
+        self.unmatched: list[str] = []
+        """Messages of the requests that had no recording."""
+        is_there = path.is_file()
+        self._entries = load(path) if is_there and mode != "all" else []
+        self._records = mode in ("new_episodes", "all") or (mode == "once" and not is_there)
+        self._is_played = [False] * len(self._entries)
+        self._tapes: list[CassetteTape] = []
+        self._plain = Redaction(options.redact)
+        self._lock = threading.Lock()
+
+    @property
+    def play_count(self) -> int:
+        """Return the number of recordings that were played."""
+        return sum(self._is_played)
+
+    @property
+    def all_played(self) -> bool:
+        """Return True if every recording was played."""
+        return all(self._is_played)
+
+    def play(self, method: str, url: str, headers: Headers, body: bytes) -> CassetteEntry | None:
+        """Return the recording of a request, each one once; None to send and record it. Fails the test if it has none
+        and may not be recorded."""
+        sent = normal_request(method, url, headers, body, self._plain)
+        with self._lock:
+            for number, entry in enumerate(self._entries):
+                if not self._is_played[number] and not differences(entry.request, sent, self.options.ignore):
+                    self._is_played[number] = True
+                    return entry
+        if not self._records:
+            self.fail(self._message(sent))
+        return None
+
+    def record(self, method: str, url: str, headers: Headers, body: bytes) -> CassetteTape:
+        """Begin the recording of a request that is sent now."""
+        tape = CassetteTape(method, url, headers, body)
+        with self._lock:
+            self._tapes.append(tape)
+        return tape
+
+    def fail(self, message: str) -> NoReturn:
+        """Fail the test. The exception is no `Exception`, so that an SDK neither retries nor hides it."""
+        self.unmatched.append(message)
+        pytest.fail(message, pytrace=False)
+
+    def save(self) -> None:
+        """Write what was recorded. A secret of one request is removed from all."""
+        if not self._tapes:
+            return
+        redaction = Redaction(self.options.redact)
+        for tape in self._tapes:
+            tape.learn(redaction)
+        recorded = [entry for tape in self._tapes if (entry := tape.entry(redaction)) is not None]
+        save(self.path, [*self._entries, *recorded])
+
+    def _message(self, sent: CassetteRequest) -> str:
+        opening = f"No recording for {sent.method} {sent.url} (--l0-record={self.mode})."
+        if not self._entries:
+            known = "has no recordings" if self.path.is_file() else "does not exist"
+            return f"{opening}\n{self.path} {known}: --l0-record=once records it."
+        compared = [differences(entry.request, sent, self.options.ignore) for entry in self._entries]
+        nearest = min(range(len(compared)), key=lambda number: (distance(compared[number]), self._is_played[number]))
+        found = compared[nearest]
+        lines = [
+            opening,
+            f"The nearest of {len(compared)} in {self.path} is number {nearest + 1}"
+            + (", which was already played" if self._is_played[nearest] else "")
+            + (". It differs in:" if found else ". It is the same, but each recording is played once."),
+        ]
+        for one in found[:_SHOWN]:
+            lines += [f"  {one.field}", f"    recorded: {_short(one.recorded)}", f"    sent:     {_short(one.sent)}"]
+        if len(found) > _SHOWN:
+            lines.append(
+                f"  and {len(found) - _SHOWN} more: {', '.join(one.field for one in found[_SHOWN:])[:_LONGEST]}"
+            )
+        lines.append("--l0-record=new_episodes adds the request, --l0-record=all records the test again.")
+        return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"

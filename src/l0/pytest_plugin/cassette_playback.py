@@ -1,0 +1,50 @@
+"""Play one recorded answer: its reads, the waits before them, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+
+from .cassette_entry import CassetteAnswer
+from .recorded_errors import make_error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CassettePlayback:
+    """An answer to play. ``read_timeout_s``: the transport's; ``ended_early`` is called if a client reads on after the
+    place where the recorded one stopped."""
+
+    answer: CassetteAnswer
+    speed: float
+    transport: ModuleType
+    read_timeout_s: float | None
+    ended_early: Callable[[], Exception]
+
+    def head(self) -> Iterator[tuple[float, bytes | None]]:
+        """Yield the wait before the head, as `body` does. Raises the exception of a request without an answer."""
+        answer = self.answer
+        yield from self._step((answer.head_ms if answer.status is not None else answer.end_ms), None)
+        if answer.status is None:
+            raise make_error(answer.error, self.transport)
+
+    def body(self) -> Iterator[tuple[float, bytes | None]]:
+        """Yield for each read the seconds to wait and its bytes; None: only wait. Raises as the recorded reads did."""
+        answer = self.answer
+        at_ms = answer.head_ms
+        for read_ms, part in answer.reads:
+            yield from self._step(read_ms - at_ms, part)
+            at_ms = read_ms
+        if answer.end == "closed":
+            raise self.ended_early()
+        yield from self._step(answer.end_ms - at_ms, None)
+        if answer.end == "error":
+            raise make_error(answer.error, self.transport)
+
+    def _step(self, wait_ms: float, part: bytes | None) -> Iterator[tuple[float, bytes | None]]:
+        wait_s = max(wait_ms, 0.0) / 1_000 / self.speed
+        limit_s = self.read_timeout_s
+        if limit_s is not None and wait_s > limit_s:
+            yield limit_s, None
+            raise self.transport.ReadTimeout("The read operation timed out")
+        yield wait_s, part

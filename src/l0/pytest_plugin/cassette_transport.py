@@ -1,0 +1,207 @@
+"""Connect a cassette with the transports of httpx and httpx2, which the SDKs use.
+
+The transports are reached by name, so that L0 does not import them, and only while a test with a cassette runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from .cassette import Cassette
+from .cassette_entry import CassetteEntry, Headers
+from .cassette_playback import CassettePlayback
+from .cassette_tape import CassetteTape
+
+_TRANSPORTS = ("httpx", "httpx2")
+
+
+@contextmanager
+def connected(cassette: Cassette) -> Iterator[None]:
+    """Send every request of httpx and httpx2 through a cassette until the block ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        for transport in [import_module(name) for name in _TRANSPORTS if find_spec(name) is not None]:
+            bound = _Connection(cassette, transport)
+            patch.setattr(transport.HTTPTransport, "handle_request", bound.handler())
+            patch.setattr(transport.AsyncHTTPTransport, "handle_async_request", bound.async_handler())
+        yield
+
+
+class _Connection:
+    """The way of requests from one transport through a cassette."""
+
+    def __init__(self, cassette: Cassette, transport: ModuleType) -> None:
+        self._cassette = cassette
+        self._transport = transport
+
+    def handler(self) -> Callable[[Any, Any], Any]:
+        """Return a replacement of `HTTPTransport.handle_request`."""
+        send = self._transport.HTTPTransport.handle_request
+
+        def handle_request(transport: Any, request: Any) -> Any:
+            if request.url.host in self._cassette.options.ignore_hosts:
+                return send(transport, request)
+            sent = request.method, str(request.url), _headers(request), request.read()
+            entry = self._cassette.play(*sent)
+            if entry is not None:
+                playback = self._playback(entry, request)
+                for wait_s, _ in playback.head():
+                    time.sleep(wait_s)
+                return self._answer(playback, _PlayedStream)
+            tape = self._recording(request, sent)
+            try:
+                return _taped(send(transport, request), tape, _TapedStream, self._transport.SyncByteStream)
+            except Exception as error:
+                tape.end("error", error)
+                raise
+
+        return handle_request
+
+    def async_handler(self) -> Callable[[Any, Any], Any]:
+        """Return a replacement of `AsyncHTTPTransport.handle_async_request`."""
+        send = self._transport.AsyncHTTPTransport.handle_async_request
+
+        async def handle_async_request(transport: Any, request: Any) -> Any:
+            if request.url.host in self._cassette.options.ignore_hosts:
+                return await send(transport, request)
+            sent = request.method, str(request.url), _headers(request), await request.aread()
+            entry = self._cassette.play(*sent)
+            if entry is not None:
+                playback = self._playback(entry, request)
+                for wait_s, _ in playback.head():
+                    await _sleep(wait_s)
+                return self._answer(playback, _AsyncPlayedStream)
+            tape = self._recording(request, sent)
+            try:
+                return _taped(await send(transport, request), tape, _AsyncTapedStream, self._transport.AsyncByteStream)
+            except Exception as error:
+                tape.end("error", error)
+                raise
+
+        return handle_async_request
+
+    def _playback(self, entry: CassetteEntry, request: Any) -> CassettePlayback:
+        cassette = self._cassette
+        return CassettePlayback(
+            answer=entry.answer,
+            speed=cassette.options.speed,
+            transport=self._transport,
+            read_timeout_s=request.extensions.get("timeout", {}).get("read"),
+            ended_early=lambda: cassette.fail(
+                f"The client of the recording of {entry.request.method} {entry.request.url} in {cassette.path} closed "
+                "the answer here, and this one reads on: --l0-record=all records the test again."
+            ),
+        )
+
+    def _answer(self, playback: CassettePlayback, stream: Any) -> Any:
+        base = "SyncByteStream" if stream is _PlayedStream else "AsyncByteStream"
+        answer = playback.answer
+        return self._transport.Response(
+            status_code=answer.status,
+            headers=list(answer.headers),
+            stream=_of(stream, getattr(self._transport, base))(playback),
+            extensions={"http_version": b"HTTP/1.1"},
+        )
+
+    def _recording(self, request: Any, sent: tuple[str, str, Headers, bytes]) -> CassetteTape:
+        request.headers["accept-encoding"] = "identity"  # a compressed answer could not be reviewed
+        return self._cassette.record(*sent)
+
+
+class _TapedStream:
+    """A body that is recorded while it is read."""
+
+    def __init__(self, stream: Any, tape: CassetteTape) -> None:
+        self._stream = stream
+        self._tape = tape
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for part in self._stream:
+                self._tape.read(part)
+                yield part
+        except Exception as error:
+            self._tape.end("error", error)
+            raise
+        self._tape.end("eof")
+
+    def close(self) -> None:
+        self._tape.end("closed")
+        self._stream.close()
+
+
+class _AsyncTapedStream:
+    """The same for an async body."""
+
+    def __init__(self, stream: Any, tape: CassetteTape) -> None:
+        self._stream = stream
+        self._tape = tape
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._stream:
+                self._tape.read(part)
+                yield part
+        except Exception as error:
+            self._tape.end("error", error)
+            raise
+        self._tape.end("eof")
+
+    async def aclose(self) -> None:
+        self._tape.end("closed")
+        await self._stream.aclose()
+
+
+class _PlayedStream:
+    """A recorded body."""
+
+    def __init__(self, playback: CassettePlayback) -> None:
+        self._playback = playback
+
+    def __iter__(self) -> Iterator[bytes]:
+        for wait_s, part in self._playback.body():
+            time.sleep(wait_s)
+            if part is not None:
+                yield part
+
+
+class _AsyncPlayedStream:
+    """A recorded body for an async client."""
+
+    def __init__(self, playback: CassettePlayback) -> None:
+        self._playback = playback
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for wait_s, part in self._playback.body():
+            await _sleep(wait_s)
+            if part is not None:
+                yield part
+
+
+@cache
+def _of(stream: Any, base: Any) -> Any:
+    """Return a stream as a subclass of the transport's own, which its clients insist on."""
+    return type(stream.__name__, (stream, base), {})
+
+
+def _taped(response: Any, tape: CassetteTape, stream: Any, base: Any) -> Any:
+    tape.head(response.status_code, tuple(response.headers.multi_items()))
+    response.stream = _of(stream, base)(response.stream, tape)
+    return response
+
+
+def _headers(request: Any) -> Headers:
+    return tuple(request.headers.multi_items())
+
+
+async def _sleep(seconds: float) -> None:
+    """Wait on the running loop, asyncio's or trio's. anyio comes with both transports."""
+    await import_module("anyio").sleep(seconds)

@@ -1,0 +1,111 @@
+"""The part of the plugin that pytest loads in every run: options, the marker and the fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .cassette import Cassette
+    from .cassette_options import CassetteOptions
+
+MARKER = "l0_cassette"
+MODES = ("none", "once", "new_episodes", "all")
+_FAILED = pytest.StashKey[bool]()
+_NO_FILE_NAME = str.maketrans(dict.fromkeys("/<>?%*:|\"'\\", "-"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of cassettes."""
+    group = parser.getgroup("l0", "L0 cassettes")
+    group.addoption(
+        "--l0-record",
+        choices=MODES,
+        default="none",
+        help="record the requests of tests with a cassette: none (default, only play), once (if the test has no file), "
+        "new_episodes (requests without a recording), all (everything again)",
+    )
+    group.addoption(
+        "--l0-speed",
+        type=_speed,
+        default=None,
+        metavar="FACTOR",
+        help="play recorded answers with their timing, so many times faster; max (default) does not wait",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(speed=, ignore=, ignore_hosts=, redact=): play the test's HTTP requests from its cassette "
+        "(L0; --l0-record records it)",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give a marked test the fixture."""
+    if item.get_closest_marker(MARKER) is not None:
+        names = getattr(item, "fixturenames", None)
+        if names is not None and MARKER not in names:
+            names.insert(0, MARKER)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Remember that a test has failed, so that its cassette does not report the same again."""
+    if call.excinfo is not None:
+        item.stash[_FAILED] = True
+
+
+@pytest.fixture
+def l0_cassette_options() -> Mapping[str, Any]:
+    """Return the options of the cassettes. Define a fixture of this name to change them; a marker's come first."""
+    return {}
+
+
+@pytest.fixture
+def l0_cassette(request: pytest.FixtureRequest, l0_cassette_options: Mapping[str, Any]) -> Iterator[Cassette]:
+    """Record the HTTP requests of a test in its cassette, or play them from it, as ``--l0-record`` says."""
+    from .cassette import Cassette
+    from .cassette_transport import connected
+
+    cassette = Cassette(
+        cassette_path(request.node), request.config.getoption("--l0-record"), _options(request, l0_cassette_options)
+    )
+    with connected(cassette):
+        yield cassette
+    cassette.save()
+    if cassette.unmatched and not request.node.stash.get(_FAILED, False):
+        pytest.fail(f"the test passed, but a request had no recording.\n{cassette.unmatched[0]}", pytrace=False)
+
+
+def cassette_path(item: pytest.Item) -> Path:
+    """Return the file of a test: ``cassettes/<module>/<class>.<test>.json`` beside its module."""
+    owner = getattr(item, "cls", None)
+    name = item.name if owner is None else f"{owner.__name__}.{item.name}"
+    return item.path.parent / "cassettes" / item.path.stem / f"{name.translate(_NO_FILE_NAME)}.json"
+
+
+def _options(request: pytest.FixtureRequest, configured: Mapping[str, Any]) -> CassetteOptions:
+    from .cassette_options import CassetteOptions
+
+    marker = request.node.get_closest_marker(MARKER)
+    given = dict(configured) | (marker.kwargs if marker else {})
+    speed = request.config.getoption("--l0-speed")
+    if speed is not None:
+        given["speed"] = speed
+    try:
+        if marker and marker.args:
+            raise TypeError(f"the marker {MARKER} takes keyword arguments only")
+        return CassetteOptions(**given)
+    except (TypeError, ValueError) as error:
+        pytest.fail(f"options of {MARKER}: {error}", pytrace=False)
+
+
+def _speed(text: str) -> float:
+    return float("inf") if text == "max" else float(text)

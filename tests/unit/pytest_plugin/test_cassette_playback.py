@@ -1,0 +1,47 @@
+"""An answer is played with its waits, its timeouts and its end."""
+
+from math import inf
+from types import ModuleType
+from typing import Any
+
+import pytest
+from installed import httpx
+
+from l0.pytest_plugin.cassette_entry import CassetteAnswer
+from l0.pytest_plugin.cassette_playback import CassettePlayback
+
+ANSWER = CassetteAnswer(status=200, head_ms=100.0, reads=((200.0, b"a"), (500.0, b"b")), end_ms=600.0)
+TRANSPORT: ModuleType = httpx
+
+
+def playback(answer: CassetteAnswer = ANSWER, speed: float = 1.0, timeout_s: float | None = None) -> CassettePlayback:
+    return CassettePlayback(
+        answer=answer, speed=speed, transport=TRANSPORT, read_timeout_s=timeout_s, ended_early=lambda: EOFError("early")
+    )
+
+
+@pytest.mark.parametrize(("speed", "factor"), [(1.0, 1.0), (10.0, 0.1), (inf, 0.0)])
+def test_speed_shortens_every_wait(speed: float, factor: float) -> None:
+    played = playback(speed=speed)
+    steps = [*played.head(), *played.body()]
+    assert [part for _, part in steps] == [None, b"a", b"b", None]
+    assert [wait_s for wait_s, _ in steps] == pytest.approx([0.1 * factor, 0.1 * factor, 0.3 * factor, 0.1 * factor])
+
+
+def test_read_timeout_of_the_transport_applies() -> None:
+    steps: list[Any] = []
+    with pytest.raises(httpx.ReadTimeout):
+        steps.extend(playback(timeout_s=0.25).body())
+    assert [*playback(timeout_s=0.25, speed=2.0).body()]
+
+
+@pytest.mark.parametrize(("end", "error"), [("closed", EOFError), ("error", httpx.ReadError)], ids=["closed", "error"])
+def test_answer_breaks_where_it_was_recorded_to(end: Any, error: type[Exception]) -> None:
+    broken = CassetteAnswer(
+        status=200, reads=((0.0, b"a"),), end=end, error=({"type": "httpx.ReadError", "message": "reset"},)
+    )
+    parts = []
+    with pytest.raises(error):
+        for _, part in playback(broken).body():
+            parts.append(part)
+    assert b"".join(part for part in parts if part) == b"a"

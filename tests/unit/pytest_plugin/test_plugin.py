@@ -1,0 +1,427 @@
+"""Tests with a cassette, through the real SDKs: recorded against the simulator, then played without it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from installed import httpx, needs_trio
+
+from l0.simulator.faults import Fault
+from l0.simulator.server import Simulator
+from l0.testing import simulator
+
+KEY = "sk-canary-CANARYCANARY1234"
+CALLS = f'''
+import asyncio, os, pytest, openai, anthropic
+
+URL = os.environ["SIMULATOR"]
+OPTIONS = dict(api_key=os.environ.get("KEY", "{KEY}"), max_retries=0, timeout=1)
+ASKED = dict(model="gpt-4o", messages=[{{"role": "user", "content": "hello"}}])
+
+
+def ask(**more):
+    with openai.OpenAI(base_url=URL + "/v1", **OPTIONS) as client:
+        return client.chat.completions.create(**(ASKED | more))
+
+
+def streamed(**more):
+    with openai.OpenAI(base_url=URL + "/v1", **OPTIONS) as client:
+        return [chunk.model_dump() for chunk in client.chat.completions.create(stream=True, **(ASKED | more))]
+
+
+async def ask_async(**more):
+    async with openai.AsyncOpenAI(base_url=URL + "/v1", **OPTIONS) as client:
+        stream = await client.chat.completions.create(stream=True, **(ASKED | more))
+        return [chunk.model_dump() async for chunk in stream]
+
+
+def keep(name, value):
+    """Fail if a second run got another value than the first."""
+    import json, pathlib
+    file = pathlib.Path(os.environ["KEPT"]) / name
+    if file.exists():
+        assert json.loads(file.read_text()) == json.loads(json.dumps(value))
+    file.write_text(json.dumps(value))
+'''
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Simulator]:
+    with simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, provider: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator["Run"]:
+    kept = pytester.mkdir("kept")
+    monkeypatch.setenv("KEPT", str(kept))
+    monkeypatch.setenv("SIMULATOR", provider.origin)
+    monkeypatch.delenv("KEY", raising=False)
+    yield Run(pytester, provider, monkeypatch)
+    provider.script()
+
+
+class Run:
+    """A test file that is run against the simulator, or without a network."""
+
+    def __init__(self, pytester: pytest.Pytester, provider: Simulator, patch: pytest.MonkeyPatch) -> None:
+        self.pytester = pytester
+        self.provider = provider
+        self._patch = patch
+
+    def write(self, source: str) -> None:
+        self.pytester.makepyfile(test_it=CALLS + source)
+
+    def record(self, *arguments: str, mode: str = "once") -> pytest.RunResult:
+        return self.pytester.runpytest_inprocess(f"--l0-record={mode}", *arguments)
+
+    def play(self, *arguments: str) -> pytest.RunResult:
+        """Run the tests at an address where nothing listens, with another key."""
+        self._patch.setenv("SIMULATOR", "http://nowhere.invalid")
+        self._patch.setenv("KEY", "test")
+        before = len(self.provider.requests)
+        result = self.pytester.runpytest_inprocess(*arguments)
+        assert len(self.provider.requests) == before
+        self._patch.setenv("SIMULATOR", self.provider.origin)
+        return result
+
+    def file(self, name: str) -> Path:
+        return self.pytester.path / "cassettes" / "test_it" / f"{name}.json"
+
+    def recordings(self, name: str) -> list[dict]:
+        return json.loads(self.file(name).read_text())["recordings"]
+
+
+EVERY_KIND = """
+@pytest.mark.l0_cassette
+def test_whole():
+    keep("whole", ask().model_dump())
+
+@pytest.mark.l0_cassette
+def test_stream():
+    keep("stream", streamed())
+
+@pytest.mark.l0_cassette
+def test_async():
+    keep("async", asyncio.run(ask_async()))
+
+@pytest.mark.l0_cassette
+@pytest.mark.parametrize("name", ["a/b", "c"])
+def test_messages(name):
+    asked = dict(model="claude", max_tokens=50, messages=[{"role": "user", "content": name}])
+    with anthropic.Anthropic(base_url=URL, **OPTIONS) as client, client.messages.stream(**asked) as stream:
+        keep("messages" + name[0], stream.get_final_message().model_dump())
+
+class TestMore:
+    def test_fixture(self, l0_cassette):
+        keep("fixture", [ask().model_dump(), ask().model_dump()])
+        if l0_cassette.mode == "none":
+            assert l0_cassette.all_played and l0_cassette.play_count == 2
+"""
+
+
+def test_every_kind_of_call_is_recorded_and_played(run: Run) -> None:
+    run.write(EVERY_KIND)
+    run.record().assert_outcomes(passed=6)
+    run.play().assert_outcomes(passed=6)
+    assert run.file("test_messages[a-b]").is_file()
+    assert run.file("TestMore.test_fixture").is_file()
+    reads = run.recordings("test_stream")[0]["reads"]
+    assert len(reads) > 3
+    assert all(text.startswith("data: ") for _, text in reads)
+
+
+@pytest.mark.parametrize(
+    ("recorded_with", "played_with"),
+    [("", "l0.instrument()"), ("l0.instrument()", ""), ("l0.instrument()", "l0.instrument()")],
+)
+def test_recordings_serve_with_and_without_instrument(run: Run, recorded_with: str, played_with: str) -> None:
+    prefix = "import l0\n@pytest.fixture(autouse=True)\ndef sdks():\n    {}\n    yield\n    l0.uninstrument()\n"
+    run.write(prefix.format(recorded_with or "pass") + EVERY_KIND)
+    run.record().assert_outcomes(passed=6)
+    run.write(prefix.format(played_with or "pass") + EVERY_KIND)
+    run.play().assert_outcomes(passed=6)
+
+
+@needs_trio  # whose garbage collector complains about the SDK's generators, with and without a cassette
+def test_trio(run: Run) -> None:
+    mark = '@pytest.mark.l0_cassette\n@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")\n'
+    run.write(mark + 'def test_it():\n    import trio\n    keep("trio", trio.run(ask_async))\n')
+    run.record().assert_outcomes(passed=1)
+    run.play("--l0-speed=1").assert_outcomes(passed=1)
+
+
+LIGHT = f"""
+import os, pytest
+import {httpx.__name__} as httpx
+
+@pytest.mark.l0_cassette
+@pytest.mark.parametrize("number", range(1, 5))
+def test_it(number):
+    with httpx.Client() as client:
+        url = os.environ["SIMULATOR"] + "/v1/chat/completions"
+        asked = {{"model": "m", "n": number, "messages": []}}
+        assert client.post(url, json=asked).status_code == 200
+"""
+
+
+def test_workers_of_xdist(run: Run) -> None:
+    run.pytester.makepyfile(test_it=LIGHT)
+    run.pytester.runpytest_subprocess("-n2", "-p", "no:hypothesispytest", "--l0-record=once").assert_outcomes(passed=4)
+    run.play().assert_outcomes(passed=4)
+    assert len(list(run.file("x").parent.iterdir())) == 4
+
+
+BROKEN = """
+@pytest.mark.l0_cassette
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_broken(mode):
+    with pytest.raises(Exception) as raised:
+        streamed() if mode == "sync" else asyncio.run(ask_async())
+    links, link = [], raised.value
+    while isinstance(link, Exception):
+        links.append(type(link).__name__)
+        link = link.__cause__ or link.__context__
+    keep(mode, [str(raised.value), links])
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "end"),
+    [
+        (Fault.reset(at_event=3), "error"),
+        (Fault.cut(at_event=3), "error"),
+        (Fault.refuse(), "error"),
+        (Fault.bad_chunk_header(at_event=3), "error"),
+        (Fault.corrupt_gzip(at_event=3), "closed"),
+        (Fault.stall(at_event=3), "error"),
+        (Fault.status(503), "eof"),
+        (Fault.status(429, {"retry-after": "7"}), "eof"),
+    ],
+)
+def test_faults_are_kept(run: Run, fault: Fault, end: str) -> None:
+    run.write(BROKEN)
+    run.provider.script(fault, fault)
+    run.record().assert_outcomes(passed=2)
+    run.play().assert_outcomes(passed=2)
+    assert [run.recordings(f"test_broken[{mode}]")[0]["end"]["end"] for mode in ("sync", "async")] == [end, end]
+
+
+def test_request_that_never_got_an_answer_is_kept(run: Run) -> None:
+    run.pytester.path.joinpath("test_it.py").write_text(
+        CALLS.replace('os.environ["SIMULATOR"]', '"http://127.0.0.1:1"') + BROKEN
+    )
+    run.record().assert_outcomes(passed=2)
+    (entry,) = run.recordings("test_broken[sync]")
+    assert "head" not in entry
+    assert entry["end"]["error"][0]["type"].endswith(".ConnectError")
+    run.play().assert_outcomes(passed=2)
+
+
+ONE = """
+@pytest.mark.l0_cassette
+def test_one():
+    ask(temperature=0.5, messages=[{"role": "user", "content": "%s"}])
+"""
+
+
+def test_request_without_a_recording_shows_the_nearest_and_the_field(run: Run) -> None:
+    run.write(ONE % "hello")
+    run.record()
+    run.write(ONE.replace("0.5", "0.7") % "hello")
+    result = run.play()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "No recording for POST http://nowhere.invalid/v1/chat/completions (--l0-record=none).",
+            "The nearest of 1 in *test_one.json is number 1. It differs in:",
+            "  temperature",
+            "    recorded: 0.5",
+            "    sent:     0.7",
+        ]
+    )
+
+
+def test_test_without_a_file_says_how_to_record(run: Run) -> None:
+    run.write(ONE % "hello")
+    result = run.play()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*test_one.json does not exist: --l0-record=once records it."])
+
+
+def test_recording_is_played_once(run: Run) -> None:
+    run.write(ONE % "hello")
+    run.record()
+    run.write(ONE % "hello" + "    ask(temperature=0.5)\n")
+    result = run.play()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*number 1, which was already played. It is the same, but each *"])
+
+
+def test_application_that_hides_the_error_fails_too(run: Run) -> None:
+    run.write(
+        "@pytest.mark.l0_cassette\ndef test_one():\n    try:\n        ask()\n    except BaseException:\n        pass\n"
+    )
+    result = run.play()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["the test passed, but a request had no recording."])
+
+
+def test_once_plays_a_file_and_records_nothing_new(run: Run) -> None:
+    run.write(ONE % "hello")
+    run.record()
+    before = run.file("test_one").read_text()
+    run.record().assert_outcomes(passed=1)
+    run.write(ONE % "other")
+    run.record().assert_outcomes(failed=1)
+    assert run.file("test_one").read_text() == before
+
+
+def test_new_episodes_adds_and_all_records_again(run: Run) -> None:
+    run.write(ONE % "hello")
+    run.record()
+    first = run.recordings("test_one")
+    run.write(ONE % "hello" + "    ask()\n")
+    run.record(mode="new_episodes").assert_outcomes(passed=1)
+    assert run.recordings("test_one")[0] == first[0]
+    assert len(run.recordings("test_one")) == 2
+    run.write(ONE % "other")
+    run.record(mode="all").assert_outcomes(passed=1)
+    (only,) = run.recordings("test_one")
+    assert only["request"]["body"]["json"]["messages"][0]["content"] == "other"
+
+
+FORM = """
+@pytest.mark.l0_cassette
+def test_it():
+    transport = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx
+    with transport.Client() as client:
+        client.post(URL + "/v1/chat/completions?b=1&a=2", json={"model": "m", "n": 1})
+        client.post(URL + "/v1/files", data={"purpose": "x"}, files={"file": ("a", bytes([255, 1]))})
+"""
+
+
+def test_order_of_keys_and_drawn_boundaries_do_not_count(run: Run) -> None:
+    run.write(FORM)
+    run.record().assert_outcomes(passed=1)
+    run.write(FORM.replace("b=1&a=2", "a=2&b=1").replace('{"model": "m", "n": 1}', '{"n": 1.0, "model": "m"}'))
+    run.play().assert_outcomes(passed=1)
+    parts = run.recordings("test_it")[1]["request"]["body"]["parts"]
+    assert [part["name"] for part in parts] == ["purpose", "file"]
+    assert parts[1]["bytes"] == 2
+
+
+SECRETS = """
+@pytest.mark.l0_cassette(redact=lambda text: text.replace("Maria", "M."))
+def test_secrets():
+    secret = os.environ.get("SECRET", "canary-opaque-value-77")
+    ask(
+        messages=[{"role": "user", "content": f"I am Maria, my key is {OPTIONS['api_key']}, or {secret}"}],
+        extra_headers={"x-customer-token": secret, "cookie": f"session={secret}"},
+        extra_query={"api-key": secret, "v": "1"},
+        extra_body={"password": secret},
+    )
+"""
+
+
+def test_secrets_are_in_no_file_and_other_secrets_play_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.write(SECRETS)
+    run.provider.script(Fault.status(200, {"set-cookie": "session=canary-of-provider"}))
+    run.record()
+    text = run.file("test_secrets").read_text()
+    for secret in ("CANARY", "canary", "Maria"):
+        assert secret not in text
+    monkeypatch.setenv("SECRET", "another-value-88")
+    run.play().assert_outcomes(passed=1)
+
+
+def test_ignored_fields_and_hosts(run: Run) -> None:
+    mark = '@pytest.mark.l0_cassette(ignore=["messages[0].content", "user"])'
+    run.write(ONE.replace("@pytest.mark.l0_cassette", mark) % "hello")
+    run.record()
+    run.write(ONE.replace("@pytest.mark.l0_cassette", mark).replace("0.5", "0.5, user='me'") % "other")
+    run.play().assert_outcomes(passed=1)
+    run.write(ONE.replace("@pytest.mark.l0_cassette", '@pytest.mark.l0_cassette(ignore_hosts=["127.0.0.1"])') % "hi")
+    before = len(run.provider.requests)
+    run.record(mode="all").assert_outcomes(passed=1)
+    assert len(run.provider.requests) == before + 1
+    assert run.recordings("test_one")[0]["request"]["body"]["json"]["messages"][0]["content"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("speed=0", "*speed=0 is not a positive number"),
+        ('ignore="user"', "*ignore takes a list of strings, not one string"),
+        ("sped=1", "*unexpected keyword argument 'sped'"),
+        ('"name"', "*takes keyword arguments only"),
+    ],
+)
+def test_wrong_option_is_an_error_that_names_it(pytester: pytest.Pytester, options: str, message: str) -> None:
+    pytester.makepyfile(f"import pytest\n@pytest.mark.l0_cassette({options})\ndef test_it():\n    pass\n")
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([message])
+
+
+def test_options_come_from_fixture_then_marker_then_command_line(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def l0_cassette_options():
+            return {"speed": 2, "ignore": ["user"]}
+
+        @pytest.mark.l0_cassette(speed=3)
+        def test_marker(l0_cassette, pytestconfig):
+            expected = pytestconfig.getoption("--l0-speed") or 3
+            assert (l0_cassette.options.speed, l0_cassette.options.ignore) == (expected, ["user"])
+        """
+    )
+    for arguments in ([], ["--l0-speed=4"]):
+        pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
+
+
+def test_broken_file_is_named(run: Run) -> None:
+    run.write(ONE % "hello")
+    run.file("test_one").parent.mkdir(parents=True)
+    run.file("test_one").write_text('{"l0_cassette": 1, "recordings": [{}]}')
+    result = run.play()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*test_one.json is not a cassette*--l0-record=all records it again"])
+
+
+def test_client_that_reads_on_where_the_recorded_one_stopped(run: Run) -> None:
+    source = """
+@pytest.mark.l0_cassette
+def test_it():
+    with openai.OpenAI(base_url=URL + "/v1", **OPTIONS) as client:
+        stream = client.chat.completions.create(stream=True, **ASKED)
+        next(iter(stream))
+        stream.close()
+"""
+    run.write(source)
+    run.record("-Wdefault").assert_outcomes(passed=1)
+    run.play().assert_outcomes(passed=1)
+    run.write(source.replace("next(iter(stream))", "list(stream)"))
+    result = run.play()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["The client of the recording of POST * closed the answer here, and this one reads on*"]
+    )
+
+
+def test_run_without_a_cassette_imports_and_patches_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_it():
+            assert not {"httpx", "httpx2", "openai", "anthropic", "opentelemetry"} & sys.modules.keys()
+            loaded = [name for name in sys.modules if name.startswith("l0.")]
+            assert loaded == ["l0.pytest_plugin", "l0.pytest_plugin.plugin"]
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:logfire").assert_outcomes(passed=1)
