@@ -65,7 +65,8 @@ def _run(given: argparse.Namespace) -> int:
 
     target = given.program if given.module is None else ["-m", *given.module]
     view = viewer.DEFAULT_PORT if given.view and given.view_port is None else given.view_port
-    return run(target, LaunchOptions(policy=given.policy, otlp=given.otlp, console=given.console, view=view))
+    options = LaunchOptions(policy=given.policy, otlp=given.otlp, console=given.console, view=view, record=given.record)
+    return run(target, options)
 
 
 def _simulate(given: argparse.Namespace) -> int:
@@ -164,6 +165,7 @@ def _demo_arguments(demo: argparse.ArgumentParser) -> None:
 def _run_arguments(run: argparse.ArgumentParser) -> None:
     add = run.add_argument
     add("--policy", metavar="NAME", help="preset of the policy, as L0_POLICY (default: the SDKs' own behaviour)")
+    add("--record", metavar="DIR", help="record every call in this folder")
     add("--otlp", metavar="URL", help="export to this OTLP/HTTP collector, such as http://localhost:4318")
     add("--console", action="store_true", help="show each call on stderr, and a summary at the end, as L0_CONSOLE=1")
     add("--view", action="store_true", help="show the calls in l0 view, which is started if none runs, and stays")

@@ -29,13 +29,15 @@ _ISOLATING = frozenset("ISE")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchOptions:
     """The options of the command. ``policy``: the name of a preset. ``otlp``: base URL of an OTLP/HTTP collector.
-    ``console``: show each call on stderr. ``view``: the port of the viewer that shows the calls.
+    ``console``: show each call on stderr. ``view``: the port of the viewer that shows the calls. ``record``: the folder
+    in which calls are recorded.
     """
 
     policy: str | None = None
     otlp: str | None = None
     console: bool = False
     view: int | None = None
+    record: str | None = None
 
 
 def run(target: Sequence[str], options: LaunchOptions) -> int:
@@ -77,6 +79,8 @@ def run_environment(environ: Mapping[str, str], options: LaunchOptions) -> dict[
             environment["L0_POLICY"] = options.policy
         if options.console:
             environment["L0_CONSOLE"] = "1"
+        if options.record is not None:
+            environment["L0_RECORD"] = os.path.abspath(options.record)  # noqa: PTH100 - the program may change folders
         if options.otlp is not None:
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = check_endpoint(options.otlp) or ""
             environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
