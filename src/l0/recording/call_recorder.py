@@ -30,7 +30,6 @@ from .recording_events import (
     RecordingEvent,
 )
 
-
 _NEW = tuple.__new__
 """Creates the events of reads and deliveries: a `NamedTuple` of its own accord takes twice as long."""
 
