@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker(MARKER) is not None:
         names = getattr(item, "fixturenames", None)
         if names is not None and MARKER not in names:
-            names.insert(0, MARKER)
+            names.insert(_place(item, names), MARKER)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -74,9 +74,8 @@ def l0_cassette(request: pytest.FixtureRequest, l0_cassette_options: Mapping[str
     from .cassette import Cassette
     from .cassette_transport import connected
 
-    cassette = Cassette(
-        cassette_path(request.node), request.config.getoption("--l0-record"), _options(request, l0_cassette_options)
-    )
+    mode = str(request.config.getoption("--l0-record"))
+    cassette = Cassette(cassette_path(request.node), mode, _options(request, l0_cassette_options))
     with connected(cassette):
         yield cassette
     cassette.save()
@@ -89,6 +88,14 @@ def cassette_path(item: pytest.Item) -> Path:
     owner = getattr(item, "cls", None)
     name = item.name if owner is None else f"{owner.__name__}.{item.name}"
     return item.path.parent / "cassettes" / item.path.stem / f"{name.translate(_NO_FILE_NAME)}.json"
+
+
+def _place(item: pytest.Item, names: Sequence[str]) -> int:
+    """Return the place of the cassette among the fixtures of a test: before those of the test, after all wider ones,
+    whose requests belong to no single test."""
+    known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    wider = [place for place, name in enumerate(names) if name in known and known[name][-1].scope != "function"]
+    return wider[-1] + 1 if wider else 0
 
 
 def _options(request: pytest.FixtureRequest, configured: Mapping[str, Any]) -> CassetteOptions:

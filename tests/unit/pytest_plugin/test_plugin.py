@@ -384,6 +384,29 @@ def test_options_come_from_fixture_then_marker_then_command_line(pytester: pytes
         pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
 
 
+def test_fixtures_of_the_test_are_recorded_and_wider_ones_are_not(run: Run) -> None:
+    run.write(
+        """
+@pytest.fixture(scope="session")
+def started():
+    ask(model="session")
+
+@pytest.fixture
+def prepared():
+    ask(model="function")
+
+@pytest.mark.l0_cassette
+def test_it(prepared, started):
+    ask(model="test")
+"""
+    )
+    before = len(run.provider.requests)
+    run.record().assert_outcomes(passed=1)
+    assert len(run.provider.requests) == before + 3
+    models = [entry["request"]["body"]["json"]["model"] for entry in run.recordings("test_it")]
+    assert models == ["function", "test"]
+
+
 def test_broken_file_is_named(run: Run) -> None:
     run.write(ONE % "hello")
     run.file("test_one").parent.mkdir(parents=True)
