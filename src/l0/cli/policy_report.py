@@ -51,6 +51,8 @@ def policy_report() -> Iterator[DoctorFinding]:
     for variable, name in SWITCHES.items():
         if getattr(settings, name):
             yield DoctorFinding(f"{name} is on (variable {variable})")
+    if settings.record is not None:
+        yield DoctorFinding(f"calls are recorded in {settings.record} (variable L0_RECORD)")
     chosen = [field for field in policy_fields() if field.source != "default"]
     for field in chosen:
         yield DoctorFinding(f"{field.field} = {field.value} ({field.source})")

@@ -301,6 +301,14 @@ def test_switches_of_the_environment_are_reported(report: Callable[..., list[str
     ]
 
 
+def test_the_folder_of_recordings_is_named(report: Callable[..., list[str]]) -> None:
+    lines = report("Policy", L0_RECORD="runs/", L0_RECORD_CONTENT="1")
+    assert lines[:2] == [
+        "    record_content is on (variable L0_RECORD_CONTENT)",
+        "    calls are recorded in runs/ (variable L0_RECORD)",
+    ]
+
+
 def test_console_does_not_show_the_calls_of_the_report(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
