@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from importlib.util import find_spec
 from itertools import takewhile
+from pathlib import Path
 
 import anthropic
 import openai
@@ -301,11 +302,11 @@ def test_switches_of_the_environment_are_reported(report: Callable[..., list[str
     ]
 
 
-def test_the_folder_of_recordings_is_named(report: Callable[..., list[str]]) -> None:
-    lines = report("Policy", L0_RECORD="runs/", L0_RECORD_CONTENT="1")
+def test_the_folder_of_recordings_is_named(report: Callable[..., list[str]], tmp_path: Path) -> None:
+    lines = report("Policy", L0_RECORD=str(tmp_path), L0_RECORD_CONTENT="1")
     assert lines[:2] == [
         "    record_content is on (variable L0_RECORD_CONTENT)",
-        "    calls are recorded in runs/ (variable L0_RECORD)",
+        f"    calls are recorded in {tmp_path} (variable L0_RECORD)",
     ]
 
 
