@@ -1,4 +1,4 @@
-"""Report LLM calls to Sentry: a breadcrumb per attempt, and an error for each call that nothing could heal.
+"""Report LLM calls to Sentry: a breadcrumb per attempt, and an error for each call that nothing could recover.
 
     pip install 'l0-otel[openai]' sentry-sdk
     SENTRY_DSN=... OPENAI_API_KEY=... python examples/sentry_observer.py

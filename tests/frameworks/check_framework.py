@@ -100,14 +100,14 @@ class Framework:
             yield f"{name}: one span", _unless(found == expected, f"{found} inference spans, {expected} expected")
 
     def before_content(self) -> Iterator[Check]:
-        """Check that what breaks before content is healed."""
+        """Check that what breaks before content is recovered."""
         for name, bare in self.bare.items():
             for kind, fault in BEFORE.items():
                 text, error, requests = self.call(name, fault)
-                yield f"{name}: {kind}, healed", _unless((text, requests) == (bare, 2), f"{requests} requests", error)
+                yield f"{name}: {kind}, recovered", _unless((text, requests) == (bare, 2), f"{requests} requests", error)
 
     def after_content(self) -> Iterator[Check]:
-        """Check that what breaks after content is an error, or healed if it is held."""
+        """Check that what breaks after content is an error, or recovered if it is held."""
         for name, bare in self.bare.items():
             for kind, fault in AFTER.items() if "streamed" in name else ():
                 text, error, requests = self.call(name, fault)
@@ -115,8 +115,8 @@ class Framework:
                 yield f"{name}: {kind} after content, honest", _unless(honest, f"passed off as whole: {text!r}")
                 with l0.policy(HELD):
                     text, error, requests = self.call(name, fault)
-                healed = (text, requests) == (bare, 2)
-                yield f"{name}: {kind} after content, held", _unless(healed, f"{text!r}, {requests} requests", error)
+                recovered = (text, requests) == (bare, 2)
+                yield f"{name}: {kind} after content, held", _unless(recovered, f"{text!r}, {requests} requests", error)
 
     def _trace(self) -> str | None:
         spans = self._tracing.exporter.get_finished_spans()

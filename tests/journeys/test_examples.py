@@ -116,7 +116,7 @@ def test_sentry_gets_a_breadcrumb_per_attempt_and_the_failure(sim: Simulator) ->
     assert b"sky" not in sent
 
 
-def test_sentry_gets_no_error_for_a_healed_call(sim: Simulator) -> None:
+def test_sentry_gets_no_error_for_a_recovered_call(sim: Simulator) -> None:
     pytest.importorskip("sentry_sdk", reason="needs sentry-sdk: make setup")
     sim.script(F.status(503))
     with sentry() as (dsn, received):
@@ -138,7 +138,7 @@ def test_sentry_gets_no_error_for_a_healed_call(sim: Simulator) -> None:
             ["attempts_failed.authentication:1|c", "failed:1|c"],
         ),
     ],
-    ids=["healed", "failed"],
+    ids=["recovered", "failed"],
 )
 def test_statsd_gets_the_counts(sim: Simulator, script: tuple[Any, ...], expected: list[str]) -> None:
     sim.script(*script)

@@ -119,7 +119,7 @@ def test_the_figures_are_the_measured_ones():
     assert round(sum(of_opentelemetry) / len(wholes) / 1e3, 2) == 0.34
 
 
-def test_the_program_that_is_shown_heals_under_l0_run(tmp_path: Path) -> None:
+def test_the_program_that_is_shown_recovers_under_l0_run(tmp_path: Path) -> None:
     (block,) = [block for block in blocks("console") if "[[simulate:" in block]
     ((program, command),) = re.findall(r"cat app.py\n(.*?)\$ l0 simulate &\n.* (l0 run .*)\n", block, re.DOTALL)
     (tmp_path / "app.py").write_text(program)

@@ -1,4 +1,4 @@
-"""`l0 run`: programs that nobody edits, and the processes that they start, are healed. Real servers, real sockets."""
+"""`l0 run`: programs that nobody edits, and the processes that they start, are recovered. Real servers, real sockets."""
 
 import os
 import shutil
@@ -69,7 +69,7 @@ def _one_cut(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_program_is_healed(sim: Simulator, name: str) -> None:
+def test_program_is_recovered(sim: Simulator, name: str) -> None:
     ended = run(*SCRIPTS[name], sim=sim)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("TEXT ")
@@ -77,7 +77,7 @@ def test_program_is_healed(sim: Simulator, name: str) -> None:
 
 
 def test_program_without_l0_run_fails(sim: Simulator) -> None:
-    """The control: the same program is not healed by itself."""
+    """The control: the same program is not recovered by itself."""
     ended = subprocess.run(
         [sys.executable, PROGRAMS], cwd=HERE, env=environment(sim), capture_output=True, timeout=LONG, check=False
     )
@@ -123,19 +123,19 @@ def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_server_is_healed(sim: Simulator, name: str) -> None:
+def test_server_is_recovered(sim: Simulator, name: str) -> None:
     with served(SERVERS[name], sim) as url:
         try:
             with urllib.request.urlopen(url, timeout=LONG) as response:
                 assert response.read()
         except urllib.error.HTTPError as error:
             error.close()
-            raise AssertionError("the call was not healed") from error
+            raise AssertionError("the call was not recovered") from error
     assert len(sim.requests) == 2
 
 
 def test_policy_of_the_command(sim: Simulator) -> None:
-    """`agent` holds whole messages, so that a cut in the middle is healed."""
+    """`agent` holds whole messages, so that a cut in the middle is recovered."""
     sim.reset()
     sim.script(Fault.cut(at_event=4))
     ended = run("--policy", "agent", PROGRAMS, sim=sim)

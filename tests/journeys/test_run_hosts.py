@@ -46,7 +46,7 @@ def run(found: Path, *arguments: str, sim: Simulator, **more: str) -> subprocess
 
 
 @both
-def test_notebook_kernel_is_healed_and_shown(sim: Simulator, instrumented: bool) -> None:
+def test_notebook_kernel_is_recovered_and_shown(sim: Simulator, instrumented: bool) -> None:
     found = commands("notebook")
     sim.script(Fault.cut(at_event=1))
     command = ("l0", "run", "--console", "notebook.py") if instrumented else ("python", "notebook.py")
@@ -76,7 +76,7 @@ def worker(command: tuple[str, ...], environment: Mapping[str, str], errors: Pat
 
 
 @both
-def test_celery_worker_is_healed_and_shown(sim: Simulator, tmp_path: Path, instrumented: bool) -> None:
+def test_celery_worker_is_recovered_and_shown(sim: Simulator, tmp_path: Path, instrumented: bool) -> None:
     """A prefork worker: the child process that runs the task is instrumented, and so is its console."""
     found = commands("celery")
     (tmp_path / "messages").mkdir()

@@ -115,13 +115,13 @@ class Check:
         if scenario.fault is None:
             return _as_bare(got, answer)
         if got.error is None:
-            healed = once and got.content == answer.content
-            self.counts["healed"] += healed
-            return None if healed else "silent"
+            recovered = once and got.content == answer.content
+            self.counts["recovered"] += recovered
+            return None if recovered else "silent"
         if not answer.text.startswith(got.text):
             return f"invented {got.text!r}"
         if once and scenario.before and scenario.name not in self._endpoint.hidden:
-            return f"not healed, {got.requests} requests: {got.error}"[:300]
+            return f"not recovered, {got.requests} requests: {got.error}"[:300]
         return None
 
     def _told(self, got: Got) -> str | None:

@@ -10,7 +10,7 @@ from viewer_client import ViewerClient, attributes, call, nanoseconds, span
 MODELS = (("openai", "gpt-4o", 420), ("anthropic", "claude-sonnet-4-5", 610), ("openai", "gpt-4o-mini", 230))
 SERVICES = ("checkout-assistant", "support-bot")
 CAUSES = ("unavailable", "reset", "rate_limit", "overloaded", "truncated", "stalled")
-HEALED = ("recovered_retry",) * 3 + ("recovered_resume", "recovered_fallback")
+RECOVERED = ("recovered_retry",) * 3 + ("recovered_resume", "recovered_fallback")
 HALF_HOUR_MS = 1_800_000
 TROUBLE_MS = range(750_000, 950_000)
 CALLS = 360
@@ -35,8 +35,8 @@ def made(number: int, random: Random) -> dict[str, Any]:
     provider, model, first_ms = random.choices(MODELS, (5, 4, 3))[0]
     at = random.uniform(0, HALF_HOUR_MS)
     broken = random.random() < (0.6 if int(at) in TROUBLE_MS else 0.07)
-    outcome = random.choice((*HEALED, "failed", "cancelled")) if broken else "ok"
-    waited_ms = first_ms * random.lognormvariate(0, 0.3) + (900 if outcome in HEALED else 0)
+    outcome = random.choice((*RECOVERED, "failed", "cancelled")) if broken else "ok"
+    waited_ms = first_ms * random.lognormvariate(0, 0.3) + (900 if outcome in RECOVERED else 0)
     tokens = random.randint(20, 400)
     known: dict[str, Any] = {
         "gen_ai.provider.name": provider,
@@ -50,7 +50,7 @@ def made(number: int, random: Random) -> dict[str, Any]:
     else:
         known |= {"gen_ai.response.time_to_first_chunk": waited_ms / 1e3, "gen_ai.usage.output_tokens": tokens}
         known |= {"l0.gap.p95": random.lognormvariate(-3.3, 0.3), "l0.gap.max": random.lognormvariate(-2.2, 0.4)}
-    if outcome in HEALED:
+    if outcome in RECOVERED:
         known |= {"l0.attempts": 2, "l0.retry.causes": [random.choice(CAUSES)], "l0.wasted_tokens": tokens // 5}
     return call(number, known, at=at, ms=waited_ms + 16 * tokens, name=f"chat {model}")
 

@@ -104,9 +104,9 @@ def test_filters_stand_in_the_address(page: Page, filled: ViewerClient, browser:
     shared.close()
 
     page.get_by_role("button", name="Clear").click()
-    page.get_by_label("Outcome", exact=True).select_option("healed")
-    healed = filled.get("/api/overview")["totals"]["healed"]
-    expect(total).to_have_text(re.compile(rf"\b{healed} calls"))
+    page.get_by_label("Outcome", exact=True).select_option("recovered")
+    recovered = filled.get("/api/overview")["totals"]["recovered"]
+    expect(total).to_have_text(re.compile(rf"\b{recovered} calls"))
     page.get_by_label("Search").fill("claude stalled")
     expect(page.locator("tbody tr").first).to_contain_text("stalled")
     page.get_by_label("Search").fill("nowhere")
@@ -133,7 +133,7 @@ def test_older_calls_are_read_on_the_way_down(page: Page, filled: ViewerClient) 
 def test_overview_links_to_the_calls(page: Page, filled: ViewerClient) -> None:
     opened(page, filled)
     totals = filled.get("/api/overview")["totals"]
-    expect(page.locator(".story .lead")).to_contain_text(f"Recovery healed {totals['healed']}")
+    expect(page.locator(".story .lead")).to_contain_text(f"L0 recovered {totals['recovered']}")
     expect(page.locator(".u-wrap canvas")).to_have_count(3)
     expect(page.get_by_role("row", name="first word in 1 s")).to_contain_text("too fast")
     page.get_by_role("link", name="truncated").click()
@@ -158,8 +158,8 @@ def test_waterfall_of_a_real_call_with_three_attempts_and_a_hedge(page: Page, fr
     opened(page, fresh, "#/calls")
     done = subprocess.run(program, capture_output=True, text=True, timeout=HANGS, check=False)
     assert done.returncode == 0, done.stderr
-    page.locator("tbody tr", has_text="healed by hedge").get_by_role("link").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("gpt-4o: healed by hedge after 3 attempts")
+    page.locator("tbody tr", has_text="recovered by hedge").get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("gpt-4o: recovered by hedge after 3 attempts")
     rows = page.locator(".waterfall .row")
     expect(rows).to_have_count(5)
     for at, words in enumerate(

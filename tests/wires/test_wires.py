@@ -149,7 +149,7 @@ def captured(span: ReadableSpan, kind: str) -> Any:
 @pytest.mark.parametrize(
     ("wire", "sync"), [(wire, sync) for wire in WIRES if wire.broken for sync in (True, False)], ids=str
 )
-def test_broken_wire_is_healed_or_an_error(spans: Spans, reader: Reader, wire: Wire, sync: bool) -> None:
+def test_broken_wire_is_recovered_or_an_error(spans: Spans, reader: Reader, wire: Wire, sync: bool) -> None:
     good = GOOD[wire.dialect]
     if not wire.stream:
         pytest.skip("a complete answer is covered by `test_odd_wire`")
@@ -161,7 +161,7 @@ def test_broken_wire_is_healed_or_an_error(spans: Spans, reader: Reader, wire: W
 
 @pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 @pytest.mark.parametrize("wire", [wire for wire in WIRES if "break" in wire.name and wire.broken], ids=str)
-def test_tool_call_that_breaks_off_is_healed_if_held(spans: Spans, reader: Reader, wire: Wire, sync: bool) -> None:
+def test_tool_call_that_breaks_off_is_recovered_if_held(spans: Spans, reader: Reader, wire: Wire, sync: bool) -> None:
     good = GOOD[wire.dialect]
     whole = reader.read(good, reader.server.route(good), helper=False, sync=sync)
     with l0.policy(hold="message"):

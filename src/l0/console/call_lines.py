@@ -75,7 +75,7 @@ def _result(call: Call, ended: CallEnded, signs: Signs) -> tuple[str, Style, str
         return signs.failed, "bad", _failed(ended)
     if ended.outcome is Outcome.CANCELLED:
         return signs.cancelled, "dim", "cancelled"
-    recovered = "" if ended.outcome is Outcome.OK else f"recovered by {phrases.healed_by(call, ended)}"
+    recovered = "" if ended.outcome is Outcome.OK else f"recovered by {phrases.recovered_by(call, ended)}"
     reason = phrases.doubt(call, ended)
     if reason is not None:
         doubted = f"{phrases.DOUBTED}: {reason}"

@@ -67,7 +67,7 @@ def shadow_decision(event: ShadowDecision) -> str:
     return text if event.seconds is None else f"{text} (after {event.seconds:.2f} s)"
 
 
-def healed_by(call: Call, ended: CallEnded) -> str:
+def recovered_by(call: Call, ended: CallEnded) -> str:
     """Return what recovered the call."""
     match ended.outcome:
         case Outcome.RECOVERED_RESUME:

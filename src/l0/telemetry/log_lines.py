@@ -1,4 +1,4 @@
-"""Turn the events of a call into log lines: one per recovery, and one per failure that could not be healed.
+"""Turn the events of a call into log lines: one per recovery, and one per failure that could not be recovered.
 
 Pure: events in, lines out. `call_log` writes them. A line quotes nothing of a prompt, an answer or an error's text.
 """
@@ -22,7 +22,7 @@ from .call_phrases import (
     breaker_change,
     call_name,
     doubt,
-    healed_by,
+    recovered_by,
     rule_match,
     rule_reason,
     shadow_decision,
@@ -127,8 +127,8 @@ class CallLines:
         return LogLine(level=DEBUG, text=f"{self._name}: {shadow_decision(event)}", fields=fields)
 
     def _recovered(self, ended: CallEnded) -> LogLine:
-        healing = f"{self._name}: recovered by {healed_by(self._call, ended)}"
-        text = "; ".join([healing, *_described(self._failed, ended)])
+        recovery = f"{self._name}: recovered by {recovered_by(self._call, ended)}"
+        text = "; ".join([recovery, *_described(self._failed, ended)])
         extra = max(ended.attempts - 1, 0)
         costs = [f"{extra} more request{'s' * (extra != 1)}"] if extra else []
         if self._lost_s:

@@ -39,7 +39,7 @@ class CallFields(TypedDict):
     """A value of `l0.model.call.Outcome`."""
     error_type: str | None
     cause: str | None
-    """The cause of the failure, or of the last failure that was healed: a value of `l0.model.failure.Cause`."""
+    """The cause of the failure, or of the last failure that was recovered: a value of `l0.model.failure.Cause`."""
     first_token: float | None
     """From the call to the first chunk that the user received, retries included."""
     gap_p95: float | None
@@ -175,7 +175,7 @@ class OverviewRow(TypedDict):
     """The calls of one provider and model. In ``totals`` both are ``None``.
 
     Success as users saw it: ``succeeded / (calls - cancelled)``. Success of attempts: ``1 - attempts_failed /
-    attempts``. ``healed``: calls that succeeded by a retry, resume, hedge or fallback. ``gap_*``: percentiles, over the
+    attempts``. ``recovered``: calls that succeeded by a retry, resume, hedge or fallback. ``gap_*``: percentiles, over the
     calls, of each call's own 95th percentile of its gaps.
     """
 
@@ -187,7 +187,7 @@ class OverviewRow(TypedDict):
     cancelled: int
     attempts: int
     attempts_failed: int
-    healed: int
+    recovered: int
     first_token_p50: float | None
     first_token_p95: float | None
     first_token_p99: float | None
@@ -205,7 +205,7 @@ class Series(TypedDict):
     t: list[float]
     calls: list[int]
     failed: list[int]
-    healed: list[int]
+    recovered: list[int]
     first_token_p50: list[float | None]
     first_token_p95: list[float | None]
     gap_p95: list[float | None]

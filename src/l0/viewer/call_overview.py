@@ -23,8 +23,8 @@ MAX_INTERVALS = 120
 _SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400)
 _WIDTHS = tuple(seconds * 1e3 for seconds in _SECONDS)
 """Widths of the intervals of a series in ms, for a time axis with round numbers."""
-_HEALED = tuple(outcome.value for outcome in Outcome if outcome.value.startswith("recovered_"))
-_SUCCEEDED = (Outcome.OK.value, *_HEALED)
+_RECOVERED = tuple(outcome.value for outcome in Outcome if outcome.value.startswith("recovered_"))
+_SUCCEEDED = (Outcome.OK.value, *_RECOVERED)
 _BUDGET_NAMES = (names.PROVIDER, names.REQUEST_MODEL, names.SLO_LAYER, names.SLO_WINDOW)
 _Key = tuple[str | None, str | None]
 _TABLE = "calls INDEXED BY calls_by_group"
@@ -93,7 +93,7 @@ def _row(key: _Key, sums: _Sums, first_tokens: Sequence[float], gaps: Sequence[f
         cancelled=sums.of([Outcome.CANCELLED.value]),
         attempts=sums.attempts,
         attempts_failed=sums.attempts_failed,
-        healed=sums.of(_HEALED),
+        recovered=sums.of(_RECOVERED),
         first_token_p50=percentile(first_tokens, 0.50),
         first_token_p95=percentile(first_tokens, 0.95),
         first_token_p99=percentile(first_tokens, 0.99),
@@ -155,7 +155,7 @@ class _Spread:
         self._gaps_by_interval: defaultdict[int, list[float]] = defaultdict(list)
         self._calls: Counter[int] = Counter()
         self._failed: Counter[int] = Counter()
-        self._healed: Counter[int] = Counter()
+        self._recovered: Counter[int] = Counter()
         bounds = f"SELECT min(start), max(start) FROM calls WHERE {matching.condition}"
         earliest, latest = connection.execute(bounds, matching.values).fetchone()
         self._begin, self._width, self._number = intervals(
@@ -165,13 +165,13 @@ class _Spread:
 
     def _read(self, connection: sqlite3.Connection, matching: CallFilter) -> None:
         interval = f"CAST((start - {self._begin!r}) / {self._width!r} AS INTEGER)"
-        healed_calls = f"sum(outcome IN ({', '.join('?' * len(_HEALED))}))"
+        recovered_calls = f"sum(outcome IN ({', '.join('?' * len(_RECOVERED))}))"
         counts = (
-            f"SELECT {interval}, count(*), sum(outcome = ?), {healed_calls} FROM {_TABLE}"
+            f"SELECT {interval}, count(*), sum(outcome = ?), {recovered_calls} FROM {_TABLE}"
             f" WHERE {matching.condition} GROUP BY 1"
         )
-        for at, calls, failed, healed in connection.execute(counts, (Outcome.FAILED.value, *_HEALED, *matching.values)):
-            self._calls[at], self._failed[at], self._healed[at] = calls, failed, healed
+        for at, calls, failed, recovered in connection.execute(counts, (Outcome.FAILED.value, *_RECOVERED, *matching.values)):
+            self._calls[at], self._failed[at], self._recovered[at] = calls, failed, recovered
         times = (
             f"SELECT provider, model, {interval}, first_token, gap_p95 FROM {_TABLE}"
             f" WHERE {matching.condition} ORDER BY provider, model"
@@ -201,7 +201,7 @@ class _Spread:
             t=[self._begin + step * self._width for step in steps],
             calls=[self._calls[step] for step in steps],
             failed=[self._failed[step] for step in steps],
-            healed=[self._healed[step] for step in steps],
+            recovered=[self._recovered[step] for step in steps],
             first_token_p50=[percentile(values, 0.50) for values in first],
             first_token_p95=[percentile(values, 0.95) for values in first],
             gap_p95=[percentile(sorted(self._gaps_by_interval.get(step, ())), 0.95) for step in steps],

@@ -89,10 +89,10 @@ def compare(
     stale = []
     for entry in entries:
         under = [test for test in passing if covers(entry, test)]
-        healed = [test for test in under if test not in broken]
+        recovered = [test for test in under if test not in broken]
         if not under:
             stale.append(f"{entry}: no such test passes bare")
-        stale += [f"{test}: listed, but it passes instrumented as well" for test in healed]
+        stale += [f"{test}: listed, but it passes instrumented as well" for test in recovered]
     meant = [test for test in broken if any(covers(entry, test) for entry in entries)]
     return Verdict(
         bare=len(passing),

@@ -16,13 +16,13 @@ def timed(first: float, gap: float) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerClient]:
     with running_viewer(tmp_path_factory.mktemp("viewer") / "view.db") as viewer:
-        healed = {"l0.outcome": "recovered_retry", "l0.attempts": 2, "l0.retry.causes": ["reset"]}
+        recovered = {"l0.outcome": "recovered_retry", "l0.attempts": 2, "l0.retry.causes": ["reset"]}
         wasted = {"l0.wasted_tokens": 7}
         lost = {"l0.outcome": "failed", "l0.attempts": 2, "l0.retry.causes": ["reset"], "l0.cause": "stall"}
         tokens = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
         viewer.send(
             *(call(number, timed(number / 100, 0.01) | tokens, at=number * 100) for number in range(1, 11)),
-            call(11, healed | timed(1.0, 0.5) | wasted, at=5_000),
+            call(11, recovered | timed(1.0, 0.5) | wasted, at=5_000),
             call(12, lost, at=9_000),
             call(13, {"l0.outcome": "cancelled"}, at=9_500),
             call(14, {"gen_ai.provider.name": "anthropic", "gen_ai.request.model": "claude"}, at=9_900),
@@ -36,7 +36,7 @@ def test_totals_and_rows(filled: ViewerClient) -> None:
     assert {frozenset(row) for row in [overview["totals"], *overview["rows"]]} == {
         frozenset(OverviewRow.__annotations__)
     }
-    counts = ("calls", "succeeded", "failed", "cancelled", "attempts", "attempts_failed", "healed")
+    counts = ("calls", "succeeded", "failed", "cancelled", "attempts", "attempts_failed", "recovered")
     assert [overview["totals"][name] for name in counts] == [14, 12, 1, 1, 16, 3, 1]
     first, second = overview["rows"]
     assert (first["provider"], first["model"], first["calls"]) == ("openai", "gpt-4o", 13)
@@ -54,7 +54,7 @@ def test_series(filled: ViewerClient) -> None:
     assert {len(values) for values in series.values()} == {10}
     assert series["t"] == [START + 1_000 * step for step in range(10)]
     assert series["calls"] == [9, 1, 0, 0, 0, 1, 0, 0, 0, 3]
-    assert series["healed"] == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+    assert series["recovered"] == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
     assert series["failed"] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
     assert series["first_token_p50"][:3] == [50.0, 100.0, None]
     assert series["gap_p95"][5] == 500.0

@@ -8,7 +8,7 @@ from viewer_client import START, ViewerClient, call, running_viewer, span
 
 from l0.model.failure import Cause
 
-NAMES = {1: "plain", 2: "failed", 3: "healed", 4: "other", 5: "cancelled"}
+NAMES = {1: "plain", 2: "failed", 3: "recovered", 4: "other", 5: "cancelled"}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def found(viewer: ViewerClient, **parameters: object) -> list[str]:
 
 
 def test_newest_call_is_first(filled: ViewerClient) -> None:
-    assert found(filled) == ["cancelled", "other", "healed", "failed", "plain"]
+    assert found(filled) == ["cancelled", "other", "recovered", "failed", "plain"]
 
 
 @pytest.mark.parametrize(
@@ -47,20 +47,20 @@ def test_newest_call_is_first(filled: ViewerClient) -> None:
         ({"provider": "anthropic"}, ["other"]),
         ({"model": ["claude", "gpt-4o"], "outcome": "ok"}, ["other", "plain"]),
         ({"outcome": ["failed", "cancelled"]}, ["cancelled", "failed"]),
-        ({"cause": "stall"}, ["healed"]),
-        ({"cause": "reset"}, ["healed", "failed"]),
+        ({"cause": "stall"}, ["recovered"]),
+        ({"cause": "reset"}, ["recovered", "failed"]),
         ({"cause": "res"}, []),
         ({"service": "b"}, ["other"]),
-        ({"since": START + 1_000, "until": START + 3_000}, ["healed", "failed"]),
+        ({"since": START + 1_000, "until": START + 3_000}, ["recovered", "failed"]),
         ({"q": "APIConnection"}, ["failed"]),
-        ({"q": "RECOVERED stall"}, ["healed"]),
+        ({"q": "RECOVERED stall"}, ["recovered"]),
         ({"q": "100%_x"}, ["cancelled"]),
         ({"q": "100__x"}, []),
         ({"q": f"{4:032x}"}, ["other"]),
         ({"q": "nothing like it"}, []),
         ({"provider": "' OR 1=1 --"}, []),
-        ({"provider": "", "q": ""}, ["cancelled", "other", "healed", "failed", "plain"]),
-        ({"unknown": "1"}, ["cancelled", "other", "healed", "failed", "plain"]),
+        ({"provider": "", "q": ""}, ["cancelled", "other", "recovered", "failed", "plain"]),
+        ({"unknown": "1"}, ["cancelled", "other", "recovered", "failed", "plain"]),
     ],
 )
 def test_filter(filled: ViewerClient, parameters: dict[str, object], names: list[str]) -> None:

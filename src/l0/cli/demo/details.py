@@ -18,7 +18,7 @@ from .plan import APIS
 
 UNHARMED = "no failure with l0"
 _SHARES = (0.5, 0.95)
-_CAUSE_COLUMNS = ("bare silent", "bare errors", "l0 healed", "l0 errors", "agent healed", "agent errors")
+_CAUSE_COLUMNS = ("bare silent", "bare errors", "l0 recovered", "l0 errors", "agent recovered", "agent errors")
 
 
 def details(demo: Demo, style: box.Box) -> Iterator[RenderableType]:
@@ -38,7 +38,7 @@ def details(demo: Demo, style: box.Box) -> Iterator[RenderableType]:
 
 
 def count_causes(demo: Demo) -> dict[str, Counter[str]]:
-    """Count by cause: calls that ended silently or with an error in each run, and requests that l0 healed."""
+    """Count by cause: calls that ended silently or with an error in each run, and requests that l0 recovered."""
     seen = [run.failures.snapshot() for run in demo.runs]
     for_bare = {**seen[1], **seen[2]}  # l0 classified the same faults of the same requests
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -51,7 +51,7 @@ def count_causes(demo: Demo) -> dict[str, Counter[str]]:
                 counts[_deciding(run, number, failures)][f"{run.name} {kind}"] += 1
             if run.instrumented:
                 for cause in failures[:-1] if ended else failures:
-                    counts[cause][f"{run.name} healed"] += 1
+                    counts[cause][f"{run.name} recovered"] += 1
     return counts
 
 

@@ -15,9 +15,9 @@ Part = tuple[str, str]
 Row = list[Part]
 _LABEL = 11
 _LEAST_NAME = 12
-_FIGURES = (("calls", 8), ("calls", 7), ("attempts", 9), ("healed", 7), ("p50", 6), ("p95", 6), ("p99", 6), ("p95", 8))
+_FIGURES = (("calls", 8), ("calls", 7), ("attempts", 9), ("recovered", 10), ("p50", 6), ("p95", 6), ("p99", 6), ("p95", 8))
 """The figures of the table after the model: title and width."""
-_GROUPS = (("", 8), ("success, %", 16), ("", 7), ("first token, s", 18), ("gap, ms", 8))
+_GROUPS = (("", 8), ("success, %", 16), ("", 10), ("first token, s", 18), ("gap, ms", 8))
 _BARS = " ▁▂▃▄▅▆▇█"
 _MAX_BUDGETS = 3
 _MAX_CAUSES = 8
@@ -34,11 +34,11 @@ def overview_rows(overview: Overview, width: int | None = None, height: int | No
 
 
 def _totals(totals: OverviewRow) -> list[Row]:
-    healed, failed = totals["healed"], totals["failed"]
+    recovered, failed = totals["recovered"], totals["failed"]
     calls: Row = [
         (f"{totals['calls']:,}", "bold"),
         (f": {totals['succeeded']:,} succeeded (", ""),
-        (f"{healed:,} healed", "yellow" if healed else ""),
+        (f"{recovered:,} recovered", "yellow" if recovered else ""),
         ("), ", ""),
         (f"{failed:,} failed", "red" if failed else ""),
         (f", {totals['cancelled']:,} cancelled", ""),
@@ -114,11 +114,11 @@ def _model(row: OverviewRow, width: int) -> Row:
         f"{row['calls']:,}",
         _of_calls(row),
         _of_attempts(row),
-        f"{row['healed']:,}",
+        f"{row['recovered']:,}",
         *map(_seconds, (row["first_token_p50"], row["first_token_p95"], row["first_token_p99"])),
         "-" if row["gap_p95"] is None else f"{row['gap_p95']:,.0f}",
     )
-    styles = ("", "red" if row["failed"] else "", "", "yellow" if row["healed"] else "", "", "", "", "")
+    styles = ("", "red" if row["failed"] else "", "", "yellow" if row["recovered"] else "", "", "", "", "")
     cells = [(f"{text:>{wide}}", style) for text, (_, wide), style in zip(figures, _FIGURES, styles, strict=True)]
     name = _fitting(_name(row), width)
     return [(name + " " * (width - columns(name)), ""), *cells]

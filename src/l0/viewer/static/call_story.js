@@ -56,7 +56,7 @@ function tellAttempt(attempt, call) {
 
 function tellMoment({ kind }, call) {
   if (kind === "first") return "The first token arrives. It is held back until it may be released.";
-  const after = call.resume_points.length ? "the answer can only be resumed" : "a failure could only be healed by resuming";
+  const after = call.resume_points.length ? "the answer can only be resumed" : "a failure could only be recovered by resuming";
   return `The program gets the first token: the commit point. From here on ${after}.`;
 }
 

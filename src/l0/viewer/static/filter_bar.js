@@ -69,7 +69,7 @@ function labelled(label, control, kind = "") {
 }
 
 function showList(select, name, values, chosen) {
-  const options = [["", "all"], ...(name === "outcome" ? [["healed", "healed (any)"]] : [])];
+  const options = [["", "all"], ...(name === "outcome" ? [["recovered", "recovered (any)"]] : [])];
   options.push(...values.map((value) => [value, name === "outcome" ? outcomeWords(value) : value]));
   if (!options.some(([value]) => value === chosen)) options.push([chosen, chosen]);
   fill(select, options, chosen);

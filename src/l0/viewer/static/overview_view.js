@@ -9,10 +9,10 @@ import { apiParameters, callsAddress, changed } from "./route.js";
 import { causeMeaning, causesKnown, providerAndModel } from "./words.js";
 
 const REFRESH_MS = 1_000;
-const PARTS = [["first-try", "ok at the first attempt"], ["healed", "healed"], ["failed", "failed"], ["cancelled", "cancelled by the program"]];
+const PARTS = [["first-try", "ok at the first attempt"], ["recovered", "recovered"], ["failed", "failed"], ["cancelled", "cancelled by the program"]];
 const COLUMNS = [
   ["Model", ""], ["Calls", "number"], ["Outcomes", "share"], ["Users saw", "number"], ["Attempts", "number"],
-  ["Healed", "number"], ["Failed", "number"], ["First token p50", "number first"], ["p95", "number first"],
+  ["Recovered", "number"], ["Failed", "number"], ["First token p50", "number first"], ["p95", "number first"],
   ["p99", "number first"], ["Gaps p50", "number gap"], ["p95", "number gap"], ["p99", "number gap"],
   ["Tokens in", "number tokens"], ["Tokens out", "number tokens"],
 ];
@@ -27,7 +27,7 @@ export class OverviewView {
       setFilter(changed(this.filter, { since: String(since), until: String(until), last: "" }));
     this.charts = [
       new Chart({ title: "Calls", format: count, zoomed, series: [
-        { name: "calls", label: "calls", kind: "bars" }, { name: "broken", says: "healed", label: "healed", kind: "bars" },
+        { name: "calls", label: "calls", kind: "bars" }, { name: "broken", says: "recovered", label: "recovered", kind: "bars" },
         { name: "failed", label: "failed", kind: "bars" }] }),
       new Chart({ title: "First token", format: duration, zoomed, series: [
         { name: "first_token_p95", label: "p95", kind: "line", dash: [5, 3] }, { name: "first_token_p50", label: "p50", kind: "line" }] }),
@@ -69,7 +69,7 @@ export class OverviewView {
     this.none.replaceChildren(...(totals.calls ? [] : [nothingMatches(() => this.setFilter(new URLSearchParams()))]));
     if (totals.calls === 0) return;
     this.success.replaceChildren(...this.successParts(totals));
-    const broken = series.healed.map((healed, at) => healed + series.failed[at]);
+    const broken = series.recovered.map((recovered, at) => recovered + series.failed[at]);
     for (const chart of this.charts) chart.update({ ...series, broken });
     replaceKeepingFocus(this.models, [h("h2", { id: "models-title" }, "Providers and models"), this.table(rows)]);
     replaceKeepingFocus(this.causes, this.causeParts(causes));
@@ -101,7 +101,7 @@ export class OverviewView {
     const link = (number, outcome) => (number ? h("a", { href: to({ outcome }) }, count(number)) : h("span", { class: "muted" }, "0"));
     const cells = [
       h("a", { href: to({}) }, h("span", { class: "model" }, model), " ", h("span", { class: "muted provider" }, provider)),
-      count(row.calls), shareBar(row), percent(seen), percent(tried), link(row.healed, "healed"), link(row.failed, "failed"),
+      count(row.calls), shareBar(row), percent(seen), percent(tried), link(row.recovered, "recovered"), link(row.failed, "failed"),
       ...["first_token_p50", "first_token_p95", "first_token_p99", "gap_p50", "gap_p95", "gap_p99"].map((name) => duration(row[name])),
       count(row.input_tokens), count(row.output_tokens),
     ];
@@ -140,20 +140,20 @@ function shares({ calls, cancelled, succeeded, attempts, attempts_failed: lost }
 }
 
 /** Return in a sentence how many calls broke, and what recovery made of them. */
-function lead({ healed, failed }) {
-  const broke = `${plural(healed + failed, "call")} broke`;
-  if (healed + failed === 0) return "No call broke.";
-  if (healed === 0) return `${broke} and reached the user as an error.`;
-  if (failed === 0) return `${broke}. Recovery healed ${healed === 1 ? "it" : "all of them"}.`;
-  return `${broke}. Recovery healed ${count(healed)}, and ${count(failed)} reached the user as an error.`;
+function lead({ recovered, failed }) {
+  const broke = `${plural(recovered + failed, "call")} broke`;
+  if (recovered + failed === 0) return "No call broke.";
+  if (recovered === 0) return `${broke} and reached the user as an error.`;
+  if (failed === 0) return `${broke}. L0 recovered ${recovered === 1 ? "it" : "all of them"}.`;
+  return `${broke}. L0 recovered ${count(recovered)}, and ${count(failed)} reached the user as an error.`;
 }
 
 function figure(value, what, how, kind) {
   return h("p", { class: `figure ${kind}` }, h("strong", {}, value), h("span", {}, what), h("span", { class: "muted" }, how));
 }
 
-function parts({ calls, succeeded, healed, failed, cancelled }) {
-  return [succeeded - healed, healed, failed, cancelled].map((number) => (calls ? number / calls : 0));
+function parts({ calls, succeeded, recovered, failed, cancelled }) {
+  return [succeeded - recovered, recovered, failed, cancelled].map((number) => (calls ? number / calls : 0));
 }
 
 function shareBar(row) {

@@ -1,6 +1,6 @@
 /** The address of the page: `#/`, `#/calls` or `#/calls/TRACE/SPAN`, with the filter after a question mark. */
 
-import { HEALED } from "./words.js";
+import { RECOVERED } from "./words.js";
 
 export const FILTERS = ["q", "provider", "model", "outcome", "cause", "service", "last", "since", "until"];
 const MINUTES = { "5m": 5, "1h": 60, "24h": 1_440, "7d": 10_080 };
@@ -48,7 +48,7 @@ export function changed(filter, values) {
 export function apiParameters(filter) {
   const parameters = new URLSearchParams();
   for (const [name, value] of filter) {
-    if (name === "outcome" && value === "healed") for (const one of HEALED) parameters.append(name, one);
+    if (name === "outcome" && value === "recovered") for (const one of RECOVERED) parameters.append(name, one);
     else if (name === "last" && value in MINUTES) parameters.set("since", String(Date.now() - MINUTES[value] * 60_000));
     else if (name !== "last") parameters.append(name, value);
   }

@@ -2,9 +2,9 @@
 
 import { h, svg } from "./dom.js";
 
-const RECOVERED = "recovered_";
-const HEALED_BY = "healed by ";
-export const HEALED = ["recovered_retry", "recovered_resume", "recovered_fallback", "recovered_hedge"];
+const RECOVERY = "recovered_";
+const RECOVERED_BY = "recovered by ";
+export const RECOVERED = ["recovered_retry", "recovered_resume", "recovered_fallback", "recovered_hedge"];
 
 const SHAPES = {
   ok: "M3 8.5l3.2 3.2L13 4.8",
@@ -31,20 +31,20 @@ export function causeMeaning(cause) {
   return meanings[cause] ?? null;
 }
 
-/** Return the kind of an outcome, which decides its colour: ok, healed, failed or cancelled. */
+/** Return the kind of an outcome, which decides its colour: ok, recovered, failed or cancelled. */
 export function outcomeKind(outcome) {
-  if (outcome.startsWith(RECOVERED)) return "healed";
+  if (outcome.startsWith(RECOVERY)) return "recovered";
   return outcome in SHAPES ? outcome : "other";
 }
 
 export function outcomeWords(outcome) {
-  return outcome.startsWith(RECOVERED) ? `${HEALED_BY}${outcome.slice(RECOVERED.length)}` : outcome;
+  return outcome.startsWith(RECOVERY) ? `${RECOVERED_BY}${outcome.slice(RECOVERY.length)}` : outcome;
 }
 
 /** Return an outcome as a shape and its words, of which narrow screens show the last. */
 export function outcomeMark(outcome) {
   const words = outcomeWords(outcome);
-  const [first, last] = words.startsWith(HEALED_BY) ? [HEALED_BY, words.slice(HEALED_BY.length)] : ["", words];
+  const [first, last] = words.startsWith(RECOVERED_BY) ? [RECOVERED_BY, words.slice(RECOVERED_BY.length)] : ["", words];
   return h("span", { class: `outcome ${outcomeKind(outcome)}` }, shape(outcome),
     h("span", {}, h("span", { class: "long" }, first), last));
 }

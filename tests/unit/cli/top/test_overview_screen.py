@@ -17,7 +17,7 @@ NOTHING = OverviewRow(
     cancelled=0,
     attempts=0,
     attempts_failed=0,
-    healed=0,
+    recovered=0,
     first_token_p50=None,
     first_token_p95=None,
     first_token_p99=None,
@@ -41,7 +41,7 @@ def series(*calls: int, first: list[float | None] | None = None) -> Series:
         t=[at * 30_000.0 for at in range(len(calls))],
         calls=list(calls),
         failed=[0] * len(calls),
-        healed=[0] * len(calls),
+        recovered=[0] * len(calls),
         first_token_p50=list(empty),
         first_token_p95=first or list(empty),
         gap_p95=list(empty),
@@ -60,7 +60,7 @@ def text(found: Overview, width: int | None = None, height: int | None = None) -
 TIMES = {"first_token_p50": 420.0, "first_token_p95": 1_234.0, "first_token_p99": 123_456.0, "gap_p95": 85.4}
 OPENAI = row(
     "openai", "gpt-4o", 1_200, succeeded=1_190, failed=8, cancelled=2, attempts=1_300, attempts_failed=110, **TIMES
-) | {"healed": 45}
+) | {"recovered": 45}
 FULL = overview(
     OPENAI,  # type: ignore[arg-type]
     row(None, None, 34),
@@ -73,7 +73,7 @@ FULL = overview(
         cancelled=2,
         attempts=1_334,
         attempts_failed=110,
-        healed=45,
+        recovered=45,
         input_tokens=1_000_000,
         output_tokens=2_000,
         wasted_tokens=300,
@@ -98,16 +98,16 @@ FULL = overview(
 
 def test_every_figure() -> None:
     assert text(FULL) == [
-        "calls      1,234: 1,224 succeeded (45 healed), 8 failed, 2 cancelled",
+        "calls      1,234: 1,224 succeeded (45 recovered), 8 failed, 2 cancelled",
         "success    99.35 % of calls, 91.75 % of attempts",
         "tokens     1,000,000 in, 2,000 out, 300 wasted",
         "over time   ▄█  most 8 in 30 s",
         "first p95   ▄█  most 1.00 s",
         "",
-        "                           success, %           first token, s gap, ms",
-        "model           calls  calls attempts healed   p50   p95   p99     p95",
-        "openai gpt-4o   1,200  99.33    91.54     45  0.42  1.23   123      85",
-        "-                  34    100      100      0     -     -     -       -",
+        "                           success, %              first token, s gap, ms",
+        "model           calls  calls attempts recovered   p50   p95   p99     p95",
+        "openai gpt-4o   1,200  99.33    91.54        45  0.42  1.23   123      85",
+        "-                  34    100      100         0     -     -     -       -",
         "",
         "causes     reset 80, stall 30",
         "budget     first word user openai 30d: 83.2 % left, burn rate 1.4",

@@ -32,8 +32,8 @@ COLOUR = re.compile(rb"\x1b\[[0-9;]*3[0-7][0-9;]*m")
 @pytest.fixture(scope="module")
 def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerClient]:
     with running_viewer(tmp_path_factory.mktemp("viewer") / "view.db") as running:
-        healed = {"l0.outcome": "recovered_retry", "l0.attempts": 2, "l0.retry.causes": ["reset"]}
-        running.send(call(1), call(2, healed, at=5_000), call(3, {"gen_ai.request.model": "o3"}, at=9_000))
+        recovered = {"l0.outcome": "recovered_retry", "l0.attempts": 2, "l0.retry.causes": ["reset"]}
+        running.send(call(1), call(2, recovered, at=5_000), call(3, {"gen_ai.request.model": "o3"}, at=9_000))
         yield running
 
 
@@ -93,7 +93,7 @@ def test_one_table_in_a_pipe(viewer: ViewerClient) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     heading, calls, *_ = lines = ended.stdout.splitlines()
     assert heading.startswith(f"l0 top  {viewer.origin}  ")
-    assert calls == "calls      3: 3 succeeded (1 healed), 0 failed, 0 cancelled"
+    assert calls == "calls      3: 3 succeeded (1 recovered), 0 failed, 0 cancelled"
     assert [line.split()[:3] for line in lines if line.startswith("openai")] == [
         ["openai", "gpt-4o", "2"],
         ["openai", "o3", "1"],
