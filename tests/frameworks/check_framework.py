@@ -104,7 +104,8 @@ class Framework:
         for name, bare in self.bare.items():
             for kind, fault in BEFORE.items():
                 text, error, requests = self.call(name, fault)
-                yield f"{name}: {kind}, recovered", _unless((text, requests) == (bare, 2), f"{requests} requests", error)
+                recovered = (text, requests) == (bare, 2)
+                yield f"{name}: {kind}, recovered", _unless(recovered, f"{requests} requests", error)
 
     def after_content(self) -> Iterator[Check]:
         """Check that what breaks after content is an error, or recovered if it is held."""

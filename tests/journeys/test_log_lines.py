@@ -1,4 +1,4 @@
-"""Golden texts of what broke, what recovered it, and what nothing could recover: on logger ``l0`` and on the console."""
+"""Golden texts of what broke, what recovered it, and what nothing could: on logger ``l0`` and on the console."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""`l0 run`: programs that nobody edits, and the processes that they start, are recovered. Real servers, real sockets."""
+"""`l0 run` protects programs that nobody edits, and the processes that they start. Real servers, real sockets."""
 
 import os
 import shutil

@@ -175,8 +175,8 @@ class OverviewRow(TypedDict):
     """The calls of one provider and model. In ``totals`` both are ``None``.
 
     Success as users saw it: ``succeeded / (calls - cancelled)``. Success of attempts: ``1 - attempts_failed /
-    attempts``. ``recovered``: calls that succeeded by a retry, resume, hedge or fallback. ``gap_*``: percentiles, over the
-    calls, of each call's own 95th percentile of its gaps.
+    attempts``. ``recovered``: calls that succeeded by a retry, resume, hedge or fallback. ``gap_*``: percentiles, over
+    the calls, of each call's own 95th percentile of its gaps.
     """
 
     provider: str | None

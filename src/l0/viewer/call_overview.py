@@ -170,7 +170,8 @@ class _Spread:
             f"SELECT {interval}, count(*), sum(outcome = ?), {recovered_calls} FROM {_TABLE}"
             f" WHERE {matching.condition} GROUP BY 1"
         )
-        for at, calls, failed, recovered in connection.execute(counts, (Outcome.FAILED.value, *_RECOVERED, *matching.values)):
+        values = (Outcome.FAILED.value, *_RECOVERED, *matching.values)
+        for at, calls, failed, recovered in connection.execute(counts, values):
             self._calls[at], self._failed[at], self._recovered[at] = calls, failed, recovered
         times = (
             f"SELECT provider, model, {interval}, first_token, gap_p95 FROM {_TABLE}"

@@ -15,7 +15,16 @@ Part = tuple[str, str]
 Row = list[Part]
 _LABEL = 11
 _LEAST_NAME = 12
-_FIGURES = (("calls", 8), ("calls", 7), ("attempts", 9), ("recovered", 10), ("p50", 6), ("p95", 6), ("p99", 6), ("p95", 8))
+_FIGURES = (
+    ("calls", 8),
+    ("calls", 7),
+    ("attempts", 9),
+    ("recovered", 10),
+    ("p50", 6),
+    ("p95", 6),
+    ("p99", 6),
+    ("p95", 8),
+)
 """The figures of the table after the model: title and width."""
 _GROUPS = (("", 8), ("success, %", 16), ("", 10), ("first token, s", 18), ("gap, ms", 8))
 _BARS = " ▁▂▃▄▅▆▇█"
