@@ -57,7 +57,7 @@ def encode(value: Any) -> Any:
 
 def name_of(value: object) -> str:
     """Return the qualified name of a function or a class, or of the class of another value."""
-    named = value if hasattr(value, "__qualname__") else type(value)
+    named: Any = value if hasattr(value, "__qualname__") else type(value)
     return f"{getattr(named, '__module__', None)}.{named.__qualname__}"
 
 

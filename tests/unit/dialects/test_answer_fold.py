@@ -113,7 +113,7 @@ BROKEN = ToolCallDelta("a", "1", "f", '{"a"')
         (RESPONSES, [ToolCallEnd("a", BROKEN), FinishDelta("incomplete")], False),
         (RESPONSES, [ToolCallEnd("a", BROKEN), FinishDelta("failed", ends=False)], False),
     ],
-    ids=str,
+    ids=lambda value: value.name if isinstance(value, WireDialect) else str(value),
 )
 def test_tool_call_breaks_off_if_the_model_ended_the_answer(
     dialect: WireDialect, more: list[Delta], breaks_off: bool
