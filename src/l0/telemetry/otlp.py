@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Thread
+from time import monotonic, sleep
 from types import FrameType
 from typing import Any, Protocol
 
@@ -31,6 +32,8 @@ from .listeners import is_apis_own
 log = logging.getLogger(__name__)
 Shutdown = Callable[[], None]
 
+_POLL = 0.01
+"""Seconds between two looks at the last flush."""
 GRACE = 1.5
 """Maximum time in s for which the last flush delays the end of the program. All of L0 delays it by at most 2.5 s: ends
 of abandoned calls (`runtime.finalizers`) and SLO windows (`shared_state.slo_storage`) have 0.5 s each."""
@@ -245,6 +248,8 @@ class _Export:
     once: _WarnOnce = field(init=False)
     has_flush_thread: bool = False
     """True if a thread is waiting to flush."""
+    give_up_at: float = 0.0
+    """The end of `GRACE`, in seconds of the monotonic clock, once ending has begun."""
     knows_process: bool = False
     """True once a span of this process began, and its end is known."""
 
@@ -291,14 +296,24 @@ class _Export:
 
     def end(self) -> None:
         if self.ending.is_set():
+            self._let_flush()
             return
         atexit.unregister(self.end)
+        self.give_up_at = monotonic() + GRACE
         self.ending.set()
         if self.has_flush_thread and not self.ended.wait(GRACE):
             self.once.warn(f"no response within {GRACE:g} s at program end; unsent data is lost")
         if not self.ended.is_set():
             for exporter in self.exporters:
                 _call_quietly(exporter.shutdown)  # wakes an export that waits for its next retry
+
+    def _let_flush(self) -> None:
+        """Wait for the flush that has begun: a worker may get SIGTERM, which kills it, while it ends by itself.
+
+        The signal may have interrupted this thread in `Event.wait`, so no lock may be waited for here.
+        """
+        while self.has_flush_thread and not self.ended.is_set() and monotonic() < self.give_up_at:
+            sleep(_POLL)
 
     def _flush(self, ending: Event, ended: Event) -> None:
         ending.wait()
