@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import re
+import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -44,6 +45,13 @@ def environment_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Map
         patch.delenv("SSL_CERT_FILE", raising=False)
         patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("authorities")))
         yield before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_end_processes() -> None:
+    """Let Ctrl-C end the processes that tests start, which inherit that a run in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
