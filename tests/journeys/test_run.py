@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from l0.model.call import Outcome
+from l0.recording.recording import Recording
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 
@@ -46,7 +48,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs exec and 
 
 def environment(sim: Simulator, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "L0_", "PYTHONPATH"))}
-    return {**kept, "PROVIDER": sim.openai, **more}
+    return {**kept, "PROVIDER": sim.openai, "EXIT_LIMIT_S": str(LONG), **more}
 
 
 def run(*arguments: str, sim: Simulator, **more: str) -> subprocess.CompletedProcess[str]:
@@ -74,6 +76,15 @@ def test_program_is_recovered(sim: Simulator, name: str) -> None:
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("TEXT ")
     assert len(sim.requests) == 2
+
+
+@pytest.mark.parametrize("name", ["script", "multiprocessing spawn", "multiprocessing fork"])
+def test_program_is_recorded(sim: Simulator, tmp_path: Path, name: str) -> None:
+    ended = run("--record", str(tmp_path), *SCRIPTS[name], sim=sim)
+    assert ended.returncode == 0, ended.stderr
+    with Recording.open(tmp_path) as recording:
+        assert [(call.outcome, len(call.attempts)) for call in recording] == [(Outcome.RECOVERED_RETRY, 2)]
+        assert recording.problems == []
 
 
 def test_program_without_l0_run_fails(sim: Simulator) -> None:

@@ -37,7 +37,8 @@ _NEW = tuple.__new__
 class Memory(Protocol):
     """The memory of a recorder, which all its calls share."""
 
-    waiting_bytes: float
+    waiting_bytes: int
+    stopped: bool
     options: Any
 
     def over_limit(self) -> None: ...
@@ -146,7 +147,7 @@ class CallRecorder:
         """Record one read of a body."""
         memory = self._memory
         waiting = memory.waiting_bytes
-        if self.incomplete or waiting > self._limit:
+        if self.incomplete or waiting > self._limit or memory.stopped:
             self._within_memory(data)
             return
         memory.waiting_bytes = waiting + len(data)
@@ -155,11 +156,11 @@ class CallRecorder:
     def _within_memory(self, data: bytes) -> bytes | None:
         """Return ``data``; ``None`` if it exceeds the memory of the recorder. Then the call is incomplete."""
         memory = self._memory
-        if memory.waiting_bytes > self._limit:
+        if memory.waiting_bytes > self._limit or memory.stopped:
             self.incomplete = True
             memory.over_limit()
             return None
-        memory.waiting_bytes += len(data)  # no other thread runs between its read and its write: no call is between
+        memory.waiting_bytes += len(data)
         return data
 
     def body_ended(self, number: int, ending: str) -> None:
@@ -172,7 +173,8 @@ class CallRecorder:
 
     def delivered(self, items: int, chars: int) -> None:
         """Record that the user gets items."""
-        self._append(_NEW(Delivered, (self.id, perf_counter(), items, chars)))
+        if not self._memory.stopped:  # nobody takes events from the queue then
+            self._append(_NEW(Delivered, (self.id, perf_counter(), items, chars)))
 
     def ended(self, outcome: Outcome, failure: Failure | None, at: float) -> None:
         """Record the end of the call."""

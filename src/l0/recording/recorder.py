@@ -8,13 +8,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
-from math import inf
-from time import time
+from time import monotonic, sleep, time
 
 from l0.model.call import Call
 from l0.model.errors import raised
 from l0.model.ports import CallObserver, Traced
 from l0.shared_state.forks import renew_in_child
+from l0.shared_state.termination import end_with_worker
 
 from .call_recorder import CallRecorder
 from .recording_events import CallBegan, Exchanged, Read, RecordingEvent
@@ -24,6 +24,7 @@ from .recording_options import RecordingOptions
 _log = logging.getLogger("l0")
 _INTERVAL_S = 0.25
 """Seconds between two transactions: what a killed process loses."""
+_POLL_S = 0.005
 _EXIT_S = 2.0
 """Seconds that the end of the process waits for the last transaction."""
 _inherited: list[object] = []
@@ -39,12 +40,13 @@ class FlightRecorder:
     def __init__(self, options: RecordingOptions) -> None:
         self.options = options
         self.interval_s = _INTERVAL_S
-        self.waiting_bytes: float = 0
-        """The bytes of reads that wait to be written; ``inf`` after the recorder has stopped."""
+        self.waiting_bytes = 0
+        """The bytes of reads and requests that wait to be written, about: calls add to it without a lock."""
+        self.stopped = False
         self._files: RecordingFiles | None = None
         self.renew()
         renew_in_child(self)
-        atexit.register(self.close, _EXIT_S)
+        atexit.register(self._end)
 
     def renew(self) -> None:
         """Start over in a forked child, with a file of its own: the parent writes what it has collected."""
@@ -58,12 +60,11 @@ class FlightRecorder:
         self._flushed: deque[threading.Event] = deque()
         self._thread: threading.Thread | None = None
         self._over_limit = False
-        if self.waiting_bytes != inf:
-            self.waiting_bytes = 0
+        self.waiting_bytes = 0
 
     def record(self, call: Call, observers: Sequence[CallObserver], at: float) -> CallRecorder | None:
         """Return the recorder of one call, which began ``at``; ``None`` if nothing can be recorded."""
-        if self.waiting_bytes == inf or (self._thread is None and not self._start()):
+        if self.stopped or (self._thread is None and not self._start()):
             return None
         trace_id, span_id = next((one.trace_ids for one in observers if isinstance(one, Traced)), ("", ""))
         recorder = CallRecorder(os.urandom(8).hex(), self, self._events.append)
@@ -72,13 +73,13 @@ class FlightRecorder:
 
     def over_limit(self) -> None:
         """Log, once, that reads are dropped because they arrive faster than they can be written."""
-        if not self._over_limit and self.waiting_bytes != inf:
+        if not self._over_limit and not self.stopped:
             self._over_limit = True
             _log.warning("the recording of calls lags behind: reads of some calls are dropped (memory_bytes)")
 
     def flush(self, timeout_s: float = 5.0) -> None:
         """Write what has been collected so far. Waits for at most ``timeout_s`` seconds."""
-        if self._thread is not None and self.waiting_bytes != inf:
+        if self._thread is not None and not self.stopped:
             done = threading.Event()
             self._flushed.append(done)
             self._wake.set()
@@ -86,13 +87,21 @@ class FlightRecorder:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Write what has been collected, and stop. Waits for at most ``timeout_s`` seconds."""
-        atexit.unregister(self.close)
+        atexit.unregister(self._end)
         thread = self._thread
-        self._closing = True
-        self._wake.set()
         if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout_s)
-        self.waiting_bytes = inf
+            if not self._closing:
+                self._closing = True
+                self._wake.set()
+            # SIGTERM may interrupt a close with another one, so that no lock may be waited for here.
+            give_up_at = monotonic() + timeout_s
+            while thread.is_alive() and monotonic() < give_up_at:
+                sleep(_POLL_S)
+        self._closing = self.stopped = True
+
+    def _end(self) -> None:
+        """Write what has been collected, at the end of the process."""
+        self.close(_EXIT_S)
 
     def _start(self) -> bool:
         """Start the thread, unless another thread, or the code that a signal handler interrupted, is doing so."""
@@ -103,6 +112,7 @@ class FlightRecorder:
                 thread = threading.Thread(target=self._run, name="l0-recorder", daemon=True)
                 thread.start()
                 self._thread = thread
+                end_with_worker(self._end)
         except RuntimeError as error:  # the thread limit, or interpreter shutdown
             self._stop(str(error))
             return False
@@ -111,7 +121,7 @@ class FlightRecorder:
         return True
 
     def _stop(self, reason: str) -> None:
-        self.waiting_bytes = inf
+        self.stopped = True
         self._events.clear()
         for done in [*self._flushed]:
             done.set()

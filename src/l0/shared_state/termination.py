@@ -69,6 +69,16 @@ def sigterm_kills() -> bool:
     return handler is signal.SIG_DFL
 
 
+def end_with_worker(end: Callable[[], object]) -> None:
+    """Call ``end`` when a worker of multiprocessing ends: by itself, or by SIGTERM with its pool.
+
+    SIGTERM may come while ``end`` runs, and then calls it again; the process dies when the second call returns.
+    """
+    # A server handles SIGTERM itself, and still finishes its calls after it.
+    if at_end_of_worker(end) and sigterm_kills():
+        TerminationHandler(end).install()
+
+
 def at_end_of_worker(end: Callable[[], object]) -> bool:
     """Call ``end`` when a worker of multiprocessing ends by itself: one that was forked ends without `atexit`.
 

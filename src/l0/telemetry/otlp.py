@@ -23,7 +23,7 @@ from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
 from l0.model.policy import PolicyError
 from l0.model.privacy import without_credentials
-from l0.shared_state.termination import TerminationHandler, at_end_of_worker, sigterm_kills
+from l0.shared_state.termination import end_with_worker
 
 from . import names
 from .capture import content_mode
@@ -280,9 +280,7 @@ class _Export:
     def know_process(self) -> None:
         """End with a worker of multiprocessing, which ends without `atexit`, or by SIGTERM with its pool."""
         self.knows_process = True
-        # A server handles SIGTERM itself, and still finishes its calls after it.
-        if at_end_of_worker(self.end) and sigterm_kills():
-            TerminationHandler(self.end).install()
+        end_with_worker(self.end)
 
     def renew_in_child(self) -> None:
         """Start over in a forked child. It has no threads, and the locks of the parent's events may be held forever."""

@@ -112,7 +112,10 @@ def test_a_disk_that_cannot_be_written_is_one_warning_and_ends_the_recording(
     with recorder(folder) as made:
         call = record_retried_call(made, READS)
         made.close()
+        made.waiting_bytes = 5  # a read of another thread, which began before the recorder stopped
         call.read(2, b"more")  # nothing is raised
+        call.delivered(1, 4)
+        assert (list(made._events), made.waiting_bytes) == ([], 5)
         assert made.record(make_call(), (), 1.0) is None
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 

@@ -73,7 +73,8 @@ class DemoRun:
 
     @property
     def wrong(self) -> list[Result]:
-        """Return the results that must not occur with l0: broken answers without an error, and foreign exceptions."""
+        """Return the results that must not occur with l0: broken answers without an error, and exceptions that
+        the bare SDK never raises."""
         return self.total.wrong + self.warm_up.wrong
 
 
@@ -84,7 +85,7 @@ _AGENT = partial(DemoRun, name="agent", label="Policy.agent()", note="text once 
 
 @dataclass(slots=True, kw_only=True)
 class Demo:
-    """State of the demo. ``source``: origin of the answers. ``lock``: held while figures are read or changed."""
+    """State of the demo. ``source``: where the answers come from. ``lock``: held while figures are read or changed."""
 
     options: DemoOptions
     source: str
