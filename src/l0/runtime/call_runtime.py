@@ -403,8 +403,17 @@ class CallRuntime:
         return (reader.chars, reader.chars) if rule_runner is None else (rule_runner.chars, rule_runner.checked)
 
     def _after_end(self, raw: Any, parser: BodyParser) -> list[Any] | AttemptOver:
-        """Return the items that are left for a user who closed the response and reads on. Record nothing."""
-        return AttemptOver([], CANCELLED) if raw is END or self.aborted else parser.feed(raw)
+        """Return the items that are left for a user who closed the response and reads on. Record nothing.
+
+        No items are left where items are held back or rules check them: the text would have a gap, or be unchecked.
+        """
+        held = self._holding or self._buffer.lags or self.rule_runner is not None
+        if raw is END or self.aborted or held:
+            return AttemptOver([], CANCELLED)
+        items, reader = parser.feed(raw), parser.reader
+        if not reader.stopped:
+            return items
+        return AttemptOver(items, CANCELLED if reader.failure is None else Raise(reader.failure))
 
     @property
     def unchecked_fragments(self) -> float:

@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import make_call, make_failure
 
+from l0 import Guardrails
 from l0.engine.commands import Finish, Raise
 from l0.engine.machine import CallState
 from l0.model.call import Call, Outcome, Replay
@@ -30,9 +31,11 @@ from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Hold, Policy, Retry, Timeout
 from l0.runtime import async_driver, output_buffer, sync_driver
 from l0.runtime.body_parser import END
-from l0.runtime.call_runtime import AttemptOver, CallRuntime
+from l0.runtime.call_runtime import CANCELLED, AttemptOver, CallRuntime
 from l0.runtime.finalizers import LATER
 from l0.shared_state.shared import SharedState
+
+RULE = Guardrails.pattern_rule()
 
 AT_ONCE = Policy(retry=Retry(base_delay=0))
 
@@ -362,6 +365,41 @@ def test_closing_is_final_and_reported_once():
     made.consumed()
     assert listener.told == ["start 1", "end 1 ok", "call cancelled"]
     assert not made.open
+
+
+def closed_after(reads: list[list[Any]], policy: Policy) -> CallRuntime:
+    """Return a call whose user read so much and closed the response."""
+    made = CallRuntime(make_call(policy=policy), FakeUpstream(), [], SharedState())
+    with ExitStack() as context:
+        made.sending(made.begin(), context)
+        made.opened(200, "req_1")
+    made.use_parser(FakePump())
+    for read in reads:
+        made.on_read(read)
+    made.close()
+    return made
+
+
+def test_user_who_closes_and_reads_on_gets_what_has_arrived():
+    made = closed_after([["a"]], AT_ONCE)
+    assert made.on_read(["b", "c"]) == ["b", "c"]
+    assert made.on_read([DONE]) == AttemptOver([], CANCELLED)
+
+
+def test_broken_event_after_the_close_is_raised_and_leaves_no_gap_in_the_text():
+    made = closed_after([["a"]], AT_ONCE)
+    broken = make_failure(Cause.MALFORMED)
+    assert made.on_read(["b", broken, "c"]) == AttemptOver(["b"], Raise(broken))
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [Policy(hold="message"), Policy(hold="verified", guardrails=[RULE]), Policy(guardrails=[RULE])],
+    ids=["held", "held in part", "checked"],
+)
+def test_text_after_the_close_is_not_delivered_where_text_is_held_or_checked(policy):
+    made = closed_after([[FRAME, "a" * 40], ["b"]], policy)
+    assert made.on_read(["c"]) == AttemptOver([], CANCELLED)
 
 
 def test_a_body_that_somebody_else_read_to_its_end_is_a_success():
