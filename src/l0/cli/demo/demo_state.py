@@ -12,9 +12,9 @@ from l0.model.policy import Policy
 
 from ..inputs import check_range
 from .demo_telemetry import Destination
+from .failure_causes import FailureCauses
 from .judge import AnswerVerdict, Result, VerdictCounts, judge
 from .plan import APIS, Api
-from .tally import FailureTally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,22 +54,22 @@ class DemoRun:
     policy: Policy | None = None
     example: Result | None = None
     example_requests: int = 0
-    tallies: dict[Api, VerdictCounts] = field(default_factory=lambda: {api: VerdictCounts() for api in APIS})
+    verdict_counts: dict[Api, VerdictCounts] = field(default_factory=lambda: {api: VerdictCounts() for api in APIS})
     verdicts: dict[int, AnswerVerdict] = field(default_factory=dict)
     requests: Mapping[int, int] = field(default_factory=dict)
     warm_up: VerdictCounts = field(default_factory=VerdictCounts)
-    failures: FailureTally = field(default_factory=FailureTally)
+    failures: FailureCauses = field(default_factory=FailureCauses)
     seconds: float = 0.0
 
     def add(self, result: Result) -> None:
         """Add the result of one call of the plan."""
-        self.tallies[result.call.api].add(result)
+        self.verdict_counts[result.call.api].add(result)
         self.verdicts[result.call.number] = judge(result)
 
     @property
     def total(self) -> VerdictCounts:
-        """Return the tally of all calls of the plan."""
-        return sum(self.tallies.values(), VerdictCounts())
+        """Return the verdict counts of all calls of the plan."""
+        return sum(self.verdict_counts.values(), VerdictCounts())
 
     @property
     def wrong(self) -> list[Result]:

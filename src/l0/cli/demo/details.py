@@ -73,9 +73,9 @@ def _by_api(demo: Demo, style: box.Box) -> Table:
     ]
     table = _table("Calls by API", style, columns)
     for api in APIS:
-        verdicts = [run.tallies[api].verdicts for run in demo.runs]
+        verdicts = [run.verdict_counts[api].verdicts for run in demo.runs]
         counts = [each[kind] for each in verdicts for kind in (AnswerVerdict.SILENT, AnswerVerdict.ERROR)]
-        table.add_row(api, str(demo.bare.tallies[api].calls), *map(str, counts))
+        table.add_row(api, str(demo.bare.verdict_counts[api].calls), *map(str, counts))
     return table
 
 

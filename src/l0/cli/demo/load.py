@@ -19,9 +19,9 @@ from l0.simulator.script_grammar import HEADER
 
 from .content import content_of, failed
 from .demo_provider import CALL_ID_HEADER, ScriptedSimulator
+from .failure_causes import numbered
 from .judge import Result
 from .plan import APIS, SDKS, Api, PlannedCall
-from .tally import numbered
 
 _METHODS: Mapping[Api, Callable[[Any], Any]] = {
     "chat": attrgetter("chat.completions.create"),

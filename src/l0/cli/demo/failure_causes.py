@@ -24,7 +24,7 @@ def numbered(number: int) -> Iterator[None]:
         _NUMBER.reset(token)
 
 
-class FailureTally:
+class FailureCauses:
     """Keeps the causes of the failed attempts by call. An `l0.Observer`; safe to share between threads."""
 
     def __init__(self) -> None:
@@ -54,13 +54,13 @@ class FailureTally:
 class _CallFailures:
     """Observer of one call."""
 
-    def __init__(self, tally: FailureTally, number: int | None) -> None:
-        self._tally = tally
+    def __init__(self, kept: FailureCauses, number: int | None) -> None:
+        self._kept = kept
         self._number = number
 
     def notify(self, event: CallEvent) -> None:
         if isinstance(event, CallEnded) and self._number is not None:
-            self._tally.keep(self._number, tuple(failure.cause for failure in event.failures))
+            self._kept.keep(self._number, tuple(failure.cause for failure in event.failures))
 
     def active(self) -> AbstractContextManager[object]:
         return nullcontext()
