@@ -246,7 +246,7 @@ def test_a_call_is_recorded_as_it_was(server: Server, tmp_path: Path, name: str,
     for attempt, body in zip(call.attempts, scenario.bodies, strict=True):
         if body is not None:
             assert attempt.body == body
-        assert attempt.request["path"].endswith("/chat/completions")
+        assert attempt.request["path"] == "/v1/chat/completions"
         assert attempt.ended is not None
     assert differing(call) == []
     assert call.delivered_items == (items or 0)

@@ -184,6 +184,16 @@ def _without_console() -> Iterator[None]:
 
 
 @contextmanager
+def _unrecorded() -> Iterator[None]:
+    """Keep the calls of the report out of the recordings of the calling program."""
+    before, CONFIG.shared_state.recorder = CONFIG.shared_state.recorder, None
+    try:
+        yield
+    finally:
+        CONFIG.shared_state.recorder = before
+
+
+@contextmanager
 def _quiet() -> Iterator[None]:
     """Keep L0's log lines out of the report, which says the same."""
     log = logging.getLogger("l0")
@@ -198,7 +208,7 @@ def _answers(name: str) -> Iterator[DoctorFinding]:
     """Check one streamed answer per API."""
     apis: list[Api] = [api for api in available_apis() if SDKS[api] == name]
     calls = plan(len(apis), 0, 0.0, shipped(corpus.answers()), apis)
-    with provider(SimulatorConfig()) as simulator:
+    with provider(SimulatorConfig()) as simulator, _unrecorded():
         for result in Load(simulator=simulator, concurrency=2).one_by_one("doctor", calls):
             verdict = judge(result)
             outcome = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"

@@ -255,8 +255,12 @@ class Failure:
             parts.append(f"status {self.status}")
         if self.code and not self._repeats(self.code) and len(self.code) <= _MAX_CODE and _CODE.fullmatch(self.code):
             parts.append(self.code)
-        raised = f" ({type(self.error).__qualname__})" if self.error is not None else ""
-        return f"{' '.join(parts)}: {self.message}{raised}"
+        return f"{' '.join(parts)}: {self.message}{f' ({self._raised})' if self.error is not None else ''}"
+
+    @property
+    def _raised(self) -> str:
+        """The name of the exception's class. Of a recorded failure there is nothing else."""
+        return type(self.error).__qualname__ if isinstance(self.error, BaseException) else str(self.error)
 
     def _repeats(self, code: str) -> bool:
         """Return True if the text names this code anyway: as the cause, or first in the message, as rules are."""

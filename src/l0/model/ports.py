@@ -157,6 +157,11 @@ class Upstream(Protocol):
         ``headers`` propagate the trace.
         """
 
+    @property
+    def base_url(self) -> str:
+        """Return the base URL of the latest attempt, for a recording; empty for a source that sends no requests."""
+        ...
+
     def resumes(self, strategy: ResumeMode, resume_state: ResumeState) -> bool:
         """Return True if this provider and model can resume an answer with this strategy."""
         ...

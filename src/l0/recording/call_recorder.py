@@ -93,9 +93,9 @@ class CallRecorder:
             self._detached = known = failure, replace(failure, error=named, detail=detail)
         return known[1]
 
-    def sending(self, spec: AttemptSpec, options: Any, at: float) -> None:
+    def sending(self, spec: AttemptSpec, options: Any, base_url: str, at: float) -> None:
         """Record that a request is about to be sent."""
-        self._append(AttemptBegan(self.id, at, spec, options))
+        self._append(AttemptBegan(self.id, at, spec, options, base_url))
 
     def head(self, number: int, response: Any) -> None:
         """Record a request and the head of its ``response``, an object of the transport, at most once per attempt."""

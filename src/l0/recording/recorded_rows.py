@@ -56,8 +56,8 @@ class CallRows:
         self._content = content
         self._began = 0.0
         self._reads = self._decisions = self._items = self._chars = 0
-        self._unsent: dict[int, Any] = {}
-        """The SDK's options of attempts whose request is not known yet."""
+        self._unsent: dict[int, AttemptBegan] = {}
+        """The attempts whose request is not known yet."""
 
     @singledispatchmethod
     def write(self, event: RecordingEvent) -> None:
@@ -82,7 +82,7 @@ class CallRows:
     def _(self, event: AttemptBegan) -> None:
         spec = event.spec
         self._add(_ATTEMPT, (event.id, spec.number, spec.leg, spec.hedge, event.at - self._began))
-        self._unsent[spec.number] = event.options
+        self._unsent[spec.number] = event
 
     @write.register
     def _(self, event: Exchanged) -> None:
@@ -108,8 +108,8 @@ class CallRows:
 
     @write.register
     def _(self, event: AttemptEnding) -> None:
-        options = self._unsent.pop(event.number, None)
-        request = self._unsent_request(options) if options is not None else None
+        began = self._unsent.pop(event.number, None)
+        request = self._unsent_request(began.options, began.base_url) if began is not None else None
         if request is not None:
             self._add(_REQUEST, (json.dumps(request), event.id, event.number))
         failed = "lost" if event.lost else None if event.failure is None else "error"
@@ -141,13 +141,13 @@ class CallRows:
             described["detail"] = failure.detail
         return json.dumps(self._without_secrets(described))
 
-    def _unsent_request(self, options: Any) -> dict[str, Any] | None:
+    def _unsent_request(self, options: Any, base_url: str) -> dict[str, Any] | None:
         """Return what is known of a request that got no answer; ``None`` for a source of the explicit API."""
         if getattr(options, "url", None) is None:
             return None
         described: dict[str, Any] = {
             "method": str(options.method).upper(),
-            "path": self._redaction.path(str(options.url)),
+            "path": self._redaction.path(_joined(base_url, str(options.url))),
             "headers": [],
         }
         with suppress(Exception):  # the user may be changing its lists
@@ -166,6 +166,11 @@ class CallRows:
         if isinstance(value, Mapping):
             return {self._redaction.text(key): self._without_secrets(one) for key, one in value.items()}
         return value
+
+
+def _joined(base_url: str, url: str) -> str:
+    """Return the URL of a request as the SDKs do: ``url`` is below the base URL, even if it begins with a slash."""
+    return url if "://" in url else f"{base_url.rstrip('/')}/{url.lstrip('/')}"
 
 
 def _decoded(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:

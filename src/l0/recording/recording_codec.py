@@ -32,6 +32,10 @@ class Unrecorded:
 
     name: str
 
+    def __str__(self) -> str:
+        """Return the name without its module."""
+        return self.name.rpartition(".")[2]
+
 
 def encode(value: Any) -> Any:
     """Return a value that `json.dumps` accepts."""

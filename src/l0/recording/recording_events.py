@@ -26,12 +26,13 @@ class CallBegan(NamedTuple):
 
 
 class AttemptBegan(NamedTuple):
-    """A request is about to be sent. ``options``: the SDK's, for a request that never got an answer."""
+    """A request is about to be sent. ``options``, ``base_url``: the SDK's, for a request that never gets an answer."""
 
     id: str
     at: float
     spec: AttemptSpec
     options: Any
+    base_url: str
 
 
 class Exchanged(NamedTuple):

@@ -177,7 +177,7 @@ class CallRuntime:
     def _options(self, attempt: AttemptSpec, headers: Mapping[str, str], at: float) -> Any:
         options = self.upstream.options(attempt, headers)
         if self.recording is not None:
-            self.recording.sending(attempt, options, at)
+            self.recording.sending(attempt, options, self.upstream.base_url, at)
         return options
 
     def _report_resume(self) -> None:

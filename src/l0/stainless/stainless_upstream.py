@@ -127,6 +127,11 @@ class StainlessUpstream:
         self.provider.prepare(client, options, headers)
         return options
 
+    @property
+    def base_url(self) -> str:
+        """Return the base URL of the client that sends the latest attempt."""
+        return str(self.client.base_url)
+
     def _resume(self, options: Any, strategy: ResumeMode, resume_state: ResumeState) -> None:
         """Change the options to those of a request that resumes an answer."""
         request = resume_request(self.inference, options.json_data, strategy, resume_state)

@@ -44,6 +44,8 @@ class SourceUpstream:
         """The exception raised to the user: the engine's, or one that passed through it."""
         self.history: Callable[[], Sequence[Failure]] = tuple
 
+    base_url = ""
+
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> AttemptSpec:  # noqa: ARG002 - a source takes no headers
         """Return the attempt itself as its options, and queue the callbacks that it causes."""
         self.state.attempts = attempt.number

@@ -20,6 +20,7 @@ from l0.config import CONFIG
 from l0.fastpath.parameters import UNKNOWN, Parameters
 from l0.model import policy
 from l0.model.failure import RetryableErrorType
+from l0.model.policy_from_environment import EnvironmentSettings
 from l0.stainless.sdk import Sdk
 
 
@@ -308,6 +309,14 @@ def test_the_folder_of_recordings_is_named(report: Callable[..., list[str]], tmp
         "    record_content is on (variable L0_RECORD_CONTENT)",
         f"    calls are recorded in {tmp_path} (variable L0_RECORD)",
     ]
+
+
+def test_calls_of_the_report_are_not_recorded(report: Callable[..., list[str]], tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    lines = report("Policy", L0_RECORD=str(folder))
+    CONFIG.set_environment(EnvironmentSettings())
+    assert f"calls are recorded in {folder}" in lines[0]
+    assert list(folder.glob("*")) == []
 
 
 def test_console_does_not_show_the_calls_of_the_report(

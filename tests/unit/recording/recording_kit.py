@@ -40,11 +40,11 @@ def record_retried_call(recorder: FlightRecorder, reads: list[bytes]) -> CallRec
     machine = call.machine(make_call(), lambda: 0.5, lambda number, failure: 0.25, ADMIT_ALL)
     at = perf_counter()
     spec = machine.step(Begin(at))
-    call.sending(spec, None, at)
+    call.sending(spec, None, "", at)
     failure = make_failure(error=ConnectionError("lost"))
     machine.step(Failed(failure, at + 1))
     call.attempt_ended(1, failure, at + 1)
-    call.sending(machine.step(Waited(at + 2)), None, at + 2)
+    call.sending(machine.step(Waited(at + 2)), None, "", at + 2)
     machine.step(Opened(at + 3))
     machine.step(Released(at + 4))
     for data in reads:

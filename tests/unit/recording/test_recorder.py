@@ -30,6 +30,7 @@ def test_a_call_is_read_as_it_was_recorded(tmp_path: Path) -> None:
     first, second = call.attempts
     assert first.failure.cause is Cause.RESET
     assert first.failure.error == Unrecorded("builtins.ConnectionError")
+    assert str(first.failure).endswith("(ConnectionError)")
     assert (first.ending, second.ending) == ("error", "eof")
     assert [read.data for read in second.reads] == READS
     assert second.body == b"".join(READS)

@@ -109,6 +109,8 @@ class FakeUpstream:
     whole_streams: int = 0
     flawed: list[Failure] = field(default_factory=list)
 
+    base_url = ""
+
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:
         self.plans.append(attempt)
         self.resends.append(attempt.number - 1)
