@@ -1,13 +1,15 @@
-"""Test kit: a simulated provider for tests of code that calls one."""
+"""Test kit: a simulated provider, and recorded calls as a provider, for tests of code that calls one."""
 
 import asyncio
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
+from l0.replay.replay_script import Match
+from l0.replay.replay_server import ReplayOptions, ReplayServer
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator
 from l0.simulator.simulator_config import SimulatorConfig
@@ -39,6 +41,29 @@ def simulator(
         host_names=tuple(host_names),
     )
     with serving(Simulator(config)) as running:
+        yield running
+
+
+@contextmanager
+def replay(
+    path: str | PathLike[str],
+    *,
+    call: str | None = None,
+    speed: float = 1.0,
+    match: Match = "body",
+    port: int = 0,
+) -> Iterator[ReplayServer]:
+    """Serve recorded calls as a provider on loopback, in its own thread, until the block ends.
+
+    `path`: a recording, or a folder of them. `call`: only this call, by its id, the beginning of it, its trace id, or
+    "last". `speed`: `math.inf` for no waits between the reads. `match`: "body" finds the recorded attempt by method,
+    path and body; "order" by method and path. Each attempt answers one request, also that of another client or SDK
+    version; `.reset()` begins again. A request without a recorded answer gets status 404, with the nearest recorded
+    request in its message, which `.unmatched` lists as well. Raises `l0.recording.recording.RecordingError` if there is
+    no recording or no such call, and `ValueError` for a value that is not allowed.
+    """
+    server = ReplayServer(path, ReplayOptions(call=call, speed=speed, match=match), SimulatorConfig(port=port))
+    with closing(server.recording), serving(server) as running:
         yield running
 
 

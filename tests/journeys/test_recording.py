@@ -1,163 +1,15 @@
 """Calls through the real SDK over real sockets are recorded as they were, sync and async, through one table."""
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from recorded_scenarios import CANARY, KEY, SCENARIOS, Response, Server, played, recorded, serving
 
-import l0
-from l0.config import CONFIG
-from l0.model.policy import Fallback, Hedge, Hold, Policy, Retry
 from l0.recording.decision_rerun import differing
-from l0.recording.recording import RecordedCall, Recording
-
-KEY = "canary-key-0123456789"
-CANARY = "canary-secret"
-
-
-def frame(text: str) -> bytes:
-    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    return b"data: " + json.dumps(chunk | {"choices": [{"index": 0, "delta": {"content": text}}]}).encode() + b"\n\n"
-
-
-STOP = frame("").replace(b'"delta": {"content": ""}', b'"delta": {}, "finish_reason": "stop"')
-ANSWER = [frame("one "), frame("two "), frame("three"), STOP, b"data: [DONE]\n\n"]
-WHOLE = json.dumps(
-    {
-        "id": "c",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "one two"}}],
-    }
-).encode()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Response:
-    """A response of the server. ``cut``: reset the connection after it. ``wait``: send nothing until the test ends."""
-
-    status: int = 200
-    parts: Sequence[bytes] = ()
-    cut: bool = False
-    wait: bool = False
-
-
-HEALTHY = Response(parts=ANSWER)
-BUSY = Response(status=503, parts=[b'{"error": {"message": "busy"}}'])
-
-
-@dataclass
-class Server:
-    """Answers requests with a script of responses."""
-
-    url: str = ""
-    script: list[Response] = field(default_factory=list)
-    over: threading.Event = field(default_factory=threading.Event)
-
-
-@contextmanager
-def serving() -> Iterator[Server]:
-    made = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            response = made.script.pop(0)
-            if response.wait:
-                made.over.wait(60)
-                self.close_connection = True
-                return
-            streams = response.parts and response.parts[0].startswith(b"data:")
-            self.send_response(response.status)
-            self.send_header("content-type", "text/event-stream" if streams else "application/json")
-            self.send_header("transfer-encoding", "chunked")
-            self.end_headers()
-            for part in response.parts:
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
-            self.close_connection = response.cut
-            if not response.cut:
-                self.wfile.write(b"0\r\n\r\n")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    made.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield made
-    finally:
-        made.over.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scenario:
-    """Responses and a policy; the outcome, and the parts of each attempt that are recorded (``None``: any)."""
-
-    script: Sequence[Response]
-    outcome: str
-    bodies: Sequence[bytes | None]
-    policy: Policy | None = None
-    stream: bool = True
-    reads: int | None = None
-
-
-QUICK = Retry(attempts=2, base_delay=0.01, max_delay=0.01)
-BODY = b"".join(ANSWER)
-BAD = [frame("as an AI language model"), STOP, b"data: [DONE]\n\n"]
-RULE = l0.Guardrails.pattern_rule(patterns=["language model"])
-SCENARIOS = {
-    "healthy": Scenario(script=[HEALTHY], outcome="ok", bodies=[BODY]),
-    "retry": Scenario(script=[BUSY, HEALTHY], outcome="recovered_retry", bodies=[BUSY.parts[0], BODY]),
-    "cut before content": Scenario(
-        script=[Response(parts=[], cut=True), HEALTHY], outcome="recovered_retry", bodies=[None, BODY]
-    ),
-    "resume": Scenario(
-        script=[Response(parts=ANSWER[:2], cut=True), HEALTHY],
-        policy=Policy(retry=QUICK, resume="exact"),
-        outcome="recovered_resume",
-        bodies=[b"".join(ANSWER[:2]), BODY],
-    ),
-    "hedge": Scenario(
-        script=[Response(wait=True), HEALTHY],
-        policy=Policy(hedge=Hedge(after=100)),
-        outcome="recovered_hedge",
-        bodies=[b"", BODY],
-    ),
-    "fallback": Scenario(
-        script=[BUSY, HEALTHY],
-        policy=Policy(retry=Retry(attempts=0, max_retries=0), fallback=(Fallback(model="other"),)),
-        outcome="recovered_fallback",
-        bodies=[BUSY.parts[0], BODY],
-    ),
-    "guardrail": Scenario(
-        script=[Response(parts=BAD), HEALTHY],
-        policy=Policy(retry=QUICK, guardrails=(RULE,), hold=Hold(until="message")),
-        outcome="recovered_retry",
-        bodies=[None, BODY],
-    ),
-    "failure": Scenario(script=[Response(status=400, parts=[b"{}"])], outcome="failed", bodies=[b"{}"]),
-    "cancel": Scenario(script=[HEALTHY], outcome="cancelled", bodies=[None], reads=1),
-    "whole": Scenario(
-        script=[BUSY, Response(parts=[WHOLE])], outcome="recovered_retry", bodies=[BUSY.parts[0], WHOLE], stream=False
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -166,80 +18,12 @@ def server() -> Iterator[Server]:
         yield made
 
 
-def arguments(stream: bool) -> dict[str, Any]:
-    return {"model": "m", "messages": [{"role": "user", "content": f"hello {CANARY}"}], "stream": stream}
-
-
-def play(client: openai.OpenAI, scenario: Scenario) -> int:
-    """Make the call of a scenario. Return the number of items."""
-    with l0.policy(scenario.policy or Policy()):
-        answer: Any = client.chat.completions.create(**arguments(scenario.stream))
-        if not scenario.stream:
-            return 1
-        items = 0
-        for _ in answer:
-            items += 1
-            if items == scenario.reads:
-                break
-        answer.close()
-        return items
-
-
-async def aplay(client: openai.AsyncOpenAI, scenario: Scenario) -> int:
-    """As `play`."""
-    with l0.policy(scenario.policy or Policy()):
-        answer: Any = await client.chat.completions.create(**arguments(scenario.stream))
-        if not scenario.stream:
-            return 1
-        items = 0
-        async for _ in answer:
-            items += 1
-            if items == scenario.reads:
-                break
-        await answer.close()
-        return items
-
-
-def played(server: Server, scenario: Scenario, sync: bool) -> int:
-    """Play a scenario with a client of its own."""
-    server.script[:] = scenario.script
-    settings: dict[str, Any] = {"api_key": KEY, "base_url": server.url, "max_retries": 1}
-    if sync:
-        with openai.OpenAI(**settings) as client:
-            client._calculate_retry_timeout = lambda *_: 0.0  # type: ignore[method-assign]
-            return play(client, scenario)
-
-    async def run() -> int:
-        async with openai.AsyncOpenAI(**settings) as client:
-            client._calculate_retry_timeout = lambda *_: 0.0  # type: ignore[method-assign]
-            return await aplay(client, scenario)
-
-    return asyncio.run(run())
-
-
-def recorded(folder: Path, make: Callable[[], int], **options: Any) -> tuple[int | None, RecordedCall]:
-    """Make a call while it is recorded. Return its items, ``None`` if it failed, and its recording."""
-    l0.instrument(record=folder, **options)
-    try:
-        items = make()
-    except openai.APIError:
-        items = None
-    finally:
-        l0.uninstrument()
-    assert CONFIG.recording is None
-    with Recording.open(folder) as recording:
-        (call,) = recording
-        assert call.attempts[0].request["method"] == "POST"
-        assert call.decisions
-        assert call.deliveries is not None
-    return items, call
-
-
 @pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_call_is_recorded_as_it_was(server: Server, tmp_path: Path, name: str, sync: bool) -> None:
     scenario = SCENARIOS[name]
-    items, call = recorded(tmp_path, lambda: played(server, scenario, sync))
+    server.script[:] = scenario.script
+    items, call = recorded(tmp_path, lambda: played(server.url, scenario, sync))
     assert call.outcome is not None
     assert call.outcome.value == scenario.outcome
     assert len(call.attempts) == len(scenario.bodies)
@@ -249,7 +33,7 @@ def test_a_call_is_recorded_as_it_was(server: Server, tmp_path: Path, name: str,
         assert attempt.request["path"] == "/v1/chat/completions"
         assert attempt.ended is not None
     assert differing(call) == []
-    assert call.delivered_items == (items or 0)
+    assert call.delivered_items == len(items)
     assert not call.incomplete
     for path in tmp_path.iterdir():
         data = path.read_bytes()
@@ -281,13 +65,13 @@ def test_a_secret_in_twelve_places_is_in_no_file(server: Server, tmp_path: Path,
         default_query={"api-key": SECRET, "X-Amz-Signature": SECRET},
     ) as client:
 
-        def make() -> int:
+        def make() -> list[Any]:
             answer: Any = client.chat.completions.create(
                 model="m",
                 messages=[{"role": "user", "content": f"use {key}"}],
                 extra_body={"api_key": SECRET, "metadata": {"secret": SECRET}},
             )
-            return bool(answer)
+            return [answer]
 
         _, call = recorded(tmp_path, make, record_content=content)
     assert call.attempts[0].status == 401

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import l0
 
+from . import explain as explainer
+from . import replay as replayer
 from . import view as viewer
 from .inputs import InputError
 from .slo import arguments as slo
@@ -91,6 +93,14 @@ def _view(given: argparse.Namespace) -> int:
     return viewer.view(given)
 
 
+def _replay(given: argparse.Namespace) -> int:
+    return replayer.replay(given)
+
+
+def _explain(given: argparse.Namespace) -> int:
+    return explainer.explain(given)
+
+
 def _slo(given: argparse.Namespace) -> int:
     from .slo.slo_command import slo as run
 
@@ -102,6 +112,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "simulate": _simulate,
     "doctor": _doctor,
+    "replay": _replay,
+    "explain": _explain,
     "slo": _slo,
     "top": _top,
     "view": _view,
@@ -126,6 +138,12 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check the installation", description=_DOCTOR)
     doctor.add_argument("--json", action="store_true", help="print the report as a JSON object")
     _simulate_arguments(commands.add_parser("simulate", help="run the simulated provider", description=_SIMULATE))
+    replayer.add_arguments(
+        commands.add_parser("replay", help="serve recorded calls as a provider", description=replayer.DESCRIPTION)
+    )
+    explainer.add_arguments(
+        commands.add_parser("explain", help="tell the story of a recorded call", description=explainer.DESCRIPTION)
+    )
     viewer.add_arguments(
         commands.add_parser(
             "view",

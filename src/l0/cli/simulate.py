@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import signal
+from collections.abc import Callable
+from typing import TypeVar
 
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator, run
@@ -11,6 +13,7 @@ from l0.simulator.simulator_config import SimulatorConfig, SimulatorError
 
 from .inputs import InputError
 
+S = TypeVar("S", bound=Simulator)
 _GRACE_SECONDS = 3
 
 
@@ -39,14 +42,19 @@ def configuration(given: argparse.Namespace) -> SimulatorConfig:
 
 def simulate(config: SimulatorConfig) -> int:
     """Run until SIGINT or SIGTERM, then shut down cleanly. Raises `InputError` if the server cannot start."""
-    # Background jobs of a shell script inherit an ignored SIGINT.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminate)
     try:
-        run(config, _started)
+        serve_until_signal(Simulator(config), _started)
     except SimulatorError as error:
         raise InputError(str(error)) from error
     return 0
+
+
+def serve_until_signal(simulator: S, started: Callable[[S], None]) -> None:
+    """Run a simulator until SIGINT or SIGTERM, then shut down cleanly. Raises `SimulatorError` if it cannot start."""
+    # Background jobs of a shell script inherit an ignored SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _terminate)
+    run(simulator, started)
 
 
 def _terminate(*_: object) -> None:

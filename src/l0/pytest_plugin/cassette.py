@@ -8,13 +8,14 @@ from typing import Any, NoReturn
 
 import pytest
 
+from l0.recording.field_differences import distance
 from l0.recording.redaction import Redaction
 
 from .cassette_entry import CassetteEntry, CassetteRequest, Headers
 from .cassette_file import load, save
 from .cassette_options import CassetteOptions
 from .cassette_tape import CassetteTape, normal_request
-from .request_matching import differences, distance
+from .request_matching import differences
 
 _SHOWN = 3
 """Differences that a message shows."""

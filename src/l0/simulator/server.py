@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 from weakref import WeakSet
 
 from l0.model.errors import raised
@@ -26,6 +27,7 @@ from .simulator_config import SimulatorConfig, SimulatorError
 from .steps import SimulatedResponse
 from .stored import StoredResponses
 
+S = TypeVar("S", bound="Simulator")
 _log = logging.getLogger("l0")
 
 Item = Fault | Answer | RecordedBody | Reply | str | None
@@ -257,9 +259,8 @@ class Simulator:
         return item
 
 
-async def serve(config: SimulatorConfig, started: Callable[[Simulator], None] | None = None) -> None:
+async def serve(simulator: S, started: Callable[[S], None] | None = None) -> None:
     """Run a simulator until cancelled. `started` is called when it listens."""
-    simulator = Simulator(config)
     await simulator.start()
     try:
         if started:
@@ -269,7 +270,7 @@ async def serve(config: SimulatorConfig, started: Callable[[Simulator], None] | 
         await simulator.stop()
 
 
-def run(config: SimulatorConfig, started: Callable[[Simulator], None] | None = None) -> None:
+def run(simulator: S, started: Callable[[S], None] | None = None) -> None:
     """Run a simulator in the foreground until Ctrl-C. Raises `SimulatorError` if it cannot start."""
     with suppress(KeyboardInterrupt):
-        asyncio.run(serve(config, started))
+        asyncio.run(serve(simulator, started))

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from l0.pytest_plugin.cassette_entry import CassetteRequest
-from l0.pytest_plugin.request_matching import ABSENT, differences, distance
+from l0.pytest_plugin.request_matching import differences
+from l0.recording.field_differences import ABSENT, distance
 
 URL = "https://api.openai.com/v1/chat/completions"
 

@@ -1,0 +1,211 @@
+"""Tell the story of a recorded call: its attempts, the signals that the engine got, and what decided each command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from itertools import pairwise
+from typing import Any
+
+from l0.engine.commands import Finish, Raise, Wait
+from l0.engine.signals import Closed, Ended, Failed, Released, Slow
+from l0.engine.stop_reasons import NO_STOP, Stop, describe_stop, policy_field
+from l0.model.attempt import AttemptSpec
+from l0.model.call import Call
+from l0.model.failure import MEANINGS, Failure
+from l0.model.policy import Policy
+
+from .recording import RecordedAttempt, RecordedCall, RecordedDecision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryEvent:
+    """One event of a call. ``at``: seconds since its start. ``subject``: ``"attempt 1"``, ``"signal"``, ``"decision"``,
+    ``"policy"`` or ``"end"``. ``field``: the field of the policy that decided, with its value; empty if none did."""
+
+    at: float
+    subject: str
+    text: str
+    field: str = ""
+
+
+def call_story(recorded: RecordedCall) -> list[StoryEvent]:
+    """Return the events of a call, in order of time."""
+    call = recorded.call
+    found = [event for attempt in recorded.attempts for event in _attempt(call, attempt)]
+    decisions = recorded.decisions
+    failures: list[Failure] = []
+    for decision, following in pairwise([*decisions, None]):
+        assert decision is not None  # only the last one is
+        found += _decision(call, decision, following, failures)
+        if isinstance(decision.signal, Failed):
+            failures.append(decision.signal.failure)
+    changes = "; ".join(_changes(call.policy, Policy()))
+    found.sort(key=lambda event: event.at)
+    return [StoryEvent(at=0.0, subject="policy", text=changes or "the default"), *found, _end(recorded)]
+
+
+def _attempt(call: Call, attempt: RecordedAttempt) -> Iterator[StoryEvent]:
+    subject, request = f"attempt {attempt.number}", attempt.request
+    sent = f"{request['method']} {request['path']}, {_bytes(request.get('bytes'))}" if request else "a source is called"
+    what = "hedge: " if attempt.hedge else f"{_leg(call, attempt.leg)}: " if attempt.leg else ""
+    yield StoryEvent(at=attempt.started, subject=subject, text=f"{what}{sent}")
+    if attempt.head_at is not None:
+        at = (
+            attempt.head_at if attempt.ended is None else min(attempt.head_at, attempt.ended)
+        )  # known late if it failed
+        yield StoryEvent(at=at, subject=subject, text=f"status {attempt.status}")
+    if attempt.ended is not None and request:
+        size = _bytes(sum(len(read.data) for read in attempt.reads))
+        text = f"{_ENDINGS[attempt.ending]} after {_count(len(attempt.reads), 'read')}, {size}"
+        yield StoryEvent(at=attempt.ended, subject=subject, text=text)
+
+
+_ENDINGS = {
+    "eof": "complete body",
+    "error": "broken",
+    "closed": "closed by the client",
+    "lost": "dropped, as another attempt served the answer;",
+    None: "given up",
+}
+
+
+def _decision(
+    call: Call, decision: RecordedDecision, following: RecordedDecision | None, failures: Sequence[Failure]
+) -> Iterator[StoryEvent]:
+    text, field = _signal(call, decision)
+    if text:
+        yield StoryEvent(at=decision.at, subject="signal", text=text, field=field)
+    text, field = _command(call, decision, following, failures)
+    if text:
+        yield StoryEvent(at=decision.at, subject="decision", text=text, field=field)
+
+
+def _signal(call: Call, decision: RecordedDecision) -> tuple[str, str]:
+    """Return the text of a signal, and the field that made it a failure; empty if the attempts tell it."""
+    match decision.signal:
+        case Slow():
+            return "no content yet: the attempt is slow", _value(call, "Policy.hedge")
+        case Released():
+            return "the first content goes to the user: the commit point", ""
+        case Ended(missing=None):
+            return "the answer is complete", ""
+        case Ended(missing=missing):
+            rule = "Policy.truncation" if call.policy.truncation is not None else ""
+            return f"{missing}: {MEANINGS[missing]}" if missing is not None else "", _value(call, rule)
+        case Failed(failure=failure):
+            return str(failure), _value(call, policy_field(NO_STOP, call, failure))
+        case Closed():
+            return "the user closed the call", ""
+    return "", ""
+
+
+def _command(
+    call: Call, decision: RecordedDecision, following: RecordedDecision | None, failures: Sequence[Failure]
+) -> tuple[str, str]:
+    """Return the text of a command, and the field that decided it; empty if the attempts tell it."""
+    match decision.command:
+        case AttemptSpec(hedge=True, number=number):
+            return f"send attempt {number} beside it", _value(call, "Policy.hedge")
+        case AttemptSpec() if isinstance(decision.signal, Slow):
+            refusal = next((str(result) for name, result in decision.inputs if result is not True), "")
+            return f"keep waiting{f': {refusal}' if refusal else ''}", "Policy.budget" if refusal else ""
+        case Wait() as wait:
+            return _wait(call, decision, wait, following, failures)
+        case Raise(failure=failure, stop=stop):
+            reason = describe_stop(stop, call, failure)
+            field = "" if stop == NO_STOP else _value(call, policy_field(stop, call, failure))
+            return f"raise the error{f': {reason}' if reason else ''}", field
+        case Finish(anomalies=[_, *_] as anomalies):
+            return f"accept the answer in spite of: {', '.join(anomalies)}", _value(call, "Policy.truncation")
+    return "", ""
+
+
+def _wait(
+    call: Call,
+    decision: RecordedDecision,
+    wait: Wait,
+    following: RecordedDecision | None,
+    failures: Sequence[Failure],
+) -> tuple[str, str]:
+    """Return how the call goes on after a failure, and the field that allows it."""
+    spec = following.command if following is not None else None
+    failure = decision.signal.failure if isinstance(decision.signal, Failed) else None
+    if isinstance(wait.stop, Stop) and failure is not None:
+        leg = _leg(call, spec.leg) if isinstance(spec, AttemptSpec) else "the next fallback"
+        reason = describe_stop(wait.stop, call, failure) or "a retry cannot help"
+        return f"go on with {leg}, because {reason}", _value(call, "Policy.fallback")
+    what = f"in {wait.seconds:.3f} s ({_delay(call, decision, wait, failure)})"
+    if isinstance(spec, AttemptSpec) and spec.resume is not None:
+        had = len(spec.resume_state.text) if spec.resume_state is not None else 0
+        return f"resume the answer after {_count(had, 'character')} {what}", _value(call, "Policy.resume")
+    used = f", {len(failures) + 1} used" if failures else ""
+    limit = _value(call, "max_retries" if call.policy.retry is None else "Retry.max_retries")
+    return f"retry {what}", f"{limit}{used}"
+
+
+def _delay(call: Call, decision: RecordedDecision, wait: Wait, failure: Failure | None) -> str:
+    """Return the reason for the length of a wait."""
+    asked = failure.retry_after if failure is not None else None
+    if asked is not None and wait.seconds >= asked > 0:
+        return f"the server asked for {asked:g} s"
+    if any(name == "backoff" for name, _ in decision.inputs):
+        return "the delay of the SDK"
+    if call.policy.retry is None:
+        return "the first retry does not wait"
+    return f"Retry.strategy={call.policy.retry.strategy}"
+
+
+def _end(recorded: RecordedCall) -> StoryEvent:
+    if recorded.outcome is None:
+        at = max((decision.at for decision in recorded.decisions), default=0.0)
+        return StoryEvent(at=at, subject="end", text="the recording ends before the call")
+    got = f"{_count(recorded.delivered_items, 'item')}, {_count(recorded.delivered_chars, 'character')}"
+    text = f"{recorded.outcome}: the user got {got}"
+    lost = "; some reads were not recorded (memory_bytes)" if recorded.incomplete else ""
+    return StoryEvent(at=recorded.ended or 0.0, subject="end", text=f"{text}{lost}")
+
+
+def _value(call: Call, field: str) -> str:
+    """Return a field such as ``"Timeout.total"`` with its value in this call; empty for none."""
+    if not field:
+        return ""
+    owner, _, name = field.rpartition(".")
+    holder = {"": call, "Policy": call.policy, "Retry": call.policy.retry, "Timeout": call.policy.timeout}[owner]
+    if holder is None:
+        return field
+    value = call.retry_limit if holder is call else getattr(holder, name)
+    return f"{field}={_shown(value)}{' ms' if owner == 'Timeout' else ''}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value of a policy in short: of a nested one only the fields that are not the default."""
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, tuple | list) and value:
+        return f"[{', '.join(map(_shown, value))}]"
+    if is_dataclass(value) and type(value).__module__ == Policy.__module__:
+        return f"{type(value).__name__}({', '.join(_changes(value, None))})"
+    return str(value) if is_dataclass(value) else repr(value)
+
+
+def _changes(value: Any, default: Any) -> Iterator[str]:
+    """Yield the fields that are not the default."""
+    for one in fields(value):
+        held = getattr(value, one.name)
+        usual = getattr(default, one.name) if default is not None else one.default
+        if held != usual and not (one.name == "fallback" and not held):
+            yield f"{one.name}={_shown(held)}"
+
+
+def _leg(call: Call, leg: int) -> str:
+    return f"fallback {leg} ({call.policy.legs[leg - 1].model or call.model})"
+
+
+def _bytes(number: int | None) -> str:
+    return "a body of unknown size" if number is None else _count(number, "byte")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

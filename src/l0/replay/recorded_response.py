@@ -1,0 +1,88 @@
+"""Turn a recorded attempt into a response of the server: the same bytes, pauses and break."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
+
+from l0.model.failure import TIMEOUT_CAUSES, Cause
+from l0.recording.recording import RecordedAttempt
+from l0.recording.redaction import REMOVED
+from l0.simulator.steps import End, Pause, Send, SimulatedResponse, Step
+
+_AFTER_SILENCE_S = 5.0
+"""Seconds by which a silence outlasts the recorded one, so that the client's own limit ends it, as it did then."""
+_FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+_RESETS = frozenset({Cause.RESET, Cause.CONNECTION, Cause.DNS, Cause.TLS_CERTIFICATE})
+
+
+def recorded_response(
+    attempt: RecordedAttempt, speed: float, clock: Callable[[], float] = perf_counter
+) -> SimulatedResponse:
+    """Return the response of a recorded attempt, ``speed`` times as fast; ``inf`` waits for nothing but a silence.
+
+    Headers that recording has removed are left out.
+    """
+    status = attempt.status or 0
+    until_head = (attempt.head_at if attempt.head_at is not None else attempt.started) - attempt.started
+    return SimulatedResponse(
+        status=status,
+        headers=_headers(attempt.response_headers),
+        steps=_steps(attempt, speed, clock),
+        length=_length(attempt) if status else -1,
+        delay=max(until_head, 0.0) / speed,
+    )
+
+
+def _headers(recorded: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the headers without those of the framing. A repeated one becomes a list."""
+    found: dict[str, str] = {}
+    for name, value in recorded:
+        if name not in _FRAMING and value != REMOVED:
+            found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _length(attempt: RecordedAttempt) -> int | None:
+    """Return the length that the head announces; ``None`` for chunks, as after a break the rest is not known."""
+    announced = dict(attempt.response_headers).get("content-length")
+    if announced is None or not announced.isdecimal():
+        return None
+    return len(attempt.body) if attempt.ending == "eof" else int(announced)
+
+
+def _steps(attempt: RecordedAttempt, speed: float, clock: Callable[[], float]) -> Iterator[Step]:
+    """Yield the reads at their times. A late one makes up for it, so that a long answer does not drift."""
+    start = attempt.head_at if attempt.head_at is not None else attempt.started
+    began = clock()
+    for read in attempt.reads:
+        wait = (read.at - start) / speed - (clock() - began)
+        if wait > 0:
+            yield Pause(wait)
+        if read.data:  # an empty chunk would end the body
+            yield Send(read.data)
+    if attempt.ending == "eof":
+        return
+    last = attempt.reads[-1].at if attempt.reads else start
+    silence = max((attempt.ended or last) - last, 0.0)
+    if _ended_by_client(attempt):
+        yield Pause(silence + _AFTER_SILENCE_S)
+        yield End.FIN
+        return
+    if silence / speed:
+        yield Pause(silence / speed)
+    yield _break(attempt)
+
+
+def _ended_by_client(attempt: RecordedAttempt) -> bool:
+    """Return True if the client stopped waiting: what the provider would have sent next is not known."""
+    if attempt.failure is not None and attempt.failure.cause in TIMEOUT_CAUSES:
+        return True
+    return attempt.ending in ("closed", "lost") or (attempt.ended is not None and attempt.ending is None)
+
+
+def _break(attempt: RecordedAttempt) -> End:
+    cause = attempt.failure.cause if attempt.failure is not None else None
+    if cause is Cause.CORRUPT:
+        return End.COMPLETE  # the bytes are what is broken
+    return End.RST if cause in _RESETS else End.FIN
