@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
@@ -17,6 +18,9 @@ from l0.model.failure import MEANINGS, Failure
 from l0.model.policy import Policy
 
 from .recording import RecordedAttempt, RecordedCall, RecordedDecision
+
+_NAMED_FIELD = re.compile(r"\((Timeout\.[a-z_]+)\)$")
+"""The limit that a failure names itself, as it may have other reasons as well: no headers, for example."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,9 @@ def _signal(call: Call, decision: RecordedDecision) -> tuple[str, str]:
             rule = "Policy.truncation" if call.policy.truncation is not None else ""
             return f"{missing}: {MEANINGS[missing]}" if missing is not None else "", _value(call, rule)
         case Failed(failure=failure):
-            return str(failure), _value(call, policy_field(NO_STOP, call, failure))
+            named = _NAMED_FIELD.search(failure.message)
+            field = named[1] if named is not None else policy_field(NO_STOP, call, failure)
+            return str(failure), _value(call, field)
         case Closed():
             return "the user closed the call", ""
     return "", ""
