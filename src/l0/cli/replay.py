@@ -64,7 +64,7 @@ def _started(server: ReplayServer) -> None:
     paths = [f"{number} x {path}" for path, number in server.attempts.paths.items()]
     more = [f"and {len(paths) - _MOST_PATHS} more paths"] * (len(paths) > _MOST_PATHS)
     lines = (
-        f"{server.remaining} recorded requests at {server.origin}",
+        f"{server.remaining} recorded request{'s' * (server.remaining != 1)} at {server.origin}",
         f"  openai:    base_url={server.openai}",
         f"  anthropic: base_url={server.anthropic}",
         *(f"  {text}" for text in [*paths[:_MOST_PATHS], *more]),
