@@ -113,6 +113,10 @@ class Player:
         """Return the result of a body for the user."""
         self.sim.reset()
         self.sim.play(sample.content, chunks=chunks)
+        return self.ask(sample, sync=sync)
+
+    def ask(self, sample: Sample, *, sync: bool) -> Received:
+        """Return the result of a provider that answers as it does now."""
         request = REQUESTS[sample.dialect] | ({"n": sample.choices} if sample.choices > 1 else {})
         if sync:
             return _sync(_method(self._clients, sample.dialect), request)

@@ -24,17 +24,10 @@ class RecordingFile:
         self.calls: set[str] = set()
         """The calls of this file that have not ended."""
         self._rows: dict[str, list[Sequence[Any]]] = {}
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))  # a recording may hold answers of users
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        _create(path, meta)
+        self._database = _connect(path)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute("BEGIN")
-        for statement in SCHEMA.split(";")[:-1]:
-            self._database.execute(statement)
-        self.add("INSERT INTO meta VALUES (?, ?)", ("version", VERSION))
-        for key, value in meta.items():
-            self.add("INSERT INTO meta VALUES (?, ?)", (key, value if isinstance(value, str) else json.dumps(value)))
-        self._write()
 
     def add(self, statement: str, row: Sequence[Any]) -> None:
         """Buffer one row."""
@@ -42,15 +35,12 @@ class RecordingFile:
 
     def commit(self) -> None:
         """Write the buffered rows. Raises `sqlite3.Error`, after which this file cannot be used any more."""
-        if self._rows:
-            self._database.execute("BEGIN IMMEDIATE")
-            self._write()
-
-    def _write(self) -> None:
         rows, self._rows = self._rows, {}
-        for statement in sorted(rows, key=lambda one: one.startswith("UPDATE")):  # a row comes before its updates
-            self._database.executemany(statement, rows[statement])
-        self._database.execute("COMMIT")
+        if rows:
+            self._database.execute("BEGIN IMMEDIATE")
+            for statement in sorted(rows, key=lambda one: one.startswith("UPDATE")):  # a row comes before its updates
+                self._database.executemany(statement, rows[statement])
+            self._database.execute("COMMIT")
 
     @property
     def size(self) -> int:
@@ -60,6 +50,27 @@ class RecordingFile:
     def close(self) -> None:
         """Close the file. What its log holds moves into the file itself."""
         self._database.close()
+
+
+def _create(path: Path, meta: Mapping[str, object]) -> None:
+    """Create a file with its tables. It gets its name once they are there, so that any file of this name opens."""
+    unfinished = path.with_name(f"{path.name}.new")
+    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))  # a recording may hold answers of users
+    database = _connect(unfinished)
+    try:
+        database.execute("BEGIN")
+        for statement in SCHEMA.split(";")[:-1]:
+            database.execute(statement)
+        texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in meta.items()}
+        database.executemany("INSERT INTO meta VALUES (?, ?)", {"version": VERSION, **texts}.items())
+        database.execute("COMMIT")
+    finally:
+        database.close()
+    unfinished.rename(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 
 def size_of(path: Path, suffix: str = "") -> int:

@@ -121,6 +121,24 @@ def test_a_disk_that_cannot_be_written_is_one_warning_and_ends_the_recording(
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
+def test_a_file_gets_its_name_once_it_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed: list[tuple[list[str], str]] = []
+
+    def rename(self: Path, target: Path) -> None:
+        with closing(sqlite3.connect(self)) as database:
+            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        renamed.append((tables, self.suffix))
+        self.replace(target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with recorder(tmp_path) as made:
+        record_retried_call(made, READS)
+    ((tables, suffix),) = renamed
+    assert {"meta", "calls", "attempts", "reads", "decisions", "deliveries"} <= set(tables)
+    assert suffix == ".new"
+    assert [path.suffix for path in tmp_path.iterdir()] == [".l0"]
+
+
 def test_the_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     with recorder(tmp_path / "new" / "runs") as made:
         record_retried_call(made, READS)

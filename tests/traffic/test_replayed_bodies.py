@@ -1,0 +1,50 @@
+"""Recorded bodies of real providers, recorded through the real SDKs and replayed: equal bytes and equal objects."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from math import inf
+from pathlib import Path
+
+import pytest
+from recordings import needs_traffic
+from traffic_kit import Player, Received, Sample, difference, recorded, shipped
+
+import l0
+from l0.recording.decision_rerun import differing
+from l0.recording.recording import Recording
+from l0.testing import replay
+
+STRICT = l0.Policy(truncation="strict")
+Play = Callable[[Player, Sample], Received]
+SAMPLES = [pytest.param(recorded(), marks=needs_traffic), shipped()]
+
+
+def played(folder: Path, player: Player, samples: Sequence[Sample], play: Play) -> list[Received]:
+    """Return what the user of an SDK gets for each sample, while all calls are recorded."""
+    l0.instrument(STRICT, record=folder)
+    try:
+        return [play(player, sample) for sample in samples]
+    finally:
+        l0.uninstrument()
+
+
+@pytest.mark.parametrize("samples", SAMPLES, ids=["real", "shipped"])
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+def test_bodies_are_recorded_and_replayed_without_a_difference(
+    loop: asyncio.AbstractEventLoop, player: Player, tmp_path: Path, samples: Sequence[Sample], sync: bool
+) -> None:
+    first = played(tmp_path / "first", player, samples, lambda one, sample: one.play(sample, sync=sync))
+    assert len(first) == len(samples) > 0
+    with replay(tmp_path / "first", speed=inf) as server:
+        again = Player(server, loop)
+        second = played(tmp_path / "second", again, samples, lambda one, sample: one.ask(sample, sync=sync))
+        again.close()
+        assert (server.unmatched, server.remaining) == ([], 0)
+    for sample, one, other in zip(samples, first, second, strict=True):
+        assert difference(one.chunks, other.chunks) is None, sample
+        assert str(one.error) == str(other.error), sample
+    with Recording.open(tmp_path / "first") as recording, Recording.open(tmp_path / "second") as repeated:
+        for sample, call, same in zip(samples, recording, repeated, strict=True):
+            assert call.attempts[0].body == sample.content
+            assert [attempt.body for attempt in same.attempts] == [attempt.body for attempt in call.attempts]
+            assert differing(call) == differing(same) == []
