@@ -188,11 +188,11 @@ class Recording:
 
     def __iter__(self) -> Iterator[RecordedCall]:
         """Yield the calls in the order in which they began. Their attempts and decisions are read when asked for."""
-        found = [
-            (started, id_, path)
-            for path in self._databases
-            for started, id_ in self._select(path, "SELECT started_unix, id FROM calls ORDER BY started_unix")
-        ]
+        found: list[tuple[float, str, Path]] = []
+        for path in self._databases:
+            rows = [*self._select(path, "SELECT started_unix, began, id FROM calls ORDER BY began")]
+            # The wall clock orders files; it may be set back, so that within a file the monotonic clock does.
+            found += [(rows[0][0] + began - rows[0][1], id_, path) for _, began, id_ in rows]
         for _, id_, path in sorted(found):
             yield from self._calls(path, "id = ?", id_)
 

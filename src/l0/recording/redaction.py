@@ -45,10 +45,12 @@ _SECRET_FIELD = re.compile(
 )
 """Names of fields in JSON that hold a secret."""
 _KEYS = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai|ghp|gho|hf|pplx|fw|r8)[-_][A-Za-z0-9_-]{12,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"\b(?:sk|pk|rk|gsk|xai|ghp|gho|hf|pplx|fw|r8)[-_](?=[\w-]{0,128}?[0-9])(?=[\w-]{0,128}?[A-Za-z0-9]{12})[A-Za-z0-9_-]+"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|\bAIza[A-Za-z0-9_-]{30,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
     r"|(?<=Bearer )[^\s\"',]{8,}"
 )
+"""Texts of the form of a key: with a digit, and a long part without dashes. ``xai-responses-v1`` is a name."""
 _USERINFO = re.compile(r"(?<=//)[^/?#\s@'\"\\]+(?=@)")
 _PARAMETER = re.compile(r"(?<=[?&])([\w.-]+)=([^&#\s'\"\\<>]+)")
 _SHORTEST = 8

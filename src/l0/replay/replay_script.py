@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -64,8 +65,15 @@ class ReplayScript:
         self._recording = recording
         self._match = match
         calls = [recording.call(call)] if call is not None else recording
+        zeros: dict[Path, float] = {}
+        """The start of each file's monotonic clock: within a file, a wall clock that is set back changes no order."""
         self._all = sorted(
-            (_place(one.id, one.started_unix, attempt) for one in calls for attempt in one.attempts if attempt.request),
+            (
+                _place(one.id, zeros.setdefault(one.file, one.started_unix - one.began) + one.began, attempt)
+                for one in calls
+                for attempt in one.attempts
+                if attempt.request
+            ),
             key=lambda one: (one.at, one.call, one.number),
         )
         if not self._all:
@@ -144,10 +152,10 @@ class ReplayScript:
         return next(one for one in attempts if one.number == place.number)
 
 
-def _place(call: str, started_unix: float, attempt: RecordedAttempt) -> _Place:
+def _place(call: str, began: float, attempt: RecordedAttempt) -> _Place:
     request = attempt.request
     return _Place(
-        at=started_unix + attempt.started,
+        at=began + attempt.started,
         call=call,
         number=attempt.number,
         method=request["method"],

@@ -13,6 +13,7 @@ from recording_kit import begin, calls_in, record_retried_call, recorder
 from l0.model.call import Outcome
 from l0.model.failure import Cause
 from l0.model.policy_error import PolicyError
+from l0.recording import recorder as recorder_module
 from l0.recording import recording_file
 from l0.recording.decision_rerun import differing
 from l0.recording.recording import Recording, RecordingError
@@ -119,6 +120,14 @@ def test_a_disk_that_cannot_be_written_is_one_warning_and_ends_the_recording(
         assert (list(made._events), made.waiting_bytes) == ([], 5)
         assert made.record(make_call(), (), 1.0) is None
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_calls_stay_in_order_if_the_wall_clock_is_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([200.0, 100.0, 300.0])
+    monkeypatch.setattr(recorder_module, "time", lambda: next(times))
+    with recorder(tmp_path) as made:
+        ids = [record_retried_call(made, READS).id for _ in range(3)]
+    assert [call.id for call in calls_in(tmp_path)] == ids
 
 
 def test_a_file_gets_its_name_once_it_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

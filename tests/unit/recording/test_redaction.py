@@ -30,7 +30,9 @@ def test_forms_of_secrets_are_masked_in_place(text: str) -> None:
 
 
 def test_ordinary_text_is_unchanged() -> None:
-    text = "GET /v1/chat?api-version=2024-06-01 ask-me-anything max_tokens=5 author=me https://host/a@b"
+    text = (
+        "GET /v1/chat?api-version=2024-06-01 ask-me-anything max_tokens=5 author=me https://host/a@b xai-responses-v1"
+    )
     assert Redaction().text(text) == text
 
 
