@@ -131,18 +131,18 @@ def test_calls_stay_in_order_if_the_wall_clock_is_set_back(tmp_path: Path, monke
 
 
 def test_a_file_gets_its_name_once_it_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    renamed: list[tuple[list[str], str]] = []
+    named: list[tuple[list[str], str]] = []
 
     def rename(self: Path, target: Path) -> None:
         with closing(sqlite3.connect(self)) as database:
             tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        renamed.append((tables, self.suffix))
+        named.append((tables, self.suffix))
         self.replace(target)
 
     monkeypatch.setattr(Path, "rename", rename)
     with recorder(tmp_path) as made:
         record_retried_call(made, READS)
-    ((tables, suffix),) = renamed
+    ((tables, suffix),) = named
     assert {"meta", "calls", "attempts", "reads", "decisions", "deliveries"} <= set(tables)
     assert suffix == ".new"
     assert [path.suffix for path in tmp_path.iterdir()] == [".l0"]
