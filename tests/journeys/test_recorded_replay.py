@@ -3,7 +3,9 @@
 import asyncio
 import http.client
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from urllib.parse import urlsplit
 import anthropic
 import openai
 import pytest
+from installed import httpx, needs_responses
 from recorded_scenarios import HEALTHY, SCENARIOS, Scenario, Server, arguments, played, recorded, serving
 
 import l0
@@ -191,3 +194,28 @@ def test_what_cannot_be_replayed_is_an_error(server: Server, tmp_path: Path) -> 
         pass
     with pytest.raises(ValueError, match="match"), replay(tmp_path, match="any"):  # type: ignore[arg-type]
         pass
+
+
+@needs_responses
+@pytest.mark.parametrize("instrumented", [True, False], ids=["l0", "bare"])
+def test_a_recording_made_with_openai_2_serves_the_installed_version(tmp_path: Path, instrumented: bool) -> None:
+    """``openai_2.sql``, a dump of that recording: an answer after a 503, one that is cut off, and a whole response."""
+    with closing(sqlite3.connect(tmp_path / "made.l0")) as database:
+        database.executescript((Path(__file__).parent / "recorded" / "openai_2.sql").read_text(encoding="utf-8"))
+    if instrumented:
+        l0.instrument()
+    try:
+        with replay(tmp_path, speed=inf) as replayed, openai.OpenAI(api_key="k", base_url=replayed.openai) as client:
+            client._calculate_retry_timeout = lambda *_: 0.0  # type: ignore[method-assign]
+            assert len(deltas(client, "status 503; ok")) == 18
+            with pytest.raises((openai.APIError, httpx.RemoteProtocolError)):
+                deltas(client, "cut at_event=4")
+            assert client.responses.create(model="gpt-4o", input="hi", store=False).output_text
+            assert (replayed.unmatched, replayed.remaining) == ([], 0)
+    finally:
+        l0.uninstrument()
+
+
+def deltas(client: openai.OpenAI, script: str) -> list[Any]:
+    messages: Any = [{"role": "user", "content": f"hello [[simulate: {script}]]"}]
+    return list(client.chat.completions.create(model="gpt-4o", messages=messages, stream=True))
