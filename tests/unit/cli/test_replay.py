@@ -36,12 +36,13 @@ def test_replay_serves_a_recording_and_stops_on_a_signal(recording: Path, stop: 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            found = re.fullmatch(r"1 recorded requests? at (http://127\.0\.0\.1:\d+)\n", process.stdout.readline())
+            first, *more = iter(process.stdout.readline, "Press Ctrl-C to stop.\n")
+            found = re.fullmatch(r"1 recorded request at (http://127\.0\.0\.1:\d+)\n", first)
             assert found
+            assert more[-1] == "  1 x /v1/chat/completions\n"
             assert ask(f"{found[1]}/v1") == "Yes."
             process.send_signal(stop)
-            out, errors = process.communicate(timeout=30)
-            assert "1 x /v1/chat/completions" in out
+            _, errors = process.communicate(timeout=30)
             assert (process.returncode, errors) == (0, "")
         finally:
             process.kill()
