@@ -158,12 +158,9 @@ class Recording:
         self._databases: dict[Path, sqlite3.Connection] = {}
         for path in files:
             try:
-                database = _database(path)
+                self._databases[path] = _database(path)
             except sqlite3.Error as error:
                 self.problems.append(f"{path}: {error}")
-            else:
-                if database is not None:
-                    self._databases[path] = database
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> Self:
@@ -256,21 +253,15 @@ class Recording:
                 self.problems.append(problem)
 
 
-def _database(path: Path) -> sqlite3.Connection | None:
-    """Open one file for reading. Its write-ahead log is read as well, which needs a writable folder.
-
-    ``None``: the process ended before it had written anything.
-    """
+def _database(path: Path) -> sqlite3.Connection:
+    """Open one file for reading. Its write-ahead log is read as well, which needs a writable folder."""
     for mode in ("mode=rw", "mode=ro", "immutable=1"):
         database = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, check_same_thread=False)
         try:
             database.execute("PRAGMA query_only=1")
             (version,) = database.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-        except sqlite3.OperationalError:  # read-only files or folders, or nothing was written
-            nothing = _is_empty(database)
+        except sqlite3.OperationalError:  # read-only files or folders
             database.close()
-            if nothing:
-                return None
             continue
         except BaseException:
             database.close()
@@ -303,10 +294,3 @@ def _attempt(row: Sequence[Any], reads: Sequence[RecordedRead]) -> RecordedAttem
         failure=None if error is None else decode(json.loads(error)),
         reads=reads,
     )
-
-
-def _is_empty(database: sqlite3.Connection) -> bool:
-    try:
-        return bool(database.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
-    except sqlite3.OperationalError:
-        return False

@@ -19,7 +19,6 @@ from l0.recording.decision_rerun import differing
 from l0.recording.recording import Recording, RecordingError
 from l0.recording.recording_codec import Unrecorded
 from l0.recording.recording_options import RecordingOptions
-from l0.recording.recording_schema import SUFFIX
 
 READS = [b"data: 1\n\n", bytes(range(256)), b""]
 
@@ -161,7 +160,7 @@ def test_a_file_cut_anywhere_gives_what_can_be_read(tmp_path: Path) -> None:
             record_retried_call(made, [b"x" * 2000] * 20)
     (path,) = tmp_path.glob("*.l0")
     whole = path.read_bytes()
-    for share in range(1, 10):
+    for share in range(10):
         cut = tmp_path / "cut.l0"
         cut.write_bytes(whole[: len(whole) * share // 10])
         with Recording.open(cut) as recording:
@@ -189,14 +188,3 @@ def test_a_finished_recording_is_one_file_and_reading_leaves_it_unchanged(tmp_pa
 def test_options_are_checked(field: str, value: object) -> None:
     with pytest.raises(PolicyError):
         RecordingOptions(**{"folder": "runs"} | {field: value})
-
-
-@pytest.mark.parametrize("begun", [False, True], ids=["empty file", "without tables"])
-def test_file_of_a_process_that_was_killed_at_its_start_has_no_calls(tmp_path: Path, begun: bool) -> None:
-    path = tmp_path / f"1{SUFFIX}"
-    path.touch()
-    if begun:
-        with closing(sqlite3.connect(path)) as database:
-            database.execute("PRAGMA journal_mode=WAL")
-    with Recording.open(path) as recording:
-        assert (list(recording), len(recording), recording.problems) == ([], 0, [])
