@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
 
     async def request(self) -> http.HttpRequest | None:
         """Return the next request. Raises `http.BadRequestError`, and `DisconnectedError` if the client has left."""
-        self._answering = False
+        self._answering = self.has_sent = False
         if self._paused:
             self._paused = False
             self.transport.resume_reading()
