@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sys
-from typing import Any
 
 from l0.simulator.faults import HEALTHY, Fault
 from l0.simulator.ledger import Reply
@@ -40,25 +39,20 @@ def fault(dice: random.Random) -> Fault:
     return dice.choice(makes)()
 
 
-def break_some(server: Simulator, share: float) -> None:
-    """Break a ``share`` (0 to 1) of a server's answers from now on, unless a request has its own script."""
-    dice = random.Random(0)
-
-    def requested_reply(*_: Any) -> Reply:
-        return Reply(answer=ANSWER, fault=fault(dice) if dice.random() < share else HEALTHY)
-
-    # This replaces a private method. Fail if the simulator renames it: otherwise the soak would inject no faults.
-    assert callable(getattr(server, "_requested_reply", None))
-    server._requested_reply = requested_reply  # type: ignore[method-assign]
+def break_some(server: Simulator, share: float, dice: random.Random) -> None:
+    """Break a ``share`` (0 to 1) of a server's answers until it is reset, unless a request has its own script."""
+    server.on(reply=lambda _: Reply(answer=ANSWER, fault=fault(dice) if dice.random() < share else HEALTHY))
 
 
 def main() -> None:
     """Serve."""
+    share, dice = float(sys.argv[1]), random.Random(0)
     with simulator(delays=PACE) as server:
-        break_some(server, float(sys.argv[1]))
+        break_some(server, share, dice)
         print(server.origin, flush=True)
         for _ in sys.stdin:
             server.reset()  # the log of requests grows
+            break_some(server, share, dice)
 
 
 if __name__ == "__main__":

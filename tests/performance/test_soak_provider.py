@@ -5,6 +5,7 @@ import json
 import urllib.error
 import urllib.request
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -33,6 +34,6 @@ def test_soak_provider_breaks_its_share_of_answers(monkeypatch: pytest.MonkeyPat
     from benchmarks.breaking import break_some
 
     with simulator() as server:
-        break_some(server, share)
+        break_some(server, share, Random(0))
         complete = sum(is_complete(f"{server.origin}/v1/chat/completions") for _ in range(CALLS))
     assert (complete == CALLS) if share == 0 else (complete < CALLS)

@@ -30,9 +30,9 @@ _RUN = """Run a program with its LLM calls instrumented: a script, -m MODULE, or
 The Python processes that it starts (workers, reloaders, children) are instrumented as well. Without a policy, L0 keeps
 the SDKs' own retries and timeouts, and reports every failure. Exit code: that of the program; 2 for invalid input."""
 _SIMULATE = """Run the simulated provider (OpenAI and Anthropic dialects) until it is interrupted. Request a fault with
-the header x-l0-simulate, or with [[simulate: ...]] in a prompt: 'status 503', 'answer story | empty', or
-'clean-end at_event=6; ok' for an answer that breaks off and is whole when it is requested again. An unknown word is
-answered with the list of all."""
+the header x-l0-simulate, with [[simulate: ...]] in the newest message or the system prompt, or with --on: 'status 503
+rate=0.3', 'answer story | empty', or 'clean-end at_event=6; ok' for an answer that breaks off and is whole when it is
+requested again. An unknown word is answered with the list of all."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,7 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor = commands.add_parser("doctor", help="check the installation", description=_DOCTOR)
     doctor.add_argument("--json", action="store_true", help="print the report as a JSON object")
-    _simulate_arguments(commands.add_parser("simulate", help="run the simulated provider", description=_SIMULATE))
+    _simulate_arguments(
+        commands.add_parser("simulate", help="run the simulated provider", description=_SIMULATE, add_help=False)
+    )
     replayer.add_arguments(
         commands.add_parser("replay", help="serve recorded calls as a provider", description=replayer.DESCRIPTION)
     )
@@ -192,8 +194,29 @@ def _run_arguments(run: argparse.ArgumentParser) -> None:
     add("program", nargs=argparse.REMAINDER, metavar="PROGRAM", help="script or command, followed by its arguments")
 
 
+class _SimulateHelp(argparse.Action):
+    """Print the help with the table of all answers and faults, which is built only for this."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from l0.simulator.vocabulary import help_text
+
+        parser.print_help()
+        print(f"\n{help_text()}")
+        parser.exit()
+
+
 def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
     add = simulate.add_argument
+    add("-h", "--help", nargs=0, action=_SimulateHelp, help="show this help message and exit")
+    add(
+        "--on",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("PATTERN", "REPLY"),
+        help="reply to requests whose last user message has this regular expression ('': to all requests), such as "
+        "--on weather \"text 'It rains.'\" --on '' 'status 503 rate=0.3'; may be repeated, the first match counts",
+    )
     add("--host", default="127.0.0.1", help="address to listen on (default: loopback; there is no authentication)")
     add(
         "--host-name",

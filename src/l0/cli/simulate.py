@@ -35,6 +35,7 @@ def configuration(given: argparse.Namespace) -> SimulatorConfig:
             delays=delays if given.first_token_ms or given.inter_token_ms else None,
             traffic_dir=given.traffic,
             host_names=tuple(given.host_name),
+            replies=tuple((pattern, reply) for pattern, reply in given.on),
         )
     except ValueError as error:
         raise InputError(str(error)) from error

@@ -2,14 +2,15 @@
 
 `at_event` counts events (blocks that carry data) from 0: that many are sent before the fault; for a fault that changes
 an event it is the index of that event. `at_byte` counts bytes of the body. With neither, the fault comes right after
-the first content event, or changes it. All times are in seconds.
+the first content event, or changes it. All times are in seconds. `limited` makes a fault occur in a share of the
+requests, or in the first ones only.
 """
 
 import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 _MAX_VALUE = 10_000_000
@@ -22,7 +23,10 @@ Framing = Literal["lf", "cr", "crlf"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One fault. `kind` is the name of its constructor. None means that a field does not apply."""
+    """One fault. `kind` is the name of its constructor. None means that a field does not apply.
+
+    `rate` is the share of requests that it applies to, `times` the number of requests after which it ends.
+    """
 
     kind: str
     value: str | None = None
@@ -34,6 +38,8 @@ class Part:
     code: str | None = None
     type: str | None = None
     message: str | None = None
+    rate: float | None = None
+    times: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
 
@@ -71,6 +77,18 @@ class Fault:
     def find(self, *kinds: str) -> Part | None:
         """Return the first part of one of these kinds, else None."""
         return next((part for part in self.parts if part.kind in kinds), None)
+
+    def limited(self, *, rate: float | None = None, times: int | None = None) -> "Fault":
+        """Apply the fault to a share `rate` (0 to 1) of the requests, and to the first `times` of these at most.
+
+        The seed of the simulator and the number of the request determine the requests. Requests count together if they
+        get the fault from the same text, the same `Simulator.on` or the script.
+        """
+        if rate is not None and not 0 <= rate <= 1:  # NaN fails every comparison, so it is rejected as well
+            raise ValueError(f"rate: {rate!r} given, allowed is 0 to 1")
+        if times is not None and not 0 <= times <= _MAX_VALUE:
+            raise ValueError(f"times: {times!r} given, allowed is 0 or more, up to {_MAX_VALUE:,}")
+        return Fault(parts=tuple(replace(part, rate=rate, times=times) for part in self.parts))
 
     # Instead of the answer
 

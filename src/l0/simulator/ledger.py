@@ -68,6 +68,11 @@ class Ledger:
             self._log[index] = received
             return index
 
+    def received(self, index: int) -> Received | None:
+        """Return the log entry of a request; None if `clear` removed it."""
+        with self._changed:
+            return self._log.get(index)
+
     def update(self, index: int, **changes: Any) -> None:
         """Update the log entry of a request. Requests removed by `clear` stay removed."""
         with self._changed:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from .conversation import text_in
 from .dialects.chat_server import CHAT
 from .dialects.completions_server import COMPLETIONS
 from .dialects.embeddings_server import EMBEDDINGS
 from .dialects.messages_server import MESSAGES
 from .dialects.responses_server import RESPONSES
-from .dialects.server_dialect import AnswerIdentity, Dialect, ErrorSpec, InvalidRequestError, required, text_in
+from .dialects.server_dialect import AnswerIdentity, Dialect, ErrorSpec, InvalidRequestError, required
 from .http import HttpRequest
 from .respond import json_response
 from .steps import SimulatedResponse

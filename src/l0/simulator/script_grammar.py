@@ -2,22 +2,37 @@
 
 `;` separates the texts of a call's first request, of its first retry, and so on. In a text, parts are joined by `|`. A
 part is a word with options: a constructor of `Fault` with its parameters (positional or `name=value`), `ok`, `answer
-NAME`, `tokens N` or `recorded NAME`.
+NAME`, `tokens N`, `text TEXT`, `tool NAME ARGUMENTS` or `recorded NAME`. Every fault also takes `rate=0.3` and
+`times=2` (see `Fault.limited`).
 """
 
 import inspect
 import shlex
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from .answers import Answer
+from .answers import Answer, SimulatedToolCall
+from .conversation import Conversation
 from .faults import HEALTHY, Fault
 
 _OPENING, _CLOSING, _SEPARATOR = "[[simulate:", "]]", ";"
 HEADER = "x-l0-simulate"
 RETRIES_HEADER = "x-stainless-retry-count"
+ANSWERS = {
+    "ok": "A healthy answer.",
+    "answer": "One of the bundled answers, by name.",
+    "tokens": "This number of filler tokens.",
+    "text": "This text, in quotes.",
+    "tool": "A call of this tool, with these arguments (JSON). It can be joined with `text` and further calls.",
+    "recorded": "A recorded stream from the traffic directory, by name.",
+}
+"""The words for an answer, with what they send."""
+_VALUES = {"ok": (0, 0), "tool": (1, 2)}
+"""The smallest and the largest number of values of a word, if it is not one."""
+_LIMITS: dict[str, type[int] | type[float]] = {"rate": float, "times": int}
 _PARTS, _LENGTH = 20, 4_096
 """Limits for the number of parts and characters of one text."""
 
@@ -37,6 +52,16 @@ class RequestScript:
     answer: Answer | None = None
     recorded: str | None = None
     fault: Fault = HEALTHY
+
+
+def in_conversations(conversations: Sequence[Conversation]) -> str | None:
+    """Return the text that a conversation requests: in its newest messages, else in its system prompt.
+
+    A text in an earlier message has had its effect. Only a request to continue a broken answer repeats it.
+    """
+    newest = (in_prompt(conversation.newest) for conversation in conversations)
+    system = (in_prompt(conversation.system) for conversation in conversations)
+    return next((text for text in chain(newest, system) if text is not None), None)
 
 
 def in_prompt(prompt: str) -> str | None:
@@ -74,51 +99,71 @@ def parse(text: str) -> RequestScript:
 
 def vocabulary() -> list[str]:
     """Return all allowed first words of a part."""
-    return ["ok", "answer", "tokens", "recorded", *(name.replace("_", "-") for name in _constructors())]
+    return [*ANSWERS, *(name.replace("_", "-") for name in constructors())]
 
 
 def _add(script: RequestScript, word: str, rest: list[str]) -> RequestScript:
-    if word == "ok":
-        return script
-    if word in ("answer", "tokens", "recorded"):
-        if len(rest) != 1:
-            raise GrammarError(f"{word}: takes one value, {len(rest)} given")
-        if word == "answer":
-            return replace(script, named=rest[0])
-        if word == "recorded":
-            return replace(script, recorded=rest[0])
-        return replace(script, answer=_build(lambda: Answer(tokens=int(_number(word, rest[0], int))), word))
-    if word not in _constructors():
+    if word in ANSWERS:
+        return _add_answer(script, word, rest)
+    if word not in constructors():
         raise GrammarError(f"{word!r} is unknown; allowed are {', '.join(vocabulary())}")
     return replace(script, fault=script.fault | _fault(word, rest))
 
 
-def _constructors() -> dict[str, Callable[..., Fault]]:
-    found = inspect.getmembers_static(Fault, lambda member: isinstance(member, staticmethod))
-    return {name: member.__func__ for name, member in found}
+def _add_answer(script: RequestScript, word: str, rest: list[str]) -> RequestScript:
+    fewest, most = _VALUES.get(word, (1, 1))
+    if not fewest <= len(rest) <= most:
+        allowed = {(0, 0): "no value", (1, 1): "one value"}.get((fewest, most), f"{fewest} or {most} values")
+        raise GrammarError(f"{word}: takes {allowed}, {len(rest)} given")
+    answer = script.answer or Answer()
+    joins = word in ("text", "tool") and not (script.named or script.recorded or answer.tokens)
+    if word != "ok" and not joins and (script.named or script.recorded or script.answer):
+        raise GrammarError(f"{word}: there is an answer already; allowed is one, or text and tools together")
+    match word:
+        case "answer":
+            return replace(script, named=rest[0])
+        case "recorded":
+            return replace(script, recorded=rest[0])
+        case "text":
+            return replace(script, answer=replace(answer, text=rest[0]))
+        case "tool":
+            call = SimulatedToolCall(name=rest[0], arguments=rest[1] if len(rest) > 1 else "{}")
+            return replace(script, answer=replace(answer, tool_calls=(*answer.tool_calls, call)))
+        case "tokens":
+            return replace(script, answer=_build(lambda: Answer(tokens=int(_number(word, rest[0], int))), word))
+    return script
+
+
+def constructors() -> dict[str, Callable[..., Fault]]:
+    """Return the constructors of `Fault` by name, in the order of its source."""
+    return {name: member.__func__ for name, member in vars(Fault).items() if isinstance(member, staticmethod)}
 
 
 def _fault(word: str, rest: list[str]) -> Fault:
-    make = _constructors()[word]
+    make = constructors()[word]
     names = list(inspect.signature(make).parameters)
     hints = get_type_hints(make)
     given: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
     headers: dict[str, str] = {}
     for position, item in enumerate(rest):
         name, is_named, value = item.partition("=")
         if not is_named:
             if position >= len(names):
-                raise GrammarError(f"{word}: {item!r} is one value too many; options are {', '.join(names) or 'none'}")
+                options = ", ".join([*names, *_LIMITS])
+                raise GrammarError(f"{word}: {item!r} is one value too many; options are {options}")
             name, value = names[position], item
-        if name in names and name != "headers":
+        if name in _LIMITS:
+            limits[name] = _number(name, value, _LIMITS[name])
+        elif name in names and name != "headers":
             given[name] = _value(name, value, hints[name])
         elif "headers" in names:
             headers[name] = value
         else:
-            raise GrammarError(f"{word}: option {name!r} is unknown; allowed are {', '.join(names) or 'none'}")
+            raise GrammarError(f"{word}: option {name!r} is unknown; allowed are {', '.join([*names, *_LIMITS])}")
     if headers:
         given["headers"] = headers
-    return _build(lambda: make(**given), word)
+    return _build(lambda: make(**given).limited(**limits) if limits else make(**given), word)
 
 
 def _build(make: Callable[[], _Built], word: str) -> _Built:

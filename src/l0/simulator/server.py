@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -17,11 +18,14 @@ from .answers import MAX_TOKENS, Answer
 from .connection import Connection, DisconnectedError
 from .dialects.chat_server import CHAT
 from .dialects.responses_server import RESPONSES
-from .dialects.server_dialect import AnswerIdentity, Dialect, InvalidRequestError, parse_request
+from .dialects.server_dialect import AnswerIdentity, Dialect, InvalidRequestError, SimulatedRequest, parse_request
+from .fault_limits import FaultLimits
 from .faults import Fault
 from .ledger import Ledger, Received, Reply
 from .pacing import Pacer
 from .playback import Chunks, RecordedBody, Traffic
+from .reply_rules import ReplyRules
+from .request_match import RequestMatch, TextMatch
 from .respond import fitting, respond, served
 from .simulator_config import SimulatorConfig, SimulatorError
 from .steps import SimulatedResponse
@@ -37,20 +41,24 @@ Item = Fault | Answer | RecordedBody | Reply | str | None
 class Simulator:
     """A simulated provider. All methods except `start` and `stop` are thread-safe.
 
-    An answer is determined by the first of: the script; the request's `x-l0-simulate` header; `[[simulate: …]]` in its
-    prompt; else it is healthy.
+    An answer is determined by the first of: the script; the request's `x-l0-simulate` header; `[[simulate: …]]` in the
+    messages since the last answer, else in the system prompt; the rules of `on`; a recorded stream if there is a
+    traffic directory. Otherwise it is healthy.
     """
 
     def __init__(self, config: SimulatorConfig | None = None) -> None:
-        """Create a simulator. Raises `SimulatorError` for a traffic directory that cannot be read."""
+        """Create a simulator. Raises `SimulatorError` for an unreadable traffic directory and for invalid replies."""
         self.config = config or SimulatorConfig()
         self._traffic = Traffic(self.config.traffic_dir) if self.config.traffic_dir else None
         self._ledger = Ledger()
+        self._rules = ReplyRules()
+        self._limits = FaultLimits(self.config.seed)
         self._stored = StoredResponses()
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._open = WeakSet[Connection]()
         self._port = self.config.port
+        self._add_configured_rules()
 
     @property
     def origin(self) -> str:
@@ -77,6 +85,30 @@ class Simulator:
         """Answer the next inference requests with these items, in order. After them, answers are healthy again."""
         self._ledger.extend([self._reply(item) for item in items])
 
+    def on(
+        self,
+        prompt: TextMatch | None = None,
+        *,
+        reply: Item | Callable[[Received], Item],
+        tool_result: TextMatch | None = None,
+        system: TextMatch | None = None,
+        model: TextMatch | None = None,
+        turn: int | None = None,
+        times: int | None = None,
+    ) -> None:
+        """Answer every request that matches with `reply`, `times` times at most. The first matching rule counts.
+
+        The conditions are those of `RequestMatch`: a text must be contained, a regular expression must be found;
+        without a condition every request matches. `reply` may be a function of the request; it runs in the server's
+        thread. Raises `ValueError` for a `turn` or `times` below 1, and `GrammarError` for an invalid text.
+        """
+        match = RequestMatch(prompt=prompt, tool_result=tool_result, system=system, model=model, turn=turn)
+        if callable(reply):
+            self._rules.add(match, lambda received: self._reply(reply(received)), times)
+        else:
+            made = self._reply(reply)
+            self._rules.add(match, lambda _: made, times)
+
     def play(
         self,
         body: bytes,
@@ -89,8 +121,11 @@ class Simulator:
         self.script(RecordedBody(content=body, chunks=chunks, content_type=content_type, status=status))
 
     def reset(self) -> None:
-        """Clear the script and the log."""
+        """Clear the script, the rules of `on`, the log and the counts of limited faults."""
         self._ledger.clear()
+        self._rules.clear()
+        self._limits.clear()
+        self._add_configured_rules()
 
     def wait_idle(self, timeout: float = 5.0) -> bool:
         """Wait until no request is active. Return false after `timeout` seconds."""
@@ -206,10 +241,8 @@ class Simulator:
             body = request.json
             if not isinstance(body, dict):
                 raise InvalidRequestError("We could not parse the JSON body of your request: an object is expected.")
-            inference = parse_request(dialect, body)
-            reply = self._ledger.next_reply() or self._requested_reply(
-                request, dialect, inference.prompt, inference.stream
-            )
+            inference = self._stored.continued(parse_request(dialect, body))
+            reply = self._chosen_reply(request, dialect, inference, index)
             if reply.answer and reply.answer.tokens * inference.choices > MAX_TOKENS:
                 raise InvalidRequestError(f"tokens: allowed are {MAX_TOKENS:,}, all choices together.")
         except (InvalidRequestError, script_grammar.GrammarError, SimulatorError) as error:
@@ -224,15 +257,21 @@ class Simulator:
             self._stored.keep(reply.answer or Answer(), inference, identity)
         return respond(dialect, inference, reply, identity, pacer)
 
-    def _requested_reply(self, request: http.HttpRequest, dialect: Dialect, prompt: str, stream: bool) -> Reply:
-        """Return the reply that header or prompt request, else a recorded stream if there is a traffic directory."""
-        text = request.headers.get(script_grammar.HEADER)
-        if text is None:
-            text = script_grammar.in_prompt(prompt)
+    def _chosen_reply(
+        self, request: http.HttpRequest, dialect: Dialect, inference: SimulatedRequest, index: int
+    ) -> Reply:
+        """Return the reply to a request, with the faults that apply to it."""
+        reply, source = self._ledger.next_reply(), "script"
+        text = None if reply else _directive(request, inference)
         if text is not None:
-            retries = request.headers.get(script_grammar.RETRIES_HEADER, "")
-            return self._parse_reply(script_grammar.of_attempt(text, retries), dialect.name)
-        return Reply(body=self._traffic.next(dialect.name) if self._traffic and stream else None)
+            reply, source = self._parse_reply(text, dialect.name), text
+        if reply is None:
+            found, received = self._rules.find(inference.conversations, inference.model), self._ledger.received(index)
+            if found and received:
+                reply, source = found[0](received), found[1]
+        if reply is None:
+            return Reply(body=self._traffic.next(dialect.name) if self._traffic and inference.stream else None)
+        return replace(reply, fault=self._limits.applied(reply.fault, index, source))
 
     def _parse_reply(self, text: str, dialect: str) -> Reply:
         script = script_grammar.parse(text)
@@ -243,6 +282,13 @@ class Simulator:
             body = self._traffic.named(dialect, script.recorded)
         answer = corpus.bundled_answer(script.named) if script.named else script.answer
         return Reply(answer=answer, body=body, fault=script.fault)
+
+    def _add_configured_rules(self) -> None:
+        for pattern, text in self.config.replies:
+            try:
+                self.on(re.compile(pattern) if pattern else None, reply=text)
+            except (script_grammar.GrammarError, re.error) as error:
+                raise SimulatorError(f"reply {pattern!r} {text!r}: {error}") from error
 
     def _reply(self, item: Item) -> Reply:
         match item:
@@ -257,6 +303,15 @@ class Simulator:
             case str():
                 return self._parse_reply(item, "chat")
         return item
+
+
+def _directive(request: http.HttpRequest, inference: SimulatedRequest) -> str | None:
+    """Return the text of the header or of the prompt for this request of a call; None if there is none."""
+    text = request.headers.get(script_grammar.HEADER)
+    if text is None:
+        text = script_grammar.in_conversations(inference.conversations)
+    retries = request.headers.get(script_grammar.RETRIES_HEADER, "")
+    return None if text is None else script_grammar.of_attempt(text, retries)
 
 
 async def serve(simulator: S, started: Callable[[S], None] | None = None) -> None:

@@ -18,8 +18,9 @@ class SimulatorConfig:
     determines all random values (ids, delays) together with the index of a request. `traffic_dir`: a directory of
     recorded bodies, which then answer streaming requests in turn. `delays`: None for no delays. `host_names`: names
     beside `host`, `localhost` and loopback addresses that requests may carry in their `Host` header; other names are
-    refused with status 421. Raises `ValueError` for an invalid port and `TypeError` for a single string as
-    `host_names`.
+    refused with status 421. `replies`: pairs of a regular expression, searched in the last user message (empty: every
+    request), and the text of the reply, as for `Simulator.on`. Raises `ValueError` for an invalid port and `TypeError`
+    for a single string as `host_names`.
     """
 
     host: str = "127.0.0.1"
@@ -28,6 +29,7 @@ class SimulatorConfig:
     delays: Delays | None = None
     traffic_dir: Path | None = field(default=None)
     host_names: tuple[str, ...] = ()
+    replies: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

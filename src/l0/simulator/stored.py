@@ -33,6 +33,16 @@ class StoredResponses:
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
 
+    def continued(self, inference: SimulatedRequest) -> SimulatedRequest:
+        """Return a request with its turn counted from the stored response that it continues, if that is known."""
+        with self._lock:
+            found = self._kept.get(inference.previous or "")
+        if found is None or not found[1].conversations:
+            return inference
+        before = found[1].conversations[0].turn
+        counted = (replace(each, turn=each.turn + before) for each in inference.conversations)
+        return replace(inference, conversations=tuple(counted))
+
     def replay(self, request: HttpRequest) -> SimulatedResponse | None:
         """Answer `GET /responses/{id}`, as a stream with `stream=true` (after `starting_after`).
 

@@ -11,6 +11,7 @@ import pytest
 
 from l0.cli.main import main
 from l0.simulator.pacing import Delays
+from l0.simulator.script_grammar import vocabulary
 from l0.simulator.simulator_config import SimulatorConfig
 from l0.testing import simulator
 
@@ -58,6 +59,9 @@ def test_simulate_names_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> Non
         (["--port", "70000"], ["port", "70000", "65535"]),
         (["--stragglers", "2"], ["stragglers", "2.0", "0 to 1"]),
         (["--first-token-ms", "-1"], ["first_token_ms", "-1.0", "0 or more"]),
+        (["--on", "(", "ok"], ["reply", "'('", "unterminated"]),
+        (["--on", "x", "explode"], ["reply", "'x'", "'explode' is unknown"]),
+        (["--on", "", "answer nothing"], ["answer", "'nothing' is unknown"]),
         (["--traffic", "no/such/folder"], ["traffic_dir", "no/such/folder"]),
     ],
 )
@@ -85,11 +89,23 @@ def test_simulate_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -
         "--port 0 --seed 5 --first-token-ms 300 --inter-token-ms 20 --sigma 0.1 --stragglers 0.1 --straggler-factor 3"
         " --host-name box.lan --host-name simulator"
     )
-    assert main(["simulate", *options.split()]) == 0
+    replies = [("weather", "text 'It rains.'"), ("", "status 503 rate=0.3")]
+    assert main(["simulate", *options.split(), *(word for pair in replies for word in ("--on", *pair))]) == 0
     delays = Delays(first_token_ms=300, inter_token_ms=20, sigma=0.1, stragglers=0.1, straggler_factor=3)
-    assert made == [SimulatorConfig(port=0, seed=5, delays=delays, host_names=("box.lan", "simulator"))]
+    assert made == [
+        SimulatorConfig(port=0, seed=5, delays=delays, host_names=("box.lan", "simulator"), replies=tuple(replies))
+    ]
     assert main(["simulate"]) == 0
     assert made[1] == SimulatorConfig(port=4010)
+
+
+def test_simulate_help_lists_every_word(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["simulate", "--help"])
+    shown = capsys.readouterr().out
+    assert "--on PATTERN REPLY" in shown
+    assert all(f"\n  {word}" in shown for word in vocabulary())
+    assert "stall [at_event=N] [at_byte=N] [seconds=3600]\n      Pause, then send the rest." in shown
 
 
 def test_version_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from l0.simulator import script_grammar
+from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.faults import Fault
 
 FAULTS = [
@@ -17,6 +18,7 @@ FAULTS = [
     Fault.in_band_error(2, code="slow_down", message="Too much | at once; 'now'".replace("|", "")),
     Fault.no_event_names(),
     Fault.repeats_overlap(20) | Fault.starts_over(),
+    Fault.status(503).limited(rate=0.3) | Fault.cut().limited(times=2),
     Fault(),
 ]
 
@@ -35,7 +37,11 @@ def test_faults_are_values() -> None:
 def test_grammar_accepts_answer_and_fault() -> None:
     script = script_grammar.parse("answer poem | stall at-event=2".replace("at-event", "at_event"))
     assert (script.named, script.fault) == ("poem", Fault.stall(at_event=2))
-    assert script_grammar.parse("tokens 7").answer is not None
+    assert script_grammar.parse("tokens 7").answer == Answer(tokens=7)
+    call = SimulatedToolCall(name="look", arguments='{"city": "Rome"}')
+    text = """text 'One moment.' | tool look '{"city": "Rome"}' | tool wait"""
+    expected = Answer(text="One moment.", tool_calls=(call, SimulatedToolCall(name="wait")))
+    assert script_grammar.parse(text).answer == expected
 
 
 @pytest.mark.parametrize(
@@ -48,7 +54,16 @@ def test_grammar_accepts_answer_and_fault() -> None:
         ("framing tabs", "style: 'tabs' given, allowed are lf, cr, crlf"),
         ("status 99", "status: 99 given, allowed is 100 to 599"),
         ("tokens 1000001", "tokens: 1000001 given, allowed is 0 to 1,000,000"),
-        ("bom 1", "'1' is one value too many; options are none"),
+        ("bom 1", "'1' is one value too many; options are rate, times"),
+        ("status 503 rate=2", "rate: 2.0 given, allowed is 0 to 1"),
+        ("status 503 rate=nan", "rate: nan given, allowed is 0 to 1"),
+        ("cut times=-1", "times: -1 given, allowed is 0 or more"),
+        ("cut times=0.5", "times: '0.5' given, allowed is a whole number"),
+        ("ok rate=0.3", "ok: takes no value, 1 given"),
+        ("tool", "tool: takes 1 or 2 values, 0 given"),
+        ("answer poem | text x", "text: there is an answer already"),
+        ("tokens 3 | tool f", "tool: there is an answer already"),
+        ("text x | text y | tokens 3", "tokens: there is an answer already"),
         ("answer", "answer: takes one value, 0 given"),
         ("cut |", "a part is empty"),
         ("cut 'x", "No closing quotation"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..answers import Answer, SimulatedToolCall, count, pieces
 from ..continuation import instructed, prefilled
+from ..conversation import conversations, text_in
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
 from . import openai_server
@@ -19,7 +20,6 @@ from .server_dialect import (
     SimulatedRequest,
     prompt_tokens,
     required,
-    text_in,
     whole_number,
 )
 
@@ -41,6 +41,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         forced=forced(body.get("tools"), body.get("tool_choice")),
         # OpenAI's models ignore a final assistant message. DeepSeek and Mistral continue it if it has the flag.
         prefix=prefilled(body["messages"], "prefix") or instructed(body["messages"]),
+        conversations=conversations(body["messages"]),
     )
 
 

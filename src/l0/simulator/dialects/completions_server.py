@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ..answers import Answer
+from ..conversation import conversations, text_in
 from ..sse_writer import PLACEHOLDER, block, quoted, template
 from . import openai_server
 from .server_dialect import (
@@ -17,7 +18,6 @@ from .server_dialect import (
     SimulatedRequest,
     prompt_tokens,
     required,
-    text_in,
     whole_number,
 )
 
@@ -34,6 +34,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         prompt=text_in(body["prompt"]),
         choices=whole_number(body, "n", 1, CHOICES),
         usage=bool((body.get("stream_options") or {}).get("include_usage")),
+        conversations=conversations(text_in(body["prompt"])),
     )
 
 

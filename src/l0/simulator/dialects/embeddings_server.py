@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..answers import Answer
+from ..conversation import text_in
 from . import openai_server
 from .server_dialect import (
     AnswerIdentity,
@@ -19,7 +20,6 @@ from .server_dialect import (
     SimulatedRequest,
     prompt_tokens,
     required,
-    text_in,
     whole_number,
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..answers import Answer, SimulatedToolCall, pieces
 from ..continuation import instructed, prefilled
+from ..conversation import conversations, text_in
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
 from .server_dialect import (
@@ -19,7 +20,6 @@ from .server_dialect import (
     SimulatedRequest,
     prompt_tokens,
     required,
-    text_in,
 )
 
 _SIGNATURE = "ErUBCkYIBRgCIkBzaW11bGF0ZWQtc2lnbmF0dXJlLW9mLXRoaW5raW5n"
@@ -56,6 +56,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         schema=_schema(body),
         forced=_forced(body.get("tools") or [], body.get("tool_choice")),
         prefix=_prefilled(body) or instructed(body["messages"]),
+        conversations=conversations(body["messages"], body.get("system")),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..answers import Answer, count, pieces
+from ..conversation import conversations, text_in
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
 from . import openai_server
@@ -18,7 +19,6 @@ from .server_dialect import (
     SimulatedRequest,
     prompt_tokens,
     required,
-    text_in,
 )
 
 _TYPE = re.compile(rb'"type":\s*"((?:response\.|error)[a-z_.]*)"')
@@ -38,6 +38,8 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         forced=forced(body.get("tools"), body.get("tool_choice")),
         store=body.get("store") is not False,
         background=bool(body.get("background")),
+        conversations=conversations(body.get("input"), body.get("instructions")),
+        previous=body.get("previous_response_id"),
     )
 
 
@@ -184,7 +186,7 @@ def _response(
         "output": output,
         "parallel_tool_calls": True,
         "presence_penalty": 0.0,
-        "previous_response_id": None,
+        "previous_response_id": request.previous,
         "prompt_cache_key": None,
         "prompt_cache_retention": None,
         "reasoning": {"effort": None, "summary": None},

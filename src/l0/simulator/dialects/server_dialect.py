@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..answers import Answer, SimulatedToolCall
+from ..conversation import Conversation
 
 Role = Literal["lifecycle", "content", "finish", "end"]
 """The role of a block: `finish` carries the finish reason or usage, `end` is the terminal event."""
@@ -26,7 +27,8 @@ class SimulatedRequest:
     """An inference request, independent of its dialect.
 
     `forced`: the tool call that the request requires. `prefix`: the beginning of an answer that the request wants
-    continued.
+    continued. `conversations`: its conversation, and for a request to continue a broken answer that before it.
+    `previous`: the stored response that it continues.
     """
 
     model: str
@@ -39,6 +41,8 @@ class SimulatedRequest:
     store: bool = True
     background: bool = False
     prefix: str = ""
+    conversations: tuple[Conversation, ...] = ()
+    previous: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +92,6 @@ class Dialect:
     idle: bytes
     empty_event: Callable[[AnswerIdentity], bytes]
     headers: Callable[[AnswerIdentity], Json]
-
-
-def text_in(value: Any) -> str:
-    """Return all text of a prompt, at any nesting: messages, parts, plain strings."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping):
-        return "\n".join(filter(None, (text_in(value.get(key)) for key in ("content", "text", "input_text"))))
-    if isinstance(value, list):
-        return "\n".join(filter(None, map(text_in, value)))
-    return ""
 
 
 def required(body: Mapping[str, Any], *names: str) -> None:

@@ -1,0 +1,112 @@
+"""Read the parts of a conversation that decide which answer it gets, in the formats of all dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from .continuation import instructed
+
+_SYSTEM = ("system", "developer")
+_TOOL = ("tool", "function")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """The parts of a conversation.
+
+    `system`: all system texts. `user`: the last user message. `newest`: the messages since the last answer, which the
+    request is about: a user message, or tool results. `tool_results`: the tool results among these. `turn`: the number
+    of the answer that is requested, from 1.
+    """
+
+    system: str = ""
+    user: str = ""
+    newest: str = ""
+    tool_results: str = ""
+    has_tool_results: bool = False
+    turn: int = 1
+
+
+class _Entry(NamedTuple):
+    kind: Literal["system", "user", "assistant", "tool"]
+    text: str
+
+
+def conversations(messages: Any, system: Any = None, answers_before: int = 0) -> tuple[Conversation, ...]:
+    """Return the conversation of a request; for a request to continue a broken answer also the one before that answer.
+
+    `answers_before`: the number of answers that are not part of the messages, but are stored on the server.
+    """
+    entries = list(_entries(messages))
+    while entries and entries[-1].kind == "assistant":
+        del entries[-1]
+    found = [_conversation(entries, text_in(system), answers_before)]
+    if instructed(messages):
+        found.append(_conversation(_before_last_answer(entries), text_in(system), answers_before))
+    return tuple(found)
+
+
+def text_in(value: Any) -> str:
+    """Return all text of a prompt, at any nesting: messages, parts, plain strings."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return "\n".join(filter(None, (text_in(value.get(key)) for key in ("content", "text", "input_text", "output"))))
+    if isinstance(value, list):
+        return "\n".join(filter(None, map(text_in, value)))
+    return ""
+
+
+def _conversation(entries: Sequence[_Entry], system: str, answers_before: int) -> Conversation:
+    newest = list[_Entry]()
+    for entry in reversed(entries):
+        if entry.kind == "assistant":
+            break
+        newest.insert(0, entry)
+    tool_results = [entry.text for entry in newest if entry.kind == "tool"]
+    kinds = ["assistant" if entry.kind == "assistant" else "" for entry in entries if entry.kind != "system"]
+    answers = sum(kind != before for kind, before in zip(kinds, ["", *kinds], strict=False) if kind)
+    return Conversation(
+        system="\n".join(filter(None, (system, *(entry.text for entry in entries if entry.kind == "system")))),
+        user=next((entry.text for entry in reversed(entries) if entry.kind == "user"), ""),
+        newest="\n".join(entry.text for entry in newest if entry.kind != "system" and entry.text),
+        tool_results="\n".join(tool_results),
+        has_tool_results=bool(tool_results),
+        turn=answers_before + answers + 1,
+    )
+
+
+def _before_last_answer(entries: list[_Entry]) -> list[_Entry]:
+    last = max((place for place, entry in enumerate(entries) if entry.kind == "assistant"), default=0)
+    while last and entries[last - 1].kind == "assistant":
+        last -= 1
+    return entries[:last]
+
+
+def _entries(messages: Any) -> Iterator[_Entry]:
+    """Yield the messages by kind. A user message of the messages dialect can hold tool results and text."""
+    if isinstance(messages, str):
+        yield _Entry("user", messages)
+    for item in messages if isinstance(messages, list) else []:
+        if not isinstance(item, Mapping):
+            yield _Entry("user", text_in(item))
+            continue
+        role, kind = item.get("role"), item.get("type")
+        if role in _TOOL or (isinstance(kind, str) and kind.endswith("_output")):
+            yield _Entry("tool", text_in(item))
+        elif role in _SYSTEM:
+            yield _Entry("system", text_in(item))
+        elif role == "assistant" or (role is None and kind not in (None, "message")):  # such as a function call
+            yield _Entry("assistant", text_in(item))
+        else:
+            yield from _of_user(item.get("content"))
+
+
+def _of_user(content: Any) -> Iterator[_Entry]:
+    parts = content if isinstance(content, list) else [content]
+    results = [part for part in parts if isinstance(part, Mapping) and part.get("type") == "tool_result"]
+    yield from (_Entry("tool", text_in(part)) for part in results)
+    if len(results) < len(parts):
+        yield _Entry("user", text_in([part for part in parts if part not in results]))

@@ -1,0 +1,50 @@
+"""Keep the replies that are matched to requests."""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .conversation import Conversation
+from .ledger import Received, Reply
+from .request_match import RequestMatch
+
+
+@dataclass(slots=True)
+class _Rule:
+    match: RequestMatch
+    make_reply: Callable[[Received], Reply]
+    left: int | None
+    source: str
+
+
+class ReplyRules:
+    """The rules of a simulator, in the order of their definition. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rules = list[_Rule]()
+
+    def add(self, match: RequestMatch, make_reply: Callable[[Received], Reply], times: int | None) -> None:
+        """Answer requests that match, `times` times at most. Raises `ValueError` for `times` below 1."""
+        if times is not None and times < 1:
+            raise ValueError(f"times: {times!r} given, allowed is 1 or more")
+        with self._lock:
+            self._rules.append(_Rule(match, make_reply, times, f"rule {len(self._rules)}"))
+
+    def find(self, conversations: Iterable[Conversation], model: str) -> tuple[Callable[[Received], Reply], str] | None:
+        """Return the maker of replies of the first rule that matches, and its name; None if there is none.
+
+        The second conversation, if any, is that before a broken answer, which counts if no rule matches the first.
+        """
+        with self._lock:
+            for conversation in conversations:
+                for rule in self._rules:
+                    if rule.left != 0 and rule.match.matches(conversation, model):
+                        rule.left = None if rule.left is None else rule.left - 1
+                        return rule.make_reply, rule.source
+        return None
+
+    def clear(self) -> None:
+        """Remove all rules."""
+        with self._lock:
+            self._rules.clear()
