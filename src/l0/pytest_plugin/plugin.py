@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from l0.simulator.server import Simulator
+
     from .cassette import Cassette
     from .cassette_options import CassetteOptions
 
 MARKER = "l0_cassette"
+SIMULATOR_MARKER = "l0_simulator"
 MODES = ("none", "once", "new_episodes", "all")
 _FAILED = pytest.StashKey[bool]()
 _NO_FILE_NAME = str.maketrans(dict.fromkeys("/<>?%*:|\"'\\", "-"))
@@ -38,21 +41,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the markers."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(speed=, ignore=, ignore_hosts=, redact=): play the test's HTTP requests from its cassette "
         "(L0; --l0-record records it)",
     )
+    config.addinivalue_line(
+        "markers",
+        f"{SIMULATOR_MARKER}(**options): give the test a simulated provider (L0); options of l0.testing.simulator",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give a marked test the fixture."""
-    if item.get_closest_marker(MARKER) is not None:
-        names = getattr(item, "fixturenames", None)
-        if names is not None and MARKER not in names:
-            names.insert(_place(item, names), MARKER)
+    """Give a marked test the fixture of the same name, before its other fixtures."""
+    names = getattr(item, "fixturenames", None)
+    for marker in (MARKER, SIMULATOR_MARKER):
+        if names is not None and item.get_closest_marker(marker) is not None:
+            if marker in names:
+                names.remove(marker)
+            names.insert(_place(item, names), marker)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -83,6 +92,31 @@ def l0_cassette(request: pytest.FixtureRequest, l0_cassette_options: Mapping[str
         pytest.fail(f"the test passed, but a request had no recording.\n{cassette.unmatched[0]}", pytrace=False)
 
 
+@pytest.fixture
+def l0_simulator_options() -> Mapping[str, Any]:
+    """Return the options of `l0_simulator`. Define a fixture of this name to change them; a marker's come first."""
+    return {}
+
+
+@pytest.fixture
+def l0_simulator(
+    request: pytest.FixtureRequest, l0_simulator_options: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Simulator]:
+    """Run a simulated provider. `OpenAI()` and `Anthropic()` call it, by the variables that both SDKs read."""
+    from l0.simulator.simulator_config import SimulatorError
+    from l0.testing import simulator
+
+    try:
+        with simulator(**_given(request, SIMULATOR_MARKER, l0_simulator_options)) as running:
+            monkeypatch.setenv("OPENAI_BASE_URL", running.openai)
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", running.anthropic)
+            for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+                monkeypatch.setenv(name, "simulated")
+            yield running
+    except (SimulatorError, TypeError, ValueError) as error:
+        pytest.fail(f"options of {SIMULATOR_MARKER}: {error}", pytrace=False)
+
+
 def cassette_path(item: pytest.Item) -> Path:
     """Return the file of a test: ``cassettes/<module>/<class>.<test>.json`` beside its module."""
     owner = getattr(item, "cls", None)
@@ -101,17 +135,22 @@ def _place(item: pytest.Item, names: Sequence[str]) -> int:
 def _options(request: pytest.FixtureRequest, configured: Mapping[str, Any]) -> CassetteOptions:
     from .cassette_options import CassetteOptions
 
-    marker = request.node.get_closest_marker(MARKER)
-    given = dict(configured) | (marker.kwargs if marker else {})
-    speed = request.config.getoption("--l0-speed")
-    if speed is not None:
-        given["speed"] = speed
     try:
-        if marker and marker.args:
-            raise TypeError(f"the marker {MARKER} takes keyword arguments only")
+        given = _given(request, MARKER, configured)
+        speed = request.config.getoption("--l0-speed")
+        if speed is not None:
+            given["speed"] = speed
         return CassetteOptions(**given)
     except (TypeError, ValueError) as error:
         pytest.fail(f"options of {MARKER}: {error}", pytrace=False)
+
+
+def _given(request: pytest.FixtureRequest, name: str, configured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configured options with those of the marker."""
+    marker = request.node.get_closest_marker(name)
+    if marker and marker.args:
+        raise TypeError(f"the marker {name} takes keyword arguments only")
+    return dict(configured) | (marker.kwargs if marker else {})
 
 
 def _speed(text: str) -> float:

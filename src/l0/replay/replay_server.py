@@ -67,6 +67,21 @@ class ReplayServer(Simulator):
         """The number of attempts that have not been served."""
         return len(self.attempts)
 
+    async def start(self) -> None:
+        """Listen. A server that cannot closes its recording."""
+        try:
+            await super().start()
+        except BaseException:
+            self.recording.close()
+            raise
+
+    async def stop(self) -> None:
+        """Close all connections and the recording."""
+        try:
+            await super().stop()
+        finally:
+            self.recording.close()
+
     def reset(self) -> None:
         """Clear the log, and serve every attempt once more."""
         super().reset()

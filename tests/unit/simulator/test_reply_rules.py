@@ -14,7 +14,7 @@ from l0.simulator.request_match import RequestMatch
 from l0.simulator.script_grammar import GrammarError
 from l0.simulator.server import Simulator
 from l0.simulator.simulator_config import SimulatorConfig
-from l0.testing import serving
+from l0.simulator.simulator_thread import SimulatorThread
 
 HELLO = "Hello! I am a simulated model. How can I help you today?"
 LOOK = SimulatedToolCall(name="look", arguments='{"city": "Rome"}')
@@ -123,7 +123,7 @@ def test_match_without_conditions_matches_everything() -> None:
 
 
 def test_configured_replies_survive_a_reset(client: openai.OpenAI) -> None:
-    with serving(Simulator(SimulatorConfig(replies=(("weather", "text wet"), ("", "text all"))))) as sim:
+    with SimulatorThread(Simulator(SimulatorConfig(replies=(("weather", "text wet"), ("", "text all"))))) as sim:
         there = client.with_options(base_url=sim.openai)
         for _ in range(2):
             assert chat(there, says("user", "the weather")).content == "wet"

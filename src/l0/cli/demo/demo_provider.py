@@ -10,8 +10,8 @@ from l0.simulator import http, script_grammar
 from l0.simulator.dialects.server_dialect import Dialect
 from l0.simulator.server import Simulator
 from l0.simulator.simulator_config import SimulatorConfig
+from l0.simulator.simulator_thread import SimulatorThread
 from l0.simulator.steps import SimulatedResponse
-from l0.testing import serving
 
 from .plan import SEPARATOR
 
@@ -42,4 +42,4 @@ class ScriptedSimulator(Simulator):
 
 def provider(config: SimulatorConfig) -> AbstractContextManager[ScriptedSimulator]:
     """Run a scripted simulator, as `l0.testing.simulator` does. Raises `SimulatorError` if it cannot start."""
-    return serving(ScriptedSimulator(config))
+    return SimulatorThread(ScriptedSimulator(config))

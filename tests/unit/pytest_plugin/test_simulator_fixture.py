@@ -1,0 +1,97 @@
+"""The fixture `l0_simulator`."""
+
+import pytest
+
+TESTS = """
+import os
+
+import anthropic, openai, pytest
+
+ASKED = dict(model="m", messages=[{"role": "user", "content": "hi"}])
+
+
+@pytest.fixture
+def client():
+    with openai.OpenAI(max_retries=0) as made:
+        yield made
+
+
+def test_both_sdks_call_it(l0_simulator):
+    l0_simulator.on("hi", reply="text Hi.")
+    with openai.OpenAI() as one, anthropic.Anthropic() as other:
+        assert one.chat.completions.create(**ASKED).choices[0].message.content == "Hi."
+        assert other.messages.create(**ASKED, max_tokens=99).content[0].text == "Hi."
+    assert len(l0_simulator.requests) == 2
+
+
+@pytest.mark.l0_simulator(seed=7)
+def test_marker_gives_the_fixture_before_those_of_the_test(client, l0_simulator):
+    assert l0_simulator.config.seed == 7
+    assert client.chat.completions.create(**ASKED).id.startswith("chatcmpl-")
+
+
+@pytest.mark.l0_simulator
+def test_marker_alone(client):
+    assert client.chat.completions.create(**ASKED)
+
+
+async def call():
+    async with openai.AsyncOpenAI(max_retries=0) as made:
+        return await made.chat.completions.create(**ASKED)
+
+
+def test_async(l0_simulator):
+    import asyncio
+
+    assert asyncio.run(call()).choices
+
+
+def test_environment_is_restored():
+    assert "OPENAI_BASE_URL" not in os.environ
+"""
+
+
+def test_simulator_fixture(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    pytester.makepyfile(TESTS)
+    pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=5)
+
+
+def test_options_come_from_fixture_then_marker(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def l0_simulator_options():
+            return {"seed": 1, "host_names": ["box.lan"]}
+
+        @pytest.mark.l0_simulator(seed=2)
+        def test_it(l0_simulator):
+            assert (l0_simulator.config.seed, l0_simulator.config.host_names) == (2, ("box.lan",))
+        """
+    )
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("sed=1", "*options of l0_simulator: *unexpected keyword argument 'sed'"),
+        ("port=70000", "*options of l0_simulator: port: 70000 given*"),
+        ('"seed"', "*the marker l0_simulator takes keyword arguments only"),
+        ('traffic_dir="nowhere"', "*options of l0_simulator: traffic_dir: nowhere is not a directory"),
+    ],
+)
+def test_wrong_option_is_an_error_that_names_it(pytester: pytest.Pytester, options: str, message: str) -> None:
+    pytester.makepyfile(f"import pytest\n@pytest.mark.l0_simulator({options})\ndef test_it():\n    pass\n")
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([message])
+
+
+def test_value_error_of_a_test_is_its_own_failure(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(l0_simulator):\n    raise ValueError('mine')\n")
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ValueError: mine"])
