@@ -45,7 +45,7 @@ def _arguments(case: Case) -> dict[str, Any]:
     else:
         body["messages"] = [*before, {"role": "user", "content": prompt}]
     if case.api == "messages":
-        body["max_tokens"] = 1024
+        body["max_tokens"] = 100_000
     if case.how == "stream":
         body["stream"] = True
     return body
@@ -152,7 +152,7 @@ class LiteLLMCaller:
             "api_base": f"{self._origin}/v1" if chat else self._origin,
             "api_key": "unused",
             "stream": case.how == "stream",
-            "max_tokens": 1024,
+            "max_tokens": 100_000,
         }
 
     def stream(self, case: Case) -> Callable[[], Iterator[Any]]:

@@ -106,7 +106,7 @@ def create(openai: Any, anthropic: Any, api: str) -> Any:
         case "responses":
             return openai.responses.create(model="gpt-4o", input="hi", store=False, stream=True)
         case _:
-            return anthropic.messages.create(model="claude-test", max_tokens=99, messages=messages, stream=True)
+            return anthropic.messages.create(model="claude-test", max_tokens=100_000, messages=messages, stream=True)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from l0.replay.replay_script import Match
 from l0.replay.replay_server import ReplayOptions, ReplayServer
+from l0.simulator.access import RateLimits
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator
 from l0.simulator.simulator_config import SimulatorConfig
@@ -19,12 +20,19 @@ def simulator(
     traffic_dir: str | PathLike[str] | None = None,
     port: int = 0,
     host_names: Iterable[str] = (),
+    api_keys: Iterable[str] = (),
+    models: Iterable[str] = (),
+    context_tokens: int | None = None,
+    requests_per_minute: int | None = None,
+    input_tokens_per_minute: int | None = None,
 ) -> SimulatorThread[Simulator]:
     """Return a simulated OpenAI and Anthropic server on loopback, for a `with` or `async with` block.
 
     It runs in its own thread until the block ends. `seed` determines ids, delays and the choice of faults. `delays`:
     None for no delays. `traffic_dir`: a directory of recorded streams to play. `port`: 0 for a free port.
-    `host_names`: further names that requests may carry in their `Host` header. Use `.openai` or `.anthropic` as the
+    `host_names`: further names that requests may carry in their `Host` header. `api_keys`, `models`, `context_tokens`,
+    `requests_per_minute` and `input_tokens_per_minute` refuse requests as a provider does, with 401, 404, 400 and 429;
+    by default every request is served. Use `.openai` or `.anthropic` as the
     `base_url` of a client, `.script(…)` to define the next answers, and `.on(…)` to match answers to requests. The
     block raises `l0.simulator.simulator_config.SimulatorError` if the server cannot start.
     """
@@ -33,7 +41,13 @@ def simulator(
         seed=seed,
         delays=delays,
         traffic_dir=None if traffic_dir is None else Path(traffic_dir),
-        host_names=tuple(host_names),
+        host_names=_names(host_names),
+        api_keys=_names(api_keys),
+        models=_names(models),
+        context_tokens=context_tokens,
+        rate_limits=RateLimits(
+            requests_per_minute=requests_per_minute, input_tokens_per_minute=input_tokens_per_minute
+        ),
     )
     return SimulatorThread(Simulator(config))
 
@@ -57,3 +71,8 @@ def replay(
     """
     options = ReplayOptions(call=call, speed=speed, match=match)
     return SimulatorThread(ReplayServer(path, options, SimulatorConfig(port=port)))
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    # A single string stays one, for the configuration to refuse it: its letters would be names.
+    return given if isinstance(given, str) else tuple(given)  # type: ignore[return-value]

@@ -123,7 +123,7 @@ MESSAGES_API = Api(
     name="messages",
     sdk="anthropic",
     path="messages",
-    request={"model": "claude-haiku-4-5", "max_tokens": 64, "messages": ASKED},
+    request={"model": "claude-haiku-4-5", "max_tokens": 4096, "messages": ASKED},
     piece=_message_piece,
     ended=lambda event: event.type == "message_delta" and event.delta.stop_reason is not None,
     dialect=MESSAGES,

@@ -56,7 +56,7 @@ def client_of(name: str, server: Http2Server, *, sync: bool = True) -> Any:
 def _create(client: Any, model: str, stream: bool) -> Any:
     if hasattr(client, "chat"):
         return client.chat.completions.create(model=model, messages=HELLO, stream=stream)
-    return client.messages.create(model=model, max_tokens=64, messages=HELLO, stream=stream)
+    return client.messages.create(model=model, max_tokens=4096, messages=HELLO, stream=stream)
 
 
 def _sync(name: str, server: Http2Server, stream: bool) -> list[Any]:

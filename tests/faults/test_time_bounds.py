@@ -21,7 +21,7 @@ HUNG = 90.0
 """Seconds. A call that takes this long was not stopped by its limit; the server trickles for 180 s."""
 HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": HELLO}
-MESSAGE: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": HELLO}
+MESSAGE: dict[str, Any] = {"model": "claude-test", "max_tokens": 4096, "messages": HELLO}
 TOTAL = l0.Timeout(initial_token=None, inter_token=None, total=400)
 FIRST = l0.Timeout(initial_token=400, inter_token=None)
 TIMEOUTS = (openai.APITimeoutError, anthropic.APITimeoutError)

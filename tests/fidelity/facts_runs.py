@@ -37,7 +37,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "chat": {"messages": [{"role": "user", "content": "hi"}]},
     "completions": {"prompt": "hi"},
     "responses": {"input": "hi", "store": False},
-    "messages": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9},
+    "messages": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 4096},
     "embeddings": {"input": "hi"},
 }
 """The smallest request of each dialect."""

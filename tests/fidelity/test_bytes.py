@@ -100,7 +100,7 @@ def chat(http: Any) -> Iterator[Any]:
 def messages(http: Any) -> Iterator[Any]:
     client = anthropic.Anthropic(api_key="none", http_client=http, max_retries=0)
     asked = [{"role": "user", "content": "x"}]
-    return iter(client.messages.create(model="m", max_tokens=9, messages=asked, stream=True))  # type: ignore[arg-type]
+    return iter(client.messages.create(model="m", max_tokens=4096, messages=asked, stream=True))  # type: ignore[arg-type]
 
 
 CALLS: dict[str, Callable[[Any], Iterator[Any]]] = {"chat": chat, "messages": messages}

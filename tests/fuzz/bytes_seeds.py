@@ -22,7 +22,7 @@ _CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": 
 _REQUESTS: dict[str, dict[str, Any]] = {
     "chat": _CHAT,
     "completions": {"model": "m", "prompt": "x", "stream": True},
-    "messages": _CHAT | {"max_tokens": 9},
+    "messages": _CHAT | {"max_tokens": 4096},
     "responses": {"model": "m", "input": "x", "stream": True},
 }
 _ANSWERS = (

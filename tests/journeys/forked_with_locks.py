@@ -65,7 +65,7 @@ def use(url: str, anthropic_url: str, store: str) -> None:
         next(half_read)
         del half_read
     with anthropic.Anthropic(api_key="k", base_url=anthropic_url) as claude:
-        assert list(claude.messages.create(**REQUEST, max_tokens=9, stream=True))
+        assert list(claude.messages.create(**REQUEST, max_tokens=4096, stream=True))
 
     async def ask() -> None:
         async with openai.AsyncOpenAI(api_key="k", base_url=url) as a_client:

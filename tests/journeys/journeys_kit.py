@@ -29,7 +29,7 @@ from l0_openai import OpenAIInstrumentor
 HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 CHATTING: dict[str, Any] = {"model": "gpt-4o", "messages": HELLO}
 RESPONDING: dict[str, Any] = {"model": "gpt-4o", "input": "hi", "store": False}
-MESSAGING: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": HELLO}
+MESSAGING: dict[str, Any] = {"model": "claude-test", "max_tokens": 4096, "messages": HELLO}
 OPEN: dict[str, Callable[[Simulator], Any]] = {
     "chat": lambda sim: chat_client(sim).chat.completions.create(**CHATTING, stream=True),
     "responses": lambda sim: chat_client(sim).responses.create(**RESPONDING, stream=True),

@@ -62,7 +62,7 @@ CHAT: dict[str, Any] = {
 }
 MESSAGE: dict[str, Any] = {
     "model": "content-model",
-    "max_tokens": 9,
+    "max_tokens": 4096,
     "messages": [{"role": "user", "content": "content-message"}],
     "metadata": {"user_id": "content-user"},
 }

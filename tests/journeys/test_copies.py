@@ -38,7 +38,7 @@ with simulator() as sim:
     ):
         sim.script(Fault.reset(at_event=5))
         try:
-            list(one.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}], stream=True))
+            list(one.create(model="m", max_tokens=4096, messages=[{"role": "user", "content": "hi"}], stream=True))
         except l0.StreamInterrupted as error:
             broken.append(type(error).__name__)
 assert len(broken) == 2, broken
@@ -134,7 +134,7 @@ l0.instrument()
 def create(client):
     of_openai = hasattr(client, "chat")
     ask = (client.chat.completions if of_openai else client.messages).create
-    return ask(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}], stream=True)
+    return ask(model="m", max_tokens=4096, messages=[{"role": "user", "content": "hi"}], stream=True)
 
 def clients(index):
     urls = base, base.removesuffix("/v1")

@@ -17,7 +17,7 @@ ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "[[simulate: t
 _ID = re.compile(r"[0-9a-f]{24}|created=\d+|obfuscation='\w*'")
 CALLS = {
     "chat": lambda client: client.chat.completions.create(model="gpt-4o", **ASKED),
-    "messages": lambda client: client.messages.create(model="claude-test", max_tokens=99, **ASKED),
+    "messages": lambda client: client.messages.create(model="claude-test", max_tokens=4096, **ASKED),
 }
 CLIENTS: dict[str, Any] = {"chat": openai.AsyncOpenAI, "messages": anthropic.AsyncAnthropic}
 

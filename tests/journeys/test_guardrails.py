@@ -38,7 +38,7 @@ class Got:
 REQUESTS: dict[str, dict[str, Any]] = {
     "chat": {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]},
     "responses": {"model": "gpt-4o", "input": "hi", "store": False},
-    "messages": {"model": "claude-haiku-4-5", "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}]},
+    "messages": {"model": "claude-haiku-4-5", "max_tokens": 4096, "messages": [{"role": "user", "content": "hi"}]},
 }
 
 

@@ -166,7 +166,7 @@ def test_fields_of_a_recovery_count_the_tokens_of_the_failed_attempt(
     sim.script(Fault.cut(at_event=1))
     with anthropic.Anthropic(api_key="k", base_url=sim.anthropic) as client:
         messages: Any = [{"role": "user", "content": "hi"}]
-        for _ in client.messages.create(model="claude-test", max_tokens=9, messages=messages, stream=True):
+        for _ in client.messages.create(model="claude-test", max_tokens=4096, messages=messages, stream=True):
             pass
     line = lines[-1]
     assert line["l0_wasted_tokens"] > 0

@@ -77,11 +77,11 @@ def responses(clients: Any, more: Any) -> Any:
 
 
 def messages(clients: Any, more: Any) -> Any:
-    return clients["anthropic"].messages.create(model="m", max_tokens=9, messages=HELLO, stream=True, **more)
+    return clients["anthropic"].messages.create(model="m", max_tokens=4096, messages=HELLO, stream=True, **more)
 
 
 def message(clients: Any, more: Any) -> Any:
-    return clients["anthropic"].messages.create(model="m", max_tokens=9, messages=HELLO, system=PROMPT, **more)
+    return clients["anthropic"].messages.create(model="m", max_tokens=4096, messages=HELLO, system=PROMPT, **more)
 
 
 def embeddings(clients: Any, more: Any) -> Any:

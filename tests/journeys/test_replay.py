@@ -142,7 +142,7 @@ def test_whole_answers_and_the_other_sdk_beat_zero_as_well(sim: Simulator) -> No
     l0.instrument(l0.Policy(retry=AT_ONCE))
     sim.script(Fault.status(503), None, Fault.status(529))
     assert chat_client(sim, max_retries=0).responses.create(model="gpt-4o", input="hi").output_text
-    assert claude(sim, max_retries=0).messages.create(model="claude-test", max_tokens=64, messages=HELLO).content
+    assert claude(sim, max_retries=0).messages.create(model="claude-test", max_tokens=4096, messages=HELLO).content
     assert len(sim.requests) == 4
 
 

@@ -16,7 +16,7 @@ from l0.simulator.playback import RecordedBody
 from l0.simulator.server import Simulator
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
-MESSAGE: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
+MESSAGE: dict[str, Any] = {"model": "claude-test", "max_tokens": 4096, "messages": [{"role": "user", "content": "hi"}]}
 GREETING = bundled_answer("greeting").text
 JSON = "application/json"
 BAD = {

@@ -47,7 +47,7 @@ CLAUDE = """
 import anthropic
 client = anthropic.Anthropic(api_key="k", base_url=sys.argv[1].removesuffix("/v1"))
 for _ in client.messages.create(
-    model="claude-test", max_tokens=9, messages=[{"role": "user", "content": "hi"}], stream=True
+    model="claude-test", max_tokens=4096, messages=[{"role": "user", "content": "hi"}], stream=True
 ):
     pass
 """

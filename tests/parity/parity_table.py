@@ -45,7 +45,7 @@ CALLS: dict[str, CallOf] = {
     "messages": CallOf(
         sdk="anthropic",
         resource=lambda client: client.messages,
-        arguments={"model": "claude-haiku-4-5", "max_tokens": 50, "messages": MESSAGES},
+        arguments={"model": "claude-haiku-4-5", "max_tokens": 4096, "messages": MESSAGES},
         final="get_final_message",
     ),
 }

@@ -42,7 +42,7 @@ def body(api: str) -> dict[str, Any]:
     if api == "responses":
         return {"model": "m", "input": "x", "stream": True, "store": False}
     asked = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}
-    return asked | {"max_tokens": 9} if api == "messages" else asked
+    return asked | {"max_tokens": 100_000} if api == "messages" else asked
 
 
 def _reads(api: str, tokens: int) -> list[bytes]:

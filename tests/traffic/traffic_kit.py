@@ -26,7 +26,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "chat": {"model": "gpt-4o", "messages": MESSAGE},
     "completions": {"model": "gpt-3.5-turbo-instruct", "prompt": "hi"},
     "responses": {"model": "gpt-4o", "input": "hi", "store": False},
-    "messages": {"model": "claude-test", "max_tokens": 64, "messages": MESSAGE},
+    "messages": {"model": "claude-test", "max_tokens": 4096, "messages": MESSAGE},
 }
 """The smallest request of each dialect that the installed SDKs have. ``store`` is off: what the provider keeps is not
 safe to repeat."""

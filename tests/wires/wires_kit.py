@@ -31,7 +31,7 @@ REQUESTS: Mapping[str, dict[str, Any]] = {
     "chat": {"model": "m-1", "messages": MESSAGE},
     "completions": {"model": "m-1", "prompt": "hi"},
     "responses": {"model": "m-1", "input": "hi"},
-    "messages": {"model": "claude-x", "max_tokens": 64, "messages": MESSAGE},
+    "messages": {"model": "claude-x", "max_tokens": 4096, "messages": MESSAGE},
 }
 PATHS = {
     "chat": ("chat", "completions"),

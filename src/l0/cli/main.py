@@ -217,7 +217,7 @@ def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
         help="reply to requests whose last user message has this regular expression ('': to all requests), such as "
         "--on weather \"text 'It rains.'\" --on '' 'status 503 rate=0.3'; may be repeated, the first match counts",
     )
-    add("--host", default="127.0.0.1", help="address to listen on (default: loopback; there is no authentication)")
+    add("--host", default="127.0.0.1", help="address to listen on (default: loopback)")
     add(
         "--host-name",
         action="append",
@@ -227,6 +227,11 @@ def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
     )
     add("--port", type=int, default=4010, help="port to listen on; 0 means any free port (default: 4010)")
     add("--seed", type=int, default=0, metavar="N", help="seed for ids and delays (default: 0)")
+    add("--api-key", action="append", default=[], metavar="KEY", help="refuse other keys with 401; may be repeated")
+    add("--model", action="append", default=[], metavar="NAME", help="refuse other models with 404; may be repeated")
+    add("--context-tokens", type=int, metavar="N", help="refuse requests with more tokens (default: no limit)")
+    add("--requests-per-minute", type=int, metavar="N", help="refuse more requests with 429 (default: no limit)")
+    add("--input-tokens-per-minute", type=int, metavar="N", help="refuse more tokens with 429 (default: no limit)")
     add("--traffic", type=Path, metavar="DIR", help="answer with the recorded streams in this folder, in turn")
     add("--first-token-ms", type=float, default=0.0, metavar="MS", help="median time to the first token (default: 0)")
     add("--inter-token-ms", type=float, default=0.0, metavar="MS", help="median time between tokens (default: 0)")

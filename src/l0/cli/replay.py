@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import closing
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,8 +41,7 @@ def replay(given: argparse.Namespace) -> int:
     try:
         options = ReplayOptions(call=given.call, speed=_speed(given.speed), match=given.match)
         server = ReplayServer(given.path, options, SimulatorConfig(port=given.port))
-        with closing(server.recording):
-            serve_until_signal(server, _started)
+        serve_until_signal(server, _started)
     except (RecordingError, SimulatorError, ValueError) as error:
         raise InputError(str(error)) from error
     return 0

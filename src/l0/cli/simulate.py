@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import TypeVar
 
+from l0.simulator.access import RateLimits
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator, run
 from l0.simulator.simulator_config import SimulatorConfig, SimulatorError
@@ -35,6 +36,13 @@ def configuration(given: argparse.Namespace) -> SimulatorConfig:
             delays=delays if given.first_token_ms or given.inter_token_ms else None,
             traffic_dir=given.traffic,
             host_names=tuple(given.host_name),
+            api_keys=tuple(given.api_key),
+            models=tuple(given.model),
+            context_tokens=given.context_tokens,
+            rate_limits=RateLimits(
+                requests_per_minute=given.requests_per_minute,
+                input_tokens_per_minute=given.input_tokens_per_minute,
+            ),
             replies=tuple((pattern, reply) for pattern, reply in given.on),
         )
     except ValueError as error:

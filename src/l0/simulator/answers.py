@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import cycle, islice
 from random import Random
@@ -51,6 +51,34 @@ class Answer:
         if not 0 <= self.tokens <= MAX_TOKENS:
             raise ValueError(f"tokens: {self.tokens!r} given, allowed is 0 to {MAX_TOKENS:,}")
 
+    def limited(self, most: int | None) -> "Answer":
+        """Return the answer with at most that many tokens per choice: reasoning first, then text, then tool calls."""
+        if most is None or self.output_tokens() <= most:
+            return self
+        reasoning = _beginning(self.reasoning, most)
+        left = most - count(reasoning)
+        text, tokens = _beginning(self.text, left), min(self.tokens, left)
+        alternatives = tuple(_beginning(each, left) for each in self.alternatives)
+        left -= tokens or count(text)
+        refusal = _beginning(self.refusal, left)
+        left -= count(refusal)
+        calls = list[SimulatedToolCall]()
+        for call in self.tool_calls:
+            left -= count(call.name)
+            if left < 0:
+                break
+            calls.append(replace(call, arguments=_beginning(call.arguments, left)))
+            left -= count(calls[-1].arguments)
+        return Answer(
+            text=text,
+            reasoning=reasoning,
+            refusal=refusal,
+            tool_calls=tuple(calls),
+            alternatives=alternatives,
+            stop="length",
+            tokens=tokens,
+        )
+
     def text_of(self, choice: int) -> str:
         """Return the complete text of a choice."""
         if self.tokens:
@@ -70,6 +98,10 @@ class Answer:
         shared = (self.reasoning, self.refusal, *(call.name + call.arguments for call in self.tool_calls))
         each = sum(count(text) for text in shared)
         return each * choices + sum(self.tokens or count(self.text_of(i)) for i in range(choices))
+
+
+def _beginning(text: str, most: int) -> str:
+    return "".join(islice(pieces(text), most))
 
 
 def pieces(text: str) -> Iterator[str]:

@@ -53,7 +53,7 @@ def respond(
 ) -> SimulatedResponse:
     """Return the response to one inference request."""
     if not reply.fault and not reply.body and request.stream and pacer is None:
-        answer = continued(reply.answer or fitting(request, reply.fault), request.prefix, reply.fault)
+        answer = _answer(request, reply)
         headers = stream_headers(dialect, identity)
         return SimulatedResponse(status=200, headers=headers, steps=_healthy(dialect, answer, request, identity))
     return _respond(dialect, request, reply, identity, pacer)
@@ -93,7 +93,7 @@ def _respond(
         return replacement
     if reply.body:
         return _played(dialect, reply.body, fault, identity, pacer)
-    answer = continued(reply.answer or fitting(request, fault), request.prefix, fault)
+    answer = _answer(request, reply)
     delay = _delay(fault)
     if not request.stream or fault.find("whole_json"):
         return _whole(
@@ -106,6 +106,11 @@ def _respond(
     headers = stream_headers(dialect, identity)
     pieces = marked(dialect.events(answer, request, identity), dialect)
     return _Plan(dialect=dialect, fault=fault, identity=identity, pacer=pacer, delay=delay).response(headers, pieces)
+
+
+def _answer(request: SimulatedRequest, reply: Reply) -> Answer:
+    answer = continued(reply.answer or fitting(request, reply.fault), request.prefix, reply.fault)
+    return answer.limited(request.max_tokens)
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str]) -> SimulatedResponse:

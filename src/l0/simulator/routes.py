@@ -33,12 +33,22 @@ def dialect_of(request: HttpRequest) -> Dialect | None:
     return next((dialect for suffix, dialect in _PATHS if request.path.endswith(suffix)), None)
 
 
-def non_inference(request: HttpRequest, identity: AnswerIdentity) -> SimulatedResponse:
-    """Return the response to a request that is not an inference: models, token counts, or 404."""
+def is_health_check(request: HttpRequest) -> bool:
+    """Return true for a request that asks if the server runs. It needs no key."""
+    return request.method == "GET" and request.path == "/health"
+
+
+def non_inference(request: HttpRequest, identity: AnswerIdentity, models: tuple[str, ...] = ()) -> SimulatedResponse:
+    """Return the response to a request that is not an inference: health, models, token counts, or 404.
+
+    `models`: the names of the models, the same for both providers; empty for those of each provider.
+    """
     family = family_of(request)
+    if is_health_check(request):
+        return json_response(200, {"status": "ok"}, {})
     _, _, name = request.path.partition("/models")
     if request.method == "GET" and "/models" in request.path:
-        return _models(family, name.strip("/"), identity)
+        return _models(family, name.strip("/"), models, identity)
     if request.method == "POST" and request.path.endswith("/messages/count_tokens"):
         return _count_tokens(request.json, identity)
     known = any(request.path.endswith(suffix) for suffix, _ in _PATHS)
@@ -49,10 +59,15 @@ def non_inference(request: HttpRequest, identity: AnswerIdentity) -> SimulatedRe
 
 def failed(dialect: Dialect, status: int, message: str, identity: AnswerIdentity) -> SimulatedResponse:
     """Return an error response in the dialect's format."""
-    kind = "invalid_request_error" if status != 404 else None
-    return json_response(
-        status, dialect.error(status, ErrorSpec(message=message, type=kind), identity), dialect.headers(identity)
-    )
+    return refused(dialect, InvalidRequestError(message, status), identity)
+
+
+def refused(dialect: Dialect, error: InvalidRequestError, identity: AnswerIdentity) -> SimulatedResponse:
+    """Return the response to a refused request, in the dialect's format."""
+    kind = None if error.status in (401, 404, 429) else "invalid_request_error"
+    error_spec = ErrorSpec(message=str(error), type=kind, code=error.error_code)
+    headers = {**dialect.headers(identity), **error.headers}
+    return json_response(error.status, dialect.error(error.status, error_spec, identity), headers)
 
 
 def family_of(request: HttpRequest) -> Dialect:
@@ -61,8 +76,8 @@ def family_of(request: HttpRequest) -> Dialect:
     return MESSAGES if anthropic else CHAT
 
 
-def _models(family: Dialect, name: str, identity: AnswerIdentity) -> SimulatedResponse:
-    known = _ANTHROPIC_MODELS if family is MESSAGES else _OPENAI_MODELS
+def _models(family: Dialect, name: str, models: tuple[str, ...], identity: AnswerIdentity) -> SimulatedResponse:
+    known = models or (_ANTHROPIC_MODELS if family is MESSAGES else _OPENAI_MODELS)
     make = _anthropic_model if family is MESSAGES else _openai_model
     if name:
         if name not in known:

@@ -25,6 +25,7 @@ from .ledger import Ledger, Received, Reply
 from .pacing import Pacer
 from .playback import Chunks, RecordedBody, Traffic
 from .reply_rules import ReplyRules
+from .request_checks import RequestChecks
 from .request_match import RequestMatch, TextMatch
 from .respond import fitting, respond, served
 from .simulator_config import SimulatorConfig, SimulatorError
@@ -53,6 +54,7 @@ class Simulator:
         self._ledger = Ledger()
         self._rules = ReplyRules()
         self._limits = FaultLimits(self.config.seed)
+        self._checks = RequestChecks(self.config)
         self._stored = StoredResponses()
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], Connection] = {}
@@ -235,27 +237,35 @@ class Simulator:
 
     def _response(self, request: http.HttpRequest, dialect: Dialect | None, index: int) -> SimulatedResponse:
         identity = AnswerIdentity.of(self.config.seed, index)
-        if dialect is None:
-            return self._stored.replay(request) or routes.non_inference(request, identity)
         try:
+            if not routes.is_health_check(request):
+                self._checks.check_key(request, routes.family_of(request))
+            if dialect is None:
+                return self._stored.replay(request) or routes.non_inference(request, identity, self.config.models)
             body = request.json
             if not isinstance(body, dict):
                 raise InvalidRequestError("We could not parse the JSON body of your request: an object is expected.")
             inference = self._stored.continued(parse_request(dialect, body))
+            self._checks.check(dialect, inference)
             reply = self._chosen_reply(request, dialect, inference, index)
             if reply.answer and reply.answer.tokens * inference.choices > MAX_TOKENS:
                 raise InvalidRequestError(f"tokens: allowed are {MAX_TOKENS:,}, all choices together.")
-        except (InvalidRequestError, script_grammar.GrammarError, SimulatorError) as error:
+        except InvalidRequestError as error:
+            self._ledger.update(index, answered="invalid request" if error.status == 400 else f"status {error.status}")
+            return routes.refused(dialect or routes.family_of(request), error, identity)
+        except (script_grammar.GrammarError, SimulatorError) as error:
             self._ledger.update(index, answered="invalid request")
-            return routes.failed(dialect, 400, str(error), identity)
+            return routes.failed(dialect or routes.family_of(request), 400, str(error), identity)
         fault = served(dialect, inference, reply, identity) if reply.fault else reply.fault
         self._ledger.update(index, answered=str(fault) if fault or not reply.body else reply.body.name)
         delays = self.config.delays
         pacer = Pacer(delays, seed=self.config.seed, index=index) if delays else None
         if dialect is RESPONSES and not reply.body:
             reply = replace(reply, answer=reply.answer or fitting(inference, reply.fault))
-            self._stored.keep(reply.answer or Answer(), inference, identity)
-        return respond(dialect, inference, reply, identity, pacer)
+            self._stored.keep((reply.answer or Answer()).limited(inference.max_tokens), inference, identity)
+        response = respond(dialect, inference, reply, identity, pacer)
+        limits = self._checks.headers(dialect)
+        return replace(response, headers={**response.headers, **limits}) if limits else response
 
     def _chosen_reply(
         self, request: http.HttpRequest, dialect: Dialect, inference: SimulatedRequest, index: int

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .access import RateLimits
 from .pacing import Delays
 
 
@@ -19,8 +20,11 @@ class SimulatorConfig:
     recorded bodies, which then answer streaming requests in turn. `delays`: None for no delays. `host_names`: names
     beside `host`, `localhost` and loopback addresses that requests may carry in their `Host` header; other names are
     refused with status 421. `replies`: pairs of a regular expression, searched in the last user message (empty: every
-    request), and the text of the reply, as for `Simulator.on`. Raises `ValueError` for an invalid port and `TypeError`
-    for a single string as `host_names`.
+    request), and the text of the reply, as for `Simulator.on`. `api_keys`: requests with other keys are refused with
+    401; empty: every request is served. `models`: other models are refused with 404; empty: every model is served.
+    `context_tokens`: the size of the context, for prompt and answer together; longer requests are refused with 400.
+    `rate_limits`: more requests are refused with 429, and the headers of every answer report the limits. Raises
+    `ValueError` for an invalid port or size and `TypeError` for a single string in place of several.
     """
 
     host: str = "127.0.0.1"
@@ -30,9 +34,18 @@ class SimulatorConfig:
     traffic_dir: Path | None = field(default=None)
     host_names: tuple[str, ...] = ()
     replies: tuple[tuple[str, str], ...] = ()
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    models: tuple[str, ...] = ()
+    context_tokens: int | None = None
+    rate_limits: RateLimits = field(default_factory=RateLimits)
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port: {self.port!r} given, allowed is 0 (any free port) to 65535")
-        if isinstance(self.host_names, str):
-            raise TypeError(f"host_names: {self.host_names!r} given, allowed is a tuple of names")
+        if self.context_tokens is not None and self.context_tokens < 1:
+            raise ValueError(f"context_tokens: {self.context_tokens!r} given, allowed is 1 or more")
+        for name in ("host_names", "api_keys", "models"):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                shown = "a string" if name == "api_keys" else repr(given)
+                raise TypeError(f"{name}: {shown} given, allowed is a tuple of names")

@@ -13,7 +13,7 @@ from l0.simulator.server import Simulator
 HELLO: list[Any] = [{"role": "user", "content": "hi"}]
 CHATTING: dict[str, Any] = {"model": "gpt-4o", "messages": HELLO}
 RESPONDING: dict[str, Any] = {"model": "gpt-4o", "input": "hi", "store": False}
-MESSAGING: dict[str, Any] = {"model": "claude-test", "max_tokens": 64, "messages": HELLO}
+MESSAGING: dict[str, Any] = {"model": "claude-test", "max_tokens": 4096, "messages": HELLO}
 
 
 def chat(client: Any) -> Any:

@@ -31,7 +31,7 @@ class Provider:
     def messages(self, wish="ok"):
         """A task that returns a stream of messages."""
         return lambda: self._claude.messages.create(
-            model="claude-test", max_tokens=64, messages=[_asking(wish)], stream=True
+            model="claude-test", max_tokens=4096, messages=[_asking(wish)], stream=True
         )
 
 

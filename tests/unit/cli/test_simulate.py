@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from l0.cli.main import main
+from l0.simulator.access import RateLimits
 from l0.simulator.pacing import Delays
 from l0.simulator.script_grammar import vocabulary
 from l0.simulator.simulator_config import SimulatorConfig
@@ -30,7 +31,7 @@ def test_simulate_answers_both_sdks_and_stops_on_a_signal(stop: signal.Signals) 
                 assert answer.output_text == "Yes."
             with anthropic.Anthropic(api_key="x", base_url=found.group()) as other:
                 message = other.messages.create(
-                    model="simulated", max_tokens=9, messages=[{"role": "user", "content": "hello"}]
+                    model="simulated", max_tokens=4096, messages=[{"role": "user", "content": "hello"}]
                 )
                 assert message.stop_reason == "end_turn"
             process.send_signal(stop)
@@ -87,14 +88,24 @@ def test_simulate_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("l0.cli.simulate.simulate", simulate)
     options = (
         "--port 0 --seed 5 --first-token-ms 300 --inter-token-ms 20 --sigma 0.1 --stragglers 0.1 --straggler-factor 3"
-        " --host-name box.lan --host-name simulator"
+        " --host-name box.lan --host-name simulator --api-key one --api-key two --model m --context-tokens 9"
+        " --requests-per-minute 3 --input-tokens-per-minute 4"
     )
     replies = [("weather", "text 'It rains.'"), ("", "status 503 rate=0.3")]
     assert main(["simulate", *options.split(), *(word for pair in replies for word in ("--on", *pair))]) == 0
     delays = Delays(first_token_ms=300, inter_token_ms=20, sigma=0.1, stragglers=0.1, straggler_factor=3)
-    assert made == [
-        SimulatorConfig(port=0, seed=5, delays=delays, host_names=("box.lan", "simulator"), replies=tuple(replies))
-    ]
+    expected = SimulatorConfig(
+        port=0,
+        seed=5,
+        delays=delays,
+        host_names=("box.lan", "simulator"),
+        replies=tuple(replies),
+        api_keys=("one", "two"),
+        models=("m",),
+        context_tokens=9,
+        rate_limits=RateLimits(requests_per_minute=3, input_tokens_per_minute=4),
+    )
+    assert made == [expected]
     assert main(["simulate"]) == 0
     assert made[1] == SimulatorConfig(port=4010)
 

@@ -154,7 +154,7 @@ def test_request_schemas_of_openai_responses_parse(sim: Simulator) -> None:
 def test_request_schemas_of_anthropic(sim: Simulator) -> None:
     with (
         anthropic.Anthropic(base_url=sim.anthropic, api_key="k", max_retries=0) as client,
-        client.messages.stream(model="m", max_tokens=9, messages=MESSAGE, output_format=Answer) as stream,
+        client.messages.stream(model="m", max_tokens=4096, messages=MESSAGE, output_format=Answer) as stream,
     ):
         stream.close()
     asked = from_response_format(sent(sim), "messages")

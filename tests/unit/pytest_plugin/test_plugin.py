@@ -109,7 +109,7 @@ def test_async():
 @pytest.mark.l0_cassette
 @pytest.mark.parametrize("name", ["a/b", "c"])
 def test_messages(name):
-    asked = dict(model="claude", max_tokens=50, messages=[{"role": "user", "content": name}])
+    asked = dict(model="claude", max_tokens=4096, messages=[{"role": "user", "content": name}])
     with anthropic.Anthropic(base_url=URL, **OPTIONS) as client, client.messages.stream(**asked) as stream:
         keep("messages" + name[0], stream.get_final_message().model_dump())
 

@@ -72,14 +72,14 @@ def test_chat_continues_flagged_messages_and_instructions(client: openai.OpenAI,
 )
 def test_older_claude_models_accept_prefill(model: str) -> None:
     assert (
-        MESSAGES.read_request({"model": model, "max_tokens": 9, "messages": conversation(SAID)}).prefix
+        MESSAGES.read_request({"model": model, "max_tokens": 4096, "messages": conversation(SAID)}).prefix
         == SAID["content"]
     )
 
 
 def test_messages_continue_an_answer(claude: anthropic.Anthropic) -> None:
     for model, messages in (("claude-haiku-4-5", conversation(SAID)), ("claude-opus-4-6", conversation(SAID, GO_ON))):
-        with claude.messages.stream(model=model, max_tokens=9, messages=messages) as stream:  # type: ignore[arg-type]
+        with claude.messages.stream(model=model, max_tokens=4096, messages=messages) as stream:  # type: ignore[arg-type]
             assert stream.get_final_text() == REST
 
 
@@ -88,18 +88,18 @@ def test_messages_continue_an_answer(claude: anthropic.Anthropic) -> None:
 )
 def test_newer_claude_models_reject_prefill(claude: anthropic.Anthropic, model: str) -> None:
     with pytest.raises(anthropic.BadRequestError, match="does not support assistant message prefill") as caught:
-        claude.messages.create(model=model, max_tokens=9, messages=conversation(SAID))  # type: ignore[arg-type]
+        claude.messages.create(model=model, max_tokens=4096, messages=conversation(SAID))  # type: ignore[arg-type]
     assert caught.value.body["error"]["type"] == "invalid_request_error"  # type: ignore[index]
 
 
 def test_prefill_with_thinking_or_trailing_white_space_is_rejected(claude: anthropic.Anthropic) -> None:
     spaced = {"role": "assistant", "content": "Hello "}
     with pytest.raises(anthropic.BadRequestError, match="trailing whitespace"):
-        claude.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=conversation(spaced))  # type: ignore[arg-type]
+        claude.messages.create(model="claude-haiku-4-5", max_tokens=4096, messages=conversation(spaced))  # type: ignore[arg-type]
     with pytest.raises(anthropic.BadRequestError, match="thinking"):
         claude.messages.create(
             model="claude-haiku-4-5",
-            max_tokens=9,
+            max_tokens=4096,
             messages=conversation(SAID),  # type: ignore[arg-type]
             thinking={"type": "enabled", "budget_tokens": 1024},
         )

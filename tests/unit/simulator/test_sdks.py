@@ -78,7 +78,7 @@ def test_forced_tool(client: openai.OpenAI, claude: anthropic.Anthropic) -> None
     assert City.model_validate_json(call.function.arguments) == City(name="text", people=1)
     message = claude.messages.create(
         model="c",
-        max_tokens=9,
+        max_tokens=4096,
         messages=ASK,
         tools=[{"name": "city", "input_schema": schema}],
         tool_choice={"type": "tool", "name": "city"},
@@ -136,15 +136,15 @@ def test_completions_embeddings_models(client: openai.OpenAI) -> None:
 
 
 def test_messages(claude: anthropic.Anthropic) -> None:
-    message = claude.messages.create(model="c", max_tokens=9, messages=ASK)
+    message = claude.messages.create(model="c", max_tokens=4096, messages=ASK)
     assert message.content[0].text == HELLO
     prompt = [{"role": "user", "content": [{"type": "text", "text": "[[simulate: answer reasoning_text_tool]]"}]}]
-    with claude.messages.stream(model="c", max_tokens=9, messages=prompt) as stream:
+    with claude.messages.stream(model="c", max_tokens=4096, messages=prompt) as stream:
         final = stream.get_final_message()
     assert [block.type for block in final.content] == ["thinking", "text", "tool_use", "tool_use"]
     assert final.content[0].signature or not hasattr(anthropic.types, "ThinkingBlock")  # it came with anthropic 0.47
     assert final.stop_reason == "tool_use"
-    beta = claude.beta.messages.create(model="c", max_tokens=9, messages=ASK, stream=True)
+    beta = claude.beta.messages.create(model="c", max_tokens=4096, messages=ASK, stream=True)
     assert [event.type for event in beta][-1] == "message_stop"
 
 
@@ -162,7 +162,7 @@ def test_async_clients(sim: Simulator) -> None:
         ):
             stream = await chat.chat.completions.create(model="m", messages=ASK, stream=True)
             text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
-            async with claude.messages.stream(model="c", max_tokens=9, messages=ASK) as events:
+            async with claude.messages.stream(model="c", max_tokens=4096, messages=ASK) as events:
                 return text, await events.get_final_text()
 
     assert asyncio.run(main()) == (HELLO, HELLO)

@@ -39,7 +39,7 @@ def responses(client: openai.OpenAI) -> list[str]:
 
 
 def messages(claude: anthropic.Anthropic) -> str:
-    stream = claude.messages.create(model="c", max_tokens=9, messages=ASK, stream=True)
+    stream = claude.messages.create(model="c", max_tokens=4096, messages=ASK, stream=True)
     return "".join(event.delta.text for event in stream if event and event.type == "content_block_delta")
 
 

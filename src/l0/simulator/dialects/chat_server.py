@@ -20,6 +20,7 @@ from .server_dialect import (
     SimulatedRequest,
     prompt_tokens,
     required,
+    token_limit,
     whole_number,
 )
 
@@ -42,6 +43,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         # OpenAI's models ignore a final assistant message. DeepSeek and Mistral continue it if it has the flag.
         prefix=prefilled(body["messages"], "prefix") or instructed(body["messages"]),
         conversations=conversations(body["messages"]),
+        max_tokens=token_limit(body, "max_completion_tokens", "max_tokens"),
     )
 
 

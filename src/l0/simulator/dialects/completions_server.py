@@ -18,6 +18,7 @@ from .server_dialect import (
     SimulatedRequest,
     prompt_tokens,
     required,
+    token_limit,
     whole_number,
 )
 
@@ -35,6 +36,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         choices=whole_number(body, "n", 1, CHOICES),
         usage=bool((body.get("stream_options") or {}).get("include_usage")),
         conversations=conversations(text_in(body["prompt"])),
+        max_tokens=token_limit(body, "max_tokens"),
     )
 
 

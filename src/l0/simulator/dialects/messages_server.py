@@ -20,6 +20,7 @@ from .server_dialect import (
     SimulatedRequest,
     prompt_tokens,
     required,
+    token_limit,
 )
 
 _SIGNATURE = "ErUBCkYIBRgCIkBzaW11bGF0ZWQtc2lnbmF0dXJlLW9mLXRoaW5raW5n"
@@ -57,6 +58,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         forced=_forced(body.get("tools") or [], body.get("tool_choice")),
         prefix=_prefilled(body) or instructed(body["messages"]),
         conversations=conversations(body["messages"], body.get("system")),
+        max_tokens=token_limit(body, "max_tokens"),
     )
 
 

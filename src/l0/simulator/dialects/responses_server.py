@@ -19,6 +19,7 @@ from .server_dialect import (
     SimulatedRequest,
     prompt_tokens,
     required,
+    token_limit,
 )
 
 _TYPE = re.compile(rb'"type":\s*"((?:response\.|error)[a-z_.]*)"')
@@ -39,6 +40,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         store=body.get("store") is not False,
         background=bool(body.get("background")),
         conversations=conversations(body.get("input"), body.get("instructions")),
+        max_tokens=token_limit(body, "max_output_tokens"),
         previous=body.get("previous_response_id"),
     )
 
@@ -180,7 +182,7 @@ def _response(
         "frequency_penalty": 0.0,
         "incomplete_details": None,
         "instructions": None,
-        "max_output_tokens": None,
+        "max_output_tokens": request.max_tokens,
         "max_tool_calls": None,
         "model": request.model,
         "output": output,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..answers import Answer, SimulatedToolCall
+from ..answers import MAX_TOKENS, Answer, SimulatedToolCall
 from ..conversation import Conversation
 
 Role = Literal["lifecycle", "content", "finish", "end"]
@@ -19,7 +19,23 @@ MODEL_LENGTH = 256
 
 
 class InvalidRequestError(Exception):
-    """The request is answered with 400. The message names the field."""
+    """The request is answered with an error, by default 400. The message names the field.
+
+    `error_code`: the provider's code for the error. `headers`: further headers of the answer.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int = 400,
+        *,
+        error_code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_code = error_code
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +44,7 @@ class SimulatedRequest:
 
     `forced`: the tool call that the request requires. `prefix`: the beginning of an answer that the request wants
     continued. `conversations`: its conversation, and for a request to continue a broken answer that before it.
-    `previous`: the stored response that it continues.
+    `previous`: the stored response that it continues. `max_tokens`: the limit for each choice.
     """
 
     model: str
@@ -43,6 +59,7 @@ class SimulatedRequest:
     prefix: str = ""
     conversations: tuple[Conversation, ...] = ()
     previous: str | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +126,12 @@ def whole_number(body: Mapping[str, Any], name: str, default: int, maximum: int)
     if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= maximum:
         raise InvalidRequestError(f"Invalid '{name}': expected a whole number from 1 to {maximum}.")
     return given
+
+
+def token_limit(body: Mapping[str, Any], *names: str) -> int | None:
+    """Return the first of these fields that is given. Raises `InvalidRequestError` for an invalid number."""
+    name = next((name for name in names if body.get(name) is not None), None)
+    return None if name is None else whole_number(body, name, 1, MAX_TOKENS)
 
 
 def parse_request(dialect: Dialect, body: Mapping[str, Any]) -> SimulatedRequest:
