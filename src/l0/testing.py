@@ -7,6 +7,7 @@ from pathlib import Path
 from l0.replay.replay_script import Match
 from l0.replay.replay_server import ReplayOptions, ReplayServer
 from l0.simulator.access import RateLimits
+from l0.simulator.latency_profiles import profile
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator
 from l0.simulator.simulator_config import SimulatorConfig
@@ -16,7 +17,7 @@ from l0.simulator.simulator_thread import SimulatorThread
 def simulator(
     *,
     seed: int = 0,
-    delays: Delays | None = None,
+    delays: Delays | str | None = None,
     traffic_dir: str | PathLike[str] | None = None,
     port: int = 0,
     host_names: Iterable[str] = (),
@@ -29,17 +30,17 @@ def simulator(
     """Return a simulated OpenAI and Anthropic server on loopback, for a `with` or `async with` block.
 
     It runs in its own thread until the block ends. `seed` determines ids, delays and the choice of faults. `delays`:
-    None for no delays. `traffic_dir`: a directory of recorded streams to play. `port`: 0 for a free port.
-    `host_names`: further names that requests may carry in their `Host` header. `api_keys`, `models`, `context_tokens`,
-    `requests_per_minute` and `input_tokens_per_minute` refuse requests as a provider does, with 401, 404, 400 and 429;
-    by default every request is served. Use `.openai` or `.anthropic` as the
-    `base_url` of a client, `.script(…)` to define the next answers, and `.on(…)` to match answers to requests. The
-    block raises `l0.simulator.simulator_config.SimulatorError` if the server cannot start.
+    None for no delays, or the name of a model in `l0.simulator.latency_profiles`. `traffic_dir`: a directory of
+    recorded streams to play. `port`: 0 for a free port. `host_names`: further names that requests may carry in their
+    `Host` header. `api_keys`, `models`, `context_tokens`, `requests_per_minute` and `input_tokens_per_minute` refuse
+    requests as a provider does, with 401, 404, 400 and 429; by default every request is served. Use `.openai` or
+    `.anthropic` as the `base_url` of a client, `.script(…)` to define the next answers, and `.on(…)` to match answers
+    to requests. The block raises `l0.simulator.simulator_config.SimulatorError` if the server cannot start.
     """
     config = SimulatorConfig(
         port=port,
         seed=seed,
-        delays=delays,
+        delays=profile(delays) if isinstance(delays, str) else delays,
         traffic_dir=None if traffic_dir is None else Path(traffic_dir),
         host_names=_names(host_names),
         api_keys=_names(api_keys),

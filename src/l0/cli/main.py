@@ -233,8 +233,15 @@ def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
     add("--requests-per-minute", type=int, metavar="N", help="refuse more requests with 429 (default: no limit)")
     add("--input-tokens-per-minute", type=int, metavar="N", help="refuse more tokens with 429 (default: no limit)")
     add("--traffic", type=Path, metavar="DIR", help="answer with the recorded streams in this folder, in turn")
-    add("--first-token-ms", type=float, default=0.0, metavar="MS", help="median time to the first token (default: 0)")
-    add("--inter-token-ms", type=float, default=0.0, metavar="MS", help="median time between tokens (default: 0)")
-    add("--sigma", type=float, default=0.5, metavar="X", help="sigma of the log-normal delays (default: 0.5)")
-    add("--stragglers", type=float, default=0.0, metavar="X", help="share of slow requests, 0 to 1 (default: 0)")
-    add("--straggler-factor", type=float, default=10.0, metavar="X", help="slowdown of slow requests (default: 10)")
+    add(
+        "--latency",
+        metavar="MODEL",
+        help="delays as measured for a model, such as gpt-5.4; the options below change it",
+    )
+    add("--first-token-ms", type=float, metavar="MS", help="median time to the first token (default: 0)")
+    add("--inter-token-ms", type=float, metavar="MS", help="median time between tokens (default: 0)")
+    add("--sigma", type=float, metavar="X", help="sigma of the log-normal delays (default: 0.5)")
+    add("--stragglers", type=float, metavar="X", help="share of slow requests, 0 to 1 (default: 0)")
+    add("--straggler-factor", type=float, metavar="X", help="slowdown of slow requests (default: 10)")
+    add("--load-factor", type=float, metavar="X", help="slowdown with --capacity concurrent requests (default: 1)")
+    add("--capacity", type=int, metavar="N", help="concurrent requests at which --load-factor applies (default: 8)")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from l0.simulator.access import RateLimits
+from l0.simulator.latency_profiles import profile
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator, run
 from l0.simulator.simulator_config import SimulatorConfig, SimulatorError
@@ -21,19 +23,13 @@ _GRACE_SECONDS = 3
 def configuration(given: argparse.Namespace) -> SimulatorConfig:
     """Return the configuration for the command's arguments. Raises `InputError` for an invalid value."""
     try:
-        delays = Delays(
-            first_token_ms=given.first_token_ms,
-            inter_token_ms=given.inter_token_ms,
-            sigma=given.sigma,
-            stragglers=given.stragglers,
-            straggler_factor=given.straggler_factor,
-        )
+        delays = _delays(given)
         return SimulatorConfig(
             host=given.host,
             port=given.port,
             seed=given.seed,
-            # Sigma and stragglers only vary the two delays: without these, the simulator does not wait at all.
-            delays=delays if given.first_token_ms or given.inter_token_ms else None,
+            # Sigma, stragglers and load only vary the two delays: without these, the simulator does not wait at all.
+            delays=delays if delays.first_token_ms or delays.inter_token_ms else None,
             traffic_dir=given.traffic,
             host_names=tuple(given.host_name),
             api_keys=tuple(given.api_key),
@@ -47,6 +43,13 @@ def configuration(given: argparse.Namespace) -> SimulatorConfig:
         )
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def _delays(given: argparse.Namespace) -> Delays:
+    """Return the delays of the profile, if one is given, with those that the other options change."""
+    options = ("first_token_ms", "inter_token_ms", "sigma", "stragglers", "straggler_factor", "load_factor", "capacity")
+    changed = {name: getattr(given, name) for name in options if getattr(given, name) is not None}
+    return replace(profile(given.latency) if given.latency else Delays(), **changed)
 
 
 def simulate(config: SimulatorConfig) -> int:

@@ -86,6 +86,11 @@ class Ledger:
             self._active -= 1
             self._changed.notify_all()
 
+    def active(self) -> int:
+        """Return the number of requests that are answered now."""
+        with self._changed:
+            return self._active
+
     def requests(self) -> list[Received]:
         """Return a snapshot of the log, in order of arrival."""
         with self._changed:

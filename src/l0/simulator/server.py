@@ -259,7 +259,7 @@ class Simulator:
         fault = served(dialect, inference, reply, identity) if reply.fault else reply.fault
         self._ledger.update(index, answered=str(fault) if fault or not reply.body else reply.body.name)
         delays = self.config.delays
-        pacer = Pacer(delays, seed=self.config.seed, index=index) if delays else None
+        pacer = Pacer(delays, seed=self.config.seed, index=index, concurrent=self._ledger.active) if delays else None
         if dialect is RESPONSES and not reply.body:
             reply = replace(reply, answer=reply.answer or fitting(inference, reply.fault))
             self._stored.keep((reply.answer or Answer()).limited(inference.max_tokens), inference, identity)

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import anthropic
 import openai
@@ -11,6 +12,7 @@ import pytest
 
 from l0.cli.main import main
 from l0.simulator.access import RateLimits
+from l0.simulator.latency_profiles import PROFILES
 from l0.simulator.pacing import Delays
 from l0.simulator.script_grammar import vocabulary
 from l0.simulator.simulator_config import SimulatorConfig
@@ -59,6 +61,8 @@ def test_simulate_names_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> Non
     [
         (["--port", "70000"], ["port", "70000", "65535"]),
         (["--stragglers", "2"], ["stragglers", "2.0", "0 to 1"]),
+        (["--latency", "gpt-1"], ["delays", "'gpt-1' is unknown", "gpt-5.4"]),
+        (["--load-factor", "0.5"], ["load_factor", "0.5", "1 or more"]),
         (["--first-token-ms", "-1"], ["first_token_ms", "-1.0", "0 or more"]),
         (["--on", "(", "ok"], ["reply", "'('", "unterminated"]),
         (["--on", "x", "explode"], ["reply", "'x'", "'explode' is unknown"]),
@@ -88,12 +92,14 @@ def test_simulate_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("l0.cli.simulate.simulate", simulate)
     options = (
         "--port 0 --seed 5 --first-token-ms 300 --inter-token-ms 20 --sigma 0.1 --stragglers 0.1 --straggler-factor 3"
+        " --load-factor 4 --capacity 16"
         " --host-name box.lan --host-name simulator --api-key one --api-key two --model m --context-tokens 9"
         " --requests-per-minute 3 --input-tokens-per-minute 4"
     )
     replies = [("weather", "text 'It rains.'"), ("", "status 503 rate=0.3")]
     assert main(["simulate", *options.split(), *(word for pair in replies for word in ("--on", *pair))]) == 0
     delays = Delays(first_token_ms=300, inter_token_ms=20, sigma=0.1, stragglers=0.1, straggler_factor=3)
+    delays = replace(delays, load_factor=4, capacity=16)
     expected = SimulatorConfig(
         port=0,
         seed=5,
@@ -108,6 +114,8 @@ def test_simulate_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -
     assert made == [expected]
     assert main(["simulate"]) == 0
     assert made[1] == SimulatorConfig(port=4010)
+    assert main(["simulate", "--latency", "gpt-5.4", "--sigma", "0"]) == 0
+    assert made[2].delays == replace(PROFILES["gpt-5.4"], sigma=0)
 
 
 def test_simulate_help_lists_every_word(capsys: pytest.CaptureFixture[str]) -> None:
