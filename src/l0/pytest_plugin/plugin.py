@@ -111,7 +111,7 @@ def l0_simulator(
             monkeypatch.setenv("OPENAI_BASE_URL", running.openai)
             monkeypatch.setenv("ANTHROPIC_BASE_URL", running.anthropic)
             for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
-                monkeypatch.setenv(name, "simulated")
+                monkeypatch.setenv(name, next(iter(running.config.api_keys), "simulated"))
             yield running
     except (SimulatorError, TypeError, ValueError) as error:
         pytest.fail(f"options of {SIMULATOR_MARKER}: {error}", pytrace=False)

@@ -35,6 +35,11 @@ def test_marker_alone(client):
     assert client.chat.completions.create(**ASKED)
 
 
+@pytest.mark.l0_simulator(api_keys=["sk-test"])
+def test_clients_have_a_valid_key(client):
+    assert client.chat.completions.create(**ASKED)
+
+
 async def call():
     async with openai.AsyncOpenAI(max_retries=0) as made:
         return await made.chat.completions.create(**ASKED)
@@ -54,7 +59,7 @@ def test_environment_is_restored():
 def test_simulator_fixture(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     pytester.makepyfile(TESTS)
-    pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=5)
+    pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=6)
 
 
 def test_options_come_from_fixture_then_marker(pytester: pytest.Pytester) -> None:

@@ -1,13 +1,14 @@
 """Simulate OpenAI chat completions."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
 from ..answers import Answer, SimulatedToolCall, count, pieces
 from ..continuation import instructed, prefilled
 from ..conversation import conversations, text_in
+from ..logprobs import entry
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
 from . import openai_server
@@ -21,6 +22,7 @@ from .server_dialect import (
     prompt_tokens,
     required,
     token_limit,
+    top_logprobs,
     whole_number,
 )
 
@@ -43,6 +45,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         # OpenAI's models ignore a final assistant message. DeepSeek and Mistral continue it if it has the flag.
         prefix=prefilled(body["messages"], "prefix") or instructed(body["messages"]),
         conversations=conversations(body["messages"]),
+        logprobs=top_logprobs(body, "top_logprobs") if body.get("logprobs") else None,
         max_tokens=token_limit(body, "max_completion_tokens", "max_tokens"),
     )
 
@@ -78,9 +81,9 @@ def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) 
 
 
 def _choice(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity, index: int) -> Iterator[bytes]:
-    def chunk(delta: Json, finish: str | None = None) -> Json:
+    def chunk(delta: Json, finish: str | None = None, logprobs: Json | None = None) -> Json:
         return _chunk(request, identity) | {
-            "choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}],
+            "choices": [{"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}],
             **({"usage": None} if request.usage else {}),
             "obfuscation": "k3Zq",
         }
@@ -91,7 +94,11 @@ def _choice(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity,
 
     yield block(chunk({"role": "assistant", "content": None if answer.tool_calls else "", "refusal": None}))
     yield from deltas({"reasoning_content": PLACEHOLDER}, pieces(answer.reasoning))
-    yield from deltas({"content": PLACEHOLDER}, answer.pieces_of(index))
+    if request.logprobs is None:
+        yield from deltas({"content": PLACEHOLDER}, answer.pieces_of(index))
+    else:
+        for piece in answer.pieces_of(index):
+            yield block(chunk({"content": piece}, logprobs=_logprobs([piece], request)))
     yield from deltas({"refusal": PLACEHOLDER}, pieces(answer.refusal))
     for number, call in enumerate(answer.tool_calls):
         yield block(chunk({"tool_calls": [{"index": number} | _call(call, identity, number, arguments="")]}))
@@ -117,7 +124,7 @@ def complete_response(answer: Answer, request: SimulatedRequest, identity: Answe
                 "annotations": [],
                 **extra,
             },
-            "logprobs": None,
+            "logprobs": _logprobs(answer.pieces_of(i), request),
             "finish_reason": finish_reason(answer),
         }
         for i in range(request.choices)
@@ -127,6 +134,11 @@ def complete_response(answer: Answer, request: SimulatedRequest, identity: Answe
         "choices": choices,
         "usage": _usage(answer, request),
     }
+
+
+def _logprobs(tokens: Iterable[str], request: SimulatedRequest) -> Json | None:
+    top = request.logprobs
+    return None if top is None else {"content": [entry(token, top) for token in tokens], "refusal": None}
 
 
 def finish_reason(answer: Answer) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..answers import Answer
 from ..conversation import conversations, text_in
+from ..logprobs import legacy
 from ..sse_writer import PLACEHOLDER, block, quoted, template
 from . import openai_server
 from .server_dialect import (
@@ -19,6 +20,7 @@ from .server_dialect import (
     prompt_tokens,
     required,
     token_limit,
+    top_logprobs,
     whole_number,
 )
 
@@ -36,6 +38,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         choices=whole_number(body, "n", 1, CHOICES),
         usage=bool((body.get("stream_options") or {}).get("include_usage")),
         conversations=conversations(text_in(body["prompt"])),
+        logprobs=None if body.get("logprobs") is None else top_logprobs(body, "logprobs"),
         max_tokens=token_limit(body, "max_tokens"),
     )
 
@@ -50,14 +53,23 @@ def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) 
 
 
 def _choice(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity, index: int) -> Iterator[bytes]:
-    head, tail = template(_chunk(request, identity, [_text(index, PLACEHOLDER, None)]))
-    yield from (head + quoted(piece) + tail for piece in answer.pieces_of(index))
+    if request.logprobs is None:
+        head, tail = template(_chunk(request, identity, [_text(index, PLACEHOLDER, None)]))
+        yield from (head + quoted(piece) + tail for piece in answer.pieces_of(index))
+    else:
+        offset = 0
+        for piece in answer.pieces_of(index):
+            logprobs = legacy([piece], request.logprobs, offset)
+            yield block(_chunk(request, identity, [_text(index, piece, None) | {"logprobs": logprobs}]))
+            offset += len(piece)
     yield block(_chunk(request, identity, [_text(index, "", answer.stop)]))
 
 
 def complete_response(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Json:
     """Return the answer as one body."""
     choices = [_text(i, answer.text_of(i), answer.stop) for i in range(request.choices)]
+    if request.logprobs is not None:
+        choices = [each | {"logprobs": legacy(answer.pieces_of(i), request.logprobs)} for i, each in enumerate(choices)]
     return _chunk(request, identity, choices) | {"usage": _usage(answer, request)}
 
 

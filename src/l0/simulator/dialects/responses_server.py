@@ -6,6 +6,7 @@ from typing import Any
 
 from ..answers import Answer, count, pieces
 from ..conversation import conversations, text_in
+from ..logprobs import entry
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
 from . import openai_server
@@ -20,10 +21,12 @@ from .server_dialect import (
     prompt_tokens,
     required,
     token_limit,
+    top_logprobs,
 )
 
 _TYPE = re.compile(rb'"type":\s*"((?:response\.|error)[a-z_.]*)"')
 _NUMBER = re.compile(rb'("sequence_number":\s*)\d+')
+_LOGPROBS = "message.output_text.logprobs"
 _END = (b"response.completed", b"response.incomplete", b"response.failed", b"error")
 
 
@@ -40,6 +43,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         store=body.get("store") is not False,
         background=bool(body.get("background")),
         conversations=conversations(body.get("input"), body.get("instructions")),
+        logprobs=top_logprobs(body, "top_logprobs") if _LOGPROBS in (body.get("include") or []) else None,
         max_tokens=token_limit(body, "max_output_tokens"),
         previous=body.get("previous_response_id"),
     )
@@ -54,7 +58,7 @@ def _unnumbered(answer: Answer, request: SimulatedRequest, identity: AnswerIdent
     """Yield every event up to its number, which comes last."""
     yield _event("response.created", response=_response(request, identity, "in_progress", [], None))
     yield _event("response.in_progress", response=_response(request, identity, "in_progress", [], None))
-    items = _items(answer, identity)
+    items = _items(answer, request, identity)
     for index, item in enumerate(items):
         yield _event("response.output_item.added", item=_empty_item(item), output_index=index)
         yield from _contents(item, index, answer)
@@ -86,9 +90,13 @@ def _part(part: Json, place: Json, answer: Answer) -> Iterator[bytes]:
         yield from _deltas("response.refusal", pieces(part["refusal"]), place)
         yield _event("response.refusal.done", **place, refusal=part["refusal"])
     else:
-        yield _event("response.content_part.added", **place, part=part | {"text": ""})
-        yield from _deltas("response.output_text", answer.pieces_of(0), place | {"logprobs": []})
-        yield _event("response.output_text.done", **place, logprobs=[], text=part["text"])
+        yield _event("response.content_part.added", **place, part=part | {"text": "", "logprobs": []})
+        if part["logprobs"]:
+            for each in part["logprobs"]:
+                yield _event("response.output_text.delta", **place, delta=each["token"], logprobs=[each])
+        else:
+            yield from _deltas("response.output_text", answer.pieces_of(0), place | {"logprobs": []})
+        yield _event("response.output_text.done", **place, logprobs=part["logprobs"], text=part["text"])
     yield _event("response.content_part.done", **place, part=part)
 
 
@@ -109,7 +117,7 @@ def _event(kind: str, **fields: Any) -> bytes:
     return template({"type": kind, **fields, "sequence_number": PLACEHOLDER}, kind)[0]
 
 
-def _items(answer: Answer, identity: AnswerIdentity) -> list[Json]:
+def _items(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> list[Json]:
     """Return the output items: reasoning, message, function calls."""
     items: list[Json] = []
     if answer.reasoning:
@@ -118,7 +126,9 @@ def _items(answer: Answer, identity: AnswerIdentity) -> list[Json]:
     text = answer.text_of(0)
     content: list[Json] = []
     if text:
-        content.append({"type": "output_text", "annotations": [], "logprobs": [], "text": text})
+        top = request.logprobs
+        logprobs = [] if top is None else [entry(token, top) for token in answer.pieces_of(0)]
+        content.append({"type": "output_text", "annotations": [], "logprobs": logprobs, "text": text})
     if answer.refusal:
         content.append({"type": "refusal", "refusal": answer.refusal})
     if content:
@@ -157,7 +167,9 @@ def complete_response(
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": prompt_tokens(request) + output,
     }
-    response = _response(request, identity, status, _items(answer, identity) if items is None else items, usage)
+    response = _response(
+        request, identity, status, _items(answer, request, identity) if items is None else items, usage
+    )
     return response | {"incomplete_details": _status_and_details(answer)[1]}
 
 
@@ -199,7 +211,7 @@ def _response(
         "text": {"format": {"type": "text"}, "verbosity": "medium"},
         "tool_choice": "auto",
         "tools": [],
-        "top_logprobs": 0,
+        "top_logprobs": request.logprobs or 0,
         "top_p": 1.0,
         "truncation": "disabled",
         "usage": usage,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ..answers import MAX_TOKENS, Answer, SimulatedToolCall
 from ..conversation import Conversation
+from ..logprobs import TOP
 
 Role = Literal["lifecycle", "content", "finish", "end"]
 """The role of a block: `finish` carries the finish reason or usage, `end` is the terminal event."""
@@ -45,6 +46,7 @@ class SimulatedRequest:
     `forced`: the tool call that the request requires. `prefix`: the beginning of an answer that the request wants
     continued. `conversations`: its conversation, and for a request to continue a broken answer that before it.
     `previous`: the stored response that it continues. `max_tokens`: the limit for each choice.
+    `logprobs`: the number of alternatives per token; None if no log probabilities are requested.
     """
 
     model: str
@@ -60,6 +62,7 @@ class SimulatedRequest:
     conversations: tuple[Conversation, ...] = ()
     previous: str | None = None
     max_tokens: int | None = None
+    logprobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +135,16 @@ def token_limit(body: Mapping[str, Any], *names: str) -> int | None:
     """Return the first of these fields that is given. Raises `InvalidRequestError` for an invalid number."""
     name = next((name for name in names if body.get(name) is not None), None)
     return None if name is None else whole_number(body, name, 1, MAX_TOKENS)
+
+
+def top_logprobs(body: Mapping[str, Any], name: str) -> int:
+    """Return the number of alternatives per token, 0 by default. Raises `InvalidRequestError` for an invalid one."""
+    given = body.get(name)
+    if given is None:
+        return 0
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= TOP:
+        raise InvalidRequestError(f"Invalid '{name}': expected a whole number from 0 to {TOP}.")
+    return given
 
 
 def parse_request(dialect: Dialect, body: Mapping[str, Any]) -> SimulatedRequest:
