@@ -281,7 +281,7 @@ class Simulator:
                 reply, source = found[0](received), found[1]
         if reply is None:
             return Reply(body=self._traffic.next(dialect.name) if self._traffic and inference.stream else None)
-        return replace(reply, fault=self._limits.applied(reply.fault, index, source))
+        return replace(reply, fault=self._limits.applied(reply.fault, index, source)) if reply.fault else reply
 
     def _parse_reply(self, text: str, dialect: str) -> Reply:
         script = script_grammar.parse(text)
