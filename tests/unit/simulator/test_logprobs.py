@@ -4,6 +4,7 @@ from typing import Any
 
 import openai
 import pytest
+from installed import needs_chat_helpers, needs_responses
 
 from l0.simulator.server import Simulator
 
@@ -20,6 +21,7 @@ def shown(entries: Any) -> list[tuple[str, float, int]]:
     return [(each.token, each.logprob, len(each.top_logprobs)) for each in entries]
 
 
+@needs_chat_helpers
 def test_chat(client: openai.OpenAI) -> None:
     choice = client.chat.completions.create(**ASKED, logprobs=True, top_logprobs=2).choices[0]
     assert choice.logprobs is not None
@@ -53,6 +55,7 @@ def test_completions(client: openai.OpenAI) -> None:
     ]
 
 
+@needs_responses
 def test_responses(client: openai.OpenAI) -> None:
     asked: dict[str, Any] = {
         "model": "m",

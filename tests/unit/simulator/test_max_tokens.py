@@ -7,6 +7,7 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from installed import needs_responses
 
 from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.server import Simulator
@@ -54,6 +55,7 @@ def test_chat_and_completions(client: openai.OpenAI, sim: Simulator) -> None:
     assert client.chat.completions.create(**ASKED, max_tokens=4).choices[0].finish_reason == "stop"
 
 
+@needs_responses
 def test_responses_and_stored_responses(client: openai.OpenAI, sim: Simulator) -> None:
     sim.on(reply="text 'one two three four'")
     answer = client.responses.create(model="m", input="hi", max_output_tokens=2)

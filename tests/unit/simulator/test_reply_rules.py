@@ -6,6 +6,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from installed import needs_responses
 
 from l0.simulator.answers import Answer, SimulatedToolCall
 from l0.simulator.conversation import Conversation
@@ -28,6 +29,7 @@ def chat(client: openai.OpenAI, *messages: Any, model: str = "m") -> Any:
     return client.chat.completions.create(model=model, messages=list(messages)).choices[0].message
 
 
+@needs_responses
 def test_prompts_get_their_answers(client: openai.OpenAI, claude: anthropic.Anthropic, sim: Simulator) -> None:
     sim.on("weather", reply=Answer(text="It rains."))
     sim.on(re.compile(r"\bstock of \w+", re.IGNORECASE), reply="text 'Up.'")
@@ -68,6 +70,7 @@ def test_turn_system_and_model_are_conditions(client: openai.OpenAI, sim: Simula
     assert chat(client, *brief, says("assistant", "b"), says("user", "c"), model="gpt-4o").content == "second"
 
 
+@needs_responses
 def test_turn_of_a_stored_response(client: openai.OpenAI, sim: Simulator) -> None:
     sim.on(turn=3, reply="text third")
     previous: str | None = None

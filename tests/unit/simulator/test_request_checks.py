@@ -95,7 +95,7 @@ def test_context_holds_prompt_and_answer(opened: Any) -> None:
     with simulator(context_tokens=19) as sim:
         one, two = opened(sim)
         with pytest.raises(openai.BadRequestError, match="20 in the messages"):
-            one.responses.create(model="m", input="hi" * 40)
+            one.completions.create(model="m", prompt="hi" * 40)
         with pytest.raises(anthropic.BadRequestError, match="prompt is too long: 20 tokens > 19 maximum"):
             two.messages.create(**ASKED, max_tokens=1)
 
