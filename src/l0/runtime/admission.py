@@ -20,7 +20,7 @@ _PROVIDERS_FAULT = (Category.NETWORK, Category.TRANSIENT, Category.PROVIDER)
 
 
 class AdmissionControl:
-    """The shared health state, as seen by one call."""
+    """The shared health state, as seen by one call. ``characters``: the prompt's size, if its text is missing."""
 
     __slots__ = (
         "_call",
@@ -34,14 +34,16 @@ class AdmissionControl:
         "refusal",
     )
 
-    def __init__(self, call: Call, shared_state: SharedState) -> None:
+    def __init__(self, call: Call, shared_state: SharedState, characters: int | None = None) -> None:
         self._call = call
         self._shared_state = shared_state
         self._leg = 0
         self._permit: BreakerPermit | None = None
         self.learns = call.streaming and (call.policy.adaptive or bool(call.policy.hedge))
         """True if the first-token times of this call are recorded."""
-        self._size = prompt_size(len(repr(call.body))) if self.learns else ""
+        self._size = ""
+        if self.learns:
+            self._size = prompt_size(len(repr(call.body)) if characters is None else characters)
         self._first_content_recorded = False
         self.refusal = ""
         """The reason of the last refusal."""

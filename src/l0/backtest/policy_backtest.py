@@ -1,0 +1,136 @@
+"""Run recorded calls under policies, and compare the results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import PathLike
+
+from l0.model.policy import OrderMode, Policy
+from l0.model.policy_error import PolicyError
+from l0.shared_state.breaker import Breakers
+from l0.shared_state.shared import SharedState
+
+from .call_result import CallResult, Verdict
+from .intervals import Estimate, mean, quantile, share
+from .recorded_traffic import Traffic
+from .simulated_call import SimulatedCall, call_under
+from .virtual_time import VirtualClock, run_alone, run_in_order
+
+QUANTILES = (0.50, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class PolicyResult:
+    """The results of all calls under one policy, in the order of the calls.
+
+    Shares are of all calls. Times, extra requests and tokens are of the calls that are known; times of whole answers.
+    """
+
+    name: str
+    calls: Sequence[CallResult]
+
+    def share(self, verdict: Verdict) -> Estimate:
+        """Return the share of the calls with this verdict."""
+        return share(sum(call.verdict is verdict for call in self.calls), len(self.calls))
+
+    @property
+    def success(self) -> Estimate:
+        """The share of whole answers among the calls that are known."""
+        return share(sum(call.verdict is Verdict.WHOLE for call in self.known), len(self.known))
+
+    @cached_property
+    def known(self) -> Sequence[CallResult]:
+        """The calls whose result is known."""
+        return [call for call in self.calls if call.verdict is not Verdict.UNKNOWN]
+
+    @cached_property
+    def first_token_s(self) -> Sequence[Estimate | None]:
+        """The quantiles of the time to the first token, in seconds."""
+        found = [call.first_token_s for call in self.known if call.verdict is Verdict.WHOLE]
+        return _quantiles(found)
+
+    @cached_property
+    def total_s(self) -> Sequence[Estimate | None]:
+        """The quantiles of the time to the end of the answer, in seconds."""
+        return _quantiles([call.total_s for call in self.known if call.verdict is Verdict.WHOLE])
+
+    @property
+    def extra_requests(self) -> Estimate:
+        """The requests beyond the first, per call."""
+        return mean([max(call.requests - 1, 0) for call in self.known])
+
+    @property
+    def extra_tokens(self) -> Estimate:
+        """The tokens of attempts that did not serve the answer, per call."""
+        return mean([call.extra_tokens for call in self.known])
+
+    @property
+    def unknown_reasons(self) -> Mapping[str, int]:
+        """The reasons of unknown results, the most frequent first."""
+        return dict(Counter(call.reason for call in self.calls if call.verdict is Verdict.UNKNOWN).most_common())
+
+    def changed(self, base: PolicyResult) -> Sequence[tuple[CallResult, CallResult]]:
+        """Return the calls whose verdict or number of requests differs from ``base``: before, after."""
+        pairs = zip(base.calls, self.calls, strict=True)
+        return [(one, two) for one, two in pairs if (one.verdict, one.requests) != (two.verdict, two.requests)]
+
+
+def _quantiles(found: Sequence[float | None]) -> Sequence[Estimate | None]:
+    ordered = sorted(value for value in found if value is not None)
+    return [quantile(ordered, wanted) for wanted in QUANTILES]
+
+
+def backtest(
+    recording: str | PathLike[str] | Traffic, policies: Mapping[str, Policy], *, seed: int = 0
+) -> Sequence[PolicyResult]:
+    """Return what the users got (``"recorded"``), and what they would have got under each policy.
+
+    ``recording``: a file or a folder, or `Traffic` that was loaded before. ``seed``: of the draws and the jitter.
+    Raises `PolicyError` for a policy that cannot be tested, and `RecordingError` if there is no recording.
+    """
+    for policy in policies.values():
+        check_testable(policy)
+    loaded = {recording.order: recording} if isinstance(recording, Traffic) else {}
+    results: list[PolicyResult] = []
+    for name, policy in policies.items():
+        traffic = loaded.get(policy.order)
+        if traffic is None:
+            path = recording.path if isinstance(recording, Traffic) else recording
+            traffic = loaded[policy.order] = _load(path, policy.order)
+        if not results:
+            results.append(PolicyResult("recorded", [call.recorded for call in traffic.calls]))
+        results.append(PolicyResult(name, run_policy(traffic, policy, seed)))
+    return results
+
+
+def _load(path: str | PathLike[str] | None, order: OrderMode) -> Traffic:
+    if path is None:
+        raise PolicyError("Policy.order", order, "the order with which the traffic was read")
+    return Traffic.load(path, order)
+
+
+def check_testable(policy: Policy) -> None:
+    """Raise `PolicyError` if a policy has rules: the texts of answers are not evaluated again."""
+    for name in ("guardrails", "drift", "structured"):
+        value = getattr(policy, name)
+        if value and value != "none":
+            raise PolicyError(f"Policy.{name}", value, "none: a backtest does not evaluate rules")
+
+
+def run_policy(traffic: Traffic, policy: Policy, seed: int = 0) -> Sequence[CallResult]:
+    """Return the result of every call under one policy."""
+    policy = replace(policy, mode="active", on_resume=None)
+    shares_state = policy.budget or policy.breaker or policy.adaptive or policy.hedge
+    clock = VirtualClock()
+    shared = None
+    if shares_state:
+        shared = SharedState()
+        shared.breakers = Breakers(clock)
+    tasks = (SimulatedCall(call, call_under(call, policy), traffic.pool, shared, seed) for call in traffic.calls)
+    if not shares_state:
+        return [run_alone(task) for task in tasks]
+    ended = dict(run_in_order(tasks, clock))
+    return [ended[place] for place in range(len(traffic.calls))]

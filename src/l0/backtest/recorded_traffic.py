@@ -1,0 +1,199 @@
+"""The calls of a recording, ready to be run under a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from os import PathLike
+from typing import Self
+
+from l0.engine.commands import Command
+from l0.model.attempt import AttemptSpec
+from l0.model.call import Call, Outcome
+from l0.model.policy import OrderMode, ResumeMode
+from l0.recording.recording import RecordedAttempt, RecordedCall, Recording
+
+from .attempt_pool import AttemptPool, Donor, Source
+from .attempt_timeline import AttemptTimeline
+from .call_result import CallResult, Verdict
+from .timeline_reader import UnreadableAttemptError, timeline_of
+
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnAttempt:
+    """A recorded attempt of a call, to be used when a policy makes the same one. ``started``: since the call."""
+
+    leg: int
+    hedge: bool
+    resume: ResumeMode | None
+    started: float
+    timeline: AttemptTimeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficCall:
+    """One recorded call. ``number``: its place in the traffic. ``recorded``: what its user got.
+
+    ``prompt_bytes``: the size of its first request. ``unknown``: why it cannot be run, if so. ``ends_known``: its
+    source had ended a stream with the terminal event before.
+    """
+
+    number: int
+    started_unix: float
+    call: Call
+    attempts: Sequence[OwnAttempt]
+    recorded: CallResult
+    base_url: str
+    prompt_bytes: int
+    ends_known: bool
+    unknown: str = ""
+
+
+class Traffic:
+    """Recorded calls, oldest first, and the pool of their attempts.
+
+    ``path``, ``order``: what was read, and the `Policy.order` by which the answers were judged. ``skipped``: calls of
+    the explicit API. Its requests are recorded as calls of the SDK, which are here.
+    """
+
+    def __init__(
+        self,
+        calls: Sequence[TrafficCall],
+        *,
+        path: str | PathLike[str] | None = None,
+        order: OrderMode = "evidence",
+        skipped: int = 0,
+    ) -> None:
+        self.calls = calls
+        self.path = path
+        self.order = order
+        self.skipped = skipped
+        self.pool = AttemptPool([donor for call in calls if not call.unknown for donor in _donors(call)])
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], order: OrderMode = "evidence") -> Self:
+        """Read a recording. ``order``: as `Policy.order`, by which the answers are judged."""
+        calls: list[TrafficCall] = []
+        skipped, enders = 0, set[tuple[str, str, str]]()
+        with Recording.open(path) as recording:
+            for recorded in recording:
+                attempts = recorded.attempts
+                if any(attempt.request for attempt in attempts) or recorded.call.host:
+                    calls.append(_prepared(recorded, attempts, len(calls), order, enders))
+                else:
+                    skipped += 1
+        return cls(calls, path=path, order=order, skipped=skipped)
+
+
+def source_of(call: Call, host: str, model: str, resume: ResumeMode | None, at_unix: float) -> Source:
+    """Return the source of an attempt."""
+    return Source(host, model, call.dialect, call.streaming, resume, int(at_unix // _HOUR))
+
+
+def _donors(call: TrafficCall) -> Iterator[tuple[Source, Donor]]:
+    for attempt in call.attempts:
+        host, model = _recorded_target(call.call, attempt.leg)
+        source = source_of(call.call, host, model, attempt.resume, call.started_unix + attempt.started)
+        yield source, Donor(call.number, attempt.timeline)
+
+
+def _recorded_target(call: Call, leg: int) -> tuple[str, str]:
+    """Return host and model of a recorded leg. The client of a fallback is not recorded, but its origin is."""
+    if leg == 0:
+        return f"{call.host}:{call.port}", call.model
+    origin = call.fallback_rules[leg - 1].origin if call.fallback_rules else call.origin
+    model = call.policy.legs[leg - 1].model or call.model
+    return f"{call.host}:{call.port}" if origin == call.origin else origin, model
+
+
+def _prepared(
+    recorded: RecordedCall,
+    attempts: Sequence[RecordedAttempt],
+    number: int,
+    order: OrderMode,
+    enders: set[tuple[str, str, str]],
+) -> TrafficCall:
+    call, first = recorded.call, attempts[0] if attempts else None
+    source = call.origin, call.dialect, call.model
+    ends_known = source in enders
+    unknown = _not_runnable(recorded, attempts)
+    own: list[OwnAttempt] = []
+    try:
+        own = list(_own_attempts(recorded, attempts, order))
+    except UnreadableAttemptError as error:
+        unknown = unknown or str(error)
+    served = own[-1].timeline if own else None
+    if served is not None and not served.censored and served.missing is None and served.failure is None:
+        enders.add(source)
+    size = first.request.get("bytes") if first is not None else None
+    return TrafficCall(
+        number=number,
+        started_unix=recorded.started_unix,
+        call=call,
+        attempts=own,
+        recorded=_recorded_result(recorded, own),
+        base_url=call.origin + _base_path(first),
+        prompt_bytes=size if isinstance(size, int) else 0,
+        ends_known=ends_known,
+        unknown=unknown,
+    )
+
+
+def _base_path(attempt: RecordedAttempt | None) -> str:
+    path = attempt.request.get("path") if attempt is not None else None
+    return path.partition("?")[0].rpartition("/")[0] if isinstance(path, str) else ""
+
+
+def _not_runnable(recorded: RecordedCall, attempts: Sequence[RecordedAttempt]) -> str:
+    if recorded.incomplete:
+        return "some of its reads were not recorded"
+    if recorded.outcome is None:
+        return "the recording ends before the call"
+    return "" if attempts else "no request was sent"
+
+
+def _own_attempts(
+    recorded: RecordedCall, attempts: Sequence[RecordedAttempt], order: OrderMode
+) -> Iterator[OwnAttempt]:
+    modes = _resume_modes(recorded)
+    ended = recorded.ended or 0.0
+    for attempt in attempts:
+        yield OwnAttempt(
+            leg=attempt.leg,
+            hedge=attempt.hedge,
+            resume=modes.get(attempt.number),
+            started=attempt.started,
+            timeline=timeline_of(recorded.call, attempt, ended, order),
+        )
+
+
+def _resume_modes(recorded: RecordedCall) -> dict[int, ResumeMode]:
+    if recorded.call.policy.resume == "off":
+        return {}
+    commands: list[Command] = [decision.command for decision in recorded.decisions]
+    specs = [command for command in commands if isinstance(command, AttemptSpec)]
+    return {spec.number: spec.resume for spec in specs if spec.resume is not None}
+
+
+def _recorded_result(recorded: RecordedCall, own: Sequence[OwnAttempt]) -> CallResult:
+    verdict = Verdict.WHOLE
+    if recorded.outcome is None or recorded.outcome is Outcome.CANCELLED:
+        verdict = Verdict.UNKNOWN
+    elif recorded.outcome is Outcome.FAILED:
+        verdict = Verdict.FAILED
+    elif own and own[-1].timeline.missing is not None:
+        verdict = Verdict.SILENT
+    first = None
+    with suppress(StopIteration):
+        first = next(delivery.at for delivery in recorded.deliveries if delivery.chars)
+    return CallResult(
+        id=recorded.id,
+        verdict=verdict,
+        first_token_s=first,
+        total_s=recorded.ended,
+        requests=max(len(own), 1),
+        reason=str(recorded.failure.cause) if recorded.failure is not None else "",
+    )

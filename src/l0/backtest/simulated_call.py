@@ -1,0 +1,344 @@
+"""One recorded call under another policy: the real machine and the runtime's decisions, on a virtual clock.
+
+The attempts are timelines. The call is a generator: it yields the time of its next action, and is resumed then, so that
+calls which share state (budget, breaker, hedges by quantile) run in the order of their actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from math import inf
+
+from l0.engine.commands import Command, Finish, Raise, Relay, Wait
+from l0.engine.machine import ADMIT_ALL, CallState, Machine
+from l0.engine.retry import ANSWERED
+from l0.engine.signals import Answered, Begin, Ended, Failed, Opened, Released, Slow, Waited
+from l0.model.attempt import AttemptSpec
+from l0.model.call import Call, TerminalRule
+from l0.model.failure import Cause, Failure
+from l0.model.policy import Policy, Timeout
+from l0.model.resume_state import ResumeState
+from l0.runtime.admission import AdmissionControl
+from l0.runtime.deadlines import CallDeadlines
+from l0.runtime.rule_runner import hold_of
+from l0.shared_state.shared import SharedState
+
+from .attempt_pool import AttemptPool, UnknownError, uniform
+from .attempt_timeline import AttemptTimeline, Expiry, Limits
+from .call_result import CallResult, Verdict
+from .recorded_traffic import TrafficCall, source_of
+
+Course = Generator[float, None, Command]
+_INITIAL_RETRY_DELAY, _MAX_RETRY_DELAY, _JITTER = 0.5, 8.0, 0.25
+"""Seconds, and the share by which a delay is reduced at random: of both SDKs (``_calculate_retry_timeout``)."""
+_LONGEST_SERVER_DELAY = 120.0
+"""Seconds. The SDKs ignore a longer ``Retry-After``."""
+_STRICTNESS: Mapping[str, bool | None] = {"strict": True, "warn": False, "off": None}
+_UNLIMITED = Timeout(initial_token=None, inter_token=None)
+_BODY_STATES = frozenset({CallState.HOLDING, CallState.RELAYING})
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A request on its way."""
+
+    spec: AttemptSpec
+    started: float
+    timeline: AttemptTimeline
+
+
+def call_under(traffic_call: TrafficCall, policy: Policy) -> Call:
+    """Return the recorded call with another policy."""
+    recorded = traffic_call.call
+    mode = None if policy.truncation is None else policy.truncation_at(traffic_call.base_url)
+    if mode is not None:
+        strict = _STRICTNESS[mode]
+    elif recorded.policy.truncation is None:
+        strict = recorded.strict
+    else:
+        strict = traffic_call.ends_known
+    rules: tuple[TerminalRule, ...] = ()
+    return replace(recorded, policy=policy, strict=strict, shadow=None, fallback_rules=rules, attributes={})
+
+
+class SimulatedCall:
+    """One call under one policy. ``call``: as `call_under` returns it. ``shared``: ``None`` if nothing is shared."""
+
+    def __init__(
+        self, recorded: TrafficCall, call: Call, pool: AttemptPool, shared: SharedState | None, seed: int
+    ) -> None:
+        self._recorded = recorded
+        self._call = call
+        self._pool = pool
+        self._seed = seed
+        self._draws = 0
+        self._unused = list(recorded.attempts)
+        self.started = recorded.started_unix
+        self._admission: AdmissionControl | None = None
+        if shared is not None:
+            self._admission = AdmissionControl(call, shared, characters=recorded.prompt_bytes)
+        self._machine = Machine(call, self._rand, self._backoff, self._admission or ADMIT_ALL)
+        timeout = call.policy.timeout or _UNLIMITED
+        self._first, self._gap, self._liveness, self._total = (
+            inf if limit is None else limit / 1000
+            for limit in (timeout.initial_token, timeout.inter_token, timeout.liveness, timeout.total)
+        )
+        self._requests = self._extra_tokens = 0
+        self._first_token: float | None = None
+        self._incomplete = False
+
+    def run(self) -> Generator[float, None, CallResult]:
+        """Yield the time of each action, in seconds of the epoch. Return the result."""
+        try:
+            command, at = yield from self._run()
+        except UnknownError as unknown:
+            return self._result(Verdict.UNKNOWN, None, str(unknown))
+        if isinstance(command, Raise):
+            return self._result(Verdict.FAILED, at, str(command.failure.cause))
+        return self._result(Verdict.SILENT if self._incomplete else Verdict.WHOLE, at, "")
+
+    def _result(self, verdict: Verdict, at: float | None, reason: str) -> CallResult:
+        return CallResult(
+            id=self._recorded.recorded.id,
+            verdict=verdict,
+            first_token_s=None if verdict is Verdict.UNKNOWN else self._first_token,
+            total_s=None if at is None else at - self.started,
+            requests=self._requests,
+            extra_tokens=self._extra_tokens,
+            reason=reason,
+        )
+
+    def _run(self) -> Generator[float, None, tuple[Finish | Raise, float]]:
+        if self._recorded.unknown:
+            raise UnknownError(self._recorded.unknown)
+        self._at = self.started
+        command = self._machine.step(Begin(self._at))
+        while True:
+            match command:
+                case AttemptSpec():
+                    command = yield from self._attempt(command)
+                case Wait(seconds=seconds):
+                    yield from self._until(self._at + seconds)
+                    command = self._machine.step(Waited(self._at))
+                case Finish() | Raise():
+                    return command, self._at
+                case Relay():
+                    raise AssertionError("the body has been read")
+
+    def _until(self, at: float) -> Generator[float, None, None]:
+        self._at = at
+        yield at
+
+    # -- one attempt ------------------------------------------------------------------------------------------------
+
+    def _attempt(self, spec: AttemptSpec) -> Course:
+        sent = self._send(spec)
+        admission, hedged = self._admission, self._machine.hedged
+        after = admission.hedge_after() if admission is not None and self._call.policy.hedge and not hedged else None
+        if after is not None:
+            return (yield from self._race(sent, after))
+        return (yield from self._serve(sent))
+
+    def _send(self, spec: AttemptSpec) -> _Sent:
+        """Return the attempt: the recorded one if this call made it, else a drawn one."""
+        self._requests += 1
+        own = next(
+            (
+                one
+                for one in self._unused
+                if one.leg == spec.leg and one.hedge == spec.hedge and one.resume == spec.resume
+            ),
+            None,
+        )
+        if own is not None and self._same_target(spec.leg):
+            self._unused.remove(own)
+            return _Sent(spec, self._at, own.timeline)
+        return _Sent(spec, self._at, self._drawn(spec, -1.0))
+
+    def _same_target(self, leg: int) -> bool:
+        """Return True if a leg of the policy is the recorded one."""
+        recorded = self._recorded.call.policy.legs
+        if leg == 0:
+            return True
+        chosen = self._call.policy.legs[leg - 1]
+        return leg <= len(recorded) and chosen.client is None and recorded[leg - 1] == chosen
+
+    def _drawn(self, spec: AttemptSpec, quiet_for: float) -> AttemptTimeline:
+        call, legs = self._call, self._call.policy.legs
+        host, model = f"{call.host}:{call.port}", call.model
+        if spec.leg:
+            fallback = legs[spec.leg - 1]
+            model = fallback.model or model
+            if fallback.client is not None:
+                url = fallback.client.base_url
+                host = f"{url.host}:{url.port or (80 if url.scheme == 'http' else 443)}"
+        source = source_of(call, host, model, spec.resume, self._at)
+        self._draws += 1
+        chance = uniform(self._seed, self._recorded.number, spec.number, self._draws)
+        return self._pool.draw(source, chance, call=self._recorded.number, quiet_for=quiet_for)
+
+    def _limits(self, started: float) -> Limits:
+        first = self._first
+        if not self._call.streaming:
+            first = inf
+        elif self._admission is not None and self._call.policy.adaptive:
+            usual = self._admission.deadline(None if first == inf else first)
+            first = inf if usual is None else usual
+        gap = self._gap if self._call.streaming else inf
+        return Limits(first, gap, self._liveness, self.started + self._total - started)
+
+    def _decided(self, sent: _Sent, limits: Limits) -> Expiry | None:
+        """Return the deadline that ends the attempt, if one does. If the recording ends before, draw the rest."""
+        while True:
+            expiry = sent.timeline.expiry(limits)
+            if expiry is not None or not sent.timeline.censored:
+                return expiry
+            if sent.timeline.content:
+                raise UnknownError("the rest of an answer that was cut off is not recorded")
+            sent.timeline = self._drawn(sent.spec, sent.timeline.ends_at)
+
+    def _serve(self, sent: _Sent, opened_at: float | None = None) -> Course:
+        """Read an attempt to its end. ``opened_at``: the end of a race that it has won."""
+        limits = self._limits(sent.started)
+        expiry = self._decided(sent, limits)
+        timeline = sent.timeline
+        ends_at = timeline.ends_at if expiry is None else expiry.at
+        if self._call.streaming and timeline.opened_at <= ends_at:
+            yield from self._relay(sent, ends_at, opened_at)
+        yield from self._until(sent.started + ends_at)
+        if expiry is not None and timeline.complete_at > expiry.at:
+            return self._expired(sent, expiry, limits)
+        if timeline.failure is not None and expiry is None:
+            return self._failed(sent, timeline.failure)
+        return self._ended(sent, timeline.missing if expiry is None else None)
+
+    def _relay(self, sent: _Sent, ends_at: float, opened_at: float | None) -> Generator[float, None, None]:
+        """Step through the headers and the first delivery."""
+        timeline, admission = sent.timeline, self._admission
+        yield from self._until(sent.started + timeline.opened_at if opened_at is None else opened_at)
+        command = self._machine.step(Opened(self._at, sent.spec.hedge))
+        released = sent.started + timeline.released_at(*hold_of(self._call.policy, None))
+        first = sent.started + timeline.first_content
+        if admission is not None and first <= sent.started + ends_at:
+            yield from self._until(max(first, self._at))
+            admission.first_content(timeline.first_content)
+        if isinstance(command, Relay) and command.holding and released < sent.started + ends_at:
+            yield from self._until(max(released, self._at))
+            self._machine.step(Released(self._at))
+            if self._first_token is None:
+                self._first_token = max(released, first, self._at) - self.started
+
+    def _expired(self, sent: _Sent, expiry: Expiry, limits: Limits) -> Command:
+        timeout = self._call.policy.timeout or _UNLIMITED
+        deadlines = CallDeadlines(timeout, self.started)
+        deadlines.sending(sent.started, lambda _: None if limits.first == inf else limits.first)
+        if self._admission is not None and expiry.cause in (Cause.FIRST_CONTENT_TIMEOUT, Cause.NO_HEADERS):
+            self._admission.first_content(expiry.at)
+        return self._failed(sent, deadlines.failure(sent.started + min(expiry.at, limits.first), expiry.cause))
+
+    def _failed(self, sent: _Sent, failure: Failure) -> Command:
+        self._extra_tokens += sent.timeline.tokens_by(self._at - sent.started)
+        opened = self._machine.state in _BODY_STATES
+        accepted = failure.cause in ANSWERED and not self._call.replaying.in_parallel
+        if opened:
+            accepted = sent.timeline.accepted_at <= self._at - sent.started
+        command = self._machine.step(Failed(failure, self._at, accepted, self._resume_state(sent)))
+        if self._admission is not None:
+            self._admission.ended(failure)
+        return command
+
+    def _ended(self, sent: _Sent, missing: Cause | None) -> Command:
+        if not self._call.streaming:
+            if self._admission is not None:
+                self._admission.ended(None)
+            self._first_token = self._at - self.started
+            return self._machine.step(Answered(self._at))
+        accepted = sent.timeline.accepted_at <= self._at - sent.started
+        state = None if missing is None else self._resume_state(sent)
+        command = self._machine.step(Ended(missing, self._at, accepted, state))
+        over = isinstance(command, Finish)
+        if self._admission is not None:
+            self._admission.ended(None if over else self._machine.failures[-1])
+        if not over:
+            self._extra_tokens += sent.timeline.tokens_by(self._at - sent.started)
+        elif self._first_token is None:
+            self._first_token = self._at - self.started
+        self._incomplete = over and missing is not None
+        return command
+
+    def _resume_state(self, sent: _Sent) -> ResumeState | None:
+        """Return a value if the policy can resume the answer. A stream of the SDK cannot restart before its user."""
+        able = self._call.policy.resume not in ("off", "restart") and self._call.resumable and sent.timeline.resumable
+        return ResumeState(text="") if able and self._machine.state in _BODY_STATES else None
+
+    # -- hedging ----------------------------------------------------------------------------------------------------
+
+    def _race(self, first: _Sent, after: float) -> Course:
+        """Run `l0.runtime.hedge.race`: a second attempt beside a slow one; the first content serves the call."""
+        limits = self._limits(first.started)
+        limit = min(limits.first, limits.total)
+        quiet = self._quiet_until(first, limit)
+        runners = [first]
+        if quiet > min(after, limit) and after < limit:
+            yield from self._until(first.started + after)
+            command = self._machine.step(Slow(self._at))
+            if isinstance(command, AttemptSpec) and command.hedge:
+                runners.append(self._send(command))
+        until = first.started + limit
+        ends = [one.started + self._quiet_until(one, until - one.started) for one in runners]
+        contents = [
+            end if one.timeline.content and end <= until else inf for one, end in zip(runners, ends, strict=True)
+        ]
+        if min(contents) < inf:
+            winner = runners[contents.index(min(contents))]
+            return (yield from self._won(winner, runners, min(contents)))
+        if max(ends) > until:
+            return (yield from self._without_winner(first, until, limits))
+        answered = [one for one in runners if one.timeline.failure is None]
+        if answered:
+            return (yield from self._won(answered[0], runners, max(ends)))
+        yield from self._until(max(ends))
+        self._lost([one for one in runners if one is not first])
+        failure = first.timeline.failure
+        assert failure is not None
+        return self._failed(first, failure)
+
+    def _quiet_until(self, sent: _Sent, limit: float) -> float:
+        """Return the time of the first content, or of an end without any; later than ``limit`` if it comes later."""
+        if not sent.timeline.content:
+            self._decided(sent, Limits(first=limit))
+        return sent.timeline.quiet_until
+
+    def _won(self, winner: _Sent, runners: list[_Sent], at: float) -> Course:
+        yield from self._until(at)
+        self._lost([one for one in runners if one is not winner])
+        return (yield from self._serve(winner, at))
+
+    def _without_winner(self, first: _Sent, until: float, limits: Limits) -> Course:
+        """End a race at its limit."""
+        yield from self._until(until)
+        failure = first.timeline.failure
+        if failure is not None and first.started + first.timeline.ends_at <= until:
+            return self._failed(first, failure)
+        late = Cause.TOTAL_TIMEOUT if limits.total <= limits.first else Cause.FIRST_CONTENT_TIMEOUT
+        return self._expired(first, Expiry(until - first.started, late), limits)
+
+    def _lost(self, losers: list[_Sent]) -> None:
+        for one in losers:
+            waited = self._at - one.started
+            self._extra_tokens += one.timeline.tokens_by(waited)
+            if self._admission is not None and (one.timeline.failure is None or one.timeline.ends_at > waited):
+                self._admission.overtaken(waited)
+
+    # -- what the machine asks for ----------------------------------------------------------------------------------
+
+    def _rand(self) -> float:
+        return uniform(self._seed, self._recorded.number, "delay", len(self._machine.failures))
+
+    def _backoff(self, number: int, failure: Failure) -> float:
+        """Return the delay of the SDKs before retry ``number``."""
+        asked = failure.retry_after
+        if asked is not None and failure.error is not None and 0 < asked <= _LONGEST_SERVER_DELAY:
+            return asked
+        return min(_INITIAL_RETRY_DELAY * 2.0 ** (number - 1), _MAX_RETRY_DELAY) * (1 - _JITTER * self._rand())
