@@ -19,6 +19,9 @@ from .inputs import InputError
 from .slo import arguments as slo
 from .top import top_arguments as top
 
+_BACKTEST = """Show what other policies would have done to recorded calls. Each call runs through the engine again, on a
+virtual clock. Attempts that were not recorded are drawn, with a seed, from recorded attempts of the same provider,
+model and hour; with too few of them, the result is unknown. Exit code: 2 for invalid input."""
 _DEMO = """Make the same calls three times to a simulated provider that breaks answers: with the bare SDKs, after
 l0.instrument(), and with the policy for agents, which delivers complete answers only. No key, no network. The results
 depend on the seed only. Exit code: 0 if l0 delivered no broken answer, 1 if it did, 2 for invalid input, 130 after an
@@ -60,6 +63,12 @@ def _demo(given: argparse.Namespace) -> int:
         otlp=given.otlp,
     )
     return demo(options, plain=given.plain, details=given.details, svg=given.svg)
+
+
+def _backtest(given: argparse.Namespace) -> int:
+    from .backtest import run_backtest
+
+    return run_backtest(given)
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -108,6 +117,7 @@ def _slo(given: argparse.Namespace) -> int:
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "backtest": _backtest,
     "demo": _demo,
     "run": _run,
     "simulate": _simulate,
@@ -126,6 +136,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     _demo_arguments(
         commands.add_parser("demo", help="compare bare and instrumented SDKs on a faulty provider", description=_DEMO)
+    )
+    _backtest_arguments(
+        commands.add_parser("backtest", help="run recorded calls under other policies", description=_BACKTEST)
     )
     _run_arguments(
         commands.add_parser(
@@ -180,6 +193,22 @@ def _demo_arguments(demo: argparse.ArgumentParser) -> None:
     )
     add("--details", action="store_true", help="also show the results by API and by the cause of the failure")
     add("--svg", type=Path, metavar="FILE", help="save the final screen as an SVG image")
+
+
+def _backtest_arguments(backtest: argparse.ArgumentParser) -> None:
+    add = backtest.add_argument
+    add("recording", type=Path, metavar="PATH", help="a recording, or a folder of recordings")
+    add(
+        "--policy",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a preset, or FILE.py:NAME of a Policy or of a function that returns one; may be repeated",
+    )
+    add("--seed", type=int, default=0, metavar="N", help="seed of the drawn attempts and of jitter (default: 0)")
+    add("--changes", action="store_true", help="also list every call that changes")
+    add("--search", action="store_true", help="try time limits, hedges and retries around the first policy")
+    add("--json", action="store_true", help="print the result of every call as JSON")
 
 
 def _run_arguments(run: argparse.ArgumentParser) -> None:

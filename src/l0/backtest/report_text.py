@@ -1,0 +1,85 @@
+"""The results of a backtest as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .call_result import CallResult, Verdict
+from .intervals import Estimate
+from .policy_backtest import PolicyResult
+from .policy_search import Candidate
+
+_REASONS = 3
+"""Reasons of unknown calls that are shown."""
+
+
+def report(results: Sequence[PolicyResult]) -> str:
+    """Return the tables of all policies."""
+    number = len(results[0].calls) if results else 0
+    lines = [f"{number:,} recorded calls; 95 % intervals in brackets", "", *_verdicts(results), "", *_figures(results)]
+    for result in results[1:]:
+        for reason, count in list(result.unknown_reasons.items())[:_REASONS]:
+            lines.append(f"{result.name}: {count:,} unknown: {reason}")
+    return "\n".join(lines)
+
+
+def _verdicts(results: Sequence[PolicyResult]) -> Iterator[str]:
+    rows = [("policy", *Verdict, "extra requests", "extra tokens")]
+    for result in results:
+        shares = [_percent(result.share(verdict)) for verdict in Verdict]
+        recorded = result is results[0]
+        tokens = "" if recorded else _plain(result.extra_tokens, ".1f")
+        rows.append((result.name, *shares, _plain(result.extra_requests, ".3f"), tokens))
+    return _table(rows)
+
+
+def _figures(results: Sequence[PolicyResult]) -> Iterator[str]:
+    quantiles = ("p50", "p95", "p99")
+    head = (*(f"first token {name}" for name in quantiles), *(f"total {name}" for name in quantiles))
+    rows = [("policy (s)", *head)]
+    rows += [
+        (result.name, *(_plain(one, ".3g") for one in (*result.first_token_s, *result.total_s))) for result in results
+    ]
+    return _table(rows)
+
+
+def changes(base: PolicyResult, result: PolicyResult) -> str:
+    """Return a line for each call whose verdict or number of requests changes."""
+    changed = result.changed(base)
+    lines = [f"{result.name}: {len(changed):,} of {len(result.calls):,} calls change"]
+    lines += [f"  {after.id}: {_call(before)} -> {_call(after)}" for before, after in changed]
+    return "\n".join(lines)
+
+
+def _call(call: CallResult) -> str:
+    total = f" in {call.total_s:.2f} s" if call.total_s is not None else ""
+    reason = f" ({call.reason})" if call.reason else ""
+    return f"{call.verdict}{reason}, {call.requests} requests{total}"
+
+
+def front(candidates: Sequence[Candidate]) -> str:
+    """Return the table of a search."""
+    rows = [("not beaten by any other", "success", "first token p95 (s)", "extra requests")]
+    for one in candidates:
+        result = one.result
+        figures = (
+            _percent(result.success),
+            _plain(result.first_token_s[1], ".3g"),
+            _plain(result.extra_requests, ".3f"),
+        )
+        rows.append((result.name, *figures))
+    return "\n".join(_table(rows))
+
+
+def _percent(one: Estimate) -> str:
+    return f"{100 * one.value:.1f} % [{100 * one.low:.1f}, {100 * one.high:.1f}]"
+
+
+def _plain(one: Estimate | None, form: str) -> str:
+    return "-" if one is None else f"{one.value:{form}} [{one.low:{form}}, {one.high:{form}}]"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

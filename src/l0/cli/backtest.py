@@ -1,0 +1,98 @@
+"""The `l0 backtest` command: recorded calls under other policies."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+from l0.backtest.policy_backtest import PolicyResult, backtest
+from l0.backtest.policy_search import search
+from l0.backtest.recorded_traffic import Traffic
+from l0.backtest.report_text import changes, front, report
+from l0.model.policy import Policy
+from l0.model.policy_error import PolicyError
+from l0.model.policy_from_environment import preset
+from l0.recording.recording import RecordingError
+
+from .inputs import InputError
+
+_FORM = "a preset, or FILE.py:NAME of a Policy or of a function that returns one"
+
+
+def run_backtest(given: argparse.Namespace) -> int:
+    """Run the command. Raises `InputError`."""
+    policies = {one: policy_argument(one) for one in given.policy}
+    if not policies and not given.search:
+        raise InputError(f"--policy: none given, allowed: {_FORM}; or --search")
+    try:
+        traffic = Traffic.load(given.recording)
+        if given.search:
+            base = next(iter(policies.values()), Policy())
+            print(front(search(traffic, base, seed=given.seed)))
+            return 0
+        results = backtest(traffic, policies, seed=given.seed)
+    except (PolicyError, RecordingError) as error:
+        raise InputError(str(error)) from error
+    if given.json:
+        print(json.dumps([_as_json(result) for result in results], indent=2))
+        return 0
+    print(report(results))
+    for result in results[1:] if given.changes else ():
+        print(f"\n{changes(results[0], result)}")
+    return 0
+
+
+def policy_argument(text: str) -> Policy:
+    """Return the policy that an argument names. Raises `InputError`."""
+    file, colon, name = text.rpartition(":")
+    if not colon or not file.endswith(".py"):
+        try:
+            return preset(text, "--policy")
+        except PolicyError as error:
+            raise InputError(f"{error}; or {_FORM.partition(', or ')[2]}") from error
+    found = getattr(_module(Path(file)), name, None)
+    made = _called(found, text) if callable(found) else found
+    if not isinstance(made, Policy):
+        raise InputError(f"--policy {text}: got {type(made).__name__}, allowed: {_FORM}")
+    return made
+
+
+def _called(found: Callable[[], Any], text: str) -> Any:
+    try:
+        return found()
+    except Exception as error:
+        raise InputError(f"--policy {text}: it raised {error!r}") from error
+
+
+def _module(path: Path) -> Any:
+    spec = spec_from_file_location(f"l0_backtest_{path.stem}", path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        raise InputError(f"--policy: {path} is not a file")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(f"--policy: {path} raised {error!r}") from error
+    return module
+
+
+def _as_json(result: PolicyResult) -> dict[str, Any]:
+    calls = [
+        {
+            "id": call.id,
+            "verdict": call.verdict.value,
+            "first_token_s": call.first_token_s,
+            "total_s": call.total_s,
+            "requests": call.requests,
+            "extra_tokens": call.extra_tokens,
+            "reason": call.reason,
+        }
+        for call in result.calls
+    ]
+    return {"policy": result.name, "calls": calls}

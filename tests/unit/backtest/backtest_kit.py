@@ -1,0 +1,69 @@
+"""Traffic that is made by hand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from makers import make_call
+
+from l0.backtest.attempt_timeline import AttemptTimeline, longest_so_far
+from l0.backtest.call_result import CallResult, Verdict
+from l0.backtest.policy_backtest import run_policy
+from l0.backtest.recorded_traffic import OwnAttempt, Traffic, TrafficCall
+from l0.model.failure import Cause, Failure
+from l0.model.policy import Policy
+
+HOUR = 3600.0
+
+
+def answer(*content: float, opened_at: float = 0.1, ends_at: float | None = None, **fields: Any) -> AttemptTimeline:
+    """An attempt with content at these times. It ends a tenth of a second after the last one."""
+    end = (content[-1] if content else opened_at) + 0.1 if ends_at is None else ends_at
+    return AttemptTimeline(
+        opened_at=opened_at,
+        content=content,
+        chars=[10 * (place + 1) for place in range(len(content))],
+        gaps=longest_so_far([*content, end]),
+        read_gaps=longest_so_far([opened_at, *content, end]),
+        ends_at=end,
+        **fields,
+    )
+
+
+def refused(ends_at: float = 0.2, cause: Cause = Cause.UNAVAILABLE) -> AttemptTimeline:
+    """An attempt that the provider refused."""
+    return AttemptTimeline(ends_at=ends_at, failure=Failure(cause=cause, status=503, sdk_retries=True))
+
+
+def broken(*content: float, ends_at: float) -> AttemptTimeline:
+    """An answer whose connection broke."""
+    return answer(*content, ends_at=ends_at, failure=Failure(cause=Cause.RESET, sdk_retries=True))
+
+
+def cut(ends_at: float) -> AttemptTimeline:
+    """An attempt that L0 ended before it brought content."""
+    return answer(ends_at=ends_at, censored=True)
+
+
+def traffic(*calls: Sequence[AttemptTimeline], spacing: float = 1.0, **call: Any) -> Traffic:
+    """Calls in one hour, each with its attempts."""
+    made = [
+        TrafficCall(
+            number=number,
+            started_unix=1000 * HOUR + number * spacing,
+            call=make_call(**call),
+            attempts=[
+                OwnAttempt(leg=0, hedge=False, resume=None, started=0.0, timeline=timeline) for timeline in attempts
+            ],
+            recorded=CallResult(id=f"call-{number}", verdict=Verdict.WHOLE),
+            base_url="https://api.example.com/v1",
+            prompt_bytes=100,
+            ends_known=True,
+        )
+        for number, attempts in enumerate(calls)
+    ]
+    return Traffic(made)
+
+
+def result(made: Traffic, policy: Policy, place: int = 0, seed: int = 0) -> CallResult:
+    """The result of one call under a policy."""
+    return run_policy(made, policy, seed)[place]
