@@ -1,0 +1,106 @@
+"""`l0 backtest` over a small recording."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import l0
+from l0.cli.main import main
+
+FILE = """
+import l0
+
+patient = l0.Policy(retry=l0.Retry(max_retries=4))
+
+def made():
+    return l0.Policy()
+
+number = 7
+
+def broken():
+    raise ValueError("no")
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a few recorded calls to the simulator."""
+    import openai
+
+    from l0.testing import simulator
+
+    folder = tmp_path_factory.mktemp("runs")
+    with simulator() as sim, openai.OpenAI(base_url=sim.openai, api_key="key", max_retries=0) as client:
+        sim.script("status 503", *["ok"] * 7)
+        l0.instrument(record=folder)
+        try:
+            for _ in range(8):
+                try:
+                    list(
+                        client.chat.completions.create(
+                            model="m", messages=[{"role": "user", "content": "hello"}], stream=True
+                        )
+                    )
+                except openai.APIError:
+                    pass
+        finally:
+            l0.uninstrument()
+    return folder
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A file with policies."""
+    path = tmp_path / "mine.py"
+    path.write_text(FILE)
+    return path
+
+
+def test_table_has_a_row_for_each_policy(runs: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", str(runs), "--policy", "interactive", "--policy", f"{mine}:patient", "--changes"]) == 0
+    out = capsys.readouterr().out
+    rows = [line.split("  ")[0] for line in out.splitlines()]
+    assert "8 recorded calls" in out
+    assert rows.count("recorded") == rows.count("interactive") == rows.count(f"{mine}:patient") == 2
+    assert f"{mine}:patient: 1 of 8 calls change" in out
+    assert "failed (unavailable), 1 requests" in out
+    assert "-> whole, 2 requests" in out
+
+
+def test_function_makes_a_policy(runs: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", str(runs), "--policy", f"{mine}:made", "--json"]) == 0
+    recorded, result = json.loads(capsys.readouterr().out)
+    assert [call["verdict"] for call in recorded["calls"]] == ["failed", *["whole"] * 7]
+    assert [call["verdict"] for call in result["calls"]] == ["failed", *["whole"] * 7]
+    assert [call["requests"] for call in result["calls"]] == [1] * 8
+
+
+def test_search_prints_the_front(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", str(runs), "--search"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[0] == "not beaten by any other"
+    assert any("100.0 %" in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--policy: none given"),
+        (["--policy", "fast"], "FILE.py:NAME"),
+        (["--policy", "{mine}:number"], "got int, allowed: a preset"),
+        (["--policy", "{mine}:missing"], "got NoneType"),
+        (["--policy", "{mine}:broken"], "it raised ValueError('no')"),
+        (["--policy", "nowhere.py:policy"], "nowhere.py is not a file"),
+    ],
+)
+def test_invalid_policy_is_named(
+    runs: Path, mine: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backtest", str(runs), *(one.format(mine=mine) for one in arguments)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_folder_without_a_recording_is_invalid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", str(tmp_path), "--policy", "agent"]) == 2
+    assert "no recording" in capsys.readouterr().err
