@@ -35,6 +35,7 @@ class Use(NamedTuple):
 
 USES = (
     Use("src/l0/__init__.py", "__dir__", "Python calls it for dir(l0)"),
+    Use("src/l0/backtest/attempt_pool.py", "hour", "a field of AttemptSource: sources are compared as a whole"),
     Use(
         "src/l0/model/call_events.py",
         "*_tokens",

@@ -23,8 +23,11 @@ class UnknownError(Exception):
     """The recordings do not show what would have happened. The message says what is missing."""
 
 
-class Source(NamedTuple):
-    """What makes attempts comparable. ``host``: of the provider, with its port. ``hour``: since the epoch."""
+class AttemptSource(NamedTuple):
+    """The properties that make attempts comparable.
+
+    ``host``: of the provider, with its port. ``hour``: since the epoch.
+    """
 
     host: str
     model: str
@@ -55,8 +58,8 @@ class AttemptPool:
     redistribution to the right, and gives the Kaplan-Meier estimate of the first-content times.
     """
 
-    def __init__(self, attempts: Sequence[tuple[Source, Donor]]) -> None:
-        self._donors: dict[Source, list[Donor]] = {}
+    def __init__(self, attempts: Sequence[tuple[AttemptSource, Donor]]) -> None:
+        self._donors: dict[AttemptSource, list[Donor]] = {}
         for source, donor in attempts:
             failure = donor.timeline.failure
             if failure is None or failure.cause not in _OF_THE_REQUEST:
@@ -64,7 +67,7 @@ class AttemptPool:
         for donors in self._donors.values():
             donors.sort(key=_quiet_until)
 
-    def draw(self, source: Source, chance: float, *, call: int, quiet_for: float = -1.0) -> AttemptTimeline:
+    def draw(self, source: AttemptSource, chance: float, *, call: int, quiet_for: float = -1.0) -> AttemptTimeline:
         """Return an attempt that was quiet for longer than ``quiet_for`` seconds. ``call``: it is of another one.
 
         ``chance``: uniform in [0, 1). Raises `UnknownError` if there are too few.

@@ -41,7 +41,7 @@ class Expiry(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptTimeline:
-    """What happened to one request, and when.
+    """The events of one request, and their times.
 
     ``opened_at``: the headers of a success; ``inf`` if none came. ``early``: reads before the first content, each with
     the items so far. ``content``: times of the reads that brought content; ``chars``: the characters after each.

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What the user of the call got."""
+    """The answer that the user of the call got."""
 
     WHOLE = "whole"
     FAILED = "failed"

@@ -15,7 +15,7 @@ from l0.shared_state.shared import SharedState
 
 from .call_result import CallResult, Verdict
 from .intervals import Estimate, mean, quantile, share
-from .recorded_traffic import Traffic
+from .recorded_traffic import RecordedTraffic
 from .simulated_call import SimulatedCall, call_under
 from .virtual_time import VirtualClock, run_alone, run_in_order
 
@@ -84,21 +84,21 @@ def _quantiles(found: Sequence[float | None]) -> Sequence[Estimate | None]:
 
 
 def backtest(
-    recording: str | PathLike[str] | Traffic, policies: Mapping[str, Policy], *, seed: int = 0
+    recording: str | PathLike[str] | RecordedTraffic, policies: Mapping[str, Policy], *, seed: int = 0
 ) -> Sequence[PolicyResult]:
     """Return what the users got (``"recorded"``), and what they would have got under each policy.
 
-    ``recording``: a file or a folder, or `Traffic` that was loaded before. ``seed``: of the draws and the jitter.
-    Raises `PolicyError` for a policy that cannot be tested, and `RecordingError` if there is no recording.
+    ``recording``: a file or a folder, or `RecordedTraffic` that was loaded before. ``seed``: of the draws and of
+    jitter. Raises `PolicyError` for a policy that cannot be tested, and `RecordingError` if there is no recording.
     """
     for policy in policies.values():
         check_testable(policy)
-    loaded = {recording.order: recording} if isinstance(recording, Traffic) else {}
+    loaded = {recording.order: recording} if isinstance(recording, RecordedTraffic) else {}
     results: list[PolicyResult] = []
     for name, policy in policies.items():
         traffic = loaded.get(policy.order)
         if traffic is None:
-            path = recording.path if isinstance(recording, Traffic) else recording
+            path = recording.path if isinstance(recording, RecordedTraffic) else recording
             traffic = loaded[policy.order] = _load(path, policy.order)
         if not results:
             results.append(PolicyResult("recorded", [call.recorded for call in traffic.calls]))
@@ -106,10 +106,10 @@ def backtest(
     return results
 
 
-def _load(path: str | PathLike[str] | None, order: OrderMode) -> Traffic:
+def _load(path: str | PathLike[str] | None, order: OrderMode) -> RecordedTraffic:
     if path is None:
         raise PolicyError("Policy.order", order, "the order with which the traffic was read")
-    return Traffic.load(path, order)
+    return RecordedTraffic.load(path, order)
 
 
 def check_testable(policy: Policy) -> None:
@@ -120,7 +120,7 @@ def check_testable(policy: Policy) -> None:
             raise PolicyError(f"Policy.{name}", value, "none: a backtest does not evaluate rules")
 
 
-def run_policy(traffic: Traffic, policy: Policy, seed: int = 0) -> Sequence[CallResult]:
+def run_policy(traffic: RecordedTraffic, policy: Policy, seed: int = 0) -> Sequence[CallResult]:
     """Return the result of every call under one policy."""
     policy = replace(policy, mode="active", on_resume=None)
     shares_state = policy.budget or policy.breaker or policy.adaptive or policy.hedge

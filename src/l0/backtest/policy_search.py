@@ -12,7 +12,7 @@ from l0.model.policy import RETRY_DEFAULTS, Hedge, Policy, Timeout
 
 from .call_result import Verdict
 from .policy_backtest import PolicyResult, check_testable, run_policy
-from .recorded_traffic import Traffic
+from .recorded_traffic import RecordedTraffic
 
 _TIMEOUT_SHARES = (0.9, 0.99, 0.999)
 """Shares of the recorded attempts whose first content comes within a limit of the grid."""
@@ -36,7 +36,7 @@ class Candidate:
         return 1 - self.result.success.value, inf if first is None else first.value, self.result.extra_requests.value
 
 
-def grid(traffic: Traffic, base: Policy) -> Sequence[tuple[str, Policy]]:
+def grid(traffic: RecordedTraffic, base: Policy) -> Sequence[tuple[str, Policy]]:
     """Return the named policies of the grid: ``base`` with other limits of the first token, hedges and retries."""
     waits = sorted(
         1000 * attempt.timeline.first_content
@@ -66,7 +66,7 @@ def _at(ordered: Sequence[float], shares: Sequence[float], shortest: float) -> S
     return list(dict.fromkeys(max(float(f"{value:.2g}"), shortest) for value in found))
 
 
-def search(traffic: Traffic, base: Policy, *, seed: int = 0) -> Sequence[Candidate]:
+def search(traffic: RecordedTraffic, base: Policy, *, seed: int = 0) -> Sequence[Candidate]:
     """Return the policies of the grid that no other one beats: fewer failures, earlier tokens, fewer requests.
 
     A policy with more than 5 % of unknown calls is not compared.

@@ -14,7 +14,7 @@ from l0.model.call import Call, Outcome
 from l0.model.policy import OrderMode, ResumeMode
 from l0.recording.recording import RecordedAttempt, RecordedCall, Recording
 
-from .attempt_pool import AttemptPool, Donor, Source
+from .attempt_pool import AttemptPool, AttemptSource, Donor
 from .attempt_timeline import AttemptTimeline
 from .call_result import CallResult, Verdict
 from .timeline_reader import UnreadableAttemptError, timeline_of
@@ -52,7 +52,7 @@ class TrafficCall:
     unknown: str = ""
 
 
-class Traffic:
+class RecordedTraffic:
     """Recorded calls, oldest first, and the pool of their attempts.
 
     ``path``, ``order``: what was read, and the `Policy.order` by which the answers were judged. ``skipped``: calls of
@@ -88,12 +88,12 @@ class Traffic:
         return cls(calls, path=path, order=order, skipped=skipped)
 
 
-def source_of(call: Call, host: str, model: str, resume: ResumeMode | None, at_unix: float) -> Source:
+def source_of(call: Call, host: str, model: str, resume: ResumeMode | None, at_unix: float) -> AttemptSource:
     """Return the source of an attempt."""
-    return Source(host, model, call.dialect, call.streaming, resume, int(at_unix // _HOUR))
+    return AttemptSource(host, model, call.dialect, call.streaming, resume, int(at_unix // _HOUR))
 
 
-def _donors(call: TrafficCall) -> Iterator[tuple[Source, Donor]]:
+def _donors(call: TrafficCall) -> Iterator[tuple[AttemptSource, Donor]]:
     for attempt in call.attempts:
         host, model = _recorded_target(call.call, attempt.leg)
         source = source_of(call.call, host, model, attempt.resume, call.started_unix + attempt.started)

@@ -12,7 +12,7 @@ from typing import Any
 
 from l0.backtest.policy_backtest import PolicyResult, backtest
 from l0.backtest.policy_search import search
-from l0.backtest.recorded_traffic import Traffic
+from l0.backtest.recorded_traffic import RecordedTraffic
 from l0.backtest.report_text import changes, front, report
 from l0.model.policy import Policy
 from l0.model.policy_error import PolicyError
@@ -30,7 +30,7 @@ def run_backtest(given: argparse.Namespace) -> int:
     if not policies and not given.search:
         raise InputError(f"--policy: none given, allowed: {_FORM}; or --search")
     try:
-        traffic = Traffic.load(given.recording)
+        traffic = RecordedTraffic.load(given.recording)
         if given.search:
             base = next(iter(policies.values()), Policy())
             print(front(search(traffic, base, seed=given.seed)))

@@ -1,4 +1,4 @@
-"""Traffic that is made by hand."""
+"""RecordedTraffic that is made by hand."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from makers import make_call
 from l0.backtest.attempt_timeline import AttemptTimeline, longest_so_far
 from l0.backtest.call_result import CallResult, Verdict
 from l0.backtest.policy_backtest import run_policy
-from l0.backtest.recorded_traffic import OwnAttempt, Traffic, TrafficCall
+from l0.backtest.recorded_traffic import OwnAttempt, RecordedTraffic, TrafficCall
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Policy
 
@@ -44,7 +44,7 @@ def cut(ends_at: float) -> AttemptTimeline:
     return answer(ends_at=ends_at, censored=True)
 
 
-def traffic(*calls: Sequence[AttemptTimeline], spacing: float = 1.0, **call: Any) -> Traffic:
+def traffic(*calls: Sequence[AttemptTimeline], spacing: float = 1.0, **call: Any) -> RecordedTraffic:
     """Calls in one hour, each with its attempts."""
     made = [
         TrafficCall(
@@ -61,9 +61,9 @@ def traffic(*calls: Sequence[AttemptTimeline], spacing: float = 1.0, **call: Any
         )
         for number, attempts in enumerate(calls)
     ]
-    return Traffic(made)
+    return RecordedTraffic(made)
 
 
-def result(made: Traffic, policy: Policy, place: int = 0, seed: int = 0) -> CallResult:
+def result(made: RecordedTraffic, policy: Policy, place: int = 0, seed: int = 0) -> CallResult:
     """The result of one call under a policy."""
     return run_policy(made, policy, seed)[place]

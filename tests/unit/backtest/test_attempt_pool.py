@@ -3,11 +3,11 @@
 import pytest
 from backtest_kit import answer, cut, refused
 
-from l0.backtest.attempt_pool import FEWEST, AttemptPool, Donor, Source, UnknownError, uniform
+from l0.backtest.attempt_pool import FEWEST, AttemptPool, AttemptSource, Donor, UnknownError, uniform
 from l0.backtest.attempt_timeline import AttemptTimeline
 from l0.model.failure import Cause
 
-SOURCE = Source("api.example.com:443", "gpt-4o", "chat", True, None, 1000)
+SOURCE = AttemptSource("api.example.com:443", "gpt-4o", "chat", True, None, 1000)
 
 
 def pool(*timelines: AttemptTimeline) -> AttemptPool:
