@@ -16,6 +16,10 @@ from l0.model.failure import Cause, Failure
 from l0.model.policy import Hold
 
 
+_ROUNDING = 1e-6
+"""Seconds. A deadline ended a censored attempt at its limit, but for the rounding of sums of times."""
+
+
 class Gap(NamedTuple):
     """A time without a read, or without content. It is longer than every earlier one. ``since``: its start."""
 
@@ -81,17 +85,18 @@ class AttemptTimeline:
     def expiry(self, limits: Limits) -> Expiry | None:
         """Return the deadline that ends the attempt; ``None`` if it ends, or its recording ends, before any."""
         found: list[Expiry] = []
-        if self.quiet_until > limits.first:
+        slack = _ROUNDING if self.censored else 0.0
+        if self.quiet_until > limits.first - slack:
             opened = self.opened_at <= limits.first
             found.append(Expiry(limits.first, Cause.FIRST_CONTENT_TIMEOUT if opened else Cause.NO_HEADERS))
         for gaps, limit, cause in (
             (self.gaps, limits.gap, Cause.STALLED),
             (self.read_gaps, limits.liveness, Cause.DEAD),
         ):
-            if limit < inf and gaps and gaps[-1].seconds > limit:
-                longer = gaps[bisect_right(gaps, limit, key=_seconds)]
+            if limit < inf and gaps and gaps[-1].seconds > limit - slack:
+                longer = gaps[bisect_right(gaps, limit - slack, key=_seconds)]
                 found.append(Expiry(longer.since + limit, cause))
-        if self.ends_at >= limits.total:
+        if self.ends_at >= limits.total - slack:
             found.insert(0, Expiry(limits.total, Cause.TOTAL_TIMEOUT))
         return min(found, key=_time) if found else None
 

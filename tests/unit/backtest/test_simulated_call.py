@@ -72,6 +72,12 @@ def test_shorter_limit_needs_no_draw_for_a_cut_attempt() -> None:
     assert (found.verdict, found.total_s) == (FAILED, pytest.approx(1.0))
 
 
+def test_same_limit_ends_a_cut_attempt_again() -> None:
+    for ends_at in (2.0, 1.1 + 0.9, 2.0 - 1e-12, 2.0001):
+        found = result(traffic([cut(ends_at)]), first_within(2000, retry=Retry(max_retries=0)))
+        assert (found.verdict, found.reason) == (FAILED, "first_content_timeout")
+
+
 def test_answer_that_the_user_stopped_is_unknown() -> None:
     found = result(traffic([answer(0.5, ends_at=0.7, censored=True)], *OTHERS), Policy())
     assert (found.verdict, found.reason) == (UNKNOWN, "the rest of an answer that was cut off is not recorded")
