@@ -15,7 +15,6 @@ from typing import NamedTuple
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Hold
 
-
 _ROUNDING = 1e-6
 """Seconds. A deadline ended a censored attempt at its limit, but for the rounding of sums of times."""
 

@@ -278,7 +278,7 @@ class SimulatedCall:
         """Run `l0.runtime.hedge.race`: a second attempt beside a slow one; the first content serves the call."""
         limits = self._limits(first.started)
         limit = min(limits.first, limits.total)
-        quiet = self._quiet_until(first, limit)
+        quiet = self._quiet_until(first, min(after, limit))
         runners = [first]
         if quiet > min(after, limit) and after < limit:
             yield from self._until(first.started + after)
@@ -286,10 +286,7 @@ class SimulatedCall:
             if isinstance(command, AttemptSpec) and command.hedge:
                 runners.append(self._send(command))
         until = first.started + limit
-        ends = [one.started + self._quiet_until(one, until - one.started) for one in runners]
-        contents = [
-            end if one.timeline.content and end <= until else inf for one, end in zip(runners, ends, strict=True)
-        ]
+        contents, ends = self._course_of_race(runners, until)
         if min(contents) < inf:
             winner = runners[contents.index(min(contents))]
             return (yield from self._won(winner, runners, min(contents)))
@@ -303,6 +300,20 @@ class SimulatedCall:
         failure = first.timeline.failure
         assert failure is not None
         return self._failed(first, failure)
+
+    def _course_of_race(self, runners: list[_Sent], until: float) -> tuple[list[float], list[float]]:
+        """Return the times at which the contenders bring content, and at which they stop being quiet.
+
+        A contender whose recording was cut off, as that of a loser is, only counts up to the content of the other one.
+        """
+        ends, contents = [inf] * len(runners), [inf] * len(runners)
+        decided_at = until
+        for place in sorted(range(len(runners)), key=lambda place: runners[place].timeline.censored):
+            one = runners[place]
+            end = ends[place] = one.started + self._quiet_until(one, decided_at - one.started)
+            if one.timeline.content and end <= decided_at:
+                decided_at = contents[place] = end
+        return contents, ends
 
     def _quiet_until(self, sent: _Sent, limit: float) -> float:
         """Return the time of the first content, or of an end without any; later than ``limit`` if it comes later."""

@@ -9,6 +9,7 @@ from backtest_kit import answer, broken, cut, refused, result, traffic
 from l0.backtest.attempt_timeline import AttemptTimeline
 from l0.backtest.call_result import Verdict
 from l0.backtest.policy_backtest import check_testable, run_policy
+from l0.backtest.recorded_traffic import RecordedTraffic
 from l0.model.call import Replay
 from l0.model.failure import Cause
 from l0.model.policy import BackoffStrategy, Fallback, Hedge, Policy, PolicyError, Retry, Timeout
@@ -136,6 +137,15 @@ def test_hedge_races_a_slow_attempt(own: AttemptTimeline, requests: int, first_t
     found = result(traffic([own], *OTHERS), HEDGED)
     assert (found.verdict, found.requests) == (WHOLE, requests)
     assert found.first_token_s == pytest.approx(first_token)
+
+
+def test_recorded_loser_of_a_race_loses_it_again() -> None:
+    """Its recording ends with the race, and nothing more is needed of it."""
+    made = traffic([cut(1.5)], *OTHERS)
+    hedge = replace(made.calls[0].attempts[0], hedge=True, timeline=answer(0.5))
+    call = replace(made.calls[0], attempts=[*made.calls[0].attempts, hedge])
+    found = result(RecordedTraffic([call]), HEDGED)
+    assert (found.verdict, found.requests, found.first_token_s) == (WHOLE, 2, pytest.approx(1.5))
 
 
 def test_race_ends_at_the_limit_of_the_first_token() -> None:
