@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -273,7 +273,9 @@ def _database(path: Path) -> sqlite3.Connection:
     raise sqlite3.OperationalError("it cannot be opened")
 
 
+@lru_cache(maxsize=256)
 def _call(text: str) -> Call:
+    """Return the call that a text describes. The calls of a program are often alike, and their values are frozen."""
     call: Call = decode(json.loads(text))
     return call
 
