@@ -49,7 +49,6 @@ USES = (
     Use("src/l0/orchestration/races.py", "derive", "Python calls it for except*"),
     Use("src/l0/orchestration/results.py", "total_duration", "the former name of total_duration_ms, for one release"),
     Use("src/l0/recording/recorded_rows.py", "_", "one function per event: `singledispatchmethod` finds them"),
-    Use("src/l0/recording/recording.py", "*", "fields of a recording, for the user's own tools"),
     Use("src/l0/pytest_plugin/cassette.py", "play_count", "for the user's tests"),
     Use("src/l0/pytest_plugin/cassette.py", "all_played", "for the user's tests"),
     Use("src/l0/pytest_plugin/plugin.py", "pytest_*", "hooks of pytest"),

@@ -98,6 +98,8 @@ class FlightRecorder:
             while thread.is_alive() and monotonic() < give_up_at:
                 sleep(_POLL_S)
         self._closing = self.stopped = True
+        if thread is not None and not thread.is_alive():
+            self._events.clear()  # a call may have begun while the recording failed
 
     def _end(self) -> None:
         """Write what has been collected, at the end of the process."""
