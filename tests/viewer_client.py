@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from l0.viewer.recording_folders import RecordingFolders
 from l0.viewer.retention import StoreLimits
 from l0.viewer.viewer_server import ViewerConfig, ViewerServer
 
@@ -74,8 +75,11 @@ class ViewerClient:
 
 
 @contextmanager
-def running_viewer(path: Path, limits: StoreLimits | None = None) -> Iterator[ViewerClient]:
-    server = ViewerServer(ViewerConfig(port=0, path=path, limits=limits or StoreLimits()))
+def running_viewer(
+    path: Path, limits: StoreLimits | None = None, recordings: RecordingFolders | None = None
+) -> Iterator[ViewerClient]:
+    folders = recordings or RecordingFolders()
+    server = ViewerServer(ViewerConfig(port=0, path=path, limits=limits or StoreLimits(), recordings=folders))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -17,6 +17,7 @@ from l0.cli.inputs import InputError
 from l0.cli.run.viewer_process import viewer_for_run
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
+from l0.viewer.recording_folders import RecordingFolders
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs exec and process groups")
 
@@ -79,6 +80,29 @@ def test_viewer_that_runs_is_used(sim: Simulator, viewer: ViewerClient, name: st
     assert (ended.returncode, ended.stderr) == (0, f"l0 run: calls are shown at {viewer.origin}\n")
     page = viewer.get("/api/calls")
     assert (page["total"], page["calls"][0]["outcome"]) == (before + 1, "recovered_retry")
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_viewer_that_runs_finds_the_recordings_by_itself(sim: Simulator, tmp_path: Path, by: str) -> None:
+    folders = RecordingFolders(list_file=tmp_path / "state" / "l0" / "recordings")
+    options = ["--record", str(tmp_path / "runs")] if by == "option" else []
+    variables = {"L0_RECORD": str(tmp_path / "runs")} if by == "variable" else {}
+    with running_viewer(tmp_path / "view.db", recordings=folders) as viewer:
+        where = ["--view-port", str(viewer.port), *options]
+        ended = run(*where, PROGRAMS, sim=sim, XDG_STATE_HOME=str(tmp_path / "state"), **variables)
+        assert (ended.returncode, ended.stderr) == (0, f"l0 run: calls are shown at {viewer.origin}\n")
+        (call,) = viewer.get("/api/calls")["calls"]
+        found = viewer.get(f"/api/calls/{call['trace_id']}/{call['span_id']}/recording")
+    assert found["folders"] == [str(tmp_path / "runs")]
+    assert (found["call"]["outcome"], len(found["call"]["attempts"])) == ("recovered_retry", 2)
+
+
+def test_list_of_recordings_that_cannot_be_written(sim: Simulator, viewer: ViewerClient, tmp_path: Path) -> None:
+    (tmp_path / "l0").write_text("a file where the folder should be")
+    where = ["--view-port", str(viewer.port), "--record", str(tmp_path / "runs")]
+    ended = run(*where, PROGRAMS, sim=sim, XDG_STATE_HOME=str(tmp_path))
+    assert ended.returncode == 0
+    assert f"recorded calls are shown by: l0 view --recordings {tmp_path / 'runs'}" in ended.stderr
 
 
 def test_another_program_on_the_port(sim: Simulator) -> None:

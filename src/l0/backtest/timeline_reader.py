@@ -17,11 +17,11 @@ from l0.model.failure import TIMEOUT_CAUSES, Cause, Failure
 from l0.model.policy import OrderMode
 from l0.model.ports import WireReader
 from l0.model.tolerant_reading import count_of
+from l0.recording.body_decoding import body_decoder
 from l0.recording.recording import RecordedAttempt
 from l0.runtime.body_parser import WireParser
 
 from .attempt_timeline import AttemptTimeline, longest_so_far
-from .body_decoding import body_decoder
 
 _RULES = (Cause.GUARDRAIL_VIOLATION, Cause.DRIFT)
 

@@ -51,6 +51,7 @@ def explain(given: argparse.Namespace) -> int:
 def story_lines(recorded: RecordedCall) -> Iterator[str]:
     """Yield the lines of the story, of at most 80 columns."""
     from l0.recording.call_story import call_story
+    from l0.recording.decision_rerun import difference
 
     call = recorded.call
     began = datetime.fromtimestamp(recorded.started_unix, UTC)
@@ -65,18 +66,7 @@ def story_lines(recorded: RecordedCall) -> Iterator[str]:
         yield from _wrapped(f"{event.at:9.3f} s  {subject}", event.text)
         if event.field:
             yield from _wrapped("", f"[{event.field}]", _MARGIN)
-    yield from _wrapped("", _rerun(recorded))
-
-
-def _rerun(recorded: RecordedCall) -> str:
-    """Return a sentence if this version of L0 decides differently; else an empty text."""
-    from l0.recording.decision_rerun import RerunError, differing
-
-    try:
-        places = differing(recorded)
-    except RerunError as error:
-        return f"This version of L0 decides differently: {error}."
-    return f"This version of L0 decides {len(places)} of {len(recorded.decisions)} steps differently." if places else ""
+    yield from _wrapped("", difference(recorded))
 
 
 def _wrapped(start: str, text: str, margin: int = 0) -> Iterator[str]:

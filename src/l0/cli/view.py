@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import webbrowser
 from functools import partial
@@ -18,7 +19,8 @@ DEFAULT_PORT = 4318
 DESCRIPTION = """Show the calls of your programs in a local web page. l0 view receives OpenTelemetry over HTTP (OTLP,
 protobuf or JSON) at http://127.0.0.1:4318, where exporters send by default; for an instrumented program that is
 l0.instrument(otlp=True). Spans of any sender are kept, and those of calls to models are listed. Of metrics, only the
-error budgets and burn rates of objectives are kept, and logs are accepted and dropped."""
+error budgets and burn rates of objectives are kept, and logs are accepted and dropped. The page of a recorded call
+shows its bytes and decisions, and replays the flow of its tokens."""
 EPILOG = """What is kept: the last 100,000 calls and their traces, at most 1,000 MB, in a file that only you can read:
 view.db in the folder l0 of your state directory ($XDG_STATE_HOME or ~/.local/state; on macOS
 ~/Library/Application Support; on Windows %LOCALAPPDATA%). The oldest are deleted first. Prompts and answers are kept
@@ -33,6 +35,14 @@ def add_arguments(view: argparse.ArgumentParser) -> None:
     add("--db", type=Path, metavar="FILE", help="the file that keeps the calls (default: see below)")
     add("--keep-calls", type=int, default=100_000, metavar="N", help="number of calls to keep (default: 100000)")
     add("--keep-mb", type=int, default=1_000, metavar="MB", help="megabytes of data to keep (default: 1000)")
+    add(
+        "--recordings",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a folder of recorded calls; may be repeated (always: $L0_RECORD, and the folders of l0 run --view)",
+    )
     add("--open", action="store_true", help="open the page in your browser")
 
 
@@ -41,6 +51,9 @@ def view(given: argparse.Namespace) -> int:
     check_range("--port", given.port, 0, 65_535)
     check_range("--keep-calls", given.keep_calls, 1, 10_000_000)
     check_range("--keep-mb", given.keep_mb, 1, 1_000_000)
+    for folder in given.recordings:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"--recordings: got {str(folder)!r}, allowed: a folder of recorded calls")
     try:
         from l0.viewer.database_file import DatabaseError
         from l0.viewer.viewer_server import PortTakenError, serve
@@ -61,11 +74,14 @@ def view(given: argparse.Namespace) -> int:
 
 def _configuration(given: argparse.Namespace) -> ViewerConfig:
     from l0.viewer.database_file import default_path
+    from l0.viewer.recording_folders import RecordingFolders, default_list_file
     from l0.viewer.retention import StoreLimits
     from l0.viewer.viewer_server import ViewerConfig
 
     limits = StoreLimits(max_calls=given.keep_calls, max_bytes=given.keep_mb * 1_000_000)
-    return ViewerConfig(port=given.port, path=given.db or default_path(), limits=limits)
+    named = [*given.recordings, *(Path(folder) for folder in (os.environ.get("L0_RECORD"),) if folder)]
+    recordings = RecordingFolders(named=named, list_file=default_list_file())
+    return ViewerConfig(port=given.port, path=given.db or default_path(), limits=limits, recordings=recordings)
 
 
 def _started(given: argparse.Namespace, server: ViewerServer) -> None:

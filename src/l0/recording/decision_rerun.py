@@ -48,6 +48,15 @@ def differing(recorded: RecordedCall) -> list[int]:
     ]
 
 
+def difference(recorded: RecordedCall) -> str:
+    """Return a sentence if this version of L0 decides differently; else an empty text."""
+    try:
+        places = differing(recorded)
+    except RerunError as error:
+        return f"This version of L0 decides differently: {error}."
+    return f"This version of L0 decides {len(places)} of {len(recorded.decisions)} steps differently." if places else ""
+
+
 class RecordedInputs:
     """The functions that a machine calls, answered from one recorded step. ``waiting``: its results, in order."""
 

@@ -216,6 +216,12 @@ class Recording:
             raise RecordingError(f"{key}: {len(found)} calls have this id or trace id, allowed: exactly one")
         return found[0]
 
+    def of_span(self, trace_id: str, span_id: str) -> RecordedCall | None:
+        """Return the call that this span reports; ``None`` if it is not here."""
+        condition = "trace_id = ? AND span_id = ?"
+        found = (one for path in self._databases for one in self._calls(path, condition, trace_id, span_id))
+        return next(found, None)
+
     def meta(self, file: Path) -> Mapping[str, str]:
         """Return what a file says of its process: ``pid``, ``program``, ``started_unix``, ``version``."""
         return dict(self._select(file, "SELECT key, value FROM meta"))

@@ -8,6 +8,9 @@ Filters may be repeated, and then any of their values matches.
 | ``/api/overview`` | ``since``, ``until``, ``provider``, ``model`` | `Overview` |
 | ``/api/calls`` | these, ``outcome``, ``cause``, ``service``, ``q``, ``cursor``, ``limit`` (to 1,000) | `CallsPage` |
 | ``/api/calls/{trace_id}/{span_id}`` | | `CallDetail`; 404 if the call is not kept |
+| ``/api/calls/{trace_id}/{span_id}/recording`` | | `RecordingLookup` |
+| ``/api/calls/{trace_id}/{span_id}/recording/{attempt}/request`` | ``offset`` | `RequestPage`; 404 without it |
+| ``/api/calls/{trace_id}/{span_id}/recording/{attempt}/answer`` | ``offset`` | `AnswerPage`; 404 without it |
 | ``/api/facets`` | | `Facets` |
 | ``/api/about`` | | `About` |
 | ``/api/live`` | | server-sent events; the data of each is a `LiveMessage` |
@@ -169,6 +172,134 @@ class CallDetail(CallFields):
     timeline: Timeline | None
     content: CapturedContent | None
     spans: list[OtherSpan]
+
+
+class StoryLine(TypedDict):
+    """An event of a recorded call, as `l0 explain` prints it. ``at``: since the start of the call. ``field``: the field
+    of the policy that decided, with its value; empty if none did."""
+
+    at: float
+    subject: str
+    text: str
+    field: str
+
+
+class AttemptRecording(TypedDict):
+    """One recorded request and its answer. Times are since the start of the call.
+
+    ``request``: how much of the request's body is recorded: all of it, its shape (sizes, hashes and parameters, without
+    texts), or nothing. ``ending``: ``eof``, ``error``, ``closed`` by the client, or ``lost`` to another attempt.
+    """
+
+    number: int
+    leg: int
+    hedge: bool
+    started: float
+    method: str | None
+    path: str | None
+    request_headers: list[tuple[str, str]]
+    request_bytes: int | None
+    request_sha256: str | None
+    request: Literal["body", "shape"] | None
+    status: int | None
+    response_headers: list[tuple[str, str]]
+    head_at: float | None
+    ended: float | None
+    ending: str | None
+    failure: str | None
+    reads: int
+    answer_bytes: int
+
+
+class ArrivedFragment(TypedDict):
+    """Content that arrived. ``tool``: the name of a tool, or its arguments."""
+
+    kind: Literal["text", "reasoning", "refusal", "tool"]
+    text: str
+
+
+class ArrivedRead(TypedDict):
+    """One read of an answer. ``content``: what it brought, understood by the dialect of the call."""
+
+    at: float
+    attempt: int
+    bytes: int
+    content: list[ArrivedFragment]
+
+
+class DeliveredItems(TypedDict):
+    """Items that the program got at once. ``chars``: the characters of the answer that it had by then."""
+
+    at: float
+    items: int
+    chars: int
+
+
+class TokenFlow(TypedDict):
+    """The answer in time: reads and deliveries, at most 5,000 of each. ``joined``: the number of consecutive ones that
+    stand for one here, as there are more. ``cut``: the text ends at 500,000 characters."""
+
+    reads: list[ArrivedRead]
+    deliveries: list[DeliveredItems]
+    joined: int
+    cut: bool
+
+
+class CallRecording(TypedDict):
+    """A recorded call. ``duration``: until its end, or until the last thing that is recorded. ``outcome``: ``None`` if
+    the recording ends before the call. ``incomplete``: some of its reads were dropped. ``difference``: a sentence if
+    this version of L0 would decide differently, else empty."""
+
+    id: str
+    file: str
+    start: float
+    duration: float
+    outcome: str | None
+    incomplete: bool
+    delivered_items: int
+    delivered_chars: int
+    story: list[StoryLine]
+    difference: str
+    attempts: list[AttemptRecording]
+    flow: TokenFlow
+
+
+class RecordingLookup(TypedDict):
+    """The recording of a call. ``folders``: where the viewer looked. ``problems``: files that could not be read.
+    ``call``: ``None`` if it is not recorded there."""
+
+    folders: list[str]
+    problems: list[str]
+    call: CallRecording | None
+
+
+class RequestPage(TypedDict):
+    """A part of the body of a request, as indented JSON or as text. ``next``: the offset of the next part; at most
+    65,536 characters are returned. ``size``: the characters of the whole."""
+
+    text: str
+    next: int | None
+    size: int
+
+
+class ReadBytes(TypedDict):
+    """Bytes of one read of an answer, as they came from the connection. ``number``: from 0. ``at``: since the start of
+    the call. ``size``: the bytes of the read. ``offset``: where ``base64`` begins in it."""
+
+    number: int
+    at: float
+    size: int
+    offset: int
+    base64: str
+
+
+class AnswerPage(TypedDict):
+    """A part of the body of an answer: at most 65,536 bytes, of at most 500 reads. ``next``: the offset of the next
+    part. ``size``: the bytes of the whole."""
+
+    reads: list[ReadBytes]
+    next: int | None
+    size: int
 
 
 class OverviewRow(TypedDict):

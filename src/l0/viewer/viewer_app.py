@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -26,22 +25,26 @@ from .call_filter import QueryError
 from .call_overview import overview
 from .call_queries import calls_page, facets, kept
 from .call_store import CallStore
+from .json_response import json_response
 from .live_calls import LiveCalls
 from .otlp_routes import SIGNALS, receive
+from .recorded_calls import RecordedCalls
+from .recording_routes import recording_routes
 from .request_guard import RequestGuard
 
 STATIC = Path(__file__).parent / "static"
 _Query = Callable[[sqlite3.Connection, Mapping[str, Sequence[str]]], Any]
 
 
-def viewer_app(store: CallStore, live: LiveCalls) -> Starlette:
-    """Return the application. It closes ``store`` when it ends."""
+def viewer_app(store: CallStore, live: LiveCalls, recorded: RecordedCalls) -> Starlette:
+    """Return the application. It closes ``store`` and ``recorded`` when it ends."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
             yield
         finally:
+            recorded.close()
             store.close()
 
     routes = [
@@ -49,13 +52,14 @@ def viewer_app(store: CallStore, live: LiveCalls) -> Starlette:
         Route("/api/overview", partial(_answer, overview)),
         Route("/api/calls", partial(_answer, calls_page)),
         Route("/api/calls/{trace_id}/{span_id}", _detail),
+        *recording_routes(),
         Route("/api/facets", partial(_answer, lambda connection, _: facets(connection))),
         Route("/api/about", partial(_answer, partial(_about, store))),
         Route("/api/live", _live),
         Mount("/", StaticFiles(directory=STATIC, html=True)),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(RequestGuard)], lifespan=lifespan)
-    app.state.store, app.state.live = store, live
+    app.state.store, app.state.live, app.state.recorded = store, live, recorded
     return app
 
 
@@ -63,22 +67,26 @@ async def _answer(query: _Query, request: Request) -> Response:
     store: CallStore = request.app.state.store
     parameters = {name: request.query_params.getlist(name) for name in request.query_params}
     try:
-        return _json(await store.query(lambda connection: query(connection, parameters)))
+        return json_response(await store.query(lambda connection: query(connection, parameters)))
     except QueryError as error:
-        return _json(ApiError(error=str(error)), 400)
+        return json_response(ApiError(error=str(error)), 400)
 
 
 async def _detail(request: Request) -> Response:
     store: CallStore = request.app.state.store
     ids = request.path_params["trace_id"], request.path_params["span_id"]
     found = await store.query(lambda connection: call_detail(connection, *ids))
-    return _json(found) if found is not None else _json(ApiError(error="this call is not kept, or no longer"), 404)
+    return (
+        json_response(found)
+        if found is not None
+        else json_response(ApiError(error="this call is not kept, or no longer"), 404)
+    )
 
 
 async def _live(request: Request) -> Response:
     live: LiveCalls = request.app.state.live
     if live.full:
-        return _json(ApiError(error="too many pages are open"), 503)
+        return json_response(ApiError(error="too many pages are open"), 503)
     return StreamingResponse(live.messages(), media_type="text/event-stream")
 
 
@@ -95,8 +103,3 @@ def _about(store: CallStore, connection: sqlite3.Connection, _: Mapping[str, Seq
         max_bytes=limits.max_bytes,
         causes={cause.value: meaning for cause, meaning in MEANINGS.items()},
     )
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    # ASCII only: lone surrogates of hostile text become escapes, which every parser reads.
-    return Response(json.dumps(value, allow_nan=False), status, media_type="application/json")

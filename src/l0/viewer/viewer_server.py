@@ -13,6 +13,8 @@ import uvicorn
 
 from .call_store import CallStore
 from .live_calls import LiveCalls
+from .recorded_calls import RecordedCalls
+from .recording_folders import RecordingFolders
 from .request_guard import LOOPBACK
 from .retention import StoreLimits
 from .viewer_app import viewer_app
@@ -27,11 +29,12 @@ class PortTakenError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerConfig:
-    """``port``: 0 for any free one."""
+    """``port``: 0 for any free one. ``recordings``: the folders of recorded calls."""
 
     port: int
     path: Path
     limits: StoreLimits = field(default_factory=StoreLimits)
+    recordings: RecordingFolders = field(default_factory=RecordingFolders)
 
 
 class ViewerServer:
@@ -51,7 +54,7 @@ class ViewerServer:
         self.path = config.path
         self.origin = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
         settings = uvicorn.Config(
-            viewer_app(self._store, live),
+            viewer_app(self._store, live, RecordedCalls(config.recordings)),
             http="h11",
             ws="none",
             loop="asyncio",

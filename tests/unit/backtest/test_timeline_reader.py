@@ -8,7 +8,6 @@ import pytest
 from makers import make_call, make_failure
 
 from l0.backtest.attempt_timeline import AttemptTimeline, Gap
-from l0.backtest.body_decoding import UnknownEncodingError, body_decoder
 from l0.backtest.timeline_reader import UnreadableAttemptError, timeline_of
 from l0.model.failure import Cause
 from l0.recording.recording import RecordedAttempt, RecordedRead
@@ -121,8 +120,9 @@ def test_compressed_body_is_decoded() -> None:
     assert found.chars == (10,)
     with pytest.raises(UnreadableAttemptError, match="attempt 1"):
         read(attempt(b"no gzip", response_headers=headers))
-    with pytest.raises(UnknownEncodingError, match="rot13"):
-        body_decoder("rot13")
+    unknown = [("content-type", "text/event-stream"), ("content-encoding", "rot13")]
+    with pytest.raises(UnreadableAttemptError, match="rot13"):
+        read(attempt(b"cnpxrq", response_headers=unknown))
 
 
 @pytest.mark.parametrize("dialect", ["chat", "completions", "responses", "messages"])

@@ -10,6 +10,8 @@ import pytest
 from viewer_client import ViewerClient, call
 
 from l0.cli.main import main
+from l0.viewer.database_file import default_path
+from l0.viewer.viewer_server import ViewerConfig
 
 
 def start(db: Path) -> tuple["subprocess.Popen[str]", ViewerClient, str]:
@@ -59,6 +61,7 @@ def test_killed_viewer_has_lost_nothing_that_it_accepted(tmp_path: Path) -> None
         (["--keep-calls", "0"], ["--keep-calls", "1 to"]),
         (["--keep-mb", "-1"], ["--keep-mb", "1 to"]),
         (["--port", "0", "--db", "."], ["cannot be opened", "--db"]),
+        (["--recordings", __file__], ["--recordings", "test_view.py", "a folder"]),
     ],
 )
 def test_view_input_error_names_the_option(
@@ -71,6 +74,21 @@ def test_view_input_error_names_the_option(
         signal.signal(signal.SIGINT, before)
     error = capsys.readouterr().err
     assert all(name in error for name in names), error
+
+
+def test_folders_of_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[ViewerConfig] = []
+    monkeypatch.setattr("l0.viewer.viewer_server.serve", lambda config, _: served.append(config))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("L0_RECORD", "from_environment")
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert main(["view", "--recordings", "a", "--recordings", str(tmp_path)]) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+    (config,) = served
+    assert config.recordings.named == [Path("a"), tmp_path, Path("from_environment")]
+    assert config.recordings.list_file == default_path().with_name("recordings")
 
 
 def test_help_says_what_is_kept_and_where(capsys: pytest.CaptureFixture[str]) -> None:

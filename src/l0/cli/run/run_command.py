@@ -15,7 +15,7 @@ from l0.model.policy_from_environment import preset
 from l0.telemetry.otlp import ENDPOINTS, check_endpoint
 
 from .program import Program, find_program
-from .viewer_process import viewer_for_run
+from .viewer_process import show_recordings, viewer_for_run
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap")
 """The folder of a ``sitecustomize``, which every Python process imports as it starts."""
@@ -64,7 +64,11 @@ def _with_viewer(options: LaunchOptions, port: int) -> LaunchOptions:
     check_range("--view-port", port, 1, 65_535)
     if options.otlp is not None:
         raise InputError(f"--otlp: got {options.otlp!r} beside --view, allowed: one of them")
-    return replace(options, otlp=viewer_for_run(port))
+    origin = viewer_for_run(port)
+    folder = options.record or os.environ.get("L0_RECORD")
+    if folder:
+        show_recordings(os.path.abspath(folder))  # noqa: PTH100 - "..", which the list should not hold
+    return replace(options, otlp=origin)
 
 
 def run_environment(environ: Mapping[str, str], options: LaunchOptions) -> dict[str, str]:

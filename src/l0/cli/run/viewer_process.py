@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
+from pathlib import Path
 
 from l0.cli.inputs import InputError
 from l0.cli.viewer_api import NoServerError, ViewerClient, ViewerError
@@ -36,6 +37,19 @@ def viewer_for_run(port: int) -> str:
     started = f"; l0 view stays after the program ends, and ends with: kill {process}" if process is not None else ""
     print(f"l0 run: calls are shown at {viewer.origin}{started}", file=sys.stderr, flush=True)
     return viewer.origin
+
+
+def show_recordings(folder: str) -> None:
+    """Let the viewers of this user look for recorded calls in a folder. If that fails, say so on stderr."""
+    from l0.viewer.recording_folders import default_list_file, list_folder
+
+    try:
+        list_folder(default_list_file(), Path(folder))
+    except OSError as error:
+        reason = f"{default_list_file()} cannot be written ({error.strerror})"
+        print(
+            f"l0 run: {reason}; recorded calls are shown by: l0 view --recordings {folder}", file=sys.stderr, flush=True
+        )
 
 
 def _is_installed(name: str) -> bool:
