@@ -6,7 +6,15 @@ export const getAbout = () => get("api/about");
 export const getFacets = () => get("api/facets");
 export const getOverview = (parameters) => get("api/overview", parameters);
 export const getCalls = (parameters) => get("api/calls", parameters);
-export const getCall = (trace, span) => get(`api/calls/${encodeURIComponent(trace)}/${encodeURIComponent(span)}`);
+export const getCall = (trace, span) => get(callPath(trace, span));
+export const getRecording = (trace, span) => get(`${callPath(trace, span)}/recording`);
+/** `part`: "request" or "answer". */
+export const getRecordedPart = (trace, span, attempt, part, offset) =>
+  get(`${callPath(trace, span)}/recording/${attempt}/${part}`, new URLSearchParams({ offset }));
+
+function callPath(trace, span) {
+  return `api/calls/${encodeURIComponent(trace)}/${encodeURIComponent(span)}`;
+}
 
 async function get(path, parameters = new URLSearchParams()) {
   const query = parameters.toString();

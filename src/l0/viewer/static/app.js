@@ -146,6 +146,8 @@ keyboard(
     1: () => (location.hash = overviewAddress(route.filter)),
     2: () => (location.hash = callsAddress(route.filter)),
     p: () => pause.click(),
+    r: () => view?.replay?.(),
+    ".": () => view?.step?.(),
     "?": showKeys,
   },
   (event) => {

@@ -6,6 +6,7 @@ import { captured } from "./content.js";
 import { neighbours } from "./calls_view.js";
 import { announce, facts, h } from "./dom.js";
 import { count, duration, fullMoment, plural } from "./format.js";
+import { RecordingView } from "./recording_view.js";
 import { callAddress, callsAddress } from "./route.js";
 import { moments, waterfall } from "./waterfall.js";
 import { causeMeaning, causesKnown, outcomeKind, outcomeWords, shape } from "./words.js";
@@ -21,6 +22,8 @@ export class CallView {
   }
 
   update(route) {
+    this.recording?.leave();
+    this.recording = new RecordingView(route.trace, route.span);
     this.route = route;
     this.call = null;
     return this.load();
@@ -31,6 +34,7 @@ export class CallView {
     try {
       const [call] = await Promise.all([getCall(this.route.trace, this.route.span), causesKnown]);
       if (turn === this.turn) this.show(call);
+      await this.recording.load();
     } catch (error) {
       if (turn !== this.turn) return;
       this.root.replaceChildren(this.steps({}), h("h1", { tabindex: "-1" }, "Call"));
@@ -44,15 +48,25 @@ export class CallView {
     const first = this.call === null;
     this.call = text;
     const title = h("h1", { tabindex: "-1", class: outcomeKind(call.outcome) }, shape(call.outcome), headline(call));
-    this.root.replaceChildren(
-      this.steps(neighbours(call, this.route.filter)), title, summary(call), ...trouble(call),
-      section("Waterfall", waterfall(call)), section("What happened", told(call)), section("Content", captured(call.content)),
-      ...(call.spans.length ? [section("Other spans of this trace", this.spans(call))] : []), section("Details", details(call)));
+    this.place(
+      [this.steps(neighbours(call, this.route.filter)), title, summary(call), ...trouble(call),
+        section("Waterfall", waterfall(call)), section("What happened", told(call))],
+      [section("Content", captured(call.content)),
+        ...(call.spans.length ? [section("Other spans of this trace", this.spans(call))] : []), section("Details", details(call))]);
     document.title = `${headline(call)} · l0 view`;
     if (!first) return;
     scrollTo(0, 0);
     title.focus({ preventScroll: true });
     announce(headline(call));
+  }
+
+  /** Show what stands above and below the recording, which stays as it is: it may be playing, or hold the focus. */
+  place(above, below) {
+    const kept = this.recording.root;
+    if (kept.parentNode !== this.root) this.root.replaceChildren(kept);
+    for (const child of [...this.root.children]) if (child !== kept) child.remove();
+    kept.before(...above);
+    kept.after(...below);
   }
 
   steps({ newer, older }) {
@@ -81,12 +95,21 @@ export class CallView {
     location.hash = callsAddress(this.route.filter);
   }
 
+  replay() {
+    this.recording.player?.playOrPause();
+  }
+
+  step() {
+    this.recording.player?.step();
+  }
+
   /** Spans of a call may arrive after it. */
   arrived(calls) {
     if (calls.some((one) => one.trace_id === this.route.trace)) this.refresh();
   }
 
   leave() {
+    this.recording?.leave();
     this.turn += 1;
   }
 }

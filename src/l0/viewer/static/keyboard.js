@@ -10,6 +10,7 @@ const KEYS = [
   ["/", "search"],
   ["1, 2", "overview, calls"],
   ["p", "pause and go on"],
+  ["r, .", "replay a recorded call; one step of it"],
   ["?", "this list"],
 ];
 
