@@ -56,7 +56,6 @@ USES = (
     Use("src/l0/rules/guardrails/catalogue.py", "*", "rules and presets: public, and found by name"),
     Use("src/l0/simulator/connection.py", "connection_made", "asyncio calls it"),
     Use("src/l0/simulator/faults.py", "*", "constructors of faults: `script_grammar` finds them by name"),
-    Use("src/l0/simulator/ledger.py", "*", "fields of a request in the ledger, for the user's tests"),
     Use("src/l0/slo/yaml_lines.py", "ignore_aliases", "PyYAML calls it"),
     Use("src/l0/stainless/post_imports.py", "__loader__", "Python reads it on a module"),
     Use("src/l0/stainless/stainless_instrumentor.py", "_uninstrument", "BaseInstrumentor calls it"),

@@ -16,6 +16,8 @@ from l0.recording.call_story import StoryEvent, call_story
 from l0.recording.decision_rerun import differing
 from l0.recording.recording import RecordedCall, Recording
 
+PAGE = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
@@ -111,6 +113,17 @@ def test_explain_prints_the_story_of_a_call_by_id_and_last(
     monkeypatch.delenv("L0_RECORD")
     assert main(["explain", "last"]) == 2
     assert "L0_RECORD" in capsys.readouterr().err
+
+
+def test_example_of_the_page_prints_the_story_of_each_call(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.script[:] = SCENARIOS["retry"].script
+    recorded(tmp_path / "runs", lambda: played(server.url, SCENARIOS["retry"], True))
+    example = PAGE.partition("## Read a recording\n\n```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "docs/recording.md", "exec"), {})
+    assert "decision retry in 0.000 s" in capsys.readouterr().out
 
 
 def test_a_call_of_the_explicit_api_has_a_story(tmp_path: Path) -> None:

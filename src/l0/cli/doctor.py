@@ -11,7 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, entry_points, packages_distributions, requires, version
+from importlib.metadata import (
+    PackageNotFoundError,
+    entry_points,
+    metadata,
+    packages_distributions,
+    requires,
+    version,
+)
 
 from opentelemetry import metrics, trace
 from packaging.markers import Marker
@@ -40,8 +47,8 @@ from .policy_report import policy_fields, policy_report
 _NAMESAKES = ("l0", "reliable-ai-streams-py")
 """Other distributions that install a package `l0`. If two are installed, their files overwrite each other."""
 
-_EXTRAS = ("otlp", "cli", "text", "guardrails", "structured", "slo")
-"""The extras beside those of the SDKs, which have sections of their own."""
+_INNER_EXTRAS = frozenset({"instruments-any", "all", "test", "lint", "dev", "bench"})
+"""Extras that a loader reads, that are the sum of others, or that serve work on the project."""
 _TELEMETRY = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 
 
@@ -124,9 +131,11 @@ def namesakes(owners: Iterable[str]) -> list[DoctorFinding]:
 def _extras() -> Iterator[DoctorFinding]:
     """Report the extras for users, and what is missing of them. The policy and the telemetry report what they need."""
     missing: dict[str, list[str]] = {}
-    for line in requires(DISTRIBUTION) or () if installed(DISTRIBUTION) else ():
+    own = metadata(DISTRIBUTION) if installed(DISTRIBUTION) else None
+    extras = [extra for extra in (own.get_all("Provides-Extra") or () if own else ()) if extra not in _INNER_EXTRAS]
+    for line in requires(DISTRIBUTION) or () if own else ():
         requirement = Requirement(line)
-        for extra in _EXTRAS:
+        for extra in extras:
             if requirement.marker is not None and _applies(requirement.marker, extra):
                 absent = installed(requirement.name) is None
                 missing.setdefault(extra, []).extend([requirement.name] if absent else [])

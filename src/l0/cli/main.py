@@ -83,7 +83,7 @@ def _run(given: argparse.Namespace) -> int:
 def _simulate(given: argparse.Namespace) -> int:
     from .simulate import configuration, simulate
 
-    return simulate(configuration(given))
+    return simulate(configuration(given), log=given.log)
 
 
 def _doctor(given: argparse.Namespace) -> int:
@@ -262,6 +262,7 @@ def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
     add("--requests-per-minute", type=int, metavar="N", help="refuse more requests with 429 (default: no limit)")
     add("--input-tokens-per-minute", type=int, metavar="N", help="refuse more tokens with 429 (default: no limit)")
     add("--traffic", type=Path, metavar="DIR", help="answer with the recorded streams in this folder, in turn")
+    add("--log", action="store_true", help="print a line for each request, with what was sent")
     add(
         "--latency",
         metavar="MODEL",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from l0.model.text_safety import one_line
 from l0.simulator.access import RateLimits
 from l0.simulator.latency_profiles import profile
+from l0.simulator.ledger import Received
 from l0.simulator.pacing import Delays
 from l0.simulator.server import Simulator, run
 from l0.simulator.simulator_config import SimulatorConfig, SimulatorError
@@ -18,6 +21,8 @@ from .inputs import InputError
 
 S = TypeVar("S", bound=Simulator)
 _GRACE_SECONDS = 3
+_LINE = 300
+"""Characters of a line of the request log."""
 
 
 def configuration(given: argparse.Namespace) -> SimulatorConfig:
@@ -52,10 +57,13 @@ def _delays(given: argparse.Namespace) -> Delays:
     return replace(profile(given.latency) if given.latency else Delays(), **changed)
 
 
-def simulate(config: SimulatorConfig) -> int:
-    """Run until SIGINT or SIGTERM, then shut down cleanly. Raises `InputError` if the server cannot start."""
+def simulate(config: SimulatorConfig, *, log: bool = False) -> int:
+    """Run until SIGINT or SIGTERM, then shut down cleanly. Raises `InputError` if the server cannot start.
+
+    ``log``: print a line for each request.
+    """
     try:
-        serve_until_signal(Simulator(config), _started)
+        serve_until_signal(Simulator(config, _print_request if log else None), _started)
     except SimulatorError as error:
         raise InputError(str(error)) from error
     return 0
@@ -67,6 +75,22 @@ def serve_until_signal(simulator: S, started: Callable[[S], None]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
     run(simulator, started)
+
+
+def _print_request(received: Received) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {request_line(received)}", flush=True)
+
+
+def request_line(received: Received) -> str:
+    """Return one line about a request: what it asked for, and what was sent."""
+    body = received.body if isinstance(received.body, dict) else {}
+    asked = [received.method, received.path, str(body["model"]) if isinstance(body.get("model"), str) else ""]
+    sent = [received.answered]
+    if body.get("stream") is True:
+        sent.append(f"{received.sent_events} event{'s' * (received.sent_events != 1)}")
+    if received.disconnected:
+        sent.append("the client left")
+    return one_line(f"{' '.join(filter(None, asked))}: {', '.join(sent)}", _LINE)
 
 
 def _terminate(*_: object) -> None:

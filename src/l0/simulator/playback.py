@@ -16,6 +16,8 @@ _FOLDERS = {
     "responses": "responses",
     "anthropic": "messages",
 }
+_RECORDING = ".l0"
+"""Suffix of the files of `l0.instrument(record=...)`, which hold whole calls. `l0.replay` serves them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Traffic:
     """
 
     def __init__(self, folder: Path) -> None:
+        if folder.suffix == _RECORDING or any(folder.glob(f"*{_RECORDING}")):
+            raise SimulatorError(f"traffic_dir: {folder} is a recording of calls, which `l0 replay {folder}` serves")
         if not folder.is_dir():
             raise SimulatorError(f"traffic_dir: {folder} is not a directory")
         self._paths: dict[str, list[Path]] = {}
@@ -54,7 +58,10 @@ class Traffic:
             self._paths.setdefault(_FOLDERS[kind], []).append(path)
         self._turns: dict[str, int] = {}
         if not self._paths:
-            raise SimulatorError(f"traffic_dir: {folder} contains no recorded body in {', '.join(_FOLDERS)}")
+            raise SimulatorError(
+                f"traffic_dir: {folder} contains no recorded body; allowed are files *.sse in the folders "
+                f"{', '.join(_FOLDERS)}, or an index.json"
+            )
 
     def names(self, dialect: str) -> list[str]:
         """Return the names of the bodies of a dialect, in the order in which they are played."""

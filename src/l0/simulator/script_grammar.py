@@ -9,7 +9,7 @@ NAME`, `tokens N`, `text TEXT`, `tool NAME ARGUMENTS` or `recorded NAME`. Every 
 import inspect
 import shlex
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -17,6 +17,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from .answers import Answer, SimulatedToolCall
 from .conversation import Conversation
 from .faults import HEALTHY, Fault
+from .usage import usage
 
 _OPENING, _CLOSING, _SEPARATOR = "[[simulate:", "]]", ";"
 HEADER = "x-l0-simulate"
@@ -114,7 +115,8 @@ def _add_answer(script: RequestScript, word: str, rest: list[str]) -> RequestScr
     fewest, most = _VALUES.get(word, (1, 1))
     if not fewest <= len(rest) <= most:
         allowed = {(0, 0): "no value", (1, 1): "one value"}.get((fewest, most), f"{fewest} or {most} values")
-        raise GrammarError(f"{word}: takes {allowed}, {len(rest)} given")
+        given = f"{len(rest)} given ({shlex.join(rest)})" if rest else "none given"
+        raise GrammarError(f"{word}: takes {allowed}, {given}")
     answer = script.answer or Answer()
     joins = word in ("text", "tool") and not (script.named or script.recorded or answer.tokens)
     if word != "ok" and not joins and (script.named or script.recorded or script.answer):
@@ -140,30 +142,47 @@ def constructors() -> dict[str, Callable[..., Fault]]:
 
 
 def _fault(word: str, rest: list[str]) -> Fault:
-    make = constructors()[word]
-    names = list(inspect.signature(make).parameters)
+    make, name = constructors()[word], word.replace("_", "-")
+    parameters = inspect.signature(make).parameters
     hints = get_type_hints(make)
     given: dict[str, Any] = {}
     limits: dict[str, Any] = {}
     headers: dict[str, str] = {}
+    for option, value in _options(make, name, rest):
+        if option in _LIMITS:
+            limits[option] = _number(f"{name}: {option}", value, _LIMITS[option])
+        elif option in parameters and option != "headers":
+            given[option] = _value(f"{name}: {option}", value, hints[option])
+        else:
+            headers[option] = value
+    missing = [own.upper() for own, one in parameters.items() if one.default is one.empty and own not in given]
+    if missing:
+        raise GrammarError(f"{name}: {missing[0]} is missing; allowed is {_allowed(make, name)}")
+    if headers:
+        given["headers"] = headers
+    return _build(lambda: make(**given).limited(**limits) if limits else make(**given), name)
+
+
+def _options(make: Callable[..., Fault], word: str, rest: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each option. An option without a name has that of the parameter in its place."""
+    names = list(inspect.signature(make).parameters)
+    seen: set[str] = set()
     for position, item in enumerate(rest):
         name, is_named, value = item.partition("=")
         if not is_named:
-            if position >= len(names):
-                options = ", ".join([*names, *_LIMITS])
-                raise GrammarError(f"{word}: {item!r} is one value too many; options are {options}")
+            if position >= len(names) or names[position] == "headers":
+                raise GrammarError(f"{word}: {item!r} is one value too many; allowed is {_allowed(make, word)}")
             name, value = names[position], item
-        if name in _LIMITS:
-            limits[name] = _number(name, value, _LIMITS[name])
-        elif name in names and name != "headers":
-            given[name] = _value(name, value, hints[name])
-        elif "headers" in names:
-            headers[name] = value
-        else:
-            raise GrammarError(f"{word}: option {name!r} is unknown; allowed are {', '.join([*names, *_LIMITS])}")
-    if headers:
-        given["headers"] = headers
-    return _build(lambda: make(**given).limited(**limits) if limits else make(**given), word)
+        elif name not in names and name not in _LIMITS and "headers" not in names:
+            raise GrammarError(f"{word}: option {name!r} is unknown; allowed is {_allowed(make, word)}")
+        if name in seen:
+            raise GrammarError(f"{word}: {name} is given twice; allowed is {_allowed(make, word)}")
+        seen.add(name)
+        yield name, value
+
+
+def _allowed(make: Callable[..., Fault], word: str) -> str:
+    return f"{usage(word, make)} [rate=X] [times=N]"
 
 
 def _build(make: Callable[[], _Built], word: str) -> _Built:

@@ -47,9 +47,13 @@ class Simulator:
     traffic directory. Otherwise it is healthy.
     """
 
-    def __init__(self, config: SimulatorConfig | None = None) -> None:
-        """Create a simulator. Raises `SimulatorError` for an unreadable traffic directory and for invalid replies."""
+    def __init__(self, config: SimulatorConfig | None = None, log: Callable[[Received], object] | None = None) -> None:
+        """Create a simulator. Raises `SimulatorError` for an unreadable traffic directory and for invalid replies.
+
+        ``log``: is called in the server's thread with each request after its answer was sent.
+        """
         self.config = config or SimulatorConfig()
+        self._log = log
         self._traffic = Traffic(self.config.traffic_dir) if self.config.traffic_dir else None
         self._ledger = Ledger()
         self._rules = ReplyRules()
@@ -213,6 +217,9 @@ class Simulator:
             return keep and request.headers.get("connection", "").lower() != "close"
         finally:
             self._ledger.end(index, sent_events=connection.events, finished=not client_left, disconnected=client_left)
+            answered = self._ledger.received(index) if self._log is not None else None
+            if self._log is not None and answered is not None:
+                self._log(answered)
 
     async def _send(
         self, connection: Connection, request: http.HttpRequest, dialect: Dialect | None, index: int

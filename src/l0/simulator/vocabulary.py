@@ -1,11 +1,10 @@
 """Describe the words of the text grammar, for the help of `l0 simulate` and the documentation."""
 
 import inspect
-from collections.abc import Callable
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from . import script_grammar
-from .faults import Fault
+from .usage import usage
 
 _ANSWER_VALUES = {"ok": "", "tool": "NAME [ARGUMENTS]", "tokens": "N", "text": "TEXT"}
 
@@ -24,7 +23,7 @@ def words() -> list[WordDescription]:
         for word, effect in script_grammar.ANSWERS.items()
     ]
     faults = [
-        WordDescription(_usage(name, make), " ".join((inspect.getdoc(make) or "").split("\n\n")[0].split()))
+        WordDescription(usage(name, make), " ".join((inspect.getdoc(make) or "").split("\n\n")[0].split()))
         for name, make in script_grammar.constructors().items()
     ]
     return answers + faults
@@ -34,17 +33,3 @@ def help_text() -> str:
     """Return the table of all words as plain text."""
     lines = "\n".join(f"  {word.usage}\n      {word.effect}" for word in words())
     return f"answers and faults, joined by |; every fault also takes rate=0.3 (share of requests) and times=2:\n{lines}"
-
-
-def _usage(name: str, make: Callable[..., Fault]) -> str:
-    return " ".join([name.replace("_", "-"), *map(_option, inspect.signature(make).parameters.values())])
-
-
-def _option(parameter: inspect.Parameter) -> str:
-    if parameter.name == "headers":
-        return "[HEADER=VALUE ...]"
-    if parameter.default is parameter.empty:
-        return parameter.name.upper()
-    if parameter.default is not None:
-        return f"[{parameter.name}={parameter.default}]"
-    return f"[{parameter.name}={'N' if int in get_args(parameter.annotation) else 'TEXT'}]"

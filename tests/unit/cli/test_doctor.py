@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from functools import wraps
+from importlib.metadata import metadata
 from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
@@ -196,8 +197,15 @@ def test_extras_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     real = doctor.installed
     monkeypatch.setattr(doctor, "installed", lambda name: None if name == "rich" else real(name))
     texts = [finding.text for finding in doctor._extras()]
-    assert texts[0].startswith("extras installed: ")
+    installed = set(texts[0].removeprefix("extras installed: ").split(", "))
+    assert installed > {"otlp", "viewer", "structured"}
+    assert installed.isdisjoint({"cli", "slo", "all", "test", "lint", "dev", "bench"})
     assert "extra cli is not installed: rich missing" in texts
+    assert "extra slo is not installed: rich missing" in texts
+
+
+def test_extras_that_are_not_reported_exist() -> None:
+    assert set(metadata("l0-otel").get_all("Provides-Extra") or ()) > doctor._INNER_EXTRAS
 
 
 def test_patch_that_another_library_replaces_is_a_problem(

@@ -11,8 +11,10 @@ import openai
 import pytest
 
 from l0.cli.main import main
+from l0.cli.simulate import request_line
 from l0.simulator.access import RateLimits
 from l0.simulator.latency_profiles import PROFILES
+from l0.simulator.ledger import Received
 from l0.simulator.pacing import Delays
 from l0.simulator.script_grammar import vocabulary
 from l0.simulator.simulator_config import SimulatorConfig
@@ -85,7 +87,8 @@ def test_simulate_input_error_names_the_option(
 def test_simulate_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[SimulatorConfig] = []
 
-    def simulate(config: SimulatorConfig) -> int:
+    def simulate(config: SimulatorConfig, *, log: bool) -> int:
+        assert not log
         made.append(config)
         return 0
 
@@ -116,6 +119,35 @@ def test_simulate_options_reach_the_simulator(monkeypatch: pytest.MonkeyPatch) -
     assert made[1] == SimulatorConfig(port=4010)
     assert main(["simulate", "--latency", "gpt-5.4", "--sigma", "0"]) == 0
     assert made[2].delays == replace(PROFILES["gpt-5.4"], sigma=0)
+
+
+def test_simulate_log_has_a_line_for_each_request() -> None:
+    command = [sys.executable, "-m", "l0", "simulate", "--port", "0", "--log"]
+    messages = [{"role": "user", "content": "hi [[simulate: status 503; clean-end at_event=2]]"}]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[-1]
+            for _ in range(3):
+                process.stdout.readline()
+            with openai.OpenAI(api_key="x", base_url=f"{url}/v1", max_retries=1) as client:
+                [*client.chat.completions.create(model="gpt-4o", messages=messages, stream=True)]  # type: ignore[call-overload]
+            lines = [process.stdout.readline()[9:-1] for _ in range(2)]  # after the time of day
+        finally:
+            process.kill()
+    assert lines == [
+        "POST /v1/chat/completions gpt-4o: status 503, 0 events",
+        "POST /v1/chat/completions gpt-4o: clean-end at_event=2, 2 events",
+    ]
+
+
+def test_request_line_quotes_no_prompt_and_stays_one_line() -> None:
+    body = {"model": "m\n\x1b[31m", "messages": [{"role": "user", "content": "secret"}]}
+    received = Received(method="POST", path="/v1/x?" + "y" * 900, headers={}, body=body, disconnected=True)
+    line = request_line(received)
+    assert line.isprintable()
+    assert len(line) <= 300
+    assert "secret" not in line
 
 
 def test_simulate_help_lists_every_word(capsys: pytest.CaptureFixture[str]) -> None:

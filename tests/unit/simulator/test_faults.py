@@ -1,6 +1,11 @@
 """Fault values and their text grammar."""
 
+import re
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from l0.simulator import script_grammar
 from l0.simulator.answers import Answer, SimulatedToolCall
@@ -48,32 +53,71 @@ def test_grammar_accepts_answer_and_fault() -> None:
     ("text", "named"),
     [
         ("explode", "'explode' is unknown; allowed are ok, answer, tokens"),
-        ("cut at_even=2", "option 'at_even' is unknown; allowed are at_event, at_byte"),
-        ("cut at_event=two", "at_event: 'two' given, allowed is a whole number"),
+        (
+            "cut at_even=2",
+            "cut: option 'at_even' is unknown; allowed is cut [at_event=N] [at_byte=N] [rate=X] [times=N]",
+        ),
+        ("cut at_event=two", "cut: at_event: 'two' given, allowed is a whole number"),
         ("cut at_event=-1", "at_event: -1 given, allowed is 0 or more"),
         ("framing tabs", "style: 'tabs' given, allowed are lf, cr, crlf"),
         ("status 99", "status: 99 given, allowed is 100 to 599"),
         ("tokens 1000001", "tokens: 1000001 given, allowed is 0 to 1,000,000"),
-        ("bom 1", "'1' is one value too many; options are rate, times"),
+        ("bom 1", "bom: '1' is one value too many; allowed is bom [rate=X] [times=N]"),
         ("status 503 rate=2", "rate: 2.0 given, allowed is 0 to 1"),
         ("status 503 rate=nan", "rate: nan given, allowed is 0 to 1"),
         ("cut times=-1", "times: -1 given, allowed is 0 or more"),
         ("cut times=0.5", "times: '0.5' given, allowed is a whole number"),
-        ("ok rate=0.3", "ok: takes no value, 1 given"),
-        ("tool", "tool: takes 1 or 2 values, 0 given"),
+        ("ok rate=0.3", "ok: takes no value, 1 given (rate=0.3)"),
+        ("ok seconds=3", "ok: takes no value, 1 given (seconds=3)"),
+        ("tool", "tool: takes 1 or 2 values, none given"),
         ("answer poem | text x", "text: there is an answer already"),
         ("tokens 3 | tool f", "tool: there is an answer already"),
         ("text x | text y | tokens 3", "tokens: there is an answer already"),
-        ("answer", "answer: takes one value, 0 given"),
+        ("answer", "answer: takes one value, none given"),
         ("cut |", "a part is empty"),
         ("cut 'x", "No closing quotation"),
-        ("status", "status: "),
+        ("status", "status: STATUS is missing; allowed is status STATUS [HEADER=VALUE ...] [body=TEXT]"),
+        ("status body=x", "status: STATUS is missing"),
+        ("status 503 429", "status: '429' is one value too many"),
+        ("status 503 status=429", "status: status is given twice"),
+        ("lifecycle-frames", "lifecycle-frames: COUNT is missing; allowed is lifecycle-frames COUNT"),
     ],
 )
 def test_grammar_error_names_the_word_and_allowed_values(text: str, named: str) -> None:
     with pytest.raises(script_grammar.GrammarError) as caught:
         script_grammar.parse(text)
     assert named in str(caught.value)
+
+
+def rest_of_a_part() -> st.SearchStrategy[str]:
+    names = ["at_event", "at_byte", "seconds", "interval", "status", "count", "style", "how", "rate", "times", "body"]
+    values = st.sampled_from(["0", "1", "503", "-1", "0.5", "nan", "inf", "x", "''", "lf", "rst", "1" * 400])
+    named = st.builds("{}={}".format, st.sampled_from([*names, "self", "return", "headers", "colour"]), values)
+    return st.lists(named | values, max_size=4).map(" ".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(word=st.sampled_from(script_grammar.vocabulary()), rest=rest_of_a_part())
+def test_any_part_is_parsed_or_refused_in_words_of_the_grammar(word: str, rest: str) -> None:
+    refusal = f"{word}: allowed"
+    try:
+        script_grammar.parse(f"{word} {rest}")
+    except script_grammar.GrammarError as error:
+        refusal = str(error)
+    assert refusal.startswith(f"{word}: ")
+    assert re.search(r"allowed|takes|missing|given", refusal)
+    assert not re.search(r"\(\)|argument|Fault|Error", refusal)
+
+
+@pytest.mark.parametrize("word", script_grammar.vocabulary())
+def test_word_with_a_missing_or_a_wrong_value_names_what_is_allowed(word: str) -> None:
+    with pytest.raises(script_grammar.GrammarError, match=f"{word}: .*(allowed is {word}|takes)"):
+        script_grammar.parse(f"{word} colour=red x y z")
+    with suppress(script_grammar.GrammarError):
+        script_grammar.parse(word)
+        return  # it needs no value
+    with pytest.raises(script_grammar.GrammarError, match=f"{word}: .*(allowed is {word}|takes)"):
+        script_grammar.parse(word)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_traffic_subdirectories_define_the_dialect_without_an_index(tmp_path: Pa
 def test_unreadable_traffic_directory_error_names_it(tmp_path: Path) -> None:
     with pytest.raises(SimulatorError, match=f"traffic_dir: {tmp_path}/gone is not a directory"):
         Traffic(tmp_path / "gone")
-    with pytest.raises(SimulatorError, match=f"traffic_dir: {tmp_path} contains no recorded body"):
+    with pytest.raises(SimulatorError, match=f"traffic_dir: {tmp_path} contains no recorded body; allowed are files"):
         Traffic(tmp_path)
     (tmp_path / "index.json").write_text('{"file": 1}')
     with pytest.raises(SimulatorError, match=r"index\.json is not a list of rows"):
@@ -75,6 +75,13 @@ def test_unreadable_traffic_directory_error_names_it(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text('[{"file": "gone.sse", "kind": "anthropic"}]')
     with pytest.raises(SimulatorError, match=r"cannot read .*gone\.sse: No such file"):
         Traffic(tmp_path).next("messages")
+
+
+def test_recording_of_calls_is_left_to_the_replay(tmp_path: Path) -> None:
+    (tmp_path / "app-1.l0").touch()
+    for place in (tmp_path, tmp_path / "app-1.l0"):
+        with pytest.raises(SimulatorError, match=f"is a recording of calls, which `l0 replay {place}` serves"):
+            Traffic(place)
 
 
 def paths(value: Any, at: str = "") -> Iterator[str]:
