@@ -3,9 +3,10 @@
 import asyncio
 import json
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,14 @@ WHOLE = json.dumps(
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """A response of the server. ``cut``: reset the connection after it. ``wait``: send nothing until the test ends."""
+    """A response of the server. ``cut``: reset the connection after it. ``wait``: send nothing until the test ends.
+
+    ``packed``: compress it.
+    """
 
     status: int = 200
     parts: Sequence[bytes] = ()
+    packed: bool = False
     cut: bool = False
     wait: bool = False
 
@@ -60,6 +65,14 @@ class Server:
     url: str = ""
     script: list[Response] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
+
+
+def packed(parts: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield compressed parts, each of which can be read as soon as it is there."""
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    for part in parts:
+        yield packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH)
+    yield packer.flush()
 
 
 @contextmanager
@@ -80,8 +93,10 @@ def serving() -> Iterator[Server]:
             self.send_response(response.status)
             self.send_header("content-type", "text/event-stream" if streams else "application/json")
             self.send_header("transfer-encoding", "chunked")
+            if response.packed:
+                self.send_header("content-encoding", "gzip")
             self.end_headers()
-            for part in response.parts:
+            for part in packed(response.parts) if response.packed else response.parts:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
             self.close_connection = response.cut
             if not response.cut:
@@ -154,6 +169,14 @@ SCENARIOS = {
     "cancel": Scenario(script=[HEALTHY], outcome="cancelled", bodies=[None], reads=1),
     "whole": Scenario(
         script=[BUSY, Response(parts=[WHOLE])], outcome="recovered_retry", bodies=[BUSY.parts[0], WHOLE], stream=False
+    ),
+    "compressed": Scenario(
+        script=[replace(BUSY, packed=True), replace(HEALTHY, packed=True)],
+        outcome="recovered_retry",
+        bodies=[BUSY.parts[0], b"".join(packed(ANSWER))],
+    ),
+    "compressed whole": Scenario(
+        script=[Response(parts=[WHOLE], packed=True)], outcome="ok", bodies=[WHOLE], stream=False
     ),
 }
 

@@ -102,7 +102,8 @@ class CallRecorder:
         if number not in self._exchanged:
             self._exchange(number, getattr(response, "_request", None), response)
 
-    def _exchange(self, number: int, request: Any, response: Any) -> None:
+    def _exchange(self, number: int, request: Any, response: Any, *, decoded: bool = False) -> None:
+        """Record a request and a head. ``decoded``: the recorded body will be without its content encoding."""
         if request is None:
             return
         self._exchanged.add(number)
@@ -111,6 +112,8 @@ class CallRecorder:
             body = self._within_memory(request.content)
         status = getattr(response, "status_code", None)
         received = response.headers.raw if response is not None else []
+        if decoded:  # a replay would send this header with a body that is not encoded
+            received = [(name, value) for name, value in received if name.lower() != b"content-encoding"]
         self._append(
             Exchanged(
                 self.id,
@@ -128,7 +131,8 @@ class CallRecorder:
     def answered(self, number: int, response: Any) -> None:
         """Record a complete answer: its ``response``, and its body as one read."""
         with suppress(Exception):  # a response of a middleware
-            self.head(number, response)
+            if number not in self._exchanged:
+                self._exchange(number, getattr(response, "_request", None), response, decoded=True)
             self.read(number, response.content)
             self.body_ended(number, "eof")
 
@@ -138,7 +142,7 @@ class CallRecorder:
             return
         with suppress(Exception):  # exceptions of the SDKs and of the transports hold both, but not always
             response = getattr(error, "response", None)
-            self._exchange(number, _request_of(error), response)
+            self._exchange(number, _request_of(error), response, decoded=True)
             if response is not None and response.is_stream_consumed:
                 self.read(number, response.content)
                 self.body_ended(number, "eof")

@@ -80,7 +80,10 @@ class RecordedAttempt:
 
     @property
     def body(self) -> bytes:
-        """Return the bytes of the answer, as sent: compressed if ``content-encoding`` says so."""
+        """Return the bytes of the answer: compressed if ``response_headers`` have a ``content-encoding``.
+
+        An answer that did not stream is recorded decoded, without this header.
+        """
         return b"".join(read.data for read in self.reads)
 
 
