@@ -43,16 +43,15 @@ class RecordedCalls:
     def _search(self, trace_id: str, span_id: str, ask: Callable[[RecordedCall], T | None]) -> RecordingSearch[T]:
         folders = self._folders.current()
         problems: list[str] = []
-        found = None
+        found = recorded = None
         for file in _newest_first(folders):
-            with Recording([file]) as recording:
-                try:
+            try:
+                with Recording([file]) as recording:
                     recorded = recording.of_span(trace_id, span_id)
                     found = None if recorded is None else ask(recorded)
-                except Exception as error:  # a file may be damaged, or made to do harm
-                    problems.append(f"{file}: {type(error).__name__}: {error}")
-                    continue
                 problems += recording.problems
+            except Exception as error:  # a file may be damaged, or made to do harm
+                problems.append(f"{file}: {type(error).__name__}: {error}")
             if recorded is not None:
                 break
         return RecordingSearch(folders=folders, problems=problems[:_MAX_PROBLEMS], found=found)

@@ -1,10 +1,13 @@
 """The recording of a call in the API: its story, its attempts, its bytes and the flow of its tokens."""
 
 import json
+import sqlite3
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from viewer_client import ViewerClient, running_viewer
@@ -207,8 +210,6 @@ def test_attempt_that_is_not_recorded(retried: Recorded, viewer: ViewerClient, p
 
 @pytest.mark.parametrize("offset", ["-1", "x", "1.5", "9" * 40, "\u0663"])
 def test_invalid_offset(retried: Recorded, viewer: ViewerClient, offset: str) -> None:
-    from urllib.parse import quote
-
     answer = viewer.request("GET", f"{retried.path}/1/answer?offset={quote(offset)}")
     assert answer.status == 400
     assert answer.json["error"].startswith("offset: got ")
@@ -233,11 +234,19 @@ def test_long_flows_are_joined_and_their_text_is_cut(retried: Recorded, monkeypa
     assert "".join(fragment["text"] for read in cut["reads"] for fragment in read["content"]) == ANSWER[:12]
 
 
+@pytest.mark.parametrize("kind", ["no database", "no tables", "no version", "later version"])
 def test_file_that_cannot_be_read_is_a_problem_and_hides_no_other(
-    retried: Recorded, viewer: ViewerClient, folders: list[Path]
+    retried: Recorded, folders: list[Path], kind: str
 ) -> None:
     bad = folders[0] / "99999999T000000-1-1.l0"
-    bad.write_bytes(b"not a database" * 100)
+    if kind == "no database":
+        bad.write_bytes(b"not a database" * 100)
+    else:
+        with closing(sqlite3.connect(bad)) as database:
+            database.execute(f"CREATE TABLE {'other' if kind == 'no tables' else 'meta'} (key, value)")
+            if kind == "later version":
+                database.execute("INSERT INTO meta VALUES ('version', '99')")
+            database.commit()
     try:
         found = retried.lookup
     finally:
