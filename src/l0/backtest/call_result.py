@@ -22,7 +22,8 @@ class CallResult:
     """Times are seconds since the call; ``None`` if not reached.
 
     ``first_token_s``: the first delivery of content. ``requests``: all that were sent. ``extra_tokens``: those of the
-    attempts that did not serve the answer. ``reason``: why it failed, or what is unknown.
+    attempts that did not serve the answer. ``reason``: why it failed, or what is unknown. ``budget_paid``: extra
+    requests that the retry budget paid. ``budget_refused``: it refused one.
     """
 
     id: str
@@ -32,3 +33,5 @@ class CallResult:
     requests: int = 0
     extra_tokens: int = 0
     reason: str = ""
+    budget_paid: int = 0
+    budget_refused: bool = False

@@ -11,6 +11,7 @@ from os import PathLike
 from l0.model.policy import OrderMode, Policy
 from l0.model.policy_error import PolicyError
 from l0.shared_state.breaker import Breakers
+from l0.shared_state.budget import COST, REFUND
 from l0.shared_state.shared import SharedState
 
 from .call_result import CallResult, Verdict
@@ -27,10 +28,12 @@ class PolicyResult:
     """The results of all calls under one policy, in the order of the calls.
 
     Shares are of all calls. Times, extra requests and tokens are of the calls that are known; times of whole answers.
+    ``has_budget``: the policy has a retry budget.
     """
 
     name: str
     calls: Sequence[CallResult]
+    has_budget: bool = False
 
     def share(self, verdict: Verdict) -> Estimate:
         """Return the share of the calls with this verdict."""
@@ -68,6 +71,22 @@ class PolicyResult:
         return mean([call.extra_tokens for call in self.known])
 
     @property
+    def budget_spent(self) -> Estimate | None:
+        """The extra requests that the retry budget paid, as a share of those that the successes of the calls pay for.
+
+        ``None`` without a budget. Above 1 if the five requests that a full budget allows at once matter.
+        """
+        allowed = self.success.value * REFUND / COST
+        if not self.has_budget or not allowed:
+            return None
+        return Estimate(*(max(value, 0.0) / allowed for value in mean([call.budget_paid for call in self.known])))
+
+    @property
+    def budget_refusals(self) -> Estimate | None:
+        """The share of the known calls to which the retry budget refused a request; ``None`` without a budget."""
+        return share(sum(call.budget_refused for call in self.known), len(self.known)) if self.has_budget else None
+
+    @property
     def unknown_reasons(self) -> Mapping[str, int]:
         """The reasons of unknown results, the most frequent first."""
         return dict(Counter(call.reason for call in self.calls if call.verdict is Verdict.UNKNOWN).most_common())
@@ -102,7 +121,7 @@ def backtest(
             traffic = loaded[policy.order] = _load(path, policy.order)
         if not results:
             results.append(PolicyResult("recorded", [call.recorded for call in traffic.calls]))
-        results.append(PolicyResult(name, run_policy(traffic, policy, seed)))
+        results.append(PolicyResult(name, run_policy(traffic, policy, seed), policy.budget))
     return results
 
 

@@ -73,7 +73,7 @@ def search(traffic: RecordedTraffic, base: Policy, *, seed: int = 0) -> Sequence
     """
     check_testable(base)
     tried = [
-        Candidate(policy=policy, result=PolicyResult(name, run_policy(traffic, policy, seed)))
+        Candidate(policy=policy, result=PolicyResult(name, run_policy(traffic, policy, seed), policy.budget))
         for name, policy in grid(traffic, base)
     ]
     known = [one for one in tried if one.result.share(Verdict.UNKNOWN).value <= MOST_UNKNOWN]

@@ -11,6 +11,7 @@ from .policy_search import Candidate
 
 _REASONS = 3
 """Reasons of unknown calls that are shown."""
+_BUDGET = ("budget spent", "refused by budget")
 
 
 def report(results: Sequence[PolicyResult]) -> str:
@@ -24,12 +25,14 @@ def report(results: Sequence[PolicyResult]) -> str:
 
 
 def _verdicts(results: Sequence[PolicyResult]) -> Iterator[str]:
-    rows = [("policy", *Verdict, "extra requests", "extra tokens")]
+    budgets = any(result.has_budget for result in results)
+    rows = [("policy", *Verdict, "extra requests", "extra tokens", *(_BUDGET if budgets else ()))]
     for result in results:
         shares = [_percent(result.share(verdict)) for verdict in Verdict]
         recorded = result is results[0]
         tokens = "" if recorded else _plain(result.extra_tokens, ".1f")
-        rows.append((result.name, *shares, _plain(result.extra_requests, ".3f"), tokens))
+        budget = (_percent(result.budget_spent), _percent(result.budget_refusals)) if budgets else ()
+        rows.append((result.name, *shares, _plain(result.extra_requests, ".3f"), tokens, *budget))
     return _table(rows)
 
 
@@ -71,8 +74,8 @@ def front(candidates: Sequence[Candidate]) -> str:
     return "\n".join(_table(rows))
 
 
-def _percent(one: Estimate) -> str:
-    return f"{100 * one.value:.1f} % [{100 * one.low:.1f}, {100 * one.high:.1f}]"
+def _percent(one: Estimate | None) -> str:
+    return "-" if one is None else f"{100 * one.value:.1f} % [{100 * one.low:.1f}, {100 * one.high:.1f}]"
 
 
 def _plain(one: Estimate | None, form: str) -> str:

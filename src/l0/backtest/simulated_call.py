@@ -19,7 +19,6 @@ from l0.model.call import Call, TerminalRule
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Policy, Timeout
 from l0.model.resume_state import ResumeState
-from l0.runtime.admission import AdmissionControl
 from l0.runtime.deadlines import CallDeadlines
 from l0.runtime.rule_runner import hold_of
 from l0.shared_state.shared import SharedState
@@ -27,6 +26,7 @@ from l0.shared_state.shared import SharedState
 from .attempt_pool import AttemptPool, UnknownError, uniform
 from .attempt_timeline import AttemptTimeline, Expiry, Limits
 from .call_result import CallResult, Verdict
+from .counted_admission import CountedAdmission
 from .recorded_traffic import TrafficCall, source_of
 
 Course = Generator[float, None, Command]
@@ -75,9 +75,9 @@ class SimulatedCall:
         self._draws = 0
         self._unused = list(recorded.attempts)
         self.started = recorded.started_unix
-        self._admission: AdmissionControl | None = None
+        self._admission: CountedAdmission | None = None
         if shared is not None:
-            self._admission = AdmissionControl(call, shared, characters=recorded.prompt_bytes)
+            self._admission = CountedAdmission(call, shared, recorded.prompt_bytes)
         self._machine = Machine(call, self._rand, self._backoff, self._admission or ADMIT_ALL)
         timeout = call.policy.timeout or _UNLIMITED
         self._first, self._gap, self._liveness, self._total = (
@@ -99,6 +99,7 @@ class SimulatedCall:
         return self._result(Verdict.SILENT if self._incomplete else Verdict.WHOLE, at, "")
 
     def _result(self, verdict: Verdict, at: float | None, reason: str) -> CallResult:
+        admission = self._admission
         return CallResult(
             id=self._recorded.recorded.id,
             verdict=verdict,
@@ -107,6 +108,8 @@ class SimulatedCall:
             requests=self._requests,
             extra_tokens=self._extra_tokens,
             reason=reason,
+            budget_paid=0 if admission is None else admission.budget_paid,
+            budget_refused=admission is not None and admission.budget_refused,
         )
 
     def _run(self) -> Generator[float, None, tuple[Finish | Raise, float]]:

@@ -92,6 +92,8 @@ def _as_json(result: PolicyResult) -> dict[str, Any]:
             "requests": call.requests,
             "extra_tokens": call.extra_tokens,
             "reason": call.reason,
+            "budget_paid": call.budget_paid,
+            "budget_refused": call.budget_refused,
         }
         for call in result.calls
     ]

@@ -8,7 +8,7 @@ from backtest_kit import answer, broken, cut, refused, result, traffic
 
 from l0.backtest.attempt_timeline import AttemptTimeline
 from l0.backtest.call_result import Verdict
-from l0.backtest.policy_backtest import check_testable, run_policy
+from l0.backtest.policy_backtest import PolicyResult, check_testable, run_policy
 from l0.backtest.recorded_traffic import RecordedTraffic
 from l0.model.call import Replay
 from l0.model.failure import Cause
@@ -209,3 +209,21 @@ def test_policy_with_rules_is_refused() -> None:
     with pytest.raises(PolicyError, match="does not evaluate rules"):
         check_testable(Policy(guardrails="recommended"))
     check_testable(Policy(guardrails="none"))
+
+
+@pytest.mark.parametrize("hedged", [False, True], ids=["retries", "hedges"])
+def test_budget_counts_the_requests_that_it_paid_and_refused(hedged: bool) -> None:
+    """A full budget allows five at once, and each of the ten successes a tenth of one more."""
+    slow = answer(4.0) if hedged else refused(0.2)
+    policy = Policy(retry=Retry(max_retries=1, base_delay=1.0, strategy=BackoffStrategy.FIXED), budget=True)
+    policy = replace(policy, hedge=Hedge(after=1000)) if hedged else policy
+    found = run_policy(traffic(*[[slow]] * 8, *[[answer(0.5)]] * 10, spacing=0.001), policy)
+    assert [call.budget_paid for call in found[:8]] == [1, 1, 1, 1, 1, 0, 0, 0]
+    assert [call.budget_refused for call in found[:8]] == [False] * 5 + [True] * 3
+    assert {(call.budget_paid, call.budget_refused) for call in found[8:]} == {(0, False)}
+    result = PolicyResult("", found, has_budget=True)
+    assert result.budget_spent is not None
+    assert result.budget_refusals is not None
+    assert result.budget_spent.value == pytest.approx(5 / (0.1 * sum(call.verdict is WHOLE for call in found)))
+    assert result.budget_refusals.value == pytest.approx(3 / 18)
+    assert PolicyResult("", found).budget_spent is None

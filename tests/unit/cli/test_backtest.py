@@ -13,6 +13,8 @@ import l0
 
 patient = l0.Policy(retry=l0.Retry(max_retries=4))
 
+thrifty = l0.Policy(retry=l0.Retry(max_retries=4), budget=True)
+
 def made():
     return l0.Policy()
 
@@ -66,6 +68,18 @@ def test_table_has_a_row_for_each_policy(runs: Path, mine: Path, capsys: pytest.
     assert f"{mine}:patient: 1 of 8 calls change" in out
     assert "failed (unavailable), 1 requests" in out
     assert "-> whole, 2 requests" in out
+
+
+def test_budget_has_columns_if_a_policy_has_one(runs: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", str(runs), "--policy", f"{mine}:patient"]) == 0
+    assert "budget spent" not in capsys.readouterr().out
+    assert main(["backtest", str(runs), "--policy", f"{mine}:patient", "--policy", f"{mine}:thrifty"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()[2:6]
+    assert head.split()[-5:] == ["budget", "spent", "refused", "by", "budget"]
+    cells = [row[head.index("budget spent") :] for row in rows]
+    assert [cell.split() for cell in cells[:2]] == [["-", "-"], ["-", "-"]]
+    assert cells[2].startswith("125.0 % [")  # one request, and eight successes pay for 0.8
+    assert "0.0 % [0.0, 32.4]" in cells[2]
 
 
 def test_function_makes_a_policy(runs: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
