@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-hosts test-viewer suites test-backends faults fuzz soak lint format types contracts bench bench-packages bench-viewer setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-hosts test-ray test-viewer suites test-backends faults fuzz soak lint format types contracts bench bench-packages bench-viewer setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ test-hosts: setup ## l0 run with a Celery worker and a notebook kernel, each in 
 	@"$(PYTHON)" scripts/environment.py .venv-hosts/celery '[openai]' celery
 	@"$(PYTHON)" scripts/environment.py .venv-hosts/notebook '[openai]' ipykernel jupyter_client
 	@$(BIN)/python -m pytest -n0 tests/journeys/test_run_hosts.py
+
+test-ray: ## l0 backtest on Ray, with two workers on this machine, in an environment of its own
+	@"$(PYTHON)" scripts/environment.py .venv-ray '[openai,ray]' 'pytest>=8.3'
+	@TEST_RAY=1 .venv-ray/bin/python -m pytest --confcutdir=tests/ray tests/ray
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can
 	@$(BIN)/python tests/backends/install.py

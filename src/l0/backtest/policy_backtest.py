@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 
 from l0.model.policy import OrderMode, Policy
 from l0.model.policy_error import PolicyError
-from l0.shared_state.breaker import Breakers
 from l0.shared_state.budget import COST, REFUND
-from l0.shared_state.shared import SharedState
 
 from .call_result import CallResult, Verdict
 from .intervals import Estimate, mean, quantile, share
 from .recorded_traffic import RecordedTraffic
-from .simulated_call import SimulatedCall, call_under
-from .virtual_time import VirtualClock, run_alone, run_in_order
+from .workers import Workers, run_policies
 
 QUANTILES = (0.50, 0.95, 0.99)
 
@@ -103,26 +100,41 @@ def _quantiles(found: Sequence[float | None]) -> Sequence[Estimate | None]:
 
 
 def backtest(
-    recording: str | PathLike[str] | RecordedTraffic, policies: Mapping[str, Policy], *, seed: int = 0
+    recording: str | PathLike[str] | RecordedTraffic,
+    policies: Mapping[str, Policy],
+    *,
+    seed: int = 0,
+    workers: int | Workers = 1,
 ) -> Sequence[PolicyResult]:
     """Return what the users got (``"recorded"``), and what they would have got under each policy.
 
     ``recording``: a file or a folder, or `RecordedTraffic` that was loaded before. ``seed``: of the draws and of
-    jitter. Raises `PolicyError` for a policy that cannot be tested, and `RecordingError` if there is no recording.
+    jitter. ``workers``: a number of processes, or `RayWorkers`; the results are the same. Raises `PolicyError` for a
+    policy that cannot be tested, and `RecordingError` if there is no recording.
     """
     for policy in policies.values():
         check_testable(policy)
     loaded = {recording.order: recording} if isinstance(recording, RecordedTraffic) else {}
-    results: list[PolicyResult] = []
+    by_order: dict[OrderMode, list[tuple[str, Policy]]] = {}
     for name, policy in policies.items():
-        traffic = loaded.get(policy.order)
-        if traffic is None:
+        by_order.setdefault(policy.order, []).append((name, policy))
+    found: dict[str, PolicyResult] = {}
+    recorded: PolicyResult | None = None
+    for order, named in by_order.items():
+        if order not in loaded:
             path = recording.path if isinstance(recording, RecordedTraffic) else recording
-            traffic = loaded[policy.order] = _load(path, policy.order)
-        if not results:
-            results.append(PolicyResult("recorded", [call.recorded for call in traffic.calls]))
-        results.append(PolicyResult(name, run_policy(traffic, policy, seed), policy.budget))
-    return results
+            loaded[order] = _load(path, order)
+        recorded = recorded or PolicyResult("recorded", [call.recorded for call in loaded[order].calls])
+        found.update((one.name, one) for one in results_of(loaded[order], named, seed=seed, workers=workers))
+    return [] if recorded is None else [recorded, *(found[name] for name in policies)]
+
+
+def results_of(
+    traffic: RecordedTraffic, policies: Sequence[tuple[str, Policy]], *, seed: int, workers: int | Workers
+) -> Sequence[PolicyResult]:
+    """Return the result of each policy, all of which have the `Policy.order` of the traffic."""
+    results = run_policies(traffic, [policy for _, policy in policies], seed=seed, workers=workers)
+    return [PolicyResult(name, calls, policy.budget) for (name, policy), calls in zip(policies, results, strict=True)]
 
 
 def _load(path: str | PathLike[str] | None, order: OrderMode) -> RecordedTraffic:
@@ -137,19 +149,3 @@ def check_testable(policy: Policy) -> None:
         value = getattr(policy, name)
         if value and value != "none":
             raise PolicyError(f"Policy.{name}", value, "none: a backtest does not evaluate rules")
-
-
-def run_policy(traffic: RecordedTraffic, policy: Policy, seed: int = 0) -> Sequence[CallResult]:
-    """Return the result of every call under one policy."""
-    policy = replace(policy, mode="active", on_resume=None)
-    shares_state = policy.budget or policy.breaker or policy.adaptive or policy.hedge
-    clock = VirtualClock()
-    shared = None
-    if shares_state:
-        shared = SharedState()
-        shared.breakers = Breakers(clock)
-    tasks = (SimulatedCall(call, call_under(call, policy), traffic.pool, shared, seed) for call in traffic.calls)
-    if not shares_state:
-        return [run_alone(task) for task in tasks]
-    ended = dict(run_in_order(tasks, clock))
-    return [ended[place] for place in range(len(traffic.calls))]

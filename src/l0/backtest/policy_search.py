@@ -11,8 +11,9 @@ from l0.model.durations import SHORTEST_HEDGE_MS, SHORTEST_LIMIT_MS
 from l0.model.policy import RETRY_DEFAULTS, Hedge, Policy, Timeout
 
 from .call_result import Verdict
-from .policy_backtest import PolicyResult, check_testable, run_policy
+from .policy_backtest import PolicyResult, check_testable, results_of
 from .recorded_traffic import RecordedTraffic
+from .workers import Workers
 
 _TIMEOUT_SHARES = (0.9, 0.99, 0.999)
 """Shares of the recorded attempts whose first content comes within a limit of the grid."""
@@ -66,16 +67,15 @@ def _at(ordered: Sequence[float], shares: Sequence[float], shortest: float) -> S
     return list(dict.fromkeys(max(float(f"{value:.2g}"), shortest) for value in found))
 
 
-def search(traffic: RecordedTraffic, base: Policy, *, seed: int = 0) -> Sequence[Candidate]:
+def search(traffic: RecordedTraffic, base: Policy, *, seed: int = 0, workers: int | Workers = 1) -> Sequence[Candidate]:
     """Return the policies of the grid that no other one beats: fewer failures, earlier tokens, fewer requests.
 
-    A policy with more than 5 % of unknown calls is not compared.
+    A policy with more than 5 % of unknown calls is not compared. ``seed``, ``workers``: as of `backtest`.
     """
     check_testable(base)
-    tried = [
-        Candidate(policy=policy, result=PolicyResult(name, run_policy(traffic, policy, seed), policy.budget))
-        for name, policy in grid(traffic, base)
-    ]
+    policies = grid(traffic, base)
+    results = results_of(traffic, policies, seed=seed, workers=workers)
+    tried = [Candidate(policy=policy, result=one) for (_, policy), one in zip(policies, results, strict=True)]
     known = [one for one in tried if one.result.share(Verdict.UNKNOWN).value <= MOST_UNKNOWN]
     return pareto_front(known)
 

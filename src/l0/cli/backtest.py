@@ -12,8 +12,10 @@ from typing import Any
 
 from l0.backtest.policy_backtest import PolicyResult, backtest
 from l0.backtest.policy_search import search
+from l0.backtest.ray_workers import MissingRayError, RayWorkers
 from l0.backtest.recorded_traffic import RecordedTraffic
 from l0.backtest.report_text import changes, front, report
+from l0.backtest.workers import Workers
 from l0.model.policy import Policy
 from l0.model.policy_error import PolicyError
 from l0.model.policy_from_environment import preset
@@ -29,13 +31,14 @@ def run_backtest(given: argparse.Namespace) -> int:
     policies = {one: policy_argument(one) for one in given.policy}
     if not policies and not given.search:
         raise InputError(f"--policy: none given, allowed: {_FORM}; or --search")
+    workers = _workers(given)
     try:
         traffic = RecordedTraffic.load(given.recording)
         if given.search:
             base = next(iter(policies.values()), Policy())
-            print(front(search(traffic, base, seed=given.seed)))
+            print(front(search(traffic, base, seed=given.seed, workers=workers)))
             return 0
-        results = backtest(traffic, policies, seed=given.seed)
+        results = backtest(traffic, policies, seed=given.seed, workers=workers)
     except (PolicyError, RecordingError) as error:
         raise InputError(str(error)) from error
     if given.json:
@@ -45,6 +48,17 @@ def run_backtest(given: argparse.Namespace) -> int:
     for result in results[1:] if given.changes else ():
         print(f"\n{changes(results[0], result)}")
     return 0
+
+
+def _workers(given: argparse.Namespace) -> int | Workers:
+    if given.workers < 1:
+        raise InputError(f"--workers: got {given.workers}, allowed: 1 or more")
+    if given.ray is None:
+        return int(given.workers)
+    try:
+        return RayWorkers(given.ray or None)
+    except MissingRayError as error:
+        raise InputError(f"--ray: {error}") from error
 
 
 def policy_argument(text: str) -> Policy:
@@ -79,6 +93,8 @@ def _module(path: Path) -> Any:
         spec.loader.exec_module(module)
     except Exception as error:
         raise InputError(f"--policy: {path} raised {error!r}") from error
+    finally:
+        del sys.modules[spec.name]  # Ray sends functions along only if no module has them
     return module
 
 

@@ -1,18 +1,27 @@
 """RecordedTraffic that is made by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from makers import make_call
 
 from l0.backtest.attempt_timeline import AttemptTimeline, longest_so_far
 from l0.backtest.call_result import CallResult, Verdict
-from l0.backtest.policy_backtest import run_policy
 from l0.backtest.recorded_traffic import OwnAttempt, RecordedTraffic, TrafficCall
+from l0.backtest.workers import run_policies
 from l0.model.failure import Cause, Failure
-from l0.model.policy import Policy
+from l0.model.policy import Hedge, Policy, Retry
 
 HOUR = 3600.0
+MIXED_POLICIES = {
+    "retries": Policy(retry=Retry(max_retries=2)),
+    "hedge": Policy(hedge=Hedge(after=700)),
+    "hedge by quantile": Policy(hedge=True),
+    "budget and breaker": Policy(budget=True, breaker=True, retry=Retry()),
+    "adaptive": Policy(adaptive=True, hold="message"),
+}
+"""Policies with and without shared state."""
 
 
 def answer(*content: float, opened_at: float = 0.1, ends_at: float | None = None, **fields: Any) -> AttemptTimeline:
@@ -62,6 +71,19 @@ def traffic(*calls: Sequence[AttemptTimeline], spacing: float = 1.0, **call: Any
         for number, attempts in enumerate(calls)
     ]
     return RecordedTraffic(made)
+
+
+def mixed_traffic() -> RecordedTraffic:
+    """96 calls of two models, with every kind of attempt."""
+    shapes = [[answer(0.5, 1.0)], [answer(3.0)], [refused()], [broken(0.4, ends_at=0.9)], [cut(1.0)], [answer(0.8)]]
+    models = [traffic(*shapes * 8, model=model).calls for model in ("gpt-4o", "gpt-4o-mini")]
+    calls = [call for pair in zip(*models, strict=True) for call in pair]
+    return RecordedTraffic([replace(call, number=number) for number, call in enumerate(calls)])
+
+
+def run_policy(made: RecordedTraffic, policy: Policy, seed: int = 0) -> Sequence[CallResult]:
+    """The results of all calls under a policy."""
+    return run_policies(made, [policy], seed=seed)[0]
 
 
 def result(made: RecordedTraffic, policy: Policy, place: int = 0, seed: int = 0) -> CallResult:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from backtest_kit import answer, broken, cut, refused, result, traffic
+from backtest_kit import answer, broken, cut, refused, result, run_policy, traffic
 
 from l0.backtest.attempt_timeline import AttemptTimeline
 from l0.backtest.call_result import Verdict
-from l0.backtest.policy_backtest import PolicyResult, check_testable, run_policy
+from l0.backtest.policy_backtest import PolicyResult, check_testable
 from l0.backtest.recorded_traffic import RecordedTraffic
 from l0.model.call import Replay
 from l0.model.failure import Cause

@@ -1,6 +1,7 @@
 """`l0 backtest` over a small recording."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,7 @@ def test_search_prints_the_front(runs: Path, capsys: pytest.CaptureFixture[str])
         (["--policy", "{mine}:missing"], "got NoneType"),
         (["--policy", "{mine}:broken"], "it raised ValueError('no')"),
         (["--policy", "nowhere.py:policy"], "nowhere.py is not a file"),
+        (["--policy", "agent", "--workers", "0"], "--workers: got 0, allowed: 1 or more"),
     ],
 )
 def test_invalid_policy_is_named(
@@ -115,6 +117,30 @@ def test_invalid_policy_is_named(
     assert message in capsys.readouterr().err
 
 
+def test_ray_that_is_not_installed_is_named(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["backtest", str(runs), "--policy", "agent", "--ray"]) == 2
+    assert "--ray: Ray is not installed: pip install 'l0-otel[ray]'" in capsys.readouterr().err
+
+
 def test_folder_without_a_recording_is_invalid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backtest", str(tmp_path), "--policy", "agent"]) == 2
     assert "no recording" in capsys.readouterr().err
+
+
+def test_policy_of_a_file_with_a_dataclass_is_read(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dataclasses look up their module while it runs; afterwards no module keeps the name."""
+    path = tmp_path / "shaped.py"
+    path.write_text(
+        "from __future__ import annotations\nimport l0\nfrom dataclasses import dataclass\nfrom typing import ClassVar\n"
+        "@dataclass\nclass Shape:\n    retries: int = 2\n    seen: ClassVar[int] = 0\n"
+        "policy = l0.Policy(retry=l0.Retry(max_retries=Shape().retries))\n"
+    )
+    before = set(sys.modules)
+    assert main(["backtest", str(runs), "--policy", f"{path}:policy"]) == 0
+    assert "shaped.py:policy" in capsys.readouterr().out
+    assert not [name for name in set(sys.modules) - before if "shaped" in name]

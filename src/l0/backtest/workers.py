@@ -1,0 +1,79 @@
+"""Run the jobs of a backtest: in this process, in several, or elsewhere."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from l0.model.policy import Policy
+from l0.model.policy_error import PolicyError
+
+from .call_result import CallResult
+from .policy_run import Job, jobs_of, run_job
+from .recorded_traffic import RecordedTraffic
+
+Workers = Callable[[RecordedTraffic, Sequence[Job]], Iterable[Sequence[CallResult]]]
+"""Return the results of each job, in the order of the jobs."""
+
+
+def run_policies(
+    traffic: RecordedTraffic, policies: Sequence[Policy], *, seed: int = 0, workers: int | Workers = 1
+) -> Sequence[Sequence[CallResult]]:
+    """Return the results of all calls under each policy. ``workers``: a number of processes, or what runs the jobs.
+
+    Raises `PolicyError` if a policy cannot be sent to another process.
+    """
+    jobs = [(number, job) for number, policy in enumerate(policies) for job in jobs_of(traffic, policy, seed)]
+    jobs.sort(key=_size, reverse=True)  # a large job that starts last would run alone
+    run = _processes(workers) if isinstance(workers, int) else workers
+    found: list[dict[int, CallResult]] = [{} for _ in policies]
+    for (number, job), results in zip(jobs, run(traffic, [job for _, job in jobs]), strict=True):
+        found[number].update(zip(job.places, results, strict=True))
+    return [[results[place] for place in range(len(traffic.calls))] for results in found]
+
+
+def _size(numbered: tuple[int, Job]) -> int:
+    return len(numbered[1].places)
+
+
+def check_portable(jobs: Sequence[Job], dumps: Callable[[Any], bytes] = pickle.dumps) -> None:
+    """Raise `PolicyError` if the policy of a job cannot be sent to another process. ``dumps``: as `pickle.dumps`."""
+    for job in jobs:
+        try:
+            dumps(job.policy)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            allowed = f"one that another process can read, because of the workers ({error})"
+            raise PolicyError("Policy", job.policy, allowed) from error
+
+
+def _processes(number: int) -> Workers:
+    """Return workers that are as many processes. One is this process."""
+    if number < 1:
+        raise ValueError(f"workers: got {number!r}, allowed: 1 or more")
+
+    def run(traffic: RecordedTraffic, jobs: Sequence[Job]) -> Iterable[Sequence[CallResult]]:
+        if number == 1:
+            return [run_job(traffic, job) for job in jobs]
+        check_portable(jobs)
+        context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
+        with ProcessPoolExecutor(number, context, _receive, (traffic,)) as pool:
+            return list(pool.map(_run_received, jobs))
+
+    return run
+
+
+class _Received:
+    """The traffic of a worker process, which gets it once for all jobs."""
+
+    traffic: RecordedTraffic
+
+
+def _receive(traffic: RecordedTraffic) -> None:
+    _Received.traffic = traffic
+
+
+def _run_received(job: Job) -> Sequence[CallResult]:
+    return run_job(_Received.traffic, job)

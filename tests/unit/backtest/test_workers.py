@@ -1,0 +1,55 @@
+"""The results of a backtest are the same wherever its jobs run."""
+
+import pytest
+from backtest_kit import MIXED_POLICIES, mixed_traffic, run_policy
+
+from l0.backtest import policy_run
+from l0.backtest.policy_run import jobs_of
+from l0.backtest.recorded_traffic import RecordedTraffic
+from l0.backtest.workers import run_policies
+from l0.model.failure import Failure
+from l0.model.policy import Fallback, Hedge, Policy, PolicyError, Retry
+
+
+@pytest.fixture
+def mixed(monkeypatch: pytest.MonkeyPatch) -> RecordedTraffic:
+    """Calls of two models, in slices of seven."""
+    monkeypatch.setattr(policy_run, "_SLICE", 7)
+    return mixed_traffic()
+
+
+def test_two_processes_find_what_one_finds(mixed: RecordedTraffic) -> None:
+    policies = list(MIXED_POLICIES.values())
+    alone = run_policies(mixed, policies, seed=5)
+    assert run_policies(mixed, policies, seed=5, workers=2) == alone
+    assert alone[0] != run_policy(mixed, policies[0], seed=6)
+
+
+@pytest.mark.parametrize("policy", MIXED_POLICIES.values(), ids=MIXED_POLICIES)
+def test_every_call_is_in_one_job(mixed: RecordedTraffic, policy: Policy) -> None:
+    jobs = jobs_of(mixed, policy, 0)
+    assert sorted(place for job in jobs for place in job.places) == list(range(96))
+
+
+def test_calls_that_share_state_are_in_one_job(mixed: RecordedTraffic) -> None:
+    def sizes(policy: Policy) -> list[int]:
+        return [len(job.places) for job in jobs_of(mixed, policy, 0)]
+
+    assert sizes(Policy(budget=True)) == [48, 48]
+    assert sizes(Policy(budget=True, fallback=Fallback(model="gpt-4o-mini"))) == [96]
+    assert sizes(Policy(hedge=Hedge(after=700))) == [7] * 13 + [5]
+
+
+def test_policy_that_cannot_be_sent_is_named(mixed: RecordedTraffic) -> None:
+    def every(failure: Failure) -> bool:
+        return True
+
+    policy = Policy(retry=Retry(should_retry=every))
+    assert run_policies(mixed, [policy])
+    with pytest.raises(PolicyError, match="another process"):
+        run_policies(mixed, [policy], workers=2)
+
+
+def test_number_of_workers_is_checked(mixed: RecordedTraffic) -> None:
+    with pytest.raises(ValueError, match="workers: got 0, allowed: 1 or more"):
+        run_policies(mixed, [Policy()], workers=0)
