@@ -124,9 +124,14 @@ def backtest(
         if order not in loaded:
             path = recording.path if isinstance(recording, RecordedTraffic) else recording
             loaded[order] = _load(path, order)
-        recorded = recorded or PolicyResult("recorded", [call.recorded for call in loaded[order].calls])
+        recorded = recorded or recorded_result(loaded[order])
         found.update((one.name, one) for one in results_of(loaded[order], named, seed=seed, workers=workers))
     return [] if recorded is None else [recorded, *(found[name] for name in policies)]
+
+
+def recorded_result(traffic: RecordedTraffic) -> PolicyResult:
+    """Return what the users got."""
+    return PolicyResult("recorded", [call.recorded for call in traffic.calls])
 
 
 def results_of(

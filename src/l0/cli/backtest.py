@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from l0.backtest.policy_backtest import PolicyResult, backtest
+from l0.backtest.policy_backtest import PolicyResult, backtest, recorded_result
+from l0.backtest.policy_plot import plot
 from l0.backtest.policy_search import search
 from l0.backtest.ray_workers import MissingRayError, RayWorkers
 from l0.backtest.recorded_traffic import RecordedTraffic
@@ -36,11 +37,14 @@ def run_backtest(given: argparse.Namespace) -> int:
         traffic = RecordedTraffic.load(given.recording)
         if given.search:
             base = next(iter(policies.values()), Policy())
-            print(front(search(traffic, base, seed=given.seed, workers=workers)))
+            found = search(traffic, base, seed=given.seed, workers=workers)
+            print(front(found))
+            _write_plot(given.plot, [recorded_result(traffic), *(one.result for one in found)])
             return 0
         results = backtest(traffic, policies, seed=given.seed, workers=workers)
     except (PolicyError, RecordingError) as error:
         raise InputError(str(error)) from error
+    _write_plot(given.plot, results)
     if given.json:
         print(json.dumps([_as_json(result) for result in results], indent=2))
         return 0
@@ -48,6 +52,15 @@ def run_backtest(given: argparse.Namespace) -> int:
     for result in results[1:] if given.changes else ():
         print(f"\n{changes(results[0], result)}")
     return 0
+
+
+def _write_plot(path: Path | None, results: Sequence[PolicyResult]) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(plot(results), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--plot {path}: {error.strerror}") from error
 
 
 def _workers(given: argparse.Namespace) -> int | Workers:

@@ -209,6 +209,7 @@ def _backtest_arguments(backtest: argparse.ArgumentParser) -> None:
     add("--changes", action="store_true", help="also list every call that changes")
     add("--search", action="store_true", help="try time limits, hedges and retries around the first policy")
     add("--json", action="store_true", help="print the result of every call as JSON")
+    add("--plot", type=Path, metavar="FILE", help="write a picture of the policies to this file (SVG)")
     where = backtest.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, default=1, metavar="N", help="run policies in this many processes")
     where.add_argument(

@@ -91,11 +91,27 @@ def test_function_makes_a_policy(runs: Path, mine: Path, capsys: pytest.CaptureF
     assert [call["requests"] for call in result["calls"]] == [1] * 8
 
 
-def test_search_prints_the_front(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["backtest", str(runs), "--search"]) == 0
+def test_plot_has_a_row_for_each_policy(runs: Path, mine: Path, tmp_path: Path) -> None:
+    path = tmp_path / "plot.svg"
+    assert main(["backtest", str(runs), "--policy", f"{mine}:patient", "--plot", str(path)]) == 0
+    svg = path.read_text(encoding="utf-8")
+    assert svg.startswith("<svg")
+    assert svg.index(">recorded<") < svg.index(f">{mine}:patient<")
+
+
+def test_plot_that_cannot_be_written_is_named(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "missing" / "plot.svg"
+    assert main(["backtest", str(runs), "--policy", "agent", "--plot", str(path)]) == 2
+    assert f"--plot {path}: No such file" in capsys.readouterr().err
+
+
+def test_search_prints_the_front(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "front.svg"
+    assert main(["backtest", str(runs), "--search", "--plot", str(path)]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split("  ")[0] == "not beaten by any other"
     assert any("100.0 %" in row for row in rows)
+    assert path.read_text(encoding="utf-8").count('class="label"') == 1 + len(rows)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +152,8 @@ def test_policy_of_a_file_with_a_dataclass_is_read(
     """Dataclasses look up their module while it runs; afterwards no module keeps the name."""
     path = tmp_path / "shaped.py"
     path.write_text(
-        "from __future__ import annotations\nimport l0\nfrom dataclasses import dataclass\nfrom typing import ClassVar\n"
+        "from __future__ import annotations\nimport l0\nfrom dataclasses import dataclass\n"
+        "from typing import ClassVar\n"
         "@dataclass\nclass Shape:\n    retries: int = 2\n    seen: ClassVar[int] = 0\n"
         "policy = l0.Policy(retry=l0.Retry(max_retries=Shape().retries))\n"
     )
