@@ -30,7 +30,8 @@ def cluster() -> Iterator[None]:
     ray.shutdown()
 
 
-def test_two_workers_find_what_one_process_finds(mixed: RecordedTraffic, cluster: None) -> None:
+@pytest.mark.usefixtures("cluster")
+def test_two_workers_find_what_one_process_finds(mixed: RecordedTraffic) -> None:
     alone = backtest(mixed, MIXED_POLICIES, seed=5)
     spread = backtest(mixed, MIXED_POLICIES, seed=5, workers=RayWorkers())
     assert spread == alone
@@ -38,13 +39,15 @@ def test_two_workers_find_what_one_process_finds(mixed: RecordedTraffic, cluster
     assert ray.is_initialized()
 
 
-def test_search_finds_the_same_front(mixed: RecordedTraffic, cluster: None) -> None:
+@pytest.mark.usefixtures("cluster")
+def test_search_finds_the_same_front(mixed: RecordedTraffic) -> None:
     alone, spread = search(mixed, Policy()), search(mixed, Policy(), workers=RayWorkers())
     assert alone
     assert spread == alone
 
 
-def test_policy_with_a_function_of_a_file_can_be_sent(mixed: RecordedTraffic, cluster: None) -> None:
+@pytest.mark.usefixtures("cluster")
+def test_policy_with_a_function_of_a_file_can_be_sent(mixed: RecordedTraffic) -> None:
     def first(failure: Failure) -> bool:
         return True
 
