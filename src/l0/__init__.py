@@ -15,6 +15,7 @@ from warnings import warn
 if TYPE_CHECKING:
     from . import slo
     from .config import policy, summary
+    from .console.call_summary import Summary
     from .model.attempt import AttemptSpec
     from .model.call import Call, Outcome
     from .model.call_events import (
@@ -70,7 +71,6 @@ if TYPE_CHECKING:
     from .streams.stream_state import Checkpoint, State
     from .streams.structured_output import structured, structured_array, structured_object, structured_stream
     from .streams.wrap import wrap
-    from .telemetry.call_summary import Summary
 
 __all__ = [
     "ERROR_TYPE_DELAY_DEFAULTS",
@@ -205,7 +205,7 @@ _MODULES = {
     "uninstrument": ".stainless.discovery",
     "policy": ".config",
     "summary": ".config",
-    "Summary": ".telemetry.call_summary",
+    "Summary": ".console.call_summary",
     "ResponseMetadata": ".model.call_events",
     "Call": ".model.call",
     "Outcome": ".model.call",

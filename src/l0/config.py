@@ -16,6 +16,8 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
+from l0.console.call_summary import Summary
+from l0.console.call_tally import CallTally
 from l0.model.call import Call
 from l0.model.caller_warning import caller_line
 from l0.model.policy import Policy, PolicyError, Retry
@@ -27,8 +29,6 @@ from l0.runtime.rule_runner import check_rules
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.scoped_values import Block, Scoped
 from l0.shared_state.shared import SharedState
-from l0.telemetry.call_summary import Summary
-from l0.telemetry.call_tally import CallTally
 
 if TYPE_CHECKING:
     from l0.console.console import Console

@@ -35,6 +35,7 @@ _CLOCK = re.compile(r"^\d\d:\d\d:\d\d", re.MULTILINE)
 _ORIGIN = re.compile(r"http://127\.0\.0\.1:\d+")
 _TRANSPORT = re.compile(r" \((Remote\w+|Read\w+|Connect\w+|Incomplete\w+)\)")
 """The classes of transports differ between their versions."""
+_REQUEST_ID = re.compile(r"\breq_\w+")
 NOW, ONCE, NEVER = Retry(base_delay=0), Retry(base_delay=0, max_retries=1), Retry(max_retries=0)
 STRICT = Policy(truncation="strict", retry=NOW)
 WORDS = "The tide forgets the names we wrote, the gulls forget the shore."
@@ -248,7 +249,7 @@ async def play_async(client: openai.AsyncOpenAI, scenario: Scenario, time: Clock
 
 def steady(text: str) -> str:
     """Return the text without what differs between runs."""
-    return _ORIGIN.sub("ORIGIN", _TRANSPORT.sub("", _TIMES.sub(" N s", text)))
+    return _REQUEST_ID.sub("ID", _ORIGIN.sub("ORIGIN", _TRANSPORT.sub("", _TIMES.sub(" N s", text))))
 
 
 def lines(log: pytest.LogCaptureFixture) -> list[str]:

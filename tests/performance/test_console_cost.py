@@ -4,8 +4,8 @@ import pytest
 from calls_per_token import SHORT, count, reading
 
 import l0
+from l0.console.call_tally import CallTally
 from l0.console.console import Console
-from l0.telemetry.call_tally import CallTally
 
 APIS = ("chat", "responses", "messages")
 

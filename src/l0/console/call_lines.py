@@ -17,10 +17,11 @@ from l0.model.call_events import (
     ShadowDecision,
 )
 from l0.model.failure import Cause
+from l0.model.text_safety import one_line
 from l0.telemetry import call_phrases as phrases
 
 from .layout import ConsoleLayout, Signs
-from .line import Line, Part, Style
+from .line import NO_BREAK, Line, Part, Style
 
 _MAX_NOTES = 20
 """Rule matches and other notes that are shown for one call."""
@@ -99,9 +100,12 @@ def _figures(call: Call, ended: CallEnded) -> Iterator[str]:
     if call.streaming and pace is not None and pace.first_chunk is not None:
         yield f"first token {pace.first_chunk:.2f} s"
     if metadata is not None and metadata.input_tokens is not None and metadata.output_tokens is not None:
-        yield f"{metadata.input_tokens:,}+{metadata.output_tokens:,} tokens"
-    if ended.wasted_tokens:
-        yield f"{ended.wasted_tokens:,} wasted"
+        wasted = f", of them {ended.wasted_tokens:,} wasted" if ended.wasted_tokens else ""
+        yield f"tokens {metadata.input_tokens:,} in, {metadata.output_tokens:,} out{wasted}".replace(" ", NO_BREAK)
+    elif ended.wasted_tokens:
+        yield f"{ended.wasted_tokens:,} wasted tokens"
+    if ended.failure is not None and ended.failure.request_id is not None:
+        yield f"request {one_line(ended.failure.request_id, phrases.LONGEST)}".replace(" ", NO_BREAK)
 
 
 def _entries(call: Call, events: Sequence[CallEvent], ended: CallEnded) -> list[_Entry]:

@@ -6,13 +6,13 @@ import atexit
 from collections.abc import Callable
 from time import localtime, strftime
 
+from l0.console.call_tally import CallTally
 from l0.model.call import Call
 from l0.model.call_events import CallEnded, CallEvent
 from l0.model.ports import CallObserver
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.termination import TerminationHandler, at_end_of_worker
 from l0.telemetry.call_log import CALL_LOG
-from l0.telemetry.call_tally import CallTally
 
 from .call_lines import call_lines
 from .summary_lines import summary_lines

@@ -9,6 +9,8 @@ from unicodedata import combining, east_asian_width
 
 Style = Literal["", "dim", "strong", "good", "odd", "bad"]
 Part = tuple[str, Style]
+NO_BREAK = "\u00a0"
+"""A space at which a row is not broken. It is shown as a space."""
 Row = Sequence[Part]
 """One row of a screen."""
 
@@ -21,6 +23,11 @@ class Line:
     hang: str = ""
 
     @property
+    def plain_text(self) -> str:
+        """Return the text in one row, without styles and no-break spaces."""
+        return self.text.replace(NO_BREAK, " ").rstrip()
+
+    @property
     def text(self) -> str:
         """Return the text without styles."""
         return "".join(text for text, _ in self.parts)
@@ -28,7 +35,7 @@ class Line:
     def rows(self, width: int | None) -> Iterator[Row]:
         """Yield rows of at most ``width`` columns, broken at spaces if possible. ``None``: a single row."""
         if width is None:
-            yield self.parts
+            yield tuple(_shown(part) for part in self.parts)
             return
         text, start, prefix = self.text, 0, ""
         while True:
@@ -44,8 +51,13 @@ class Line:
         for text, style in self.parts:
             piece = text[max(start - offset, 0) : max(end - offset, 0)]
             if piece:
-                yield piece, style
+                yield _shown((piece, style))
             offset += len(text)
+
+
+def _shown(part: Part) -> Part:
+    text, style = part
+    return text.replace(NO_BREAK, " "), style
 
 
 def columns(text: str) -> int:

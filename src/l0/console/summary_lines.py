@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-
-from l0.telemetry.call_summary import ModelSummary, Percentiles, Summary
+from typing import TYPE_CHECKING
 
 from .layout import ConsoleLayout
 from .line import Line, Part, Style, columns
+
+if TYPE_CHECKING:
+    from .call_summary import ModelSummary, Percentiles, Summary
 
 _LABEL = 11
 _FIGURE = 7
@@ -42,10 +44,32 @@ def _counts(summary: Summary) -> Iterator[Line]:
     for name, causes in (("recovered", summary.recovered), ("failed", summary.failed)):
         if causes:
             yield _labelled(name, (_by_cause(causes), ""))
-    if summary.extra_requests or summary.wasted_tokens:
-        requests = f"{summary.extra_requests:,} more request{'s' * (summary.extra_requests != 1)}"
-        tokens = f", {summary.wasted_tokens:,} wasted tokens" if summary.wasted_tokens else ""
-        yield _labelled("cost", (requests + tokens, ""))
+    for number, (reason, count) in enumerate(summary.stopped.items()):
+        yield _labelled("no retry" if not number else "", (f"{count:,}: {reason}", ""))
+    if costs := [*_requests(summary), *_spent(summary)]:
+        yield _labelled("cost", ("; ".join(costs), ""))
+
+
+def _requests(summary: Summary) -> Iterator[str]:
+    """Yield the requests after the first one of each call, by who sends them."""
+    added = summary.extra_requests - summary.sdk_retries
+    if added:
+        yield f"{added:,} request{'s' * (added != 1)} added by L0"
+    if summary.sdk_retries:
+        word = "retries" if summary.sdk_retries != 1 else "retry"
+        yield f"{summary.sdk_retries:,} {word} that the SDK makes too"
+
+
+def _spent(summary: Summary) -> Iterator[str]:
+    """Yield the time and the tokens of attempts that did not serve an answer."""
+    if summary.recovery_seconds:
+        yield f"{summary.recovery_seconds:,.2f} s in failed attempts and waits"
+    unknown = f"unknown for {summary.unknown_waste:,} call{'s' * (summary.unknown_waste != 1)}"
+    if summary.wasted_tokens:
+        known = f"{summary.wasted_tokens:,} wasted tokens"
+        yield f"{known}, {unknown}" if summary.unknown_waste else known
+    elif summary.unknown_waste:
+        yield f"wasted tokens {unknown}"
 
 
 def _labelled(label: str, *parts: Part) -> Line:

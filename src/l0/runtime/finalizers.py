@@ -58,7 +58,7 @@ _HOLDERS = (
     f"{shared_state.__name__}.",
     "l0.runtime.watchdog",
     "l0.console",
-    "l0.telemetry.call_tally",
+    "l0.console.call_tally",
     "opentelemetry.sdk.",
     "queue",
     "logging",

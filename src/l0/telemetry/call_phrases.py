@@ -35,12 +35,16 @@ def what_follows(event: AttemptEnded) -> str | None:
     """Return what the engine does after a failed attempt; ``None`` if the end of the call tells it."""
     match event.action:
         case "retry":
-            return f"it is repeated in {event.wait_s:.2f} s"
+            return f"it is repeated {_after(event.wait_s)}"
         case "resume":
-            return f"the answer is resumed in {event.wait_s:.2f} s"
+            return f"the answer is resumed {_after(event.wait_s)}"
         case "fall_over":
             return f"the next fallback follows{f', as {event.stop}' if event.stop else ''}"
     return None
+
+
+def _after(wait_s: float) -> str:
+    return f"in {wait_s:.2f} s" if wait_s >= 0.005 else "at once"
 
 
 def rule_reason(event: RuleMatched) -> str:

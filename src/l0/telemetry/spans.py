@@ -23,6 +23,7 @@ from l0.model.errors import raised
 from l0.model.failure import Failure
 
 from . import attributes, capture, listeners, names, sanitizer
+from .recovery_cost import RecoveryCost
 
 log = logging.getLogger(__name__)
 
@@ -218,6 +219,8 @@ class CallSpan:
 
     def _report(self, ended: CallEnded, end: int) -> None:
         described = attributes.of_engine(ended)
+        if ended.attempts > 1:
+            described |= self._cost(ended)
         if not self._foreign:
             described |= attributes.of_answer(ended)
             if attributes.failed(ended):
@@ -233,6 +236,13 @@ class CallSpan:
             sanitizer.add_event(self._span, names.SHADOW_EVENT, _of_decision(decision), self._wall_ns(decision.at))
         if self._content is not None:
             self._content.record(self._span, ended, end)
+
+    def _cost(self, ended: CallEnded) -> attributes.Attributes:
+        """Return what the requests after the first one cost."""
+        cost = RecoveryCost(self._call)
+        for event in (*self._attempts_started, *self._attempts_ended.values()):
+            cost.add(event)
+        return {names.SDK_RETRIES: cost.sdk_retries(ended), names.RECOVERY_TIME: cost.seconds}
 
     def _report_rules(self) -> None:
         rules = {match_event.violation.rule: match_event.drift for match_event in self._rule_matches}

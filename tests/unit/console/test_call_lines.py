@@ -45,7 +45,7 @@ def texts(events: Sequence[Any], ended: CallEnded, call: Call | None = None, wid
 def test_healthy_call_is_one_line() -> None:
     metadata = ResponseMetadata(input_tokens=1200, output_tokens=34)
     assert texts((started(1, 0.0), over(1, 2.0)), make_end(metadata=metadata)) == [
-        "12:00:00 +   2.00 s  openai chat gpt-4o  first token 1.50 s  1,200+34 tokens"
+        "12:00:00 +   2.00 s  openai chat gpt-4o  first token 1.50 s  tokens 1,200 in, 34 out"
     ]
 
 
@@ -76,6 +76,25 @@ def test_rows_fit_into_the_terminal(width: int) -> None:
 def test_wasted_tokens_are_shown() -> None:
     ended = make_end(outcome=Outcome.RECOVERED_RETRY, attempts=2, failures=(RESET,), wasted_tokens=1234)
     assert "1,234 wasted" in texts(RETRIED, ended)[0]
+
+
+def test_tokens_stay_on_one_row_and_say_what_was_wasted() -> None:
+    metadata = ResponseMetadata(input_tokens=1200, output_tokens=34)
+    ended = make_end(outcome=Outcome.RECOVERED_RETRY, attempts=2, failures=(RESET,), metadata=metadata, wasted_tokens=9)
+    rows = texts(RETRIED, ended, width=80)
+    assert rows[1].strip("| ") == "tokens 1,200 in, 34 out, of them 9 wasted"
+
+
+def test_failed_call_names_its_request_id() -> None:
+    refused = make_failure(Cause.NOT_FOUND, request_id="req_1\x1b[2J")
+    (row,) = texts((), make_end(outcome=Outcome.FAILED, failure=refused, failures=(refused,)))
+    assert "  request req_1" in row
+    assert row.isprintable()
+
+
+def test_repeat_without_a_wait() -> None:
+    events = (RETRIED[0], over(1, 0.5, RESET, action="retry"), *RETRIED[2:])
+    assert texts(events, RECOVERED)[1].endswith("; it is repeated at once")
 
 
 def test_call_without_stream_statistics_lasts_from_its_first_request() -> None:

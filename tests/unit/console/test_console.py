@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from makers import Clock, in_child, make_call, make_end
 
+from l0.console.call_tally import CallTally
 from l0.console.console import Console
 from l0.telemetry.call_log import CALL_LOG
-from l0.telemetry.call_tally import CallTally
 
 LINE = "12:00:00 ✓   2.00 s  openai chat gpt-4o  first token 1.50 s\n"
 

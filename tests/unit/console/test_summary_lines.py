@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from l0.console.call_summary import ModelSummary, Percentiles, Summary
 from l0.console.layout import ConsoleLayout
 from l0.console.line import columns
 from l0.console.summary_lines import _MAX_MODELS, summary_lines
-from l0.telemetry.call_summary import ModelSummary, Percentiles, Summary
 
 MODEL = ModelSummary(
     provider="openai",
@@ -29,8 +29,12 @@ SUMMARY = Summary(
     doubtful=2,
     failed={"unavailable": 4, "not_found": 1},
     cancelled=3,
+    stopped={'content had been delivered, and Policy.resume is "off"': 4, "a limit": 1},
     extra_requests=41,
+    sdk_retries=30,
+    recovery_seconds=12.345,
     wasted_tokens=1530,
+    unknown_waste=3,
     models=(MODEL, replace(MODEL, model="mini", calls=3, first_token=Percentiles(), gap=Percentiles())),
 )
 QUIET = replace(
@@ -41,8 +45,12 @@ QUIET = replace(
     doubtful=0,
     failed={},
     cancelled=0,
+    stopped={},
     extra_requests=0,
+    sdk_retries=0,
+    recovery_seconds=0.0,
     wasted_tokens=0,
+    unknown_waste=0,
     models=(),
 )
 
@@ -59,7 +67,11 @@ def test_summary() -> None:
         "             cancelled, 1 still running",
         "  recovered  reset 18, hedge 9",
         "  failed     unavailable 4, not_found 1",
-        "  cost       41 more requests, 1,530 wasted tokens",
+        '  no retry   4: content had been delivered, and Policy.resume is "off"',
+        "             1: a limit",
+        "  cost       11 requests added by L0; 30 retries that the SDK makes too; 12.35 s",
+        "             in failed attempts and waits; 1,530 wasted tokens, unknown for 3",
+        "             calls",
         "                             first token, s              gap, ms",
         "  model          calls    p50    p95    p99    p50    p95    p99",
         "  openai gpt-4o  1,234   0.31   0.82  12.04     12     48  1,203",
@@ -71,8 +83,17 @@ def test_summary_of_a_quiet_process_is_short() -> None:
     assert texts(QUIET) == ["l0 summary of process 7, after 63.0 s", "  calls      1,200: 1,200 whole"]
 
 
-def test_one_more_request_is_no_plural() -> None:
-    assert "  cost       1 more request" in texts(replace(QUIET, extra_requests=1))
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"extra_requests": 1}, "1 request added by L0"),
+        ({"extra_requests": 1, "sdk_retries": 1}, "1 retry that the SDK makes too"),
+        ({"unknown_waste": 1}, "wasted tokens unknown for 1 call"),
+        ({"wasted_tokens": 7}, "7 wasted tokens"),
+    ],
+)
+def test_only_known_costs_are_shown(fields: dict[str, int], shown: str) -> None:
+    assert texts(replace(QUIET, **fields))[2] == f"  cost       {shown}"
 
 
 @pytest.mark.parametrize("width", [60, 80, None])

@@ -43,6 +43,20 @@ def test_a_failed_call_says_why_it_made_no_further_attempt(traces, play, smooth)
     assert found["l0.wasted_tokens"] == 12
 
 
+def test_call_with_retries_has_their_cost(traces, play, ended):
+    failure = Failure(cause=Cause.UNAVAILABLE, status=503, sdk_retries=True)
+    refused = {"failure": failure, "status": 503, "request_id": None, "action": "retry", "wait_s": 0.5}
+    events = [
+        AttemptStarted(attempt=AttemptSpec(number=1), at=100.0),
+        AttemptEnded(number=1, at=101.0, **refused),
+        AttemptStarted(attempt=AttemptSpec(number=2), at=101.5),
+    ]
+    end = replace(ended, outcome=Outcome.RECOVERED_RETRY, failures=(failure,), attempts=2, at=102.0)
+    play(SpanObserver(traces.provider), [*events, end])
+    found = traces.exporter.get_finished_spans()[-1].attributes
+    assert (found["l0.sdk_retries"], found["l0.recovery_time"]) == (1, 1.5)
+
+
 def test_a_call_is_one_client_span_with_everything_that_is_known(traces, play, smooth):
     play(SpanObserver(traces.provider), smooth)
     (span,) = traces.exporter.get_finished_spans()

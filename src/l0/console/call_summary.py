@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .layout import ConsoleLayout
+from .summary_lines import summary_lines
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Percentiles:
@@ -21,7 +24,8 @@ class ModelSummary:
 
     ``provider``: empty if it is not known. ``first_token``: the times from the call to the first chunk that the user
     got, retries included. ``gap``: the times between two reads that brought content. ``input_tokens``,
-    ``output_tokens``: as far as providers report them, for answers and for attempts that failed.
+    ``output_tokens``: as far as providers report them, for answers and for attempts that failed; ``None`` if none was
+    reported.
     """
 
     provider: str
@@ -30,8 +34,8 @@ class ModelSummary:
     failed: int
     first_token: Percentiles
     gap: Percentiles
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +45,13 @@ class Summary:
     ``calls``: those that have ended. ``whole``, ``recovered``, ``doubtful``, ``failed`` and ``cancelled`` add up to it.
     ``running``: calls that have not ended. ``whole``: answered by the first request. ``recovered``: by the cause of
     their last failure; ``hedge`` if nothing failed, and a parallel request was faster. ``doubtful``: accepted, but
-    perhaps truncated. ``failed``: by cause. ``extra_requests``: requests after the first one of each call.
-    ``wasted_tokens``: tokens of requests that did not serve an answer, as far as providers report them. ``models``:
-    the models with most calls first; `OTHER_MODELS`, the last one, sums up the models beyond the limit.
+    perhaps truncated. ``failed``: by cause. ``stopped``: the failed calls by the reason why they made no further
+    attempt. ``extra_requests``: requests after the first one of each call. ``sdk_retries``: those of them that the
+    bare SDK's own retries would have sent too. ``recovery_seconds``: the time of failed attempts that were followed by
+    another one, and of the waits before it, over all calls. ``wasted_tokens``: tokens of requests that did not serve
+    an answer, as far as providers report them. ``unknown_waste``: calls with such a request for which the provider
+    reported none. ``models``: the models with most calls first; `OTHER_MODELS`, the last one, sums up the models
+    beyond the limit.
     """
 
     process: int
@@ -55,9 +63,17 @@ class Summary:
     doubtful: int
     failed: Mapping[str, int]
     cancelled: int
+    stopped: Mapping[str, int]
     extra_requests: int
+    sdk_retries: int
+    recovery_seconds: float
     wasted_tokens: int
+    unknown_waste: int
     models: tuple[ModelSummary, ...]
+
+    def __str__(self) -> str:
+        """Return the summary as the console shows it."""
+        return "\n".join(line.plain_text for line in summary_lines(self, ConsoleLayout()))
 
 
 OTHER_MODELS = "other models"

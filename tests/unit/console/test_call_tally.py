@@ -3,19 +3,21 @@
 import json
 import os
 import pickle
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 from makers import Clock, make_call, make_end, make_failure, make_pace
 
+from l0.console.call_summary import OTHER_MODELS, Percentiles, Summary
+from l0.console.call_tally import HOPELESS, MAX_MODELS, MAX_REASONS, OTHER_REASONS, CallTally
+from l0.model.attempt import AttemptSpec
 from l0.model.call import Outcome
-from l0.model.call_events import ResponseMetadata
-from l0.model.failure import Cause
-from l0.telemetry.call_summary import OTHER_MODELS, Percentiles, Summary
-from l0.telemetry.call_tally import MAX_MODELS, CallTally
+from l0.model.call_events import AttemptEnded, AttemptStarted, ResponseMetadata
+from l0.model.failure import Cause, Failure
 
 RESET = make_failure(Cause.RESET)
+REFUSED = make_failure(Cause.UNAVAILABLE, status=503)
 UNAVAILABLE = make_failure(Cause.UNAVAILABLE)
 TRUNCATED = ResponseMetadata(anomalies=(Cause.TRUNCATED.value,))
 
@@ -51,9 +53,13 @@ def test_summary_without_calls(tally: CallTally, clock: Clock) -> None:
         recovered={},
         doubtful=0,
         failed={},
+        stopped={},
         cancelled=0,
         extra_requests=0,
+        sdk_retries=0,
+        recovery_seconds=0.0,
         wasted_tokens=0,
+        unknown_waste=0,
         models=(),
     )
 
@@ -87,6 +93,71 @@ def test_cost_of_retries(tally: CallTally) -> None:
     end(tally, attempts=2, outcome=Outcome.RECOVERED_RETRY, failures=(RESET,))
     found = tally.summary()
     assert (found.extra_requests, found.wasted_tokens) == (3, 120)
+
+
+def retried(tally: CallTally, *ends: AttemptEnded, **fields: Any) -> None:
+    """Report a call whose attempts take a second each; ``ends``: of those that failed."""
+    observer = tally.observe(make_call(**fields))
+    at = 100.0
+    for event in ends:
+        observer.notify(AttemptStarted(attempt=AttemptSpec(number=event.number), at=at))
+        observer.notify(replace(event, at=at + 1.0))
+        at += 1.0 + event.wait_s
+    failures = tuple(event.failure for event in ends if event.failure is not None)
+    observer.notify(make_end(outcome=Outcome.RECOVERED_RETRY, failures=failures, attempts=len(ends) + 1))
+
+
+def broke(number: int, failure: Failure, action: str = "retry", status: int | None = None) -> AttemptEnded:
+    return AttemptEnded(
+        number=number, failure=failure, status=status, request_id=None, at=0.0, action=action, wait_s=0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("ends", "fields", "repeated", "unknown"),
+    [
+        ([broke(1, REFUSED, status=503)], {}, 1, 0),
+        ([broke(1, make_failure(Cause.CONNECTION))], {}, 1, 0),
+        ([broke(1, RESET, status=200)], {}, 0, 1),
+        ([broke(1, RESET, status=200)], {"streaming": False}, 1, 1),
+        ([broke(1, make_failure(Cause.NOT_A_STREAM), status=200)], {"streaming": False}, 0, 1),
+        ([broke(1, RESET, status=200), broke(2, REFUSED, status=503)], {}, 0, 1),
+        ([broke(number, REFUSED, status=503) for number in (1, 2, 3)], {}, 2, 0),
+        ([broke(1, REFUSED, status=503)], {"max_retries": 0}, 0, 0),
+        ([broke(1, make_failure(Cause.EMPTY, sdk_retries=False))], {}, 0, 1),
+    ],
+)
+def test_requests_that_the_bare_sdk_would_send_too(
+    tally: CallTally, ends: list[AttemptEnded], fields: dict[str, Any], repeated: int, unknown: int
+) -> None:
+    retried(tally, *ends, **fields)
+    found = tally.summary()
+    assert (found.extra_requests, found.sdk_retries, found.unknown_waste) == (len(ends), repeated, unknown)
+
+
+def test_time_of_recoveries(tally: CallTally) -> None:
+    retried(tally, broke(1, REFUSED, status=503), broke(2, RESET, action="fall_over", status=200))
+    retried(tally, broke(1, RESET, action="resume", status=200))
+    assert tally.summary().recovery_seconds == 1.5 + 1.5 + 0.5
+
+
+def test_reasons_of_failed_calls_are_bounded(tally: CallTally) -> None:
+    end(tally, **failed(Cause.NOT_FOUND))
+    for number in range(MAX_REASONS + 5):
+        end(tally, stop=f"the server asks to wait {number} s", **failed(Cause.RATE_LIMIT))
+    found = tally.summary().stopped
+    assert (found[HOPELESS], found[OTHER_REASONS], len(found)) == (1, 6, MAX_REASONS + 1)
+
+
+def test_unreported_tokens_are_unknown(tally: CallTally) -> None:
+    end(tally, metadata=ResponseMetadata())
+    (found,) = tally.summary().models
+    assert (found.input_tokens, found.output_tokens) == (None, None)
+
+
+def test_summary_as_text(tally: CallTally) -> None:
+    end(tally)
+    assert str(tally.summary()).splitlines()[1] == "  calls      1: 1 whole"
 
 
 def test_speed_and_tokens_of_a_model(tally: CallTally) -> None:

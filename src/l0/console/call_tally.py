@@ -13,12 +13,17 @@ from l0.model.ports import CallObserver
 from l0.model.text_safety import one_line
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.time_histogram import TimeHistogram
+from l0.telemetry.call_phrases import LONGEST, UNKNOWN_PROVIDER, is_doubtful
+from l0.telemetry.recovery_cost import RecoveryCost, unknown_waste
 
-from .call_phrases import LONGEST, UNKNOWN_PROVIDER, is_doubtful
 from .call_summary import OTHER_MODELS, ModelSummary, Percentiles, Summary
 
 MAX_MODELS = 100
 """Models that are summed up separately: their names come from requests, so their number must be bounded."""
+MAX_REASONS = 10
+"""Reasons of failed calls that are counted separately: some name a wait in seconds, so their number must be bounded."""
+OTHER_REASONS = "other reasons"
+HOPELESS = "another attempt could not succeed, or the server ruled it out"
 _HEDGE = "hedge"
 _WHOLE, _RECOVERED, _DOUBTFUL, _FAILED, _CANCELLED = "whole", "recovered", "doubtful", "failed", "cancelled"
 
@@ -29,7 +34,9 @@ class _ModelTally:
     __slots__ = ("calls", "failed", "first_token", "gap", "input_tokens", "output_tokens")
 
     def __init__(self) -> None:
-        self.calls = self.failed = self.input_tokens = self.output_tokens = 0
+        self.calls = self.failed = 0
+        self.input_tokens: int | None = None
+        self.output_tokens: int | None = None
         self.first_token = TimeHistogram()
         self.gap = TimeHistogram()
 
@@ -37,8 +44,8 @@ class _ModelTally:
         self.calls += 1
         self.failed += ended.outcome is Outcome.FAILED
         if ended.metadata is not None:
-            self.input_tokens += ended.metadata.input_tokens or 0
-            self.output_tokens += ended.metadata.output_tokens or 0
+            self.input_tokens = _sum(self.input_tokens, ended.metadata.input_tokens)
+            self.output_tokens = _sum(self.output_tokens, ended.metadata.output_tokens)
         if ended.pace is not None:
             if ended.pace.first_chunk is not None:
                 self.first_token.add(ended.pace.first_chunk)
@@ -71,10 +78,12 @@ class CallTally:
         self._lock = threading.RLock()
         self._began = self._clock()
         self._epoch = object()
-        self._started = self._extra_requests = self._wasted_tokens = 0
+        self._started = self._extra_requests = self._sdk_retries = self._wasted_tokens = self._unknown_waste = 0
+        self._recovery_seconds = 0.0
         self._ended: Counter[str] = Counter()
         self._recovered: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
+        self._stopped: Counter[str] = Counter()
         self._models: dict[tuple[str, str], _ModelTally] = {}
 
     def observe(self, call: Call) -> _CallCount:
@@ -83,7 +92,7 @@ class CallTally:
             self._started += 1
             return _CallCount(self, call, self._epoch)
 
-    def add(self, call: Call, ended: CallEnded, epoch: object) -> None:
+    def add(self, call: Call, ended: CallEnded, cost: RecoveryCost, epoch: object) -> None:
         """Add a call that has ended, unless the tally has begun anew since its start."""
         with self._lock:
             if epoch is not self._epoch:
@@ -94,9 +103,18 @@ class CallTally:
                 self._recovered[ended.failures[-1].cause.value if ended.failures else _HEDGE] += 1
             elif ended.failure is not None:
                 self._failed[ended.failure.cause.value] += 1
+                self._stopped[self._reason(ended)] += 1
             self._extra_requests += max(ended.attempts - 1, 0)
+            self._sdk_retries += cost.sdk_retries(ended)
+            self._recovery_seconds += cost.seconds
             self._wasted_tokens += ended.wasted_tokens or 0
+            self._unknown_waste += unknown_waste(ended)
             self._model(call).add(ended)
+
+    def _reason(self, ended: CallEnded) -> str:
+        """Return why a failed call made no further attempt."""
+        reason = ended.stop or HOPELESS
+        return reason if reason in self._stopped or len(self._stopped) < MAX_REASONS else OTHER_REASONS
 
     def _model(self, call: Call) -> _ModelTally:
         provider = "" if call.provider == UNKNOWN_PROVIDER else call.provider
@@ -120,8 +138,12 @@ class CallTally:
                 doubtful=self._ended[_DOUBTFUL],
                 failed=_most_first(self._failed),
                 cancelled=self._ended[_CANCELLED],
+                stopped=_most_first(self._stopped),
                 extra_requests=self._extra_requests,
+                sdk_retries=self._sdk_retries,
+                recovery_seconds=self._recovery_seconds,
                 wasted_tokens=self._wasted_tokens,
+                unknown_waste=self._unknown_waste,
                 models=tuple(sorted(models, key=lambda one: (one.model == OTHER_MODELS, -one.calls))),
             )
 
@@ -129,16 +151,24 @@ class CallTally:
 class _CallCount(CallObserver):
     """The observer of one call."""
 
-    __slots__ = ("_call", "_epoch", "_tally")
+    __slots__ = ("_call", "_cost", "_epoch", "_tally")
 
     def __init__(self, tally: CallTally, call: Call, epoch: object) -> None:
         self._tally = tally
         self._call = call
+        self._cost = RecoveryCost(call)
         self._epoch = epoch
 
     def notify(self, event: CallEvent) -> None:
         if isinstance(event, CallEnded):
-            self._tally.add(self._call, event, self._epoch)
+            self._tally.add(self._call, event, self._cost, self._epoch)
+        else:
+            self._cost.add(event)
+
+
+def _sum(known: int | None, more: int | None) -> int | None:
+    """Return the sum of two counts, either of which may be unknown."""
+    return known if more is None else (known or 0) + more
 
 
 def _kind(ended: CallEnded) -> str:

@@ -1,0 +1,59 @@
+"""Sum up what the recovery of one call cost: requests that the bare SDK would have sent as well, and time."""
+
+from __future__ import annotations
+
+from l0.model.call import Call
+from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEvent
+from l0.model.failure import UNANSWERED_CAUSES, Cause
+
+_REPEATED = frozenset({"retry", "resume", "fall_over"})
+_BROKEN_BODY = frozenset({Cause.RESET, Cause.INCOMPLETE_READ, Cause.READ_TIMEOUT})
+"""Causes for which the SDKs send a request again after the headers of an answer, if the call does not stream."""
+
+
+class RecoveryCost:
+    """The cost of one call so far. ``seconds``: the time of failed attempts that were followed by another one, and of
+    the waits after them; of a resumed attempt only the wait, because its text was used."""
+
+    __slots__ = ("_call", "_sdk_goes_on", "_sdk_retries", "_started", "seconds")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._started: dict[int, float] = {}
+        self._sdk_goes_on = True
+        self._sdk_retries = 0
+        self.seconds = 0.0
+
+    def add(self, event: CallEvent) -> None:
+        """Count the start or the end of an attempt; ignore other events."""
+        if isinstance(event, AttemptStarted):
+            self._started[event.attempt.number] = event.at
+        elif isinstance(event, AttemptEnded) and event.action in _REPEATED:
+            used = event.action == "resume"
+            self.seconds += event.wait_s + (0.0 if used else event.at - self._started.get(event.number, event.at))
+            # The SDK's own loop ends with the first failure that it does not retry.
+            self._sdk_goes_on = self._sdk_goes_on and _sdk_repeats(self._call, event)
+            self._sdk_retries += self._sdk_goes_on
+
+    def sdk_retries(self, ended: CallEnded) -> int:
+        """Return how many of the requests after the first the retries of the bare SDK would have sent too."""
+        return max(0, min(self._sdk_retries, self._call.max_retries, ended.attempts - 1))
+
+
+def _sdk_repeats(call: Call, event: AttemptEnded) -> bool:
+    """Return True if the bare SDK would send the request again: before an answer, or for a body that it reads whole."""
+    failure = event.failure
+    if failure is None or not failure.sdk_retries:
+        return False
+    if event.status is None or event.status >= 400:
+        return True
+    return not call.streaming and failure.cause in _BROKEN_BODY
+
+
+def unknown_waste(ended: CallEnded) -> bool:
+    """Return True if an attempt that did not serve the answer may have used tokens, and the provider reported none."""
+    if ended.wasted_tokens is not None:
+        return False
+    refused = sum((one.status or 0) >= 400 or one.cause in UNANSWERED_CAUSES for one in ended.failures)
+    served = 1 if ended.failure is None else 0
+    return ended.attempts - served > refused
