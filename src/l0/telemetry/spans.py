@@ -240,8 +240,10 @@ class CallSpan:
     def _cost(self, ended: CallEnded) -> attributes.Attributes:
         """Return what the requests after the first one cost."""
         cost = RecoveryCost(self._call)
-        for event in (*self._attempts_started, *self._attempts_ended.values()):
-            cost.add(event)
+        for started in self._attempts_started:
+            cost.add(started)
+        for attempt_ended in self._attempts_ended.values():
+            cost.add(attempt_ended)
         return {names.SDK_RETRIES: cost.sdk_retries(ended), names.RECOVERY_TIME: cost.seconds}
 
     def _report_rules(self) -> None:
