@@ -28,8 +28,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerClient]:
         yield client
 
 
-def findings(page: Page) -> list[tuple[str, str, Any]]:
-    response = Axe().run(page).response
+def findings(page: Page, within: str | None = None) -> list[tuple[str, str, Any]]:
+    """Return the serious findings. ``within``: check only the elements that this selector finds."""
+    response = Axe().run(page, context=within).response
     assert response["passes"], "axe checked nothing"
     return [
         (one["impact"], one["id"], [node["html"][:120] for node in one["nodes"]])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sample_calls import CALLS, EVENTFUL, send_sample
 from viewer_client import HANGS, ViewerClient, call, running_viewer
 
@@ -235,6 +235,28 @@ def test_keyboard_alone_is_enough(page: Page, filled: ViewerClient) -> None:
     press("Escape")
     press("1")
     expect(page.get_by_role("heading", level=1)).to_have_text("Calls")
+
+
+def test_keys_go_on_from_the_call_in_the_address_before_it_is_shown(page: Page, filled: ViewerClient) -> None:
+    opened(page, filled, "#/calls")
+    expect(page.locator("tbody tr")).to_have_count(100)
+    for key in ("j", "j", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator(".waterfall")).to_be_visible()
+    first_url = page.url
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # the signature of a built-in function cannot be read
+        held.append(route)
+
+    page.route(re.compile("/api/calls/.+/.+"), hold)
+    page.keyboard.press("j")
+    expect(page).not_to_have_url(first_url)
+    page.keyboard.press("k")
+    expect(page).to_have_url(first_url)
+    for route in held:
+        route.continue_()
+    expect(page.locator(".waterfall")).to_be_visible()
 
 
 def test_theme_is_kept(page: Page, filled: ViewerClient) -> None:

@@ -72,8 +72,6 @@ export class CallView {
   steps({ newer, older }) {
     const link = (address, text) => address && h("a", { href: address }, text);
     const copy = h("button", { type: "button", onclick: () => copyLink(copy) }, "Copy link");
-    this.newer = newer;
-    this.older = older;
     return h("nav", { class: "steps", "aria-label": "Calls" },
       h("a", { href: callsAddress(this.route.filter) }, "← Calls"), link(newer, "Newer"), link(older, "Older"), copy);
   }
@@ -86,8 +84,10 @@ export class CallView {
       h("th", { scope: "col", class: at === 2 || at === 3 ? "number" : "" }, one)))), h("tbody", {}, rows)));
   }
 
+  /** Go to a neighbour of the call in the address, which may not be shown yet. */
   move(step) {
-    const address = step > 0 ? this.older : this.newer;
+    const { newer, older } = neighbours({ trace_id: this.route.trace, span_id: this.route.span }, this.route.filter);
+    const address = step > 0 ? older : newer;
     if (address) location.hash = address;
   }
 
