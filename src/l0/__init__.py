@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import slo
     from .config import policy, summary
     from .console.call_summary import Summary
+    from .dialects.payload import Payload
     from .model.attempt import AttemptSpec
     from .model.call import Call, Outcome
     from .model.call_events import (
@@ -107,6 +108,7 @@ __all__ = [
     "NoAnswerError",
     "Observer",
     "Outcome",
+    "Payload",
     "Pipeline",
     "PipelinePreset",
     "PipelineResult",
@@ -191,6 +193,7 @@ _MODULES = {
     "Event": ".streams.stream_events",
     "EventType": ".streams.stream_events",
     "ToolCall": ".streams.stream_events",
+    "Payload": ".dialects.payload",
     "UnknownStreamError": ".streams.stream_events",
     "Stream": ".streams.stream",
     "SyncStream": ".streams.stream",

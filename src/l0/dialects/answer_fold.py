@@ -73,7 +73,7 @@ class AnswerFold:
                 self.ended = True
             case deltas.OpenCallsDropped():
                 self.open_calls.clear()
-            case deltas.ItemStart() | deltas.AnswerError():
+            case deltas.ItemStart() | deltas.ImagePreview() | deltas.FileCitation() | deltas.AnswerError():
                 pass
             case _:
                 self._choices.add(delta.choice)

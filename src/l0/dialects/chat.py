@@ -16,6 +16,7 @@ from .answer_fold import metadata_of
 from .content_parts import tool_call_delta
 from .deltas import (
     AnswerError,
+    AudioDelta,
     ChoiceDelta,
     CompleteItem,
     Delta,
@@ -35,6 +36,7 @@ from .token_numbers import TokenNumbers
 from .tool_places import ToolPlaces
 from .wire_dialect import UsageFields, WireDialect, counts_in, extra_in
 
+_IMAGES = ("image", "image_url")
 _SILENT_KEYS = frozenset({"role", "content"})
 _EXTRA = ("service_tier", "system_fingerprint")
 _FAILED = "the provider ended the answer with finish_reason 'error'"
@@ -88,7 +90,11 @@ def _content_deltas(content: Any, choice: int) -> list[Delta]:
         found.append(RefusalDelta(refusal, choice))
     found += _tool_deltas(field(content, "tool_calls"), choice)
     if audio := field(content, "audio"):
-        found.append(CompleteItem(audio, choice))
+        data, transcript = (text_of(field(audio, name)) or "" for name in ("data", "transcript"))
+        found.append(AudioDelta(audio, data, transcript, choice))
+    images = [part for part in parts if text_of(part) is None and text_of(field(part, "type")) in _IMAGES]
+    images += json_or_sdk_objects_in(field(content, "images"))  # OpenRouter
+    found += [CompleteItem(image, choice, number) for number, image in enumerate(images)]
     return found
 
 

@@ -115,11 +115,40 @@ class ItemStart:
 
 @dataclass(frozen=True, slots=True)
 class CompleteItem:
-    """Something complete that is not text: audio, an image, an item of a server's tool. ``value``: a JSON object or SDK
-    object."""
+    """Something complete that is not text: an image, an item of a server's tool. ``value``: a JSON object or SDK
+    object. ``index``: its number in the answer."""
 
     value: Any
     choice: int = 0
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AudioDelta:
+    """The next fragment of audio, or of its transcript. ``value``: a JSON object or SDK object; ``data``: base64."""
+
+    value: Any
+    data: str = ""
+    transcript: str = ""
+    choice: int = 0
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePreview:
+    """A preview of an image that is being drawn. ``number``: counts from 0."""
+
+    value: Any
+    index: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileCitation:
+    """An annotation of the text that names a file. ``value``: a JSON object or SDK object."""
+
+    value: Any
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +196,9 @@ Delta = (
     | OpenCallsDropped
     | ItemStart
     | CompleteItem
+    | AudioDelta
+    | ImagePreview
+    | FileCitation
     | UsageDelta
     | FinishDelta
     | AnswerEnd

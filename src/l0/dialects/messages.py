@@ -124,9 +124,9 @@ def _block_start(block: Any, place: int | None) -> list[Delta]:
         case None | "redacted_thinking":
             return []
         case "fallback":  # the model refused, in the middle of a call perhaps, and another one goes on
-            return [OpenCallsDropped(), CompleteItem(block)]
+            return [OpenCallsDropped(), CompleteItem(block, index=place or 0)]
         case _:
-            return [CompleteItem(block)]
+            return [CompleteItem(block, index=place or 0)]
 
 
 def _block_deltas(delta: Any, place: int | None) -> list[Delta]:

@@ -22,9 +22,12 @@ from .content_parts import called_tool, part_deltas, tool_call_delta
 from .deltas import (
     AnswerEnd,
     AnswerError,
+    AudioDelta,
     CompleteItem,
     Delta,
+    FileCitation,
     FinishDelta,
+    ImagePreview,
     ItemStart,
     ReasoningDelta,
     RefusalDelta,
@@ -108,7 +111,7 @@ def response_deltas(event: Any) -> list[Delta]:
         case "error":
             return [_error(event, kind)]
         case _:
-            return []
+            return _media(event, kind)
 
 
 def answer_deltas(response: Any) -> list[Delta]:
@@ -123,6 +126,8 @@ def answer_deltas(response: Any) -> list[Delta]:
             continue
         for part in json_or_sdk_objects_in(field(item, "content")):
             found += part_deltas(part)
+            for annotation in json_or_sdk_objects_in(field(part, "annotations")):
+                found += _cited(annotation, place)
     return [*found, FinishDelta(status, ends=status in _COMPLETE)]
 
 
@@ -140,6 +145,24 @@ def _response_end(response: Any, kind: str) -> list[Delta]:
         return [*found, FinishDelta(status, ends=False), _error(field(response, "error"), kind)]
     texts = [delta for item in json_or_sdk_objects_in(field(response, "output")) for delta in _item_text(item)]
     return [*found, *texts, FinishDelta(status), AnswerEnd()]
+
+
+def _media(event: Any, kind: str | None) -> list[Delta]:
+    index = place_of(field(event, "output_index")) or 0
+    match kind:
+        case "response.audio.delta":
+            return [AudioDelta(event, data=text_of(field(event, "delta")) or "", index=index)]
+        case "response.audio.transcript.delta":
+            return [AudioDelta(event, transcript=text_of(field(event, "delta")) or "", index=index)]
+        case "response.image_generation_call.partial_image":
+            return [ImagePreview(event, index, place_of(field(event, "partial_image_index")) or 0)]
+        case "response.output_text.annotation.added":
+            return _cited(field(event, "annotation"), index)
+    return []
+
+
+def _cited(annotation: Any, index: int) -> list[Delta]:
+    return [FileCitation(annotation, index)] if text_of(field(annotation, "file_id")) else []
 
 
 def _final_text(event: Any) -> object:
@@ -172,7 +195,7 @@ def _item_done(item: Any, place: int | None) -> list[Delta]:
         return [ToolCallEnd(place, tool_call_delta(item, place))]
     if kind == "message":
         return _item_text(item)
-    return [] if kind in (None, "reasoning") else [CompleteItem(item)]
+    return [] if kind in (None, "reasoning") else [CompleteItem(item, index=place or 0)]
 
 
 def _error(error: Any, kind: str) -> AnswerError:

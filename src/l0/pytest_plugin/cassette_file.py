@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ def save(path: Path, entries: Sequence[CassetteEntry]) -> None:
     text = _pretty({"l0_cassette": FORMAT, "recordings": [_written(entry) for entry in entries]})
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    unfinished.write_bytes(text.encode(errors="backslashreplace") + b"\n")  # a lone surrogate becomes its JSON escape
+    with unfinished.open("wb") as file:
+        file.writelines(part.encode(errors="backslashreplace") for part in text)  # a lone surrogate: its JSON escape
+        file.write(b"\n")
     unfinished.replace(path)
 
 
@@ -89,17 +91,36 @@ def _bytes(part: Any) -> bytes:
     return base64.b64decode(part["base64"], validate=True) if isinstance(part, dict) else part.encode()
 
 
-def _pretty(value: Any, indent: int = 0) -> str:
-    flat = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, dict | list) or not value or indent + len(flat) <= _WIDTH or _is_read(value):
-        return flat
+def _pretty(value: Any, indent: int = 0) -> Iterator[str]:
+    """Yield JSON text. A long string, such as an image, is written once."""
+    if not isinstance(value, dict | list) or not value or _is_read(value) or _fits(value, _WIDTH - indent):
+        yield json.dumps(value, ensure_ascii=False)
+        return
     inner, outer = "\n" + " " * (indent + 2), "\n" + " " * indent
-    if isinstance(value, list):
-        return "[" + ",".join(f"{inner}{_pretty(item, indent + 2)}" for item in value) + outer + "]"
-    items = (
-        f"{inner}{json.dumps(name, ensure_ascii=False)}: {_pretty(item, indent + 2)}" for name, item in value.items()
-    )
-    return "{" + ",".join(items) + outer + "}"
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    items = value.items() if isinstance(value, dict) else (("", item) for item in value)
+    for name, item in items:
+        yield f"{begin}{inner}" + (f"{json.dumps(name, ensure_ascii=False)}: " if end == "}" else "")
+        yield from _pretty(item, indent + 2)
+        begin = ","
+    yield outer + end
+
+
+def _fits(value: Any, width: int) -> bool:
+    return _room(value, width) >= 0 and len(json.dumps(value, ensure_ascii=False)) <= width
+
+
+def _room(value: Any, room: int) -> int:
+    """Return the characters that are left, at most, after the JSON of a value; negative once it does not fit."""
+    if isinstance(value, str):
+        return room - len(value)
+    if isinstance(value, dict):
+        value = [part for item in value.items() for part in item]
+    for item in value if isinstance(value, list) else ():
+        room = _room(item, room - 1)
+        if room < 0:
+            break
+    return room
 
 
 def _is_read(value: Any) -> bool:

@@ -10,7 +10,13 @@ from typing import Any
 from l0.recording.redaction import REMOVED, Redaction, is_secret
 
 _BOUNDARY = re.compile(r'(?i)^multipart/.*boundary="?([^";]+)"?')
-_PART_NAME = re.compile(rb'(?i)content-disposition:[^\r\n]*?\bname="([^"]*)"')
+_PARAMETER = rb'(?i)content-disposition:[^\r\n]*?[; ]%s="([^"]*)"'
+_PART_FIELDS = {
+    "name": re.compile(_PARAMETER % b"name"),
+    "filename": re.compile(_PARAMETER % b"filename"),
+    "type": re.compile(rb"(?i)content-type: *([^\r\n]*)"),
+}
+"""The fields of a part, and where its head states them."""
 
 
 def describe(body: bytes, content_type: str) -> Any:
@@ -41,9 +47,10 @@ def redacted(value: Any, redaction: Redaction) -> Any:
 
 
 def _part(part: bytes) -> dict[str, Any]:
-    head, _, content = part.strip(b"\r\n").partition(b"\r\n\r\n")
-    name = _PART_NAME.search(head)
-    return {"name": name[1].decode(errors="replace") if name else ""} | _plain(content)
+    head, _, content = part.removeprefix(b"\r\n").removesuffix(b"\r\n").partition(b"\r\n\r\n")
+    found = {name: pattern.search(head) for name, pattern in _PART_FIELDS.items()}
+    stated = {name: one[1].decode(errors="replace") for name, one in found.items() if one is not None}
+    return {"name": ""} | stated | _plain(content)
 
 
 def _plain(body: bytes) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from itertools import pairwise
@@ -53,6 +53,7 @@ def call_story(recorded: RecordedCall) -> list[StoryEvent]:
 def _attempt(call: Call, attempt: RecordedAttempt) -> Iterator[StoryEvent]:
     subject, request = f"attempt {attempt.number}", attempt.request
     sent = f"{request['method']} {request['path']}, {_bytes(request.get('bytes'))}" if request else "a source is called"
+    sent += _media(request)
     what = "hedge: " if attempt.hedge else f"{_leg(call, attempt.leg)}: " if attempt.leg else ""
     yield StoryEvent(at=attempt.started, subject=subject, text=f"{what}{sent}")
     if attempt.head_at is not None:
@@ -64,6 +65,15 @@ def _attempt(call: Call, attempt: RecordedAttempt) -> Iterator[StoryEvent]:
         size = _bytes(sum(len(read.data) for read in attempt.reads))
         text = f"{_ENDINGS[attempt.ending]} after {_count(len(attempt.reads), 'read')}, {size}"
         yield StoryEvent(at=attempt.ended, subject=subject, text=text)
+
+
+def _media(request: Mapping[str, Any]) -> str:
+    """Return the images, sounds and files of a request, each type once."""
+    media = request.get("media") or ()
+    grouped: dict[str, list[int]] = {}
+    for one in media:
+        grouped.setdefault(one.get("mime_type") or one["kind"], []).append(one.get("bytes", 0))
+    return "".join(f"; {len(sizes)} {kind}, {_bytes(sum(sizes))}" for kind, sizes in grouped.items())
 
 
 _ENDINGS = {

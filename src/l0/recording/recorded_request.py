@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
+
+from l0.dialects.payload import Payload, payloads_in
 
 from .redaction import REMOVED, Redaction, is_secret
 
 _CONTENT = frozenset({"messages", "input", "contents", "system", "prompt", "instructions"})
 """Fields whose values are the user's content."""
+_MEDIA = re.compile(rb'"(?:computer_screenshot|document|file|image|image_url|input_(?:audio|file|image))"')
+"""Types of the parts that hold media. A search is cheaper than a walk through a long conversation."""
 _NAMES = frozenset(
     {
         "effort",
@@ -37,7 +43,8 @@ def described_body(body: bytes | None, redaction: Redaction, *, content: bool) -
 
     ``bytes``, ``sha256``: of the body as sent. ``json_sha256``: of its JSON with sorted keys, the same for every
     version of an SDK. ``body`` or ``shape``: the JSON, or what is left of it without texts; ``text``: a body that is
-    not JSON. ``None`` is a body that cannot be read twice.
+    not JSON. ``media``: kind, type, size and hash of each image, sound and file. ``None`` is a body that cannot be read
+    twice.
     """
     if body is None:
         return {"bytes": None}
@@ -50,8 +57,21 @@ def described_body(body: bytes | None, redaction: Redaction, *, content: bool) -
         return described
     if value is not None:
         described["json_sha256"] = json_hash(value)
+        media = [_medium(one) for one in payloads_in(value)] if _MEDIA.search(body) else []
+        if media:
+            described["media"] = media
         described |= {"body": _clean(value, redaction)} if content else {"shape": shape(value)}
     return described
+
+
+def _medium(payload: Payload) -> dict[str, Any]:
+    """Return the description of a payload. Size and hash are those of the file itself, without base64."""
+    kept = {"kind": payload.kind} | ({"mime_type": payload.mime_type} if _is_name(payload.mime_type) else {})
+    if payload.base64 is None:
+        return kept
+    with suppress(ValueError):
+        return kept | _measured_bytes(payload.data or b"")
+    return kept | _measured(payload.base64)
 
 
 def json_hash(value: Any) -> str:
@@ -118,7 +138,11 @@ def _is_name(value: object) -> bool:
 
 def _measured(value: Any) -> dict[str, Any]:
     encoded = value.encode(errors="surrogatepass") if isinstance(value, str) else _canonical(value)
-    return {"bytes": len(encoded), "sha256": _hash(encoded)}
+    return _measured_bytes(encoded)
+
+
+def _measured_bytes(data: bytes) -> dict[str, Any]:
+    return {"bytes": len(data), "sha256": _hash(data)}
 
 
 def _clean(value: Any, redaction: Redaction) -> Any:

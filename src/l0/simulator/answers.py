@@ -36,7 +36,8 @@ class Answer:
     """One answer.
 
     `tokens` > 0 replaces `text` by that many filler tokens (at most 1,000,000), generated lazily. `alternatives` are
-    the texts of the second and later choices; further choices get `text` with their number appended.
+    the texts of the second and later choices; further choices get `text` with their number appended. `images`: the
+    number of images, which Responses sends as `image_generation_call`, and chat as OpenRouter does.
     """
 
     text: str = ""
@@ -46,6 +47,7 @@ class Answer:
     alternatives: tuple[str, ...] = ()
     stop: Stop = "stop"
     tokens: int = 0
+    images: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.tokens <= MAX_TOKENS:
@@ -77,6 +79,7 @@ class Answer:
             alternatives=alternatives,
             stop="length",
             tokens=tokens,
+            images=self.images,
         )
 
     def text_of(self, choice: int) -> str:

@@ -130,6 +130,8 @@ def fitting(request: SimulatedRequest, fault: Fault) -> Answer:
     """Return the answer of a healthy model: the required tool call, the required structure, or a greeting."""
     if request.forced:
         return Answer(tool_calls=(request.forced,))
+    if request.draws:
+        return Answer(images=1)
     if request.schema:
         return Answer(text=request.schema)
     return corpus.bundled_answer(corpus.MULTILINGUAL if fault.find("split_utf8") else corpus.DEFAULT)

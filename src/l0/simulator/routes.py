@@ -13,6 +13,7 @@ from .dialects.server_dialect import AnswerIdentity, Dialect, ErrorSpec, Invalid
 from .http import HttpRequest
 from .respond import json_response
 from .steps import SimulatedResponse
+from .uploads import uploaded
 
 # Matched by the end of the path, since Azure's paths are longer. `/chat/completions` must come first.
 _PATHS = (
@@ -39,7 +40,7 @@ def is_health_check(request: HttpRequest) -> bool:
 
 
 def non_inference(request: HttpRequest, identity: AnswerIdentity, models: tuple[str, ...] = ()) -> SimulatedResponse:
-    """Return the response to a request that is not an inference: health, models, token counts, or 404.
+    """Return the response to a request that is not an inference: health, models, token counts, uploads, or 404.
 
     `models`: the names of the models, the same for both providers; empty for those of each provider.
     """
@@ -51,6 +52,8 @@ def non_inference(request: HttpRequest, identity: AnswerIdentity, models: tuple[
         return _models(family, name.strip("/"), models, identity)
     if request.method == "POST" and request.path.endswith("/messages/count_tokens"):
         return _count_tokens(request.json, identity)
+    if (response := uploaded(request, identity)) is not None:
+        return response
     known = any(request.path.endswith(suffix) for suffix, _ in _PATHS)
     status = 405 if known else 404
     message = f"{request.method} {request.path} is not simulated."

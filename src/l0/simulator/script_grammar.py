@@ -2,7 +2,7 @@
 
 `;` separates the texts of a call's first request, of its first retry, and so on. In a text, parts are joined by `|`. A
 part is a word with options: a constructor of `Fault` with its parameters (positional or `name=value`), `ok`, `answer
-NAME`, `tokens N`, `text TEXT`, `tool NAME ARGUMENTS` or `recorded NAME`. Every fault also takes `rate=0.3` and
+NAME`, `tokens N`, `text TEXT`, `tool NAME ARGUMENTS`, `image` or `recorded NAME`. Every fault also takes `rate=0.3` and
 `times=2` (see `Fault.limited`).
 """
 
@@ -28,11 +28,13 @@ ANSWERS = {
     "tokens": "This number of filler tokens.",
     "text": "This text, in quotes.",
     "tool": "A call of this tool, with these arguments (JSON). It can be joined with `text` and further calls.",
+    "image": "An image, in Responses and chat (as OpenRouter sends it). It can be joined with `text`.",
     "recorded": "A recorded stream from the traffic directory, by name.",
 }
 """The words for an answer, with what they send."""
-_VALUES = {"ok": (0, 0), "tool": (1, 2)}
+_VALUES = {"ok": (0, 0), "image": (0, 0), "tool": (1, 2)}
 """The smallest and the largest number of values of a word, if it is not one."""
+_JOINED = ("text", "tool", "image")
 _LIMITS: dict[str, type[int] | type[float]] = {"rate": float, "times": int}
 _PARTS, _LENGTH = 20, 4_096
 """Limits for the number of parts and characters of one text."""
@@ -118,7 +120,7 @@ def _add_answer(script: RequestScript, word: str, rest: list[str]) -> RequestScr
         given = f"{len(rest)} given ({shlex.join(rest)})" if rest else "none given"
         raise GrammarError(f"{word}: takes {allowed}, {given}")
     answer = script.answer or Answer()
-    joins = word in ("text", "tool") and not (script.named or script.recorded or answer.tokens)
+    joins = word in _JOINED and not (script.named or script.recorded or answer.tokens)
     if word != "ok" and not joins and (script.named or script.recorded or script.answer):
         raise GrammarError(f"{word}: there is an answer already; allowed is one, or text and tools together")
     match word:
@@ -131,6 +133,8 @@ def _add_answer(script: RequestScript, word: str, rest: list[str]) -> RequestScr
         case "tool":
             call = SimulatedToolCall(name=rest[0], arguments=rest[1] if len(rest) > 1 else "{}")
             return replace(script, answer=replace(answer, tool_calls=(*answer.tool_calls, call)))
+        case "image":
+            return replace(script, answer=replace(answer, images=answer.images + 1))
         case "tokens":
             return replace(script, answer=_build(lambda: Answer(tokens=int(_number(word, rest[0], int))), word))
     return script

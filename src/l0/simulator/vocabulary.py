@@ -6,7 +6,7 @@ from typing import NamedTuple
 from . import script_grammar
 from .usage import usage
 
-_ANSWER_VALUES = {"ok": "", "tool": "NAME [ARGUMENTS]", "tokens": "N", "text": "TEXT"}
+_ANSWER_VALUES = {"ok": "", "tool": "NAME [ARGUMENTS]", "tokens": "N", "text": "TEXT", "image": ""}
 
 
 class WordDescription(NamedTuple):

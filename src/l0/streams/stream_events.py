@@ -19,7 +19,7 @@ class EventType(StrEnum):
     MESSAGE = "message"
     """A complete message that is not text of the answer: a refusal in ``text``, or a message of a custom adapter."""
     DATA = "data"
-    """A payload in ``data``: audio, an image, an object."""
+    """Content that is not text, in ``data``: a `Payload` (an image, audio, a file), or an item of the provider."""
     PROGRESS = "progress"
     """Progress of a task, in ``data``."""
     RESTART = "restart"

@@ -14,6 +14,7 @@ from l0.dialects.completions import COMPLETIONS
 from l0.dialects.deltas import (
     AnswerEnd,
     AnswerError,
+    AudioDelta,
     ChoiceDelta,
     CompleteItem,
     Delta,
@@ -181,7 +182,7 @@ CASES: list[tuple[WireDialect, dict[str, Any], list[Delta]]] = [
         MINIMAL | {"choices": [{"index": 1, "delta": {"audio": "sound"}, "finish_reason": "error"}]},
         [
             START,
-            CompleteItem("sound", 1),
+            AudioDelta("sound", choice=1),
             FinishDelta("error", 1, alone=False),
             AnswerError("the provider ended the answer with finish_reason 'error'", None),
         ],
@@ -219,7 +220,10 @@ def test_event_means_the_same_as_json_and_as_object(
     dialect: WireDialect, event: dict[str, Any], expected: list[Delta]
 ) -> None:
     assert dialect.deltas(event) == expected
-    plain = [CompleteItem(as_object(one.value), one.choice) if type(one) is CompleteItem else one for one in expected]
+    plain = [
+        replace(one, value=as_object(one.value)) if isinstance(one, CompleteItem | AudioDelta) else one
+        for one in expected
+    ]
     assert dialect.deltas(as_object(event)) == plain
 
 

@@ -1,5 +1,7 @@
 """Bodies of requests as values."""
 
+from typing import Any
+
 import pytest
 
 from l0.pytest_plugin.request_body import describe, redacted
@@ -33,6 +35,21 @@ def test_boundary_of_a_form_does_not_count(boundary: str) -> None:
     assert [part["name"] for part in described["parts"]] == ["purpose", "file"]
     assert described["parts"][0]["text"] == "x"
     assert boundary not in str(described)
+
+
+def uploaded(head: str, content: bytes) -> dict[str, Any]:
+    body = f'--b\r\nContent-Disposition: form-data; name="file"{head}\r\n\r\n'.encode() + content + b"\r\n--b--\r\n"
+    (part,) = describe(body, "multipart/form-data; boundary=b")["parts"]
+    return dict(part)
+
+
+def test_name_type_and_every_byte_of_a_file_count() -> None:
+    head = '; filename="a.wav"\r\nContent-Type: audio/wav'
+    assert uploaded(head, b"x") == {"name": "file", "filename": "a.wav", "type": "audio/wav", "text": "x"}
+    assert uploaded('; filename="a;name=b.wav"', b"x")["name"] == "file"
+    described = [uploaded(head, content) for content in (b"\xff", b"\xff\r\n", b"\r\n\xff", b"\xff\n")]
+    assert len({one["sha256"] for one in described}) == 4
+    assert [one["bytes"] for one in described] == [1, 3, 3, 2]
 
 
 def test_secrets_leave_values_and_secret_fields() -> None:

@@ -77,6 +77,27 @@ def test_the_users_function_removes_more() -> None:
     assert redaction.reads([b"Maria \xff"]) == [b"M \xff"]
 
 
+IMAGE = "A1b2" * 2_048
+LIKE_KEYS = f"{IMAGE}+AIza{'x' * 40}/AKIAABCDEFGHIJKLMNOP/-eyJ{IMAGE}//sk-{'a1' * 10}+{IMAGE}=="
+
+
+def test_data_that_looks_like_keys_is_unchanged() -> None:
+    redaction = Redaction()
+    redaction.learn([("authorization", f"Bearer {TOKEN}")], "http://host/")
+    assert redaction.text(f"data:image/png;base64,{LIKE_KEYS}") == f"data:image/png;base64,{LIKE_KEYS}"
+    read = [LIKE_KEYS[:5_000].encode(), LIKE_KEYS[5_000:].encode()]
+    assert redaction.reads(read) == read
+
+
+def test_secrets_beside_and_in_data_are_masked() -> None:
+    redaction = Redaction()
+    redaction.learn([("authorization", "Bearer plainsecretvalue")], "http://host/")
+    text = f'{{"{KEY}": "{IMAGE}plainsecretvalue{IMAGE}", "again": "{KEY}", "to": "Bearer {TOKEN}"}}'
+    masked = text.replace(KEY, "*" * len(KEY)).replace(TOKEN, "*" * len(TOKEN)).replace("plainsecretvalue", "*" * 16)
+    assert redaction.text(text) == masked
+    assert b"".join(redaction.reads([text[:9_000].encode(), text[9_000:].encode()])) == masked.encode()
+
+
 def test_headers_keep_names_and_known_values() -> None:
     redaction = Redaction()
     sent = [("content-type", "application/json"), ("x-customer", "Maria"), ("x-stainless-lang", "python")]

@@ -9,6 +9,7 @@ from ..answers import Answer, SimulatedToolCall, count, pieces
 from ..continuation import instructed, prefilled
 from ..conversation import conversations, text_in
 from ..logprobs import entry
+from ..media import picture, sound, sounds
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
 from . import openai_server
@@ -27,7 +28,9 @@ from .server_dialect import (
 )
 
 _DONE = block("[DONE]")
-_CONTENT = re.compile(rb'"(?:content|reasoning_content|reasoning|refusal|arguments)":\s*"[^"]|"tool_calls":')
+_CONTENT = re.compile(
+    rb'"(?:content|reasoning_content|reasoning|refusal|arguments|data)":\s*"[^"]|"(?:tool_calls|images)":'
+)
 _FINISH = re.compile(rb'"finish_reason":\s*"|"usage":\s*\{')
 
 
@@ -47,6 +50,7 @@ def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
         conversations=conversations(body["messages"]),
         logprobs=top_logprobs(body, "top_logprobs") if body.get("logprobs") else None,
         max_tokens=token_limit(body, "max_completion_tokens", "max_tokens"),
+        audio="audio" in (body.get("modalities") or ()),
     )
 
 
@@ -92,13 +96,18 @@ def _choice(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity,
         head, tail = template(chunk(delta))
         return (head + quoted(part) + tail for part in parts)
 
-    yield block(chunk({"role": "assistant", "content": None if answer.tool_calls else "", "refusal": None}))
+    silent = answer.tool_calls or request.audio
+    yield block(chunk({"role": "assistant", "content": None if silent else "", "refusal": None}))
     yield from deltas({"reasoning_content": PLACEHOLDER}, pieces(answer.reasoning))
-    if request.logprobs is None:
+    if request.audio:
+        yield from (block(chunk({"audio": each})) for each in _audio_deltas(answer, identity, index))
+    elif request.logprobs is None:
         yield from deltas({"content": PLACEHOLDER}, answer.pieces_of(index))
     else:
         for piece in answer.pieces_of(index):
             yield block(chunk({"content": piece}, logprobs=_logprobs([piece], request)))
+    if answer.images:
+        yield block(chunk({"images": _images(answer)}))
     yield from deltas({"refusal": PLACEHOLDER}, pieces(answer.refusal))
     for number, call in enumerate(answer.tool_calls):
         yield block(chunk({"tool_calls": [{"index": number} | _call(call, identity, number, arguments="")]}))
@@ -114,15 +123,18 @@ def complete_response(answer: Answer, request: SimulatedRequest, identity: Answe
     extra: Json = {"tool_calls": calls} if calls else {}
     if answer.reasoning:
         extra["reasoning_content"] = answer.reasoning
+    if answer.images:
+        extra["images"] = _images(answer)
     choices = [
         {
             "index": i,
             "message": {
                 "role": "assistant",
-                "content": answer.text_of(i) or None,
+                "content": None if request.audio else answer.text_of(i) or None,
                 "refusal": answer.refusal or None,
                 "annotations": [],
                 **extra,
+                **({"audio": _audio(answer, identity, i)} if request.audio else {}),
             },
             "logprobs": _logprobs(answer.pieces_of(i), request),
             "finish_reason": finish_reason(answer),
@@ -134,6 +146,31 @@ def complete_response(answer: Answer, request: SimulatedRequest, identity: Answe
         "choices": choices,
         "usage": _usage(answer, request),
     }
+
+
+def _audio_deltas(answer: Answer, identity: AnswerIdentity, index: int) -> Iterator[Json]:
+    """Yield id, then transcript and data by turns, then the time at which the provider forgets the audio."""
+    yield {"id": _audio_id(identity, index), "transcript": ""}
+    for number, piece in enumerate(answer.pieces_of(index)):
+        yield {"transcript": piece}
+        yield {"data": sound(number)}
+    yield {"expires_at": identity.created + 3_600}
+
+
+def _audio(answer: Answer, identity: AnswerIdentity, index: int) -> Json:
+    text = answer.text_of(index)
+    data = sounds(sum(1 for _ in answer.pieces_of(index)))
+    stated: Json = {"id": _audio_id(identity, index), "data": data, "expires_at": identity.created + 3_600}
+    return stated | {"transcript": text}
+
+
+def _audio_id(identity: AnswerIdentity, index: int) -> str:
+    return f"audio_{identity.digits}{index}"
+
+
+def _images(answer: Answer) -> list[Json]:
+    urls = (f"data:image/png;base64,{picture(number)}" for number in range(answer.images))
+    return [{"type": "image_url", "image_url": {"url": url}, "index": number} for number, url in enumerate(urls)]
 
 
 def _logprobs(tokens: Iterable[str], request: SimulatedRequest) -> Json | None:

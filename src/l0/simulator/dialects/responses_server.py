@@ -7,6 +7,7 @@ from typing import Any
 from ..answers import Answer, count, pieces
 from ..conversation import conversations, text_in
 from ..logprobs import entry
+from ..media import picture
 from ..schema_example import example
 from ..sse_writer import PLACEHOLDER, block, dumps, quoted, template
 from . import openai_server
@@ -22,10 +23,14 @@ from .server_dialect import (
     required,
     token_limit,
     top_logprobs,
+    whole_number,
 )
 
 _TYPE = re.compile(rb'"type":\s*"((?:response\.|error)[a-z_.]*)"')
 _NUMBER = re.compile(rb'("sequence_number":\s*)\d+')
+_DRAWING = "image_generation"
+_MOST_PREVIEWS = 3
+"""As in the OpenAI API."""
 _LOGPROBS = "message.output_text.logprobs"
 _END = (b"response.completed", b"response.incomplete", b"response.failed", b"error")
 
@@ -33,20 +38,32 @@ _END = (b"response.completed", b"response.incomplete", b"response.failed", b"err
 def read_request(body: Mapping[str, Any]) -> SimulatedRequest:
     """Read a request body."""
     required(body, "model")
+    draws = _is_drawing(body.get("tool_choice"))
     response_format = (body.get("text") or {}).get("format") or {}
     return SimulatedRequest(
         model=str(body["model"]),
         stream=bool(body.get("stream")),
         prompt="\n".join(filter(None, (text_in(body.get("instructions")), text_in(body.get("input"))))),
         schema=dumps(example(response_format["schema"])) if response_format.get("schema") else None,
-        forced=forced(body.get("tools"), body.get("tool_choice")),
+        forced=None if draws else forced(body.get("tools"), body.get("tool_choice")),
         store=body.get("store") is not False,
         background=bool(body.get("background")),
         conversations=conversations(body.get("input"), body.get("instructions")),
         logprobs=top_logprobs(body, "top_logprobs") if _LOGPROBS in (body.get("include") or []) else None,
         max_tokens=token_limit(body, "max_output_tokens"),
+        draws=draws,
+        previews=_previews(body.get("tools")),
         previous=body.get("previous_response_id"),
     )
+
+
+def _is_drawing(choice: Any) -> bool:
+    return isinstance(choice, Mapping) and choice.get("type") == _DRAWING
+
+
+def _previews(tools: Any) -> int:
+    tool = next((one for one in tools or () if isinstance(one, Mapping) and one.get("type") == _DRAWING), {})
+    return whole_number(tool, "partial_images", 0, _MOST_PREVIEWS) if tool.get("partial_images") else 0
 
 
 def events(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> Iterator[bytes]:
@@ -61,14 +78,16 @@ def _unnumbered(answer: Answer, request: SimulatedRequest, identity: AnswerIdent
     items = _items(answer, request, identity)
     for index, item in enumerate(items):
         yield _event("response.output_item.added", item=_empty_item(item), output_index=index)
-        yield from _contents(item, index, answer)
+        yield from _contents(item, index, answer, request)
         yield _event("response.output_item.done", item=item, output_index=index)
     status, _ = _status_and_details(answer)
     yield _event(f"response.{status}", response=complete_response(answer, request, identity, items))
 
 
-def _contents(item: Json, index: int, answer: Answer) -> Iterator[bytes]:
-    if item["type"] == "function_call":
+def _contents(item: Json, index: int, answer: Answer, request: SimulatedRequest) -> Iterator[bytes]:
+    if item["type"] == "image_generation_call":
+        yield from _drawing({"item_id": item["id"], "output_index": index}, request.previews)
+    elif item["type"] == "function_call":
         place = {"item_id": item["id"], "output_index": index}
         yield from _deltas("response.function_call_arguments", pieces(item["arguments"]), place)
         yield _event("response.function_call_arguments.done", **place, arguments=item["arguments"])
@@ -82,6 +101,15 @@ def _contents(item: Json, index: int, answer: Answer) -> Iterator[bytes]:
     else:
         for number, part in enumerate(item["content"]):
             yield from _part(part, {"content_index": number, "item_id": item["id"], "output_index": index}, answer)
+
+
+def _drawing(place: Json, previews: int) -> Iterator[bytes]:
+    yield _event("response.image_generation_call.in_progress", **place)
+    yield _event("response.image_generation_call.generating", **place)
+    for number in range(previews):
+        preview = {"partial_image_index": number, "partial_image_b64": picture(100 + number), "output_format": "png"}
+        yield _event("response.image_generation_call.partial_image", **place, **preview)
+    yield _event("response.image_generation_call.completed", **place)
 
 
 def _part(part: Json, place: Json, answer: Answer) -> Iterator[bytes]:
@@ -118,11 +146,19 @@ def _event(kind: str, **fields: Any) -> bytes:
 
 
 def _items(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) -> list[Json]:
-    """Return the output items: reasoning, message, function calls."""
+    """Return the output items: reasoning, images, message, function calls."""
     items: list[Json] = []
     if answer.reasoning:
         summary = [{"type": "summary_text", "text": answer.reasoning}]
         items.append({"id": f"rs_{identity.digits}", "type": "reasoning", "summary": summary})
+    for number in range(answer.images):
+        drawn = {
+            "type": "image_generation_call",
+            "status": "completed",
+            "result": picture(number),
+            "output_format": "png",
+        }
+        items.append({"id": f"ig_{identity.digits}{number}"} | drawn)
     text = answer.text_of(0)
     content: list[Json] = []
     if text:
@@ -150,7 +186,7 @@ def _items(answer: Answer, request: SimulatedRequest, identity: AnswerIdentity) 
 
 def _empty_item(item: Json) -> Json:
     """Return an item as it is announced: without content."""
-    empty: Json = {"summary": [], "content": [], "arguments": "", "status": "in_progress"}
+    empty: Json = {"summary": [], "content": [], "arguments": "", "status": "in_progress", "result": None}
     return item | {key: value for key, value in empty.items() if key in item}
 
 
@@ -249,7 +285,7 @@ def role(chunk: bytes) -> Role:
     kind = found.group(1) if found else b""
     if kind in _END:
         return "end"
-    return "content" if kind.endswith(b".delta") else "lifecycle"
+    return "content" if kind.endswith((b".delta", b".partial_image")) else "lifecycle"
 
 
 def empty_event(identity: AnswerIdentity) -> bytes:

@@ -46,7 +46,8 @@ class SimulatedRequest:
     `forced`: the tool call that the request requires. `prefix`: the beginning of an answer that the request wants
     continued. `conversations`: its conversation, and for a request to continue a broken answer that before it.
     `previous`: the stored response that it continues. `max_tokens`: the limit for each choice.
-    `logprobs`: the number of alternatives per token; None if no log probabilities are requested.
+    `logprobs`: the number of alternatives per token; None if no log probabilities are requested. `audio`: the answer is
+    spoken. `draws`: an image is required. `previews`: the number of previews before each image.
     """
 
     model: str
@@ -63,6 +64,9 @@ class SimulatedRequest:
     previous: str | None = None
     max_tokens: int | None = None
     logprobs: int | None = None
+    audio: bool = False
+    draws: bool = False
+    previews: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

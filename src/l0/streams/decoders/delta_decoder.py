@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from l0.dialects import deltas
 from l0.dialects.answer_fold import AnswerFold
 from l0.dialects.deltas import Delta, ToolCallDelta
+from l0.dialects.payload import audio_payload, payloads_in, preview_payload
 from l0.dialects.token_numbers import TokenNumbers
 from l0.dialects.wire_dialect import WireDialect
 from l0.model.call_events import ResponseMetadata
@@ -66,8 +68,8 @@ class DeltaDecoder:
                     events.append(Event(EventType.MESSAGE, text))
                 else:
                     self._refusal.append(text)
-            case deltas.CompleteItem(value=value, choice=0):
-                events.append(Event(EventType.DATA, "", value))
+            case deltas.CompleteItem() | deltas.AudioDelta() | deltas.ImagePreview() | deltas.FileCitation():
+                events += _data_events(delta)
             case deltas.FinishDelta(choice=0) if self._refusal:
                 events.append(Event(EventType.MESSAGE, "".join(self._refusal)))
                 self._refusal.clear()
@@ -97,6 +99,21 @@ class DeltaDecoder:
     def metadata(self) -> ResponseMetadata:
         """Return the provider's metadata, as `Decoder.metadata`."""
         return self.fold.metadata()
+
+
+def _data_events(delta: Delta) -> Iterator[Event]:
+    """Yield an item, unless it is a payload itself, and each payload in it."""
+    match delta:
+        case deltas.AudioDelta(value=value, data=data, transcript=transcript, choice=0, index=index):
+            yield Event(EventType.DATA, transcript, audio_payload(value, data, index))
+        case deltas.ImagePreview(value=value, index=index, number=number):
+            yield Event(EventType.DATA, "", preview_payload(value, index, number))
+        case deltas.CompleteItem(value=value, choice=0, index=index) | deltas.FileCitation(value=value, index=index):
+            payloads = payloads_in(value, index)
+            if not any(one.item is value for one in payloads):
+                yield Event(EventType.DATA, "", value)
+            for one in payloads:
+                yield Event(EventType.DATA, "", one)
 
 
 def tool_call(call: ToolCallDelta) -> Event:
