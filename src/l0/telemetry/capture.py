@@ -125,7 +125,7 @@ def _part(item: object) -> Json:
     match kind:
         case "function" | "custom" | "function_call" | "custom_tool_call" | "tool_use":
             return _tool_call(item)
-        case "tool_result" | "function_call_output":
+        case kind if kind == "tool_result" or kind.endswith("_output"):
             answer = item.get("content", item.get("output"))
             return {"type": "tool_call_response", "id": called_tool(item).id, "response": _bounded(answer)}
         case "image_url" | "input_image" | "image" if (link := _image(item)) is not None:

@@ -312,6 +312,58 @@ def test_order_of_keys_and_drawn_boundaries_do_not_count(run: Run) -> None:
     assert parts[1]["bytes"] == 2
 
 
+MULTIMODAL = """
+import asyncio, base64, random
+
+PICTURE = base64.b64encode(random.Random(1).randbytes(30_000)).decode()
+SOUND = random.Random(2).randbytes(30_000)
+SEEN = [dict(role="user", content=[dict(type="image_url", image_url=dict(url=f"data:image/png;base64,{PICTURE}"))])]
+SOURCE = dict(type="base64", media_type="image/png", data=PICTURE)
+SHOWN = [dict(role="user", content=[dict(type="image", source=SOURCE)])]
+WHISPER = dict(model="gpt-4o-transcribe", file=("a.wav", SOUND, "audio/wav"))
+
+
+@pytest.mark.l0_cassette
+def test_media():
+    keep("spoken", streamed(modalities=["text", "audio"], audio=dict(voice="alloy", format="pcm16"), messages=SEEN))
+    with anthropic.Anthropic(base_url=URL, **OPTIONS) as client:
+        keep("shown", client.messages.create(model="m", max_tokens=9, messages=SHOWN).model_dump())
+
+
+@pytest.mark.l0_cassette
+def test_uploads():
+    with openai.OpenAI(base_url=URL + "/v1", **OPTIONS) as client:
+        keep("text", client.audio.transcriptions.create(**WHISPER).text)
+        streaming = client.post(
+            "/audio/transcriptions", cast_to=object, stream=True, stream_cls=openai.Stream[object],
+            body=dict(model="m", stream="true"), files=dict(file=WHISPER["file"]),
+            options=dict(headers={"Content-Type": "multipart/form-data"}),
+        )
+        keep("events", [dict(event) for event in streaming])
+        keep("file", client.files.create(file=("b.bin", SOUND), purpose="assistants").model_dump())
+
+    async def run():
+        async with openai.AsyncOpenAI(base_url=URL + "/v1", **OPTIONS) as client:
+            keep("async", (await client.audio.transcriptions.create(**WHISPER)).text)
+
+    asyncio.run(run())
+"""
+
+
+def test_media_and_uploads_are_recorded_and_played(run: Run) -> None:
+    run.write(MULTIMODAL)
+    run.record().assert_outcomes(passed=2)
+    run.play().assert_outcomes(passed=2)
+    uploads = [one["request"]["body"]["parts"] for one in run.recordings("test_uploads")]
+    assert len(uploads) == 4
+    (sound,) = [part for part in uploads[0] if part["name"] == "file"]
+    assert (sound["filename"], sound["type"], sound["bytes"]) == ("a.wav", "audio/wav", 30_000)
+    run.write(MULTIMODAL.replace("Random(2)", "Random(3)"))
+    failed = run.play("-k", "uploads")
+    failed.assert_outcomes(failed=1)
+    failed.stdout.fnmatch_lines(["*parts*sha256*"])
+
+
 SECRETS = """
 @pytest.mark.l0_cassette(redact=lambda text: text.replace("Maria", "M."))
 def test_secrets():

@@ -1,6 +1,8 @@
 """Secrets leave a recording, and sizes stay."""
 
 import json
+import tracemalloc
+from hashlib import sha256
 
 import pytest
 
@@ -146,6 +148,31 @@ def test_a_body_is_kept_only_if_asked_for_and_hashed_in_any_order_of_its_keys() 
     assert KEY not in json.dumps(kept)
     assert kept["bytes"] == without["bytes"] == len(encoded)
     assert json_hash({"a": 1, "b": 2}) == json_hash({"b": 2, "a": 1})
+
+
+def test_media_are_described_with_and_without_content() -> None:
+    data = {"type": "base64", "media_type": "image/png", "data": "QUJD"}
+    link = {"type": "url", "url": "https://host.example/private.png"}
+    parts = [{"type": "image", "source": data}, {"type": "tool_result", "content": [{"type": "image", "source": link}]}]
+    encoded = json.dumps({"messages": [{"role": "user", "content": parts}]}).encode()
+    for content in (True, False):
+        found = described_body(encoded, Redaction(), content=content)["media"]
+        assert found == [
+            {"kind": "image", "mime_type": "image/png", "bytes": 3, "sha256": sha256(b"ABC").hexdigest()},
+            {"kind": "image"},
+        ]
+    assert "media" not in described_body(json.dumps(BODY | {"messages": []}).encode(), Redaction(), content=True)
+
+
+def test_a_large_body_is_held_a_few_times_at_most() -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": [{"type": "input_audio", "data": "A1b2" * 500_000}]}]})
+    encoded = body.encode()
+    for content in (True, False):
+        tracemalloc.start()
+        described_body(encoded, Redaction(), content=content)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * len(encoded)
 
 
 @pytest.mark.parametrize("body", [None, b"", b"\xff\x00 no json", b'{"a": ' + b"[" * 100_000])
