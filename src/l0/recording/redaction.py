@@ -185,7 +185,8 @@ def _masked(text: AnyStr, spans: Sequence[tuple[int, int]], star: AnyStr) -> Any
     for begin, end in spans:
         parts += (text[at:begin], star * (end - begin))
         at = end
-    return text[:0].join([*parts, text[at:]])
+    parts.append(text[at:])
+    return text[:0].join(parts)
 
 
 def _mask(found: re.Match[str]) -> str:
