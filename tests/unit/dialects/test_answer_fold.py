@@ -191,7 +191,7 @@ CASES: list[tuple[WireDialect, dict[str, Any], list[Delta]]] = [
     (
         RESPONSES,
         {"type": "response.output_item.done", "output_index": 2, "item": {"type": "web_search_call"}},
-        [CompleteItem({"type": "web_search_call"})],
+        [CompleteItem({"type": "web_search_call"}, index=2)],
     ),
     (
         RESPONSES,
