@@ -29,6 +29,7 @@ from l0.runtime.rule_runner import check_rules
 from l0.shared_state.forks import renew_in_child
 from l0.shared_state.scoped_values import Block, Scoped
 from l0.shared_state.shared import SharedState
+from l0.telemetry.call_log import CALL_LOG
 
 if TYPE_CHECKING:
     from l0.console.console import Console
@@ -101,6 +102,7 @@ class Config:
             known, self.environment = self.environment.problems, settings
             self.shared_state.timelines = self.timeline
             self._update_observers()
+        CALL_LOG.use_file(settings.log)
         self._use_recorder()
         for problem in settings.problems:
             if problem not in known:

@@ -1,12 +1,16 @@
 """Log lines in an application: on stderr without a set-up, in formatters, beside traces, and with parts that fail."""
 
+import inspect
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -109,9 +113,8 @@ def test_lines_on_stderr_without_any_setup(sim: Simulator) -> None:
     )
     assert len(sim.requests) == 13
     *said, summary = ended.stderr.splitlines()
-    hint = " (further lines like this are summed up once a minute)"
     # The one for the NullHandler counts as written.
-    assert said == ["silenced", *[TEXT] * (LINES - 2), TEXT + hint]
+    assert said == ["silenced", *[TEXT] * (LINES - 1)]
     assert re.fullmatch(r"\.\.\. and 4 more within \d+ s: failed \(unavailable\): openai gpt-4o 4", summary)
 
 
@@ -128,6 +131,65 @@ def test_storm_is_a_few_lines(sim: Simulator, lines: list[dict[str, Any]]) -> No
     assert len(lines) < 30
 
 
+def test_records_name_the_line_of_the_program(sim: Simulator, lines: list[dict[str, Any]]) -> None:
+    handler = next(one for one in logging.getLogger("l0").handlers if isinstance(one, Lines))
+    handler.setFormatter(logging.Formatter('{"message": "%(pathname)s %(lineno)d"}'))
+    l0.instrument()
+    sim.script(DOWN)
+    ask(sim)
+    line = inspect.getsourcelines(ask)[1] + 2
+    assert [one["message"] for one in lines] == [f"{__file__} {line}"]
+
+
+def logged(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_file_gets_every_line_of_a_storm(sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("L0_LOG", str(file := tmp_path / "l0.jsonl"))
+    l0.instrument()
+    sim.script(*[DOWN] * 20)
+    with Spans().tracer.start_as_current_span("request") as span:
+        for _ in range(20):
+            ask(sim)
+    written = logged(file)
+    assert [line["l0_event"] for line in written] == ["failed"] * 20
+    first = written[0]
+    assert datetime.fromisoformat(first.pop("time")).tzinfo is UTC
+    assert (first.pop("level"), first.pop("pid")) == ("WARNING", os.getpid())
+    assert first["message"] == TEXT
+    assert first["trace_id"] == f"{span.get_span_context().trace_id:032x}"
+    l0.uninstrument()
+    monkeypatch.delenv("L0_LOG")
+    l0.instrument()
+    sim.script(DOWN)
+    ask(sim)
+    assert len(logged(file)) == 20
+
+
+def test_file_gets_every_attempt_also_if_the_logger_is_off(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("L0_LOG", str(file := tmp_path / "l0.jsonl"))
+    monkeypatch.setattr(logging.getLogger("l0"), "disabled", True)
+    l0.instrument(l0.Policy(retry=l0.Retry(max_retries=1, base_delay=0)))
+    sim.script(DOWN, None)
+    ask(sim)
+    assert [(line["level"], line["l0_event"]) for line in logged(file)] == [("DEBUG", "retry"), ("INFO", "recovered")]
+
+
+def test_file_that_cannot_be_written_is_one_warning(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[dict[str, Any]]
+) -> None:
+    monkeypatch.setenv("L0_LOG", str(tmp_path))
+    l0.instrument()
+    sim.script(DOWN, DOWN)
+    ask(sim)
+    ask(sim)
+    messages = [line["message"] for line in lines]
+    assert messages == [f"L0_LOG: {tmp_path} cannot be written: Is a directory", TEXT, TEXT]
+
+
 def test_fields_of_a_failure(sim: Simulator, lines: list[dict[str, Any]]) -> None:
     l0.instrument(l0.Policy(retry=l0.Retry(max_retries=1, base_delay=0)))
     sim.script(DOWN, DOWN)
@@ -136,7 +198,7 @@ def test_fields_of_a_failure(sim: Simulator, lines: list[dict[str, Any]]) -> Non
     ids = first.pop("l0_request_id"), last.pop("l0_request_id")
     assert all(ids)
     assert len(set(ids)) == 2
-    assert last.pop("l0_seconds") > 0
+    assert last.pop("l0_duration_seconds") > 0
     assert last.pop("message").startswith("openai chat gpt-4o: failed after 2 attempts: unavailable status 503")
     common = {"l0_provider": "openai", "l0_model": "gpt-4o", "l0_operation": "chat", "l0_cause": "unavailable"}
     assert last == common | {
@@ -153,7 +215,7 @@ def test_fields_of_a_failure(sim: Simulator, lines: list[dict[str, Any]]) -> Non
         "l0_event": "retry",
         "l0_attempt": 1,
         "l0_reason": "the provider is not available",
-        "l0_seconds": 0.0,
+        "l0_wait_seconds": 0.0,
     }
 
 
@@ -173,7 +235,7 @@ def test_fields_of_a_recovery_count_the_tokens_of_the_failed_attempt(
     assert line["message"].endswith(f" s, {line['l0_wasted_tokens']} tokens")
     assert (line["level"], line["l0_event"], line["l0_outcome"]) == ("INFO", "recovered", "recovered_retry")
     assert (line["l0_provider"], line["l0_attempts"], line["l0_cause"]) == ("anthropic", 2, "incomplete_read")
-    assert line["l0_seconds"] > 0
+    assert line["l0_lost_seconds"] > 0
 
 
 def test_lines_carry_the_ids_of_the_calls_span(sim: Simulator, spans: Spans, lines: list[dict[str, Any]]) -> None:
@@ -294,7 +356,7 @@ def test_fields_reach_the_formatters_of_other_libraries(sim: Simulator, lines: l
         lines.clear()
     expected, found = plain
     assert [line["l0_event"] for line in found] == ["retry", "recovered", "retry", "failed"]
-    varying = {"l0_request_id", "l0_seconds", "trace_id", "span_id", "message"}
+    varying = {"l0_request_id", "l0_lost_seconds", "l0_duration_seconds", "trace_id", "span_id", "message"}
     for one, other in zip(expected, found, strict=True):
         assert set(one) == set(other)
         assert {key: one[key] for key in set(one) - varying} == {key: other[key] for key in set(one) - varying}

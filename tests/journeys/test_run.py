@@ -1,5 +1,6 @@
 """`l0 run` protects programs that nobody edits, and the processes that they start. Real servers, real sockets."""
 
+import json
 import os
 import shutil
 import signal
@@ -85,6 +86,13 @@ def test_program_is_recorded(sim: Simulator, tmp_path: Path, name: str) -> None:
     with Recording.open(tmp_path) as recording:
         assert [(call.outcome, len(call.attempts)) for call in recording] == [(Outcome.RECOVERED_RETRY, 2)]
         assert recording.problems == []
+
+
+def test_program_is_logged_in_a_file(sim: Simulator, tmp_path: Path) -> None:
+    ended = run("--log", str(tmp_path / "l0.jsonl"), *SCRIPTS["script"], sim=sim)
+    assert ended.returncode == 0, ended.stderr
+    lines = [json.loads(line) for line in (tmp_path / "l0.jsonl").read_text().splitlines()]
+    assert [(line["l0_event"], line["level"]) for line in lines] == [("retry", "DEBUG"), ("recovered", "INFO")]
 
 
 def test_program_without_l0_run_fails(sim: Simulator) -> None:

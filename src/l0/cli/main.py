@@ -76,7 +76,14 @@ def _run(given: argparse.Namespace) -> int:
 
     target = given.program if given.module is None else ["-m", *given.module]
     view = viewer.DEFAULT_PORT if given.view and given.view_port is None else given.view_port
-    options = LaunchOptions(policy=given.policy, otlp=given.otlp, console=given.console, view=view, record=given.record)
+    options = LaunchOptions(
+        policy=given.policy,
+        otlp=given.otlp,
+        console=given.console,
+        view=view,
+        record=given.record,
+        log=given.log,
+    )
     return run(target, options)
 
 
@@ -225,6 +232,7 @@ def _run_arguments(run: argparse.ArgumentParser) -> None:
     add = run.add_argument
     add("--policy", metavar="NAME", help="preset of the policy, as L0_POLICY (default: the SDKs' own behaviour)")
     add("--record", metavar="DIR", help="record every call in this folder")
+    add("--log", metavar="FILE", help="append each failure and recovery to this file, as a line of JSON, as L0_LOG")
     add("--otlp", metavar="URL", help="export to this OTLP/HTTP collector, such as http://localhost:4318")
     add("--console", action="store_true", help="show each call on stderr, and a summary at the end, as L0_CONSOLE=1")
     add("--view", action="store_true", help="show the calls in l0 view, which is started if none runs, and stays")

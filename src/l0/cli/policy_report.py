@@ -53,6 +53,8 @@ def policy_report() -> Iterator[DoctorFinding]:
             yield DoctorFinding(f"{name} is on (variable {variable})")
     if settings.record is not None:
         yield DoctorFinding(f"calls are recorded in {settings.record} (variable L0_RECORD)")
+    if settings.log is not None:
+        yield DoctorFinding(f"failures and recoveries are logged in {settings.log} (variable L0_LOG)")
     chosen = [field for field in policy_fields() if field.source != "default"]
     for field in chosen:
         yield DoctorFinding(f"{field.field} = {field.value} ({field.source})")

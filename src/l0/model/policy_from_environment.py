@@ -31,8 +31,8 @@ SWITCHES = {
     "L0_TIMELINE": "timeline",
 }
 """The variables that are true or false, and their fields in `EnvironmentSettings`."""
-_RECORD = "L0_RECORD"
-_OTHER_VARIABLES = frozenset({_RECORD, "L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES})
+_RECORD, _LOG = "L0_RECORD", "L0_LOG"
+_OTHER_VARIABLES = frozenset({_RECORD, _LOG, "L0_ATTEMPT_SPANS", "L0_CHUNK_METRICS", "L0_FORMER_NAMES", *SWITCHES})
 """Variables that do not belong to the policy. Telemetry reads its own, which are ``all`` or not set."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 Path = tuple[str, ...]
@@ -42,7 +42,8 @@ Path = tuple[str, ...]
 class EnvironmentSettings:
     """The settings of the environment. ``policy``: ``None`` if no variable sets one. ``direct``: read streams directly.
     ``timeline``: record the token flow of streams. ``console``: show calls on stderr. ``record``: the folder in which
-    calls are recorded; ``None`` for none. ``record_content``: record the bodies of requests.
+    calls are recorded; ``None`` for none. ``record_content``: record the bodies of requests. ``log``: the file for log
+    lines in JSON; ``None`` for none.
 
     ``sources``: the variable of each field, by the field's path (``("retry", "attempts")``), and of the preset, by the
     empty path. ``problems``: one text for each variable that is ignored, or is likely to be in the wrong unit.
@@ -53,6 +54,7 @@ class EnvironmentSettings:
     timeline: bool = False
     console: bool = False
     record: str | None = None
+    log: str | None = None
     record_content: bool = False
     sources: Mapping[Path, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -84,7 +86,7 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
                 policy, sources[()] = preset(text), name
             elif name in SWITCHES:
                 switches[SWITCHES[name]] = _boolean(name, text)
-            elif name == _RECORD:
+            elif name in (_RECORD, _LOG):
                 continue
             elif name in known:
                 policy = _set(policy, known[name], text, sources, check, problems)
@@ -98,6 +100,7 @@ def read_environment(environ: Mapping[str, str], check: Callable[[Policy], objec
     return EnvironmentSettings(
         policy=policy if sources else None,
         record=given.get(_RECORD),
+        log=given.get(_LOG),
         sources=sources,
         problems=tuple(problems),
         **switches,

@@ -33,7 +33,6 @@ from .finalizers import soon
 from .observer_guard import enter_observer, headers_of, report_observer_failure
 from .stream_stats import StreamStatsRecorder, TimelineRecorder
 
-_log = logging.getLogger("l0")
 QUIET = (Outcome.OK, Outcome.CANCELLED)
 """Outcomes without a log line, unless something was missing in the answer."""
 
@@ -128,7 +127,7 @@ class ObserverNotifier:
     @property
     def counts_tokens(self) -> bool:
         """True if observers or log lines report the tokens of attempts that fail."""
-        return self.observed or _log.isEnabledFor(logging.INFO)
+        return self.observed or CALL_LOG.takes(logging.INFO)
 
     def breaker_changed(self, target: tuple[str, str], state: str, at: float) -> None:
         """Report that a circuit breaker changed to ``state``. ``target``: its provider and model."""
@@ -192,7 +191,7 @@ class ObserverNotifier:
                 return  # the enclosing call logs it
             self._lines = CallLines(self._call, self._began)
         line = self._lines.line(event)
-        if line is not None and _log.isEnabledFor(line.level):
+        if line is not None and CALL_LOG.takes(line.level):
             soon(self._write, line)
 
     def _write(self, line: LogLine) -> None:

@@ -1,7 +1,7 @@
 """Write the log lines of calls on logger ``l0``, with the ids of the current span.
 
 While the console shows the calls, these lines are kept from handlers that write to a terminal, and from the handler of
-last resort, which writes to stderr. All other handlers get them.
+last resort, which writes to stderr. All other handlers get them. A file that is given for them gets every line.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from time import monotonic
 
 from opentelemetry import trace
 
+from l0.model.caller_warning import caller_line
+
 from .line_limit import LineLimit
+from .log_file import LogFile
 from .log_lines import LogLine
 
 _log = logging.getLogger("l0")
+_SDKS = ("openai", "anthropic")
+"""Packages between a line of the program and L0."""
 
 
 class CallLog:
@@ -28,12 +33,26 @@ class CallLog:
         self._limit = LineLimit()
         self.console = False
         """True while the console shows what these lines say."""
+        self._file: LogFile | None = None
+
+    def use_file(self, path: str | None) -> None:
+        """Append every line to this file as well; ``None``: to no file."""
+        if path is None or self._file is None or self._file.path != path:
+            self._file = None if path is None else LogFile(path)
+
+    def takes(self, level: int) -> bool:
+        """Return True if a line of this level is written anywhere."""
+        return self._file is not None or _log.isEnabledFor(level)
 
     def write(self, line: LogLine) -> None:
-        """Write a line, unless there were too many like it. Raises nothing."""
+        """Write a line, on the logger unless there were too many like it. Raises nothing."""
         try:
             span = trace.get_current_span().get_span_context()
             ids = {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"} if span.is_valid else {}
+            if self._file is not None:
+                self._file.write(line, ids)
+            if not _log.isEnabledFor(line.level):
+                return
             if line.level <= logging.DEBUG:  # asked for, so all of it
                 self._emit(line, ids)
                 return
@@ -54,7 +73,8 @@ class CallLog:
             logging.raiseExceptions = reports
 
     def _emit(self, line: LogLine, ids: dict[str, str]) -> None:
-        record = _log.makeRecord(_log.name, line.level, __file__, 0, line.text, (), None)
+        caller = caller_line(past=_SDKS)
+        record = _log.makeRecord(_log.name, line.level, caller.file, caller.line, line.text, (), None)
         for name, value in {**line.fields, **ids}.items():
             # Not `extra`: that raises if the application's own record factory sets the same name.
             record.__dict__.setdefault(name, value)

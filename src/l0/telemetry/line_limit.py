@@ -19,7 +19,6 @@ _TARGETS = 4
 """Targets that a summary names."""
 _KINDS = 256
 """Kinds that are limited separately. Names of rules are part of a kind, and users choose those."""
-_HINT = " (further lines like this are summed up once a minute)"
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +52,8 @@ class LineLimit:
             minute = self._minutes.setdefault(kind, _Minute(now))
             if minute.written < LINES:
                 minute.written += 1
-                lines.append(replace(line, text=line.text + _HINT) if minute.written == LINES else line)
+                is_last = minute.written == LINES
+                lines.append(replace(line, fields={**line.fields, "l0_limited": True}) if is_last else line)
             else:
                 minute.last, minute.last_at = line, now
                 minute.targets[line.target if len(minute.targets) < _KINDS else "others"] += 1

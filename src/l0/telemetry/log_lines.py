@@ -97,7 +97,7 @@ class CallLines:
             l0_attempt=event.number,
             l0_reason=event.stop or failure.message,
             l0_request_id=event.request_id,
-            l0_seconds=event.wait_s,
+            l0_wait_seconds=event.wait_s,
         )
         following = what_follows(event)
         if following is None:
@@ -123,7 +123,7 @@ class CallLines:
 
     def _shadow_decision(self, event: ShadowDecision) -> LogLine:
         cause = event.cause.value if event.cause is not None else None
-        fields = self._fields("shadow", l0_cause=cause, l0_seconds=event.seconds) | {"l0_action": event.action}
+        fields = self._fields("shadow", l0_cause=cause, l0_wait_seconds=event.seconds) | {"l0_action": event.action}
         return LogLine(level=DEBUG, text=f"{self._name}: {shadow_decision(event)}", fields=fields)
 
     def _recovered(self, ended: CallEnded) -> LogLine:
@@ -139,7 +139,7 @@ class CallLines:
             text = f"{text}; cost: {', '.join(costs)}"
         last = ended.failures[-1] if ended.failures else None
         fields = self._ended(
-            "recovered", ended, last, l0_seconds=self._lost_s, l0_reason=last.message if last is not None else None
+            "recovered", ended, last, l0_lost_seconds=self._lost_s, l0_reason=last.message if last is not None else None
         )
         reason = doubt(self._call, ended)
         if reason is not None:
@@ -160,7 +160,7 @@ class CallLines:
             l0_reason=ended.stop or failure.message,
             l0_policy_field=ended.policy_field or None,
             l0_request_id=failure.request_id,
-            l0_seconds=ended.at - self._began,
+            l0_duration_seconds=ended.at - self._began,
         )
         return LogLine(level=WARNING, text=text, fields=fields)
 

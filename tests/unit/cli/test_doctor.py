@@ -312,6 +312,9 @@ def test_switches_of_the_environment_are_reported(report: Callable[..., list[str
 
 
 def test_the_folder_of_recordings_is_named(report: Callable[..., list[str]], tmp_path: Path) -> None:
+    assert report("Policy", L0_LOG="l0.jsonl")[0] == (
+        "    failures and recoveries are logged in l0.jsonl (variable L0_LOG)"
+    )
     lines = report("Policy", L0_RECORD=str(tmp_path), L0_RECORD_CONTENT="1")
     assert lines[:2] == [
         "    record_content is on (variable L0_RECORD_CONTENT)",

@@ -20,11 +20,8 @@ def storm(limit: LineLimit, calls: int, seconds: float, *lines: LogLine) -> Iter
 def test_lines_up_to_the_limit_are_written_and_the_last_one_says_so() -> None:
     limit = LineLimit()
     written = [limit.admit(line(), 0.0) for _ in range(LINES + 1)]
-    assert [[one.text for one in lines] for lines in written] == [
-        *[["failed rate_limit"]] * (LINES - 1),
-        ["failed rate_limit (further lines like this are summed up once a minute)"],
-        [],
-    ]
+    assert [[one.text for one in lines] for lines in written] == [*[["failed rate_limit"]] * LINES, []]
+    assert [one.fields.get("l0_limited") for lines in written for one in lines] == [*[None] * (LINES - 1), True]
 
 
 def test_storm_of_10_000_failing_calls_is_under_100_lines_and_loses_no_count() -> None:

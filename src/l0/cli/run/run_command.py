@@ -30,7 +30,7 @@ _ISOLATING = frozenset("ISE")
 class LaunchOptions:
     """The options of the command. ``policy``: the name of a preset. ``otlp``: base URL of an OTLP/HTTP collector.
     ``console``: show each call on stderr. ``view``: the port of the viewer that shows the calls. ``record``: the folder
-    in which calls are recorded.
+    in which calls are recorded. ``log``: the file for log lines in JSON.
     """
 
     policy: str | None = None
@@ -38,6 +38,7 @@ class LaunchOptions:
     console: bool = False
     view: int | None = None
     record: str | None = None
+    log: str | None = None
 
 
 def run(target: Sequence[str], options: LaunchOptions) -> int:
@@ -83,8 +84,9 @@ def run_environment(environ: Mapping[str, str], options: LaunchOptions) -> dict[
             environment["L0_POLICY"] = options.policy
         if options.console:
             environment["L0_CONSOLE"] = "1"
-        if options.record is not None:
-            environment["L0_RECORD"] = os.path.abspath(options.record)  # noqa: PTH100 - the program may change folders
+        for variable, path in (("L0_RECORD", options.record), ("L0_LOG", options.log)):
+            if path is not None:
+                environment[variable] = os.path.abspath(path)  # noqa: PTH100 - the program may change folders
         if options.otlp is not None:
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = check_endpoint(options.otlp) or ""
             environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"

@@ -1,0 +1,45 @@
+"""Append the log lines of calls to a file, one JSON object each, for programs whose logging nobody sets up."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import time
+
+from .log_lines import LogLine
+
+_log = logging.getLogger("l0")
+
+
+class LogFile:
+    """A file that gets every line, of any level and without a limit. ``clock``: seconds since the epoch.
+
+    The file is opened for each line, so that it may be rotated, and shared by processes: each line is one write.
+    """
+
+    def __init__(self, path: str, clock: Callable[[], float] = time) -> None:
+        self.path = path
+        self._clock = clock
+        self._failed = False
+
+    def write(self, line: LogLine, ids: dict[str, str]) -> None:
+        """Append a line. Warn once if that fails."""
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(descriptor, self._json(line, ids))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                _log.warning("L0_LOG: %s cannot be written: %s", self.path, error.strerror)
+
+    def _json(self, line: LogLine, ids: dict[str, str]) -> bytes:
+        at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        level = logging.getLevelName(line.level)
+        head = {"time": at, "level": level, "pid": os.getpid(), "message": line.text}
+        return json.dumps({**head, **line.fields, **ids}, default=str).encode() + b"\n"
