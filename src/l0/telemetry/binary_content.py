@@ -37,7 +37,8 @@ _BASE64_KEYS = frozenset({"b64_json", "file_data", "image_data", "audio_data", "
 _TYPE_KEYS = ("media_type", "mime_type", "mimeType", "format")
 _MIME = r"[\w.+-]+/[\w.+-]+"
 _PARAMETERS = r"(?:;[\w.+-]+(?:=[\w.+:/-]*)?)"
-_DATA_URL = re.compile(rf"data:(?:({_MIME}){_PARAMETERS}*|{_PARAMETERS}+),([^\s\"'<>\\)]*)", re.IGNORECASE)
+_DATA_URL_HEAD = re.compile(rf"data:(?:({_MIME}){_PARAMETERS}*|{_PARAMETERS}+),", re.IGNORECASE)
+_DATA_URL = re.compile(rf"{_DATA_URL_HEAD.pattern}([^\s\"'<>\\)]*)", re.IGNORECASE)
 _BASE64_RUN = re.compile(
     r"[A-Za-z0-9+/_-]{60,}(?:(?:\s|\\[nr]){1,4}[A-Za-z0-9+/_-]{60,})*(?:(?:\s|\\[nr]){0,4}[A-Za-z0-9+/_-]*=+)?"
 )
@@ -119,14 +120,16 @@ def _type_and_size(data: str | bytes) -> tuple[str | None, int]:
     """Return the media type and the size in bytes of raw data, base64, or a data: URL."""
     if isinstance(data, bytes):
         return None, len(data)
-    url = _DATA_URL.match(data)
+    url = _DATA_URL_HEAD.match(data)  # the data itself, perhaps megabytes, is not scanned
     if url is not None:
-        return url[1], _size(url[2])
+        return url[1], _size(data, url.end())
     return None, _size(data)
 
 
-def _size(encoded: str) -> int:
-    return len(encoded.rstrip("=")) * 3 // 4
+def _size(encoded: str, start: int = 0) -> int:
+    """Return the size in bytes of the base64 that begins at ``start``."""
+    padding = len(encoded[-3:]) - len(encoded[-3:].rstrip("="))
+    return max(len(encoded) - start - padding, 0) * 3 // 4
 
 
 def _placeholder(mime: str | None, size: int) -> str:

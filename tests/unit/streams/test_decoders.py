@@ -94,6 +94,37 @@ def test_what_else_a_chat_delta_may_carry(delta: dict[str, Any], expected: list[
     assert closing == ([(EventType.MESSAGE, "no")] if "refusal" in delta else [])
 
 
+def responses_event(kind: str, **fields: Any) -> Any:
+    return SimpleNamespace(type=f"response.{kind}", **fields)
+
+
+def test_payloads_in_a_responses_stream() -> None:
+    cited = SimpleNamespace(type="container_file_citation", file_id="f1", filename="a.csv")
+    link = SimpleNamespace(type="url_citation", url="https://host.example")
+    tool = SimpleNamespace(
+        type="code_interpreter_call", outputs=[SimpleNamespace(type="image", url="https://host.example/a.png")]
+    )
+    decoder = DeltaDecoder(RESPONSES)
+    found = [
+        event
+        for item in (
+            responses_event("audio.delta", delta="QUJD", output_index=1),
+            responses_event("audio.transcript.delta", delta="abc", output_index=1),
+            responses_event("output_text.annotation.added", annotation=link, output_index=2),
+            responses_event("output_text.annotation.added", annotation=cited, output_index=2),
+            responses_event("output_item.done", item=tool, output_index=3),
+        )
+        for event in decoder.decode(item)
+    ]
+    assert {event.type for event in found} == {EventType.DATA}
+    sound, transcript, file, whole, image = found
+    assert (sound.data.data, sound.data.index) == (b"ABC", 1)
+    assert (transcript.text, transcript.data.data) == ("abc", None)
+    assert (file.data.kind, file.data.file_id, file.data.filename, file.data.index) == ("file", "f1", "a.csv", 2)
+    assert whole.data is tool
+    assert (image.data.kind, image.data.url, image.data.index) == ("image", "https://host.example/a.png", 3)
+
+
 def test_errors_inside_a_stream() -> None:
     failed = SimpleNamespace(
         type="response.failed", response=SimpleNamespace(error=SimpleNamespace(message="no", code="server_error"))

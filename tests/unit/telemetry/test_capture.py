@@ -145,6 +145,15 @@ def test_binary_data_is_named_and_left_out(call):
     assert found == {"gen_ai.input.messages": [{"role": "user", "parts": kinds}]}
 
 
+def test_the_output_of_every_tool_is_captured_as_its_response(call):
+    output = {"type": "computer_screenshot", "image_url": f"data:image/png;base64,{PIXELS}"}
+    items = [{"type": "computer_call_output", "call_id": "c", "output": output}]
+    (found,) = capture.of_request(replace(call, body={"input": items}))["gen_ai.input.messages"]
+    (part,) = found["parts"]
+    assert (found["role"], part["type"], part["id"]) == ("tool", "tool_call_response", "c")
+    assert part["response"] == {"type": "computer_screenshot", "mime_type": "image/png", "size": 1024}
+
+
 PIXELS = base64.b64encode(bytes(range(256)) * 4).decode()
 """Binary data in requests."""
 LINES = "\n".join(PIXELS[at : at + 76] for at in range(0, len(PIXELS), 76))
