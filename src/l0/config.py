@@ -20,9 +20,10 @@ from l0.console.call_summary import Summary
 from l0.console.call_tally import CallTally
 from l0.model.call import Call
 from l0.model.caller_warning import caller_line
+from l0.model.function_observer import EventFunction, as_observer, is_event_function
 from l0.model.policy import Policy, PolicyError, Retry
 from l0.model.policy_from_environment import EnvironmentSettings
-from l0.model.ports import CallObserver, Observer
+from l0.model.ports import CallObserver, Observer, Traced
 from l0.recording.recording_options import RecordingOptions
 from l0.runtime.observer_guard import report_observer_failure
 from l0.runtime.rule_runner import check_rules
@@ -211,11 +212,11 @@ class Config:
             self._observers = tuple(observers)
             self._observers_by_sdk = {} if sdk is None else {**self._observers_by_sdk, sdk: self._observers}
 
-    def add_observers(self, observers: Sequence[Observer]) -> None:
+    def add_observers(self, observers: Sequence[Observer | EventFunction]) -> None:
         """Set the application's own observers, in addition to those of `set_observers`. Raises `PolicyError`."""
         check_observers(observers)
         with self._lock:
-            self._added = tuple(observers)
+            self._added = tuple(map(as_observer, observers))
             self._update_observers()
 
     def policy(self, client: object = None) -> Policy:
@@ -238,7 +239,12 @@ class Config:
         if serving is not None:
             return _call_observers((serving,), call)
         observers = self._observers_by_sdk.get(sdk, self._observers) if sdk is not None else self._observers
-        return _call_observers((*observers, *self._for_all_calls, *(_block_observers.get() or ())), call)
+        others = (*self._for_all_calls, *(_block_observers.get() or ()))
+        if not self._added:
+            return _call_observers((*observers, *others), call)
+        own = _call_observers(observers, call)
+        trace_id, span_id = next((one.trace_ids for one in own if isinstance(one, Traced)), ("", ""))
+        return own + _call_observers(others, replace(call, trace_id=trace_id, span_id=span_id))
 
 
 def _recorder(options: RecordingOptions) -> FlightRecorder:
@@ -258,10 +264,12 @@ def check_policy(policy: object) -> None:
 
 def check_observers(observers: object) -> None:
     """Raise `PolicyError` for anything that is not a list of observers."""
-    allowed = "a list of objects with a method observe(call), such as an l0.Observer"
+    allowed = "a list of functions of (call, event), or of objects with a method observe(call), such as an l0.Observer"
     if not isinstance(observers, Sequence) or isinstance(observers, str | bytes):
         raise PolicyError("observers", observers, allowed)
     for observer in observers:
+        if is_event_function(observer):
+            continue
         observe = getattr(observer, "observe", None) or getattr(observer, "watch", None)
         if isinstance(observer, type) or not callable(observe) or iscoroutinefunction(observe):
             raise PolicyError("observers", observer, f"{allowed} that is not async")

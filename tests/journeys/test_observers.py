@@ -11,7 +11,7 @@ from typing import Any
 
 import openai
 import pytest
-from journeys_kit import CHATTING, async_chat_client, both, chat_client
+from journeys_kit import CHATTING, Spans, async_chat_client, both, chat_client
 
 import l0
 from l0 import Fallback, Guardrails, Hedge, Policy, Retry
@@ -371,8 +371,62 @@ def test_observers_of_a_later_instrument_replace_the_earlier_ones(sim: Simulator
     assert len(second.lines) == 4
 
 
+def page_blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+def test_function_gets_the_events_of_every_call(sim: Simulator, loop: asyncio.AbstractEventLoop, sync: bool) -> None:
+    got: list[tuple[str, str]] = []
+    recorder = Recorder()
+    l0.instrument(observers=[lambda call, event: got.append((call.model, line(event))), recorder])
+    played(sim, loop, SCENARIOS["retry"], sync)
+    assert got == [("gpt-4o", text) for text in recorder.lines[1:]]
+    assert len(got) > 3
+
+
+def test_function_that_raises_does_not_reach_the_call(sim: Simulator, log: pytest.LogCaptureFixture) -> None:
+    def broken(call: l0.Call, event: l0.CallEvent) -> None:
+        raise LookupError("the text")
+
+    l0.instrument(observers=[broken])
+    play(sim, SCENARIOS["success"])
+    assert "LookupError at " in log.text
+    assert "the text" not in log.text
+
+
+def test_coroutine_function_is_refused() -> None:
+    async def later(call: l0.Call, event: l0.CallEvent) -> None: ...
+
+    with pytest.raises(l0.PolicyError, match=r"observers: .*functions of"):
+        l0.instrument(observers=[later])  # type: ignore[list-item]
+
+
+def test_call_names_the_span_of_the_call(sim: Simulator, spans: Spans) -> None:
+    seen: set[tuple[str, str]] = set()
+    l0.instrument(observers=[lambda call, event: seen.add((call.trace_id, call.span_id))])
+    play(sim, SCENARIOS["success"])
+    context = spans.only.context
+    assert context is not None
+    assert seen == {(f"{context.trace_id:032x}", f"{context.span_id:016x}")}
+
+
+def test_call_without_a_tracer_names_no_span(sim: Simulator) -> None:
+    seen: set[tuple[str, str]] = set()
+    l0.instrument(observers=[lambda call, event: seen.add((call.trace_id, call.span_id))])
+    play(sim, SCENARIOS["success"])
+    assert seen == {("", "")}
+
+
+def test_example_of_a_retry_runs(sim: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(page_blocks()[0], {})
+    sim.script(*SCENARIOS["retry"].script)
+    play(sim, SCENARIOS["retry"])
+    assert re.search(r"^gpt-4o: \w+, attempt 2 follows in [\d.]+ s$", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_code_of_the_page_runs(sim: Simulator) -> None:
-    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    block = "import l0\n" + page_blocks()[1]
     made: dict[str, Any] = {}
     observer = block.replace("l0.instrument(observers=[FailedCalls()])", "observer = FailedCalls()")
     assert observer != block

@@ -459,7 +459,9 @@ class Late:
     "observers", [42, "observer", [42], [None], [Watching], [Late()], Watching(None), {"a": Watching(None)}]
 )
 def test_observers_of_another_kind_are_refused(observers):
-    with pytest.raises(PolicyError, match=r"observers: got .* a list of objects with a method observe"):
+    with pytest.raises(
+        PolicyError, match=r"observers: got .* a list of functions of .* or of objects with a method observe"
+    ):
         Config().add_observers(observers)
 
 

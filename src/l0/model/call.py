@@ -70,7 +70,8 @@ class Call:
     ``attributes``: request parameters for the span, by their conventional names. ``body``: the request's JSON, by
     reference, for observers whose user opted in to capturing content. ``capture``: the client's own settings ask for
     content on the span. ``tracer_provider``: the client's own provider for its spans. ``shadow``: a policy that only
-    observes. ``unresumable_legs``: fallbacks that cannot continue the answer of another leg.
+    observes. ``unresumable_legs``: fallbacks that cannot continue the answer of another leg. ``trace_id``, ``span_id``:
+    of the call's span, in hexadecimal digits; set for the application's observers, empty without a tracer.
     """
 
     operation: str
@@ -94,6 +95,8 @@ class Call:
     default_retries: int = 0
     unresumable_legs: frozenset[int] = frozenset()
     fallback_rules: tuple[TerminalRule, ...] = ()
+    trace_id: str = ""
+    span_id: str = ""
 
     def terminal_rule(self, leg: int) -> TerminalRule:
         """Return the rule of one leg. A source of the explicit API is not known in advance: all legs have one rule."""

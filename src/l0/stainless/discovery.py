@@ -11,6 +11,7 @@ from os import PathLike
 from typing import Any
 
 from l0.config import CONFIG, check_observers, check_policy
+from l0.model.function_observer import EventFunction
 from l0.model.policy import Policy, PolicyError
 from l0.model.ports import Observer
 from l0.recording.recording_options import RecordingOptions, recording_options
@@ -95,7 +96,7 @@ def instrument(
     policy: Policy | None = None,
     *,
     otlp: str | bool = False,
-    observers: Sequence[Observer] | None = None,
+    observers: Sequence[Observer | EventFunction] | None = None,
     direct: bool | None = None,
     timeline: bool | None = None,
     console: bool | None = None,
@@ -112,9 +113,10 @@ def instrument(
     failure.
     ``otlp``: an OTLP/HTTP endpoint (``"http://localhost:4318"``) to export to, or ``True`` to use the ``OTEL_*``
     environment variables; OpenTelemetry providers that the application has set are kept. ``observers``: your own
-    receivers of events (`l0.Observer`), in addition to spans and metrics. ``direct``, for experts: under asyncio, read
-    streams directly from their connections (`stainless.direct_reading`). That saves 40 % of their remaining CPU time,
-    and relies on private names of the transport. ``None``: as ``L0_DIRECT`` says, else off.
+    receivers of events, in addition to spans and metrics: functions of ``(call, event)``, or `l0.Observer`. ``direct``,
+    for experts: under asyncio, read streams directly from their connections (`stainless.direct_reading`). That saves 40
+    % of their remaining CPU time, and relies on private names of the transport. ``None``: as ``L0_DIRECT`` says, else
+    off.
     ``timeline``: record on each span when the content of a stream arrived, for the strip that ``l0 view`` shows.
     ``None``: as ``L0_TIMELINE`` says, else off. ``console``: write a line per call to stderr, its attempts under it if
     there were several, and a summary when the process ends. ``None``: as ``L0_CONSOLE`` says, else off. ``summary``:

@@ -1,0 +1,45 @@
+"""Let a plain function observe all calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import isclass, iscoroutinefunction
+from typing import TypeGuard, cast
+
+from .call import Call
+from .call_events import CallEvent
+from .ports import CallObserver, Observer
+
+EventFunction = Callable[[Call, CallEvent], object]
+"""A function that receives each event of each call."""
+
+
+def is_event_function(observer: object) -> TypeGuard[EventFunction]:
+    """Return True for a function that can be used in place of an observer."""
+    is_observer = hasattr(observer, "observe") or hasattr(observer, "watch")
+    return callable(observer) and not (is_observer or isclass(observer) or iscoroutinefunction(observer))
+
+
+def as_observer(given: Observer | EventFunction) -> Observer:
+    """Return an observer as it is, and a function as an observer."""
+    return FunctionObserver(given) if is_event_function(given) else cast(Observer, given)
+
+
+class FunctionObserver(Observer):
+    """An observer that calls a function with each event of each call."""
+
+    def __init__(self, function: EventFunction) -> None:
+        self._function = function
+
+    def observe(self, call: Call) -> CallObserver:
+        """Return the observer of one call."""
+        return _FunctionCallObserver(self._function, call)
+
+
+class _FunctionCallObserver(CallObserver):
+    def __init__(self, function: EventFunction, call: Call) -> None:
+        self._function = function
+        self._call = call
+
+    def notify(self, event: CallEvent) -> None:
+        self._function(self._call, event)
