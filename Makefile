@@ -85,9 +85,10 @@ types: setup ## mypy --strict and pyright
 contracts: setup ## import-linter: imports only go down
 	@$(BIN)/lint-imports
 
-bench: ## measure every figure of the README, in an environment of its own
+bench: ## measure every figure of the README, and the cost of recording beside vcrpy, in an environment of its own
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'
 	@.venv-bench/bin/python -m benchmarks
+	@.venv-bench/bin/python -m benchmarks.recording
 
 bench-packages: ## measure rules, drift, scanner, engine, explicit API, orchestration, hedges and telemetry, each on its own
 	@"$(PYTHON)" scripts/environment.py .venv-bench '[bench]'

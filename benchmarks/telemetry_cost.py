@@ -14,19 +14,14 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
 from time import process_time
 from typing import Any
 
-from l0.simulator.answers import Answer
-from l0.simulator.dialects.chat_server import CHAT
-from l0.simulator.dialects.server_dialect import AnswerIdentity, SimulatedRequest
-
+from .in_memory import REQUEST, streaming_client, whole_client
 from .variants import FULL, SILENT, switch_on
 
 SHORT, LONG = 50, 450
 STREAMS = 150
-_ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
 MODES = {
     "no SDK": (SILENT, {}),
     "SDK, batch export": (FULL, {}),
@@ -77,39 +72,18 @@ def _apart(mode: str, environment: dict[str, str]) -> dict[str, float]:
 
 
 def _stream(tokens: int) -> float:
-    ask = SimulatedRequest(model="m", stream=True, choices=1, store=False)
-    reads = list(CHAT.events(Answer(tokens=tokens), ask, AnswerIdentity.of(0, 0)))
-    client = _client("text/event-stream", reads)
+    client = streaming_client(tokens)
 
     def read() -> None:
-        for _ in client.chat.completions.create(**_ASKED, stream=True):
+        for _ in client.chat.completions.create(**REQUEST, stream=True):
             pass
 
     return _least(read)
 
 
 def _whole() -> float:
-    ask = SimulatedRequest(model="m", stream=False, choices=1, store=False)
-    body = json.dumps(CHAT.complete(Answer(tokens=50), ask, AnswerIdentity.of(0, 0))).encode()
-    client = _client("application/json", [body])
-    return _least(lambda: client.chat.completions.create(**_ASKED))
-
-
-def _client(kind: str, reads: list[bytes]) -> Any:
-    import openai
-
-    streaming: Any = openai._streaming
-    transport = getattr(streaming, "httpx2", None) or streaming.httpx
-
-    def respond(request: Any) -> Any:
-        return transport.Response(200, headers={"content-type": kind}, content=_parts(reads), request=request)
-
-    http = transport.Client(transport=transport.MockTransport(respond))
-    return openai.OpenAI(api_key="x", base_url="http://origin.invalid", http_client=http, max_retries=0)
-
-
-def _parts(reads: list[bytes]) -> Iterator[bytes]:
-    yield from reads
+    client = whole_client(50)
+    return _least(lambda: client.chat.completions.create(**REQUEST))
 
 
 def _least(work: Any) -> float:

@@ -77,7 +77,7 @@ class Matrix:
         self.chosen = chosen
         l0.uninstrument()
         self._bare = {
-            (str(row), dialect, sync): self._call(row, dialect, sync=sync, retries=0)
+            (str(row), dialect, sync): played(self._stage, row, dialect, sync=sync, retries=0)
             for row, dialect in chosen
             if row not in TIMED
             for sync in (True, False)
@@ -97,7 +97,7 @@ class Matrix:
     def _judged(self, row: Row, dialect: str, mode: str, *, sync: bool) -> Cell:
         timeout = LIMITS if row in TIMED else None
         with l0.policy(resume=mode, timeout=timeout):
-            seen = self._call(row, dialect, sync=sync, times=row.times, healthy=_healthy(mode))
+            seen = played(self._stage, row, dialect, sync=sync, times=row.times, healthy=_healthy(mode))
         bare = self._bare.get((str(row), dialect, sync), seen)
         if mode == "off":
             got, wrong = self._off(row, dialect, seen, bare, sync=sync)
@@ -112,7 +112,7 @@ class Matrix:
     def _off(self, row: Row, dialect: str, seen: Seen, bare: Seen, *, sync: bool) -> tuple[str, str | None]:
         """Without resuming, what the catalogue says must come of it."""
         end = row.others.get(dialect, row.end)
-        whole = self._call(row, dialect, sync=sync, times=0).chunks
+        whole = played(self._stage, row, dialect, sync=sync, times=0).chunks
         expected = row.requests or (2 if end is End.HEALED else 1)
         wrong = CHECKS[end](seen, bare, whole)
         if wrong is None and seen.requests != expected:
@@ -130,20 +130,21 @@ class Matrix:
             self._whole[key] = got_of(dialect, seen)
         return self._whole[key]
 
-    def _call(self, row: Row, dialect: str, *, sync: bool, times: int = 1, **more: Any) -> Seen:
-        """A row's call; places in the greeting are moved to the longer answer."""
-        body = body_of(dialect, ANSWER)
-        longer = body.content.count(b"data:") - body_of(dialect).content.count(b"data:")
 
-        def moved(at: int | None) -> int | None:
-            if at == AFTER:
-                return LATE
-            return at + longer if at is not None and at >= FINISH[dialect] - 1 else at
+def played(stage: Stage, row: Row, dialect: str, *, sync: bool, times: int = 1, **more: Any) -> Seen:
+    """Make the call of a row; places in the greeting are moved to the longer answer."""
+    body = body_of(dialect, ANSWER)
+    longer = body.content.count(b"data:") - body_of(dialect).content.count(b"data:")
 
-        fault = Fault(parts=tuple(replace(part, at_event=moved(part.at_event)) for part in row.make(dialect).parts))
-        sample = body if row.edit is None else replace(body, content=row.edit(body.content))
-        request = {**REQUESTED.get(dialect, {}), **row.request}
-        return self._stage.call(sample, *[fault] * times, sync=sync, **more, **request)
+    def moved(at: int | None) -> int | None:
+        if at == AFTER:
+            return LATE
+        return at + longer if at is not None and at >= FINISH[dialect] - 1 else at
+
+    fault = Fault(parts=tuple(replace(part, at_event=moved(part.at_event)) for part in row.make(dialect).parts))
+    sample = body if row.edit is None else replace(body, content=row.edit(body.content))
+    request = {**REQUESTED.get(dialect, {}), **row.request}
+    return stage.call(sample, *[fault] * times, sync=sync, **more, **request)
 
 
 _SHOWN = {

@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,6 +52,7 @@ class Response:
     packed: bool = False
     cut: bool = False
     wait: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 HEALTHY = Response(parts=ANSWER)
@@ -93,6 +94,8 @@ def serving() -> Iterator[Server]:
             self.send_response(response.status)
             self.send_header("content-type", "text/event-stream" if streams else "application/json")
             self.send_header("transfer-encoding", "chunked")
+            for name, value in response.headers.items():
+                self.send_header(name, value)
             if response.packed:
                 self.send_header("content-encoding", "gzip")
             self.end_headers()

@@ -7,9 +7,24 @@ from typing import Any
 
 import openai
 import pytest
-from recorded_scenarios import CANARY, KEY, SCENARIOS, Response, Server, played, recorded, serving
+from installed import httpx
+from recorded_scenarios import (
+    ANSWER,
+    BODY,
+    CANARY,
+    KEY,
+    SCENARIOS,
+    Response,
+    Server,
+    arguments,
+    frame,
+    played,
+    recorded,
+    serving,
+)
 
 from l0.recording.decision_rerun import differing
+from l0.recording.recording import RecordedCall
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +59,13 @@ def test_a_call_is_recorded_as_it_was(server: Server, tmp_path: Path, name: str,
 SECRET = "CANARYcanary0123456789"
 
 
+def assert_no_secret(folder: Path, call: RecordedCall) -> None:
+    """The secret is in no file, and in no body whose reads are joined."""
+    for path in folder.iterdir():
+        assert SECRET.encode() not in path.read_bytes()
+    assert all(SECRET.encode() not in attempt.body for attempt in call.attempts)
+
+
 @pytest.mark.parametrize("content", [False, True], ids=["no content", "content"])
 def test_a_secret_in_twelve_places_is_in_no_file(server: Server, tmp_path: Path, content: bool) -> None:
     key = f"sk-{SECRET}"
@@ -75,6 +97,48 @@ def test_a_secret_in_twelve_places_is_in_no_file(server: Server, tmp_path: Path,
 
         _, call = recorded(tmp_path, make, record_content=content)
     assert call.attempts[0].status == 401
-    for path in tmp_path.iterdir():
-        assert SECRET.encode() not in path.read_bytes()
+    assert_no_secret(tmp_path, call)
     assert ("body" in call.attempts[0].request) == content
+
+
+@pytest.mark.parametrize("content", [False, True], ids=["no content", "content"])
+def test_a_secret_in_the_headers_and_the_reads_of_an_answer_is_in_no_file(
+    server: Server, tmp_path: Path, content: bool
+) -> None:
+    told = frame(f"your key is {SECRET} ")
+    at = told.index(SECRET.encode()) + 9
+    headers = {
+        "set-cookie": f"session={SECRET}; Path=/",
+        "x-session-token": SECRET,
+        "x-echo": f"key {SECRET}",
+        "link": f"</v1/models?api-key={SECRET}>; rel=next",
+    }
+    server.script[:] = [Response(parts=[told[:at], told[at:], *ANSWER], headers=headers)]
+    with openai.OpenAI(api_key=SECRET, base_url=server.url, max_retries=0) as client:
+
+        def make() -> list[Any]:
+            return list(client.chat.completions.create(**arguments(stream=True)))
+
+        items, call = recorded(tmp_path, make, record_content=content)
+    assert items[0].choices[0].delta.content == f"your key is {SECRET} "
+    assert len(call.attempts[0].body) == len(told) + len(BODY)
+    assert {name for name, _ in call.attempts[0].response_headers} >= headers.keys()
+    assert_no_secret(tmp_path, call)
+
+
+@pytest.mark.parametrize("content", [False, True], ids=["no content", "content"])
+def test_a_secret_in_an_exception_its_notes_and_its_cause_is_in_no_file(tmp_path: Path, content: bool) -> None:
+    def refuse(request: Any) -> Any:
+        error = httpx.ConnectError(f"no way to https://user:{SECRET}@host/?key={SECRET}", request=request)
+        error.add_note(f"sent {SECRET}")
+        raise error from ValueError(SECRET)
+
+    http = httpx.Client(transport=httpx.MockTransport(refuse))
+    with openai.OpenAI(api_key=SECRET, base_url="http://host.invalid/v1", max_retries=1, http_client=http) as client:
+        client._calculate_retry_timeout = lambda *_: 0.0  # type: ignore[method-assign]
+        _, call = recorded(
+            tmp_path, lambda: [client.chat.completions.create(**arguments(stream=False))], record_content=content
+        )
+    assert [attempt.status for attempt in call.attempts] == [None, None]
+    assert call.failure is not None
+    assert_no_secret(tmp_path, call)

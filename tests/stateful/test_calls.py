@@ -8,18 +8,23 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 from drawn import policies, scripts
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from installed import HAS_RESPONSES
 from makers import settled
 from world import APIS, Made, Place, World, built
 
 import l0
+from l0.recording.decision_rerun import differing
+from l0.recording.recorder import FlightRecorder
+from l0.recording.recording import Recording
+from l0.recording.recording_options import RecordingOptions
 from l0.simulator.faults import Fault
 
 PLACES = 3
@@ -40,12 +45,16 @@ _names = st.sampled_from([name for name in APIS if name != "responses" or HAS_RE
 class Calls(RuleBasedStateMachine):
     """One call at each place at a time. Which steps there are never depends on how a call went, as that takes time."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, recorder: FlightRecorder) -> None:
         super().__init__()
         self.world = world
+        self.recorder = recorder
         self.calls: dict[int, Made] = {}
         self.ended = 0
-        world.renew()
+
+    @initialize(recorded=st.booleans())
+    def renew(self, recorded: bool) -> None:
+        self.world.renew(self.recorder if recorded else None)
 
     # -- steps ------------------------------------------------------------------------------------------------------
 
@@ -191,6 +200,20 @@ def world() -> Iterator[World]:
         yield made
 
 
-def test_any_steps_of_any_calls(world: World) -> None:
-    run_state_machine_as_test(lambda: Calls(world), settings=SETTINGS)
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[FlightRecorder]:
+    made = FlightRecorder(RecordingOptions(folder=tmp_path))
+    yield made
+    made.close()
+
+
+def test_any_steps_of_any_calls(world: World, recorder: FlightRecorder, tmp_path: Path) -> None:
+    """Half of the runs are recorded. The engine decides again as it did."""
+    run_state_machine_as_test(lambda: Calls(world, recorder), settings=SETTINGS)
     assert all(isinstance(place, Place) for place in world.places)
+    recorder.close()
+    with Recording.open(tmp_path) as recording:
+        calls = list(recording)
+        assert [call.id for call in calls if call.outcome is None or differing(call) != []] == []
+        assert recording.problems == []
+    assert len(calls) >= EXAMPLES

@@ -121,10 +121,11 @@ class World:
         self.provider = TracerProvider(id_generator=_Ids())
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
 
-    def renew(self) -> None:
-        """As in a process that has made no call yet."""
+    def renew(self, recorder: Any = None) -> None:
+        """As in a process that has made no call yet. ``recorder``: records the calls from now on."""
         self.exporter.clear()
         CONFIG.shared_state = SharedState()
+        CONFIG.shared_state.recorder = recorder
 
     def check(self, place: Place, call: Made) -> None:
         """Check the conditions that hold after every step of a call."""
@@ -200,8 +201,8 @@ def built(number: int) -> Iterator[World]:
         places = [Place(stack.enter_context(simulator(seed=seed))) for seed in range(number)]
         world = World(places, loop)
         for place in places:
-            assert hasattr(place.server, "_requested_reply"), "the hook of the simulator has another name"
-            place.server._requested_reply = place.answer  # type: ignore[method-assign]
+            assert hasattr(place.server, "_chosen_reply"), "the hook of the simulator has another name"
+            place.server._chosen_reply = place.answer  # type: ignore[method-assign]
             _clients(stack, loop, place)
         for instrumentor in (OpenAIInstrumentor(), AnthropicInstrumentor()):
             instrumentor.instrument(tracer_provider=world.provider)

@@ -25,21 +25,20 @@ ERROR_TYPES: dict[Cause, str] = {
 text), so the network did not fail. No cause maps to ``runtime_killed`` and ``background_throttle``: they occur in
 browsers and edge runtimes only, and are accepted because the guide names them."""
 
-_REFINED: tuple[tuple[type[OSError], str], ...] = (
-    (ConnectionRefusedError, "econnrefused"),
-    (ConnectionResetError, "econnreset"),
-)
+_REFINED: dict[type[OSError], str] = {ConnectionRefusedError: "econnrefused", ConnectionResetError: "econnreset"}
 
 
 def error_type(failure: Failure) -> str | None:
     """Return the field of `ErrorTypeDelays` for ``failure``; ``None`` if the network did not fail."""
     if failure.status is not None:
         return None
-    if failure.cause is Cause.CONNECTION:
-        for kind, name in _REFINED:
-            if _caused_by(failure.error, kind):
-                return name
-    return ERROR_TYPES.get(failure.cause)
+    kind = connection_error(failure.error) if failure.cause is Cause.CONNECTION else None
+    return ERROR_TYPES.get(failure.cause) if kind is None else _REFINED[kind]
+
+
+def connection_error(error: BaseException | None) -> type[OSError] | None:
+    """Return the error of the operating system that caused ``error``, if it has a delay of its own."""
+    return next((kind for kind in _REFINED if _caused_by(error, kind)), None)
 
 
 def error_type_delay(retry: Retry, failure: Failure) -> float | None:

@@ -13,6 +13,7 @@ from l0.engine.machine import Admission, Machine
 from l0.engine.signals import Failed, Signal
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call, Outcome
+from l0.model.error_types import connection_error
 from l0.model.failure import Failure
 
 from .recorded_machine import RecordedMachine
@@ -26,12 +27,9 @@ from .recording_events import (
     Delivered,
     Exchanged,
     Input,
-    Read,
+    RawRead,
     RecordingEvent,
 )
-
-_NEW = tuple.__new__
-"""Creates the events of reads and deliveries: a `NamedTuple` of its own accord takes twice as long."""
 
 
 class Memory(Protocol):
@@ -47,13 +45,24 @@ class Memory(Protocol):
 class CallRecorder:
     """The recorder of one call."""
 
-    __slots__ = ("_append", "_content", "_detached", "_exchanged", "_limit", "_memory", "id", "incomplete")
+    __slots__ = (
+        "_append",
+        "_chars",
+        "_content",
+        "_detached",
+        "_exchanged",
+        "_items",
+        "_limit",
+        "_memory",
+        "id",
+        "incomplete",
+    )
 
     def __init__(
         self,
         id_: str,
         memory: Memory,
-        append: Callable[[RecordingEvent], None],
+        append: Callable[[RecordingEvent | RawRead], None],
     ) -> None:
         self.id = id_
         self.incomplete = False
@@ -63,6 +72,7 @@ class CallRecorder:
         self._limit = memory.options.memory_bytes
         self._detached: tuple[Failure, Failure] | None = None
         self._exchanged: set[int] = set()
+        self._items = self._chars = 0
 
     def machine(
         self, call: Call, rand: Callable[[], float], backoff: Callable[[int, Failure], float], guard: Admission
@@ -89,7 +99,8 @@ class CallRecorder:
             detail = failure.detail
             with suppress(Exception):  # an exception of the application
                 detail = (detail or str(error)) if self._content else ""
-            named: Any = Unrecorded(name_of(error))
+            cause = connection_error(error)
+            named: Any = Unrecorded(name_of(error), "" if cause is None else cause.__name__)
             self._detached = known = failure, replace(failure, error=named, detail=detail)
         return known[1]
 
@@ -155,7 +166,7 @@ class CallRecorder:
             self._within_memory(data)
             return
         memory.waiting_bytes = waiting + len(data)
-        self._append(_NEW(Read, (self.id, perf_counter(), number, data)))
+        self._append((self.id, perf_counter(), number, data, self._items, self._chars))
 
     def _within_memory(self, data: bytes) -> bytes | None:
         """Return ``data``; ``None`` if it exceeds the memory of the recorder. Then the call is incomplete."""
@@ -173,15 +184,23 @@ class CallRecorder:
 
     def attempt_ended(self, number: int, failure: Failure | None, at: float, *, lost: bool = False) -> None:
         """Record the end of an attempt."""
+        self._delivered()
         self._append(AttemptEnding(self.id, at, number, failure and self._without_error(failure), lost))
 
     def delivered(self, items: int, chars: int) -> None:
-        """Record that the user gets items."""
+        """Record that the user gets items: with the next read, as most reads are followed by a delivery."""
+        self._items += items
+        self._chars = chars
+        if not self._exchanged:  # a source of the explicit API, which has no reads
+            self._delivered()
+
+    def _delivered(self) -> None:
         if not self._memory.stopped:  # nobody takes events from the queue then
-            self._append(_NEW(Delivered, (self.id, perf_counter(), items, chars)))
+            self._append(Delivered(self.id, perf_counter(), self._items, self._chars))
 
     def ended(self, outcome: Outcome, failure: Failure | None, at: float) -> None:
         """Record the end of the call."""
+        self._delivered()
         self._append(CallOver(self.id, at, outcome.value, failure and self._without_error(failure), self.incomplete))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from l0.model.failure import Failure
 
+from .body_redaction import BodyRedaction
 from .recorded_request import described_body
 from .recording_codec import encode
 from .recording_events import (
@@ -55,18 +56,40 @@ class CallRows:
         self._redaction = redaction
         self._content = content
         self._began = 0.0
+        self._read_at: float | None = None
         self._reads = self._decisions = self._items = self._chars = 0
         self._unsent: dict[int, AttemptBegan] = {}
         """The attempts whose request is not known yet."""
+        self._bodies: dict[int, BodyRedaction] = {}
 
     @singledispatchmethod
     def write(self, event: RecordingEvent) -> None:
         """Buffer the rows of one event."""
         raise TypeError(event)
 
-    def write_reads(self, reads: list[Read]) -> None:
-        """Buffer consecutive reads of one attempt."""
-        for read, data in zip(reads, self._redaction.reads([one.data for one in reads]), strict=True):
+    def read(self, event: Read) -> None:
+        """As `write`, for the event of which a call has many."""
+        body = self._bodies.get(event.number)
+        if body is None:
+            body = self._bodies[event.number] = BodyRedaction(self._redaction)
+        if event.items > self._items:
+            self._deliver(event)
+        self._read_at = event.at
+        body.add(event)
+
+    def _deliver(self, event: Read | Delivered) -> None:
+        """Buffer a row for what the user got: after the last read, or when it was recorded, from a source without."""
+        at = event.at if self._read_at is None else self._read_at
+        self._add(_DELIVERY, (event.id, at - self._began, event.items - self._items, event.chars))
+        self._items, self._chars = event.items, event.chars
+
+    def write_reads(self, *, final: bool = False) -> None:
+        """Buffer the rows of the reads so far. ``final``: also of those that may end with a part of a secret."""
+        for body in self._bodies.values():
+            self._write_body(body, final=final)
+
+    def _write_body(self, body: BodyRedaction, *, final: bool) -> None:
+        for read, data in body.take(final=final):
             self._add(_READ, (read.id, read.number, self._reads, read.at - self._began, data))
             self._reads += 1
 
@@ -99,11 +122,9 @@ class CallRows:
             self._add(_HEAD, (event.status, received, event.at - self._began, event.id, event.number))
 
     @write.register
-    def _(self, event: Read) -> None:
-        self.write_reads([event])
-
-    @write.register
     def _(self, event: BodyEnded) -> None:
+        if event.number in self._bodies:
+            self._write_body(self._bodies[event.number], final=True)
         self._add(_ENDING, (event.ending, event.id, event.number))
 
     @write.register
@@ -124,12 +145,12 @@ class CallRows:
 
     @write.register
     def _(self, event: Delivered) -> None:
-        self._items += event.items
-        self._chars = event.chars
-        self._add(_DELIVERY, (event.id, event.at - self._began, event.items, event.chars))
+        if event.items > self._items:
+            self._deliver(event)
 
     @write.register
     def _(self, event: CallOver) -> None:
+        self.write_reads(final=True)
         error = None if event.failure is None else self._error(event.failure)
         delivered = (self._items, self._chars, event.incomplete)
         self._add(_CALL_OVER, (event.outcome, error, event.at - self._began, *delivered, event.id))

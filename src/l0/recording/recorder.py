@@ -17,7 +17,7 @@ from l0.shared_state.forks import renew_in_child
 from l0.shared_state.termination import end_with_worker
 
 from .call_recorder import CallRecorder
-from .recording_events import CallBegan, Exchanged, Read, RecordingEvent
+from .recording_events import CallBegan, Exchanged, RawRead, Read, RecordingEvent
 from .recording_files import RecordingFiles
 from .recording_options import RecordingOptions
 
@@ -53,7 +53,7 @@ class FlightRecorder:
         if self._files is not None:
             _inherited.append(self._files)
         self._files = None
-        self._events: deque[RecordingEvent] = deque()
+        self._events: deque[RecordingEvent | RawRead] = deque()
         self._guard = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
@@ -97,6 +97,8 @@ class FlightRecorder:
             give_up_at = monotonic() + timeout_s
             while thread.is_alive() and monotonic() < give_up_at:
                 sleep(_POLL_S)
+        if thread is None or not thread.is_alive():  # nobody takes events from the queue any more
+            self._events.clear()
         self._closing = self.stopped = True
         if thread is not None and not thread.is_alive():
             self._events.clear()  # a call may have begun while the recording failed
@@ -147,12 +149,16 @@ class FlightRecorder:
     def _write(self, files: RecordingFiles) -> None:
         waiting = [self._flushed.popleft() for _ in range(len(self._flushed))]  # before the events that they wait for
         events = self._events
-        batch = [events.popleft() for _ in range(len(events))]
+        batch = [_event(events.popleft()) for _ in range(len(events))]
         files.write(batch)
         written = sum(map(_bytes_in, batch))
         self.waiting_bytes = self.waiting_bytes - written if events else 0  # exact again whenever nothing waits
         for done in waiting:
             done.set()
+
+
+def _event(appended: RecordingEvent | RawRead) -> RecordingEvent:
+    return Read._make(appended) if type(appended) is tuple else appended  # type: ignore[return-value]  # not a `RawRead`
 
 
 def _bytes_in(event: RecordingEvent) -> int:

@@ -7,13 +7,14 @@ clients and exceptions cannot be written: only their name is, and they come back
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from math import isfinite
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 from l0.engine.commands import Command
 from l0.engine.signals import Signal
@@ -28,9 +29,21 @@ _SECOND_HAND = {"Call": {"body", "tracer_provider"}, "Failure": {"detail"}}
 
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
-    """The place of a value that a recording cannot hold. ``name``: its class or function, such as ``"app.retry"``."""
+    """The place of a value that a recording cannot hold. ``name``: its class or function, such as ``"app.retry"``.
+
+    ``cause``: of an exception, the built-in class of the error that caused it, on which a delay may depend.
+    """
 
     name: str
+    cause: str = ""
+
+    @property
+    def __cause__(self) -> BaseException | None:
+        """The cause, as the engine reads it from an exception."""
+        kind = getattr(builtins, self.cause, None)
+        return kind() if isinstance(kind, type) and issubclass(kind, OSError) else None
+
+    __context__: ClassVar[None] = None
 
     def __str__(self) -> str:
         """Return the name without its module."""
@@ -56,7 +69,9 @@ def encode(value: Any) -> Any:
         return {_TAG: _MAPPING, "value": pairs} if _TAG in pairs else pairs
     if isinstance(value, list | tuple | Set):
         return [encode(one) for one in (sorted(value) if isinstance(value, Set) else value)]
-    return {_TAG: _UNRECORDED, "name": value.name if isinstance(value, Unrecorded) else name_of(value)}
+    if not isinstance(value, Unrecorded):
+        return {_TAG: _UNRECORDED, "name": name_of(value)}
+    return {_TAG: _UNRECORDED, "name": value.name} | ({"cause": value.cause} if value.cause else {})
 
 
 def name_of(value: object) -> str:
@@ -81,7 +96,7 @@ def decode(value: Any, hint: Any = Any) -> Any:
     if tag == _NUMBER:
         return float(value["value"])
     if tag == _UNRECORDED:
-        return Unrecorded(value["name"])
+        return Unrecorded(value["name"], value.get("cause", ""))
     if tag is None or tag == _MAPPING:
         pairs = value if tag is None else value["value"]
         item = next((get_args(one)[1] for one in _members(hint) if len(get_args(one)) == 2), Any)

@@ -53,12 +53,18 @@ class Exchanged(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Bytes of an answer, as they came from the connection."""
+    """Bytes of an answer, as they came from the connection. ``items``, ``chars``: `Delivered` before them."""
 
     id: str
     at: float
     number: int
     data: bytes
+    items: int
+    chars: int
+
+
+RawRead = tuple[str, float, int, bytes, int, int]
+"""The fields of a `Read`, as the caller appends them: its thread makes a tuple several times as fast as a `Read`."""
 
 
 class BodyEnded(NamedTuple):
@@ -92,7 +98,7 @@ class Decided(NamedTuple):
 
 
 class Delivered(NamedTuple):
-    """The user got items. ``chars``: the characters of the answer that have been delivered so far."""
+    """The items and the characters of the answer that the user has got so far."""
 
     id: str
     at: float

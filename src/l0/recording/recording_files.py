@@ -6,9 +6,10 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from itertools import count, groupby
+from functools import partial
+from itertools import count
 from pathlib import Path
 from time import monotonic
 
@@ -47,41 +48,46 @@ class RecordingFiles:
             if type(event) is Exchanged:
                 pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.sent]
                 self._redaction.learn(pairs, str(event.url))
-        for _, group in groupby(enumerate(batch), key=_group):
-            self._write_events([event for _, event in group])
+        read: dict[str, CallRows] = {}
+        for event in batch:
+            known = self._rows.get(event.id)
+            if type(event) is not Read:
+                self._write_event(event)
+            elif known is not None:
+                known[0].read(event)
+                read[event.id] = known[0]
+        for rows in read.values():
+            _attempt(rows.write_reads)
+        self._forget()
         for file in self._open:
             file.commit()
-        self._forget()
+        self._close_full()
         if self._current.size >= self._options.file_bytes:
             self._current = self._begin()
 
-    def _write_events(self, events: list[RecordingEvent]) -> None:
-        """Write one event, or consecutive reads of one attempt: a secret may span two of them."""
-        first = events[0]
-        if type(first) is CallBegan:
+    def _write_event(self, event: RecordingEvent) -> None:
+        if type(event) is CallBegan:
             rows = CallRows(self._current.add, self._redaction, content=self._options.content)
-            self._rows[first.id] = rows, self._current
-            self._current.calls.add(first.id)
-        known = self._rows.get(first.id)
+            self._rows[event.id] = rows, self._current
+            self._current.calls.add(event.id)
+        known = self._rows.get(event.id)
         if known is None:
             return
-        try:
-            if type(first) is Read:
-                known[0].write_reads(events)  # type: ignore[arg-type]  # all of them are reads
-            else:
-                known[0].write(first)
-        except Exception:  # what cannot be described, or a user's `redact` that fails, must not end the recording
-            _log.debug("a part of a call was not recorded: %s", raised())
-        if type(first) is CallOver:
-            self._over.append((monotonic(), first.id))
+        _attempt(partial(known[0].write, event))
+        if type(event) is CallOver:
+            self._over.append((monotonic(), event.id))
 
     def _forget(self) -> None:
-        """Forget calls that are over, and close full files whose calls are all over."""
+        """Forget calls that are over."""
         while self._over and self._over[0][0] < monotonic() - _AFTER_END_S:
             _, id_ = self._over.popleft()
             known = self._rows.pop(id_, None)
             if known is not None:
+                _attempt(partial(known[0].write_reads, final=True))
                 known[1].calls.discard(id_)
+
+    def _close_full(self) -> None:
+        """Close full files whose calls are all over."""
         for file in [one for one in self._open if one is not self._current and not one.calls]:
             self._open.remove(file)
             file.close()
@@ -109,13 +115,18 @@ class RecordingFiles:
                 excess -= size
 
     def close(self) -> None:
-        """Close all files."""
+        """Write what waits for a next read, and close all files."""
+        for rows, _ in self._rows.values():
+            _attempt(partial(rows.write_reads, final=True))
         for file in self._open:
+            file.commit()
             file.close()
         self._open.clear()
 
 
-def _group(event: tuple[int, RecordingEvent]) -> object:
-    """Return a key that puts consecutive reads of one attempt into a group, and any other event into its own."""
-    place, one = event
-    return (one.id, one.number) if type(one) is Read else place
+def _attempt(write: Callable[[], None]) -> None:
+    """Write something. What cannot be described, or a user's `redact` that fails, must not end the recording."""
+    try:
+        write()
+    except Exception:
+        _log.debug("a part of a call was not recorded: %s", raised())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import AnyStr
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -71,6 +72,10 @@ _SHORTEST = 8
 """Characters. A shorter value in a secret place may be an ordinary word elsewhere."""
 _MOST = 256
 """Values that are remembered."""
+_LONGEST_WORD = 512
+"""Bytes. A longer word, such as an encoded image, is not waited for."""
+_SPACED = bytes(32 if chr(byte) in "\t\n\r \"'<>,;" else byte for byte in range(256))
+"""A table for `bytes.translate` that makes a space of what no secret contains."""
 
 
 class Redaction:
@@ -112,21 +117,24 @@ class Redaction:
             text = _PARAMETER.sub(_mask_parameter, text)
         return text if self._more is None else self._more(text)
 
-    def reads(self, parts: Sequence[bytes]) -> list[bytes]:
+    def reads(self, parts: Sequence[bytes], before: bytes = b"") -> list[bytes]:
         """Return consecutive reads of one body without secrets, also without one that begins in one read and ends in
-        the next."""
-        whole = b"".join(parts)
-        if self._more is not None:
-            return [self.text(part.decode(errors="surrogateescape")).encode(errors="surrogateescape") for part in parts]
+        a later one. ``before``: the end of the read before them."""
+        whole = before + b"".join(parts)
         spans = list(_secrets(whole, self._encoded, self._known_encoded, _DATA_ENCODED))
-        if not spans:
-            return list(parts)
-        masked = _masked(whole, spans, b"*")
-        clean, at = [], 0
-        for part in parts:
-            clean.append(masked[at : at + len(part)])
-            at += len(part)
-        return clean
+        clean = _split_like(parts, _masked(whole, spans, b"*")[len(before) :]) if spans else list(parts)
+        return clean if self._more is None else self._more_removed(clean)
+
+    def _more_removed(self, parts: Sequence[bytes]) -> list[bytes]:
+        """Return reads as the user's function leaves them. If it finds more in all of them together, the last read
+        gets the whole text."""
+        each = [self._bytes(part) for part in parts]
+        whole = self._bytes(b"".join(parts))
+        return each if b"".join(each) == whole else [*[b""] * (len(parts) - 1), whole]
+
+    def _bytes(self, data: bytes) -> bytes:
+        assert self._more is not None
+        return self._more(data.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
     def sent_headers(self, headers: Headers) -> list[list[str]]:
         """Return the headers of a request; of most only the name."""
@@ -187,6 +195,17 @@ def _masked(text: AnyStr, spans: Sequence[tuple[int, int]], star: AnyStr) -> Any
         at = end
     parts.append(text[at:])
     return text[:0].join(parts)
+
+
+def unfinished(data: bytes) -> int:
+    """Return how many bytes at the end of ``data`` may be the beginning of a secret: an unbroken word."""
+    word = data[-_LONGEST_WORD:].translate(_SPACED)
+    return len(word) - word.rfind(b" ") - 1
+
+
+def _split_like(parts: Sequence[bytes], whole: bytes) -> list[bytes]:
+    ends = [*accumulate(map(len, parts))]
+    return [whole[end - len(part) : end] for part, end in zip(parts, ends, strict=True)]
 
 
 def _mask(found: re.Match[str]) -> str:

@@ -375,15 +375,17 @@ class CallRuntime:
     def recorded_read(self, raw: Any, since: float = 0.0) -> list[Any] | AttemptOver:
         """As `on_read`, for a call that is recorded."""
         items = self.on_read(raw, since)
-        if isinstance(items, list):
-            self._record_delivery(items, self._buffer.released if self._buffer.lags else None)
+        if items and type(items) is list:
+            assert self.recording is not None
+            assert self._parser is not None
+            chars = self._buffer.released if self._buffer.lags else self._parser.reader.chars
+            self.recording.delivered(len(items), chars)
         return items
 
-    def _record_delivery(self, items: list[Any], chars: int | None = None) -> None:
-        """Record that the user gets ``items``, which end after ``chars`` characters; ``None``: after all so far."""
+    def _record_delivery(self, items: list[Any]) -> None:
+        """Record that the user gets ``items``, the last ones of an attempt."""
         if self.recording is not None and items:
-            arrived = self._parser.reader.chars if self._parser is not None else 0
-            self.recording.delivered(len(items), arrived if chars is None else chars)
+            self.recording.delivered(len(items), self._parser.reader.chars if self._parser is not None else 0)
 
     def _hold(self, items: list[Any], reader: Reader, at: float) -> list[Any]:
         """Hold frames back before the commit point, so that the user never sees a restart."""

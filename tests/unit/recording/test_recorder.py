@@ -7,9 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from makers import make_call
+from makers import make_call, make_failure
 from recording_kit import begin, calls_in, record_retried_call, recorder
 
+import l0
+from l0.engine.machine import ADMIT_ALL
+from l0.engine.signals import Begin, Failed
 from l0.model.call import Outcome
 from l0.model.failure import Cause
 from l0.model.policy_error import PolicyError
@@ -41,6 +44,23 @@ def test_a_call_is_read_as_it_was_recorded(tmp_path: Path) -> None:
     assert [name for name, _ in call.decisions[1].inputs] == ["backoff", "may_retry"]
     assert differing(call) == []
     assert not call.incomplete
+
+
+@pytest.mark.parametrize("cause", [ConnectionRefusedError, ConnectionResetError, TimeoutError])
+def test_a_delay_by_the_error_of_the_connection_is_decided_again(tmp_path: Path, cause: type[OSError]) -> None:
+    delays = l0.ErrorTypeDelays(econnrefused=1.0, econnreset=2.0)
+    policy = l0.Policy(retry=l0.Retry(error_type_delays=delays))
+    error = RuntimeError("no connection")
+    error.__cause__ = cause("no way")
+    with recorder(tmp_path) as made:
+        call = begin(made, policy=policy)
+        machine = call.machine(make_call(policy=policy), lambda: 0.5, lambda number, failure: 0.25, ADMIT_ALL)
+        machine.step(Begin(1.0))
+        machine.step(Failed(make_failure(cause=Cause.CONNECTION, error=error), 2.0))
+        call.ended(Outcome.FAILED, None, 3.0)
+    (found,) = calls_in(tmp_path)
+    assert differing(found) == []
+    assert found.decisions[1].signal.failure.error.name == "builtins.RuntimeError"
 
 
 def test_every_call_is_found_by_id_prefix_trace_and_last(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""Remove secrets from a body whose reads are written in batches: a secret may begin in one and end in the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .recording_events import Read
+from .redaction import Redaction, unfinished
+
+_CONTEXT = 16
+"""Bytes before a read that tell what it begins with: a scheme such as ``Bearer``, or the middle of a word."""
+
+
+class BodyRedaction:
+    """The reads of one body that are not written yet.
+
+    A read that ends within a word waits for the next one, as the word may be a secret. Events of a stream end with an
+    empty line, so that few reads wait.
+    """
+
+    def __init__(self, redaction: Redaction) -> None:
+        self._redaction = redaction
+        self._waiting: list[Read] = []
+        self._before = b""
+
+    def add(self, read: Read) -> None:
+        """Take the next read."""
+        self._waiting.append(read)
+
+    def take(self, *, final: bool) -> Iterator[tuple[Read, bytes]]:
+        """Yield the reads that can be written, with their bytes without secrets. ``final``: all of them."""
+        waiting, self._waiting = self._waiting, []
+        parts = [read.data for read in waiting]
+        if not parts:
+            return
+        whole = self._before + b"".join(parts)
+        ready = len(whole) - len(self._before) - (0 if final else unfinished(whole))
+        clean = self._redaction.reads(parts, self._before)
+        taken = 0
+        for read, data in zip(waiting, clean, strict=True):
+            taken += len(read.data)
+            if taken <= ready:
+                self._before = (self._before + read.data)[-_CONTEXT:]
+                yield read, data
+            else:
+                self._waiting.append(read)

@@ -1,0 +1,47 @@
+"""Recording adds a fixed number of calls to each chunk and to each call of the user, and none once it is off again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from calls_per_token import LONG, SHORT, count, reading
+
+import l0
+
+CASES = [(api, sync) for api in ("chat", "responses", "messages") for sync in (True, False)]
+IDS = [f"{api} {'sync' if sync else 'async'}" for api, sync in CASES]
+# What a chunk in a read of its own costs on the thread of the caller: one generator, the appended read (its time, its
+# size), and the delivery. Python 3.11 is the reference; later ones inline some calls and need no more.
+PER_CHUNK = 8
+# What a call costs there: its events, the steps of its machine, its request and the head of its answer.
+PER_CALL = 125
+
+
+@pytest.fixture(autouse=True)
+def off() -> Iterator[None]:
+    yield
+    l0.uninstrument()
+
+
+def own_calls(api: str, sync: bool, tokens: int) -> int:
+    for _ in range(2):  # the first answers compile constructors and fill caches
+        reading(api, sync, tokens)()
+    return count(reading(api, sync, tokens))[0]
+
+
+def both(api: str, sync: bool) -> tuple[int, int]:
+    return own_calls(api, sync, SHORT), own_calls(api, sync, LONG)
+
+
+@pytest.mark.parametrize(("api", "sync"), CASES, ids=IDS)
+def test_recording_costs_a_chunk_and_a_call_no_more_calls_than_it_did(api: str, sync: bool, tmp_path: Path) -> None:
+    l0.instrument()
+    before = both(api, sync)
+    l0.instrument(record=tmp_path)
+    short, long = (now - then for now, then in zip(both(api, sync), before, strict=True))
+    per_chunk = (long - short) / (LONG - SHORT)
+    print(f"{per_chunk} calls a chunk, {short - SHORT * per_chunk:.0f} a call")
+    assert 0 < per_chunk <= PER_CHUNK
+    assert 0 < short - SHORT * per_chunk <= PER_CALL
+    l0.instrument(record=False)
+    assert both(api, sync) == before
