@@ -18,7 +18,7 @@ from l0.recording.decision_rerun import differing
 from l0.recording.recording import RecordedCall, Recording
 
 FULL = os.environ.get("TEST_RECORDED") == "full"
-SHARE = 1 if FULL else 9
+SHARE = 1 if FULL else 16
 """A run that is not full takes one fault of so many."""
 _ID = re.compile("[0-9a-f]{24}")
 """The simulator's ids of requests, which errors name."""
