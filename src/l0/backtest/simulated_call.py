@@ -217,17 +217,17 @@ class SimulatedCall:
         return self._ended(sent, timeline.missing if expiry is None else None)
 
     def _relay(self, sent: _Sent, ends_at: float, opened_at: float | None) -> Generator[float, None, None]:
-        """Step through the headers and the first delivery."""
+        """Step through the headers and the first delivery. Only the first content touches what calls share."""
         timeline, admission = sent.timeline, self._admission
-        yield from self._until(sent.started + timeline.opened_at if opened_at is None else opened_at)
+        self._at = sent.started + timeline.opened_at if opened_at is None else opened_at
         command = self._machine.step(Opened(self._at, sent.spec.hedge))
         released = sent.started + timeline.released_at(*hold_of(self._call.policy, None))
         first = sent.started + timeline.first_content
-        if admission is not None and first <= sent.started + ends_at:
+        if admission is not None and admission.learns and first <= sent.started + ends_at:
             yield from self._until(max(first, self._at))
             admission.first_content(timeline.first_content)
         if isinstance(command, Relay) and command.holding and released < sent.started + ends_at:
-            yield from self._until(max(released, self._at))
+            self._at = max(released, self._at)
             self._machine.step(Released(self._at))
             if self._first_token is None:
                 self._first_token = max(released, first, self._at) - self.started
@@ -283,6 +283,8 @@ class SimulatedCall:
         limit = min(limits.first, limits.total)
         quiet = self._quiet_until(first, min(after, limit))
         runners = [first]
+        if quiet <= min(after, limit) and first.timeline.content:
+            return (yield from self._won(first, runners, first.started + quiet))
         if quiet > min(after, limit) and after < limit:
             yield from self._until(first.started + after)
             command = self._machine.step(Slow(self._at))
@@ -325,8 +327,9 @@ class SimulatedCall:
         return sent.timeline.quiet_until
 
     def _won(self, winner: _Sent, runners: list[_Sent], at: float) -> Course:
-        yield from self._until(at)
-        self._lost([one for one in runners if one is not winner])
+        if len(runners) > 1:
+            yield from self._until(at)
+            self._lost([one for one in runners if one is not winner])
         return (yield from self._serve(winner, at))
 
     def _without_winner(self, first: _Sent, until: float, limits: Limits) -> Course:
