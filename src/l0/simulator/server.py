@@ -152,9 +152,8 @@ class Simulator:
     async def stop(self) -> None:
         """Close all connections and stop listening."""
         if self._server is not None:
+            await _stop_accepting(self._server)
             self._server.close()
-        await self._cancel_connections()
-        await asyncio.sleep(0)  # a socket accepted just before the listener closed starts its task only now
         await self._cancel_connections()
         for connection in list(self._open):
             connection.abort()  # a client that does not read would keep the connection, and the server, open
@@ -329,6 +328,17 @@ def _directive(request: http.HttpRequest, inference: SimulatedRequest) -> str | 
         text = script_grammar.in_conversations(inference.conversations)
     retries = request.headers.get(script_grammar.RETRIES_HEADER, "")
     return None if text is None else script_grammar.of_attempt(text, retries)
+
+
+async def _stop_accepting(server: asyncio.Server) -> None:
+    """Accept no more connections, and let those that are accepted get their transports.
+
+    On a server that is closed, asyncio fails to make them, and leaves their sockets open: the clients would wait.
+    """
+    with suppress(NotImplementedError):  # the event loop of Windows, which makes them at once
+        for listener in server.sockets:
+            asyncio.get_running_loop().remove_reader(listener)
+    await asyncio.sleep(0)
 
 
 async def serve(simulator: S, started: Callable[[S], None] | None = None) -> None:

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import anthropic
@@ -19,7 +19,7 @@ from l0.simulator.corpus import DEFAULT, bundled_answer
 from l0.simulator.faults import Fault
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
-from l0.simulator.simulator_config import SimulatorError
+from l0.simulator.simulator_config import SimulatorConfig, SimulatorError
 from l0.testing import simulator
 
 HELLO = bundled_answer(DEFAULT).text
@@ -254,3 +254,24 @@ def test_a_connection_that_is_closed_before_it_is_made_ends_at_once(end: Callabl
                 writer.close()
 
     assert asyncio.run(received()) == b""
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_client_that_connects_while_the_server_stops_is_not_left_waiting(turns: int) -> None:
+    """The server stops some turns of the event loop after a client has connected: at one of them, it accepts it."""
+
+    def received(client: socket.socket) -> bytes:
+        with suppress(ConnectionResetError):
+            return client.recv(1)
+        return b""
+
+    async def stop() -> bytes:
+        server = Simulator(SimulatorConfig())
+        await server.start()
+        with socket.create_connection(("127.0.0.1", int(server.origin.rsplit(":", 1)[1])), timeout=60) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await server.stop()
+            return await asyncio.to_thread(received, client)
+
+    assert asyncio.run(stop()) == b""
