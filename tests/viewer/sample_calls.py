@@ -10,6 +10,8 @@ from viewer_client import ViewerClient, attributes, call, nanoseconds, span
 MODELS = (("openai", "gpt-4o", 420), ("anthropic", "claude-sonnet-4-5", 610), ("openai", "gpt-4o-mini", 230))
 SERVICES = ("checkout-assistant", "support-bot")
 CAUSES = ("unavailable", "reset", "rate_limit", "overloaded", "truncated", "stalled")
+REFUSALS = ("unavailable", "rate_limit", "overloaded")
+"""Causes for which the bare SDK sends a request again too."""
 RECOVERED = ("recovered_retry",) * 3 + ("recovered_resume", "recovered_fallback")
 HALF_HOUR_MS = 1_800_000
 TROUBLE_MS = range(750_000, 950_000)
@@ -52,6 +54,7 @@ def made(number: int, random: Random) -> dict[str, Any]:
         known |= {"l0.gap.p95": random.lognormvariate(-3.3, 0.3), "l0.gap.max": random.lognormvariate(-2.2, 0.4)}
     if outcome in RECOVERED:
         known |= {"l0.attempts": 2, "l0.retry.causes": [random.choice(CAUSES)], "l0.wasted_tokens": tokens // 5}
+        known |= {"l0.sdk_retries": int(known["l0.retry.causes"][0] in REFUSALS), "l0.recovery_time": 0.9}
     return call(number, known, at=at, ms=waited_ms + 16 * tokens, name=f"chat {model}")
 
 
@@ -61,6 +64,8 @@ def failed(cause: str) -> dict[str, Any]:
         "error.type": "APIStatusError",
         "l0.attempts": 3,
         "l0.retry.causes": [cause, cause],
+        "l0.sdk_retries": 2 * (cause in REFUSALS),
+        "l0.recovery_time": 1.4,
         "l0.stop.reason": "all retries are used (Retry.max_retries=2)",
         "l0.stop.policy_field": "Retry.max_retries",
     }
@@ -73,6 +78,8 @@ def eventful() -> Iterator[dict[str, Any]]:
         "l0.outcome": "recovered_hedge",
         "l0.attempts": 3,
         "l0.retry.causes": ["unavailable"],
+        "l0.sdk_retries": 1,
+        "l0.recovery_time": 0.258,
         "gen_ai.response.time_to_first_chunk": 0.965,
         "l0.time_to_first_content": 0.262,
         "l0.gap.p95": 0.021,

@@ -117,6 +117,40 @@ def test_filters_stand_in_the_address(page: Page, filled: ViewerClient, browser:
     assert page.url.endswith("last=1h")
 
 
+def test_slowest_calls_are_found_by_keyboard_and_shared(page: Page, filled: ViewerClient, browser: Browser) -> None:
+    opened(page, filled, "#/calls")
+    slowest, second = filled.get("/api/calls", sort="duration", limit=2)["calls"]
+    head = page.get_by_role("columnheader", name="Duration")
+    expect(page.get_by_role("columnheader", name="Time")).to_have_attribute("aria-sort", "descending")
+    head.get_by_role("button").press("Enter")
+    expect(head).to_have_attribute("aria-sort", "descending")
+    first_link = page.locator("tbody tr a").first
+    expect(first_link).to_have_attribute("href", re.compile(f"/{slowest['span_id']}"))
+    assert page.url.endswith("#/calls?sort=duration")
+    shared = browser.new_page()
+    shared.goto(page.url)
+    expect(shared.locator("tbody tr a").first).to_have_attribute("href", re.compile(f"/{slowest['span_id']}"))
+    shared.close()
+    page.get_by_label("Duration", exact=True).select_option("5000")
+    long = filled.get("/api/calls", min_duration=5_000)["total"]
+    expect(page.locator(".total")).to_have_text(re.compile(rf"^{long} call|of {long} calls"))
+    first_link.click()
+    page.get_by_role("link", name="Next").click()
+    assert second["span_id"] in page.url
+    page.get_by_role("link", name="← Calls").click()
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+
+
+def test_call_says_where_its_time_went(page: Page, filled: ViewerClient) -> None:
+    eventful = filled.get("/api/calls", q=f"{EVENTFUL:032x}")["calls"][0]
+    opened(page, filled, f"#/calls/{eventful['trace_id']}/{eventful['span_id']}")
+    spent = page.locator(".spent")
+    expect(spent).to_contain_text("1.79 s: 64 ms in a failed attempt, 194 ms waiting before another one, 445 ms with")
+    expect(spent).to_contain_text("a slower request alone, 262 ms to the first token of the faster request, 825 ms for")
+    expect(spent).to_contain_text("the rest of the answer (95% of gaps up to 21 ms, the model's median is")
+
+
 def test_older_calls_are_read_on_the_way_down(page: Page, filled: ViewerClient) -> None:
     opened(page, filled, "#/calls")
     rows = page.locator("tbody tr")
@@ -133,9 +167,12 @@ def test_older_calls_are_read_on_the_way_down(page: Page, filled: ViewerClient) 
 def test_overview_links_to_the_calls(page: Page, filled: ViewerClient) -> None:
     opened(page, filled)
     totals = filled.get("/api/overview")["totals"]
-    expect(page.locator(".story .lead")).to_contain_text(f"L0 recovered {totals['recovered']}")
+    expect(page.locator(".story .lead")).to_contain_text(f"{totals['recovered']} recovered")
     expect(page.locator(".u-wrap canvas")).to_have_count(3)
-    expect(page.get_by_role("row", name="first word in 1 s")).to_contain_text("too fast")
+    expect(page.get_by_role("row", name="first word in 1 s")).to_contain_text("6.4\u00d7 allowed")
+    expect(page.get_by_role("row", name="answers complete")).to_have_count(0)
+    page.get_by_text("1 objective within budget").click()
+    expect(page.get_by_role("row", name="answers complete")).to_contain_text("0.8\u00d7")
     page.get_by_role("link", name="truncated").click()
     expect(page.get_by_label("Cause", exact=True)).to_have_value("truncated")
     expect(page.locator("tbody tr").first).to_contain_text("truncated")

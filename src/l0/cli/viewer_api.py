@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
-    from l0.viewer.api_contract import About, Overview
+    from l0.viewer.api_contract import About, CallsPage, Overview
 
 _HOST = "127.0.0.1"
 _TIMEOUT_SECONDS = 10.0
@@ -46,6 +46,10 @@ class ViewerClient:
     def overview(self, parameters: Mapping[str, str | list[str]]) -> Overview:
         """Return the overview of the calls that match. Raises `NoServerError` or `ViewerError`."""
         return cast("Overview", self._get(f"/api/overview?{urlencode(parameters, doseq=True)}"))
+
+    def calls(self, parameters: Mapping[str, str | list[str]]) -> CallsPage:
+        """Return a page of the calls that match. Raises `NoServerError` or `ViewerError`."""
+        return cast("CallsPage", self._get(f"/api/calls?{urlencode(parameters, doseq=True)}"))
 
     def _get(self, path: str) -> Any:
         connection = http.client.HTTPConnection(_HOST, self.port, timeout=_TIMEOUT_SECONDS)

@@ -6,7 +6,7 @@ Filters may be repeated, and then any of their values matches.
 | path | parameters | result |
 |---|---|---|
 | ``/api/overview`` | ``since``, ``until``, ``provider``, ``model`` | `Overview` |
-| ``/api/calls`` | these, ``outcome``, ``cause``, ``service``, ``q``, ``cursor``, ``limit`` (to 1,000) | `CallsPage` |
+| ``/api/calls`` | these and those of a list of calls, below | `CallsPage` |
 | ``/api/calls/{trace_id}/{span_id}`` | | `CallDetail`; 404 if the call is not kept |
 | ``/api/calls/{trace_id}/{span_id}/recording`` | | `RecordingLookup` |
 | ``/api/calls/{trace_id}/{span_id}/recording/{attempt}/request`` | ``offset`` | `RequestPage`; 404 without it |
@@ -14,6 +14,12 @@ Filters may be repeated, and then any of their values matches.
 | ``/api/facets`` | | `Facets` |
 | ``/api/about`` | | `About` |
 | ``/api/live`` | | server-sent events; the data of each is a `LiveMessage` |
+
+A list of calls also takes ``outcome``, ``cause``, ``service``, ``q``, ``min_duration``, ``cursor``, ``limit`` (to
+1,000), ``sort`` (``start``, ``duration`` or ``first_token``, which leaves out calls without one) and ``order``
+(``desc``, ``asc``).
+``q`` searches for words in the ids of the trace, the span, the response, the conversation and the provider's requests,
+and in provider, models, operation, outcome, causes, error type, finish reasons, server, service and name of the span.
 
 An invalid parameter is answered with status 400 and an `ApiError`.
 """
@@ -50,6 +56,8 @@ class CallFields(TypedDict):
     input_tokens: int | None
     output_tokens: int | None
     finish_reasons: list[str]
+    stop_reason: str | None
+    """The reason why a failed call made no further attempt."""
 
 
 class ListedCall(CallFields):
@@ -59,7 +67,8 @@ class ListedCall(CallFields):
 
 
 class CallsPage(TypedDict):
-    """Calls, newest first. ``next``: the cursor of the next page. ``total``: the number of calls that match."""
+    """Calls, newest first unless another order is asked for. ``next``: the cursor of the next page. ``total``: the
+    number of calls that match."""
 
     calls: list[ListedCall]
     next: str | None
@@ -159,8 +168,8 @@ class CallDetail(CallFields):
     first_content: float | None
     """From the call to the first content of the attempt that served it. It may be held back until ``first_token``.
     ``None`` for a resumed answer."""
-    stop_reason: str | None
-    """The reason why a failed call made no further attempt."""
+    usual_gap_p95: float | None
+    """The median of ``gap_p95`` over the calls of this provider and model; ``None`` if there are too few."""
     policy_field: str | None
     """The field of the policy that decided so."""
     attributes: Json
@@ -307,7 +316,10 @@ class OverviewRow(TypedDict):
 
     Success as users saw it: ``succeeded / (calls - cancelled)``. Success of attempts: ``1 - attempts_failed /
     attempts``. ``recovered``: calls that succeeded by a retry, resume, hedge or fallback. ``gap_*``: percentiles, over
-    the calls, of each call's own 95th percentile of its gaps.
+    the calls, of each call's own 95th percentile of its gaps. Tokens are ``None`` if no call reported any.
+    ``sdk_retries``: the requests after the first of each call that the bare SDK would have sent too; ``None`` if no
+    call reported it. ``recovery_time``: of failed attempts that were followed by another one, and of the waits before
+    it. ``unknown_waste``: calls with requests that L0 added, for which the provider reported no wasted tokens.
     """
 
     provider: str | None
@@ -325,9 +337,12 @@ class OverviewRow(TypedDict):
     gap_p50: float | None
     gap_p95: float | None
     gap_p99: float | None
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     wasted_tokens: int | None
+    sdk_retries: int | None
+    recovery_time: float | None
+    unknown_waste: int
 
 
 class Series(TypedDict):

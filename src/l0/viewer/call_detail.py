@@ -25,6 +25,8 @@ from .api_contract import (
 from .call_queries import COLUMNS, listed_call
 
 MAX_SPANS = 500
+LEAST_CALLS = 20
+"""Calls of a model from which its usual gap is known."""
 _CONTENT = {
     "input_messages": names.INPUT_MESSAGES,
     "output_messages": names.OUTPUT_MESSAGES,
@@ -55,7 +57,7 @@ def call_detail(connection: sqlite3.Connection, trace_id: str, span_id: str) -> 
         "scope": scope,
         "status_message": detail["status_message"],
         "first_content": _first_content(call, attributes, attempts),
-        "stop_reason": _string(attributes, names.STOP_REASON),
+        "usual_gap_p95": _usual_gap(connection, call),
         "policy_field": _string(attributes, names.STOP_FIELD),
         "attributes": {key: value for key, value in attributes.items() if key not in _CONTENT.values()},
         "resource": detail["resource"],
@@ -68,6 +70,18 @@ def call_detail(connection: sqlite3.Connection, trace_id: str, span_id: str) -> 
         "spans": others,
     }
     return cast(CallDetail, detail_of_call)
+
+
+def _usual_gap(connection: sqlite3.Connection, call: ListedCall) -> float | None:
+    """Return the median of the 95th percentiles of the gaps of all calls of the provider and model, in ms."""
+    of_model = "FROM calls WHERE provider IS ? AND model IS ? AND gap_p95 IS NOT NULL"
+    model = (call["provider"], call["model"])
+    (number,) = connection.execute(f"SELECT count(*) {of_model}", model).fetchone()
+    if number < LEAST_CALLS:
+        return None
+    query = f"SELECT gap_p95 {of_model} ORDER BY gap_p95 LIMIT 1 OFFSET ?"
+    (found,) = connection.execute(query, (*model, (number - 1) // 2)).fetchone()
+    return float(found)
 
 
 def _other_spans(connection: sqlite3.Connection, call: ListedCall) -> tuple[list[AttemptOfCall], list[OtherSpan]]:

@@ -10,6 +10,8 @@ from typing import Any
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
 MAX_VALUES = 50
+SORTS = ("start", "duration", "first_token")
+"""The columns by which calls are listed in order; each has an index."""
 _COLUMNS = ("provider", "model", "outcome", "service")
 _CAUSE = "EXISTS (SELECT 1 FROM json_each(causes) WHERE value = ?)"
 
@@ -42,14 +44,56 @@ def call_filter(parameters: Mapping[str, Sequence[str]]) -> CallFilter:
         found = found.also("start >= ?", since)
     if (until := moment(parameters, "until")) is not None:
         found = found.also("start < ?", until)
+    if (least := _duration(parameters)) is not None:
+        found = found.also("duration >= ?", least)
     for word in " ".join(_values(parameters, "q")).split()[:MAX_VALUES]:
         escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         found = found.also("search LIKE ? ESCAPE '\\'", f"%{escaped}%")
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class CallOrder:
+    """The order of a list. ``column``: one of `SORTS`."""
+
+    column: str
+    descending: bool
+
+    @property
+    def sql(self) -> str:
+        """Return the order as SQL. The row decides between equal values, so that no call is on two pages."""
+        direction = "DESC" if self.descending else "ASC"
+        return f"{self.column} {direction}, id {direction}"
+
+    @property
+    def later(self) -> str:
+        """Return the condition of the calls that follow a value and a row."""
+        return f"({self.column}, id) {'<' if self.descending else '>'} (?, ?)"
+
+
+def call_order(parameters: Mapping[str, Sequence[str]]) -> CallOrder:
+    """Return the order that is asked for: the newest first, unless another one is. Raises `QueryError`."""
+    return CallOrder(_one_of(parameters, "sort", SORTS), _one_of(parameters, "order", ("desc", "asc")) == "desc")
+
+
+def _one_of(parameters: Mapping[str, Sequence[str]], name: str, allowed: Sequence[str]) -> str:
+    text = _last(parameters, name) or allowed[0]
+    if text not in allowed:
+        raise QueryError(f"{name}: got {text[:100]!r}, allowed: {', '.join(allowed)}")
+    return text
+
+
+def _duration(parameters: Mapping[str, Sequence[str]]) -> float | None:
+    """Return the shortest duration that is asked for. Raises `QueryError`."""
+    return _number(parameters, "min_duration", "a duration in milliseconds")
+
+
 def moment(parameters: Mapping[str, Sequence[str]], name: str) -> float | None:
     """Return a time in Unix milliseconds; ``None`` if it is not given. Raises `QueryError`."""
+    return _number(parameters, name, "a time in Unix milliseconds")
+
+
+def _number(parameters: Mapping[str, Sequence[str]], name: str, allowed: str) -> float | None:
     text = _last(parameters, name)
     if text is None:
         return None
@@ -58,7 +102,7 @@ def moment(parameters: Mapping[str, Sequence[str]], name: str) -> float | None:
     except ValueError:
         value = float("nan")
     if not isfinite(value):
-        raise QueryError(f"{name}: got {text[:100]!r}, allowed: a time in Unix milliseconds")
+        raise QueryError(f"{name}: got {text[:100]!r}, allowed: {allowed}")
     return value
 
 
@@ -73,7 +117,7 @@ def limit(parameters: Mapping[str, Sequence[str]]) -> int:
 
 
 def cursor(parameters: Mapping[str, Sequence[str]]) -> tuple[float, int] | None:
-    """Return the start and the row of the last call of the page before. Raises `QueryError`."""
+    """Return the value of the order and the row of the last call of the page before. Raises `QueryError`."""
     text = _last(parameters, "cursor")
     if text is None:
         return None

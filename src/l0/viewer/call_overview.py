@@ -30,8 +30,12 @@ _Key = tuple[str | None, str | None]
 _TABLE = "calls INDEXED BY calls_by_group"
 """Reading the whole index in its order is faster than finding the calls of a time and sorting them."""
 _GROUPS = f"""SELECT provider, model, outcome, causes, count(*), sum(attempts), sum(attempts_failed),
-  total(input_tokens), total(output_tokens), sum(wasted_tokens)
+  sum(input_tokens), sum(output_tokens), sum(wasted_tokens), sum(sdk_retries), sum(recovery_time),
+  sum(wasted_tokens IS NULL AND attempts - 1 > coalesce(sdk_retries, 0))
   FROM {_TABLE} WHERE {{}} GROUP BY provider, model, outcome, causes"""
+
+
+_REPORTED = ("input_tokens", "output_tokens", "wasted_tokens", "sdk_retries", "recovery_time")
 
 
 @dataclass(slots=True)
@@ -41,19 +45,19 @@ class _Sums:
     outcomes: Counter[str] = field(default_factory=Counter)
     attempts: int = 0
     attempts_failed: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    wasted_tokens: int | None = None
+    unknown_waste: int = 0
+    reported: dict[str, Any] = field(default_factory=dict)
+    """The sums of what calls may report. ``None``: none did."""
 
-    def add(self, outcome: str, calls: int, attempts: int, attempts_failed: int, *tokens: Any) -> None:
-        """Add a group of calls with one outcome. ``tokens``: of input, of output, and wasted ones if known."""
+    def add(self, outcome: str, calls: int, attempts: int, attempts_failed: int, *sums: Any) -> None:
+        """Add a group of calls with one outcome. ``sums``: in the order of `_REPORTED`, then of unknown waste."""
         self.outcomes[outcome] += calls
         self.attempts += attempts
         self.attempts_failed += attempts_failed
-        self.input_tokens += int(tokens[0])
-        self.output_tokens += int(tokens[1])
-        if tokens[2] is not None:
-            self.wasted_tokens = (self.wasted_tokens or 0) + tokens[2]
+        self.unknown_waste += sums[-1]
+        for name, value in zip(_REPORTED, sums, strict=False):
+            if value is not None:
+                self.reported[name] = self.reported.get(name, 0) + value
 
     def of(self, outcomes: Iterable[str]) -> int:
         """Return the number of calls with one of these outcomes."""
@@ -100,9 +104,12 @@ def _row(key: _Key, sums: _Sums, first_tokens: Sequence[float], gaps: Sequence[f
         gap_p50=percentile(gaps, 0.50),
         gap_p95=percentile(gaps, 0.95),
         gap_p99=percentile(gaps, 0.99),
-        input_tokens=sums.input_tokens,
-        output_tokens=sums.output_tokens,
-        wasted_tokens=sums.wasted_tokens,
+        input_tokens=sums.reported.get("input_tokens"),
+        output_tokens=sums.reported.get("output_tokens"),
+        wasted_tokens=sums.reported.get("wasted_tokens"),
+        sdk_retries=sums.reported.get("sdk_retries"),
+        recovery_time=sums.reported.get("recovery_time"),
+        unknown_waste=sums.unknown_waste,
     )
 
 

@@ -8,31 +8,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from .api_contract import CallsPage, Facets, ListedCall
-from .call_filter import call_filter, cursor, cursor_text, limit
+from .call_filter import call_filter, call_order, cursor, cursor_text, limit
 from .database_file import size
 
 MAX_FACETS = 200
 COLUMNS = (
     "trace_id, span_id, start, duration, service, provider, model, operation, outcome, error_type, cause, attempts, "
-    "first_token, gap_p95, gap_max, input_tokens, output_tokens, finish_reasons"
+    "first_token, gap_p95, gap_max, input_tokens, output_tokens, finish_reasons, stop_reason"
 )
 
 
 def calls_page(connection: sqlite3.Connection, parameters: Mapping[str, Sequence[str]]) -> CallsPage:
-    """Return one page of the calls that match, newest first. Raises `QueryError`."""
-    matching = call_filter(parameters)
+    """Return one page of the calls that match, in the order that is asked for. Raises `QueryError`."""
+    matching, order = call_filter(parameters), call_order(parameters)
+    if order.column == "first_token":
+        matching = matching.also("first_token IS NOT NULL")
     wanted, after = limit(parameters), cursor(parameters)
     (total,) = connection.execute(f"SELECT count(*) FROM calls WHERE {matching.condition}", matching.values).fetchone()
-    page = matching if after is None else matching.also("(start, id) < (?, ?)", *after)
+    page = matching if after is None else matching.also(order.later, *after)
     rows = connection.execute(
-        f"SELECT id, {COLUMNS} FROM calls WHERE {page.condition} ORDER BY start DESC, id DESC LIMIT ?",
+        f"SELECT id, {COLUMNS} FROM calls WHERE {page.condition} ORDER BY {order.sql} LIMIT ?",
         (*page.values, wanted + 1),
     ).fetchall()
     calls = [listed_call(row[1:]) for row in rows[:wanted]]
     more = len(rows) > wanted
-    return CallsPage(
-        calls=calls, next=cursor_text(calls[-1]["start"], rows[wanted - 1][0]) if more else None, total=total
-    )
+    # `SORTS` are fields of a call by the same names.
+    last = cast("dict[str, float]", calls[-1]) if more else {}
+    after_text = cursor_text(last[order.column], rows[wanted - 1][0]) if more else None
+    return CallsPage(calls=calls, next=after_text, total=total)
 
 
 def listed_call(row: Sequence[object]) -> ListedCall:

@@ -39,6 +39,8 @@ class CallRow:
     causes: tuple[str, ...]
     attempts_failed: int
     wasted_tokens: int | None
+    sdk_retries: int | None
+    recovery_time: float | None
     search: str
 
 
@@ -70,6 +72,7 @@ def call_row(span: SpanRecord) -> CallRow | None:
         input_tokens=_integer(known, *_INPUT_TOKENS),
         output_tokens=_integer(known, *_OUTPUT_TOKENS),
         finish_reasons=_texts(known, names.RESPONSE_FINISH_REASONS),
+        stop_reason=_text(known, names.STOP_REASON),
     )
     retried = len(_texts(known, names.RETRY_CAUSES))
     return CallRow(
@@ -77,8 +80,15 @@ def call_row(span: SpanRecord) -> CallRow | None:
         causes=causes,
         attempts_failed=min(attempts, retried + (outcome == Outcome.FAILED)),
         wasted_tokens=_integer(known, names.WASTED_TOKENS),
+        sdk_retries=_integer(known, names.SDK_RETRIES),
+        recovery_time=_milliseconds(known, names.RECOVERY_TIME),
         search=_searched(span, call, causes),
     )
+
+
+def request_id(span: SpanRecord) -> str | None:
+    """Return the provider's id of the request that a span describes."""
+    return _text(span.attributes, names.REQUEST_ID)
 
 
 def is_call(span: SpanRecord) -> bool:

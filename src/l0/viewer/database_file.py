@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 _APPLICATION = 0x6C30_7677  # "l0vw": marks the file as ours
-_VERSION = 3
+_VERSION = 4
 """Version of the tables. A file with another version is emptied: it holds copies of telemetry only."""
 _TABLES = """
 CREATE TABLE spans (
@@ -24,15 +24,19 @@ CREATE TABLE calls (
   trace_id TEXT NOT NULL, span_id TEXT NOT NULL, start REAL NOT NULL, duration REAL NOT NULL,
   service TEXT NOT NULL, provider TEXT, model TEXT, operation TEXT, outcome TEXT NOT NULL,
   error_type TEXT, cause TEXT, attempts INTEGER NOT NULL, first_token REAL, gap_p95 REAL, gap_max REAL,
-  input_tokens INTEGER, output_tokens INTEGER, finish_reasons TEXT NOT NULL,
-  causes TEXT NOT NULL, attempts_failed INTEGER NOT NULL, wasted_tokens INTEGER, search TEXT NOT NULL
+  input_tokens INTEGER, output_tokens INTEGER, finish_reasons TEXT NOT NULL, stop_reason TEXT,
+  causes TEXT NOT NULL, attempts_failed INTEGER NOT NULL, wasted_tokens INTEGER,
+  sdk_retries INTEGER, recovery_time REAL, search TEXT NOT NULL
 );
 CREATE INDEX calls_by_start ON calls (start, id);
+CREATE INDEX calls_by_duration ON calls (duration, id);
+CREATE INDEX calls_by_first_token ON calls (first_token, id);
 -- Every column of the overview and of the facets, in the order of their groups: they read this index alone, and sort
 -- nothing.
 CREATE INDEX calls_by_group ON calls (
   provider, model, outcome, causes, service, start,
-  attempts, attempts_failed, input_tokens, output_tokens, wasted_tokens, first_token, gap_p95
+  attempts, attempts_failed, input_tokens, output_tokens, wasted_tokens, sdk_retries, recovery_time,
+  first_token, gap_p95, duration
 );
 CREATE TABLE gauges (
   name TEXT NOT NULL, service TEXT NOT NULL, instance TEXT NOT NULL, attributes TEXT NOT NULL,

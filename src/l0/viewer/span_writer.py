@@ -18,9 +18,10 @@ from threading import Condition, Thread
 from typing import Any
 
 from l0.model.errors import raised
+from l0.telemetry import names
 
 from .api_contract import ListedCall
-from .call_rows import CallRow, call_row
+from .call_rows import MAX_COLUMN, CallRow, call_row, request_id
 from .database_file import connect
 from .retention import Retention, StoreLimits
 from .span_record import GaugeRecord, ReceivedBatch, SpanRecord
@@ -34,7 +35,11 @@ _log = logging.getLogger("l0.viewer")
 _SPAN = """INSERT INTO spans
   (trace_id, span_id, parent_id, name, kind, scope, service, start, duration, failed, detail)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
-_CALL = f"INSERT INTO calls VALUES ({', '.join('?' * 23)})"
+_CALL = f"INSERT INTO calls VALUES ({', '.join('?' * 26)})"
+_REQUEST_IDS = f"""SELECT json_extract(detail, '$.attributes."{names.REQUEST_ID}"') FROM spans
+  WHERE trace_id = ? AND parent_id = ?"""
+_MORE_TO_SEARCH = """UPDATE calls SET search = search || ' ' || ?
+  WHERE id = (SELECT id FROM spans WHERE trace_id = ? AND span_id = ?)"""
 _GAUGE = """INSERT INTO gauges VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET value = excluded.value, time = excluded.time"""
 
@@ -162,9 +167,22 @@ class SpanWriter:
             return None
         row = call_row(span)
         if row is None:
+            self._search_for_request(span)
             return None
-        self._connection.execute(_CALL, (cursor.lastrowid, *_call_values(row)))
+        self._connection.execute(_CALL, (cursor.lastrowid, *_call_values(row, self._request_ids(row))))
         return row.call
+
+    def _search_for_request(self, attempt: SpanRecord) -> None:
+        """Let a search for the id of an attempt's request find its call, if that is stored already."""
+        if (found := request_id(attempt)) is not None and attempt.parent_id is not None:
+            self._connection.execute(_MORE_TO_SEARCH, (found, attempt.trace_id, attempt.parent_id))
+
+    def _request_ids(self, row: CallRow) -> list[str]:
+        """Return the ids of the requests of a call whose attempts are stored already, as most are."""
+        if row.call["attempts"] == 1:
+            return []
+        of_call = (row.call["trace_id"], row.call["span_id"])
+        return [str(found)[:MAX_COLUMN] for (found,) in self._connection.execute(_REQUEST_IDS, of_call) if found]
 
 
 def _read(job: _Job) -> ReceivedBatch | None:
@@ -197,7 +215,7 @@ def _span_values(span: SpanRecord) -> tuple[Any, ...]:
     )
 
 
-def _call_values(row: CallRow) -> tuple[Any, ...]:
+def _call_values(row: CallRow, request_ids: Sequence[str]) -> tuple[Any, ...]:
     call = row.call
     return (
         call["trace_id"],
@@ -218,10 +236,13 @@ def _call_values(row: CallRow) -> tuple[Any, ...]:
         call["input_tokens"],
         call["output_tokens"],
         json.dumps(call["finish_reasons"]),
+        call["stop_reason"],
         json.dumps(row.causes),
         row.attempts_failed,
         row.wasted_tokens,
-        row.search,
+        row.sdk_retries,
+        row.recovery_time,
+        " ".join((row.search, *request_ids)),
     )
 
 

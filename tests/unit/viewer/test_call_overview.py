@@ -17,7 +17,7 @@ def timed(first: float, gap: float) -> dict[str, float]:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerClient]:
     with running_viewer(tmp_path_factory.mktemp("viewer") / "view.db") as viewer:
         recovered = {"l0.outcome": "recovered_retry", "l0.attempts": 2, "l0.retry.causes": ["reset"]}
-        wasted = {"l0.wasted_tokens": 7}
+        wasted = {"l0.wasted_tokens": 7, "l0.sdk_retries": 1, "l0.recovery_time": 1.5}
         lost = {"l0.outcome": "failed", "l0.attempts": 2, "l0.retry.causes": ["reset"], "l0.cause": "stall"}
         tokens = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
         viewer.send(
@@ -45,6 +45,8 @@ def test_totals_and_rows(filled: ViewerClient) -> None:
     assert (first["gap_p50"], first["gap_p99"]) == (10.0, 500.0)
     assert (first["input_tokens"], first["output_tokens"], first["wasted_tokens"]) == (100, 50, 7)
     assert (second["first_token_p50"], second["gap_p95"]) == (None, None)
+    assert (first["sdk_retries"], first["recovery_time"], first["unknown_waste"]) == (1, 1_500.0, 1)
+    assert (second["input_tokens"], second["sdk_retries"], second["unknown_waste"]) == (None, None, 0)
     assert overview["causes"] == [{"cause": "reset", "count": 2}, {"cause": "stall", "count": 1}]
 
 

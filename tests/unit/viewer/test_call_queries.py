@@ -8,21 +8,30 @@ from viewer_client import START, ViewerClient, call, running_viewer, span
 
 from l0.model.failure import Cause
 
+SLOW = {"gen_ai.response.time_to_first_chunk": 0.9, "l0.stop.reason": "a limit"}
 NAMES = {1: "plain", 2: "failed", 3: "recovered", 4: "other", 5: "cancelled"}
+
+
+def attempt_of_3(number: int, request_id: str) -> dict[str, object]:
+    known = {"l0.attempt.number": number, "l0.request.id": request_id}
+    return span(number, known, trace=3, parent=3, kind=1)
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerClient]:
     with running_viewer(tmp_path_factory.mktemp("viewer") / "view.db") as viewer:
         viewer.send(
-            call(1, at=0),
-            call(2, {"l0.outcome": "failed", "l0.cause": "reset", "error.type": "APIConnectionError"}, at=1_000),
+            call(1, {"gen_ai.response.time_to_first_chunk": 0.1}, at=0),
+            attempt_of_3(6, "req_early"),
+            call(2, {"l0.outcome": "failed", "l0.cause": "reset", "error.type": "APIConnectionError"} | SLOW, at=1_000),
             call(
                 3,
                 {"l0.outcome": "recovered_retry", "l0.attempts": 3, "l0.retry.causes": ["stall", "reset"]},
                 at=2_000,
+                ms=3_000,
             ),
             call(5, {"l0.outcome": "cancelled", "gen_ai.response.id": "resp_100%_x"}, at=4_000),
+            attempt_of_3(7, "req_late"),
             span(9, {"http.route": "/"}, name="GET /"),
         )
         viewer.send(
@@ -56,6 +65,12 @@ def test_newest_call_is_first(filled: ViewerClient) -> None:
         ({"q": "RECOVERED stall"}, ["recovered"]),
         ({"q": "100%_x"}, ["cancelled"]),
         ({"q": "100__x"}, []),
+        ({"q": "req_early"}, ["recovered"]),
+        ({"q": "req_late"}, ["recovered"]),
+        ({"min_duration": 2_000}, ["recovered"]),
+        ({"sort": "duration"}, ["recovered", "other", "cancelled", "failed", "plain"]),
+        ({"sort": "first_token", "order": "asc"}, ["plain", "failed"]),
+        ({"sort": "start", "order": "asc"}, ["plain", "failed", "recovered", "other", "cancelled"]),
         ({"q": f"{4:032x}"}, ["other"]),
         ({"q": "nothing like it"}, []),
         ({"provider": "' OR 1=1 --"}, []),
@@ -67,16 +82,22 @@ def test_filter(filled: ViewerClient, parameters: dict[str, object], names: list
     assert found(filled, **parameters) == names
 
 
-def test_pages_have_every_call_once(filled: ViewerClient) -> None:
+def test_failed_call_says_why_it_ended(filled: ViewerClient) -> None:
+    reasons = [one["stop_reason"] for one in filled.get("/api/calls")["calls"]]
+    assert reasons == [None, None, None, "a limit", None]
+
+
+@pytest.mark.parametrize("order", [{}, {"sort": "duration"}, {"sort": "duration", "order": "asc"}])
+def test_pages_have_every_call_once(filled: ViewerClient, order: dict[str, str]) -> None:
     ids: list[str] = []
     cursor = ""
     for _ in range(3):
-        page = filled.get("/api/calls", limit=2, cursor=cursor)
+        page = filled.get("/api/calls", limit=2, cursor=cursor, **order)
         assert page["total"] == 5
         ids += [one["span_id"] for one in page["calls"]]
         cursor = page["next"]
     assert cursor is None
-    assert [NAMES[int(one, 16)] for one in ids] == found(filled)
+    assert [NAMES[int(one, 16)] for one in ids] == found(filled, **order)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +106,9 @@ def test_pages_have_every_call_once(filled: ViewerClient) -> None:
         *(("limit", value) for value in ("0", "1001", "-1", "many", "²", "9" * 30)),
         *(("since", value) for value in ("yesterday", "nan", "inf")),
         ("until", "1e999"),
+        ("min_duration", "long"),
+        ("sort", "model"),
+        ("order", "up"),
         *(("cursor", value) for value in ("x", "1_", "_1", "1.5_x")),
     ],
 )
@@ -110,7 +134,7 @@ def test_facets(filled: ViewerClient) -> None:
 
 def test_about(filled: ViewerClient) -> None:
     about = filled.get("/api/about")
-    assert (about["name"], about["calls"], about["spans"], about["max_calls"]) == ("l0 view", 5, 6, 100_000)
+    assert (about["name"], about["calls"], about["spans"], about["max_calls"]) == ("l0 view", 5, 8, 100_000)
     assert about["bytes"] > 0
     assert about["causes"]["reset"] == "the connection broke"
     assert set(about["causes"]) == set(Cause)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from l0.console.line import columns
 
 if TYPE_CHECKING:
-    from l0.viewer.api_contract import BudgetState, Overview, OverviewRow, Series
+    from l0.viewer.api_contract import BudgetState, ListedCall, Overview, OverviewRow, Series
 
 Part = tuple[str, str]
 """A text and its style in rich."""
@@ -16,26 +18,42 @@ Row = list[Part]
 _LABEL = 11
 _LEAST_NAME = 12
 _FIGURES = (
-    ("calls", 8),
-    ("calls", 7),
-    ("attempts", 9),
-    ("recovered", 10),
-    ("p50", 6),
+    ("", 7),
+    ("covered", 8),
+    ("calls", 6),
+    ("tries", 6),
+    ("p50", 7),
     ("p95", 6),
     ("p99", 6),
-    ("p95", 8),
+    ("p95", 7),
 )
 """The figures of the table after the model: title and width."""
-_GROUPS = (("", 8), ("success, %", 16), ("", 10), ("first token, s", 18), ("gap, ms", 8))
+_GROUPS = (("calls", 7), ("re-", 8), ("success, %", 12), ("first token, s", 19), ("gap, ms", 9))
 _BARS = " ▁▂▃▄▅▆▇█"
 _MAX_BUDGETS = 3
 _MAX_CAUSES = 8
+_ENDLESS = 10.0
+"""Times that a budget is used up from which no decimals are shown."""
 
 
-def overview_rows(overview: Overview, width: int | None = None, height: int | None = None) -> list[Row]:
-    """Return the rows of an overview, in at most ``width`` columns and ``height`` rows; ``None`` is any number."""
+def overview_rows(
+    overview: Overview,
+    width: int | None = None,
+    height: int | None = None,
+    failed: Sequence[ListedCall] = (),
+    slowest: Sequence[ListedCall] = (),
+) -> list[Row]:
+    """Return the rows of an overview, in at most ``width`` columns and ``height`` rows; ``None`` is any number.
+
+    ``failed``, ``slowest``: calls to list below it.
+    """
     above = [*_totals(overview["totals"]), *_over_time(overview["series"], width or 80), []]
-    below = [*_causes(overview), *_budgets(overview["budgets"])]
+    below = [
+        *_causes(overview),
+        *_budgets(overview["budgets"]),
+        *_calls("failed", failed, width or 80),
+        *_calls("slowest", slowest, width or 80),
+    ]
     below = [[], *below] if below else []
     room = None if height is None else max(1, height - len(above) - len(below) - 2)
     rows = [*above, *_table(overview["rows"], width, room), *below]
@@ -52,12 +70,38 @@ def _totals(totals: OverviewRow) -> list[Row]:
         (f"{failed:,} failed", "red" if failed else ""),
         (f", {totals['cancelled']:,} cancelled", ""),
     ]
-    wasted = totals["wasted_tokens"]
-    tokens = f"{totals['input_tokens']:,} in, {totals['output_tokens']:,} out"
+    tokens = f"{_known(totals['input_tokens'])} in, {_known(totals['output_tokens'])} out{_wasted(totals)}"
     return [
         _labelled("calls", *calls),
         _labelled("success", (f"{_of_calls(totals)} % of calls, {_of_attempts(totals)} % of attempts", "")),
-        _labelled("tokens", (tokens + (f", {wasted:,} wasted" if wasted else ""), "")),
+        _labelled("tokens", (tokens, "")),
+        *_cost(totals),
+    ]
+
+
+def _known(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
+
+
+def _wasted(totals: OverviewRow) -> str:
+    wasted, unknown = totals["wasted_tokens"], totals["unknown_waste"]
+    texts = [f", {wasted:,} wasted"] if wasted else []
+    if unknown:
+        texts.append(f", {'' if wasted else 'wasted ones '}unknown for {unknown:,} call{'s' * (unknown != 1)}")
+    return "".join(texts)
+
+
+def _cost(totals: OverviewRow) -> list[Row]:
+    """Return the requests after the first one of each call, and the time of recoveries."""
+    more, repeated = totals["attempts"] - totals["calls"], totals["sdk_retries"]
+    if more <= 0:
+        return []
+    text = f"{more:,} more requests than calls"
+    if repeated is not None:
+        retries = f"{repeated:,} retr{'ies' if repeated != 1 else 'y'} that the SDK makes too"
+        text = f"{max(0, more - repeated):,} request{'s' * (more - repeated != 1)} added by L0, {retries}"
+    return [
+        _labelled("cost", (text + (f", {_seconds(totals['recovery_time'])} s" if totals["recovery_time"] else ""), ""))
     ]
 
 
@@ -74,12 +118,13 @@ def _of_attempts(row: OverviewRow) -> str:
 
 
 def _percent(part: int, whole: int) -> str:
-    """Return a share. It is 100 only if nothing is missing, and 0 only if there is nothing."""
+    """Return a share as the page does: never rounded up, with two decimals above 99 %."""
     if not whole:
         return "-"
     if part in (0, whole):
-        return f"{100 * part / whole:.0f}"
-    return f"{min(max(100 * part / whole, 0.01), 99.99):.2f}"
+        return f"{100 * part // whole}"
+    scale = 100 if 100 * part > 99 * whole else 10
+    return f"{100 * scale * part // whole / scale:.{2 if scale == 100 else 1}f}"
 
 
 def _over_time(series: Series, width: int) -> list[Row]:
@@ -121,13 +166,13 @@ def _table(rows: Sequence[OverviewRow], width: int | None, room: int | None) -> 
 def _model(row: OverviewRow, width: int) -> Row:
     figures = (
         f"{row['calls']:,}",
+        f"{row['recovered']:,}",
         _of_calls(row),
         _of_attempts(row),
-        f"{row['recovered']:,}",
         *map(_seconds, (row["first_token_p50"], row["first_token_p95"], row["first_token_p99"])),
         "-" if row["gap_p95"] is None else f"{row['gap_p95']:,.0f}",
     )
-    styles = ("", "red" if row["failed"] else "", "", "yellow" if row["recovered"] else "", "", "", "", "")
+    styles = ("", "yellow" if row["recovered"] else "", "red" if row["failed"] else "", "", "", "", "", "")
     cells = [(f"{text:>{wide}}", style) for text, (_, wide), style in zip(figures, _FIGURES, styles, strict=True)]
     name = _fitting(_name(row), width)
     return [(name + " " * (width - columns(name)), ""), *cells]
@@ -161,15 +206,43 @@ def _causes(overview: Overview) -> list[Row]:
 
 
 def _budgets(budgets: Sequence[BudgetState]) -> list[Row]:
-    return [_labelled("budget" if not at else "", *_budget(one)) for at, one in enumerate(budgets[:_MAX_BUDGETS])]
+    """Return the objectives whose budget is spent, or is used up too fast."""
+    urgent = [one for one in budgets if (one["remaining"] or 0.0) < 0 or one["remaining"] == 0 or _burns(one)]
+    rows = [_labelled("budget" if not at else "", *_budget(one)) for at, one in enumerate(urgent[:_MAX_BUDGETS])]
+    within, more = len(budgets) - len(urgent), len(urgent) - _MAX_BUDGETS
+    notes = [f"{more:,} more spent or burning"] if more > 0 else []
+    if within:
+        notes.append(f"{within:,} objective{'s' * (within != 1)} within budget")
+    return [*rows, _labelled("" if rows else "budget", (", ".join(notes), "dim"))] if notes else rows
+
+
+def _burns(state: BudgetState) -> bool:
+    return (state["burn_rate"] or 0.0) > 1
+
+
+def _calls(label: str, calls: Sequence[ListedCall], width: int) -> list[Row]:
+    """Return rows for each call: its figures, then the reasons."""
+    rows: list[Row] = []
+    for call in calls:
+        start = time.strftime("%H:%M:%S", time.localtime(call["start"] / 1e3))
+        attempts = f"{call['attempts']} attempt{'s' * (call['attempts'] != 1)}"
+        texts = (start, f"{_seconds(call['duration'])} s", _printable(call["model"] or "-"), attempts, call["outcome"])
+        rows.append(_labelled("" if rows else label, ("  ".join(texts), "")))
+        reasons = (call["cause"], call["stop_reason"])
+        if reason := "; ".join(_printable(one) for one in reasons if one):
+            rows.extend(_labelled("", (f"  {part}", "dim")) for part in wrap(reason, max(width - _LABEL - 2, 20)))
+    return rows
 
 
 def _budget(state: BudgetState) -> Row:
-    names = (state["slo"], state["layer"], state["provider"], state["model"], state["window"])
+    names = dict.fromkeys((state["slo"], state["layer"], state["provider"], state["model"], state["window"]))
     remaining, burn_rate = state["remaining"], state["burn_rate"]
     row: Row = [(_printable(" ".join(name for name in names if name)) + ": ", "")]
     if remaining is not None:
-        row.append((f"{100 * remaining:.1f} % left", "red" if remaining <= 0 else ""))
+        row.append(("spent" if remaining <= 0 else f"{100 * remaining:.1f} % left", "red" if remaining <= 0 else ""))
+    if remaining is not None and remaining < 0:
+        used = 1 - remaining
+        row.append((f" {used:,.{0 if used >= _ENDLESS else 1}f} times", "red"))
     if burn_rate is not None:
         joint = ", " if remaining is not None else ""
         row.append((f"{joint}burn rate {burn_rate:.2g}", "yellow" if burn_rate > 1 else ""))

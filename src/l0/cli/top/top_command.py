@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from ..inputs import InputError, check_range
@@ -16,7 +19,32 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from l0.viewer.api_contract import Overview
+    from l0.viewer.api_contract import ListedCall, Overview
+
+_CALLS = 3
+"""Failed calls, and slowest calls, that are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The state of the viewer at one time. ``failed``: the newest failed calls."""
+
+    overview: Overview
+    failed: Sequence[ListedCall]
+    slowest: Sequence[ListedCall]
+
+    def rows(self, width: int, height: int | None = None) -> list[Row]:
+        return overview_rows(self.overview, width, height, self.failed, self.slowest)
+
+
+def _read(given: argparse.Namespace, client: ViewerClient) -> _Reading:
+    parameters = _parameters(given)
+    few = parameters | {"limit": str(_CALLS)}
+    return _Reading(
+        overview=client.overview(parameters),
+        failed=client.calls(few | {"outcome": "failed"})["calls"],
+        slowest=client.calls(few | {"sort": "duration"})["calls"],
+    )
 
 
 def top(given: argparse.Namespace) -> int:
@@ -28,24 +56,24 @@ def top(given: argparse.Namespace) -> int:
     client = ViewerClient(given.port)
     try:
         client.about()
-        overview = client.overview(_parameters(given))
+        reading = _read(given, client)
     except NoServerError as error:
         port = "" if given.port == 4318 else f" --port {given.port}"
         raise InputError(f"{error}; start the viewer with: l0 view{port}") from error
     except ViewerError as error:
         raise InputError(f"{error}; give the port of l0 view with --port") from error
     try:
-        return _watch(given, client, overview)
+        return _watch(given, client, reading)
     except KeyboardInterrupt:
         return 0
 
 
-def _watch(given: argparse.Namespace, client: ViewerClient, overview: Overview) -> int:
+def _watch(given: argparse.Namespace, client: ViewerClient, reading: _Reading) -> int:
     console = _console() if sys.stdout.isatty() and not given.once else None
     if console is None:
-        print(*_plain([_heading(given, client), *overview_rows(overview)]), sep="\n")
+        print(*_plain([_heading(given, client), *reading.rows(get_terminal_size().columns)]), sep="\n")
     else:
-        _refresh(given, client, overview, console)
+        _refresh(given, client, reading, console)
     return 0
 
 
@@ -60,7 +88,7 @@ def _console() -> Console | None:
     return None if console.is_dumb_terminal else console
 
 
-def _refresh(given: argparse.Namespace, client: ViewerClient, overview: Overview, console: Console) -> None:
+def _refresh(given: argparse.Namespace, client: ViewerClient, reading: _Reading, console: Console) -> None:
     """Show the overview until a key ends it. While the viewer does not answer, the last overview stays."""
     from rich.live import Live
 
@@ -69,22 +97,20 @@ def _refresh(given: argparse.Namespace, client: ViewerClient, overview: Overview
     problem = ""
     with key_presses() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(_screen(given, client, overview, console, problem), refresh=True)
+            live.update(_screen(given, client, reading, console, problem), refresh=True)
             if pressed(given.interval) in ("q", "Q"):
                 return
             try:
-                overview, problem = client.overview(_parameters(given)), ""
+                reading, problem = _read(given, client), ""
             except ViewerError as error:
                 problem = str(error)
 
 
-def _screen(
-    given: argparse.Namespace, client: ViewerClient, overview: Overview, console: Console, problem: str
-) -> Text:
+def _screen(given: argparse.Namespace, client: ViewerClient, reading: _Reading, console: Console, problem: str) -> Text:
     from rich.text import Text
 
     width, height = console.size
-    rows = overview_rows(overview, width, height - 2)
+    rows = reading.rows(width, height - 2)
     rows += [[]] * (height - 2 - len(rows))
     end: Row = [(problem[:width], "red")] if problem else [("q ends", "dim")]
     lines = (Text.assemble(*row) for row in [_heading(given, client), *rows, end])

@@ -69,6 +69,7 @@ function tellFinding(finding) {
 function tellEnd(call) {
   if (call.outcome === "failed") return `The call fails${call.error_type ? ` with ${call.error_type}` : ""}.`;
   if (call.outcome === "cancelled") return "The program ends the call.";
-  const tokens = call.output_tokens === null ? "" : ` with ${plural(call.output_tokens, "token")}`;
+  // The tokens of several attempts are reported as one sum.
+  const tokens = call.output_tokens === null || call.attempts.length > 1 ? "" : ` with ${plural(call.output_tokens, "token")}`;
   return `The answer is complete${tokens}: ${outcomeWords(call.outcome)}.`;
 }

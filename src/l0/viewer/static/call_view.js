@@ -8,6 +8,7 @@ import { announce, facts, h } from "./dom.js";
 import { count, duration, fullMoment, plural } from "./format.js";
 import { RecordingView } from "./recording_view.js";
 import { callAddress, callsAddress } from "./route.js";
+import { timeSpent } from "./time_spent.js";
 import { moments, waterfall } from "./waterfall.js";
 import { causeMeaning, causesKnown, outcomeKind, outcomeWords, shape } from "./words.js";
 
@@ -49,7 +50,7 @@ export class CallView {
     this.call = text;
     const title = h("h1", { tabindex: "-1", class: outcomeKind(call.outcome) }, shape(call.outcome), headline(call));
     this.place(
-      [this.steps(neighbours(call, this.route.filter)), title, summary(call), ...trouble(call),
+      [this.steps(neighbours(call, this.route.filter)), title, ...timeSpent(call), summary(call), ...trouble(call),
         section("Waterfall", waterfall(call)), section("What happened", told(call))],
       [section("Content", captured(call.content)),
         ...(call.spans.length ? [section("Other spans of this trace", this.spans(call))] : []), section("Details", details(call))]);
@@ -72,8 +73,10 @@ export class CallView {
   steps({ newer, older }) {
     const link = (address, text) => address && h("a", { href: address }, text);
     const copy = h("button", { type: "button", onclick: () => copyLink(copy) }, "Copy link");
+    const sorted = ["sort", "order"].some((name) => this.route.filter.has(name));
     return h("nav", { class: "steps", "aria-label": "Calls" },
-      h("a", { href: callsAddress(this.route.filter) }, "← Calls"), link(newer, "Newer"), link(older, "Older"), copy);
+      h("a", { href: callsAddress(this.route.filter) }, "← Calls"), link(newer, sorted ? "Previous" : "Newer"),
+      link(older, sorted ? "Next" : "Older"), copy);
   }
 
   spans(call) {
@@ -131,8 +134,8 @@ function summary(call) {
   return facts([
     ["Started", fullMoment(call.start)], ["Service", call.service], ["Provider", call.provider], ["Model", call.model],
     ["Operation", call.operation], ["Duration", duration(call.duration)], ["First token", time(call.first_token)],
-    ["Gaps p95", time(call.gap_p95)], ["Longest gap", time(call.gap_max)], ["Tokens", tokens],
-    ["Finish reason", call.finish_reasons.join(", ")],
+    ["Gaps p95", time(call.gap_p95)], ["Longest gap", time(call.gap_max)], [call.attempts.length > 1 ? "Tokens of all attempts" : "Tokens", tokens],
+    ["Finish reason", call.finish_reasons.filter((one) => one !== "error").join(", ")],
   ], { class: "facts" });
 }
 
@@ -140,11 +143,20 @@ function summary(call) {
 function trouble(call) {
   if (call.outcome !== "failed") return [];
   const meaning = call.cause === null ? null : causeMeaning(call.cause);
+  const start = `${call.cause}: `;
+  const message = call.status_message.startsWith(start) ? call.status_message.slice(start.length) : call.status_message;
+  const known = meaning === null || message.includes(meaning);
   return [h("section", { class: "trouble", "aria-label": "Failure" }, facts([
-    ["Cause", call.cause === null ? null : `${call.cause}${meaning ? `: ${meaning}` : ""}`],
-    ["Exception", call.error_type], ["Message", call.status_message],
-    ["Why no further attempt", call.stop_reason], ["Policy", call.policy_field],
+    ["Cause", call.cause === null ? null : `${call.cause}${known ? "" : `: ${meaning}`}`],
+    // A failure for which the SDK raises no exception of its own has its cause as its type.
+    ["Exception", call.error_type === call.cause ? null : call.error_type], ["Message", message],
+    ["Why no further attempt", call.stop_reason], ["Decided by", decider(call.policy_field)],
   ]))];
+}
+
+function decider(field) {
+  if (field === null) return null;
+  return field === "max_retries" ? "max_retries of the SDK's client" : `${field} in the policy of the call`;
 }
 
 function told(call) {

@@ -1,20 +1,26 @@
-/** The calls as a table, newest first. Older ones are added at its end, new ones at its start. */
+/** The calls as a table, newest first or in another order. Further ones are added at its end, new ones at its start. */
 
 import { getCalls, paced } from "./api.js";
 import { announce, h } from "./dom.js";
 import { nothingMatches } from "./empty_state.js";
 import { count, duration, fullMoment, moment, plural } from "./format.js";
-import { apiParameters, callAddress } from "./route.js";
+import { apiParameters, callAddress, changed } from "./route.js";
 import { causeMeaning, outcomeKind, outcomeMark, outcomeWords, providerAndModel } from "./words.js";
 
 const PAGE = 100;
 const REFRESH_MS = 500;
 const AT_TOP_PX = 120;
 const COLUMNS = [
-  ["Time", ""], ["Outcome", ""], ["Model", ""], ["Attempts", "attempts"], ["Cause", "cause"],
-  ["First token", "number first"], ["Duration", "number"], ["Longest gap", "number gap"], ["Tokens in", "number tokens"],
+  ["Time", "", "start"], ["Outcome", ""], ["Model", ""], ["Attempts", "attempts"], ["Cause", "cause"],
+  ["First token", "number first", "first_token"], ["Duration", "number", "duration"], ["Longest gap", "number gap"], ["Tokens in", "number tokens"],
   ["Tokens out", "number tokens"], ["Service", "service"],
 ];
+
+const ORDERS = {
+  start: { desc: "newest first", asc: "oldest first" },
+  first_token: { desc: "longest time to the first token first", asc: "shortest time to the first token first" },
+  duration: { desc: "longest first", asc: "shortest first" },
+};
 
 /** The table as it was left, for the way back from a call, and for the calls before and after it. */
 let memory = null;
@@ -45,8 +51,14 @@ export class CallsView {
     this.total = h("p", { class: "muted total" });
     this.fresh = h("button", { type: "button", class: "fresh", hidden: true, onclick: () => this.showWaiting() });
     this.body = h("tbody");
-    const head = h("tr", {}, COLUMNS.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)));
-    this.table = h("table", { class: "calls", "aria-label": "Calls, newest first" }, h("thead", {}, head), this.body);
+    this.heads = new Map();
+    const head = h("tr", {}, COLUMNS.map(([name, kind, column]) => {
+      const label = column ? h("button", { type: "button", class: "sort", onclick: () => this.sortBy(column) }, name) : name;
+      const cell = h("th", { scope: "col", class: kind }, label);
+      if (column) this.heads.set(column, cell);
+      return cell;
+    }));
+    this.table = h("table", { class: "calls", "aria-label": "Calls" }, h("thead", {}, head), this.body);
     this.none = h("div");
     this.more = h("button", { type: "button", hidden: true, onclick: () => this.older() }, "Show older calls");
     root.replaceChildren(
@@ -66,6 +78,7 @@ export class CallsView {
     const back = this.query === undefined && memory?.query === query ? memory : null;
     this.filter = filter;
     this.query = query;
+    this.showOrder();
     if (back === null) {
       await this.load();
       return;
@@ -74,6 +87,29 @@ export class CallsView {
     scrollTo(0, back.scroll);
     this.rows.get(back.key)?.querySelector("a").focus({ preventScroll: true });
     this.refresh();
+  }
+
+  get order() {
+    const sort = ORDERS[this.filter.get("sort")] ? this.filter.get("sort") : "start";
+    return { sort, order: this.filter.get("order") === "asc" ? "asc" : "desc" };
+  }
+
+  /** Sort by a column; a second time the other way round. */
+  sortBy(column) {
+    const now = this.order;
+    const order = now.sort === column && now.order === "desc" ? "asc" : "";
+    this.setFilter(changed(this.filter, { sort: column === "start" ? "" : column, order }));
+  }
+
+  showOrder() {
+    const { sort, order } = this.order;
+    for (const [column, cell] of this.heads) {
+      if (column === sort) cell.setAttribute("aria-sort", order === "asc" ? "ascending" : "descending");
+      else cell.removeAttribute("aria-sort");
+    }
+    this.newestFirst = sort === "start" && order === "desc";
+    this.table.setAttribute("aria-label", `Calls, ${ORDERS[sort][order]}`);
+    this.more.textContent = this.newestFirst ? "Show older calls" : "Show more calls";
   }
 
   async load() {
@@ -132,7 +168,8 @@ export class CallsView {
     // If the pages meet, older calls stay. Otherwise the table starts again, as there may be a gap between them. A call
     // that took long arrives after calls that began later, so the page decides on the order.
     const newest = new Set(page.calls.map(key));
-    const older = added.length < page.calls.length ? this.calls.filter((call) => !newest.has(key(call))) : [];
+    // In another order the table always starts again, as a new call may belong anywhere.
+    const older = this.newestFirst && added.length < page.calls.length ? this.calls.filter((call) => !newest.has(key(call))) : [];
     this.show([...page.calls, ...older], older.length ? this.next : page.next, page.total);
     for (const call of added) this.rows.get(key(call)).classList.add("new");
     announce(news(added));

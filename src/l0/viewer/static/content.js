@@ -6,7 +6,7 @@ import { h } from "./dom.js";
 export function captured(content) {
   if (content === null) {
     return h("p", { class: "muted" }, "No content was captured. L0 records prompts and answers only if the program asks for it: ",
-      h("code", {}, "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only"), ".");
+      h("code", {}, "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=SPAN_ONLY"), ".");
   }
   const parts = [
     ...messages(content.system_instructions, "system"), ...messages(content.input_messages, "input"),

@@ -1,12 +1,14 @@
 /** The filters above every view: search, lists of the values that calls have, and the time. */
 
 import { h } from "./dom.js";
-import { moment } from "./format.js";
+import { duration, moment } from "./format.js";
 import { changed, FILTERS } from "./route.js";
 import { outcomeWords } from "./words.js";
 
 const SEARCH_PAUSE_MS = 250;
 const TIMES = [["", "all times"], ["5m", "last 5 minutes"], ["1h", "last hour"], ["24h", "last 24 hours"], ["7d", "last 7 days"]];
+const DURATIONS_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
+const SEARCHED = "Ids of traces, spans, responses and requests; models, causes, error types, services";
 const LISTS = [
   ["provider", "Provider", "providers"],
   ["model", "Model", "models"],
@@ -21,7 +23,8 @@ export function filterBar(root, apply) {
   let pending = 0;
   const set = (values) => apply(changed(filter, values));
   const search = h("input", {
-    type: "search", id: "search", autocomplete: "off", spellcheck: "false", placeholder: "Search",
+    type: "search", id: "search", autocomplete: "off", spellcheck: "false", placeholder: "Search ids, models, causes",
+    title: SEARCHED,
     "aria-keyshortcuts": "/",
     oninput: () => {
       clearTimeout(pending);
@@ -33,10 +36,12 @@ export function filterBar(root, apply) {
     const select = h("select", { id: `filter-${name}`, onchange: () => set({ [name]: select.value }) });
     return { name, label, of, select };
   });
+  const least = h("select", { id: "filter-min-duration", onchange: () => set({ min_duration: least.value }) });
   const clear = h("button", { type: "button", onclick: () => apply(new URLSearchParams()) }, "Clear");
   root.append(
     labelled("Search", search, "grow"),
     ...lists.map(({ label, select }) => labelled(label, select)),
+    labelled("Duration", least),
     labelled("Time", time),
     clear,
   );
@@ -44,6 +49,7 @@ export function filterBar(root, apply) {
   function show() {
     if (document.activeElement !== search) search.value = filter.get("q") ?? "";
     for (const { name, of, select } of lists) showList(select, name, facets?.[of] ?? [], filter.get(name) ?? "");
+    showLeast(least, filter.get("min_duration") ?? "");
     showTime(time, filter);
     clear.hidden = !FILTERS.some((name) => filter.has(name));
   }
@@ -72,6 +78,12 @@ function showList(select, name, values, chosen) {
   const options = [["", "all"], ...(name === "outcome" ? [["recovered", "recovered (any)"]] : [])];
   options.push(...values.map((value) => [value, name === "outcome" ? outcomeWords(value) : value]));
   if (!options.some(([value]) => value === chosen)) options.push([chosen, chosen]);
+  fill(select, options, chosen);
+}
+
+function showLeast(select, chosen) {
+  const options = [["", "any"], ...DURATIONS_MS.map((ms) => [String(ms), `${duration(ms)} or more`])];
+  if (!options.some(([value]) => value === chosen)) options.push([chosen, `${duration(Number(chosen))} or more`]);
   fill(select, options, chosen);
 }
 

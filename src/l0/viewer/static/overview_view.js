@@ -73,18 +73,16 @@ export class OverviewView {
     for (const chart of this.charts) chart.update({ ...series, broken });
     replaceKeepingFocus(this.models, [h("h2", { id: "models-title" }, "Providers and models"), this.table(rows)]);
     replaceKeepingFocus(this.causes, this.causeParts(causes));
-    replaceKeepingFocus(this.budgets, budgetParts(budgets));
+    replaceKeepingFocus(this.budgets, budgetParts(budgets, this.budgets.querySelector("details")?.open));
   }
 
   successParts(totals) {
-    const { calls, attempts, wasted_tokens: wasted } = totals;
+    const { calls, attempts } = totals;
     const [seen, tried] = shares(totals);
-    const more = attempts > calls ? `, ${count(attempts - calls)} more than without recovery` : "";
-    const cost = wasted === null ? "" : `; ${plural(wasted, "token")} spent on attempts that served nothing`;
     return [
       figure(percent(seen), "of calls succeeded", "as users saw it", "seen"),
       figure(percent(tried), "of attempts succeeded", "as providers served them", "tried"),
-      h("div", { class: "story" }, h("p", { class: "lead" }, lead(totals)), shareBar(totals), legend(totals), h("p", { class: "muted" }, `${plural(calls, "call")} took ${plural(attempts, "request")}${more}${cost}.`)),
+      h("div", { class: "story" }, h("p", { class: "lead" }, lead(totals)), shareBar(totals), legend(totals), h("p", { class: "muted" }, `${plural(calls, "call")} took ${plural(attempts, "request")}.`), cost(totals)),
     ];
   }
 
@@ -139,13 +137,26 @@ function shares({ calls, cancelled, succeeded, attempts, attempts_failed: lost }
   return [calls > cancelled ? succeeded / (calls - cancelled) : null, attempts ? 1 - lost / attempts : null];
 }
 
+/** Return what requests after the first one of each call cost, and who sent them. */
+function cost({ calls, attempts, sdk_retries: repeated, recovery_time: time, wasted_tokens: wasted, unknown_waste: unknown }) {
+  const more = attempts - calls;
+  if (more <= 0) return null;
+  const added = repeated === null ? "" : `: ${count(Math.min(repeated, more))} that the SDK's own retries would have sent too, ${count(Math.max(0, more - repeated))} added by L0`;
+  const parts = [`${plural(more, "request")} more than calls${added}`];
+  if (time) parts.push(`${duration(time)} in failed attempts and waits`);
+  const notKnown = unknown ? `unknown for ${plural(unknown, "call")}` : "";
+  if (wasted !== null) parts.push(`${plural(wasted, "token")} spent on attempts that served nothing${notKnown && `, ${notKnown}`}`);
+  else if (notKnown) parts.push(`tokens spent on attempts that served nothing: ${notKnown}`);
+  return h("p", { class: "muted" }, `${parts.join("; ")}.`);
+}
+
 /** Return in a sentence how many calls broke, and what recovery made of them. */
 function lead({ recovered, failed }) {
   const broke = `${plural(recovered + failed, "call")} broke`;
   if (recovered + failed === 0) return "No call broke.";
   if (recovered === 0) return `${broke} and reached the user as an error.`;
-  if (failed === 0) return `${broke}. L0 recovered ${recovered === 1 ? "it" : "all of them"}.`;
-  return `${broke}. L0 recovered ${count(recovered)}, and ${count(failed)} reached the user as an error.`;
+  if (failed === 0) return `${broke}. ${recovered === 1 ? "It was" : "All of them were"} recovered.`;
+  return `${broke}. ${count(recovered)} recovered, and ${count(failed)} reached the user as an error.`;
 }
 
 function figure(value, what, how, kind) {
@@ -169,16 +180,23 @@ function legend(totals) {
     PARTS.filter((_, at) => sizes[at] > 0).map(([kind, words]) => h("span", { class: "key" }, h("i", { class: `swatch fill ${kind}` }), words)));
 }
 
-function budgetParts(budgets) {
+function budgetParts(budgets, open) {
   const title = h("h2", { id: "budgets-title" }, "Error budgets");
   if (!budgets.length) {
     return [title, h("p", { class: "muted" }, "No objective was reported. l0.slo defines objectives; their budgets and burn rates appear here.")];
   }
+  const urgent = budgets.filter((one) => (one.remaining ?? 1) <= 0 || (one.burn_rate ?? 0) > 1);
+  const others = budgets.filter((one) => !urgent.includes(one));
+  const fold = others.length && h("details", { open }, h("summary", {}, `${plural(others.length, "objective")} within budget`), budgetTable(others));
+  return [title, urgent.length ? budgetTable(urgent) : null, fold || null].filter(Boolean);
+}
+
+function budgetTable(budgets) {
   const head = ["Objective", "Window", "Budget left", "Burn rate"];
   const rows = budgets.map((one) => h("tr", {},
-    h("th", { scope: "row" }, one.slo, " ", h("span", { class: "muted" }, [one.layer, one.model, one.service].filter(Boolean).join(", "))),
+    h("th", { scope: "row" }, one.slo, " ", h("span", { class: "muted" }, [one.layer, one.model, one.service].filter((part) => part && part !== one.slo).join(", "))),
     h("td", {}, one.window ?? NONE), h("td", { class: "number" }, meter(one.remaining)), h("td", { class: "number" }, burn(one.burn_rate))));
-  return [title, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, head.map((name, at) => h("th", { scope: "col", class: at > 1 ? "number" : "" }, name)))), h("tbody", {}, rows))];
+  return h("table", { class: "plain" }, h("thead", {}, h("tr", {}, head.map((name, at) => h("th", { scope: "col", class: at > 1 ? "number" : "" }, name)))), h("tbody", {}, rows));
 }
 
 function meter(remaining) {
@@ -186,17 +204,17 @@ function meter(remaining) {
   const left = Math.max(0, Math.min(1, remaining));
   const spent = remaining <= 0;
   return [h("span", { class: "track small", "aria-hidden": "true" }, h("span", { class: spent ? "bar failed" : "bar", style: { width: `${100 * left}%` } })),
-    " ", spent ? `spent (${percentSigned(remaining)})` : percent(remaining)];
+    " ", spent ? (remaining < 0 ? `spent ${times(1 - remaining)}` : "spent") : percent(remaining)];
 }
 
-function percentSigned(share) {
-  return share < 0 ? `−${percent(-share)}` : percent(share);
+function times(factor) {
+  return `${factor < 10 ? factor.toFixed(1) : count(Math.round(factor))}×`;
 }
 
 function burn(rate) {
   if (rate === null) return NONE;
-  const text = `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))}×`;
-  return rate > 1 ? h("strong", { class: "failed" }, `${text} too fast`) : text;
+  if (rate < 0.05) return rate > 0 ? "under 0.1×" : "0";
+  return rate > 1 ? h("strong", { class: "failed" }, `${times(rate)} allowed`) : times(rate);
 }
 
 /** Replace the children of `root`. A link that has the focus gives it to the link of the same address. */

@@ -2,7 +2,8 @@
 
 import { RECOVERED } from "./words.js";
 
-export const FILTERS = ["q", "provider", "model", "outcome", "cause", "service", "last", "since", "until"];
+export const FILTERS = ["q", "provider", "model", "outcome", "cause", "service", "min_duration", "last", "since", "until"];
+const ORDER = ["sort", "order"];
 const MINUTES = { "5m": 5, "1h": 60, "24h": 1_440, "7d": 10_080 };
 
 /** Return the view, the ids of a call, and the filter that the address names. */
@@ -11,7 +12,7 @@ export function currentRoute() {
   const [view, trace, span] = path.split("/").map(decoded);
   const given = new URLSearchParams(query);
   const filter = new URLSearchParams();
-  for (const name of FILTERS) for (const value of given.getAll(name)) if (value) filter.append(name, value);
+  for (const name of [...FILTERS, ...ORDER]) for (const value of given.getAll(name)) if (value) filter.append(name, value);
   if (view === "calls" && trace && span) return { view: "call", trace, span, filter };
   return { view: view === "calls" ? "calls" : "overview", filter };
 }

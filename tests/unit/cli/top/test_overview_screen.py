@@ -1,12 +1,13 @@
 """The overview of `l0 top` as text: every figure, in any size of terminal, and nothing that a terminal obeys."""
 
+import re
 from typing import Any
 
 import pytest
 
 from l0.cli.top.overview_screen import overview_rows
 from l0.console.line import columns
-from l0.viewer.api_contract import BudgetState, CauseCount, Overview, OverviewRow, Series
+from l0.viewer.api_contract import BudgetState, CauseCount, ListedCall, Overview, OverviewRow, Series
 
 NOTHING = OverviewRow(
     provider=None,
@@ -27,6 +28,9 @@ NOTHING = OverviewRow(
     input_tokens=0,
     output_tokens=0,
     wasted_tokens=None,
+    sdk_retries=None,
+    recovery_time=None,
+    unknown_waste=0,
 )
 
 
@@ -77,6 +81,9 @@ FULL = overview(
         input_tokens=1_000_000,
         output_tokens=2_000,
         wasted_tokens=300,
+        sdk_retries=60,
+        recovery_time=12_345.0,
+        unknown_waste=3,
     ),
     series=series(0, 4, 8, first=[None, 500.0, 1_000.0]),
     causes=[CauseCount(cause="reset", count=80), CauseCount(cause="stall", count=30)],
@@ -99,15 +106,16 @@ FULL = overview(
 def test_every_figure() -> None:
     assert text(FULL) == [
         "calls      1,234: 1,224 succeeded (45 recovered), 8 failed, 2 cancelled",
-        "success    99.35 % of calls, 91.75 % of attempts",
-        "tokens     1,000,000 in, 2,000 out, 300 wasted",
+        "success    99.35 % of calls, 91.7 % of attempts",
+        "tokens     1,000,000 in, 2,000 out, 300 wasted, unknown for 3 calls",
+        "cost       40 requests added by L0, 60 retries that the SDK makes too, 12.35 s",
         "over time   ▄█  most 8 in 30 s",
         "first p95   ▄█  most 1.00 s",
         "",
-        "                           success, %              first token, s gap, ms",
-        "model           calls  calls attempts recovered   p50   p95   p99     p95",
-        "openai gpt-4o   1,200  99.33    91.54        45  0.42  1.23   123      85",
-        "-                  34    100      100         0     -     -     -       -",
+        "               calls     re-  success, %     first token, s  gap, ms",
+        "model                covered calls tries    p50   p95   p99    p95",
+        "openai gpt-4o  1,200      45 99.33  91.5   0.42  1.23   123     85",
+        "-                 34       0   100   100      -     -     -      -",
         "",
         "causes     reset 80, stall 30",
         "budget     first word user openai 30d: 83.2 % left, burn rate 1.4",
@@ -122,11 +130,46 @@ def test_rows_fit_the_terminal(width: int, height: int) -> None:
     assert max(map(columns, found)) <= width
 
 
+def budget(remaining: float | None, burn_rate: float | None) -> BudgetState:
+    return FULL["budgets"][0] | {"remaining": remaining, "burn_rate": burn_rate, "layer": "first word"}
+
+
+def test_budgets_in_danger_come_first_and_the_others_are_counted() -> None:
+    found = text(overview(budgets=[budget(-39.0, 40.0), budget(-0.5, 0.5), budget(0.9, 0.1), budget(None, None)]))
+    assert found[-3:] == [
+        "budget     first word openai 30d: spent 40 times, burn rate 40",
+        "           first word openai 30d: spent 1.5 times, burn rate 0.5",
+        "           2 objectives within budget",
+    ]
+
+
+def listed(**fields: Any) -> ListedCall:
+    made = {"start": 0.0, "duration": 2_500.0, "model": "gpt-4o", "attempts": 3, "outcome": "failed", "cause": "reset"}
+    return made | {"stop_reason": "all retries are used (Retry.max_retries=2)"} | fields  # type: ignore[return-value]
+
+
+def test_failed_and_slowest_calls_say_why() -> None:
+    slow = listed(outcome="ok", cause=None, stop_reason=None, attempts=1, duration=90_000.0, model="x\x1b[2J")
+    rows = overview_rows(overview(), 60, None, [listed()], [slow])
+    found = ["".join(part for part, _ in row).rstrip() for row in rows]
+    assert re.sub(r"\d\d:\d\d:\d\d", "CLOCK", "\n".join(found[-4:])).splitlines() == [
+        "failed     CLOCK  2.50 s  gpt-4o  3 attempts  failed",
+        "             reset; all retries are used",
+        "             (Retry.max_retries=2)",
+        "slowest    CLOCK  90.00 s  x�[2J  1 attempt  ok",
+    ]
+
+
+def test_unknown_tokens_are_not_zero() -> None:
+    unknown = row(None, None, 1, input_tokens=None, output_tokens=None, unknown_waste=1)
+    assert text(overview(totals=unknown))[2] == "tokens     unknown in, unknown out, wasted ones unknown for 1 call"
+
+
 def test_models_that_do_not_fit_are_counted() -> None:
     rows = [row("openai", f"m{number}", 100 - number) for number in range(50)]
     found = text(FULL | {"rows": rows}, 80, 22)  # type: ignore[arg-type]
-    assert found[-4] == "and 40 more"
-    assert [line for line in found if line.startswith("openai m")] == found[8:18]
+    assert found[-4] == "and 41 more"
+    assert [line for line in found if line.startswith("openai m")] == found[9:18]
 
 
 def test_long_and_wide_names_are_cut() -> None:
@@ -148,7 +191,7 @@ def test_a_name_cannot_control_the_terminal() -> None:
 
 @pytest.mark.parametrize(
     ("succeeded", "calls", "shown"),
-    [(0, 0, "-"), (0, 9, "0"), (9, 9, "100"), (99_999, 100_000, "99.99"), (1, 100_000, "0.01"), (1, 3, "33.33")],
+    [(0, 0, "-"), (0, 9, "0"), (9, 9, "100"), (99_999, 100_000, "99.99"), (1, 100_000, "0.0"), (2, 3, "66.6")],
 )
 def test_a_share_is_whole_only_if_nothing_is_missing(succeeded: int, calls: int, shown: str) -> None:
     found = text(overview(totals=row(None, None, calls, succeeded=succeeded)))

@@ -1,0 +1,52 @@
+/** One sentence on where the time of a call went: failed attempts, waits, the first token and the stream. */
+
+import { h } from "./dom.js";
+import { duration } from "./format.js";
+
+/** How many times the usual gap the gaps of a slow stream are. */
+const SLOW = 2;
+
+/** Return the sentence as a list of elements, empty if nothing is known. */
+export function timeSpent(call) {
+  const parts = [...lost(call), ...served(call)];
+  return parts.length ? [h("p", { class: "spent" }, h("strong", {}, duration(call.duration)), `: ${parts.join(", ")}.`)] : [];
+}
+
+function lost(call) {
+  const failed = call.attempts.filter((one) => one.outcome === "failed");
+  const parts = [];
+  const waits = waited(call);
+  if (failed.length) parts.push(`${duration(known(call) - waits)} in ${failed.length === 1 ? "a failed attempt" : `${failed.length} failed attempts`}`);
+  if (waits) parts.push(`${duration(waits)} waiting before another one`);
+  return parts;
+}
+
+function waited(call) {
+  return call.attempts.reduce((sum, one) => sum + (one.backoff_before ?? 0), 0);
+}
+
+/** Return the time of failed attempts and of waits. */
+function known(call) {
+  return call.attempts.filter((one) => one.outcome === "failed").reduce((sum, one) => sum + one.duration, waited(call));
+}
+
+function served(call) {
+  const last = call.attempts.filter((one) => one.outcome === "ok").at(-1);
+  if (last === undefined) return [];
+  const hedge = call.attempts.some((one) => one.hedge);
+  const hedged = hedge ? " of the faster request" : "";
+  if (call.first_token === null) return [`${duration(last.duration)} for the answer${hedged}`];
+  if (call.resume_points.length) return [`${duration(last.duration)} for the rest of the answer${gaps(call)}`];
+  const begin = last.start - call.start;
+  const slower = last.hedge ? [`${duration(begin - known(call))} with a slower request alone`] : [];
+  return [...slower, `${duration(Math.max(0, call.first_token - begin))} to the first token${hedged}`,
+    `${duration(Math.max(0, call.duration - call.first_token))} for the rest of the answer${gaps(call)}`];
+}
+
+/** Return how the gaps compare to those of other calls of the model, if enough of them are known. */
+function gaps({ gap_p95: own, usual_gap_p95: usual }) {
+  if (own === null || !usual) return "";
+  const ratio = own / usual;
+  const words = ratio >= SLOW ? `${ratio < 10 ? ratio.toFixed(1) : Math.round(ratio)} times the model's median` : `the model's median is ${duration(usual)}`;
+  return ` (95% of gaps up to ${duration(own)}, ${words})`;
+}
