@@ -65,6 +65,7 @@ def test_viewer_is_started_and_stays(sim: Simulator, tmp_path: Path) -> None:
         assert ended.returncode == 0
         (call,) = viewer.get("/api/calls")["calls"]
         assert (call["outcome"], call["attempts"], call["model"]) == ("recovered_retry", 2, "gpt-4o")
+        assert call["service"] == Path(PROGRAMS).stem
         detail = viewer.get(f"/api/calls/{call['trace_id']}/{call['span_id']}")
         assert detail["timeline"] is not None
     finally:

@@ -23,12 +23,14 @@ _HEAD = 1024
 class Program:
     """A program to start. ``arguments``: its complete command line, the executable first.
 
-    ``interpreter``: the Python interpreter that runs it, with the flags for the interpreter itself; ``None`` if it is
-    not known to be a Python program.
+    ``name``: of the script, the module or the command, without folder and suffix. ``interpreter``: the Python
+    interpreter that runs it, with the flags for the interpreter itself; ``None`` if it is not known to be a Python
+    program.
     """
 
     arguments: tuple[str, ...]
     interpreter: tuple[str, ...] | None
+    name: str
 
 
 def find_program(target: Sequence[str]) -> Program:
@@ -46,11 +48,27 @@ def find_program(target: Sequence[str]) -> Program:
     if name == "-m" and not rest:
         raise InputError("-m: got nothing, allowed: the name of a module")
     if name == "-m" or _is_script(Path(name)):
-        return Program(arguments=(sys.executable, *target), interpreter=(sys.executable,))
+        return Program(arguments=(sys.executable, *target), interpreter=(sys.executable,), name=_name(target))
     if name.startswith("-"):
         raise InputError(f"program: got {name!r}, allowed: options of l0 run, then a script, -m MODULE, or a command")
     executable = _executable(name)
-    return Program(arguments=(executable, *rest), interpreter=_interpreter(executable, rest))
+    started = _after_flags(rest) if _is_python(executable) else target
+    return Program(
+        arguments=(executable, *rest), interpreter=_interpreter(executable, rest), name=_name(started or target)
+    )
+
+
+def _name(target: Sequence[str]) -> str:
+    """Return the name of what a command line starts: ``app`` for ``app.py``, ``shop.worker`` for ``-m shop.worker``."""
+    first, *rest = target
+    return rest[0] if first == "-m" and rest else Path(first).resolve().stem
+
+
+def _after_flags(arguments: Sequence[str]) -> list[str]:
+    """Return the script or ``-m`` and the module, with what follows; nothing for code on the command line."""
+    flags = _flags(arguments)
+    rest = list(arguments[len(flags) :])
+    return [] if rest[:1] == ["-c"] else rest
 
 
 def _is_script(path: Path) -> bool:

@@ -50,7 +50,7 @@ def run(target: Sequence[str], options: LaunchOptions) -> int:
     program = find_program(target)
     if options.view is not None:
         options = _with_viewer(options, options.view)
-    environment = run_environment(os.environ, options)
+    environment = run_environment(os.environ, options, program.name)
     problem = _unprotected(program, environment)
     if problem is not None:
         print(f"l0 run: {problem}", file=sys.stderr, flush=True)
@@ -72,12 +72,14 @@ def _with_viewer(options: LaunchOptions, port: int) -> LaunchOptions:
     return replace(options, otlp=origin)
 
 
-def run_environment(environ: Mapping[str, str], options: LaunchOptions) -> dict[str, str]:
-    """Return the environment of the program. Raises `InputError`."""
+def run_environment(environ: Mapping[str, str], options: LaunchOptions, name: str) -> dict[str, str]:
+    """Return the environment of the program. ``name``: its service, if none is named. Raises `InputError`."""
     environment = dict(environ)
     earlier = environment.get("PYTHONPATH", "")
     folders = [folder for folder in earlier.split(os.pathsep) if folder and folder != str(BOOTSTRAP)]
     environment["PYTHONPATH"] = os.pathsep.join([str(BOOTSTRAP), *folders])
+    if "service.name=" not in environment.get("OTEL_RESOURCE_ATTRIBUTES", "").replace(" ", ""):
+        environment["OTEL_SERVICE_NAME"] = environment.get("OTEL_SERVICE_NAME") or name
     try:
         if options.policy is not None:
             preset(options.policy, "--policy")
