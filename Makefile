@@ -18,6 +18,8 @@ demo: ## see streams break, and what L0 makes of it: no key, no network
 	@"$(PYTHON)" scripts/environment.py .venv-demo '[openai,anthropic,cli,viewer,otlp]'
 	@.venv-demo/bin/l0 demo
 
+# Three processes of pytest, and those that tests start, would else compile the same files again and again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: setup ## run the tests on this Python and the newest SDKs
 	@# tests/stateful runs in its own process: hypothesis draws constants from the modules that happen to be imported.
 	@# It runs even if the first part fails; the target fails if either part does.
