@@ -23,9 +23,9 @@ Play = Callable[[Player, Sample], Received]
 SAMPLES = [pytest.param(recorded(), marks=needs_traffic), shipped()]
 
 
-def played(folder: Path, player: Player, samples: Sequence[Sample], play: Play) -> list[Received]:
-    """Return what the user of an SDK gets for each sample, while all calls are recorded."""
-    l0.instrument(STRICT, record=folder)
+def played(folder: Path | None, player: Player, samples: Sequence[Sample], play: Play) -> list[Received]:
+    """Return what the user of an SDK gets for each sample. All calls are recorded in ``folder``; ``None``: none."""
+    l0.instrument(STRICT, record=folder or False)
     try:
         return [play(player, sample) for sample in samples]
     finally:
@@ -38,16 +38,20 @@ def test_bodies_are_recorded_and_replayed_without_a_difference(
     loop: asyncio.AbstractEventLoop, player: Player, tmp_path: Path, samples: Sequence[Sample], sync: bool
 ) -> None:
     samples = samples if FULL else samples[sync::SHARE]
-    first = played(tmp_path / "first", player, samples, lambda one, sample: one.play(sample, sync=sync))
+    plain, first = (
+        played(folder, player, samples, lambda one, sample: one.play(sample, sync=sync))
+        for folder in (None, tmp_path / "first")
+    )
     assert len(first) == len(samples) > 0
     with replay(tmp_path / "first", speed=inf) as server:
         again = Player(server, loop)
         second = played(tmp_path / "second", again, samples, lambda one, sample: one.ask(sample, sync=sync))
         again.close()
         assert (server.unmatched, server.remaining) == ([], 0)
-    for sample, one, other in zip(samples, first, second, strict=True):
+    for sample, unrecorded, one, other in zip(samples, plain, first, second, strict=True):
+        assert difference(unrecorded.chunks, one.chunks) is None, sample
         assert difference(one.chunks, other.chunks) is None, sample
-        assert str(one.error) == str(other.error), sample
+        assert str(unrecorded.error) == str(one.error) == str(other.error), sample
     complete = 0  # the SDKs stop reading at an error event
     with Recording.open(tmp_path / "first") as recording, Recording.open(tmp_path / "second") as repeated:
         for sample, call, same in zip(samples, recording, repeated, strict=True):
