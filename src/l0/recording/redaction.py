@@ -194,7 +194,7 @@ def _masked(text: AnyStr, spans: Sequence[tuple[int, int]], star: AnyStr) -> Any
         parts += (text[at:begin], star * (end - begin))
         at = end
     parts.append(text[at:])
-    return text[:0].join(parts)
+    return text[:0].join(parts)  # pyright: ignore[reportArgumentType]  # all parts are of the type of the text
 
 
 def unfinished(data: bytes) -> int:
