@@ -6,6 +6,8 @@ import multiprocessing
 import pickle
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from l0.model.policy import Policy
@@ -59,8 +61,12 @@ def _processes(number: int) -> Workers:
             return [run_job(traffic, job) for job in jobs]
         check_portable(jobs)
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
-        with ProcessPoolExecutor(number, context, _receive, (traffic,)) as pool:
-            return list(pool.map(_run_received, jobs))
+        with TemporaryDirectory() as folder:
+            # As an argument, much traffic would block this process forever if a worker dies before it reads it.
+            path = Path(folder) / "traffic"
+            path.write_bytes(pickle.dumps(traffic))
+            with ProcessPoolExecutor(number, context, _receive, (path,)) as pool:
+                return list(pool.map(_run_received, jobs))
 
     return run
 
@@ -71,8 +77,8 @@ class _Received:
     traffic: RecordedTraffic
 
 
-def _receive(traffic: RecordedTraffic) -> None:
-    _Received.traffic = traffic
+def _receive(path: Path) -> None:
+    _Received.traffic = pickle.loads(path.read_bytes())
 
 
 def _run_received(job: Job) -> Sequence[CallResult]:

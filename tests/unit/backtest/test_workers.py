@@ -1,5 +1,9 @@
 """The results of a backtest are the same wherever its jobs run."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from backtest_kit import MIXED_POLICIES, mixed_traffic, run_policy
 
@@ -48,6 +52,22 @@ def test_policy_that_cannot_be_sent_is_named(mixed: RecordedTraffic) -> None:
     assert run_policies(mixed, [policy])
     with pytest.raises(PolicyError, match="another process"):
         run_policies(mixed, [policy], workers=2)
+
+
+def test_script_without_a_guard_gets_an_error(tmp_path: Path) -> None:
+    """Its workers run the script themselves, and die. The traffic is larger than a pipe."""
+    script = tmp_path / "script.py"
+    kit = Path(__file__).parent
+    script.write_text(
+        f"import sys\nsys.path[:0] = {[str(kit), str(kit.parents[1])]!r}\n"
+        "from backtest_kit import answer, traffic\nfrom l0.backtest.workers import run_policies\n"
+        "from l0.model.policy import Policy\n"
+        "run_policies(traffic(*[[answer(0.5 + n)] for n in range(2000)]), [Policy()], workers=2)\n"
+    )
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert "BrokenProcessPool" in ended.stderr
+    assert "__name__ == '__main__'" in ended.stderr
 
 
 def test_number_of_workers_is_checked(mixed: RecordedTraffic) -> None:
