@@ -70,12 +70,12 @@ def test_a_process_that_ends_writes_everything(tmp_path: Path, server: Simulator
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
-def test_a_forked_worker_writes_a_file_of_its_own(tmp_path: Path, server: Simulator) -> None:
+def test_forked_workers_write_files_of_their_own(tmp_path: Path, server: Simulator) -> None:
     with started(tmp_path, server, "3", "fork") as program:
         _, errors = program.communicate(timeout=60)
     assert program.returncode == 0, errors
-    assert len(list(tmp_path.glob("*.l0"))) == 2
-    expected = {f"call-{number}" for number in (0, 1, 2, 3, 1000, 1001, 1002)}
+    assert len(list(tmp_path.glob("*.l0"))) == 3
+    expected = {f"call-{number}" for number in (0, 1, 2, 3, 1000, 1001, 1002, 2000, 2001, 2002)}
     assert models(tmp_path) == expected
 
 
