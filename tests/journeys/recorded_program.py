@@ -1,7 +1,8 @@
 """A program that is recorded: it writes the number of each call, and the time, to stdout once the call is over.
 
-``FOLDER URL CALLS``: make so many calls. With ``fork``, two children make as many each. With ``children``, make none, but start
-a child for every folder that stdin names: it makes calls until it is killed, which costs no start of an interpreter.
+``FOLDER URL CALLS``: make so many calls. With ``fork``, two children make as many each. With ``children``, make none,
+but start a child for every folder that stdin names: it makes calls until it is killed, which costs no start of an
+interpreter.
 """
 
 import os

@@ -13,7 +13,7 @@ from time import monotonic, sleep, time
 from l0.model.call import Call
 from l0.model.errors import raised
 from l0.model.ports import CallObserver, Traced
-from l0.shared_state.forks import renew_in_child
+from l0.shared_state.forks import FORK_GATE, renew_in_child
 from l0.shared_state.termination import end_with_worker
 
 from .call_recorder import CallRecorder
@@ -97,11 +97,12 @@ class FlightRecorder:
             give_up_at = monotonic() + timeout_s
             while thread.is_alive() and monotonic() < give_up_at:
                 sleep(_POLL_S)
+            if thread.is_alive():
+                folder = os.fspath(self.options.folder)
+                _log.warning("the newest calls may be missing in %s: writing them took over %g s", folder, timeout_s)
         if thread is None or not thread.is_alive():  # nobody takes events from the queue any more
             self._events.clear()
         self._closing = self.stopped = True
-        if thread is not None and not thread.is_alive():
-            self._events.clear()  # a call may have begun while the recording failed
 
     def _end(self) -> None:
         """Write what has been collected, at the end of the process."""
@@ -136,13 +137,16 @@ class FlightRecorder:
     def _run(self) -> None:
         wake = self._wake
         try:
-            self._files = files = RecordingFiles(self.options)
+            with FORK_GATE:
+                self._files = files = RecordingFiles(self.options)
             while not self._closing:
                 wake.wait(self.interval_s)
                 wake.clear()
+                with FORK_GATE:
+                    self._write(files)
+            with FORK_GATE:
                 self._write(files)
-            self._write(files)
-            files.close()
+                files.close()
         except Exception:
             self._stop(raised())
 

@@ -27,7 +27,7 @@ from time import monotonic
 from l0.slo.burn import Count
 from l0.slo.rolling_windows import RINGS, Bucket
 
-from .forks import renew_in_child
+from .forks import FORK_GATE, renew_in_child
 from .termination import TerminationHandler
 
 _log = logging.getLogger("l0")
@@ -94,7 +94,7 @@ class Storage:
 
     @contextmanager
     def _open(self, seconds: float = _BUSY) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=max(seconds, 0.0))) as database, database:
+        with FORK_GATE, closing(sqlite3.connect(self._path, timeout=max(seconds, 0.0))) as database, database:
             database.execute("BEGIN IMMEDIATE")  # waits here, once, and not at each statement
             database.execute(_TABLE)
             yield database

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from makers import make_call, make_failure
@@ -22,6 +23,7 @@ from l0.recording.decision_rerun import differing
 from l0.recording.recording import Recording, RecordingError
 from l0.recording.recording_codec import Unrecorded
 from l0.recording.recording_options import RecordingOptions
+from l0.shared_state.forks import FORK_GATE
 
 READS = [b"data: 1\n\n", bytes(range(256)), b""]
 
@@ -208,3 +210,23 @@ def test_a_finished_recording_is_one_file_and_reading_leaves_it_unchanged(tmp_pa
 def test_options_are_checked(field: str, value: object) -> None:
     with pytest.raises(PolicyError):
         RecordingOptions(**{"folder": "runs"} | {field: value})
+
+
+def test_files_are_written_within_the_gate_that_forks_wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[bool] = []
+    commit, connect = recording_file.RecordingFile.commit, sqlite3.connect
+
+    def noted(file: recording_file.RecordingFile) -> None:
+        entered.append(FORK_GATE.entered)
+        commit(file)
+
+    def connected(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        entered.append(FORK_GATE.entered)
+        return connect(*arguments, **named)
+
+    monkeypatch.setattr(recording_file.RecordingFile, "commit", noted)
+    monkeypatch.setattr(sqlite3, "connect", connected)
+    with recorder(tmp_path) as made:
+        record_retried_call(made, READS)
+    assert len(entered) > 2
+    assert all(entered)
