@@ -182,6 +182,8 @@ def running(proxy: Proxy, upstream: str) -> Iterator[tuple[str, str]]:
             origin = f"http://127.0.0.1:{port}"
             _wait(process, origin + proxy.path, log)
             yield version, origin
+            if process.poll() is not None:
+                raise Unavailable(f"it ended during the run: {log.read_text(errors='replace')[-1000:]}")
         finally:
             process.terminate()
             try:
