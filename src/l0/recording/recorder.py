@@ -8,12 +8,15 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from time import monotonic, sleep, time
 
 from l0.model.call import Call
 from l0.model.errors import raised
 from l0.model.ports import CallObserver, Traced
 from l0.shared_state.forks import FORK_GATE, renew_in_child
+from l0.shared_state.signal_safe_event import SignalSafeEvent
 from l0.shared_state.termination import end_with_worker
 
 from .call_recorder import CallRecorder
@@ -55,9 +58,10 @@ class FlightRecorder:
         self._files = None
         self._events: deque[RecordingEvent | RawRead] = deque()
         self._guard = threading.Lock()
-        self._wake = threading.Event()
+        # SIGTERM may interrupt a `put` with a close, which waits for the thread: `threading.Event.set` holds a lock.
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._closing = False
-        self._flushed: deque[threading.Event] = deque()
+        self._flushed: deque[SignalSafeEvent] = deque()
         self._thread: threading.Thread | None = None
         self._over_limit = False
         self.waiting_bytes = 0
@@ -80,9 +84,9 @@ class FlightRecorder:
     def flush(self, timeout_s: float = 5.0) -> None:
         """Write what has been collected so far. Waits for at most ``timeout_s`` seconds."""
         if self._thread is not None and not self.stopped:
-            done = threading.Event()
+            done = SignalSafeEvent()
             self._flushed.append(done)
-            self._wake.set()
+            self._wake.put(None)
             done.wait(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
@@ -92,7 +96,7 @@ class FlightRecorder:
         if thread is not None and thread is not threading.current_thread():
             if not self._closing:
                 self._closing = True
-                self._wake.set()
+                self._wake.put(None)
             # SIGTERM may interrupt a close with another one, so that no lock may be waited for here.
             give_up_at = monotonic() + timeout_s
             while thread.is_alive() and monotonic() < give_up_at:
@@ -140,8 +144,8 @@ class FlightRecorder:
             with FORK_GATE:
                 self._files = files = RecordingFiles(self.options)
             while not self._closing:
-                wake.wait(self.interval_s)
-                wake.clear()
+                with suppress(Empty):
+                    wake.get(timeout=self.interval_s)
                 with FORK_GATE:
                     self._write(files)
             with FORK_GATE:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Thread
 from time import monotonic, sleep
 from types import FrameType
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
 from l0.model.policy import PolicyError
 from l0.model.privacy import without_credentials
+from l0.shared_state.signal_safe_event import SignalSafeEvent
 from l0.shared_state.termination import end_with_worker
 
 from . import names
@@ -243,8 +244,8 @@ class _Export:
     target: str
     providers: list[_Closable] = field(default_factory=list)
     exporters: list[_Closable] = field(default_factory=list)
-    ending: Event = field(default_factory=Event)
-    ended: Event = field(default_factory=Event)
+    ending: SignalSafeEvent = field(default_factory=SignalSafeEvent)
+    ended: SignalSafeEvent = field(default_factory=SignalSafeEvent)
     once: _WarnOnce = field(init=False)
     has_flush_thread: bool = False
     """True if a thread is waiting to flush."""
@@ -286,7 +287,7 @@ class _Export:
         """Start over in a forked child. It has no threads, and the locks of the parent's events may be held forever."""
         self.knows_process = False
         was_ending = self.ending.is_set()
-        self.ending, self.ended = Event(), Event()
+        self.ending, self.ended = SignalSafeEvent(), SignalSafeEvent()
         if was_ending:
             self.ending.set()
         else:
@@ -308,12 +309,12 @@ class _Export:
     def _let_flush(self) -> None:
         """Wait for the flush that has begun: a worker may get SIGTERM, which kills it, while it ends by itself.
 
-        The signal may have interrupted this thread in `Event.wait`, so no lock may be waited for here.
+        The signal may have interrupted this thread in any wait, so no lock may be waited for here.
         """
         while self.has_flush_thread and not self.ended.is_set() and monotonic() < self.give_up_at:
             sleep(_POLL)
 
-    def _flush(self, ending: Event, ended: Event) -> None:
+    def _flush(self, ending: SignalSafeEvent, ended: SignalSafeEvent) -> None:
         ending.wait()
         for provider in self.providers:
             _call_quietly(provider.shutdown)

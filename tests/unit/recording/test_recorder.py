@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from interruptions import interrupted
 from makers import make_call, make_failure
 from recording_kit import begin, calls_in, record_retried_call, recorder
 
@@ -230,3 +231,20 @@ def test_files_are_written_within_the_gate_that_forks_wait_for(tmp_path: Path, m
         record_retried_call(made, READS)
     assert len(entered) > 2
     assert all(entered)
+
+
+@pytest.mark.parametrize("event", range(1, 40))
+def test_handler_that_interrupts_a_close_may_close_as_well(tmp_path: Path, event: int) -> None:
+    """SIGTERM, which kills a worker of multiprocessing, may come while the worker ends by itself."""
+    with recorder(tmp_path) as made:
+        record_retried_call(made, READS)
+        made.flush()  # the thread waits for more
+        thread = made._thread
+        assert thread is not None
+
+        def close() -> None:
+            made.close(30)
+            assert not thread.is_alive()
+
+        interrupted(close, event, close)
+    assert len(calls_in(tmp_path)) == 1
