@@ -27,8 +27,9 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
-from statistics import linear_regression, median
+from statistics import median
 from typing import Any
 
 from .soak_tally import Tally
@@ -277,11 +278,14 @@ def grown(samples: list[Sample]) -> dict[str, tuple[float, float, float]]:
 
 
 def slope(samples: list[Sample], name: str) -> float:
-    """Return the growth of a resource per minute: the slope of the line that fits the samples best."""
-    if len(samples) < 2:
-        return 0.0
-    minutes = [one.at / 60 for one in samples]
-    return linear_regression(minutes, [float(getattr(one, name)) for one in samples]).slope
+    """Return the growth of a resource per minute: the median slope between two samples (Theil-Sen), which the peaks of
+    streams that are open at the same time do not move."""
+    slopes = [
+        60 * (float(getattr(late, name)) - float(getattr(early, name))) / (late.at - early.at)
+        for early, late in combinations(samples, 2)
+        if late.at > early.at
+    ]
+    return median(slopes) if slopes else 0.0
 
 
 def is_flat(samples: list[Sample]) -> bool:
