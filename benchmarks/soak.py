@@ -40,7 +40,7 @@ WARM_SECONDS = 180.0
 """The time for caches, pools and the allocator to fill."""
 MIN_SLOPE_SECONDS = 180.0
 """The slope of memory is judged over at least this time. A run too short for that is warm after a third of it."""
-MAX_SLOPE = 0.5
+MAX_SLOPE = 1.0
 """MB per minute by which memory in use may grow once it is warm."""
 MEMORY_MB, IN_USE_MB, FILES, THREADS, TASKS = 24.0, 6.0, 16, 3, 24
 """By how much each may be above what it was when all was warm: 200 streams are never at the same point twice."""
