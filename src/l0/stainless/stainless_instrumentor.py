@@ -22,6 +22,7 @@ from l0.model.policy_from_environment import read_environment
 from l0.runtime.rule_runner import check_rules
 from l0.shared_state.forks import renew_in_child
 from l0.telemetry.breaker_metrics import BreakerObserver
+from l0.telemetry.call_log import CALL_LOG
 from l0.telemetry.metrics import MetricObserver
 from l0.telemetry.otlp import setup_for_launcher
 from l0.telemetry.slo_metrics import SloObserver
@@ -90,6 +91,7 @@ class StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # BaseInst
         CONFIG.set_observers((spans, MetricObserver(meters), *observable), self.sdk_name)
         CONFIG.set_environment(read_environment(os.environ, check_rules))
         CONFIG.instrumented.add(self.sdk_name)
+        CALL_LOG.sdks.add(self.sdk_name)
         with self._guard:
             self._wanted = True
         after_import(self.sdk_name, self._imported)

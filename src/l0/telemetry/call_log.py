@@ -21,8 +21,6 @@ from .log_file import LogFile
 from .log_lines import LogLine
 
 _log = logging.getLogger("l0")
-_SDKS = ("openai", "anthropic")
-"""Packages between a line of the program and L0."""
 
 
 class CallLog:
@@ -33,6 +31,8 @@ class CallLog:
         self._limit = LineLimit()
         self.console = False
         """True while the console shows what these lines say."""
+        self.sdks: set[str] = set()
+        """Packages that stand between the program's lines and L0."""
         self._file: LogFile | None = None
 
     def use_file(self, path: str | None) -> None:
@@ -73,7 +73,7 @@ class CallLog:
             logging.raiseExceptions = reports
 
     def _emit(self, line: LogLine, ids: dict[str, str]) -> None:
-        caller = caller_line(past=_SDKS)
+        caller = caller_line(past=tuple(self.sdks))
         record = _log.makeRecord(_log.name, line.level, caller.file, caller.line, line.text, (), None)
         for name, value in {**line.fields, **ids}.items():
             # Not `extra`: that raises if the application's own record factory sets the same name.
