@@ -407,11 +407,13 @@ class CallRuntime:
     def _after_end(self, raw: Any, parser: BodyParser) -> list[Any] | AttemptOver:
         """Return the items that are left for a user who closed the response and reads on. Record nothing.
 
-        No items are left where items are held back or rules check them: the text would have a gap, or be unchecked.
+        Where items are held back, or rules check them, the rest is read and dropped: the text would have a gap, or be
+        unchecked. The read that fails because of the close still raises, as without l0.
         """
-        held = self._holding or self._buffer.lags or self.rule_runner is not None
-        if raw is END or self.aborted or held:
+        if raw is END or self.aborted:
             return AttemptOver([], CANCELLED)
+        if self._holding or self._buffer.lags or self.rule_runner is not None:
+            return []
         items, reader = parser.feed(raw), parser.reader
         if not reader.stopped:
             return items

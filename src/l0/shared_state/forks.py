@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import os
 import threading
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Protocol
 from weakref import WeakSet
+
+_POLL_S = 0.001
 
 
 class Renewable(Protocol):
@@ -34,8 +37,8 @@ class ForkGate:
     """Keeps forks out of its ``with`` blocks.
 
     For libraries with locks of the whole process: a child that is forked while another thread is in SQLite may wait for
-    its memory lock forever. A fork waits for the blocks of other threads, for at most `LONGEST_WAIT_S`, and a new
-    block waits for the fork.
+    its memory lock forever. A fork waits for the blocks of other threads, and a new block for the fork, each for at
+    most `LONGEST_WAIT_S`. There is no lock that a third thread could hold: lists and their tests are atomic.
     """
 
     LONGEST_WAIT_S = 1.0
@@ -45,38 +48,43 @@ class ForkGate:
 
     def renew(self) -> None:
         """Start over in a forked child, which has none of the other threads."""
-        self._changed = threading.Condition()  # its lock is reentrant: a signal handler may fork, or enter a block
-        self._threads: list[int] = []
-        self.forking = False
-        """True while a fork waits, or happens."""
+        self._inside: list[int] = []
+        self._forking: list[int] = []
 
     def __enter__(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: not self.forking, self.LONGEST_WAIT_S)
-            self._threads.append(threading.get_ident())
+        own = threading.get_ident()
+        nested = own in self._inside
+        self._inside.append(own)  # before the test: a fork that begins now sees either this, or is seen
+        give_up_at = monotonic() + self.LONGEST_WAIT_S
+        while self.forking and not nested and monotonic() < give_up_at:
+            self._inside.remove(own)
+            sleep(_POLL_S)
+            self._inside.append(own)
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        with self._changed:
-            self._threads.remove(threading.get_ident())
-            self._changed.notify_all()
+        self._inside.remove(threading.get_ident())
 
     @property
     def entered(self) -> bool:
         """True if this thread is in a block."""
-        return threading.get_ident() in self._threads
+        return threading.get_ident() in self._inside
+
+    @property
+    def forking(self) -> bool:
+        """True while a fork waits, or happens."""
+        return bool(self._forking)
 
     def close(self) -> None:
         """Wait for the blocks of other threads, before a fork."""
         own = threading.get_ident()
-        with self._changed:
-            self.forking = True
-            self._changed.wait_for(lambda: all(thread == own for thread in self._threads), self.LONGEST_WAIT_S)
+        self._forking.append(own)
+        give_up_at = monotonic() + self.LONGEST_WAIT_S
+        while any(thread != own for thread in [*self._inside]) and monotonic() < give_up_at:
+            sleep(_POLL_S)
 
     def open(self) -> None:
         """Let blocks begin again, after a fork."""
-        with self._changed:
-            self.forking = False
-            self._changed.notify_all()
+        self._forking.remove(threading.get_ident())
 
 
 FORK_GATE = ForkGate()
