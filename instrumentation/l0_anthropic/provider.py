@@ -11,7 +11,7 @@ from l0.dialects.provider_errors import error_event
 from l0.model.failure import Failure
 from l0.model.ports import WireReader
 from l0.stainless.sdk import Sdk
-from l0.stainless.stainless_upstream import ReaderContext
+from l0.stainless.stainless_call_adapter import ReaderContext
 from l0.telemetry.propagation import current_headers
 
 from . import describe as describe_module

@@ -22,7 +22,7 @@ from l0.model.inference_request import InferenceRequest
 from l0.model.ports import Reader
 from l0.runtime.body_parser import WireParser
 from l0.stainless.sdk import Sdk
-from l0.stainless.stainless_upstream import Provider, ReaderContext, compiled
+from l0.stainless.stainless_call_adapter import Provider, ReaderContext, compiled
 from l0_anthropic.provider import AnthropicProvider
 from l0_openai.provider import OpenAIProvider
 

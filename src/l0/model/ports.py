@@ -145,10 +145,11 @@ class WireReader(Reader, Protocol):
         """Read an object that the SDK itself built, if the SDK's own loop is left in place."""
 
 
-class Upstream(Protocol):
-    """The SDK of one call for the runtime: describes requests, classifies exceptions, and makes those to raise.
+class CallAdapter(Protocol):
+    """The interface through which the runtime uses the SDK, or another source, during one call.
 
-    The provider's package creates one per call.
+    It prepares the request options of each attempt, classifies exceptions, and creates the exception that the user
+    gets. One is created per call.
     """
 
     def options(self, attempt: AttemptSpec, headers: Mapping[str, str]) -> Any:

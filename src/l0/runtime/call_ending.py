@@ -12,21 +12,21 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from l0.model.call import Outcome
-from l0.model.ports import Upstream
+from l0.model.ports import CallAdapter
 
 
 class CallEnding:
     """The outcome of a call, and the right to report it."""
 
-    __slots__ = ("_claims", "_upstream", "alarm", "outcome")
+    __slots__ = ("_claims", "_call_adapter", "alarm", "outcome")
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, call_adapter: CallAdapter) -> None:
         self.outcome: Outcome | None = None
         """The outcome of the call; ``None`` while it is under way."""
         self.alarm: Callable[[], object] | None = None
         """A function that ends the sleep, or the request, that the driver waits for."""
         self._claims = [None]
-        self._upstream = upstream
+        self._call_adapter = call_adapter
 
     @property
     def open(self) -> bool:
@@ -36,7 +36,7 @@ class CallEnding:
     @property
     def stopped(self) -> bool:
         """True if the call has ended, or its client is closed: nothing more is sent."""
-        return self.outcome is not None or self._upstream.gone
+        return self.outcome is not None or self._call_adapter.gone
 
     def claim(self, outcome: Outcome) -> bool:
         """Return True for the first caller, who must report the end. Takes no lock, so that finalizers may call it."""

@@ -29,7 +29,7 @@ from l0.model.error_context import ErrorContext
 from l0.model.errors import raised
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode, Timeout
-from l0.model.ports import CallObserver, Reader, Upstream
+from l0.model.ports import CallObserver, Reader, CallAdapter
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import log_unread
 from l0.shared_state.shared import SharedState
@@ -94,25 +94,25 @@ class CallRuntime:
         "started",
         "timed",
         "unseen",
-        "upstream",
+        "call_adapter",
     )
 
     def __init__(
-        self, call: Call, upstream: Upstream, call_observers: Sequence[CallObserver], shared_state: SharedState
+        self, call: Call, call_adapter: CallAdapter, call_observers: Sequence[CallObserver], shared_state: SharedState
     ) -> None:
         if LATER.waiting:
             LATER.help()
         began = perf_counter()
         self.call = call
-        self.upstream = upstream
-        self.ending = CallEnding(upstream)
+        self.call_adapter = call_adapter
+        self.ending = CallEnding(call_adapter)
         self.observers = ObserverNotifier(call, call_observers, began, timeline=shared_state.timelines)
         self.admission = AdmissionControl(call, shared_state)
         recorder = shared_state.recorder
         self.recording: CallRecorder | None = None if recorder is None else recorder.record(call, call_observers, began)
         """The recorder of this call; ``None`` if calls are not recorded."""
         machine = Machine if self.recording is None else self.recording.machine
-        self.machine = machine(call, random.random, upstream.backoff, guard=self.admission)
+        self.machine = machine(call, random.random, call_adapter.backoff, guard=self.admission)
         timeout = call.policy.timeout
         if timeout is None and call.policy.adaptive:
             timeout = Timeout(initial_token=None, inter_token=None)
@@ -175,9 +175,9 @@ class CallRuntime:
         return self._options(attempt, self.observers.enter(context), started)
 
     def _options(self, attempt: AttemptSpec, headers: Mapping[str, str], at: float) -> Any:
-        options = self.upstream.options(attempt, headers)
+        options = self.call_adapter.options(attempt, headers)
         if self.recording is not None:
-            self.recording.sending(attempt, options, self.upstream.base_url, at)
+            self.recording.sending(attempt, options, self.call_adapter.base_url, at)
         return options
 
     def _report_resume(self) -> None:
@@ -202,11 +202,11 @@ class CallRuntime:
     def answered(self, answer: Any) -> Command:
         """Accept an answer that came in one piece, or return the command for its failure."""
         at = perf_counter()
-        failure = self.upstream.answer_failure(answer)
+        failure = self.call_adapter.answer_failure(answer)
         if failure is not None:
             return self._fail(failure, at, answered=True).command
         needed = self.observers.observed or self.rule_runner is not None
-        metadata, text, calls = self.upstream.complete_answer(answer) if needed else (None, "", ())
+        metadata, text, calls = self.call_adapter.complete_answer(answer) if needed else (None, "", ())
         if self.rule_runner is not None:
             failure = self.rule_runner.complete_answer(text, calls, other=_other(text, metadata))
             if failure is not None:
@@ -241,7 +241,7 @@ class CallRuntime:
         failure = self._failure_of(error, opened=opened) if self.open else None
         if failure is None and isinstance(error, Expired):
             error = error.__cause__ or error
-        if not self.open or (self.upstream.gone and (failure is None or failure.status is None)):
+        if not self.open or (self.call_adapter.gone and (failure is None or failure.status is None)):
             self.halt(error)
         if failure is None:
             self.leave(error)
@@ -250,7 +250,7 @@ class CallRuntime:
 
     def _failure_of(self, error: BaseException, *, opened: bool) -> Failure | None:
         expired = isinstance(error, Expired)
-        failure = None if expired else self.upstream.failed(error, opened=opened)
+        failure = None if expired else self.call_adapter.failed(error, opened=opened)
         at = perf_counter()
         # A timeout of the transport may be ours: it is set to the time that is left until our deadline.
         late = expired or (failure is not None and failure.cause in (Cause.NO_HEADERS, Cause.READ_TIMEOUT))
@@ -468,10 +468,10 @@ class CallRuntime:
                 return self._over(self._parser.reader, at)
             if self.deadlines is not None and self.deadlines.passed(at):
                 return self.expired()  # the transport's own timeout was as short, and fired first
-        failure = self.upstream.failed(error, opened=True)
+        failure = self.call_adapter.failed(error, opened=True)
         if failure is None and ours and isinstance(error, Exception):
             failure = Failure(cause=Cause.INTERNAL, detail=repr(error), error=error)
-        if not ours and self.upstream.gone:
+        if not ours and self.call_adapter.gone:
             self.halt(error)
         if failure is None:
             self.leave(error)
@@ -499,7 +499,7 @@ class CallRuntime:
         """
         if self.open and self.machine.state in (CallState.HOLDING, CallState.RELAYING):
             at = perf_counter()
-            metadata, text, calls = self.upstream.complete_answer(answer) if self.observers.observed else (None, "", ())
+            metadata, text, calls = self.call_adapter.complete_answer(answer) if self.observers.observed else (None, "", ())
             self.attempt_ended(None, at)
             self._finish(self._step(Ended(None, at)), at, metadata, text, calls)
 
@@ -529,7 +529,7 @@ class CallRuntime:
         command = self._step(Ended(missing, at, reader.accepted, resume_state))
         if isinstance(command, Finish):
             if missing is None:
-                self.upstream.completed()
+                self.call_adapter.completed()
             self.attempt_ended(None, at)
             if self.shadow is not None:
                 self.shadow.complete_answer(reader, at)
@@ -574,7 +574,7 @@ class CallRuntime:
         if strategy == "off" or parser is None or not parser.resumes or not parser.reader.resumable:
             return None
         state = parser.reader.resume_state()
-        return state if self.upstream.resumes(strategy, state) else None
+        return state if self.call_adapter.resumes(strategy, state) else None
 
     def _progress(self) -> AttemptProgress | None:
         """Return the progress of the attempt, for a policy that only observes; ``None`` if there is no such policy."""
@@ -668,7 +668,7 @@ class CallRuntime:
     def halt(self, error: BaseException | None = None) -> NoReturn:
         """End the call because its user stopped. Raise what the bare SDK raises if that led to ``error``."""
         self.close()
-        raise self.upstream.stopped(error)
+        raise self.call_adapter.stopped(error)
 
     def leave(self, error: BaseException) -> None:
         """End the call with an exception that reaches the user unchanged.
@@ -716,7 +716,7 @@ class CallRuntime:
             request_id=self.request_id,
             stop=describe_stop(command.stop, self.call, failure),
         )
-        error = self.upstream.exception(failure, context)
+        error = self.call_adapter.exception(failure, context)
         if len(failures) > 1:
             for number, past in enumerate(failures, start=1):
                 error.add_note(f"l0: attempt {number} failed: {past}")
@@ -791,7 +791,7 @@ class CallRuntime:
     def _attempt_metadata(self) -> ResponseMetadata | None:
         if self._parser is not None:
             return read_metadata(self._parser.reader)
-        return None if self.call.streaming else self.upstream.complete_answer(None)[0]
+        return None if self.call.streaming else self.call_adapter.complete_answer(None)[0]
 
     @property
     def retries(self) -> int:

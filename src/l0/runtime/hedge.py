@@ -185,7 +185,7 @@ class HedgeRace:
 
     def _lost(self, one: Contender) -> None:
         runtime, at = self.runtime, perf_counter()
-        failure = runtime.upstream.failed(one.error, opened=one.opened) if one.error is not None else None
+        failure = runtime.call_adapter.failed(one.error, opened=one.opened) if one.error is not None else None
         if failure is None:
             runtime.admission.overtaken(at - one.started)
         if runtime.recording is not None:

@@ -23,7 +23,7 @@ from l0.model.ports import WireReader
 
 from .openai_requests import OPERATIONS, Operations, describe_request, has_effect_once_created
 from .sdk import Sdk
-from .stainless_upstream import ReaderContext
+from .stainless_call_adapter import ReaderContext
 
 
 class OpenAiApiProvider:

@@ -16,7 +16,7 @@ from .read_ahead import ReadAhead
 from .sdk import Sdk
 from .sdk_responses import abort, peek, tap
 from .send_deadlines import by
-from .stainless_upstream import ReaderContext, StainlessUpstream
+from .stainless_call_adapter import ReaderContext, StainlessCallAdapter
 from .unkept_limit import UnkeptLimit
 
 
@@ -25,12 +25,12 @@ def response_of(answer: Any) -> Any:
     return getattr(answer, "http_response", None) or getattr(answer, "response", None) or answer
 
 
-def send_by(runtime: CallRuntime, upstream: StainlessUpstream) -> float:
+def send_by(runtime: CallRuntime, call_adapter: StainlessCallAdapter) -> float:
     """Return the time at which a request that is sent now is abandoned.
 
     If the SDK's own retry loop stays active, only the total time of the call limits it.
     """
-    return runtime.send_by(first=not upstream.loops)
+    return runtime.send_by(first=not call_adapter.loops)
 
 
 class _SdkRequests:
@@ -48,25 +48,25 @@ class _SdkRequests:
         args: Any,
         kwargs: Any,
     ) -> None:
-        upstream = runtime.upstream
-        assert isinstance(upstream, StainlessUpstream)
+        call_adapter = runtime.call_adapter
+        assert isinstance(call_adapter, StainlessCallAdapter)
         self.runtime = runtime
-        self.upstream = upstream
+        self.call_adapter = call_adapter
         self.answer: Any = None
         self._sdk = sdk
-        self._client = upstream.client
+        self._client = call_adapter.client
         self._wrapped = wrapped
         self._original = original
         self._cast_to = args[0] if args else kwargs["cast_to"]
         if runtime.deadlines is not None:
-            upstream.unkept = UnkeptLimit()
+            call_adapter.unkept = UnkeptLimit()
         self._rest = dict(kwargs)
         self._rest.pop("cast_to", None)
         self._rest.pop("options", None)
 
     def _call(self, options: Any) -> Any:
         """Send through the user's client, or through the client of the current fallback."""
-        serving = self.upstream.client
+        serving = self.call_adapter.client
         function = self._wrapped if serving is self._client else partial(self._original, serving)
         return function(self._cast_to, options, **self._rest)
 
@@ -78,19 +78,19 @@ class _SdkRequests:
             answer.retries_taken = runtime.retries
         if not runtime.call.streaming:
             if runtime.recording is not None:
-                response = self.upstream.response
+                response = self.call_adapter.response
                 runtime.recording.answered(runtime.number, response_of(answer) if response is None else response)
             return runtime.answered(answer)
         response = response_of(answer)
         if hasattr(response, "stream"):
             tap(response, self._sdk.transport_of(response), runtime)
-            self.upstream.request = self.upstream.request_of(response)
+            self.call_adapter.request = self.call_adapter.request_of(response)
         request_id = request_id_of(getattr(response, "headers", {}))
         return runtime.opened(getattr(response, "status_code", None), request_id)
 
     def stopped(self, answer: Any) -> None:
         """As `HedgeSender.stopped`: with an answer, the bare SDK would be reading it."""
-        self.upstream.request = None if answer is None else self.upstream.request_of(response_of(answer))
+        self.call_adapter.request = None if answer is None else self.call_adapter.request_of(response_of(answer))
 
     def _ahead(self, answer: Any) -> ReadAhead | None:
         """Return the body of ``answer`` for reading ahead; ``None`` if it cannot be read ahead."""
@@ -99,19 +99,19 @@ class _SdkRequests:
         body = peek(response, self._sdk.transport_of(response)) if loop is not None else None
         if loop is None or body is None:
             return None
-        client = self.upstream.client
+        client = self.call_adapter.client
         reading = ReaderContext(
-            inference=self.upstream.inference,
+            inference=self.call_adapter.inference,
             loop=loop,
             build=lambda event: event,
             response=response,
-            request=self.upstream.request_of(response),
+            request=self.call_adapter.request_of(response),
             client=client,
-            order=self.upstream.call.policy.order,
+            order=self.call_adapter.call.policy.order,
         )
         decoder = client._make_sse_decoder()
         usual = type(decoder) is self._sdk.streaming.SSEDecoder
-        return ReadAhead(body, self.upstream.provider.reader(reading), None if usual else decoder)
+        return ReadAhead(body, self.call_adapter.provider.reader(reading), None if usual else decoder)
 
 
 SENDING: ContextVar[_SdkRequests | None] = ContextVar("l0_sending", default=None)
@@ -125,10 +125,10 @@ class SdkRequests(_SdkRequests):
         """Send one attempt. Return when its headers arrive."""
         token = SENDING.set(self)
         try:
-            unkept = self.upstream.unkept
+            unkept = self.call_adapter.unkept
             if unkept is None:
                 return self._call(options)
-            return by(send_by(self.runtime, self.upstream), partial(self._call, options), unkept)
+            return by(send_by(self.runtime, self.call_adapter), partial(self._call, options), unkept)
         finally:
             SENDING.reset(token)
 
@@ -156,7 +156,7 @@ class AsyncSdkRequests(_SdkRequests):
             if self.runtime.deadlines is None:
                 return await self._call(options)
             send: Callable[[], Awaitable[Any]] = partial(self._call, options)
-            return await within(send_by(self.runtime, self.upstream), send)
+            return await within(send_by(self.runtime, self.call_adapter), send)
         finally:
             SENDING.reset(token)
 

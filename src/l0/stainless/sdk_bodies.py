@@ -20,7 +20,7 @@ from l0.wire.request_id import request_id_of
 
 from .sdk import Loop
 from .sdk_responses import adopt, areads, part_with, read_deadline, reads, share_reads, tap
-from .stainless_upstream import ReaderContext, StainlessUpstream
+from .stainless_call_adapter import ReaderContext, StainlessCallAdapter
 
 _DRAIN = 0.1
 """Seconds to wait for the end of a finished answer's body, so that its connection can be reused."""
@@ -37,33 +37,33 @@ class _SdkBody:
     def __init__(
         self,
         runtime: CallRuntime,
-        upstream: StainlessUpstream,
+        call_adapter: StainlessCallAdapter,
         stream: Any,
         own: Callable[[], Any],
         *,
         again: Callable[[Any], Any],
     ) -> None:
         self.runtime = runtime
-        self.upstream = upstream
+        self.call_adapter = call_adapter
         self.stream = stream
         self.answer = self.response = stream.response
         self._own = own
         self._again = again
-        upstream.request = upstream.request_of(self.response)
+        call_adapter.request = call_adapter.request_of(self.response)
 
     def _reader(self) -> tuple[WireReader, bool]:
         """Return a reader of the current attempt, and True if the attempt resumes an answer."""
-        upstream, response = self.upstream, self.response
+        call_adapter, response = self.call_adapter, self.response
         reading = ReaderContext(
-            inference=upstream.inference,
-            loop=upstream.sdk.loop or _AS_SDK,
-            build=upstream.builder(self.stream._cast_to, response),
+            inference=call_adapter.inference,
+            loop=call_adapter.sdk.loop or _AS_SDK,
+            build=call_adapter.builder(self.stream._cast_to, response),
             response=response,
-            request=upstream.request,
-            client=upstream.client,
-            order=upstream.call.policy.order,
+            request=call_adapter.request,
+            client=call_adapter.client,
+            order=call_adapter.call.policy.order,
         )
-        reader = upstream.provider.reader(reading)
+        reader = call_adapter.provider.reader(reading)
         continuation = self.runtime.continuation
         if continuation is not None:
             strategy, resume_state = continuation
@@ -71,20 +71,20 @@ class _SdkBody:
         return reader, continuation is not None
 
     def _plain_decoder(self) -> bool:
-        return type(self.stream._decoder) is self.upstream.sdk.streaming.SSEDecoder
+        return type(self.stream._decoder) is self.call_adapter.sdk.streaming.SSEDecoder
 
     def _parted(self) -> Any:
         """Detach the ended attempt: between two attempts, only the user may close. Return the stream left to close."""
         self.runtime.connection = ConnectionUse.USER
-        return part_with(self.response, self.upstream.sdk.transport_of(self.response), self.runtime)
+        return part_with(self.response, self.call_adapter.sdk.transport_of(self.response), self.runtime)
 
     def attach(self, answer: Any) -> Command:
         """Move a new attempt into the response object that the user holds, and observe its end."""
         adopt(self.response, answer)
-        transport = self.upstream.sdk.transport_of(self.response)
+        transport = self.call_adapter.sdk.transport_of(self.response)
         tap(self.response, transport, self.runtime)
-        self.stream._decoder = self.upstream.client._make_sse_decoder()
-        self.upstream.request = self.upstream.request_of(self.response)
+        self.stream._decoder = self.call_adapter.client._make_sse_decoder()
+        self.call_adapter.request = self.call_adapter.request_of(self.response)
         return self.runtime.opened(self.response.status_code, request_id_of(self.response.headers))
 
 
@@ -100,7 +100,7 @@ class SdkBody(_SdkBody):
 
     def _started(self) -> tuple[Iterator[Any], BodyParser]:
         reader, resumed = self._reader()
-        if self.upstream.sdk.loop is None:
+        if self.call_adapter.sdk.loop is None:
             return self._own(), ObjectParser(reader)
         if self._plain_decoder():
             return reads(self.response), ResumedWireParser(reader) if resumed else WireParser(reader)
@@ -109,7 +109,7 @@ class SdkBody(_SdkBody):
 
     def send(self, options: Any) -> Any:
         """Send the request again. Return the transport's response, at its headers."""
-        fresh = self._again(self.upstream.again(options))
+        fresh = self._again(self.call_adapter.again(options))
         if self.runtime.ending.stopped:  # by another thread, meanwhile
             fresh.close()
             self.runtime.halt()
@@ -141,7 +141,7 @@ class AsyncSdkBody(_SdkBody):
 
     def _started(self) -> tuple[AsyncIterator[Any], BodyParser]:
         reader, resumed = self._reader()
-        if self.upstream.sdk.loop is None:
+        if self.call_adapter.sdk.loop is None:
             return self._own(), ObjectParser(reader)
         if self._plain_decoder():
             return areads(self.response), ResumedWireParser(reader) if resumed else WireParser(reader)
@@ -152,7 +152,7 @@ class AsyncSdkBody(_SdkBody):
         """As `SdkBody.send`."""
         fresh: Any = None
         with until_closed(self.runtime.ending):
-            fresh = await self._again(self.upstream.again(options))
+            fresh = await self._again(self.call_adapter.again(options))
         if self.runtime.ending.stopped:  # by another task, meanwhile
             if fresh is not None:
                 await fresh.aclose()

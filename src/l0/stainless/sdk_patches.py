@@ -38,7 +38,7 @@ from .sdk import Sdk
 from .sdk_bodies import AsyncSdkBody, SdkBody
 from .sdk_responses import runtime_of
 from .send_deadlines import FLIGHT, by
-from .stainless_upstream import Provider, StainlessUpstream, compiled, stream_source
+from .stainless_call_adapter import Provider, StainlessCallAdapter, compiled, stream_source
 
 PatchTarget = tuple[Any, str, Callable[..., Any]]
 """A class or module, the name of one of its functions, and our wrapper."""
@@ -187,8 +187,8 @@ class SdkPatches:
             call = replace(call, fallback_rules=_fallback_rules(self.provider, client, options, inference, call.policy))
         if inference.replay is not call.replaying:
             inference = replace(inference, replay=call.replaying)
-        upstream = StainlessUpstream(self.sdk, self.provider, client, options, inference, call)
-        return CallRuntime(call, upstream, CONFIG.observers_of(call, self.sdk.name), CONFIG.shared_state)
+        call_adapter = StainlessCallAdapter(self.sdk, self.provider, client, options, inference, call)
+        return CallRuntime(call, call_adapter, CONFIG.observers_of(call, self.sdk.name), CONFIG.shared_state)
 
     def _check_clients(self, client: Any, policy: Policy) -> None:
         """Raise `PolicyError` if a fallback's client is not of this SDK, or differs in sync or async.
@@ -219,16 +219,16 @@ class SdkPatches:
         if runtime is None:
             self._examine(stream._client)
             return wrapped(*args, **kwargs)
-        upstream, original = runtime.upstream, self._originals[0]
-        assert isinstance(upstream, StainlessUpstream)
+        call_adapter, original = runtime.call_adapter, self._originals[0]
+        assert isinstance(call_adapter, StainlessCallAdapter)
 
         def again(options: Any) -> Any:
-            send = partial(original, upstream.client, upstream.response_type, options, stream=True)
-            if upstream.unkept is None:
+            send = partial(original, call_adapter.client, call_adapter.response_type, options, stream=True)
+            if call_adapter.unkept is None:
                 return send()
-            return by(send_by(runtime, upstream), send, upstream.unkept)
+            return by(send_by(runtime, call_adapter), send, call_adapter.unkept)
 
-        return sync_driver.relay(runtime, SdkBody(runtime, upstream, stream, wrapped, again=again))
+        return sync_driver.relay(runtime, SdkBody(runtime, call_adapter, stream, wrapped, again=again))
 
     def _astream(
         self, wrapped: Callable[[], AsyncIterator[Any]], stream: Any, args: Any, kwargs: Any
@@ -237,16 +237,16 @@ class SdkPatches:
         if runtime is None:
             self._examine(stream._client)
             return wrapped(*args, **kwargs)
-        upstream, original = runtime.upstream, self._originals[1]
-        assert isinstance(upstream, StainlessUpstream)
+        call_adapter, original = runtime.call_adapter, self._originals[1]
+        assert isinstance(call_adapter, StainlessCallAdapter)
 
         async def again(options: Any) -> Any:
-            send = partial(original, upstream.client, upstream.response_type, options, stream=True)
+            send = partial(original, call_adapter.client, call_adapter.response_type, options, stream=True)
             if runtime.deadlines is None:
                 return await send()
-            return await within(send_by(runtime, upstream), send)
+            return await within(send_by(runtime, call_adapter), send)
 
-        return async_driver.relay(runtime, AsyncSdkBody(runtime, upstream, stream, wrapped, again=again))
+        return async_driver.relay(runtime, AsyncSdkBody(runtime, call_adapter, stream, wrapped, again=again))
 
     def _build(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Build the object of a complete answer with compiled constructors, if it belongs to a call of the engine."""
@@ -255,9 +255,9 @@ class SdkPatches:
         if sending is None and "request" in vars(client):
             self._examine(client)
         if sending is not None:
-            sending.upstream.decoded = data
+            sending.call_adapter.decoded = data
             if sending.runtime.recording is not None:
-                sending.upstream.response = kwargs.get("response")
+                sending.call_adapter.response = kwargs.get("response")
         if sending is not None and not client._strict_response_validation:
             build = compiled(self.sdk, kwargs.get("cast_to"))
             if build is not None:

@@ -201,7 +201,7 @@ class ObservedByteStream:
             return False
         if runtime.connection is _USER:
             return True
-        sdk: Any = getattr(runtime.upstream, "sdk", None)
+        sdk: Any = getattr(runtime.call_adapter, "sdk", None)
         return not (self.left or (sdk is not None and _by_sdk(sdk.name)))
 
     def _over(self, error: Exception | None, *, stops: bool) -> None:

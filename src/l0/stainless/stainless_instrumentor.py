@@ -31,7 +31,7 @@ from l0.telemetry.spans import SpanObserver
 from .post_imports import after_import, forget, importable, take_others
 from .sdk import Sdk
 from .sdk_patches import SdkPatches
-from .stainless_upstream import Provider
+from .stainless_call_adapter import Provider
 
 _log = logging.getLogger("l0")
 REPLACED = (

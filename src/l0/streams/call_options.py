@@ -27,7 +27,7 @@ from . import sources
 from .adapters import ADAPTERS
 from .callbacks import NAMES, Callback, Callbacks
 from .source_failures import Classify
-from .source_upstream import Factory, takes_text
+from .source_call_adapter import Factory, takes_text
 
 OnViolation = Callable[[Violation], None]
 Resume = Literal["off", "exact", "splice", "restart"]

@@ -11,7 +11,7 @@ from l0.runtime.call_runtime import CallRuntime
 from .call_options import CallArguments, CallOptions, call_options
 from .source_bodies import AsyncSourceBody, SourceBody
 from .source_observer import SourceCallObserver
-from .source_upstream import SourceUpstream
+from .source_call_adapter import SourceCallAdapter
 from .stream import Stream, SyncStream
 from .stream_state import State
 
@@ -28,12 +28,12 @@ async def run(stream: Any, **options: Unpack[CallArguments]) -> Stream:
     `UnknownStreamError` for a source that no adapter recognizes.
     """
     checked = call_options(stream, options, sync=False)
-    runtime, upstream, state = _begin(checked)
-    body = AsyncSourceBody(runtime, upstream)
+    runtime, call_adapter, state = _begin(checked)
+    body = AsyncSourceBody(runtime, call_adapter)
     try:
         await async_driver.request(runtime, body)
     except BaseException as error:
-        upstream.raised = error if isinstance(error, Exception) else upstream.raised
+        call_adapter.raised = error if isinstance(error, Exception) else call_adapter.raised
         runtime.close()
         await body.close()
         raise
@@ -43,23 +43,23 @@ async def run(stream: Any, **options: Unpack[CallArguments]) -> Stream:
 def run_sync(stream: Any, **options: Unpack[CallArguments]) -> SyncStream:
     """Request an answer from a sync source. Options and errors are those of `run`."""
     checked = call_options(stream, options, sync=True)
-    runtime, upstream, state = _begin(checked)
-    body = SourceBody(runtime, upstream)
+    runtime, call_adapter, state = _begin(checked)
+    body = SourceBody(runtime, call_adapter)
     try:
         sync_driver.request(runtime, body)
     except BaseException as error:
-        upstream.raised = error if isinstance(error, Exception) else upstream.raised
+        call_adapter.raised = error if isinstance(error, Exception) else call_adapter.raised
         runtime.close()
         body.close()
         raise
     return SyncStream(runtime, body, checked.callbacks, state)
 
 
-def _begin(checked: CallOptions) -> tuple[CallRuntime, SourceUpstream, State]:
+def _begin(checked: CallOptions) -> tuple[CallRuntime, SourceCallAdapter, State]:
     call = checked.call()
     observer = SourceCallObserver(call)
     state = State(interval=call.policy.check_intervals.checkpoint, violations=checked.found)
-    upstream = SourceUpstream(checked.sources, checked.callbacks, state, observer, checked.classify)
-    runtime = CallRuntime(call, upstream, [observer] if observer.observed else [], CONFIG.shared_state)
-    upstream.history = lambda: runtime.failures
-    return runtime, upstream, state
+    call_adapter = SourceCallAdapter(checked.sources, checked.callbacks, state, observer, checked.classify)
+    runtime = CallRuntime(call, call_adapter, [observer] if observer.observed else [], CONFIG.shared_state)
+    call_adapter.history = lambda: runtime.failures
+    return runtime, call_adapter, state

@@ -25,7 +25,7 @@ from l0.wire.request_id import request_id_of
 
 from . import sources
 from .source_reader import OVER, SourceReader
-from .source_upstream import SourceUpstream
+from .source_call_adapter import SourceCallAdapter
 from .stream_events import UnknownStreamError
 
 Opened = tuple[Any, Any, sources.Release]
@@ -35,9 +35,9 @@ Opened = tuple[Any, Any, sources.Release]
 class _SourceBody:
     """The base of the sync and the async body. ``raw``: deliver the source's own items."""
 
-    def __init__(self, runtime: CallRuntime, upstream: SourceUpstream) -> None:
+    def __init__(self, runtime: CallRuntime, call_adapter: SourceCallAdapter) -> None:
         self.runtime = runtime
-        self.upstream = upstream
+        self.call_adapter = call_adapter
         self.raw = False
         self.answer: Any = None
         """The source that serves the current attempt."""
@@ -48,7 +48,7 @@ class _SourceBody:
     def attach(self, answer: Opened) -> Command:
         """Serve the attempt from this source."""
         self.answer, self._given, self._release = answer
-        self.upstream.opened = True
+        self.call_adapter.opened = True
         response = sources.response(self.answer)
         headers = getattr(response, "headers", None) or {}
         request_id = request_id_of(headers)
@@ -60,8 +60,8 @@ class _SourceBody:
         return {"truncation": policy.truncation, "order": policy.order}
 
     def _new_reader(self) -> BodyParser:
-        state = self.upstream.state
-        reader = SourceReader(self.upstream.call_observer, order=self.runtime.call.policy.order, raw=self.raw)
+        state = self.call_adapter.state
+        reader = SourceReader(self.call_adapter.call_observer, order=self.runtime.call.policy.order, raw=self.raw)
         continuation = self.runtime.continuation
         if continuation is not None:
             strategy, resume_state = continuation
@@ -74,10 +74,10 @@ class _SourceBody:
     def _end(self) -> tuple[str, Any] | None:
         """Record the end of the call. Return the last callback; ``None`` while the call is under way, or after the
         first return."""
-        state, outcome = self.upstream.state, self.runtime.ending.outcome
+        state, outcome = self.call_adapter.state, self.runtime.ending.outcome
         if outcome is None or state.over:
             return None
-        error = self.upstream.raised
+        error = self.call_adapter.raised
         if outcome is Outcome.FAILED or error is not None:
             state.end(error=error)
             return "on_error", error
@@ -104,20 +104,20 @@ class _Deaf:
 class SourceBody(_SourceBody):
     """The body for the sync driver."""
 
-    def __init__(self, runtime: CallRuntime, upstream: SourceUpstream) -> None:
-        super().__init__(runtime, upstream)
+    def __init__(self, runtime: CallRuntime, call_adapter: SourceCallAdapter) -> None:
+        super().__init__(runtime, call_adapter)
         self._read_deadline = ReadDeadline(_Deaf())
 
     def send(self, options: AttemptSpec) -> Opened:
         """Open the source of one attempt and return its items."""
-        self.upstream.callbacks.call_queued()
+        self.call_adapter.callbacks.call_queued()
         left, bound = options.remaining_s, None
         limit = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT) - perf_counter()
         if limit < inf:  # only a patched SDK can apply it: nothing else ends a blocked call
             total = None if left == inf else limit_of(left)
             bound = Timeout(initial_token=limit_of(limit), inter_token=None, total=total)
-        with attempt(self.upstream.call_observer, **self._limits(), timeout=bound):
-            source, release = sources.enter(self.upstream.source(options))
+        with attempt(self.call_adapter.call_observer, **self._limits(), timeout=bound):
+            source, release = sources.enter(self.call_adapter.source(options))
         try:
             return source, sources.iterator(source), release
         except UnknownStreamError:
@@ -133,7 +133,7 @@ class SourceBody(_SourceBody):
 
     def _items(self, items: Iterator[Any], read_deadline: ReadDeadline) -> Generator[Any, None, None]:
         try:
-            with attempt(self.upstream.call_observer, **self._limits()):  # a lazy source sends its request only now
+            with attempt(self.call_adapter.call_observer, **self._limits()):  # a lazy source sends its request only now
                 first = next(items, OVER)
             if first is not OVER:
                 if read_deadline.fired:
@@ -169,8 +169,8 @@ class SourceBody(_SourceBody):
         """Call the last callback, once."""
         end = self._end()
         if end is not None:
-            self.upstream.callbacks.note(*end)
-            self.upstream.callbacks.call_queued()
+            self.call_adapter.callbacks.note(*end)
+            self.call_adapter.callbacks.call_queued()
 
 
 class AsyncSourceBody(_SourceBody):
@@ -178,14 +178,14 @@ class AsyncSourceBody(_SourceBody):
 
     async def send(self, options: AttemptSpec) -> Opened:
         """Open the source of one attempt and return its items."""
-        await self.upstream.callbacks.acall_queued()
+        await self.call_adapter.callbacks.acall_queued()
         deadline = self.runtime.send_by(cause=Cause.FIRST_CONTENT_TIMEOUT)
         opened: Opened = await within(deadline, partial(self._open, options))
         return opened
 
     async def _open(self, plan: AttemptSpec) -> Opened:
-        with attempt(self.upstream.call_observer, **self._limits()):
-            source, release = await sources.aenter(self.upstream.source(plan))
+        with attempt(self.call_adapter.call_observer, **self._limits()):
+            source, release = await sources.aenter(self.call_adapter.source(plan))
         try:
             return source, sources.async_iterator(source), release
         except UnknownStreamError:
@@ -197,7 +197,7 @@ class AsyncSourceBody(_SourceBody):
         return _Items(self._given, self._first), self._new_reader()
 
     async def _first(self, items: AsyncIterator[Any]) -> Any:
-        with attempt(self.upstream.call_observer, **self._limits()):  # a lazy source sends its request only now
+        with attempt(self.call_adapter.call_observer, **self._limits()):  # a lazy source sends its request only now
             return await anext(items)
 
     async def drain(self, chunks: AsyncIterator[Any]) -> None:
@@ -216,8 +216,8 @@ class AsyncSourceBody(_SourceBody):
         """Call the last callback, once."""
         end = self._end()
         if end is not None:
-            self.upstream.callbacks.note(*end)
-            await self.upstream.callbacks.acall_queued()
+            self.call_adapter.callbacks.note(*end)
+            await self.call_adapter.callbacks.acall_queued()
 
 
 class _Items:

@@ -97,7 +97,7 @@ class FakePump:
 
 
 @dataclass
-class FakeUpstream:
+class FakeCallAdapter:
     """Counts what it is asked. ``failures``: what `Broken` with that text means."""
 
     failures: Mapping[str, Failure] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from driver_fakes import Broken, FakeAsyncSender, FakePump, FakeSender, FakeUpstream, Listener
+from driver_fakes import Broken, FakeAsyncSender, FakePump, FakeSender, FakeCallAdapter, Listener
 from makers import make_call
 
 from l0.model.call import Outcome
@@ -33,26 +33,26 @@ def answered(flavour: str, made: CallRuntime, *answers: Any) -> Any:
 @both
 def test_a_whole_answer_is_returned_as_it_is(flavour):
     listener, answer = Listener(), object()
-    made = CallRuntime(make_call(streaming=False), FakeUpstream(), [listener], SharedState())
+    made = CallRuntime(make_call(streaming=False), FakeCallAdapter(), [listener], SharedState())
     assert answered(flavour, made, answer) is answer
     assert listener.told == ["start 1", "end 1 ok", "call ok"]
 
 
 @both
 def test_a_failed_request_is_repeated_as_long_as_the_sdk_would(flavour):
-    listener, upstream = Listener(), FakeUpstream()
-    made = CallRuntime(make_call(streaming=False), upstream, [listener], SharedState())
+    listener, call_adapter = Listener(), FakeCallAdapter()
+    made = CallRuntime(make_call(streaming=False), call_adapter, [listener], SharedState())
     with pytest.raises(Broken, match="third") as raised:
         answered(flavour, made, Broken("first"), Broken("second"), Broken("third"))
-    assert upstream.resends == [0, 1, 2]
+    assert call_adapter.resends == [0, 1, 2]
     assert listener.end.attempts == 3
     assert len(raised.value.__notes__) == 4
 
 
 @both
 def test_an_answer_with_a_flaw_is_asked_for_again(flavour):
-    upstream = FakeUpstream(flawed=[Failure(cause=Cause.NOT_A_STREAM, message="html", sdk_retries=True)])
-    made = CallRuntime(make_call(streaming=False), upstream, [], SharedState())
+    call_adapter = FakeCallAdapter(flawed=[Failure(cause=Cause.NOT_A_STREAM, message="html", sdk_retries=True)])
+    made = CallRuntime(make_call(streaming=False), call_adapter, [], SharedState())
     assert answered(flavour, made, "<html>", "answer") == "answer"
 
 
@@ -60,7 +60,7 @@ def test_an_answer_with_a_flaw_is_asked_for_again(flavour):
 @pytest.mark.parametrize("foreign", [KeyboardInterrupt, ValueError])
 def test_what_the_request_is_not_to_blame_for_comes_through(flavour, foreign):
     listener = Listener()
-    made = CallRuntime(make_call(streaming=False), FakeUpstream(), [listener], SharedState())
+    made = CallRuntime(make_call(streaming=False), FakeCallAdapter(), [listener], SharedState())
     with pytest.raises(foreign):
         answered(flavour, made, foreign("theirs"))
     interrupted = foreign is KeyboardInterrupt
@@ -80,7 +80,7 @@ def test_an_interruption_while_waiting_ends_the_call(flavour, monkeypatch, inter
     monkeypatch.setattr(sync_driver, "wait_unless_stopped", stop)
     monkeypatch.setattr(async_driver, "sleep", astop)
     listener = Listener()
-    made = CallRuntime(make_call(streaming=False), FakeUpstream(wait=30), [listener], SharedState())
+    made = CallRuntime(make_call(streaming=False), FakeCallAdapter(wait=30), [listener], SharedState())
     with pytest.raises(interrupt):
         answered(flavour, made, Broken("first"), "never")
     assert listener.told == ["start 1", "end 1 connection", "call cancelled"]
@@ -98,7 +98,7 @@ def test_delay_without_policy_is_the_sdk_delay(flavour, monkeypatch):
 
     monkeypatch.setattr(sync_driver, "wait_unless_stopped", wait)
     monkeypatch.setattr(async_driver, "sleep", asleep)
-    made = CallRuntime(make_call(streaming=False), FakeUpstream(wait=7.5), [], SharedState())
+    made = CallRuntime(make_call(streaming=False), FakeCallAdapter(wait=7.5), [], SharedState())
     assert answered(flavour, made, Broken("first"), "answer") == "answer"
     assert slept == [7.5]
 
@@ -108,16 +108,16 @@ def test_every_attempt_gets_the_remaining_time(flavour, monkeypatch):
     clock = {"now": 100.0}
     monkeypatch.setattr(call_runtime, "perf_counter", lambda: clock["now"])
 
-    class Slow(FakeUpstream):
+    class Slow(FakeCallAdapter):
         def failed(self, error: BaseException, *, opened: bool) -> Failure | None:
             clock["now"] += 1.5
             return super().failed(error, opened=opened)
 
     policy = Policy(timeout=Timeout(total=4000), retry=Retry(base_delay=0))
-    made = CallRuntime(make_call(streaming=False, policy=policy), upstream := Slow(), [], SharedState())
+    made = CallRuntime(make_call(streaming=False, policy=policy), call_adapter := Slow(), [], SharedState())
     with pytest.raises(Broken, match="third"):
         answered(flavour, made, *map(Broken, ("first", "second", "third", "fourth")))
-    assert upstream.left == [4.0, 2.5, 1.0]
+    assert call_adapter.left == [4.0, 2.5, 1.0]
 
 
 # Observers
@@ -126,7 +126,7 @@ def test_every_attempt_gets_the_remaining_time(flavour, monkeypatch):
 @both
 def test_failing_observer_does_not_affect_the_call(flavour, caplog):
     broken, listener = Listener(failing=True), Listener()
-    made = CallRuntime(make_call(streaming=False), FakeUpstream(), [broken, listener], SharedState())
+    made = CallRuntime(make_call(streaming=False), FakeCallAdapter(), [broken, listener], SharedState())
     with caplog.at_level(logging.WARNING, "l0"):
         assert answered(flavour, made, "answer") == "answer"
     assert broken.told == listener.told == ["start 1", "end 1 ok", "call ok"]
@@ -138,16 +138,16 @@ def test_an_observer_that_cannot_be_entered_is_left_out(caplog):
         def active(self) -> Any:
             raise RuntimeError("no context")
 
-    upstream = FakeUpstream()
-    made = CallRuntime(make_call(), upstream, [Rude(), Listener()], SharedState())
+    call_adapter = FakeCallAdapter()
+    made = CallRuntime(make_call(), call_adapter, [Rude(), Listener()], SharedState())
     with ExitStack() as context:
         made.sending(made.begin(), context)
-    assert upstream.headers == [{"traceparent": "00-1"}]
+    assert call_adapter.headers == [{"traceparent": "00-1"}]
 
 
 def test_attempt_events_have_status_and_request_id():
     listener = Listener()
-    made = CallRuntime(make_call(policy=AT_ONCE), FakeUpstream(), [listener], SharedState())
+    made = CallRuntime(make_call(policy=AT_ONCE), FakeCallAdapter(), [listener], SharedState())
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, "req_1")

@@ -17,7 +17,7 @@ import anyio
 import pytest
 import trio
 import virtual_time
-from driver_fakes import FakeUpstream
+from driver_fakes import FakeCallAdapter
 from installed import needs_trio
 from trio.testing import MockClock
 
@@ -49,7 +49,7 @@ def deadlines(**limits: float) -> CallDeadlines:
 
 
 def under_way() -> CallEnding:
-    return CallEnding(FakeUpstream())
+    return CallEnding(FakeCallAdapter())
 
 
 def soon() -> CallDeadlines:

@@ -16,7 +16,7 @@ from driver_fakes import (
     FakeBody,
     FakePump,
     FakeReader,
-    FakeUpstream,
+    FakeCallAdapter,
     Listener,
 )
 from hypothesis import given, settings
@@ -48,15 +48,15 @@ class Played:
     error: BaseException | None
     listener: Listener
     body: Any
-    upstream: FakeUpstream
+    call_adapter: FakeCallAdapter
     runtime: CallRuntime
 
 
-def play(flavour: str, call: Call, *attempts: Any, upstream: FakeUpstream | None = None, read_event: int | None = None):
+def play(flavour: str, call: Call, *attempts: Any, call_adapter: FakeCallAdapter | None = None, read_event: int | None = None):
     """Run a call whose headers are there; ``take``: how many items the user reads before they stop."""
-    upstream = upstream or FakeUpstream()
+    call_adapter = call_adapter or FakeCallAdapter()
     listener = Listener()
-    made = CallRuntime(call, upstream, [listener], SharedState())
+    made = CallRuntime(call, call_adapter, [listener], SharedState())
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, "req_1")
@@ -91,7 +91,7 @@ def play(flavour: str, call: Call, *attempts: Any, upstream: FakeUpstream | None
             asyncio.run(consume())
         except BaseException as raised:
             error = raised
-    return Played(items, error, listener, body, upstream, made)
+    return Played(items, error, listener, body, call_adapter, made)
 
 
 both = pytest.mark.parametrize("flavour", ["sync", "async"])
@@ -103,7 +103,7 @@ def test_answer_is_delivered_in_order_and_reported_once(flavour):
     assert (played.items, played.error) == ([FRAME, "a", "b", "c"], None)
     assert played.listener.told == ["start 1", "end 1 ok", "call ok"]
     assert played.listener.end.text == "abc"
-    assert played.upstream.whole_streams == 1
+    assert played.call_adapter.whole_streams == 1
     assert played.body.closes >= 1
 
 
@@ -118,7 +118,7 @@ def test_before_the_commit_point_a_restart_is_invisible(flavour):
     played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], [[FRAME, "a"], [DONE]])
     assert (played.items, played.error) == ([FRAME, "a"], None)
     assert played.listener.told == ["start 1", "end 1 reset", "start 2", "end 2 ok", "call recovered_retry"]
-    assert played.upstream.resends == [0, 1]
+    assert played.call_adapter.resends == [0, 1]
     assert played.listener.end.attempts == 2
 
 
@@ -145,7 +145,7 @@ def test_missing_terminal_event_fails_a_strict_call(flavour):
     strict = play(flavour, make_call(strict=True), [["a"]])
     assert strict.items == ["a"]
     assert "truncated after 'a'" in str(strict.error)
-    assert strict.upstream.whole_streams == 0
+    assert strict.call_adapter.whole_streams == 0
 
 
 @both
@@ -218,7 +218,7 @@ def test_an_error_after_a_whole_answer_is_nobodys_business(flavour):
             self.reader.incomplete_cause = lambda: None  # a finish reason came, and no terminal event yet
             return items
 
-    made = CallRuntime(make_call(), FakeUpstream(), [], SharedState())
+    made = CallRuntime(make_call(), FakeCallAdapter(), [], SharedState())
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
@@ -233,7 +233,7 @@ def test_reopening_may_fail_too(flavour):
     assert played.items == ["a"]
     causes = [failure.cause for failure in played.listener.end.failures]
     assert causes == [Cause.RESET, Cause.CONNECTION]
-    assert played.upstream.resends == [0, 1, 2]
+    assert played.call_adapter.resends == [0, 1, 2]
 
 
 @both
@@ -265,8 +265,8 @@ def test_resume_continues_after_the_delivered_text(flavour):
         ("splice", 2, 2)
     ]
     assert played.listener.end.resume_points == tuple(resume_points)
-    assert [plan.resume for plan in played.upstream.plans] == [None, "splice"]
-    assert played.upstream.plans[1].resume_state.text == "ab"
+    assert [plan.resume for plan in played.call_adapter.plans] == [None, "splice"]
+    assert played.call_adapter.plans[1].resume_state.text == "ab"
 
 
 @both
@@ -275,14 +275,14 @@ def test_content_of_a_failing_read_is_delivered_before_a_resume(flavour):
     policy = Policy(retry=Retry(base_delay=0), resume="splice")
     played = play(flavour, make_call(policy=policy), [["a"], ["b", failure, "x"]], [["c"], [DONE]])
     assert (played.items, played.error) == (["a", "b", "c"], None)
-    assert played.upstream.plans[1].resume_state.text == "ab"
+    assert played.call_adapter.plans[1].resume_state.text == "ab"
 
 
 @both
 @pytest.mark.parametrize("reason", ["provider", "reader", "call"])
 def test_unresumable_answer_is_not_resumed(flavour, reason, monkeypatch):
     monkeypatch.setattr(FakeReader, "resumable", reason != "reader", raising=False)
-    monkeypatch.setattr(FakeUpstream, "resumes", lambda *_: reason != "provider")
+    monkeypatch.setattr(FakeCallAdapter, "resumes", lambda *_: reason != "provider")
     call = make_call(policy=Policy(retry=Retry(base_delay=0), resume="exact"), resumable=reason != "call")
     played = play(flavour, call, [["a"], Broken("rst")], [["never"]])
     assert played.items == ["a"]
@@ -308,7 +308,7 @@ def test_fallback_leg_reaches_the_sdk(flavour):
     broken = [[FRAME], Broken("rst")]
     played = play(flavour, make_call(policy=policy), broken, broken, broken, broken, [["a"], [DONE]])
     assert (played.items, played.error) == (["a"], None)
-    assert [plan.leg for plan in played.upstream.plans] == [0, 0, 1, 1, 2]
+    assert [plan.leg for plan in played.call_adapter.plans] == [0, 0, 1, 1, 2]
     assert played.listener.end.leg == 2
     assert played.listener.end.outcome is Outcome.RECOVERED_FALLBACK
 
@@ -337,7 +337,7 @@ def test_so_many_frames_are_held_and_no_more(flavour, frames, restarts):
 def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
     clock = {"now": 100.0}
     monkeypatch.setattr(output_buffer, "perf_counter", lambda: clock["now"])
-    made = CallRuntime(make_call(policy=Policy(hold=Hold(seconds=2.0))), FakeUpstream(), [], SharedState())
+    made = CallRuntime(make_call(policy=Policy(hold=Hold(seconds=2.0))), FakeCallAdapter(), [], SharedState())
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
@@ -355,7 +355,7 @@ def test_frames_are_held_for_so_long_and_no_longer(monkeypatch):
 
 def test_closing_is_final_and_reported_once():
     listener = Listener()
-    made = CallRuntime(make_call(), FakeUpstream(), [listener], SharedState())
+    made = CallRuntime(make_call(), FakeCallAdapter(), [listener], SharedState())
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
@@ -369,7 +369,7 @@ def test_closing_is_final_and_reported_once():
 
 def closed_after(reads: list[list[Any]], policy: Policy) -> CallRuntime:
     """Return a call whose user read so much and closed the response."""
-    made = CallRuntime(make_call(policy=policy), FakeUpstream(), [], SharedState())
+    made = CallRuntime(make_call(policy=policy), FakeCallAdapter(), [], SharedState())
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, "req_1")
@@ -405,14 +405,14 @@ def test_text_after_the_close_is_not_delivered_where_text_is_held_or_checked(pol
 
 def test_a_body_that_somebody_else_read_to_its_end_is_a_success():
     listener = Listener()
-    made = CallRuntime(make_call(), FakeUpstream(), [listener], SharedState())
+    made = CallRuntime(make_call(), FakeCallAdapter(), [listener], SharedState())
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)
     made.consumed({"id": "a"})
     made.close()
     assert listener.told == ["start 1", "end 1 ok", "call ok"]
-    assert listener.end.text == "{'id': 'a'}"  # the JSON reached `Upstream.complete_answer`
+    assert listener.end.text == "{'id': 'a'}"  # the JSON reached `CallAdapter.complete_answer`
 
 
 # Any cutting of an answer into reads
@@ -437,7 +437,7 @@ def test_the_cutting_into_reads_changes_nothing(answer, cuts, ending):
 
 
 def test_an_empty_body_ends_the_call_with_a_raise():
-    made = CallRuntime(make_call(max_retries=0), FakeUpstream(), [], SharedState())
+    made = CallRuntime(make_call(max_retries=0), FakeCallAdapter(), [], SharedState())
     with ExitStack() as context:
         made.sending(made.begin(), context)
         made.opened(200, None)

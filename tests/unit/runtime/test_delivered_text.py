@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from driver_fakes import DONE, FRAME, AsyncFakeBody, Broken, FakeBody, FakeUpstream, Listener
+from driver_fakes import DONE, FRAME, AsyncFakeBody, Broken, FakeBody, FakeCallAdapter, Listener
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import make_call
@@ -64,7 +64,7 @@ def test_delivered_text_equals_the_text_of_the_user(flavour, bodies, last, hold,
     retry = Retry(attempts=4, max_retries=4, base_delay=0)
     policy = Policy(retry=retry, resume=resume, hold=hold, on_resume=note)
     listener = Listener()
-    made = CallRuntime(make_call(policy=policy), FakeUpstream(), [listener], SharedState())
+    made = CallRuntime(make_call(policy=policy), FakeCallAdapter(), [listener], SharedState())
     broken = [[*body, Broken("rst")] for body in bodies[:-1]]
     play(flavour, made, [*broken, [*bodies[-1], [DONE] if last is DONE else last]], items)
     assert all(at == had for at, had in points)

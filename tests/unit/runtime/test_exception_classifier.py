@@ -12,18 +12,18 @@ from installed import transport_of
 
 from l0.model.failure import Cause
 from l0.stainless.sdk import Sdk
-from l0.stainless.stainless_upstream import StainlessUpstream
+from l0.stainless.stainless_call_adapter import StainlessCallAdapter
 from l0.streams.source_failures import classify
 
 SDKS: dict[str, Any] = {"openai": openai, "anthropic": anthropic}
 
 
-def upstream(name: str) -> StainlessUpstream:
+def call_adapter(name: str) -> StainlessCallAdapter:
     client = {"openai": openai.OpenAI, "anthropic": anthropic.Anthropic}[name](api_key="k")
     options: Any = SimpleNamespace(idempotency_key=None)
     call: Any = SimpleNamespace(policy=SimpleNamespace(retry=None, legs=()))
     nothing: Any = None
-    return StainlessUpstream(Sdk(name), nothing, client, options, nothing, call)
+    return StainlessCallAdapter(Sdk(name), nothing, client, options, nothing, call)
 
 
 def responded(name: str, status: int, body: dict[str, Any], **headers: str) -> Exception:
@@ -32,7 +32,7 @@ def responded(name: str, status: int, body: dict[str, Any], **headers: str) -> E
     request = transport.Request("POST", "http://origin.invalid/")
     sent = {header.replace("_", "-"): value for header, value in headers.items()}
     response = transport.Response(status, json=body, headers=sent, request=request)
-    client: Any = upstream(name).client
+    client: Any = call_adapter(name).client
     error: Exception = client._make_status_error_from_response(response)
     return error
 
@@ -70,7 +70,7 @@ def test_error_response_means_the_same(
     name: str, status: int, body: dict[str, Any], cause: Cause, code: str | None
 ) -> None:
     error = responded(name, status, body, x_request_id="r1", retry_after="7")
-    patched, source = upstream(name).failed(error, opened=False), classify(error, opened=False)
+    patched, source = call_adapter(name).failed(error, opened=False), classify(error, opened=False)
     assert patched is not None
     assert source is not None
     assert (patched.cause, patched.status, patched.request_id, patched.retry_after) == (cause, status, "r1", 7.0)
@@ -98,7 +98,7 @@ def test_error_response_means_the_same(
 def test_transport_error_means_the_same(name: str, opened: bool, kind: Any, unreached: Cause, broken: Cause) -> None:
     inner = getattr(transport_of(SDKS[name]), kind)("x") if isinstance(kind, str) else kind("x")
     error = unanswered(name, inner, late=kind == "ReadTimeout")
-    patched, source = upstream(name).failed(error, opened=opened), classify(error, opened=opened)
+    patched, source = call_adapter(name).failed(error, opened=opened), classify(error, opened=opened)
     assert patched is not None
     assert source is not None
     assert patched.cause is (broken if opened else unreached)
@@ -112,15 +112,15 @@ def test_error_inside_an_answer_means_the_same(name: str) -> None:
     sdk = SDKS[name]
     request = transport_of(sdk).Request("POST", "http://origin.invalid/")
     error = sdk.APIError("m", request, body={"type": "overloaded_error", "message": "m"})
-    patched, source = upstream(name).failed(error, opened=True), classify(error, opened=True)
+    patched, source = call_adapter(name).failed(error, opened=True), classify(error, opened=True)
     assert patched is not None
     assert source is not None
     assert patched.cause is source.cause is Cause.OVERLOADED
-    assert upstream(name).failed(error, opened=False) is None  # raised by a hook of the user
+    assert call_adapter(name).failed(error, opened=False) is None  # raised by a hook of the user
 
 
 @pytest.mark.parametrize("error", [KeyError("mine"), TypeError("mine"), KeyboardInterrupt()], ids=repr)
 @pytest.mark.parametrize("opened", [False, True])
 def test_mistake_of_the_user_is_no_failure(error: BaseException, opened: bool) -> None:
-    assert upstream("openai").failed(error, opened=opened) is None
+    assert call_adapter("openai").failed(error, opened=opened) is None
     assert classify(error, opened=opened) is None

@@ -1,4 +1,4 @@
-"""Implement the engine's `Upstream` port for SDKs that Stainless generates. `Provider` adds the provider's part."""
+"""Implement the engine's `CallAdapter` port for SDKs that Stainless generates. `Provider` adds the provider's part."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ReaderContext:
 
 
 class Provider(Protocol):
-    """The part of an upstream that each provider's package implements."""
+    """The part of a call adapter that each provider's package implements."""
 
     shared_headers: frozenset[str]
     """Lower-case names of headers that change the meaning of a request: a fallback's client sends them as well."""
@@ -74,8 +74,8 @@ class Provider(Protocol):
         """Apply the provider's final changes to the options of an attempt."""
 
 
-class StainlessUpstream:
-    """The `Upstream` of one call: its options, its client and its current request."""
+class StainlessCallAdapter:
+    """The `CallAdapter` of one call: its options, its client and its current request."""
 
     def __init__(
         self, sdk: Sdk, provider: Provider, client: Any, options: Any, inference: InferenceRequest, call: Call
@@ -248,7 +248,7 @@ class StainlessUpstream:
             return False
 
     def stopped(self, error: BaseException | None) -> BaseException:
-        """As `Upstream.stopped`. A failed read raises as in the SDK's own loop.
+        """As `CallAdapter.stopped`. A failed read raises as in the SDK's own loop.
 
         Before the headers, if the SDK would send again, it raises as a request through a closed client does.
         """
@@ -263,7 +263,7 @@ class StainlessUpstream:
     # -- answering ----------------------------------------------------------------------------------------------
 
     def answer_failure(self, answer: Any) -> Failure | None:
-        """As `Upstream.answer_failure`. The SDKs return a successful body that is not JSON as a string, and one that
+        """As `CallAdapter.answer_failure`. The SDKs return a successful body that is not JSON as a string, and one that
         is an error as an empty answer."""
         if isinstance(answer, str):
             return _NO_JSON
@@ -292,7 +292,7 @@ class StainlessUpstream:
         return replace(failure, sdk_retries=failure.category is not Category.FATAL)
 
     def complete_answer(self, answer: Any) -> tuple[ResponseMetadata | None, str, ToolCalls]:
-        """As `Upstream.complete_answer`. Never raises: metadata that cannot be read is omitted."""
+        """As `CallAdapter.complete_answer`. Never raises: metadata that cannot be read is omitted."""
         try:
             value = self._json(answer)
             if value is None:

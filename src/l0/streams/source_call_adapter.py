@@ -1,4 +1,4 @@
-"""The upstream of calls of the explicit API, whose source is the user's function instead of an SDK."""
+"""The call adapter of the explicit API, whose source is the user's function instead of an SDK."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Factory = Callable[..., Any]
 """A function that returns one attempt's source: a stream, an iterator, an awaitable of either, or a whole answer."""
 
 
-class SourceUpstream:
-    """The upstream of one call. ``sources``: the factories of the primary and the fallbacks. ``history``: the failures
-    so far. ``classify``: the user's function that classifies exceptions."""
+class SourceCallAdapter:
+    """The `CallAdapter` of one call. ``sources``: the factories of the primary and the fallbacks. ``history``: the
+    failures so far. ``classify``: the user's function that classifies exceptions."""
 
     def __init__(
         self,
