@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from time import process_time
 from typing import Any
 
-from l0.model.call import Call, Replay
+from l0.model.call import Call, RetrySafety
 from l0.model.call_events import ResponseMetadata
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Policy, Timeout
@@ -99,7 +99,7 @@ def call(policy: Policy) -> Call:
         origin="http://127.0.0.1",
         host="127.0.0.1",
         port=80,
-        replay=Replay.SAFE,
+        retry_safety=RetrySafety.SAFE,
         max_retries=2,
         policy=policy,
         strict=True,

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from l0.engine.machine import Machine
-from l0.model.call import Call, Outcome, Replay
+from l0.model.call import Call, Outcome, RetrySafety
 from l0.model.call_events import CallEnded, StreamStats
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Policy
@@ -40,7 +40,7 @@ def make_call(**changes: Any) -> Call:
         "origin": "https://api.example.com",
         "host": "api.example.com",
         "port": 443,
-        "replay": Replay.SAFE,
+        "retry_safety": RetrySafety.SAFE,
         "max_retries": 2,
         "policy": Policy(),
         "strict": True,

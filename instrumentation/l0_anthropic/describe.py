@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from l0.model.call import AttributeValue, Replay
+from l0.model.call import AttributeValue, RetrySafety
 from l0.model.inference_request import InferenceRequest, request_body
 from l0.telemetry import names
 
@@ -38,7 +38,7 @@ def describe(client: Any, options: Any, *, stream: bool) -> InferenceRequest | N
         operation="chat",
         provider=provider,
         model=str(body.get("model") or ""),
-        replay=Replay.UNTIL_ACCEPTED if _server_side(body) else Replay.SAFE,
+        retry_safety=RetrySafety.UNTIL_ACCEPTED if _server_side(body) else RetrySafety.SAFE,
         body=body,
         attributes=_attributes(body, stream=stream),
         resumable=not (body.get("output_format") or body.get("output_config")),

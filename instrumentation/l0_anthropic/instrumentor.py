@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from l0.stainless.sdk import Sdk
-from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 from l0.stainless.stainless_call_adapter import Provider
+from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 
 from .provider import AnthropicProvider
 

@@ -16,7 +16,7 @@ from fidelity_check import structure
 from openai.types.chat import ChatCompletionChunk
 from openai.types.completion import Completion
 
-from l0.model.call import Replay
+from l0.model.call import RetrySafety
 from l0.model.failure import Cause
 from l0.model.inference_request import InferenceRequest
 from l0.model.ports import Reader
@@ -94,7 +94,8 @@ def api(name: str) -> Api:
         client=kind(api_key="none", base_url="http://origin.invalid"),
         type_=_TYPES[name](),
         inference=InferenceRequest(
-            dialect=name, operation="chat", provider=sdk.name, model="m", replay=Replay.SAFE, body={}, attributes={},
+            dialect=name, operation="chat", provider=sdk.name, model="m", retry_safety=RetrySafety.SAFE, body={},
+            attributes={},
             certain=False,
         ),
     )  # fmt: skip

@@ -243,7 +243,7 @@ class SimulatedCall:
     def _failed(self, sent: _Sent, failure: Failure) -> Command:
         self._extra_tokens += sent.timeline.tokens_by(self._at - sent.started)
         opened = self._machine.state in _BODY_STATES
-        accepted = failure.cause in ANSWERED and not self._call.replaying.in_parallel
+        accepted = failure.cause in ANSWERED and not self._call.effective_retry_safety.in_parallel
         if opened:
             accepted = sent.timeline.accepted_at <= self._at - sent.started
         command = self._machine.step(Failed(failure, self._at, accepted, self._resume_state(sent)))

@@ -12,7 +12,7 @@ from l0.dialects.completions import CompletionsReader
 from l0.dialects.messages import MessagesReader
 from l0.dialects.provider_errors import error_event
 from l0.dialects.responses import ResponsesReader
-from l0.model.call import Call, Replay
+from l0.model.call import Call, RetrySafety
 from l0.model.failure import TIMEOUT_CAUSES, Cause, Failure
 from l0.model.policy import OrderMode
 from l0.model.ports import WireReader
@@ -138,7 +138,7 @@ class _Reading:
 def wire_reader(call: Call, request: Mapping[str, Any], content_type: str, order: OrderMode) -> WireReader:
     """Return the reader of a streamed answer to a recorded request. Its items are the decoded events."""
     if call.dialect == "responses":
-        kept = call.replay is Replay.UNTIL_EFFECT
+        kept = call.retry_safety is RetrySafety.UNTIL_EFFECT
         return ResponsesReader(_item, content_type, kept=kept, replays=False, make_error=_error, order=order)
     if call.dialect == "messages":
         return MessagesReader(_item, content_type, names=None, typed=True, refuse=_refuse, order=order)

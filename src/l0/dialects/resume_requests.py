@@ -62,7 +62,7 @@ def can_resume(inference: InferenceRequest, strategy: ResumeMode, resume_state: 
     if server_can_replay(inference):
         known = resume_state.response_id is not None and resume_state.reader_state["sequence"] is not None
         return strategy == "exact" and known
-    if not inference.replay.once_seen:
+    if not inference.retry_safety.once_seen:
         return False
     if strategy == "exact":
         return True

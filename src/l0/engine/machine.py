@@ -25,7 +25,7 @@ Rules, all of them implemented here or in `retry`:
 1. **Retry and resume.** Before the commit point, a recoverable failure is retried, and the user does not notice. After
    it, the failure is raised, unless the policy allows resuming: then a new attempt continues the answer where it broke,
    and released text is never released again.
-2. **Replay safety.** A call that is not safe to replay is not retried once the provider has accepted it. `Replay`
+2. **Retry safety.** A call that is not safe to retry is not sent again once the provider has accepted it. `RetrySafety`
    defines acceptance: the response headers, or the first event.
 3. **Truncation.** A body that ends without the parts that complete an answer is a failure if the origin of the leg is
    known to send them (`Call.terminal_rule`). Otherwise the answer is accepted, and marked with an anomaly. An empty
@@ -266,7 +266,9 @@ class Machine:
 
     def _hedge(self, at: float) -> AttemptSpec:
         """Return the spec of a parallel request; or the current attempt's, if the driver is to keep waiting for it."""
-        wanted = not self.hedged and not self.resuming and self.call.replaying.in_parallel and self.left(at) > 0
+        wanted = (
+            not self.hedged and not self.resuming and self.call.effective_retry_safety.in_parallel and self.left(at) > 0
+        )
         if not wanted or not self._guard.may_hedge():
             return AttemptSpec(number=self.attempts, leg=self.leg, waited_s=self._waited, remaining_s=self.left(at))
         self.hedged = True

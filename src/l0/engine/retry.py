@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from inspect import iscoroutine
 
-from l0.model.call import Call, Replay
+from l0.model.call import Call, RetrySafety
 from l0.model.error_types import error_type_delay
 from l0.model.errors import raised
 from l0.model.failure import RETRY_REASONS, Category, Cause, Failure
@@ -84,12 +84,12 @@ class AttemptProgress:
 
 def repeatable(call: Call, progress: AttemptProgress) -> bool:
     """Return True if sending the request again is safe after this much progress."""
-    replay = call.replaying
+    safety = call.effective_retry_safety
     if progress.phase is Phase.RELAYING:
         return call.policy.resume != "off" and call.resumable and progress.resumable
     if progress.accepted:
-        return replay is Replay.ALWAYS
-    return progress.phase is Phase.OPENING or replay is not Replay.UNTIL_ACCEPTED
+        return safety is RetrySafety.ALWAYS
+    return progress.phase is Phase.OPENING or safety is not RetrySafety.UNTIL_ACCEPTED
 
 
 def can_fall_back(call: Call, failure: Failure, progress: AttemptProgress) -> bool:

@@ -58,7 +58,7 @@ class Ended:
 class Failed:
     """The attempt failed.
 
-    ``accepted``: the provider had accepted the request, so that a replay could repeat a side effect. ``resume_state``:
+    ``accepted``: the provider had accepted the request, so that a retry could repeat a side effect. ``resume_state``:
     the part of the answer that the user has, if the answer can be resumed from there.
     """
 

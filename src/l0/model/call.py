@@ -12,11 +12,12 @@ from .policy import Policy
 AttributeValue = str | bool | int | float | tuple[str, ...] | tuple[int, ...]
 
 
-class Replay(StrEnum):
-    """The point up to which repeating a request has no effect twice on the server."""
+class RetrySafety(StrEnum):
+    """The point of an attempt after which its request must not be sent again, because the server could repeat a side
+    effect. `Policy.replay` can change it."""
 
     ALWAYS = "always"
-    """There is none: the user's policy says so."""
+    """There is none: the user's policy allows every retry."""
     SAFE = "safe"
     """A repeat only costs tokens."""
     UNTIL_SEEN = "until_seen"
@@ -29,12 +30,12 @@ class Replay(StrEnum):
     @property
     def in_parallel(self) -> bool:
         """Return True if two requests may run side by side: only the one whose answer is seen has an effect."""
-        return self in (Replay.ALWAYS, Replay.SAFE, Replay.UNTIL_SEEN)
+        return self in (RetrySafety.ALWAYS, RetrySafety.SAFE, RetrySafety.UNTIL_SEEN)
 
     @property
     def once_seen(self) -> bool:
         """Return True if a repeat is safe even after the user has seen a part of the answer."""
-        return self in (Replay.ALWAYS, Replay.SAFE)
+        return self in (RetrySafety.ALWAYS, RetrySafety.SAFE)
 
 
 class Outcome(StrEnum):
@@ -63,10 +64,10 @@ class TerminalRule(NamedTuple):
 class Call:
     """One call of an SDK method, which may take several requests.
 
-    ``replay``: as the request itself allows; `replaying` respects the policy. ``max_retries``: the limit set by the
-    client and the call; ``default_retries``: the SDK's default for it. Both are 0 if the body can be read only once.
-    ``strict``: as in `TerminalRule`, for the primary. ``fallback_rules``: those of the fallbacks, in order.
-    ``resumable``: no parameter of the request forbids resuming a broken answer.
+    ``retry_safety``: that of the request itself; `effective_retry_safety` respects the policy. ``max_retries``: the
+    limit set by the client and the call; ``default_retries``: the SDK's default for it. Both are 0 if the body can be
+    read only once. ``strict``: as in `TerminalRule`, for the primary. ``fallback_rules``: those of the fallbacks, in
+    order. ``resumable``: no parameter of the request forbids resuming a broken answer.
     ``attributes``: request parameters for the span, by their conventional names. ``body``: the request's JSON, by
     reference, for observers whose user opted in to capturing content. ``capture``: the client's own settings ask for
     content on the span. ``tracer_provider``: the client's own provider for its spans. ``shadow``: a policy that only
@@ -82,7 +83,7 @@ class Call:
     origin: str
     host: str
     port: int
-    replay: Replay
+    retry_safety: RetrySafety
     max_retries: int
     policy: Policy
     strict: bool | None
@@ -108,11 +109,11 @@ class Call:
         return self.policy.resume in ("splice", "restart")
 
     @property
-    def replaying(self) -> Replay:
-        """Return the point up to which the request may be repeated, by the request and the policy."""
+    def effective_retry_safety(self) -> RetrySafety:
+        """Return the retry safety by the request and the policy."""
         if self.policy.replay == "safe":
-            return self.replay
-        return Replay.ALWAYS if self.policy.replay == "always" else Replay.UNTIL_ACCEPTED
+            return self.retry_safety
+        return RetrySafety.ALWAYS if self.policy.replay == "always" else RetrySafety.UNTIL_ACCEPTED
 
     @property
     def retry_limit(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .call import AttributeValue, Replay
+from .call import AttributeValue, RetrySafety
 
 _NOT_GIVEN = frozenset({"NotGiven", "Omit"})
 
@@ -25,7 +25,7 @@ class InferenceRequest:
     operation: str
     provider: str
     model: str
-    replay: Replay
+    retry_safety: RetrySafety
     body: Mapping[str, Any] = field(repr=False)
     attributes: Mapping[str, AttributeValue]
     certain: bool

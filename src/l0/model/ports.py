@@ -90,7 +90,7 @@ class Reader(Protocol):
     other: bool
     """Something other than text arrived that has no delta, for example a tool item. Not counted in `content`."""
     accepted: bool
-    """The provider accepted the request, so a replay could repeat a side effect. This commits even without content."""
+    """The provider accepted the request, so a retry could repeat a side effect. This commits even without content."""
     finished: bool
     """The terminal event was read: later bytes do not belong to the answer."""
     failure: Failure | None

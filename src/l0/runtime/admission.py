@@ -85,7 +85,11 @@ class AdmissionControl:
     def hedge_after(self) -> float | None:
         """Return the seconds after a request at which to send a hedge; ``None`` for never."""
         hedge = self._call.policy.hedge
-        if not isinstance(hedge, Hedge) or not self._call.streaming or not self._call.replaying.in_parallel:
+        if (
+            not isinstance(hedge, Hedge)
+            or not self._call.streaming
+            or not self._call.effective_retry_safety.in_parallel
+        ):
             return None
         return hedge.after / 1000 if hedge.after is not None else self._first_tokens().p95
 

@@ -29,7 +29,7 @@ from l0.model.error_context import ErrorContext
 from l0.model.errors import raised
 from l0.model.failure import Cause, Failure
 from l0.model.policy import ResumeMode, Timeout
-from l0.model.ports import CallObserver, Reader, CallAdapter
+from l0.model.ports import CallAdapter, CallObserver, Reader
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import log_unread
 from l0.shared_state.shared import SharedState
@@ -499,7 +499,9 @@ class CallRuntime:
         """
         if self.open and self.machine.state in (CallState.HOLDING, CallState.RELAYING):
             at = perf_counter()
-            metadata, text, calls = self.call_adapter.complete_answer(answer) if self.observers.observed else (None, "", ())
+            metadata, text, calls = (
+                self.call_adapter.complete_answer(answer) if self.observers.observed else (None, "", ())
+            )
             self.attempt_ended(None, at)
             self._finish(self._step(Ended(None, at)), at, metadata, text, calls)
 
@@ -552,7 +554,7 @@ class CallRuntime:
         rule_runner = self.rule_runner
         if rule_runner is not None and reader is not None and rule_runner.evaluate(reader, rest=True) is not None:
             self._drop()
-        accepted = answered and not self.call.replaying.in_parallel if reader is None else reader.accepted
+        accepted = answered and not self.call.effective_retry_safety.in_parallel if reader is None else reader.accepted
         resume_state, progress = self._resumable(self.call.policy.resume), self._progress()
         return self._settle(self._step(Failed(failure, at, accepted, resume_state)), at, progress)
 

@@ -17,7 +17,7 @@ from l0.dialects.chat import ChatReader
 from l0.dialects.completions import CompletionsReader
 from l0.dialects.responses import ResponsesReader
 from l0.dialects.resume_requests import server_can_replay
-from l0.model.call import Replay
+from l0.model.call import RetrySafety
 from l0.model.inference_request import InferenceRequest
 from l0.model.ports import WireReader
 
@@ -46,7 +46,7 @@ class OpenAiApiProvider:
         content_type = response.headers.get("content-type", "")
         make_error = partial(self._error, reading.request)
         if inference.dialect == "responses":
-            kept = inference.replay is Replay.UNTIL_EFFECT and has_effect_once_created(inference.body)
+            kept = inference.retry_safety is RetrySafety.UNTIL_EFFECT and has_effect_once_created(inference.body)
             replays = server_can_replay(inference)
             return ResponsesReader(
                 reading.build, content_type, kept=kept, replays=replays, make_error=make_error, order=reading.order

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from l0.model.call import AttributeValue, Replay
+from l0.model.call import AttributeValue, RetrySafety
 from l0.model.inference_request import InferenceRequest, request_body
 from l0.telemetry import names
 
@@ -57,7 +57,7 @@ def describe_request(
         operation=operation,
         provider=provider,
         model=str(body.get("model") or ""),
-        replay=_replay(dialect, body),
+        retry_safety=_retry_safety(dialect, body),
         body=body,
         attributes=_attributes(dialect, body, response_format, stream=stream),
         certain=certain,
@@ -74,16 +74,16 @@ def _choices(body: Mapping[str, Any]) -> int:
     return number * len(prompts) if several and isinstance(prompts, list) else number
 
 
-def _replay(dialect: str, body: Mapping[str, Any]) -> Replay:
+def _retry_safety(dialect: str, body: Mapping[str, Any]) -> RetrySafety:
     """Return the progress up to which the request can be sent again without a second effect on the server."""
     responses, tools = dialect == "responses", body.get("tools")
     has_server_tools = tools and _server_tools(tools)
     if responses and (has_server_tools or has_effect_once_created(body)):
-        return Replay.UNTIL_EFFECT
+        return RetrySafety.UNTIL_EFFECT
     if not responses and (has_server_tools or body.get("web_search_options") is not None):
-        return Replay.UNTIL_ACCEPTED
+        return RetrySafety.UNTIL_ACCEPTED
     stored = body.get("store") is not False if responses else bool(body.get("store"))
-    return Replay.UNTIL_SEEN if stored else Replay.SAFE
+    return RetrySafety.UNTIL_SEEN if stored else RetrySafety.SAFE
 
 
 def has_effect_once_created(body: Mapping[str, Any]) -> bool:

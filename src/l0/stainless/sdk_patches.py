@@ -185,8 +185,8 @@ class SdkPatches:
         if call.policy.fallback:
             self._check_clients(client, call.policy)
             call = replace(call, fallback_rules=_fallback_rules(self.provider, client, options, inference, call.policy))
-        if inference.replay is not call.replaying:
-            inference = replace(inference, replay=call.replaying)
+        if inference.retry_safety is not call.effective_retry_safety:
+            inference = replace(inference, retry_safety=call.effective_retry_safety)
         call_adapter = StainlessCallAdapter(self.sdk, self.provider, client, options, inference, call)
         return CallRuntime(call, call_adapter, CONFIG.observers_of(call, self.sdk.name), CONFIG.shared_state)
 
@@ -311,7 +311,7 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
         origin=origin,
         host=url.host,
         port=url.port or (80 if url.scheme == "http" else 443),
-        replay=inference.replay,
+        retry_safety=inference.retry_safety,
         max_retries=options.get_max_retries(client.max_retries) if again else 0,
         default_retries=sdk.default_retries if again else 0,
         policy=policy,

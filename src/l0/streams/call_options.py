@@ -9,7 +9,7 @@ from inspect import iscoroutinefunction
 from typing import Any, Literal, TypedDict, get_args
 
 from l0.config import CONFIG
-from l0.model.call import Call, Replay
+from l0.model.call import Call, RetrySafety
 from l0.model.caller_warning import warn_caller
 from l0.model.policy import (
     RETRY_DEFAULTS,
@@ -26,8 +26,8 @@ from l0.model.rule import Rule, Violation
 from . import sources
 from .adapters import ADAPTERS
 from .callbacks import NAMES, Callback, Callbacks
-from .source_failures import Classify
 from .source_call_adapter import Factory, takes_text
+from .source_failures import Classify
 
 OnViolation = Callable[[Violation], None]
 Resume = Literal["off", "exact", "splice", "restart"]
@@ -104,7 +104,7 @@ class CallOptions:
             origin="",
             host="",
             port=0,
-            replay=Replay.SAFE,
+            retry_safety=RetrySafety.SAFE,
             max_retries=0 if self.once else retry.max_retries,
             policy=self.policy,
             shadow=self.shadow,

@@ -10,8 +10,8 @@ from l0.runtime.call_runtime import CallRuntime
 
 from .call_options import CallArguments, CallOptions, call_options
 from .source_bodies import AsyncSourceBody, SourceBody
-from .source_observer import SourceCallObserver
 from .source_call_adapter import SourceCallAdapter
+from .source_observer import SourceCallObserver
 from .stream import Stream, SyncStream
 from .stream_state import State
 

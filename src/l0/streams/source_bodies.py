@@ -24,8 +24,8 @@ from l0.stainless.sdk_responses import read_deadline as response_deadline
 from l0.wire.request_id import request_id_of
 
 from . import sources
-from .source_reader import OVER, SourceReader
 from .source_call_adapter import SourceCallAdapter
+from .source_reader import OVER, SourceReader
 from .stream_events import UnknownStreamError
 
 Opened = tuple[Any, Any, sources.Release]

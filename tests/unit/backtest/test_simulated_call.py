@@ -10,7 +10,7 @@ from l0.backtest.attempt_timeline import AttemptTimeline
 from l0.backtest.call_result import Verdict
 from l0.backtest.policy_backtest import PolicyResult, check_testable
 from l0.backtest.recorded_traffic import RecordedTraffic
-from l0.model.call import Replay
+from l0.model.call import RetrySafety
 from l0.model.failure import Cause
 from l0.model.policy import BackoffStrategy, Fallback, Hedge, Policy, PolicyError, Retry, Timeout
 
@@ -157,7 +157,7 @@ def test_race_ends_at_the_limit_of_the_first_token() -> None:
 
 
 def test_request_that_must_not_run_twice_is_not_hedged() -> None:
-    found = result(traffic([answer(4.0)], *OTHERS, replay=Replay.UNTIL_ACCEPTED), HEDGED)
+    found = result(traffic([answer(4.0)], *OTHERS, retry_safety=RetrySafety.UNTIL_ACCEPTED), HEDGED)
     assert (found.requests, found.first_token_s) == (1, pytest.approx(4.0))
 
 

@@ -11,7 +11,7 @@ from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.machine import TRANSITIONS, CallState, Machine
 from l0.engine.signals import Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Call, Outcome, Replay
+from l0.model.call import Call, Outcome, RetrySafety
 from l0.model.failure import Category, Cause, Failure
 from l0.model.policy import Fallback, Policy, Retry, Timeout
 from l0.model.resume_state import ResumeState
@@ -59,7 +59,7 @@ calls = st.builds(
     make_call,
     policy=policies,
     max_retries=st.integers(0, 3),
-    replay=st.sampled_from(list(Replay)),
+    retry_safety=st.sampled_from(list(RetrySafety)),
     strict=st.sampled_from([True, False, None]),
     resumable=st.booleans(),
 )
@@ -174,8 +174,8 @@ def test_accepted_request_is_not_replayed_against_its_rule(walk):
             and isinstance(signal, Failed | Ended)
             and isinstance(command, AttemptSpec | Wait)
         ):
-            assert walk.call.replay is not Replay.UNTIL_ACCEPTED
-            assert not signal.accepted or walk.call.replay is Replay.ALWAYS
+            assert walk.call.retry_safety is not RetrySafety.UNTIL_ACCEPTED
+            assert not signal.accepted or walk.call.retry_safety is RetrySafety.ALWAYS
 
 
 @given(walk=walks())

@@ -11,7 +11,7 @@ from l0.engine.machine import CallState, Machine
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 from l0.engine.stop_reasons import Stop, StopReason
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Call, Outcome, Replay, TerminalRule
+from l0.model.call import Call, Outcome, RetrySafety, TerminalRule
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Policy, ResumePoint, Retry, Timeout
 from l0.model.resume_state import ResumeState
@@ -346,9 +346,9 @@ def test_hedge_winner_sets_the_outcome(hedge):
     assert machine.failures == []
 
 
-@pytest.mark.parametrize("replay", [Replay.UNTIL_ACCEPTED, Replay.UNTIL_EFFECT])
-def test_unsafe_replay_is_not_hedged(replay):
-    machine = make_machine(make_call(replay=replay))
+@pytest.mark.parametrize("safety", [RetrySafety.UNTIL_ACCEPTED, RetrySafety.UNTIL_EFFECT])
+def test_call_that_is_not_safe_to_retry_is_not_hedged(safety):
+    machine = make_machine(make_call(retry_safety=safety))
     first = machine.step(Begin(0.0))
     assert machine.step(Slow(0.5)) == first
 

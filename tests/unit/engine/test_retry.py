@@ -19,7 +19,7 @@ from l0.engine.retry import (
     repeatable,
     retry_decision,
 )
-from l0.model.call import Replay
+from l0.model.call import RetrySafety
 from l0.model.failure import CATEGORIES, RETRY_REASONS, Category, Cause
 from l0.model.policy import BackoffStrategy, Policy, Retry, RetryableErrorType, Timeout
 
@@ -144,18 +144,18 @@ def test_retry_reason_covers_its_causes_only(reason):
 
 @pytest.mark.parametrize("policy", [None, WITH], ids=["sdk", "policy"])
 def test_accepted_request_is_not_retried_if_unsafe(policy):
-    tools = {"replay": Replay.UNTIL_ACCEPTED}
+    tools = {"retry_safety": RetrySafety.UNTIL_ACCEPTED}
     assert verdict(NETWORK, OPENING, policy, call=tools) is not NEVER
     assert verdict(NETWORK, HOLDING, policy, call=tools) is NEVER
-    for replay in (Replay.SAFE, Replay.UNTIL_SEEN, Replay.UNTIL_EFFECT):
-        assert verdict(NETWORK, HOLDING, policy, call={"replay": replay}) is not NEVER
-        assert verdict(NETWORK, HOLDING, policy, call={"replay": replay}, accepted=True) is NEVER
+    for safety in (RetrySafety.SAFE, RetrySafety.UNTIL_SEEN, RetrySafety.UNTIL_EFFECT):
+        assert verdict(NETWORK, HOLDING, policy, call={"retry_safety": safety}) is not NEVER
+        assert verdict(NETWORK, HOLDING, policy, call={"retry_safety": safety}, accepted=True) is NEVER
 
 
-@pytest.mark.parametrize("replay", Replay)
-def test_replay_of_a_policy_beats_what_the_request_allows(replay):
+@pytest.mark.parametrize("safety", RetrySafety)
+def test_replay_of_a_policy_beats_what_the_request_allows(safety):
     always, never = (Policy(retry=NO_WAIT, replay=mode) for mode in ("always", "never"))
-    call = {"replay": replay}
+    call = {"retry_safety": safety}
     assert verdict(NETWORK, HOLDING, always, call=call, accepted=True) is not NEVER
     assert verdict(NETWORK, OPENING, never, call=call) is not NEVER
     assert verdict(NETWORK, HOLDING, never, call=call) is NEVER
@@ -165,9 +165,9 @@ def test_replay_of_a_policy_beats_what_the_request_allows(replay):
 
 
 @pytest.mark.parametrize("mode", ["exact", "prefill", "splice"])
-@pytest.mark.parametrize("replay", Replay)
-def test_only_resumable_answers_are_repeatable_after_the_commit_point(mode, replay):
-    made = make_call(policy=Policy(resume=mode), replay=replay)
+@pytest.mark.parametrize("safety", RetrySafety)
+def test_only_resumable_answers_are_repeatable_after_the_commit_point(mode, safety):
+    made = make_call(policy=Policy(resume=mode), retry_safety=safety)
     assert repeatable(made, AttemptProgress(RELAYING, resumable=True))
     assert not repeatable(made, AttemptProgress(RELAYING, resumable=False))
     assert not repeatable(
@@ -209,10 +209,12 @@ def test_continuation_or_restart_falls_back_after_the_commit_point(mode):
 def test_accepted_request_does_not_fall_back():
     """Another model would do on the server's side what the first has begun to do."""
     failure = make_failure()
-    assert not can_fall_back(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(HOLDING))
-    assert not can_fall_back(make_call(replay=Replay.UNTIL_EFFECT), failure, AttemptProgress(HOLDING, accepted=True))
-    assert can_fall_back(make_call(replay=Replay.UNTIL_EFFECT), failure, AttemptProgress(HOLDING))
-    assert can_fall_back(make_call(replay=Replay.UNTIL_ACCEPTED), failure, AttemptProgress(OPENING))
+    assert not can_fall_back(make_call(retry_safety=RetrySafety.UNTIL_ACCEPTED), failure, AttemptProgress(HOLDING))
+    assert not can_fall_back(
+        make_call(retry_safety=RetrySafety.UNTIL_EFFECT), failure, AttemptProgress(HOLDING, accepted=True)
+    )
+    assert can_fall_back(make_call(retry_safety=RetrySafety.UNTIL_EFFECT), failure, AttemptProgress(HOLDING))
+    assert can_fall_back(make_call(retry_safety=RetrySafety.UNTIL_ACCEPTED), failure, AttemptProgress(OPENING))
 
 
 def test_sdk_veto_holds_without_a_policy():

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from driver_fakes import Broken, FakeAsyncSender, FakePump, FakeSender, FakeCallAdapter, Listener
+from driver_fakes import Broken, FakeAsyncSender, FakeCallAdapter, FakePump, FakeSender, Listener
 from makers import make_call
 
 from l0.model.call import Outcome

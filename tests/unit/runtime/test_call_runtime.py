@@ -14,9 +14,9 @@ from driver_fakes import (
     AsyncFakeBody,
     Broken,
     FakeBody,
+    FakeCallAdapter,
     FakePump,
     FakeReader,
-    FakeCallAdapter,
     Listener,
 )
 from hypothesis import given, settings
@@ -26,7 +26,7 @@ from makers import make_call, make_failure
 from l0 import Guardrails
 from l0.engine.commands import Finish, Raise
 from l0.engine.machine import CallState
-from l0.model.call import Call, Outcome, Replay
+from l0.model.call import Call, Outcome, RetrySafety
 from l0.model.failure import Cause, Failure
 from l0.model.policy import Fallback, Hold, Policy, Retry, Timeout
 from l0.runtime import async_driver, output_buffer, sync_driver
@@ -52,7 +52,9 @@ class Played:
     runtime: CallRuntime
 
 
-def play(flavour: str, call: Call, *attempts: Any, call_adapter: FakeCallAdapter | None = None, read_event: int | None = None):
+def play(
+    flavour: str, call: Call, *attempts: Any, call_adapter: FakeCallAdapter | None = None, read_event: int | None = None
+):
     """Run a call whose headers are there; ``take``: how many items the user reads before they stop."""
     call_adapter = call_adapter or FakeCallAdapter()
     listener = Listener()
@@ -238,7 +240,7 @@ def test_reopening_may_fail_too(flavour):
 
 @both
 def test_stored_answers_are_not_asked_for_twice(flavour):
-    call = make_call(policy=AT_ONCE, replay=Replay.UNTIL_ACCEPTED)
+    call = make_call(policy=AT_ONCE, retry_safety=RetrySafety.UNTIL_ACCEPTED)
     played = play(flavour, call, [[FRAME], Broken("rst")], [["never"]])
     assert played.error is not None
     assert played.items == [FRAME]  # the bare SDK had handed it over, too
