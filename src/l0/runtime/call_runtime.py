@@ -39,6 +39,7 @@ from .body_parser import END, BodyParser
 from .call_ending import CallEnding
 from .connection_use import ConnectionUse
 from .deadlines import CallDeadlines
+from .exception_classifier import drop_tracebacks
 from .finalizers import LATER, interrupted, soon, stop
 from .observer_notifier import QUIET, ObserverNotifier, read_metadata
 from .output_buffer import OutputBuffer
@@ -603,6 +604,9 @@ class CallRuntime:
             else:
                 self._finish(command, at, metadata)
             return AttemptOver(items, command)
+        error = self.machine.failures[-1].error
+        if error is not None:  # it is kept for the history of the call, which may still take long
+            drop_tracebacks(error)
         if self.observers.counts_tokens:
             self.observers.spent(self._attempt_metadata())
         # A resumed answer keeps its text so far. Of a repeated answer, the user has seen nothing.

@@ -102,6 +102,21 @@ def links(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or link.__context__
 
 
+def drop_tracebacks(error: BaseException) -> None:
+    """Drop the frames that the exception and its causes keep alive.
+
+    The innermost frames are the transport's and the event loop's, which refer to the work of other calls.
+    """
+    pending, seen = [error], {id(error)}
+    while pending:
+        link = pending.pop()
+        link.__traceback__ = None
+        for cause in (link.__cause__, link.__context__):
+            if cause is not None and id(cause) not in seen:
+                seen.add(id(cause))
+                pending.append(cause)
+
+
 def transport_error(error: BaseException, classes: ExceptionClasses) -> BaseException | None:
     """Return the transport's error in the chain of causes, if there is one."""
     for link in links(error):

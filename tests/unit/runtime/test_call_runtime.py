@@ -239,6 +239,25 @@ def test_reopening_may_fail_too(flavour):
 
 
 @both
+def test_error_of_a_repeated_attempt_keeps_no_frames_alive(flavour):
+    refused = Broken("refused")
+    refused.__cause__, refused.__context__ = raised("the cause"), raised("the context")
+    played = play(flavour, make_call(policy=AT_ONCE), [[FRAME], Broken("rst")], refused, [["a"], [DONE]])
+    errors = [failure.error for failure in played.listener.end.failures]
+    assert [str(error) for error in errors] == ["rst", "refused"]
+    kept = [*errors, refused.__cause__, refused.__context__]
+    assert [error.__traceback__ for error in kept] == [None] * 4
+
+
+def raised(text):
+    """Return an exception with a traceback."""
+    try:
+        raise Broken(text)
+    except Broken as error:
+        return error
+
+
+@both
 def test_stored_answers_are_not_asked_for_twice(flavour):
     call = make_call(policy=AT_ONCE, retry_safety=RetrySafety.UNTIL_ACCEPTED)
     played = play(flavour, call, [[FRAME], Broken("rst")], [["never"]])
