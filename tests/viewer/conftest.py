@@ -23,11 +23,15 @@ NEEDED = "no Chromium is installed (Debian: apt-get install chromium), or CHROMI
 ELSEWHERE = "viewer.example"
 """A name that the browser resolves to this machine, as a site that rebinds its name would have it."""
 
+HANGS_MS = 60_000
+"""The time that only a hang takes."""
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=HANGS_MS)
     chromium = shutil.which(os.environ.get("CHROMIUM", "chromium"))
     if chromium is None and os.environ.get("CI"):
         pytest.fail(NEEDED)
@@ -49,7 +53,7 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerClient]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser without a past, in one time zone and of one size."""
     opened = browser.new_context(timezone_id="UTC", locale="en-GB", viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(HANGS_MS)
     yield opened
     opened.close()
 

@@ -139,7 +139,11 @@ export class CallsView {
     const turn = this.loading;
     const page = await this.fetch(this.next);
     this.fetching = false;
-    if (page !== null && turn === this.loading) this.show([...this.calls, ...page.calls], page.next, this.count);
+    if (page === null || turn !== this.loading) return;
+    this.show([...this.calls, ...page.calls], page.next, this.count);
+    // An observer reports changes only. Observed anew, it also reports a button that is still in the window.
+    this.watcher.unobserve(this.more);
+    this.watcher.observe(this.more);
   }
 
   /** Look for new calls that match. They are shown at once only where that moves nothing under the reader's eyes. */
