@@ -42,9 +42,8 @@ WHOLE = json.dumps(
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """A response of the server. ``cut``: reset the connection after it. ``wait``: send nothing until the test ends.
-
-    ``packed``: compress it.
+    """A response of the server. ``cut``: reset the connection after it. ``wait``: send no more until the test ends, not
+    even headers without ``parts``. ``after``: wait for this event before it. ``packed``: compress it.
     """
 
     status: int = 200
@@ -52,6 +51,7 @@ class Response:
     packed: bool = False
     cut: bool = False
     wait: bool = False
+    after: threading.Event | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -86,7 +86,9 @@ def serving() -> Iterator[Server]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
             response = made.script.pop(0)
-            if response.wait:
+            if response.after is not None:
+                response.after.wait(10)
+            if response.wait and not response.parts:
                 made.over.wait(60)
                 self.close_connection = True
                 return
@@ -101,8 +103,10 @@ def serving() -> Iterator[Server]:
             self.end_headers()
             for part in packed(response.parts) if response.packed else response.parts:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
-            self.close_connection = response.cut
-            if not response.cut:
+            if response.wait:
+                made.over.wait(60)
+            self.close_connection = response.cut or response.wait
+            if not self.close_connection:
                 self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, *_: object) -> None:

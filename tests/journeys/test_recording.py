@@ -1,7 +1,10 @@
 """Calls through the real SDK over real sockets are recorded as they were, sync and async, through one table."""
 
 import json
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from recorded_scenarios import (
     ANSWER,
     BODY,
     CANARY,
+    HEALTHY,
     KEY,
     SCENARIOS,
     Response,
@@ -23,8 +27,11 @@ from recorded_scenarios import (
     serving,
 )
 
+from l0.recording.call_recorder import CallRecorder
+from l0.recording.call_story import call_story
 from l0.recording.decision_rerun import differing
 from l0.recording.recording import RecordedCall
+from l0.testing import replay
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +61,43 @@ def test_a_call_is_recorded_as_it_was(server: Server, tmp_path: Path, name: str,
         data = path.read_bytes()
         assert KEY.encode() not in data
         assert CANARY.encode() not in data
+
+
+ROLE = frame("").replace(b'"content": ""', b'"role": "assistant"')
+
+
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+def test_what_the_loser_of_a_hedge_had_read_is_recorded(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sync: bool
+) -> None:
+    arrived = threading.Event()
+    read = CallRecorder.read
+
+    def observed(call: CallRecorder, number: int, data: bytes) -> None:
+        read(call, number, data)
+        arrived.set()
+
+    monkeypatch.setattr(CallRecorder, "read", observed)
+    slow = Response(parts=[ROLE], wait=True)
+    scenario = replace(SCENARIOS["hedge"], script=[slow, replace(HEALTHY, after=arrived)])
+    server.script[:] = scenario.script
+    items, call = recorded(tmp_path / "first", lambda: played(server.url, scenario, sync))
+    assert len(items) == 4
+    loser, winner = call.attempts
+    assert (loser.status, loser.ending, loser.body) == (200, "lost", ROLE)
+    assert loser.started <= loser.head_at <= loser.reads[0].at <= loser.ended
+    assert (winner.status, winner.ending, winner.body) == (200, "eof", BODY)
+    assert winner.head_at <= winner.reads[0].at <= loser.ended
+    assert differing(call) == []
+    assert [one.text for one in call_story(call) if one.subject == "attempt 1"][1:] == [
+        "status 200",
+        f"dropped, as another attempt served the answer; after 1 read, {len(ROLE)} bytes",
+    ]
+    with replay(tmp_path / "first", speed=inf) as replayed:
+        again, repeated = recorded(tmp_path / "second", lambda: played(replayed.openai, scenario, sync))
+        assert replayed.remaining == 0
+    assert again == items
+    assert repeated.outcome is call.outcome
 
 
 SECRET = "CANARYcanary0123456789"

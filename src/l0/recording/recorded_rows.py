@@ -61,6 +61,8 @@ class CallRows:
         self._unsent: dict[int, AttemptBegan] = {}
         """The attempts whose request is not known yet."""
         self._bodies: dict[int, BodyRedaction] = {}
+        self._lost: set[int] = set()
+        """The attempts that another one has overtaken. L0 itself then breaks their connections."""
 
     @singledispatchmethod
     def write(self, event: RecordingEvent) -> None:
@@ -125,7 +127,8 @@ class CallRows:
     def _(self, event: BodyEnded) -> None:
         if event.number in self._bodies:
             self._write_body(self._bodies[event.number], final=True)
-        self._add(_ENDING, (event.ending, event.id, event.number))
+        if event.number not in self._lost:
+            self._add(_ENDING, (event.ending, event.id, event.number))
 
     @write.register
     def _(self, event: AttemptEnding) -> None:
@@ -133,7 +136,9 @@ class CallRows:
         request = self._unsent_request(began.options, began.base_url) if began is not None else None
         if request is not None:
             self._add(_REQUEST, (json.dumps(request), event.id, event.number))
-        failed = "lost" if event.lost else None if event.failure is None else "error"
+        failed = "error" if event.failure is not None else "lost" if event.lost else None
+        if event.lost:
+            self._lost.add(event.number)
         error = None if event.failure is None else self._error(event.failure)
         self._add(_ATTEMPT_OVER, (event.at - self._began, error, failed, event.id, event.number))
 

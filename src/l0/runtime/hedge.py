@@ -52,9 +52,9 @@ class Sender(Protocol):
 class HedgeSender(Sender, Protocol):
     """A sender whose attempts can be hedged."""
 
-    def read_until_content(self, answer: Any) -> bool:
+    def read_until_content(self, answer: Any, number: int) -> bool:
         """Read up to the first content, and keep it for the user. Return False if the body ended or failed before
-        it."""
+        it. ``number``: of the attempt."""
         ...
 
     def discard(self, answer: Any) -> None:
@@ -81,7 +81,7 @@ class AsyncSender(Protocol):
 class AsyncHedgeSender(AsyncSender, Protocol):
     """The async twin of `HedgeSender`."""
 
-    async def read_until_content(self, answer: Any) -> bool: ...
+    async def read_until_content(self, answer: Any, number: int) -> bool: ...
 
     async def discard(self, answer: Any) -> None: ...
 
@@ -288,7 +288,7 @@ class _Threads:
 
     def _run(self, one: Contender) -> None:
         try:
-            if self._open(one) and self._sender.read_until_content(one.answer):
+            if self._open(one) and self._sender.read_until_content(one.answer, one.command.number):
                 one.at = perf_counter()
         except BaseException as error:
             if not one.abandoned:  # L0 itself causes the errors of an abandoned contender
@@ -336,7 +336,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
             with ExitStack() as context:
                 one.answer = await sender.send(runtime.sending(one.command, context))
             one.opened = True
-            if await sender.read_until_content(one.answer):
+            if await sender.read_until_content(one.answer, one.command.number):
                 one.at = perf_counter()
         except Exception as error:
             if not one.abandoned:  # a transport may raise our cancellation as an error of its own

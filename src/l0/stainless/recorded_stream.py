@@ -9,16 +9,23 @@ from l0.recording.call_recorder import CallRecorder
 
 
 class RecordedByteStream:
-    """The transport's byte stream of one attempt. It sees every read, whoever reads: the engine, or the user."""
+    """The transport's byte stream of one attempt. It sees every read, whoever reads: the engine, or the user.
+
+    ``known``: the number of reads that were recorded when a hedge race read them ahead.
+    """
 
     inner: Any
     recording: CallRecorder
     number: int
+    known: int
 
     def __iter__(self) -> Iterator[bytes]:
         read, number, ending = self.recording.read, self.number, "closed"
+        source = iter(self.inner)
         try:
-            for part in self.inner:
+            for _ in range(self.known):
+                yield next(source)
+            for part in source:
                 read(number, part)
                 yield part
             ending = "eof"
@@ -32,6 +39,8 @@ class RecordedByteStream:
         read, number, ending = self.recording.read, self.number, "closed"
         source = aiter(self.inner)
         try:
+            for _ in range(self.known):
+                yield await anext(source)
             async for part in source:
                 read(number, part)
                 yield part

@@ -92,11 +92,14 @@ class _SdkRequests:
         """As `HedgeSender.stopped`: with an answer, the bare SDK would be reading it."""
         self.call_adapter.request = None if answer is None else self.call_adapter.request_of(response_of(answer))
 
-    def _ahead(self, answer: Any) -> ReadAhead | None:
-        """Return the body of ``answer`` for reading ahead; ``None`` if it cannot be read ahead."""
+    def _ahead(self, answer: Any, number: int) -> ReadAhead | None:
+        """Return the body of ``answer`` for reading ahead; ``None`` if it cannot be read ahead. Record it."""
         response = response_of(answer)
-        loop = self._sdk.loop
-        body = peek(response, self._sdk.transport_of(response)) if loop is not None else None
+        loop, recording = self._sdk.loop, self.runtime.recording
+        if recording is not None:
+            recording.head(number, response)
+        record = None if recording is None else partial(recording.read, number)
+        body = peek(response, self._sdk.transport_of(response), record) if loop is not None else None
         if loop is None or body is None:
             return None
         client = self.call_adapter.client
@@ -132,9 +135,9 @@ class SdkRequests(_SdkRequests):
         finally:
             SENDING.reset(token)
 
-    def read_until_content(self, answer: Any) -> bool:
+    def read_until_content(self, answer: Any, number: int) -> bool:
         """Read up to the first content. Return True if it arrived, or if the body cannot be read ahead of the SDK."""
-        ahead = self._ahead(answer)
+        ahead = self._ahead(answer, number)
         return True if ahead is None else ahead.until_content()
 
     def discard(self, answer: Any) -> None:
@@ -160,9 +163,9 @@ class AsyncSdkRequests(_SdkRequests):
         finally:
             SENDING.reset(token)
 
-    async def read_until_content(self, answer: Any) -> bool:
+    async def read_until_content(self, answer: Any, number: int) -> bool:
         """As `SdkRequests.read_until_content`."""
-        ahead = self._ahead(answer)
+        ahead = self._ahead(answer, number)
         return True if ahead is None else await ahead.auntil_content()
 
     async def discard(self, answer: Any) -> None:

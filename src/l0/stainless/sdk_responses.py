@@ -274,11 +274,15 @@ def _by_sdk(sdk: str) -> bool:
 
 
 class PeekedByteStream:
-    """A body whose beginning was read ahead. It is replayed to the user, so nothing is lost."""
+    """A body whose beginning was read ahead. It is replayed to the user, so nothing is lost.
+
+    ``record``: receives what is read ahead; ``None`` if calls are not recorded.
+    """
 
     inner: Any
     source: Any
     body_parts: list[bytes]
+    record: Callable[[bytes], None] | None
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._beginning()
@@ -293,14 +297,19 @@ class PeekedByteStream:
     def ahead(self) -> Iterator[bytes]:
         """Yield the parts of the body, and keep them for the user."""
         for part in self.source:
-            self.body_parts.append(part)
+            self._keep(part)
             yield part
 
     async def aahead(self) -> AsyncGenerator[bytes, None]:
         """As `ahead`."""
         async for part in self.source:
-            self.body_parts.append(part)
+            self._keep(part)
             yield part
+
+    def _keep(self, part: bytes) -> None:
+        if self.record is not None:
+            self.record(part)
+        self.body_parts.append(part)
 
     def _beginning(self) -> Iterator[bytes]:
         while self.body_parts:
@@ -327,14 +336,19 @@ def _flavoured(kind: type, inner: type, transport: ModuleType) -> type:
     return type(kind.__name__, (kind, *flavours), {"__module__": __name__, "__doc__": kind.__doc__})
 
 
-def peek(response: Any, transport: ModuleType) -> PeekedByteStream | None:
-    """Make the body of ``response`` one that can be read ahead; ``None`` if its bytes are not those of a connection."""
+def peek(
+    response: Any, transport: ModuleType, record: Callable[[bytes], None] | None = None
+) -> PeekedByteStream | None:
+    """Make the body of ``response`` one that can be read ahead; ``None`` if its bytes are not those of a connection.
+
+    ``record``: as in `PeekedByteStream`.
+    """
     if response.is_closed or response.is_stream_consumed or response.headers.get("content-encoding"):
         return None
     inner = response.stream
     kind: Any = inner.__class__  # not `type`: the stream may be a proxy of another library
     ahead: PeekedByteStream = object.__new__(_flavoured(PeekedByteStream, kind, transport))
-    ahead.inner, ahead.body_parts = inner, []
+    ahead.inner, ahead.body_parts, ahead.record = inner, [], record
     ahead.source = aiter(inner) if isinstance(inner, transport.AsyncByteStream) else iter(inner)
     response.stream = ahead
     return ahead
@@ -363,6 +377,7 @@ def _recorded(response: Any, transport: ModuleType, runtime: CallRuntime) -> Any
     runtime.recording.head(runtime.number, response)
     recorded: Any = object.__new__(_flavoured(RecordedByteStream, inner.__class__, transport))
     recorded.inner, recorded.recording, recorded.number = inner, runtime.recording, runtime.number
+    recorded.known = len(inner.body_parts) if isinstance(inner, PeekedByteStream) else 0
     return recorded
 
 

@@ -82,6 +82,21 @@ def test_every_call_is_found_by_id_prefix_trace_and_last(tmp_path: Path) -> None
         Recording.open(tmp_path / "none")
 
 
+@pytest.mark.parametrize(("failed", "ending"), [(True, "error"), (False, "lost")])
+def test_an_overtaken_attempt_ends_as_lost_unless_it_had_failed(tmp_path: Path, failed: bool, ending: str) -> None:
+    with recorder(tmp_path) as made:
+        call = begin(made)
+        machine = call.machine(make_call(), lambda: 0.5, lambda number, failure: 0.25, ADMIT_ALL)
+        call.sending(machine.step(Begin(1.0)), None, "", 1.0)
+        call.read(1, b"data: 1\n\n")
+        call.attempt_ended(1, make_failure(error=ConnectionError("reset")) if failed else None, 2.0, lost=True)
+        call.body_ended(1, "closed")  # by L0
+        call.ended(Outcome.RECOVERED_HEDGE, None, 3.0)
+    (attempt,) = calls_in(tmp_path)[0].attempts
+    assert (attempt.ending, attempt.body) == (ending, b"data: 1\n\n")
+    assert (attempt.failure is not None) == failed
+
+
 def test_a_full_file_gets_no_new_calls_and_calls_stay_whole(tmp_path: Path) -> None:
     made = recorder(tmp_path, file_bytes=2**16)
     with made as recording:
