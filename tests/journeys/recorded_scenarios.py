@@ -180,7 +180,7 @@ SCENARIOS = {
     "compressed": Scenario(
         script=[replace(BUSY, packed=True), replace(HEALTHY, packed=True)],
         outcome="recovered_retry",
-        bodies=[BUSY.parts[0], b"".join(packed(ANSWER))],
+        bodies=[BUSY.parts[0], BODY],
     ),
     "compressed whole": Scenario(
         script=[Response(parts=[WHOLE], packed=True)], outcome="ok", bodies=[WHOLE], stream=False

@@ -145,9 +145,10 @@ def test_a_secret_in_twelve_places_is_in_no_file(server: Server, tmp_path: Path,
     assert ("body" in call.attempts[0].request) == content
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "compressed"])
 @pytest.mark.parametrize("content", [False, True], ids=["no content", "content"])
 def test_a_secret_in_the_headers_and_the_reads_of_an_answer_is_in_no_file(
-    server: Server, tmp_path: Path, content: bool
+    server: Server, tmp_path: Path, content: bool, packed: bool
 ) -> None:
     told = frame(f"your key is {SECRET} ")
     at = told.index(SECRET.encode()) + 9
@@ -157,7 +158,7 @@ def test_a_secret_in_the_headers_and_the_reads_of_an_answer_is_in_no_file(
         "x-echo": f"key {SECRET}",
         "link": f"</v1/models?api-key={SECRET}>; rel=next",
     }
-    server.script[:] = [Response(parts=[told[:at], told[at:], *ANSWER], headers=headers)]
+    server.script[:] = [Response(parts=[told[:at], told[at:], *ANSWER], headers=headers, packed=packed)]
     with openai.OpenAI(api_key=SECRET, base_url=server.url, max_retries=0) as client:
 
         def make() -> list[Any]:

@@ -1,4 +1,4 @@
-"""Undo the content encoding of a recorded body, read by read."""
+"""Undo the content encoding of a body, read by read."""
 
 from __future__ import annotations
 
@@ -20,16 +20,51 @@ class UnknownEncodingError(ValueError):
     """No installed module can decode the body."""
 
 
-def body_decoder(encoding: str) -> Callable[[bytes], bytes]:
-    """Return a function that decodes one read after another. Raises `UnknownEncodingError`."""
-    name = encoding.strip().lower()
-    if name in ("", "identity"):
-        return bytes
-    if name in ("gzip", "x-gzip", "deflate"):
+Decode = Callable[[bytes], bytes]
+
+
+def body_decoder(encoding: str) -> Decode:
+    """Return a function that decodes one read after another. ``encoding``: the value of ``content-encoding``.
+
+    Raises `UnknownEncodingError`. The function raises what its module raises if the body is damaged.
+    """
+    names = [name.strip().lower() for name in encoding.split(",")]
+    decoders = [_decoder(name) for name in reversed(names) if name not in ("", "identity")]
+
+    def decode(data: bytes) -> bytes:
+        for one in decoders:
+            data = one(data)
+        return data
+
+    return decode
+
+
+def _decoder(name: str) -> Decode:
+    if name in ("gzip", "x-gzip"):
         return zlib.decompressobj(_AUTOMATIC).decompress
+    if name == "deflate":
+        return _Inflater().decode
     for module, kind in _BY_PACKAGE.get(name, ()):
         with suppress(ImportError):
             made = getattr(import_module(module), kind)()
-            decode: Callable[[bytes], bytes] = getattr(made, "decompress", None) or made.process
+            decode: Decode = getattr(made, "decompress", None) or made.process
             return decode
     raise UnknownEncodingError(name)
+
+
+class _Inflater:
+    """Decodes ``deflate``, which some servers send without the header of zlib. The first read shows that."""
+
+    def __init__(self) -> None:
+        self._decode: Decode | None = None
+
+    def decode(self, data: bytes) -> bytes:
+        """Decode one read."""
+        if self._decode is not None:
+            return self._decode(data)
+        self._decode = zlib.decompressobj(_AUTOMATIC).decompress
+        try:
+            return self._decode(data)
+        except zlib.error:
+            self._decode = zlib.decompressobj(-zlib.MAX_WBITS).decompress
+            return self._decode(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .body_decoding import Decode, UnknownEncodingError, body_decoder
 from .recording_events import Read
 from .redaction import Redaction, unfinished
 
@@ -15,17 +16,35 @@ class BodyRedaction:
     """The reads of one body that are not written yet.
 
     A read that ends within a word waits for the next one, as the word may be a secret. Events of a stream end with an
-    empty line, so that few reads wait.
+    empty line, so that few reads wait. ``encoding``: the content encoding of the reads, which is undone, as a secret
+    cannot be found in compressed bytes.
     """
 
-    def __init__(self, redaction: Redaction) -> None:
+    def __init__(self, redaction: Redaction, encoding: str = "") -> None:
         self._redaction = redaction
+        self.decodable = True
+        """False once a read cannot be decoded. Its bytes and those of later ones are not kept."""
+        self._decode: Decode | None = None
+        if encoding:
+            try:
+                self._decode = body_decoder(encoding)
+            except UnknownEncodingError:
+                self.decodable = False
         self._waiting: list[Read] = []
         self._before = b""
 
     def add(self, read: Read) -> None:
         """Take the next read."""
+        if self._decode is not None or not self.decodable:
+            read = read._replace(data=self._decoded(read.data))
         self._waiting.append(read)
+
+    def _decoded(self, data: bytes) -> bytes:
+        try:
+            return b"" if self._decode is None else self._decode(data)
+        except Exception:  # each module has errors of its own
+            self._decode, self.decodable = None, False
+            return b""
 
     def take(self, *, final: bool) -> Iterator[tuple[Read, bytes]]:
         """Yield the reads that can be written, with their bytes without secrets. ``final``: all of them."""

@@ -179,7 +179,7 @@ def _end(recorded: RecordedCall) -> StoryEvent:
         return StoryEvent(at=at, subject="end", text="the recording ends before the call")
     got = f"{_count(recorded.delivered_items, 'item')}, {_count(recorded.delivered_chars, 'character')}"
     text = f"{recorded.outcome}: the user got {got}"
-    lost = "; some reads were not recorded (memory_bytes)" if recorded.incomplete else ""
+    lost = "; some reads were not recorded" if recorded.incomplete else ""
     return StoryEvent(at=recorded.ended or 0.0, subject="end", text=f"{text}{lost}")
 
 

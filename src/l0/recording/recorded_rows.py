@@ -47,6 +47,8 @@ _READ = "INSERT INTO reads (call, attempt, seq, at, bytes) VALUES (?, ?, ?, ?, ?
 _DECISION = "INSERT INTO decisions (call, seq, at, signal, command, inputs, nested) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _DELIVERY = "INSERT INTO deliveries (call, at, items, chars) VALUES (?, ?, ?, ?)"
 
+_ENCODING = "content-encoding"
+
 
 class CallRows:
     """The rows of one call. ``content``: keep the bodies of requests."""
@@ -120,8 +122,16 @@ class CallRows:
         } | described_body(event.body, self._redaction, content=self._content)
         self._add(_REQUEST, (json.dumps(request), event.id, event.number))
         if event.status is not None:
-            received = json.dumps(self._redaction.received_headers(_decoded(event.received)))
-            self._add(_HEAD, (event.status, received, event.at - self._began, event.id, event.number))
+            headers = json.dumps(self._redaction.received_headers(self._received(event)))
+            self._add(_HEAD, (event.status, headers, event.at - self._began, event.id, event.number))
+
+    def _received(self, event: Exchanged) -> list[tuple[str, str]]:
+        """Return the headers of an answer. If its body is recorded decoded, those of the encoding are left out."""
+        headers = _decoded(event.received)
+        encoding = ", ".join(value for name, value in headers if name == _ENCODING)
+        body = self._bodies[event.number] = BodyRedaction(self._redaction, encoding)
+        left_out = (_ENCODING, "content-length") if encoding and body.decodable else ()
+        return [(name, value) for name, value in headers if name not in left_out]
 
     @write.register
     def _(self, event: BodyEnded) -> None:
@@ -157,7 +167,8 @@ class CallRows:
     def _(self, event: CallOver) -> None:
         self.write_reads(final=True)
         error = None if event.failure is None else self._error(event.failure)
-        delivered = (self._items, self._chars, event.incomplete)
+        incomplete = event.incomplete or not all(body.decodable for body in self._bodies.values())
+        delivered = (self._items, self._chars, incomplete)
         self._add(_CALL_OVER, (event.outcome, error, event.at - self._began, *delivered, event.id))
 
     def _error(self, failure: Failure) -> str:

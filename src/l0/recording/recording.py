@@ -27,7 +27,7 @@ class RecordingError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRead:
-    """Bytes of an answer as they came from the connection. ``at``: seconds since the start of the call."""
+    """Bytes of an answer as they came from the connection, decoded. ``at``: seconds since the start of the call."""
 
     at: float
     data: bytes
@@ -80,9 +80,10 @@ class RecordedAttempt:
 
     @property
     def body(self) -> bytes:
-        """Return the bytes of the answer: compressed if ``response_headers`` have a ``content-encoding``.
+        """Return the bytes of the answer, decoded.
 
-        An answer that did not stream is recorded decoded, without this header.
+        If ``response_headers`` have a ``content-encoding``, it could not be decoded: there are no bytes. Files of
+        format 1 hold compressed streams as they came.
         """
         return b"".join(read.data for read in self.reads)
 
@@ -91,7 +92,8 @@ class RecordedAttempt:
 class RecordedCall:
     """One call. ``began`` is on the clock of its signals; all other times are in seconds since then.
 
-    ``outcome``: ``None`` if the recording ended before the call. ``incomplete``: some of its reads were dropped.
+    ``outcome``: ``None`` if the recording ended before the call. ``incomplete``: some of its reads were dropped, as the
+    recorder had no memory for them, or could not decode them.
     """
 
     id: str

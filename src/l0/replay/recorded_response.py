@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
@@ -12,6 +13,8 @@ from l0.simulator.steps import End, Pause, Send, SimulatedResponse, Step
 
 _AFTER_SILENCE_S = 5.0
 """Seconds by which a silence outlasts the recorded one, so that the client's own limit ends it, as it did then."""
+_ENCODING = "content-encoding"
+_GARBAGE = b"\xff" * 64
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 _RESETS = frozenset({Cause.RESET, Cause.CONNECTION, Cause.DNS, Cause.TLS_CERTIFICATE})
 
@@ -24,11 +27,13 @@ def recorded_response(
     Headers that recording has removed are left out.
     """
     status = attempt.status or 0
+    headers, steps = _headers(attempt.response_headers), _steps(attempt, speed, clock)
+    damaged = attempt.failure is not None and attempt.failure.cause is Cause.CORRUPT and _ENCODING not in headers
     until_head = (attempt.head_at if attempt.head_at is not None else attempt.started) - attempt.started
     return SimulatedResponse(
         status=status,
-        headers=_headers(attempt.response_headers),
-        steps=_steps(attempt, speed, clock),
+        headers=headers | ({_ENCODING: "gzip"} if damaged else {}),
+        steps=_damaged(steps) if damaged else steps,
         length=_length(attempt) if status else -1,
         delay=max(until_head, 0.0) / speed,
     )
@@ -74,9 +79,23 @@ def _steps(attempt: RecordedAttempt, speed: float, clock: Callable[[], float]) -
     yield _break(attempt)
 
 
+def _damaged(steps: Iterator[Step]) -> Iterator[Step]:
+    """Yield the steps of a compressed body that turns to garbage at its end: it was recorded decoded."""
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    for step in steps:
+        if isinstance(step, Send):
+            step = Send(packer.compress(step.data) + packer.flush(zlib.Z_SYNC_FLUSH))
+        elif isinstance(step, End):
+            yield Send(packer.compress(b"") + _GARBAGE)
+        yield step
+
+
 def _ended_by_client(attempt: RecordedAttempt) -> bool:
     """Return True if the client stopped waiting: what the provider would have sent next is not known."""
-    if attempt.failure is not None and attempt.failure.cause in TIMEOUT_CAUSES:
+    cause = attempt.failure.cause if attempt.failure is not None else None
+    if cause is Cause.CORRUPT:  # what follows the damage does not matter
+        return False
+    if cause in TIMEOUT_CAUSES:
         return True
     return attempt.ending in ("closed", "lost") or (attempt.ended is not None and attempt.ending is None)
 

@@ -1,5 +1,7 @@
 """A secret that spans several reads of a body leaves the recording, whenever these reads are written."""
 
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,10 @@ KEY = "sk-proj-CANARYCANARY1234"
 SECRETS = [TOKEN, KEY, f"Bearer {TOKEN[:20]}"]
 
 
-def responding(call: CallRecorder, number: int) -> None:
+def responding(call: CallRecorder, number: int, headers: Mapping[str, str] | None = None) -> None:
     """Record the head of a response to a request that sent `TOKEN`."""
     request = httpx.Request("POST", "https://host/v1", headers={"authorization": f"Bearer {TOKEN}"})
-    call.head(number, httpx.Response(200, request=request))
+    call.head(number, httpx.Response(200, request=request, headers=headers))
 
 
 def body_in(folder: Path, call: CallRecorder) -> bytes:
@@ -30,11 +32,11 @@ def body_in(folder: Path, call: CallRecorder) -> bytes:
     return bytes(found.attempts[0].body)
 
 
-def begun(made: FlightRecorder) -> CallRecorder:
+def begun(made: FlightRecorder, headers: Mapping[str, str] | None = None) -> CallRecorder:
     call = begin(made)
     machine = call.machine(make_call(), lambda: 0.5, lambda number, failure: 0.25, ADMIT_ALL)
     call.sending(machine.step(Begin(1.0)), None, "", 1.0)
-    responding(call, 1)
+    responding(call, 1, headers)
     return call
 
 
@@ -99,3 +101,39 @@ def test_only_a_read_that_ends_within_a_word_waits_for_the_next(tmp_path: Path) 
         made.flush()
         assert body_in(tmp_path, call).endswith(b"data: sk-")
     assert body_in(tmp_path, call) == b"data: 1\n\ndata: 2\ndata: sk-" + b"x" * 600
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "deflate, gzip"])
+def test_a_secret_in_a_compressed_body_is_masked(tmp_path: Path, encoding: str, secret: str) -> None:
+    body = f"data: {secret} end\n".encode()
+    packers = [zlib.compressobj(wbits=zlib.MAX_WBITS + 16 * (one == "gzip")) for one in encoding.split(", ")]
+    with recorder(tmp_path) as made:
+        call = begun(made, {"content-encoding": encoding, "content-length": "99", "x-kept": "1"})
+        for part in (body[:12], body[12:], b""):
+            for packer in packers:
+                part = packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH)
+            call.read(1, part)
+            made.flush()
+        call.ended(Outcome.OK, None, 1.0)
+    (attempt,) = calls_in(tmp_path)[0].attempts
+    assert attempt.body.startswith(b"data: ")
+    assert attempt.body.endswith(b"* end\n")
+    assert len(attempt.body) == len(body)
+    assert len(attempt.reads) == 3
+    assert attempt.response_headers == [("x-kept", "1")]
+
+
+@pytest.mark.parametrize(("encoding", "kept"), [("rot13", b""), ("gzip", b"data: 1\n\n")])
+def test_what_cannot_be_decoded_is_not_kept(tmp_path: Path, encoding: str, kept: bytes) -> None:
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    good = packer.compress(b"data: 1\n\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+    with recorder(tmp_path) as made:
+        call = begun(made, {"content-encoding": encoding})
+        for part in (good, b"\xff" * 64, KEY.encode()):
+            call.read(1, part)
+        call.ended(Outcome.OK, None, 1.0)
+    (found,) = calls_in(tmp_path)
+    assert found.incomplete
+    assert (found.attempts[0].body, len(found.attempts[0].reads)) == (kept, 3)
+    assert ("content-encoding" in dict(found.attempts[0].response_headers)) == (encoding == "rot13")

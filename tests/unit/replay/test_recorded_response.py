@@ -1,5 +1,6 @@
 """A recorded attempt becomes a response with its bytes, its pauses and its break."""
 
+import zlib
 from collections.abc import Iterator
 from math import inf
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from makers import make_failure
 
 from l0.model.failure import Cause
+from l0.recording.body_decoding import body_decoder
 from l0.recording.recording import RecordedAttempt, RecordedRead
 from l0.replay.recorded_response import recorded_response
 from l0.simulator.steps import End, Pause, Send, SimulatedResponse
@@ -64,7 +66,6 @@ def test_without_waits_only_the_bytes_are_left() -> None:
 ENDINGS = [
     ("error", Cause.RESET, [Pause(0.25), End.RST]),
     ("error", Cause.INCOMPLETE_READ, [Pause(0.25), End.FIN]),
-    ("error", Cause.CORRUPT, [Pause(0.25), End.COMPLETE]),
     ("error", Cause.READ_TIMEOUT, [Pause(5.25), End.FIN]),
     ("closed", Cause.STALLED, [Pause(5.25), End.FIN]),
     ("closed", Cause.GUARDRAIL_VIOLATION, [Pause(5.25), End.FIN]),
@@ -80,6 +81,24 @@ def test_the_end_is_that_of_the_recording(ending: str | None, cause: Cause | Non
     failure = None if cause is None else make_failure(cause)
     found = steps(recorded_response(attempt(ending=ending, failure=failure), 1.0, still))
     assert found[4:] == expected
+
+
+@pytest.mark.parametrize("ending", ["closed", "error"])
+def test_a_damaged_body_that_was_recorded_decoded_is_damaged_again(ending: str) -> None:
+    response = recorded_response(attempt(ending=ending, failure=make_failure(Cause.CORRUPT)), inf, still)
+    assert response.headers["content-encoding"] == "gzip"
+    *sent, damage, end = steps(response)
+    decode = body_decoder("gzip")
+    assert b"".join(decode(one.data) for one in sent) == b"onetwo"
+    with pytest.raises(zlib.error):
+        decode(damage.data)
+    assert end is End.COMPLETE
+
+
+def test_a_damaged_body_of_format_1_is_served_as_it_came() -> None:
+    headers = [*EVENTS, ("content-encoding", "gzip")]
+    failed = attempt(ending="error", failure=make_failure(Cause.CORRUPT), response_headers=headers)
+    assert steps(recorded_response(failed, inf, still)) == [Send(b"one"), Send(b"two"), End.COMPLETE]
 
 
 def test_a_recording_that_ends_within_an_answer_closes_the_connection() -> None:
