@@ -106,7 +106,7 @@ def serving() -> Iterator[Server]:
             if response.wait:
                 made.over.wait(60)
             self.close_connection = response.cut or response.wait
-            if not self.close_connection:
+            if not response.cut and not response.wait:
                 self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, *_: object) -> None:

@@ -67,7 +67,10 @@ def causes(call: RecordedCall) -> list[str | None]:
     return [None if one.failure is None else one.failure.cause.value for one in call.attempts]
 
 
-@pytest.mark.parametrize("script", ["reset", "cut at_event=4", "stall at_event=3", "empty", "corrupt_gzip", "status 529", "garbage"])
+FAULTS = ["reset", "cut at_event=4", "stall at_event=3", "empty", "corrupt_gzip", "status 529", "garbage"]
+
+
+@pytest.mark.parametrize("script", FAULTS)
 def test_a_fault_is_the_same_failure_for_the_bare_sdk(sim: Simulator, tmp_path: Path, script: str) -> None:
     def fails(url: str) -> tuple[int, str]:
         messages: Any = [{"role": "user", "content": f"hello [[simulate: {script}]]"}]

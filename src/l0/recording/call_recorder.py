@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
@@ -47,15 +47,17 @@ class CallRecorder:
 
     __slots__ = (
         "_append",
-        "_chars",
         "_content",
         "_detached",
         "_exchanged",
-        "_items",
+        "_known_items",
         "_limit",
         "_memory",
+        "chars",
         "id",
         "incomplete",
+        "items",
+        "reads",
     )
 
     def __init__(
@@ -72,7 +74,10 @@ class CallRecorder:
         self._limit = memory.options.memory_bytes
         self._detached: tuple[Failure, Failure] | None = None
         self._exchanged: set[int] = set()
-        self._items = self._chars = 0
+        self.reads = False
+        """True if the answer has reads, with the next of which a delivery is recorded."""
+        self.items = self.chars = self._known_items = 0
+        """What the user has got so far, as in `Delivered`."""
 
     def machine(
         self, call: Call, rand: Callable[[], float], backoff: Callable[[int, Failure], float], guard: Admission
@@ -81,9 +86,9 @@ class CallRecorder:
         return RecordedMachine(call, rand, backoff, guard, self._decided)
 
     def _decided(self, signal: Signal, command: Command, inputs: list[Input], nested: bool) -> None:
-        if isinstance(signal, Failed):
+        if type(signal) is Failed:  # neither has subclasses, and `isinstance` costs twice as much
             signal = replace(signal, failure=self._without_error(signal.failure))
-        if isinstance(command, Raise):
+        if type(command) is Raise:
             command = replace(command, failure=self._without_error(command.failure))
         self._append(Decided(self.id, signal.at, signal, command, inputs, nested))
 
@@ -118,6 +123,7 @@ class CallRecorder:
         if request is None:
             return
         self._exchanged.add(number)
+        self.reads = True
         body: bytes | None = None
         with suppress(Exception):  # a body that streams, which the transport does not keep
             body = self._within_memory(request.content)
@@ -166,7 +172,56 @@ class CallRecorder:
             self._within_memory(data)
             return
         memory.waiting_bytes = waiting + len(data)
-        self._append((self.id, perf_counter(), number, data, self._items, self._chars))
+        self._append((self.id, perf_counter(), number, data, self.items, self.chars))
+
+    def body(self, number: int, parts: Iterator[bytes], known: int) -> Iterator[bytes]:
+        """Yield the parts of a body, each recorded as by `read`, which is repeated here, as calls cost.
+
+        ``known``: the number of parts that have been recorded.
+        """
+        memory, append, limit, id_ = self._memory, self._append, self._limit, self.id
+        ending = "closed"
+        try:
+            for _ in range(known):
+                yield next(parts)
+            for part in parts:
+                waiting = memory.waiting_bytes
+                if waiting > limit or self.incomplete or memory.stopped:
+                    self._within_memory(part)
+                else:
+                    memory.waiting_bytes = waiting + len(part)
+                    append((id_, perf_counter(), number, part, self.items, self.chars))
+                yield part
+            ending = "eof"
+        except Exception:
+            ending = "error"
+            raise
+        finally:
+            self.body_ended(number, ending)
+
+    async def abody(self, number: int, parts: AsyncIterator[bytes], known: int) -> AsyncIterator[bytes]:
+        """As `body`."""
+        memory, append, limit, id_ = self._memory, self._append, self._limit, self.id
+        ending = "closed"
+        try:
+            for _ in range(known):
+                yield await anext(parts)
+            async for part in parts:
+                waiting = memory.waiting_bytes
+                if waiting > limit or self.incomplete or memory.stopped:
+                    self._within_memory(part)
+                else:
+                    memory.waiting_bytes = waiting + len(part)
+                    append((id_, perf_counter(), number, part, self.items, self.chars))
+                yield part
+            ending = "eof"
+        except Exception:
+            ending = "error"
+            raise
+        finally:
+            self.body_ended(number, ending)
+            if isinstance(parts, AsyncGenerator):
+                await parts.aclose()  # else the garbage collector would, while the next attempt reads
 
     def _within_memory(self, data: bytes) -> bytes | None:
         """Return ``data``; ``None`` if it exceeds the memory of the recorder. Then the call is incomplete."""
@@ -189,14 +244,16 @@ class CallRecorder:
 
     def delivered(self, items: int, chars: int) -> None:
         """Record that the user gets items: with the next read, as most reads are followed by a delivery."""
-        self._items += items
-        self._chars = chars
-        if not self._exchanged:  # a source of the explicit API, which has no reads
+        self.items += items
+        self.chars = chars
+        if not self.reads:  # a source of the explicit API
             self._delivered()
 
     def _delivered(self) -> None:
-        if not self._memory.stopped:  # nobody takes events from the queue then
-            self._append(Delivered(self.id, perf_counter(), self._items, self._chars))
+        if self._known_items == self.items or self._memory.stopped:  # nobody takes events from the queue then
+            return
+        self._known_items = self.items
+        self._append(Delivered(self.id, perf_counter(), self.items, self.chars))
 
     def ended(self, outcome: Outcome, failure: Failure | None, at: float) -> None:
         """Record the end of the call."""

@@ -84,8 +84,9 @@ def _damaged(steps: Iterator[Step]) -> Iterator[Step]:
     packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
     for step in steps:
         if isinstance(step, Send):
-            step = Send(packer.compress(step.data) + packer.flush(zlib.Z_SYNC_FLUSH))
-        elif isinstance(step, End):
+            yield Send(packer.compress(step.data) + packer.flush(zlib.Z_SYNC_FLUSH))
+            continue
+        if isinstance(step, End):
             yield Send(packer.compress(b"") + _GARBAGE)
         yield step
 

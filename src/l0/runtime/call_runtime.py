@@ -377,10 +377,15 @@ class CallRuntime:
         """As `on_read`, for a call that is recorded."""
         items = self.on_read(raw, since)
         if items and type(items) is list:
-            assert self.recording is not None
+            recording = self.recording
+            assert recording is not None
             assert self._parser is not None
             chars = self._buffer.released if self._buffer.lags else self._parser.reader.chars
-            self.recording.delivered(len(items), chars)
+            if recording.reads:  # as `delivered`, which would be a call for each chunk
+                recording.items += len(items)
+                recording.chars = chars
+            else:
+                recording.delivered(len(items), chars)
         return items
 
     def _record_delivery(self, items: list[Any]) -> None:

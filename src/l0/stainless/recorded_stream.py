@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from l0.recording.call_recorder import CallRecorder
@@ -20,38 +20,10 @@ class RecordedByteStream:
     known: int
 
     def __iter__(self) -> Iterator[bytes]:
-        read, number, ending = self.recording.read, self.number, "closed"
-        source = iter(self.inner)
-        try:
-            for _ in range(self.known):
-                yield next(source)
-            for part in source:
-                read(number, part)
-                yield part
-            ending = "eof"
-        except Exception:
-            ending = "error"
-            raise
-        finally:
-            self.recording.body_ended(number, ending)
+        return self.recording.body(self.number, iter(self.inner), self.known)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        read, number, ending = self.recording.read, self.number, "closed"
-        source = aiter(self.inner)
-        try:
-            for _ in range(self.known):
-                yield await anext(source)
-            async for part in source:
-                read(number, part)
-                yield part
-            ending = "eof"
-        except Exception:
-            ending = "error"
-            raise
-        finally:
-            self.recording.body_ended(number, ending)
-            if isinstance(source, AsyncGenerator):
-                await source.aclose()  # else the garbage collector would, while the next attempt reads
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.recording.abody(self.number, aiter(self.inner), self.known)
 
     def close(self) -> None:
         """Close the connection."""

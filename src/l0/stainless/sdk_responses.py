@@ -377,7 +377,8 @@ def _recorded(response: Any, transport: ModuleType, runtime: CallRuntime) -> Any
     runtime.recording.head(runtime.number, response)
     recorded: Any = object.__new__(_flavoured(RecordedByteStream, inner.__class__, transport))
     recorded.inner, recorded.recording, recorded.number = inner, runtime.recording, runtime.number
-    recorded.known = len(inner.body_parts) if isinstance(inner, PeekedByteStream) else 0
+    ahead = runtime.call.policy.hedge and isinstance(inner, PeekedByteStream)
+    recorded.known = len(inner.body_parts) if ahead else 0
     return recorded
 
 
