@@ -144,7 +144,7 @@ def test_a_call_of_the_explicit_api_has_a_story(tmp_path: Path) -> None:
 def test_a_call_that_a_killed_process_left_has_a_story(server: Server, tmp_path: Path) -> None:
     server.script[:] = [HEALTHY]
     _, call = recorded(tmp_path, lambda: played(server.url, SCENARIOS["healthy"], True))
-    changes: dict[str, Any] = {"outcome": None, "ended": None, "delivered_items": 0}
+    changes: dict[str, Any] = {"outcome": None, "duration_s": None, "delivered_items": 0}
     with Recording.open(tmp_path) as recording:
         cut = RecordedCall(**{**vars(recording.call(call.id)), **changes})
         assert call_story(cut)[-1].text == "the recording ends before the call"

@@ -18,7 +18,8 @@ from installed import httpx, needs_responses
 from recorded_scenarios import HEALTHY, SCENARIOS, Scenario, Server, arguments, played, recorded, serving
 
 import l0
-from l0.recording.recording import RecordedCall, RecordingError
+from l0.recording.decision_rerun import differing
+from l0.recording.recording import RecordedCall, Recording, RecordingError
 from l0.simulator.server import Simulator
 from l0.testing import replay
 
@@ -217,6 +218,15 @@ def test_a_recording_made_with_openai_2_serves_the_installed_version(tmp_path: P
             assert (replayed.unmatched, replayed.remaining) == ([], 0)
     finally:
         l0.uninstrument()
+
+
+def test_a_recording_of_format_1_has_its_durations_and_decisions(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "made.l0")) as database:
+        database.executescript((Path(__file__).parent / "recorded" / "openai_2.sql").read_text(encoding="utf-8"))
+    with Recording.open(tmp_path) as recording:
+        calls = list(recording)
+        assert [0 < (call.duration_s or 0) < 10 for call in calls] == [True] * 3
+        assert [differing(call) for call in calls] == [[]] * 3
 
 
 def deltas(client: openai.OpenAI, script: str) -> list[Any]:

@@ -159,7 +159,7 @@ def _own_attempts(
     recorded: RecordedCall, attempts: Sequence[RecordedAttempt], order: OrderMode
 ) -> Iterator[OwnAttempt]:
     modes = _resume_modes(recorded)
-    ended = recorded.ended or 0.0
+    ended = recorded.duration_s or 0.0
     for attempt in attempts:
         yield OwnAttempt(
             leg=attempt.leg,
@@ -193,7 +193,7 @@ def _recorded_result(recorded: RecordedCall, own: Sequence[OwnAttempt]) -> CallR
         id=recorded.id,
         verdict=verdict,
         first_token_s=first,
-        total_s=recorded.ended,
+        total_s=recorded.duration_s,
         requests=max(len(own), 1),
         reason=str(recorded.failure.cause) if recorded.failure is not None else "",
     )

@@ -180,7 +180,7 @@ def _end(recorded: RecordedCall) -> StoryEvent:
     got = f"{_count(recorded.delivered_items, 'item')}, {_count(recorded.delivered_chars, 'character')}"
     text = f"{recorded.outcome}: the user got {got}"
     lost = "; some reads were not recorded" if recorded.incomplete else ""
-    return StoryEvent(at=recorded.ended or 0.0, subject="end", text=f"{text}{lost}")
+    return StoryEvent(at=recorded.duration_s or 0.0, subject="end", text=f"{text}{lost}")
 
 
 def _value(call: Call, field: str) -> str:

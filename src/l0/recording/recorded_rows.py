@@ -35,7 +35,7 @@ _CALL = (
     "origin, call) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _CALL_OVER = (
-    "UPDATE calls SET outcome = ?, error = ?, ended = ?, delivered_items = ?, delivered_chars = ?, incomplete = ? "
+    "UPDATE calls SET outcome = ?, error = ?, duration_s = ?, delivered_items = ?, delivered_chars = ?, incomplete = ? "
     "WHERE id = ?"
 )
 _ATTEMPT = "INSERT OR IGNORE INTO attempts (call, number, leg, hedge, started) VALUES (?, ?, ?, ?, ?)"

@@ -93,7 +93,8 @@ class RecordedCall:
     """One call. ``began`` is on the clock of its signals; all other times are in seconds since then.
 
     ``outcome``: ``None`` if the recording ended before the call. ``incomplete``: some of its reads were dropped, as the
-    recorder had no memory for them, or could not decode them.
+    recorder had no memory for them, or could not decode them. ``duration_s``: from the start to the end, in seconds;
+    ``None`` without an end.
     """
 
     id: str
@@ -104,7 +105,7 @@ class RecordedCall:
     call: Call = field(repr=False)
     outcome: Outcome | None
     failure: Failure | None
-    ended: float | None
+    duration_s: float | None
     delivered_items: int
     delivered_chars: int
     incomplete: bool
@@ -161,9 +162,12 @@ class Recording:
         self.files = files
         self.problems: list[str] = []
         self._databases: dict[Path, sqlite3.Connection] = {}
+        self._durations: dict[Path, str] = {}
+        """The names of the columns with the durations of calls."""
         for path in files:
             try:
-                self._databases[path] = _database(path)
+                self._databases[path], version = _database(path)
+                self._durations[path] = "ended" if version == 1 else "duration_s"
             except sqlite3.Error as error:
                 self.problems.append(f"{path}: {error}")
 
@@ -233,11 +237,11 @@ class Recording:
 
     def _calls(self, path: Path, condition: str, *values: object) -> Iterator[RecordedCall]:
         query = (
-            "SELECT id, started_unix, began, trace_id, span_id, call, outcome, error, ended, delivered_items, "
-            f"delivered_chars, incomplete FROM calls WHERE {condition}"
+            "SELECT id, started_unix, began, trace_id, span_id, call, outcome, error, "
+            f"{self._durations[path]}, delivered_items, delivered_chars, incomplete FROM calls WHERE {condition}"
         )
         for row in self._select(path, query, *values):
-            id_, started, began, trace_id, span_id, call, outcome, error, ended, items, chars, incomplete = row
+            id_, started, began, trace_id, span_id, call, outcome, error, duration_s, items, chars, incomplete = row
             yield RecordedCall(
                 id=id_,
                 started_unix=started,
@@ -247,7 +251,7 @@ class Recording:
                 call=_call(call),
                 outcome=None if outcome is None else Outcome(outcome),
                 failure=None if error is None else decode(json.loads(error)),
-                ended=ended,
+                duration_s=duration_s,
                 delivered_items=items,
                 delivered_chars=chars,
                 incomplete=bool(incomplete),
@@ -264,8 +268,9 @@ class Recording:
                 self.problems.append(problem)
 
 
-def _database(path: Path) -> sqlite3.Connection:
-    """Open one file for reading. Its write-ahead log is read as well, which needs a writable folder."""
+def _database(path: Path) -> tuple[sqlite3.Connection, int]:
+    """Open one file for reading, and return its format. Its write-ahead log is read as well, which needs a writable
+    folder."""
     for mode in ("mode=rw", "mode=ro", "immutable=1"):
         database = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, check_same_thread=False)
         try:
@@ -280,7 +285,7 @@ def _database(path: Path) -> sqlite3.Connection:
         if int(version) > VERSION:
             database.close()
             raise sqlite3.DatabaseError(f"it was written by a later version of l0 (format {version})")
-        return database
+        return database, int(version)
     raise sqlite3.OperationalError("it cannot be opened")
 
 

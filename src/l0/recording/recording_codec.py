@@ -25,6 +25,8 @@ _TAG = "$"
 _NUMBER, _UNRECORDED, _MAPPING = "number", "unrecorded", "mapping"
 _SECOND_HAND = {"Call": {"body", "tracer_provider"}, "Failure": {"detail"}}
 """Fields that are not written: requests and answers have a place of their own in a recording."""
+_FORMER = {("Call", "retry_safety"): "replay"}
+"""Names of fields in files of format 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,9 @@ def _built(kind: type, value: Mapping[str, Any]) -> Any:
     hints = _hints(kind)
     built: Any = object.__new__(kind)
     for one in fields(kind):
-        found = decode(value[one.name], hints[one.name]) if one.name in value else _default(one)
+        former = _FORMER.get((kind.__name__, one.name), one.name)
+        name = one.name if one.name in value else former
+        found = decode(value[name], hints[one.name]) if name in value else _default(one)
         object.__setattr__(built, one.name, found)
     return built
 

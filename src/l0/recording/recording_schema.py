@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
+"""In files of format 1, ``calls.duration_s`` is named ``ended``, and compressed streams are kept as they came."""
 SUFFIX = ".l0"
 
 SCHEMA = """
@@ -14,7 +15,7 @@ CREATE TABLE calls (
     trace_id TEXT, span_id TEXT,
     provider TEXT, model TEXT, dialect TEXT, operation TEXT, streaming INTEGER, origin TEXT,
     call TEXT NOT NULL,
-    outcome TEXT, error TEXT, ended REAL,
+    outcome TEXT, error TEXT, duration_s REAL,
     delivered_items INTEGER NOT NULL DEFAULT 0, delivered_chars INTEGER NOT NULL DEFAULT 0,
     incomplete INTEGER NOT NULL DEFAULT 0
 );

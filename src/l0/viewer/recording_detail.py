@@ -17,7 +17,7 @@ from .token_flow import token_flow
 def recording_detail(recorded: RecordedCall) -> CallRecording:
     """Return a recorded call without the bytes of its bodies."""
     story = call_story(recorded)
-    ends = [recorded.ended, *(event.at for event in story), *(delivery.at for delivery in recorded.deliveries)]
+    ends = [recorded.duration_s, *(event.at for event in story), *(delivery.at for delivery in recorded.deliveries)]
     ends += [read.at for attempt in recorded.attempts for read in attempt.reads]
     return CallRecording(
         id=recorded.id,

@@ -13,7 +13,7 @@ from l0.engine.commands import Command, Finish, Raise, Relay, Wait
 from l0.engine.signals import Answered, Begin, Closed, Ended, Failed, Opened, Released, Signal, Slow, Waited
 from l0.engine.stop_reasons import Stop, StopReason
 from l0.model.attempt import AttemptSpec
-from l0.model.call import Call, Outcome, TerminalRule
+from l0.model.call import Call, Outcome, RetrySafety, TerminalRule
 from l0.model.failure import Category, Cause
 from l0.model.policy import Fallback, Hedge, Hold, Policy, Retry, Timeout
 from l0.model.resume_state import ResumeState
@@ -102,4 +102,10 @@ def test_enumerations_come_back_as_members() -> None:
     back = decode(encode(make_failure(Cause.QUOTA)))
     assert back.cause is Cause.QUOTA
     assert back.category is Category.FATAL
-    assert isinstance(decode(encode(make_call())).replay, Enum)
+    assert isinstance(decode(encode(make_call())).retry_safety, Enum)
+
+
+def test_a_field_of_format_1_has_its_present_name() -> None:
+    written = encode(make_call(retry_safety=RetrySafety.UNTIL_SEEN))
+    written["replay"] = written.pop("retry_safety")
+    assert decode(written).retry_safety is RetrySafety.UNTIL_SEEN

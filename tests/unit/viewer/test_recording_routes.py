@@ -77,7 +77,7 @@ def test_call_is_found_by_its_span(retried: Recorded, viewer: ViewerClient, fold
     found = retried.lookup
     assert (found["folders"], found["problems"]) == ([str(folder) for folder in folders], [])
     assert (found["call"]["id"], found["call"]["outcome"]) == (retried.call.id, "recovered_retry")
-    assert found["call"]["duration"] == pytest.approx(retried.call.ended * 1e3 if retried.call.ended else 0, abs=50)
+    assert found["call"]["duration"] == pytest.approx((retried.call.duration_s or 0) * 1e3, abs=50)
     other = viewer.get(f"/api/calls/{retried.call.trace_id}/{1:016x}/recording")
     assert (other["call"], other["folders"]) == (None, found["folders"])
 
