@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from l0.stainless.sdk import Sdk
-from l0.stainless.stainless_call_adapter import Provider
+from typing import TYPE_CHECKING
+
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 
-from .provider import AnthropicProvider
+if TYPE_CHECKING:
+    from l0.stainless.sdk import Sdk
+    from l0.stainless.stainless_call_adapter import Provider
 
 
 class AnthropicInstrumentor(StainlessInstrumentor):
@@ -16,4 +18,6 @@ class AnthropicInstrumentor(StainlessInstrumentor):
     supported = ">= 0.40, < 3"
 
     def provider(self, sdk: Sdk) -> Provider:
+        from .provider import AnthropicProvider  # the first call needs it
+
         return AnthropicProvider(sdk)

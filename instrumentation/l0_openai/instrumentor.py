@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from l0.stainless.sdk import Sdk
-from l0.stainless.stainless_call_adapter import Provider
+from typing import TYPE_CHECKING
+
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 
-from .provider import OpenAIProvider
+if TYPE_CHECKING:
+    from l0.stainless.sdk import Sdk
+    from l0.stainless.stainless_call_adapter import Provider
 
 
 class OpenAIInstrumentor(StainlessInstrumentor):
@@ -16,4 +18,6 @@ class OpenAIInstrumentor(StainlessInstrumentor):
     supported = ">= 1.60, < 4"
 
     def provider(self, sdk: Sdk) -> Provider:
+        from .provider import OpenAIProvider  # the first call needs it
+
         return OpenAIProvider(sdk)

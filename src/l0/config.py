@@ -27,7 +27,9 @@ from l0.model.ports import CallObserver, Observer, Traced
 from l0.recording.recording_options import RecordingOptions
 from l0.runtime.observer_guard import report_observer_failure
 from l0.runtime.rule_runner import check_rules
+from l0.runtime.watchdog import WATCHDOG
 from l0.shared_state.forks import renew_in_child
+from l0.shared_state.late_settings import LATE_SETTINGS
 from l0.shared_state.scoped_values import Block, Scoped
 from l0.shared_state.shared import SharedState
 from l0.telemetry.call_log import CALL_LOG
@@ -72,8 +74,6 @@ class Config:
         self._record: RecordingOptions | bool | None = None
         self._record_content: bool | None = None
         self._recorder: FlightRecorder | None = None
-        self.instrumented: set[str] = set()
-        """The import names of the SDKs whose calls go through the engine."""
         self.reads = 0
         """The number of times that a policy was asked for: if it did not change, no call began."""
         self.shared_state = SharedState()
@@ -203,6 +203,19 @@ class Config:
         if current is not None:
             current.close()
 
+    def set_switches(self, switches: Mapping[str, bool | None]) -> None:
+        """Turn the settings of these names (`_SWITCHES`) on or off, or to what the environment says."""
+        for name, on in switches.items():
+            _SWITCHES[name](self, on)
+
+    def reset(self) -> None:
+        """Forget what code has set, except the observers of `set_observers`. End the thread of the deadlines."""
+        self.set_default(None)
+        self.add_observers(())
+        self.set_switches(dict.fromkeys(_SWITCHES))
+        self.set_record(None)
+        WATCHDOG.stop()
+
     def set_observers(self, observers: Sequence[Observer], sdk: str | None = None) -> None:
         """Set the observers of every call, or of every call through one SDK: spans and metrics.
 
@@ -245,6 +258,16 @@ class Config:
         own = _call_observers(observers, call)
         trace_id, span_id = next((one.trace_ids for one in own if isinstance(one, Traced)), ("", ""))
         return own + _call_observers(others, replace(call, trace_id=trace_id, span_id=span_id))
+
+
+_SWITCHES: dict[str, Callable[[Config, bool | None], None]] = {
+    "direct": Config.set_direct,
+    "timeline": Config.set_timeline,
+    "console": Config.set_console,
+    "summary": Config.set_summary,
+    "record_content": Config.set_record_content,
+}
+"""The arguments of `l0.instrument` that are on or off. ``None``: as the environment says."""
 
 
 def _recorder(options: RecordingOptions) -> FlightRecorder:
@@ -369,7 +392,7 @@ class PolicyBlock:
     ) -> None:
         block, reads = self._blocks.pop()
         _override.leave(block)
-        if kind is None and reads == CONFIG.reads and not (CONFIG.instrumented or _EXPLICIT_API in sys.modules):
+        if kind is None and reads == CONFIG.reads and not (LATE_SETTINGS.instrumented or _EXPLICIT_API in sys.modules):
             changed = self._base is not None or self._changes
             if changed:
                 self._created.warn(
@@ -433,3 +456,6 @@ def attempt(observer: Observer, **limits: Any) -> Iterator[None]:
     finally:
         _serving.leave(serving_block)
         _override.leave(policy_block)
+
+
+LATE_SETTINGS.connect(CONFIG)

@@ -57,8 +57,7 @@ USES = (
     Use("src/l0/simulator/connection.py", "connection_made", "asyncio calls it"),
     Use("src/l0/simulator/faults.py", "*", "constructors of faults: `script_grammar` finds them by name"),
     Use("src/l0/slo/yaml_lines.py", "ignore_aliases", "PyYAML calls it"),
-    Use("src/l0/stainless/post_imports.py", "__loader__", "Python reads it on a module"),
-    Use("src/l0/stainless/stainless_instrumentor.py", "_uninstrument", "BaseInstrumentor calls it"),
+    Use("src/l0/stainless/patching_loader.py", "__loader__", "Python reads it on a module"),
     Use("src/l0/stainless/stainless_instrumentor.py", "instrumentation_dependencies", "BaseInstrumentor calls it"),
     Use("src/l0/streams/call_options.py", "on_*", "keys of CallArguments: `Callbacks` reads them by name"),
     Use(

@@ -16,7 +16,7 @@ from typing import Annotated, Literal, NotRequired, Required, Union, get_args, g
 import pytest
 import typing_extensions
 
-from l0.fastpath.constructors.comparison import identity_map
+from l0.fastpath.comparison import identity_map
 from l0.fastpath.parameters import UNKNOWN, Parameters
 
 FULL = os.environ.get("TEST_FIDELITY") == "full"

@@ -16,13 +16,14 @@ from l0 import config
 from l0.config import CONFIG, Config, observed_by, policy
 from l0.model.policy import Hold, Policy, PolicyError, Retry, Timeout
 from l0.model.policy_from_environment import EnvironmentSettings
+from l0.shared_state.late_settings import LATE_SETTINGS
 
 FAST, SLOW = Timeout(total=1000), Timeout(total=9000)
 
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch):
-    monkeypatch.setattr(CONFIG, "instrumented", {"sdk"})  # else blocks without a call warn
+    monkeypatch.setattr(LATE_SETTINGS, "instrumented", {"sdk"})  # else blocks without a call warn
     before = CONFIG._default
     yield
     CONFIG.set_default(before)

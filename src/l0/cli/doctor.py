@@ -27,6 +27,7 @@ from packaging.requirements import Requirement
 import l0
 from l0.config import CONFIG
 from l0.model.errors import raised
+from l0.shared_state.late_settings import LATE_SETTINGS
 from l0.simulator import corpus
 from l0.simulator.simulator_config import SimulatorConfig
 from l0.stainless.discovery import installed_version, instrumentors
@@ -34,7 +35,7 @@ from l0.stainless.patch_check import bypasses
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 from l0.telemetry.listeners import is_apis_own
 from l0.telemetry.names import DISTRIBUTION
-from l0.telemetry.otlp import ENDPOINTS
+from l0.telemetry.otlp_request import ENDPOINTS
 
 from .demo.demo_provider import provider
 from .demo.judge import AnswerVerdict, judge
@@ -159,7 +160,7 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
     found = import_module(name).__version__
     if installed(name) is None:
         found += " (a copy without metadata: frozen, zipped or vendored)"
-    was_instrumented = name in CONFIG.instrumented
+    was_instrumented = name in LATE_SETTINGS.instrumented
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning), _quiet():  # the report says the same
         l0.instrument()
     try:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any, TypedDict, get_args
 
-from .constructors.comparison import difference, identity_map
+from .comparison import difference, identity_map
 
 Transform = Callable[[Any], Any]
 Types = tuple[Any, ...]

@@ -5,22 +5,25 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from l0.config import CONFIG, check_observers, check_policy
-from l0.model.function_observer import EventFunction
-from l0.model.policy import Policy, PolicyError
-from l0.model.ports import Observer
-from l0.recording.recording_options import RecordingOptions, recording_options
-from l0.runtime.watchdog import WATCHDOG
+from l0.model.policy_error import PolicyError
 from l0.shared_state.forks import renew_in_child
-from l0.telemetry.otlp import check_endpoint, setup
+from l0.shared_state.late_settings import LATE_SETTINGS
+from l0.telemetry.otlp_request import check_endpoint
 
+from .late_imports import late_imports
 from .post_imports import importable
 from .stainless_instrumentor import REPLACED, StainlessInstrumentor
+
+if TYPE_CHECKING:
+    from l0.model.function_observer import EventFunction
+    from l0.model.policy import Policy
+    from l0.model.ports import Observer
+    from l0.recording.recording_options import RecordingOptions
 
 _GROUP = "opentelemetry_instrumentor"
 _PREFIX = "l0_"
@@ -29,16 +32,6 @@ _BUILT_IN = (
     EntryPoint("l0_openai", "l0_openai:OpenAIInstrumentor", _GROUP),
 )
 """The provider packages of this distribution."""
-
-
-_SETTERS: dict[str, Callable[[bool | None], None]] = {
-    "direct": CONFIG.set_direct,
-    "timeline": CONFIG.set_timeline,
-    "console": CONFIG.set_console,
-    "summary": CONFIG.set_summary,
-    "record_content": CONFIG.set_record_content,
-}
-"""The arguments of `instrument` that are on or off. ``None``: as the environment says."""
 
 
 class _Switching:
@@ -85,11 +78,13 @@ def _load(point: EntryPoint) -> Any:
 
 def installed_version(name: str) -> str | None:
     """Return the version of an SDK; ``""`` if it is unknown before the import, ``None`` if the SDK is missing."""
+    found = getattr(sys.modules.get(name), "__version__", None)
+    if found is not None:
+        return str(found)
     try:
         return version(name)
     except PackageNotFoundError:  # not installed, or a copy without metadata
-        found = getattr(sys.modules.get(name), "__version__", "")
-        return str(found) if importable(name) else None
+        return "" if importable(name) else None
 
 
 def instrument(
@@ -135,23 +130,44 @@ def instrument(
         ImportError: the extra that ``otlp`` needs is not installed. Nothing has changed.
     """
     switches = _given(direct=direct, timeline=timeline, console=console, summary=summary, record_content=record_content)
+    given = policy is not None or observers is not None or record is not None or switches
+    change = _settings(policy, observers, record, switches) if given else None
+    check_endpoint(otlp)
+    if otlp:
+        with late_imports():
+            from l0.telemetry.otlp import setup
+        setup(otlp)
+    if change is not None:
+        change()
+    for message in _patch_all():
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+def _settings(
+    policy: Policy | None,
+    observers: Sequence[Observer | EventFunction] | None,
+    record: str | PathLike[str] | RecordingOptions | bool | None,
+    switches: Mapping[str, bool],
+) -> Callable[[], None]:
+    """Return the function that changes the settings as given. Raises `PolicyError` for what is not allowed."""
+    with late_imports():
+        from l0.config import CONFIG, check_observers, check_policy
+        from l0.recording.recording_options import recording_options
     recording = recording_options(record)
     if observers is not None:
         check_observers(observers)
     check_policy(policy)
-    check_endpoint(otlp)
-    if otlp:
-        setup(otlp)
-    if policy is not None:
-        CONFIG.set_default(policy)
-    if observers is not None:
-        CONFIG.add_observers(observers)
-    if recording is not None:
-        CONFIG.set_record(recording)
-    for name, on in switches.items():
-        _SETTERS[name](on)
-    for message in _patch_all():
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+    def change() -> None:
+        if policy is not None:
+            CONFIG.set_default(policy)
+        if observers is not None:
+            CONFIG.add_observers(observers)
+        if recording is not None:
+            CONFIG.set_record(recording)
+        CONFIG.set_switches(switches)
+
+    return change
 
 
 def _patch_all() -> list[str]:
@@ -215,9 +231,5 @@ def uninstrument() -> None:
             instrumentor.remove_earlier_copies()
             if instrumentor.is_instrumented_by_opentelemetry:
                 instrumentor.uninstrument()
-    CONFIG.set_default(None)
-    CONFIG.add_observers(())
-    for switch in _SETTERS.values():
-        switch(None)
-    CONFIG.set_record(None)
-    WATCHDOG.stop()
+    if LATE_SETTINGS.loaded is not None:
+        LATE_SETTINGS.loaded.reset()

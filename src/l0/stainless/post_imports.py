@@ -13,26 +13,9 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, cast
+from typing import cast
 
-import wrapt
-
-
-class _Loader(wrapt.ObjectProxy):  # type: ignore[type-arg]  # ObjectProxy is not generic in older versions
-    """A wrapper of a module's loader that calls ``imported`` after the module is executed."""
-
-    def __init__(self, loader: Any, imported: Callable[[], None]) -> None:
-        super().__init__(loader)
-        self._self_imported = imported
-
-    def exec_module(self, module: ModuleType) -> None:
-        loader = self.__wrapped__
-        # Restore the original loader first: importlib.resources and reload use the module's loader.
-        module.__loader__ = loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = loader
-        loader.exec_module(module)
-        self._self_imported()
+from .late_imports import late_imports
 
 
 class _Finder(MetaPathFinder):
@@ -57,7 +40,10 @@ class _Finder(MetaPathFinder):
         finally:
             self._searching.name = None
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = cast(Loader, _Loader(spec.loader, callback))
+            with late_imports():
+                from .patching_loader import PatchingLoader  # it imports wrapt, and that asyncio, as the SDKs do
+
+            spec.loader = cast(Loader, PatchingLoader(spec.loader, callback))
         return spec
 
 

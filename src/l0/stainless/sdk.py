@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import FunctionType, ModuleType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from l0.fastpath.constructors import Constructors
 from l0.fastpath.parameters import Parameters
+
+if TYPE_CHECKING:
+    from l0.fastpath.constructors import Constructors
 
 _PROBED_EVENTS = (
     b"completion",
@@ -89,6 +91,8 @@ class Sdk:
     @cached_property
     def constructors(self) -> Constructors:
         """Return the compiled constructors of this SDK's models."""
+        from l0.fastpath.constructors import Constructors  # only calls need them
+
         return Constructors(self.models)
 
     @cached_property

@@ -15,13 +15,13 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import ContextVar
 from math import inf
 from time import perf_counter
 from typing import Any
 
 from l0.runtime.watchdog import WATCHDOG, Expired, ReadDeadline
 
+from .current_flight import FLIGHT
 from .unkept_limit import UnkeptLimit
 
 _NEAR = 8
@@ -212,10 +212,6 @@ def _both(ours: Trace, theirs: Trace | None) -> Trace:
         return theirs(name, info)
 
     return trace_both
-
-
-FLIGHT: ContextVar[Flight | None] = ContextVar("l0_flight", default=None)
-"""The flight of the request that the current thread is sending."""
 
 
 def by(deadline: float, send: Callable[[], Any], unkept: UnkeptLimit) -> Any:

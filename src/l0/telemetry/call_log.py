@@ -15,6 +15,7 @@ from time import monotonic
 from opentelemetry import trace
 
 from l0.model.caller_warning import caller_line
+from l0.shared_state.late_settings import LATE_SETTINGS
 
 from .line_limit import LineLimit
 from .log_file import LogFile
@@ -31,8 +32,6 @@ class CallLog:
         self._limit = LineLimit()
         self.console = False
         """True while the console shows what these lines say."""
-        self.sdks: set[str] = set()
-        """Packages that stand between the program's lines and L0."""
         self._file: LogFile | None = None
 
     def use_file(self, path: str | None) -> None:
@@ -73,7 +72,7 @@ class CallLog:
             logging.raiseExceptions = reports
 
     def _emit(self, line: LogLine, ids: dict[str, str]) -> None:
-        caller = caller_line(past=tuple(self.sdks))
+        caller = caller_line(past=tuple(LATE_SETTINGS.seen))
         record = _log.makeRecord(_log.name, line.level, caller.file, caller.line, line.text, (), None)
         for name, value in {**line.fields, **ids}.items():
             # Not `extra`: that raises if the application's own record factory sets the same name.

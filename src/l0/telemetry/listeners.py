@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -161,9 +160,9 @@ def _scope_of(span: trace.Span) -> object:
     return getattr(getattr(span, "instrumentation_scope", None), "name", None)
 
 
-def is_all(switch: str) -> bool:
+def is_all(switch: str, environ: Mapping[str, str]) -> bool:
     """Return True if an environment variable is ``all``. `policy_from_environment` reports any other value."""
-    return os.environ.get(switch, "").strip().lower() == "all"
+    return environ.get(switch, "").strip().lower() == "all"
 
 
 def is_apis_own(thing: object) -> bool:

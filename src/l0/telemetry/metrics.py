@@ -32,13 +32,16 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class MetricObserver:
-    """Records metrics of every call. ``meter_provider``: ``None`` for the global one, even if it is set later."""
+    """Records metrics of every call. ``meter_provider``: ``None`` for the global one, even if it is set later.
+
+    ``environ``: the variables of the process.
+    """
 
     __slots__ = ("_every_chunk", "_families", "_instruments")
 
-    def __init__(self, meter_provider: MeterProvider | None = None) -> None:
-        self._families = families(os.environ.get(names.CONVENTIONS_SWITCH, ""))
-        self._every_chunk = listeners.is_all(names.CHUNK_METRICS_SWITCH)
+    def __init__(self, meter_provider: MeterProvider | None = None, *, environ: Mapping[str, str] = os.environ) -> None:
+        self._families = families(environ.get(names.CONVENTIONS_SWITCH, ""))
+        self._every_chunk = listeners.is_all(names.CHUNK_METRICS_SWITCH, environ)
         self._instruments = listeners.meter(meter_provider, self._create)
 
     def observe(self, call: Call) -> CallMetrics | None:

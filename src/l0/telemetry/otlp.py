@@ -9,19 +9,16 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Thread
 from time import monotonic, sleep
-from types import FrameType
 from typing import Any, Protocol
 
 from opentelemetry import _logs, metrics, trace
 
 from l0.model.caller_warning import warn_caller
 from l0.model.errors import raised
-from l0.model.policy import PolicyError
 from l0.model.privacy import without_credentials
 from l0.shared_state.signal_safe_event import SignalSafeEvent
 from l0.shared_state.termination import end_with_worker
@@ -29,6 +26,7 @@ from l0.shared_state.termination import end_with_worker
 from . import names
 from .capture import content_mode
 from .listeners import is_apis_own
+from .otlp_request import EXPORTERS, check_endpoint
 
 log = logging.getLogger(__name__)
 Shutdown = Callable[[], None]
@@ -42,13 +40,6 @@ of abandoned calls (`runtime.finalizers`) and SLO windows (`shared_state.slo_sto
 _OWN_ENDPOINT = "_l0_endpoint"
 """Attribute of the providers that L0 has registered: the base URL, or ``None`` for that of the environment."""
 _NO_ENDPOINT = object()
-_LAUNCHERS = ("opentelemetry.instrumentation.auto_instrumentation", "l0.cli.run.startup")
-_EXPORTERS = {signal: f"OTEL_{signal.upper()}_EXPORTER" for signal in ("traces", "metrics")}
-ENDPOINTS = (
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-)
 _LOGGERS = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
@@ -92,16 +83,11 @@ def setup(endpoint: str | bool) -> Shutdown:
 
 
 def setup_for_launcher() -> None:
-    """Set up the OTLP/HTTP export that the environment asks for in a program that a launcher starts.
+    """Set up the OTLP/HTTP export that the environment asks for in a program that a launcher starts (`launcher_asks`).
 
     ``opentelemetry-instrument`` sets up nothing without a distro, which brings a configurator; ``l0 run`` leaves it to
     this function. Providers that are set are kept. Raises nothing: the program must start.
     """
-    asked = any(os.environ.get(name, "").strip() for name in ENDPOINTS)
-    asked = asked or any("otlp" in os.environ.get(name, "") for name in _EXPORTERS.values())
-    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    if not asked or disabled or not _started_by_launcher():
-        return
     try:
         if is_apis_own(trace.get_tracer_provider()) or is_apis_own(metrics.get_meter_provider()):
             setup(True)
@@ -111,19 +97,9 @@ def setup_for_launcher() -> None:
         log.warning("the environment asks for OTLP export, which cannot be set up: %s", raised())
 
 
-def _started_by_launcher() -> bool:
-    """Return True if a launcher is on the stack, and not a program that calls an instrumentor."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if str(frame.f_globals.get("__name__")).startswith(_LAUNCHERS):
-            return True
-        frame = frame.f_back
-    return False
-
-
 def _is_wanted(signal: str) -> bool:
     """Return True unless the environment names exporters for this signal without OTLP, such as ``none``."""
-    chosen = os.environ.get(_EXPORTERS[signal], "").strip()
+    chosen = os.environ.get(EXPORTERS[signal], "").strip()
     return not chosen or "otlp" in chosen
 
 
@@ -136,16 +112,6 @@ def _warn_if_kept(base: str | None) -> None:
         return
     names_of_kept = " and ".join(type(provider).__qualname__ for provider in kept)
     warn_caller(f"otlp={base or True!r} has no effect: this process already has a {names_of_kept}, which stay")
-
-
-def check_endpoint(endpoint: object) -> str | None:
-    """Return the base URL that ``endpoint`` names, if any. Raises `PolicyError`."""
-    if isinstance(endpoint, bool):
-        return None
-    if not isinstance(endpoint, str) or not endpoint.startswith(("http://", "https://")):
-        allowed = "the URL of an OTLP/HTTP collector such as 'http://localhost:4318', True, or False"
-        raise PolicyError("otlp", endpoint, allowed)
-    return endpoint.rstrip("/")
 
 
 def _register(base: str | None, export: _Export) -> None:

@@ -31,20 +31,24 @@ log = logging.getLogger(__name__)
 class SpanObserver:
     """Starts a span for every call. A provider of ``None`` means the global one, even if it is set later.
 
-    ``logger_provider`` is used only if captured content goes into events.
+    ``logger_provider`` is used only if captured content goes into events. ``environ``: the variables of the process.
     """
 
     __slots__ = ("_every_attempt", "_former_names", "_logger_provider", "_mode", "_client_tracers", "_tracer")
 
     def __init__(
-        self, tracer_provider: TracerProvider | None = None, *, logger_provider: LoggerProvider | None = None
+        self,
+        tracer_provider: TracerProvider | None = None,
+        *,
+        logger_provider: LoggerProvider | None = None,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._tracer = listeners.tracer(tracer_provider)
         self._logger_provider = logger_provider
         self._client_tracers: WeakKeyDictionary[object, Tracer | None] = WeakKeyDictionary()
-        self._mode = capture.content_mode(os.environ.get(names.CONTENT_SWITCH))
-        self._every_attempt = listeners.is_all(names.ATTEMPT_SPANS_SWITCH)
-        self._former_names = listeners.is_all(names.FORMER_NAMES_SWITCH)
+        self._mode = capture.content_mode(environ.get(names.CONTENT_SWITCH))
+        self._every_attempt = listeners.is_all(names.ATTEMPT_SPANS_SWITCH, environ)
+        self._former_names = listeners.is_all(names.FORMER_NAMES_SWITCH, environ)
 
     def observe(self, call: Call) -> CallSpan | None:
         """Start the span, or adopt another instrumentation's span of this call.

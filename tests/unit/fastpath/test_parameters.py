@@ -8,7 +8,7 @@ from typing import Annotated, TypedDict
 import pytest
 from pydantic import BaseModel
 
-from l0.fastpath.constructors.comparison import identity_map
+from l0.fastpath.comparison import identity_map
 from l0.fastpath.parameters import UNKNOWN, Parameters
 
 transforms = pytest.importorskip("openai._utils._transform")

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError
 import anthropic
 import openai
 import pytest
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 import l0
 from l0.config import CONFIG
@@ -43,6 +44,12 @@ def is_patched(owner):
 def test_both_providers_are_found_by_entry_point():
     assert [point.name for point in discovery.providers()][:2] == ["l0_anthropic", "l0_openai"]
     assert all(point.name.startswith("l0_") for point in discovery.providers())
+
+
+def test_instrumentors_count_as_opentelemetrys():
+    assert isinstance(OpenAIInstrumentor(), BaseInstrumentor)
+    assert issubclass(OpenAIInstrumentor, BaseInstrumentor)
+    assert OpenAIInstrumentor() is OpenAIInstrumentor()
 
 
 def test_all_is_well(warnings_of):

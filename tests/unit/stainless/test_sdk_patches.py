@@ -118,7 +118,7 @@ def transforms():
 @pytest.mark.parametrize("lacking", ["transform", "async_transform"])
 def test_an_sdk_without_one_transformation_is_patched_all_the_same(transforms, monkeypatch, lacking):
     monkeypatch.delattr(transforms, lacking)
-    seam = SdkPatches(sdk := Sdk("openai"), OpenAIProvider(sdk))
+    seam = SdkPatches(sdk := Sdk("openai"), functools.partial(OpenAIProvider, sdk))
     seam.apply()
     seam.undo()
     assert not hasattr(transforms, lacking)
@@ -139,7 +139,7 @@ def test_an_sdk_that_lacks_a_function_is_not_patched_by_half(monkeypatch):
     monkeypatch.delattr(openai._streaming.AsyncStream, "__stream__")
     sdk = Sdk("openai")
     with pytest.raises(AttributeError, match="lacks the functions"):
-        SdkPatches(sdk, OpenAIProvider(sdk)).apply()
+        SdkPatches(sdk, functools.partial(OpenAIProvider, sdk)).apply()
     monkeypatch.undo()
     assert functions() == before
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from l0.cli.inputs import InputError, check_range
 from l0.model.policy_error import PolicyError
 from l0.model.policy_from_environment import preset
-from l0.telemetry.otlp import ENDPOINTS, check_endpoint
+from l0.telemetry.otlp_request import ENDPOINTS, check_endpoint
 
 from .program import Program, find_program
 from .viewer_process import show_recordings, viewer_for_run

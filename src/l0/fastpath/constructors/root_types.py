@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from l0.fastpath.comparison import difference
+
 from .annotations import Unsupported, discriminator, members
-from .comparison import difference
 from .sdk_builder import SdkBuilder
 from .sdk_tables import CountedSdkBuilds, ShapeTables
 from .shape_table import ShapeTable

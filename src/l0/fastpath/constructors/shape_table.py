@@ -4,8 +4,9 @@ from collections.abc import Callable
 from operator import is_
 from typing import Any, Protocol
 
+from l0.fastpath.comparison import difference
+
 from .annotations import Unsupported
-from .comparison import difference
 from .source_scope import ShapeConstructor
 
 Keys = tuple[str, ...]

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Optional, Union
 
 import pytest
 
+from l0.fastpath.comparison import difference
 from l0.fastpath.constructors import Constructors
-from l0.fastpath.constructors.comparison import difference
 from l0.fastpath.constructors.compiled_constructors import MAX_TYPES
 from l0.fastpath.constructors.shape_table import MAX_SHAPES
 

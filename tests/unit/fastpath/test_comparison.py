@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from l0.fastpath.constructors.comparison import difference, identity_map
+from l0.fastpath.comparison import difference, identity_map
 
 pydantic = pytest.importorskip("pydantic", minversion="2")
 

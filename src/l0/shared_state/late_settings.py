@@ -1,0 +1,58 @@
+"""Let SDKs be patched before the settings of the process are imported.
+
+The settings (`l0.config`) need the engine and telemetry, most of what `l0` can import. `l0.instrument()` imports them
+only if it is given settings, so that it is fast; else the first call does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+MakeObservers = Callable[[], Sequence[Any]]
+
+
+class Settings(Protocol):
+    """The settings of the process."""
+
+    def set_observers(self, observers: Sequence[Any], sdk: str | None = None) -> None:
+        """Set the observers of the calls through one SDK."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what code has set."""
+        ...
+
+
+class LateSettings:
+    """The settings, once they are imported. Takes no lock, because signal handlers may make the first call."""
+
+    def __init__(self) -> None:
+        self.loaded: Settings | None = None
+        self.instrumented: set[str] = set()
+        """The import names of the SDKs whose calls go through the engine."""
+        self.seen: set[str] = set()
+        """Those that have been instrumented so far: they stand between the program's lines and L0."""
+        self._waiting: dict[str, MakeObservers] = {}
+
+    def set_observers(self, sdk: str, make: MakeObservers) -> None:
+        """Set the observers of the calls through one SDK, now or when the settings are imported."""
+        self._waiting.pop(sdk, None)  # the settings take them in the order in which they were set
+        self._waiting[sdk] = make
+        self._hand_over()
+
+    def connect(self, settings: Settings) -> None:
+        """Hand over what was set before, at the end of the settings' import."""
+        self.loaded = settings  # before the hand-over: what is set from now on, in any thread, is handed over there
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self.loaded is None:
+            return
+        for sdk in list(self._waiting):
+            make = self._waiting.pop(sdk, None)
+            if make is not None:
+                self.loaded.set_observers(make(), sdk)
+
+
+LATE_SETTINGS = LateSettings()

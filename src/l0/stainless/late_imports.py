@@ -1,0 +1,64 @@
+"""Import parts of L0 late, as parts of the copy of L0 that imports them.
+
+A program may remove l0 from `sys.modules`, as some test tools do. The patches of that copy go on, and what they import
+after that must belong to the same copy: another one has other settings and other classes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from l0.shared_state.forks import FORK_GATE
+
+_PACKAGES = ("l0", "l0_openai", "l0_anthropic")
+_own: dict[str, ModuleType] = {}
+"""The packages of this copy."""
+
+
+def keep_packages() -> None:
+    """Remember the packages of this copy, unless the program has removed it by now."""
+    if _own.setdefault("l0", sys.modules["l0"]) is sys.modules.get("l0"):
+        _own.update({name: sys.modules[name] for name in _PACKAGES if name in sys.modules})
+
+
+@contextmanager
+def late_imports() -> Iterator[None]:
+    """Let imports in this block find the modules of this copy.
+
+    No process is forked meanwhile: its child would wait forever for a module that another thread was importing.
+    """
+    with FORK_GATE:
+        if all(sys.modules.get(name) is module for name, module in _own.items()):
+            yield
+            return
+        others = _importable()
+        _replace({name: module for package in _own.values() for name, module in _with_submodules(package)})
+        try:
+            yield
+        finally:
+            _replace(others)
+
+
+def _importable() -> dict[str, ModuleType]:
+    """Return the modules of the packages that are in `sys.modules`."""
+    return {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in _PACKAGES}
+
+
+def _with_submodules(package: ModuleType) -> Iterator[tuple[str, ModuleType]]:
+    """Yield a module and those below it: each import has made them attributes."""
+    yield package.__name__, package
+    for name, value in list(vars(package).items()):
+        if isinstance(value, ModuleType) and value.__name__ == f"{package.__name__}.{name}":
+            yield from _with_submodules(value)
+
+
+def _replace(modules: dict[str, ModuleType]) -> None:
+    for name in _importable():
+        sys.modules.pop(name, None)
+    sys.modules.update(modules)
+
+
+keep_packages()

@@ -1,0 +1,245 @@
+"""Serve the calls of a patched SDK through the engine, and read the answers.
+
+`sdk_patches` imports this module at the first call: with all that it needs, that takes ten times as long as to patch
+the SDK.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from l0.config import CONFIG
+from l0.model.call import Call, TerminalRule
+from l0.model.caller_warning import warn_caller
+from l0.model.errors import raised
+from l0.model.inference_request import InferenceRequest
+from l0.model.policy import Policy, PolicyError
+from l0.runtime import async_driver, sync_driver
+from l0.runtime.async_deadlines import within
+from l0.runtime.call_runtime import CallRuntime
+from l0.runtime.waiting_calls import WAITING
+
+from .foreign_wrappers import hides, home
+from .request_content import RAW_HEADER
+from .requests import SENDING, AsyncSdkRequests, SdkRequests, send_by
+from .sdk import Sdk
+from .sdk_bodies import AsyncSdkBody, SdkBody
+from .sdk_responses import runtime_of
+from .send_deadlines import by
+from .stainless_call_adapter import Provider, StainlessCallAdapter, compiled, stream_source
+
+if TYPE_CHECKING:
+    from .sdk_patches import SdkPatches
+
+_log = logging.getLogger("l0")
+_HIDDEN = (
+    "l0 does not protect the calls of this {client} client: {library} was put on it before l0.instrument(), and calls "
+    "the SDK past l0. Call l0.instrument() first."
+)
+
+
+class SdkCalls:
+    """The calls of one patched SDK."""
+
+    def __init__(self, patches: SdkPatches, provider: Provider) -> None:
+        self._patches = patches
+        self._sdk = patches.sdk
+        self._provider = provider
+        self._examined: WeakSet[Any] = WeakSet()
+        """Clients with a function of their own in place of a patched one."""
+
+    def client_closed(self) -> None:
+        """Wake the calls whose client is closed."""
+        WAITING.client_closed()
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def request(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        runtime = self._begin(client, args, kwargs)
+        if runtime is None:
+            return wrapped(*args, **kwargs)
+        return sync_driver.request(
+            runtime, SdkRequests(runtime, self._sdk, wrapped, self._patches.originals[0], args, kwargs)
+        )
+
+    async def arequest(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        runtime = self._begin(client, args, kwargs)
+        if runtime is None:
+            return await wrapped(*args, **kwargs)
+        sending = AsyncSdkRequests(runtime, self._sdk, wrapped, self._patches.originals[1], args, kwargs)
+        answer = await async_driver.request(runtime, sending)
+        sending.answer = None  # asyncio keeps cancelled timers, with the context of the request, and so with `sending`
+        return answer
+
+    def _begin(self, client: Any, args: Any, kwargs: Any) -> CallRuntime | None:
+        """Return the runtime of an inference call; ``None`` for other requests, which pass through unchanged."""
+        options = args[1] if len(args) > 1 else kwargs.get("options")
+        stream = bool(kwargs.get("stream", False))
+        try:
+            inference = self._provider.describe(client, options, stream=stream)
+            if inference is None:
+                return None
+            call = _call(self._sdk, client, options, inference, streaming=stream or _deferred(options))
+        except Exception:
+            _log.debug("l0 leaves alone a request that it cannot describe: %s", raised())
+            return None
+        if call.policy.fallback:
+            self._check_clients(client, call.policy)
+            call = replace(
+                call, fallback_rules=_fallback_rules(self._provider, client, options, inference, call.policy)
+            )
+        if inference.retry_safety is not call.effective_retry_safety:
+            inference = replace(inference, retry_safety=call.effective_retry_safety)
+        call_adapter = StainlessCallAdapter(self._sdk, self._provider, client, options, inference, call)
+        return CallRuntime(call, call_adapter, CONFIG.observers_of(call, self._sdk.name), CONFIG.shared_state)
+
+    def _check_clients(self, client: Any, policy: Policy) -> None:
+        """Raise `PolicyError` if a fallback's client is not of this SDK, or differs in sync or async.
+
+        The check runs at the call, so that the mistake does not surface only when the fallback is needed.
+        """
+        base = self._sdk.base
+        wanted = base.SyncAPIClient if isinstance(client, base.SyncAPIClient) else base.AsyncAPIClient
+        for leg in policy.legs:
+            if leg.client is not None and not isinstance(leg.client, wanted):
+                flavour = "a sync" if wanted is base.SyncAPIClient else "an async"
+                raise PolicyError("Fallback.client", leg.client, f"{flavour} client of the {self._sdk.name} SDK")
+
+    # -- streams ------------------------------------------------------------------------------------------------
+
+    def stream(self, wrapped: Callable[[], Iterator[Any]], stream: Any, args: Any, kwargs: Any) -> Iterator[Any]:
+        runtime = self._open_runtime_of(stream)
+        if runtime is None:
+            self._examine(stream._client)
+            return wrapped(*args, **kwargs)
+        call_adapter, original = runtime.call_adapter, self._patches.originals[0]
+        assert isinstance(call_adapter, StainlessCallAdapter)
+
+        def again(options: Any) -> Any:
+            send = partial(original, call_adapter.client, call_adapter.response_type, options, stream=True)
+            if call_adapter.unkept is None:
+                return send()
+            return by(send_by(runtime, call_adapter), send, call_adapter.unkept)
+
+        return sync_driver.relay(runtime, SdkBody(runtime, call_adapter, stream, wrapped, again=again))
+
+    def astream(
+        self, wrapped: Callable[[], AsyncIterator[Any]], stream: Any, args: Any, kwargs: Any
+    ) -> AsyncIterator[Any]:
+        runtime = self._open_runtime_of(stream)
+        if runtime is None:
+            self._examine(stream._client)
+            return wrapped(*args, **kwargs)
+        call_adapter, original = runtime.call_adapter, self._patches.originals[1]
+        assert isinstance(call_adapter, StainlessCallAdapter)
+
+        async def again(options: Any) -> Any:
+            send = partial(original, call_adapter.client, call_adapter.response_type, options, stream=True)
+            if runtime.deadlines is None:
+                return await send()
+            return await within(send_by(runtime, call_adapter), send)
+
+        return async_driver.relay(runtime, AsyncSdkBody(runtime, call_adapter, stream, wrapped, again=again))
+
+    def build(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """Build the object of a complete answer with compiled constructors, if it belongs to a call of the engine."""
+        data = kwargs.get("data")
+        sending = SENDING.get() if type(data) is dict else None
+        if sending is None and "request" in vars(client):
+            self._examine(client)
+        if sending is not None:
+            sending.call_adapter.decoded = data
+            if sending.runtime.recording is not None:
+                sending.call_adapter.response = kwargs.get("response")
+        if sending is not None and not client._strict_response_validation:
+            build = compiled(self._sdk, kwargs.get("cast_to"))
+            if build is not None:
+                return build(data)
+        return wrapped(*args, **kwargs)
+
+    def _examine(self, client: Any) -> None:
+        """Warn if an answer is read without the engine, because another library has put a function on the client.
+
+        That library came first, and calls the SDK's function as it was. Nothing shows such a client before its answer.
+        """
+        own = vars(client).get("request")
+        if own is None or not self._patches.active or client in self._examined:
+            return
+        self._examined.add(client)
+        index = int(isinstance(client, self._sdk.base.AsyncAPIClient))
+        if hides(client, "request", self._patches.patched[index], self._patches.originals[index]):
+            library = home(own).partition(".")[0]
+            warn_caller(
+                _HIDDEN.format(library=library, client=type(client).__name__), past=(self._sdk.name, library, "typing")
+            )
+
+    def _open_runtime_of(self, stream: Any) -> CallRuntime | None:
+        sending = SENDING.get()
+        runtime = sending.runtime if sending is not None else runtime_of(stream.response)
+        return runtime if runtime is not None and runtime.ending.outcome is None and runtime.call.streaming else None
+
+
+def _deferred(options: Any) -> bool:
+    """Return True if the user reads the body of a non-streaming answer (``with_streaming_response``)."""
+    headers = options.headers
+    if not isinstance(headers, Mapping):
+        return False
+    return any(name.lower() == RAW_HEADER and value == "stream" for name, value in headers.items())
+
+
+def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, streaming: bool) -> Call:
+    url = client.base_url
+    chosen = CONFIG.policy(client)
+    shadow = chosen if chosen.mode == "shadow" else None
+    policy = chosen if shadow is None else Policy()
+    # Files and generators can be read only once, so the request cannot be sent again.
+    again = not options.files and isinstance(getattr(options, "content", None), bytes | str | None)
+    origin, strict = _terminal_rule(policy, client, inference)
+    return Call(
+        operation=inference.operation,
+        provider=inference.provider,
+        model=inference.model,
+        dialect=inference.dialect,
+        streaming=streaming,
+        origin=origin,
+        host=url.host,
+        port=url.port or (80 if url.scheme == "http" else 443),
+        retry_safety=inference.retry_safety,
+        max_retries=options.get_max_retries(client.max_retries) if again else 0,
+        default_retries=sdk.default_retries if again else 0,
+        policy=policy,
+        strict=strict,
+        attributes=inference.attributes,
+        body=inference.body,
+        capture=inference.capture,
+        tracer_provider=inference.tracer_provider,
+        resumable=inference.resumable,
+        shadow=shadow,
+    )
+
+
+def _terminal_rule(policy: Policy, client: Any, inference: InferenceRequest) -> TerminalRule:
+    url = client.base_url
+    origin = f"{url.scheme}://{url.netloc.decode()}"
+    mode = None if policy.truncation is None else policy.truncation_at(origin + url.raw_path.decode())
+    if mode is not None:
+        return TerminalRule(origin, {"strict": True, "warn": False, "off": None}[mode])
+    source = stream_source(client, inference.dialect, inference.model)
+    return TerminalRule(origin, inference.certain or CONFIG.shared_state.terminals.known(source))
+
+
+def _fallback_rules(
+    provider: Provider, client: Any, options: Any, inference: InferenceRequest, policy: Policy
+) -> tuple[TerminalRule, ...]:
+    """Return the rule of each fallback, by its own client and model."""
+    rules = []
+    for leg in policy.legs:
+        serving = client if leg.client is None else leg.client
+        described = provider.describe(serving, options, stream=True) or inference
+        rules.append(_terminal_rule(policy, serving, replace(described, model=leg.model or described.model)))
+    return tuple(rules)
