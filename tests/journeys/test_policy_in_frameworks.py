@@ -18,6 +18,11 @@ from l0.config import CONFIG
 LIMIT = l0.Timeout(total=4321)
 
 
+@pytest.fixture(autouse=True)
+def _instrumented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CONFIG, "instrumented", {"sdk"})  # else blocks without a call warn
+
+
 def limit() -> str:
     """The limit of the policy that applies here; "-" for none."""
     timeout = CONFIG.policy().timeout

@@ -19,12 +19,13 @@ _UNIT = 2
 """Bytes of an instruction."""
 
 
-def entering_generator(frame: FrameType | None) -> FrameType | None:
-    """Return the frame of the generator in whose body `frame` enters a block; None if that is not in a generator.
+def entering_generator(with_frame: FrameType | None) -> FrameType | None:
+    """Return the frame of the generator whose body executes a `with` statement; None if that is not in a generator.
 
-    `frame`: of a context manager of ours. A generator that serves as a context manager is not meant, but the code that
-    enters it.
+    ``with_frame``: the frame that executes the statement. If it belongs to a generator that serves as a context manager
+    (`contextlib`), the `with` statement that enters this context manager counts instead.
     """
+    frame = with_frame
     while frame is not None and _is_generator(frame):
         driver = frame.f_back
         if driver is None or not _of_contextlib(driver):

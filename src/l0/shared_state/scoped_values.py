@@ -19,13 +19,14 @@ from .generator_frames import entering_generator, is_iterated, waits_at_yield
 
 T = TypeVar("T")
 _MARK: ContextVar[None] = ContextVar("l0_mark", default=None)
-"""A token of it can be given back only in the context that it was made in: this is how contexts are compared."""
+"""To test whether two contexts are the same, reset a token of this variable: `reset` raises `ValueError` in any other
+context."""
 
 
 class Block(Generic[T]):
     """One entered block. ``outer``: the enclosing block, if any."""
 
-    __slots__ = ("generator", "loop", "outer", "over", "token", "value")
+    __slots__ = ("consumer_token", "generator", "outer", "over", "token", "value")
 
     def __init__(self, value: T, outer: Block[T] | None) -> None:
         self.value = value
@@ -34,28 +35,51 @@ class Block(Generic[T]):
         self.token: Token[Block[T] | None] | None = None
         self.generator: FrameType | None = None
         """The frame of the generator that entered the block. It does not keep the generator alive."""
-        self.loop: Token[None] | None = None
-        """Marks the context of the loop that iterates over that generator; None if there is no such loop."""
+        self.consumer_token: Token[None] | None = None
+        """A token that was made in the context of the `for` loop that consumes the generator; None if no `for` loop
+        consumes it."""
 
     @property
     def applies(self) -> bool:
-        """Return false if the block is over, or if the loop over its generator asks between two items.
+        """True if the block is in effect for the code that reads this property.
 
-        Tasks and threads that the generator has started ask in a context of their own.
+        False after the block has ended. Also false while its generator is suspended at a `yield` and the reader runs in
+        the context of the `for` loop that consumes the generator. Tasks and threads that the generator started have
+        their own contexts, so the block stays in effect for them.
         """
         if self.over:
             return False
         generator = self.generator
-        return generator is None or self.loop is None or not waits_at_yield(generator) or not self._in_loop(self.loop)
-
-    def _in_loop(self, mark: Token[None]) -> bool:
-        try:
-            _MARK.reset(mark)
-        except ValueError:  # another context; the mark can be used again
-            return False
-        except RuntimeError:  # a signal handler or finalizer has interrupted the line below
+        if generator is None or self.consumer_token is None or not waits_at_yield(generator):
             return True
-        self.loop = _MARK.set(None)
+        return not self._in_consumer_context()
+
+    def _in_consumer_context(self) -> bool:
+        while True:
+            token = self.consumer_token
+            assert token is not None
+            try:
+                _MARK.reset(token)
+            except ValueError:  # another context; the token can be used again
+                return False
+            except RuntimeError:  # another reader has used the token
+                if self.consumer_token is token:  # and is between its `reset` and its `set`
+                    return self._interrupts_its_test()
+                continue
+            self.consumer_token = _MARK.set(None)
+            return True
+
+    def _interrupts_its_test(self) -> bool:
+        """Return true if a signal handler or finalizer runs this code, and has interrupted `_in_consumer_context`.
+
+        It runs in the same context. A thread in the consumer's context excludes all other threads from that context.
+        """
+        code = Block._in_consumer_context.__code__
+        frame = sys._getframe(2)
+        while frame.f_code is not code or frame.f_locals["self"] is not self:
+            if frame.f_back is None:
+                return False
+            frame = frame.f_back
         return True
 
 
@@ -74,16 +98,17 @@ class Scoped(Generic[T]):
         block = self._applying()
         return None if block is None else block.value
 
-    def enter(self, value: T, frame: FrameType | None = None) -> Block[T]:
+    def enter(self, value: T, with_frame: FrameType | None = None) -> Block[T]:
         """Begin a block.
 
-        `frame`: of the context manager that begins it, so that a block in a generator follows the generator.
+        ``with_frame``: the frame that executes the `with` statement. If it belongs to a generator, the block applies
+        only while that generator runs, as consumed by `for`. None: generators are not considered.
         """
         block = Block(value, self._applying())
-        generator = entering_generator(frame)
+        generator = entering_generator(with_frame)
         if generator is not None:
             block.generator = generator
-            block.loop = _MARK.set(None) if is_iterated(generator) else None
+            block.consumer_token = _MARK.set(None) if is_iterated(generator) else None
             self._generators.setdefault(generator, []).append(block)
         block.token = self._current.set(block)
         return block
@@ -105,11 +130,15 @@ class Scoped(Generic[T]):
         block = _innermost(self._current.get())
         if not self._generators:
             return block
-        running = self._running()
+        running = self._block_of_running_generator()
         return block if running is None or _inside(block, running) else running
 
-    def _running(self) -> Block[T] | None:
-        """Return the block of the innermost generator that runs here: its context may be another one at each step."""
+    def _block_of_running_generator(self) -> Block[T] | None:
+        """Return the innermost block of the nearest generator on the current call stack.
+
+        The stack is searched, not the context variable, because each `next()` can run the generator in a different
+        context.
+        """
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             blocks = self._generators.get(frame)
