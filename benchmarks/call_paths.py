@@ -1,8 +1,8 @@
-"""Count the Python frames and the files that a call passes through: the table in ARCHITECTURE.md.
+"""Count the Python calls and the files of each path: the table in ARCHITECTURE.md.
 
-``python -m benchmarks.call_paths`` prints one row per path: frames of L0's own code (generated constructors included),
-the files they stand in, and the moves from one file to another. Frames are counted by `sys.setprofile`, not timed, so
-the figures are the same on every machine; Python 3.11 is the reference.
+``python -m benchmarks.call_paths`` prints one row per path: calls of L0's own functions (generated constructors
+included), the files that define them, and the switches between files. Calls are counted by `sys.setprofile`, not timed,
+so the figures are the same on every machine; Python 3.11 is the reference.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ MESSAGES: Any = [{"role": "user", "content": "Hello"}]
 
 @dataclass(slots=True)
 class PathCount:
-    """Frames of one path, the files they stand in, and the moves between files."""
+    """Calls of one path, the files that define the functions, and the switches between files."""
 
-    frames: int = 0
-    moves: int = 0
+    calls: int = 0
+    switches: int = 0
     files: set[str] = field(default_factory=set)
 
 
 @contextmanager
 def counted() -> Iterator[PathCount]:
-    """Count the frames of L0 that this thread enters in the block."""
+    """Count the calls of L0's functions in the block, on this thread."""
     path, last = PathCount(), ""
 
     def hook(frame: FrameType, event: str, _: object) -> None:
         nonlocal last
         name = frame.f_code.co_filename
         if event == "call" and name.startswith(_OWN):
-            path.frames += 1
+            path.calls += 1
             path.files.add(name)
-            path.moves += name != last
+            path.switches += name != last
             last = name
 
     before = sys.getprofile()
@@ -126,11 +126,11 @@ def _stream(found: dict[str, PathCount], create: Callable[..., Any]) -> None:
 def main() -> None:
     """Print the table."""
     plain, full = paths(None, telemetry=False), paths(POLICY, telemetry=True)
-    print("| path | frames | files | moves | frames, policy and OpenTelemetry | files | moves |")
+    print("| path | calls | files | switches | calls, policy and OpenTelemetry | files | switches |")
     print("|---|---|---|---|---|---|---|")
     for name, path in plain.items():
         with_all = full[name]
-        row = (path.frames, len(path.files), path.moves, with_all.frames, len(with_all.files), with_all.moves)
+        row = (path.calls, len(path.files), path.switches, with_all.calls, len(with_all.files), with_all.switches)
         print(f"| {name} | " + " | ".join(map(str, row)) + " |")
 
 

@@ -64,7 +64,9 @@ def view(given: argparse.Namespace) -> int:
     try:
         serve(_configuration(given), partial(_started, given))
     except PortTakenError as error:
-        raise InputError(f"{error}; another l0 view or a Collector may use it: give another one with --port") from error
+        raise InputError(
+            f"{error}; another `l0 view` or a Collector may already use this port. Choose a different port with --port."
+        ) from error
     except DatabaseError as error:
         raise InputError(str(error)) from error
     except KeyboardInterrupt:  # uvicorn raises the signal again after its shutdown
