@@ -12,8 +12,8 @@ from .policy_run import Job, run_job
 from .recorded_traffic import RecordedTraffic
 from .workers import check_portable
 
-_NO_REPORTS = "RAY_USAGE_STATS_ENABLED"
-"""Ray reports its usage to its makers unless this variable is 0."""
+_USAGE_STATS_VARIABLE = "RAY_USAGE_STATS_ENABLED"
+"""Ray sends usage statistics to its developers unless this variable is 0."""
 
 
 class MissingRayError(ImportError):
@@ -23,9 +23,11 @@ class MissingRayError(ImportError):
 class RayWorkers:
     """`Workers` on a Ray cluster, whose machines have the same version of L0.
 
-    ``address``: of the cluster, as `ray.init` takes it; ``None`` for the one that ``RAY_ADDRESS`` names, or else for
-    one on this machine, which ends with the backtest. ``cpus``: the CPUs of that one; ``None`` for all. A cluster that
-    the program has joined before is used as it is. Raises `MissingRayError`.
+    ``address``: the cluster's address, in the form that `ray.init` accepts. If it is ``None``, L0 uses the cluster in
+    ``RAY_ADDRESS``. If that is not set, Ray uses the cluster that ``ray start`` has started on this machine; if there
+    is none, L0 starts a local cluster and stops it after the backtest. ``cpus``: the number of CPUs of that local
+    cluster (``None``: all CPUs); ignored for a cluster with an address, and an error of Ray for that of ``ray start``.
+    If the program has initialized Ray before, L0 uses that cluster and ignores both. Raises `MissingRayError`.
     """
 
     def __init__(self, address: str | None = None, *, cpus: int | None = None) -> None:
@@ -40,19 +42,19 @@ class RayWorkers:
         """Return the results of each job. Raises the errors of Ray."""
         ray = self._ray
         check_portable(jobs, ray.cloudpickle.dumps)
-        joined = ray.is_initialized()
-        if not joined:
-            self._join()
+        was_initialized = ray.is_initialized()
+        if not was_initialized:
+            self._initialize()
         try:
             shared = ray.put(traffic)
             run = ray.remote(run_job)
             found: list[Sequence[CallResult]] = ray.get([run.remote(shared, job) for job in jobs])
             return found
         finally:
-            if not joined:
+            if not was_initialized:
                 ray.shutdown()
 
-    def _join(self) -> None:
-        os.environ.setdefault(_NO_REPORTS, "0")
-        own = {} if self._address or os.environ.get("RAY_ADDRESS") else {"num_cpus": self._cpus}
-        self._ray.init(address=self._address, include_dashboard=False, log_to_driver=False, **own)
+    def _initialize(self) -> None:
+        os.environ.setdefault(_USAGE_STATS_VARIABLE, "0")
+        local_options = {} if self._address or os.environ.get("RAY_ADDRESS") else {"num_cpus": self._cpus}
+        self._ray.init(address=self._address, include_dashboard=False, log_to_driver=False, **local_options)
