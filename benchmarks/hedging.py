@@ -51,7 +51,7 @@ def quantile(ordered: list[float], share: float) -> float:
 
 def measure(calls: int, at_once: int, *, hedged: bool) -> tuple[list[float], int]:
     """First-token times, and the requests that the provider got for them."""
-    CONFIG.shared_state.first_tokens.renew()
+    CONFIG.shared_state.first_token_latencies.renew()
     with simulator(seed=7, delays=DELAYS) as sim, l0.policy(hedge=hedged):
         found = asyncio.run(first_tokens(sim, calls, at_once))
         return found, len(sim.requests)

@@ -150,7 +150,7 @@ def test_only_answers_without_an_effect_are_hedged(stage, sync, more, requests):
 @both
 def test_hedge_delay_defaults_to_the_latency_quantile(stage, sync):
     sample = body_of("chat")
-    CONFIG.shared_state.first_tokens.renew()
+    CONFIG.shared_state.first_token_latencies.renew()
     with l0.policy(hedge=True):
         assert stage.call(sample, Fault.stall(at_event=0, seconds=0.05), sync=sync).requests == 1
         for _ in range(20):

@@ -36,7 +36,7 @@ def learn(
 ) -> None:
     """So many first tokens that took so long."""
     for _ in range(number):
-        shared_state.first_tokens["openai", model, "small"].add(seconds)
+        shared_state.first_token_latencies["openai", model, "small"].add(seconds)
 
 
 def models(sim: Simulator) -> list[str]:
@@ -46,7 +46,7 @@ def models(sim: Simulator) -> list[str]:
 def test_adaptive_deadline_leaves_an_unusually_slow_provider(sim: Simulator, spans: Spans, fresh: SharedState) -> None:
     l0.instrument(POLICY)
     ask(sim, quantiles.MIN_COUNT)
-    seen = fresh.first_tokens["openai", "gpt-4o", "small"]
+    seen = fresh.first_token_latencies["openai", "gpt-4o", "small"]
     assert len(seen) == quantiles.MIN_COUNT
     sim.reset()
     sim.script(QUIET)
@@ -111,7 +111,7 @@ def test_longer_prompts_and_other_providers_have_figures_of_their_own(sim: Simul
     learn(fresh)
     ask(sim, 3, messages=[{"role": "user", "content": "long " * 2_000}])
     list(claude(sim).messages.create(**MESSAGING, stream=True))
-    sizes = {key: len(fresh.first_tokens[key]) for key in list(fresh.first_tokens._values)}
+    sizes = {key: len(fresh.first_token_latencies[key]) for key in list(fresh.first_token_latencies._values)}
     assert sizes[("openai", "gpt-4o", "small")] == quantiles.MIN_COUNT
     assert sizes[("openai", "gpt-4o", "medium")] == 3
     assert sizes[("anthropic", MESSAGING["model"], "small")] == 1

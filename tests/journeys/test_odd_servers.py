@@ -60,7 +60,7 @@ def forget_sources() -> None:
     """Forget what this process has learnt of origins: each case meets an unknown one."""
     from l0.config import CONFIG
 
-    CONFIG.shared_state.terminals._seen.clear()
+    CONFIG.shared_state.terminal_event_sources._seen.clear()
 
 
 @pytest.mark.parametrize("dialect", OPEN)

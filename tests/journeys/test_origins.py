@@ -202,7 +202,7 @@ def test_a_hedge_of_the_fallback(
 ) -> None:
     monkeypatch.setattr(CONFIG, "shared_state", shared_state := SharedState())
     for _ in range(quantiles.MIN_COUNT):  # only the fallback's model is known to be quick, so only it is hedged
-        shared_state.first_tokens["127.0.0.1", "other-model", "small"].add(0.001)
+        shared_state.first_token_latencies["127.0.0.1", "other-model", "small"].add(0.001)
     second = threading.Event()
 
     def slow(got: Got, number: int) -> Any:

@@ -120,7 +120,7 @@ def test_what_succeeds_fills_the_bucket_again(sim: Simulator, fresh: SharedState
         stacked(client, times=1)
     for _ in range(20):  # the provider is back
         client.chat.completions.create(**CHATTING)
-    level = fresh.budgets["openai", CHATTING["model"]].level
+    level = fresh.retry_budgets["openai", CHATTING["model"]].level
     assert level == pytest.approx(FLOOR + 20 * REFUND)
     sim.reset()
     sim.script(*[DOWN] * 9)
@@ -254,7 +254,7 @@ def test_real_waits_that_the_server_asked_for_are_waited_and_not_counted(
         stacked(chat_client(sim), times=1)
     assert slept == [11.0] * 6 * 5  # longer than any backoff of our own
     assert len(sim.requests) == 7 * 5
-    assert fresh.budgets["openai", CHATTING["model"]].level == CAPACITY
+    assert fresh.retry_budgets["openai", CHATTING["model"]].level == CAPACITY
 
 
 def test_without_a_policy_for_retries_a_real_wait_is_the_sdks_and_not_counted(
@@ -264,7 +264,7 @@ def test_without_a_policy_for_retries_a_real_wait_is_the_sdks_and_not_counted(
     sim.script(*[Fault.status(429, {"retry-after": "9"})] * 3)
     stacked(chat_client(sim), times=1)
     assert slept == [9.0] * 2
-    assert fresh.budgets["openai", CHATTING["model"]].level == CAPACITY
+    assert fresh.retry_budgets["openai", CHATTING["model"]].level == CAPACITY
 
 
 def test_without_a_policy_the_sdks_own_figure_stays(sim: Simulator, slept: list[float]) -> None:

@@ -16,7 +16,7 @@ from server_time import ServerTime
 import l0
 from l0.config import CONFIG
 from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEvent
-from l0.shared_state.known_terminals import Terminals
+from l0.shared_state.terminal_event_sources import TerminalEventSources
 from l0.simulator.server import Simulator
 from l0.testing import simulator
 
@@ -138,7 +138,7 @@ class Stage:
     def play(self, scenario: Scenario, flavour: str) -> Trace:
         """One run of one scenario, in a process that has seen nothing yet."""
         trace = Trace()
-        CONFIG.shared_state.terminals = Terminals()
+        CONFIG.shared_state.terminal_event_sources = TerminalEventSources()
         self.recorder.events = trace.events
         CONFIG.set_observers([self.recorder])
         self.server.reset()

@@ -71,7 +71,7 @@ class AdmissionControl:
 
     def may_hedge(self) -> bool:
         """Return True if the retry budget allows a hedge, a second request beside the first."""
-        if not self._call.policy.budget or self._shared_state.budgets[self.target].spend():
+        if not self._call.policy.budget or self._shared_state.retry_budgets[self.target].spend():
             return True
         self.refusal = (
             f"the retry budget of {self._name()} is used up. It allows one more request per {round(COST / REFUND)} "
@@ -129,10 +129,10 @@ class AdmissionControl:
                 permit.succeed()
             self.breaker_state = permit.changed_to
         if self._call.policy.budget and failure is None and not abandoned:
-            self._shared_state.budgets[self.target].succeed()
+            self._shared_state.retry_budgets[self.target].succeed()
 
     def _first_tokens(self) -> Quantiles:
-        return self._shared_state.first_tokens[(*self.target, self._size)]
+        return self._shared_state.first_token_latencies[(*self.target, self._size)]
 
     @property
     def target(self) -> Target:

@@ -57,7 +57,7 @@ class Budget:
             self._tokens = min(self._capacity, self._tokens + self._refund)
 
 
-class Budgets(Keyed[Target, Budget]):
+class RetryBudgets(Keyed[Target, Budget]):
     """The retry budgets of a process: ``budgets[provider, model]``."""
 
     def __init__(self, max_keys: int = MAX_KEYS) -> None:

@@ -86,8 +86,8 @@ class Quantiles:
         return min(max(2.0 * p99, SHORTEST), inf if limit is None else limit)
 
 
-class FirstTokens(Keyed[Series, Quantiles]):
-    """The first-token times of a process: ``first_tokens[provider, model, prompt_size(characters)]``."""
+class FirstTokenLatencies(Keyed[Series, Quantiles]):
+    """The first-token latencies of a process: ``latencies[provider, model, prompt_size(characters)]``."""
 
     def __init__(self, max_keys: int = MAX_KEYS) -> None:
         super().__init__(lambda _: Quantiles(), max_keys)

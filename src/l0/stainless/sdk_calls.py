@@ -230,7 +230,7 @@ def _terminal_rule(policy: Policy, client: Any, inference: InferenceRequest) -> 
     if mode is not None:
         return TerminalRule(origin, {"strict": True, "warn": False, "off": None}[mode])
     source = stream_source(client, inference.dialect, inference.model)
-    return TerminalRule(origin, inference.certain or CONFIG.shared_state.terminals.known(source))
+    return TerminalRule(origin, inference.certain or CONFIG.shared_state.terminal_event_sources.known(source))
 
 
 def _fallback_rules(

@@ -24,7 +24,7 @@ from l0.model.ports import Build, WireReader
 from l0.model.resume_state import ResumeState
 from l0.model.tolerant_reading import log_unread
 from l0.runtime.exception_classifier import ExceptionClasses, RetryRules, classify, is_a, response_in, transport_error
-from l0.shared_state.known_terminals import StreamSource
+from l0.shared_state.terminal_event_sources import StreamSource
 from l0.wire.request_id import request_id_of
 from l0.wire.retry_after import requested_wait, server_wait
 
@@ -318,7 +318,7 @@ class StainlessCallAdapter:
 
     def completed(self) -> None:
         """Record that the leg that answered sends terminal events: its next stream without one is a failure."""
-        CONFIG.shared_state.terminals.add(
+        CONFIG.shared_state.terminal_event_sources.add(
             stream_source(self.client, self.call.dialect, self._fallback_model or self.call.model)
         )
 

@@ -50,9 +50,9 @@ class Instrumented:
     def pytest_runtest_setup(self) -> None:
         """Forget which origins have ended a stream properly."""
         from l0.config import CONFIG
-        from l0.shared_state.known_terminals import Terminals
+        from l0.shared_state.terminal_event_sources import TerminalEventSources
 
-        CONFIG.shared_state.terminals = Terminals()
+        CONFIG.shared_state.terminal_event_sources = TerminalEventSources()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.shared_state.budget import CAPACITY, FLOOR, Budget, Budgets
+from l0.shared_state.budget import CAPACITY, FLOOR, Budget, RetryBudgets
 
 
 def spent(budget: Budget, most: int = 1000) -> int:
@@ -82,7 +82,7 @@ def test_threads_together_spend_no_more_than_one_could():
 
 
 def test_each_provider_and_model_has_its_own_bucket():
-    budgets = Budgets()
+    budgets = RetryBudgets()
     spent(budgets["openai", "gpt-4o"])
     assert budgets["openai", "gpt-4o"].level == FLOOR
     assert budgets["openai", "gpt-4o-mini"].level == CAPACITY

@@ -11,10 +11,10 @@ from makers import held_elsewhere, in_child
 
 from l0.shared_state import forks
 from l0.shared_state.breaker import Breakers, BreakerState
-from l0.shared_state.budget import CAPACITY, Budgets
+from l0.shared_state.budget import CAPACITY, RetryBudgets
 from l0.shared_state.keyed import Keyed
-from l0.shared_state.known_terminals import StreamSource, Terminals
-from l0.shared_state.quantiles import FirstTokens
+from l0.shared_state.quantiles import FirstTokenLatencies
+from l0.shared_state.terminal_event_sources import StreamSource, TerminalEventSources
 
 
 def test_a_value_is_made_once_from_its_key():
@@ -36,7 +36,7 @@ def test_the_one_not_asked_for_longest_is_forgotten_first():
 
 
 def test_names_without_end_take_no_memory_without_end():
-    budgets = Budgets(max_keys=10)
+    budgets = RetryBudgets(max_keys=10)
     for number in range(500):
         budgets["openai", f"model-{number}"].spend()
     assert len(budgets) == 10
@@ -60,7 +60,7 @@ def test_threads_are_given_one_and_the_same():
 
 
 def test_unused_fork_holders_are_not_kept_alive():
-    keyed = Budgets()
+    keyed = RetryBudgets()
     gone = weakref.ref(keyed["openai", "gpt-4o"])
     del keyed
     gc.collect()
@@ -70,7 +70,12 @@ def test_unused_fork_holders_are_not_kept_alive():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_forked_while_every_lock_is_held_can_go_on():
-    budgets, breakers, times, terminals = Budgets(), Breakers(time.monotonic), FirstTokens(), Terminals()
+    budgets, breakers, times, terminals = (
+        RetryBudgets(),
+        Breakers(time.monotonic),
+        FirstTokenLatencies(),
+        TerminalEventSources(),
+    )
     budget, breaker, series = budgets["p", "m"], breakers["p", "m"], times["p", "m", "small"]
     budget.spend()
     one, two = (StreamSource(f"https://{host}.example/v1", "chat", "m") for host in "ab")
@@ -93,7 +98,7 @@ def test_a_child_forked_while_every_lock_is_held_can_go_on():
 
 
 def test_renewal_reaches_all_that_is_alive():
-    budgets = Budgets()
+    budgets = RetryBudgets()
     budgets["p", "m"].spend()
     held = budgets["p", "m"]
     forks._renew_all()

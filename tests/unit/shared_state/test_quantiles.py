@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l0.shared_state.quantiles import FirstTokens, Quantiles, prompt_size
+from l0.shared_state.quantiles import FirstTokenLatencies, Quantiles, prompt_size
 
 
 def filled(samples, **options) -> Quantiles:
@@ -114,7 +114,7 @@ def test_threads_lose_no_sample():
 
 
 def test_each_provider_model_and_size_has_its_own_series():
-    times = FirstTokens()
+    times = FirstTokenLatencies()
     for _ in range(20):
         times["openai", "gpt-4o", prompt_size(100)].add(0.4)
     assert times["openai", "gpt-4o", "small"].p95 == 0.4

@@ -19,7 +19,7 @@ class StreamSource(NamedTuple):
     model: str
 
 
-class Terminals:
+class TerminalEventSources:
     """The sources that have sent a terminal event. Beyond ``max_sources`` of them the oldest is dropped."""
 
     def __init__(self, max_sources: int = 1024) -> None:

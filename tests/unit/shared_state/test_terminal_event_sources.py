@@ -1,8 +1,8 @@
-"""Which sources are known to end their streams properly: bounded, and safe to ask from anywhere."""
+"""Sources known to send terminal events: bounded, and safe to use from any thread."""
 
 import threading
 
-from l0.shared_state.known_terminals import StreamSource, Terminals
+from l0.shared_state.terminal_event_sources import StreamSource, TerminalEventSources
 
 
 def source(base_url="http://a/v1", dialect="chat", model="m"):
@@ -10,7 +10,7 @@ def source(base_url="http://a/v1", dialect="chat", model="m"):
 
 
 def test_source_is_known_by_base_url_dialect_and_model():
-    terminals = Terminals()
+    terminals = TerminalEventSources()
     assert not terminals.known(source())
     terminals.add(source())
     assert terminals.known(source())
@@ -21,14 +21,14 @@ def test_source_is_known_by_base_url_dialect_and_model():
 
 
 def test_the_oldest_is_forgotten_first():
-    terminals = Terminals(max_sources=3)
+    terminals = TerminalEventSources(max_sources=3)
     for number in range(5):
         terminals.add(source(model=f"{number}"))
     assert [terminals.known(source(model=f"{number}")) for number in range(5)] == [False, False, True, True, True]
 
 
 def test_known_terminal_evicts_nothing():
-    terminals = Terminals(max_sources=2)
+    terminals = TerminalEventSources(max_sources=2)
     for base_url in ("http://a", "http://b", "http://a", "http://a"):
         terminals.add(source(base_url))
     assert terminals.known(source("http://a"))
@@ -36,7 +36,7 @@ def test_known_terminal_evicts_nothing():
 
 
 def test_many_threads_at_once():
-    terminals = Terminals(max_sources=50)
+    terminals = TerminalEventSources(max_sources=50)
 
     def fill(start):
         for number in range(200):
