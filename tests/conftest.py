@@ -74,7 +74,7 @@ def _bare_sdks_again() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _log_lines_from_now() -> None:
     """Drop the log summaries of earlier tests, which would appear among the lines of this one."""
-    CALL_LOG._limit.renew()
+    CALL_LOG._rate_limiter.renew()
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 def pytest_sessionfinish() -> None:
     """Drop the log summaries of failures that tests wanted."""
-    CALL_LOG._limit.renew()
+    CALL_LOG._rate_limiter.renew()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -26,7 +26,7 @@ from l0.simulator.faults import Fault as F
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
 from l0.telemetry.call_log import CALL_LOG
-from l0.telemetry.line_limit import LineLimit
+from l0.telemetry.log_rate_limiter import LogRateLimiter
 
 LOG = Path(__file__).with_name("log_lines.txt")
 CONSOLE = Path(__file__).with_name("console_lines.txt")
@@ -188,7 +188,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     shared_state.breakers = breaker.Breakers(clock)
     monkeypatch.setattr(Budget, "renew", emptied(Budget.renew))
     monkeypatch.setattr(CONFIG, "shared_state", shared_state)
-    monkeypatch.setattr(CALL_LOG, "_limit", LineLimit())
+    monkeypatch.setattr(CALL_LOG, "_rate_limiter", LogRateLimiter())
     return clock
 
 

@@ -22,7 +22,7 @@ from l0.runtime.finalizers import LATER
 from l0.simulator.faults import Fault
 from l0.simulator.server import Simulator
 from l0.telemetry.call_log import CALL_LOG
-from l0.telemetry.line_limit import LINES, LineLimit
+from l0.telemetry.log_rate_limiter import LINES, LogRateLimiter
 
 DOWN = Fault.status(503)
 STORM = 200
@@ -86,7 +86,7 @@ class Lines(logging.Handler):
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CALL_LOG, "_limit", LineLimit())
+    monkeypatch.setattr(CALL_LOG, "_rate_limiter", LogRateLimiter())
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from l0.simulator.faults import Fault as F
 from l0.simulator.ledger import Reply
 from l0.simulator.server import Simulator
 from l0.telemetry.call_log import CALL_LOG
-from l0.telemetry.line_limit import LineLimit
+from l0.telemetry.log_rate_limiter import LogRateLimiter
 
 PAGE = Path(__file__).parents[2] / "docs" / "observers.md"
 WORDS = "The tide forgets the names we wrote, the gulls forget the shore."
@@ -309,7 +309,7 @@ class Broken(l0.Observer, l0.CallObserver):
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
-    monkeypatch.setattr(CALL_LOG, "_limit", LineLimit())
+    monkeypatch.setattr(CALL_LOG, "_rate_limiter", LogRateLimiter())
     caplog.set_level(logging.WARNING, "l0")
     return caplog
 

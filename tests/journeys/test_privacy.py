@@ -24,7 +24,7 @@ from l0.model.call import Call
 from l0.shared_state.shared import SharedState
 from l0.simulator.server import Simulator
 from l0.telemetry.call_log import CALL_LOG
-from l0.telemetry.line_limit import LineLimit
+from l0.telemetry.log_rate_limiter import LogRateLimiter
 from l0.telemetry.otlp import _WarnOnce
 
 HELLO: list[Any] = [{"role": "user", "content": PROMPT}]
@@ -265,7 +265,7 @@ def leaving(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytes
         monkeypatch.setattr(sdk._base_client, "INITIAL_RETRY_DELAY", 0.001)
     # A breaker that opens, and what it keeps, ends with its case.
     monkeypatch.setattr(CONFIG, "shared_state", SharedState())
-    monkeypatch.setattr(CALL_LOG, "_limit", LineLimit())
+    monkeypatch.setattr(CALL_LOG, "_rate_limiter", LogRateLimiter())
     made = Leaving(tmp_path, caplog)
     yield made
     l0.slo.stop()

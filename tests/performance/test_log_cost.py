@@ -8,7 +8,7 @@ import pytest
 from calls_per_token import SHORT, count, reading
 
 import l0
-from l0.telemetry import call_log, line_limit, log_lines
+from l0.telemetry import call_log, log_lines, log_rate_limiter
 
 LOGGER = logging.getLogger("l0")
 APIS = ("chat", "responses", "messages")
@@ -43,7 +43,7 @@ def test_log_costs_a_healthy_call_no_calls(
             reading(api, sync, SHORT)()
         monkeypatch.setattr(call_log.CallLog, "write", fail)
         monkeypatch.setattr(log_lines.CallLines, "__init__", fail)
-        monkeypatch.setattr(line_limit.LineLimit, "admit", fail)
+        monkeypatch.setattr(log_rate_limiter.LogRateLimiter, "admit", fail)
         counts = []
         for on in (False, True):
             with logger(on=on):

@@ -17,9 +17,9 @@ from opentelemetry import trace
 from l0.model.caller_warning import caller_line
 from l0.shared_state.late_settings import LATE_SETTINGS
 
-from .line_limit import LineLimit
 from .log_file import LogFile
 from .log_lines import LogLine
+from .log_rate_limiter import LogRateLimiter
 
 _log = logging.getLogger("l0")
 
@@ -29,7 +29,7 @@ class CallLog:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._limit = LineLimit()
+        self._rate_limiter = LogRateLimiter()
         self.console = False
         """True while the console shows what these lines say."""
         self._file: LogFile | None = None
@@ -55,7 +55,7 @@ class CallLog:
             if line.level <= logging.DEBUG:  # asked for, so all of it
                 self._emit(line, ids)
                 return
-            for one in self._limit.admit(line, self._clock()):
+            for one in self._rate_limiter.admit(line, self._clock()):
                 self._emit(one, ids if "l0_count" not in one.fields else {})
         except Exception:  # a filter or a handler of the application fails, and the call must not
             return
@@ -64,7 +64,7 @@ class CallLog:
         """Write the summaries of what was not written, at the end of the process. Raises nothing."""
         reports, logging.raiseExceptions = logging.raiseExceptions, False  # no traceback if a stream is closed by now
         try:
-            for one in self._limit.rest():
+            for one in self._rate_limiter.flush():
                 self._emit(one, {})
         except Exception:
             return

@@ -46,7 +46,12 @@ def test_metric_attributes_are_all_documented(metrics, play, retried, ended, ove
 
 def test_page_has_every_field_of_log_lines():
     source = Path(l0.__file__).parent
-    files = ("telemetry/log_lines.py", "telemetry/line_limit.py", "telemetry/call_log.py", "runtime/observer_guard.py")
+    files = (
+        "telemetry/log_lines.py",
+        "telemetry/log_rate_limiter.py",
+        "telemetry/call_log.py",
+        "runtime/observer_guard.py",
+    )
     code = "".join((source / file).read_text("utf-8") for file in files)
     fields = set(re.findall(r"\b(l0_[a-z_]+)", code))
     section = PAGE.read_text("utf-8").partition("## Log lines")[2].partition("\n## ")[0]

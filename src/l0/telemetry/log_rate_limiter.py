@@ -15,24 +15,27 @@ LINES = 5
 """Lines of one kind (event and cause) that are written per minute. Further ones are counted. In a minute that begins
 with a summary, only one line is written besides it."""
 MINUTE = 60.0
-_TARGETS = 4
-"""Targets that a summary names."""
-_KINDS = 256
-"""Kinds that are limited separately. Names of rules are part of a kind, and users choose those."""
+_NAMED_TARGETS = 4
+"""Number of targets that a summary names."""
+_MAX_KINDS = 256
+"""Maximum number of kinds that are limited separately; all further kinds share one limit. It bounds memory, because a
+kind can contain the name of a user's rule."""
+_MAX_TARGETS = 256
+"""Maximum number of targets that are counted separately per kind; all further targets share one count."""
 
 
 @dataclass(slots=True, eq=False)
 class _Minute:
-    """The lines of one kind since ``began``. ``last``: one that was not written, at ``last_at``."""
+    """The lines of one kind since ``began``. ``last_suppressed``: the last one that was not written, at ``last_at``."""
 
     began: float
     written: int = 0
-    last: LogLine | None = None
+    last_suppressed: LogLine | None = None
     last_at: float = 0.0
     targets: Counter[str] = field(default_factory=Counter)
 
 
-class LineLimit:
+class LogRateLimiter:
     """The lines of the current minute, by kind. Times are in seconds of a monotonic clock, and passed in."""
 
     def __init__(self) -> None:
@@ -48,19 +51,19 @@ class LineLimit:
         """Return the lines to write now: summaries of past minutes, and ``line``, unless it is one too many."""
         with self._lock:
             lines = self._summaries(now)
-            kind = line.kind if line.kind in self._minutes or len(self._minutes) < _KINDS else ("", "")
+            kind = line.kind if line.kind in self._minutes or len(self._minutes) < _MAX_KINDS else ("", "")
             minute = self._minutes.setdefault(kind, _Minute(now))
             if minute.written < LINES:
                 minute.written += 1
                 is_last = minute.written == LINES
                 lines.append(replace(line, fields={**line.fields, "l0_limited": True}) if is_last else line)
             else:
-                minute.last, minute.last_at = line, now
-                minute.targets[line.target if len(minute.targets) < _KINDS else "others"] += 1
+                minute.last_suppressed, minute.last_at = line, now
+                minute.targets[line.target if len(minute.targets) < _MAX_TARGETS else "others"] += 1
         return lines
 
-    def rest(self) -> list[LogLine]:
-        """Return the summaries of all lines that were not written, at the end of the process."""
+    def flush(self) -> list[LogLine]:
+        """Return the summaries of all suppressed lines, and clear them. Called at the end of the process."""
         with self._lock:
             lines = self._summaries(inf)
             self._minutes.clear()
@@ -72,8 +75,8 @@ class LineLimit:
             if now - minute.began < MINUTE:
                 continue
             del self._minutes[kind]
-            if minute.last is not None:
-                lines.append(_summary(minute, minute.last))
+            if minute.last_suppressed is not None:
+                lines.append(_summary(minute, minute.last_suppressed))
                 self._minutes[kind] = _Minute(now, written=LINES - 1)
         return lines
 
@@ -81,8 +84,8 @@ class LineLimit:
 def _summary(minute: _Minute, last: LogLine) -> LogLine:
     event, cause = last.kind
     count = minute.targets.total()
-    named = ", ".join(f"{target} {number:,}".lstrip() for target, number in minute.targets.most_common(_TARGETS))
-    others = len(minute.targets) - _TARGETS
+    named = ", ".join(f"{target} {number:,}".lstrip() for target, number in minute.targets.most_common(_NAMED_TARGETS))
+    others = len(minute.targets) - _NAMED_TARGETS
     if others > 0:
         named = f"{named}, and {others} more"
     text = f"... and {count:,} more within {minute.last_at - minute.began:.0f} s: {event} ({cause}): {named}"
