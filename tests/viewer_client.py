@@ -79,7 +79,7 @@ def running_viewer(
     path: Path, limits: StoreLimits | None = None, recordings: RecordingFolders | None = None
 ) -> Iterator[ViewerClient]:
     folders = recordings or RecordingFolders()
-    server = ViewerServer(ViewerConfig(port=0, path=path, limits=limits or StoreLimits(), recordings=folders))
+    server = ViewerServer(ViewerConfig(port=0, database=path, limits=limits or StoreLimits(), recordings=folders))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -85,7 +85,7 @@ def test_viewer_that_runs_is_used(sim: Simulator, viewer: ViewerClient, name: st
 
 @pytest.mark.parametrize("by", ["option", "variable"])
 def test_viewer_that_runs_finds_the_recordings_by_itself(sim: Simulator, tmp_path: Path, by: str) -> None:
-    folders = RecordingFolders(list_file=tmp_path / "state" / "l0" / "recordings")
+    folders = RecordingFolders(folders_file=tmp_path / "state" / "l0" / "recordings")
     options = ["--record", str(tmp_path / "runs")] if by == "option" else []
     variables = {"L0_RECORD": str(tmp_path / "runs")} if by == "variable" else {}
     with running_viewer(tmp_path / "view.db", recordings=folders) as viewer:

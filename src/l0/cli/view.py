@@ -76,21 +76,21 @@ def view(given: argparse.Namespace) -> int:
 
 def _configuration(given: argparse.Namespace) -> ViewerConfig:
     from l0.viewer.database_file import default_path
-    from l0.viewer.recording_folders import RecordingFolders, default_list_file
+    from l0.viewer.recording_folders import RecordingFolders, default_folders_file
     from l0.viewer.retention import StoreLimits
     from l0.viewer.viewer_server import ViewerConfig
 
     limits = StoreLimits(max_calls=given.keep_calls, max_bytes=given.keep_mb * 1_000_000)
     named = [*given.recordings, *(Path(folder) for folder in (os.environ.get("L0_RECORD"),) if folder)]
-    recordings = RecordingFolders(named=named, list_file=default_list_file())
-    return ViewerConfig(port=given.port, path=given.db or default_path(), limits=limits, recordings=recordings)
+    recordings = RecordingFolders(named=named, folders_file=default_folders_file())
+    return ViewerConfig(port=given.port, database=given.db or default_path(), limits=limits, recordings=recordings)
 
 
 def _started(given: argparse.Namespace, server: ViewerServer) -> None:
     lines = (
         f"l0 view at {server.origin}",
         f"  send to it:  OTEL_EXPORTER_OTLP_ENDPOINT={server.origin}, or l0.instrument(otlp={server.origin!r})",
-        f"  kept in:     {server.path}",
+        f"  kept in:     {server.database}",
         "Press Ctrl-C to stop.",
     )
     print(*lines, sep="\n", flush=True)

@@ -29,10 +29,10 @@ class PortTakenError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerConfig:
-    """``port``: 0 for any free one. ``recordings``: the folders of recorded calls."""
+    """``port``: 0 for any free one. ``database``: the file that keeps the calls. ``recordings``: folders of calls."""
 
     port: int
-    path: Path
+    database: Path
     limits: StoreLimits = field(default_factory=StoreLimits)
     recordings: RecordingFolders = field(default_factory=RecordingFolders)
 
@@ -47,11 +47,11 @@ class ViewerServer:
         self._socket = _listen(config.port)
         live = LiveCalls()
         try:
-            self._store = CallStore(config.path, config.limits, live.publish)
+            self._store = CallStore(config.database, config.limits, live.publish)
         except BaseException:
             self._socket.close()
             raise
-        self.path = config.path
+        self.database = config.database
         self.origin = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
         settings = uvicorn.Config(
             viewer_app(self._store, live, RecordedCalls(config.recordings)),

@@ -88,7 +88,7 @@ def test_folders_of_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         signal.signal(signal.SIGINT, before)
     (config,) = served
     assert config.recordings.named == [Path("a"), tmp_path, Path("from_environment")]
-    assert config.recordings.list_file == default_path().with_name("recordings")
+    assert config.recordings.folders_file == default_path().with_name("recordings")
 
 
 def test_help_says_what_is_kept_and_where(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,12 +13,12 @@ def test_folders_are_absolute_and_each_is_there_once(tmp_path: Path) -> None:
     listed = tmp_path / "state" / "recordings"
     for name in ("a", "b", "a", "named"):
         list_folder(listed, tmp_path / name)
-    folders = RecordingFolders(named=[tmp_path / "named", Path("here")], list_file=listed)
+    folders = RecordingFolders(named=[tmp_path / "named", Path("here")], folders_file=listed)
     assert folders.current() == [tmp_path / "named", Path.cwd() / "here", tmp_path / "b", tmp_path / "a"]
 
 
 def test_folder_that_is_listed_later_is_found(tmp_path: Path) -> None:
-    folders = RecordingFolders(list_file=tmp_path / "recordings")
+    folders = RecordingFolders(folders_file=tmp_path / "recordings")
     assert folders.current() == []
     list_folder(tmp_path / "recordings", tmp_path / "late\nline \u00e9")
     assert folders.current() == [tmp_path / "late\nline \u00e9"]
@@ -27,7 +27,7 @@ def test_folder_that_is_listed_later_is_found(tmp_path: Path) -> None:
 def test_only_the_latest_folders_are_searched(tmp_path: Path) -> None:
     for number in range(60):
         list_folder(tmp_path / "recordings", tmp_path / str(number))
-    found = RecordingFolders(list_file=tmp_path / "recordings").current()
+    found = RecordingFolders(folders_file=tmp_path / "recordings").current()
     assert [folder.name for folder in found] == [str(number) for number in range(59, 9, -1)]
 
 
@@ -35,7 +35,7 @@ def test_lines_that_name_no_absolute_folder_are_ignored(tmp_path: Path) -> None:
     listed = tmp_path / "recordings"
     listed.write_bytes(b'\n{"a": 1}\n"relative"\nnull\n"cut off\n\xff\n')
     list_folder(listed, tmp_path / "good")
-    assert RecordingFolders(list_file=listed).current() == [tmp_path / "good"]
+    assert RecordingFolders(folders_file=listed).current() == [tmp_path / "good"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
@@ -52,4 +52,4 @@ def test_programs_that_start_at_once_all_list_their_folder(tmp_path: Path) -> No
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(RecordingFolders(list_file=tmp_path / "recordings").current()) == set(folders)
+    assert set(RecordingFolders(folders_file=tmp_path / "recordings").current()) == set(folders)

@@ -105,7 +105,7 @@ def test_page_has_no_inline_code_and_no_other_host() -> None:
 
 
 def test_server_listens_on_loopback_only(tmp_path: Path) -> None:
-    server = ViewerServer(ViewerConfig(port=0, path=tmp_path / "view.db"))
+    server = ViewerServer(ViewerConfig(port=0, database=tmp_path / "view.db"))
     assert server._socket.getsockname()[0] == "127.0.0.1"
     server.stop()
     server.run()  # ends at once
@@ -113,7 +113,7 @@ def test_server_listens_on_loopback_only(tmp_path: Path) -> None:
 
 def test_taken_port(viewer: ViewerClient, tmp_path: Path) -> None:
     with pytest.raises(PortTakenError, match=f"port {viewer.port} cannot be opened"):
-        ViewerServer(ViewerConfig(port=viewer.port, path=tmp_path / "view.db"))
+        ViewerServer(ViewerConfig(port=viewer.port, database=tmp_path / "view.db"))
     assert not (tmp_path / "view.db").exists()
 
 

@@ -41,12 +41,12 @@ def viewer_for_run(port: int) -> str:
 
 def show_recordings(folder: str) -> None:
     """Let the viewers of this user look for recorded calls in a folder. If that fails, say so on stderr."""
-    from l0.viewer.recording_folders import default_list_file, list_folder
+    from l0.viewer.recording_folders import default_folders_file, list_folder
 
     try:
-        list_folder(default_list_file(), Path(folder))
+        list_folder(default_folders_file(), Path(folder))
     except OSError as error:
-        reason = f"{default_list_file()} cannot be written ({error.strerror})"
+        reason = f"{default_folders_file()} cannot be written ({error.strerror})"
         print(
             f"l0 run: {reason}; recorded calls are shown by: l0 view --recordings {folder}", file=sys.stderr, flush=True
         )
