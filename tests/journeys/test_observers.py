@@ -108,7 +108,7 @@ SCENARIOS = {
         policy=Policy(retry=NEVER, fallback=Fallback(model="gpt-4o-mini")),
         lines=(
             "started 1 leg=0",
-            "failed 1 unavailable transient status=503 fall_over",
+            "failed 1 unavailable transient status=503 fallback",
             "started 2 leg=1",
             "ended 2 status=200",
             "recovered_fallback None attempts=2 leg=1",

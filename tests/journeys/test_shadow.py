@@ -66,7 +66,7 @@ def test_shadow_records_a_fallback_without_calling_it(sim, heard, sync):
         _, error, requests = call(sim, Fault.status(401), sync=sync)
     assert isinstance(error, openai.AuthenticationError)
     assert requests == 1
-    assert shadow(heard) == [("fall_over", "authentication")]
+    assert shadow(heard) == [("fallback", "authentication")]
 
 
 @both

@@ -24,7 +24,7 @@ class AttemptStarted:
 class AttemptEnded:
     """An attempt ended. ``failure``: ``None`` if it served the answer. ``lost``: a parallel request was faster.
 
-    ``action``: the decision after a failure: ``"retry"`` or ``"resume"`` (``wait_s`` seconds later), ``"fall_over"``
+    ``action``: the decision after a failure: ``"retry"`` or ``"resume"`` (``wait_s`` seconds later), ``"fallback"``
     (to the next fallback) or ``"raise"``; ``None`` without a failure, and for requests that ran in parallel.
     ``stop``: the reason why the same model and client is not asked again, with its limit; empty if it is, or if the
     failure explains itself. ``refused``: that reason is an exhausted retry budget.
@@ -82,7 +82,7 @@ class ShadowDecision:
     """A decision that a policy in shadow mode would have made.
 
     ``action``: ``"refuse"`` (a breaker is open), ``"interrupt"`` (a deadline passed), ``"hedge"``, ``"retry"`` or
-    ``"resume"`` (after ``seconds``; ``None``: the SDK's own delay), ``"fall_over"``, ``"raise"``. ``cause``: the cause
+    ``"resume"`` (after ``seconds``; ``None``: the SDK's own delay), ``"fallback"``, ``"raise"``. ``cause``: the cause
     of the failure that led to the decision.
     """
 

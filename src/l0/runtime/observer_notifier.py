@@ -100,7 +100,7 @@ class ObserverNotifier:
         if isinstance(following, Wait):
             stop = following.stop or NO_STOP
             fallback = following.stop is not None
-            action = "fall_over" if fallback else "resume" if resuming else "retry"
+            action = "fallback" if fallback else "resume" if resuming else "retry"
             event = replace(event, action=action, wait_s=following.seconds)
         elif isinstance(following, Raise):
             stop = following.stop

@@ -102,7 +102,7 @@ class ShadowPolicy:
         elif self._leg < len(self._call.policy.legs) and can_fall_back(self._call, failure, progress):
             self._leg += 1
             self._history.clear()
-            self._report("fall_over", failure.cause, at)
+            self._report("fallback", failure.cause, at)
         else:
             self._report("raise", failure.cause, at)
 

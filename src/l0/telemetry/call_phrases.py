@@ -38,7 +38,7 @@ def what_follows(event: AttemptEnded) -> str | None:
             return f"it is repeated {_after(event.wait_s)}"
         case "resume":
             return f"the answer is resumed {_after(event.wait_s)}"
-        case "fall_over":
+        case "fallback":
             return f"the next fallback follows{f', as {event.stop}' if event.stop else ''}"
     return None
 
@@ -65,7 +65,7 @@ def breaker_change(event: BreakerChanged) -> str:
 
 def shadow_decision(event: ShadowDecision) -> str:
     """Return the decision of a policy that only observes."""
-    text = f"in shadow mode the policy would {event.action.replace('_', ' ')}"
+    text = f"in shadow mode the policy would {'fall back' if event.action == 'fallback' else event.action}"
     if event.cause is not None:
         text = f"{text} because of {event.cause.value}"
     return text if event.seconds is None else f"{text} (after {event.seconds:.2f} s)"

@@ -6,7 +6,7 @@ from l0.model.call import Call
 from l0.model.call_events import AttemptEnded, AttemptStarted, CallEnded, CallEvent
 from l0.model.failure import UNANSWERED_CAUSES, Cause
 
-_REPEATED = frozenset({"retry", "resume", "fall_over"})
+_REPEATED = frozenset({"retry", "resume", "fallback"})
 _BROKEN_BODY = frozenset({Cause.RESET, Cause.INCOMPLETE_READ, Cause.READ_TIMEOUT})
 """Causes for which the SDKs send a request again after the headers of an answer, if the call does not stream."""
 

@@ -136,7 +136,7 @@ def test_requests_that_the_bare_sdk_would_send_too(
 
 
 def test_time_of_recoveries(tally: CallTally) -> None:
-    retried(tally, broke(1, REFUSED, status=503), broke(2, RESET, action="fall_over", status=200))
+    retried(tally, broke(1, REFUSED, status=503), broke(2, RESET, action="fallback", status=200))
     retried(tally, broke(1, RESET, action="resume", status=200))
     assert tally.summary().recovery_seconds == 1.5 + 1.5 + 0.5
 

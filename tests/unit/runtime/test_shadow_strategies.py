@@ -72,4 +72,4 @@ def test_fallback_has_shadow_support() -> None:
     policy = Policy(retry=Retry(max_retries=0), fallback=Fallback(model="other"))
     found = decisions(policy, AttemptProgress(Phase.OPENING))
     assert all(isinstance(event, ShadowDecision) for event in found)
-    assert [event.action for event in found] == ["fall_over", "raise", "raise"]
+    assert [event.action for event in found] == ["fallback", "raise", "raise"]
