@@ -13,10 +13,10 @@ from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import task_group
 from .checks import check_function
-from .costs import Cost
 from .former_names import former_name
 from .results import Branch, BranchStatus
 from .stream_reading import text_of
+from .task_usage import Usage
 from .tasks import Asking, Reading, Task, check
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class NoAnswerError(ExceptionGroup[Exception]):
 class Race(Generic[T_co]):
     """The result of a race. ``value``: the winning answer. ``winner``: index of its task.
 
-    ``branches``: all tasks in order, each with its cost. ``cost`` includes the cost of the losers. ``duration_ms``:
+    ``branches``: all tasks in order, each with its usage. ``usage`` includes the usage of the losers. ``duration_ms``:
     milliseconds.
     """
 
@@ -53,11 +53,12 @@ class Race(Generic[T_co]):
     branches: tuple[Branch[T_co], ...]
     duration_ms: float
     duration = former_name("duration", "duration_ms")
+    cost = former_name("cost", "usage")
 
     @property
-    def cost(self) -> Cost:
-        """Return the cost of all tasks together."""
-        return sum((branch.cost for branch in self.branches), Cost())
+    def usage(self) -> Usage:
+        """Return the usage of all tasks together."""
+        return sum((branch.usage for branch in self.branches), Usage())
 
 
 @overload
@@ -114,7 +115,7 @@ async def _validate(branch: Branch[Any], valid: Valid | None) -> Branch[Any]:
     if error is None:
         return branch
     return Branch(
-        index=branch.index, status=BranchStatus.FAILED, error=error, duration_ms=branch.duration_ms, cost=branch.cost
+        index=branch.index, status=BranchStatus.FAILED, error=error, duration_ms=branch.duration_ms, usage=branch.usage
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar, overload
 
-from .costs import Cost
 from .former_names import former_name
+from .task_usage import Usage
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -26,7 +26,7 @@ class BranchStatus(StrEnum):
 class Branch(Generic[T_co]):
     """The result of one task. ``index``: position among the tasks. ``duration_ms``: milliseconds, also if cancelled.
 
-    ``value``: the answer if ``status`` is ok. ``error``: the exception if the task failed. ``cost``: calls, requests
+    ``value``: the answer if ``status`` is ok. ``error``: the exception if the task failed. ``usage``: calls, requests
     and tokens of the task.
     """
 
@@ -35,8 +35,9 @@ class Branch(Generic[T_co]):
     value: T_co | None = None
     error: Exception | None = None
     duration_ms: float = 0.0
-    cost: Cost = field(default_factory=Cost)
+    usage: Usage = field(default_factory=Usage)
     duration = former_name("duration", "duration_ms")
+    cost = former_name("cost", "usage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ class Stats:
     failed: int
     success_rate: float
     total_duration_ms: float
-    cost: Cost
+    usage: Usage
+    cost = former_name("cost", "usage")
 
     @property
     def total_duration(self) -> float:
@@ -115,17 +117,17 @@ class Results(Sequence[Branch[T_co]]):
 class ResultCounts:
     """Counts tasks that have ended. With ``keep=False`` nothing else is kept of them."""
 
-    __slots__ = ("cost", "failed", "succeeded")
+    __slots__ = ("usage", "failed", "succeeded")
 
     def __init__(self) -> None:
         self.succeeded = self.failed = 0
-        self.cost = Cost()
+        self.usage = Usage()
 
     def add(self, branch: Branch[object]) -> None:
         """Count one more task that has ended."""
         self.succeeded += branch.status is BranchStatus.OK
         self.failed += branch.status is BranchStatus.FAILED
-        self.cost += branch.cost
+        self.usage += branch.usage
 
     def stats(self, duration_ms: float) -> Stats:
         """Return the statistics. ``duration_ms``: milliseconds of the whole run."""
@@ -137,5 +139,5 @@ class ResultCounts:
             failed=self.failed,
             success_rate=rate,
             total_duration_ms=duration_ms,
-            cost=self.cost,
+            usage=self.usage,
         )

@@ -18,8 +18,8 @@ from l0.config import observed_by
 from l0.telemetry.fan_out_spans import FanOutSpan
 
 from . import tasks
-from .costs import CostObserver
 from .results import Branch, BranchStatus
+from .task_usage import UsageObserver
 from .tasks import Task
 
 Enough = Callable[[Branch[Any]], Any]
@@ -78,16 +78,16 @@ class _Scope:
             return enough
         try:
             return await enough
-        except asyncio.CancelledError:  # the answer is no longer needed, but its cost counts
+        except asyncio.CancelledError:  # the answer is no longer needed, but its usage counts
             self.cancelled.append(replace(branch, status=BranchStatus.CANCELLED, value=None, error=None))
             raise
 
     async def _branch(self, index: int, task: Task) -> Branch[Any]:
-        account, began = CostObserver(), perf_counter()
+        account, began = UsageObserver(), perf_counter()
 
         def finished(status: BranchStatus, value: Any = None, error: Exception | None = None) -> Branch[Any]:
             ms = (perf_counter() - began) * 1e3
-            return Branch(index=index, status=status, value=value, error=error, duration_ms=ms, cost=account.cost)
+            return Branch(index=index, status=status, value=value, error=error, duration_ms=ms, usage=account.usage)
 
         with observed_by(account), self.fan.branch(index) as span:
             try:

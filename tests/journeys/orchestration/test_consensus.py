@@ -107,4 +107,4 @@ def test_options_of_l0_are_tasks_too(sim, spans):
 
     found = run(sim, journey)
     assert (found.value, found.early) == (GREETING, True)
-    assert found.branches[0].cost.characters == len(GREETING)
+    assert found.branches[0].usage.characters == len(GREETING)

@@ -92,9 +92,9 @@ def test_what_the_race_has_cost_is_known(sim, spans):
 
     won = run(sim, journey)
     assert won.branches[0].status is BranchStatus.CANCELLED
-    assert won.branches[0].cost.characters > 0
-    assert won.branches[0].cost.input_tokens > 0
-    assert won.cost.output_tokens >= won.branches[1].cost.output_tokens > 0
+    assert won.branches[0].usage.characters > 0
+    assert won.branches[0].usage.input_tokens > 0
+    assert won.usage.output_tokens >= won.branches[1].usage.output_tokens > 0
 
 
 @pytest.mark.parametrize("sort", ["race", "parallel"])

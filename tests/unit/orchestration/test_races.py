@@ -95,5 +95,5 @@ def test_race_cost_includes_the_losers():
 
     won = run(race([{"stream": endless}, {"stream": quick}]))
     assert won.value == "won"
-    assert [(branch.cost.calls, branch.cost.characters) for branch in won.branches] == [(1, 4), (1, 3)]
-    assert (won.cost.calls, won.cost.requests, won.cost.characters) == (2, 2, 7)
+    assert [(branch.usage.calls, branch.usage.characters) for branch in won.branches] == [(1, 4), (1, 3)]
+    assert (won.usage.calls, won.usage.requests, won.usage.characters) == (2, 2, 7)

@@ -10,8 +10,8 @@ from l0.telemetry.call_phrases import shadow_decision
 @pytest.mark.parametrize(
     ("action", "seconds", "text"),
     [
-        ("fallback", None, "in shadow mode the policy would fall back because of quota"),
-        ("retry", 0.5, "in shadow mode the policy would retry because of quota (after 0.50 s)"),
+        ("fallback", None, "in shadow mode the policy would fall back because of quota_exhausted"),
+        ("retry", 0.5, "in shadow mode the policy would retry because of quota_exhausted (after 0.50 s)"),
     ],
 )
 def test_shadow_decision_is_a_sentence(action: str, seconds: float | None, text: str) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..costs import Cost
 from ..former_names import former_name
 from ..results import Branch, BranchStatus
+from ..task_usage import Usage
 from .voting import Decision
 
 Reached = Literal["agreed", "voted", "merged", "best"]
@@ -32,6 +32,7 @@ class ConsensusResult:
     duration_ms: float
     fields: Mapping[str, Decision] = field(default_factory=dict)
     duration = former_name("duration", "duration_ms")
+    cost = former_name("cost", "usage")
 
     @property
     def early(self) -> bool:
@@ -39,9 +40,9 @@ class ConsensusResult:
         return any(branch.status is BranchStatus.CANCELLED for branch in self.branches)
 
     @property
-    def cost(self) -> Cost:
-        """Return the cost of all tasks together."""
-        return sum((branch.cost for branch in self.branches), Cost())
+    def usage(self) -> Usage:
+        """Return the usage of all tasks together."""
+        return sum((branch.usage for branch in self.branches), Usage())
 
 
 class ConsensusError(Exception):

@@ -10,11 +10,11 @@ from l0.model.ports import CallObserver, Observer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """Cost of one or several tasks: calls, their requests, tokens if the provider reports them, characters received.
+class Usage:
+    """Usage of one or several tasks: calls, their requests, tokens if the provider reports them, characters received.
 
-    L0 counts calls through instrumented clients, and streams of ``l0(...)``. A provider reports tokens at the end of an
-    answer, so a cancelled answer has only ``characters``.
+    L0 counts calls through instrumented clients, and streams that run through ``l0.run(...)``, also spelled
+    ``l0(...)``. A provider reports tokens at the end of an answer, so a cancelled answer has only ``characters``.
     """
 
     calls: int = 0
@@ -23,8 +23,8 @@ class Cost:
     output_tokens: int = 0
     characters: int = 0
 
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
             calls=self.calls + other.calls,
             requests=self.requests + other.requests,
             input_tokens=self.input_tokens + other.input_tokens,
@@ -33,30 +33,30 @@ class Cost:
         )
 
 
-class CostObserver(Observer):
-    """An observer that adds up the cost of all calls of one task."""
+class UsageObserver(Observer):
+    """An observer that adds up the usage of all calls of one task."""
 
     def __init__(self) -> None:
-        self.cost = Cost()
+        self.usage = Usage()
 
-    def observe(self, call: Call) -> CallObserver:  # noqa: ARG002 - all calls cost
+    def observe(self, call: Call) -> CallObserver:  # noqa: ARG002 - all calls count
         """Return an observer for one more call."""
-        return _CallCostObserver(self)
+        return _CallUsageObserver(self)
 
 
-class _CallCostObserver(CallObserver):
-    """Observer of one call. It adds the cost of the call when the call ends."""
+class _CallUsageObserver(CallObserver):
+    """Observer of one call. It adds the usage of the call when the call ends."""
 
     __slots__ = ("_account",)
 
-    def __init__(self, account: CostObserver) -> None:
+    def __init__(self, account: UsageObserver) -> None:
         self._account = account
 
     def notify(self, event: CallEvent) -> None:
         if not isinstance(event, CallEnded):
             return
         metadata = event.metadata
-        self._account.cost += Cost(
+        self._account.usage += Usage(
             calls=1,
             requests=event.attempts,
             input_tokens=(metadata.input_tokens or 0) if metadata is not None else 0,
