@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-hosts test-ray test-viewer suites test-backends faults fuzz soak lint format types contracts bench bench-packages bench-viewer setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-hosts test-ray test-viewer suites test-backends faults fuzz soak lint format docs types contracts bench bench-packages bench-viewer setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +79,9 @@ lint: setup ## ruff: rules and format
 format: setup ## put the format right
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
+
+docs: setup ## write the generated tables of docs/: metrics and attributes, rules, words of the simulator
+	@$(BIN)/python scripts/docs_tables.py
 
 types: setup ## mypy --strict and pyright
 	@$(BIN)/mypy

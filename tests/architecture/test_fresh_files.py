@@ -1,6 +1,7 @@
 """Generated files are what their generator writes, and what names the same versions names the same ones."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,11 @@ def test_what_is_generated_is_fresh() -> None:
     command = [sys.executable, "scripts/collector_config.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{done.stderr}run `python scripts/collector_config.py`"
+
+
+def test_generated_tables_of_the_docs_are_fresh() -> None:
+    stale = runpy.run_path(str(ROOT / "scripts" / "docs_tables.py"))["stale"]
+    assert stale() == [], "run `make docs`"
 
 
 def images() -> dict[str, str]:
