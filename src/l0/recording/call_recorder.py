@@ -127,8 +127,9 @@ class CallRecorder:
         body: bytes | None = None
         with suppress(Exception):  # a body that streams, which the transport does not keep
             body = self._within_memory(request.content)
-        status = getattr(response, "status_code", None)
-        received = response.headers.raw if response is not None else []
+        status, received = None, []
+        if response is not None:
+            status, received = response.status_code, response.headers.raw
         if decoded:  # a replay would send this header with a body that is not encoded
             received = [(name, value) for name, value in received if name.lower() != b"content-encoding"]
         self._append(

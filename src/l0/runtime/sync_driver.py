@@ -86,9 +86,8 @@ def relay(runtime: CallRuntime, body: AttemptBody) -> Iterator[Any]:  # noqa: C9
         while more and not runtime.aborted:
             chunks, parser = body.start()
             runtime.use_parser(parser)
-            timed, on_read, single_text = runtime.timed, runtime.on_read, parser.single_text
-            if runtime.recording is not None:
-                on_read = runtime.recorded_read
+            timed, single_text = runtime.timed, parser.single_text
+            on_read = runtime.on_read if runtime.recording is None else runtime.recorded_on_read()
             reads = _bounded_reads(chunks, body, runtime)
             read = reads.read if reads is not None else chunks.__next__
             command, since, in_consumer = CANCELLED, 0.0, False
