@@ -108,11 +108,13 @@ class SdkCaller:
         return one
 
 
-class AsyncStreamCaller(SdkCaller):
-    """For what makes a difference to asynchronous streams only."""
+class StreamCaller(SdkCaller):
+    """For what makes a difference to streams only."""
 
-    def stream(self, case: Case) -> Callable[[], Iterator[Any]]:  # noqa: ARG002
-        raise UnsupportedError
+    def stream(self, case: Case) -> Callable[[], Iterator[Any]]:
+        if case.how == "whole":
+            raise UnsupportedError
+        return super().stream(case)
 
     def astream(self, case: Case) -> Open:
         if case.how == "whole":

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from .callers import AsyncStreamCaller, Caller, L0PythonCaller, LiteLLMCaller, SdkCaller
+from .callers import Caller, L0PythonCaller, LiteLLMCaller, SdkCaller, StreamCaller
 from .peers import PEERS
 
 BARE = "bare"
@@ -19,7 +19,7 @@ OWN: dict[str, str] = {
     SILENT: "l0, no OpenTelemetry SDK",
     FULL: "l0, everything on",
     GUARDED: "l0, everything on, recommended guardrails",
-    DIRECT: "l0, everything on, direct (async only)",
+    DIRECT: "l0, everything on, direct",
 }
 """Variants that run in this environment, by name, with their titles."""
 
@@ -45,7 +45,7 @@ def switch_on(name: str) -> None:
 def caller(name: str, origin: str) -> Caller:
     """The functions that make calls in one variant, once it is enabled."""
     kinds: dict[str, Callable[[str], Caller]] = {
-        DIRECT: AsyncStreamCaller,
+        DIRECT: StreamCaller,
         "litellm": LiteLLMCaller,
         "l0-python": L0PythonCaller,
     }

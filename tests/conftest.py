@@ -18,7 +18,7 @@ from installed import needs_chat_helpers, needs_responses, needs_trio
 
 from l0.config import CONFIG
 from l0.simulator.server import Simulator
-from l0.stainless import direct_reading, discovery
+from l0.stainless import direct_proof, direct_reading, discovery
 from l0.telemetry.call_log import CALL_LOG
 from l0.testing import simulator
 
@@ -97,14 +97,14 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Record for each body whether it is read directly."""
     seen: list[bool] = []
-    connection_of = direct_reading._connection_of
+    connection_of = direct_proof.connection_of  # imported before it is replaced: proofs are not recorded
 
     def spied(*arguments: Any) -> Any:
         found = connection_of(*arguments)
         seen.append(found is not None)
         return found
 
-    monkeypatch.setattr(direct_reading, "_connection_of", spied)
+    monkeypatch.setattr(direct_reading, "connection_of", spied)
     return seen
 
 

@@ -136,7 +136,7 @@ def assert_like_bare(
     policy: l0.Policy | None,
     case: Callable[[], ErrorClasses],
     *faults: Fault,
-    direct: bool = False,
+    direct: bool | None = None,
     requests: int = 1,
 ) -> None:
     """Run a case with the bare SDK and with L0. Assert the same exception, one cancelled span, and no further request.
@@ -231,18 +231,18 @@ def _async_cases() -> Iterator[Any]:
     """Yield every case under asyncio. Reading directly and trio make a difference to two policies only."""
     for case in (by_another_task, inside_the_loop, before_it_is_read):
         for policy, dialect in CALLS_WITH_AN_OPEN_STREAM if case is inside_the_loop else CALLS:
-            yield pytest.param(policy, dialect, case, "asyncio", False, id=f"{policy}-{case.__name__}-asyncio")
+            yield pytest.param(policy, dialect, case, "asyncio", None, id=f"{policy}-{case.__name__}-asyncio")
             if policy in ("none", "resumes"):
                 yield pytest.param(policy, dialect, case, "asyncio", True, id=f"{policy}-{case.__name__}-direct")
                 yield pytest.param(
-                    policy, dialect, case, "trio", False, marks=needs_trio, id=f"{policy}-{case.__name__}-trio"
+                    policy, dialect, case, "trio", None, marks=needs_trio, id=f"{policy}-{case.__name__}-trio"
                 )
 
 
 @acloses
 @pytest.mark.parametrize(("policy", "dialect", "case", "backend", "direct"), list(_async_cases()))
 def test_async(
-    sim: Simulator, spans: Spans, policy: str, dialect: str, close: AClose, backend: str, direct: bool, case: Any
+    sim: Simulator, spans: Spans, policy: str, dialect: str, close: AClose, backend: str, direct: bool | None, case: Any
 ) -> None:
     assert_like_bare(
         sim,

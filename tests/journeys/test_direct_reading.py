@@ -19,14 +19,25 @@ CALLS = {
     "chat": lambda client: client.chat.completions.create(model="gpt-4o", **ASKED),
     "messages": lambda client: client.messages.create(model="claude-test", max_tokens=4096, **ASKED),
 }
-CLIENTS: dict[str, Any] = {"chat": openai.AsyncOpenAI, "messages": anthropic.AsyncAnthropic}
+CLIENTS: dict[tuple[str, str], Any] = {
+    ("chat", "sync"): openai.OpenAI,
+    ("chat", "async"): openai.AsyncOpenAI,
+    ("messages", "sync"): anthropic.Anthropic,
+    ("messages", "async"): anthropic.AsyncAnthropic,
+}
 
 
-def told(api: str, sim: Simulator) -> tuple[list[str], int]:
+def told(api: str, flavour: str, sim: Simulator) -> tuple[list[str], int]:
     """The chunks of two answers, without what no two answers share; and over how many connections they came."""
-    client = CLIENTS[api](api_key="x", base_url=sim.openai if api == "chat" else sim.anthropic)
-    chunks, connections = asyncio.run(_acollect(api, client))
+    client = CLIENTS[api, flavour](api_key="x", base_url=sim.openai if api == "chat" else sim.anthropic)
+    chunks, connections = _collect(api, client) if flavour == "sync" else asyncio.run(_acollect(api, client))
     return [_ID.sub("ID", repr(chunk)) for chunk in chunks], connections
+
+
+def _collect(api: str, client: Any) -> tuple[list[Any], int]:
+    with client:
+        chunks = [chunk for _ in range(2) for chunk in CALLS[api](client)]
+        return chunks, len(client._client._transport._pool.connections)
 
 
 async def _acollect(api: str, client: Any) -> tuple[list[Any], int]:
@@ -35,11 +46,12 @@ async def _acollect(api: str, client: Any) -> tuple[list[Any], int]:
         return chunks, len(client._client._transport._pool.connections)
 
 
-@pytest.mark.parametrize("api", CLIENTS)
-def test_the_same_chunks_come_over_one_connection(api, sim, taken):
-    bare, _ = told(api, sim)
-    l0.instrument(direct=True)
-    assert told(api, sim) == (bare, 1)
+@pytest.mark.parametrize("policy", [None, l0.Policy.interactive()], ids=["no deadlines", "deadlines"])
+@pytest.mark.parametrize(("api", "flavour"), CLIENTS)
+def test_the_same_chunks_come_over_one_connection(api, flavour, policy, sim, taken):
+    bare, _ = told(api, flavour, sim)
+    l0.instrument(policy, direct=True)
+    assert told(api, flavour, sim) == (bare, 1)
     assert taken == [True, True]
 
 

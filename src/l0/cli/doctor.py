@@ -30,6 +30,7 @@ from l0.model.errors import raised
 from l0.shared_state.late_settings import LATE_SETTINGS
 from l0.simulator import corpus
 from l0.simulator.simulator_config import SimulatorConfig
+from l0.stainless.direct_proof import reasons_by_kind
 from l0.stainless.discovery import installed_version, instrumentors
 from l0.stainless.patch_check import bypasses
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
@@ -176,6 +177,7 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
             *_answers(name),
             *_constructors(instrumentor),
             *_parameters(instrumentor),
+            *_direct_reading(instrumentor),
         ]
     finally:
         if not was_instrumented:
@@ -249,6 +251,21 @@ def _parameters(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
     yield DoctorFinding(f"parameters of requests: {parameters.unsupported or 'transformed by compiled functions'}")
     for type_, reason in parameters.switched_off.items():
         yield DoctorFinding(f"switched off: {type_}: {reason}", True)
+
+
+def _direct_reading(instrumentor: StainlessInstrumentor) -> Iterator[DoctorFinding]:
+    """Report whether streams may be read directly from the connections of the SDK's transport."""
+    assert instrumentor.patches is not None
+    client = instrumentor.patches.sdk.transport.__name__
+    core = client.replace("httpx", "httpcore")
+    versions = ", ".join(f"{name} {installed(name)}" for name in (client, core, "h11"))
+    reasons = reasons_by_kind(client)
+    proven = [kind for kind, reason in reasons.items() if not reason]
+    switch = "on" if CONFIG.direct else "off"
+    yield DoctorFinding(f"direct reading ({switch}), {versions}: equal for {', '.join(proven) or 'nothing'}")
+    for kind, reason in reasons.items():
+        if reason:
+            yield DoctorFinding(f"direct reading is switched off, {kind}: {reason}", True)
 
 
 def _telemetry() -> Iterator[DoctorFinding]:

@@ -28,6 +28,7 @@ class _OpenProtocol(asyncio.Protocol):
         self._transport = wire._transport
         self._protocol = wire._protocol
         self._waiting = 0
+        self._ended = getattr(wire._protocol, "is_at_eof", False)  # older versions of anyio see the end again
         self._transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
@@ -37,9 +38,11 @@ class _OpenProtocol(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> Any:
+        self._ended = True
         return self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
         self._protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -52,14 +55,15 @@ class _OpenProtocol(asyncio.Protocol):
         """Return the next received bytes. Raise as anyio does at the end of the connection, or if it is broken."""
         queue, arrived = self._protocol.read_queue, self._protocol.read_event
         if not queue:
-            self._waiting = 0
-            self._transport.resume_reading()
-            await arrived.wait()
+            if not (self._ended or self._transport.is_closing()):
+                self._waiting = 0
+                self._transport.resume_reading()
+                await arrived.wait()
             if not queue:
                 ended: bytes = await self._wire.receive(max_bytes)  # let anyio raise its own error
                 return ended
         data: bytes = queue.popleft()
-        if not queue:
+        if not queue and not self._ended:  # the end is not reported again
             arrived.clear()
         return data
 

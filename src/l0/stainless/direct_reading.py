@@ -1,35 +1,47 @@
-"""Read bodies directly from their connection under asyncio, bypassing the transport's parser. Off by default.
+"""Read bodies directly from their connection, bypassing the transport's layers and its parser.
 
 In the transport, each piece of a body passes through seven generators, a general HTTP parser and a timeout of its own.
-Here it passes through `PlainChunkParser` only. The transport still handles everything rare. Its parser does not see the
-chunks that are read here, and is then advanced to their end as if they had never been sent. From there (the last chunk,
-the end of the connection, a protocol error) the transport reads as usual; an exception of a read here is raised again
-inside the transport. So the transport's own code decides about errors, closing and reuse of the connection. If a body
-is abandoned, the parser has not seen its end, and the transport closes the connection.
+Here it passes through `PlainChunkParser` or `UnframedBody` only. The transport still handles everything rare. Its
+parser does not see what is read here, and is then advanced as if that had never been sent. From there (the last chunk,
+the end of the body or of the connection, a protocol error) the transport reads as usual; an exception of a read here is
+raised again inside the transport. So the transport's own code decides about errors, closing and reuse of the
+connection. If a body is abandoned, the parser has not seen its end, and the transport closes the connection.
 
 This code relies on private names of httpx and httpcore. If anything differs from what it expects, the body is read as
-usual: for HTTP/2, other transports and streams, bodies that are not chunked or have been read in part, traced
-transports, and event loops other than asyncio. Sync streams are always read as usual: reading them directly would save
-half of the CPU time of a burst, but less than a third if tokens arrive one by one over TLS.
+usual: for HTTP/2, proxies, other transports and streams, bodies that have been read in part, and transports that are
+traced or log their steps. `direct_proof` compares both ways to read before the first body is read directly.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 from l0.fastpath.chunked_body import PlainChunkParser
+from l0.fastpath.unframed_body import UnframedBody
 from l0.model.durations import limit_of
 from l0.model.policy import Timeout
 from l0.runtime.async_deadlines import deadline_reads
 from l0.runtime.deadlines import CallDeadlines
 from l0.runtime.watchdog import Expired
 
-from .asyncio_reading import keep_reading
+from .asyncio_reading import Receive, keep_reading
+from .send_deadlines import is_own_trace
 
-_LAYERS = (
+_SYNC_LAYERS = (
+    ("httpx", "BoundSyncStream", "_stream"),
+    ("httpx", "ResponseStream", "_httpcore_stream"),
+    ("httpcore", "PoolByteStream", "_stream"),
+    ("httpcore", "HTTP11ConnectionByteStream", "_connection"),
+    ("httpcore", "HTTP11Connection", "_network_stream"),
+    ("httpcore", "SyncStream", "_sock"),
+)
+"""Package, class and attribute of each layer between a response and its socket, from the outside in."""
+_ASYNCIO_LAYERS = (
     ("httpx", "BoundAsyncStream", "_stream"),
     ("httpx", "AsyncResponseStream", "_httpcore_stream"),
     ("httpcore", "PoolByteStream", "_stream"),
@@ -37,85 +49,145 @@ _LAYERS = (
     ("httpcore", "AsyncHTTP11Connection", "_network_stream"),
     ("httpcore", "AnyIOStream", "_stream"),
 )
-"""Package, class and attribute of each layer between a response and its socket, from the outside in."""
+_TRIO_LAYERS = (*_ASYNCIO_LAYERS[:-1], ("httpcore", "TrioStream", "_stream"))
+_POOLS = ("ConnectionPool", "AsyncConnectionPool")
+"""The pools of connections without a proxy."""
 
 
-class _FailingSocket:
-    """A replacement of a socket that raises a read's error again, so that the transport converts it and cleans up."""
+class _LastRead:
+    """A replacement of a socket that repeats the outcome of its last read, so that the transport acts on it.
 
-    def __init__(self, socket: Any, error: BaseException) -> None:
+    ``error``: ``None`` for the end of the connection.
+    """
+
+    def __init__(self, socket: Any, error: BaseException | None) -> None:
         self._socket = socket
         self._error = error
 
+    def recv(self, *_: Any, **__: Any) -> bytes:
+        if self._error is not None:
+            raise self._error
+        return b""
+
     async def receive(self, *_: Any, **__: Any) -> bytes:
-        raise self._error
+        return self.recv()
+
+    receive_some = receive
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
 
 
-class _Connection:
+class DirectConnection:
     """A connection that is read directly.
 
-    ``socket_attribute``: the attribute of its network stream that holds the socket. ``read_timeout_s``: the timeout of
-    the transport.
+    ``stream``: the response's stream, through which the transport reads. ``layers``: the objects from this stream to
+    the network stream. ``read_timeout_s``: the timeout of the transport.
     """
 
-    def __init__(self, connection: Any, socket_attribute: str, read_timeout_s: float | None) -> None:
-        self._network = connection._network_stream
-        self._socket_attribute = socket_attribute
-        self._parser = connection._h11_state
-        self.socket = getattr(self._network, socket_attribute)
+    def __init__(self, layers: list[Any], attribute: str, body: PlainChunkParser | UnframedBody) -> None:
+        self.stream, connection, self._network = layers[0], layers[-2], layers[-1]
+        self.layers = layers
+        self._attribute = attribute
+        self.parser = connection._h11_state
+        self.socket = getattr(self._network, attribute)
         self.size: int = connection.READ_NUM_BYTES
-        self.read_timeout_s = read_timeout_s
-        self.chunks = PlainChunkParser()
+        self.read_timeout_s: float | None = layers[-3]._request.extensions.get("timeout", {}).get("read")
+        self.body = body
 
     def early_content(self) -> list[bytes]:
         """Take the body bytes that arrived with the headers out of the parser's buffer, and return their content."""
-        buffer = self._parser._receive_buffer
-        return self.chunks.feed(bytes(buffer.maybe_extract_at_most(len(buffer)) or b""))
+        buffer = self.parser._receive_buffer
+        return self.body.feed(bytes(buffer.maybe_extract_at_most(len(buffer)) or b""))
 
-    def fail(self, error: BaseException) -> bytes:
-        """Make the transport's next read raise ``error``. Return ``b""``: nothing more is read here."""
-        setattr(self._network, self._socket_attribute, _FailingSocket(self.socket, error))
-        return b""
+    def set_timeout(self) -> bool:
+        """Set the timeout of a sync socket for all reads. Return False if the transport will fail to set it as well."""
+        try:
+            self.socket.settimeout(self.read_timeout_s)
+        except Exception:
+            return False
+        return True
+
+    @property
+    def by_trio(self) -> bool:
+        """True if trio reads the connection."""
+        return type(self._network).__name__ == "TrioStream"
+
+    def reading(self) -> AbstractContextManager[Receive]:
+        """Return a context of the function that reads an async socket."""
+        return nullcontext(self.socket.receive_some) if self.by_trio else keep_reading(self.socket)
+
+    def overdue(self) -> Exception:
+        """Return the exception of an async read that takes longer than the transport's timeout."""
+        if not self.by_trio:
+            return TimeoutError()
+        import trio
+
+        return trio.TooSlowError()
+
+    def end(self, error: BaseException | None) -> None:
+        """Make the transport's next read raise ``error``; ``None`` for the end of the connection."""
+        setattr(self._network, self._attribute, _LastRead(self.socket, error))
 
     def return_to_transport(self) -> None:
-        """Advance the parser to the end of the chunks that were read here."""
-        self._parser.receive_data(self.chunks.handover_bytes())
-        self._parser.next_event()  # consumes the one byte that `handover_bytes` substitutes for them
+        """Advance the parser past the bytes that were read here."""
+        body = self.body
+        if isinstance(body, PlainChunkParser):
+            self.parser.receive_data(body.handover_bytes())
+            self.parser.next_event()  # consumes the one byte that `handover_bytes` substitutes for the chunks
+            return
+        if body.left is not None:
+            self.parser._reader._remaining = body.left
+        if body.rest:  # empty data would be the end of the connection
+            self.parser.receive_data(body.rest)
 
 
-def areads(response: Any) -> AsyncIterator[bytes]:
-    """Return the raw reads of the body of a ``response`` that `sdk_responses` has wrapped."""
-    stream = response.stream.inner
-    connection = _connection_of(response, stream)
-    return aiter(stream) if connection is None else _areads(connection, stream)
+def read_body(connection: DirectConnection) -> Iterator[bytes]:
+    """Yield the raw reads of the body of a sync connection."""
+    body, receive, size = connection.body, connection.socket.recv, connection.size
+    yield from connection.early_content()
+    if connection.set_timeout():
+        while not body.stopped:
+            try:
+                raw = receive(size)
+            except BaseException as error:
+                connection.end(error)
+                break
+            if not raw:
+                connection.end(None)
+                break
+            yield from body.feed(raw)
+    connection.return_to_transport()
+    yield from connection.stream
 
 
-async def _areads(connection: _Connection, stream: Any) -> AsyncIterator[bytes]:
-    chunks = connection.chunks
-    with keep_reading(connection.socket) as receive:
+async def aread_body(connection: DirectConnection) -> AsyncGenerator[bytes, None]:
+    """As `read_body`, for async connections."""
+    body = connection.body
+    with connection.reading() as receive:
         reads = deadline_reads(partial(receive, connection.size), _read_limit(connection.read_timeout_s))
         read = reads.read
         try:
-            parts = connection.early_content()
-            while True:
-                for part in parts:
-                    yield part
+            for part in connection.early_content():
+                yield part
+            while not body.stopped:
                 try:
-                    raw = b"" if chunks.stopped else await read()
+                    raw = await read()
                 except Expired:
-                    raw = connection.fail(TimeoutError())
-                except BaseException as error:
-                    raw = connection.fail(error)
-                if not raw:
+                    connection.end(connection.overdue())
                     break
-                parts = chunks.feed(raw)
+                except BaseException as error:
+                    connection.end(error)
+                    break
+                if not raw:
+                    connection.end(None)
+                    break
+                for part in body.feed(raw):
+                    yield part
         finally:
             reads.close()
     connection.return_to_transport()
-    async for part in stream:
+    async for part in connection.stream:
         yield part
 
 
@@ -125,21 +197,59 @@ def _read_limit(timeout_s: float | None) -> CallDeadlines:
     return CallDeadlines(Timeout(initial_token=None, inter_token=None, liveness=limit), perf_counter())
 
 
-def _connection_of(response: Any, stream: Any) -> _Connection | None:
-    """Return the connection of a body; ``None`` if any layer is not as expected."""
-    found = [stream]
-    for package, name, attribute in _LAYERS:
-        kind = type(found[-1])
+def connection_of(stream: Any) -> DirectConnection | None:
+    """Return the connection of the body that ``stream`` reads; ``None`` if any layer is not as expected."""
+    for expected in (_SYNC_LAYERS, _ASYNCIO_LAYERS, _TRIO_LAYERS):
+        layers = _layers(stream, expected)
+        if layers is not None:
+            break
+    else:
+        return None
+    *_, pooled, carrier, connection, network = layers
+    parser = getattr(connection, "_h11_state", None)
+    body = _body_of(getattr(parser, "_reader", None))
+    if body is None or parser is None or parser.trailing_data[1] or _observed(carrier, connection):
+        return None
+    if type(getattr(pooled, "_pool", None)).__name__ not in _POOLS or getattr(pooled._pool, "_proxy", None) is not None:
+        return None
+    attribute = expected[-1][2]
+    if getattr(network, attribute, None) is None:
+        return None
+    found = DirectConnection(layers, attribute, body)
+    return None if found.read_timeout_s == 0 else found
+
+
+def _layers(stream: Any, expected: tuple[tuple[str, str, str], ...]) -> list[Any] | None:
+    """Return the objects from ``stream`` to the network stream; ``None`` if one has another class."""
+    found = []
+    for package, name, attribute in expected:
+        kind = type(stream)
         if kind.__name__ != name or kind.__module__.partition(".")[0] not in (package, f"{package}2"):
             return None
-        found.append(getattr(found[-1], attribute, None))
-    connection, socket = found[-3], found[-1]
-    parser: Any = getattr(connection, "_h11_state", None)
-    reader = type(getattr(parser, "_reader", None))
-    if socket is None or (reader.__module__, reader.__name__) != ("h11._readers", "ChunkedReader"):
+        found.append(stream)
+        stream = getattr(stream, attribute, None)
+    return found
+
+
+def _body_of(reader: Any) -> PlainChunkParser | UnframedBody | None:
+    """Return the parser of the body that h11 would read with ``reader``; ``None`` if it would not read a body."""
+    kind = type(reader)
+    if kind.__module__ != "h11._readers":
         return None
-    extensions = response.request.extensions
-    read_timeout_s = extensions.get("timeout", {}).get("read")
-    if "trace" in extensions or read_timeout_s == 0 or parser.trailing_data[1]:
-        return None
-    return _Connection(connection, _LAYERS[-1][2], read_timeout_s)
+    match kind.__name__:
+        case "ChunkedReader":
+            return PlainChunkParser()
+        case "ContentLengthReader":
+            return UnframedBody(reader._remaining)
+        case "Http10Reader":
+            return UnframedBody(None)
+    return None
+
+
+def _observed(carrier: Any, connection: Any) -> bool:
+    """Return True if somebody traces the transport's reads, or if it logs them."""
+    trace = carrier._request.extensions.get("trace")
+    package = type(connection).__module__.partition(".")[0]
+    return (trace is not None and not is_own_trace(trace)) or logging.getLogger(f"{package}.http11").isEnabledFor(
+        logging.DEBUG
+    )

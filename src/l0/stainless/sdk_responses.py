@@ -20,7 +20,7 @@ from l0.runtime.deadlines import FixedDeadline
 from l0.runtime.finalizers import interrupted
 from l0.runtime.watchdog import WATCHDOG, BoundedReads, Expired, ReadDeadline
 
-from . import direct_reading
+from .direct_bodies import adirect_reads, direct_reads
 from .recorded_stream import RecordedByteStream
 from .send_deadlines import Timeouts
 
@@ -444,7 +444,7 @@ def reads(response: Any) -> Iterator[bytes]:
     if not _plain(response):
         return iter(_reader_of(response).iter_bytes())
     response.is_stream_consumed = True
-    return iter(response.stream.inner)
+    return direct_reads(response.stream.inner) if CONFIG.direct else iter(response.stream.inner)
 
 
 def areads(response: Any) -> AsyncIterator[bytes]:
@@ -452,7 +452,7 @@ def areads(response: Any) -> AsyncIterator[bytes]:
     if not _plain(response):
         return aiter(_reader_of(response).aiter_bytes())
     response.is_stream_consumed = True
-    return direct_reading.areads(response) if CONFIG.direct else aiter(response.stream.inner)
+    return adirect_reads(response.stream.inner) if CONFIG.direct else aiter(response.stream.inner)
 
 
 def read_deadline(response: Any) -> ReadDeadline | None:

@@ -203,6 +203,11 @@ class Timeouts(dict[str, Any]):
 Trace = Callable[[str, dict[str, Any]], Any]
 
 
+def is_own_trace(trace: Any) -> bool:
+    """Return True if ``trace`` is a flight's alone, which ignores all events after the headers."""
+    return getattr(trace, "__func__", None) is Flight._trace
+
+
 def _both(ours: Trace, theirs: Trace | None) -> Trace:
     if theirs is None:
         return ours

@@ -22,6 +22,7 @@ from l0.fastpath.parameters import UNKNOWN, Parameters
 from l0.model import policy
 from l0.model.failure import RetryableErrorType
 from l0.model.policy_from_environment import EnvironmentSettings
+from l0.stainless import direct_proof
 from l0.stainless.sdk import Sdk
 
 
@@ -34,6 +35,8 @@ def test_a_healthy_environment(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"one streamed answer, {api}: whole" in report
     assert "compiled constructors:" in report
     assert "parameters of requests: transformed by compiled functions" in report
+    assert "direct reading (off), httpx" in report
+    assert ": equal for sync, asyncio" in report
     assert "opentelemetry-api" in report
     assert report.endswith("No problems found.\n")
 
@@ -70,6 +73,15 @@ def test_a_type_of_parameters_that_is_switched_off_is_a_problem(
     monkeypatch.setattr(Parameters, "_compare", differs)
     assert main(["doctor"]) == 1
     assert "! switched off: Asked: a key more" in capsys.readouterr().out
+
+
+def test_a_transport_that_is_not_read_directly_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(direct_proof, "read_body", lambda connection: iter([b"abc"]))
+    assert main(["doctor"]) == 1
+    report = capsys.readouterr().out
+    assert "! direct reading is switched off, sync: chunks: content b'abc' instead of b'abcdefg'" in report
 
 
 def test_an_sdk_that_is_missing_is_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,6 +113,27 @@ def test_the_end_is_anyios(secure):
     asyncio.run(main())
 
 
+def test_the_end_that_arrives_before_the_data_is_read_is_anyios():
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(SIZE))
+        writer.write(await reader.read(SIZE))
+        writer.close()
+
+    async def main() -> None:
+        async with connected(serve, secure=False) as stream:
+            with keep_reading(stream) as receive, anyio.fail_after(60):
+                await stream.send(b"one")
+                assert await receive(SIZE) == b"one"  # from now on, the connection is open for reading
+                await stream.send(b"two")
+                while not stream._transport.get_protocol()._ended:
+                    await asyncio.sleep(0)
+                assert await receive(SIZE) == b"two"
+                with pytest.raises(anyio.EndOfStream):
+                    await receive(SIZE)
+
+    asyncio.run(main())
+
+
 def test_a_broken_connection_is_anyios():
     async def serve(_: Any, writer: asyncio.StreamWriter) -> None:
         writer.write(b"one")

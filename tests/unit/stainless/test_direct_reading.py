@@ -4,14 +4,15 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
-from installed import httpx
+from installed import httpx, needs_trio
 
 from l0.config import CONFIG, Config
 from l0.runtime.connection_use import ConnectionUse
@@ -24,6 +25,7 @@ WHOLE = HEAD + BODY + b"0\r\n\r\n"
 LONG = HEAD + b"%x\r\n%s\r\n0\r\n\r\n" % (200_000, b"x" * 200_000)
 HANGS_UP, RESETS = object(), object()
 Script = tuple[Any, ...]
+Read = Callable[..., list[Any]]
 
 
 @contextmanager
@@ -74,9 +76,34 @@ def opened(response: Any) -> Any:
     return response
 
 
-def read(url: str, times: int = 1, **client: Any) -> list[Any]:
+def read_sync(url: str, times: int = 1, **given: Any) -> list[Any]:
     """The bodies of so many requests, one after the other; an exception in the place of one that broke."""
-    return asyncio.run(_aread(url, times, **client))
+    got: list[Any] = []
+    with httpx.Client(**given) as client:
+        for _ in range(times):
+            response = opened(client.send(client.build_request("POST", url), stream=True))
+            try:
+                got.append(b"".join(reads(response)))
+            except Exception as error:
+                got.append(error)
+            finally:
+                response.close()
+    return got
+
+
+def read_asyncio(url: str, times: int = 1, **given: Any) -> list[Any]:
+    """As `read_sync`."""
+    return asyncio.run(_aread(url, times, **given))
+
+
+def read_trio(url: str, times: int = 1, **given: Any) -> list[Any]:
+    """As `read_sync`."""
+    return anyio.run(partial(_aread, url, times, **given), backend="trio")
+
+
+@pytest.fixture(params=[read_sync, read_asyncio, pytest.param(read_trio, marks=needs_trio)])
+def read(request: pytest.FixtureRequest) -> Read:
+    return request.param
 
 
 async def _aread(url: str, times: int, **given: Any) -> list[Any]:
@@ -102,14 +129,14 @@ async def _aread(url: str, times: int, **given: Any) -> list[Any]:
         (HEAD, b"3;x=y\r\nabc\r\n4\r\ndefg\r\n0\r\nx-trailer: 1\r\n\r\n"),
     ],
 )
-def test_a_body_comes_whole_and_its_connection_is_used_again(script, taken):
+def test_a_body_comes_whole_and_its_connection_is_used_again(script, read, taken):
     with server(script, script, script) as (url, over):
         assert read(url, 3) == [b"abcdefg"] * 3
     assert taken == [True] * 3
     assert over == [0, 0, 0]
 
 
-def test_one_chunk_may_take_many_reads(taken):
+def test_one_chunk_may_take_many_reads(read, taken):
     with server((LONG,), (WHOLE,)) as (url, over):
         assert read(url, 2) == [b"x" * 200_000, b"abcdefg"]
     assert taken == [True] * 2
@@ -129,7 +156,7 @@ def test_one_chunk_may_take_many_reads(taken):
         (b"0\r\n\x00\r\n\r\n",),
     ],
 )
-def test_a_broken_body_breaks_as_ever_and_its_connection_is_closed(end, taken, monkeypatch):
+def test_a_broken_body_breaks_as_ever_and_its_connection_is_closed(end, read, taken, monkeypatch):
     script = (HEAD + BODY, *end)
     with server(script, (WHOLE,), script, (WHOLE,)) as (url, over):
         error, then = read(url, 2)
@@ -142,7 +169,7 @@ def test_a_broken_body_breaks_as_ever_and_its_connection_is_closed(end, taken, m
     assert over == [0, 1, 2, 3]
 
 
-def test_the_transports_time_out_holds(taken):
+def test_the_transports_time_out_holds(read, taken):
     with server((HEAD + BODY,), (WHOLE,)) as (url, over):
         error, then = read(url, 2, timeout=httpx.Timeout(5, read=0.05))
     assert isinstance(error, httpx.ReadTimeout)
@@ -151,13 +178,13 @@ def test_the_transports_time_out_holds(taken):
     assert over == [0, 1]
 
 
-def test_without_a_time_out_there_is_none(taken):
+def test_without_a_time_out_there_is_none(read, taken):
     with server((WHOLE,)) as (url, _):
         assert read(url, timeout=None) == [b"abcdefg"]
     assert taken == [True]
 
 
-def test_a_reset_is_the_transports_error(taken, monkeypatch):
+def test_a_reset_is_the_transports_error(read, taken, monkeypatch):
     script = (HEAD + BODY, RESETS)
     with server(script, script) as (url, _):
         (error,) = read(url)
@@ -183,13 +210,6 @@ def test_a_body_that_is_given_up_takes_its_connection_along(taken):
         asyncio.run(main(url))
     assert taken == [True]
     assert over == [0, 1]
-
-
-def test_sync_streams_are_read_as_ever(taken):
-    with server((WHOLE,)) as (url, _), httpx.Client() as client:
-        response = opened(client.send(client.build_request("POST", url), stream=True))
-        assert b"".join(reads(response)) == b"abcdefg"
-    assert taken == []
 
 
 async def _cancelled_by_asyncio(reading: Any) -> None:
@@ -246,10 +266,34 @@ def test_a_read_that_is_cancelled_takes_its_connection_along(cancelled, taken):
         b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabcdefg",
     ],
 )
-def test_other_framings_are_read_as_ever(head, taken):
+def test_a_body_without_chunks_comes_whole(head, read, taken):
     with server((head, HANGS_UP)) as (url, _):
         assert read(url) == [b"abcdefg"]
-    assert taken == [False]
+    assert taken == [True]
+
+
+SIZED = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n"
+
+
+@pytest.mark.parametrize("script", [(SIZED + b"abcdefg",), (SIZED, b"abc", b"defg"), (SIZED + b"abc", b"defg")])
+def test_a_connection_is_used_again_after_a_body_with_a_length(script, read, taken):
+    with server(script, script) as (url, over):
+        assert read(url, 2) == [b"abcdefg"] * 2
+    assert taken == [True] * 2
+    assert over == [0, 0]
+
+
+def test_a_body_with_a_length_that_is_cut_breaks_as_ever(read, taken, monkeypatch):
+    script = (SIZED + b"abc", HANGS_UP)
+    with server(script, (WHOLE,), script, (WHOLE,)) as (url, over):
+        error, then = read(url, 2)
+        monkeypatch.setattr(CONFIG, "_direct", False)
+        as_ever, _ = read(url, 2)
+    assert (type(error), str(error)) == (type(as_ever), str(as_ever))
+    assert isinstance(error, httpx.RemoteProtocolError)
+    assert then == b"abcdefg"
+    assert taken == [True] * 2
+    assert over == [0, 1, 2, 3]
 
 
 class _Given(httpx.AsyncByteStream):
@@ -280,9 +324,9 @@ class Wrapping(httpx.AsyncHTTPTransport):
 
 def test_streams_of_other_makes_are_read_as_ever(taken):
     with server((WHOLE,)) as (url, _):
-        assert read(url, transport=Wrapping()) == [b"ABCDEFG"]
+        assert read_asyncio(url, transport=Wrapping()) == [b"ABCDEFG"]
     made = httpx.MockTransport(lambda _: httpx.Response(200, content=Passing(_Given())))
-    assert read("http://a.example", transport=made) == [b"ABC"]
+    assert read_asyncio("http://a.example", transport=made) == [b"ABC"]
     assert taken == [False, False]
 
 
@@ -304,8 +348,8 @@ def test_a_body_that_the_transport_traces_is_read_as_ever(taken):
     assert "http11.receive_response_body.started" in told
 
 
-def test_it_is_off_unless_it_is_asked_for(monkeypatch):
+def test_it_is_off_unless_it_is_asked_for(read, monkeypatch):
     monkeypatch.setattr(CONFIG, "_direct", Config().direct)
-    monkeypatch.setattr(direct_reading, "_connection_of", None)  # would raise
+    monkeypatch.setattr(direct_reading, "connection_of", None)  # would raise
     with server((WHOLE,)) as (url, _):
         assert read(url) == [b"abcdefg"]

@@ -1,0 +1,29 @@
+"""A body of an HTTP/1.1 message without chunks: it has a known length, or ends with its connection."""
+
+from __future__ import annotations
+
+
+class UnframedBody:
+    """Passes on the bytes of a body up to its end.
+
+    ``left``: the number of bytes to come; ``None`` if the body ends with the connection. ``stopped``: true at the end
+    of the body. ``rest``: the bytes that arrived after it.
+    """
+
+    __slots__ = ("left", "rest", "stopped")
+
+    def __init__(self, left: int | None) -> None:
+        self.left = left
+        self.rest = b""
+        self.stopped = left == 0
+
+    def feed(self, raw: bytes) -> list[bytes]:
+        """Return the content of this read, as a list of at most one part."""
+        left = self.left
+        if left is None:
+            return [raw] if raw else []
+        if len(raw) < left:
+            self.left = left - len(raw)
+            return [raw] if raw else []
+        self.left, self.rest, self.stopped = 0, raw[left:], True
+        return [raw[:left]] if left else []

@@ -1,0 +1,100 @@
+"""Remember per kind of transport whether its bodies may be read directly.
+
+`direct_proof` decides that once per process and kind, at the first streamed body; meanwhile other bodies are read as
+usual. A verdict holds for the functions that direct reading bypasses: if another library patches one of them, bodies
+are read as usual until it is restored. A proof that fails in any way forbids direct reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from types import FunctionType
+from typing import Any
+
+from l0.model.errors import raised
+from l0.shared_state.forks import renew_in_child
+
+from .direct_reading import DirectConnection
+
+
+def _bypassed(connection: DirectConnection) -> list[tuple[Any, str]]:
+    """Return the functions that are not called for bodies that are read directly: the class and the name of each."""
+    *streams, http, network = map(type, connection.layers)
+    iteration = "__iter__" if hasattr(streams[0], "__iter__") else "__aiter__"
+    return [
+        *((kind, iteration) for kind in streams),
+        (http, "_receive_response_body"),
+        (http, "_receive_event"),
+        (network, "read"),
+        (type(connection.parser), "next_event"),
+        (type(connection.parser), "receive_data"),
+    ]
+
+
+def _key(connection: DirectConnection) -> Hashable:
+    return tuple([getattr(kind, name) for kind, name in _bypassed(connection)])
+
+
+def _patched(connection: DirectConnection) -> str:
+    """Describe a bypassed function that another library has replaced, and that must be called; ``""`` if none is."""
+    for kind, name in _bypassed(connection):
+        function = getattr(kind, name)
+        own = isinstance(function, FunctionType) and _package(function) == _package(kind)
+        if not own or hasattr(function, "__wrapped__"):
+            return f"{kind.__module__}.{kind.__qualname__}.{name} is patched"
+    return ""
+
+
+def _package(owned: Any) -> str:
+    """Return the package of a class or function. httpcore presents its public classes as those of the package."""
+    name: str = owned.__module__
+    return name.partition(".")[0]
+
+
+class Proofs:
+    """The verdicts of this process, by the functions that direct reading bypasses."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[Hashable, str] = {}
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Forget the proofs that run: in a forked child their threads do not exist."""
+        self._running: dict[Hashable, object] = {}
+
+    def verdict(self, connection: DirectConnection) -> bool | None:
+        """Return True if bodies like this one may be read directly; ``None`` if that is not known yet."""
+        reason = self._reasons.get(_key(connection))
+        return None if reason is None else not reason
+
+    def prove(self, connection: DirectConnection) -> bool:
+        """Run the proof for a sync connection, unless it runs in another thread. Return True if it holds."""
+        key, claim = _key(connection), object()
+        if self._running.setdefault(key, claim) is claim:
+            try:
+                from .direct_proof import Transport, reason_against  # once per process
+
+                self._reasons[key] = _patched(connection) or reason_against(Transport.of(connection))
+            except Exception:  # no defect may reach the user's call
+                self._reasons[key] = f"the proof failed: {raised()}"
+            finally:  # a proof that a signal or a cancellation interrupts has no verdict, and runs again
+                self._running.pop(key, None)
+        return self._reasons.get(key) == ""
+
+    async def aprove(self, connection: DirectConnection) -> bool:
+        """As `prove`, for an async connection."""
+        key, claim = _key(connection), object()
+        if self._running.setdefault(key, claim) is claim:
+            try:
+                from .direct_proof import Transport, areason_against
+
+                self._reasons[key] = _patched(connection) or await areason_against(Transport.of(connection))
+            except Exception:
+                self._reasons[key] = f"the proof failed: {raised()}"
+            finally:
+                self._running.pop(key, None)
+        return self._reasons.get(key) == ""
+
+
+PROOFS = Proofs()

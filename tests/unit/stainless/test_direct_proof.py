@@ -1,0 +1,214 @@
+"""The proof that bodies read directly are those that the transport reads: what it notices, and what follows from it."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anyio
+import pytest
+from installed import httpx, needs_trio
+
+from l0.stainless import direct_bodies, direct_proof, direct_reading
+from l0.stainless.direct_proof import Transport
+from l0.stainless.direct_scripts import Script
+from l0.stainless.direct_verdicts import Proofs
+
+CLIENT = httpx.__name__
+BODY = Script("a body", (b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nabc", b"defg"))
+
+
+def transport(kind: str) -> Transport:
+    return Transport.installed(kind, CLIENT, CLIENT.replace("httpx", "httpcore"))
+
+
+def stream_of(script: Script) -> Any:
+    """The stream of a sync response in memory."""
+    run = direct_proof._Run(transport("sync"), script)
+    return run.stream(run.pool.handle_request(run.request()))
+
+
+def reason(kind: str) -> str:
+    return direct_proof._reason(kind, CLIENT)
+
+
+@pytest.fixture
+def proofs(monkeypatch: pytest.MonkeyPatch) -> Proofs:
+    """A process that knows nothing yet."""
+    fresh = Proofs()
+    monkeypatch.setattr(direct_bodies, "PROOFS", fresh)
+    return fresh
+
+
+@pytest.mark.parametrize("kind", ["sync", "asyncio", pytest.param("trio", marks=needs_trio)])
+def test_both_ways_to_read_are_equal_with_the_installed_transport(kind):
+    assert reason(kind) == ""
+
+
+def _less(connection: Any) -> Iterator[bytes]:
+    yield from [*direct_reading.read_body(connection)][:-1]
+
+
+def _never_ended(connection: Any) -> Iterator[bytes]:
+    """As a reader that does not tell the transport that a connection is broken."""
+    connection.end = lambda error: None
+    return direct_reading.read_body(connection)
+
+
+def _without_timeout(connection: Any) -> Iterator[bytes]:
+    connection.read_timeout_s = None
+    return direct_reading.read_body(connection)
+
+
+def _other_error(connection: Any) -> Iterator[bytes]:
+    end = connection.end
+    connection.end = lambda error: end(error and ValueError())
+    return direct_reading.read_body(connection)
+
+
+@pytest.mark.parametrize(
+    ("reader", "difference"),
+    [
+        (_less, "content"),
+        (_never_ended, "errors"),
+        (_other_error, "errors"),
+        (_without_timeout, "timeouts"),
+        (lambda connection: iter([b"abcdefg"]), "closed"),
+    ],
+)
+def test_a_difference_rules_out_direct_reading(reader, difference, monkeypatch):
+    monkeypatch.setattr(direct_proof, "read_body", reader)
+    assert difference in reason("sync")
+
+
+def test_a_difference_of_an_async_transport_rules_out_its_kind_only(monkeypatch):
+    async def less(connection: Any) -> AsyncIterator[bytes]:
+        async for part in direct_reading.aread_body(connection):
+            yield part[:1]
+
+    monkeypatch.setattr(direct_proof, "aread_body", less)
+    assert not reason("sync")
+    assert "content" in reason("asyncio")
+
+
+@pytest.mark.parametrize("name", ["_receive_response_body", "_receive_event"])
+def test_a_transport_that_another_library_patches_is_read_as_usual(name, proofs, monkeypatch):
+    stream = stream_of(BODY)
+    connection = direct_reading.connection_of(stream)
+    kind = type(connection.layers[-2])
+    original = getattr(kind, name)
+    seen: list[str] = []
+
+    def patched(self: Any, *arguments: Any, **options: Any) -> Any:
+        seen.append(name)
+        return original(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, name, patched)
+        assert b"".join(direct_bodies.direct_reads(stream)) == b"abcdefg"
+        assert seen
+        assert proofs.verdict(connection) is False
+    assert proofs.verdict(connection) is None
+    assert proofs.prove(connection)
+
+
+def test_a_proof_runs_once(proofs, monkeypatch):
+    ran: list[Transport] = []
+
+    def counted(found: Transport) -> str:
+        ran.append(found)
+        return ""
+
+    monkeypatch.setattr(direct_proof, "reason_against", counted)
+    for _ in range(3):
+        stream = stream_of(BODY)
+        assert b"".join(direct_bodies.direct_reads(stream)) == b"abcdefg"
+    assert ran == [transport("sync")]
+
+
+def test_a_proof_that_raises_never_reaches_the_user(proofs, monkeypatch):
+    def defective(_: Transport) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(direct_proof, "reason_against", defective)
+    stream = stream_of(BODY)
+    assert b"".join(direct_bodies.direct_reads(stream)) == b"abcdefg"
+    assert proofs.verdict(direct_reading.connection_of(stream_of(BODY))) is False
+
+
+def test_a_connection_that_cannot_be_inspected_is_read_as_usual(monkeypatch):
+    def defective(_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(direct_reading, "connection_of", defective)
+    assert b"".join(direct_bodies.direct_reads(stream_of(BODY))) == b"abcdefg"
+
+
+def test_other_bodies_are_read_as_usual_while_a_proof_runs(proofs, monkeypatch):
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow(_: Transport) -> str:
+        began.set()
+        assert may_end.wait(60)
+        return ""
+
+    monkeypatch.setattr(direct_proof, "reason_against", slow)
+    got: list[bytes] = []
+    first = threading.Thread(target=lambda: got.append(b"".join(direct_bodies.direct_reads(stream_of(BODY)))))
+    first.start()
+    assert began.wait(60)
+    stream = stream_of(BODY)
+    monkeypatch.setattr(direct_reading, "read_body", None)  # would raise
+    assert b"".join(direct_bodies.direct_reads(stream)) == b"abcdefg"
+    monkeypatch.undo()
+    may_end.set()
+    first.join()
+    assert got == [b"abcdefg"]
+
+
+def test_a_child_that_is_forked_during_a_proof_runs_its_own(proofs, monkeypatch):
+    connection = direct_reading.connection_of(stream_of(BODY))
+
+    def forked(_: Transport) -> str:
+        assert not proofs.prove(connection)  # it runs
+        proofs.renew()
+        monkeypatch.setattr(direct_proof, "reason_against", lambda _: "")
+        return "" if proofs.prove(connection) else "it does not run again"
+
+    monkeypatch.setattr(direct_proof, "reason_against", forked)
+    assert proofs.prove(connection)
+
+
+def test_a_proof_that_is_cancelled_runs_again(proofs, monkeypatch):
+    async def main() -> None:
+        run = direct_proof._Run(transport("asyncio"), BODY)
+        stream = run.stream(await run.pool.handle_async_request(run.request()))
+        connection = direct_reading.connection_of(stream)
+        assert connection is not None
+        monkeypatch.setattr(direct_proof, "areason_against", lambda _: asyncio.sleep(3600, ""))
+        with anyio.move_on_after(0.01) as scope:
+            await proofs.aprove(connection)
+        assert scope.cancelled_caught
+        assert proofs.verdict(connection) is None
+        monkeypatch.undo()
+        assert await proofs.aprove(connection)
+        await stream.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_signal_that_ends_a_proof_is_the_users(proofs, monkeypatch):
+    def interrupted(_: Transport) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(direct_proof, "reason_against", interrupted)
+    stream = stream_of(BODY)
+    with pytest.raises(KeyboardInterrupt):
+        direct_bodies.direct_reads(stream)
+    assert proofs.verdict(direct_reading.connection_of(stream_of(BODY))) is None
+
+
+def test_an_answer_without_content_proves_nothing(monkeypatch):
+    empty = Script("no content", (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",))
+    monkeypatch.setattr(direct_proof, "SCRIPTS", (empty,))
+    assert reason("sync").startswith("the proof failed: LookupError")
