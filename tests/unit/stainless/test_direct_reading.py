@@ -16,7 +16,6 @@ from installed import httpx, needs_trio
 
 from l0.config import CONFIG, Config
 from l0.runtime.connection_use import ConnectionUse
-from l0.stainless import direct_reading
 from l0.stainless.sdk_responses import areads, reads, tap
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -348,8 +347,8 @@ def test_a_body_that_the_transport_traces_is_read_as_ever(taken):
     assert "http11.receive_response_body.started" in told
 
 
-def test_it_is_off_unless_it_is_asked_for(read, monkeypatch):
+def test_it_is_off_unless_it_is_asked_for(read, taken, monkeypatch):
     monkeypatch.setattr(CONFIG, "_direct", Config().direct)
-    monkeypatch.setattr(direct_reading, "connection_of", None)  # would raise
     with server((WHOLE,)) as (url, _):
         assert read(url) == [b"abcdefg"]
+    assert taken == []
