@@ -10,7 +10,17 @@ from typing import Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from l0.model import policy_from_environment
-from l0.model.policy import CheckIntervals, ErrorTypeDelays, Fallback, Hedge, Hold, Policy, Retry, Timeout
+from l0.model.policy import (
+    BackoffStrategy,
+    CheckIntervals,
+    ErrorTypeDelays,
+    Fallback,
+    Hedge,
+    Hold,
+    Policy,
+    Retry,
+    Timeout,
+)
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "policy.md"
 KINDS = (Policy, Timeout, Retry, ErrorTypeDelays, Hold, CheckIntervals, Fallback, Hedge)
@@ -87,3 +97,9 @@ def test_every_part_of_a_policy_has_a_table() -> None:
 def test_docs_name_the_other_variables() -> None:
     page = PAGE.read_text()
     assert [name for name in {"L0_POLICY", *policy_from_environment._OTHER_VARIABLES} if f"`{name}`" not in page] == []
+
+
+def test_guide_has_the_formula_of_every_backoff_strategy() -> None:
+    guide = PAGE.with_name("guide.md").read_text()
+    found = set(re.findall(r"^\| `([A-Z_]+)`[^|]*\| `base_delay", guide, re.MULTILINE))
+    assert found == {strategy.name for strategy in BackoffStrategy}

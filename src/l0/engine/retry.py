@@ -210,15 +210,18 @@ def delay(retry: Retry, number: int, chance: float, network_base: float | None =
     if network_base is not None:
         base, limit = network_base, retry.network_max_delay
     doubled = min(base * 2.0 ** min(number - 1, 60), limit)
-    match retry.strategy:
+    return min(_grown(retry.strategy, base, doubled, number, chance), limit)
+
+
+def _grown(strategy: BackoffStrategy, base: float, doubled: float, number: int, chance: float) -> float:
+    match strategy:  # without a default: mypy reports a strategy that has no delay
         case BackoffStrategy.FIXED:
-            seconds = base
+            return base
         case BackoffStrategy.LINEAR:
-            seconds = base * number
+            return base * number
         case BackoffStrategy.EXPONENTIAL:
-            seconds = doubled
+            return doubled
         case BackoffStrategy.FULL_JITTER:
-            seconds = doubled * chance
+            return doubled * chance
         case BackoffStrategy.FIXED_JITTER:  # AWS calls it "equal jitter": half is fixed, half is random
-            seconds = doubled * (0.5 + 0.5 * chance)
-    return min(seconds, limit)
+            return doubled * (0.5 + 0.5 * chance)
