@@ -25,6 +25,7 @@ from l0.model.policy import (
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "policy.md"
 KINDS = (Policy, Timeout, Retry, ErrorTypeDelays, Hold, CheckIntervals, Fallback, Hedge)
 FIELDS = [(kind, field) for kind in KINDS for field in fields(kind)]
+SOURCE = PAGE.parents[1] / "src" / "l0"
 UNITS = {"", "ms", "s", "retries", "frames", "characters", "tokens"}
 
 
@@ -92,6 +93,17 @@ def test_docs_name_no_field_that_is_gone(kind: type) -> None:
 def test_every_part_of_a_policy_has_a_table() -> None:
     parts = {policy_from_environment._part(kind, field.name) for kind, field in FIELDS} - {None}
     assert parts <= set(KINDS)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind is not ErrorTypeDelays], ids=lambda kind: kind.__name__
+)
+def test_every_policy_field_has_an_effect(kind: type) -> None:
+    """`error_type_delay` reads the fields of ErrorTypeDelays by the name of an error."""
+    files = (file for file in SOURCE.rglob("*.py") if file.name != "policy.py")
+    code = "\n".join(file.read_text("utf-8") for file in files)
+    unread = [field.name for field in fields(kind) if not re.search(rf"\.{field.name}\b", code)]
+    assert unread == [], f"nothing outside of model/policy.py reads these fields of {kind.__name__}"
 
 
 def test_docs_name_the_other_variables() -> None:
