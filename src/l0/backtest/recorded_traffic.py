@@ -125,7 +125,7 @@ def _prepared(
         own = list(_own_attempts(recorded, attempts, order))
     except UnreadableAttemptError as error:
         unknown = unknown or str(error)
-    served = own[-1].timeline if own else None
+    served = served_timeline(attempts, own)
     if served is not None and not served.censored and served.missing is None and served.failure is None:
         enders.add(source)
     size = first.request.get("bytes") if first is not None else None
@@ -134,12 +134,18 @@ def _prepared(
         started_unix=recorded.started_unix,
         call=call,
         attempts=own,
-        recorded=_recorded_result(recorded, own),
+        recorded=_recorded_result(recorded, served, requests=len(own)),
         base_url=call.origin + _base_path(first),
         prompt_bytes=size if isinstance(size, int) else 0,
         ends_known=ends_known,
         unknown=unknown,
     )
+
+
+def served_timeline(attempts: Sequence[RecordedAttempt], own: Sequence[OwnAttempt]) -> AttemptTimeline | None:
+    """Return the timeline of the attempt whose answer the user got; the loser of a hedge may be the last attempt."""
+    pairs = zip(reversed(attempts), reversed(own), strict=False)  # there are none of a call that cannot be read
+    return next((one.timeline for attempt, one in pairs if attempt.ending != "lost"), None)
 
 
 def _base_path(attempt: RecordedAttempt | None) -> str:
@@ -178,13 +184,13 @@ def _resume_modes(recorded: RecordedCall) -> dict[int, ResumeMode]:
     return {spec.number: spec.resume for spec in specs if spec.resume is not None}
 
 
-def _recorded_result(recorded: RecordedCall, own: Sequence[OwnAttempt]) -> CallResult:
+def _recorded_result(recorded: RecordedCall, served: AttemptTimeline | None, *, requests: int) -> CallResult:
     verdict = Verdict.WHOLE
     if recorded.outcome is None or recorded.outcome is Outcome.CANCELLED:
         verdict = Verdict.UNKNOWN
     elif recorded.outcome is Outcome.FAILED:
         verdict = Verdict.FAILED
-    elif own and own[-1].timeline.missing is not None:
+    elif served is not None and served.missing is not None:
         verdict = Verdict.SILENT
     first = None
     with suppress(StopIteration):
@@ -194,6 +200,6 @@ def _recorded_result(recorded: RecordedCall, own: Sequence[OwnAttempt]) -> CallR
         verdict=verdict,
         first_token_s=first,
         total_s=recorded.duration_s,
-        requests=max(len(own), 1),
+        requests=max(requests, 1),
         reason=str(recorded.failure.cause) if recorded.failure is not None else "",
     )
