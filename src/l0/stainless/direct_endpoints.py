@@ -125,6 +125,11 @@ class _AsyncioTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._closing
 
+    def write_eof(self) -> None: ...
+
+    def close(self) -> None:
+        self.abort()
+
     def abort(self) -> None:
         self._closing = self._endpoint.closed[self._number] = True
         self._loop.call_soon(self._protocol.connection_lost, None)
