@@ -23,7 +23,9 @@ from l0.runtime import async_driver, sync_driver
 from l0.runtime.async_deadlines import within
 from l0.runtime.call_runtime import CallRuntime
 from l0.runtime.waiting_calls import WAITING
+from l0.shared_state.terminal_event_sources import StreamSource
 
+from .addresses import Address, address_of
 from .foreign_wrappers import hides, home
 from .request_content import RAW_HEADER
 from .requests import SENDING, AsyncSdkRequests, SdkRequests, send_by
@@ -31,7 +33,7 @@ from .sdk import Sdk
 from .sdk_bodies import AsyncSdkBody, SdkBody
 from .sdk_responses import runtime_of
 from .send_deadlines import by
-from .stainless_call_adapter import Provider, StainlessCallAdapter, compiled, stream_source
+from .stainless_call_adapter import Provider, StainlessCallAdapter, compiled
 
 if TYPE_CHECKING:
     from .sdk_patches import SdkPatches
@@ -193,13 +195,13 @@ def _deferred(options: Any) -> bool:
 
 
 def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, streaming: bool) -> Call:
-    url = client.base_url
+    address = address_of(client.base_url)
     chosen = CONFIG.policy(client)
     shadow = chosen if chosen.mode == "shadow" else None
     policy = chosen if shadow is None else Policy()
     # Files and generators can be read only once, so the request cannot be sent again.
     again = not options.files and isinstance(getattr(options, "content", None), bytes | str | None)
-    origin, strict = _terminal_rule(policy, client, inference)
+    origin, strict = _terminal_rule(policy, address, inference)
     return Call(
         operation=inference.operation,
         provider=inference.provider,
@@ -207,8 +209,8 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
         dialect=inference.dialect,
         streaming=streaming,
         origin=origin,
-        host=url.host,
-        port=url.port or (80 if url.scheme == "http" else 443),
+        host=address.host,
+        port=address.port,
         retry_safety=inference.retry_safety,
         max_retries=options.get_max_retries(client.max_retries) if again else 0,
         default_retries=sdk.default_retries if again else 0,
@@ -223,14 +225,12 @@ def _call(sdk: Sdk, client: Any, options: Any, inference: InferenceRequest, *, s
     )
 
 
-def _terminal_rule(policy: Policy, client: Any, inference: InferenceRequest) -> TerminalRule:
-    url = client.base_url
-    origin = f"{url.scheme}://{url.netloc.decode()}"
-    mode = None if policy.truncation is None else policy.truncation_at(origin + url.raw_path.decode())
+def _terminal_rule(policy: Policy, address: Address, inference: InferenceRequest) -> TerminalRule:
+    mode = None if policy.truncation is None else policy.truncation_at(address.base)
     if mode is not None:
-        return TerminalRule(origin, {"strict": True, "warn": False, "off": None}[mode])
-    source = stream_source(client, inference.dialect, inference.model)
-    return TerminalRule(origin, inference.certain or CONFIG.shared_state.terminal_event_sources.known(source))
+        return TerminalRule(address.origin, {"strict": True, "warn": False, "off": None}[mode])
+    source = StreamSource(address.source, inference.dialect, inference.model)
+    return TerminalRule(address.origin, inference.certain or CONFIG.shared_state.terminal_event_sources.known(source))
 
 
 def _fallback_rules(
@@ -241,5 +241,6 @@ def _fallback_rules(
     for leg in policy.legs:
         serving = client if leg.client is None else leg.client
         described = provider.describe(serving, options, stream=True) or inference
-        rules.append(_terminal_rule(policy, serving, replace(described, model=leg.model or described.model)))
+        address = address_of(serving.base_url)
+        rules.append(_terminal_rule(policy, address, replace(described, model=leg.model or described.model)))
     return tuple(rules)

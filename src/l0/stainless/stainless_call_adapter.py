@@ -28,6 +28,7 @@ from l0.shared_state.terminal_event_sources import StreamSource
 from l0.wire.request_id import request_id_of
 from l0.wire.retry_after import requested_wait, server_wait
 
+from .addresses import address_of
 from .interruptions import interruption, read_of_closed, request_of_closed
 from .request_content import CAST_HEADER, RAW_HEADER, keep_content
 from .sdk import Loop, Sdk
@@ -318,8 +319,9 @@ class StainlessCallAdapter:
 
     def completed(self) -> None:
         """Record that the leg that answered sends terminal events: its next stream without one is a failure."""
+        call, source = self.call, address_of(self.client.base_url).source
         CONFIG.shared_state.terminal_event_sources.add(
-            stream_source(self.client, self.call.dialect, self._fallback_model or self.call.model)
+            StreamSource(source, call.dialect, self._fallback_model or call.model)
         )
 
     def backoff(self, retry: int, failure: Failure) -> float:
@@ -394,12 +396,6 @@ class StainlessCallAdapter:
             return fast
         process = client._process_response_data
         return lambda data: process(data=data, cast_to=cast_to, response=response)
-
-
-def stream_source(client: Any, dialect: str, model: str) -> StreamSource:
-    """Return the source of the streams that a client gets. `str` of an URL would cost ten times as much."""
-    url = client.base_url
-    return StreamSource(f"{url.host}:{url.port}{url.raw_path.decode()}", dialect, model)
 
 
 def _raw_failure(answer: Any) -> Failure | None:

@@ -21,25 +21,22 @@ _METADATA_FIELDS = (
 )
 
 
-def of_kind(call: Call) -> Attributes:
+def of_kind(operation: str, provider: str, model: str) -> Attributes:
     """Return the attributes of every metric. They are few because each one costs about a microsecond per record."""
-    return {names.OPERATION: call.operation, names.PROVIDER: call.provider, names.REQUEST_MODEL: call.model}
+    return {names.OPERATION: operation, names.PROVIDER: provider, names.REQUEST_MODEL: model}
 
 
-def of_call(call: Call) -> Attributes:
-    """Return the attributes that samplers read and the conventional metrics carry. Their values are bounded sets."""
-    return {
-        names.OPERATION: call.operation,
-        names.PROVIDER: call.provider,
-        names.REQUEST_MODEL: call.model,
-        names.SERVER_ADDRESS: call.host,
-        names.SERVER_PORT: call.port,
-    }
+def of_call(kind: Attributes, host: str, port: int) -> Attributes:
+    """Return the attributes that samplers read and the conventional metrics carry. Their values are bounded sets.
+
+    ``kind``: those of `of_kind`.
+    """
+    return {**kind, names.SERVER_ADDRESS: host, names.SERVER_PORT: port}
 
 
 def of_request(call: Call) -> Attributes:
     """Return all attributes that are known when a call begins."""
-    attributes = of_call(call)
+    attributes = of_call(of_kind(call.operation, call.provider, call.model), call.host, call.port)
     attributes.update(call.attributes)
     return attributes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from itertools import chain, repeat
 
 from opentelemetry.context import Context, get_current
@@ -106,8 +107,8 @@ class CallMetrics:
         every_chunk: bool = False,
     ) -> None:
         self._every_chunk = every_chunk
-        self._base = sanitizer.encodable(attributes.of_kind(call))
-        self._conventional = sanitizer.encodable(attributes.of_call(call)) if families else self._base
+        self._base, conventional = _base_attributes(call.operation, call.provider, call.model, call.host, call.port)
+        self._conventional = conventional if families else self._base
         self._instruments = instruments
         self._families = families
         self._started_at: float | None = None
@@ -163,7 +164,7 @@ class CallMetrics:
         more: tuple[tuple[str, AttributeValue], ...],
     ) -> None:
         context = self._context if metric.buckets else None  # only histograms have exemplars
-        self._instruments[metric](value, {**base, **sanitizer.encodable(dict(more))} if more else base, context)
+        self._instruments[metric](value, {**base, **_encodable(more)} if more else base, context)
 
     def _record_family(self, ended: CallEnded, family: names.MetricFamily) -> None:
         error = ((names.ERROR_TYPE, attributes.error_type(ended.failure)),) if attributes.failed(ended) else ()
@@ -245,6 +246,20 @@ class CallMetrics:
         if ended.pace is not None:
             return ended.pace.duration
         return ended.at - self._started_at if self._started_at is not None else 0.0
+
+
+@lru_cache(maxsize=512)
+def _base_attributes(
+    operation: str, provider: str, model: str, host: str, port: int
+) -> tuple[Mapping[str, AttributeValue], Mapping[str, AttributeValue]]:
+    """Return the attributes of every metric, and those of the conventional ones: as of all calls to this model."""
+    kind = attributes.of_kind(operation, provider, model)
+    return sanitizer.encodable(kind), sanitizer.encodable(attributes.of_call(kind, host, port))
+
+
+@lru_cache(maxsize=512)
+def _encodable(more: tuple[tuple[str, AttributeValue], ...]) -> Mapping[str, AttributeValue]:
+    return sanitizer.encodable(dict(more))
 
 
 def _cause_attributes(failure: Failure) -> tuple[tuple[str, str], tuple[str, str]]:
