@@ -642,9 +642,9 @@ def reading_ahead(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     begun: list[Any] = []
     ahead = _SdkRequests._ahead
 
-    def note(requests: Any, answer: Any) -> Any:
+    def note(requests: Any, answer: Any, number: int) -> Any:
         begun.append(answer)
-        return ahead(requests, answer)
+        return ahead(requests, answer, number)
 
     monkeypatch.setattr(_SdkRequests, "_ahead", note)
     return begun
