@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from math import inf
-from queue import Empty, SimpleQueue
+from threading import Lock
 from time import perf_counter
 from types import coroutine
 from typing import TYPE_CHECKING, Any
@@ -267,14 +266,18 @@ def ends_aborted_read(error: BaseException) -> bool:
 
 
 def wait_unless_stopped(seconds: float, ending: CallEnding) -> None:
-    """Sleep in sync code; return early if the call or its client is closed. A queue is used because its `put` is safe
-    in signal handlers."""
+    """Sleep in sync code; return early if the call or its client is closed.
+
+    A lock is used because its `release` is safe in signal handlers. So is a queue's `put`, but a signal at the end of
+    `SimpleQueue.get` makes CPython before 3.13 wait forever.
+    """
     if seconds <= 0:
         return
-    closed: SimpleQueue[None] = SimpleQueue()
-    with WAITING.wake_by(ending, partial(closed.put, None)), suppress(Empty):
+    asleep = Lock()
+    asleep.acquire()
+    with WAITING.wake_by(ending, asleep.release):
         if not ending.stopped:
-            closed.get(timeout=seconds)
+            asleep.acquire(timeout=seconds)
 
 
 async def sleep(seconds: float, ending: CallEnding) -> None:

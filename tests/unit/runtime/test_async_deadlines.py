@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -361,6 +363,28 @@ def test_a_rest_for_no_time_and_one_of_a_closed_call_return_at_once():
     wait_unless_stopped(0, call)
     call.claim(Outcome.CANCELLED)
     wait_unless_stopped(HANGS, call)
+
+
+_RESTS_UNDER_SIGNALS = """
+import signal
+from l0.runtime.async_deadlines import wait_unless_stopped
+from l0.runtime.call_ending import CallEnding
+
+class Open:
+    gone = False
+
+signals = []
+signal.signal(signal.SIGALRM, lambda *_: signals.append(1))
+signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0007)
+while len(signals) < 1500:
+    wait_unless_stopped(0.0008, CallEnding(Open()))
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no signals of timers here")
+def test_a_rest_ends_however_many_signals_arrive():
+    subprocess.run([sys.executable, "-c", _RESTS_UNDER_SIGNALS], check=True, timeout=60)
 
 
 async def _sleeps(call: CallEnding) -> None:
