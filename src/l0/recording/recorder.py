@@ -8,13 +8,12 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
-from queue import Empty, SimpleQueue
 from time import monotonic, sleep, time
 
 from l0.model.call import Call
 from l0.model.errors import raised
 from l0.model.ports import CallObserver, Traced
+from l0.shared_state.auto_reset_event import AutoResetEvent
 from l0.shared_state.forks import FORK_GATE, renew_in_child
 from l0.shared_state.signal_safe_event import SignalSafeEvent
 from l0.shared_state.termination import end_with_worker
@@ -59,7 +58,7 @@ class FlightRecorder:
         self._events: deque[RecordingEvent | RawRead] = deque()
         self._guard = threading.Lock()
         # SIGTERM may interrupt a `put` with a close, which waits for the thread: `threading.Event.set` holds a lock.
-        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._wake = AutoResetEvent()
         self._closing = False
         self._flushed: deque[SignalSafeEvent] = deque()
         self._thread: threading.Thread | None = None
@@ -86,7 +85,7 @@ class FlightRecorder:
         if self._thread is not None and not self.stopped:
             done = SignalSafeEvent()
             self._flushed.append(done)
-            self._wake.put(None)
+            self._wake.set()
             done.wait(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
@@ -96,7 +95,7 @@ class FlightRecorder:
         if thread is not None and thread is not threading.current_thread():
             if not self._closing:
                 self._closing = True
-                self._wake.put(None)
+                self._wake.set()
             # SIGTERM may interrupt a close with another one, so that no lock may be waited for here.
             give_up_at = monotonic() + timeout_s
             while thread.is_alive() and monotonic() < give_up_at:
@@ -144,8 +143,7 @@ class FlightRecorder:
             with FORK_GATE:
                 self._files = files = RecordingFiles(self.options)
             while not self._closing:
-                with suppress(Empty):
-                    wake.get(timeout=self.interval_s)
+                wake.wait(self.interval_s)
                 with FORK_GATE:
                     self._write(files)
             with FORK_GATE:

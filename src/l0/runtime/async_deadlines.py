@@ -13,11 +13,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from math import inf
-from threading import Lock
 from time import perf_counter
 from types import coroutine
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
+
+from l0.shared_state.auto_reset_event import AutoResetEvent
 
 from .call_ending import CallEnding
 from .deadlines import Deadlines, FixedDeadline
@@ -266,18 +267,13 @@ def ends_aborted_read(error: BaseException) -> bool:
 
 
 def wait_unless_stopped(seconds: float, ending: CallEnding) -> None:
-    """Sleep in sync code; return early if the call or its client is closed.
-
-    A lock is used because its `release` is safe in signal handlers. So is a queue's `put`, but a signal at the end of
-    `SimpleQueue.get` makes CPython before 3.13 wait forever.
-    """
+    """Sleep in sync code; return early if the call or its client is closed."""
     if seconds <= 0:
         return
-    asleep = Lock()
-    asleep.acquire()
-    with WAITING.wake_by(ending, asleep.release):
+    closed = AutoResetEvent()
+    with WAITING.wake_by(ending, closed.set):
         if not ending.stopped:
-            asleep.acquire(timeout=seconds)
+            closed.wait(seconds)
 
 
 async def sleep(seconds: float, ending: CallEnding) -> None:

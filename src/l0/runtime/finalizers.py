@@ -31,7 +31,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from math import inf
-from queue import Empty, SimpleQueue
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +40,7 @@ from l0.engine.machine import CallState
 from l0.engine.signals import Closed
 from l0.model.call import Outcome
 from l0.model.errors import raised
+from l0.shared_state.auto_reset_event import AutoResetEvent
 from l0.shared_state.forks import renew_in_child
 
 if TYPE_CHECKING:
@@ -77,14 +77,14 @@ class Later:
         """Reset the queue in a forked child: the waiting work and the thread belong to the parent."""
         self.waiting: deque[Work] = deque()
         """The work that is still to be done."""
-        self._wake: SimpleQueue[None] = SimpleQueue()  # the only standard queue whose `put` is re-entrant
+        self._wake = AutoResetEvent()
         self._runs = threading.Lock()  # only ever tried, never waited for
         self._working = threading.RLock()
 
     def put(self, work: Work) -> None:
         """Run ``work`` on another thread. Its exceptions are dropped."""
         self.waiting.append(work)
-        self._wake.put(None)
+        self._wake.set()
         self._start()
 
     def help(self) -> None:
@@ -117,7 +117,7 @@ class Later:
         done = _thread.allocate_lock()
         done.acquire()
         self.waiting.append(done.release)
-        self._wake.put(None)
+        self._wake.set()
         if self._start():
             return done.acquire(timeout=seconds)
         if not self._working.acquire(timeout=seconds):
@@ -141,10 +141,8 @@ class Later:
 
     def _run(self) -> None:
         while True:
-            with suppress(Empty):
-                while True:
-                    self._wake.get(timeout=_LINGER)
-                    self.finish()
+            while self._wake.wait(_LINGER):
+                self.finish()
             self._runs.release()
             if not self.waiting or not self._runs.acquire(blocking=False):
                 return

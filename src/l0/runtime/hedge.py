@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from contextvars import copy_context
 from functools import cache, partial
 from math import inf
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,6 +22,7 @@ from l0.engine.commands import Command
 from l0.engine.signals import Slow
 from l0.model.attempt import AttemptSpec
 from l0.model.errors import raised
+from l0.shared_state.auto_reset_event import AutoResetEvent
 
 from .async_deadlines import TURNS, until_closed
 from .call_runtime import CallRuntime
@@ -246,8 +247,8 @@ class _Threads:
         self.lock = threading.Lock()
         self._runtime = runtime
         self._sender = sender
-        self._finished: SimpleQueue[Contender | None] = SimpleQueue()
-        self.wake = partial(self._finished.put, None)
+        self._report = AutoResetEvent()
+        self.wake = self._report.set
         """End a wait of `wait_for_report`."""
 
     def ready(self, number: int) -> Callable[[Contender | None], None] | None:
@@ -269,11 +270,7 @@ class _Threads:
 
     def wait_for_report(self, seconds: float) -> bool:
         """Wait. Return True if a contender reports, or `wake` is called, within ``seconds``."""
-        try:
-            self._finished.get(timeout=None if seconds == inf else max(seconds, 0.0))
-        except Empty:
-            return False
-        return True
+        return self._report.wait(None if seconds == inf else seconds)
 
     def clear_away(self, one: Contender) -> None:
         """End the reading of an abandoned contender. Before its headers it cannot be reached; it then closes itself."""
@@ -298,7 +295,7 @@ class _Threads:
             one.discarded = one.abandoned and one.opened
         if one.discarded:
             _quietly(self._sender.discard, one.answer)
-        self._finished.put(one)
+        self._report.set()
 
     def _open(self, one: Contender) -> bool:
         """Return True if the headers came before the race was over."""

@@ -18,15 +18,15 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from math import inf
 from os import PathLike, fspath
-from queue import Empty, SimpleQueue
 from time import monotonic
 
 from l0.slo.burn import Count
 from l0.slo.rolling_windows import RINGS, Bucket
 
+from .auto_reset_event import AutoResetEvent
 from .forks import FORK_GATE, renew_in_child
 from .termination import TerminationHandler
 
@@ -137,9 +137,8 @@ class Saver:
         """Reset to the state without a thread. A forked child does not have the parent's thread."""
         self._starting = threading.Lock()  # only tried, never waited for
         self._saving = threading.Lock()  # always with a timeout: a signal handler may interrupt the holder
-        # `SimpleQueue.put` is reentrant, so a signal handler may call it; `threading.Event.set` is not.
-        self._wake: SimpleQueue[None] = SimpleQueue()
-        self._skip_pause: SimpleQueue[None] = SimpleQueue()
+        self._wake = AutoResetEvent()
+        self._skip_pause = AutoResetEvent()
         self._waiters: deque[_thread.LockType] = deque()
         self._changed = False
         self._ending = False
@@ -168,7 +167,7 @@ class Saver:
         """Wake the thread to save new events. Never blocks, unless the process is being terminated."""
         if not self._changed:
             self._changed = True
-            self._wake.put(None)
+            self._wake.set()
         if self._terminating and self._waiting_budget_s > 0:
             started_s = monotonic()
             self._wait(min(TERMINATING, self._waiting_budget_s))
@@ -180,7 +179,7 @@ class Saver:
         A signal handler may call this: every wait for a lock of the interrupted thread has a timeout.
         """
         self._terminating = True
-        self._skip_pause.put(None)
+        self._skip_pause.set()
         self._wait(TERMINATING)
 
     def stop(self, seconds: float = STOPPING) -> None:
@@ -188,8 +187,8 @@ class Saver:
         atexit.unregister(self._exit)
         self._handler.remove()
         self._ending = True
-        self._skip_pause.put(None)
-        self._wake.put(None)
+        self._skip_pause.set()
+        self._wake.set()
         if self._thread is None:
             self.save(min(seconds, _BUSY))
             return
@@ -238,13 +237,12 @@ class Saver:
         saved = _thread.allocate_lock()
         saved.acquire()
         self._waiters.append(saved)
-        self._wake.put(None)
+        self._wake.set()
         saved.acquire(timeout=seconds)
 
     def _run(self) -> None:
         while not self._ending:
-            with suppress(Empty):
-                self._wake.get(timeout=MIN_INTERVAL if self._terminating and self._unsaved_rows else MAX_INTERVAL)
+            self._wake.wait(MIN_INTERVAL if self._terminating and self._unsaved_rows else MAX_INTERVAL)
             self._changed = False  # before reading the counts: later events wake the thread again
             waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
             started_s = monotonic()
@@ -252,8 +250,5 @@ class Saver:
             for saved in waiters:
                 saved.release()
             if not (self._ending or self._terminating):
-                with suppress(Empty):
-                    self._skip_pause.get(
-                        timeout=min(max(_SHARE * (monotonic() - started_s), MIN_INTERVAL), MAX_INTERVAL)
-                    )
+                self._skip_pause.wait(min(max(_SHARE * (monotonic() - started_s), MIN_INTERVAL), MAX_INTERVAL))
         self.save()
