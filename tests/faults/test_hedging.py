@@ -142,7 +142,7 @@ def test_the_first_token_has_its_deadline_in_a_race_too(stage, fault, sync):
 @both
 @pytest.mark.parametrize(("more", "requests"), [({"store": True}, 2), ({"conversation": "conv_1"}, 1)])
 def test_only_answers_without_an_effect_are_hedged(stage, sync, more, requests):
-    seen = stage.call(body_of("responses"), Fault.stall(at_event=0, seconds=0.1), sync=sync, **more)
+    seen = stage.call(body_of("responses"), Fault.stall(at_event=0, seconds=0.5), sync=sync, **more)
     assert seen.error is None
     assert seen.requests == requests
 

@@ -14,13 +14,14 @@ from starlette.routing import Route
 
 import l0
 from l0.config import CONFIG
+from l0.shared_state.late_settings import LATE_SETTINGS
 
 LIMIT = l0.Timeout(total=4321)
 
 
 @pytest.fixture(autouse=True)
 def _instrumented(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CONFIG, "instrumented", {"sdk"})  # else blocks without a call warn
+    monkeypatch.setattr(LATE_SETTINGS, "instrumented", {"sdk"})  # else blocks without a call warn
 
 
 def limit() -> str:
