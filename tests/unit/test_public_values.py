@@ -17,6 +17,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 
 import l0
+from l0.model.function_observer import EventFunction
+from l0.recording.recording_options import RecordingOptions
 
 JUNK = (
     42, -1, 0, True, math.nan, math.inf, "", "no such choice", b"bytes", None, [42], {"a": 1}, (None,), object(), int,
@@ -93,11 +95,16 @@ TARGETS = {
     "run_sync": function(l0.run_sync, texts, skipped="stream"),
     "wrap": function(l0.wrap, texts, skipped="policy"),
 }
+LATE_TYPES = {kind.__name__: kind for kind in (l0.Policy, l0.Observer, RecordingOptions)} | {
+    "EventFunction": EventFunction
+}
+"""The types in the annotations of `l0.instrument`, which does not import them."""
 
 
 def parameters(target: Target) -> dict[str, Any]:
     """Return the annotations of the parameters that can be given by name, with those of ``**options``."""
-    hints = get_type_hints(target.of.__init__ if isinstance(target.of, type) else target.of)
+    of = target.of.__init__ if isinstance(target.of, type) else target.of
+    hints = get_type_hints(of, localns=LATE_TYPES if of is l0.instrument else None)
     hints.pop("return", None)
     options = hints.pop("options", None)
     if options is not None:
