@@ -10,7 +10,9 @@ because it is faster. Nothing else is patched.
 
 from __future__ import annotations
 
+import codecs
 import logging
+import platform
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -133,8 +135,20 @@ class SdkPatches:
             except Exception as error:
                 self._leave_alone(error)
                 return None
+            self._warm_up()
             self._calls = SdkCalls(self, provider)
         return self._calls
+
+    def _warm_up(self) -> None:
+        """Do what the first call does under a lock of Python's own, while no process is forked.
+
+        A child that is forked while another thread holds such a lock waits for it forever. Before Python 3.12 a cached
+        property has one, as `platform` uses for the SDK's headers, and a module has one while it is imported: the first
+        name to be resolved imports that of `idna`.
+        """
+        self.sdk.constructors  # noqa: B018 - a cached property
+        platform.platform()
+        codecs.lookup("idna")
 
     def _leave_alone(self, error: Exception) -> None:
         if not sys.is_finalizing():
