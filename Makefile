@@ -8,7 +8,7 @@ endif
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-hosts test-ray test-viewer suites test-backends faults fuzz soak lint format docs types contracts bench bench-packages bench-viewer setup clean
+.PHONY: help demo test test-sdk test-matrix test-peers test-frameworks test-hosts test-ray test-providers test-viewer suites test-backends faults fuzz soak lint format docs types contracts bench bench-packages bench-viewer setup clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,10 @@ test-hosts: setup ## l0 run with a Celery worker and a notebook kernel, each in 
 test-ray: ## l0 backtest on Ray, with two workers on this machine, in an environment of its own
 	@"$(PYTHON)" scripts/environment.py .venv-ray '[openai,ray]' 'pytest>=8.3'
 	@TEST_RAY=1 .venv-ray/bin/python -m pytest --confcutdir=tests/ray tests/ray
+
+test-providers: ## SDKs of other providers against the simulator, each environment with a line of its own
+	@"$(PYTHON)" scripts/environment.py .venv-providers/stainless '[openai,anthropic,test]' groq cerebras-cloud-sdk together fireworks-ai
+	@.venv-providers/stainless/bin/python -m pytest -n0 tests/providers
 
 test-backends: setup ## real Collector, Jaeger and Prometheus, read back; gets them first where this machine can
 	@$(BIN)/python tests/backends/install.py

@@ -13,4 +13,4 @@ class OpenAIProvider(OpenAiApiProvider):
     shared_headers = frozenset({"openai-beta"})
 
     # Static, not a method that delegates: that would be one more Python call per request.
-    describe = staticmethod(describe_module.describe)  # pyright: ignore[reportAssignmentType]
+    describe = staticmethod(describe_module.describe)

@@ -31,7 +31,7 @@ def test_every_folder_of_modules_is_a_package(package: Path) -> None:
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
 
 
-@pytest.mark.parametrize("name", ["l0_openai", "l0_anthropic"])
+@pytest.mark.parametrize("name", PROJECT["project"]["entry-points"]["opentelemetry_instrumentor"])
 def test_instrumentor_has_an_opentelemetry_entry_point(name: str) -> None:
     (found,) = entry_points(group="opentelemetry_instrumentor", name=name)
     assert found.dist is not None

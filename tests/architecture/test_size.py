@@ -23,6 +23,7 @@ DEEPER = {
 MORE_CONCEPTS = {
     "async_deadlines.py": "the same reads under asyncio and trio, and their fixed deadline",
     "body_parser.py": "implementations of one protocol, one for each form of a body",
+    "declared_sdks.py": "declarations of one kind, of a few lines each",
     "breaker.py": "a breaker, its permit and the table of breakers",
     "markup_signs.py": "three small counters with one interface",
     "overlap.py": "implementations of one protocol, one for each way to resume",

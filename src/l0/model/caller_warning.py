@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-_SKIPPED = frozenset({"l0", "l0_openai", "l0_anthropic", "dataclasses", "contextlib"})
-"""Packages whose frames are skipped: L0's own, and modules of the standard library that call L0."""
+from .own_packages import is_own
+
+_SKIPPED = frozenset({"dataclasses", "contextlib"})
+"""Modules of the standard library that call L0: their frames are skipped, as L0's own are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +46,6 @@ def warn_caller(message: str, category: type[Warning] = RuntimeWarning, past: tu
 
 
 def _is_skipped(frame: FrameType, past: tuple[str, ...]) -> bool:
-    package = str(frame.f_globals.get("__name__")).partition(".")[0]
-    return package in _SKIPPED or package in past
+    module = str(frame.f_globals.get("__name__"))
+    package = module.partition(".")[0]
+    return is_own(module) or package in _SKIPPED or package in past

@@ -32,7 +32,7 @@ class LateSettings:
         self.instrumented: set[str] = set()
         """The import names of the SDKs whose calls go through the engine."""
         self.seen: set[str] = set()
-        """Those that have been instrumented so far: they stand between the program's lines and L0."""
+        """The packages of those that have been instrumented so far: they stand between the program's lines and L0."""
         self._waiting: dict[str, MakeObservers] = {}
 
     def set_observers(self, sdk: str, make: MakeObservers) -> None:

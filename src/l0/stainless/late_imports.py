@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from l0.model.own_packages import is_own
 from l0.shared_state.forks import FORK_GATE
 
-_PACKAGES = ("l0", "l0_openai", "l0_anthropic")
 _own: dict[str, ModuleType] = {}
 """The packages of this copy."""
 
@@ -21,7 +21,7 @@ _own: dict[str, ModuleType] = {}
 def keep_packages() -> None:
     """Remember the packages of this copy, unless the program has removed it by now."""
     if _own.setdefault("l0", sys.modules["l0"]) is sys.modules.get("l0"):
-        _own.update({name: sys.modules[name] for name in _PACKAGES if name in sys.modules})
+        _own.update({name: module for name, module in _importable().items() if "." not in name})
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def late_imports() -> Iterator[None]:
 
 def _importable() -> dict[str, ModuleType]:
     """Return the modules of the packages that are in `sys.modules`."""
-    return {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in _PACKAGES}
+    return {name: module for name, module in list(sys.modules.items()) if is_own(name)}
 
 
 def _with_submodules(package: ModuleType) -> Iterator[tuple[str, ModuleType]]:

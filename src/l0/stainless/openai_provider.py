@@ -1,17 +1,10 @@
-"""The base of providers with an SDK that Stainless generates and an API compatible with OpenAI's.
-
-A provider package subclasses it in a few lines::
-
-    class GroqProvider(OpenAiApiProvider):
-        provider_name = "groq"
-        operations = {"/openai/v1/chat/completions": ("chat", "chat")}
-"""
+"""The base of providers with an SDK that Stainless generates and an API compatible with OpenAI's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from l0.dialects.chat import ChatReader
 from l0.dialects.completions import CompletionsReader
@@ -21,30 +14,25 @@ from l0.model.call import RetrySafety
 from l0.model.inference_request import InferenceRequest
 from l0.model.ports import WireReader
 
-from .openai_requests import OPERATIONS, Operations, describe_request, has_effect_once_created
+from .addresses import address_of
+from .openai_requests import describe_request, has_effect_once_created, operations_at
 from .sdk import Sdk
 from .stainless_call_adapter import ReaderContext
 
 
 class OpenAiApiProvider:
-    """The provider side of the patches. ``provider_name``: as in the OpenTelemetry conventions."""
+    """The provider side of the patches, without `Provider.describe`."""
 
-    provider_name: ClassVar[str]
-    operations: ClassVar[Operations] = OPERATIONS
     shared_headers: frozenset[str] = frozenset()
 
     def __init__(self, sdk: Sdk) -> None:
         self._sdk = sdk
 
-    def describe(self, client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:  # noqa: ARG002
-        """As `Provider.describe`. ``certain=False``: the host may end its streams without a terminal event."""
-        return describe_request(options, self.operations, provider=self.provider_name, certain=False, stream=stream)
-
     def reader(self, reading: ReaderContext) -> WireReader:
         """As `Provider.reader`."""
         response, inference = reading.response, reading.inference
         content_type = response.headers.get("content-type", "")
-        make_error = partial(self._error, reading.request)
+        make_error = partial(self._error, reading)
         if inference.dialect == "responses":
             kept = inference.retry_safety is RetrySafety.UNTIL_EFFECT and has_effect_once_created(inference.body)
             replays = server_can_replay(inference)
@@ -64,6 +52,26 @@ class OpenAiApiProvider:
     def prepare(self, client: Any, options: Any, headers: Mapping[str, str]) -> None:
         """As `Provider.prepare`: nothing to change."""
 
-    def _error(self, request: Any, message: str, body: object) -> Exception:
-        error: Exception = self._sdk.package.APIError(message, request=request, body=body)
+    def _error(self, reading: ReaderContext, message: str, body: object) -> Exception:
+        """Return the exception that the SDK raises for an error inside a stream."""
+        error: Exception
+        if reading.loop.status_errors:
+            error = reading.client._make_status_error(message, body={"error": body}, response=reading.response)
+        else:
+            error = self._sdk.package.APIError(message, request=reading.request, body=body)
         return error
+
+
+class DeclaredProvider(OpenAiApiProvider):
+    """The provider of an `OpenAiApiInstrumentor`, which documents the parameters."""
+
+    def __init__(self, sdk: Sdk, provider_name: str, paths: Iterable[str], host: str | None) -> None:
+        super().__init__(sdk)
+        self._provider_name = provider_name
+        self._operations = operations_at(paths)
+        self._host = host
+
+    def describe(self, client: Any, options: Any, *, stream: bool) -> InferenceRequest | None:
+        """As `Provider.describe`."""
+        certain = address_of(client.base_url).host == self._host
+        return describe_request(options, self._operations, provider=self._provider_name, certain=certain, stream=stream)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from l0.model.call import AttributeValue, RetrySafety
@@ -19,6 +19,18 @@ OPERATIONS: Operations = {
     "/embeddings": ("embeddings", "embeddings"),
 }
 """Requests to files, models, assistants, images, audio and realtime are not patched."""
+
+
+def operations_at(paths: Iterable[str]) -> Operations:
+    """Return the operations of these paths, by their ends. Raises `ValueError` for a path that has none."""
+    found = {}
+    for path in paths:
+        ends = [end for end in OPERATIONS if path.endswith(end)]
+        if not ends:
+            raise ValueError(f"{path}: a path ends with {', '.join(OPERATIONS)}")
+        found[path] = OPERATIONS[max(ends, key=len)]
+    return found
+
 
 _PARAMETERS = (
     ("temperature", names.REQUEST_TEMPERATURE, float),

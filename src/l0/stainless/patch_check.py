@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from l0.model.own_packages import is_own
+
 from .foreign_wrappers import home, reaches
 from .sdk_patches import SdkPatches
 
@@ -15,7 +17,7 @@ def bypasses(patches: SdkPatches) -> list[str]:
     for owner, name, patched in patches.in_place():
         for place in _family(owner):
             held = vars(place).get(name)
-            if held is not None and _is_foreign(held, patches.sdk.name) and not reaches(held, patched):
+            if held is not None and _is_foreign(held, patches.sdk.root) and not reaches(held, patched):
                 found.append(f"{place.__module__}.{place.__qualname__}.{name} is a function of {home(held)}")
     return found
 
@@ -29,4 +31,5 @@ def _family(owner: Any) -> Iterator[type]:
 
 
 def _is_foreign(function: Any, sdk: str) -> bool:
-    return home(function).partition(".")[0] not in {"l0", "l0_openai", "l0_anthropic", sdk}
+    module = home(function)
+    return not is_own(module) and module.partition(".")[0] != sdk

@@ -7,7 +7,7 @@ the loop is probed with test events once, when the SDK is patched.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import FunctionType, ModuleType, SimpleNamespace
@@ -37,7 +37,8 @@ class Loop:
 
     ``plain``: it yields events without a name. ``names``: the named events that it yields unchanged, or ``None`` for
     all. ``wraps``: the named events that it wraps as ``{"data": ..., "event": ...}``. ``typed``: it adds a missing
-    ``type``. ``leaks``: it raises transport errors unchanged.
+    ``type``. ``leaks``: it raises transport errors unchanged. ``status_errors``: for an error inside a stream it raises
+    what it raises for an error response.
     """
 
     plain: bool
@@ -45,6 +46,7 @@ class Loop:
     wraps: frozenset[bytes]
     typed: bool
     leaks: bool
+    status_errors: bool = False
 
 
 @lru_cache(maxsize=64)
@@ -53,10 +55,11 @@ def _transport_of(response: type, transports: tuple[ModuleType, ...]) -> ModuleT
 
 
 class Sdk:
-    """The modules and classes of one imported SDK. ``name``: its import name."""
+    """The modules and classes of one imported SDK. ``name``: its import name. ``root``: the first part of that."""
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.root = name.partition(".")[0]
         self.package = sys.modules[name]
         self.base = sys.modules[f"{name}._base_client"]
         self.streaming = sys.modules[f"{name}._streaming"]
@@ -135,10 +138,12 @@ class Sdk:
         every = names | wraps >= set(_PROBED_EVENTS)
         return Loop(
             plain=plain, names=None if every else frozenset(names), wraps=frozenset(wraps), typed=typed,
-            leaks=self._leaks(),
+            leaks=self._leaks(), status_errors=self._raises_status_errors(),
         )  # fmt: skip
 
-    def _feed(self, body: bytes | Iterator[bytes]) -> list[Any]:
+    def _feed(
+        self, body: bytes | Iterator[bytes], make_status_error: Callable[..., Exception] | None = None
+    ) -> list[Any]:
         """Return the objects that the SDK's own loop yields for a body."""
         request = self.transport.Request("POST", "http://probe.invalid/")
         response = self.transport.Response(200, content=body, request=request)
@@ -146,10 +151,19 @@ class Sdk:
             _process_response_data=lambda data, cast_to, response: data,  # noqa: ARG005
             _make_sse_decoder=self.streaming.SSEDecoder,
             _strict_response_validation=False,
+            _make_status_error=make_status_error,
         )
         stream = self.streaming.Stream(cast_to=object, response=response, client=client)
         bare = self.streaming.Stream.__dict__["__stream__"]
         return list(bare(stream))
+
+    def _raises_status_errors(self) -> bool:
+        made = LookupError()
+        try:
+            self._feed(b'data: {"error":{"message":"probe"}}\n\n', lambda *_, **__: made)
+        except Exception as error:
+            return error is made
+        return False
 
     def _leaks(self) -> bool:
         def fail(_: object) -> bytes:

@@ -202,7 +202,7 @@ class ObservedByteStream:
         if runtime.connection is _USER:
             return True
         sdk: Any = getattr(runtime.call_adapter, "sdk", None)
-        return not (self.left or (sdk is not None and _by_sdk(sdk.name)))
+        return not (self.left or (sdk is not None and _by_sdk(sdk.root)))
 
     def _over(self, error: Exception | None, *, stops: bool) -> None:
         """End the call before its connection closes. A read that fails for that finds the call ended.

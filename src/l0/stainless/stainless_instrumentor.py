@@ -37,8 +37,9 @@ REPLACED = (
 class StainlessInstrumentor(ABC):
     """An instrumentor that patches one SDK, now or when it is imported.
 
-    A subclass sets the SDK's import name and supported versions, and returns its `Provider`. ``refusal``: the reason
-    why the installed SDK cannot be patched; ``None`` if there is none.
+    A subclass sets the SDK's import name, the name of its ``distribution`` if that differs, and the supported versions,
+    and returns its `Provider`. ``refusal``: the reason why the installed SDK cannot be patched; ``None`` if there is
+    none.
 
     It has the methods of OpenTelemetry's `BaseInstrumentor`, and is registered as a subclass of it. It does not inherit
     from it, because `l0.instrument()` would import OpenTelemetry and packaging before any call is made.
@@ -47,8 +48,14 @@ class StainlessInstrumentor(ABC):
     _instance: ClassVar[Self | None] = None
     _is_instrumented_by_opentelemetry = False
     sdk_name: str
+    distribution: str
     supported: str
     refusal: str | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "distribution" not in vars(cls) and "sdk_name" in vars(cls):
+            cls.distribution = cls.sdk_name
 
     def __new__(cls) -> Self:
         """Return the only instance, as OpenTelemetry's instrumentors do."""
@@ -93,7 +100,7 @@ class StainlessInstrumentor(ABC):
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the supported range of SDK versions, as OpenTelemetry asks for it."""
-        return (f"{self.sdk_name} {self.supported}",)
+        return (f"{self.distribution} {self.supported}",)
 
     @abstractmethod
     def provider(self, sdk: Sdk) -> Provider:
@@ -117,7 +124,7 @@ class StainlessInstrumentor(ABC):
         LATE_SETTINGS.set_observers(self.sdk_name, partial(_observers, kwargs, dict(os.environ)))
         _use_environment()
         LATE_SETTINGS.instrumented.add(self.sdk_name)
-        LATE_SETTINGS.seen.add(self.sdk_name)
+        LATE_SETTINGS.seen.add(self.sdk_name.partition(".")[0])
         with self._guard:
             self._wanted = True
         after_import(self.sdk_name, self._imported)
@@ -169,15 +176,18 @@ class StainlessInstrumentor(ABC):
         found = self._version()
         if found is None or supports(self.supported, found):
             return None
-        return f"l0 does not patch {self.sdk_name} {found}: supported are {self.sdk_name} {self.supported}"
+        return f"l0 does not patch {self.distribution} {found}: supported are {self.distribution} {self.supported}"
 
     def _version(self) -> str | None:
-        """Return the version of the imported SDK, or before the import of the installed one; ``None`` if unknown."""
+        """Return the version of the imported SDK, or before the import of the installed one; ``None`` if unknown.
+
+        An imported package that Stainless has not generated may be another one of that name, so its metadata decides.
+        """
         found = getattr(sys.modules.get(self.sdk_name), "__version__", None)
-        if found is not None:
+        if found is not None and f"{self.sdk_name}._base_client" in sys.modules:
             return str(found)
         try:
-            return version(self.sdk_name)
+            return version(self.distribution)
         except PackageNotFoundError:
             return None
 

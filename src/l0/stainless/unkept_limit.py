@@ -12,6 +12,9 @@ import warnings
 from contextlib import suppress
 from types import FrameType
 
+from l0.model.own_packages import is_own
+from l0.shared_state.late_settings import LATE_SETTINGS
+
 _log = logging.getLogger("l0")
 _MESSAGE = (
     "l0: a time limit has passed on an HTTP/2 connection that serves other calls as well: in sync code this call ends "
@@ -19,11 +22,10 @@ _MESSAGE = (
 )
 _BELOW_USER = frozenset(
     {
-        "l0", "l0_openai", "l0_anthropic", "openai", "anthropic", "httpx", "httpx2", "httpcore", "httpcore2", "h2",
-        "ssl", "socket", "threading", "queue", "contextlib", "wrapt",
+        "httpx", "httpx2", "httpcore", "httpcore2", "h2", "ssl", "socket", "threading", "queue", "contextlib", "wrapt",
     }
 )  # fmt: skip
-"""Packages between a blocked read and the line of the user that waits for it."""
+"""Packages between a blocked read and the line of the user that waits for it, besides L0's own and the SDKs."""
 
 
 class UnkeptLimit:
@@ -52,6 +54,11 @@ class UnkeptLimit:
 
 def _user_frame(frame: FrameType | None) -> FrameType | None:
     """Return the innermost frame of the user's code."""
-    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _BELOW_USER:
+    while frame is not None and _is_below_user(str(frame.f_globals.get("__name__"))):
         frame = frame.f_back
     return frame
+
+
+def _is_below_user(module: str) -> bool:
+    package = module.partition(".")[0]
+    return is_own(module) or package in _BELOW_USER or package in LATE_SETTINGS.seen

@@ -42,8 +42,9 @@ def is_patched(owner):
 
 
 def test_both_providers_are_found_by_entry_point():
-    assert [point.name for point in discovery.providers()][:2] == ["l0_anthropic", "l0_openai"]
-    assert all(point.name.startswith("l0_") for point in discovery.providers())
+    names = [point.name for point in discovery.providers()]
+    assert {"l0_anthropic", "l0_openai"} < set(names)
+    assert names == sorted(name for name in names if name.startswith("l0_"))
 
 
 def test_instrumentors_count_as_opentelemetrys():
@@ -168,7 +169,7 @@ def test_providers_and_versions_need_no_metadata(warnings_of, monkeypatch):
 
     monkeypatch.setattr(discovery, "version", version)
     monkeypatch.setattr(discovery, "entry_points", lambda **_: ())
-    assert [point.name for point in discovery.providers()] == ["l0_anthropic", "l0_openai"]
+    assert discovery.providers() == list(discovery._BUILT_IN)
     assert warnings_of() == []
     assert is_patched(OPENAI)
     assert is_patched(ANTHROPIC)
@@ -250,7 +251,8 @@ def test_a_start_without_code_logs_and_warns_and_never_raises(warnings_of, monke
 
 
 def test_zero_code_start_ignores_a_missing_sdk(warnings_of, monkeypatch, caplog):
-    monkeypatch.setattr(OpenAIInstrumentor, "sdk_name", "no_such_sdk")
+    for attribute in ("sdk_name", "distribution"):
+        monkeypatch.setattr(OpenAIInstrumentor, attribute, "no_such_sdk")
     OpenAIInstrumentor().instrument()
     assert not OpenAIInstrumentor().is_instrumented_by_opentelemetry
     assert [record for record in caplog.records if record.name == "l0"] == []

@@ -1,0 +1,52 @@
+"""The SDKs of providers with an API compatible with OpenAI's: groq, cerebras, together and fireworks."""
+
+from l0.stainless.openai_api_instrumentor import OpenAiApiInstrumentor
+
+
+class GroqInstrumentor(OpenAiApiInstrumentor):
+    """The instrumentor of the groq SDK."""
+
+    sdk_name = "groq"
+    supported = ">= 0.13, < 2"
+    provider_name = "groq"
+    paths = ("/openai/v1/chat/completions", "/openai/v1/embeddings")
+    host = "api.groq.com"
+
+
+class CerebrasInstrumentor(OpenAiApiInstrumentor):
+    """The instrumentor of the cerebras SDK."""
+
+    sdk_name = "cerebras.cloud.sdk"
+    distribution = "cerebras-cloud-sdk"
+    supported = ">= 1.30, < 2"
+    provider_name = "cerebras"
+    paths = ("/v1/chat/completions", "/v1/completions")
+    host = "api.cerebras.ai"
+
+
+class TogetherInstrumentor(OpenAiApiInstrumentor):
+    """The instrumentor of the together SDK, which Stainless generates since 2.0."""
+
+    sdk_name = "together"
+    supported = ">= 2, < 4"
+    provider_name = "together_ai"
+    paths = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+    host = "api.together.ai"
+
+
+_FIREWORKS = "https://api.fireworks.ai/inference"
+
+
+class FireworksInstrumentor(OpenAiApiInstrumentor):
+    """The instrumentor of the fireworks SDK, which Stainless generates since 1.0."""
+
+    sdk_name = "fireworks"
+    distribution = "fireworks-ai"
+    supported = ">= 1, < 2"
+    provider_name = "fireworks_ai"
+    # The SDK uses whole URLs unless the base URL is changed.
+    paths = (
+        "/v1/chat/completions", "/v1/completions",
+        f"{_FIREWORKS}/v1/chat/completions", f"{_FIREWORKS}/v1/completions",
+    )  # fmt: skip
+    host = "api.fireworks.ai"

@@ -1,0 +1,40 @@
+"""The base of instrumentors for SDKs that Stainless generates for an API compatible with OpenAI's.
+
+A provider is one class (docs/providers.md)::
+
+    class GroqInstrumentor(OpenAiApiInstrumentor):
+        sdk_name = "groq"
+        supported = ">= 0.13, < 2"
+        provider_name = "groq"
+        paths = ("/openai/v1/chat/completions", "/openai/v1/embeddings")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from .stainless_instrumentor import StainlessInstrumentor
+
+if TYPE_CHECKING:
+    from .sdk import Sdk
+    from .stainless_call_adapter import Provider
+
+
+class OpenAiApiInstrumentor(StainlessInstrumentor):
+    """An instrumentor that a provider declares, and does not implement.
+
+    ``provider_name``: the value of ``gen_ai.provider.name`` on spans. ``paths``: the URLs of the SDK's inference
+    requests, as its source states them. The end of a path tells its dialect: ``/chat/completions``, ``/completions``,
+    ``/responses`` or ``/embeddings``. ``host``: the provider's own host if all of its streams end with ``[DONE]`` or a
+    finish reason. A stream of that host without one is a failure from the first call on; other hosts must have sent
+    one before.
+    """
+
+    provider_name: ClassVar[str]
+    paths: ClassVar[tuple[str, ...]]
+    host: ClassVar[str | None] = None
+
+    def provider(self, sdk: Sdk) -> Provider:
+        from .openai_provider import DeclaredProvider  # the first call needs it
+
+        return DeclaredProvider(sdk, self.provider_name, self.paths, self.host)

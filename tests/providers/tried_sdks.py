@@ -1,0 +1,80 @@
+"""The SDKs of other providers that the tests try, and what is special about each."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+from faults_kit import Stage
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import l0
+from l0.simulator.server import Simulator
+from l0.stainless.stainless_instrumentor import StainlessInstrumentor
+from l0_compatible.declared_sdks import (
+    CerebrasInstrumentor,
+    FireworksInstrumentor,
+    GroqInstrumentor,
+    TogetherInstrumentor,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedSdk:
+    """One SDK. ``client``: the name of its sync client. ``options``: arguments of clients besides key and URL."""
+
+    instrumentor: type[StainlessInstrumentor]
+    client: str
+    dialects: tuple[str, ...] = ("chat", "completions")
+    options: Mapping[str, Any] = ()  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return self.instrumentor.distribution
+
+    @property
+    def package(self) -> Any:
+        """The SDK's package. Skips the test if it is not installed."""
+        name = self.instrumentor.sdk_name
+        if find_spec(name.partition(".")[0]) is None or find_spec(name) is None:
+            pytest.skip(f"{self} is not installed here: make test-providers has an environment with it")
+        return import_module(name)
+
+    def make_client(self, origin: str, *, sync: bool = True, **options: Any) -> Any:
+        """Return a client of the simulator."""
+        kind = getattr(self.package, self.client if sync else f"Async{self.client}")
+        return kind(api_key="k", base_url=origin, **dict(self.options) | options)
+
+
+TRIED = (
+    TriedSdk(instrumentor=GroqInstrumentor, client="Groq", dialects=("chat",)),
+    TriedSdk(instrumentor=CerebrasInstrumentor, client="Cerebras", options={"warm_tcp_connection": False}),
+    TriedSdk(instrumentor=TogetherInstrumentor, client="Together"),
+    TriedSdk(instrumentor=FireworksInstrumentor, client="Fireworks"),
+)
+
+
+class ProviderStage(Stage):
+    """A `Stage` for one of these SDKs."""
+
+    def __init__(self, sim: Simulator, loop: asyncio.AbstractEventLoop, tried: TriedSdk) -> None:
+        self.sim = sim
+        self.loop = loop
+        self.tried = tried
+        self.exporter = InMemorySpanExporter()
+        self._provider = TracerProvider()
+        self._provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self._clients = {
+            ("openai", sync): tried.make_client(sim.origin, sync=sync, timeout=10) for sync in (True, False)
+        }
+
+    def on(self, policy: l0.Policy | None = None) -> None:
+        """Switch l0 on, with spans."""
+        instrumentor = self.tried.instrumentor()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument(tracer_provider=self._provider)
+        l0.instrument(policy)
