@@ -34,6 +34,7 @@ class Use(NamedTuple):
 
 
 USES = (
+    Use("instrumentation/l0_compatible/declared_sdks.py", "*Instrumentor", "entry points name them"),
     Use("src/l0/__init__.py", "__dir__", "Python calls it for dir(l0)"),
     Use("src/l0/backtest/attempt_pool.py", "hour", "a field of AttemptSource: sources are compared as a whole"),
     Use(
@@ -108,8 +109,6 @@ USES = (
     Use("tests/unit/orchestration/consensus/test_consensus.py", "born", "a field that the consensus compares"),
     Use("tests/unit/rules/guardrails/test_catalogue.py", "f_trace_*", "the interpreter reads them on a frame"),
     Use("tests/unit/pytest_plugin/test_recorded_errors.py", "__suppress_context__", "Python reads it on an exception"),
-    Use("tests/unit/stainless/test_interruptions.py", "__init_subclass__", "Python calls it"),
-    Use("tests/unit/streams/test_exceptions_of_sources.py", "__init_subclass__", "Python calls it"),
     Use("tests/unit/streams/test_managers.py", "*", "sources, which a test finds by name"),
     Use("tests/unit/telemetry/test_spans.py", "should_sample", "OpenTelemetry's SDK calls it"),
     Use("tests/unit/telemetry/test_spans.py", "get_description", "OpenTelemetry's SDK calls it"),

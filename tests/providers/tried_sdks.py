@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -26,12 +26,16 @@ from l0_compatible.declared_sdks import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriedSdk:
-    """One SDK. ``client``: the name of its sync client. ``options``: arguments of clients besides key and URL."""
+    """One SDK. ``client``: the name of its sync client. ``options``: arguments of clients besides key and URL.
+
+    ``left_to_sdk``: what `l0 doctor` says of types that have no compiled constructor.
+    """
 
     instrumentor: type[StainlessInstrumentor]
     client: str
     dialects: tuple[str, ...] = ("chat", "completions")
-    options: Mapping[str, Any] = ()  # type: ignore[assignment]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    left_to_sdk: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.instrumentor.distribution
@@ -47,12 +51,17 @@ class TriedSdk:
     def make_client(self, origin: str, *, sync: bool = True, **options: Any) -> Any:
         """Return a client of the simulator."""
         kind = getattr(self.package, self.client if sync else f"Async{self.client}")
-        return kind(api_key="k", base_url=origin, **dict(self.options) | options)
+        return kind(api_key="k", base_url=origin, **{**self.options, **options})
 
 
 TRIED = (
     TriedSdk(instrumentor=GroqInstrumentor, client="Groq", dialects=("chat",)),
-    TriedSdk(instrumentor=CerebrasInstrumentor, client="Cerebras", options={"warm_tcp_connection": False}),
+    TriedSdk(
+        instrumentor=CerebrasInstrumentor,
+        client="Cerebras",
+        options={"warm_tcp_connection": False},
+        left_to_sdk=("not supported: Union: no field discriminates the variants of the union",),
+    ),
     TriedSdk(instrumentor=TogetherInstrumentor, client="Together"),
     TriedSdk(instrumentor=FireworksInstrumentor, client="Fireworks"),
 )

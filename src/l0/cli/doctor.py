@@ -19,6 +19,7 @@ from importlib.metadata import (
     requires,
     version,
 )
+from typing import Any
 
 from opentelemetry import metrics, trace
 from packaging.markers import Marker
@@ -28,11 +29,11 @@ import l0
 from l0.config import CONFIG
 from l0.model.errors import raised
 from l0.shared_state.late_settings import LATE_SETTINGS
-from l0.simulator import corpus
 from l0.simulator.simulator_config import SimulatorConfig
 from l0.stainless.direct_proof import reasons_by_kind
 from l0.stainless.discovery import installed_version, instrumentors
 from l0.stainless.patch_check import bypasses
+from l0.stainless.sdk import Sdk
 from l0.stainless.stainless_instrumentor import StainlessInstrumentor
 from l0.telemetry.listeners import is_apis_own
 from l0.telemetry.names import DISTRIBUTION
@@ -40,8 +41,7 @@ from l0.telemetry.otlp_request import ENDPOINTS
 
 from .demo.demo_provider import provider
 from .demo.judge import AnswerVerdict, judge
-from .demo.load import Load, available_apis
-from .demo.plan import SDKS, Api, plan, shipped
+from .doctor_answers import doctor_answers
 from .doctor_finding import DoctorFinding
 from .library_limits import library_limits
 from .policy_report import policy_fields, policy_report
@@ -75,7 +75,7 @@ def doctor(*, as_json: bool = False) -> int:
 
 
 def _object(report: Sequence[tuple[str, Sequence[DoctorFinding]]]) -> dict[str, object]:
-    names = (DISTRIBUTION, *_TELEMETRY, *dict.fromkeys(SDKS.values()))
+    names = (DISTRIBUTION, *_TELEMETRY, *map(_distribution, instrumentors()))
     return {
         "format": 1,
         "ok": not any(finding.problem for _, findings in report for finding in findings),
@@ -99,11 +99,14 @@ def _report() -> Iterator[tuple[str, Iterable[DoctorFinding]]]:
     owners = packages_distributions().get("l0", ())
     yield f"{DISTRIBUTION} {own or '(not installed)'}, {python}", [*namesakes(owners), *_extras()]
     found = instrumentors()
-    if not any(installed_version(one.sdk_name) is not None for one in found):
+    missing = [one for one in found if installed_version(one.sdk_name) is None]
+    if len(missing) == len(found):
         yield "SDKs", [DoctorFinding("no supported SDK is installed: l0.instrument() patches nothing", True)]
     for instrumentor in found:
-        if isinstance(instrumentor, StainlessInstrumentor):
+        if isinstance(instrumentor, StainlessInstrumentor) and instrumentor not in missing:
             yield f"{instrumentor.sdk_name}, supported {instrumentor.supported}", _sdk(instrumentor)
+    if missing:
+        yield "SDKs that are not installed", map(_missing, missing)
     if limits := list(library_limits()):
         yield "Other libraries", limits
     yield "Policy", policy_report()
@@ -153,19 +156,31 @@ def _applies(marker: Marker, extra: str) -> bool:
     return marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
 
 
+def _distribution(instrumentor: Any) -> str:
+    """Return the name of an SDK's distribution."""
+    return getattr(instrumentor, "distribution", None) or str(instrumentor.sdk_name)
+
+
+def _missing(instrumentor: Any) -> DoctorFinding:
+    own = metadata(DISTRIBUTION).get_all("Provides-Extra") if installed(DISTRIBUTION) else None
+    name = _distribution(instrumentor)
+    wanted = f"'{DISTRIBUTION}[{name}]'" if name in (own or ()) else name
+    return DoctorFinding(f"{name}: pip install {wanted}")
+
+
 def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
     """Report on one SDK: instrument it and read one streamed answer per API."""
     name = instrumentor.sdk_name
-    if installed_version(name) is None:
-        return [DoctorFinding(f"not installed (pip install '{DISTRIBUTION}[{name}]')")]
-    found = import_module(name).__version__
-    if installed(name) is None:
+    found = getattr(import_module(name), "__version__", "(version unknown)")
+    if installed(instrumentor.distribution) is None:
         found += " (a copy without metadata: frozen, zipped or vendored)"
     was_instrumented = name in LATE_SETTINGS.instrumented
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning), _quiet():  # the report says the same
         l0.instrument()
     try:
         patches = instrumentor.patches
+        if patches is None and instrumentor.refusal is None:
+            return [DoctorFinding(f"{name} {found} is another package, not {instrumentor.distribution}: left alone")]
         if patches is None:
             return [
                 DoctorFinding(f"{name} {found}: not patched; its calls run without l0 ({instrumentor.refusal})", True)
@@ -174,7 +189,7 @@ def _sdk(instrumentor: StainlessInstrumentor) -> list[DoctorFinding]:
         return [
             DoctorFinding(f"{name} {found}: patched; {tier}", patches.sdk.loop is None),
             *(DoctorFinding(f"{text}: calls through it bypass l0", True) for text in bypasses(patches)),
-            *_answers(name),
+            *_answers(instrumentor, patches.sdk),
             *_constructors(instrumentor),
             *_parameters(instrumentor),
             *_direct_reading(instrumentor),
@@ -216,12 +231,10 @@ def _quiet() -> Iterator[None]:
         log.disabled = before
 
 
-def _answers(name: str) -> Iterator[DoctorFinding]:
+def _answers(instrumentor: StainlessInstrumentor, sdk: Sdk) -> Iterator[DoctorFinding]:
     """Check one streamed answer per API."""
-    apis: list[Api] = [api for api in available_apis() if SDKS[api] == name]
-    calls = plan(len(apis), 0, 0.0, shipped(corpus.answers()), apis)
     with provider(SimulatorConfig()) as simulator, _unrecorded():
-        for result in Load(simulator=simulator, concurrency=2).one_by_one("doctor", calls):
+        for result in doctor_answers(instrumentor, sdk, simulator):
             verdict = judge(result)
             outcome = verdict.value if result.error is None else f"{verdict.value}: {result.error!r}"
             yield DoctorFinding(
@@ -285,6 +298,7 @@ def _telemetry() -> Iterator[DoctorFinding]:
         )
     switches = sorted(name for name in os.environ if name.startswith("OTEL_"))
     yield DoctorFinding(f"environment: {', '.join(switches) or 'no OTEL_ variable is set'}")
+    instrumented = {one.sdk_name for one in instrumentors()}
     for point in entry_points(group="opentelemetry_instrumentor"):
-        if point.name in SDKS.values() and point.dist is not None:
+        if point.name in instrumented and point.dist is not None:
             yield DoctorFinding(f"{point.dist.name} {point.dist.version} also instruments {point.name}")

@@ -88,7 +88,7 @@ def test_an_sdk_that_is_missing_is_none(monkeypatch: pytest.MonkeyPatch, capsys:
     real = doctor.installed_version
     monkeypatch.setattr(doctor, "installed_version", lambda name: None if name == "anthropic" else real(name))
     assert main(["doctor"]) == 0
-    assert "not installed (pip install 'l0-otel[anthropic]')" in capsys.readouterr().out
+    assert "  anthropic: pip install 'l0-otel[anthropic]'\n" in capsys.readouterr().out
 
 
 def test_no_sdk_at_all_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

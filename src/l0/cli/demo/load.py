@@ -46,8 +46,8 @@ _MODULES: Mapping[Api, str] = {
     "messages": "anthropic.resources.messages",
 }
 
-Clients = Mapping[str, Any]
-"""One client by SDK name."""
+Clients = Mapping[Api, Any]
+"""The client of each API."""
 
 
 def available_apis() -> tuple[Api, ...]:
@@ -84,25 +84,26 @@ class AnswerReader:
             self._last = now
             self._pieces.append(piece)
 
-    def result(self, error: BaseException | None = None) -> Result:
-        """Return the result of the call. ``error``: the exception of the SDK, if any."""
+    def result(self, client: Any = None, error: BaseException | None = None) -> Result:
+        """Return the result of the call. ``error``: the exception of the ``client``'s SDK, if any."""
         return Result(
             call=self._call,
             content="".join(self._pieces),
             error=error or self._error,
-            catchable=error is None or isinstance(error, _sdk_errors(SDKS[self._call.api])),
+            catchable=error is None or isinstance(error, _sdk_errors(client)),
             first=self._first,
             gaps=tuple(self._gaps),
         )
 
 
-def _sdk_errors(sdk: str) -> tuple[type[BaseException], ...]:
+def _sdk_errors(client: Any) -> tuple[type[BaseException], ...]:
     """Return the exceptions that the bare SDK may raise: its own, those of its transport, and `ValueError` for JSON."""
+    (base_client,) = (kind for kind in type(client).__mro__ if kind.__name__ == "BaseClient")
+    sdk = base_client.__module__.removesuffix("._base_client")
     package, streaming = import_module(sdk), import_module(f"{sdk}._streaming")
     # The version of the SDK decides between httpx and httpx2, so the classes are taken from its own module.
     transport = getattr(streaming, "httpx2", None) or streaming.httpx
-    base = package.OpenAIError if sdk == "openai" else package.AnthropicError
-    return (base, transport.TransportError, transport.DecodingError, ValueError)
+    return (package.APIError.__base__, transport.TransportError, transport.DecodingError, ValueError)
 
 
 def read(clients: Clients, call: PlannedCall, run: str) -> Result:
@@ -113,7 +114,7 @@ def read(clients: Clients, call: PlannedCall, run: str) -> Result:
             for event in stream:
                 answering.take(event)
     except Exception as error:
-        return answering.result(error)
+        return answering.result(clients[call.api], error)
     return answering.result()
 
 
@@ -126,12 +127,12 @@ async def aread(clients: Clients, call: PlannedCall, run: str) -> Result:
                 async for event in stream:
                     answering.take(event)
     except Exception as error:
-        return answering.result(error)
+        return answering.result(clients[call.api], error)
     return answering.result()
 
 
 def _create(clients: Clients, call: PlannedCall, run: str) -> Any:
-    create = _METHODS[call.api](clients[SDKS[call.api]])
+    create = _METHODS[call.api](clients[call.api])
     headers = {HEADER: call.script, CALL_ID_HEADER: call_id(run, call)}
     return create(**_ARGUMENTS[call.api], stream=True, extra_headers=headers)
 
@@ -153,7 +154,7 @@ class Load:
         with ExitStack() as stack:
             calls = list(calls)
             clients = self._clients("", calls)
-            for client in clients.values():
+            for client in set(clients.values()):
                 stack.enter_context(client)
             return [read(clients, call, run) for call in calls]
 
@@ -189,13 +190,13 @@ class Load:
             interrupted.set()
             threads.clear()
             tasks.clear()
-        for client in clients.values():
+        for client in set(clients.values()):
             client.close()
 
     async def _tasks(self, run: str, calls: deque[PlannedCall], size: int, done: Callable[[Result], None]) -> None:
         async with AsyncExitStack() as stack:
             clients = self._clients("Async", calls)
-            for client in clients.values():
+            for client in set(clients.values()):
                 await stack.enter_async_context(client)
 
             async def work() -> None:
@@ -207,10 +208,12 @@ class Load:
     def _clients(self, prefix: Literal["", "Async"], calls: Iterable[PlannedCall]) -> Clients:
         """Create clients as a user does, with the SDKs' default timeouts and two retries."""
         origins = {"openai": ("OpenAI", self.simulator.openai), "anthropic": ("Anthropic", self.simulator.anthropic)}
-        return {
+        apis = {call.api for call in calls}
+        by_sdk = {
             sdk: getattr(import_module(sdk), prefix + origins[sdk][0])(api_key="demo", base_url=origins[sdk][1])
-            for sdk in {SDKS[call.api] for call in calls}
+            for sdk in {SDKS[api] for api in apis}
         }
+        return {api: by_sdk[SDKS[api]] for api in apis}
 
 
 def _report(work: Callable[[], None], ended: SimpleQueue[BaseException | None]) -> None:
