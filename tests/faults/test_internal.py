@@ -7,13 +7,10 @@ from faults_kit import SDKS, Stage, both
 from resume_kit import CHAT_API, LINES, MESSAGES_API, POEM, Api, broken, play, resuming
 
 import l0
-from l0.dialects.chat import ChatReader
-from l0.dialects.messages import MessagesReader
+from l0.runtime.body_parser import WireParser
 from l0.simulator.faults import Fault
 
 pytestmark = pytest.mark.usefixtures("on")
-
-READERS = {"chat": ChatReader, "messages": MessagesReader}
 
 
 @both
@@ -22,16 +19,15 @@ READERS = {"chat": ChatReader, "messages": MessagesReader}
 def test_internal_defect_raises_an_internal_error(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, api: Api, at: int, sync: bool
 ) -> None:
-    reader: Any = READERS[api.name]
-    read_event, taken = reader.read_event, []
+    feed, taken = WireParser.feed, []
 
-    def defective(self: Any, name: bytes | None, data: bytes) -> Any:
+    def defective(self: Any, raw: bytes) -> Any:
         taken.append(1)
         if len(taken) == at:
             raise LookupError("what nobody thought of")
-        return read_event(self, name, data)
+        return feed(self, raw)
 
-    monkeypatch.setattr(reader, "read_event", defective)
+    monkeypatch.setattr(WireParser, "feed", defective)
     healthy = broken(LINES, Fault.comments())  # an event a read
     got = play(stage, api, healthy, healthy, sync=sync, policy=resuming("exact", fallback=l0.Fallback(model="other")))
     assert isinstance(got.error, l0.StreamInterrupted)

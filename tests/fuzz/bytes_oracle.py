@@ -16,6 +16,7 @@ from fidelity_check import structure
 from openai.types.chat import ChatCompletionChunk
 from openai.types.completion import Completion
 
+from l0.fastpath.event_template import EventTemplates
 from l0.model.call import RetrySafety
 from l0.model.failure import Cause
 from l0.model.inference_request import InferenceRequest
@@ -67,7 +68,7 @@ class Api:
             order="evidence",
         )
         reader = self.provider.reader(reading)
-        parser = WireParser(reader)
+        parser = WireParser(reader, EventTemplates(build, self.sdk.constructors))
         items: list[Any] = []
         for raw in reads:
             items += parser.feed(raw)

@@ -1,6 +1,5 @@
 """The judge of `make fuzz`: it has nothing against answers as they are, and sees what a fuzzer is to find."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import bytes_oracle
@@ -91,10 +90,10 @@ def test_oracle_detects_a_rejection_that_the_sdk_accepts(monkeypatch):
 
 
 def test_what_depends_on_the_cuts_is_seen(monkeypatch):
-    def one_short(self: Splitter, raw: bytes) -> Iterator[Any]:
-        return iter(unharmed(self, raw[:-1] if len(raw) == 5 else raw))
+    def one_short(self: Splitter, raw: bytes) -> bytes | None:
+        return unharmed(self, raw[:-1] if len(raw) == 5 else raw)
 
-    unharmed = Splitter.feed
-    monkeypatch.setattr(Splitter, "feed", one_short)
+    unharmed = Splitter.joined
+    monkeypatch.setattr(Splitter, "joined", one_short)
     assert difference(given("chat")) is None
     assert difference(given("chat", size=5)) is not None

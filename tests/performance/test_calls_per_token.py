@@ -21,17 +21,17 @@ from l0.runtime.stream_stats import StreamStatsRecorder
 # Python 3.11 is the reference; later ones inline some calls and need no more. Whole calls: what a batch of gaps takes
 # to be added up (`pace`) is a fraction for each of them, and depends on how the gaps fell.
 LIMITS = {
-    ("chat", "sync"): 38,
-    ("chat", "async"): 38,
-    ("responses", "sync"): 32,
-    ("responses", "async"): 32,
-    ("messages", "sync"): 35,
-    ("messages", "async"): 35,
+    ("chat", "sync"): 26,
+    ("chat", "async"): 26,
+    ("responses", "sync"): 29,
+    ("responses", "async"): 29,
+    ("messages", "sync"): 24,
+    ("messages", "async"): 24,
 }
 # Deadlines of reads: one watch that is armed and disarmed, one clock that is asked.
 DEADLINES = {"sync": 1, "async": 5}
 # Of the bare SDK's calls, all code counted. The newest SDKs make 702, 113 and 93 calls for a token.
-SHARES = {"chat": 0.10, "responses": 0.45, "messages": 0.65}
+SHARES = {"chat": 0.05, "responses": 0.32, "messages": 0.36}
 # Memory blocks that stay for each token of an answer that is being read: its piece of text.
 BLOCKS = 1.5
 

@@ -158,6 +158,17 @@ class BaseReader(ABC):
             return Cause.NOT_A_STREAM
         return Cause.TRUNCATED if self.content else Cause.EMPTY
 
+    def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:  # noqa: ARG002
+        """As `l0.model.ports.WireReader.varying_fields`."""
+        return None
+
+    def next_repeat(self, event: Any) -> int | None:  # noqa: ARG002
+        """As `l0.model.ports.WireReader.next_repeat`."""
+        return 0
+
+    def repeated(self, event: Any, count: int, data: bytes) -> None:  # noqa: B027 - only some dialects need it
+        """As `l0.model.ports.WireReader.repeated`."""
+
     def observe_object(self, item: Any) -> None:
         """Read an object that the SDK built, where L0 leaves the SDK's own loop in place."""
         dump: Callable[..., dict[str, Any]] | None = getattr(item, "to_dict", None)

@@ -203,6 +203,24 @@ class ChatReader(ResumableReader):
             self.read_usage(event)
         return event if name is None else self.sdk_event(name, event)
 
+    def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:
+        if name is not None or not self._identified or event.get("id") != self.response_id:
+            return None
+        if event.get("error") or event.get("usage") or len(event["choices"]) != 1:
+            return None
+        (choice,) = event["choices"]
+        delta, index = choice.get("delta"), choice.get("index")
+        text = delta.get("content") if delta else choice.get("text")
+        first = not index or type(index) is not int
+        silent = not delta or delta.keys() <= _SILENT_KEYS
+        if type(text) is not str or not text or not (first and silent):
+            return None
+        if choice.get("finish_reason") or "error" in choice:
+            return None
+        padding = event.get("obfuscation")
+        fields: dict[str, str | int] = {"content" if delta else "text": text}
+        return fields | {"obfuscation": padding} if type(padding) is str else fields
+
     def _other_than_object(self, data: bytes, event: Any) -> Any:
         """Read the end of the stream, or JSON that only the tolerant parser accepts."""
         if data[:6] == b"[DONE]":

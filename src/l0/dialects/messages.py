@@ -271,6 +271,19 @@ class MessagesReader(ResumableReader):
         else:
             raise TypeError("the type of an event is not text")
 
+    def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:
+        if name != b"content_block_delta" or event.get("type") != "content_block_delta":
+            return None
+        if self._names is not None and name not in self._names:
+            return None
+        delta = event["delta"]
+        text = delta.get("text")
+        return {"text": text} if delta["type"] == "text_delta" and type(text) is str and text else None
+
+    def next_repeat(self, event: Any) -> int | None:
+        stray = self._whole or self.failure is not None or event["index"] not in self._open
+        return None if stray else 0
+
     def salvage(self, name: bytes | None, event: dict[str, Any]) -> None:  # noqa: ARG002
         self._in_order = False
         if event.get("type") == "content_block_delta":  # with another index or delta than was ever documented

@@ -300,6 +300,30 @@ class ResponsesReader(ResumableReader):
             self._uncounted()
         return event
 
+    def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:  # noqa: ARG002
+        text, number = event.get("delta"), event.get("sequence_number")
+        if event.get("type") != _TEXT or event.get("error") or type(text) is not str or not text:
+            return None
+        if type(number) is not int or "output_index" not in event or "content_index" not in event:
+            return None
+        padding = event.get("obfuscation")
+        fields: dict[str, str | int] = {"delta": text, "sequence_number": number}
+        return fields | {"obfuscation": padding} if type(padding) is str else fields
+
+    def next_repeat(self, event: Any) -> int | None:  # noqa: ARG002 - the place of a text cannot be wrong
+        last = self._sequence
+        if last is None or last < 0 or not self._counts or last != (self._first or 0) + self._numbered - 1:
+            return None
+        return None if self._completed or not self.events else last + 1
+
+    def repeated(self, event: Any, count: int, data: bytes) -> None:
+        assert self._sequence is not None
+        self._sequence += count
+        self._numbered += count
+        self._last = data
+        place = (event["output_index"], event["content_index"])
+        self._texts.fragments.setdefault(place, []).extend(self.text[-count:])
+
     def _headless(self, event: dict[str, Any]) -> bool:
         """Return whether the terminal event comes first and contains text: the events before it were lost."""
         answer = event.get("response")

@@ -130,8 +130,11 @@ class Reader(Protocol):
 class WireReader(Reader, Protocol):
     """Reads one attempt's events in a provider's dialect, and builds the SDK's objects from them.
 
-    Hot path: `read_event` runs once per event. No method raises.
+    Hot path: `read_event` runs once per event. No method raises, but `varying_fields` for an event of an odd shape.
     """
+
+    events: int
+    """Events read so far."""
 
     def read_event(self, name: bytes | None, data: bytes) -> Any:
         """Return the object for one wire event; ``None`` if the user gets none for it."""
@@ -140,6 +143,21 @@ class WireReader(Reader, Protocol):
     def read_resumed(self, name: bytes | None, data: bytes) -> list[Any]:
         """Return the objects for one wire event after `resume` was called; an overlap can yield none or several."""
         ...
+
+    def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:
+        """Return the values of an event that only adds to the text of the first choice, and differs from other such
+        events in nothing else: first its text; also texts that nobody reads, and a number that counts up by one.
+
+        ``None`` if it is another event, or if events must be read one by one.
+        """
+
+    def next_repeat(self, event: Any) -> int | None:
+        """Return the number that the next event has, if it differs from ``event`` only in its `varying_fields`; 0 if
+        they have none. ``None`` if such an event must be read by `read_event` now."""
+
+    def repeated(self, event: Any, count: int, data: bytes) -> None:
+        """Record ``count`` numbered events that differ from ``event`` only in their `varying_fields`, after their text
+        was recorded. ``data``: that of the last."""
 
     def observe_object(self, item: Any) -> None:
         """Read an object that the SDK itself built, if the SDK's own loop is left in place."""

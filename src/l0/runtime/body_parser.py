@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from sys import maxsize
 from typing import Any, Protocol
 
+from l0.fastpath.event_template import EventTemplate, EventTemplates
 from l0.model.ports import Reader, WireReader
-from l0.wire.sse import Splitter
+from l0.model.tolerant_reading import log_unread
+from l0.wire.json_decode import parse
+from l0.wire.sse import Splitter, match_event
 
+_FIRST_WAIT = 4
+"""Fragments of content before a template is made: a shorter answer would not make up for its cost."""
+_USEFUL = 64
+"""Fragments after which a template was worth its cost. Each that was not makes the next one wait longer."""
 END = object()
 """The value that drivers pass instead of a read when the body is over."""
 
@@ -33,30 +42,111 @@ class BodyParser(Protocol):
 
 
 class WireParser:
-    """Our own loop, from bytes to events to objects."""
+    """Our own loop, from bytes to events to objects. ``templates``: makes templates for the events that repeat."""
 
-    __slots__ = ("_split", "_read_event", "reader")
+    __slots__ = (
+        "_event",
+        "_made_at",
+        "_next_attempt",
+        "_number",
+        "_read_event",
+        "_splitter",
+        "_template",
+        "_templates",
+        "_wait",
+        "reader",
+    )
     resumes = True
     single_text: Callable[[Any], Any] | None = None
     end = END
 
-    def __init__(self, reader: WireReader) -> None:
+    def __init__(self, reader: WireReader, templates: EventTemplates | None = None) -> None:
         self.reader = reader
-        self._split = Splitter().feed
+        self._splitter = Splitter()
         self._read_event = reader.read_event
+        self._templates = templates
+        self._template: EventTemplate | None = None
+        self._event: Any = None
+        """The event of the template."""
+        self._number: int | None = None
+        """The number of the next event of the template; ``None`` if the reader must be asked."""
+        self._wait = _FIRST_WAIT
+        self._made_at = 0
+        self._next_attempt = _FIRST_WAIT if templates is not None else maxsize
 
     def feed(self, raw: bytes) -> list[Any]:
-        reader = self.reader
+        if self._template is not None and self._splitter.idle:
+            items, at = self._feed_repeated(raw, 0)
+            if at == len(raw):
+                return items
+            return items + self._feed_events(raw[at:], repeated=False)
+        return self._feed_events(raw, repeated=True)
+
+    def _feed_repeated(self, raw: bytes, at: int) -> tuple[list[Any], int]:
+        """Read the events of the template from ``at`` on. Return their objects, and where the last one ends."""
+        reader, template, number = self.reader, self._template, self._number
+        assert template is not None
+        if number is None:
+            number = reader.next_repeat(self._event)
+            if number is None:
+                return [], at
+            self._number = number
+        items, start, end = template.read(raw, at, reader, number)
+        if number and items:
+            self._number = number + len(items)
+            reader.repeated(self._event, len(items), raw[start + template.head : end - 2])
+        return items, end
+
+    def _feed_events(self, raw: bytes, *, repeated: bool) -> list[Any]:
+        """Read events of any kind. ``repeated``: the first may be one of the template."""
+        reader, splitter, read_event = self.reader, self._splitter, self._read_event
         items: list[Any] = []
-        append: Callable[[Any], None] = items.append
-        read_event = self._read_event
-        for name, data in self._split(raw):
+        joined = splitter.joined(raw)
+        if joined is not None:
+            at, end = 0, len(joined)
+            while at < end:
+                if repeated and self._template is not None:
+                    more, at = self._feed_repeated(joined, at)
+                    items += more
+                match = match_event(joined, at)
+                if match is None:
+                    break
+                start, at, repeated = at, match.end(), True
+                self._number = None
+                item = read_event(match[1], match[2])
+                if item is not None:
+                    items.append(item)
+                if reader.stopped:
+                    return items
+                if reader.content >= self._next_attempt:
+                    self._make_template(joined[start:at], match[1], match[2])
+            if at == end:
+                return items
+            raw = joined[at:]
+        self._number = None
+        for name, data in splitter.feed_slow(raw):
             item = read_event(name, data)
             if item is not None:
-                append(item)
+                items.append(item)
             if reader.stopped:
                 break
         return items
+
+    def _make_template(self, raw: bytes, name: bytes | None, data: bytes) -> None:
+        """Make a template of an event that was just read, if it is of a kind that repeats."""
+        content = self.reader.content
+        useful = content - self._made_at >= _USEFUL
+        self._wait = _FIRST_WAIT if useful else 4 * self._wait
+        self._made_at, self._next_attempt = content, content + self._wait
+        assert self._templates is not None
+        try:
+            event = parse(data)
+            made = self._templates.template(raw, data, event, partial(self.reader.varying_fields, name))
+        except Exception:  # an event of an unexpected shape is read one by one
+            log_unread("an event that may repeat")
+            return
+        if made is not None:
+            self._template, self._event, self._number = made, event, None
 
 
 class ResumedWireParser:

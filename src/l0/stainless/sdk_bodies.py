@@ -70,6 +70,11 @@ class _SdkBody:
             reader.resume(resume_state, strategy)
         return reader, continuation is not None
 
+    def _parser(self, reader: WireReader, *, resumed: bool) -> BodyParser:
+        if resumed:
+            return ResumedWireParser(reader)
+        return WireParser(reader, self.call_adapter.templates(self.stream._cast_to))
+
     def _plain_decoder(self) -> bool:
         return type(self.stream._decoder) is self.call_adapter.sdk.streaming.SSEDecoder
 
@@ -103,7 +108,7 @@ class SdkBody(_SdkBody):
         if self.call_adapter.sdk.loop is None:
             return self._own(), ObjectParser(reader)
         if self._plain_decoder():
-            return reads(self.response), ResumedWireParser(reader) if resumed else WireParser(reader)
+            return reads(self.response), self._parser(reader, resumed=resumed)
         parser = DecodedEventParser(reader, resumed=resumed)
         return self.stream._decoder.iter_bytes(reads(self.response)), parser
 
@@ -144,7 +149,7 @@ class AsyncSdkBody(_SdkBody):
         if self.call_adapter.sdk.loop is None:
             return self._own(), ObjectParser(reader)
         if self._plain_decoder():
-            return areads(self.response), ResumedWireParser(reader) if resumed else WireParser(reader)
+            return areads(self.response), self._parser(reader, resumed=resumed)
         parser = DecodedEventParser(reader, resumed=resumed)
         return self.stream._decoder.aiter_bytes(areads(self.response)), parser
 

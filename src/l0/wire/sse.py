@@ -16,15 +16,17 @@ Event = tuple[bytes | None, bytes]
 
 _BOM = b"\xef\xbb\xbf"
 # Possessive quantifiers: a match on a long, incomplete event fails in one pass, without backtracking.
-_match_event = re.compile(rb"(?:event: ?+(.++)\n)?data: ?+(.*+)\n\n").match
+match_event = re.compile(rb"(?:event: ?+(.++)\n)?data: ?+(.*+)\n\n").match
 
 
 class Splitter:
     """Splits bytes into complete events. Takes linear time in the length of the input, whatever the size of reads."""
 
-    __slots__ = ("_buffer", "_fresh", "_scanned", "_skip_lf")
+    __slots__ = ("_buffer", "_fresh", "_scanned", "_skip_lf", "idle")
 
     def __init__(self) -> None:
+        self.idle = False
+        """True if the next read starts with an event, and nothing before it changes its meaning."""
         self._buffer = bytearray()
         self._scanned = 0
         self._fresh = True
@@ -33,19 +35,41 @@ class Splitter:
     def feed(self, raw: bytes) -> list[Event]:
         """Return all events that end in this read, in order."""
         events: list[Event] = []
-        # Fast path: no incomplete event, byte order mark or carriage return can change the meaning of this read.
-        if not (self._fresh or self._skip_lf or self._buffer or b"\r" in raw):
-            at, end = 0, len(raw)
-            while (match := _match_event(raw, at)) is not None:
-                events.append(match.groups())  # type: ignore[arg-type]  # two groups, the first optional
-                at = match.end()
-                if at == end:
-                    return events
-            raw = raw[at:]
-        events += self._feed_slow(raw)
+        joined = self.joined(raw)
+        if joined is None:
+            return self.feed_slow(raw)
+        at, end = 0, len(joined)
+        while (match := match_event(joined, at)) is not None:
+            events.append(match.groups())  # type: ignore[arg-type]  # two groups, the first optional
+            at = match.end()
+            if at == end:
+                return events
+        events += self.feed_slow(joined[at:])
         return events
 
-    def _feed_slow(self, raw: bytes) -> list[Event]:
+    def joined(self, raw: bytes) -> bytes | None:
+        """Return the bytes that `match_event` can read, from the start of an event on, if ``raw`` is the next read. The
+        caller passes the rest to `feed_slow`. ``None`` if only `feed_slow` can read it."""
+        if b"\r" in raw or self._skip_lf:
+            return None
+        if self.idle:
+            return raw
+        buffer = self._buffer
+        if self._fresh:  # a byte order mark may come first
+            if buffer or raw[:1] in (b"", _BOM[:1]):
+                return None
+            self._fresh = False
+        elif b"\n\n" in raw or (len(buffer) > 1 and raw[:1] == b"\n" == buffer[-1:]):  # else it is copied at every read
+            raw = bytes(buffer) + raw
+            buffer.clear()
+            self._scanned = 0
+        else:
+            return None
+        self.idle = True
+        return raw
+
+    def feed_slow(self, raw: bytes) -> list[Event]:
+        """As `feed`, for all input."""
         if self._fresh:
             raw = self._strip_mark(raw)
         if self._skip_lf or b"\r" in raw:
@@ -54,13 +78,12 @@ class Splitter:
         buffer += raw
         # Search only the new bytes, and one before them for a split blank line: a long event takes linear time.
         end = buffer.rfind(b"\n\n", max(self._scanned - 1, 0))
-        if end < 0:
-            self._scanned = len(buffer)
-            return []
-        complete = bytes(buffer[:end])
-        del buffer[: end + 2]
+        complete = bytes(buffer[: max(end, 0)])
+        if end >= 0:
+            del buffer[: end + 2]
         self._scanned = len(buffer)
-        return _events(complete)
+        self.idle = not (buffer or self._skip_lf or self._fresh)
+        return _events(complete) if complete else []
 
     def _strip_mark(self, raw: bytes) -> bytes:
         """Remove a byte order mark at the start of the stream. It may be split, so wait for three bytes."""

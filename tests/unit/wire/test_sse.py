@@ -196,9 +196,9 @@ def touched(pieces: list[bytes], monkeypatch: pytest.MonkeyPatch) -> int:
         matched += (found.end() if found else len(raw)) - at
         return found
 
-    match_event = sse._match_event
+    match_event = sse.match_event
     with monkeypatch.context() as patch:
-        patch.setattr(sse, "_match_event", match)
+        patch.setattr(sse, "match_event", match)
         for piece in pieces:
             splitter.feed(piece)
     return buffer.touched + matched

@@ -68,6 +68,17 @@ class Constructors:
         except TypeError:  # not hashable, so not a type that an SDK decodes to
             return None
 
+    @property
+    def sdk(self) -> SdkBuilder | None:
+        """Return what the SDK builds objects with; ``None`` if no type is supported."""
+        return self._sdk
+
+    @property
+    def left_to_sdk(self) -> int:
+        """Number of objects, and of values inside objects, that the SDK built so far."""
+        builds = self._tables.sdk_builds
+        return builds.parts + builds.objects
+
     def report(self) -> CompilationReport:
         """Return a snapshot of the statistics."""
         if self._sdk is None:

@@ -1,0 +1,85 @@
+"""Generate code that builds copies of an SDK object in which some values are others."""
+
+from collections.abc import Callable
+from typing import Any
+
+from .annotations import Unsupported
+from .sdk_builder import SdkBuilder
+
+_CONSTANTS = (str, int, float)
+
+
+class ObjectCopy:
+    """The statements that build a copy of one object.
+
+    ``variables`` maps values that vary to the names of the variables that replace them, each of which occurs once.
+    ``statements`` build the models, the innermost first, and ``expression`` is the whole copy. ``constants`` are the
+    values of the names ``k0``, ``k1``, ... So two objects of the same shape have the same source text.
+
+    Raises:
+        Unsupported: the object holds values that are not shared, or a value that varies occurs not exactly once.
+    """
+
+    def __init__(self, sample: object, variables: dict[str | int, str], sdk: SdkBuilder) -> None:
+        self.constants: list[Any] = []
+        self.statements: list[str] = []
+        self._variables = dict(variables)
+        self._new = self.bind(object.__new__)
+        self._setters = {slot: self.bind(setter) for slot, setter in sdk.setters.items()}
+        self._models = 0
+        self.expression = self._copy(sample)
+        if self._variables:
+            raise Unsupported("a value that varies does not reach the object")
+
+    def bind(self, value: object) -> str:
+        """Return a name for a value."""
+        self.constants.append(value)
+        return f"k{len(self.constants) - 1}"
+
+    def _copy(self, value: Any) -> str:
+        kind = type(value)
+        if value is None or kind is bool:
+            return repr(value)
+        if kind is not float and kind in _CONSTANTS and value in self._variables:
+            return self._variables.pop(value)
+        if kind in _CONSTANTS:
+            return self.bind(value)
+        if kind is list:
+            return f"[{', '.join(map(self._copy, value))}]"
+        if kind is dict:
+            return self._dict(value)
+        if hasattr(kind, "__pydantic_fields_set__"):
+            return self._model(value)
+        raise Unsupported(f"an object with values of {kind}")
+
+    def _dict(self, value: dict[Any, Any]) -> str:
+        if not all(type(key) is str for key in value):
+            raise Unsupported("a key that is no text")
+        return f"{{{', '.join(f'{self._key(key)}: {self._copy(each)}' for key, each in value.items())}}}"
+
+    def _key(self, key: str) -> str:
+        return repr(key) if key.isascii() else self.bind(key)
+
+    def _model(self, value: Any) -> str:
+        extras, fields_set = value.__pydantic_extra__, value.__pydantic_fields_set__
+        if type(extras) is not dict or type(fields_set) is not set or value.__pydantic_private__ is not None:
+            raise Unsupported("a model that was built in an unknown way")
+        slots = {
+            "__dict__": self._dict(value.__dict__),
+            "__pydantic_extra__": self._dict(extras),
+            "__pydantic_fields_set__": f"{{{', '.join(map(self._key, sorted(fields_set)))}}}"
+            if fields_set
+            else "set()",
+            "__pydantic_private__": "None",
+        }
+        made, self._models = f"m{self._models}", self._models + 1
+        self.statements.append(f"{made} = {self._new}({self.bind(type(value))})")
+        self.statements += [f"{self._setters[slot]}({made}, {source})" for slot, source in slots.items()]
+        return made
+
+
+def compiled(source: str, name: str) -> Callable[..., Any]:
+    """Return the function ``name`` of a source text that refers to no other names."""
+    found: dict[str, Any] = {}
+    exec(compile(source, f"<l0 {name}>", "exec"), found)
+    return found[name]  # type: ignore[no-any-return]
