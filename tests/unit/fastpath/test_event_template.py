@@ -25,12 +25,21 @@ from l0.fastpath.comparison import difference
 from l0.fastpath.constructors import Constructors
 from l0.fastpath.event_template import EventTemplates
 from l0.model.failure import Cause, Failure
+from l0.runtime import body_parser
 from l0.runtime.body_parser import WireParser
 
 EXAMPLES = int(os.environ.get("TEST_TEMPLATES", "30"))
 """Answers for each dialect."""
 OPENAI, ANTHROPIC = Constructors(openai._models), Constructors(anthropic._models)
 CHUNK: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def early():
+    """Make templates early, so that short answers are enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(body_parser, "_FIRST_WAIT", 4)
+        yield
 
 
 def _error(message: str, _: object) -> Exception:
