@@ -274,7 +274,7 @@ class MessagesReader(ResumableReader):
     def varying_fields(self, name: bytes | None, event: Any) -> dict[str, str | int] | None:
         if name != b"content_block_delta" or event.get("type") != "content_block_delta":
             return None
-        if self._names is not None and name not in self._names:
+        if type(event.get("index")) is not int or (self._names is not None and name not in self._names):
             return None
         delta = event["delta"]
         text = delta.get("text")

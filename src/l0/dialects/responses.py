@@ -304,7 +304,7 @@ class ResponsesReader(ResumableReader):
         text, number = event.get("delta"), event.get("sequence_number")
         if event.get("type") != _TEXT or event.get("error") or type(text) is not str or not text:
             return None
-        if type(number) is not int or "output_index" not in event or "content_index" not in event:
+        if not type(number) is type(event.get("output_index")) is type(event.get("content_index")) is int:
             return None
         padding = event.get("obfuscation")
         fields: dict[str, str | int] = {"delta": text, "sequence_number": number}

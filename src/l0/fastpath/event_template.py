@@ -5,48 +5,62 @@ of one such event: the bytes between these values, and generated code that build
 whose other bytes are the same, byte for byte, and stops at the first that differs. This saves splitting, parsing,
 interpreting, and the choice of constructors.
 
-A template is proven before it is used. Random values in place of those that vary must change these values of the event
-and nothing else, so each stands alone in a string, or as a number, of its own. The object of that event must have them
-in one place each, and must be built without the SDK's help, so that it does not depend on what they are. A copy with
-the original values must be the same as the object that is built as usual.
+The events of another answer differ in a few more values, such as its id. All other bytes are the shape of an event. A
+shape is proven once, before its first use: random values in place of all that vary must change these values of the
+event and nothing else, so each stands alone in a string, or as a number, of its own. The object of that event must have
+them in one place each, and must be built without the SDK's help, so that it does not depend on what they are. A copy
+with the original values must be the same as the object that is built as usual. Later answers use the shape at once,
+after one comparison with an object of theirs.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from random import getrandbits
-from typing import Any, Protocol
+from typing import Any
 
 from l0.wire.json_decode import parse
 
 from .comparison import difference
 from .constructors import Constructors
 from .constructors.annotations import Unsupported
-from .constructors.object_copy import ObjectCopy, compiled
+from .constructors.object_copy import ObjectCopy
+from .event_shape import EventShape
+from .event_values import Fields, decoded, places, with_values
+from .template_reader import Read
 
-_STRING = rb'(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])%b'
-_NUMBER = rb"0|[1-9][0-9]{0,14}"
-_MAX_SOURCES = 128
+_MAX_KINDS = 64
+_MAX_SHAPES = 8
+"""Shapes of one kind of event, such as those of different content blocks."""
+_MAX_BYTES = 4096
+"""An event with more bytes has no template: with the numbers above, this bounds the memory."""
+_FIRST_FRAGMENTS = 3
+"""Fragments of text in an answer before the shape of its events is proven, which costs as much as 35 to 70 events save.
+A known shape is used at once."""
+_UNUSED_PROOFS = 16
+"""Proofs that no later answer used, and that cost nothing more. Each further one makes the next wait longer."""
+
+FieldsOf = Callable[[Any], Fields | None]
+"""Returns the values of an event that vary within an answer; ``None`` if the event is of another kind."""
 
 
-class TextReader(Protocol):
-    """The counters of a reader that a template advances."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An event that was just read. ``raw``: all its bytes, which end in ``data``, its JSON. ``event``: that, decoded.
+    ``item``: its object."""
 
-    text: list[str]
-    content: int
-    chars: int
-    events: int
+    raw: bytes
+    data: bytes
+    event: Any
+    item: object
 
-
-Read = Callable[[bytes, int, TextReader, int], tuple[list[Any], int, int]]
-"""``read(raw, at, reader, number)`` reads events from ``at`` on. It returns their objects, and where the last one
-starts and ends. ``number``: the number of the next event, if events are numbered."""
-Fields = Mapping[str, str | int]
-"""The values of an event that vary, by key: first its text; also texts that nobody reads, and a number that counts up
-by one. Each key occurs once in the event."""
+    @property
+    def head(self) -> int:
+        """The number of bytes before the data."""
+        return len(self.raw) - len(self.data) - 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,59 +72,87 @@ class EventTemplate:
 
 
 class EventTemplates:
-    """Makes templates for events whose objects ``build`` builds."""
+    """Makes templates for events whose objects ``build`` builds, and remembers the shapes of these events.
+
+    Safe to share between threads, and across a fork: in the worst case a shape is proven twice.
+    """
 
     def __init__(self, build: Callable[[Any], Any], constructors: Constructors) -> None:
         self._build = build
         self._constructors = constructors
+        self._shapes: dict[Any, tuple[EventShape, ...]] = {}
+        """By kind. The kind used last is the last, and so is its shape used last."""
+        self._unused = 0
+        """Proofs minus later uses of shapes."""
 
-    def template(
-        self, raw: bytes, data: bytes, event: Any, fields: Callable[[Any], Fields | None]
-    ) -> EventTemplate | None:
-        """Return a template of an event; ``None`` if there is none.
-
-        ``raw``: all its bytes, which end in ``data``, its JSON. ``event``: that, decoded. ``fields`` returns the values
-        of an event that vary; ``None`` if the event is of another kind.
-        """
-        values = fields(event)
+    def template(self, sample: Sample, fields_of: FieldsOf, fragments: int) -> EventTemplate | None:
+        """Return a template of an event; ``None`` if there is none. ``fragments``: of text, in the answer so far."""
+        fields = fields_of(sample.event) if len(sample.data) <= _MAX_BYTES else None
+        if not fields:
+            return None
         try:
-            spots = _spots(data, values) if values else None
-            if spots is None or values is None:
-                return None
-            marks: dict[str, str | int] = {key: _mark(value) for key, value in values.items()}
-            marked = parse(_with(data, spots, marks))
-            if fields(marked) != marks or difference(_restored(marked, marks, values), event):
-                return None
-            return self._made(raw, data, spots, marks, values, marked)
+            read = self._reader(sample, fields, fields_of, fragments)
         except (ValueError, Unsupported):
             return None
+        same = read and _reads(read, sample, fields, lambda copy: copy == sample.item)
+        return EventTemplate(read, sample.head) if read and same else None
 
-    def _made(
-        self,
-        raw: bytes,
-        data: bytes,
-        spots: list[_Spot],
-        marks: Mapping[str, str | int],
-        values: Fields,
-        marked: Any,
-    ) -> EventTemplate | None:
-        sdk, before = self._constructors.sdk, self._constructors.left_to_sdk
-        sample = self._build(marked)
-        if sdk is None or self._constructors.left_to_sdk != before:
+    def _reader(self, sample: Sample, fields: Fields, fields_of: FieldsOf, fragments: int) -> Read | None:
+        """Return the function that reads the events of this answer and shape; ``None`` if the shape is not proven."""
+        kind = (*fields, None, *sample.event)
+        shapes = self._shapes.get(kind, ())
+        for shape in reversed(shapes):
+            read = shape.reader(sample.raw)
+            if read is not None:
+                self._unused -= self._unused > 0
+                self._remember(kind, (*(each for each in shapes if each is not shape), shape))
+                return read
+        if fragments < _FIRST_FRAGMENTS + 2 * max(self._unused - _UNUSED_PROOFS, 0):
             return None
-        copy = ObjectCopy(sample, {mark: f"h{number}" for number, mark in enumerate(marks.values())}, sdk)
-        head = len(raw) - len(data) - 2
-        edges = [0, *(edge for spot in spots for edge in (spot.start, spot.end)), len(data)]
-        parts = [data[edges[at] : edges[at + 1]] for at in range(0, len(edges), 2)]
-        first, following = raw[:head] + parts[0], [*parts[1:-1], parts[-1] + raw[-2:]]
-        names = list(values)
-        read = _reader(copy, first, following, [(names.index(spot.key), spot) for spot in spots])
-        number = next((value for value in values.values() if type(value) is int), 0)
-        probe = _Probe()
-        items, _, end = read(raw, 0, probe, number)
-        text = next(iter(values.values()))
-        same = end == len(raw) and probe.text == [text] and not difference(items[0], self._build(parse(data)))
-        return EventTemplate(read, head) if same else None
+        self._unused += 1
+        shape = self._proven(sample, fields, fields_of)
+        self._remember(kind, (*shapes, shape)[-_MAX_SHAPES:])
+        return shape.reader(sample.raw)
+
+    def _remember(self, kind: Any, shapes: tuple[EventShape, ...]) -> None:
+        self._shapes.pop(kind, None)
+        self._shapes[kind] = shapes
+        if len(self._shapes) > _MAX_KINDS:
+            with suppress(RuntimeError, StopIteration):  # another thread changed it
+                self._shapes.pop(next(iter(self._shapes)), None)
+
+    def _proven(self, sample: Sample, fields: Fields, fields_of: FieldsOf) -> EventShape:
+        """Return the shape of an event. Raises ValueError or Unsupported if it cannot be proven."""
+        raw, head, sdk = sample.raw, sample.head, self._constructors.sdk
+        found = places(raw, head, fields)
+        if found is None or sdk is None:
+            raise Unsupported("a value without a place")
+        marks = {place.key: _mark(number=place.number) for place in found}
+        mine = {key: marks[key] for key in fields}
+        if fields_of(parse(with_values(raw, found, mine)[head:-2])) != mine:
+            raise Unsupported("a field with another meaning")
+        values = {place.key: decoded(raw[place.start : place.end], number=place.number) for place in found}
+        original, marked = parse(sample.data), parse(with_values(raw, found, marks)[head:-2])
+        if difference(_restored(marked, marks, values), original):
+            raise Unsupported("values that change others")
+        item = self._built_alone(marked)
+        names = {marks[key]: f"h{number}" for number, key in enumerate(fields)}
+        others = [place.key for place in found if place.key not in fields]
+        names |= {marks[key]: f"p{number}" for number, key in enumerate(others)}
+        shape = EventShape(raw, found, fields, ObjectCopy(item, names, sdk))
+        read = shape.reader(raw)
+        if not (read and _reads(read, sample, fields, lambda copy: not difference(copy, self._build(original)))):
+            raise Unsupported("a copy that differs")
+        return shape
+
+    def _built_alone(self, event: Any) -> Any:
+        """Return the object of an event. Raises Unsupported if the SDK helped to build it."""
+        for _ in range(3):  # what another thread leaves to the SDK is counted as well
+            before = self._constructors.left_to_sdk
+            built = self._build(event)
+            if self._constructors.left_to_sdk == before:
+                return built
+        raise Unsupported("values that the SDK builds")
 
 
 class _Probe:
@@ -121,46 +163,17 @@ class _Probe:
         self.content = self.chars = self.events = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """The place of a value in the data of an event."""
-
-    key: str
-    start: int
-    end: int
-    number: bool
+def _reads(read: Read, sample: Sample, fields: Fields, same: Callable[[Any], bool]) -> bool:
+    """Return True if the function reads this event, and the object is the same."""
+    number = next((value for value in fields.values() if type(value) is int), 0)
+    probe = _Probe()
+    items, _, end = read(sample.raw, 0, probe, number)
+    return end == len(sample.raw) and probe.text == [next(iter(fields.values()))] and same(items[0])
 
 
-def _spots(data: bytes, values: Fields) -> list[_Spot] | None:
-    """Return the places of the values, in their order in the data; ``None`` if a key does not occur exactly once."""
-    spots = []
-    for key, value in values.items():
-        number = type(value) is int
-        found = list(_place_of(key, number).finditer(data))
-        if len(found) != 1:
-            return None
-        spots.append(_Spot(key, *found[0].span(1), number))
-    return sorted(spots, key=lambda spot: spot.start)
-
-
-@lru_cache(maxsize=32)
-def _place_of(key: str, number: bool) -> re.Pattern[bytes]:
-    value = rb"(%b)(?=[\s,}])" % _NUMBER if number else rb'"(%b)"' % (_STRING % b"*+")
-    return re.compile(rb'"%b"\s*+:\s*+%b' % (re.escape(key.encode()), value))
-
-
-def _mark(value: str | int) -> str | int:
-    """Return a random value of the same kind."""
-    return 9 * 10**14 + getrandbits(46) if type(value) is int else f"l0 {getrandbits(96):x}"
-
-
-def _with(data: bytes, spots: list[_Spot], values: Fields) -> bytes:
-    """Return the data with other values, which need no escapes."""
-    found, at = b"", 0
-    for spot in spots:
-        found += data[at : spot.start] + str(values[spot.key]).encode()
-        at = spot.end
-    return found + data[at:]
+def _mark(*, number: bool) -> str | int:
+    """Return a random value."""
+    return 9 * 10**14 + getrandbits(46) if number else f"l0 {getrandbits(96):x}"
 
 
 def _restored(value: Any, marks: Fields, values: Fields) -> Any:
@@ -174,74 +187,7 @@ def _restored(value: Any, marks: Fields, values: Fields) -> Any:
     return value
 
 
-def _reader(copy: ObjectCopy, first: bytes, following: list[bytes], spots: list[tuple[int, _Spot]]) -> Read:
-    """Return the generated function. ``spots``: each with the number of its variable; number 0 is the text."""
-    groups: list[str] = []
-    body: list[str] = []
-    for number, spot in spots:
-        groups += [f"h{number}", f"c{number}"]
-        if spot.number:
-            body += [f"h{number} = int(h{number})", f"if h{number} != number: break", "number += 1"]
-        else:
-            body.append(f"h{number} = h{number}.decode() if 92 not in h{number} else text(h{number})")
-    pattern = _pattern(
-        *((number == 0, spot.number, len(part)) for (number, spot), part in zip(spots, following, strict=True))
-    )
-    same = " and ".join(f"c{number} == {copy.bind(part)}" for (number, _), part in zip(spots, following, strict=True))
-    first_name, skip, match = copy.bind(first), copy.bind(len(first)), copy.bind(pattern)
-    inner = [
-        f"found = {match}(raw, at + {skip})",
-        "if found is None: break",
-        f"{', '.join(groups)}, = found.groups()",
-        f"if not ({same}): break",
-        *body,
-        *copy.statements,
-        f"items.append({copy.expression})",
-        "texts.append(h0)",
-        "chars += len(h0)",
-        "start, at = at, found.end()",
-    ]
-    source = _SOURCE.format(
-        names=", ".join(f"k{number}" for number in range(len(copy.constants))),
-        first=first_name,
-        inner="\n                ".join(inner),
-    )
-    return _factory(source)(_text, *copy.constants)  # type: ignore[no-any-return]
-
-
-_SOURCE = """
-def factory(text, {names}):
-    def read(raw, at, reader, number):
-        items, texts, chars, start = [], reader.text, 0, at
-        try:
-            while raw.startswith({first}, at):
-                {inner}
-        except ValueError:
-            pass
-        if items:
-            reader.content += len(items)
-            reader.events += len(items)
-            reader.chars += chars
-        return items, start, at
-    return read
-"""
-
-
-@lru_cache(maxsize=_MAX_SOURCES)
-def _factory(source: str) -> Callable[..., Any]:
-    return compiled(source, "factory")
-
-
-@lru_cache(maxsize=_MAX_SOURCES)
-def _pattern(*spots: tuple[bool, bool, int]) -> Callable[[bytes, int], re.Match[bytes] | None]:
-    """Return the function that matches the values, and the bytes after each, which are compared afterwards.
-
-    ``spots``: whether it is the text, which is never empty, or a number, and the number of the bytes that follow.
-    """
-    values = ((_NUMBER if number else _STRING % (b"++" if text else b"*+"), length) for text, number, length in spots)
-    return re.compile(b"".join(b"(%b)(.{%d})" % value for value in values), re.DOTALL).match
-
-
-def _text(value: bytes) -> str:
-    """Return a text with escapes. Raises ValueError if it is none."""
-    return parse(b'"%b"' % value)  # type: ignore[no-any-return]
+@lru_cache(maxsize=64)
+def event_templates(build: Callable[[Any], Any], constructors: Constructors) -> EventTemplates:
+    """Return the templates for events whose objects ``build`` builds: all calls share them."""
+    return EventTemplates(build, constructors)

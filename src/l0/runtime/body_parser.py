@@ -7,16 +7,14 @@ from functools import partial
 from sys import maxsize
 from typing import Any, Protocol
 
-from l0.fastpath.event_template import EventTemplate, EventTemplates
+from l0.fastpath.event_template import EventTemplate, EventTemplates, Sample
 from l0.model.ports import Reader, WireReader
 from l0.model.tolerant_reading import log_unread
 from l0.wire.json_decode import parse
 from l0.wire.sse import Splitter, match_event
 
-_FIRST_WAIT = 32
-"""Fragments of content before a template is made, since it saves as much as it costs within 35 to 70 of them."""
-_USEFUL = 64
-"""Fragments after which a template was worth its cost. Each that was not makes the next one wait longer."""
+_USEFUL = 8
+"""Fragments of text after which a template was worth its cost."""
 END = object()
 """The value that drivers pass instead of a read when the body is over."""
 
@@ -46,13 +44,13 @@ class WireParser:
 
     __slots__ = (
         "_event",
-        "_made_at",
         "_next_attempt",
         "_number",
         "_read_event",
         "_splitter",
         "_template",
         "_templates",
+        "_tried_at",
         "_wait",
         "reader",
     )
@@ -70,9 +68,10 @@ class WireParser:
         """The event of the template."""
         self._number: int | None = None
         """The number of the next event of the template; ``None`` if the reader must be asked."""
-        self._wait = _FIRST_WAIT
-        self._made_at = 0
-        self._next_attempt = _FIRST_WAIT if templates is not None else maxsize
+        self._wait = 1
+        """Fragments of text between two attempts to make a template. It doubles while these are of no use."""
+        self._tried_at = 0
+        self._next_attempt = 1 if templates is not None else maxsize
 
     def feed(self, raw: bytes) -> list[Any]:
         if self._template is not None and self._splitter.idle:
@@ -118,8 +117,8 @@ class WireParser:
                     items.append(item)
                 if reader.stopped:
                     return items
-                if reader.content >= self._next_attempt:
-                    self._make_template(joined[start:at], match[1], match[2])
+                if len(reader.text) >= self._next_attempt:
+                    self._make_template(joined[start:at], match[1], match[2], item)
             if at == end:
                 return items
             raw = joined[at:]
@@ -132,16 +131,16 @@ class WireParser:
                 break
         return items
 
-    def _make_template(self, raw: bytes, name: bytes | None, data: bytes) -> None:
+    def _make_template(self, raw: bytes, name: bytes | None, data: bytes, item: object) -> None:
         """Make a template of an event that was just read, if it is of a kind that repeats."""
-        content = self.reader.content
-        useful = content - self._made_at >= _USEFUL
-        self._wait = _FIRST_WAIT if useful else 4 * self._wait
-        self._made_at, self._next_attempt = content, content + self._wait
+        fragments = len(self.reader.text)
+        self._wait = 1 if fragments - self._tried_at >= _USEFUL else 2 * self._wait
+        self._tried_at, self._next_attempt = fragments, fragments + self._wait
         assert self._templates is not None
         try:
             event = parse(data)
-            made = self._templates.template(raw, data, event, partial(self.reader.varying_fields, name))
+            fields = partial(self.reader.varying_fields, name)
+            made = self._templates.template(Sample(raw, data, event, item), fields, fragments)
         except Exception:  # an event of an unexpected shape is read one by one
             log_unread("an event that may repeat")
             return

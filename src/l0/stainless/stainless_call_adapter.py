@@ -13,7 +13,7 @@ from l0.dialects.answer_fold import complete_answer
 from l0.dialects.dialect_catalogue import DIALECTS
 from l0.dialects.provider_errors import answer_error, in_band
 from l0.dialects.resume_requests import can_resume, resume_request
-from l0.fastpath.event_template import EventTemplates
+from l0.fastpath.event_template import EventTemplates, event_templates
 from l0.model.attempt import AttemptSpec
 from l0.model.call import Call
 from l0.model.call_events import ResponseMetadata, ToolCalls
@@ -399,9 +399,9 @@ class StainlessCallAdapter:
         return lambda data: process(data=data, cast_to=cast_to, response=response)
 
     def templates(self, cast_to: Any) -> EventTemplates | None:
-        """Return the maker of templates for events of a type; ``None`` if the SDK builds them."""
+        """Return the templates for events of a type; ``None`` if the SDK builds them."""
         fast = None if self.client._strict_response_validation else compiled(self.sdk, cast_to)
-        return None if fast is None else EventTemplates(fast, self.sdk.constructors)
+        return None if fast is None else event_templates(fast, self.sdk.constructors)
 
 
 def _raw_failure(answer: Any) -> Failure | None:

@@ -7,6 +7,7 @@ import copy
 import json
 import os
 import pickle
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -23,23 +24,14 @@ from l0.dialects.messages import MessagesReader
 from l0.dialects.responses import ResponsesReader
 from l0.fastpath.comparison import difference
 from l0.fastpath.constructors import Constructors
-from l0.fastpath.event_template import EventTemplates
+from l0.fastpath.event_template import EventTemplate, EventTemplates, Sample
 from l0.model.failure import Cause, Failure
-from l0.runtime import body_parser
 from l0.runtime.body_parser import WireParser
 
 EXAMPLES = int(os.environ.get("TEST_TEMPLATES", "30"))
 """Answers for each dialect."""
 OPENAI, ANTHROPIC = Constructors(openai._models), Constructors(anthropic._models)
 CHUNK: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def early():
-    """Make templates early, so that short answers are enough."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(body_parser, "_FIRST_WAIT", 4)
-        yield
 
 
 def _error(message: str, _: object) -> Exception:
@@ -122,12 +114,19 @@ def encoded(name: str | None, event: Any) -> bytes:
     return wire(name, json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
 
 
-def parsers(dialect: str) -> tuple[WireParser, WireParser]:
+def templates_of(dialect: str) -> EventTemplates:
+    """The templates of a process that has read no answer yet."""
+    constructors, type_, *_ = DIALECTS[dialect]
+    build = constructors.builder(type_())
+    assert build is not None
+    return EventTemplates(build, constructors)
+
+
+def parsers(dialect: str, templates: EventTemplates | None = None) -> tuple[WireParser, WireParser]:
     """A parser with templates, and one without."""
     constructors, type_, reader, _, _ = DIALECTS[dialect]
     build = constructors.builder(type_())
-    assert build is not None
-    return WireParser(reader(build), EventTemplates(build, constructors)), WireParser(reader(build))
+    return WireParser(reader(build), templates or templates_of(dialect)), WireParser(reader(build))
 
 
 def beginning(dialect: str, count: int = 8) -> list[bytes]:
@@ -156,14 +155,14 @@ def state(reader: Any) -> dict[str, Any]:
     }
 
 
-def check(dialect: str, events: list[bytes], cuts: list[int]) -> WireParser:
+def check(dialect: str, events: list[bytes], cuts: list[int], templates: EventTemplates | None = None) -> WireParser:
     """Compare what both parsers make of these events, cut into reads of these sizes in turns."""
     body, reads, at = b"".join(events), [], 0
     while at < len(body):
         size = cuts[len(reads) % len(cuts)]
         reads.append(body[at : at + size])
         at += size
-    ours, plain = parsers(dialect)
+    ours, plain = parsers(dialect, templates)
     items, expected = read(ours, reads), read(plain, reads)
     assert difference(items, expected) is None
     assert [repr(one) for one in items] == [repr(one) for one in expected]
@@ -271,6 +270,48 @@ def test_varying_events_are_read_as_without_a_template(dialect, data):
 
 
 @DIALECT
+def test_known_shape_is_used_from_the_first_fragment_of_text(dialect, monkeypatch):
+    templates = templates_of(dialect)
+    read(parsers(dialect, templates)[0], beginning(dialect))
+    parser, _ = parsers(dialect, templates)
+    events = [renamed(each) for each in beginning(dialect)]
+    first = len(DIALECTS[dialect][4]) + 1 + (dialect == "responses")  # whose first two numbers show that they count
+    read(parser, events[:first])
+    monkeypatch.setattr(parser, "_read_event", lambda *_: pytest.fail("it was read one by one"))
+    (item,) = parser.feed(events[first])
+    assert dialect == "messages" or "other" in item.__dict__.values() or item.item_id == "j"
+    check(dialect, events, [100], templates)
+
+
+def renamed(event: bytes) -> bytes:
+    """The same event of another answer."""
+    for old, new in ((b'"c"', b'"other"'), (b'"m"', b'"another \\u00e9"'), (b'"i"', b'"j"'), (b":1,", b":987,")):
+        event = event.replace(old, new)
+    return event
+
+
+PER_ANSWER = ("id", "created", "model", "system_fingerprint", "item_id", "extra")
+
+
+@DIALECT
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_events_of_another_answer_are_read_as_without_a_template(dialect, data):
+    """Every later answer has other values than the one whose events were proven: of all types, or none."""
+    templates, event = templates_of(dialect), DIALECTS[dialect][3]
+    cuts = st.lists(st.integers(1, 400), min_size=1, max_size=4)
+    for _ in range(data.draw(st.integers(2, 3))):
+        own = data.draw(st.dictionaries(st.sampled_from(PER_ANSWER), values))
+        spelling = data.draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+        events = [encoded(*one) for one in DIALECTS[dialect][4]]
+        for number in range(6):
+            name, made = event(data.draw(texts), number)
+            made = json.dumps(made | own, ensure_ascii=data.draw(st.booleans()), separators=spelling)
+            events.append(wire(name, made.encode("utf-8", "surrogatepass")))
+        check(dialect, events, data.draw(cuts), templates)
+
+
+@DIALECT
 @pytest.mark.parametrize("size", [1, 7, 100, 1000, 10**6])
 def test_regular_events_are_read_by_a_template(dialect, size, monkeypatch):
     read_events = []
@@ -280,7 +321,7 @@ def test_regular_events_are_read_by_a_template(dialect, size, monkeypatch):
     monkeypatch.setattr(f"{__name__}.state", lambda reader: reader.text)
     check(dialect, beginning(dialect, 100), [size])
     one_by_one = len(DIALECTS[dialect][4]) + 100
-    assert len(read_events) == one_by_one + one_by_one - 96
+    assert len(read_events) == one_by_one + one_by_one - 97
 
 
 @DIALECT
@@ -330,8 +371,8 @@ def test_no_template_where_the_sdk_builds_the_objects():
     assert build is not None
     _, made = event("text", 1)
     data = json.dumps(made).encode()
-    raw = wire(None, data)
-    assert EventTemplates(build, constructors).template(raw, data, made, lambda _: {"content": "text"}) is None
+    sample = Sample(wire(None, data), data, made, build(made))
+    assert EventTemplates(build, constructors).template(sample, lambda _: {"content": "text"}, 100) is None
 
 
 def test_no_template_of_an_event_in_which_a_key_occurs_twice():
@@ -339,16 +380,77 @@ def test_no_template_of_an_event_in_which_a_key_occurs_twice():
     build = constructors.builder(openai.types.chat.ChatCompletionChunk)
     assert build is not None
     templates = EventTemplates(build, constructors)
-    data = b'{"content":"x","choices":[{"delta":{"content":"x"}}]}'
-    event = json.loads(data)
+
+    def made(data: bytes) -> EventTemplate | None:
+        event = json.loads(data)
+        return templates.template(Sample(wire(None, data), data, event, build(event)), fields, 100)
 
     def fields(event: Any) -> dict[str, str | int]:
         return {"content": event["choices"][0]["delta"]["content"]}
 
-    assert templates.template(wire(None, data), data, event, fields) is None
-    data = b'{"choices":[{"delta":{"content":"x"}}]}'
-    event = json.loads(data)
-    assert templates.template(wire(None, data), data, event, fields) is not None
+    assert made(b'{"content":"x","choices":[{"delta":{"content":"x"}}]}') is None
+    assert made(b'{"choices":[{"delta":{"content":"x"}}]}') is not None
+
+
+def test_known_shape_is_not_used_if_its_copy_differs_from_the_object(monkeypatch):
+    templates = templates_of("chat")
+    read(parsers("chat", templates)[0], beginning("chat"))
+    parser, _ = parsers("chat", templates)
+    build = parser.reader.build  # type: ignore[attr-defined]
+    parser.reader.build = lambda event: build(event | {"model": "of another type"})  # type: ignore[attr-defined]
+    items = read(parser, beginning("chat"))
+    assert {item.model for item in items} == {"of another type"}
+
+
+def test_shapes_that_no_later_answer_uses_are_proven_ever_later_and_forgotten():
+    """As with log probabilities, which differ in every event."""
+    templates, proofs = templates_of("chat"), []
+    proven = templates._proven
+    templates._proven = lambda *given: proofs.append(1) or proven(*given)  # type: ignore[method-assign]
+    for answer in range(100):
+        events = [CHUNK | {"choices": [choice("x")], f"odd{answer}": number} for number in range(40)]
+        check("chat", [encoded(None, event) for event in events], [1000], templates)
+    assert 20 < len(proofs) < 60
+    assert len(templates._shapes) <= 64
+    assert max(map(len, templates._shapes.values())) <= 8
+
+
+def test_threads_share_shapes():
+    templates = templates_of("chat")
+    errors: list[BaseException] = []
+
+    def run(thread: int) -> None:
+        try:
+            for turn in range(20):
+                own = CHUNK | {"id": f"{thread}-{turn}", "choices": [choice("x")], f"key{turn % 3}": None}
+                check("chat", [encoded(None, own)] * 10, [150], templates)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not errors
+
+
+ODD = [{"index": odd} for odd in (None, [], "0", 0.0, True, ...)]
+ODD_PLACES = [
+    *(pytest.param("messages", odd) for odd in ODD),
+    *(pytest.param("responses", {key: each}, marks=needs_responses)
+      for key in ("output_index", "content_index") for odd in ODD for each in odd.values()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dialect", "odd"), ODD_PLACES)
+def test_events_at_an_odd_place_have_no_template(dialect, odd):
+    """``...``: the key is missing."""
+    events = beginning(dialect)
+    for number in range(8, 20):
+        name, event = DIALECTS[dialect][3]("text", number)
+        events.append(encoded(name, {key: value for key, value in (event | odd).items() if value is not ...}))
+    check(dialect, events, [10_000])
 
 
 def test_messages_of_a_block_that_was_closed_are_not_read_by_its_template():

@@ -1,0 +1,56 @@
+"""All that events of one shape have in common, in whatever answer: the bytes between the values that vary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from .constructors.object_copy import ObjectCopy
+from .event_values import NUMBER, STRING, Fields, Place, decoded
+from .template_reader import Read, reader_factory, value_pattern
+
+
+class EventShape:
+    """The shape of an event, and the code that reads events of this shape.
+
+    ``raw``: all its bytes; ``places`` of its values in them. ``fields``: those that vary within an answer. ``copy`` of
+    its object: ``h0``, ... are the variables of the fields, and ``p0``, ... those of the other values.
+    """
+
+    __slots__ = ("_answer", "_factory", "_fields", "_lengths", "_match", "_values")
+
+    def __init__(self, raw: bytes, places: Sequence[Place], fields: Fields, copy: ObjectCopy) -> None:
+        keys, groups = list(fields), list(enumerate(places, 1))
+        self._fields = [group for group, place in groups if place.key in fields]
+        self._answer = [(group, place.number) for group, place in groups if place.key not in fields]
+        self._match = _pattern(raw, places).fullmatch
+        mine = [place for place in places if place.key in fields]
+        edges = [*(place.start for place in mine), len(raw)]
+        self._lengths = [start - place.end for place, start in zip(mine, edges[1:], strict=True)]
+        order = [(keys.index(place.key), place.number) for place in mine]
+        self._factory = reader_factory(copy, order, len(self._answer))
+        lengths = zip(order, self._lengths, strict=True)
+        self._values = value_pattern(*((field == 0, number, length) for (field, number), length in lengths))
+
+    def reader(self, raw: bytes) -> Read | None:
+        """Return the function that reads the events of the answer to which this event belongs; ``None`` if the event
+        has another shape. Raises ValueError if a text of the event is not valid JSON."""
+        found = self._match(raw)
+        if found is None:
+            return None
+        spans = [found.span(group) for group in self._fields]
+        following = [raw[end:start] for (_, end), (start, _) in pairwise([*spans, (len(raw), 0)])]
+        if [len(part) for part in following] != self._lengths:
+            return None
+        answer = [decoded(found[group], number=number) for group, number in self._answer]
+        return self._factory(raw[: spans[0][0]], following, self._values, answer)
+
+
+def _pattern(raw: bytes, places: Sequence[Place]) -> re.Pattern[bytes]:
+    """Return the pattern of events that differ in these places only. Each value has a group."""
+    found, at = b"", 0
+    for place in places:
+        found += re.escape(raw[at : place.start]) + b"(%b)" % (NUMBER if place.number else STRING % b"*+")
+        at = place.end
+    return re.compile(found + re.escape(raw[at:]))
