@@ -274,7 +274,7 @@ def test_known_shape_is_used_from_the_first_fragment_of_text(dialect, monkeypatc
     templates = templates_of(dialect)
     read(parsers(dialect, templates)[0], beginning(dialect))
     parser, _ = parsers(dialect, templates)
-    events = [renamed(each) for each in beginning(dialect)]
+    events = [of_another_answer(each) for each in beginning(dialect)]
     first = len(DIALECTS[dialect][4]) + 1 + (dialect == "responses")  # whose first two numbers show that they count
     read(parser, events[:first])
     monkeypatch.setattr(parser, "_read_event", lambda *_: pytest.fail("it was read one by one"))
@@ -283,7 +283,7 @@ def test_known_shape_is_used_from_the_first_fragment_of_text(dialect, monkeypatc
     check(dialect, events, [100], templates)
 
 
-def renamed(event: bytes) -> bytes:
+def of_another_answer(event: bytes) -> bytes:
     """The same event of another answer."""
     for old, new in ((b'"c"', b'"other"'), (b'"m"', b'"another \\u00e9"'), (b'"i"', b'"j"'), (b":1,", b":987,")):
         event = event.replace(old, new)
