@@ -1,7 +1,7 @@
 """Every figure in the README, by one command: `python -m benchmarks` (`--quick`, `--peers`, `--only TEXT`).
 
-The simulated provider runs in a process of its own, and so does every variant: the bare SDK, l0 without and with
-OpenTelemetry set up, and each peer in an environment of its own. Variants take turns within every round, so that a busy
+The simulated provider runs in its own process, and so does every variant: the bare SDK, l0 without and with
+OpenTelemetry set up, and each peer in its own environment. Variants take turns within every round, so that a busy
 machine is unfair to all alike. What counts is CPU time of the variant's process; a figure means something beside that
 of the bare SDK in the same run only.
 """

@@ -17,7 +17,7 @@ PACED_MS = 10.0
 class Case:
     """One measurement: ``calls`` answers of ``tokens`` tokens each, ``at_once`` of them at a time.
 
-    ``fresh``: in a process of its own, whose start, imports and memory are measured as well. ``rounds``: at most so
+    ``fresh``: in its own process, whose start, imports and memory are measured as well. ``rounds``: at most so
     many, whatever the run asks for. ``quick``: part of a short run, and
     what peers take part in. ``target``: the most that DESIGN allows for the
     fully instrumented variant, as a share of the bare SDK. ``turns``: messages of the conversation before this one.
@@ -117,7 +117,7 @@ def _lengths() -> list[Case]:
         Case(name=f"{tokens:,} tokens", group="length", api="chat", tokens=tokens, calls=calls, rounds=rounds)
         for tokens, calls, rounds in lengths
     ]
-    # In a process of its own, so that its peak memory is that of this answer.
+    # In its own process, so that its peak memory is that of this answer.
     million = Case(name="1,000,000 tokens", group="length", api="chat", tokens=1_000_000, calls=1, fresh=True, rounds=1)
     return [*many, million]
 

@@ -85,7 +85,7 @@ def _once(case: Case, name: str, python: Path, worker: Worker, origin: str) -> d
 
 @contextmanager
 def server() -> Iterator[dict[str, str]]:
-    """The providers' side, in a process of its own: its origins, by `cases.Server`."""
+    """The providers' side, in its own process: its origins, by `cases.Server`."""
     process = _spawn(Path(sys.executable), "benchmarks.server")
     try:
         origins: dict[str, str] = json.loads(process.stdout.readline())

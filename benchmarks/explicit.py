@@ -1,7 +1,7 @@
 """Measure the engine alone: `python -m benchmarks.explicit` (`--tokens`, `--rounds`, `--no-peer`, `--name`).
 
 No provider: an async iterator in the process yields words, the explicit API hands them out, and what counts is CPU time
-a token. Beside it L0 for Python does the same in an environment of its own, in turn with ours. It has no adapter for
+a token. Beside it L0 for Python does the same in its own environment, in turn with ours. It has no adapter for
 plain text: it gets the smallest that its interface allows.
 """
 
@@ -196,7 +196,7 @@ def _peer(words: list[str]) -> Answer:
 
     guarded = {"guardrails": theirs.Guardrails.recommended()}
     full = guarded | {"drift_detector": theirs.DriftDetector(), "retry": theirs.Retry()}
-    # Its strict preset rejects an answer that is no JSON, once that is whole; ours has a rule of its own for that.
+    # Its strict preset rejects an answer that is no JSON, once that is whole; ours has its own rule for that.
     strict = [rule for rule in theirs.Guardrails.strict() if rule.name != "strict_json"]
     every = theirs.CheckIntervals(guardrails=5, drift=10, checkpoint=10)  # as often as ours
     options: dict[str, dict[str, Any]] = {

@@ -1,6 +1,6 @@
 """Measure the cost of guardrails: `python -m benchmarks.guardrails` (`--tokens`, `--interval`, `--json`).
 
-No provider and no process of its own: each rule and each preset reads the same text of its own making, in feeds of one
+No provider and no other process: each rule and each preset reads the same made-up text, in feeds of one
 check interval, and what counts is CPU time. Rows are microseconds a token by length of the answer, and milliseconds of
 the dearest single check beside the guide's limit.
 """

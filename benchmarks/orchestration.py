@@ -2,7 +2,7 @@
 
 A race of answers at 50 and 500 ms, and a consensus whose third answer comes late: milliseconds of wall time beyond what
 the answers that they need take without the slow one, plain and over streams of the openai SDK, whose provider is a
-simulator in a process of its own; a race may take 5 more. CPU: the least that this process needed beyond the least
+simulator in its own process; a race may take 5 more. CPU: the least that this process needed beyond the least
 without the slow one, whatever else the machine is doing. Parallel tasks: CPU time a task, by their number. Windows over
 a long document: seconds, and by how much the highest mark of this process's memory rises between its first megabytes
 and its end.

@@ -1,4 +1,4 @@
-"""Peers: other libraries that watch or wrap the same SDKs, each in an environment of its own."""
+"""Peers: other libraries that watch or wrap the same SDKs, each in its own environment."""
 
 from __future__ import annotations
 

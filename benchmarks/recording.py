@@ -2,7 +2,7 @@
 
 Streams of two lengths, and whole answers, are read through the real SDK from a transport that holds them in memory, one
 chunk a read. The additional chunks of the longer stream give the cost per chunk; the shorter one, of 50 chunks, is
-stated whole. Each recorder is measured in a process of its own: batches of calls without and with it, in turn. The
+stated whole. Each recorder is measured in its own process: batches of calls without and with it, in turn. The
 processes run in turn as well, several rounds. The caller's cost is the CPU time of the thread that makes the calls; the
 total includes the thread that writes. vcrpy reads an answer to its end before the caller gets any of it, and writes its
 cassette when that is closed: here after each batch, within the measurement.

@@ -15,7 +15,7 @@ from .variants import BARE, FULL
 
 Report = dict[str, Any]
 _OTHER_OBJECTS = frozenset({"litellm", "l0-python"})
-"""Variants that hand out objects of their own: at least one a token, but not the bare SDK's number."""
+"""Variants that hand out their own objects: at least one a token, but not the bare SDK's number."""
 
 
 def summarise(cases: Iterable[Case], samples: Samples, rounds: int, unavailable: dict[str, str]) -> Report:

@@ -1,4 +1,4 @@
-"""The providers' side, in a process of its own: two simulators, one as fast as it can, one at 100 tokens a second."""
+"""The providers' side, in its own process: two simulators, one as fast as it can, one at 100 tokens a second."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ close, cancel, have another thread or task close, or drop the stream, also in a 
   files, threads or tasks grow;
 - a call hangs: the stacks of all threads and tasks are printed.
 
-The provider is a process of its own. All objects come from the C library's allocator (``PYTHONMALLOC=malloc``), which
+The provider runs in another process. All objects come from the C library's allocator (``PYTHONMALLOC=malloc``), which
 says how much of its memory is in use. The memory of the process also has the gaps between them: it rises and falls by
 several MB with the streams that happen to be open, as it does without l0.
 """
@@ -49,7 +49,7 @@ HANG_SECONDS = 90.0
 GC_THRESHOLD = (100, 5, 5)
 """Python's own is (700, 10, 10): the collector runs in the middle of everything."""
 THREAD_SHARE = 0.2
-"""Share of the users that have a thread of their own."""
+"""Share of the users that have their own thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

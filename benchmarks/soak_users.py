@@ -252,7 +252,7 @@ class TaskUsers(Users):
 
 
 class ThreadUsers(Users):
-    """Users in threads of their own."""
+    """Users in their own threads."""
 
     leaves = OF_THREADS
     first_event = 0

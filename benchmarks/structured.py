@@ -1,6 +1,6 @@
 """Measure the cost of structured output: `python -m benchmarks.structured` (`--tokens`, `--json`).
 
-No provider and no process of its own: texts of our own making, in tokens of four characters, and CPU time. The scanner
+No provider and no other process: made-up texts, in tokens of four characters, and CPU time. The scanner
 is fed pieces of several sizes; the JSON rules, partial values and a repair read answers of several lengths.
 """
 

@@ -1,9 +1,9 @@
-"""The load that `l0 view` holds: spans per second without loss, its memory, and its answers with a full store.
+"""The load that `l0 view` sustains: spans per second without loss, its memory, and its response times with a full store.
 
     python -m benchmarks.viewer_load            # a minute at 2,000 spans/s, then 100,000 calls; under two minutes
     python -m benchmarks.viewer_load --seconds 5 --calls 5000 --name quick
 
-The viewer runs in a process of its own, held to one core. Requests are made up beforehand and sent over one connection,
+The viewer runs in its own process, held to one core. Requests are made up beforehand and sent over one connection,
 as by an exporter that batches. A page is open meanwhile: it reads the live feed, and the overview every two seconds.
 Then the store is filled, and every query of the page is run ten times. Its CPU time counts, which other programs on the
 core do not change. Linux only: memory and CPU time are read from /proc. Exit code: 1 if a limit is missed.
@@ -151,7 +151,7 @@ def _set(pairs: Any, known: dict[str, Any]) -> None:
 
 @dataclass
 class Viewer:
-    """A viewer in a process of its own."""
+    """A viewer in its own process."""
 
     process: subprocess.Popen[str]
     port: int
@@ -174,7 +174,7 @@ class Viewer:
             time.sleep(float(response.headers["retry-after"]))
 
     def get(self, path: str) -> Any:
-        """Return the JSON at a path, over a connection of its own."""
+        """Return the JSON at a path, over its own connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path)

@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class ViewerClient:
-    """Sends requests as they are given, over sockets of their own."""
+    """Sends requests as they are given, over their own sockets."""
 
     port: int
 

@@ -67,7 +67,7 @@ class Evidence:
 
 
 def _kind(dialect: str, said: str) -> str:
-    """A fault without its options. Which status counts; an error inside messages has codes of its own."""
+    """A fault without its options. Which status counts; an error inside messages has its own codes."""
     words = said.split()
     if words[0] == "status":
         return " ".join(words[:2])

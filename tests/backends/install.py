@@ -95,7 +95,7 @@ def collector(name: str) -> Callable[[], Path]:
 
 def jaeger() -> Path:
     """Built as a dependency of an empty module that repeats Jaeger's own requirements and checksums: Go does not
-    install what has replacements of its own."""
+    install what has its own replacements."""
     need_go()
     folder = workshop("jaeger")
     module = "github.com/jaegertracing/jaeger"
@@ -138,7 +138,7 @@ def debian_collector() -> Path:
 
 
 def python(name: str) -> Callable[[], Path]:
-    """From PyPI, in an environment of its own: what it needs is not the project's business."""
+    """From PyPI, in its own environment: what it needs is not the project's business."""
 
     def install() -> Path:
         folder = workshop(name)

@@ -1,4 +1,4 @@
-"""Start real servers on ports of their own, wait until they answer, and end exactly those."""
+"""Start real servers on their own ports, wait until they answer, and end exactly those."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def foreign(stage: Stage) -> Iterator[None]:
 
 @pytest.fixture
 def special(stage: Stage) -> Iterator[None]:
-    """Clients that bring a decoder of their own, as those of AWS do."""
+    """Clients that bring their own decoder, as those of AWS do."""
     stage.on()
     with pytest.MonkeyPatch.context() as patch:
         for (name, _), client in stage._clients.items():

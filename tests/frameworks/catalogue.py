@@ -1,4 +1,4 @@
-"""The frameworks that `make test-frameworks` runs, each in an environment of its own."""
+"""The frameworks that `make test-frameworks` runs, each in its own environment."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Run frameworks over l0, each in an environment of its own, against the simulator: `make test-frameworks`.
+"""Run frameworks over l0, each in its own environment, against the simulator: `make test-frameworks`.
 
     python tests/frameworks/run_frameworks.py [NAME ...]
 
@@ -80,7 +80,7 @@ def _prepare(framework: Framework) -> str | None:
 
 
 def _check(outcome: Outcome, order: Sequence[str]) -> None:
-    """Run the checks of one framework beside one tracer, in a process of its own."""
+    """Run the checks of one framework beside one tracer, in its own process."""
     name = outcome.framework.name
     python = ROOT / ".venv-frameworks" / name / "bin" / "python"
     with tempfile.TemporaryDirectory() as scratch:

@@ -18,7 +18,7 @@ _TOKENS = "gen_ai.client.token.usage"
 
 
 class Tracing:
-    """The exporters of one process. A tracer that sets up global providers of its own sets ``set_up``."""
+    """The exporters of one process. A tracer that sets up its own global providers sets ``set_up``."""
 
     def __init__(self) -> None:
         self.exporter = InMemorySpanExporter()

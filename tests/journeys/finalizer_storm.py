@@ -1,7 +1,7 @@
-"""Run in a process of its own: streams that the garbage collector ends at the worst of moments.
+"""Run in its own process: streams that the garbage collector ends at the worst of moments.
 
 Every lock that l0 and OpenTelemetry make is one that, once it is taken, drops a half-read stream in a reference cycle
-and collects it. A thread that then waits for a lock of its own ends the process with its stack: it would wait for ever.
+and collects it. A thread that then waits for its own lock ends the process with its stack: it would wait forever.
 
 Arguments: ``threads`` or ``asyncio``; ``locks``, ``signals`` or ``everywhere`` (the collector runs at any allocation).
 """
@@ -24,7 +24,7 @@ ROUNDS = 60
 DEADLOCK = 3
 PLAIN = threading.Lock
 garbage: list[Any] = []
-"""Half-read streams, each in a cycle of its own."""
+"""Half-read streams, each in its own cycle."""
 dropped = [0]
 passes = [0]
 """Locks that are still taken in peace: one more in each round, so that in time every lock is struck."""

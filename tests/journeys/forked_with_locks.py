@@ -1,4 +1,4 @@
-"""Run in a process of its own: a child that is forked while another thread holds every lock that l0 has made.
+"""Run in its own process: a child that is forked while another thread holds every lock that l0 has made.
 
 Arguments: the base URLs of an OpenAI and an Anthropic API, and a file for the SLO windows. Prints the places in the
 code that create locks.

@@ -223,7 +223,7 @@ async def aplay(client: openai.AsyncOpenAI, scenario: Scenario) -> list[Any]:
 
 
 def played(url: str, scenario: Scenario, sync: bool) -> list[Any]:
-    """Play a scenario with a client of its own."""
+    """Play a scenario with its own client."""
     settings: dict[str, Any] = {"api_key": KEY, "base_url": url, "max_retries": 1}
     if sync:
         with openai.OpenAI(**settings) as client:

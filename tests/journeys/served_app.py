@@ -1,4 +1,4 @@
-"""An application that asks a model for each request. Served by gunicorn or uvicorn in a process of its own.
+"""An application that asks a model for each request. Served by gunicorn or uvicorn in its own process.
 
 Environment variables hold the provider's URL and the path of the stored objectives. The disk is slow: a process
 that ends without waiting for it loses events. ``python served_app.py PORT`` serves it by `uvicorn.run`.

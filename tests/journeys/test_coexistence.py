@@ -1,6 +1,6 @@
 """Other instrumentations of the same SDKs beside l0, put on and taken off in every order: one inference span a call.
 
-They patch what l0 patches, so they are in an environment of their own: `make test-peers`.
+They patch what l0 patches, so they are in their own environment: `make test-peers`.
 """
 
 import asyncio

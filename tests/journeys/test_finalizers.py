@@ -1,6 +1,6 @@
 """No finalizer and no signal handler may wait for a lock that its own thread holds.
 
-The storm is a process of its own: where something would wait for ever, it ends with the stack.
+The storm runs in its own process: if something would wait forever, it ends with the stack.
 """
 
 import subprocess

@@ -213,7 +213,7 @@ def test_many_requests_at_once() -> None:
 
 @pytest.mark.parametrize("kind", [Starlette, FastAPI])
 def test_policy_of_a_lifespan_ends_with_it(kind: Any) -> None:
-    """Servers run the lifespan in a task of its own."""
+    """Servers run the lifespan in its own task."""
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:

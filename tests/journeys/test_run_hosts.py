@@ -24,7 +24,7 @@ def commands(name: str) -> Path:
     """Return the folder of the commands of one environment."""
     found = ROOT / ".venv-hosts" / name / "bin"
     if sys.platform == "win32" or not (found / "l0").is_file():
-        pytest.skip("needs an environment of its own: make test-hosts")
+        pytest.skip("needs its own environment: make test-hosts")
     return found
 
 

@@ -53,7 +53,7 @@ def test_parents_in_threads_and_tasks(sim: Simulator, spans: Spans) -> None:
 
 
 def test_anthropics_own_span_is_replaced(sim: Simulator, spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
-    """anthropic 2 starts a span of its own on the global provider: with ours, exactly one reaches the exporter."""
+    """anthropic 2 starts its own span on the global provider: with ours, exactly one reaches the exporter."""
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", spans.provider)
     with spans.tracer.start_as_current_span("caller"):
         claude(sim).messages.create(**MESSAGING)

@@ -17,7 +17,7 @@ from l0 import Policy
 from l0.config import CONFIG
 from l0.runtime.stream_stats import StreamStatsRecorder
 
-# Calls made by our code or into it, generated constructors included, for one more token in a read of its own.
+# Calls made by our code or into it, generated constructors included, for one more token in its own read.
 # Python 3.11 is the reference; later ones inline some calls and need no more. Whole calls: what a batch of gaps takes
 # to be added up (`pace`) is a fraction for each of them, and depends on how the gaps fell.
 LIMITS = {

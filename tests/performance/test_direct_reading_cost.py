@@ -15,7 +15,7 @@ LIMIT = 3
 
 
 def calls(chunks: int, *, direct: bool) -> int:
-    """The Python functions that are called while so many chunks are read, each in a read of its own."""
+    """The Python functions that are called while so many chunks are read, each in its own read."""
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     script = Script("chunks", (head, *[b"3\r\nabc\r\n"] * chunks, b"0\r\n\r\n"))
     name = httpx.__name__

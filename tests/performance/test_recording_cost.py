@@ -10,7 +10,7 @@ import l0
 
 CASES = [(api, sync) for api in ("chat", "responses", "messages") for sync in (True, False)]
 IDS = [f"{api} {'sync' if sync else 'async'}" for api, sync in CASES]
-# What a chunk in a read of its own costs on the thread of the caller: one generator, the appended read (its time, its
+# What a chunk in its own read costs on the thread of the caller: one generator, the appended read (its time, its
 # size), and the delivery. Python 3.11 is the reference; later ones inline some calls and need no more.
 PER_CHUNK = 6
 # What a call costs there: its events, the steps of its machine, its request and the head of its answer.

@@ -1,4 +1,4 @@
-"""The proxies that `make test-peers` runs, each in an environment of its own."""
+"""The proxies that `make test-peers` runs, each in its own environment."""
 
 import json
 import sys

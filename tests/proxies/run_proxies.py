@@ -2,7 +2,7 @@
 
     python tests/proxies/run_proxies.py [NAME ...]
 
-Each proxy runs in an environment of its own, in front of the simulator. Prints a line per endpoint, and every call that
+Each proxy runs in its own environment, in front of the simulator. Prints a line per endpoint, and every call that
 was wrong. Status 0: every proxy of the catalogue was run, and nothing was wrong; 1: something was, or one was not run.
 """
 

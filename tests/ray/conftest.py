@@ -1,4 +1,4 @@
-"""Ray, in an environment of its own: `make test-ray` runs these tests."""
+"""Ray, in its own environment: `make test-ray` runs these tests."""
 
 import os
 import sys

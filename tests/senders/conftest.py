@@ -1,4 +1,4 @@
-"""Instrumentations of others, in an environment of their own: `make test-peers` runs these tests."""
+"""Instrumentations of others, in their own environment: `make test-peers` runs these tests."""
 
 import os
 

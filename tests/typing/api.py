@@ -24,7 +24,7 @@ l0.intrument()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeA
 
 
 def chat(client: openai.OpenAI) -> str:
-    """A call under a policy of its own keeps the SDK's types, and so do its errors."""
+    """A call under its own policy keeps the SDK's types, and so do its errors."""
     text = ""
     with l0.policy(policy):
         stream = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True)

@@ -233,7 +233,7 @@ def test_an_async_generator_that_is_abandoned_takes_its_policy_along():
             assert found is FAST
             break
         gc.collect()
-        for _ in range(3):  # the event loop closes it in a task of its own
+        for _ in range(3):  # the event loop closes it in another task
             await asyncio.sleep(0)
         assert timeout() is None
 

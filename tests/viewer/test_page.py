@@ -384,7 +384,7 @@ def test_hundred_thousand_calls(page: Page, tmp_path: Path) -> None:
 
 
 def multiply(path: Path, wanted: int) -> None:
-    """Repeat the stored calls until there are so many, each with ids and a start of its own."""
+    """Repeat the stored calls until there are so many, each with its own ids and start."""
     database = sqlite3.connect(path)
     calls = [row[1] for row in database.execute("PRAGMA table_info(calls)")]
     spans = [row[1] for row in database.execute("PRAGMA table_info(spans)")]

@@ -54,7 +54,7 @@ def whole_chat(name: str, kind: str, *events: Json | bytes, telemetry: Json | No
 
 
 def ids(*events: Json) -> list[Json]:
-    """Give every chunk an id of its own, as some servers do."""
+    """Give every chunk its own id, as some servers do."""
     return [event | {"id": f"c-{number}"} for number, event in enumerate(events, 1)]
 
 

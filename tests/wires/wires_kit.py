@@ -101,7 +101,7 @@ def _read(path: Path) -> Wire:
 
 
 class WireServer:
-    """An HTTP server over real sockets. Each `route` is a base path of its own, with its own wires."""
+    """An HTTP server over real sockets. Each `route` is a separate base path, with its own wires."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)

@@ -89,7 +89,7 @@ def _failed(ended: CallEnded) -> str:
     if not ended.attempts:
         text = "failed without a request"
     if ended.failure is not None:
-        # The last attempt of several has the same failure on a line of its own.
+        # The last attempt of several has the same failure on its own line.
         shown = ended.attempts > 1 and ended.failure in ended.failures
         text = f"{text}: {ended.failure.cause.value if shown else ended.failure}"
     return f"{text}; no further attempt: {ended.stop}" if ended.stop else text

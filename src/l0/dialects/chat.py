@@ -251,7 +251,7 @@ class ChatReader(ResumableReader):
     def _belongs(self, event: dict[str, Any]) -> bool:
         """Read the identity of the answer. Return False if the event belongs to another answer.
 
-        Azure sends an event without an identity first; some servers give every event an id of its own.
+        Azure sends an event without an identity first; some servers give every event its own id.
         """
         named = text_of(event.get("id")) or None
         if not self._identified:

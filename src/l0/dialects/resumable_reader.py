@@ -70,7 +70,7 @@ class ResumableReader(BaseReader):
         return []
 
     def closing(self, resume_state: ResumeState) -> list[Any]:  # noqa: ARG002
-        """Return the events that must precede the end of a continuation without text of its own."""
+        """Return the events that must precede the end of a continuation without text."""
         return []
 
     def reader_state(self) -> dict[str, Any]:

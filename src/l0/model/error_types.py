@@ -37,7 +37,7 @@ def error_type(failure: Failure) -> str | None:
 
 
 def connection_error(error: BaseException | None) -> type[OSError] | None:
-    """Return the error of the operating system that caused ``error``, if it has a delay of its own."""
+    """Return the error of the operating system that caused ``error``, if it has its own delay."""
     return next((kind for kind in _REFINED if _caused_by(error, kind)), None)
 
 

@@ -42,7 +42,7 @@ class BodyRedaction:
     def _decoded(self, data: bytes) -> bytes:
         try:
             return b"" if self._decode is None else self._decode(data)
-        except Exception:  # each module has errors of its own
+        except Exception:  # each module has its own errors
             self._decode, self.decodable = None, False
             return b""
 

@@ -51,7 +51,7 @@ class FlightRecorder:
         atexit.register(self._end)
 
     def renew(self) -> None:
-        """Start over in a forked child, with a file of its own: the parent writes what it has collected."""
+        """Start over in a forked child, with its own file: the parent writes what it has collected."""
         if self._files is not None:
             _inherited.append(self._files)
         self._files = None

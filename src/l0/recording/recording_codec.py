@@ -24,7 +24,7 @@ from l0.model.text_safety import well_formed
 _TAG = "$"
 _NUMBER, _UNRECORDED, _MAPPING = "number", "unrecorded", "mapping"
 _SECOND_HAND = {"Call": {"body", "tracer_provider"}, "Failure": {"detail"}}
-"""Fields that are not written: requests and answers have a place of their own in a recording."""
+"""Fields that are not written: requests and answers have their own place in a recording."""
 _FORMER = {("Call", "retry_safety"): "replay"}
 """Names of fields in files of format 1."""
 

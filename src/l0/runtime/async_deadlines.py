@@ -102,7 +102,7 @@ class AsyncioReads:
                 else:
                     self._steps += 1
                     waits_for = self._step(sent)
-        except BaseException as error:  # a transport may raise our cancellation as an error of its own
+        except BaseException as error:  # a transport may raise our cancellation as its own error
             if self._fired and self._ours():
                 raise Expired from error
             raise

@@ -336,7 +336,7 @@ async def arace(runtime: CallRuntime, command: AttemptSpec, sender: AsyncHedgeSe
             if await sender.read_until_content(one.answer, one.command.number):
                 one.at = perf_counter()
         except Exception as error:
-            if not one.abandoned:  # a transport may raise our cancellation as an error of its own
+            if not one.abandoned:  # a transport may raise our cancellation as its own error
                 one.error = error
         finally:
             one.over = True

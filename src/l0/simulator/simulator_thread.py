@@ -15,7 +15,7 @@ _STOP_SECONDS = 10
 class SimulatorThread(AbstractContextManager[S, None], AbstractAsyncContextManager[S, None], Generic[S]):
     """A simulator that runs until its `with` or `async with` block ends.
 
-    The server has a thread and an event loop of its own, so that it also answers while the caller's event loop is
+    The server has its own thread and event loop, so that it also answers while the caller's event loop is
     blocked, and under any async library.
     """
 

@@ -29,7 +29,7 @@ class Indicator(StrEnum):
     CAPACITY = "attempts.capacity"
     """The provider had capacity: no rate limit, no overload, quota left."""
     AVAILABILITY = "attempts.availability"
-    """The provider responded, without an error of its own."""
+    """The provider responded without an error."""
     FIRST_TOKEN = "attempts.first_token"
     """The first content of a stream arrived within the threshold, measured from the request of the attempt."""
     STALL = "attempts.stall"

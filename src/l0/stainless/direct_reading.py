@@ -1,6 +1,6 @@
 """Read bodies directly from their connection, bypassing the transport's layers and its parser.
 
-In the transport, each piece of a body passes through seven generators, a general HTTP parser and a timeout of its own.
+In the transport, each piece of a body passes through seven generators, a general HTTP parser and a separate timeout.
 Here it passes through `PlainChunkParser` or `UnframedBody` only. The transport still handles everything rare. Its
 parser does not see what is read here, and is then advanced as if that had never been sent. From there (the last chunk,
 the end of the body or of the connection, a protocol error) the transport reads as usual; an exception of a read here is

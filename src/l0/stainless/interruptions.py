@@ -57,7 +57,7 @@ def interruption(
     kind = interruption_class((type(sample), *kinds))
     try:
         error = kind.__new__(kind, *sample.args)
-    except Exception:  # the class of a source, with a constructor of its own
+    except Exception:  # the class of a source, with its own constructor
         error = StreamInterrupted()
     error.args = sample.args
     for source in (sample,) if original is None else (original, sample):

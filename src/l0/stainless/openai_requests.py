@@ -62,7 +62,7 @@ def describe_request(
         return None
     body, (dialect, operation) = request_body(options), kind
     choices, text = _choices(body), body.get("text")
-    # The Responses API has the requested format in a field of ``text``, the chat API in a field of its own.
+    # The Responses API has the requested format in a field of ``text``, the chat API in a separate field.
     response_format = (text.get("format") if isinstance(text, Mapping) else None) or body.get("response_format")
     return InferenceRequest(
         dialect=dialect,

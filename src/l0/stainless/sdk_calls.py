@@ -53,7 +53,7 @@ class SdkCalls:
         self._sdk = patches.sdk
         self._provider = provider
         self._examined: WeakSet[Any] = WeakSet()
-        """Clients with a function of their own in place of a patched one."""
+        """Clients whose patched function was replaced."""
 
     def client_closed(self) -> None:
         """Wake the calls whose client is closed."""

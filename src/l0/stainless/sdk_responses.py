@@ -421,7 +421,7 @@ def _plain(response: Any) -> bool:
 
 
 def _reader_of(response: Any) -> Any:
-    """Return a response object of its own over the same stream, for reading one attempt.
+    """Return a separate response object over the same stream, for reading one attempt.
 
     The transport closes the response that it iterates when the iteration ends, even if the garbage collector ends it.
     By then the object that the user holds may show a later attempt, and such a close is not the user's.

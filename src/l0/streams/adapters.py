@@ -1,6 +1,6 @@
 """Adapters turn the items of a source into events. The first item of a source selects its adapter.
 
-An adapter of your own is a class with a name, a test and a decoder::
+Your adapter is a class with a name, a test and a decoder::
 
     class Lines:
         name = "lines"

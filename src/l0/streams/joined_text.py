@@ -13,7 +13,7 @@ class JoinedText:
     def __init__(self) -> None:
         self._joined: list[tuple[str, int]] = []
         """The text so far and the number of its pieces; taken out while it grows. Then nothing else refers to the text,
-        so that CPython appends in place, and another thread joins a text of its own."""
+        so that CPython appends in place, and another thread joins its own text."""
 
     def first(self, pieces: Sequence[str], count: int) -> str:
         """Return the text of the first ``count`` pieces. Only what is new since the last call is joined."""

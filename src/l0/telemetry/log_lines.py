@@ -32,7 +32,7 @@ from .call_phrases import (
 Fields = Mapping[str, str | int | float]
 
 _RULE_LEVELS = {"recorded": WARNING, "shadowed": DEBUG}
-"""Levels of the actions of rules. A failed attempt and a halted call have a line of their own."""
+"""Levels of the actions of rules. A failed attempt and a halted call have their own line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -412,7 +412,7 @@ L0_METRICS: Final = (
     TRUNCATIONS,
     ANOMALIES,
 )
-"""L0's own metrics of calls. Those of breakers and objectives are created by modules of their own."""
+"""L0's own metrics of calls. Those of breakers and objectives are created by other modules."""
 
 _SLO_ATTRIBUTES = (SLO, SLO_LAYER, SLO_WINDOW)
 SLO_EVENTS: Final = _counter(

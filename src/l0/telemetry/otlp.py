@@ -1,4 +1,4 @@
-"""Set up OTLP/HTTP export for applications without OpenTelemetry providers of their own.
+"""Set up OTLP/HTTP export for applications that set no OpenTelemetry providers.
 
 Only this module needs opentelemetry-sdk, and only when `setup` is called.
 """

@@ -1,4 +1,4 @@
-"""The store of the viewer: one writer, and readers in threads of their own."""
+"""The store of the viewer: one writer, and readers in other threads."""
 
 from __future__ import annotations
 

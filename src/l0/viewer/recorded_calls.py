@@ -1,4 +1,4 @@
-"""Find the recorded call that a span reports, and read it on a thread of its own."""
+"""Find the recorded call that a span reports, and read it on a separate thread."""
 
 from __future__ import annotations
 

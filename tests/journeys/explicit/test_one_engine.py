@@ -114,7 +114,7 @@ async def test_what_only_the_providers_package_knows_decides(sim: Simulator, spa
     assert len(sim.requests) == 1
 
 
-# -- clients with a policy of their own ------------------------------------------------------------------------------
+# -- clients with their own policy ------------------------------------------------------------------------------
 
 
 async def test_a_wrapped_client_is_a_client_with_a_policy(sim: Simulator) -> None:

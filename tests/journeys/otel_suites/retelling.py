@@ -1,7 +1,7 @@
 """Translate L0's telemetry to the names of OpenTelemetry's instrumentations, so that only values are compared.
 
-l0 says how the provider itself ended an answer (``end_turn``), theirs by a vocabulary of its own (``stop``); l0 has
-spans for attempts and metrics of its own beside the conventions'; a zero that the provider counted is told, not left
+l0 says how the provider itself ended an answer (``end_turn``), theirs by another vocabulary (``stop``); l0 has
+spans for attempts and its own metrics beside the conventions'; a zero that the provider counted is told, not left
 out; an exception's class goes by its own name, theirs for openai by that of the package too.
 """
 

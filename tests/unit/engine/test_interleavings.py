@@ -119,7 +119,7 @@ def test_attempts_and_legs_are_within_the_limits(walk):
     legs = [command.leg for command in opens]
     assert legs == sorted(legs)
     assert set(legs) <= set(range(1 + len(call.policy.legs)))
-    for leg in set(legs):  # each has a budget of its own
+    for leg in set(legs):  # each has its own budget
         assert legs.count(leg) <= 1 + allowed_retries(call) + machine.hedged
     assert sum(command.hedge for command in opens) == machine.hedged
 

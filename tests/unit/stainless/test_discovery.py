@@ -299,7 +299,7 @@ def purge(monkeypatch, name):
 def test_an_sdk_that_is_imported_anew_is_patched_anew_and_both_are_restored(warnings_of, monkeypatch, first):
     assert warnings_of() == []
     purge(monkeypatch, "anthropic")
-    if first == "import":  # behind the hooks' back, as by an importer of one's own
+    if first == "import":  # behind the hooks' back, as by a custom importer
         monkeypatch.setattr(post_imports._FINDER, "callbacks", {})
     again = importlib.import_module("anthropic")._base_client.SyncAPIClient
     assert again is not ANTHROPIC

@@ -85,7 +85,7 @@ class Final(Exception):
 @pytest.mark.parametrize(
     ("kinds", "kept"),
     [
-        ((ConnectionResetError, UnicodeDecodeError), ConnectionResetError),  # both have a layout of their own
+        ((ConnectionResetError, UnicodeDecodeError), ConnectionResetError),  # both have their own layout
         ((openai.APIError, Final), openai.APIError),
         ((Final,), None),
     ],

@@ -172,7 +172,7 @@ def test_dropped_reading_of_an_old_attempt_leaves_the_new_one_open(flavour):
         adopt(made, fresh)
         del chunks
         gc.collect()
-        await asyncio.sleep(0)  # the loop closes dropped generators in tasks of its own
+        await asyncio.sleep(0)  # the loop closes dropped generators in other tasks
         await asyncio.sleep(0)
 
     def read_sync(made, fresh):

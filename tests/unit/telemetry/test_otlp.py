@@ -1,4 +1,4 @@
-"""Set-up by one argument. Global providers are set once a process, so each case gets a process of its own."""
+"""Set-up by one argument. Global providers are set once a process, so each case gets its own process."""
 
 import os
 import socket

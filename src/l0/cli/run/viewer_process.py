@@ -74,7 +74,7 @@ def _start(viewer: ViewerClient) -> int | None:
 
 
 def launch(port: int) -> int:
-    """Start a viewer in a session of its own, wait until it answers, and print its process id. Return an exit code."""
+    """Start a viewer in a new session, wait until it answers, and print its process id. Return an exit code."""
     from l0.viewer.database_file import default_path
 
     folder = default_path().parent

@@ -113,7 +113,7 @@ class Constructed:
         condition = self._passes(var, union)
         if condition is not None:
             return f"({var} if {condition} else {fallback}({var}))"
-        # A function of its own, because an expression cannot contain `try`.
+        # A separate function, because an expression cannot contain `try`.
         built = self._validated.expression("data", union)
         body = ["try:", f"    return {built}", "except Unmatched:", f"    return {fallback}(data)"]
         guarded = self._scope.function("data", body, "union")

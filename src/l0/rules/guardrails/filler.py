@@ -16,7 +16,7 @@ from l0.model.rule import Ending, Severity, Violation
 from ..families import Family
 
 _FILLER = whitespace + punctuation + "\u00a0\u00b7\u2013\u2014\u2026\u2022\u2500\u2501\u2550\u3000\u200b\ufeff"
-"""Characters without content of their own."""
+"""Characters that count as no content."""
 _BLOCK = 64
 """Number of characters that are compared with themselves. Blocks begin at fixed offsets of the text."""
 _MAX_UNIT = 8

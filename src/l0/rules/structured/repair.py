@@ -118,7 +118,7 @@ def _around(text: str, value: JsonSpan) -> list[Edit]:
 
 
 def _prose(text: str, at: int, end: int) -> list[Edit]:
-    """Return the edits that remove prose. Raises `UnclearError` if it contains a value of its own."""
+    """Return the edits that remove prose. Raises `UnclearError` if it contains a JSON value."""
     if not _non_blank(text, at, end):
         return []
     if other := _member(_inline_code.sub("", text[at:end])):
