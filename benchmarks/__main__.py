@@ -46,9 +46,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the most telling cases only, two rounds: under 2 minutes")
-    parser.add_argument(
-        "--peers", action="store_true", help="other libraries as well, each in its own environment"
-    )
+    parser.add_argument("--peers", action="store_true", help="other libraries as well, each in its own environment")
     parser.add_argument("--rounds", type=int, help="how often each case runs (default 5; 2 with --quick)")
     parser.add_argument("--only", help="cases whose name or group contains this text")
     parser.add_argument("--name", default="latest", help="the result's file name (default: latest)")

@@ -1,4 +1,4 @@
-"""The load that `l0 view` sustains: spans per second without loss, its memory, and its response times with a full store.
+"""The load that `l0 view` sustains: spans per second without loss, its memory, its response times with a full store.
 
     python -m benchmarks.viewer_load            # a minute at 2,000 spans/s, then 100,000 calls; under two minutes
     python -m benchmarks.viewer_load --seconds 5 --calls 5000 --name quick

@@ -153,7 +153,7 @@ threading.Lock, threading.RLock = PLAIN, RE_ENTRANT  # type: ignore[misc]  # the
 import openai  # noqa: E402
 
 with suppress(ImportError):
-    # The bare SDK waits for ever as well if a stream is collected while the pool of httpcore 1 assigns connections.
+    # The bare SDK waits forever as well if a stream is collected while the pool of httpcore 1 assigns connections.
     # With the re-entrant lock of httpcore2 only the locks of l0 and OpenTelemetry are tested.
     import httpcore._synchronization
 

@@ -57,7 +57,7 @@ def sse(*events: object, headers: Mapping[str, str] | None = None) -> bytes:
 
 @contextmanager
 def hostile(replies: Sequence[bytes]) -> Iterator[int]:
-    """A server that sends these bytes, one reply a request, the last one for ever; and its port."""
+    """A server that sends these bytes, one reply a request, the last one forever; and its port."""
     left = list(replies)
     listener = socket.create_server(("127.0.0.1", 0))
 

@@ -89,7 +89,7 @@ def closes_unread(stream: Any) -> None:
 
 
 def forgets_unread(stream: Any) -> None:
-    """The bare SDK keeps such a connection, and its place in the pool, for ever."""
+    """The bare SDK keeps such a connection, and its place in the pool, forever."""
 
 
 ENDINGS = (forgets_unread, closes, leaves, raises, closes_the_response, forgets, closes_unread)

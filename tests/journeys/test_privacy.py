@@ -172,7 +172,7 @@ CASES: dict[str, Case] = STATUSES | {
     "a header that is none": Case(ask=chat, replies=(f"HTTP/1.1 200 OK\r\n{ECHO}\x01 = : {KEY}\r\n\r\n".encode(),)),
     "a status line that is none": Case(ask=message, replies=(ECHO.encode() + b"\r\n\r\n",)),
     "nothing at all": Case(ask=message, replies=(b"",)),
-    "redirects for ever": Case(ask=chat, replies=(http(307, b"", {"location": f"/v1/canary?key={KEY}"}),)),
+    "redirects forever": Case(ask=chat, replies=(http(307, b"", {"location": f"/v1/canary?key={KEY}"}),)),
     "a redirect to nowhere": Case(ask=chat, replies=(http(307, b"", {"location": f"http://user:{KEY}@127.0.0.1:1/"}),)),
     "user information and a query in base_url": Case(ask=chat, replies=(http(401, OPENAI_ERROR),), client=USERINFO),
     "the same, accepted with a warning": Case(ask=chat, replies=(CUT,), client=USERINFO),

@@ -118,7 +118,7 @@ WIRE = [
 ]
 BEFORE_HEADERS = [
     *rows("503, then fine", (F.status(503),), Policy(), outcome=RETRIED, requests=2),
-    *rows("503 for ever", (F.status(503),) * 3, Policy(), outcome=FAILED, requests=3),
+    *rows("503 forever", (F.status(503),) * 3, Policy(), outcome=FAILED, requests=3),
     *rows("429 that says when", (F.status(429, {"retry-after-ms": "1"}),), AGAIN, outcome=RETRIED, requests=2),
     *rows("429 that says too late", (F.status(429, {"retry-after": "3600"}),), AGAIN, outcome=FAILED),
     *rows("no money left", (F.status(429, body=QUOTA),), AGAIN, outcome=FAILED, apis=("chat", "responses")),
@@ -143,7 +143,7 @@ BEFORE_HEADERS = [
 BEFORE_CONTENT = [
     *rows("empty body", (F.empty(),), Policy(), outcome=RETRIED, requests=2),
     *rows("a page in place of a stream", (F.html(),), Policy(), outcome=RETRIED, requests=2),
-    *rows("pages for ever", (F.html(),) * 3, Policy(), outcome=FAILED, requests=3),
+    *rows("pages forever", (F.html(),) * 3, Policy(), outcome=FAILED, requests=3),
     *rows("a page in place of an answer", (F.html(),), AGAIN, use="whole", outcome=RETRIED, requests=2),
     *rows("ended at once", (F.clean_end(at_event=0),), Policy(), outcome=RETRIED, requests=2),
     *rows("ended before content", (F.clean_end(at_event=1),), Policy(), outcome=RETRIED, requests=2),
@@ -207,7 +207,7 @@ AFTER_CONTENT = [
     *rows("block start dropped", (F.drop(at_event=1),), AGAIN, apis=("messages",)),
     *rows("silence", (F.stall(at_event=LATE),), Policy(timeout=Timeout(inter_token=200)), outcome=FAILED),
     *rows(
-        "pings for ever",
+        "pings forever",
         (F.pings(at_event=LATE, interval=0.02),),
         Policy(timeout=Timeout(inter_token=200)),
         outcome=FAILED,

@@ -123,11 +123,11 @@ class AnswerFold:
             self.breaks_off = True
 
     def certainly_complete(self) -> bool:
-        """Return whether the answer is complete although the connection broke: nothing can follow what came."""
+        """Return True if the answer is complete although the connection broke: nothing can follow what came."""
         return self.ended or (bool(self._choices) and self._choices == self.last_words)
 
     def complete(self) -> bool:
-        """Return whether the terminal event came, or every choice that has started has its finish reason."""
+        """Return True if the terminal event came, or every choice that has started has its finish reason."""
         return self.ended or (bool(self._choices) and self._choices == self.complete_choices)
 
     def metadata(self) -> ResponseMetadata:

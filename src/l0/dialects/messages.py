@@ -290,7 +290,7 @@ class MessagesReader(ResumableReader):
             self.add_text(text_of(object_of(event.get("delta")).get("text")), first_choice=True)
 
     def _stray(self, index: object) -> bool:
-        """Return whether to read a delta that belongs to no open block."""
+        """Return True if a delta that belongs to no open block is to be read."""
         if type(index) is int:
             return self._out_of_order(f"a delta for block {index}, which is not open")
         self.note_anomaly("unreadable_index")

@@ -27,7 +27,7 @@ class OverlapMatcher(Protocol):
 
     @property
     def reached(self) -> bool:
-        """Return true if the new attempt has passed all text that the user already has."""
+        """Return True if the new attempt has passed all text that the user already has."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Media and files in messages, as one value in all dialects."""
+"""Media and files in answers and requests, as one value for all dialects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import deltas
 PayloadKind = Literal["audio", "file", "image"]
 _DEEPEST = 16
 _IMAGES = ("computer_screenshot", "image", "image_url", "input_image")
-_OF_SOURCES: dict[str, PayloadKind] = {"image": "image", "document": "file", "file": "file"}
+_SOURCE_KINDS: dict[str, PayloadKind] = {"image": "image", "document": "file", "file": "file"}
 _FILES = ("container_file_citation", "container_upload", "file_path")
 """Types of annotations and blocks that name a file which the model made."""
 
@@ -53,15 +53,17 @@ def payloads_in(value: Any, index: int = 0) -> list[Payload]:
 
 def audio_payload(value: Any, data: str | None, index: int) -> Payload:
     """Return the payload of a piece of audio. It has no data if the piece is only an id or a transcript."""
-    form = text_of(deltas.field(value, "format"))
-    return Payload(kind="audio", mime_type=_mime("audio", form), base64=data or None, index=index, item=value)
+    audio_format = text_of(deltas.field(value, "format"))
+    return Payload(kind="audio", mime_type=_mime("audio", audio_format), base64=data or None, index=index, item=value)
 
 
 def preview_payload(event: Any, index: int, number: int) -> Payload:
-    """Return the preview of an image that the Responses API sends while it draws."""
-    form = text_of(deltas.field(event, "output_format"))
+    """Return the preview of an image that the Responses API sends while it generates the image."""
+    image_format = text_of(deltas.field(event, "output_format"))
     data = text_of(deltas.field(event, "partial_image_b64"))
-    return Payload(kind="image", mime_type=_mime("image", form), base64=data, index=index, partial=number, item=event)
+    return Payload(
+        kind="image", mime_type=_mime("image", image_format), base64=data, index=index, partial=number, item=event
+    )
 
 
 def _found(value: Any, depth: int) -> Iterator[Payload]:
@@ -81,14 +83,14 @@ def _found(value: Any, depth: int) -> Iterator[Payload]:
 def _payload(value: Any, fields: Mapping[str, Any]) -> Payload | None:
     kind = text_of(fields.get("type")) or ""
     if kind == "image_generation_call":
-        data, form = text_of(fields.get("result")), text_of(fields.get("output_format"))
-        return Payload(kind="image", mime_type=_mime("image", form), base64=data, item=value)
+        data, image_format = text_of(fields.get("result")), text_of(fields.get("output_format"))
+        return Payload(kind="image", mime_type=_mime("image", image_format), base64=data, item=value)
     if kind == "input_audio":
         audio = fields.get(kind)
-        data, form = (text_of(deltas.field(audio, name)) for name in ("data", "format"))
-        return Payload(kind="audio", mime_type=_mime("audio", form), base64=data, item=value)
-    if kind in _OF_SOURCES and fields.get("source") is not None:
-        return _from_source(_OF_SOURCES[kind], fields["source"], value)
+        data, audio_format = (text_of(deltas.field(audio, name)) for name in ("data", "format"))
+        return Payload(kind="audio", mime_type=_mime("audio", audio_format), base64=data, item=value)
+    if kind in _SOURCE_KINDS and fields.get("source") is not None:
+        return _from_source(_SOURCE_KINDS[kind], fields["source"], value)
     if kind in _IMAGES:
         held = fields.get("image_url") or fields.get("url")
         return _at("image", text_of(held) or text_of(deltas.field(held, "url")), value) or _named(
@@ -115,7 +117,7 @@ def _named(kind: PayloadKind, fields: Mapping[str, Any], item: Any) -> Payload |
 
 
 def _at(kind: PayloadKind, url: str | None, item: Any) -> Payload | None:
-    """Return the payload of an URL. A ``data:`` URL holds the data itself."""
+    """Return the payload of a URL. A ``data:`` URL holds the data itself."""
     if not url:
         return None
     head, comma, data = url.partition(",") if url[:5].lower() == "data:" else ("", "", "")
@@ -145,5 +147,5 @@ def _fields_of(value: Any) -> Mapping[str, Any]:
     return {**known, **(getattr(value, "__pydantic_extra__", None) or {})} if isinstance(known, dict) else {}
 
 
-def _mime(family: str, form: str | None) -> str | None:
-    return f"{family}/{'svg+xml' if form == 'svg' else form}" if form else None
+def _mime(family: str, name: str | None) -> str | None:
+    return f"{family}/{'svg+xml' if name == 'svg' else name}" if name else None

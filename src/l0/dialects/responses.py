@@ -203,13 +203,13 @@ def _error(error: Any, kind: str) -> AnswerError:
 
 
 def _any_other(answer: object) -> bool:
-    """Return whether a response holds something besides text."""
+    """Return True if a response holds something besides text."""
     output = answer.get("output") if isinstance(answer, Mapping) else None
     return isinstance(output, list) and any(map(_item_holds_other, output))
 
 
 def _item_holds_other(item: object) -> bool:
-    """Return whether an item holds something besides text. Every item does that is neither a message nor reasoning, for
+    """Return True if an item holds something besides text. Every item does that is neither a message nor reasoning, for
     example a tool call."""
     if not isinstance(item, Mapping):
         return False
@@ -325,7 +325,7 @@ class ResponsesReader(ResumableReader):
         self._texts.fragments.setdefault(place, []).extend(self.text[-count:])
 
     def _headless(self, event: dict[str, Any]) -> bool:
-        """Return whether the terminal event comes first and contains text: the events before it were lost."""
+        """Return True if the terminal event comes first and contains text: the events before it were lost."""
         answer = event.get("response")
         if (
             event.get("type") != "response.completed"
@@ -344,7 +344,7 @@ class ResponsesReader(ResumableReader):
             self._counts = False
 
     def _in_sequence(self, number: int, data: bytes) -> bool:
-        """Return whether to read this event. A server that does not number consistently is not held to it."""
+        """Return True if this event is to be read. A server that does not number consistently is not held to it."""
         last, self._sequence = self._sequence, number
         repeated, self._last = data == self._last, data
         if last is None:

@@ -47,7 +47,7 @@ def _models(one: Any, other: Any, path: str) -> str | None:
 
 
 def identity_map(result: Any, data: Any) -> Any:
-    """Return true or false for each part of a result: true if it is the same object as in ``data``, and not a copy.
+    """Return True or false for each part of a result: true if it is the same object as in ``data``, and not a copy.
 
     Dicts and lists that were copied give a dict or a list of these values.
     """

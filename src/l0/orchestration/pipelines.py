@@ -69,7 +69,7 @@ class PipelineResult:
 
     @property
     def ok(self) -> bool:
-        """Return true if no step failed."""
+        """Return True if no step failed."""
         return not self.errors
 
     @property

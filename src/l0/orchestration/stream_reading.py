@@ -15,7 +15,7 @@ from l0.streams.stream_events import Event, EventType
 
 
 def is_stream(value: object) -> bool:
-    """Return true for an async iterator, a helper's async context manager, or a sync iterator."""
+    """Return True for an async iterator, a helper's async context manager, or a sync iterator."""
     return hasattr(value, "__aiter__") or _is_manager(value) or isinstance(value, Iterator)
 
 

@@ -107,7 +107,7 @@ class _Scope:
 
 
 def _is_being_cancelled() -> bool:
-    """Return true if the current task is being cancelled, false if something that it awaits was cancelled."""
+    """Return True if the current task is being cancelled, false if something that it awaits was cancelled."""
     current = asyncio.current_task()
     return current is not None and current.cancelling() > 0
 

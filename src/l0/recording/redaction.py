@@ -145,7 +145,7 @@ class Redaction:
         return [[name, REMOVED if _SECRET_NAME.search(name) else self.text(value)] for name, value in headers]
 
     def path(self, url: str) -> str:
-        """Return the path and the query of an URL."""
+        """Return the path and the query of a URL."""
         split = _split(url)
         return self.text(split.path + (f"?{split.query}" if split.query else ""))
 

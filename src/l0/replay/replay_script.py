@@ -77,7 +77,7 @@ class ReplayScript:
             key=lambda one: (one.at, one.call, one.number),
         )
         if not self._all:
-            raise RecordingError("the recording holds no request: calls of the explicit API send no requests themselves")
+            raise RecordingError("the recording holds no request: calls of the explicit API send none themselves")
         self._waiting = deque(self._all)
 
     def __len__(self) -> int:

@@ -152,7 +152,7 @@ def bounded(pattern: re.Pattern[str], length: float, extra: str) -> Search:
 
 
 def can_take_long(pattern: re.Pattern[str], length: float) -> bool:
-    """Return whether a search could need more than ten million steps in a text of up to ``length`` characters."""
+    """Return True if a search could need more than ten million steps in a text of up to ``length`` characters."""
     return max_steps(pattern, length) > _MAX_STEPS
 
 

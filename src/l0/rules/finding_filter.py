@@ -8,29 +8,29 @@ from typing import Generic, TypeVar
 
 from l0.model.rule import Rule, Severity, Violation
 
-Source = TypeVar("Source")
+Origin = TypeVar("Origin")
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-class FindingFilter(Generic[Source]):
+class FindingFilter(Generic[Origin]):
     """The findings of one answer. Two findings are the same defect if they share a family and their passages overlap.
 
-    Of the same defect, one finding is reported: the one with the highest severity; then the one that came first; then,
-    within one check, the one of the most specific rule. A warning waits for the end of the answer if another rule could
+    For each defect one finding is reported. Precedence: higher severity; then the earlier one; within one check, the
+    more specific rule. A warning waits for the end of the answer if another rule could
     still report the same defect with a higher severity. Errors never wait. Findings without a family always pass.
 
     The filter runs only when a rule has found something, so it costs nothing per token. ``rules``: all rules of the
     call.
     """
 
-    __slots__ = ("_held", "_reported", "_rules")
+    __slots__ = ("_waiting", "_reported", "_rules")
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
         self._reported: list[Violation] = []
-        self._held: list[tuple[Source, Violation]] = []
+        self._waiting: list[tuple[Origin, Violation]] = []
 
-    def admit(self, source: Source, found: Sequence[Violation]) -> list[Violation]:
+    def admit(self, source: Origin, found: Sequence[Violation]) -> list[Violation]:
         """Return the findings of one check that are to be reported now, in their order.
 
         ``source``: returned by `release` with each finding that waits.
@@ -42,20 +42,20 @@ class FindingFilter(Generic[Source]):
             elif self._is_known(violation):
                 continue
             elif violation.severity is Severity.WARNING and self._can_be_surpassed(violation):
-                self._held.append((source, violation))
+                self._waiting.append((source, violation))
             else:
                 self._reported.append(violation)
                 passed.add(id(violation))
         return [violation for violation in found if id(violation) in passed]
 
-    def release(self) -> list[tuple[Source, Violation]]:
+    def release(self) -> list[tuple[Origin, Violation]]:
         """Return the findings that waited and that no other finding has replaced, each with its source."""
-        held, self._held = self._held, []
-        if not held:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
             return []
-        first = {id(violation): source for source, violation in reversed(held)}
-        released: list[tuple[Source, Violation]] = []
-        for violation in self._in_precedence([violation for _, violation in held]):
+        first = {id(violation): source for source, violation in reversed(waiting)}
+        released: list[tuple[Origin, Violation]] = []
+        for violation in self._in_precedence([violation for _, violation in waiting]):
             if not self._is_known(violation):
                 self._reported.append(violation)
                 released.append((first[id(violation)], violation))
@@ -72,7 +72,7 @@ class FindingFilter(Generic[Source]):
         return any(_RANK[known.severity] >= rank and same_defect(known, violation) for known in self._reported)
 
     def _can_be_surpassed(self, violation: Violation) -> bool:
-        """Return true if another rule covers a family of this finding with a higher severity."""
+        """Return True if another rule covers a family of this finding with a higher severity."""
         own, rank = _rule_name(violation), _RANK[violation.severity]
         return any(
             _RANK[severity] > rank and family in violation.families

@@ -37,7 +37,7 @@ def entering_generator(with_frame: FrameType | None) -> FrameType | None:
 
 
 def is_iterated(generator: FrameType) -> bool:
-    """Return true if a `for` or `async for` statement asked a running generator for its next item.
+    """Return True if a `for` or `async for` statement asked a running generator for its next item.
 
     Context managers, fixtures and dependency systems use `next()` and `anext()`. What they enter is meant for others.
     """
@@ -51,7 +51,7 @@ def is_iterated(generator: FrameType) -> bool:
 
 
 def waits_at_yield(generator: FrameType) -> bool:
-    """Return true if a generator is suspended at a `yield`: other code runs then.
+    """Return True if a generator is suspended at a `yield`: other code runs then.
 
     An asynchronous generator that is suspended at an `await` is not: tasks that it waits for do its work.
     """

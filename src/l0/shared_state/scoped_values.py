@@ -70,7 +70,7 @@ class Block(Generic[T]):
             return True
 
     def _interrupts_its_test(self) -> bool:
-        """Return true if a signal handler or finalizer runs this code, and has interrupted `_in_consumer_context`.
+        """Return True if a signal handler or finalizer runs this code, and has interrupted `_in_consumer_context`.
 
         It runs in the same context. A thread in the consumer's context excludes all other threads from that context.
         """
@@ -164,7 +164,7 @@ def _innermost(block: Block[T] | None) -> Block[T] | None:
 
 
 def _inside(block: Block[T] | None, other: Block[T]) -> bool:
-    """Return true if `block` is `other`, or was entered in it."""
+    """Return True if `block` is `other`, or was entered in it."""
     while block is not None and block is not other:
         block = block.outer
     return block is not None

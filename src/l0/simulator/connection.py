@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
         raise DisconnectedError
 
     async def send(self, response: SimulatedResponse, before_last: Callable[[int], None] = lambda _: None) -> bool:
-        """Send a response. Return true if the connection can take another request. Raises `DisconnectedError`.
+        """Send a response. Return True if the connection can take another request. Raises `DisconnectedError`.
 
         Steps are collected into large writes; a pause or the end writes the collected bytes. `before_last` is called
         with the number of all events just before the last write, so that the log is complete once the client has read

@@ -93,7 +93,7 @@ class RequestReader:
 
     @property
     def begun(self) -> bool:
-        """Return true if a part of a request was received."""
+        """Return True if a part of a request was received."""
         return bool(self._buffer) or self._head is not None
 
     def next(self) -> HttpRequest | None:
@@ -127,7 +127,7 @@ class RequestReader:
         return True
 
     def _read_chunks(self) -> bool:
-        """Read the available chunks. Return true if the body is complete."""
+        """Read the available chunks. Return True if the body is complete."""
         buffer, at = self._buffer, 0
         try:
             while self._trailers is None:

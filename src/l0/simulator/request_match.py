@@ -29,7 +29,7 @@ class RequestMatch:
             raise ValueError(f"turn: {self.turn!r} given, allowed is 1 or more")
 
     def matches(self, conversation: Conversation, model: str) -> bool:
-        """Return true if a request meets all conditions."""
+        """Return True if a request meets all conditions."""
         if self.tool_result is not None and not conversation.has_tool_results:
             return False
         if self.prompt is not None and self.tool_result is None and self.turn is None and conversation.has_tool_results:

@@ -35,7 +35,7 @@ def dialect_of(request: HttpRequest) -> Dialect | None:
 
 
 def is_health_check(request: HttpRequest) -> bool:
-    """Return true for a request that asks if the server runs. It needs no key."""
+    """Return True for a request that asks if the server runs. It needs no key."""
     return request.method == "GET" and request.path == "/health"
 
 

@@ -51,5 +51,5 @@ def split(body: bytes) -> Iterator[bytes]:
 
 
 def is_event(chunk: bytes) -> bool:
-    """Return true if a block carries data. Comments and blocks of only `id:` or `retry:` carry none."""
+    """Return True if a block carries data. Comments and blocks of only `id:` or `retry:` carry none."""
     return _HAS_DATA.search(chunk) is not None

@@ -70,7 +70,7 @@ def budget_left(count: Count, objective: Objective) -> float | None:
 
 
 def burning(long: Count, short: Count, pair: Pair, objective: Objective) -> bool:
-    """Return true if both windows of a pair exceed its factor, with enough events in the long window."""
+    """Return True if both windows of a pair exceed its factor, with enough events in the long window."""
     if long.total < objective.min_events or long.bad < MIN_BAD:
         return False
     limit = pair.factor * objective.budget
@@ -78,7 +78,7 @@ def burning(long: Count, short: Count, pair: Pair, objective: Objective) -> bool
 
 
 def can_fire(pair: Pair, objective: Objective) -> bool:
-    """Return true if some failure share exceeds the pair's limit. Lax targets with high factors never fire."""
+    """Return True if some failure share exceeds the pair's limit. Lax targets with high factors never fire."""
     return pair.factor * objective.budget < 1.0
 
 

@@ -90,7 +90,7 @@ class AttemptRecord:
 
 
 def judge_attempt(attempt: AttemptRecord, objective: Objective) -> bool | None:
-    """Return true if an attempt is good for an objective on attempts, false if bad, ``None`` if it is not counted."""
+    """Return True if an attempt is good for an objective on attempts, false if bad, ``None`` if it is not counted."""
     blamed, kind = attempt.blamed, objective.indicator
     if attempt.failure is not None and blamed is None:
         return None
@@ -129,7 +129,7 @@ def _judge_stream(attempt: AttemptRecord, blamed: Indicator | None, objective: O
 
 
 def judge_call(ended: CallEnded, objective: Objective) -> bool | None:
-    """Return true if a call is good for an objective on delivered calls, false if bad, ``None`` if not counted."""
+    """Return True if a call is good for an objective on delivered calls, false if bad, ``None`` if not counted."""
     if objective.indicator is Indicator.FIRST_CHUNK:
         first = ended.pace.first_chunk if ended.pace is not None else None
         return None if first is None or objective.threshold is None else first <= objective.threshold
@@ -139,12 +139,12 @@ def judge_call(ended: CallEnded, objective: Objective) -> bool | None:
 
 
 def masked(ended: CallEnded) -> bool | None:
-    """Return true if recovery saved a delivered call, false if it was not needed, ``None`` if it was not delivered."""
+    """Return True if recovery saved a delivered call, false if it was not needed, ``None`` if it was not delivered."""
     if ended.outcome is Outcome.CANCELLED or seen_failing(ended):
         return None
     return ended.outcome is not Outcome.OK
 
 
 def seen_failing(ended: CallEnded) -> bool:
-    """Return true if the user saw the call fail: by an exception, or by a typed event of the SDK."""
+    """Return True if the user saw the call fail: by an exception, or by a typed event of the SDK."""
     return ended.outcome is Outcome.FAILED or (ended.failure is not None and ended.failure.typed)

@@ -48,7 +48,7 @@ class Indicator(StrEnum):
 
     @property
     def timed(self) -> bool:
-        """Return true if the indicator requires a threshold."""
+        """Return True if the indicator requires a threshold."""
         return self in (Indicator.FIRST_TOKEN, Indicator.FIRST_CHUNK)
 
 
@@ -110,7 +110,7 @@ class Objective:
         return 1.0 - self.target
 
     def holds_for(self, provider: str, model: str) -> bool:
-        """Return true if the objective applies to a provider and model."""
+        """Return True if the objective applies to a provider and model."""
         return fnmatchcase(provider, self.provider) and fnmatchcase(model, self.model)
 
 

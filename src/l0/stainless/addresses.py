@@ -22,11 +22,11 @@ class Address(NamedTuple):
 
 
 _ADDRESSES: dict[int, tuple[Any, Address]] = {}
-"""By the id of the URL, which is kept alive: hashing an URL takes as long as reading its parts. URLs are immutable."""
+"""By the id of the URL, which is kept alive: hashing a URL takes as long as reading its parts. URLs are immutable."""
 
 
 def address_of(url: Any) -> Address:
-    """Return the parts of an URL of httpx or httpx2."""
+    """Return the parts of a URL of httpx or httpx2."""
     known = _ADDRESSES.get(id(url))
     if known is not None and known[0] is url:
         return known[1]

@@ -21,14 +21,14 @@ _TLS = "anyio.streams.tls", "TLSStream"
 
 
 class _OpenProtocol(asyncio.Protocol):
-    """A replacement of the protocol of ``wire`` that fills its queue; below TLS also a replacement of ``wire``."""
+    """A protocol that keeps filling anyio's read queue. Under TLS it also stands in for the socket stream."""
 
-    def __init__(self, wire: Any) -> None:
-        self._wire = wire
-        self._transport = wire._transport
-        self._protocol = wire._protocol
+    def __init__(self, socket_stream: Any) -> None:
+        self._socket_stream = socket_stream
+        self._transport = socket_stream._transport
+        self._protocol = socket_stream._protocol
         self._waiting = 0
-        self._ended = getattr(wire._protocol, "is_at_eof", False)  # older versions of anyio see the end again
+        self._ended = getattr(socket_stream._protocol, "is_at_eof", False)  # older versions of anyio see the end again
         self._transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
@@ -60,7 +60,7 @@ class _OpenProtocol(asyncio.Protocol):
                 self._transport.resume_reading()
                 await arrived.wait()
             if not queue:
-                ended: bytes = await self._wire.receive(max_bytes)  # let anyio raise its own error
+                ended: bytes = await self._socket_stream.receive(max_bytes)  # let anyio raise its own error
                 return ended
         data: bytes = queue.popleft()
         if not queue and not self._ended:  # the end is not reported again
@@ -73,25 +73,25 @@ class _OpenProtocol(asyncio.Protocol):
         self._transport.pause_reading()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._wire, name)
+        return getattr(self._socket_stream, name)
 
 
 @contextmanager
 def keep_reading(stream: Any) -> Iterator[Receive]:
     """Keep the connection of anyio's ``stream`` open for reading. Yield the function that reads it."""
     secure = _is(stream, _TLS)
-    wire = stream.transport_stream if secure else stream
-    if not _is(wire, _SOCKET):
+    socket_stream = stream.transport_stream if secure else stream
+    if not _is(socket_stream, _SOCKET):
         yield stream.receive
         return
-    open_protocol = _OpenProtocol(wire)
+    open_protocol = _OpenProtocol(socket_stream)
     try:
         if secure:
             stream.transport_stream = open_protocol
         yield stream.receive if secure else open_protocol.receive
     finally:
         if secure:
-            stream.transport_stream = wire
+            stream.transport_stream = socket_stream
         open_protocol.stop()
 
 

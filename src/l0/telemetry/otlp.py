@@ -85,8 +85,7 @@ def setup(endpoint: str | bool) -> Shutdown:
 def setup_for_launcher() -> None:
     """Set up the OTLP/HTTP export that the environment asks for in a program that a launcher starts (`launcher_asks`).
 
-    ``opentelemetry-instrument`` sets up nothing without a distro, which brings a configurator; ``l0 run`` leaves it to
-    this function. Providers that are set are kept. Raises nothing: the program must start.
+    ``opentelemetry-instrument`` needs a distro's configurator to set up export; ``l0 run`` leaves it to this function. Providers that are set are kept. Raises nothing: the program must start.
     """
     try:
         if is_apis_own(trace.get_tracer_provider()) or is_apis_own(metrics.get_meter_provider()):
@@ -98,20 +97,20 @@ def setup_for_launcher() -> None:
 
 
 def _is_wanted(signal: str) -> bool:
-    """Return True unless the environment names exporters for this signal without OTLP, such as ``none``."""
+    """Return False if the environment names only non-OTLP exporters for this signal, such as ``none``."""
     chosen = os.environ.get(EXPORTERS[signal], "").strip()
     return not chosen or "otlp" in chosen
 
 
 def _warn_if_kept(base: str | None) -> None:
-    """Warn if the process exports already, and not to this endpoint by an earlier call."""
+    """Warn if providers other than L0's for this endpoint are already registered."""
     if base is None and not all(_is_wanted(signal) for signal in ("traces", "metrics")):
         return  # the environment asks for less
     kept = [trace.get_tracer_provider(), metrics.get_meter_provider()]
     if all(getattr(provider, _OWN_ENDPOINT, _NO_ENDPOINT) == base for provider in kept):
         return
     names_of_kept = " and ".join(type(provider).__qualname__ for provider in kept)
-    warn_caller(f"otlp={base or True!r} has no effect: this process already has a {names_of_kept}, which stay")
+    warn_caller(f"otlp={base or True!r} has no effect: L0 keeps the {names_of_kept} that this process already has")
 
 
 def _register(base: str | None, export: _Export) -> None:
@@ -136,8 +135,8 @@ def _register_traces(base: str | None, resource: Any, export: _Export) -> None:
 
     class _Processor(BatchSpanProcessor):
         def on_start(self, span: Any, parent_context: Any = None) -> None:
-            if not export.knows_process:
-                export.know_process()
+            if not export.has_worker_hook:
+                export.end_with_worker_process()
             super().on_start(span, parent_context)
 
     provider.add_span_processor(_Processor(exporter))
@@ -212,16 +211,16 @@ class _Export:
     exporters: list[_Closable] = field(default_factory=list)
     ending: SignalSafeEvent = field(default_factory=SignalSafeEvent)
     ended: SignalSafeEvent = field(default_factory=SignalSafeEvent)
-    once: _WarnOnce = field(init=False)
+    warn_once: _WarnOnce = field(init=False)
     has_flush_thread: bool = False
     """True if a thread is waiting to flush."""
     give_up_at: float = 0.0
     """The end of `GRACE`, in seconds of the monotonic clock, once ending has begun."""
-    knows_process: bool = False
-    """True once a span of this process began, and its end is known."""
+    has_worker_hook: bool = False
+    """True once `end` is registered to run at the end of this worker process."""
 
     def __post_init__(self) -> None:
-        self.once = _WarnOnce(self.target)
+        self.warn_once = _WarnOnce(self.target)
 
     def add(self, provider: _Closable, exporter: _Closable) -> None:
         self.providers.append(provider)
@@ -229,7 +228,7 @@ class _Export:
 
     def start(self) -> None:
         for name in _LOGGERS:
-            logging.getLogger(name).addFilter(self.once)
+            logging.getLogger(name).addFilter(self.warn_once)
         self.start_flush_thread()
         atexit.register(self.end)
         if hasattr(os, "register_at_fork"):
@@ -244,14 +243,14 @@ class _Export:
             return
         self.has_flush_thread = True
 
-    def know_process(self) -> None:
-        """End with a worker of multiprocessing, which ends without `atexit`, or by SIGTERM with its pool."""
-        self.knows_process = True
+    def end_with_worker_process(self) -> None:
+        """Run `end` when a multiprocessing worker exits (it skips `atexit`) or gets SIGTERM from its pool."""
+        self.has_worker_hook = True
         end_with_worker(self.end)
 
     def renew_in_child(self) -> None:
         """Start over in a forked child. It has no threads, and the locks of the parent's events may be held forever."""
-        self.knows_process = False
+        self.has_worker_hook = False
         was_ending = self.ending.is_set()
         self.ending, self.ended = SignalSafeEvent(), SignalSafeEvent()
         if was_ending:
@@ -261,21 +260,21 @@ class _Export:
 
     def end(self) -> None:
         if self.ending.is_set():
-            self._let_flush()
+            self._wait_for_flush()
             return
         atexit.unregister(self.end)
         self.give_up_at = monotonic() + GRACE
         self.ending.set()
         if self.has_flush_thread and not self.ended.wait(GRACE):
-            self.once.warn(f"no response within {GRACE:g} s at program end; unsent data is lost")
+            self.warn_once.warn(f"no response within {GRACE:g} s at program end; unsent data is lost")
         if not self.ended.is_set():
             for exporter in self.exporters:
                 _call_quietly(exporter.shutdown)  # wakes an export that waits for its next retry
 
-    def _let_flush(self) -> None:
+    def _wait_for_flush(self) -> None:
         """Wait for the flush that has begun: a worker may get SIGTERM, which kills it, while it ends by itself.
 
-        The signal may have interrupted this thread in any wait, so no lock may be waited for here.
+        The signal may have interrupted this thread in any wait, so this must not wait for a lock.
         """
         while self.has_flush_thread and not self.ended.is_set() and monotonic() < self.give_up_at:
             sleep(_POLL)
@@ -291,4 +290,4 @@ def _call_quietly(end: Callable[[], Any]) -> None:
     try:
         end()
     except Exception:
-        log.debug("an exporter did not end cleanly: %s", raised())
+        log.debug("an exporter or provider did not shut down cleanly: %s", raised())

@@ -36,7 +36,7 @@ def parse(signal: str, body: bytes) -> Any:
 
 
 def read(signal: str, message: Json) -> ReceivedBatch:
-    """Return the content of an object that `parse` made. Raises `OtlpError` for a field of another type."""
+    """Return the content of an object that `parse` made. Raises `OtlpError` for a field of the wrong type."""
     try:
         if signal == "traces":
             spans = list(_spans(message))
@@ -48,14 +48,14 @@ def read(signal: str, message: Json) -> ReceivedBatch:
 
 
 def response(signal: str, rejected: int, message: str) -> bytes:
-    """Return the body of a success."""
+    """Return the body of a successful response."""
     if signal != "traces" or not rejected:
         return b"{}"
     return json.dumps({"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": message}}).encode()
 
 
 def error_body(code: int, message: str) -> bytes:
-    """Return a status as JSON."""
+    """Return a ``google.rpc.Status`` as JSON."""
     return json.dumps({"code": code, "message": message}).encode()
 
 

@@ -50,7 +50,7 @@ class RecordedCalls:
                     recorded = recording.of_span(trace_id, span_id)
                     found = None if recorded is None else ask(recorded)
                 problems += recording.problems
-            except Exception as error:  # a file may be damaged, or made to do harm
+            except Exception as error:  # a file may be damaged, or crafted to do harm
                 problems.append(f"{file}: {type(error).__name__}: {error}")
             if recorded is not None:
                 break
@@ -62,6 +62,6 @@ class RecordedCalls:
 
 
 def _newest_first(folders: Sequence[Path]) -> Iterator[Path]:
-    """Yield the files of all folders. Their names begin with the time at which they were begun."""
+    """Yield the files of all folders. Their names begin with the time when their recording began."""
     files = [file for folder in folders for file in folder.glob(f"*{SUFFIX}")]
     yield from sorted(files, key=lambda file: file.name, reverse=True)

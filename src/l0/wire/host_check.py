@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 def serves(header: str | None, bound: str, host_names: Collection[str] = ()) -> bool:
-    """Return true if a server bound to `bound` may answer this `Host` header.
+    """Return True if a server bound to `bound` may answer this `Host` header.
 
     Loopback names, the bound host and `host_names` are allowed. A server on all interfaces was opened on purpose and
     answers all.

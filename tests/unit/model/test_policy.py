@@ -192,7 +192,7 @@ def test_a_fallback_must_differ_from_the_primary():
 def test_hold_mode_becomes_a_hold(mode):
     assert Policy(hold=mode).holding == Hold(until=mode)
     with pytest.raises(PolicyError, match=r"Hold\.until"):
-        Policy(hold="for ever")
+        Policy(hold="forever")
 
 
 def test_policy_presets():

@@ -19,7 +19,7 @@ def content_of(api: Api, event: Any) -> str:
 
 
 def failed(api: Api, event: Any) -> bool:
-    """Return true if an event reports that the answer failed. Only the Responses API has such events."""
+    """Return True if an event reports that the answer failed. Only the Responses API has such events."""
     return api == "responses" and event.type in ("error", "response.failed")
 
 

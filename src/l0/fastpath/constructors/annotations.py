@@ -16,22 +16,22 @@ class Unsupported(Exception):  # noqa: N818  not an error: the SDK builds object
 
 
 def is_alias(annotation: object) -> bool:
-    """Return true for a type alias of `typing` or `typing_extensions` (two classes with the same name)."""
+    """Return True for a type alias of `typing` or `typing_extensions` (two classes with the same name)."""
     return type(annotation).__name__ == "TypeAliasType"
 
 
 def is_union(annotation: object) -> bool:
-    """Return true for `Union[...]` and `X | Y`."""
+    """Return True for `Union[...]` and `X | Y`."""
     return get_origin(annotation) in (Union, types.UnionType)
 
 
 def is_plain_class(annotation: object, base: type) -> bool:
-    """Return true for `base` and its subclasses, but not for a subscripted alias."""
+    """Return True for `base` and its subclasses, but not for a subscripted alias."""
     return get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, base)
 
 
 def anything(annotation: object) -> bool:
-    """Return true if every value is accepted unchanged."""
+    """Return True if every value is accepted unchanged."""
     return annotation is object or annotation is Any
 
 

@@ -22,7 +22,7 @@ def literal(scope: Scope, value: object) -> str:
 
 
 def is_shared(default: object) -> bool:
-    """Return true if objects share this default; every other default is copied for each object."""
+    """Return True if objects share this default; every other default is copied for each object."""
     return type(default) in IMMUTABLE
 
 

@@ -133,7 +133,7 @@ class _Validation:
 
 
 def _is_unicode(key: str) -> bool:
-    """Return true if the key has no lone surrogate: pydantic accepts one in a value, but not in a field name."""
+    """Return True if the key has no lone surrogate: pydantic accepts one in a value, but not in a field name."""
     try:
         key.encode()
     except UnicodeEncodeError:

@@ -37,7 +37,7 @@ class Comparison:
                     self._known[pair] = self._known[pair[1], pair[0]] = found
 
     def alike(self, left: Any, right: Any) -> bool:
-        """Return true if two answers, or parts of them, count as the same."""
+        """Return True if two answers, or parts of them, count as the same."""
         if self._similarity is None and self._threshold == 1:
             return equal(left, right)
         return likeness(left, right, self.similarity) >= self._threshold

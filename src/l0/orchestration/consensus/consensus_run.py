@@ -34,7 +34,7 @@ class ConsensusRun:
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def add(self, branch: Branch[Any]) -> bool:
-        """Record one task that has ended. Return true if the outcome is certain."""
+        """Record one task that has ended. Return True if the outcome is certain."""
         # User functions may suspend. The lock makes sure that each answer is compared with all answers before it.
         async with self._order:
             if branch.status is BranchStatus.OK:
@@ -124,7 +124,7 @@ class ConsensusRun:
 
 
 def _supported(decision: Decision) -> bool:
-    """Return true if two or more tasks support the decision, in every field."""
+    """Return True if two or more tasks support the decision, in every field."""
     parts = decision.fields.values() or (decision,)
     return all(len(part.supporters) >= 2 for part in parts)
 

@@ -36,7 +36,7 @@ class ConsensusResult:
 
     @property
     def early(self) -> bool:
-        """Return true if the result was decided before all tasks had answered."""
+        """Return True if the result was decided before all tasks had answered."""
         return any(branch.status is BranchStatus.CANCELLED for branch in self.branches)
 
     @property

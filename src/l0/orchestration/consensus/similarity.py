@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Return true if two values are deeply equal. Stop at the first difference.
+    """Return True if two values are deeply equal. Stop at the first difference.
 
     ``True`` is not equal to ``1``; white space in texts is ignored; numbers are equal within a relative error of 1e-9.
     """
@@ -70,7 +70,7 @@ def unequal_texts(left: Any, right: Any) -> Iterator[tuple[str, str]]:
 
 
 def is_list(value: Any) -> bool:
-    """Return true for a sequence that is not a text."""
+    """Return True for a sequence that is not a text."""
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 

@@ -30,7 +30,7 @@ class Chunk:
 
     @property
     def first(self) -> bool:
-        """Return true for the first window of the document."""
+        """Return True for the first window of the document."""
         return self.index == 0
 
     def widened(self, share: float) -> Chunk:

@@ -15,7 +15,7 @@ from .chunks import Chunk
 
 
 def is_content_failure(error: Exception) -> bool:
-    """Return true if the answer itself was bad (empty, drifting, against a rule); false if the network failed."""
+    """Return True if the answer itself was bad (empty, drifting, against a rule); false if the network failed."""
     try:
         cause = Cause(getattr(error, "reason", ""))
     except ValueError:

@@ -18,7 +18,7 @@ from .hedging import Hedging
 from .markdown_collapse import MarkdownCollapse
 from .meta_commentary import MetaCommentary
 from .repetition import Repetition
-from .segments import LONGEST, Segment, Segmenter
+from .segments import MAX_SEGMENT, Segment, Segmenter
 from .tone_shift import ToneShift
 
 _DETECTORS: Mapping[str, type[Detector]] = {
@@ -90,7 +90,7 @@ class Drift:
     def span(self) -> int:
         """Return how far back a finding may begin, in characters: one segment plus the window, if one is used."""
         uses_window = any(detector.USES_WINDOW for _, detector in self._enabled())
-        return LONGEST + (self.window if uses_window else 0)
+        return MAX_SEGMENT + (self.window if uses_window else 0)
 
     @property
     def covers(self) -> Mapping[Family, Severity]:

@@ -90,7 +90,7 @@ class EntropySpike:
         self._pairs = self._unlikely = 0.0
 
     def take(self, segment: Segment) -> DriftFinding | None:
-        if segment.fence is not None or segment.text.startswith(_CODE_LINE):
+        if segment.code_language is not None or segment.text.startswith(_CODE_LINE):
             return None
         pairs, unlikely = _count(segment.text, segment.lowered)
         # The baseline holds only what has left the window, so that a spike does not raise its own threshold.

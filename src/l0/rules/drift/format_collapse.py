@@ -66,7 +66,7 @@ class FormatCollapse:
             self._roles = None  # the answer began as a conversation: turns are its format
 
     def _leak(self, segment: Segment) -> DriftFinding | None:
-        if segment.fence is not None or segment.quoted:
+        if segment.code_language is not None or segment.quoted:
             return None
         text = segment.text
         mark = _TEMPLATE.search(text) if "<" in text or "[" in text else None
@@ -86,7 +86,7 @@ class FormatCollapse:
 
 
 def _mentioned(text: str, place: int) -> bool:
-    """Return true if the text at ``place`` is only mentioned: it is in quotation marks or in inline code."""
+    """Return True if the text at ``place`` is only mentioned: it is in quotation marks or in inline code."""
     return in_quotation(text, place) or text.count("`", 0, place) % 2 == 1
 
 

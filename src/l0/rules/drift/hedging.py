@@ -153,7 +153,7 @@ class Hedging:
         self._threshold = thresholds.hedges
 
     def take(self, segment: Segment) -> DriftFinding | None:
-        if segment.fence is not None:
+        if segment.code_language is not None:
             return None
         count = 0.0
         if not _SIGNS.isdisjoint(segment.words) and not holds_quotation(segment):

@@ -45,11 +45,11 @@ class MarkdownCollapse:
         if not segment.ends_line and len(self._line) < _LONGEST_LINE:
             return None
         line, self._line = self._line.rstrip("\n"), ""
-        if segment.fence is None:
+        if segment.code_language is None:
             weight = self._table.take(line) + inline_signs(line)
             weight += self._bold.take(line, new_block=self._at != self._end)
         else:
-            weight = self._fence.take(line, segment.fence)
+            weight = self._fence.take(line, segment.code_language)
         self._end = segment.at + len(segment.text)
         if not weight:
             return None

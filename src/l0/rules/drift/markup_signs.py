@@ -92,7 +92,7 @@ class Fence:
 
 
 def _may_hold_markup(line: str) -> bool:
-    """Return true if a line may contain markup.
+    """Return True if a line may contain markup.
 
     Most lines contain none. This check is cheap and saves the patterns of `inline_signs` for them.
     """

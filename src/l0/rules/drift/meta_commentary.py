@@ -151,7 +151,7 @@ class MetaCommentary:
     def take(self, segment: Segment) -> DriftFinding | None:
         if "think>" in segment.lowered:
             self._thinking = "</think>" not in segment.lowered
-        if segment.fence is not None or self._thinking or len(segment.words) < _SENTENCE:
+        if segment.code_language is not None or self._thinking or len(segment.words) < _SENTENCE:
             return None
         opening, self._opened = not self._opened, True
         if _SIGNS.isdisjoint(segment.words):

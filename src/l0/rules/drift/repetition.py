@@ -53,13 +53,13 @@ class Repetition:
         if not words and not any(map(str.isalnum, text)):
             return None
         if (  # cheapest condition first: a word of 16 letters is rare, so the pattern hardly ever runs
-            segment.longest >= _LETTERS
-            and segment.fence is None
+            segment.longest_word >= _LETTERS
+            and segment.code_language is None
             and _LETTER_RUN.search(segment.text)
             and "`" not in segment.text
         ):
             return DriftFinding(at=segment.at, confidence=0.9, goes_on=True)
-        needed = self._repeats * (1 if segment.fence is None else _CODE_REPEATS)
+        needed = self._repeats * (1 if segment.code_language is None else _CODE_REPEATS)
         times = max(self._count_rounds(text, bool(words)), _count_loops(text, words)) / needed
         if times < 1:
             return None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-LONGEST = 256
+MAX_SEGMENT = 256
 """Maximum length of a segment, in characters. A longer sentence is cut at its last space before that."""
 
 _CLOSING_MARKS = 3
@@ -31,9 +31,9 @@ class Segment(NamedTuple):
     """A sentence or a line of an answer.
 
     ``at``: offset in the answer, in characters. ``starts_line``, ``ends_line``: true for the first and last segment of
-    a line. ``fence``: language of the surrounding code block (``""`` if it names none), or ``None`` outside of code;
-    the fence lines belong to the block. ``quoted``: true if the segment begins inside a quotation. ``lowered``: the
-    text in lower case. ``longest``: length of its longest word, in letters.
+    a line. ``code_language``: language of the surrounding code block (``""`` if it names none), or ``None`` outside of
+    code; the fence lines belong to the block. ``quoted``: true if the segment begins inside quotation marks, or is part
+    of a Markdown block quote. ``lowered``: the text in lower case. ``longest_word``: its length, in letters.
 
     This is a tuple for speed: one is made every few tokens.
     """
@@ -42,11 +42,11 @@ class Segment(NamedTuple):
     at: int
     starts_line: bool
     ends_line: bool
-    fence: str | None
+    code_language: str | None
     quoted: bool
     lowered: str
     words: frozenset[str]
-    longest: int
+    longest_word: int
 
 
 _make = tuple.__new__  # the constructor of a NamedTuple takes three times as long
@@ -55,15 +55,15 @@ _make = tuple.__new__  # the constructor of a NamedTuple takes three times as lo
 class Segmenter:
     """Splits one answer into segments. The end of the answer also ends its last line."""
 
-    __slots__ = ("_at", "_block", "_fence", "_language", "_line_start", "_quoted", "_tail")
+    __slots__ = ("_at", "_fence_mark", "_in_block_quote", "_language", "_line_start", "_quoted", "_tail")
 
     def __init__(self) -> None:
         self._tail = ""
         self._at = 0
         self._line_start = True
-        self._fence = ""
+        self._fence_mark = ""
         self._language = ""
-        self._quoted = self._block = False
+        self._quoted = self._in_block_quote = False
 
     def feed(self, text: str) -> Sequence[Segment]:
         """Return the segments that ``text`` completes, without empty lines."""
@@ -74,11 +74,11 @@ class Segmenter:
         begin = 0
         segments: list[Segment] = []
         while True:
-            end = _END.search(rest, max(begin, searched), begin + LONGEST)
+            end = _END.search(rest, max(begin, searched), begin + MAX_SEGMENT)
             if end:
                 stop = end.end()
-            elif len(rest) - begin >= LONGEST:
-                stop = (rest.rfind(" ", begin, begin + LONGEST) + 1) or begin + LONGEST
+            elif len(rest) - begin >= MAX_SEGMENT:
+                stop = (rest.rfind(" ", begin, begin + MAX_SEGMENT) + 1) or begin + MAX_SEGMENT
             else:
                 break
             # An empty line has nothing to detect, so no segment is made for it.
@@ -97,17 +97,19 @@ class Segmenter:
 
     def _segment(self, text: str, *, ended: bool) -> Segment:
         starts_line = self._line_start
-        opened = self._fence
+        opened = self._fence_mark
         if starts_line and ("```" in text or "~~~" in text):
             self._update_fence(text)
-        fence = self._language if opened or self._fence else None
+        code_language = self._language if opened or self._fence_mark else None
         if starts_line:
-            self._block = text.startswith(">")
+            self._in_block_quote = text.startswith(">")
         lowered = text.lower()
         words = frozenset(_words(lowered))
-        longest = max(map(len, words), default=0)
-        quoted = self._quoted or self._block
-        segment = _make(Segment, (text, self._at, starts_line, ended, fence, quoted, lowered, words, longest))
+        longest_word = max(map(len, words), default=0)
+        quoted = self._quoted or self._in_block_quote
+        segment = _make(
+            Segment, (text, self._at, starts_line, ended, code_language, quoted, lowered, words, longest_word)
+        )
         self._at += len(text)
         self._line_start = ended
         # An unclosed quotation ends with its line.
@@ -118,10 +120,10 @@ class Segmenter:
         mark = _FENCE.match(text)
         if not mark:
             return
-        if not self._fence:
-            self._fence, self._language = mark[1], mark[2].lower()
-        elif mark[1].startswith(self._fence) and not mark[2]:
-            self._fence = ""
+        if not self._fence_mark:
+            self._fence_mark, self._language = mark[1], mark[2].lower()
+        elif mark[1].startswith(self._fence_mark) and not mark[2]:
+            self._fence_mark = ""
 
 
 def _words(lowered: str) -> list[str]:
@@ -132,13 +134,13 @@ def _words(lowered: str) -> list[str]:
 
 
 def holds_quotation(segment: Segment) -> bool:
-    """Return true if any part of the segment is in quotation marks."""
+    """Return True if any part of the segment is in quotation marks or in a Markdown block quote."""
     text = segment.text
     return segment.quoted or '"' in text or not (text.isascii() or _QUOTE_SET.isdisjoint(text))
 
 
 def in_quotation(text: str, place: int, quoted: bool = False) -> bool:
-    """Return true if the offset ``place`` is inside quotation marks. ``quoted``: the text begins inside a quotation.
+    """Return True if the offset ``place`` is inside quotation marks. ``quoted``: the text begins inside a quotation.
 
     Every mark toggles the state, since a mark that opens a quotation in one language closes it in another.
     """

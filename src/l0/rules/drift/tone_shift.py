@@ -43,7 +43,7 @@ class ToneShift:
         self._counts: deque[_Count] = deque()
 
     def take(self, segment: Segment) -> DriftFinding | None:
-        if segment.fence is not None:
+        if segment.code_language is not None:
             return None
         formal, casual = _formal(segment), _casual(segment)
         if not (formal or casual) or holds_quotation(segment):
@@ -74,7 +74,7 @@ class ToneShift:
 
 def _formal(segment: Segment) -> float:
     strong = len(FORMAL & segment.words)
-    if segment.longest < _LONG_WORD:
+    if segment.longest_word < _LONG_WORD:
         return strong
     return strong + _WEAK * sum(len(word) >= _LONG_WORD and word.endswith(NOMINAL) for word in segment.words)
 

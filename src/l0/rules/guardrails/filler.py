@@ -111,7 +111,7 @@ class StallCheck:
 
 
 def _is_one_unit(block: str) -> bool:
-    """Return true if a block is one short unit over and over, and not a number."""
+    """Return True if a block is one short unit over and over, and not a number."""
     half = len(block) // 2
     period = block.find(block[:half], 1, half + _MAX_UNIT)
     if period < 0 or block[period:] != block[:-period]:

@@ -21,7 +21,7 @@ from l0.model.rule import Ending, Severity, Violation
 from ..bounded_regex import Search, TimeBudget, bounded
 from ..families import Family
 from .prefilter import Prefilter
-from .regex_analysis import Anatomy, anatomy
+from .regex_analysis import PatternAnalysis, analyse
 
 SPAN = 256
 """Default limit for a match of an unbounded pattern, in characters."""
@@ -107,11 +107,11 @@ def compiled(patterns: re.Pattern[str] | str | Iterable[re.Pattern[str] | str]) 
 
 def pattern_rule(findings: Sequence[PatternFinding], *, name: str, span: int | None = SPAN) -> PatternRule:
     """Return a rule for all of these patterns. ``span=None``: search every pattern in the complete text, at its end."""
-    streamed_patterns: list[tuple[PatternFinding, Anatomy, int]] = []
+    streamed_patterns: list[tuple[PatternFinding, PatternAnalysis, int]] = []
     whole: list[tuple[PatternFinding, Search]] = []
     context = 1
     for finding in findings:
-        known = anatomy(finding.pattern)
+        known = analyse(finding.pattern)
         unbounded = known.reach == inf
         if span is None or (unbounded and known.can_be_undone) or known.lookbehind == inf:
             whole.append((finding, bounded(finding.pattern, inf, _EXTRA)))

@@ -25,15 +25,16 @@ from ..regex_tree import (
 )
 
 _AHEAD = {"AT_BOUNDARY": 1, "AT_NON_BOUNDARY": 1, "AT_END": 2, "AT_END_STRING": 1}
-"""Number of characters after a place that an anchor reads. ``$`` reads past a final newline."""
+"""Characters after its position that an anchor reads. ``$`` reads past a final newline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Anatomy:
+class PatternAnalysis:
     """The analysis of one pattern.
 
-    ``reach``: number of characters from the start of a match that decide it; ``inf`` if unbounded. ``lookbehind``:
-    number of characters before the start that the pattern reads. ``can_be_undone``: more text may undo a match.
+    ``reach``: how many characters from a match's start suffice to decide that it matches; ``inf`` if unbounded.
+    ``lookbehind``: number of characters before the start that the pattern reads. ``can_be_undone``: more text may undo
+    a match.
     ``literals``: lower-case texts, one of which every match contains in some case; empty if none is known.
     """
 
@@ -47,15 +48,15 @@ _MAX_LITERALS = 64
 """Limit for the number of literals per pattern. Searching for more does not pay off."""
 
 
-def anatomy(pattern: re.Pattern[str]) -> Anatomy:
+def analyse(pattern: re.Pattern[str]) -> PatternAnalysis:
     """Return the analysis of a compiled pattern."""
     try:
         tree = regex_tree(pattern)
     except RegexTreeError:
-        return Anatomy()
+        return PatternAnalysis()
     walker = _ReachWalker()
-    return Anatomy(
-        reach=walker.sequence(tree)[1],
+    return PatternAnalysis(
+        reach=walker.widths(tree)[1],
         lookbehind=walker.lookbehind,
         can_be_undone=walker.can_be_undone,
         literals=tuple(sorted(_required_literals(tree))),
@@ -69,7 +70,7 @@ class _ReachWalker:
         self.lookbehind: float = 1
         self.can_be_undone = False
 
-    def sequence(self, items: Items) -> tuple[float, float]:
+    def widths(self, items: Items) -> tuple[float, float]:
         """Return the most characters that these items consume, and the most that they read, both from their start."""
         width: float = 0
         reach: float = 0
@@ -89,29 +90,29 @@ class _ReachWalker:
                 self._note_undone(node.possessive)
                 return self._repeat(node)
             case Alternation(choices):
-                both = [self.sequence(choice) for choice in choices]
+                both = [self.widths(choice) for choice in choices]
                 return max(width for width, _ in both), max(reach for _, reach in both)
             case Group(items, atomic):
                 self._note_undone(atomic)
-                return self.sequence(items)
+                return self.widths(items)
             case LookAround():
                 return self._lookaround(node)
             case _:  # a back-reference, a condition, or an opcode that a newer Python added
                 return inf, inf
 
-    def _note_undone(self, holds_text: bool) -> None:
-        """Note a part that never backtracks: a match in a part of the text may not match in the whole text."""
-        self.can_be_undone = self.can_be_undone or holds_text
+    def _note_undone(self, can_undo: bool) -> None:
+        """Note a part whose match more text can undo: possessive, atomic or negative look-ahead."""
+        self.can_be_undone = self.can_be_undone or can_undo
 
     def _repeat(self, node: Repeat) -> tuple[float, float]:
-        width, reach = self.sequence(node.items)
+        width, reach = self.widths(node.items)
         if not node.maximum:
             return 0, 0
         before = 0 if not width else (node.maximum - 1) * width
         return before + width, before + reach
 
     def _lookaround(self, node: LookAround) -> tuple[float, float]:
-        width, reach = self.sequence(node.items)
+        width, reach = self.widths(node.items)
         if node.behind:
             self.lookbehind = max(self.lookbehind, width + 1)
             return 0, 0
@@ -159,19 +160,19 @@ def _texts(node: Node) -> frozenset[str] | None:
         case Character(code):
             return frozenset({chr(code).lower()}) if code is not None and _has_simple_case(code) else None
         case CharacterSet(members):
-            return _any_of(_texts(member) for member in members) if len(members) <= 8 else None
+            return _union_if_all_known(_texts(member) for member in members) if len(members) <= 8 else None
         case Alternation(choices):
-            return _any_of(_sequence(choice) for choice in choices)
+            return _union_if_all_known(_sequence_texts(choice) for choice in choices)
         case Group(items):
-            return _sequence(items)
+            return _sequence_texts(items)
         case Repeat() if node.maximum == 1:
-            inner = _sequence(node.items)
+            inner = _sequence_texts(node.items)
             return inner if inner is None or node.minimum else inner | {""}
         case _:
             return None
 
 
-def _sequence(items: Items) -> frozenset[str] | None:
+def _sequence_texts(items: Items) -> frozenset[str] | None:
     run = frozenset({""})
     for node in items:
         texts = _texts(node)
@@ -181,13 +182,13 @@ def _sequence(items: Items) -> frozenset[str] | None:
     return run
 
 
-def _any_of(each: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+def _union_if_all_known(each: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
     every = list(each)
     known = [texts for texts in every if texts is not None]
     return frozenset[str]().union(*known) if len(known) == len(every) else None
 
 
 def _has_simple_case(code: int) -> bool:
-    """Return true if ignoring case means no more for this character than `prefilter.folded` covers."""
+    """Return True if ignoring case means no more for this character than `prefilter.folded` covers."""
     letter = chr(code)
     return code < 0x80 or (0xC0 <= code <= 0xFF) or letter.lower() == letter.upper()

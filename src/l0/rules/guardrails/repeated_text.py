@@ -174,7 +174,7 @@ class RepetitionCheck:
             self._forget()
 
     def _recurs(self, start: int, period: int) -> bool:
-        """Return true if all words from ``start`` on equal those ``period`` words before."""
+        """Return True if all words from ``start`` on equal those ``period`` words before."""
         known = self._words
         if period > min(start, _MAX_PERIOD) or known[start:] != known[start - period : len(known) - period]:
             return False

@@ -280,11 +280,11 @@ class JsonLocator:
         return text[place - _REACH : place] if place >= _REACH else (self._before + text[:place])[-_REACH:]
 
     def _line_begins(self, text: str, place: int) -> bool:
-        """Return true if only blanks and list or quotation marks precede the place in its line."""
+        """Return True if only blanks and list or quotation marks precede the place in its line."""
         return not self._text_before(text, place).rpartition("\n")[2].strip(" \t>-*+.)0123456789")
 
     def _runs_on(self, text: str, place: int, run: str) -> bool:
-        """Return true if the run may continue in the next text."""
+        """Return True if the run may continue in the next text."""
         return place + len(run) == len(text) and len(run) < _FENCE_LINE
 
     def _closes(self, run: str) -> bool:

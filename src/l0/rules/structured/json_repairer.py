@@ -155,7 +155,7 @@ class JsonRepairer:
         self._expect = _Expect.KEY if self._open[-1] == "{" else _Expect.VALUE
 
     def _is_adjacent(self, char: str) -> bool:
-        """Return true if two values are adjacent: separated by brackets or blanks, not by stray text of a string."""
+        """Return True if two values are adjacent: separated by brackets or blanks, not by stray text of a string."""
         return char in CLOSERS or self._text[self._at - 1] in "]} \t\r\n"
 
     # Parts of values.
@@ -186,7 +186,7 @@ class JsonRepairer:
         self._at = found.end()
 
     def _is_cut_token(self, token: str) -> bool:
-        """Return true if the text ends inside this token, and complete or shorten it."""
+        """Return True if the text ends inside this token, and complete or shorten it."""
         begun = next((word for word in _WORDS if word.startswith(token)), None)
         number = _cut_number(token)
         if begun is not None:

@@ -88,12 +88,12 @@ class JsonScanner:
 
     @property
     def in_string(self) -> bool:
-        """Return true inside a string or a key, including its escapes."""
+        """Return True inside a string or a key, including its escapes."""
         return self._state in (STRING, NAME) or self.in_escape
 
     @property
     def in_escape(self) -> bool:
-        """Return true after a backslash until its escape is complete."""
+        """Return True after a backslash until its escape is complete."""
         return WHY.get(self._state) == WHY[STRING_ESCAPE]
 
     def feed(self, text: str, start: int = 0) -> int:

@@ -34,13 +34,13 @@ class PartialValue:
         self._next_parse_at = 0
 
     def feed(self, text: str) -> bool:
-        """Add new text. Return true if ``value`` changed."""
+        """Add new text. Return True if ``value`` changed."""
         self._parts.append(text)
         self._length += len(text)
         return self._length >= self._next_parse_at and self._parse()
 
     def finish(self) -> bool:
-        """Parse the last value at the end of the answer. Return true if ``value`` changed."""
+        """Parse the last value at the end of the answer. Return True if ``value`` changed."""
         return self._parse()
 
     def _parse(self) -> bool:

@@ -50,7 +50,7 @@ class Unrepairable:
 
 
 def is_json(text: str) -> bool:
-    """Return true if a text is one JSON value according to RFC 8259."""
+    """Return True if a text is one JSON value according to RFC 8259."""
     try:
         jiter.from_json(text.encode(), cache_mode="none", allow_inf_nan=False)
     except ValueError:  # jiter limits nesting and rejects lone surrogates, so the scanner decides

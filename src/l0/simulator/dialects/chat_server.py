@@ -62,7 +62,7 @@ def forced(tools: Any, choice: Any) -> SimulatedToolCall | None:
         name = str(choice.get("function", choice).get("name", ""))
     else:
         return None
-    name, schema = openai_server.named(tools, name)
+    name, schema = openai_server.find_tool(tools, name)
     return SimulatedToolCall(name=name, arguments=dumps(example(schema or {"type": "object"})))
 
 

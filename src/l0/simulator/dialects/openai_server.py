@@ -75,8 +75,11 @@ def usage(prompt: int, completion: int, reasoning: int) -> Json:
     }
 
 
-def named(tools: Any, name: str) -> Any:
-    """Return the name and the arguments' JSON Schema of a tool, in chat or Responses format; {} if there is none."""
+def find_tool(tools: Any, name: str) -> tuple[str, Json]:
+    """Return name and schema of the tool ``name``, or of the first if it is empty. The schema is {} if none is found.
+
+    The tools are in chat or Responses format.
+    """
     for tool in tools or []:
         function = tool.get("function", tool)
         if isinstance(function, dict) and (not name or function.get("name") == name):

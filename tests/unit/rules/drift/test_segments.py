@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l0.rules.drift.segments import LONGEST, Segment, Segmenter, in_quotation
+from l0.rules.drift.segments import MAX_SEGMENT, Segment, Segmenter, in_quotation
 
 TEXTS = st.text(alphabet=st.sampled_from('ab. \n!?…"“„)*`~é。|#'), max_size=700)
 
@@ -31,7 +31,7 @@ def texts(text: str) -> list[str]:
         ("a line\nanother\n\n\nlast", ["a line\n", "another\n", "last"]),
         ("3.14 is not an end", ["3.14 is not an end"]),
         ("今日は雨。明日は晴れ。", ["今日は雨。", "明日は晴れ。"]),
-        ("x" * (LONGEST + 5), ["x" * LONGEST, "x" * 5]),
+        ("x" * (MAX_SEGMENT + 5), ["x" * MAX_SEGMENT, "x" * 5]),
         ("word " * 60, [("word " * 60)[:255], ("word " * 60)[255:]]),
     ],
 )
@@ -50,7 +50,7 @@ def test_segments_do_not_depend_on_chunk_boundaries(text: str, cuts: list[int]) 
 def test_segments_are_the_text_without_its_empty_lines(text: str) -> None:
     for segment in segments(text):
         assert text[segment.at : segment.at + len(segment.text)] == segment.text
-        assert 0 < len(segment.text) <= LONGEST
+        assert 0 < len(segment.text) <= MAX_SEGMENT
         assert segment.starts_line == (segment.at == 0 or text[segment.at - 1] == "\n")
     joined = "".join(segment.text for segment in segments(text))
     assert re.sub(r"\n+", "\n", joined).strip("\n") == re.sub(r"\n+", "\n", text).strip("\n")
@@ -58,11 +58,11 @@ def test_segments_are_the_text_without_its_empty_lines(text: str) -> None:
 
 def test_code_block_ends_only_at_its_own_fence() -> None:
     text = "talk\n````python title\nx = 1\n```\n````\ntalk\n~~~\nopen"
-    assert [segment.fence for segment in segments(text)] == [None, *["python"] * 4, None, "", ""]
+    assert [segment.code_language for segment in segments(text)] == [None, *["python"] * 4, None, "", ""]
 
 
 def test_fence_inside_a_sentence_does_not_open_a_code_block() -> None:
-    assert [segment.fence for segment in segments("Write ```python to begin. Then\ncode")] == [None, None, None]
+    assert [segment.code_language for segment in segments("Write ```python to begin. Then\ncode")] == [None, None, None]
 
 
 @pytest.mark.parametrize(

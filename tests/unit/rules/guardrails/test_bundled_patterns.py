@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from l0.model.rule import Severity
 from l0.rules.guardrails import bundled_patterns
 from l0.rules.guardrails.catalogue import Guardrails
-from l0.rules.guardrails.regex_analysis import anatomy
+from l0.rules.guardrails.regex_analysis import analyse
 
 FOUND: dict[str, tuple[str, ...]] = {
     "meta commentary": (
@@ -167,7 +167,7 @@ def test_user_severity_applies_to_all_bundled_patterns() -> None:
 
 @pytest.mark.parametrize("finding", bundled_patterns.findings(), ids=lambda finding: finding.pattern.pattern[:40])
 def test_bundled_patterns_are_bounded_and_have_a_literal(finding: bundled_patterns.PatternFinding) -> None:
-    known = anatomy(finding.pattern)
+    known = analyse(finding.pattern)
     assert known.reach < 80
     assert known.literals
 

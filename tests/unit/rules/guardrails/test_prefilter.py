@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from l0.rules.guardrails import bundled_patterns, prefilter
 from l0.rules.guardrails.patterns import pattern_rule
 from l0.rules.guardrails.prefilter import Prefilter, folded
-from l0.rules.guardrails.regex_analysis import anatomy
+from l0.rules.guardrails.regex_analysis import analyse
 
 HELD = [("as an ai", "as a ai"), (), ("sorry",), ("or",), ("größe",), ("sorry, but",)]
 
@@ -68,7 +68,7 @@ def test_prefilter_without_the_extra_finds_the_same_violations(monkeypatch: pyte
 
 
 def test_prefilter_always_returns_patterns_without_a_literal() -> None:
-    known = [anatomy(re.compile(pattern)).literals for pattern in (r"\d+", r"\w\w")]
+    known = [analyse(re.compile(pattern)).literals for pattern in (r"\d+", r"\w\w")]
     assert set(Prefilter(known).candidates("anything")) == {0, 1}
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l0.rules.guardrails.prefilter import folded
-from l0.rules.guardrails.regex_analysis import Anatomy, anatomy
+from l0.rules.guardrails.regex_analysis import PatternAnalysis, analyse
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ from l0.rules.guardrails.regex_analysis import Anatomy, anatomy
     ],
 )
 def test_regex_reach(pattern: str, reach: float) -> None:
-    assert anatomy(re.compile(pattern)).reach == reach
+    assert analyse(re.compile(pattern)).reach == reach
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_regex_reach(pattern: str, reach: float) -> None:
     ],
 )
 def test_regex_lookbehind_and_undoable_matches(pattern: str, lookbehind: int, can_be_undone: bool) -> None:
-    known = anatomy(re.compile(pattern))
+    known = analyse(re.compile(pattern))
     assert (known.lookbehind, known.can_be_undone) == (lookbehind, can_be_undone)
 
 
@@ -79,7 +79,7 @@ def test_regex_lookbehind_and_undoable_matches(pattern: str, lookbehind: int, ca
     ],
 )
 def test_regex_literals(pattern: str, literals: set[str]) -> None:
-    assert set(anatomy(re.compile(pattern)).literals) == literals
+    assert set(analyse(re.compile(pattern)).literals) == literals
 
 
 pieces = st.recursive(
@@ -99,7 +99,7 @@ pieces = st.recursive(
 @given(pieces, st.text("abSsik\u0131\u0130\u017f\u212aé1 \n", max_size=12), st.text("ab\n1 ", max_size=4))
 def test_regex_analysis_is_true_of_all_matches(source: str, text: str, more: str) -> None:
     pattern = re.compile(source, re.IGNORECASE)
-    known = anatomy(pattern)
+    known = analyse(pattern)
     match = pattern.search(text)
     if match and known.literals:
         assert any(literal in folded(match[0]) for literal in known.literals)
@@ -112,7 +112,7 @@ def test_case_folding_covers_every_letter_that_re_equates() -> None:
     plain = [chr(code) for code in range(0x100)]
     pattern = re.compile("[" + re.escape("".join(plain)) + "]", re.IGNORECASE)
     others = [chr(code) for code in range(0x100, sys.maxunicode) if pattern.fullmatch(chr(code))]
-    held = {letter: set(anatomy(re.compile(re.escape(letter), re.IGNORECASE)).literals) for letter in plain}
+    held = {letter: set(analyse(re.compile(re.escape(letter), re.IGNORECASE)).literals) for letter in plain}
     equal = {
         (letter, other) for other in others for letter in plain if re.fullmatch(re.escape(letter), other, re.IGNORECASE)
     }
@@ -125,4 +125,4 @@ def test_regex_analysis_claims_nothing_without_the_parser(monkeypatch: pytest.Mo
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", gone)
-    assert anatomy(re.compile("secret")) == Anatomy(reach=inf, lookbehind=inf, can_be_undone=True, literals=())
+    assert analyse(re.compile("secret")) == PatternAnalysis(reach=inf, lookbehind=inf, can_be_undone=True, literals=())

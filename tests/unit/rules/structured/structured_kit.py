@@ -83,7 +83,7 @@ OWN: tuple[str, ...] = (
 
 
 def whole(text: str) -> bool:
-    """Return true if the standard library parses this text without its non-standard constants."""
+    """Return True if the standard library parses this text without its non-standard constants."""
 
     def refuse(constant: str) -> Any:
         raise ValueError(constant)
@@ -96,7 +96,7 @@ def whole(text: str) -> bool:
 
 
 def continuable(text: str) -> bool:
-    """Return true if the only error that jiter reports for this text is its end."""
+    """Return True if the only error that jiter reports for this text is its end."""
     fault = _fault(text)
     if fault.startswith(
         "EOF while parsing a string"

@@ -43,7 +43,7 @@ def test_repair_restores_mutated_json(case: Broken) -> None:
 
 
 def grown_from(part: Any, all_: Any) -> bool:
-    """Return true if a reader who has read only a part of ``all_`` can have the value ``part``."""
+    """Return True if a reader who has read only a part of ``all_`` can have the value ``part``."""
     match part, all_:
         case dict(), dict():
             return all(key in all_ and grown_from(part[key], all_[key]) for key in part)
